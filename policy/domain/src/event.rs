@@ -1,0 +1,742 @@
+//! Every event of both journals, declared once.
+//!
+//! An entry is canonical JSON (RFC 8785): object keys in order, no white space, integers only. Fields below are
+//! written in alphabetical order so that serialising them directly *is* the canonical form; a test holds every
+//! event to that. Nothing here can hold buyer data: free text and payer ids have no field.
+
+use crate::*;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Version of the entry format.
+pub const ENTRY_VERSION: u8 = 1;
+
+/// One line of a journal.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Entry<E> {
+    /// When it was put on record, wall clock.
+    pub at: Instant,
+    /// What happened.
+    pub event: E,
+    /// Whose trade; absent for events of the machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub merchant: Option<MerchantId>,
+    /// Gapless number per merchant from 1; there whenever `merchant` is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mseq: Option<u64>,
+    /// Which order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order: Option<PaymentId>,
+    /// Index of the previous entry of the same order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prev: Option<u64>,
+    /// Makes the entry's hash unguessable.
+    pub salt: Salt,
+    /// Gapless notification number per merchant from 1, where the merchant must be told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tell: Option<u64>,
+    /// [`ENTRY_VERSION`].
+    pub v: u8,
+}
+
+/// An entry of the trades journal, written by `guandao run`.
+pub type TradeEntry = Entry<TradeEvent>;
+/// An entry of the cases journal, written by `guandao-desk`.
+pub type CaseEntry = Entry<CaseEvent>;
+
+impl<E: Serialize> Entry<E> {
+    /// The canonical bytes: what is hashed, stored and proven.
+    pub fn to_canonical(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        serde_json::to_writer(&mut bytes, self).expect("an entry has string keys only and writes to memory");
+        bytes
+    }
+}
+
+impl<E: for<'a> Deserialize<'a>> Entry<E> {
+    /// Reads canonical bytes back.
+    pub fn from_canonical(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+/// A payer's pseudonym with the epoch whose key made it. After the epoch's key dies it links to nothing new.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct PayerToken {
+    /// Number of the token epoch.
+    pub epoch: u32,
+    /// The pseudonym.
+    pub token: Token,
+}
+
+/// Where an event's buyer data lies sealed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct SealRef {
+    /// Number of the bucket whose key must die by its deadline.
+    pub bucket: u64,
+    /// How many records were sealed.
+    pub records: u32,
+}
+
+/// What a sealed record was opened for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To compose the request to the channel.
+    Forward,
+    /// To tell the merchant.
+    Notify,
+    /// To seal again under a later bucket.
+    Renew,
+}
+
+/// Why the channel surely does not have an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotPlaced {
+    /// The channel refused it for good.
+    Refused,
+    /// A repeat needed buyer data that has died; the merchant repeats the same number.
+    BuyerDataGone,
+    /// It never left us.
+    NeverSent,
+    /// The channel says, after its own window or a close, that it does not exist.
+    NotThere,
+}
+
+/// Why an outcome is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unclear {
+    /// No answer in time.
+    Timeout,
+    /// The connection broke.
+    Connection,
+    /// The channel answered that it does not know (5xx, `SYSTEM_ERROR`, 20000).
+    ChannelError,
+    /// The answer's signature is wrong or missing.
+    Signature,
+    /// The answer cannot be read.
+    Garbage,
+    /// We stopped between sending and recording.
+    Restart,
+}
+
+/// Why an order was closed at the channel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// The merchant asked.
+    Merchant,
+    /// Its time was over.
+    Expiry,
+    /// Another attempt takes its place.
+    Replaced,
+}
+
+/// Why money goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundCause {
+    /// The merchant asked.
+    Merchant,
+    /// A second attempt was paid too; the later one goes back to its source.
+    Surplus,
+}
+
+/// What did not fit in a notice or answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mismatch {
+    /// Another amount than on record.
+    Amount,
+    /// Another account or payee than on record.
+    Account,
+    /// A state that cannot follow ours (a closed order paid).
+    State,
+    /// Another trade number for what is paid already.
+    TradeNo,
+}
+
+/// What a free text looked like. The text itself is nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pattern {
+    /// Thirteen to nineteen digits that pass the Luhn check.
+    Card,
+    /// A resident identity number with its check digit.
+    IdNumber,
+    /// A mobile number.
+    Phone,
+}
+
+/// Which registry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registry {
+    /// Channels, institutions, hosts, CA roots, the filing number.
+    Licence,
+    /// Merchants, accounts, agreements, terminals: the acquirer's file.
+    Acquirer,
+    /// API keys, notify hosts, limits: the operator's file.
+    Operator,
+}
+
+/// Everything that happens to trades and to the machine that carries them.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TradeEvent {
+    /// A run of the proxy begins; RAM keys of earlier boots are gone.
+    ProcessStarted {
+        /// This run.
+        boot: Boot,
+        /// SHA-256 of the accepted configuration file.
+        settings: Digest,
+        /// Program version.
+        version: Arc<str>,
+    },
+    /// The run ended in good order.
+    ProcessStopped {
+        /// That run.
+        boot: Boot,
+    },
+    /// A signed registry took effect.
+    RegistryLoaded {
+        /// SHA-256 of the file.
+        digest: Digest,
+        /// Which.
+        kind: Registry,
+        /// It counts no longer after this.
+        not_after: Instant,
+        /// Its version, which only rises.
+        version: u64,
+    },
+    /// A measure of the desk took effect here.
+    MeasureObserved {
+        /// Index of the order in the cases journal.
+        cases_index: u64,
+        /// The measure.
+        measure: Measure,
+    },
+    /// The cases journal was read and verified up to here.
+    CasesCursor {
+        /// Its root hash at that size.
+        root: Digest,
+        /// Its size.
+        size: u64,
+    },
+    /// Policy said no. What may be told stands in `clause`; [`Clause::NOT_ACCEPTED`] hides the true reason.
+    Refused {
+        /// Amount asked for.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        amount: Option<Amount>,
+        /// Channel, where one was chosen.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        channel: Option<Channel>,
+        /// The public clause.
+        clause: Clause,
+        /// Code kind and level.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        code: Option<Code>,
+        /// What was asked.
+        operation: Operation,
+        /// The merchant's order number, where the request named a lawful one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        order_no: Option<OrderNo>,
+        /// Payee that the request named, where that is what was refused.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payee: Option<PayeeNo>,
+        /// The payer's pseudonym, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payer: Option<PayerToken>,
+    },
+    /// An attempt is about to be sent.
+    AttemptIntended {
+        /// Account at the channel.
+        account: AccountNo,
+        /// Fen.
+        amount: Amount,
+        /// Number of the attempt from 1.
+        attempt: u16,
+        /// Who composed the bytes.
+        carried: Carried,
+        /// Channel.
+        channel: Channel,
+        /// Payment code kind and level.
+        code: Code,
+        /// Digest of what makes a repeat the same order (facts and payer token), keyed with the journal's content key.
+        content: KeyedDigest,
+        /// When the order ends at the channel.
+        expires: Instant,
+        /// Who can ask the channel.
+        keys: Keys,
+        /// Its number at the channel.
+        number: ChannelNo,
+        /// The merchant's number.
+        order_no: OrderNo,
+        /// Way to pay.
+        pay_way: PayWay,
+        /// Who is paid.
+        payee: PayeeNo,
+        /// The payer's pseudonym, where the order names one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payer: Option<PayerToken>,
+        /// Sealed buyer data of this order.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        seal: Option<SealRef>,
+        /// Terminal, where the order names one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terminal: Option<TerminalNo>,
+    },
+    /// The channel has the order.
+    AttemptPlaced {
+        /// Which attempt.
+        attempt: u16,
+        /// How the payer reaches it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reach: Option<Reach>,
+    },
+    /// The channel surely does not have the order.
+    AttemptNotPlaced {
+        /// Which attempt.
+        attempt: u16,
+        /// The channel's error code, from its published list; absent when none was given.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        code: Option<Arc<str>>,
+        /// Why.
+        reason: NotPlaced,
+    },
+    /// Sent; nobody knows yet.
+    AttemptUnknown {
+        /// Which attempt.
+        attempt: u16,
+        /// Why.
+        reason: Unclear,
+    },
+    /// Paid, with proof.
+    AttemptPaid {
+        /// Which attempt.
+        attempt: u16,
+        /// What the channel states.
+        facts: PaidFacts,
+        /// The payer's pseudonym, where the channel tells the payer.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payer: Option<PayerToken>,
+        /// How we know.
+        proof: Proof,
+        /// Sealed buyer data kept for the merchant's notification.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        seal: Option<SealRef>,
+    },
+    /// A close is about to be sent.
+    CloseIntended {
+        /// Which attempt.
+        attempt: u16,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The close was sent; nobody knows yet.
+    CloseUnknown {
+        /// Which attempt.
+        attempt: u16,
+        /// Why.
+        reason: Unclear,
+    },
+    /// The channel would not close it.
+    CloseRefused {
+        /// Which attempt.
+        attempt: u16,
+        /// The channel's error code.
+        code: Arc<str>,
+    },
+    /// Closed unpaid.
+    AttemptClosed {
+        /// Which attempt.
+        attempt: u16,
+        /// How we know.
+        proof: Proof,
+    },
+    /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
+    AttemptUnresolved {
+        /// Which attempt.
+        attempt: u16,
+    },
+    /// A refund waits for the merchant's release.
+    RefundHeld {
+        /// Fen.
+        amount: Amount,
+        /// Which attempt was paid.
+        attempt: u16,
+        /// Its number at the channel.
+        number: ChannelNo,
+        /// The merchant's number.
+        refund_no: RefundNo,
+    },
+    /// A held refund was withdrawn.
+    RefundCancelled {
+        /// Which refund.
+        refund_no: RefundNo,
+    },
+    /// A refund is about to be sent.
+    RefundIntended {
+        /// Fen.
+        amount: Amount,
+        /// Which attempt was paid.
+        attempt: u16,
+        /// Why.
+        cause: RefundCause,
+        /// Its number at the channel.
+        number: ChannelNo,
+        /// The merchant's number.
+        refund_no: RefundNo,
+    },
+    /// Sent; nobody knows yet.
+    RefundUnknown {
+        /// Why.
+        reason: Unclear,
+        /// Which refund.
+        refund_no: RefundNo,
+    },
+    /// The channel works on it.
+    RefundProcessing {
+        /// Which refund.
+        refund_no: RefundNo,
+        /// The channel's number.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trade_no: Option<TradeNo>,
+    },
+    /// The money is back at its source.
+    RefundSucceeded {
+        /// How we know.
+        proof: Proof,
+        /// Which refund.
+        refund_no: RefundNo,
+        /// When, by the channel's clock.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        refunded_at: Option<Instant>,
+        /// The channel's number.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trade_no: Option<TradeNo>,
+    },
+    /// No money moved.
+    RefundFailed {
+        /// The channel's error code.
+        code: Arc<str>,
+        /// Which refund.
+        refund_no: RefundNo,
+    },
+    /// The payer's account cannot take it.
+    RefundAbnormal {
+        /// Which refund.
+        refund_no: RefundNo,
+    },
+    /// A verified notice for no order of ours.
+    ForeignNotice {
+        /// Account it came to.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// The number it names, where lawful.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        number: Option<ChannelNo>,
+        /// Digest of the notice's bytes, keyed with its bucket's salt.
+        seen: KeyedDigest,
+    },
+    /// A verified notice or answer that does not fit the record; nothing was changed by it.
+    Mismatched {
+        /// Account it came to.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// The number it names.
+        number: ChannelNo,
+        /// How we got it.
+        proof: Proof,
+        /// What does not fit.
+        what: Mismatch,
+    },
+    /// A free text looked like personal data; it was forwarded and nowhere kept.
+    PatternSeen {
+        /// Name of the field in the API.
+        field: Arc<str>,
+        /// What it looked like.
+        pattern: Pattern,
+    },
+    /// The merchant acknowledged a notification.
+    Told {
+        /// Its number.
+        seq: u64,
+        /// Which try succeeded, from 1.
+        tries: u32,
+    },
+    /// The merchant did not acknowledge within the time allowed; it can still be sent again on request.
+    TellGivenUp {
+        /// Its number.
+        seq: u64,
+        /// How often we tried.
+        tries: u32,
+    },
+    /// A bucket's key died.
+    BucketDestroyed {
+        /// The run that made the key.
+        boot: Boot,
+        /// Number of the bucket.
+        bucket: u64,
+        /// When it had to die, wall clock.
+        deadline: Instant,
+        /// Openings by purpose.
+        openings: BTreeMap<Purpose, u64>,
+        /// Records sealed under it.
+        records: u64,
+    },
+    /// A token epoch begins.
+    EpochOpened {
+        /// Its number.
+        epoch: u32,
+        /// First day.
+        from: Day,
+        /// Grade of the erasable root that holds its key (design.md section 7): `C` is a file.
+        grade: Arc<str>,
+        /// Last day.
+        until: Day,
+    },
+    /// A token epoch's key died; its tokens link to nothing new.
+    EpochDestroyed {
+        /// Its number.
+        epoch: u32,
+    },
+    /// The index was thrown away and built again from this journal.
+    IndexRebuilt {
+        /// Entries read.
+        entries: u64,
+    },
+}
+
+/// What two officers may decide about a flag.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// It stands and goes to the acquirer.
+    Confirm,
+    /// It falls, with a written reason that is kept as long as a report.
+    Dismiss,
+}
+
+/// Everything that happens at the desk. Confidential (R11).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseEvent {
+    /// A run of the desk begins.
+    ProcessStarted {
+        /// This run.
+        boot: Boot,
+        /// SHA-256 of the accepted configuration file.
+        settings: Digest,
+        /// Program version.
+        version: Arc<str>,
+    },
+    /// The rule set in force from here on.
+    RulesLoaded {
+        /// SHA-256 over rules, versions and parameters in canonical JSON.
+        digest: Digest,
+    },
+    /// The trades journal was read and verified up to here.
+    TradesCursor {
+        /// Its root hash at that size.
+        root: Digest,
+        /// Its size.
+        size: u64,
+    },
+    /// A rule fired.
+    FlagRaised {
+        /// Whose merchant.
+        acquirer: AcquirerNo,
+        /// Gapless number per acquirer from 1.
+        flag: u64,
+        /// SHA-256 over the canonical entries named in `trades`, in order.
+        inputs: Digest,
+        /// Whom it concerns.
+        merchant: MerchantId,
+        /// The rule's parameters.
+        parameters: BTreeMap<Arc<str>, u64>,
+        /// The payer's pseudonym, where the rule looks at one payer.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payer: Option<PayerToken>,
+        /// `T01` … `T30`.
+        rule: Arc<str>,
+        /// What had to be reached.
+        threshold: u64,
+        /// Indices in the trades journal.
+        trades: Vec<u64>,
+        /// Unit of value and threshold: `fen`, `trades`, `merchants`, `percent`.
+        unit: Arc<str>,
+        /// What was observed.
+        value: u64,
+        /// Version of the rule.
+        version: u32,
+        /// Window, begin.
+        window_from: Instant,
+        /// Window, end (not included).
+        window_until: Instant,
+    },
+    /// The true reason of a uniform refusal in the trades journal.
+    RefusalExplained {
+        /// The true clause.
+        clause: Clause,
+        /// Whom.
+        merchant: MerchantId,
+        /// Index of the refusal in the trades journal.
+        trades_index: u64,
+    },
+    /// A first officer proposes what becomes of a flag.
+    FlagProposed {
+        /// Whose merchant.
+        acquirer: AcquirerNo,
+        /// Confirm or dismiss.
+        disposition: Disposition,
+        /// Its number.
+        flag: u64,
+        /// Who.
+        officer: OfficerId,
+        /// Why, in the officer's words.
+        reason: Arc<str>,
+    },
+    /// A second officer agrees: decided.
+    FlagDecided {
+        /// Whose merchant.
+        acquirer: AcquirerNo,
+        /// What was decided.
+        disposition: Disposition,
+        /// Its number.
+        flag: u64,
+        /// Who decided.
+        officer: OfficerId,
+        /// Who had proposed it; never the same person.
+        proposer: OfficerId,
+    },
+    /// A second officer disagrees: the flag is open again.
+    FlagReturned {
+        /// Whose merchant.
+        acquirer: AcquirerNo,
+        /// Its number.
+        flag: u64,
+        /// Who.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A first officer proposes a measure.
+    MeasureProposed {
+        /// The measure.
+        measure: Measure,
+        /// Who.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A second officer agrees: in force as soon as the proxy reads it.
+    MeasureOrdered {
+        /// The measure.
+        measure: Measure,
+        /// Who ordered it.
+        officer: OfficerId,
+        /// Who had proposed it; never the same person.
+        proposer: OfficerId,
+    },
+    /// A second officer disagrees: the proposal is void.
+    MeasureRejected {
+        /// Number of the proposed measure.
+        measure: MeasureId,
+        /// Who.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A signed package of confirmed flags was made.
+    ExportMade {
+        /// For whom.
+        acquirer: AcquirerNo,
+        /// SHA-256 of its manifest.
+        digest: Digest,
+        /// First number in the list.
+        first: u64,
+        /// Last number in the list.
+        last: u64,
+        /// Gapless number of the package per acquirer from 1.
+        package: u64,
+    },
+    /// The acquirer acknowledged a package.
+    ExportAcknowledged {
+        /// For whom.
+        acquirer: AcquirerNo,
+        /// SHA-256 of the acknowledgement file.
+        digest: Digest,
+        /// Number of the package.
+        package: u64,
+    },
+    /// Somebody signed in.
+    SignedIn {
+        /// Who.
+        officer: OfficerId,
+    },
+    /// Somebody failed to sign in.
+    SignInRefused {
+        /// Keyed digest of the name that was tried, so that a mistyped password is not kept.
+        tried: Digest,
+    },
+    /// Somebody read a flag.
+    FlagRead {
+        /// Whose merchant.
+        acquirer: AcquirerNo,
+        /// Its number.
+        flag: u64,
+        /// Who.
+        officer: OfficerId,
+    },
+}
+
+impl TradeEvent {
+    /// The name of the variant as it stands in the journal, for labels.
+    pub fn name(&self) -> &'static str {
+        use TradeEvent::*;
+        match self {
+            ProcessStarted { .. } => "process_started",
+            ProcessStopped { .. } => "process_stopped",
+            RegistryLoaded { .. } => "registry_loaded",
+            MeasureObserved { .. } => "measure_observed",
+            CasesCursor { .. } => "cases_cursor",
+            Refused { .. } => "refused",
+            AttemptIntended { .. } => "attempt_intended",
+            AttemptPlaced { .. } => "attempt_placed",
+            AttemptNotPlaced { .. } => "attempt_not_placed",
+            AttemptUnknown { .. } => "attempt_unknown",
+            AttemptPaid { .. } => "attempt_paid",
+            CloseIntended { .. } => "close_intended",
+            CloseUnknown { .. } => "close_unknown",
+            CloseRefused { .. } => "close_refused",
+            AttemptClosed { .. } => "attempt_closed",
+            AttemptUnresolved { .. } => "attempt_unresolved",
+            RefundHeld { .. } => "refund_held",
+            RefundCancelled { .. } => "refund_cancelled",
+            RefundIntended { .. } => "refund_intended",
+            RefundUnknown { .. } => "refund_unknown",
+            RefundProcessing { .. } => "refund_processing",
+            RefundSucceeded { .. } => "refund_succeeded",
+            RefundFailed { .. } => "refund_failed",
+            RefundAbnormal { .. } => "refund_abnormal",
+            ForeignNotice { .. } => "foreign_notice",
+            Mismatched { .. } => "mismatched",
+            PatternSeen { .. } => "pattern_seen",
+            Told { .. } => "told",
+            TellGivenUp { .. } => "tell_given_up",
+            BucketDestroyed { .. } => "bucket_destroyed",
+            EpochOpened { .. } => "epoch_opened",
+            EpochDestroyed { .. } => "epoch_destroyed",
+            IndexRebuilt { .. } => "index_rebuilt",
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,129 @@
+use super::*;
+
+fn name<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().expect("a lawful name")
+}
+
+fn trade_events() -> Vec<TradeEvent> {
+    use TradeEvent::*;
+    let at = Instant::from_secs(1_767_225_600);
+    let payer = PayerToken { epoch: 3, token: Token::from_bytes([7; 16]) };
+    let seal = SealRef { bucket: 9, records: 2 };
+    let measure = Measure {
+        effect: Effect::Stop,
+        id: name("m-1"),
+        subject: Subject::Account { account: name("1900000109"), channel: Channel::Wechat },
+        until: at,
+    };
+    vec![
+        ProcessStarted { boot: Boot::from_bytes([1; 16]), settings: Digest::from_bytes([2; 32]), version: "0.1.0".into() },
+        RegistryLoaded { digest: Digest::from_bytes([2; 32]), kind: Registry::Acquirer, not_after: at, version: 4 },
+        MeasureObserved { cases_index: 5, measure },
+        Refused {
+            amount: Some(Amount::from_fen(1)),
+            channel: Some(Channel::Alipay),
+            clause: Clause::NOT_ACCEPTED,
+            code: Some(Code { kind: CodeKind::Static, level: CodeLevel::D }),
+            operation: Operation::Create,
+            order_no: Some(name("A1")),
+            payee: Some(name("2088")),
+            payer: Some(payer),
+        },
+        AttemptIntended {
+            account: name("1900000109"),
+            amount: Amount::from_fen(100),
+            attempt: 1,
+            carried: Carried::PassThrough,
+            channel: Channel::Wechat,
+            code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+            content: KeyedDigest::from_bytes([4; 32]),
+            expires: at,
+            keys: Keys::Held,
+            number: name("A1"),
+            order_no: name("A1"),
+            pay_way: PayWay::Jsapi,
+            payee: name("1900000109"),
+            payer: Some(payer),
+            seal: Some(seal),
+            terminal: Some(name("T-1")),
+        },
+        AttemptPlaced { attempt: 1, reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())) },
+        AttemptPaid {
+            attempt: 1,
+            facts: PaidFacts {
+                amount: Amount::from_fen(100),
+                bank_type: Some("CMC_DEBIT".into()),
+                number: name("A1"),
+                paid_at: at,
+                trade_no: name("4200"),
+            },
+            payer: Some(payer),
+            proof: Proof::Notice,
+            seal: Some(seal),
+        },
+        RefundIntended { amount: Amount::from_fen(1), attempt: 1, cause: RefundCause::Surplus, number: name("R1"), refund_no: name("R1") },
+        RefundSucceeded { proof: Proof::Query, refund_no: name("R1"), refunded_at: Some(at), trade_no: None },
+        Mismatched { account: name("19"), channel: Channel::Wechat, number: name("A1"), proof: Proof::Notice, what: Mismatch::Amount },
+        BucketDestroyed {
+            boot: Boot::from_bytes([1; 16]),
+            bucket: 9,
+            deadline: at,
+            openings: [(Purpose::Notify, 2), (Purpose::Forward, 1)].into(),
+            records: 3,
+        },
+        EpochOpened { epoch: 1, from: at.day(), grade: "C".into(), until: at.day() },
+    ]
+}
+
+/// Sorted keys, no white space: what a stranger with any JSON library would make of the same value.
+fn canonical_by_a_stranger(bytes: &[u8]) -> Vec<u8> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).expect("json");
+    serde_json::to_vec(&value).expect("json")
+}
+
+#[test]
+fn direct_serialisation_is_canonical_and_reads_back() {
+    for event in trade_events() {
+        let entry = Entry {
+            at: Instant::from_millis(1_767_225_600_123),
+            event,
+            merchant: Some(name("m1")),
+            mseq: Some(3),
+            order: Some(PaymentId::from_bytes([8; 16])),
+            prev: Some(2),
+            salt: Salt::from_bytes([9; 16]),
+            tell: Some(1),
+            v: ENTRY_VERSION,
+        };
+        let bytes = entry.to_canonical();
+        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&canonical_by_a_stranger(&bytes)));
+        assert_eq!(Entry::from_canonical(&bytes).expect("reads back"), entry);
+    }
+}
+
+#[test]
+fn a_flag_is_canonical_too() {
+    let event = CaseEvent::FlagRaised {
+        acquirer: name("acq1"),
+        flag: 1,
+        inputs: Digest::from_bytes([1; 32]),
+        merchant: name("m1"),
+        parameters: [("count".into(), 3), ("amount".into(), 5)].into(),
+        payer: None,
+        rule: "T01".into(),
+        threshold: 3,
+        trades: vec![1, 2, 3],
+        unit: "trades".into(),
+        value: 3,
+        version: 1,
+        window_from: Instant::from_secs(0),
+        window_until: Instant::from_secs(1),
+    };
+    let entry = Entry { at: Instant::from_secs(1), event, merchant: None, mseq: None, order: None, prev: None, salt: Salt::from_bytes([0; 16]), tell: None, v: 1 };
+    let bytes = entry.to_canonical();
+    assert_eq!(bytes, canonical_by_a_stranger(&bytes));
+    assert_eq!(Entry::from_canonical(&bytes).expect("reads back"), entry);
+}

@@ -1,0 +1,23 @@
+//! The ground floor: the nouns of Guandao, and nothing that acts.
+//!
+//! No I/O, no clock, no async, no buyer data. Money is unsigned integer fen (分), a day is a natural
+//! day in UTC+8 (Asia/Shanghai), an instant is milliseconds since the Unix epoch. `*Id` is a number of
+//! ours, `*No` is somebody else's.
+
+mod amount;
+mod clause;
+mod event;
+mod ids;
+mod measure;
+mod seams;
+mod time;
+mod trade;
+
+pub use amount::{Amount, AmountError};
+pub use clause::Clause;
+pub use event::*;
+pub use ids::*;
+pub use measure::{Effect, Measure, Subject};
+pub use seams::{Clock, Sign};
+pub use time::{Day, Instant};
+pub use trade::*;

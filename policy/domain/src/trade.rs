@@ -1,0 +1,247 @@
+//! The words of the trade: channels, ways to pay, operations, states.
+
+use crate::{Amount, ChannelNo, Instant, TradeNo};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// A licensed channel that we speak to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// WeChat Pay 微信支付.
+    Wechat,
+    /// Alipay 支付宝.
+    Alipay,
+}
+
+impl Channel {
+    /// Every channel built so far.
+    pub const ALL: [Channel; 2] = [Channel::Wechat, Channel::Alipay];
+
+    /// The name in paths, files and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Channel::Wechat => "wechat",
+            Channel::Alipay => "alipay",
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the payer comes to the order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PayWay {
+    /// WeChat Native: we get a `code_url`, the payer scans it.
+    Native,
+    /// Inside the wallet: WeChat JSAPI or mini program (`prepay_id`), Alipay `trade.create` (`trade_no`).
+    Jsapi,
+    /// Alipay precreate: we get a `qr_code`, the payer scans it.
+    Qr,
+}
+
+impl PayWay {
+    /// The name in the API, files and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PayWay::Native => "native",
+            PayWay::Jsapi => "jsapi",
+            PayWay::Qr => "qr",
+        }
+    }
+}
+
+/// What is asked of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Place an order. Idempotent at the channel for prepay and precreate.
+    Create,
+    /// Ask for an order. Read.
+    Query,
+    /// Close an unpaid order. Idempotent.
+    Close,
+    /// Pay money back, in full or part. Idempotent by refund number.
+    Refund,
+    /// Ask for a refund. Read.
+    RefundQuery,
+    /// Fetch the channel's certificates. Read.
+    Certificates,
+}
+
+impl Operation {
+    /// The name in labels and journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "create",
+            Operation::Query => "query",
+            Operation::Close => "close",
+            Operation::Refund => "refund",
+            Operation::RefundQuery => "refund_query",
+            Operation::Certificates => "certificates",
+        }
+    }
+
+    /// True where repeating the request cannot change anything at the channel.
+    pub const fn is_read(self) -> bool {
+        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates)
+    }
+}
+
+/// Kind of payment code shown or scanned (R18).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeKind {
+    /// Printed, the same for every payer.
+    Static,
+    /// Made for one order.
+    Dynamic,
+}
+
+/// Level of risk protection of a payment code (R18): the payer's day limit hangs on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum CodeLevel {
+    /// Two factors, one of them a certificate or e-signature: limit by agreement.
+    A,
+    /// Two factors, neither of them such: 5,000 CNY a day.
+    B,
+    /// Fewer than two factors: 1,000 CNY a day.
+    C,
+    /// Static code: 500 CNY a day.
+    D,
+}
+
+/// Code kind and level of one order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Code {
+    /// Static or dynamic.
+    pub kind: CodeKind,
+    /// A to D; a static code is always D.
+    pub level: CodeLevel,
+}
+
+/// Who composed the bytes that go to the channel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// We did, from a unified order.
+    Unified,
+    /// The merchant's own SDK did; the octets go through unchanged.
+    PassThrough,
+}
+
+/// Who holds the merchant's channel key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keys {
+    /// We do, by written delegation: we can query, close and refund.
+    Held,
+    /// Only the merchant does: we learn outcomes from what passes through.
+    Merchant,
+}
+
+/// State of one attempt to place an order at a channel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    /// On record, perhaps sent, no answer yet.
+    Intended,
+    /// The channel has it; the payer has not paid.
+    Placed,
+    /// The channel surely does not have it.
+    NotPlaced,
+    /// Sent, outcome unknown; the sweep finds out.
+    Unknown,
+    /// Paid, proven by a verified notice or query.
+    Paid,
+    /// Closed unpaid at the channel (by us, by the merchant or by time).
+    Closed,
+    /// Pass-through with the merchant's keys: never learned, and the channel's own expiry is over.
+    Unresolved,
+}
+
+impl AttemptState {
+    /// True once nothing more can happen to the attempt but refunds.
+    pub const fn is_final(self) -> bool {
+        matches!(self, AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Unresolved)
+    }
+}
+
+/// State of one refund.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// Waits for the merchant's release; nothing was sent.
+    Held,
+    /// On record, perhaps sent, no answer yet.
+    Intended,
+    /// The channel works on it.
+    Processing,
+    /// Sent, outcome unknown; the sweep finds out.
+    Unknown,
+    /// The money is back at its source.
+    Succeeded,
+    /// The channel refused or closed it; no money moved. The amount may be refunded again.
+    Failed,
+    /// The payer's account cannot take it; the channel needs another way.
+    Abnormal,
+    /// A held refund that was withdrawn; nothing was sent.
+    Cancelled,
+}
+
+impl RefundState {
+    /// True once the channel will not change it by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled)
+    }
+
+    /// True while the amount must be counted against the order.
+    pub const fn reserves(self) -> bool {
+        !matches!(self, RefundState::Failed | RefundState::Cancelled)
+    }
+}
+
+/// How we know.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// The channel's direct answer to the request.
+    Answer,
+    /// A verified query answer.
+    Query,
+    /// A verified notice.
+    Notice,
+}
+
+/// What the payer needs to reach a placed order. Facts, not buyer data. Expires; a replay renews it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Text to draw as a QR code (`code_url`, `qr_code`).
+    Code(Arc<str>),
+    /// WeChat prepay id, to be signed into call-up parameters.
+    Prepay(Arc<str>),
+    /// Alipay trade number for the in-app cashier.
+    Cashier(TradeNo),
+}
+
+/// A payment as its channel states it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct PaidFacts {
+    /// What the order was for, fen.
+    pub amount: Amount,
+    /// Funding bank and card kind where the channel tells (class C1), such as `CMC_DEBIT`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bank_type: Option<Arc<str>>,
+    /// Number of the attempt at the channel.
+    pub number: ChannelNo,
+    /// When the payer paid, by the channel's clock.
+    pub paid_at: Instant,
+    /// The channel's number of the trade.
+    pub trade_no: TradeNo,
+}
