@@ -1,1 +1,366 @@
-//! ledger
+//! Claims, order state, events and timers, atomically: memory → journal (group commit) → sled afterwards.
+//!
+//! The journal is the truth. An order is a fold over its entries ([`Order`]); day totals, notification numbers and
+//! pending notifications are folds too. sled holds one key per order and may be lost at any time.
+
+mod claim;
+mod heads;
+mod index;
+mod open;
+mod order;
+mod snapshot;
+mod tally;
+mod tells;
+
+pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
+pub use index::{Found, Index};
+pub use open::{OpenError, Opening};
+pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, payment_id};
+pub use tally::{Ceiling, Count, Exceeded, Reservation, Tally};
+pub use tells::Tell;
+
+use domain::*;
+use heads::Heads;
+use journal::{Journal, Reader};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+
+const SHARDS: usize = 64;
+
+/// The ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    journal: Journal,
+    reader: Reader,
+    clock: Arc<dyn Clock>,
+    index: Index,
+    claims: Claims,
+    shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+    heads: Mutex<Heads>,
+    tally: Tally,
+    /// False while older orders are still being put into a new index.
+    indexed: AtomicBool,
+    /// Entries below this are in sled.
+    applied: AtomicU64,
+    stop: AtomicBool,
+    changes: mpsc::UnboundedSender<Arc<Order>>,
+    salts: Mutex<Salts>,
+}
+
+#[derive(Clone)]
+struct Slot {
+    order: Arc<Order>,
+    touched: Instant,
+}
+
+/// What one commit did.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The order as it stands now.
+    pub order: Arc<Order>,
+    /// Index of the first of the new entries.
+    pub first: u64,
+}
+
+/// Why a commit did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The order has changed in between; look again.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// No such order, and the event does not begin one.
+    #[error("there is no such order")]
+    NoOrder,
+    /// The index is being rebuilt and the order is not among the live ones.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The journal has been closed: the process is stopping.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Why an order cannot be looked up now.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Live orders are served; this one may be an older one.
+    #[error("the index is being rebuilt")]
+    Rebuilding,
+    /// sled failed; a restart rebuilds it.
+    #[error("the index failed: {0}")]
+    Index(#[from] sled::Error),
+    /// The journal could not be read where the index points.
+    #[error("entry {0} of the journal cannot be read as an entry of this order")]
+    Journal(u64),
+}
+
+impl Ledger {
+    /// Claims in force.
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// Day totals.
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
+    }
+
+    /// The journal underneath.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// The index underneath.
+    pub fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    /// True once every older order can be looked up.
+    pub fn is_indexed(&self) -> bool {
+        self.0.indexed.load(Ordering::Acquire)
+    }
+
+    /// An order, from memory or from the journal. What it says is durable.
+    pub async fn order(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, LookupError> {
+        let Some(order) = self.peek(id)? else { return Ok(None) };
+        self.until_durable(order.last).await;
+        Ok(Some(order))
+    }
+
+    /// The order of a merchant that carries a number at a channel.
+    pub async fn order_by_number(
+        &self,
+        merchant: &MerchantId,
+        channel: Channel,
+        account: &AccountNo,
+        number: &ChannelNo,
+    ) -> Result<Option<Arc<Order>>, LookupError> {
+        if let Ok(order_no) = OrderNo::new(number.as_str()) {
+            let own = self.order(&payment_id(merchant, &order_no)).await?;
+            let fits = |o: &Arc<Order>| o.attempts.iter().any(|a| a.number == *number && a.channel == channel && a.account == *account);
+            if let Some(order) = own.filter(fits) {
+                return Ok(Some(order));
+            }
+        }
+        let recent = self.0.heads.lock().aliases.get(&index::alias_key(channel, account, number)).copied();
+        let id = match recent {
+            Some(id) => Some(id),
+            None => self.0.index.alias(channel, account, number)?,
+        };
+        match id {
+            Some(id) => Ok(self.order(&id).await?.filter(|o| o.merchant == *merchant)),
+            None if !self.is_indexed() => Err(LookupError::Rebuilding),
+            None => Ok(None),
+        }
+    }
+
+    /// Records events of one order, all or none, and waits until they are durable. Each is checked against the
+    /// state the one before leaves behind.
+    pub async fn commit(&self, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, CommitError> {
+        let (order, pending) = self.apply(merchant, id, events)?;
+        let first = pending.first;
+        pending.await.map_err(|_| CommitError::Closed)?;
+        let _ = self.0.changes.send(order.clone());
+        Ok(Committed { order, first })
+    }
+
+    /// Records events that change no order: of the machine, or of a merchant whose request was refused.
+    pub async fn note(&self, merchant: Option<&MerchantId>, events: Vec<TradeEvent>) -> Result<u64, CommitError> {
+        let at = self.0.clock.now();
+        let pending = self.0.journal.append(|first| {
+            let mut heads = self.0.heads.lock();
+            let of = heads::Of { merchant, order: None };
+            events.into_iter().zip(first..).map(|(event, index)| {
+                let entry = heads.entry(at, of, None, event, false, self.salt());
+                heads.follow(index, &entry);
+                entry.to_canonical()
+            }).collect()
+        });
+        let first = pending.first;
+        pending.await.map_err(|_| CommitError::Closed)?;
+        Ok(first)
+    }
+
+    /// Notifications that merchants have not acknowledged.
+    pub fn tells(&self) -> Vec<Tell> {
+        self.0.heads.lock().tells.all().cloned().collect()
+    }
+
+    /// How many notifications are pending.
+    pub fn tells_pending(&self) -> usize {
+        self.0.heads.lock().tells.len()
+    }
+
+    /// The merchant acknowledged, or we gave up. Recorded once.
+    pub async fn told(&self, tell: &Tell, event: TradeEvent) -> Result<(), CommitError> {
+        let pending = self.0.heads.lock().tells.done(&tell.merchant, tell.seq);
+        if pending {
+            self.note(Some(&tell.merchant), vec![event]).await?;
+        }
+        Ok(())
+    }
+
+    /// Orders in memory that the channel may still change.
+    pub fn live(&self) -> Vec<Arc<Order>> {
+        let of = |shard: &Mutex<HashMap<PaymentId, Slot>>| {
+            shard.lock().values().filter(|s| s.order.is_live()).map(|s| s.order.clone()).collect::<Vec<_>>()
+        };
+        self.0.shards.iter().flat_map(of).collect()
+    }
+
+    /// Orders held in memory.
+    pub fn in_memory(&self) -> usize {
+        self.0.shards.iter().map(|s| s.lock().len()).sum()
+    }
+
+    /// Reads one entry of the journal.
+    pub fn entry(&self, index: u64) -> Result<TradeEntry, LookupError> {
+        open::entry(&self.0.reader, index)
+    }
+
+    fn apply(&self, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<(Arc<Order>, journal::Pending), CommitError> {
+        self.peek(id)?; // brings an older order into memory
+        let at = self.0.clock.now();
+        let mut shard = self.shard(id).lock();
+        let mut order = shard.get(id).map(|slot| slot.order.clone());
+        check(order.as_deref(), &events, at)?;
+        let pending = self.0.journal.append(|first| {
+            let mut heads = self.0.heads.lock();
+            let mut lines = Vec::with_capacity(events.len());
+            for (Happening { event, tell }, index) in events.into_iter().zip(first..) {
+                let of = heads::Of { merchant: Some(merchant), order: Some(*id) };
+                let entry = heads.entry(at, of, order.as_ref().map(|o| o.last), event, tell, self.salt());
+                self.fold(&mut order, index, &entry);
+                heads.follow(index, &entry);
+                lines.push(entry.to_canonical());
+            }
+            lines
+        });
+        let order = order.ok_or(CommitError::NoOrder)?;
+        shard.insert(*id, Slot { order: order.clone(), touched: at });
+        Ok((order, pending))
+    }
+
+    fn fold(&self, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
+        fold(&self.0.tally, order, index, entry);
+    }
+
+    /// An order, from memory or from the journal, perhaps not durable yet.
+    fn peek(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, LookupError> {
+        if let Some(slot) = self.shard(id).lock().get(id) {
+            return Ok(Some(slot.order.clone()));
+        }
+        let recent = self.0.heads.lock().dirty.get(id).copied();
+        let Some(last) = recent.map_or_else(|| self.0.index.order(id), |last| Ok(Some(last)))? else {
+            return if self.is_indexed() { Ok(None) } else { Err(LookupError::Rebuilding) };
+        };
+        let order = Arc::new(open::load(&self.0.reader, last)?);
+        let mut shard = self.shard(id).lock();
+        let slot = shard.entry(*id).or_insert_with(|| Slot { order, touched: self.0.clock.now() });
+        Ok(Some(slot.order.clone()))
+    }
+
+    fn shard(&self, id: &PaymentId) -> &Mutex<HashMap<PaymentId, Slot>> {
+        &self.0.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+    }
+
+    async fn until_durable(&self, index: u64) {
+        while self.0.journal.durable() <= index {
+            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+        }
+    }
+
+    fn salt(&self) -> Salt {
+        self.0.salts.lock().next()
+    }
+}
+
+/// One event of an order, and whether the merchant must be told of it.
+#[derive(Clone, Debug)]
+pub struct Happening {
+    /// What happened.
+    pub event: TradeEvent,
+    /// True to give it a notification number.
+    pub tell: bool,
+}
+
+impl From<TradeEvent> for Happening {
+    fn from(event: TradeEvent) -> Self {
+        Happening { event, tell: false }
+    }
+}
+
+fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(), CommitError> {
+    match (order, events) {
+        (Some(order), [only]) => Ok(order.check(&only.event)?),
+        (Some(order), many) => {
+            let mut trial = order.clone();
+            for happening in many {
+                trial.check(&happening.event)?;
+                trial.apply(trial.last, at, &happening.event);
+            }
+            Ok(())
+        }
+        (None, [Happening { event: TradeEvent::AttemptIntended { attempt: 1, .. }, .. }, rest @ ..]) => {
+            // What may ride along with the first intent changes no state.
+            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. });
+            if rest.iter().all(harmless) { Ok(()) } else { Err(CommitError::NoOrder) }
+        }
+        (None, _) => Err(CommitError::NoOrder),
+    }
+}
+
+/// One entry into one order and the day totals.
+fn fold(tally: &Tally, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
+    let counted = |a: &Attempt| !matches!(a.state, AttemptState::NotPlaced | AttemptState::Closed);
+    let before = changes_total(&entry.event).and_then(|p| order.as_ref()?.attempt(p)).map(counted);
+    match order {
+        None => *order = Order::begin(index, entry).map(Arc::new),
+        Some(order) => Arc::make_mut(order).apply(index, entry.at, &entry.event),
+    }
+    let Some(order) = order else { return };
+    let Some(attempt) = changes_total(&entry.event).and_then(|p| order.attempt(p)) else { return };
+    match (before.unwrap_or(false), counted(attempt)) {
+        (false, true) => tally.add(attempt, &order.merchant),
+        (true, false) => tally.give_back(attempt, &order.merchant),
+        _ => {}
+    }
+}
+
+/// The attempt whose part in the day totals this event may change.
+fn changes_total(event: &TradeEvent) -> Option<u16> {
+    match event {
+        TradeEvent::AttemptIntended { attempt, .. }
+        | TradeEvent::AttemptNotPlaced { attempt, .. }
+        | TradeEvent::AttemptClosed { attempt, .. }
+        | TradeEvent::AttemptPaid { attempt, .. } => Some(*attempt),
+        _ => None,
+    }
+}
+
+/// Random salts, fetched from the operating system by the page.
+#[derive(Default)]
+struct Salts {
+    page: Vec<u8>,
+}
+
+impl Salts {
+    fn next(&mut self) -> Salt {
+        if self.page.is_empty() {
+            self.page.resize(4096, 0);
+            getrandom::fill(&mut self.page).expect("the operating system gives randomness");
+        }
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&self.page[self.page.len() - 16..]);
+        self.page.truncate(self.page.len() - 16);
+        Salt::from_bytes(salt)
+    }
+}

@@ -1,0 +1,91 @@
+//! What is the same for all orders and moves with every entry: numbers per merchant, pending notifications, what sled
+//! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
+
+use crate::{
+    index::alias_key,
+    tells::{Tell, Tells},
+};
+use domain::*;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Numbers given out to one merchant.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Numbers {
+    pub(crate) mseq: u64,
+    pub(crate) tell: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Heads {
+    /// Entries below this were followed.
+    pub(crate) next: u64,
+    pub(crate) numbers: HashMap<MerchantId, Numbers>,
+    pub(crate) tells: Tells,
+    /// Orders whose latest index sled does not have yet.
+    pub(crate) dirty: HashMap<PaymentId, u64>,
+    /// Numbers at channels that sled does not have yet.
+    pub(crate) aliases: HashMap<Vec<u8>, PaymentId>,
+    /// Latest observed cursor in the cases journal.
+    pub(crate) cases: Option<(u64, Digest)>,
+}
+
+/// Whom an entry is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Of<'a> {
+    pub(crate) merchant: Option<&'a MerchantId>,
+    pub(crate) order: Option<PaymentId>,
+}
+
+impl Heads {
+    /// Makes the next entry, with the merchant's next numbers.
+    pub(crate) fn entry(&self, at: Instant, of: Of<'_>, prev: Option<u64>, event: TradeEvent, tell: bool, salt: Salt) -> TradeEntry {
+        let numbers = of.merchant.and_then(|m| self.numbers.get(m)).copied().unwrap_or_default();
+        TradeEntry {
+            at,
+            event,
+            merchant: of.merchant.cloned(),
+            mseq: of.merchant.map(|_| numbers.mseq + 1),
+            order: of.order,
+            prev,
+            salt,
+            tell: (tell && of.merchant.is_some()).then_some(numbers.tell + 1),
+            v: ENTRY_VERSION,
+        }
+    }
+
+    /// Moves on by one entry. Entries that were followed before change nothing.
+    pub(crate) fn follow(&mut self, index: u64, entry: &TradeEntry) {
+        if index < self.next {
+            return;
+        }
+        self.next = index + 1;
+        if let (Some(merchant), Some(mseq)) = (&entry.merchant, entry.mseq) {
+            let numbers = self.numbers.entry(merchant.clone()).or_default();
+            numbers.mseq = mseq;
+            numbers.tell = entry.tell.unwrap_or(numbers.tell);
+        }
+        if let Some(order) = entry.order {
+            self.dirty.insert(order, index);
+        }
+        self.follow_event(index, entry);
+    }
+
+    fn follow_event(&mut self, index: u64, entry: &TradeEntry) {
+        if let (Some(merchant), Some(seq), Some(order)) = (&entry.merchant, entry.tell, entry.order) {
+            self.tells.add(Tell { merchant: merchant.clone(), seq, order, index, at: entry.at });
+        }
+        match (&entry.event, &entry.merchant) {
+            (TradeEvent::Told { seq, .. } | TradeEvent::TellGivenUp { seq, .. }, Some(merchant)) => {
+                self.tells.done(merchant, *seq);
+            }
+            (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
+            (TradeEvent::AttemptIntended { channel, account, number, order_no, .. }, _) if number.as_str() != order_no.as_str() => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(alias_key(*channel, account, number), order);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Starting: snapshot, then the journal from there on, then sled's arrears. Live orders first.
+
+use crate::*;
+use std::{path::Path, time::Duration};
+use tracing::{info, warn};
+
+/// Why the ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// sled cannot even make a new index.
+    #[error("the index cannot be made: {0}")]
+    Index(#[from] sled::Error),
+    /// The journal does not read back.
+    #[error(transparent)]
+    Journal(#[from] LookupError),
+}
+
+/// What opening found.
+pub struct Opening {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// How the index was found.
+    pub found: Found,
+    /// Entries that were replayed before the ledger could serve.
+    pub replayed: u64,
+    /// Every changed order, in order of change; the sweep reads it.
+    pub changes: mpsc::UnboundedReceiver<Arc<Order>>,
+    /// Size and root of the cases journal as last observed.
+    pub cases: Option<(u64, Digest)>,
+}
+
+impl Ledger {
+    /// Opens the ledger over a journal. `dir` holds the index and the snapshot, both of which may be missing,
+    /// damaged or from another time: they are replaced and the journal is read instead.
+    pub fn open(journal: Journal, dir: &Path, clock: Arc<dyn Clock>) -> Result<Opening, OpenError> {
+        let (mut index, mut found) = Index::open(&dir.join("index"))?;
+        let size = journal.size();
+        if index.applied() > size {
+            warn!("the index is ahead of the journal; it is replaced");
+            drop(index);
+            (index, found) = Index::replace_ahead(&dir.join("index"))?;
+        }
+        let snapshot = snapshot::read(&dir.join("snapshot.json")).filter(|(header, _)| header.next <= size);
+        let reader = journal.reader();
+        let restored = Restored::replay(&reader, snapshot, size, clock.now())?;
+        let (changes, receiver) = mpsc::unbounded_channel();
+        let (applied, from) = (index.applied(), restored.from);
+        let cases = restored.heads.cases;
+        let ledger = Ledger(Arc::new(Inner {
+            reader,
+            journal,
+            clock,
+            claims: Claims::default(),
+            shards: restored.shards,
+            heads: Mutex::new(restored.heads),
+            tally: restored.tally,
+            indexed: AtomicBool::new(applied >= from),
+            applied: AtomicU64::new(applied),
+            stop: AtomicBool::new(false),
+            changes,
+            salts: Mutex::default(),
+            index,
+        }));
+        ledger.spawn_housekeeping(dir.to_owned(), applied, from);
+        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases })
+    }
+
+    /// Stops housekeeping; the next start replays what sled lacks.
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Release);
+    }
+
+    fn spawn_housekeeping(&self, dir: std::path::PathBuf, applied: u64, from: u64) {
+        let ledger = self.clone();
+        let work = move || {
+            if applied < from {
+                if let Err(error) = ledger.index_older(applied, from) {
+                    warn!(%error, "older orders could not be indexed; look-ups of them stay refused until a restart");
+                    return;
+                }
+                ledger.0.indexed.store(true, Ordering::Release);
+                info!("older orders are indexed");
+            }
+            ledger.keep_house(&dir);
+        };
+        std::thread::Builder::new().name("ledger".into()).spawn(work).expect("a thread can be started");
+    }
+
+    /// Puts entries that the snapshot covers, but sled lacks, into sled.
+    fn index_older(&self, applied: u64, from: u64) -> Result<(), LookupError> {
+        let mut batch: HashMap<PaymentId, u64> = HashMap::new();
+        let mut aliases = Heads::default();
+        aliases.next = applied;
+        for item in self.0.reader.scan(applied) {
+            let (index, bytes) = item.map_err(|_| LookupError::Journal(applied))?;
+            if index >= from || self.0.stop.load(Ordering::Acquire) {
+                break;
+            }
+            let entry = TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))?;
+            aliases.follow(index, &entry);
+            batch.extend(entry.order.map(|order| (order, index)));
+            if batch.len() >= 50_000 {
+                self.put(index + 1, &mut batch, &mut aliases)?;
+            }
+        }
+        self.put(from, &mut batch, &mut aliases)
+    }
+
+    fn put(&self, applied: u64, batch: &mut HashMap<PaymentId, u64>, aliases: &mut Heads) -> Result<(), LookupError> {
+        let orders: Vec<_> = batch.drain().collect();
+        let numbers: Vec<_> = aliases.aliases.drain().collect();
+        aliases.dirty.clear();
+        self.0.index.set_applied(applied, &orders, &numbers)?;
+        self.0.applied.store(applied, Ordering::Release);
+        Ok(())
+    }
+
+    /// Twice a second sled gets what it lacks; once a minute a snapshot is taken and idle orders leave memory.
+    fn keep_house(&self, dir: &Path) {
+        let mut since_snapshot = 0u32;
+        while !self.0.stop.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(500));
+            if let Err(error) = self.feed_index() {
+                warn!(%error, "the index did not take a batch; it is tried again");
+            }
+            since_snapshot += 1;
+            if since_snapshot >= 120 {
+                since_snapshot = 0;
+                self.0.tally.forget_before(self.0.clock.now().day());
+                if let Err(error) = self.take_snapshot(dir) {
+                    warn!(%error, "no snapshot; the next start reads more of the journal");
+                }
+                self.forget_idle();
+            }
+        }
+    }
+
+    /// One batch for sled, once its entries are durable.
+    fn feed_index(&self) -> Result<(), sled::Error> {
+        let (next, orders, aliases) = {
+            let heads = self.0.heads.lock();
+            if heads.next == self.0.applied.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            (heads.next, heads.dirty.clone(), heads.aliases.clone())
+        };
+        while self.0.journal.durable() < next {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let orders: Vec<_> = orders.into_iter().collect();
+        let numbers: Vec<_> = aliases.into_iter().collect();
+        self.0.index.set_applied(next, &orders, &numbers)?;
+        let mut heads = self.0.heads.lock();
+        numbers.iter().for_each(|(key, _)| drop(heads.aliases.remove(key)));
+        for (order, last) in orders {
+            if heads.dirty.get(&order) == Some(&last) {
+                heads.dirty.remove(&order);
+            }
+        }
+        self.0.applied.store(next, Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes the live orders and all that moves with them.
+    pub fn take_snapshot(&self, dir: &Path) -> std::io::Result<u64> {
+        let header = {
+            let heads = self.0.heads.lock();
+            snapshot::Header::of(&heads, self.0.tally.recorded())
+        };
+        let live = self.live();
+        let newest = live.iter().map(|o| o.last + 1).max().unwrap_or(0).max(header.next);
+        while self.0.journal.durable() < newest {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        snapshot::write(&dir.join("snapshot.json"), &header, live.into_iter())
+    }
+
+    /// Orders that can change no more leave memory a minute after they were last touched.
+    fn forget_idle(&self) {
+        let applied = self.0.applied.load(Ordering::Acquire);
+        let horizon = self.0.clock.now().plus_millis(-60_000);
+        for shard in &self.0.shards {
+            shard.lock().retain(|_, slot| slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon);
+        }
+    }
+}
+
+/// What a snapshot and the journal after it give.
+struct Restored {
+    from: u64,
+    heads: Heads,
+    tally: Tally,
+    shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+}
+
+impl Restored {
+    fn replay(reader: &Reader, snapshot: Option<(snapshot::Header, Vec<Order>)>, size: u64, now: Instant) -> Result<Restored, LookupError> {
+        let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
+        let mut restored = Restored { from: 0, heads: Heads::default(), tally: Tally::default(), shards };
+        if let Some((header, orders)) = snapshot {
+            let (heads, totals) = header.into_heads();
+            restored.from = heads.next;
+            restored.heads = heads;
+            restored.tally.restore(totals);
+            orders.into_iter().for_each(|order| restored.put(Arc::new(order), now));
+        }
+        for item in reader.scan(restored.from) {
+            let (index, bytes) = item.map_err(|_| LookupError::Journal(restored.heads.next))?;
+            if index >= size {
+                break;
+            }
+            let entry = TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))?;
+            restored.follow(reader, index, &entry, now)?;
+        }
+        Ok(restored)
+    }
+
+    fn follow(&mut self, reader: &Reader, index: u64, entry: &TradeEntry, now: Instant) -> Result<(), LookupError> {
+        self.heads.follow(index, entry);
+        let Some(id) = entry.order else { return Ok(()) };
+        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS].get_mut().remove(&id);
+        let mut order = match (slot, entry.prev) {
+            (Some(slot), _) if slot.order.last >= index => {
+                // The snapshot held this entry already, but the totals are of its header's index.
+                let mut before = open_before(reader, entry.prev)?;
+                fold(&self.tally, &mut before, index, entry);
+                self.put(slot.order, now);
+                return Ok(());
+            }
+            (Some(slot), _) => Some(slot.order),
+            (None, prev) => open_before(reader, prev)?,
+        };
+        fold(&self.tally, &mut order, index, entry);
+        if let Some(order) = order.filter(|o| o.is_live()) {
+            self.put(order, now);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, order: Arc<Order>, now: Instant) {
+        let shard = self.shards[usize::from(order.id.as_bytes()[0]) % SHARDS].get_mut();
+        shard.insert(order.id, Slot { order, touched: now });
+    }
+}
+
+fn open_before(reader: &Reader, prev: Option<u64>) -> Result<Option<Arc<Order>>, LookupError> {
+    prev.map(|prev| load(reader, prev).map(Arc::new)).transpose()
+}
+
+/// Follows an order's entries back to its first, then folds them forward.
+pub(crate) fn load(reader: &Reader, last: u64) -> Result<Order, LookupError> {
+    let mut chain = vec![(last, entry(reader, last)?)];
+    while let Some((at, prev)) = chain.last().and_then(|(at, e)| e.prev.map(|prev| (*at, prev))) {
+        if prev >= at {
+            return Err(LookupError::Journal(prev));
+        }
+        chain.push((prev, entry(reader, prev)?));
+    }
+    let mut forward = chain.into_iter().rev();
+    let (first, begin) = forward.next().ok_or(LookupError::Journal(last))?;
+    let mut order = Order::begin(first, &begin).ok_or(LookupError::Journal(first))?;
+    forward.for_each(|(index, entry)| order.apply(index, entry.at, &entry.event));
+    Ok(order)
+}
+
+pub(crate) fn entry(reader: &Reader, index: u64) -> Result<TradeEntry, LookupError> {
+    let bytes = reader.entry(index).map_err(|_| LookupError::Journal(index))?;
+    TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))
+}

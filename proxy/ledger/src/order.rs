@@ -1,0 +1,484 @@
+//! An order as a fold over its journal entries: one truth, nothing to disagree with it.
+//!
+//! [`Order::check`] says which event may follow; [`Order::apply`] makes it so. The ledger checks under its lock,
+//! so a notice and a query that race change nothing twice.
+
+use domain::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// Our number of an order: SHA-256 over merchant and order number, cut to 128 bits.
+pub fn payment_id(merchant: &MerchantId, order_no: &OrderNo) -> PaymentId {
+    let hash = Sha256::new()
+        .chain_update(b"guandao-order\0")
+        .chain_update(merchant.as_str())
+        .chain_update(b"\0")
+        .chain_update(order_no.as_str())
+        .finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    PaymentId::from_bytes(id)
+}
+
+/// One order of one merchant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Our number.
+    pub id: PaymentId,
+    /// Whose.
+    pub merchant: MerchantId,
+    /// The merchant's number.
+    pub order_no: OrderNo,
+    /// Index of its latest journal entry.
+    pub last: u64,
+    /// Tries to place it, in order; never empty.
+    pub attempts: Vec<Attempt>,
+    /// Refunds, in order of request.
+    pub refunds: Vec<Refund>,
+}
+
+/// One try to place an order at a channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Index of its intent in the journal.
+    pub index: u64,
+    /// When it was intended.
+    pub at: Instant,
+    /// Account at the channel.
+    pub account: AccountNo,
+    /// Fen.
+    pub amount: Amount,
+    /// Who composed the bytes.
+    pub carried: Carried,
+    /// Channel.
+    pub channel: Channel,
+    /// Payment code kind and level.
+    pub code: Code,
+    /// Keyed digest of facts and payer token.
+    pub content: KeyedDigest,
+    /// When it ends at the channel.
+    pub expires: Instant,
+    /// Who can ask the channel.
+    pub keys: Keys,
+    /// Number at the channel.
+    pub number: ChannelNo,
+    /// Way to pay.
+    pub pay_way: PayWay,
+    /// Who is paid.
+    pub payee: PayeeNo,
+    /// The payer's pseudonym, where known.
+    pub payer: Option<PayerToken>,
+    /// State.
+    pub state: AttemptState,
+    /// How the payer reaches it, and since when.
+    pub reach: Option<(Reach, Instant)>,
+    /// The channel's statement of the payment, and how we know.
+    pub paid: Option<(PaidFacts, Proof)>,
+    /// Why it is unknown.
+    pub unclear: Option<Unclear>,
+    /// Why it was not placed.
+    pub not_placed: Option<(NotPlaced, Option<Arc<str>>)>,
+    /// A close is under way or was refused.
+    pub closing: Option<Closing>,
+    /// Sealed buyer data of the payment, for the merchant's notification.
+    pub paid_seal: Option<SealRef>,
+}
+
+/// How far a close has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Closing {
+    /// Why.
+    pub reason: CloseReason,
+    /// The channel's refusal, if it refused.
+    pub refused: Option<Arc<str>>,
+    /// True while nobody knows.
+    pub unknown: bool,
+}
+
+/// One refund.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The merchant's number.
+    pub refund_no: RefundNo,
+    /// Number at the channel.
+    pub number: ChannelNo,
+    /// Fen.
+    pub amount: Amount,
+    /// Position of the paid attempt, from 1.
+    pub attempt: u16,
+    /// Why.
+    pub cause: RefundCause,
+    /// State.
+    pub state: RefundState,
+    /// When it was asked for.
+    pub at: Instant,
+    /// The channel's number.
+    pub trade_no: Option<TradeNo>,
+    /// When the money was back.
+    pub refunded_at: Option<Instant>,
+    /// The channel's refusal.
+    pub code: Option<Arc<str>>,
+}
+
+/// The state that a merchant sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// On record, outcome not known yet.
+    Unknown,
+    /// At the channel, waiting for the payer.
+    AwaitingPayment,
+    /// Paid.
+    Paid,
+    /// Paid, and part of it went back.
+    PartlyRefunded,
+    /// Paid, and all of it went back.
+    Refunded,
+    /// Closed unpaid.
+    Closed,
+    /// The channel surely does not have it; the same number may be sent again.
+    NotPlaced,
+    /// Pass-through with the merchant's keys; the channel's expiry is over and nobody told us.
+    Unresolved,
+}
+
+/// An event that cannot follow. Whoever sees this looks at the order again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event} cannot follow here: {why}")]
+pub struct Illegal {
+    /// Name of the event.
+    pub event: &'static str,
+    /// Why not.
+    pub why: &'static str,
+}
+
+impl Order {
+    /// Begins an order with its first intent. `None` for any other event.
+    pub fn begin(index: u64, entry: &TradeEntry) -> Option<Order> {
+        let TradeEvent::AttemptIntended { order_no, attempt: 1, .. } = &entry.event else { return None };
+        let merchant = entry.merchant.clone()?;
+        let mut order = Order {
+            id: entry.order?,
+            merchant,
+            order_no: order_no.clone(),
+            last: index,
+            attempts: Vec::with_capacity(1),
+            refunds: Vec::new(),
+        };
+        order.apply(index, entry.at, &entry.event);
+        Some(order)
+    }
+
+    /// The latest attempt.
+    pub fn latest(&self) -> &Attempt {
+        self.attempts.last().expect("an order begins with an attempt")
+    }
+
+    /// An attempt by its position from 1.
+    pub fn attempt(&self, position: u16) -> Option<&Attempt> {
+        self.attempts.get(usize::from(position).checked_sub(1)?)
+    }
+
+    /// The attempt that carries this number at the channel, with its position from 1. The latest wins.
+    pub fn attempt_by_number(&self, number: &ChannelNo) -> Option<(u16, &Attempt)> {
+        self.attempts.iter().enumerate().rev().find(|(_, a)| a.number == *number).map(|(i, a)| (i as u16 + 1, a))
+    }
+
+    /// A refund by the merchant's number.
+    pub fn refund(&self, refund_no: &RefundNo) -> Option<&Refund> {
+        self.refunds.iter().find(|r| r.refund_no == *refund_no)
+    }
+
+    /// The winning payment: of all paid attempts the one paid first, ties by position.
+    pub fn winner(&self) -> Option<(u16, &Attempt)> {
+        let paid = self.attempts.iter().enumerate().filter_map(|(i, a)| Some((a.paid.as_ref()?.0.paid_at, i as u16 + 1, a)));
+        paid.min_by_key(|(at, position, _)| (*at, *position)).map(|(_, position, a)| (position, a))
+    }
+
+    /// Paid attempts that lost, not yet on their way back.
+    pub fn surplus(&self) -> Vec<u16> {
+        let Some((winner, _)) = self.winner() else { return Vec::new() };
+        let positions = (1..=self.attempts.len() as u16).filter(|p| *p != winner);
+        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some()));
+        paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves())).collect()
+    }
+
+    /// Fen of this attempt that refunds hold or have returned.
+    pub fn reserved(&self, attempt: u16) -> Amount {
+        let held = self.refunds.iter().filter(|r| r.attempt == attempt && r.state.reserves());
+        held.fold(Amount::ZERO, |sum, r| sum.checked_add(r.amount).unwrap_or(Amount::MAX))
+    }
+
+    /// Fen that are back with the payer of the winning payment.
+    pub fn refunded(&self) -> Amount {
+        let Some((winner, _)) = self.winner() else { return Amount::ZERO };
+        let done = self.refunds.iter().filter(|r| r.attempt == winner && r.state == RefundState::Succeeded);
+        done.fold(Amount::ZERO, |sum, r| sum.checked_add(r.amount).unwrap_or(Amount::MAX))
+    }
+
+    /// What the merchant sees.
+    pub fn state(&self) -> OrderState {
+        if let Some((_, paid)) = self.winner() {
+            let back = self.refunded();
+            return match () {
+                () if back.is_zero() => OrderState::Paid,
+                () if back < paid.amount => OrderState::PartlyRefunded,
+                () => OrderState::Refunded,
+            };
+        }
+        match self.latest().state {
+            AttemptState::Intended | AttemptState::Unknown => OrderState::Unknown,
+            AttemptState::Placed => OrderState::AwaitingPayment,
+            AttemptState::Paid => OrderState::Paid,
+            AttemptState::Closed => OrderState::Closed,
+            AttemptState::NotPlaced => OrderState::NotPlaced,
+            AttemptState::Unresolved => OrderState::Unresolved,
+        }
+    }
+
+    /// True while the channel may still change something that we would have to learn.
+    pub fn is_live(&self) -> bool {
+        self.attempts.iter().any(|a| !a.state.is_final())
+            || self.refunds.iter().any(|r| !r.state.is_final())
+            || !self.surplus().is_empty()
+    }
+
+    /// May this event follow?
+    pub fn check(&self, event: &TradeEvent) -> Result<(), Illegal> {
+        let ok = self.may_follow(event);
+        ok.map_err(|why| Illegal { event: event.name(), why })
+    }
+
+    fn may_follow(&self, event: &TradeEvent) -> Result<(), &'static str> {
+        use AttemptState as S;
+        use TradeEvent as E;
+        let attempt = |position: &u16| self.attempt(*position).ok_or("there is no such attempt");
+        let within = |position: &u16, allowed: &[S]| {
+            let found = attempt(position)?;
+            if allowed.contains(&found.state) { Ok(()) } else { Err("the attempt is in another state") }
+        };
+        match event {
+            E::AttemptIntended { attempt: position, .. } => self.may_begin(*position),
+            E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
+            E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
+            E::AttemptPaid { attempt, .. } => {
+                within(attempt, &[S::Intended, S::Unknown, S::Placed, S::Closed, S::NotPlaced, S::Unresolved])
+            }
+            E::CloseIntended { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            E::CloseUnknown { attempt: a, .. } | E::CloseRefused { attempt: a, .. } => {
+                attempt(a)?.closing.as_ref().map(|_| ()).ok_or("no close was intended")
+            }
+            E::AttemptClosed { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            E::RefundHeld { .. } | E::RefundIntended { .. } | E::RefundCancelled { .. } | E::RefundUnknown { .. }
+            | E::RefundProcessing { .. } | E::RefundSucceeded { .. } | E::RefundFailed { .. } | E::RefundAbnormal { .. } => {
+                self.may_refund(event)
+            }
+            E::PatternSeen { .. } | E::Mismatched { .. } => Ok(()),
+            _ => Err("it is no event of an order"),
+        }
+    }
+
+    fn may_begin(&self, position: u16) -> Result<(), &'static str> {
+        if usize::from(position) != self.attempts.len() + 1 {
+            return Err("attempts are numbered without gaps");
+        }
+        match self.attempts.iter().all(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced)) {
+            true => Ok(()),
+            false => Err("an earlier attempt is neither closed nor known to be absent"),
+        }
+    }
+
+    fn may_refund(&self, event: &TradeEvent) -> Result<(), &'static str> {
+        use RefundState as S;
+        use TradeEvent as E;
+        let begun = |amount: &Amount, position: &u16, refund_no: &RefundNo, from: &[S]| {
+            let paid = self.attempt(*position).and_then(|a| a.paid.as_ref()).ok_or("nothing was paid")?;
+            let mut reserved = self.reserved(*position);
+            if let Some(earlier) = self.refund(refund_no) {
+                if !from.contains(&earlier.state) || earlier.amount != *amount || earlier.attempt != *position {
+                    return Err("the refund number is taken");
+                }
+                if earlier.state.reserves() {
+                    reserved = reserved.checked_sub(*amount).ok_or("refunds do not add up")?;
+                }
+            }
+            match reserved.checked_add(*amount) {
+                Some(total) if total <= paid.0.amount && !amount.is_zero() => Ok(()),
+                _ => Err("refunds would exceed what was paid"),
+            }
+        };
+        let within = |refund_no: &RefundNo, allowed: &[S]| match self.refund(refund_no) {
+            Some(refund) if allowed.contains(&refund.state) => Ok(()),
+            Some(_) => Err("the refund is in another state"),
+            None => Err("there is no such refund"),
+        };
+        match event {
+            E::RefundHeld { amount, attempt, refund_no, .. } => begun(amount, attempt, refund_no, &[]),
+            E::RefundIntended { amount, attempt, refund_no, .. } => begun(amount, attempt, refund_no, &[S::Held, S::Failed]),
+            E::RefundCancelled { refund_no } => within(refund_no, &[S::Held]),
+            E::RefundUnknown { refund_no, .. } => within(refund_no, &[S::Intended]),
+            E::RefundProcessing { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown]),
+            E::RefundSucceeded { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal]),
+            E::RefundFailed { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal]),
+            E::RefundAbnormal { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing]),
+            _ => Err("it is no event of a refund"),
+        }
+    }
+
+    /// Makes it so. The caller has checked; replay of a lawful journal always may.
+    pub fn apply(&mut self, index: u64, at: Instant, event: &TradeEvent) {
+        use TradeEvent as E;
+        self.last = index;
+        match event {
+            E::AttemptIntended { .. } => self.attempts.extend(Attempt::begin(index, at, event)),
+            E::AttemptPlaced { attempt, reach } => self.change(*attempt, |a| {
+                a.state = AttemptState::Placed;
+                a.reach = reach.clone().map(|r| (r, at)).or(a.reach.take());
+                a.unclear = None;
+            }),
+            E::AttemptNotPlaced { attempt, code, reason } => self.change(*attempt, |a| {
+                a.state = AttemptState::NotPlaced;
+                a.not_placed = Some((*reason, code.clone()));
+                a.unclear = None;
+            }),
+            E::AttemptUnknown { attempt, reason } => self.change(*attempt, |a| {
+                a.state = AttemptState::Unknown;
+                a.unclear = Some(*reason);
+            }),
+            E::AttemptPaid { attempt, facts, payer, proof, seal } => self.change(*attempt, |a| {
+                a.state = AttemptState::Paid;
+                a.paid = Some((facts.clone(), *proof));
+                a.payer = payer.or(a.payer);
+                a.paid_seal = *seal;
+                a.closing = None;
+                a.unclear = None;
+            }),
+            E::CloseIntended { attempt, reason } => self.change(*attempt, |a| {
+                a.closing = Some(Closing { reason: *reason, refused: None, unknown: false });
+            }),
+            E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
+            E::CloseRefused { attempt, code } => self.close_step(*attempt, |c| {
+                c.refused = Some(code.clone());
+                c.unknown = false;
+            }),
+            E::AttemptClosed { attempt, .. } => self.change(*attempt, |a| {
+                a.state = AttemptState::Closed;
+                a.unclear = None;
+            }),
+            E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
+            _ => self.apply_refund(at, event),
+        }
+    }
+
+    fn apply_refund(&mut self, at: Instant, event: &TradeEvent) {
+        use RefundState as S;
+        use TradeEvent as E;
+        match event {
+            E::RefundHeld { amount, attempt, number, refund_no } => {
+                self.put_refund(at, *amount, *attempt, RefundCause::Merchant, number, refund_no, S::Held);
+            }
+            E::RefundIntended { amount, attempt, cause, number, refund_no } => {
+                self.put_refund(at, *amount, *attempt, *cause, number, refund_no, S::Intended);
+            }
+            E::RefundCancelled { refund_no } => self.change_refund(refund_no, |r| r.state = S::Cancelled),
+            E::RefundUnknown { refund_no, .. } => self.change_refund(refund_no, |r| r.state = S::Unknown),
+            E::RefundProcessing { refund_no, trade_no } => self.change_refund(refund_no, |r| {
+                r.state = S::Processing;
+                r.trade_no = trade_no.clone().or(r.trade_no.take());
+            }),
+            E::RefundSucceeded { refund_no, refunded_at, trade_no, .. } => self.change_refund(refund_no, |r| {
+                r.state = S::Succeeded;
+                r.refunded_at = *refunded_at;
+                r.trade_no = trade_no.clone().or(r.trade_no.take());
+            }),
+            E::RefundFailed { code, refund_no } => self.change_refund(refund_no, |r| {
+                r.state = S::Failed;
+                r.code = Some(code.clone());
+            }),
+            E::RefundAbnormal { refund_no } => self.change_refund(refund_no, |r| r.state = S::Abnormal),
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one refund, named at the only two callers above
+    fn put_refund(&mut self, at: Instant, amount: Amount, attempt: u16, cause: RefundCause, number: &ChannelNo, refund_no: &RefundNo, state: RefundState) {
+        if let Some(earlier) = self.refunds.iter_mut().find(|r| r.refund_no == *refund_no) {
+            earlier.state = state;
+            earlier.code = None;
+            return;
+        }
+        self.refunds.push(Refund {
+            refund_no: refund_no.clone(),
+            number: number.clone(),
+            amount,
+            attempt,
+            cause,
+            state,
+            at,
+            trade_no: None,
+            refunded_at: None,
+            code: None,
+        });
+    }
+
+    fn change(&mut self, position: u16, how: impl FnOnce(&mut Attempt)) {
+        if let Some(found) = usize::from(position).checked_sub(1).and_then(|i| self.attempts.get_mut(i)) {
+            how(found);
+        }
+    }
+
+    fn close_step(&mut self, position: u16, how: impl FnOnce(&mut Closing)) {
+        self.change(position, |a| {
+            if let Some(closing) = &mut a.closing {
+                how(closing);
+            }
+        });
+    }
+
+    fn change_refund(&mut self, refund_no: &RefundNo, how: impl FnOnce(&mut Refund)) {
+        if let Some(found) = self.refunds.iter_mut().find(|r| r.refund_no == *refund_no) {
+            how(found);
+        }
+    }
+}
+
+impl Attempt {
+    fn begin(index: u64, at: Instant, event: &TradeEvent) -> Option<Attempt> {
+        let TradeEvent::AttemptIntended {
+            account, amount, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, ..
+        } = event
+        else {
+            return None;
+        };
+        Some(Attempt {
+            index,
+            at,
+            account: account.clone(),
+            amount: *amount,
+            carried: *carried,
+            channel: *channel,
+            code: *code,
+            content: *content,
+            expires: *expires,
+            keys: *keys,
+            number: number.clone(),
+            pay_way: *pay_way,
+            payee: payee.clone(),
+            payer: *payer,
+            state: AttemptState::Intended,
+            reach: None,
+            paid: None,
+            unclear: None,
+            not_placed: None,
+            closing: None,
+            paid_seal: None,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

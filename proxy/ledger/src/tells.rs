@@ -1,0 +1,43 @@
+//! What merchants still have to be told: a fold over entries with a `tell` number and their `told` answers.
+
+use domain::{Instant, MerchantId, PaymentId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+/// One notification that the merchant has not acknowledged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tell {
+    /// Whose.
+    pub merchant: MerchantId,
+    /// Gapless number per merchant.
+    pub seq: u64,
+    /// Which order.
+    pub order: PaymentId,
+    /// Index of the entry to tell of.
+    pub index: u64,
+    /// When it happened.
+    pub at: Instant,
+}
+
+/// All pending notifications.
+#[derive(Default, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tells(HashMap<MerchantId, BTreeMap<u64, Tell>>);
+
+impl Tells {
+    pub(crate) fn add(&mut self, tell: Tell) {
+        self.0.entry(tell.merchant.clone()).or_default().insert(tell.seq, tell);
+    }
+
+    /// True if it was pending.
+    pub(crate) fn done(&mut self, merchant: &MerchantId, seq: u64) -> bool {
+        self.0.get_mut(merchant).is_some_and(|pending| pending.remove(&seq).is_some())
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Tell> {
+        self.0.values().flat_map(BTreeMap::values)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+}

@@ -1,0 +1,206 @@
+//! What hyper does not tell of a request's head: both framings at once, more than one `Host`, an unknown transfer
+//! coding. A reader in front of hyper looks at each head as it passes and changes nothing.
+//!
+//! After a request with a transfer coding the connection closes, so the next head need not be found behind chunks.
+
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const MOST_HEAD: usize = 64 << 10;
+
+/// Facts of one head.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct HeadFacts {
+    /// Number of `Content-Length` fields.
+    pub content_lengths: u8,
+    /// Number of `Transfer-Encoding` fields.
+    pub transfer_encodings: u8,
+    /// A transfer coding other than exactly `chunked`.
+    pub odd_coding: bool,
+    /// Number of `Host` fields.
+    pub hosts: u8,
+    /// The body ended with trailers.
+    pub trailers: bool,
+    /// A line ended without a carriage return, or a field name had a space before its colon.
+    pub sloppy: bool,
+}
+
+impl HeadFacts {
+    /// True if the place of the next head is not known.
+    pub fn must_close(&self) -> bool {
+        self.transfer_encodings > 0 || self.content_lengths > 1
+    }
+}
+
+/// Facts of heads seen and not yet asked for.
+#[derive(Clone, Default)]
+pub(super) struct Heads(Arc<Mutex<VecDeque<HeadFacts>>>);
+
+impl Heads {
+    pub(super) fn next(&self) -> HeadFacts {
+        self.0.lock().pop_front().unwrap_or_default()
+    }
+}
+
+/// Looks at each head that is read from `stream`.
+pub(super) fn watch<I>(stream: I) -> (Watched<I>, Heads) {
+    let heads = Heads::default();
+    (Watched { stream, heads: heads.clone(), state: State::Head(Vec::new()) }, heads)
+}
+
+enum State {
+    Head(Vec<u8>),
+    Body(u64),
+    Lost,
+}
+
+pub(super) struct Watched<I> {
+    stream: I,
+    heads: Heads,
+    state: State,
+}
+
+impl<I> Watched<I> {
+    fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match &mut self.state {
+                State::Lost => return,
+                State::Body(left) => {
+                    let part = (*left).min(bytes.len() as u64);
+                    *left -= part;
+                    bytes = &bytes[part as usize..];
+                    if *left == 0 {
+                        self.state = State::Head(Vec::new());
+                    }
+                }
+                State::Head(head) => {
+                    let before = head.len();
+                    head.extend_from_slice(bytes);
+                    let Some(end) = end_of_head(head, before) else {
+                        if head.len() > MOST_HEAD {
+                            self.state = State::Lost;
+                        }
+                        return;
+                    };
+                    bytes = &bytes[end - before..];
+                    let (facts, body) = facts(&head[..end]);
+                    self.heads.0.lock().push_back(facts);
+                    self.state = match body {
+                        _ if facts.must_close() => State::Lost,
+                        None => State::Lost,
+                        Some(0) => State::Head(Vec::new()),
+                        Some(body) => State::Body(body),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Index behind the empty line, looking only where new bytes may have completed it.
+fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
+    let from = before.saturating_sub(3);
+    let tail = &head[from..];
+    let crlf = tail.windows(4).position(|w| w == b"\r\n\r\n").map(|i| from + i + 4);
+    let bare = tail.windows(2).position(|w| w == b"\n\n").map(|i| from + i + 2);
+    match (crlf, bare) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The facts, and the length of the body (`None` where it cannot be told).
+fn facts(head: &[u8]) -> (HeadFacts, Option<u64>) {
+    let mut facts = HeadFacts::default();
+    let mut length = Some(0);
+    for line in head.split(|b| *b == b'\n').skip(1) {
+        let (line, crlf) = line.strip_suffix(b"\r").map_or((line, false), |l| (l, true));
+        facts.sloppy |= !crlf && !line.is_empty();
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        facts.sloppy |= name.last().is_some_and(u8::is_ascii_whitespace);
+        if name.eq_ignore_ascii_case(b"host") {
+            facts.hosts = facts.hosts.saturating_add(1);
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            facts.content_lengths = facts.content_lengths.saturating_add(1);
+            length = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            facts.transfer_encodings = facts.transfer_encodings.saturating_add(1);
+            facts.odd_coding |= !value.eq_ignore_ascii_case(b"chunked");
+        }
+    }
+    (facts, length)
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Poll::Ready(Ok(())) = polled {
+            let this = &mut *self;
+            this.see(&buf.filled()[before..]);
+        }
+        polled
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(pieces: &[&[u8]]) -> Vec<HeadFacts> {
+        let (mut watched, heads) = watch(());
+        pieces.iter().for_each(|p| watched.see(p));
+        let seen = heads.0.lock().iter().copied().collect();
+        seen
+    }
+
+    #[test]
+    fn finds_each_head_whatever_the_pieces() {
+        let wire = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n";
+        for size in 1..wire.len() {
+            let pieces: Vec<&[u8]> = wire.chunks(size).collect();
+            let heads = seen(&pieces);
+            assert_eq!(heads.len(), 2, "pieces of {size}");
+            assert_eq!((heads[0].hosts, heads[0].content_lengths, heads[1].hosts), (1, 1, 2));
+        }
+    }
+
+    #[test]
+    fn tells_both_framings_and_odd_codings() {
+        let both = seen(&[b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]);
+        assert_eq!((both[0].content_lengths, both[0].transfer_encodings, both[0].odd_coding), (1, 1, false));
+        let odd = seen(&[b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"]);
+        assert!(odd[0].odd_coding);
+        assert!(seen(&[b"GET / HTTP/1.1\nHost: x\n\n"])[0].sloppy);
+    }
+}

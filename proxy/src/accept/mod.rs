@@ -1,0 +1,247 @@
+//! Sockets in: TLS, then whole requests with caps on size, time and connection age.
+//!
+//! hyper's buffers hold the last message of a connection until it closes, so an idle connection closes within 25 s and
+//! none lives beyond 110 s (design.md section 7 allows 30 s and 2 min).
+
+mod head;
+
+use crate::stage::Response;
+use bytes::Bytes;
+use domain::{Clock, Instant};
+pub use head::HeadFacts;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+/// Where a request came in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Door {
+    /// The unified API.
+    Api,
+    /// Pass-through of WeChat Pay.
+    Wechat,
+    /// Pass-through of Alipay.
+    Alipay,
+    /// Notices of channels.
+    Notify,
+    /// Metrics and health.
+    Metrics,
+    /// The trades journal, for the desk.
+    Journal,
+}
+
+impl Door {
+    /// The name in logs and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Door::Api => "api",
+            Door::Wechat => "wechat",
+            Door::Alipay => "alipay",
+            Door::Notify => "notify",
+            Door::Metrics => "metrics",
+            Door::Journal => "journal",
+        }
+    }
+}
+
+/// A whole request, unverified: the first state of every stack.
+pub struct Received {
+    /// Method, target, headers as received.
+    pub head: http::request::Parts,
+    /// The body's octets; wiped when freed.
+    pub body: Bytes,
+    /// What hyper does not tell of the head.
+    pub facts: HeadFacts,
+    /// Where it came in.
+    pub door: Door,
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// SHA-256 of the client's TLS certificate, if it showed one.
+    pub client: Option<[u8; 32]>,
+    /// When it was whole.
+    pub at: Instant,
+    /// Its number in the log.
+    pub id: RequestId,
+    /// True if the body had more octets than allowed and was not kept.
+    pub oversized: bool,
+}
+
+/// Random number of a request, for logs and the `Request-Id` header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequestId(pub u64);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Caps of one listener.
+#[derive(Clone, Debug)]
+pub struct Caps {
+    /// Octets of a body.
+    pub body: usize,
+    /// From the end of the head to the end of the body.
+    pub body_time: Duration,
+    /// TLS handshake, and idle time between requests.
+    pub idle: Duration,
+    /// A connection closes after this, in good order.
+    pub age: Duration,
+    /// Open connections.
+    pub connections: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Caps { body: 64 << 10, body_time: s(10), idle: s(25), age: s(110), connections: 12_000 }
+    }
+}
+
+/// Whoever answers requests of a listener.
+pub trait Answer: Clone + Send + Sync + 'static {
+    /// Answers; faults have become responses already.
+    fn answer(&self, request: Received) -> impl Future<Output = Response> + Send;
+}
+
+/// One bound listener.
+pub struct Bound {
+    /// Which.
+    pub door: Door,
+    /// The socket.
+    pub socket: TcpListener,
+    /// TLS, read anew for each connection so that a reload takes effect; `None` is plain HTTP.
+    pub tls: Option<Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>>,
+    /// Caps.
+    pub caps: Caps,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Bound {
+    /// Serves until `stop` turns true, then lets open requests finish for at most `drain`.
+    pub async fn serve(self, answer: impl Answer, mut stop: watch::Receiver<bool>, drain: Duration) {
+        let room = Arc::new(Semaphore::new(self.caps.connections));
+        let all = self.caps.connections as u32;
+        let shared = Arc::new(self);
+        loop {
+            let permit = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                permit = room.clone().acquire_owned() => permit,
+            };
+            let accepted = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                accepted = shared.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let (shared, answer, stop) = (shared.clone(), answer.clone(), stop.clone());
+                    tokio::spawn(async move {
+                        shared.connection(stream, peer, answer, stop).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    warn!(door = shared.door.as_str(), %error, "accept failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        let _ = tokio::time::timeout(drain, room.acquire_many(all)).await;
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, answer: impl Answer, stop: watch::Receiver<bool>) {
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.requests(stream, peer, None, answer, stop).await;
+        };
+        let handshake = TlsAcceptor::from(tls()).accept(stream);
+        match tokio::time::timeout(self.caps.idle.min(Duration::from_secs(10)), handshake).await {
+            Ok(Ok(stream)) => {
+                let client = stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| sha256(c));
+                self.requests(stream, peer, client, answer, stop).await;
+            }
+            Ok(Err(error)) => debug!(door = self.door.as_str(), %error, "handshake failed"),
+            Err(_) => debug!(door = self.door.as_str(), "handshake timed out"),
+        }
+    }
+
+    async fn requests<I>(&self, stream: I, peer: SocketAddr, client: Option<[u8; 32]>, answer: impl Answer, mut stop: watch::Receiver<bool>)
+    where
+        I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let (stream, heads) = head::watch(stream);
+        let service = hyper::service::service_fn(|request| {
+            let (heads, answer) = (heads.clone(), answer.clone());
+            async move {
+                let facts = heads.next();
+                let close = facts.must_close();
+                let mut response = match self.whole(request, facts, peer, client).await {
+                    Some(received) => answer.answer(received).await,
+                    None => cut_off(),
+                };
+                if close {
+                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.caps.idle)
+                .max_buf_size(64 << 10)
+                .max_headers(64)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = tokio::time::sleep(self.caps.age) => { connection.as_mut().graceful_shutdown(); connection.await }
+            _ = stop.wait_for(|stop| *stop) => { connection.as_mut().graceful_shutdown(); connection.await }
+        };
+        if let Err(error) = ended {
+            debug!(door = self.door.as_str(), %error, "connection ended");
+        }
+    }
+
+    /// Reads the body up to the cap. `None` if the client did not send it all in time.
+    async fn whole(&self, request: http::Request<Incoming>, facts: HeadFacts, peer: SocketAddr, client: Option<[u8; 32]>) -> Option<Received> {
+        let (head, body) = request.into_parts();
+        let collected = tokio::time::timeout(self.caps.body_time, Limited::new(body, self.caps.body).collect()).await.ok()?;
+        let (body, trailers, oversized) = match collected {
+            Ok(collected) => {
+                let trailers = collected.trailers().is_some();
+                (collected.to_bytes(), trailers, false)
+            }
+            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), false, true),
+            Err(_) => return None,
+        };
+        let facts = HeadFacts { trailers, ..facts };
+        let id = RequestId(u64::from_ne_bytes(random()));
+        Some(Received { head, body, facts, door: self.door, peer, client, at: self.clock.now(), id, oversized })
+    }
+}
+
+fn cut_off() -> Response {
+    let mut response = http::Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
+    response
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+    bytes
+}

@@ -1,0 +1,75 @@
+//! One exchange with a channel: compose, sign, send, verify, read. Every way to a channel with our own keys is this one.
+
+use crate::{
+    app::App,
+    outbound::{Answered, SendError},
+    signature::nonce,
+};
+use bytes::Bytes;
+use channel::{Account, Answer, Authentic, ComposeError, Draft, Stamp};
+use domain::*;
+use std::time::Instant as Timer;
+
+/// How an exchange ended.
+pub enum Exchanged {
+    /// The channel answered, or may have acted: see the answer.
+    Answer(Answer),
+    /// It surely did not leave us; the reason is for the log.
+    NotSent(String),
+}
+
+/// Asks a channel once.
+pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: PayWay, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Exchanged {
+    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+    let draft = match compose(&stamp) {
+        Ok(draft) => draft,
+        Err(error) => return Exchanged::NotSent(error.to_string()),
+    };
+    let signature = match app.signing().sign(draft.key(), draft.message().to_vec()).await {
+        Ok(signature) => signature,
+        Err(error) => return Exchanged::NotSent(error.to_string()),
+    };
+    let request = draft.sign_with(&signature);
+    let Some(way) = app.way_to(account.channel) else {
+        return Exchanged::NotSent(format!("{} is in no licence registry", account.channel));
+    };
+    let Ok((method, headers)) = head(&request) else {
+        return Exchanged::NotSent("the composed request has no lawful head".into());
+    };
+    let began = Timer::now();
+    let body = Bytes::copy_from_slice(&request.body);
+    let sent = way.send(method, &request.target, headers, body, app.answer_time()).await;
+    app.metrics().exchanged(account.channel, operation, sent.is_ok(), began.elapsed());
+    match sent {
+        Ok(answered) => Exchanged::Answer(read(app, account, operation, pay_way, &answered)),
+        Err(SendError::NotSent(reason)) => Exchanged::NotSent(reason),
+        Err(SendError::Broken) => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
+        Err(SendError::Timeout) => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
+        Err(SendError::TooLarge) => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
+    }
+}
+
+fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {
+    let method = http::Method::from_bytes(request.method.as_bytes())?;
+    let mut headers = http::HeaderMap::with_capacity(request.headers.len());
+    for (name, value) in &request.headers {
+        headers.insert(http::HeaderName::from_bytes(name.as_bytes())?, http::HeaderValue::from_str(value)?);
+    }
+    Ok((method, headers))
+}
+
+/// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
+fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWay, answered: &Answered) -> Answer {
+    let now = app.clock().now();
+    match channel::authenticate_answer(account, operation, answered.status, &answered.headers, &answered.body, now) {
+        Ok(Authentic::Signed(signed)) => match app.keys().verify(&signed.key, &signed.message, &signed.signature) {
+            Ok(()) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
+            Err(error) => {
+                tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "the answer's signature was not accepted");
+                Answer::Unclear(Unclear::Signature)
+            }
+        },
+        Ok(Authentic::Unsigned) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
+        Err(unclear) => Answer::Unclear(unclear),
+    }
+}

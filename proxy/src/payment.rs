@@ -1,0 +1,221 @@
+//! The states of one mutating request. Each is made by one stage only; its fields are readable by the later ones.
+//!
+//! `Received → Authenticated → Limited → Parsed → Sealed → Claimed → Routed → Admitted → Recorded`
+
+use crate::accept::Received;
+use channel::Account;
+use domain::*;
+use ledger::{Held, Order, Reservation};
+use policy::registry::MerchantFacts;
+use std::sync::Arc;
+use vault::{Buyer, Payer, RefundBuyer, Sealed as SealedText, Text};
+use zeroize::Zeroizing;
+
+/// What the merchant asks for: facts only.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new order, or the same again.
+    Create(Create),
+    /// Close an unpaid order.
+    Close(OrderRef),
+    /// Pay back.
+    Refund(Refund),
+    /// Let a held refund go.
+    Release(OrderRef, RefundNo),
+    /// Withdraw a held refund.
+    Cancel(OrderRef, RefundNo),
+}
+
+impl Command {
+    /// Its operation.
+    pub fn operation(&self) -> Operation {
+        match self {
+            Command::Create(_) => Operation::Create,
+            Command::Close(_) => Operation::Close,
+            Command::Refund(_) | Command::Release(..) | Command::Cancel(..) => Operation::Refund,
+        }
+    }
+}
+
+/// Facts of a new order.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The merchant's number.
+    pub order_no: OrderNo,
+    /// Channel.
+    pub channel: Channel,
+    /// Way to pay.
+    pub pay_way: PayWay,
+    /// Which account, where the merchant says.
+    pub account: Option<AccountNo>,
+    /// Who is to be paid, where the request says.
+    pub payee: Option<PayeeNo>,
+    /// Fen.
+    pub amount: Amount,
+    /// When it ends; `None` for the standing time.
+    pub expires: Option<Instant>,
+    /// Payment code.
+    pub code: Code,
+    /// Terminal.
+    pub terminal: Option<TerminalNo>,
+    /// The number the bytes carry at the channel (pass-through); else we choose.
+    pub number: Option<ChannelNo>,
+}
+
+/// Which order.
+#[derive(Clone, Debug)]
+pub struct OrderRef {
+    /// Our number.
+    pub id: PaymentId,
+    /// The number the bytes carry at the channel (pass-through).
+    pub number: Option<ChannelNo>,
+}
+
+/// Facts of a refund.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    /// Which order.
+    pub order: OrderRef,
+    /// The merchant's refund number.
+    pub refund_no: RefundNo,
+    /// Fen.
+    pub amount: Amount,
+    /// True to wait for the merchant's release.
+    pub hold: bool,
+    /// The number the bytes carry at the channel (pass-through); else we choose.
+    pub number: Option<ChannelNo>,
+}
+
+/// Buyer data that came with a request, in clear for the shortest time.
+#[derive(Default)]
+pub struct Clear {
+    /// Of an order that we compose.
+    pub buyer: Option<Buyer>,
+    /// Of a refund that we compose.
+    pub refund: Option<RefundBuyer>,
+    /// Of an order that passes through: only for its token.
+    pub payer: Option<Payer>,
+    /// Free texts that pass through: only for the pattern scan.
+    pub texts: Vec<(&'static str, Text)>,
+}
+
+/// Who composed the bytes that go to the channel.
+pub enum Cargo {
+    /// We will, from facts and sealed texts.
+    Compose,
+    /// The merchant's SDK did: these octets, wiped when dropped.
+    Verbatim(Verbatim),
+}
+
+/// A native request as it goes on.
+pub struct Verbatim {
+    /// Method.
+    pub method: http::Method,
+    /// Raw path and query.
+    pub target: String,
+    /// Allow-listed end-to-end headers.
+    pub headers: Vec<(String, String)>,
+    /// Body octets.
+    pub body: Zeroizing<Vec<u8>>,
+    /// The account it was signed for.
+    pub account: AccountNo,
+    /// Its channel.
+    pub channel: Channel,
+}
+
+impl Cargo {
+    /// Unified or pass-through.
+    pub fn carried(&self) -> Carried {
+        match self {
+            Cargo::Compose => Carried::Unified,
+            Cargo::Verbatim(_) => Carried::PassThrough,
+        }
+    }
+}
+
+/// A known merchant with a fresh signature.
+pub struct Authenticated {
+    pub(crate) received: Received,
+    pub(crate) merchant: Arc<MerchantFacts>,
+    /// When the caller says it was signed.
+    pub(crate) signed_at: Instant,
+    pub(crate) native: Option<channel::native::Native>,
+}
+
+/// Within the merchant's rate.
+pub struct Limited(pub(crate) Authenticated);
+
+/// A lawful request: facts apart from buyer data.
+pub struct Parsed {
+    pub(crate) merchant: Arc<MerchantFacts>,
+    pub(crate) signed_at: Instant,
+    pub(crate) received_at: Instant,
+    pub(crate) command: Command,
+    pub(crate) cargo: Cargo,
+    pub(crate) clear: Clear,
+}
+
+/// Buyer data sealed; plaintext ends here.
+pub struct Sealed {
+    pub(crate) merchant: Arc<MerchantFacts>,
+    pub(crate) signed_at: Instant,
+    pub(crate) received_at: Instant,
+    pub(crate) command: Command,
+    pub(crate) cargo: Cargo,
+    pub(crate) texts: Texts,
+    pub(crate) payer: Option<PayerToken>,
+    pub(crate) patterns: Vec<(&'static str, Pattern)>,
+    pub(crate) id: PaymentId,
+}
+
+/// Sealed texts of one request.
+#[derive(Default)]
+pub(crate) struct Texts {
+    pub(crate) buyer: Option<SealedText<Buyer>>,
+    pub(crate) refund: Option<SealedText<RefundBuyer>>,
+}
+
+/// The only one that works on this number now.
+pub struct Claimed {
+    pub(crate) sealed: Sealed,
+    pub(crate) held: Held,
+    /// The order as it stands, if there is one.
+    pub(crate) order: Option<Arc<Order>>,
+    /// Digest of what makes a repeat the same.
+    pub(crate) content: KeyedDigest,
+}
+
+/// An account of the merchant is chosen.
+pub struct Routed {
+    pub(crate) claimed: Claimed,
+    pub(crate) account: Arc<Account>,
+    pub(crate) keys: Keys,
+}
+
+/// Policy said yes.
+pub struct Admitted {
+    pub(crate) routed: Routed,
+    pub(crate) reservation: Option<Reservation>,
+}
+
+/// On record, durable: the only state that can be sent.
+pub struct Recorded {
+    pub(crate) merchant: Arc<MerchantFacts>,
+    pub(crate) order: Arc<Order>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) cargo: Cargo,
+    pub(crate) texts: Texts,
+    pub(crate) errand: Errand,
+    pub(crate) held: Held,
+}
+
+/// What is on record to be done at the channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Place this attempt.
+    Place(u16),
+    /// Close this attempt.
+    Close(u16),
+    /// Send this refund.
+    Refund(RefundNo),
+}

@@ -1,0 +1,134 @@
+//! One call to policy: licence, no funds, limits, measures. Its word is final; a refusal is put on record.
+
+use crate::{
+    app::App,
+    fault::{Code, Fault, Stop},
+    payment::{Admitted, Claimed, Command, Create, Routed},
+    stage::Stage,
+};
+use domain::*;
+use ledger::{Ceiling, Count, Reservation};
+use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};
+
+/// Over policy.
+pub struct Admit(pub App);
+
+impl Stage<Routed> for Admit {
+    type Out = Admitted;
+
+    async fn run(&self, routed: Routed) -> Result<Admitted, Stop> {
+        let app = &self.0;
+        let now = app.clock().now();
+        let reservation = match &routed.claimed.sealed.command {
+            Command::Create(create) => {
+                app.open_for_new_orders()?;
+                self.reserve(&routed, create, now)
+            }
+            _ => Ok(None),
+        };
+        let verdict = match &reservation {
+            Ok(_) => self.decide(&routed, now),
+            Err(refusal) => Verdict::Refuse(*refusal),
+        };
+        match verdict {
+            Verdict::Admit => Ok(Admitted { routed, reservation: reservation.unwrap_or_default() }),
+            Verdict::Hold(_) => Ok(Admitted { routed, reservation: None }),
+            Verdict::Refuse(refusal) => Err(self.refuse(&routed, refusal).await),
+        }
+    }
+}
+
+impl Admit {
+    fn decide(&self, routed: &Routed, now: Instant) -> Verdict {
+        let Routed { claimed: Claimed { sealed, order, .. }, account, .. } = routed;
+        let app = &self.0;
+        let registries = app.registries();
+        let measures = app.measures();
+        let create = match &sealed.command {
+            Command::Create(create) => Some(create),
+            _ => None,
+        };
+        let payee = create.and_then(|c| c.payee.as_ref()).unwrap_or(&account.payee);
+        let refund = order.as_ref().and_then(|order| {
+            let (position, paid) = order.winner()?;
+            let amount = match &sealed.command {
+                Command::Refund(refund) => refund.amount,
+                Command::Release(_, no) => order.refund(no)?.amount,
+                _ => return None,
+            };
+            let held = matches!(&sealed.command, Command::Release(..)).then_some(amount).unwrap_or_default();
+            let before = order.reserved(position).checked_sub(held).unwrap_or_default();
+            Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: order.refunds.len() as u32 })
+        });
+        policy::decide(&Facts {
+            operation: sealed.command.operation(),
+            now,
+            registries: &registries,
+            merchant: &sealed.merchant,
+            channel: account.channel,
+            account: &account.account,
+            payee,
+            amount: create.map(|c| c.amount),
+            code: create.map(|c| c.code),
+            payer: sealed.payer,
+            measures: &measures,
+            cases_age: app.cases_age(),
+            refund,
+        })
+    }
+
+    /// Room in the day totals; the ceilings are policy's.
+    fn reserve(&self, routed: &Routed, create: &Create, now: Instant) -> Result<Option<Reservation>, Refusal> {
+        let sealed = &routed.claimed.sealed;
+        let merchant = policy::merchant_day_ceiling(&sealed.merchant)
+            .map(|most| Ceiling { count: Count::Merchant(sealed.merchant.id.clone()), most });
+        let payer = sealed.payer.and_then(|token| {
+            let most = policy::payer_day_ceiling(create.code.level)?;
+            Some(Ceiling { count: Count::Payer(token, create.code.level), most })
+        });
+        let ceilings: Vec<Ceiling> = merchant.into_iter().chain(payer).collect();
+        let taken = self.0.ledger().tally().reserve(now.day(), create.amount, &ceilings);
+        taken.map(Some).map_err(|exceeded| match exceeded.0 {
+            Count::Payer(..) => policy::payer_day_refusal(),
+            Count::Merchant(_) => policy::merchant_day_refusal(),
+        })
+    }
+
+    /// Puts the refusal on record, then says what may be said.
+    async fn refuse(&self, routed: &Routed, refusal: Refusal) -> Stop {
+        let sealed = &routed.claimed.sealed;
+        let create = match &sealed.command {
+            Command::Create(create) => Some(create),
+            _ => None,
+        };
+        let event = TradeEvent::Refused {
+            amount: create.map(|c| c.amount),
+            channel: Some(routed.account.channel),
+            clause: refusal.public,
+            code: create.map(|c| c.code),
+            operation: sealed.command.operation(),
+            order_no: create.map(|c| c.order_no.clone()).or_else(|| routed.claimed.order.as_ref().map(|o| o.order_no.clone())),
+            payee: create.and_then(|c| c.payee.clone()),
+            payer: sealed.payer,
+        };
+        if self.0.ledger().note(Some(&sealed.merchant.id), vec![event]).await.is_err() {
+            return Fault::of(Code::Stopping).into();
+        }
+        self.0.metrics().refused(refusal.public);
+        Fault::of(code(refusal.kind)).into()
+    }
+}
+
+/// What the merchant is told.
+fn code(kind: RefusalKind) -> Code {
+    match kind {
+        RefusalKind::Licence => Code::ChannelNotLicensed,
+        RefusalKind::Payee => Code::PayeeNotAllowed,
+        RefusalKind::Ceiling => Code::AmountOverLimit,
+        RefusalKind::Operation => Code::OperationNotAllowed,
+        RefusalKind::Cases => Code::CasesUnreachable,
+        RefusalKind::NotPaid => Code::OrderNotPaid,
+        RefusalKind::Refund => Code::RefundExceedsPaid,
+        RefusalKind::NotAccepted => Code::OrderNotAccepted,
+    }
+}

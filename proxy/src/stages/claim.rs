@@ -1,0 +1,134 @@
+//! One winner per (merchant, order number, operation, number). Same content, same answer; other content is refused;
+//! another way to pay under the same number is another attempt, after closing the former at the channel.
+
+use crate::{
+    api::render,
+    app::App,
+    fault::{Code, Fault, Stop},
+    payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
+    stage::Stage,
+};
+use domain::*;
+use ledger::{Attempt, Claim as Race, ClaimKey, Held, Order, OrderState};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Over the ledger.
+pub struct Claim(pub App);
+
+impl Stage<Sealed> for Claim {
+    type Out = Claimed;
+
+    async fn run(&self, sealed: Sealed) -> Result<Claimed, Stop> {
+        let held = self.win(&sealed).await?;
+        let order = self.0.order(&sealed.id).await?;
+        let order = order.filter(|o| o.merchant == sealed.merchant.id);
+        let content = content(&sealed);
+        // Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat.
+        if order.is_none() && sealed.signed_at < self.0.started_at() {
+            return Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started; sign it anew.").into());
+        }
+        match &sealed.command {
+            Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed).await?,
+            Command::Refund(refund) => self.refund(refund, order.as_deref(), &sealed).await?,
+            Command::Close(_) | Command::Release(..) | Command::Cancel(..) => {}
+        }
+        Ok(Claimed { sealed, held, order, content })
+    }
+}
+
+impl Claim {
+    /// The loser of a race waits for the first answer, up to its deadline.
+    async fn win(&self, sealed: &Sealed) -> Result<Held, Fault> {
+        let key = claim_key(sealed);
+        let race = async {
+            loop {
+                match self.0.ledger().claims().claim(key.clone()) {
+                    Race::Won(held) => return held,
+                    Race::Lost(busy) => busy.released().await,
+                }
+            }
+        };
+        timeout(self.0.claim_wait(), race).await.map_err(|_| Fault::of(Code::OrderInProgress))
+    }
+
+    async fn create(&self, create: &Create, order: Option<&Order>, content: &KeyedDigest, sealed: &Sealed) -> Result<(), Stop> {
+        let Some(order) = order else { return Ok(()) };
+        let latest = order.latest();
+        let same = latest.content == *content || same_but_token(latest, create, sealed);
+        match (order.state(), same) {
+            (OrderState::NotPlaced, _) => Ok(()),
+            (OrderState::AwaitingPayment, true) if needs_renewal(latest, self.0.clock().now()) => Ok(()),
+            // A native request is always passed on: the channel gives its own answer to a repeat.
+            (OrderState::AwaitingPayment | OrderState::Unknown, true) if matches!(sealed.cargo, Cargo::Verbatim(_)) => Ok(()),
+            (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
+            (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(()),
+            (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
+            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => Err(Fault::of(Code::OrderPaid).into()),
+            (OrderState::Unknown, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
+            _ => Err(Fault::of(Code::OrderChanged).into()),
+        }
+    }
+
+    async fn refund(&self, refund: &Refund, order: Option<&Order>, sealed: &Sealed) -> Result<(), Stop> {
+        let Some(order) = order else { return Err(Fault::of(Code::NotFound).into()) };
+        let Some(earlier) = order.refund(&refund.refund_no) else { return Ok(()) };
+        match earlier.state {
+            _ if earlier.amount != refund.amount => Err(Fault::of(Code::RefundChanged).into()),
+            RefundState::Failed => Ok(()),
+            _ if matches!(sealed.cargo, Cargo::Verbatim(_)) && !earlier.state.is_final() => Ok(()),
+            _ => Err(Stop::Answer(render::refund(&self.0, &sealed.merchant, order, earlier, render::Said::Again).await)),
+        }
+    }
+}
+
+fn claim_key(sealed: &Sealed) -> ClaimKey {
+    let number = match &sealed.command {
+        Command::Refund(refund) => Some(Arc::from(refund.refund_no.as_str())),
+        Command::Release(_, refund_no) | Command::Cancel(_, refund_no) => Some(Arc::from(refund_no.as_str())),
+        Command::Create(_) | Command::Close(_) => None,
+    };
+    ClaimKey { order: sealed.id, operation: sealed.command.operation(), number }
+}
+
+/// Two hours at WeChat; asked for anew a little earlier. Alipay's last as long as the order.
+fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
+    match &attempt.reach {
+        None => true,
+        Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
+    }
+}
+
+/// The same order by another channel or way to pay.
+fn another_way(latest: &Attempt, create: &Create) -> bool {
+    latest.amount == create.amount && latest.code == create.code && (latest.channel != create.channel || latest.pay_way != create.pay_way)
+}
+
+/// The same but for a payer token of another epoch, which cannot be compared.
+fn same_but_token(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
+    let epochs_differ = match (latest.payer, sealed.payer) {
+        (Some(a), Some(b)) => a.epoch != b.epoch,
+        _ => false,
+    };
+    epochs_differ && latest.amount == create.amount && latest.code == create.code && latest.channel == create.channel && latest.pay_way == create.pay_way
+}
+
+/// What makes a repeat the same: facts and payer token. Free text and C3 data take no part.
+fn content(sealed: &Sealed) -> KeyedDigest {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    };
+    if let Command::Create(create) = &sealed.command {
+        add(create.channel.as_str().as_bytes());
+        add(create.pay_way.as_str().as_bytes());
+        add(&create.amount.fen().to_be_bytes());
+        add(format!("{:?}", create.code).as_bytes());
+        add(create.account.as_ref().map_or(&[], |a| a.as_str().as_bytes()));
+        add(create.terminal.as_ref().map_or(&[], |t| t.as_str().as_bytes()));
+        add(sealed.payer.as_ref().map_or(&[][..], |p| &p.token.as_bytes()[..]));
+    }
+    KeyedDigest::from_bytes(hash.finalize().into())
+}

@@ -1,0 +1,247 @@
+//! Record before you act. The intent is durable before anything leaves; the outcome is durable before anybody is told.
+//! From the intent on the work runs in its own task: a client that hangs up cancels nothing.
+
+use crate::{
+    api::render::{self, Said},
+    app::App,
+    errand,
+    fault::{Code, Fault, Stop},
+    payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
+    settle::{Ending, Settled},
+    stage::{Around, Next, Response},
+    stages::send::Sent,
+};
+use domain::*;
+use ledger::{CommitError, Committed, Happening, Order};
+use std::sync::Arc;
+
+/// Over the ledger.
+pub struct Record(pub App);
+
+impl Around<Admitted> for Record {
+    type Down = Recorded;
+    type Up = Sent;
+    type Out = Response;
+
+    async fn run(&self, admitted: Admitted, next: Next<Recorded, Sent>) -> Result<Response, Stop> {
+        let app = self.0.clone();
+        let work = app.clone().spawn_work(async move {
+            let recorded = match intend(&app, admitted).await? {
+                Intended::Send(recorded) => recorded,
+                Intended::Done(response) => return Ok(response),
+            };
+            app.step("intent_recorded");
+            let sent = next.run(recorded).await?;
+            app.step("answer_read");
+            let response = conclude(&app, sent).await;
+            app.step("outcome_recorded");
+            response
+        });
+        work.await.unwrap_or_else(|_| Err(Fault::of(Code::Internal).inside("the order's task ended early").into()))
+    }
+}
+
+enum Intended {
+    Send(Recorded),
+    Done(Response),
+}
+
+async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
+    let Admitted { routed, reservation } = admitted;
+    let command = routed.claimed.sealed.command.clone();
+    let intended = match &command {
+        Command::Create(create) => intend_create(app, routed, create).await,
+        Command::Close(_) => intend_close(app, routed).await,
+        Command::Refund(refund) => intend_refund(app, routed, refund).await,
+        Command::Release(_, refund_no) => release(app, routed, refund_no).await,
+        Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
+    };
+    drop(reservation); // the intent's own entry counts from here on
+    intended
+}
+
+async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Intended, Stop> {
+    let Routed { claimed: Claimed { sealed, held, order, content }, account, keys } = routed;
+    let order = match order {
+        Some(order) if renews(&order, create) => {
+            let position = order.attempts.len() as u16;
+            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Place(position), held)));
+        }
+        Some(order) if order.state() == ledger::OrderState::AwaitingPayment => Some(make_way(app, &order).await?),
+        order => order,
+    };
+    let position = order.as_ref().map_or(0, |o| o.attempts.len()) as u16 + 1;
+    let now = app.clock().now();
+    let event = TradeEvent::AttemptIntended {
+        account: account.account.clone(),
+        amount: create.amount,
+        attempt: position,
+        carried: sealed.cargo.carried(),
+        channel: create.channel,
+        code: create.code,
+        content,
+        expires: create.expires.unwrap_or_else(|| now.plus_millis(app.standing_expiry_ms(create.channel))),
+        keys,
+        number: create.number.clone().unwrap_or_else(|| errand::number_of(&sealed.merchant.id, create, order.as_deref())),
+        order_no: create.order_no.clone(),
+        pay_way: create.pay_way,
+        payee: account.payee.clone(),
+        payer: sealed.payer,
+        seal: sealed.texts.buyer.as_ref().map(|b| SealRef { bucket: b.bucket(), records: 1 }),
+        terminal: create.terminal.clone(),
+    };
+    let mut events = vec![Happening::from(event)];
+    events.extend(patterns(&sealed));
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
+    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
+}
+
+/// The attempt is on record and only its reach is renewed: the same number and parameters go out again.
+fn renews(order: &Order, create: &Create) -> bool {
+    let latest = order.latest();
+    !latest.state.is_final() && latest.channel == create.channel && latest.pay_way == create.pay_way
+}
+
+/// Closes the former attempt at its channel before another takes its place.
+async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
+    let closed = errand::close(app, order, order.attempts.len() as u16, CloseReason::Replaced).await.map_err(stop)?;
+    match closed.latest().state {
+        AttemptState::Closed | AttemptState::NotPlaced => Ok(closed),
+        AttemptState::Paid => Err(Fault::of(Code::OrderPaid).into()),
+        _ => Err(Fault::of(Code::OrderInProgress).into()),
+    }
+}
+
+async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
+    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let position = match &sealed.command {
+        Command::Close(target) => target.number.as_ref().and_then(|n| order.attempt_by_number(n)).map(|(p, _)| p),
+        _ => None,
+    };
+    let position = position.unwrap_or(order.attempts.len() as u16);
+    match order.attempt(position).map(|a| a.state) {
+        Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => return Err(Fault::of(Code::OrderPaid).into()),
+        Some(AttemptState::Closed | AttemptState::NotPlaced) if matches!(sealed.cargo, Cargo::Compose) => {
+            return Ok(Intended::Done(render::order(app, &sealed.merchant, &order, Said::Again).await));
+        }
+        Some(state) if state.is_final() => {
+            // A native close of a final order changes nothing here; the channel gives its own answer.
+            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Close(position), held)));
+        }
+        _ => {}
+    }
+    let event = TradeEvent::CloseIntended { attempt: position, reason: CloseReason::Merchant };
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Close(position), held)))
+}
+
+async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
+    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let (attempt, _) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
+    let number = refund.number.clone().unwrap_or_else(|| errand::refund_number(&order, &refund.refund_no));
+    let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
+    let under_way = order.refund(&refund_no).is_some_and(|r| !matches!(r.state, RefundState::Failed));
+    if under_way {
+        // A native repeat of a refund that is on record: the same number goes out again.
+        return Ok(Intended::Send(recorded(sealed, order, account, Errand::Refund(refund_no), held)));
+    }
+    let event = if refund.hold {
+        TradeEvent::RefundHeld { amount, attempt, number, refund_no: refund_no.clone() }
+    } else {
+        TradeEvent::RefundIntended { amount, attempt, cause: RefundCause::Merchant, number, refund_no: refund_no.clone() }
+    };
+    let mut events = vec![Happening::from(event)];
+    events.extend(patterns(&sealed));
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
+    if refund.hold {
+        let held = committed.order.refund(&refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
+        return Ok(Intended::Done(render::refund(app, &sealed.merchant, &committed.order, held, Said::First).await));
+    }
+    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Refund(refund_no), held)))
+}
+
+async fn release(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
+    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let waiting = order.refund(refund_no).ok_or_else(|| Fault::of(Code::NotFound))?;
+    if waiting.state != RefundState::Held {
+        return Err(Fault::of(Code::RefundNotHeld).into());
+    }
+    let event = TradeEvent::RefundIntended {
+        amount: waiting.amount,
+        attempt: waiting.attempt,
+        cause: RefundCause::Merchant,
+        number: waiting.number.clone(),
+        refund_no: refund_no.clone(),
+    };
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Refund(refund_no.clone()), held)))
+}
+
+async fn cancel(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
+    let Claimed { sealed, order, held, .. } = routed.claimed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    match order.refund(refund_no).map(|r| r.state) {
+        None => return Err(Fault::of(Code::NotFound).into()),
+        Some(RefundState::Held) => {}
+        Some(_) => return Err(Fault::of(Code::RefundNotHeld).into()),
+    }
+    let event = TradeEvent::RefundCancelled { refund_no: refund_no.clone() };
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    drop(held);
+    let refund = committed.order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
+    Ok(Intended::Done(render::refund(app, &sealed.merchant, &committed.order, refund, Said::First).await))
+}
+
+fn recorded(sealed: Sealed, order: Arc<Order>, account: Arc<channel::Account>, errand: Errand, held: ledger::Held) -> Recorded {
+    Recorded { merchant: sealed.merchant, order, account, cargo: sealed.cargo, texts: sealed.texts, errand, held }
+}
+
+fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
+    sealed.patterns.iter().map(|(field, pattern)| TradeEvent::PatternSeen { field: Arc::from(*field), pattern: *pattern }.into())
+}
+
+/// Puts the outcome on record and says it.
+async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
+    let Sent { merchant, order, errand, settled, native, held } = sent;
+    let Settled { events, ending } = settled;
+    let order = match events.is_empty() {
+        true => order,
+        false => match app.ledger().commit(&merchant.id, &order.id, events).await {
+            Ok(committed) => committed.order,
+            // A notice or the sweep was faster; what is on record stands.
+            Err(CommitError::Illegal(_)) => app.order(&order.id).await?.unwrap_or(order),
+            Err(error) => return Err(stop(error)),
+        },
+    };
+    drop(held);
+    app.metrics().concluded(&order, &errand);
+    if let Some(native) = native {
+        return Ok(native);
+    }
+    match (&errand, ending) {
+        (_, Ending::Busy) => Err(Fault::of(Code::ChannelFrequency).retry(std::time::Duration::from_secs(1)).into()),
+        (Errand::Place(_) | Errand::Close(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
+        (Errand::Refund(refund_no), _) => {
+            let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
+            Ok(render::refund(app, &merchant, &order, refund, Said::First).await)
+        }
+        _ => Ok(render::order(app, &merchant, &order, Said::First).await),
+    }
+}
+
+async fn commit(app: &App, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, Stop> {
+    app.step("before_intent");
+    app.ledger().commit(merchant, id, events).await.map_err(stop)
+}
+
+fn stop(error: CommitError) -> Stop {
+    match error {
+        CommitError::Illegal(illegal) => Fault::of(Code::OrderInProgress).inside(illegal).into(),
+        CommitError::NoOrder => Fault::of(Code::NotFound).into(),
+        CommitError::Lookup(error) => Fault::of(Code::IndexRebuilding).inside(error).into(),
+        CommitError::Closed => Fault::of(Code::Stopping).into(),
+    }
+}

@@ -1,0 +1,44 @@
+//! Opens only what this channel needs, sends, reads the answer. What leaves here is on record, durable.
+
+use crate::{
+    app::App,
+    errand,
+    fault::Stop,
+    passthrough,
+    payment::{Cargo, Errand, Recorded},
+    settle::Settled,
+    stage::{End, Response},
+};
+use ledger::{Held, Order};
+use policy::registry::MerchantFacts;
+use std::sync::Arc;
+
+/// To the channel.
+pub struct Send(pub App);
+
+/// What came of it, to be recorded.
+pub struct Sent {
+    pub(crate) merchant: Arc<MerchantFacts>,
+    pub(crate) order: Arc<Order>,
+    pub(crate) errand: Errand,
+    pub(crate) settled: Settled,
+    /// The channel's own answer, for a native caller.
+    pub(crate) native: Option<Response>,
+    pub(crate) held: Held,
+}
+
+impl End<Recorded> for Send {
+    type Out = Sent;
+
+    async fn run(&self, recorded: Recorded) -> Result<Sent, Stop> {
+        let Recorded { merchant, order, account, cargo, texts, errand, held } = recorded;
+        let (settled, native) = match cargo {
+            Cargo::Verbatim(verbatim) => {
+                let (settled, native) = passthrough::forward(&self.0, &account, &order, &errand, verbatim).await;
+                (settled, Some(native))
+            }
+            Cargo::Compose => (errand::perform(&self.0, &account, &order, &errand, texts).await, None),
+        };
+        Ok(Sent { merchant, order, errand, settled, native, held })
+    }
+}
