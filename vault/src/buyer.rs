@@ -1,0 +1,167 @@
+//! The one place where personal data is declared (compliance.md section 3). Nothing here can be printed: no type
+//! implements `Debug`, `Display`, `Clone` or `Serialize`.
+
+use crate::sealed::{Class, Record, read_text, write_text};
+use zeroize::Zeroizing;
+
+/// A text that may be personal. Wiped when dropped; cannot be printed or copied by accident.
+pub struct Text(Zeroizing<String>);
+
+impl Text {
+    /// Takes a text over.
+    pub fn new(text: String) -> Text {
+        Text(Zeroizing::new(text))
+    }
+
+    /// The text, for composing a message and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text::new(text.to_owned())
+    }
+}
+
+/// What kind of name the payer goes by in a wallet (class C2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PayerField {
+    /// WeChat `openid`, `sp_openid`, `sub_openid`.
+    Openid,
+    /// Alipay `buyer_id`, `buyer_user_id` (2088…).
+    BuyerId,
+    /// Alipay `buyer_open_id`.
+    BuyerOpenId,
+}
+
+impl PayerField {
+    /// The channels' name of the field.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PayerField::Openid => "openid",
+            PayerField::BuyerId => "buyer_id",
+            PayerField::BuyerOpenId => "buyer_open_id",
+        }
+    }
+
+    fn tag(self) -> u8 {
+        match self {
+            PayerField::Openid => 1,
+            PayerField::BuyerId => 2,
+            PayerField::BuyerOpenId => 3,
+        }
+    }
+
+    fn of(tag: u8) -> Option<PayerField> {
+        [PayerField::Openid, PayerField::BuyerId, PayerField::BuyerOpenId].into_iter().find(|f| f.tag() == tag)
+    }
+}
+
+/// A payer's id within a wallet (C2).
+pub struct Payer {
+    /// Which id.
+    pub field: PayerField,
+    /// Its value.
+    pub value: Text,
+}
+
+/// Buyer data and free texts of a new order (C2 and scanned).
+pub struct Buyer {
+    /// What is sold (`description`, `subject`): free text.
+    pub description: Text,
+    /// Free text that comes back (`attach`, `passback_params`).
+    pub attach: Option<Text>,
+    /// Who pays.
+    pub payer: Option<Payer>,
+    /// The payer's address (`payer_client_ip`).
+    pub client_ip: Option<Text>,
+    /// The shop's terminal as the request names it.
+    pub device_id: Option<Text>,
+    /// Goods detail, JSON text.
+    pub detail: Option<Text>,
+}
+
+/// Buyer data of a payment, as the channel states it.
+pub struct PaidBuyer {
+    /// Who paid.
+    pub payer: Option<Payer>,
+    /// Free text that came back.
+    pub attach: Option<Text>,
+}
+
+/// Free text of a refund.
+pub struct RefundBuyer {
+    /// Why.
+    pub reason: Option<Text>,
+}
+
+fn write_payer(payer: Option<&Payer>, out: &mut Vec<u8>) {
+    out.push(payer.map_or(0, |p| p.field.tag()));
+    write_text(payer.map(|p| p.value.expose()), out);
+}
+
+fn read_payer(bytes: &mut &[u8]) -> Option<Option<Payer>> {
+    let (tag, rest) = bytes.split_first()?;
+    *bytes = rest;
+    let value = read_text(bytes)?;
+    match (PayerField::of(*tag), value) {
+        (Some(field), Some(value)) => Some(Some(Payer { field, value })),
+        (None, None) => Some(None),
+        _ => None,
+    }
+}
+
+fn open(text: &Option<Text>) -> Option<&str> {
+    text.as_ref().map(Text::expose)
+}
+
+impl Record for Buyer {
+    const CLASS: Class = Class::Order;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(Some(self.description.expose()), out);
+        write_text(open(&self.attach), out);
+        write_payer(self.payer.as_ref(), out);
+        write_text(open(&self.client_ip), out);
+        write_text(open(&self.device_id), out);
+        write_text(open(&self.detail), out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Buyer> {
+        Some(Buyer {
+            description: read_text(bytes)??,
+            attach: read_text(bytes)?,
+            payer: read_payer(bytes)?,
+            client_ip: read_text(bytes)?,
+            device_id: read_text(bytes)?,
+            detail: read_text(bytes)?,
+        })
+    }
+}
+
+impl Record for PaidBuyer {
+    const CLASS: Class = Class::Payment;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_payer(self.payer.as_ref(), out);
+        write_text(open(&self.attach), out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<PaidBuyer> {
+        Some(PaidBuyer { payer: read_payer(bytes)?, attach: read_text(bytes)? })
+    }
+}
+
+impl Record for RefundBuyer {
+    const CLASS: Class = Class::Refund;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(open(&self.reason), out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<RefundBuyer> {
+        Some(RefundBuyer { reason: read_text(bytes)? })
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+struct Hands(AtomicU64);
+
+impl Hands {
+    fn forward(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Instant {
+        Instant::from_millis(1_767_196_800_000 + self.0.load(Ordering::SeqCst) as i64)
+    }
+    fn since_boot(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+    clock: Arc<Hands>,
+    db: sled::Db,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().expect("a directory");
+        let db = sled::open(dir.path().join("db")).expect("a store");
+        Place { dir, clock: Arc::default(), db }
+    }
+
+    fn vault(&self, boot: u8) -> (Vault, Vec<TradeEvent>) {
+        let boot = Boot::from_bytes([boot; 16]);
+        Vault::open(Settings::default(), self.clock.clone(), boot, &self.db, &self.dir.path().join("keyring.json")).expect("opens")
+    }
+}
+
+fn context(order: u8) -> Context {
+    Context { merchant: MerchantId::new("m1").expect("lawful"), order: PaymentId::from_bytes([order; 16]), label: "create" }
+}
+
+fn buyer() -> Buyer {
+    let payer = Payer { field: PayerField::Openid, value: "oCANARYopenid".into() };
+    Buyer { description: "奶茶".into(), attach: None, payer: Some(payer), client_ip: Some("10.0.0.9".into()), device_id: None, detail: None }
+}
+
+#[test]
+fn opens_until_the_deadline_and_never_after() {
+    let place = Place::new();
+    let (vault, _) = place.vault(1);
+    let sealed = vault.seal(buyer(), &context(1));
+    let opened = vault.open_for(&sealed, &context(1), Purpose::Forward).ok().expect("alive");
+    assert_eq!(opened.payer.as_ref().map(|p| p.value.expose()), Some("oCANARYopenid"));
+    assert_eq!(opened.description.expose(), "奶茶");
+    assert!(opened.attach.is_none());
+    place.clock.forward(120_000);
+    assert_eq!(vault.open_for(&sealed, &context(1), Purpose::Forward).err(), Some(OpenError::Gone), "dead before it is purged");
+    let [TradeEvent::BucketDestroyed { openings, records, bucket, .. }] = &vault.purge_due()[..] else { panic!("one bucket") };
+    assert_eq!((openings[&Purpose::Forward], *records, *bucket), (1, 1, sealed.bucket()));
+}
+
+#[test]
+fn a_record_opens_only_where_it_belongs_and_unaltered() {
+    let place = Place::new();
+    let (vault, _) = place.vault(1);
+    let sealed = vault.seal(buyer(), &context(1));
+    let refused = |sealed: &Sealed<Buyer>, at: &Context| vault.open_for(sealed, at, Purpose::Forward).err();
+    assert_eq!(refused(&sealed, &context(2)), Some(OpenError::Forged));
+    for at in 0..sealed.as_bytes().len() {
+        let mut bytes = sealed.as_bytes().to_vec();
+        bytes[at] ^= 1;
+        let altered = Sealed::<Buyer>::from_bytes(bytes);
+        assert!(altered.is_none_or(|a| refused(&a, &context(1)).is_some()), "octet {at}");
+    }
+}
+
+#[test]
+fn another_run_opens_nothing_and_holds_no_blob() {
+    let place = Place::new();
+    let (vault, _) = place.vault(1);
+    let sealed = vault.seal(buyer(), &context(1));
+    vault.keep(&sealed, &context(1)).expect("kept");
+    assert!(vault.kept::<Buyer>(&context(1)).is_some());
+    let (later, events) = place.vault(2);
+    assert!(events.is_empty(), "the epoch goes on");
+    assert!(later.kept::<Buyer>(&context(1)).is_none());
+    assert_eq!(later.open_for(&sealed, &context(1), Purpose::Forward).err(), Some(OpenError::Gone));
+}
+
+#[test]
+fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
+    let place = Place::new();
+    let (vault, _) = place.vault(1);
+    let sealed = vault.seal(buyer(), &context(1));
+    vault.keep(&sealed, &context(1)).expect("kept");
+    place.clock.forward(90_000);
+    let renewed = vault.renew(&sealed, &context(1)).ok().expect("alive");
+    assert!(renewed.bucket() > sealed.bucket());
+    vault.keep(&renewed, &context(1)).expect("kept");
+    place.clock.forward(40_000);
+    assert_eq!(vault.purge_due().len(), 1);
+    assert!(vault.kept::<Buyer>(&context(1)).is_some(), "the later bucket keeps it");
+    place.clock.forward(200_000);
+    vault.purge_due();
+    assert_eq!(place.db.open_tree("sealed").expect("tree").len(), 0);
+}
+
+#[test]
+fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
+    let place = Place::new();
+    let payer = || Payer { field: PayerField::Openid, value: "o1".into() };
+    let (vault, events) = place.vault(1);
+    assert!(matches!(&events[..], [TradeEvent::EpochOpened { epoch: 1, .. }]));
+    let first = vault.token(Channel::Wechat, &payer());
+    assert_eq!(first, place.vault(2).0.token(Channel::Wechat, &payer()));
+    assert_ne!(first, vault.token(Channel::Alipay, &payer()));
+    place.clock.forward(90 * 86_400_000);
+    assert!(matches!(&vault.roll_epochs().expect("rolls")[..], [TradeEvent::EpochOpened { epoch: 2, .. }]));
+    let second = vault.token(Channel::Wechat, &payer());
+    assert!(second.epoch == 2 && second.token != first.token);
+    place.clock.forward(31 * 86_400_000);
+    assert!(matches!(&vault.roll_epochs().expect("rolls")[..], [TradeEvent::EpochDestroyed { epoch: 1 }]));
+}
+
+#[test]
+fn an_older_keyring_does_not_open_under_a_new_root() {
+    let place = Place::new();
+    let file = place.dir.path().join("keyring.json");
+    let (vault, _) = place.vault(1);
+    let stolen = std::fs::read(&file).expect("readable");
+    place.clock.forward(90 * 86_400_000);
+    vault.roll_epochs().expect("rolls");
+    std::fs::write(&file, stolen).expect("writable");
+    let again = Vault::open(Settings::default(), place.clock.clone(), Boot::from_bytes([3; 16]), &place.db, &file);
+    assert!(matches!(again.err(), Some(VaultError::Keyring(KeyringError::Damaged(..)))));
+}
