@@ -1,0 +1,173 @@
+//! Integration: durable entries become bundles, tiles and a signed checkpoint, in this order, each durable before the
+//! next; only then may the log forget them.
+
+use crate::{
+    disk::Disk,
+    merkle::{self, Frontier, Hash},
+    note::{self, Checkpoint},
+    tiles::{self, WIDTH},
+};
+use domain::Sign;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Partial files older than so many checkpoints are removed.
+const KEEP_PARTIAL: usize = 64;
+
+pub(crate) struct Tree {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    frontier: Frontier,
+    /// The right-most tile of each level, not full.
+    edges: Vec<Vec<Hash>>,
+    /// The right-most bundle, not full.
+    bundle: Vec<u8>,
+    partials: VecDeque<Vec<PathBuf>>,
+    known_dirs: BTreeSet<PathBuf>,
+}
+
+impl Tree {
+    /// Reads the edges of a tree of this size; checks them against its root.
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, size: u64, root: &Hash) -> io::Result<Tree> {
+        let damaged = |path: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{path} does not belong to the signed tree"));
+        let mut edges = Vec::new();
+        for level in 0..8u8 {
+            let hashes = size >> (8 * level);
+            if hashes == 0 {
+                break;
+            }
+            let width = hashes % WIDTH;
+            let path = tiles::tile(level, hashes / WIDTH, width);
+            let edge = if width == 0 { Vec::new() } else { tiles::hashes(&disk.read(&dir.join(&path))?).ok_or_else(|| damaged(&path))? };
+            if edge.len() as u64 != width {
+                return Err(damaged(&path));
+            }
+            edges.push(edge);
+        }
+        let bundle = if size % WIDTH == 0 { Vec::new() } else { disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))? };
+        let frontier = Frontier::read(size, |height, index| {
+            let edge = edges.get((height / 8) as usize).ok_or_else(|| damaged("a tile"))?;
+            let from = ((index << (height % 8)) % WIDTH) as usize;
+            edge.get(from..from + (1 << (height % 8))).map(merkle::perfect).ok_or_else(|| damaged("a tile"))
+        })?;
+        if frontier.root() != *root {
+            return Err(damaged("the edge of the tree"));
+        }
+        Ok(Tree { disk, dir: dir.to_owned(), frontier, edges, bundle, partials: VecDeque::new(), known_dirs: BTreeSet::new() })
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Adds entries, then writes and syncs all files and the signed checkpoint.
+    pub(crate) fn integrate(&mut self, entries: &[Arc<[u8]>], origin: &str, signer: &dyn Sign) -> io::Result<(Checkpoint, String)> {
+        let mut written = Written::default();
+        for entry in entries {
+            tiles::put_entry(&mut self.bundle, entry);
+            let hash = merkle::leaf(entry);
+            self.frontier.push(hash);
+            self.push(0, hash, &mut written)?;
+            if self.size().is_multiple_of(WIDTH) {
+                let path = tiles::bundle(self.size() / WIDTH - 1, WIDTH);
+                let full = std::mem::take(&mut self.bundle);
+                self.put(&path, &full, &mut written)?;
+            }
+        }
+        let partials = self.put_partials(&mut written)?;
+        for path in &written.files {
+            self.disk.sync(path)?;
+        }
+        for dir in &written.dirs {
+            self.disk.sync_dir(dir)?;
+        }
+        let checkpoint = Checkpoint { origin: origin.to_owned(), size: self.size(), root: self.frontier.root() };
+        let note = note::sign(&checkpoint.to_text(), origin, signer);
+        write_whole(&*self.disk, &self.dir.join("checkpoint"), note.as_bytes())?;
+        self.forget_partials(partials);
+        Ok((checkpoint, note))
+    }
+
+    fn push(&mut self, level: usize, hash: Hash, written: &mut Written) -> io::Result<()> {
+        if self.edges.len() == level {
+            self.edges.push(Vec::new());
+        }
+        self.edges[level].push(hash);
+        if self.edges[level].len() as u64 == WIDTH {
+            let full = std::mem::take(&mut self.edges[level]);
+            let index = (self.size() >> (8 * (level + 1))) - 1;
+            self.put(&tiles::tile(level as u8, index, WIDTH), &full.concat(), written)?;
+            self.push(level + 1, merkle::perfect(&full), written)?;
+        }
+        Ok(())
+    }
+
+    fn put_partials(&mut self, written: &mut Written) -> io::Result<Vec<PathBuf>> {
+        let size = self.size();
+        let mut paths = Vec::new();
+        for level in 0..self.edges.len() {
+            let width = self.edges[level].len() as u64;
+            if width > 0 {
+                let path = tiles::tile(level as u8, (size >> (8 * level)) / WIDTH, width);
+                let bytes = self.edges[level].concat();
+                self.put(&path, &bytes, written)?;
+                paths.push(self.dir.join(path));
+            }
+        }
+        if !self.bundle.is_empty() {
+            let path = tiles::bundle(size / WIDTH, size % WIDTH);
+            let bytes = std::mem::take(&mut self.bundle);
+            self.put(&path, &bytes, written)?;
+            self.bundle = bytes;
+            paths.push(self.dir.join(path));
+        }
+        Ok(paths)
+    }
+
+    /// A file that did not exist before this tree; an unsigned one of an earlier try is replaced.
+    fn put(&mut self, path: &str, bytes: &[u8], written: &mut Written) -> io::Result<()> {
+        let path = self.dir.join(path);
+        let dir = path.parent().map(Path::to_owned).unwrap_or_default();
+        if self.known_dirs.insert(dir.clone()) {
+            self.disk.make_dir(&dir)?;
+            written.dirs.extend(dir.ancestors().take_while(|d| d.starts_with(&self.dir)).map(Path::to_owned));
+        }
+        let beside = path.with_extension("new");
+        self.disk.write(&beside, bytes)?;
+        self.disk.sync(&beside)?;
+        self.disk.rename(&beside, &path)?;
+        written.dirs.insert(dir);
+        Ok(())
+    }
+
+    fn forget_partials(&mut self, newest: Vec<PathBuf>) {
+        self.partials.push_back(newest);
+        while self.partials.len() > KEEP_PARTIAL {
+            for path in self.partials.pop_front().unwrap_or_default() {
+                let still = self.partials.iter().any(|later| later.contains(&path));
+                if !still {
+                    let _ = self.disk.remove(&path); // only tidiness: the full tile takes its place
+                }
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Written {
+    files: Vec<PathBuf>,
+    dirs: BTreeSet<PathBuf>,
+}
+
+/// Writes beside, syncs, renames, syncs the name.
+pub(crate) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    disk.write(&beside, bytes)?;
+    disk.sync(&beside)?;
+    disk.rename(&beside, path)?;
+    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
