@@ -1,1 +1,257 @@
-//! certs
+//! All keys, asymmetric and symmetric. Others name a key by its [`KeyRef`] and get signatures, verdicts and opened
+//! texts; a key's octets enter here and never leave.
+
+mod facts;
+mod material;
+pub mod tls;
+
+pub use facts::{CertificateFacts, alipay_root_sn};
+pub use material::Material;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::{
+    aead::{Aad, Nonce},
+    rand::SystemRandom,
+    signature::{ED25519, Ed25519KeyPair, RSA_PKCS1_SHA256, UnparsedPublicKey},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{Instant, KeyRef, Sign};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use zeroize::Zeroizing;
+
+/// Why a key did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing is known under this reference.
+    #[error("there is no key {0}")]
+    Unknown(KeyRef),
+    /// The key is of another kind.
+    #[error("the key is not {0}")]
+    Kind(&'static str),
+    /// The signature is not of this message by this key.
+    #[error("the signature does not match")]
+    Signature,
+    /// The ciphertext was altered, or sealed with another key.
+    #[error("the ciphertext does not open")]
+    Ciphertext,
+    /// A key file is not what it should be.
+    #[error("not readable as {0}")]
+    Unreadable(&'static str),
+    /// A file could not be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, String),
+    /// rustls does not take the certificate or key.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+/// One line of the key inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its name.
+    pub key: KeyRef,
+    /// What it is.
+    pub kind: &'static str,
+    /// When it ends, where known.
+    pub not_after: Option<Instant>,
+}
+
+/// All keys in use. Cheap to clone; changes while running.
+#[derive(Clone, Default)]
+pub struct Keys(Arc<ArcSwap<BTreeMap<KeyRef, Arc<Material>>>>);
+
+impl Keys {
+    /// Takes a key in, in place of an older one of the same name.
+    pub fn put(&self, key: KeyRef, material: Material) {
+        self.put_all(vec![(key, material)]);
+    }
+
+    /// Takes keys in.
+    pub fn put_all(&self, keys: Vec<(KeyRef, Material)>) {
+        let keys: Vec<_> = keys.into_iter().map(|(key, material)| (key, Arc::new(material))).collect();
+        self.0.rcu(|map| {
+            let mut map = BTreeMap::clone(map);
+            map.extend(keys.iter().cloned());
+            map
+        });
+    }
+
+    /// Replaces every key whose name begins so: what is not in `keys` is gone.
+    pub fn replace(&self, prefix: &str, keys: Vec<(KeyRef, Material)>) {
+        let keys: Vec<_> = keys.into_iter().map(|(key, material)| (key, Arc::new(material))).collect();
+        self.0.rcu(|map| {
+            let mut map = BTreeMap::clone(map);
+            map.retain(|key, _| !key.as_str().starts_with(prefix));
+            map.extend(keys.iter().cloned());
+            map
+        });
+    }
+
+    /// Is there a key of this name?
+    pub fn has(&self, key: &KeyRef) -> bool {
+        self.0.load().contains_key(key)
+    }
+
+    /// The key inventory, by name.
+    pub fn list(&self) -> Vec<KeyInfo> {
+        let all = self.0.load();
+        all.iter().map(|(key, m)| KeyInfo { key: key.clone(), kind: m.kind(), not_after: m.not_after() }).collect()
+    }
+
+    fn get(&self, key: &KeyRef) -> Result<Arc<Material>, KeyError> {
+        self.0.load().get(key).cloned().ok_or_else(|| KeyError::Unknown(key.clone()))
+    }
+
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, or Ed25519, as the key is.
+    pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match &*self.get(key)? {
+            Material::RsaPrivate(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| KeyError::Kind("an RSA key that can sign"))?;
+                Ok(signature)
+            }
+            Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            _ => Err(KeyError::Kind("a private key")),
+        }
+    }
+
+    /// Verifies a signature of the key's own kind.
+    pub fn verify(&self, key: &KeyRef, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        match &*self.get(key)? {
+            Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public.verify_sig(message, signature).map_err(|_| KeyError::Signature),
+            _ => Err(KeyError::Kind("a public key")),
+        }
+    }
+
+    /// Opens AES-256-GCM (ciphertext with its tag behind it).
+    pub fn open(&self, key: &KeyRef, nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let material = self.get(key)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Ciphertext)?;
+        let mut plain = Zeroizing::new(sealed.to_vec());
+        let length = material.aead()?.open_in_place(nonce, Aad::from(associated), &mut plain).map_err(|_| KeyError::Ciphertext)?.len();
+        plain.truncate(length);
+        Ok(plain)
+    }
+
+    /// A signer of checkpoints over an Ed25519 private key.
+    pub fn signer(&self, key: &KeyRef) -> Result<Arc<dyn Sign>, KeyError> {
+        let material = self.get(key)?;
+        match &*material {
+            Material::Ed25519Private(_) => Ok(Arc::new(Signer(material))),
+            _ => Err(KeyError::Kind("an Ed25519 private key")),
+        }
+    }
+
+    /// The public half of a private key, as PEM.
+    pub fn public_pem(&self, key: &KeyRef) -> Result<String, KeyError> {
+        let material = self.get(key)?;
+        let half = material.public_half().ok_or(KeyError::Kind("a private key"))?;
+        Ok(pem("PUBLIC KEY", &spki(&material, &half)))
+    }
+}
+
+struct Signer(Arc<Material>);
+
+impl Sign for Signer {
+    fn public_key(&self) -> [u8; 32] {
+        let half = self.0.public_half().unwrap_or_default();
+        half.try_into().expect("an Ed25519 public key has 32 octets")
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let Material::Ed25519Private(pair) = &*self.0 else { unreachable!("checked when the signer was made") };
+        pair.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 octets")
+    }
+}
+
+/// Checks an Ed25519 signature by a raw public key, as journals and registries are signed.
+pub fn verify_ed25519(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, public_key).verify(message, signature).is_ok()
+}
+
+/// A new Ed25519 private key, PKCS#8 PEM.
+pub fn generate_ed25519() -> Result<Zeroizing<String>, KeyError> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Unreadable("randomness"))?;
+    Ok(Zeroizing::new(pem("PRIVATE KEY", document.as_ref())))
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.push_str(std::str::from_utf8(line).unwrap_or_default());
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+/// Subject public key info around a bare public key.
+fn spki(material: &Material, key: &[u8]) -> Vec<u8> {
+    match material {
+        Material::Ed25519Private(_) => {
+            let mut der = hex::decode("302a300506032b6570032100").unwrap_or_default();
+            der.extend_from_slice(key);
+            der
+        }
+        _ => {
+            // SEQUENCE { SEQUENCE { rsaEncryption, NULL }, BIT STRING { key } }
+            let algorithm = hex::decode("300d06092a864886f70d0101010500").unwrap_or_default();
+            let mut bits = vec![0];
+            bits.extend_from_slice(key);
+            let mut inner = algorithm;
+            inner.extend(tlv(0x03, &bits));
+            tlv(0x30, &inner)
+        }
+    }
+}
+
+fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+    let mut der = vec![tag];
+    match value.len() {
+        n if n < 128 => der.push(n as u8),
+        n if n < 256 => der.extend([0x81, n as u8]),
+        n => der.extend([0x82, (n >> 8) as u8, n as u8]),
+    }
+    der.extend_from_slice(value);
+    der
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::{encoding::AsDer, rsa::KeySize, signature::RsaKeyPair};
+
+    fn name(text: &str) -> KeyRef {
+        KeyRef::new(text).expect("lawful")
+    }
+
+    #[test]
+    fn signs_and_verifies_by_name_whatever_the_form_of_the_file() {
+        let keys = Keys::default();
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der: Vec<u8> = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).expect("der").as_ref().to_vec();
+        keys.put(name("a"), Material::read(pem("PRIVATE KEY", &der).as_bytes()).expect("readable"));
+        keys.put(name("bare"), Material::read(STANDARD.encode(&der).as_bytes()).expect("readable"));
+        keys.put(name("e"), Material::read(generate_ed25519().expect("a key").as_bytes()).expect("readable"));
+        for private in ["a", "bare", "e"] {
+            let public = keys.public_pem(&name(private)).expect("public half");
+            keys.put(name("p"), Material::read(public.as_bytes()).expect("readable"));
+            let signature = keys.sign(&name(private), b"m").expect("signed");
+            assert_eq!(keys.verify(&name("p"), b"m", &signature), Ok(()), "{private}");
+            assert_eq!(keys.verify(&name("p"), b"n", &signature), Err(KeyError::Signature));
+            assert!(matches!(keys.sign(&name("p"), b"m"), Err(KeyError::Kind(_))));
+        }
+        assert!(matches!(keys.sign(&name("x"), b"m"), Err(KeyError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_replaced_family_of_keys_is_gone() {
+        let keys = Keys::default();
+        let secret = || Material::secret(b"0123456789abcdef0123456789abcdef\n").expect("32 characters");
+        keys.put_all(vec![(name("api/m1/1"), secret()), (name("answer/1"), secret())]);
+        keys.replace("api/", vec![(name("api/m1/2"), secret())]);
+        assert_eq!(keys.list().iter().map(|k| k.key.as_str().to_owned()).collect::<Vec<_>>(), ["answer/1", "api/m1/2"]);
+        assert!(Material::secret(b"short").is_err());
+    }
+}

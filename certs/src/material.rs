@@ -1,0 +1,108 @@
+//! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
+
+use crate::{CertificateFacts, KeyError};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, LessSafeKey, UnboundKey},
+    signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::Instant;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, pem::PemObject};
+use secrecy::{ExposeSecret, SecretBox};
+use zeroize::Zeroizing;
+
+/// A key, ready for use. Has no `Debug`: its octets cannot be printed.
+pub enum Material {
+    /// RSA private key of 2048 bits or more.
+    RsaPrivate(Box<RsaKeyPair>),
+    /// RSA public key, with the certificate's end where it came in one.
+    RsaPublic(ParsedPublicKey, Option<Instant>),
+    /// Ed25519 private key.
+    Ed25519Private(Box<Ed25519KeyPair>),
+    /// Ed25519 public key.
+    Ed25519Public(ParsedPublicKey),
+    /// A secret of 32 octets for AES-256-GCM.
+    Secret(SecretBox<[u8]>),
+}
+
+impl Material {
+    /// Reads whatever form of asymmetric key this is.
+    pub fn read(bytes: &[u8]) -> Result<Material, KeyError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?;
+        if text.contains("PRIVATE KEY-----") {
+            let der = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+            return Self::private(der.secret_der());
+        }
+        if text.contains("BEGIN CERTIFICATE") {
+            let der = CertificateDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a certificate in PEM"))?;
+            let facts = CertificateFacts::read(&der)?;
+            return Self::public(&facts.public_key, Some(facts.not_after));
+        }
+        if text.contains("BEGIN PUBLIC KEY") {
+            let der = SubjectPublicKeyInfoDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a public key in PEM"))?;
+            return Self::public(&der, None);
+        }
+        let packed: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+        let der = Zeroizing::new(STANDARD.decode(packed.as_bytes()).map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?);
+        Self::private(&der).or_else(|_| Self::public(&der, None))
+    }
+
+    /// A secret for AES-256-GCM: exactly 32 octets.
+    pub fn secret(bytes: &[u8]) -> Result<Material, KeyError> {
+        let bytes = bytes.trim_ascii_end();
+        if bytes.len() != 32 {
+            return Err(KeyError::Unreadable("a secret of exactly 32 characters"));
+        }
+        Ok(Material::Secret(SecretBox::new(bytes.into())))
+    }
+
+    fn private(der: &[u8]) -> Result<Material, KeyError> {
+        if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
+            return Ok(Material::Ed25519Private(Box::new(pair)));
+        }
+        let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
+        pair.map(|p| Material::RsaPrivate(Box::new(p))).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+    }
+
+    fn public(spki: &[u8], not_after: Option<Instant>) -> Result<Material, KeyError> {
+        if let Ok(key) = ParsedPublicKey::new(&ED25519, spki) {
+            return Ok(Material::Ed25519Public(key));
+        }
+        let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
+        key.map(|k| Material::RsaPublic(k, not_after)).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+    }
+
+    /// What it is, in words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Material::RsaPrivate(_) => "RSA private key",
+            Material::RsaPublic(..) => "RSA public key",
+            Material::Ed25519Private(_) => "Ed25519 private key",
+            Material::Ed25519Public(_) => "Ed25519 public key",
+            Material::Secret(_) => "secret",
+        }
+    }
+
+    /// When it ends, where known.
+    pub fn not_after(&self) -> Option<Instant> {
+        match self {
+            Material::RsaPublic(_, not_after) => *not_after,
+            _ => None,
+        }
+    }
+
+    /// The public half of a private key, as SPKI or raw octets. `None` for what has none.
+    pub fn public_half(&self) -> Option<Vec<u8>> {
+        match self {
+            Material::RsaPrivate(pair) => Some(pair.public_key().as_ref().to_vec()),
+            Material::Ed25519Private(pair) => Some(pair.public_key().as_ref().to_vec()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn aead(&self) -> Result<LessSafeKey, KeyError> {
+        let Material::Secret(secret) = self else { return Err(KeyError::Kind("a secret")) };
+        let key = UnboundKey::new(&AES_256_GCM, secret.expose_secret()).map_err(|_| KeyError::Kind("a secret of 32 octets"))?;
+        Ok(LessSafeKey::new(key))
+    }
+}
