@@ -244,6 +244,9 @@ impl Ledger {
             }
             lines
         });
+        if pending.count == 0 {
+            return Err(CommitError::Closed);
+        }
         let order = order.ok_or(CommitError::NoOrder)?;
         shard.insert(*id, Slot { order: order.clone(), touched: at });
         Ok((order, pending))

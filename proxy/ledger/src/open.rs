@@ -151,7 +151,9 @@ impl Ledger {
         let numbers: Vec<_> = aliases.into_iter().collect();
         self.0.index.set_applied(next, &orders, &numbers)?;
         let mut heads = self.0.heads.lock();
-        numbers.iter().for_each(|(key, _)| drop(heads.aliases.remove(key)));
+        for (key, _) in &numbers {
+            heads.aliases.remove(key);
+        }
         for (order, last) in orders {
             if heads.dirty.get(&order) == Some(&last) {
                 heads.dirty.remove(&order);
