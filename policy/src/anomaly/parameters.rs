@@ -1,0 +1,206 @@
+//! Thresholds, with the defaults of compliance.md section 7. An acquirer sets its own.
+
+use super::rules::rules;
+use domain::Amount;
+use serde::{Deserialize, Serialize};
+
+/// Parameters of all rules. Fields stand in alphabetical order, so that serialising them is canonical JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parameters {
+    /// How many orders are remembered.
+    pub orders: OrderParameters,
+    /// Same amount repeated.
+    pub t01: T01,
+    /// Just under a limit.
+    pub t04: T04,
+    /// Splitting.
+    pub t05: T05,
+    /// Refund without trade, above the trade, or twice.
+    pub t15a: T15a,
+    /// Pay and refund.
+    pub t15d: T15d,
+    /// Payee other than the merchant.
+    pub t20: T20,
+}
+
+/// Memory for relating refunds to their trades. An order forgotten is related to nothing; it never misleads.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrderParameters {
+    /// Days after its last entry.
+    pub days: u32,
+    /// Most orders, the longest untouched go first.
+    pub most: u64,
+}
+
+/// T01.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T01 {
+    /// Equal trades of a payer at a merchant in a day.
+    pub trades: u64,
+}
+
+/// T04.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T04 {
+    /// Window.
+    pub hours: u32,
+    /// Limits, fen.
+    pub limits: Vec<Amount>,
+    /// From this share of a limit a trade is just under it.
+    pub percent: u64,
+    /// Trades of a payer just under the same limit.
+    pub trades: u64,
+}
+
+/// T05.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T05 {
+    /// Limits, fen; the merchant's single-trade cap is one more.
+    pub limits: Vec<Amount>,
+    /// Trades of a payer at a merchant in a day.
+    pub trades: u64,
+}
+
+/// T15a.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T15a {
+    /// Refused refunds of a merchant in a day.
+    pub refused: u64,
+}
+
+/// T15d.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T15d {
+    /// Least amount, fen.
+    pub amount: Amount,
+    /// Window.
+    pub hours: u32,
+    /// A refund asked for within this time after the payment makes a pair.
+    pub minutes: u32,
+    /// Pairs of a merchant.
+    pub pairs: u64,
+    /// Round means a multiple of this, fen.
+    pub round: Amount,
+}
+
+/// T20.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T20 {
+    /// Window in which merchants share a payee.
+    pub days: u32,
+    /// Merchants that share a payee.
+    pub merchants: u64,
+    /// Orders of a merchant in a day that name somebody else as payee.
+    pub orders: u64,
+}
+
+const fn yuan(yuan: u64) -> Amount {
+    Amount::from_fen(yuan * 100)
+}
+
+impl Default for OrderParameters {
+    fn default() -> Self {
+        OrderParameters {
+            days: 30,
+            most: 500_000,
+        }
+    }
+}
+
+impl Default for T01 {
+    fn default() -> Self {
+        T01 { trades: 3 }
+    }
+}
+
+impl Default for T04 {
+    fn default() -> Self {
+        let limits = [500, 1_000, 5_000, 10_000, 50_000, 200_000, 500_000]
+            .map(yuan)
+            .to_vec();
+        T04 {
+            hours: 24,
+            limits,
+            percent: 95,
+            trades: 3,
+        }
+    }
+}
+
+impl Default for T05 {
+    /// All four limits of compliance.md section 4. That of cash (50,000) stays in: it is the lowest, and the
+    /// watch misses less for it.
+    fn default() -> Self {
+        T05 {
+            limits: [50_000, 200_000, 500_000, 2_000_000].map(yuan).to_vec(),
+            trades: 3,
+        }
+    }
+}
+
+impl Default for T15a {
+    fn default() -> Self {
+        T15a { refused: 1 }
+    }
+}
+
+impl Default for T15d {
+    /// Round is a multiple of 100 CNY, as in T03.
+    fn default() -> Self {
+        T15d {
+            amount: yuan(1_000),
+            hours: 24,
+            minutes: 10,
+            pairs: 3,
+            round: yuan(100),
+        }
+    }
+}
+
+impl Default for T20 {
+    /// The rule gives no window for sharing; thirty days, as T23 and T27 have it (D).
+    fn default() -> Self {
+        T20 {
+            days: 30,
+            merchants: 2,
+            orders: 1,
+        }
+    }
+}
+
+impl Parameters {
+    /// Rules, versions and parameters as canonical JSON (RFC 8785): what `RulesLoaded` digests.
+    pub fn to_canonical(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct RuleVersion {
+            id: &'static str,
+            version: u32,
+        }
+        #[derive(Serialize)]
+        struct RuleSet<'a> {
+            parameters: &'a Parameters,
+            rules: Vec<RuleVersion>,
+        }
+        let rules = rules()
+            .iter()
+            .map(|rule| RuleVersion {
+                id: rule.id,
+                version: rule.version,
+            })
+            .collect();
+        // Integers, strings and sequences only: writing them to memory cannot fail.
+        serde_json::to_vec(&RuleSet {
+            parameters: self,
+            rules,
+        })
+        .expect("a rule set is plain data")
+    }
+}

@@ -1,0 +1,119 @@
+//! The fold: journal entries in, findings out.
+
+mod events;
+
+use super::{
+    finding::{Finding, Scope},
+    orders::Orders,
+    parameters::Parameters,
+    t01_same_amount::SameAmount,
+    t04_under_limit::UnderLimit,
+    t05_splitting::Splitting,
+    t15a_refund_beyond_trade::RefundBeyondTrade,
+    t15d_pay_and_refund::PayAndRefund,
+    t20_payee::Payees,
+    t28_code_limit::CodeLimit,
+};
+use crate::registry::MerchantFacts;
+use domain::{Instant, MerchantId, TradeEntry, TradeEvent};
+
+/// All rules over one trades journal. Feed it every entry, in order, once; from the same entries, merchant facts
+/// and parameters it gives the same findings. Memory is bounded: days and windows are forgotten as the journal's
+/// clock goes on, orders by [`Parameters::orders`].
+#[derive(Clone, Debug)]
+pub struct Watch {
+    parameters: Parameters,
+    /// The latest time of an entry; a clock set back forgets nothing and brings nothing back.
+    clock: Instant,
+    orders: Orders,
+    same_amount: SameAmount,
+    under_limit: UnderLimit,
+    splitting: Splitting,
+    refund_beyond_trade: RefundBeyondTrade,
+    pay_and_refund: PayAndRefund,
+    payees: Payees,
+    code_limit: CodeLimit,
+}
+
+/// What all rules need of one entry.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    index: u64,
+    at: Instant,
+    merchant: &'a MerchantId,
+    facts: Option<&'a MerchantFacts>,
+    scope: &'a Scope,
+}
+
+impl Watch {
+    /// A watch that has seen nothing.
+    pub fn new(parameters: Parameters) -> Self {
+        Watch {
+            parameters,
+            clock: Instant::default(),
+            orders: Orders::default(),
+            same_amount: SameAmount::default(),
+            under_limit: UnderLimit::default(),
+            splitting: Splitting::default(),
+            refund_beyond_trade: RefundBeyondTrade::default(),
+            pay_and_refund: PayAndRefund::default(),
+            payees: Payees::default(),
+            code_limit: CodeLimit::default(),
+        }
+    }
+
+    /// The parameters in force.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Takes the entry at `index`, with the facts of its merchant as the registries had them then. What comes out
+    /// are leads: nothing here can stop an order.
+    //= C41
+    pub fn observe(
+        &mut self,
+        index: u64,
+        entry: &TradeEntry,
+        merchant: Option<&MerchantFacts>,
+    ) -> Vec<Finding> {
+        self.advance(entry.at);
+        let Some(id) = &entry.merchant else {
+            return Vec::new();
+        };
+        let scope = Scope::of(id, merchant);
+        let seen = Seen {
+            index,
+            at: entry.at,
+            merchant: id,
+            facts: merchant,
+            scope: &scope,
+        };
+        match (&entry.event, entry.order) {
+            (refused @ TradeEvent::Refused { .. }, _) => self.refused(seen, refused),
+            (event, Some(order)) => self.of_order(seen, event, order, entry.prev.is_none()),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Moves the clock; with each new day what is too old goes.
+    fn advance(&mut self, at: Instant) {
+        let turned = at > self.clock && at.day() != self.clock.day();
+        self.clock = self.clock.max(at);
+        self.orders.forget(self.clock, &self.parameters.orders);
+        if turned {
+            let (now, today) = (self.clock, self.clock.day());
+            self.same_amount.turn(today);
+            self.splitting.turn(today);
+            self.refund_beyond_trade.turn(today);
+            self.code_limit.turn(today);
+            self.payees.turn(now, &self.parameters.t20);
+            self.under_limit.forget(now, &self.parameters.t04);
+            self.pay_and_refund.forget(now, &self.parameters.t15d);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn orders_remembered(&self) -> usize {
+        self.orders.len()
+    }
+}

@@ -1,0 +1,227 @@
+//! Which events matter to which rules.
+
+use super::{Seen, Watch};
+use crate::anomaly::{
+    finding::{Finding, Trade},
+    orders::{Paid, Refund},
+    t15a_refund_beyond_trade,
+    t20_payee::Outgoing,
+    t28_code_limit::Asked,
+};
+use domain::*;
+
+impl Watch {
+    pub(super) fn of_order(
+        &mut self,
+        seen: Seen<'_>,
+        event: &TradeEvent,
+        order: PaymentId,
+        first: bool,
+    ) -> Vec<Finding> {
+        use TradeEvent as E;
+        let one = |finding: Option<Finding>| finding.into_iter().collect();
+        match event {
+            E::AttemptIntended { .. } => self.intended(seen, event, order, first),
+            E::AttemptNotPlaced { attempt, .. }
+            | E::AttemptClosed { attempt, .. }
+            | E::AttemptUnresolved { attempt } => {
+                self.give_back(seen, order, *attempt, first);
+                Vec::new()
+            }
+            E::AttemptPaid {
+                attempt,
+                facts,
+                payer,
+                ..
+            } => self.paid(seen, (order, *attempt), facts, *payer, first),
+            E::RefundIntended { .. } => one(self.refund_intended(seen, event, order, first)),
+            E::RefundProcessing { refund_no, .. } | E::RefundSucceeded { refund_no, .. } => {
+                let order = self.orders.touch(order, seen.at, first);
+                one(self
+                    .pay_and_refund
+                    .taken(&self.parameters.t15d, seen.merchant, order, refund_no))
+            }
+            E::RefundFailed { refund_no, .. } | E::RefundCancelled { refund_no } => {
+                let refund = self.orders.touch(order, seen.at, first).refund(refund_no);
+                refund.into_iter().for_each(|refund| refund.counts = false);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn intended(
+        &mut self,
+        seen: Seen<'_>,
+        event: &TradeEvent,
+        order: PaymentId,
+        first: bool,
+    ) -> Vec<Finding> {
+        let TradeEvent::AttemptIntended {
+            account,
+            amount,
+            attempt,
+            channel,
+            code,
+            payee,
+            payer,
+            ..
+        } = event
+        else {
+            return Vec::new();
+        };
+        let Seen {
+            index,
+            at,
+            merchant,
+            facts,
+            scope,
+        } = seen;
+        self.orders.touch(order, at, first).attempt(*attempt).intended = Some((at, code.level, *payer));
+        if let Some(payer) = *payer {
+            let asked = Asked {
+                index,
+                at,
+                amount: *amount,
+                level: code.level,
+                payer,
+                merchant,
+                scope,
+            };
+            self.code_limit.intended((order, *attempt), asked);
+        }
+        let outgoing = Outgoing {
+            index,
+            at,
+            merchant,
+            facts,
+            scope,
+            channel: *channel,
+            account,
+            payee,
+        };
+        self.payees.intended(&self.parameters.t20, outgoing)
+    }
+
+    fn give_back(&mut self, seen: Seen<'_>, order: PaymentId, attempt: u16, first: bool) {
+        let intended = self.orders.touch(order, seen.at, first).attempt(attempt).intended;
+        if let Some((at, level, Some(payer))) = intended {
+            self.code_limit.given_back((order, attempt), at, payer, level);
+        }
+    }
+
+    fn paid(
+        &mut self,
+        seen: Seen<'_>,
+        id: (PaymentId, u16),
+        facts: &PaidFacts,
+        payer: Option<PayerToken>,
+        first: bool,
+    ) -> Vec<Finding> {
+        let attempt = self.orders.touch(id.0, seen.at, first).attempt(id.1);
+        if attempt.paid.is_some() {
+            return Vec::new();
+        }
+        attempt.paid = Some(Paid {
+            index: seen.index,
+            at: facts.paid_at,
+            amount: facts.amount,
+        });
+        let intended = attempt.intended;
+        self.give_back(seen, id.0, id.1, first);
+        let trade = Trade {
+            index: seen.index,
+            at: facts.paid_at,
+            amount: facts.amount,
+            merchant: seen.merchant,
+            payer: payer.or(intended.and_then(|(_, _, payer)| payer)),
+            scope: seen.scope,
+            cap: seen.facts.and_then(|facts| facts.order_max),
+            level: intended.map(|(_, level, _)| level),
+        };
+        let mut findings: Vec<Finding> = self
+            .same_amount
+            .paid(&self.parameters.t01, &trade)
+            .into_iter()
+            .collect();
+        findings.extend(self.under_limit.paid(&self.parameters.t04, &trade));
+        findings.extend(self.splitting.paid(&self.parameters.t05, &trade));
+        findings.extend(self.code_limit.paid(id, &trade));
+        findings
+    }
+
+    fn refund_intended(
+        &mut self,
+        seen: Seen<'_>,
+        event: &TradeEvent,
+        order: PaymentId,
+        first: bool,
+    ) -> Option<Finding> {
+        let TradeEvent::RefundIntended {
+            amount,
+            attempt,
+            cause,
+            refund_no,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let order = self.orders.touch(order, seen.at, first);
+        order.begin_refund(Refund {
+            no: refund_no.clone(),
+            attempt: *attempt,
+            amount: *amount,
+            asked_at: seen.at,
+            index: seen.index,
+            surplus: *cause == RefundCause::Surplus,
+            counts: true,
+            taken: false,
+        });
+        t15a_refund_beyond_trade::intended(order, *attempt, seen.merchant, seen.at)
+    }
+
+    pub(super) fn refused(&mut self, seen: Seen<'_>, event: &TradeEvent) -> Vec<Finding> {
+        let TradeEvent::Refused {
+            amount,
+            clause,
+            code,
+            operation,
+            payer,
+            ..
+        } = event
+        else {
+            return Vec::new();
+        };
+        let Seen {
+            index,
+            at,
+            merchant,
+            scope,
+            ..
+        } = seen;
+        let finding = match operation {
+            Operation::Refund => {
+                self.refund_beyond_trade
+                    .refused(&self.parameters.t15a, merchant, (index, at), *clause)
+            }
+            Operation::Create if *clause == Clause::NOT_ACCEPTED => match (*amount, *code, *payer) {
+                (Some(amount), Some(Code { level, .. }), Some(payer)) => self.code_limit.refused(Asked {
+                    index,
+                    at,
+                    amount,
+                    level,
+                    payer,
+                    merchant,
+                    scope,
+                }),
+                _ => None,
+            },
+            Operation::Create => self
+                .payees
+                .refused(&self.parameters.t20, merchant, (index, at), *clause),
+            _ => None,
+        };
+        finding.into_iter().collect()
+    }
+}

@@ -1,0 +1,68 @@
+//! Day ceilings. The running totals are the ledger's; how much is allowed, and what a breach is called, is ours.
+
+use crate::{Refusal, RefusalKind, clauses, registry::MerchantFacts};
+use domain::{Amount, CodeLevel};
+
+/// Most that a merchant may take in one natural day (fen); reached at equality, broken above it.
+//= C12
+pub fn merchant_day_ceiling(merchant: &MerchantFacts) -> Option<Amount> {
+    merchant.day_max
+}
+
+/// Most that one payer may pay in one natural day by codes of this level (fen, R18); `None` by agreement only.
+/// The payer's institution holds the full view; this is our part of it.
+//= C13
+pub fn payer_day_ceiling(level: CodeLevel) -> Option<Amount> {
+    match level {
+        CodeLevel::A => None,
+        CodeLevel::B => Some(Amount::from_fen(500_000)),
+        CodeLevel::C => Some(Amount::from_fen(100_000)),
+        CodeLevel::D => Some(Amount::from_fen(50_000)),
+    }
+}
+
+/// The payer's day limit is reached: the uniform refusal, since a merchant must not learn about a payer (R11).
+pub fn payer_day_refusal() -> Refusal {
+    Refusal {
+        public: clauses::NOT_ACCEPTED,
+        true_clause: clauses::PAYER_LIMIT,
+        kind: RefusalKind::NotAccepted,
+    }
+}
+
+/// The merchant's own day ceiling is reached: said openly, it was agreed with the merchant.
+pub fn merchant_day_refusal() -> Refusal {
+    Refusal {
+        public: clauses::DAY_CEILING,
+        true_clause: clauses::DAY_CEILING,
+        kind: RefusalKind::Ceiling,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_r18_in_fen() {
+        let fen = |level| payer_day_ceiling(level).map(Amount::fen);
+        assert_eq!(
+            [CodeLevel::D, CodeLevel::C, CodeLevel::B].map(fen),
+            [Some(50_000), Some(100_000), Some(500_000)]
+        );
+        assert_eq!(fen(CodeLevel::A), None);
+    }
+
+    #[test]
+    fn a_payer_limit_looks_like_any_other_uniform_refusal() {
+        let refusal = payer_day_refusal();
+        assert_eq!(
+            (refusal.public, refusal.kind),
+            (Clause::NOT_ACCEPTED, RefusalKind::NotAccepted)
+        );
+        assert_ne!(refusal.true_clause, refusal.public);
+        assert_eq!(merchant_day_refusal().public, merchant_day_refusal().true_clause);
+    }
+
+    use domain::Clause;
+}

@@ -1,0 +1,70 @@
+//! What the program can ask of a channel. What is not here cannot be asked: there is no word for a balance, a
+//! payout, a split, a transfer or a settlement (R01).
+
+use domain::{Channel, Operation, PayWay};
+
+/// One thing the program can do: a channel, an operation, and for new orders the way to pay.
+pub type Capability = (Channel, Operation, Option<PayWay>);
+
+/// Every operation at every channel.
+//= C02
+pub const ALLOWED: &[Capability] = &[
+    (Channel::Wechat, Operation::Create, Some(PayWay::Native)),
+    (Channel::Wechat, Operation::Create, Some(PayWay::Jsapi)),
+    (Channel::Wechat, Operation::Query, None),
+    (Channel::Wechat, Operation::Close, None),
+    (Channel::Wechat, Operation::Refund, None),
+    (Channel::Wechat, Operation::RefundQuery, None),
+    (Channel::Wechat, Operation::Certificates, None),
+    (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
+    (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
+    (Channel::Alipay, Operation::Query, None),
+    (Channel::Alipay, Operation::Close, None),
+    (Channel::Alipay, Operation::Refund, None),
+    (Channel::Alipay, Operation::RefundQuery, None),
+];
+
+/// The list that stands first in an inspection's evidence pack (compliance.md section 8).
+pub fn capabilities() -> Vec<Capability> {
+    ALLOWED.to_vec()
+}
+
+/// True if this channel takes this operation, by this way to pay where one is named.
+pub fn is_allowed(channel: Channel, operation: Operation, pay_way: Option<PayWay>) -> bool {
+    ALLOWED
+        .iter()
+        .any(|&(c, o, w)| c == channel && o == operation && (pay_way.is_none() || w == pay_way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_moves_only_by_an_order_or_back_by_a_refund() {
+        let moves = |o: &Operation| matches!(o, Operation::Create | Operation::Refund);
+        let harmless = |o: &Operation| o.is_read() || *o == Operation::Close;
+        assert!(ALLOWED.iter().all(|(_, o, _)| moves(o) || harmless(o)));
+        assert!(
+            ALLOWED
+                .iter()
+                .all(|(_, o, way)| way.is_some() == (*o == Operation::Create))
+        );
+    }
+
+    #[test]
+    fn a_way_to_pay_belongs_to_its_channel() {
+        assert!(is_allowed(
+            Channel::Wechat,
+            Operation::Create,
+            Some(PayWay::Native)
+        ));
+        assert!(!is_allowed(
+            Channel::Alipay,
+            Operation::Create,
+            Some(PayWay::Native)
+        ));
+        assert!(!is_allowed(Channel::Wechat, Operation::Create, Some(PayWay::Qr)));
+        assert!(is_allowed(Channel::Alipay, Operation::Refund, None));
+    }
+}

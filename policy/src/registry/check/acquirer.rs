@@ -1,0 +1,112 @@
+//! An acquirer's file: whole merchants, one owner per account, nobody paid but the merchant.
+
+use super::{Known, Notes};
+use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
+use domain::{Channel, Keys, MerchantId, PayeeNo};
+use std::collections::BTreeSet;
+
+//= C22
+pub(super) fn check<'a>(
+    licence: &LicenceFile,
+    file: &'a AcquirerFile,
+    known: &mut Known<'a>,
+    notes: &mut Notes<'_>,
+) {
+    notes.kind(file.kind);
+    for (n, merchant) in file.merchants.iter().enumerate() {
+        let at = format!("$.merchants[{n}]");
+        notes.filled(
+            format!("{at}.name"),
+            &merchant.name,
+            "the merchant's registered name (R07)",
+        );
+        notes.filled(
+            format!("{at}.agreement.no"),
+            &merchant.agreement.no,
+            "the agreement's number (R04)",
+        );
+        match known.merchants.get(&merchant.id) {
+            Some(first) => notes.say(
+                &format!("{at}.id"),
+                format!("{} stands at {first} too", merchant.id),
+                "one entry",
+            ),
+            None => drop(
+                known
+                    .merchants
+                    .insert(&merchant.id, format!("{}{at}", notes.whose)),
+            ),
+        }
+        let mut terminals = BTreeSet::new();
+        for (t, terminal) in merchant.terminals.iter().enumerate() {
+            notes.unique(
+                &mut terminals,
+                &terminal.no,
+                format!("{at}.terminals[{t}].no"),
+                format!("{} stands twice", terminal.no),
+            );
+        }
+        for (a, account) in merchant.accounts.iter().enumerate() {
+            let at = format!("{at}.accounts[{a}]");
+            one_owner(&merchant.id, account, &at, known, notes);
+            own_payees(&licence.operator_accounts, account, &at, notes);
+            complete(account, &at, notes);
+        }
+    }
+}
+
+//= C05
+fn one_owner<'a>(
+    id: &'a MerchantId,
+    account: &'a AccountFacts,
+    at: &str,
+    known: &mut Known<'a>,
+    notes: &mut Notes<'_>,
+) {
+    match known.accounts.get(&(account.channel, &account.account)) {
+        Some(&owner) => {
+            let wrong = format!(
+                "{} account {} belongs to merchant {owner} already",
+                account.channel, account.account
+            );
+            notes.say(
+                &format!("{at}.account"),
+                wrong,
+                "an account belongs to one merchant, once",
+            );
+        }
+        None => drop(known.accounts.insert((account.channel, &account.account), id)),
+    }
+}
+
+//= C04
+fn own_payees(operators: &[PayeeNo], account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    for payee in account.payees().filter(|payee| operators.contains(payee)) {
+        let wrong = format!("payee {payee} is the operator's own account");
+        notes.say(
+            &format!("{at}.payee"),
+            wrong,
+            "the merchant's own account: the operator is never paid (R03)",
+        );
+    }
+}
+
+fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    if account.channel != Channel::Wechat || account.keys != Keys::Held {
+        return;
+    }
+    if account.serial.as_deref().is_none_or(str::is_empty) {
+        notes.say(
+            &format!("{at}.serial"),
+            "is missing",
+            "the serial of the merchant certificate, as its key is held",
+        );
+    }
+    if account.appids.is_empty() {
+        notes.say(
+            &format!("{at}.appids"),
+            "is empty",
+            "at least one appid bound to this mchid",
+        );
+    }
+}

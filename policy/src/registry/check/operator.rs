@@ -1,0 +1,110 @@
+//! The operator's file: only what an acquirer knows, keys of known schemes, addresses that may be called.
+
+use super::{Known, Notes};
+use crate::registry::{ApiKey, OperatorFile, Problem, url};
+use domain::Registry;
+use std::collections::BTreeSet;
+
+pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<Problem>) {
+    let mut notes = Notes {
+        file: Registry::Operator,
+        whose: String::new(),
+        problems,
+    };
+    notes.kind(file.kind);
+    let mut seen = BTreeSet::new();
+    for (n, merchant) in file.merchants.iter().enumerate() {
+        let at = format!("$.merchants[{n}]");
+        notes.unique(
+            &mut seen,
+            &merchant.id,
+            format!("{at}.id"),
+            format!("{} stands twice", merchant.id),
+        );
+        if !known.merchants.contains_key(&merchant.id) {
+            notes.say(
+                &format!("{at}.id"),
+                format!("no acquirer knows merchant {}", merchant.id),
+                "a merchant of an acquirer's file",
+            );
+        }
+        check_keys(&merchant.api_keys, &at, &mut notes);
+        if let Some(notify) = &merchant.notify {
+            address(
+                &notify.url,
+                notify.private,
+                format!("{at}.notify.url"),
+                &mut notes,
+            );
+        }
+        if merchant
+            .rate
+            .is_some_and(|rate| rate.per_second == 0 || rate.burst == 0)
+        {
+            notes.say(
+                &format!("{at}.rate"),
+                "is zero",
+                "at least 1 a second and 1 at once; stop a merchant by a measure",
+            );
+        }
+    }
+    check_accounts(file, known, &mut notes);
+}
+
+fn check_keys(keys: &[ApiKey], at: &str, notes: &mut Notes<'_>) {
+    let mut serials = BTreeSet::new();
+    for (k, key) in keys.iter().enumerate() {
+        let at = format!("{at}.api_keys[{k}]");
+        notes.unique(
+            &mut serials,
+            key.serial.as_str(),
+            format!("{at}.serial"),
+            format!("{} stands twice", key.serial),
+        );
+        if !ApiKey::SCHEMES.contains(&key.scheme.as_str()) {
+            notes.say(
+                &format!("{at}.scheme"),
+                format!("{} is unknown", key.scheme),
+                "GUANDAO-ED25519 or GUANDAO-SHA256-RSA2048",
+            );
+        }
+    }
+}
+
+fn check_accounts(file: &OperatorFile, known: &Known<'_>, notes: &mut Notes<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, account) in file.accounts.iter().enumerate() {
+        let at = format!("$.accounts[{n}]");
+        let key = (account.channel, &account.account);
+        notes.unique(
+            &mut seen,
+            key,
+            format!("{at}.account"),
+            format!("{} stands twice", account.account),
+        );
+        if !known.accounts.contains_key(&key) {
+            let wrong = format!(
+                "no acquirer knows the {} account {}",
+                account.channel, account.account
+            );
+            notes.say(
+                &format!("{at}.account"),
+                wrong,
+                "an account of an acquirer's file",
+            );
+        }
+        if let Some(relay) = &account.relay_url {
+            address(relay, account.relay_private, format!("{at}.relay_url"), notes);
+        }
+    }
+}
+
+fn address(text: &str, private: bool, path: String, notes: &mut Notes<'_>) {
+    if let Some(fault) = url::fault(text, private) {
+        notes.say(
+            &path,
+            fault,
+            "an https address with a public host, or a listed private one",
+        );
+    }
+}

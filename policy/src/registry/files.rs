@@ -1,0 +1,257 @@
+//! The three kinds of file as their senders write them. Unknown fields are refused: a misspelt limit must not
+//! silently be no limit.
+
+use domain::{
+    AccountNo, AcquirerNo, Amount, Channel, Instant, Keys, MerchantId, PayeeNo, Registry, TerminalNo,
+};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// Channels, institutions, hosts, CA roots and the filing number (R03, R06, R25).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LicenceFile {
+    /// Always `licence`.
+    pub kind: Registry,
+    /// Only rises.
+    pub version: u64,
+    /// Milliseconds since 1970. From then on the file carries no new order.
+    pub not_after: Instant,
+    /// The operator's filing number at PCAC (R25).
+    pub filing_no: String,
+    /// The operator's own accounts at any channel, never a payee (R03). Must be stated, even if empty.
+    pub operator_accounts: Vec<PayeeNo>,
+    /// Licensed channels.
+    pub channels: Vec<ChannelLicence>,
+}
+
+/// One licensed channel.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelLicence {
+    /// Which.
+    pub channel: Channel,
+    /// The licensed institution's name.
+    pub institution: String,
+    /// Number of its payment business licence.
+    pub licence_no: String,
+    /// Milliseconds since 1970. From then on no new order goes there.
+    pub valid_until: Instant,
+    /// Where it may be reached; nothing else is (R06).
+    pub hosts: Vec<Host>,
+    /// CA roots for its TLS certificates, PEM.
+    pub roots_pem: String,
+}
+
+/// One host of a channel.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Name, as it stands in the certificate.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// A fixed address instead of a look-up (dedicated lines, the sandbox).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
+}
+
+/// Merchants as their licensed acquirer approved them (R01, R05).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcquirerFile {
+    /// Always `acquirer`.
+    pub kind: Registry,
+    /// Only rises.
+    pub version: u64,
+    /// Milliseconds since 1970. From then on the file carries no new order.
+    pub not_after: Instant,
+    /// The acquirer's institution code.
+    pub acquirer: AcquirerNo,
+    /// Its name.
+    pub name: String,
+    /// Its merchants.
+    pub merchants: Vec<AcquirerMerchant>,
+}
+
+/// One merchant.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcquirerMerchant {
+    /// Its number with us.
+    pub id: MerchantId,
+    /// Registered name (R07).
+    pub name: String,
+    /// Its agreement with the acquirer (R04).
+    pub agreement: Agreement,
+    /// Its accounts at channels.
+    pub accounts: Vec<AccountFacts>,
+    /// Its terminals (R22).
+    #[serde(default)]
+    pub terminals: Vec<Terminal>,
+}
+
+/// An acceptance agreement.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Its number at the acquirer.
+    pub no: String,
+    /// Milliseconds since 1970. From then on no new order (R04).
+    pub until: Instant,
+}
+
+/// A terminal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminal {
+    /// Serial number.
+    pub no: TerminalNo,
+    /// Registered area code (R23).
+    pub area: String,
+}
+
+/// One account of a merchant at a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountFacts {
+    /// Channel.
+    pub channel: Channel,
+    /// WeChat `mchid`, Alipay `app_id`.
+    pub account: AccountNo,
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`.
+    pub payee: PayeeNo,
+    /// Who holds the key.
+    pub keys: Keys,
+    /// WeChat appids that may be used, the first by default; empty for Alipay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub appids: Vec<String>,
+    /// Partner mode: the `sub_mchid`s in this key's own list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sub_payees: Vec<PayeeNo>,
+    /// Serial of the WeChat merchant certificate; Alipay `app_cert_sn` in certificate mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// WeChat: `PUB_KEY_ID_…` or platform certificate serial; Alipay certificate mode: `alipay_cert_sn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Alipay `alipay_root_cert_sn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_sn: Option<String>,
+}
+
+impl AccountFacts {
+    /// Everyone an order through this account may pay: its own payee, then the key's own sub-merchants (R03).
+    pub fn payees(&self) -> impl Iterator<Item = &PayeeNo> {
+        std::iter::once(&self.payee).chain(&self.sub_payees)
+    }
+}
+
+/// What the operator adds: keys, notify hosts, limits.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorFile {
+    /// Always `operator`.
+    pub kind: Registry,
+    /// Only rises.
+    pub version: u64,
+    /// Milliseconds since 1970. From then on the file carries no new order.
+    pub not_after: Instant,
+    /// Per merchant.
+    pub merchants: Vec<OperatorMerchant>,
+    /// Per channel account.
+    #[serde(default)]
+    pub accounts: Vec<OperatorAccount>,
+}
+
+/// The operator's facts of one merchant.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorMerchant {
+    /// Which; an acquirer's file must know it.
+    pub id: MerchantId,
+    /// Keys of the unified API.
+    #[serde(default)]
+    pub api_keys: Vec<ApiKey>,
+    /// Where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
+    /// Its own request rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateFacts>,
+    /// Most per order, fen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_max: Option<Amount>,
+    /// Most per natural day, fen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_max: Option<Amount>,
+}
+
+/// A key that signs requests to the unified API.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Its number, unique per merchant.
+    pub serial: String,
+    /// `GUANDAO-ED25519` or `GUANDAO-SHA256-RSA2048`.
+    pub scheme: String,
+    /// SPKI, PEM.
+    pub public_key: String,
+    /// Milliseconds since 1970; from then on it signs nothing.
+    pub not_after: Instant,
+}
+
+impl ApiKey {
+    /// The signature schemes built so far.
+    pub const SCHEMES: [&'static str; 2] = ["GUANDAO-ED25519", "GUANDAO-SHA256-RSA2048"];
+}
+
+/// Where a merchant is told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// `https` address.
+    pub url: String,
+    /// True if its host may have a private address.
+    #[serde(default)]
+    pub private: bool,
+}
+
+/// A merchant's request rate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateFacts {
+    /// Requests a second.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// The operator's facts of one channel account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorAccount {
+    /// Channel.
+    pub channel: Channel,
+    /// Account; an acquirer's file must know it.
+    pub account: AccountNo,
+    /// Keys of the merchant's official SDK; they check its signature in pass-through.
+    #[serde(default)]
+    pub merchant_keys: Vec<MerchantKey>,
+    /// Where notices of pass-through orders are relayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_url: Option<String>,
+    /// True if that host may have a private address.
+    #[serde(default)]
+    pub relay_private: bool,
+}
+
+/// A key of the merchant's official SDK.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantKey {
+    /// WeChat: certificate serial; Alipay: free, or `app_cert_sn`.
+    pub serial: String,
+    /// SPKI, PEM.
+    pub public_key: String,
+}

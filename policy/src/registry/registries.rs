@@ -1,0 +1,224 @@
+//! The files joined: what the rest of the program asks.
+
+use super::{
+    AccountFacts, AcquirerFile, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
+    OperatorFile, OperatorMerchant, Problem, RateFacts, Terminal, check,
+};
+use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// Everything known of one merchant: the acquirer's facts and the operator's.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MerchantFacts {
+    /// Its number with us.
+    pub id: MerchantId,
+    /// Registered name.
+    pub name: String,
+    /// Who approved it and is told of flags.
+    pub acquirer: AcquirerNo,
+    /// Its agreement with the acquirer.
+    pub agreement: Agreement,
+    /// Its accounts at channels.
+    pub accounts: Vec<AccountFacts>,
+    /// Its terminals.
+    pub terminals: Vec<Terminal>,
+    /// Keys of the unified API.
+    pub api_keys: Vec<ApiKey>,
+    /// Where it is told.
+    pub notify: Option<Notify>,
+    /// Its own request rate.
+    pub rate: Option<RateFacts>,
+    /// Most per order, fen.
+    pub order_max: Option<Amount>,
+    /// Most per natural day, fen.
+    pub day_max: Option<Amount>,
+}
+
+/// Digest, version and end of one file.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    digest: Digest,
+    version: u64,
+    not_after: Instant,
+}
+
+/// All registries in force, loaded whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Registries {
+    licence: Arc<LicenceFile>,
+    licence_digest: Digest,
+    acquirers: BTreeMap<AcquirerNo, Stamp>,
+    operator: Stamp,
+    merchants: BTreeMap<MerchantId, Arc<MerchantFacts>>,
+    /// Merchant and position in its `accounts`.
+    owners: HashMap<(Channel, AccountNo), (MerchantId, usize)>,
+    accounts: HashMap<(Channel, AccountNo), OperatorAccount>,
+}
+
+impl Registries {
+    /// Joins the files, or says everything that is wrong with them. Signatures were checked before.
+    pub fn new(
+        licence: Arc<LicenceFile>,
+        licence_digest: Digest,
+        acquirers: Vec<(AcquirerFile, Digest)>,
+        operator: (OperatorFile, Digest),
+    ) -> Result<Registries, Vec<Problem>> {
+        let files: Vec<&AcquirerFile> = acquirers.iter().map(|(file, _)| file).collect();
+        let problems = check::problems(&licence, &files, &operator.0);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let (file, digest) = operator;
+        let operator = Stamp {
+            digest,
+            version: file.version,
+            not_after: file.not_after,
+        };
+        let mut added: HashMap<MerchantId, OperatorMerchant> =
+            file.merchants.into_iter().map(|m| (m.id.clone(), m)).collect();
+        let accounts = file
+            .accounts
+            .into_iter()
+            .map(|a| ((a.channel, a.account.clone()), a))
+            .collect();
+        let mut stamps = BTreeMap::new();
+        let mut merchants = BTreeMap::new();
+        for (file, digest) in acquirers {
+            let stamp = Stamp {
+                digest,
+                version: file.version,
+                not_after: file.not_after,
+            };
+            stamps.insert(file.acquirer.clone(), stamp);
+            for merchant in file.merchants {
+                let facts = join(&file.acquirer, merchant, &mut added);
+                merchants.insert(facts.id.clone(), Arc::new(facts));
+            }
+        }
+        let owners = owners(&merchants);
+        Ok(Registries {
+            licence,
+            licence_digest,
+            acquirers: stamps,
+            operator,
+            merchants,
+            owners,
+            accounts,
+        })
+    }
+
+    /// A merchant by its number.
+    pub fn merchant(&self, id: &MerchantId) -> Option<&Arc<MerchantFacts>> {
+        self.merchants.get(id)
+    }
+
+    /// Every merchant, by number.
+    pub fn merchants(&self) -> impl Iterator<Item = &Arc<MerchantFacts>> {
+        self.merchants.values()
+    }
+
+    /// Whose account it is.
+    pub fn owner(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+    ) -> Option<(&Arc<MerchantFacts>, &AccountFacts)> {
+        let (id, position) = self.owners.get(&(channel, account.clone()))?;
+        let merchant = self.merchants.get(id)?;
+        Some((merchant, merchant.accounts.get(*position)?))
+    }
+
+    /// The operator's facts of an account: keys of the merchant's SDK, relay address.
+    pub fn operator_account(&self, channel: Channel, account: &AccountNo) -> Option<&OperatorAccount> {
+        self.accounts.get(&(channel, account.clone()))
+    }
+
+    /// A channel's licence, hosts and roots, lapsed or not.
+    pub fn channel(&self, channel: Channel) -> Option<&ChannelLicence> {
+        self.licence.channels.iter().find(|c| c.channel == channel)
+    }
+
+    /// The licence file.
+    pub fn licence(&self) -> &Arc<LicenceFile> {
+        &self.licence
+    }
+
+    /// True for an account of the operator's own, which is never paid (R03).
+    pub fn is_operators(&self, payee: &PayeeNo) -> bool {
+        self.licence.operator_accounts.contains(payee)
+    }
+
+    /// When the files that carry this acquirer's merchants end: the earliest of licence, acquirer's and
+    /// operator's file. `None` for an unknown acquirer.
+    pub fn not_after(&self, acquirer: &AcquirerNo) -> Option<Instant> {
+        let acquirer = self.acquirers.get(acquirer)?;
+        Some(
+            acquirer
+                .not_after
+                .min(self.licence.not_after)
+                .min(self.operator.not_after),
+        )
+    }
+
+    /// Kind, SHA-256, version and end of every file, for `RegistryLoaded`.
+    pub fn digests(&self) -> Vec<(Registry, Digest, u64, Instant)> {
+        let licence = Stamp {
+            digest: self.licence_digest,
+            version: self.licence.version,
+            not_after: self.licence.not_after,
+        };
+        let row = |kind, stamp: &Stamp| (kind, stamp.digest, stamp.version, stamp.not_after);
+        let first = std::iter::once(row(Registry::Licence, &licence));
+        let acquirers = self
+            .acquirers
+            .values()
+            .map(|stamp| row(Registry::Acquirer, stamp));
+        first
+            .chain(acquirers)
+            .chain([row(Registry::Operator, &self.operator)])
+            .collect()
+    }
+}
+
+fn join(
+    acquirer: &AcquirerNo,
+    merchant: super::AcquirerMerchant,
+    added: &mut HashMap<MerchantId, OperatorMerchant>,
+) -> MerchantFacts {
+    let added = added.remove(&merchant.id).unwrap_or_else(|| OperatorMerchant {
+        id: merchant.id.clone(),
+        api_keys: Vec::new(),
+        notify: None,
+        rate: None,
+        order_max: None,
+        day_max: None,
+    });
+    MerchantFacts {
+        id: merchant.id,
+        name: merchant.name,
+        acquirer: acquirer.clone(),
+        agreement: merchant.agreement,
+        accounts: merchant.accounts,
+        terminals: merchant.terminals,
+        api_keys: added.api_keys,
+        notify: added.notify,
+        rate: added.rate,
+        order_max: added.order_max,
+        day_max: added.day_max,
+    }
+}
+
+fn owners(
+    merchants: &BTreeMap<MerchantId, Arc<MerchantFacts>>,
+) -> HashMap<(Channel, AccountNo), (MerchantId, usize)> {
+    let accounts = |merchant: &Arc<MerchantFacts>| {
+        let id = merchant.id.clone();
+        let rows = merchant.accounts.iter().enumerate();
+        rows.map(move |(n, a)| ((a.channel, a.account.clone()), (id.clone(), n)))
+            .collect::<Vec<_>>()
+    };
+    merchants.values().flat_map(accounts).collect()
+}

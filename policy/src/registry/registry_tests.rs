@@ -1,0 +1,220 @@
+use super::*;
+use crate::testing::*;
+use domain::*;
+
+fn wrongs(l: LicenceFile, a: Vec<AcquirerFile>, o: OperatorFile) -> Vec<String> {
+    let problems = join(l, a, o).expect_err("the files contradict each other");
+    problems
+        .iter()
+        .map(|p| format!("{:?} {} {}", p.file, p.path, p.wrong))
+        .collect()
+}
+
+#[test]
+fn files_that_agree_are_joined() {
+    let registries = registries();
+    let m1 = registries.merchant(&name("m1")).expect("known");
+    assert_eq!(
+        (m1.acquirer.as_str(), m1.api_keys.len(), m1.order_max),
+        ("acq1", 1, Some(Amount::from_fen(1_000_000)))
+    );
+    let m2 = registries.merchant(&name("m2")).expect("known");
+    assert!(m2.api_keys.is_empty() && m2.notify.is_none() && m2.day_max.is_none());
+    assert_eq!(registries.merchants().count(), 2);
+    let (owner, account) = registries
+        .owner(Channel::Alipay, &name("2021000000000001"))
+        .expect("owned");
+    assert_eq!(
+        (owner.id.as_str(), account.payee.as_str()),
+        ("m1", "2088000000000001")
+    );
+    assert!(
+        registries
+            .owner(Channel::Wechat, &name("2021000000000001"))
+            .is_none()
+    );
+    assert!(
+        registries
+            .operator_account(Channel::Wechat, &name("1900000109"))
+            .is_some()
+    );
+    assert!(
+        registries
+            .operator_account(Channel::Wechat, &name("1900000110"))
+            .is_none()
+    );
+    assert_eq!(
+        registries.channel(Channel::Wechat).map(|c| c.hosts[0].port),
+        Some(443)
+    );
+    let kinds: Vec<_> = registries
+        .digests()
+        .into_iter()
+        .map(|(kind, d, v, _)| (kind, d, v))
+        .collect();
+    let expected = [
+        (Registry::Licence, digest(0), 1),
+        (Registry::Acquirer, digest(1), 3),
+        (Registry::Operator, digest(255), 7),
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_earliest_file_ends_the_set() {
+    let mut operator = operator();
+    operator.not_after = NOON;
+    let registries = join(licence(), vec![acquirer()], operator).expect("agrees");
+    assert_eq!(registries.not_after(&name("acq1")), Some(NOON));
+    assert_eq!(registries.not_after(&name("acq2")), None);
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let mut l = licence();
+    l.kind = Registry::Operator;
+    l.filing_no.clear();
+    l.channels[0].hosts.clear();
+    l.channels[1].channel = Channel::Wechat;
+    let mut a = acquirer();
+    a.kind = Registry::Licence;
+    a.merchants[1].id = name("m1");
+    a.merchants[1].accounts.push(wechat("1900000109"));
+    a.merchants[0].accounts[1].payee = name("2088999999999999");
+    a.merchants[0].accounts[0].serial = None;
+    a.merchants[0].accounts[0].appids.clear();
+    let mut o = operator();
+    o.kind = Registry::Acquirer;
+    o.merchants[0].api_keys[0].scheme = "MD5".into();
+    o.merchants[0].notify = Some(Notify {
+        url: "http://m1.example/".into(),
+        private: true,
+    });
+    o.merchants.push(OperatorMerchant {
+        id: name("m9"),
+        ..o.merchants[0].clone()
+    });
+    o.accounts[0].account = name("1900000999");
+    o.accounts[0].relay_url = Some("https://10.0.0.8/n".into());
+    let said = wrongs(l, vec![a], o).join("\n");
+    for expected in [
+        "Licence $.kind",
+        "Licence $.filing_no",
+        "Licence $.channels[0].hosts is empty",
+        "Licence $.channels[1].channel wechat stands twice",
+        "Acquirer $.kind acquirer acq1: this is a file of kind licence",
+        "Acquirer $.merchants[1].id acquirer acq1: m1 stands at acquirer acq1: $.merchants[0] too",
+        "Acquirer $.merchants[1].accounts[1].account acquirer acq1: wechat account 1900000109 belongs to merchant m1",
+        "Acquirer $.merchants[0].accounts[1].payee acquirer acq1: payee 2088999999999999 is the operator's own account",
+        "Acquirer $.merchants[0].accounts[0].serial",
+        "Acquirer $.merchants[0].accounts[0].appids",
+        "Operator $.kind",
+        "Operator $.merchants[0].api_keys[0].scheme MD5 is unknown",
+        "Operator $.merchants[0].notify.url is not https",
+        "Operator $.merchants[1].id no acquirer knows merchant m9",
+        "Operator $.accounts[0].account no acquirer knows the wechat account 1900000999",
+        "Operator $.accounts[0].relay_url names a private address",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+}
+
+#[test]
+fn a_sub_payee_is_never_the_operators_either() {
+    let mut a = acquirer();
+    a.merchants[1].accounts[0].sub_payees.push(name("1999999999"));
+    assert!(wrongs(licence(), vec![a], operator())[0].contains("1999999999 is the operator's own account"));
+}
+
+#[test]
+fn two_files_of_one_acquirer_and_accounts_across_acquirers_are_refused() {
+    let mut other = acquirer();
+    other.merchants = vec![merchant("m3", vec![wechat("1900000110")])];
+    let said = wrongs(licence(), vec![acquirer(), other], operator());
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("has two files") && said[1].contains("belongs to merchant m2"));
+}
+
+#[test]
+fn keys_of_the_merchant_need_no_serial() {
+    let mut a = acquirer();
+    a.merchants[0].accounts[0] = AccountFacts {
+        keys: Keys::Merchant,
+        serial: None,
+        appids: Vec::new(),
+        ..wechat("1900000109")
+    };
+    assert!(join(licence(), vec![a], operator()).is_ok());
+}
+
+#[test]
+fn files_read_back_what_they_write_and_default_what_is_optional() {
+    let json = |value: &dyn Fn() -> Vec<u8>| value();
+    let l = json(&|| serde_json::to_vec_pretty(&licence()).expect("json"));
+    assert_eq!(LicenceFile::parse(&l).expect("reads"), licence());
+    let a = serde_json::to_vec(&acquirer()).expect("json");
+    assert_eq!(AcquirerFile::parse(&a).expect("reads"), acquirer());
+    let o = serde_json::to_vec(&operator()).expect("json");
+    assert_eq!(OperatorFile::parse(&o).expect("reads"), operator());
+    let small = br#"{"kind":"operator","version":1,"not_after":1,"merchants":[{"id":"m1","notify":{"url":"https://a.example"}}]}"#;
+    let small = OperatorFile::parse(small).expect("optional fields default");
+    assert!(small.accounts.is_empty() && !small.merchants[0].notify.as_ref().expect("there").private);
+}
+
+#[test]
+fn a_faulty_file_is_reported_with_path_and_line() {
+    let text = r#"{"kind":"acquirer","version":1,"not_after":1,"acquirer":"acq1","name":"n","merchants":[
+{"id":"m1","name":"a \"[{,","agreement":{"no":"1","until":1},"accounts":[]},
+{"id":"m2","name":"b","agreement":{"no":"1","until":1},"accounts":[
+{"channel":"wechat","account":"1","payee":"1","keys":"held"},
+HERE]}]}"#;
+    let rows = [
+        (
+            r#"{"channel":"wechat","account":"1","payee":"1","keys":"held","colour":1}"#,
+            "$.merchants[1].accounts[1].colour",
+            "unknown field",
+        ),
+        (
+            r#"{"channel":"wechat","account":"1","payee":"13 800","keys":"held"}"#,
+            "$.merchants[1].accounts[1].payee",
+            "a payee must be",
+        ),
+        (
+            r#"{"channel":"wechat","account":"1","payee":"1","keys":"mine"}"#,
+            "$.merchants[1].accounts[1].keys",
+            "unknown variant",
+        ),
+        (
+            r#"{"channel":"wechat","payee":"1","keys":"held"}"#,
+            "$.merchants[1].accounts[1]",
+            "missing field `account`",
+        ),
+    ];
+    for (account, path, wrong) in rows {
+        let problem = AcquirerFile::parse(text.replace("HERE", account).as_bytes()).expect_err("faulty");
+        assert_eq!(problem.path, path);
+        assert!(
+            problem.wrong.contains(wrong) && problem.wrong.contains("line 5"),
+            "{problem}"
+        );
+        assert!(!problem.right.is_empty());
+    }
+    for broken in [
+        "",
+        "{",
+        "[]",
+        "{\"kind\":\"acquirer\"",
+        "\u{feff}{}",
+        "{\"kind\":\"acquirer\\",
+        "nul",
+    ] {
+        let problem = AcquirerFile::parse(broken.as_bytes()).expect_err("no file");
+        assert!(problem.path.starts_with('$'), "{problem}");
+    }
+    assert_eq!(
+        LicenceFile::parse(text.as_bytes())
+            .expect_err("another kind")
+            .file,
+        Registry::Licence
+    );
+}
