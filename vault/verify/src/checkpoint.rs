@@ -40,7 +40,9 @@ impl Checkpoint {
     /// Reads the text of a note. Extension lines are allowed and mean nothing to us, as the specification has it.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
         let form = CheckpointError::Form;
-        let lines = text.strip_suffix('\n').ok_or(form("its last line is not ended"))?;
+        let lines = text
+            .strip_suffix('\n')
+            .ok_or(form("its last line is not ended"))?;
         let mut lines = lines.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(form("it has fewer than three lines"));
@@ -50,7 +52,11 @@ impl Checkpoint {
         }
         let size = decimal(size).ok_or(form("its size is not a plain decimal number"))?;
         let root = decode_hash(root).ok_or(form("its root is not the base64 of 32 bytes"))?;
-        Ok(Checkpoint { origin: origin.to_owned(), size, root })
+        Ok(Checkpoint {
+            origin: origin.to_owned(),
+            size,
+            root,
+        })
     }
 
     /// Verifies a note and reads the tree head in it, which must be of the key's own origin.
@@ -58,7 +64,10 @@ impl Checkpoint {
         let note = SignedNote::parse(bytes)?;
         let head = Self::parse(note.verify(key)?)?;
         if head.origin != key.name() {
-            return Err(CheckpointError::Origin { expected: key.name().to_owned(), found: head.origin });
+            return Err(CheckpointError::Origin {
+                expected: key.name().to_owned(),
+                found: head.origin,
+            });
         }
         Ok(head)
     }

@@ -53,15 +53,25 @@ impl Report {
     /// Puts down something false.
     pub fn find(&mut self, place: impl Into<String>, index: Option<u64>, what: impl Into<String>) {
         if self.findings.len() < KEPT {
-            self.findings.push(Finding { place: place.into(), index, what: what.into() });
+            self.findings.push(Finding {
+                place: place.into(),
+                index,
+                what: what.into(),
+            });
         } else {
             self.more_findings += 1;
         }
     }
 
     /// Puts down the error of a check, and gives back what it made.
-    pub fn keep<T, E: fmt::Display>(&mut self, place: &str, index: Option<u64>, made: Result<T, E>) -> Option<T> {
-        made.map_err(|error| self.find(place, index, error.to_string())).ok()
+    pub fn keep<T, E: fmt::Display>(
+        &mut self,
+        place: &str,
+        index: Option<u64>,
+        made: Result<T, E>,
+    ) -> Option<T> {
+        made.map_err(|error| self.find(place, index, error.to_string()))
+            .ok()
     }
 
     /// Puts down something seen, for machines.
@@ -93,6 +103,9 @@ pub struct Unreadable {
 impl Unreadable {
     /// With the words of the operating system or of a parser.
     pub fn new(path: impl Into<PathBuf>, why: impl fmt::Display) -> Self {
-        Unreadable { path: path.into(), why: why.to_string() }
+        Unreadable {
+            path: path.into(),
+            why: why.to_string(),
+        }
     }
 }

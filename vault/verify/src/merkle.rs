@@ -35,7 +35,11 @@ pub enum ProofError {
         found: usize,
     },
     /// The hashes lead to another root.
-    #[error("the proof leads to root {}, expected {}", hex::encode(found), hex::encode(expected))]
+    #[error(
+        "the proof leads to root {}, expected {}",
+        hex::encode(found),
+        hex::encode(expected)
+    )]
     Root {
         /// What the proof leads to.
         found: Hash,
@@ -46,12 +50,21 @@ pub enum ProofError {
 
 /// `SHA-256(0x00 || entry)`: RFC 6962 keeps leaves and nodes apart by their first byte.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(entry)
+        .finalize()
+        .into()
 }
 
 /// `SHA-256(0x01 || left || right)`.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 /// The root over leaf hashes; of the empty tree `SHA-256("")`.
@@ -67,7 +80,11 @@ pub fn root(leaves: &[Hash]) -> Hash {
         }
         stack.push((height, hash));
     }
-    let joined = stack.into_iter().map(|(_, hash)| hash).rev().reduce(|right, left| node_hash(&left, &right));
+    let joined = stack
+        .into_iter()
+        .map(|(_, hash)| hash)
+        .rev()
+        .reduce(|right, left| node_hash(&left, &right));
     joined.unwrap_or_else(|| Sha256::digest(b"").into())
 }
 
@@ -114,7 +131,13 @@ fn split(n: usize) -> usize {
 }
 
 /// True if `leaf` is number `index` of the tree of `size` entries with this root (RFC 9162 section 2.1.3.2).
-pub fn check_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: &Hash) -> Result<(), ProofError> {
+pub fn check_inclusion(
+    index: u64,
+    size: u64,
+    leaf: Hash,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), ProofError> {
     if index >= size {
         return Err(ProofError::Outside { index, size });
     }
@@ -198,5 +221,12 @@ fn climb(mut node: u64, mut last: u64) -> (u64, u64) {
 }
 
 fn expect_root(found: Hash, expected: &Hash) -> Result<(), ProofError> {
-    if found == *expected { Ok(()) } else { Err(ProofError::Root { found, expected: *expected }) }
+    if found == *expected {
+        Ok(())
+    } else {
+        Err(ProofError::Root {
+            found,
+            expected: *expected,
+        })
+    }
 }

@@ -69,24 +69,37 @@ impl FromStr for VerifierKey {
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(NoteError::Key("its name is empty or holds a space"));
         }
-        let mut claimed = [0; 4];
-        hex::decode_to_slice(id, &mut claimed).map_err(|_| NoteError::Key("its id is not 8 hex digits"))?;
-        let typed = STANDARD.decode(key).map_err(|_| NoteError::Key("its last part is not base64"))?;
+        let typed = STANDARD
+            .decode(key)
+            .map_err(|_| NoteError::Key("its last part is not base64"))?;
         let key = match typed.split_first() {
-            Some((&TYPE_ED25519, key)) => key.try_into().map_err(|_| NoteError::Key("it is not 32 bytes long"))?,
+            Some((&TYPE_ED25519, key)) => key
+                .try_into()
+                .map_err(|_| NoteError::Key("it is not 32 bytes long"))?,
             _ => return Err(NoteError::Key("it is not an Ed25519 key (type 0x01)")),
         };
+        let claimed = id;
         let id = key_id(name, &key);
-        if id != claimed {
-            return Err(NoteError::Key("its id is not the digest of its name and key"));
+        if hex::encode(id) != claimed {
+            return Err(NoteError::Key(
+                "its id is not the digest of its name and key, in 8 lower-case hex digits",
+            ));
         }
-        Ok(VerifierKey { name: name.to_owned(), id, key })
+        Ok(VerifierKey {
+            name: name.to_owned(),
+            id,
+            key,
+        })
     }
 }
 
 /// `SHA-256(name || 0x0A || 0x01 || key)[:4]`, C2SP `signed-note`.
 fn key_id(name: &str, key: &[u8; 32]) -> [u8; 4] {
-    let digest = Sha256::new().chain_update(name).chain_update([b'\n', TYPE_ED25519]).chain_update(key).finalize();
+    let digest = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', TYPE_ED25519])
+        .chain_update(key)
+        .finalize();
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
@@ -114,12 +127,19 @@ impl SignedNote {
         if note.bytes().any(|b| b < 0x20 && b != b'\n') {
             return Err(NoteError::Form("it holds a control character"));
         }
-        let blank = note.rfind("\n\n").ok_or(NoteError::Form("it has no blank line before signatures"))?;
+        let blank = note
+            .rfind("\n\n")
+            .ok_or(NoteError::Form("it has no blank line before signatures"))?;
         let (text, signatures) = (&note[..blank + 1], &note[blank + 2..]);
-        let lines = signatures.strip_suffix('\n').ok_or(NoteError::Form("its last line is not ended"))?;
+        let lines = signatures
+            .strip_suffix('\n')
+            .ok_or(NoteError::Form("its last line is not ended"))?;
         let signatures = lines.split('\n').map(parse_signature).collect::<Option<Vec<_>>>();
         let signatures = signatures.ok_or(NoteError::Form("a line after the blank line is no signature"))?;
-        Ok(SignedNote { text: text.to_owned(), signatures })
+        Ok(SignedNote {
+            text: text.to_owned(),
+            signatures,
+        })
     }
 
     /// The text without asking who signed it; only to say what an unverified note claims.
@@ -129,11 +149,21 @@ impl SignedNote {
 
     /// The text, once the trusted key is known to have signed it. Other signatures are ignored (witnesses').
     pub fn verify(&self, key: &VerifierKey) -> Result<&str, NoteError> {
-        let mut ours = self.signatures.iter().filter(|s| s.name == key.name && s.id == key.id).peekable();
+        let mut ours = self
+            .signatures
+            .iter()
+            .filter(|s| s.name == key.name && s.id == key.id)
+            .peekable();
         if ours.peek().is_none() {
-            let found: Vec<_> =
-                self.signatures.iter().map(|s| format!("{}+{}", s.name, hex::encode(s.id))).collect();
-            return Err(NoteError::Unsigned { wanted: key.label(), found: found.join(", ") });
+            let found: Vec<_> = self
+                .signatures
+                .iter()
+                .map(|s| format!("{}+{}", s.name, hex::encode(s.id)))
+                .collect();
+            return Err(NoteError::Unsigned {
+                wanted: key.label(),
+                found: found.join(", "),
+            });
         }
         let public = UnparsedPublicKey::new(&ED25519, &key.key);
         // A single wrong signature by the trusted key refuses the note (C2SP signed-note).
@@ -150,5 +180,9 @@ fn parse_signature(line: &str) -> Option<Signature> {
     let bytes = STANDARD.decode(encoded).ok()?;
     let (id, signature) = bytes.split_first_chunk::<4>()?;
     let lawful = !name.is_empty() && !name.contains('+') && !name.contains(char::is_whitespace);
-    (lawful && !signature.is_empty()).then(|| Signature { name: name.to_owned(), id: *id, bytes: signature.to_vec() })
+    (lawful && !signature.is_empty()).then(|| Signature {
+        name: name.to_owned(),
+        id: *id,
+        bytes: signature.to_vec(),
+    })
 }

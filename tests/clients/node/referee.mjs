@@ -1,0 +1,60 @@
+// What both Node referees share: settings, steps, the payer.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** The JSON file given as argument, and the optional captured notice. */
+export function settings(account) {
+  const verify = process.argv.includes('--verify-notice');
+  const given = process.argv.slice(2).filter((a) => a !== '--verify-notice');
+  if (given.length !== (verify ? 2 : 1)) {
+    process.stderr.write(`usage: ${process.argv[1]} SETTINGS.json [--verify-notice FILE]\n`);
+    process.exit(1);
+  }
+  const all = JSON.parse(readFileSync(given[0], 'utf8'));
+  const dir = resolve(dirname(given[0]), all.dir ?? '.');
+  const mode = all.mode ?? 'public_key';
+  if (!['public_key', 'certificate'].includes(mode)) throw new Error(`mode: ${mode}`);
+  return {
+    ...all,
+    account: all[account],
+    mode,
+    notice: verify ? JSON.parse(readFileSync(given[1], 'utf8')) : null,
+    read: (name) => readFileSync(resolve(dir, all[account][name]), 'utf8'),
+    number: (what) => `${all.prefix ?? 'ref'}${what}${process.hrtime.bigint() % 10n ** 9n}${Date.now()}`,
+    pay: (channel, outTradeNo, outcome = 'paid') => pay(all.control, channel, outTradeNo, outcome),
+  };
+}
+
+/** Lets the sandbox's payer pay, or scan and fail to pay ("declined"). */
+async function pay(control, channel, outTradeNo, outcome) {
+  const answer = await fetch(`${control}/pay`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ channel, out_trade_no: outTradeNo, outcome }),
+  });
+  return answer.ok;
+}
+
+/** Loads a library from NODE_MODULES_DIR if that is set, else from beside this file. ES modules ignore NODE_PATH. */
+export async function library(name) {
+  const place = process.env.NODE_MODULES_DIR;
+  if (!place) return import(name);
+  return import(pathToFileURL(createRequire(`${resolve(place)}/x.js`).resolve(name)).href);
+}
+
+/** One line per step; the first failure ends the run. */
+export function say(step, ok, facts = {}) {
+  process.stdout.write(`${JSON.stringify({ step, ok: Boolean(ok), ...facts })}\n`);
+  if (!ok) process.exit(1);
+}
+
+/** Turns whatever a library throws into a failed step. */
+export function guarded(run) {
+  run().catch((error) => {
+    const answer = error.response && { status: error.response.status, answer: error.response.data };
+    say('exception', false, { error: `${error.name}: ${error.message}`, ...answer });
+  });
+}

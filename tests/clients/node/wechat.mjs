@@ -1,0 +1,86 @@
+// One WeChat Pay order through its life with npm wechatpay-axios-plugin; only the host is changed.
+
+import { guarded, library, say, settings } from './referee.mjs';
+
+guarded(async () => {
+  const { default: plugin } = await library('wechatpay-axios-plugin');
+  const { Wechatpay, Rsa, Aes, Formatter } = plugin;
+  const set = settings('wechat');
+  const { account } = set;
+  const certs = {
+    [account.public_key_id]: set.read('public_key_file'),
+    [account.platform_serial]: set.read('platform_cert_file'),
+  };
+  if (set.notice) return verifyNotice(set, certs, { Rsa, Aes, Formatter });
+
+  // The header asks for answers under the public key; without it WeChat Pay uses its platform certificate.
+  const asked = set.mode === 'public_key' ? account.public_key_id : account.platform_serial;
+  const wxpay = new Wechatpay({
+    baseURL: `${set.base_url.replace(/\/$/, '')}/`,
+    mchid: account.mchid,
+    serial: account.serial,
+    privateKey: set.read('key_file'),
+    certs,
+  });
+  const headers = { 'Wechatpay-Serial': asked };
+  const place = (number) => wxpay.v3.pay.transactions.native.post({
+    appid: account.appid,
+    mchid: account.mchid,
+    description: '官道 referee 订单',
+    out_trade_no: number,
+    notify_url: set.notify_url,
+    amount: { total: 888, currency: 'CNY' },
+  }, { headers });
+  const query = (number) => wxpay.v3.pay.transactions.outTradeNo._out_trade_no_
+    .get({ params: { mchid: account.mchid }, out_trade_no: number, headers });
+
+  const number = set.number('w');
+  let { status, data, headers: got } = await place(number);
+  say('order', status === 200 && data.code_url && got['wechatpay-serial'] === asked, { status, answer: data });
+  ({ status, data } = await query(number));
+  say('query', status === 200 && data.trade_state === 'NOTPAY', { status, answer: data });
+  say('pay', await set.pay('wechat', number));
+  ({ status, data } = await query(number));
+  say('query_paid', status === 200 && data.trade_state === 'SUCCESS', { status, answer: data });
+
+  const refund = set.number('r');
+  ({ status, data } = await wxpay.v3.refund.domestic.refunds.post({
+    out_trade_no: number,
+    out_refund_no: refund,
+    reason: '不想要了',
+    amount: { refund: 300, total: 888, currency: 'CNY' },
+  }, { headers }));
+  say('refund', status === 200 && data.out_refund_no === refund, { status, answer: data });
+  for (let i = 0; i < 50; i += 1) {
+    ({ status, data } = await wxpay.v3.refund.domestic.refunds._out_refund_no_
+      .get({ out_refund_no: refund, headers }));
+    if (data.status === 'SUCCESS') break;
+    await new Promise((done) => { setTimeout(done, 200); });
+  }
+  say('refund_query', status === 200 && data.status === 'SUCCESS', { status, answer: data });
+
+  const second = set.number('c');
+  ({ status, data } = await place(second));
+  say('second_order', status === 200, { status, answer: data });
+  ({ status } = await wxpay.v3.pay.transactions.outTradeNo._out_trade_no_.close
+    .post({ mchid: account.mchid }, { out_trade_no: second, headers }));
+  say('close', status === 204, { status });
+  ({ status, data } = await query(second));
+  say('query_closed', status === 200 && data.trade_state === 'CLOSED', { status, answer: data });
+});
+
+/** As the library's manual shows it: clock, signature, decryption. */
+function verifyNotice(set, certs, { Rsa, Aes, Formatter }) {
+  const header = Object.fromEntries(Object.entries(set.notice.headers).map(([k, v]) => [k.toLowerCase(), v]));
+  const timestamp = header['wechatpay-timestamp'];
+  const serial = header['wechatpay-serial'];
+  const fresh = Math.abs(Formatter.timestamp() - Number(timestamp)) <= 300;
+  const message = Formatter.response(timestamp, header['wechatpay-nonce'], set.notice.body);
+  const genuine = Boolean(certs[serial])
+    && Rsa.verify(message, header['wechatpay-signature'], Rsa.from(certs[serial], Rsa.KEY_TYPE_PUBLIC));
+  if (!fresh || !genuine) return say('verify_notice', false, { fresh, genuine });
+  const notice = JSON.parse(set.notice.body);
+  const { ciphertext, nonce, associated_data: aad } = notice.resource;
+  const plain = JSON.parse(Aes.AesGcm.decrypt(ciphertext, set.account.apiv3_key, nonce, aad));
+  return say('verify_notice', true, { event: notice.event_type, resource: plain });
+}

@@ -1,0 +1,73 @@
+"""One Alipay order through its life with PyPI python-alipay-sdk; only the host is changed."""
+
+from urllib.parse import parse_qsl
+
+from alipay import AliPay, DCAliPay
+from referee import Settings, guarded, say
+
+
+def client(settings):
+    """The library, in public-key or certificate mode."""
+    common = {
+        "appid": settings.account["app_id"],
+        "app_notify_url": settings["notify_url"],
+        "app_private_key_string": settings.read("private_key_file"),
+        "sign_type": "RSA2",
+    }
+    if settings.mode == "certificate":
+        alipay = DCAliPay(
+            app_public_key_cert_string=settings.read("app_cert_file"),
+            alipay_public_key_cert_string=settings.read("alipay_cert_file"),
+            alipay_root_cert_string=settings.read("root_cert_file"),
+            **common,
+        )
+    else:
+        alipay = AliPay(alipay_public_key_string=settings.read("alipay_public_key_file"), **common)
+    alipay._gateway = settings["base_url"]
+    return alipay
+
+
+def order(alipay, number):
+    return alipay.api_alipay_trade_precreate(subject="官道 referee 订单", out_trade_no=number, total_amount="8.88")
+
+
+def run():
+    settings = Settings("alipay")
+    alipay = client(settings)
+    if settings.notice:
+        fields = dict(parse_qsl(settings.notice["body"], keep_blank_values=True, strict_parsing=True))
+        signature = fields.pop("sign")
+        say("verify_notice", alipay.verify(dict(fields), signature), fields=fields)
+        return
+
+    number = settings.number("a")
+    answer = order(alipay, number)
+    say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), answer=answer)
+    answer = alipay.api_alipay_trade_query(out_trade_no=number)
+    say("query", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
+    say("pay", settings.pay("alipay", number)["ok"])
+    answer = alipay.api_alipay_trade_query(out_trade_no=number)
+    say("query_paid", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+
+    refund = settings.number("r")
+    answer = alipay.api_alipay_trade_refund("3.00", out_trade_no=number, out_request_no=refund)
+    say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", answer=answer)
+    answer = alipay.api_alipay_trade_refund("3.00", out_trade_no=number, out_request_no=refund)
+    say("refund_again", answer["code"] == "10000" and answer["fund_change"] == "N", answer=answer)
+    answer = alipay.api_alipay_trade_fastpay_refund_query(refund, out_trade_no=number)
+    say("refund_query", answer.get("refund_status") == "REFUND_SUCCESS", answer=answer)
+
+    second = settings.number("c")
+    answer = order(alipay, second)
+    say("second_order", answer["code"] == "10000", answer=answer)
+    answer = alipay.api_alipay_trade_close(out_trade_no=second)
+    say("close_unscanned", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
+    # Alipay knows a code's order only once somebody has scanned it.
+    say("scan", settings.pay("alipay", second, "declined")["ok"])
+    answer = alipay.api_alipay_trade_close(out_trade_no=second)
+    say("close", answer["code"] == "10000", answer=answer)
+    answer = alipay.api_alipay_trade_query(out_trade_no=second)
+    say("query_closed", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+
+
+guarded(run)

@@ -1,0 +1,65 @@
+"""What both Python referees share: settings, steps, the payer."""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+
+
+class Settings:
+    """The JSON file given as argument, and the optional captured notice."""
+
+    def __init__(self, account):
+        arguments = [a for a in sys.argv[1:] if a != "--verify-notice"]
+        if len(arguments) != (2 if "--verify-notice" in sys.argv else 1):
+            sys.exit(f"usage: {sys.argv[0]} SETTINGS.json [--verify-notice FILE]")
+        with open(arguments[0], encoding="utf-8") as file:
+            self.all = json.load(file)
+        self.dir = os.path.join(os.path.dirname(os.path.abspath(arguments[0])), self.all.get("dir", "."))
+        self.account = self.all[account]
+        self.mode = self.all.get("mode", "public_key")
+        if self.mode not in ("public_key", "certificate"):
+            sys.exit(f"mode: {self.mode!r} is neither public_key nor certificate")
+        self.notice = None
+        if "--verify-notice" in sys.argv:
+            with open(arguments[1], encoding="utf-8") as file:
+                self.notice = json.load(file)
+
+    def __getitem__(self, name):
+        return self.all[name]
+
+    def read(self, name):
+        """The text of one of the account's files."""
+        with open(os.path.join(self.dir, self.account[name]), encoding="utf-8") as file:
+            return file.read()
+
+    def number(self, what):
+        """A new number for an order or refund."""
+        return f"{self.all.get('prefix', 'ref')}{what}{time.time_ns() // 1000}"
+
+    def pay(self, channel, out_trade_no, outcome="paid"):
+        """Lets the sandbox's payer pay, or scan and fail to pay ("declined")."""
+        body = {"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome}
+        request = urllib.request.Request(
+            self.all["control"] + "/pay", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+def say(step, ok, **facts):
+    """One line per step; the first failure ends the run."""
+    print(json.dumps({"step": step, "ok": ok, **facts}, ensure_ascii=False), flush=True)
+    if not ok:
+        sys.exit(1)
+
+
+def guarded(run):
+    """Turns whatever a library throws into a failed step."""
+    try:
+        run()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a referee reports everything
+        say("exception", False, error=f"{type(error).__name__}: {error}")

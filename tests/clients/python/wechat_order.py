@@ -1,0 +1,80 @@
+"""One WeChat Pay order through its life with PyPI wechatpayv3; only the host is changed."""
+
+import json
+import time
+
+from referee import Settings, guarded, say
+from wechatpayv3 import WeChatPay, WeChatPayType
+from wechatpayv3.core import Core
+
+
+def client(settings):
+    """The library; it asks for certificates while it is built, so the host is set before that."""
+    account = settings.account
+    build = Core._init_certificates
+
+    def elsewhere(core):
+        core._gate_way = settings["base_url"]
+        build(core)
+
+    Core._init_certificates = elsewhere
+    keys = {}
+    if settings.mode == "public_key":
+        keys = {"public_key": settings.read("public_key_file"), "public_key_id": account["public_key_id"]}
+    pay = WeChatPay(
+        wechatpay_type=WeChatPayType.NATIVE,
+        mchid=account["mchid"],
+        private_key=settings.read("key_file"),
+        cert_serial_no=account["serial"],
+        appid=account["appid"],
+        apiv3_key=account["apiv3_key"],
+        notify_url=settings["notify_url"],
+        timeout=(10, 30),
+        **keys,
+    )
+    pay._core._gate_way = settings["base_url"]
+    return pay
+
+
+def order(pay, number):
+    return pay.pay(description="官道 referee 订单", out_trade_no=number, amount={"total": 888, "currency": "CNY"})
+
+
+def run():
+    settings = Settings("wechat")
+    pay = client(settings)
+    if settings.notice:
+        got = pay.callback(settings.notice["headers"], settings.notice["body"])
+        say("verify_notice", bool(got), event=got and got["event_type"], resource=got and got["resource"])
+        return
+
+    number = settings.number("w")
+    status, text = order(pay, number)
+    say("order", status == 200 and "code_url" in json.loads(text), status=status, answer=text)
+    status, text = pay.query(out_trade_no=number)
+    say("query", status == 200 and json.loads(text)["trade_state"] == "NOTPAY", status=status, answer=text)
+    say("pay", settings.pay("wechat", number)["ok"])
+    status, text = pay.query(out_trade_no=number)
+    say("query_paid", status == 200 and json.loads(text)["trade_state"] == "SUCCESS", status=status, answer=text)
+
+    refund = settings.number("r")
+    amount = {"refund": 300, "total": 888, "currency": "CNY"}
+    status, text = pay.refund(out_refund_no=refund, amount=amount, out_trade_no=number, reason="不想要了")
+    say("refund", status == 200 and json.loads(text)["out_refund_no"] == refund, status=status, answer=text)
+    for _ in range(50):
+        status, text = pay.query_refund(refund)
+        if status != 200 or json.loads(text)["status"] == "SUCCESS":
+            break
+        time.sleep(0.2)
+    say("refund_query", status == 200 and json.loads(text)["status"] == "SUCCESS", status=status, answer=text)
+
+    second = settings.number("c")
+    status, text = order(pay, second)
+    say("second_order", status == 200, status=status, answer=text)
+    status, _ = pay.close(out_trade_no=second)
+    say("close", status == 204, status=status)
+    status, text = pay.query(out_trade_no=second)
+    say("query_closed", status == 200 and json.loads(text)["trade_state"] == "CLOSED", status=status, answer=text)
+
+
+guarded(run)

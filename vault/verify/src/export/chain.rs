@@ -1,0 +1,91 @@
+//! A package follows its predecessor, so that none can be left out.
+
+use super::{ExportKeys, check_signature, hex_digest, manifest::Manifest, strict};
+use crate::{
+    checkpoint::Checkpoint,
+    finding::{Report, Unreadable},
+    read,
+};
+use std::path::Path;
+
+/// Holds a manifest to the package before it.
+pub(super) fn check_chain(
+    dir: &Path,
+    manifest: &Manifest,
+    head: Option<&Checkpoint>,
+    keys: &ExportKeys,
+    report: &mut Report,
+) -> Result<(), Unreadable> {
+    let bytes = read(&dir.join("manifest.json"))?;
+    let note = read(&dir.join("manifest.sig"))?;
+    let mut before = Report::default();
+    check_signature(&bytes, &note, keys, &mut before);
+    before
+        .findings
+        .into_iter()
+        .for_each(|f| report.find(format!("previous {}", f.place), f.index, f.what));
+    let parsed = strict::read::<Manifest>(&bytes);
+    let Some(previous) = report.keep("previous manifest.json", None, parsed) else {
+        return Ok(());
+    };
+    let digest = hex_digest(&bytes);
+    if manifest.previous.as_deref() != Some(&digest) {
+        let found = manifest.previous.as_deref().unwrap_or("null");
+        let what = format!("previous is {found}, but the previous package's manifest has SHA-256 {digest}");
+        report.find("manifest.json", None, what);
+    }
+    compare(manifest, &previous, report);
+    compare_heads(
+        head,
+        Checkpoint::claimed(previous.cases_checkpoint.as_bytes()),
+        report,
+    );
+    Ok(())
+}
+
+fn compare(manifest: &Manifest, previous: &Manifest, report: &mut Report) {
+    let mut find = |what: String| report.find("manifest.json", None, what);
+    if manifest.acquirer != previous.acquirer {
+        find(format!(
+            "acquirer is {}, the previous package's is {}",
+            manifest.acquirer, previous.acquirer
+        ));
+    }
+    let (package, first) = (
+        previous.package.saturating_add(1),
+        previous.last.saturating_add(1),
+    );
+    if manifest.package != package {
+        find(format!(
+            "package is {}, expected {package}: packages are missing between the two",
+            manifest.package
+        ));
+    }
+    if manifest.first != first {
+        find(format!(
+            "first is {}, expected {first}: there is a gap between the packages",
+            manifest.first
+        ));
+    }
+}
+
+fn compare_heads(now: Option<&Checkpoint>, before: Option<Checkpoint>, report: &mut Report) {
+    let (Some(now), Some(before)) = (now, before) else {
+        return;
+    };
+    let place = "manifest.json, cases_checkpoint";
+    if now.size < before.size {
+        let what = format!(
+            "the cases journal has {} entries, it had {} in the previous package",
+            now.size, before.size
+        );
+        report.find(place, None, what);
+    }
+    if now.size == before.size && now.root != before.root {
+        report.find(
+            place,
+            None,
+            "the cases journal has another root than in the previous package at the same size",
+        );
+    }
+}
