@@ -25,12 +25,14 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// For our log only.
     pub inside: Option<String>,
+    /// The channel's own code, where the channel refused.
+    pub channel_code: Option<std::sync::Arc<str>>,
 }
 
 impl Fault {
     /// A fault with its exact reason.
     pub fn new(code: Code, detail: impl Into<String>) -> Fault {
-        Fault { code, detail: detail.into(), retry_after: None, inside: None }
+        Fault { code, detail: detail.into(), retry_after: None, inside: None, channel_code: None }
     }
 
     /// A fault with its standing sentence.

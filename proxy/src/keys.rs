@@ -1,1 +1,84 @@
-//! keys
+//! Key files into `certs`: a file's path below the key folder is the key's name.
+//!
+//! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
+//! keys); anything else is PEM or bare base64.
+
+use certs::{KeyError, Keys, Material};
+use domain::KeyRef;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Why a key file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The folder or a file cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// The file's name cannot be a key's.
+    #[error("{0}: a key file's path may have 0-9 A-Z a-z _ - . and folders only")]
+    Name(PathBuf),
+    /// Its content is no key.
+    #[error("{0}: {1}")]
+    Key(PathBuf, KeyError),
+    /// It is readable by others.
+    #[error("{0} can be read by other users; chmod 600 it")]
+    Open(PathBuf),
+}
+
+/// Reads every key below the folder; all problems at once.
+pub fn load(dir: &Path) -> Result<Keys, Vec<KeyFileError>> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    walk(dir, dir, &mut found, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let keys = Keys::default();
+    keys.put_all(found);
+    Ok(keys)
+}
+
+fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: &mut Vec<KeyFileError>) {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries.flatten(),
+        Err(error) => return problems.push(KeyFileError::File(dir.to_owned(), error)),
+    };
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(root, &path, found, problems);
+        } else {
+            match one(root, &path) {
+                Ok(key) => found.push(key),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+}
+
+fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
+    let name = path.strip_prefix(root).ok().map(|p| p.with_extension("")).and_then(|p| p.to_str().map(str::to_owned));
+    let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
+    let secret = path.extension().is_some_and(|e| e == "secret");
+    let material = if secret { Material::secret(&bytes) } else { Material::read(&bytes) };
+    let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
+    let private = matches!(material, Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_));
+    if private && open_to_others(path) {
+        return Err(KeyFileError::Open(path.to_owned()));
+    }
+    Ok((key, material))
+}
+
+fn open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0)
+}
+
+/// The key that signs our answers and notifications in a scheme: of `answer/…` the last by name.
+pub fn answer_key(keys: &Keys, scheme: crate::signature::Scheme) -> Option<KeyRef> {
+    let kind = match scheme {
+        crate::signature::Scheme::Ed25519 => "Ed25519 private key",
+        crate::signature::Scheme::Rsa => "RSA private key",
+    };
+    keys.list().into_iter().rev().find(|k| k.key.as_str().starts_with("answer/") && k.kind == kind).map(|k| k.key)
+}

@@ -149,7 +149,6 @@ pub struct Limited(pub(crate) Authenticated);
 pub struct Parsed {
     pub(crate) merchant: Arc<MerchantFacts>,
     pub(crate) signed_at: Instant,
-    pub(crate) received_at: Instant,
     pub(crate) command: Command,
     pub(crate) cargo: Cargo,
     pub(crate) clear: Clear,
@@ -159,7 +158,6 @@ pub struct Parsed {
 pub struct Sealed {
     pub(crate) merchant: Arc<MerchantFacts>,
     pub(crate) signed_at: Instant,
-    pub(crate) received_at: Instant,
     pub(crate) command: Command,
     pub(crate) cargo: Cargo,
     pub(crate) texts: Texts,

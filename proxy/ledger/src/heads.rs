@@ -2,7 +2,7 @@
 //! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
 
 use crate::{
-    index::alias_key,
+    index::{alias_key, trade_key},
     tells::{Tell, Tells},
 };
 use domain::*;
@@ -78,6 +78,11 @@ impl Heads {
         match (&entry.event, &entry.merchant) {
             (TradeEvent::Told { seq, .. } | TradeEvent::TellGivenUp { seq, .. }, Some(merchant)) => {
                 self.tells.done(merchant, *seq);
+            }
+            (TradeEvent::AttemptPaid { facts, .. }, Some(merchant)) => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
+                }
             }
             (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
             (TradeEvent::AttemptIntended { channel, account, number, order_no, .. }, _) if number.as_str() != order_no.as_str() => {

@@ -1,9 +1,9 @@
 //! sled, as an index and nothing more: (merchant, order number) hash → journal index of the order's latest entry,
-//! numbers at channels that are not the merchant's own → order, and how far all that has come.
+//! numbers at channels that are not the merchant's own, and channels' own numbers → order, and how far all that has come.
 //!
 //! Whatever is wrong with it, it is moved aside and built again from the journal.
 
-use domain::{AccountNo, Channel, ChannelNo, PaymentId};
+use domain::{AccountNo, Channel, ChannelNo, MerchantId, PaymentId, TradeNo};
 use std::path::{Path, PathBuf};
 
 const SCHEMA: u64 = 1;
@@ -73,9 +73,9 @@ impl Index {
         Ok(self.orders.get(id.as_bytes())?.and_then(|v| number(&v)))
     }
 
-    /// The order that carries a number at a channel which is not its own.
-    pub fn alias(&self, channel: Channel, account: &AccountNo, no: &ChannelNo) -> Result<Option<PaymentId>, sled::Error> {
-        let found = self.aliases.get(alias_key(channel, account, no))?;
+    /// The order behind a number at a channel, or behind the channel's own number of it.
+    pub(crate) fn alias(&self, key: &[u8]) -> Result<Option<PaymentId>, sled::Error> {
+        let found = self.aliases.get(key)?;
         Ok(found.and_then(|v| <[u8; 16]>::try_from(v.as_ref()).ok()).map(PaymentId::from_bytes))
     }
 
@@ -105,6 +105,10 @@ impl Index {
 
 pub(crate) fn alias_key(channel: Channel, account: &AccountNo, no: &ChannelNo) -> Vec<u8> {
     format!("{channel}/{account}/{no}").into_bytes()
+}
+
+pub(crate) fn trade_key(merchant: &MerchantId, no: &TradeNo) -> Vec<u8> {
+    format!("{merchant}#{no}").into_bytes()
 }
 
 fn number(bytes: &[u8]) -> Option<u64> {

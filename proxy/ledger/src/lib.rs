@@ -150,10 +150,19 @@ impl Ledger {
                 return Ok(Some(order));
             }
         }
-        let recent = self.0.heads.lock().aliases.get(&index::alias_key(channel, account, number)).copied();
+        self.order_by_key(merchant, &index::alias_key(channel, account, number)).await
+    }
+
+    /// The order of a merchant by the channel's own number of its payment.
+    pub async fn order_by_trade_no(&self, merchant: &MerchantId, trade_no: &TradeNo) -> Result<Option<Arc<Order>>, LookupError> {
+        self.order_by_key(merchant, &index::trade_key(merchant, trade_no)).await
+    }
+
+    async fn order_by_key(&self, merchant: &MerchantId, key: &[u8]) -> Result<Option<Arc<Order>>, LookupError> {
+        let recent = self.0.heads.lock().aliases.get(key).copied();
         let id = match recent {
             Some(id) => Some(id),
-            None => self.0.index.alias(channel, account, number)?,
+            None => self.0.index.alias(key)?,
         };
         match id {
             Some(id) => Ok(self.order(&id).await?.filter(|o| o.merchant == *merchant)),
@@ -206,6 +215,12 @@ impl Ledger {
             self.note(Some(&tell.merchant), vec![event]).await?;
         }
         Ok(())
+    }
+
+    /// Where an attempt of an order in memory lies: channel, account, number there.
+    pub fn peek_attempt(&self, id: &PaymentId, position: u16) -> Option<(Channel, AccountNo, ChannelNo)> {
+        let order = self.peek(id).ok()??;
+        order.attempt(position).map(|a| (a.channel, a.account.clone(), a.number.clone()))
     }
 
     /// Orders in memory that the channel may still change.

@@ -133,11 +133,11 @@ impl Bound {
         let shared = Arc::new(self);
         loop {
             let permit = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 permit = room.clone().acquire_owned() => permit,
             };
             let accepted = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 accepted = shared.socket.accept() => accepted,
             };
             match accepted {
@@ -204,7 +204,7 @@ impl Bound {
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = tokio::time::sleep(self.caps.age) => { connection.as_mut().graceful_shutdown(); connection.await }
-            _ = stop.wait_for(|stop| *stop) => { connection.as_mut().graceful_shutdown(); connection.await }
+            () = stopped(&mut stop) => { connection.as_mut().graceful_shutdown(); connection.await }
         };
         if let Err(error) = ended {
             debug!(door = self.door.as_str(), %error, "connection ended");
@@ -227,6 +227,11 @@ impl Bound {
         let id = RequestId(u64::from_ne_bytes(random()));
         Some(Received { head, body, facts, door: self.door, peer, client, at: self.clock.now(), id, oversized })
     }
+}
+
+/// Resolves when the process is asked to stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn cut_off() -> Response {

@@ -1,1 +1,326 @@
-//! config
+//! One TOML file, checked whole before anything starts: `guandao check FILE` prints every problem at once.
+
+mod read;
+
+pub use read::Problem;
+
+use crate::limits::Rate;
+use journal::VerifierKey;
+use read::Section;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The accepted configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of this service; origin of its journals.
+    pub name: String,
+    /// Journal, index, snapshot, keyring.
+    pub data: PathBuf,
+    /// Where requests come in.
+    pub listen: Listens,
+    /// Key files, named like the keys.
+    pub keys: PathBuf,
+    /// Signed registries.
+    pub registries: RegistryFiles,
+    /// CA roots that merchants' notify addresses must come from.
+    pub notify_roots: Option<PathBuf>,
+    /// Times of the vault.
+    pub vault: vault::Settings,
+    /// Other times.
+    pub times: Times,
+    /// Limits.
+    pub limits: Limits,
+    /// The desk's journal; `None` where no desk runs.
+    pub cases: Option<Cases>,
+    /// Logs, metrics, traces.
+    pub telemetry: Telemetry,
+}
+
+/// One TLS listener.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address.
+    pub address: SocketAddr,
+    /// Files.
+    pub tls: certs::tls::ListenerFiles,
+    /// Host name that requests must carry; any where absent.
+    pub host: Option<String>,
+}
+
+/// All listeners.
+#[derive(Debug, Clone)]
+pub struct Listens {
+    /// Unified API.
+    pub api: Listen,
+    /// Pass-through of WeChat Pay.
+    pub wechat: Option<Listen>,
+    /// Pass-through of Alipay.
+    pub alipay: Option<Listen>,
+    /// Notices of channels.
+    pub notify: Listen,
+    /// How channels reach that listener: `https://pay.example`.
+    pub notify_url: String,
+    /// The trades journal, for the desk; client certificates required.
+    pub journal: Option<Listen>,
+    /// Metrics and health, plain HTTP on a private address.
+    pub metrics: SocketAddr,
+}
+
+/// Where registries come from and who signs them.
+#[derive(Debug, Clone)]
+pub struct RegistryFiles {
+    /// Folder of `licence.json`, `acquirer-*.json`, `operator.json`, each with `.sig` beside it.
+    pub dir: PathBuf,
+    /// Signer of the licence file.
+    pub licence_key: Option<VerifierKey>,
+    /// Signer of acquirers' files.
+    pub acquirer_key: Option<VerifierKey>,
+    /// Signer of the operator's file.
+    pub operator_key: Option<VerifierKey>,
+    /// How often the folder is looked at.
+    pub every: Duration,
+}
+
+/// Times of the road.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// A channel's answer.
+    pub answer: Duration,
+    /// A connection to a channel.
+    pub connect: Duration,
+    /// The loser of a race waits so long for the winner.
+    pub claim_wait: Duration,
+    /// An order without an end of its own ends after this.
+    pub order: Duration,
+    /// First look at what is unknown.
+    pub unknown_after: Duration,
+    /// First look at an order that waits for its payer.
+    pub placed_after: Duration,
+    /// First look at a refund under way.
+    pub refund_after: Duration,
+    /// First repeat of a notification.
+    pub notify_after: Duration,
+    /// A notification is given up after this; at least a day in service.
+    pub notify_until: Duration,
+    /// Open requests may finish for so long when stopping.
+    pub drain: Duration,
+}
+
+/// Limits of the road.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Per merchant, where the registry says nothing.
+    pub merchant: Rate,
+    /// Per channel.
+    pub channel: Rate,
+    /// Per source address.
+    pub source: Rate,
+    /// Refused signatures per source address.
+    pub failures: Rate,
+    /// Connections per listener.
+    pub connections: usize,
+    /// New orders stop below this many free octets on the journal's disk.
+    pub disk_low: u64,
+    /// Signing threads.
+    pub signers: usize,
+}
+
+/// The desk.
+#[derive(Debug, Clone)]
+pub struct Cases {
+    /// `https://host:port` of its journal listener.
+    pub url: String,
+    /// CA of that listener.
+    pub ca: PathBuf,
+    /// Our client certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Verifier key of the cases journal, as text or in a file.
+    pub vkey_file: PathBuf,
+    /// New orders stop when the desk was not reachable for so long.
+    pub patience: Duration,
+}
+
+/// Logs, metrics and traces.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// Logs as JSON lines.
+    pub json: bool,
+    /// Most verbose level: `error warn info debug`.
+    pub level: String,
+    /// OTLP receiver over gRPC, `http://host:4317`.
+    pub otlp: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the whole file.
+    pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+        read::read(text, |root| Config {
+            name: name(root),
+            data: root.path("data"),
+            listen: root.section("listen", listens),
+            keys: root.path("keys"),
+            registries: root.section("registries", registries),
+            notify_roots: root.text_or_none("notify_roots").map(PathBuf::from),
+            vault: root.section("vault", vault_settings),
+            times: root.section("times", times),
+            limits: root.section("limits", limits),
+            cases: root.optional("cases", cases),
+            telemetry: root.section("telemetry", telemetry),
+        })
+    }
+}
+
+fn name(root: &Section<'_>) -> String {
+    let name = root.text("name");
+    let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    if root.has("name") && (name.is_empty() || name.len() > 100 || !name.bytes().all(lawful)) {
+        root.problem("name", None, "this cannot be the origin of a journal", "write 1 to 100 of 0-9 A-Z a-z - . _");
+    }
+    name
+}
+
+fn listen(section: &Section<'_>, client_required: bool) -> Listen {
+    let client_ca = section.text_or_none("client_ca").map(PathBuf::from);
+    if client_required && client_ca.is_none() {
+        section.problem("client_ca", None, "the key is missing", "this listener needs the CA of its clients' certificates");
+    }
+    Listen {
+        address: section.address("address"),
+        tls: certs::tls::ListenerFiles {
+            cert: section.path("cert"),
+            key: section.path("key"),
+            client_required: client_required || section.flag("client_required", false),
+            client_ca,
+        },
+        host: section.text_or_none("host"),
+    }
+}
+
+fn listens(section: &Section<'_>) -> Listens {
+    let notify_url = section.text("notify_url");
+    if section.has("notify_url") && !(notify_url.starts_with("https://") && !notify_url.contains('?') && !notify_url.ends_with('/')) {
+        section.problem("notify_url", None, "channels cannot be told this address", "write https://host without a query and without a closing slash");
+    }
+    Listens {
+        api: section.section("api", |s| listen(s, false)),
+        wechat: section.optional("wechat", |s| listen(s, false)),
+        alipay: section.optional("alipay", |s| listen(s, false)),
+        notify: section.section("notify", |s| listen(s, false)),
+        notify_url,
+        journal: section.optional("journal", |s| listen(s, true)),
+        metrics: section.address("metrics"),
+    }
+}
+
+fn registries(section: &Section<'_>) -> RegistryFiles {
+    let key = |name: &'static str| {
+        let text = section.text(name);
+        let key = VerifierKey::parse(&text);
+        if key.is_none() && section.has(name) {
+            section.problem(name, None, "this is no verifier key", "write name+id+base64 as in key.vkey (C2SP signed-note, Ed25519)");
+        }
+        key
+    };
+    RegistryFiles {
+        dir: section.path("dir"),
+        licence_key: key("licence_key"),
+        acquirer_key: key("acquirer_key"),
+        operator_key: key("operator_key"),
+        every: section.millis("every_ms", 1000, 50, 60_000),
+    }
+}
+
+fn vault_settings(section: &Section<'_>) -> vault::Settings {
+    let seconds = |key, default, least, most| Duration::from_secs(section.number(key, default, least, most));
+    let settings = vault::Settings {
+        bucket: seconds("bucket_seconds", 60, 1, 600),
+        deadline: seconds("deadline_seconds", 120, 2, 600),
+        renew_at_most: seconds("notify_seconds", 86_400, 60, 86_400),
+        epochs: vault::Lengths { days: section.number("epoch_days", 90, 1, 366) as u32, kept: section.number("epoch_kept_days", 30, 0, 366) as u32 },
+    };
+    if settings.deadline < settings.bucket {
+        section.problem("deadline_seconds", None, "the deadline is shorter than a bucket", "a deadline of at least bucket_seconds");
+    }
+    settings
+}
+
+fn times(section: &Section<'_>) -> Times {
+    Times {
+        answer: section.millis("answer_ms", 10_000, 100, 60_000),
+        connect: section.millis("connect_ms", 3000, 50, 30_000),
+        claim_wait: section.millis("claim_wait_ms", 12_000, 50, 60_000),
+        order: Duration::from_secs(section.number("order_seconds", 7200, 60, 604_800)),
+        unknown_after: section.millis("unknown_after_ms", 3000, 50, 600_000),
+        placed_after: section.millis("placed_after_ms", 30_000, 50, 3_600_000),
+        refund_after: section.millis("refund_after_ms", 30_000, 50, 3_600_000),
+        notify_after: section.millis("notify_after_ms", 15_000, 50, 3_600_000),
+        notify_until: Duration::from_secs(section.number("notify_hours", 25, 24, 240) * 3600),
+        drain: section.millis("drain_ms", 20_000, 0, 120_000),
+    }
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let rate = |key: &'static str, per_second: u64, burst: u64| {
+        section.section(key, |s| {
+            let per_second = s.number("per_second", per_second, 1, 10_000_000) as u32;
+            Rate::new(per_second, s.number("burst", burst.max(u64::from(per_second)), 1, 10_000_000) as u32)
+        })
+    };
+    Limits {
+        merchant: rate("merchant", 200, 400),
+        channel: rate("channel", 5000, 10_000),
+        source: rate("source", 500, 1000),
+        failures: rate("failures", 2, 60),
+        connections: section.number("connections", 12_000, 16, 1_000_000) as usize,
+        disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,
+        signers: section.number("signers", 0, 0, 256) as usize,
+    }
+}
+
+fn cases(section: &Section<'_>) -> Cases {
+    Cases {
+        url: section.text("url"),
+        ca: section.path("ca"),
+        cert: section.path("cert"),
+        key: section.path("key"),
+        vkey_file: section.path("vkey_file"),
+        patience: Duration::from_secs(section.number("patience_seconds", 900, 5, 900)),
+    }
+}
+
+fn telemetry(section: &Section<'_>) -> Telemetry {
+    let level = section.text_or_none("level").unwrap_or_else(|| "info".into());
+    if !["error", "warn", "info", "debug"].contains(&level.as_str()) {
+        section.problem("level", None, "this is no level", "write error, warn, info or debug");
+    }
+    Telemetry { json: section.flag("json", false), level, otlp: section.text_or_none("otlp") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_at_once_with_path_line_and_what_would_be_right() {
+        let text = "name = \"a b\"\ndata = 5\nkeys = \"k\"\nmistyped = 1\n[listen]\nmetrics = \"nowhere\"\nnotify_url = \"http://x/\"\n[listen.api]\naddress = \"127.0.0.1:1\"\n[vault]\nbucket_seconds = 100000\n";
+        let problems = Config::parse(text).expect_err("many problems");
+        let has = |path: &str, line: usize| assert!(problems.iter().any(|p| p.path == path && (line == 0 || p.line == line)), "{path} at {line} in {problems:#?}");
+        has("name", 0);
+        has("data", 2);
+        has("mistyped", 4);
+        has("listen.metrics", 6);
+        has("listen.api.cert", 0);
+        has("listen.notify.address", 0);
+        has("vault.bucket_seconds", 11);
+        has("registries.dir", 0);
+        assert!(problems.iter().all(|p| !p.right.is_empty()));
+    }
+
+    #[test]
+    fn what_is_not_toml_says_where() {
+        let problems = Config::parse("name = \"x\"\nbroken =\n").expect_err("not TOML");
+        assert_eq!((problems.len(), problems[0].line), (1, 2));
+    }
+}

@@ -27,6 +27,8 @@ impl Stage<Routed> for Admit {
             _ => Ok(None),
         };
         let verdict = match &reservation {
+            // Nothing leaves and nothing moves: a held refund can always be withdrawn.
+            Ok(_) if matches!(routed.claimed.sealed.command, Command::Cancel(..)) => Verdict::Admit,
             Ok(_) => self.decide(&routed, now),
             Err(refusal) => Verdict::Refuse(*refusal),
         };
@@ -51,14 +53,17 @@ impl Admit {
         let payee = create.and_then(|c| c.payee.as_ref()).unwrap_or(&account.payee);
         let refund = order.as_ref().and_then(|order| {
             let (position, paid) = order.winner()?;
-            let amount = match &sealed.command {
-                Command::Refund(refund) => refund.amount,
-                Command::Release(_, no) => order.refund(no)?.amount,
+            let (amount, refund_no) = match &sealed.command {
+                Command::Refund(refund) => (refund.amount, &refund.refund_no),
+                Command::Release(_, no) => (order.refund(no)?.amount, no),
                 _ => return None,
             };
-            let held = matches!(&sealed.command, Command::Release(..)).then_some(amount).unwrap_or_default();
+            // A refund that is on record already counts once: itself.
+            let own = order.refund(refund_no);
+            let held = own.filter(|r| r.state.reserves()).map_or(Amount::ZERO, |r| r.amount);
             let before = order.reserved(position).checked_sub(held).unwrap_or_default();
-            Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: order.refunds.len() as u32 })
+            let count = order.refunds.len() - usize::from(own.is_some());
+            Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: count as u32 })
         });
         policy::decide(&Facts {
             operation: sealed.command.operation(),
@@ -108,7 +113,7 @@ impl Admit {
             code: create.map(|c| c.code),
             operation: sealed.command.operation(),
             order_no: create.map(|c| c.order_no.clone()).or_else(|| routed.claimed.order.as_ref().map(|o| o.order_no.clone())),
-            payee: create.and_then(|c| c.payee.clone()),
+            payee: create.and_then(|c| c.payee.clone()).filter(|_| refusal.kind == RefusalKind::Payee),
             payer: sealed.payer,
         };
         if self.0.ledger().note(Some(&sealed.merchant.id), vec![event]).await.is_err() {

@@ -18,6 +18,8 @@ impl Stage<Received> for Authenticate {
 
     async fn run(&self, received: Received) -> Result<Authenticated, Stop> {
         let app = &self.0;
+        received.lawful()?;
+        received.only_for(app.config().listen.api.host.as_deref(), |_| false)?;
         let header = received.head.headers.get(http::header::AUTHORIZATION).ok_or_else(|| Fault::of(Code::MissingSignature))?;
         let header = header.to_str().map_err(|_| Fault::of(Code::MissingSignature))?;
         let authorization = Authorization::parse(header)?;

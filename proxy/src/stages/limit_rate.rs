@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     fault::{Code, Fault, Stop},
+    notification::Identified,
     payment::{Authenticated, Limited},
     stage::Stage,
 };
@@ -16,6 +17,20 @@ impl Stage<Authenticated> for LimitRate {
     async fn run(&self, request: Authenticated) -> Result<Limited, Stop> {
         match self.0.merchant_rate(&request.merchant) {
             Ok(()) => Ok(Limited(request)),
+            Err(wait) => Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
+        }
+    }
+}
+
+/// Notices, per channel.
+pub struct LimitNotices(pub App);
+
+impl Stage<Identified> for LimitNotices {
+    type Out = Identified;
+
+    async fn run(&self, notice: Identified) -> Result<Identified, Stop> {
+        match self.0.channel_rate(notice.account.channel) {
+            Ok(()) => Ok(notice),
             Err(wait) => Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
         }
     }

@@ -80,9 +80,11 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         channel: create.channel,
         code: create.code,
         content,
-        expires: create.expires.unwrap_or_else(|| now.plus_millis(app.standing_expiry_ms(create.channel))),
+        expires: create.expires.unwrap_or_else(|| now.plus_millis(app.standing_expiry_ms())),
         keys,
-        number: create.number.clone().unwrap_or_else(|| errand::number_of(&sealed.merchant.id, create, order.as_deref())),
+        number: create.number.clone().unwrap_or_else(|| {
+            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, create.channel, &account.account, position)
+        }),
         order_no: create.order_no.clone(),
         pay_way: create.pay_way,
         payee: account.payee.clone(),
@@ -207,15 +209,7 @@ fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
 async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
     let Sent { merchant, order, errand, settled, native, held } = sent;
     let Settled { events, ending } = settled;
-    let order = match events.is_empty() {
-        true => order,
-        false => match app.ledger().commit(&merchant.id, &order.id, events).await {
-            Ok(committed) => committed.order,
-            // A notice or the sweep was faster; what is on record stands.
-            Err(CommitError::Illegal(_)) => app.order(&order.id).await?.unwrap_or(order),
-            Err(error) => return Err(stop(error)),
-        },
-    };
+    let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);
     app.metrics().concluded(&order, &errand);
     if let Some(native) = native {

@@ -17,7 +17,8 @@ impl Stage<Claimed> for Route {
     async fn run(&self, claimed: Claimed) -> Result<Routed, Stop> {
         let (channel, wanted) = wanted(&claimed)?;
         let registries = self.0.registries();
-        let merchant = &claimed.sealed.merchant;
+        let registries = &registries;
+        let merchant = registries.merchant(&claimed.sealed.merchant.id).unwrap_or(&claimed.sealed.merchant);
         let of_channel = || merchant.accounts.iter().filter(|a| a.channel == channel);
         let chosen = match &wanted {
             Some(account) => of_channel().find(|a| a.account == *account),
@@ -26,7 +27,13 @@ impl Stage<Claimed> for Route {
         let chosen = chosen.ok_or_else(|| {
             Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel}; ask the acquirer to register it."))
         })?;
-        let (account, keys) = self.0.account(&registries, chosen);
+        let payee = match (&claimed.sealed.command, &claimed.order) {
+            (Command::Create(create), _) => create.payee.clone(),
+            (_, Some(order)) => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt).payee.clone()),
+            (_, None) => None,
+        };
+        self.0.channel_rate(channel).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        let (account, keys) = (self.0.account(chosen, payee.as_ref()), chosen.keys);
         Ok(Routed { claimed, account, keys })
     }
 }

@@ -18,7 +18,7 @@ impl Stage<Parsed> for Seal {
     type Out = Sealed;
 
     async fn run(&self, parsed: Parsed) -> Result<Sealed, Stop> {
-        let Parsed { merchant, signed_at, received_at, command, cargo, clear } = parsed;
+        let Parsed { merchant, signed_at, command, cargo, clear } = parsed;
         let id = match &command {
             Command::Create(create) => payment_id(&merchant.id, &create.order_no),
             Command::Close(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
@@ -35,14 +35,14 @@ impl Stage<Parsed> for Seal {
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };
-        Ok(Sealed { merchant, signed_at, received_at, command, cargo, texts, payer, patterns, id })
+        Ok(Sealed { merchant, signed_at, command, cargo, texts, payer, patterns, id })
     }
 }
 
 impl Seal {
     fn token(&self, channel: Channel, clear: &Clear) -> Option<PayerToken> {
         let payer = clear.buyer.as_ref().and_then(|b| b.payer.as_ref()).or(clear.payer.as_ref())?;
-        Some(self.0.vault().token(channel, payer.field, &payer.value))
+        Some(self.0.vault().token(channel, payer))
     }
 }
 

@@ -1,0 +1,7 @@
+//! The unified API: what its requests may say, what its answers say.
+
+pub mod openapi;
+pub mod parse;
+pub mod reads;
+pub mod render;
+pub mod route;

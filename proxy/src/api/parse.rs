@@ -1,0 +1,234 @@
+//! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
+
+use crate::{
+    accept::Received,
+    api::route::Resource,
+    fault::{Code, Fault},
+    payment::{Clear, Command, Create, OrderRef, Refund},
+};
+use channel::strict_json::{self, Value};
+use domain::*;
+use vault::{Buyer, Payer, PayerField, RefundBuyer, Text};
+
+/// Earliest end of an order, from now.
+const LEAST_LIFE_MS: i64 = 60_000;
+/// Latest end of an order, from now: seven days (channels.md 1.3).
+const MOST_LIFE_MS: i64 = 7 * 86_400_000;
+
+/// A mutating request of the unified API.
+pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Clear), Fault> {
+    let of = |id: &PaymentId| OrderRef { id: *id, number: None };
+    match resource {
+        Resource::Create => create(&body(received)?, received.at),
+        Resource::Close(id) => empty(received).map(|()| (Command::Close(of(id)), Clear::default())),
+        Resource::Refund(id) => refund(&body(received)?, of(id)),
+        Resource::Release(id, no) => empty(received).map(|()| (Command::Release(of(id), no.clone()), Clear::default())),
+        Resource::Cancel(id, no) => empty(received).map(|()| (Command::Cancel(of(id), no.clone()), Clear::default())),
+        _ => Err(Fault::of(Code::MethodNotAllowed)),
+    }
+}
+
+fn empty(received: &Received) -> Result<(), Fault> {
+    match received.body.is_empty() || &received.body[..] == b"{}" {
+        true => Ok(()),
+        false => Err(Fault::new(Code::MalformedRequest, "This operation takes no body (or `{}`).")),
+    }
+}
+
+/// The body as JSON.
+fn body(received: &Received) -> Result<Value, Fault> {
+    let headers = &received.head.headers;
+    let json = headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
+        let mut parts = v.split(';').map(str::trim);
+        parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/json")) && parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8"))
+    });
+    if !json || headers.contains_key(http::header::CONTENT_ENCODING) {
+        return Err(Fault::of(Code::UnsupportedMediaType));
+    }
+    let value = strict_json::parse(&received.body).map_err(|e| Fault::new(Code::MalformedRequest, format!("The body is not the JSON we take: {e}.")))?;
+    match value {
+        Value::Object(_) => Ok(value),
+        other => Err(Fault::new(Code::MalformedRequest, format!("The body must be a JSON object, not {}.", other.kind()))),
+    }
+}
+
+struct Fields<'a> {
+    value: &'a Value,
+    path: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    fn new(value: &'a Value, path: &'static str, allowed: &[&str]) -> Result<Fields<'a>, Fault> {
+        let Value::Object(members) = value else {
+            return Err(Fault::new(Code::InvalidField, format!("`{path}` must be an object.")));
+        };
+        let unknown = members.iter().find(|m| !allowed.contains(&m.name.as_str()));
+        match unknown {
+            None => Ok(Fields { value, path }),
+            Some(m) => Err(Fault::new(Code::UnknownField, format!("`{path}{}` is not a field of this operation; its fields are {}.", strict_json::shown(&m.name), allowed.join(", ")))),
+        }
+    }
+
+    fn wrong(&self, name: &str, right: &str) -> Fault {
+        Fault::new(Code::InvalidField, format!("`{}{name}` must be {right}.", self.path))
+    }
+
+    fn text(&self, name: &str, most: usize) -> Result<Option<&'a str>, Fault> {
+        match self.value.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) if !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, &format!("a text of 1 to {most} characters without control characters"))),
+        }
+    }
+
+    fn must<T>(&self, name: &str, right: &str, found: Option<T>) -> Result<T, Fault> {
+        found.ok_or_else(|| self.wrong(name, right))
+    }
+
+    fn name<T>(&self, name: &str, make: impl Fn(&str) -> Result<T, NameError>) -> Result<Option<T>, Fault> {
+        match self.value.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => make(text).map(Some).map_err(|e| Fault::new(Code::InvalidField, format!("`{}{name}`: {e}.", self.path))),
+            Some(other) => Err(self.wrong(name, &format!("a text, not {}", other.kind()))),
+        }
+    }
+
+    fn amount(&self, name: &str) -> Result<Amount, Fault> {
+        let right = "a whole number of fen from 1 to 9007199254740991";
+        match self.value.get(name) {
+            Some(Value::Integer(fen)) if (1..=Amount::MAX.fen()).contains(fen) => Ok(Amount::from_fen(*fen)),
+            _ => Err(self.wrong(name, right)),
+        }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Fault> {
+        match self.value.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(self.wrong(name, "true or false")),
+        }
+    }
+}
+
+const CREATE: [&str; 16] = [
+    "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "attach", "payer", "client_ip", "device_id", "detail",
+    "expires_at", "code", "terminal",
+];
+
+fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
+    let fields = Fields::new(value, "", &CREATE)?;
+    let channel = match value.text("channel") {
+        Some("wechat") => Channel::Wechat,
+        Some("alipay") => Channel::Alipay,
+        _ => return Err(fields.wrong("channel", "\"wechat\" or \"alipay\"")),
+    };
+    let pay_way = match (channel, value.text("pay_way")) {
+        (Channel::Wechat, Some("native")) => PayWay::Native,
+        (Channel::Alipay, Some("qr")) => PayWay::Qr,
+        (_, Some("jsapi")) => PayWay::Jsapi,
+        (Channel::Wechat, _) => return Err(fields.wrong("pay_way", "\"native\" or \"jsapi\" for wechat")),
+        (Channel::Alipay, _) => return Err(fields.wrong("pay_way", "\"qr\" or \"jsapi\" for alipay")),
+    };
+    if !matches!(value.get("currency"), None) && value.text("currency") != Some("CNY") {
+        return Err(fields.wrong("currency", "\"CNY\", the only currency"));
+    }
+    let payer = payer(value, channel)?;
+    if pay_way == PayWay::Jsapi && payer.is_none() {
+        return Err(fields.wrong("payer", "there for pay_way jsapi: the payer's id in this wallet"));
+    }
+    let command = Command::Create(Create {
+        order_no: fields.must("order_no", "there: your own order number", fields.name("order_no", |t| OrderNo::new(t))?)?,
+        channel,
+        pay_way,
+        account: fields.name("account", |t| AccountNo::new(t))?,
+        payee: fields.name("payee", |t| PayeeNo::new(t))?,
+        amount: fields.amount("amount")?,
+        expires: expires(&fields, now)?,
+        code: code(value)?,
+        terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
+        number: None,
+    });
+    let most = if channel == Channel::Wechat { 127 } else { 256 };
+    let description = fields.must("description", "there: what is sold", fields.text("description", most)?)?;
+    let client_ip = fields.text("client_ip", 45)?;
+    if client_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
+        return Err(fields.wrong("client_ip", "an IPv4 or IPv6 address"));
+    }
+    let buyer = Buyer {
+        description: description.into(),
+        attach: fields.text("attach", 128)?.map(Text::from),
+        payer,
+        client_ip: client_ip.map(Text::from),
+        device_id: fields.text("device_id", 32)?.map(Text::from),
+        detail: fields.text("detail", 6000)?.map(Text::from),
+    };
+    Ok((command, Clear { buyer: Some(buyer), ..Clear::default() }))
+}
+
+fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
+    let Some(payer) = value.get("payer") else { return Ok(None) };
+    let allowed: &[(&str, PayerField)] = match channel {
+        Channel::Wechat => &[("openid", PayerField::Openid)],
+        Channel::Alipay => &[("buyer_id", PayerField::BuyerId), ("buyer_open_id", PayerField::BuyerOpenId)],
+    };
+    let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
+    let fields = Fields::new(payer, "payer.", &names)?;
+    let mut found = None;
+    for (name, field) in allowed {
+        if let Some(text) = fields.text(name, 128)? {
+            if found.is_some() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(fields.wrong(name, "the only id of the payer, in printable characters"));
+            }
+            found = Some(Payer { field: *field, value: text.into() });
+        }
+    }
+    match found {
+        Some(payer) => Ok(Some(payer)),
+        None => Err(Fault::new(Code::InvalidField, format!("`payer` must have {}.", names.join(" or ")))),
+    }
+}
+
+fn code(value: &Value) -> Result<domain::Code, Fault> {
+    let Some(code) = value.get("code") else { return Ok(domain::Code { kind: CodeKind::Dynamic, level: CodeLevel::B }) };
+    let fields = Fields::new(code, "code.", &["kind", "level"])?;
+    let kind = match code.text("kind") {
+        Some("static") => CodeKind::Static,
+        Some("dynamic") => CodeKind::Dynamic,
+        _ => return Err(fields.wrong("kind", "\"static\" or \"dynamic\"")),
+    };
+    let level = match code.text("level") {
+        Some("A") => CodeLevel::A,
+        Some("B") => CodeLevel::B,
+        Some("C") => CodeLevel::C,
+        Some("D") => CodeLevel::D,
+        _ => return Err(fields.wrong("level", "\"A\", \"B\", \"C\" or \"D\"")),
+    };
+    match (kind, level) {
+        (CodeKind::Static, CodeLevel::D) | (CodeKind::Dynamic, CodeLevel::A | CodeLevel::B | CodeLevel::C) => Ok(domain::Code { kind, level }),
+        (CodeKind::Static, _) => Err(fields.wrong("level", "\"D\" for a static code")),
+        (CodeKind::Dynamic, _) => Err(fields.wrong("level", "\"A\", \"B\" or \"C\" for a dynamic code")),
+    }
+}
+
+fn expires(fields: &Fields<'_>, now: Instant) -> Result<Option<Instant>, Fault> {
+    let right = "an RFC 3339 time with its zone, at least one minute and at most seven days ahead";
+    let Some(text) = fields.text("expires_at", 40)? else { return Ok(None) };
+    let time: jiff::Timestamp = text.parse().map_err(|_| fields.wrong("expires_at", right))?;
+    let at = Instant::from_millis(time.as_millisecond());
+    let ahead = at.millis().saturating_sub(now.millis());
+    if (LEAST_LIFE_MS..=MOST_LIFE_MS).contains(&ahead) { Ok(Some(Instant::from_secs(at.secs()))) } else { Err(fields.wrong("expires_at", right)) }
+}
+
+fn refund(value: &Value, order: OrderRef) -> Result<(Command, Clear), Fault> {
+    let fields = Fields::new(value, "", &["refund_no", "amount", "reason", "hold"])?;
+    let refund = Refund {
+        order,
+        refund_no: fields.must("refund_no", "there: your own refund number", fields.name("refund_no", |t| RefundNo::new(t))?)?,
+        amount: fields.amount("amount")?,
+        hold: fields.flag("hold")?,
+        number: None,
+    };
+    let reason = fields.text("reason", 80)?.map(Text::from);
+    let clear = Clear { refund: reason.map(|reason| RefundBuyer { reason: Some(reason) }), ..Clear::default() };
+    Ok((Command::Refund(refund), clear))
+}

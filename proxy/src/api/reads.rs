@@ -1,0 +1,182 @@
+//! Reads of the unified API: orders, refunds, receipts, purge certificates, notifications.
+
+use crate::{
+    api::{
+        render::{self, Said},
+        route::{Resource, resource},
+    },
+    app::App,
+    exchange::{Exchanged, ask},
+    fault::{Code, Fault, Stop},
+    outbox,
+    payment::Limited,
+    stage::{End, Response},
+};
+use channel::Answer;
+use domain::*;
+use http::StatusCode;
+use journal::ReadError;
+use ledger::{Order, payment_id};
+use policy::registry::MerchantFacts;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// Answers reads.
+pub struct Reads(pub App);
+
+impl End<Limited> for Reads {
+    type Out = Response;
+
+    async fn run(&self, Limited(request): Limited) -> Result<Response, Stop> {
+        let uri = &request.received.head.uri;
+        let merchant = &request.merchant;
+        let query = Query::parse(uri.query().unwrap_or_default())?;
+        let app = &self.0;
+        match resource(&request.received.head.method, uri.path())? {
+            Resource::Find => {
+                let order_no = query.one("order_no")?.ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
+                let order_no = OrderNo::new(order_no).map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
+                let order = find(app, merchant, &payment_id(&merchant.id, &order_no)).await?;
+                Ok(render::order(app, merchant, &order, Said::Again).await)
+            }
+            Resource::Order(id) => {
+                let order = find(app, merchant, &id).await?;
+                match query.one("expand")? {
+                    None => Ok(render::order(app, merchant, &order, Said::Again).await),
+                    Some("payer") => with_payer(app, &order).await,
+                    Some(_) => Err(Fault::new(Code::InvalidField, "`expand` can be `payer`.").into()),
+                }
+            }
+            Resource::RefundOf(id, refund_no) => {
+                let order = find(app, merchant, &id).await?;
+                let refund = order.refund(&refund_no).ok_or_else(|| Fault::of(Code::NotFound))?;
+                Ok(render::refund(app, merchant, &order, refund, Said::Again).await)
+            }
+            Resource::Receipt(id) => {
+                let order = find(app, merchant, &id).await?;
+                receipt(app, &order, query.one("index")?).await
+            }
+            Resource::Purge(id) => {
+                let order = find(app, merchant, &id).await?;
+                purge(app, &order)
+            }
+            Resource::Notifications(id) => {
+                let order = find(app, merchant, &id).await?;
+                let list = outbox::of_order(app, &order)?;
+                Ok(render::json_response(StatusCode::OK, &json!({ "notifications": list })))
+            }
+            Resource::Resend(id, seq) => {
+                let order = find(app, merchant, &id).await?;
+                outbox::resend(app, &order, seq).await
+            }
+            _ => Err(Fault::of(Code::MethodNotAllowed).into()),
+        }
+    }
+}
+
+/// Another merchant's order looks the same as none.
+async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc<Order>, Fault> {
+    let order = app.order(id).await?.filter(|o| o.merchant == merchant.id);
+    order.ok_or_else(|| Fault::of(Code::NotFound))
+}
+
+struct Query<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Query<'a> {
+    fn parse(text: &'a str) -> Result<Query<'a>, Fault> {
+        let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs without escapes.");
+        let pairs = text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').filter(|(_, v)| !v.contains('%')).ok_or_else(wrong));
+        let query = Query(pairs.collect::<Result<_, _>>()?);
+        match query.0.iter().find(|(name, _)| !["order_no", "expand", "index"].contains(name)) {
+            None => Ok(query),
+            Some(_) => Err(Fault::new(Code::UnknownField, "The query can have `order_no`, `expand` or `index`.")),
+        }
+    }
+
+    fn one(&self, name: &str) -> Result<Option<&'a str>, Fault> {
+        let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| *v);
+        let first = all.next();
+        if all.next().is_some() { Err(Fault::new(Code::MalformedRequest, format!("`{name}` stands twice in the query."))) } else { Ok(first) }
+    }
+}
+
+/// Asks the channel live for the payer; nothing of it is kept.
+async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
+    let (position, attempt) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
+    let account = crate::errand::account_of(app, order, position).ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
+    let asked = ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await;
+    let Exchanged::Answer(Answer::State(view)) = asked else {
+        return Err(Fault::new(Code::Deadline, "The channel did not tell the payer now; ask again.").retry(Duration::from_secs(5)).into());
+    };
+    let mut value = render::order_json(order);
+    if let (Some(payer), Some(map)) = (&view.payer, value.as_object_mut()) {
+        map.insert("payer".into(), json!({ payer.field.as_str(): payer.value.expose() }));
+    }
+    Ok(render::json_response(StatusCode::OK, &value))
+}
+
+/// C2SP tlog-proof of one of the order's entries; of its latest where none is named. The signed tree is at most a
+/// second old; a fresh entry is waited for.
+async fn receipt(app: &App, order: &Order, index: Option<&str>) -> Result<Response, Stop> {
+    let index = match index {
+        None => order.last,
+        Some(text) => {
+            let wanted: u64 = text.parse().map_err(|_| Fault::new(Code::InvalidField, "`index` must be the number of a journal entry."))?;
+            let own = app.ledger().entry(wanted).is_ok_and(|e| e.order == Some(order.id));
+            if own { wanted } else { return Err(Fault::of(Code::NotFound).into()) }
+        }
+    };
+    let reader = app.ledger().journal().reader();
+    for _ in 0..40 {
+        match reader.receipt(index) {
+            Ok(text) => return Ok(render::text_response(StatusCode::OK, "text/plain; charset=utf-8", text)),
+            Err(ReadError::NotYet(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => return Err(Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(error).into()),
+        }
+    }
+    Err(Fault::new(Code::Deadline, "The entry is not in the signed tree yet; ask again.").retry(Duration::from_secs(1)).into())
+}
+
+/// What became of the keys that sealed this order's buyer data.
+fn purge(app: &App, order: &Order) -> Result<Response, Stop> {
+    let unreadable = |e: ledger::LookupError| Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(e);
+    let mut seals = Vec::new();
+    let mut next = Some(order.last);
+    while let Some(index) = next {
+        let entry = app.ledger().entry(index).map_err(unreadable)?;
+        if let TradeEvent::AttemptIntended { seal: Some(seal), .. } | TradeEvent::AttemptPaid { seal: Some(seal), .. } = &entry.event {
+            seals.push((index, *seal));
+        }
+        next = entry.prev;
+    }
+    let list: Vec<Value> = seals.into_iter().rev().map(|(index, seal)| fate(app, index, seal)).collect();
+    Ok(render::json_response(StatusCode::OK, &json!({ "payment_id": order.id.to_string(), "grade": vault::GRADE, "seals": list })))
+}
+
+fn fate(app: &App, index: u64, seal: SealRef) -> Value {
+    let reader = app.ledger().journal().reader();
+    let mut value = json!({ "sealed_index": index, "bucket": seal.bucket, "records": seal.records });
+    let mut put = |name: &str, what: Value| drop(value.as_object_mut().map(|m| m.insert(name.into(), what)));
+    // The destroy entry comes within the deadline; nothing is searched for longer than a day of heavy trade.
+    for (at, bytes) in reader.scan(index + 1).take(2_000_000).map_while(Result::ok) {
+        let Ok(entry) = TradeEntry::from_canonical(&bytes) else { break };
+        match entry.event {
+            TradeEvent::BucketDestroyed { bucket, deadline, openings, .. } if bucket == seal.bucket => {
+                put("state", "destroyed".into());
+                put("destroyed_index", at.into());
+                put("destroyed_at", entry.at.to_string().into());
+                put("deadline", deadline.to_string().into());
+                put("openings_of_the_bucket", serde_json::to_value(openings).unwrap_or_default());
+                return value;
+            }
+            TradeEvent::ProcessStarted { .. } => {
+                put("state", "lost_at_a_crash".into());
+                put("destroyed_index", at.into());
+                return value;
+            }
+            _ => {}
+        }
+    }
+    put("state", "alive".into());
+    value
+}

@@ -1,0 +1,225 @@
+//! Answers of the unified API.
+
+use crate::{
+    app::App,
+    fault::{Code, Fault},
+    signature::nonce,
+    stage::Response,
+};
+use bytes::Bytes;
+use channel::{CallUp, Stamp};
+use domain::*;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use ledger::{Attempt, Order, OrderState, Refund};
+use policy::registry::MerchantFacts;
+use serde_json::{Map, Value, json};
+
+/// Whether this is the first answer or the same again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// First.
+    First,
+    /// Again.
+    Again,
+}
+
+/// A JSON answer.
+pub fn json_response(status: StatusCode, value: &Value) -> Response {
+    let mut response = http::Response::new(Full::new(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A text answer.
+pub fn text_response(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response {
+    let mut response = http::Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A problem document (RFC 9457).
+pub fn problem(fault: &Fault, request: Option<&str>) -> Response {
+    let row = fault.code.row();
+    let mut body = json!({
+        "type": format!("/problems/{}", row.code),
+        "title": row.merchant,
+        "status": row.status,
+        "code": row.code,
+        "detail": fault.detail,
+    });
+    if let (Some(request), Some(map)) = (request, body.as_object_mut()) {
+        map.insert("request_id".into(), request.into());
+    }
+    if let (Some(code), Some(map)) = (&fault.channel_code, body.as_object_mut()) {
+        map.insert("channel_code".into(), (&**code).into());
+    }
+    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json_response(status, &body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(after) = fault.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    response
+}
+
+/// The channel refused.
+pub fn refused(code: &str) -> Fault {
+    let mut fault = Fault::of(Code::ChannelRefused);
+    fault.channel_code = Some(code.into());
+    fault
+}
+
+/// An order.
+pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Said) -> Response {
+    let _ = merchant;
+    let status = match (order.state(), said) {
+        (OrderState::Unknown, _) => StatusCode::ACCEPTED,
+        (OrderState::AwaitingPayment, Said::First) => StatusCode::CREATED,
+        (OrderState::NotPlaced, Said::First) => return problem(&not_placed(order), None),
+        _ => StatusCode::OK,
+    };
+    let mut value = order_json(order);
+    if let Some(call_up) = call_up(app, order.latest()).await
+        && let Some(map) = value.as_object_mut()
+    {
+        map.insert("call_up".into(), call_up);
+    }
+    json_response(status, &value)
+}
+
+fn not_placed(order: &Order) -> Fault {
+    match &order.latest().not_placed {
+        Some((_, Some(code))) => refused(code),
+        Some((domain::NotPlaced::NeverSent, _)) => Fault::of(Code::Deadline).retry(std::time::Duration::from_secs(1)),
+        _ => Fault::of(Code::NotPlaced),
+    }
+}
+
+/// A refund.
+pub async fn refund(app: &App, merchant: &MerchantFacts, order: &Order, refund: &Refund, said: Said) -> Response {
+    let _ = (app, merchant);
+    let status = match (refund.state, said) {
+        (RefundState::Intended | RefundState::Unknown, _) => StatusCode::ACCEPTED,
+        (RefundState::Failed, Said::First) => {
+            return problem(&refund.code.as_deref().map_or_else(|| Fault::of(Code::ChannelRefused), refused), None);
+        }
+        (_, Said::First) => StatusCode::CREATED,
+        _ => StatusCode::OK,
+    };
+    let mut value = refund_json(refund);
+    if let Some(map) = value.as_object_mut() {
+        map.insert("payment_id".into(), order.id.to_string().into());
+        map.insert("order_no".into(), order.order_no.as_str().into());
+    }
+    json_response(status, &value)
+}
+
+/// An order as facts; the same in answers and notifications.
+pub fn order_json(order: &Order) -> Value {
+    let shown = order.winner().map_or(order.latest(), |(_, attempt)| attempt);
+    let mut map = Map::new();
+    let mut put = |name: &str, value: Value| drop(map.insert(name.into(), value));
+    put("id", order.id.to_string().into());
+    put("order_no", order.order_no.as_str().into());
+    put("state", state_name(order.state()).into());
+    put("channel", shown.channel.as_str().into());
+    put("pay_way", shown.pay_way.as_str().into());
+    put("account", shown.account.as_str().into());
+    put("payee", shown.payee.as_str().into());
+    put("number", shown.number.as_str().into());
+    put("amount", shown.amount.fen().into());
+    put("currency", "CNY".into());
+    put("attempt", order.attempts.len().into());
+    put("created_at", order.attempts[0].at.to_string().into());
+    put("expires_at", shown.expires.to_string().into());
+    put("journal_index", order.last.into());
+    match shown.reach.as_ref().filter(|_| order.state() == OrderState::AwaitingPayment).map(|(reach, _)| reach) {
+        Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),
+        Some(Reach::Code(code)) => put("qr_code", (&**code).into()),
+        Some(Reach::Prepay(id)) => put("prepay_id", (&**id).into()),
+        Some(Reach::Cashier(no)) => put("trade_no", no.as_str().into()),
+        None => {}
+    }
+    if let Some((facts, proof)) = &shown.paid {
+        put("paid", json!({
+            "amount": facts.amount.fen(),
+            "trade_no": facts.trade_no.as_str(),
+            "paid_at": facts.paid_at.to_string(),
+            "bank_type": facts.bank_type.as_deref(),
+            "proof": serde_json::to_value(proof).unwrap_or_default(),
+        }));
+        put("refunded", order.refunded().fen().into());
+    }
+    if !order.refunds.is_empty() {
+        put("refunds", order.refunds.iter().map(refund_json).collect());
+    }
+    Value::Object(map)
+}
+
+/// A refund as facts.
+pub fn refund_json(refund: &Refund) -> Value {
+    let mut value = json!({
+        "refund_no": refund.refund_no.as_str(),
+        "number": refund.number.as_str(),
+        "amount": refund.amount.fen(),
+        "state": refund_state_name(refund.state),
+        "cause": serde_json::to_value(refund.cause).unwrap_or_default(),
+        "created_at": refund.at.to_string(),
+    });
+    if let Some(map) = value.as_object_mut() {
+        let mut put = |name: &str, text: Option<String>| text.map(|t| map.insert(name.into(), t.into()));
+        put("trade_no", refund.trade_no.as_ref().map(|t| t.to_string()));
+        put("refunded_at", refund.refunded_at.map(|t| t.to_string()));
+        put("channel_code", refund.code.as_ref().map(|c| c.to_string()));
+    }
+    value
+}
+
+/// Parameters for the wallet's page, signed anew each time.
+async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
+    let (reach, _) = attempt.reach.as_ref()?;
+    if attempt.state != AttemptState::Placed {
+        return None;
+    }
+    let registries = app.registries();
+    let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
+    let account = app.account(facts, Some(&attempt.payee));
+    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+    match channel::call_up(&account, &stamp, reach)? {
+        CallUp::Ready(value) => Some(value),
+        CallUp::ToSign(draft) => {
+            let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.ok()?;
+            Some(draft.with(&signature))
+        }
+    }
+}
+
+/// A state's name in the API and in labels.
+pub fn state_name(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Unknown => "unknown",
+        OrderState::AwaitingPayment => "awaiting_payment",
+        OrderState::Paid => "paid",
+        OrderState::PartlyRefunded => "partly_refunded",
+        OrderState::Refunded => "refunded",
+        OrderState::Closed => "closed",
+        OrderState::NotPlaced => "not_placed",
+        OrderState::Unresolved => "unresolved",
+    }
+}
+
+/// A refund state's name in the API.
+pub fn refund_state_name(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Held => "held",
+        RefundState::Intended | RefundState::Unknown => "unknown",
+        RefundState::Processing => "processing",
+        RefundState::Succeeded => "succeeded",
+        RefundState::Failed => "failed",
+        RefundState::Abnormal => "abnormal",
+        RefundState::Cancelled => "cancelled",
+    }
+}

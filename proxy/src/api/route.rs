@@ -1,0 +1,80 @@
+//! One table of resources. A path is matched as it is written; nothing is decoded or normalised.
+
+use crate::fault::{Code, Fault};
+use domain::{PaymentId, RefundNo};
+use http::Method;
+
+/// A resource of `/v1` and what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// `POST /v1/payments`
+    Create,
+    /// `GET /v1/payments?order_no=`
+    Find,
+    /// `GET /v1/payments/{id}`
+    Order(PaymentId),
+    /// `POST /v1/payments/{id}/close`
+    Close(PaymentId),
+    /// `POST /v1/payments/{id}/refunds`
+    Refund(PaymentId),
+    /// `GET /v1/payments/{id}/refunds/{refund_no}`
+    RefundOf(PaymentId, RefundNo),
+    /// `POST /v1/payments/{id}/refunds/{refund_no}/release`
+    Release(PaymentId, RefundNo),
+    /// `POST /v1/payments/{id}/refunds/{refund_no}/cancel`
+    Cancel(PaymentId, RefundNo),
+    /// `GET /v1/payments/{id}/receipt`
+    Receipt(PaymentId),
+    /// `GET /v1/payments/{id}/purge`
+    Purge(PaymentId),
+    /// `GET /v1/payments/{id}/notifications`
+    Notifications(PaymentId),
+    /// `POST /v1/payments/{id}/notifications/{seq}/resend`
+    Resend(PaymentId, u64),
+}
+
+/// Finds the resource, or says whether the path or the method is wrong.
+pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
+    let parts: Vec<&str> = path.strip_prefix("/v1/").map(|p| p.split('/').collect()).unwrap_or_default();
+    let id = |text: &str| text.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
+    let no = |text: &str| RefundNo::new(text).map_err(|_| Fault::of(Code::NotFound));
+    let (wanted, found) = match parts[..] {
+        ["payments"] if method == Method::POST => ("POST", Resource::Create),
+        ["payments"] => ("GET", Resource::Find),
+        ["payments", p] => ("GET", Resource::Order(id(p)?)),
+        ["payments", p, "close"] => ("POST", Resource::Close(id(p)?)),
+        ["payments", p, "refunds"] => ("POST", Resource::Refund(id(p)?)),
+        ["payments", p, "refunds", r] => ("GET", Resource::RefundOf(id(p)?, no(r)?)),
+        ["payments", p, "refunds", r, "release"] => ("POST", Resource::Release(id(p)?, no(r)?)),
+        ["payments", p, "refunds", r, "cancel"] => ("POST", Resource::Cancel(id(p)?, no(r)?)),
+        ["payments", p, "receipt"] => ("GET", Resource::Receipt(id(p)?)),
+        ["payments", p, "purge"] => ("GET", Resource::Purge(id(p)?)),
+        ["payments", p, "notifications"] => ("GET", Resource::Notifications(id(p)?)),
+        ["payments", p, "notifications", seq, "resend"] => {
+            let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
+            ("POST", Resource::Resend(id(p)?, seq))
+        }
+        _ => return Err(Fault::new(Code::NotFound, "There is no such path; the API stands at /openapi.json.")),
+    };
+    if method.as_str() == wanted {
+        Ok(found)
+    } else {
+        Err(Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}.")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_as_written_or_not_at_all() {
+        let id = "00112233445566778899aabbccddeeff";
+        let get = |path: &str| resource(&Method::GET, path).map_err(|f| f.code);
+        assert!(matches!(get(&format!("/v1/payments/{id}")), Ok(Resource::Order(_))));
+        for path in ["/v1/payments/", "/v1//payments", "/v1/payments/%30", "/v1/payments/..", "/v2/payments", "/v1/payments/00112233445566778899AABBCCDDEEFF"] {
+            assert_eq!(get(path), Err(Code::NotFound), "{path}");
+        }
+        assert_eq!(get(&format!("/v1/payments/{id}/close")), Err(Code::MethodNotAllowed));
+    }
+}

@@ -1,0 +1,456 @@
+//! What all stages share. Everything that enters from outside (time, keys, disk, network) came in by constructor.
+
+use crate::{
+    config::{Config, Limits, Times},
+    fault::{Code, Fault},
+    limits::{Limiter, Rate},
+    nonces::Nonces,
+    outbound::{Outbound, Target},
+    signing::Signing,
+    telemetry::Metrics,
+};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use domain::*;
+use ledger::{Ledger, LookupError, Order};
+use parking_lot::{Mutex, RwLock};
+use policy::{
+    Measures,
+    registry::{AccountFacts, MerchantFacts, Registries},
+};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+use vault::Vault;
+
+/// What all stages share. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// Parts that an [`App`] is made of.
+pub struct Parts {
+    /// Configuration.
+    pub config: Config,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Keys.
+    pub keys: certs::Keys,
+    /// Registries.
+    pub registries: Registries,
+    /// Ledger.
+    pub ledger: Ledger,
+    /// Vault.
+    pub vault: Vault,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// This run.
+    pub boot: Boot,
+}
+
+struct Inner {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    signing: Signing,
+    registries: ArcSwap<Registries>,
+    nonces: Nonces,
+    ledger: Ledger,
+    vault: Vault,
+    metrics: Arc<Metrics>,
+    measures: ArcSwap<Measures>,
+    /// Since boot, milliseconds; the last time the cases journal was read. Negative: never.
+    cases_read: AtomicI64,
+    started_at: Instant,
+    boot: Boot,
+    merchants: RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>,
+    channels: Limiter<Channel>,
+    sources: Limiter<u128>,
+    failures: Limiter<u128>,
+    failing: Mutex<HashMap<u128, Duration>>,
+    ways: RwLock<HashMap<(String, u16), Outbound>>,
+    accounts: RwLock<HashMap<(Channel, AccountNo, PayeeNo), Arc<channel::Account>>>,
+    working: Arc<Working>,
+    disk_full: ArcSwapOption<()>,
+    kill_at: Option<(String, AtomicUsize)>,
+    at_start: Mutex<Vec<TradeEvent>>,
+    /// Wakes the outbox.
+    pub(crate) outbox: Notify,
+}
+
+#[derive(Default)]
+struct Working {
+    count: AtomicUsize,
+    idle: Notify,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> App {
+        let Parts { config, clock, keys, registries, ledger, vault, metrics, boot } = parts;
+        let limits = config.limits;
+        let threads = match limits.signers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        // Test runs stop at a named step to show that nothing is lost there; stopping is always safe.
+        let kill_at = std::env::var("GUANDAO_STOP_AT").ok().map(|text| {
+            let (step, times) = text.split_once(':').unwrap_or((&text, "1"));
+            (step.to_owned(), AtomicUsize::new(times.parse().unwrap_or(1)))
+        });
+        App(Arc::new(Inner {
+            signing: Signing::new(keys, threads),
+            registries: ArcSwap::from_pointee(registries),
+            nonces: Nonces::default(),
+            ledger,
+            vault,
+            metrics,
+            measures: ArcSwap::default(),
+            cases_read: AtomicI64::new(-1),
+            started_at: clock.now(),
+            boot,
+            merchants: RwLock::default(),
+            channels: Limiter::new(limits.channel),
+            sources: Limiter::new(limits.source),
+            failures: Limiter::new(limits.failures),
+            failing: Mutex::default(),
+            ways: RwLock::default(),
+            accounts: RwLock::default(),
+            working: Arc::default(),
+            disk_full: ArcSwapOption::empty(),
+            kill_at,
+            at_start: Mutex::default(),
+            outbox: Notify::new(),
+            clock,
+            config,
+        }))
+    }
+
+    /// What opening the stores has to put on record once this run is.
+    pub fn hold_for_start(&self, mut events: Vec<TradeEvent>, rebuilt: Option<u64>) {
+        events.extend(rebuilt.map(|entries| TradeEvent::IndexRebuilt { entries }));
+        self.0.at_start.lock().extend(events);
+    }
+
+    /// Takes what was held.
+    pub fn taken_at_start(&self) -> Vec<TradeEvent> {
+        std::mem::take(&mut *self.0.at_start.lock())
+    }
+
+    /// The registries in force.
+    pub fn registries(&self) -> Arc<Registries> {
+        self.0.registries.load_full()
+    }
+
+    /// Takes new registries.
+    pub fn set_registries(&self, registries: Registries) {
+        self.0.registries.store(Arc::new(registries));
+        self.0.accounts.write().clear();
+        self.0.ways.write().clear();
+    }
+
+    /// Keys.
+    pub fn keys(&self) -> &certs::Keys {
+        self.0.signing.keys()
+    }
+
+    /// Signing threads.
+    pub fn signing(&self) -> &Signing {
+        &self.0.signing
+    }
+
+    /// Nonces seen.
+    pub fn nonces(&self) -> &Nonces {
+        &self.0.nonces
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Vault.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Configuration.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Times of the road.
+    pub fn times(&self) -> Times {
+        self.0.config.times
+    }
+
+    /// Limits of the road.
+    pub fn limits(&self) -> Limits {
+        self.0.config.limits
+    }
+
+    /// This run.
+    pub fn boot(&self) -> Boot {
+        self.0.boot
+    }
+
+    /// When this run began.
+    pub fn started_at(&self) -> Instant {
+        self.0.started_at
+    }
+
+    /// Measures in force.
+    pub fn measures(&self) -> Arc<Measures> {
+        self.0.measures.load_full()
+    }
+
+    /// Obeys a measure.
+    pub fn observe(&self, measure: &Measure) {
+        self.0.measures.rcu(|measures| {
+            let mut measures = Measures::clone(measures);
+            measures.observe(measure);
+            measures
+        });
+    }
+
+    /// The cases journal was read just now.
+    pub fn cases_were_read(&self) {
+        let now = self.0.clock.since_boot().as_millis() as i64;
+        self.0.cases_read.store(now, Ordering::Release);
+    }
+
+    /// How long the cases journal was not read; `None` where no desk is configured.
+    pub fn cases_age(&self) -> Option<Duration> {
+        let cases = self.0.config.cases.as_ref()?;
+        let read = self.0.cases_read.load(Ordering::Acquire);
+        let now = self.0.clock.since_boot().as_millis() as i64;
+        let age = if read < 0 { Duration::MAX } else { Duration::from_millis((now - read).max(0) as u64) };
+        // Policy's patience is 15 minutes; a shorter one may be configured, never a longer.
+        if age > cases.patience { Some(age.max(policy::CASES_AGE_MAX + Duration::from_secs(1))) } else { Some(age) }
+    }
+
+    /// An order; "being rebuilt" is a fault of its own.
+    pub async fn order(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, Fault> {
+        self.0.ledger.order(id).await.map_err(|error| match error {
+            LookupError::Rebuilding => Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)),
+            other => Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(other),
+        })
+    }
+
+    /// The account as channels see it, and who holds its key.
+    pub fn account(&self, facts: &AccountFacts, payee: Option<&PayeeNo>) -> Arc<channel::Account> {
+        let payee = payee.filter(|p| facts.payees().any(|own| own == *p)).unwrap_or(&facts.payee);
+        let key = (facts.channel, facts.account.clone(), payee.clone());
+        if let Some(account) = self.0.accounts.read().get(&key) {
+            return account.clone();
+        }
+        let account = Arc::new(channel::Account {
+            channel: facts.channel,
+            account: facts.account.clone(),
+            payee: payee.clone(),
+            appid: facts.appids.first().cloned(),
+            serial: facts.serial.clone(),
+            platform: facts.platform.clone(),
+            root_sn: facts.root_sn.clone(),
+            notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
+        });
+        self.0.accounts.write().insert(key, account.clone());
+        account
+    }
+
+    /// Connections to a channel: its first host in the licence registry.
+    pub fn way_to(&self, channel: Channel) -> Option<Outbound> {
+        let registries = self.registries();
+        let licence = registries.channel(channel)?;
+        let host = licence.hosts.first()?;
+        let key = (host.host.clone(), host.port);
+        if let Some(way) = self.0.ways.read().get(&key) {
+            return Some(way.clone());
+        }
+        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, tls };
+        let way = Outbound::new(target, self.0.config.times.connect);
+        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+    }
+
+    /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
+    pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
+        let key = (format!("{host}/{private_ok}"), port);
+        if let Some(way) = self.0.ways.read().get(&key) {
+            return Some(way.clone());
+        }
+        let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
+        let tls = certs::tls::client(&roots, None).ok()?;
+        let target = Target { host: host.to_owned(), port, address: None, private_ok, tls };
+        let way = Outbound::new(target, self.0.config.times.connect);
+        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+    }
+
+    /// Lets connections to channels run out; called each minute.
+    pub fn renew_ways(&self) {
+        self.0.ways.read().values().for_each(Outbound::renew);
+    }
+
+    /// Time for a channel's answer.
+    pub fn answer_time(&self) -> Duration {
+        self.0.config.times.answer
+    }
+
+    /// Time that the loser of a race waits.
+    pub fn claim_wait(&self) -> Duration {
+        self.0.config.times.claim_wait
+    }
+
+    /// An order without an end of its own ends after this.
+    pub fn standing_expiry_ms(&self) -> i64 {
+        self.0.config.times.order.as_millis() as i64
+    }
+
+    /// Takes one of the merchant's requests.
+    pub fn merchant_rate(&self, merchant: &MerchantFacts) -> Result<(), Duration> {
+        let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| Rate::new(r.per_second, r.burst));
+        let key = (rate.per_second.get(), rate.burst.get());
+        if let Some(limiter) = self.0.merchants.read().get(&key) {
+            return limiter.take(&merchant.id);
+        }
+        let limiter = self.0.merchants.write().entry(key).or_insert_with(|| Arc::new(Limiter::new(rate))).clone();
+        limiter.take(&merchant.id)
+    }
+
+    /// Takes one of the channel's requests.
+    pub fn channel_rate(&self, channel: Channel) -> Result<(), Duration> {
+        self.0.channels.take(&channel)
+    }
+
+    /// Takes one of the source's requests.
+    pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
+        self.0.sources.take(&source)
+    }
+
+    /// A source whose signatures were refused too often waits.
+    pub fn failures_left(&self, source: u128) -> Result<(), Duration> {
+        let now = self.0.clock.since_boot();
+        let mut failing = self.0.failing.lock();
+        match failing.get(&source) {
+            Some(until) if *until > now => Err(Duration::from_secs((*until - now).as_secs() + 1)),
+            Some(_) => {
+                failing.remove(&source);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A signature of this source was refused.
+    pub fn count_failure(&self, source: u128) {
+        if let Err(wait) = self.0.failures.take(&source) {
+            self.0.failing.lock().insert(source, self.0.clock.since_boot() + wait);
+        }
+    }
+
+    /// Forgets limits of callers that have gone; called each minute.
+    pub fn tidy(&self) {
+        self.0.sources.tidy();
+        self.0.failures.tidy();
+        self.0.merchants.read().values().for_each(|l| l.tidy());
+        let now = self.0.clock.since_boot();
+        self.0.failing.lock().retain(|_, until| *until > now);
+    }
+
+    /// Is there room for new orders? Notices, queries, closes and refunds go on without.
+    pub fn open_for_new_orders(&self) -> Result<(), Fault> {
+        if self.0.disk_full.load().is_some() {
+            return Err(Fault::of(Code::StorageLow).retry(Duration::from_secs(60)));
+        }
+        Ok(())
+    }
+
+    /// Looks at the journal's disk; called each second.
+    pub fn look_at_disk(&self) {
+        let low = self.0.ledger.journal().free().is_some_and(|free| free < self.0.config.limits.disk_low);
+        match (low, self.0.disk_full.load().is_some()) {
+            (true, false) => {
+                tracing::error!("the journal's disk is below its low-water mark; new orders are refused");
+                self.0.disk_full.store(Some(Arc::new(())));
+            }
+            (false, true) => {
+                tracing::info!("the journal's disk has room again");
+                self.0.disk_full.store(None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Work that goes on when its caller hangs up; stopping waits for it.
+    pub fn spawn_work<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+        let guard = AtWork::new(&self.0.working);
+        tokio::spawn(async move {
+            let done = work.await;
+            drop(guard);
+            done
+        })
+    }
+
+    /// Waits until no work is under way.
+    pub async fn until_idle(&self) {
+        loop {
+            let idle = self.0.working.idle.notified();
+            if self.0.working.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(100), idle).await;
+        }
+    }
+
+    /// Something may have to be told.
+    pub fn wake_outbox(&self) {
+        self.0.outbox.notify_one();
+    }
+
+    /// Resolves when something may have to be told.
+    pub async fn outbox_woken(&self) {
+        self.0.outbox.notified().await;
+    }
+
+    /// A named step of the road. A test run may end here as if the power had failed.
+    pub fn step(&self, step: &'static str) {
+        if let Some((at, times)) = &self.0.kill_at
+            && at == step
+            && times.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            eprintln!("stopping at {step}, as asked by GUANDAO_STOP_AT");
+            std::process::abort();
+        }
+    }
+}
+
+struct AtWork(Arc<Working>);
+
+impl AtWork {
+    fn new(working: &Arc<Working>) -> AtWork {
+        working.count.fetch_add(1, Ordering::AcqRel);
+        AtWork(working.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}

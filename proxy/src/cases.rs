@@ -1,0 +1,105 @@
+//! Follows the desk's journal each second and obeys its measures: nothing else of it.
+
+use crate::{app::App, config::Cases, outbound::{Outbound, Target}};
+use bytes::Bytes;
+use domain::*;
+use http::{HeaderMap, Method};
+use journal::{VerifierKey, follow::{Fetch, Follower}};
+use std::time::Duration;
+use tokio::sync::watch;
+
+struct Desk(Outbound);
+
+impl Fetch for Desk {
+    async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
+        let answer = self.0.send(Method::GET, &format!("/{path}"), HeaderMap::new(), Bytes::new(), Duration::from_secs(5)).await;
+        match answer {
+            Ok(answer) if answer.status == 200 => Ok(answer.body.to_vec()),
+            Ok(answer) => Err(format!("status {}", answer.status)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Makes the connection to the desk out of its configuration.
+fn desk(cases: &Cases) -> anyhow::Result<(Desk, VerifierKey)> {
+    let read = |path: &std::path::Path| std::fs::read(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()));
+    let tls = certs::tls::client(&read(&cases.ca)?, Some((&read(&cases.cert)?, &read(&cases.key)?)))?;
+    let uri: http::Uri = cases.url.parse()?;
+    let host = uri.host().ok_or_else(|| anyhow::anyhow!("cases.url has no host"))?.to_owned();
+    let target = Target { host, port: uri.port_u16().unwrap_or(443), address: None, private_ok: true, tls };
+    let key = String::from_utf8(read(&cases.vkey_file)?)?;
+    let key = VerifierKey::parse(&key).ok_or_else(|| anyhow::anyhow!("{} holds no verifier key", cases.vkey_file.display()))?;
+    Ok((Desk(Outbound::new(target, Duration::from_secs(3))), key))
+}
+
+/// Follows until `stop`. `known` is what an earlier run saw: the desk must continue it.
+pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut stop: watch::Receiver<bool>) {
+    let mut following: Option<(Desk, Follower)> = None;
+    let mut seen = known.map_or(0, |(size, _)| size);
+    let mut alarmed = false;
+    loop {
+        let polled = match &mut following {
+            None => start(&cases, known).await.map(|(desk, follower, entries)| {
+                following = Some((desk, follower));
+                entries
+            }),
+            Some((desk, follower)) => follower.poll(desk, certs::verify_ed25519).await.map_err(|e| e.to_string()),
+        };
+        match polled {
+            Ok(entries) => {
+                let cursor = following.as_ref().map(|(_, f)| f.cursor());
+                if let Err(error) = obey(&app, entries, &mut seen, cursor).await {
+                    tracing::warn!(%error, "what the desk ordered could not be put on record");
+                } else {
+                    app.cases_were_read();
+                    alarmed = false;
+                }
+            }
+            Err(error) if !alarmed => {
+                tracing::error!(error, "the cases journal is not followed; the last measures stay in force");
+                alarmed = true;
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+}
+
+/// First the history we know must stand; then all measures are read from the beginning.
+async fn start(cases: &Cases, known: Option<(u64, Digest)>) -> Result<(Desk, Follower, Vec<(u64, Vec<u8>)>), String> {
+    let (desk, key) = desk(cases).map_err(|e| e.to_string())?;
+    let known = known.map(|(size, root)| (size, *root.as_bytes()));
+    if known.is_some() {
+        Follower::new(key.clone(), known).poll(&desk, certs::verify_ed25519).await.map_err(|e| e.to_string())?;
+    }
+    let mut follower = Follower::new(key, None);
+    let entries = follower.poll(&desk, certs::verify_ed25519).await.map_err(|e| e.to_string())?;
+    Ok((desk, follower, entries))
+}
+
+async fn obey(app: &App, entries: Vec<(u64, Vec<u8>)>, seen: &mut u64, cursor: Option<(u64, [u8; 32])>) -> anyhow::Result<()> {
+    let mut events = Vec::new();
+    for (index, bytes) in &entries {
+        let entry = CaseEntry::from_canonical(bytes)?;
+        if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
+            app.observe(&measure); // in force first, then on record
+            if index >= seen {
+                tracing::info!(measure = %measure.id, "a measure of the desk takes effect");
+                events.push(TradeEvent::MeasureObserved { cases_index: *index, measure });
+            }
+        }
+    }
+    if let Some((size, root)) = cursor.filter(|(size, _)| size > seen) {
+        // Not every empty step: each cursor entry would give the desk something new to read, for ever.
+        if !events.is_empty() || size - *seen >= 64 {
+            events.push(TradeEvent::CasesCursor { root: Digest::from_bytes(root), size });
+            app.ledger().note(None, events).await?;
+            *seen = size;
+        }
+    }
+    Ok(())
+}

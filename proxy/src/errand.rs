@@ -1,0 +1,187 @@
+//! What is on record is done at the channel, for the first time or again. The same number and parameters go out each
+//! time; what a repeat needs and no longer has is said, never made up.
+
+use crate::{
+    app::App,
+    exchange::{Exchanged, ask},
+    payment::{Errand, Texts},
+    settle::{self, Ending, Settled},
+};
+use channel::{Account, Answer, CreateFacts, RefundFacts};
+use domain::*;
+use ledger::{Attempt, CommitError, Happening, Order};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use vault::{Context, RefundBuyer, Sealed};
+
+/// Does one errand and says what came of it.
+pub(crate) async fn perform(app: &App, account: &Account, order: &Arc<Order>, errand: &Errand, texts: Texts) -> Settled {
+    match errand {
+        Errand::Place(position) => place(app, account, order, *position, texts.buyer).await,
+        Errand::Close(position) => close_at_channel(app, account, order, *position).await,
+        Errand::Refund(refund_no) => refund(app, account, order, refund_no, texts.refund).await,
+    }
+}
+
+fn context(order: &Order, label: &'static str) -> Context {
+    Context { merchant: order.merchant.clone(), order: order.id, label }
+}
+
+async fn place(app: &App, account: &Account, order: &Arc<Order>, position: u16, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
+    let Some(attempt) = order.attempt(position) else { return lost(position, NotPlaced::NeverSent) };
+    let at = context(order, "create");
+    let Some(sealed) = sealed.or_else(|| app.vault().kept(&at)) else { return lost(position, NotPlaced::BuyerDataGone) };
+    let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
+    let facts = CreateFacts {
+        number: &attempt.number,
+        pay_way: attempt.pay_way,
+        amount: attempt.amount,
+        expires: attempt.expires,
+        terminal: None,
+        code: attempt.code,
+    };
+    app.step("before_send");
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::create(account, stamp, &facts, &buyer)).await;
+    drop(buyer);
+    app.step("after_send");
+    let settled = match exchanged {
+        Exchanged::Answer(answer) => settle::placed(position, answer),
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
+            lost(position, NotPlaced::NeverSent)
+        }
+    };
+    if settled.ending == Ending::Unknown {
+        // While its key lives, the sweep may send it again. Nothing is renewed.
+        if let Err(error) = app.vault().keep(&sealed, &at) {
+            tracing::warn!(%error, "buyer data of an unknown order could not be kept");
+        }
+    }
+    settled
+}
+
+fn lost(attempt: u16, reason: NotPlaced) -> Settled {
+    let event = TradeEvent::AttemptNotPlaced { attempt, code: None, reason };
+    Settled { events: vec![event.into()], ending: Ending::Recorded }
+}
+
+async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
+    let Some(attempt) = order.attempt(position) else { return settle::closed(position, Answer::Unclear(Unclear::Garbage)) };
+    app.step("before_send");
+    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
+    app.step("after_send");
+    let answer = match exchanged {
+        Exchanged::Answer(answer) => answer,
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "a close was not sent");
+            Answer::Unclear(Unclear::Connection)
+        }
+    };
+    settle::closed(position, answer)
+}
+
+/// Closes an attempt at its channel and puts that on record.
+pub(crate) async fn close(app: &App, order: &Arc<Order>, position: u16, reason: CloseReason) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else { return Ok(order.clone()) };
+    let event = TradeEvent::CloseIntended { attempt: position, reason };
+    let order = app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order;
+    let settled = close_at_channel(app, &account, &order, position).await;
+    record(app, &order, settled.events).await
+}
+
+/// Puts events on record; what was faster stands.
+pub(crate) async fn record(app: &App, order: &Arc<Order>, events: Vec<Happening>) -> Result<Arc<Order>, CommitError> {
+    if events.is_empty() {
+        return Ok(order.clone());
+    }
+    let told = app.registries().merchant(&order.merchant).is_some_and(|m| m.notify.is_some());
+    let events: Vec<Happening> = events.into_iter().map(|h| Happening { tell: h.tell && told, ..h }).collect();
+    let tells = events.iter().any(|h| h.tell);
+    match app.ledger().commit(&order.merchant, &order.id, events).await {
+        Ok(committed) => {
+            if tells {
+                app.wake_outbox();
+            }
+            Ok(committed.order)
+        }
+        Err(CommitError::Illegal(_)) => Ok(app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The account of an attempt, as registered now.
+pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<Account>> {
+    let attempt = order.attempt(position)?;
+    let registries = app.registries();
+    let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
+    Some(app.account(facts, Some(&attempt.payee)))
+}
+
+async fn refund(app: &App, account: &Account, order: &Arc<Order>, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Settled {
+    let found = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?)));
+    let Some((refund, attempt)) = found else { return settle::refunded(refund_no, Answer::Unclear(Unclear::Garbage), Proof::Answer) };
+    // The reason is a free text that the channel shows to the payer. Where it has died, the refund goes without it.
+    let opened = sealed.and_then(|s| app.vault().open_for(&s, &context(order, "refund"), Purpose::Forward).ok());
+    let facts = RefundFacts { number: &attempt.number, refund: &refund.number, amount: refund.amount, total: attempt.amount };
+    let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
+    app.step("before_send");
+    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, &facts, reason)).await;
+    app.step("after_send");
+    match exchanged {
+        Exchanged::Answer(answer) => settle::refunded(refund_no, answer, Proof::Answer),
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "a refund was not sent; it is sent again");
+            settle::refunded(refund_no, Answer::Unclear(Unclear::Connection), Proof::Answer)
+        }
+    }
+}
+
+/// The number of an attempt at its channel: the merchant's own where it fits and is free, else a fixed function of
+/// merchant, order number and attempt, so that the channel itself refuses a duplicate even without our index.
+pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, channel: Channel, account: &AccountNo, position: u16) -> ChannelNo {
+    let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
+    match latest {
+        // The channel surely never had it: the same number again.
+        Some(Attempt { state: AttemptState::NotPlaced, number, .. }) => return number.clone(),
+        Some(_) => {}
+        None => {
+            let used = order.is_some_and(|o| o.attempts.iter().any(|a| a.channel == channel && a.account == *account));
+            if !used && channel::number_fits(channel, order_no.as_str())
+                && let Ok(own) = ChannelNo::new(order_no.as_str())
+            {
+                return own;
+            }
+        }
+    }
+    derived(&[merchant.as_str(), order_no.as_str(), &position.to_string()])
+}
+
+/// The number of a refund at its channel.
+pub(crate) fn refund_number(order: &Order, refund_no: &RefundNo) -> ChannelNo {
+    if order.winner().is_some_and(|(_, a)| a.channel == Channel::Wechat)
+        && refund_no.as_str().len() <= 64
+        && let Ok(own) = ChannelNo::new(refund_no.as_str())
+    {
+        // Refund numbers are unique per order for us and per account for the channel.
+        return derived_or_own(order, own);
+    }
+    derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", refund_no.as_str()])
+}
+
+fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
+    // A number that carries the order's own cannot collide with another order's.
+    if own.as_str().starts_with(order.order_no.as_str()) {
+        return own;
+    }
+    derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", own.as_str()])
+}
+
+fn derived(parts: &[&str]) -> ChannelNo {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    ChannelNo::new(format!("GD{}", hex::encode(&digest[..15]))).expect("letters and digits")
+}

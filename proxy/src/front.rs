@@ -1,0 +1,100 @@
+//! Which stack answers at which door.
+
+use crate::{
+    accept::{Answer, Door, Received},
+    api::{openapi, render},
+    app::App,
+    fault::{Code, Fault, Stop},
+    stack::{self, Stack},
+    stage::Response,
+};
+use http::{Method, StatusCode};
+use tower::ServiceExt;
+
+/// All doors of one app.
+#[derive(Clone)]
+pub struct Front {
+    app: App,
+    mutations: Stack,
+    reads: Stack,
+    pass_through: Stack,
+    notifications: Stack,
+}
+
+impl Front {
+    /// Builds the four stacks.
+    pub fn new(app: &App) -> Front {
+        Front {
+            app: app.clone(),
+            mutations: stack::mutations(app),
+            reads: stack::reads(app),
+            pass_through: stack::pass_through(app),
+            notifications: stack::notifications(app),
+        }
+    }
+
+    /// Documents and health need no key.
+    fn open(&self, request: &Received) -> Option<Response> {
+        let path = request.head.uri.path();
+        if request.head.method != Method::GET {
+            return None;
+        }
+        match (request.door, path) {
+            (Door::Api | Door::Metrics, "/healthz") => Some(render::text_response(StatusCode::OK, "text/plain", "ok\n")),
+            (Door::Api | Door::Metrics, "/readyz") => Some(self.ready()),
+            (Door::Api, "/openapi.json") => Some(render::text_response(StatusCode::OK, "application/json", openapi::document().to_string())),
+            (Door::Metrics, "/metrics") => {
+                Some(render::text_response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.app.metrics().render()))
+            }
+            (Door::Journal, path) => self.journal(path),
+            _ => None,
+        }
+    }
+
+    fn ready(&self) -> Response {
+        let mut missing = Vec::new();
+        if !self.app.ledger().is_indexed() {
+            missing.push("older orders are being indexed");
+        }
+        if self.app.cases_age().is_some_and(|age| age > policy::CASES_AGE_MAX) {
+            missing.push("the desk is not reachable");
+        }
+        if self.app.open_for_new_orders().is_err() {
+            missing.push("the journal's disk is nearly full");
+        }
+        match missing.is_empty() {
+            true => render::text_response(StatusCode::OK, "text/plain", "ready\n"),
+            false => render::text_response(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{}\n", missing.join("; "))),
+        }
+    }
+
+    /// The trades journal, for the desk only: this listener lets nobody else in.
+    fn journal(&self, path: &str) -> Option<Response> {
+        let resource = self.app.ledger().journal().reader().resource(path, true)?;
+        Some(match resource {
+            Ok(bytes) => render::text_response(StatusCode::OK, "application/octet-stream", bytes),
+            Err(_) => render::text_response(StatusCode::NOT_FOUND, "text/plain", "no such file\n"),
+        })
+    }
+}
+
+impl Answer for Front {
+    async fn answer(&self, request: Received) -> Response {
+        if let Some(response) = self.open(&request) {
+            return response;
+        }
+        let is_read = request.head.method == Method::GET || request.head.uri.path().ends_with("/resend");
+        let stack = match request.door {
+            Door::Api if is_read => &self.reads,
+            Door::Api => &self.mutations,
+            Door::Wechat | Door::Alipay => &self.pass_through,
+            Door::Notify => &self.notifications,
+            Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),
+        };
+        match stack.clone().oneshot(request).await {
+            Ok(response) | Err(Stop::Answer(response)) => response,
+            // `rescue` leaves no fault; should it ever, this is still an answer.
+            Err(Stop::Fault(fault)) => render::problem(&fault, None),
+        }
+    }
+}

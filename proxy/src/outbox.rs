@@ -1,0 +1,334 @@
+//! Tells merchants: signed, numbered without gaps, for at least a day, a breaker for each merchant. What is pending is
+//! a fold over the journal, not a second store.
+
+use crate::{
+    api::render,
+    app::App,
+    fault::{Code, Fault, Stop},
+    keys::answer_key,
+    notification::Identified,
+    outbound::Outbound,
+    signature::{Scheme, answer_message, nonce},
+    stage::Response,
+    stages::seal_notice::paid_context,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use domain::*;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
+use ledger::{Order, Tell};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Repeats of one notification, as multiples of the first: with 15 s these are 15s 30s 1m 2m 4m … and then each hour.
+const MOST_WAIT: Duration = Duration::from_secs(3600);
+/// A merchant that fails so often in a row is probed by one notification at a time.
+const BREAKER: u32 = 5;
+/// Notifications on their way at once, per merchant.
+const AT_ONCE: usize = 16;
+
+/// One try's plan.
+#[derive(Clone, Copy, Default)]
+struct Plan {
+    tries: u32,
+    due: Duration,
+}
+
+#[derive(Default)]
+struct Merchant {
+    failures: u32,
+    closed_until: Duration,
+    on_their_way: HashSet<u64>,
+    plans: BTreeMap<u64, Plan>,
+}
+
+/// Tells merchants until `stop`.
+pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
+    let state: Arc<Mutex<HashMap<MerchantId, Merchant>>> = Arc::default();
+    loop {
+        for tell in app.ledger().tells() {
+            let Some(due) = take(&app, &state, &tell) else { continue };
+            let (app, state) = (app.clone(), state.clone());
+            tokio::spawn(async move { one(&app, &state, tell, due).await });
+        }
+        let rest = app.times().notify_after.min(Duration::from_millis(500));
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = app.outbox_woken() => {}
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
+}
+
+/// Is it this notification's turn?
+fn take(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: &Tell) -> Option<Plan> {
+    let now = app.clock().since_boot();
+    let mut all = state.lock();
+    let merchant = all.entry(tell.merchant.clone()).or_default();
+    let probing = merchant.failures >= BREAKER;
+    let most = if probing { 1 } else { AT_ONCE };
+    if now < merchant.closed_until || merchant.on_their_way.len() >= most {
+        return None;
+    }
+    let plan = *merchant.plans.entry(tell.seq).or_default();
+    (now >= plan.due && merchant.on_their_way.insert(tell.seq)).then_some(plan)
+}
+
+async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell, plan: Plan) {
+    let tries = plan.tries + 1;
+    let outcome = send(app, &tell).await;
+    app.metrics().told(match &outcome {
+        Ok(()) => "acknowledged",
+        Err(_) => "failed",
+    });
+    let old = app.clock().now().millis() - tell.at.millis() > app.times().notify_until.as_millis() as i64;
+    let ended = match &outcome {
+        Ok(()) => Some(TradeEvent::Told { seq: tell.seq, tries }),
+        Err(_) if old => Some(TradeEvent::TellGivenUp { seq: tell.seq, tries }),
+        Err(_) => None,
+    };
+    if let Some(event) = ended {
+        if let Err(error) = app.ledger().told(&tell, event).await {
+            tracing::warn!(%error, "an acknowledged notification could not be put on record; it is sent again");
+        }
+        forget_payer(app, &tell).await;
+    }
+    let now = app.clock().since_boot();
+    let mut all = state.lock();
+    let merchant = all.entry(tell.merchant.clone()).or_default();
+    merchant.on_their_way.remove(&tell.seq);
+    match outcome {
+        Ok(()) => {
+            merchant.failures = 0;
+            merchant.closed_until = Duration::ZERO;
+            merchant.plans.remove(&tell.seq);
+        }
+        Err(why) => {
+            tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
+            merchant.failures += 1;
+            let wait = app.times().notify_after.saturating_mul(1 << plan.tries.min(12)).min(MOST_WAIT.max(app.times().notify_after));
+            if merchant.failures >= BREAKER {
+                merchant.closed_until = now + app.times().notify_after.min(wait);
+            }
+            merchant.plans.insert(tell.seq, Plan { tries, due: now + wait });
+        }
+    }
+}
+
+/// The payer's sealed id is needed no longer once nothing of this order is pending.
+async fn forget_payer(app: &App, tell: &Tell) {
+    if let Ok(Some(order)) = app.order(&tell.order).await {
+        for attempt in order.attempts.iter().filter(|a| a.paid_seal.is_some()) {
+            app.vault().forget(&paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number));
+        }
+    }
+}
+
+/// One try. The error is a fixed word.
+async fn send(app: &App, tell: &Tell) -> Result<(), &'static str> {
+    let registries = app.registries();
+    let merchant = registries.merchant(&tell.merchant).ok_or("unknown_merchant")?;
+    let notify = merchant.notify.as_ref().ok_or("no_address")?;
+    let order = app.order(&tell.order).await.ok().flatten().ok_or("no_order")?;
+    let entry = app.ledger().entry(tell.index).map_err(|_| "no_entry")?;
+    let body = zeroize::Zeroizing::new(message(app, &order, tell, &entry).to_string());
+    let scheme = merchant.api_keys.first().and_then(|k| Scheme::named(&k.scheme)).unwrap_or(Scheme::Ed25519);
+    let headers = signed(app, scheme, body.as_bytes()).await.ok_or("no_signing_key")?;
+    let (way, target) = way(app, &notify.url, notify.private).ok_or("bad_address")?;
+    app.step("before_tell");
+    let answer = way.send(Method::POST, &target, headers, Bytes::copy_from_slice(body.as_bytes()), Duration::from_secs(5)).await;
+    app.step("after_tell");
+    match answer {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(_) => Err("refused"),
+        Err(_) => Err("unreachable"),
+    }
+}
+
+/// Number of a notification, the same at every repeat.
+pub fn event_id(merchant: &MerchantId, seq: u64) -> EventId {
+    let hash = Sha256::digest(format!("guandao-event\0{merchant}\0{seq}"));
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    EventId::from_bytes(id)
+}
+
+fn message(app: &App, order: &Order, tell: &Tell, entry: &TradeEntry) -> Value {
+    let mut value = header(tell.seq, entry);
+    let mut payment = render::order_json(order);
+    if let TradeEvent::AttemptPaid { attempt, .. } = &entry.event
+        && let Some(payer) = payer(app, order, *attempt)
+        && let Some(map) = payment.as_object_mut()
+    {
+        map.insert("payer".into(), payer);
+    }
+    if let Some(map) = value.as_object_mut() {
+        map.insert("payment".into(), payment);
+        map.insert("journal_index".into(), tell.index.into());
+    }
+    value
+}
+
+fn header(seq: u64, entry: &TradeEntry) -> Value {
+    let merchant = entry.merchant.as_ref();
+    let mut value = json!({
+        "id": merchant.map(|m| event_id(m, seq).to_string()),
+        "seq": seq,
+        "type": kind(&entry.event),
+        "created_at": entry.at.to_string(),
+    });
+    let refund_no = match &entry.event {
+        TradeEvent::RefundSucceeded { refund_no, .. } | TradeEvent::RefundFailed { refund_no, .. } | TradeEvent::RefundAbnormal { refund_no } => Some(refund_no),
+        _ => None,
+    };
+    if let (Some(no), Some(map)) = (refund_no, value.as_object_mut()) {
+        map.insert("refund_no".into(), no.as_str().into());
+    }
+    value
+}
+
+fn kind(event: &TradeEvent) -> &'static str {
+    match event {
+        TradeEvent::AttemptPaid { .. } => "payment.paid",
+        TradeEvent::AttemptClosed { .. } => "payment.closed",
+        TradeEvent::RefundSucceeded { .. } => "refund.succeeded",
+        TradeEvent::RefundFailed { .. } => "refund.failed",
+        TradeEvent::RefundAbnormal { .. } => "refund.abnormal",
+        _ => "payment.changed",
+    }
+}
+
+/// The payer's id from its sealed blob, while that lives.
+fn payer(app: &App, order: &Order, position: u16) -> Option<Value> {
+    let attempt = order.attempt(position)?;
+    let context = paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number);
+    let sealed = app.vault().kept::<vault::PaidBuyer>(&context)?;
+    let opened = app.vault().open_for(&sealed, &context, Purpose::Notify).ok()?;
+    let payer = opened.payer.as_ref()?;
+    Some(json!({ payer.field.as_str(): payer.value.expose() }))
+}
+
+/// Seals again what a pending notification still needs and whose key would die soon; a day at most.
+pub fn renew(app: &App) {
+    let most = app.vault().renew_at_most().as_millis() as i64;
+    let (now, soon) = (app.clock().now().millis(), app.vault().bucket_length());
+    for tell in app.ledger().tells().into_iter().filter(|t| now - t.at.millis() < most) {
+        let Ok(entry) = app.ledger().entry(tell.index) else { continue };
+        let (TradeEvent::AttemptPaid { attempt, .. }, Some(merchant)) = (&entry.event, &entry.merchant) else { continue };
+        let Some((channel, account, number)) = app.ledger().peek_attempt(&tell.order, *attempt) else { continue };
+        let context = paid_context(merchant, channel, &account, &number);
+        let Some(sealed) = app.vault().kept::<vault::PaidBuyer>(&context) else { continue };
+        if app.vault().dies_within(sealed.bucket(), soon)
+            && let Ok(renewed) = app.vault().renew(&sealed, &context)
+        {
+            let _ = app.vault().keep(&renewed, &context);
+        }
+    }
+}
+
+/// Notifications of one order, for its merchant.
+pub fn of_order(app: &App, order: &Order) -> Result<Vec<Value>, Fault> {
+    let pending: HashSet<u64> = app.ledger().tells().into_iter().filter(|t| t.order == order.id).map(|t| t.seq).collect();
+    let mut list: Vec<Value> = told_of(app, order)?.into_iter().map(|(seq, index, entry)| {
+        let mut value = header(seq, &entry);
+        if let Some(map) = value.as_object_mut() {
+            map.insert("pending".into(), pending.contains(&seq).into());
+            map.insert("journal_index".into(), index.into());
+        }
+        value
+    }).collect();
+    list.reverse();
+    Ok(list)
+}
+
+fn told_of(app: &App, order: &Order) -> Result<Vec<(u64, u64, TradeEntry)>, Fault> {
+    let mut found = Vec::new();
+    let mut next = Some(order.last);
+    while let Some(index) = next {
+        let entry = app.ledger().entry(index).map_err(|e| Fault::of(Code::IndexRebuilding).inside(e))?;
+        next = entry.prev;
+        if let Some(seq) = entry.tell {
+            found.push((seq, index, entry));
+        }
+    }
+    Ok(found)
+}
+
+/// Sends one notification of an order again, now, with its own id and number.
+pub async fn resend(app: &App, order: &Order, seq: u64) -> Result<Response, Stop> {
+    let found = told_of(app, order)?.into_iter().find(|(s, ..)| *s == seq);
+    let (_, index, entry) = found.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let tell = Tell { merchant: order.merchant.clone(), seq, order: order.id, index, at: entry.at };
+    let acknowledged = send(app, &tell).await;
+    if acknowledged.is_ok() {
+        let _ = app.ledger().told(&tell, TradeEvent::Told { seq, tries: 1 }).await;
+    }
+    let value = json!({ "seq": seq, "id": event_id(&order.merchant, seq).to_string(), "acknowledged": acknowledged.is_ok() });
+    Ok(render::json_response(StatusCode::OK, &value))
+}
+
+async fn signed(app: &App, scheme: Scheme, body: &[u8]) -> Option<HeaderMap> {
+    let key = answer_key(app.keys(), scheme)?;
+    let (timestamp, nonce) = (app.clock().now().secs(), nonce());
+    let signature = app.signing().sign(&key, answer_message(timestamp, &nonce, body)).await.ok()?;
+    let serial = key.as_str().rsplit('/').next()?.to_owned();
+    let mut headers = HeaderMap::new();
+    let all = [
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", "guandao/0.1".to_owned()),
+        ("guandao-timestamp", timestamp.to_string()),
+        ("guandao-nonce", nonce),
+        ("guandao-serial", serial),
+        ("guandao-signature", STANDARD.encode(signature)),
+        ("guandao-signature-type", scheme.as_str().to_owned()),
+    ];
+    for (name, value) in all {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
+    }
+    Some(headers)
+}
+
+/// Connections to a merchant's registered address. Private addresses only where the registry says so.
+fn way(app: &App, url: &str, private_ok: bool) -> Option<(Outbound, String)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let host = uri.host()?.to_owned();
+    let target = uri.path_and_query().map_or("/", |t| t.as_str()).to_owned();
+    let port = uri.port_u16().unwrap_or(443);
+    (uri.scheme_str() == Some("https")).then_some(())?;
+    Some((app.way_out(&host, port, private_ok)?, target))
+}
+
+/// A notice of a pass-through order goes on to the account's registered address, octet for octet, and the merchant's
+/// answer goes back. `None` where no address is registered.
+pub(crate) async fn relay(app: &App, notice: &Identified) -> Option<Result<Response, Stop>> {
+    let registries = app.registries();
+    let account = registries.operator_account(notice.account.channel, &notice.facts.account)?;
+    let url = account.relay_url.as_ref()?;
+    let (way, target) = way(app, url, account.relay_private)?;
+    let headers: HeaderMap = notice.received.head.headers.iter().filter(|(name, _)| end_to_end(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let answer = way.send(Method::POST, &target, headers, notice.received.body.clone(), Duration::from_secs(4)).await;
+    Some(match answer {
+        Ok(answered) => {
+            let mut response = http::Response::new(Full::new(answered.body));
+            *response.status_mut() = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::BAD_GATEWAY);
+            if let Some(kind) = answered.headers.get(http::header::CONTENT_TYPE) {
+                response.headers_mut().insert(http::header::CONTENT_TYPE, kind.clone());
+            }
+            Ok(response)
+        }
+        // The channel's own repeats do the work.
+        Err(error) => Err(Fault::of(Code::Deadline).inside(error).into()),
+    })
+}
+
+fn end_to_end(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    ["content-type", "user-agent", "accept", "request-id"].contains(&name) || name.starts_with("wechatpay-")
+}

@@ -1,0 +1,279 @@
+//! A run: open everything in the right order, serve, stop in good order.
+
+use crate::{
+    accept::{Bound, Caps, Door},
+    app::{App, Parts},
+    cases,
+    clock::SystemClock,
+    config::{Config, Listen},
+    front::Front,
+    keys, outbox, registry, sweep,
+    telemetry::Metrics,
+};
+use anyhow::{Context as _, anyhow};
+use domain::*;
+use journal::{Journal, disk::RealDisk};
+use ledger::{Found, Ledger, Order};
+use sha2::{Digest as _, Sha256};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use vault::Vault;
+
+/// Addresses that were bound, for tests and demos that ask for port 0.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Unified API.
+    pub api: SocketAddr,
+    /// Pass-through of WeChat Pay.
+    pub wechat: Option<SocketAddr>,
+    /// Pass-through of Alipay.
+    pub alipay: Option<SocketAddr>,
+    /// Notices.
+    pub notify: SocketAddr,
+    /// Trades journal.
+    pub journal: Option<SocketAddr>,
+    /// Metrics.
+    pub metrics: SocketAddr,
+}
+
+/// A run in progress.
+pub struct Running {
+    /// What was bound.
+    pub addresses: Addresses,
+    /// The app, for in-process tests.
+    pub app: App,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What opening the stores gave.
+struct Opened {
+    app: App,
+    changes: mpsc::UnboundedReceiver<Arc<Order>>,
+    cases: Option<(u64, Digest)>,
+}
+
+/// Opens the stores and serves.
+pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let listens = config.listen.clone();
+    let caps = Caps { connections: config.limits.connections, ..Caps::default() };
+    let (bound, addresses, tls) = bind(&listens, caps, &clock).await?;
+    let Opened { app, changes, cases } = tokio::task::spawn_blocking({
+        let clock = clock.clone();
+        move || open(config, clock)
+    })
+    .await??;
+    record_start(&app, settings).await?;
+    let (stop, stopped) = watch::channel(false);
+    let front = Front::new(&app);
+    let drain = app.times().drain;
+    let listeners = bound.into_iter().map(|bound| tokio::spawn(bound.serve(front.clone(), stopped.clone(), drain))).collect();
+    let mut tasks = vec![
+        tokio::spawn(sweep::run(app.clone(), changes, stopped.clone())),
+        tokio::spawn(outbox::run(app.clone(), stopped.clone())),
+        tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
+        tokio::spawn(purge(app.clone(), stopped.clone())),
+    ];
+    if let Some(settings) = app.config().cases.clone() {
+        tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));
+    }
+    tracing::info!(api = %addresses.api, notify = %addresses.notify, "serving");
+    Ok(Running { addresses, app, stop, listeners, tasks })
+}
+
+impl Running {
+    /// Stops taking requests, lets open ones finish, puts the end on record.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+        let _ = tokio::time::timeout(self.app.times().drain, self.app.until_idle()).await;
+        for task in self.tasks {
+            task.abort();
+        }
+        let app = self.app;
+        let mut events = app.vault().purge_all();
+        events.push(TradeEvent::ProcessStopped { boot: app.boot() });
+        if let Err(error) = app.ledger().note(None, events).await {
+            tracing::error!(%error, "the end of this run could not be put on record");
+        }
+        app.ledger().stop();
+        let closing = app.clone();
+        let _ = tokio::task::spawn_blocking(move || {
+            closing.ledger().journal().close();
+            let _ = closing.ledger().index().db().flush();
+        })
+        .await;
+        app.metrics().stop();
+        tracing::info!("stopped");
+    }
+}
+
+type Tls = Vec<Arc<certs::tls::Listener>>;
+
+async fn bind(listens: &crate::config::Listens, caps: Caps, clock: &Arc<dyn Clock>) -> anyhow::Result<(Vec<Bound>, Addresses, Tls)> {
+    let (mut bound, mut tls) = (Vec::new(), Vec::new());
+    let mut one = async |door: Door, listen: &Listen| -> anyhow::Result<SocketAddr> {
+        let socket = TcpListener::bind(listen.address).await.with_context(|| format!("listen.{}: {}", door.as_str(), listen.address))?;
+        let address = socket.local_addr()?;
+        let listener = certs::tls::Listener::open(listen.tls.clone()).with_context(|| format!("listen.{}", door.as_str()))?;
+        tls.push(listener.clone());
+        let current = Arc::new(move || listener.current());
+        bound.push(Bound { door, socket, tls: Some(current), caps: caps.clone(), clock: clock.clone() });
+        Ok(address)
+    };
+    let api = one(Door::Api, &listens.api).await?;
+    let notify = one(Door::Notify, &listens.notify).await?;
+    let mut optional = async |door: Door, listen: &Option<Listen>| -> anyhow::Result<Option<SocketAddr>> {
+        match listen {
+            Some(listen) => Ok(Some(one(door, listen).await?)),
+            None => Ok(None),
+        }
+    };
+    let wechat = optional(Door::Wechat, &listens.wechat).await?;
+    let alipay = optional(Door::Alipay, &listens.alipay).await?;
+    let journal = optional(Door::Journal, &listens.journal).await?;
+    let socket = TcpListener::bind(listens.metrics).await.with_context(|| format!("listen.metrics: {}", listens.metrics))?;
+    let metrics = socket.local_addr()?;
+    bound.push(Bound { door: Door::Metrics, socket, tls: None, caps, clock: clock.clone() });
+    Ok((bound, Addresses { api, wechat, alipay, notify, journal, metrics }, tls))
+}
+
+fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
+    let loaded = registry::load(&config.registries, None).map_err(|all| anyhow!(list(all)))?;
+    keys.put_all(loaded.keys);
+    let signer = keys.signer(&KeyRef::new("journal")?).context("keys/journal.pem signs the trades journal")?;
+    let origin = format!("{}/trades/0", config.name);
+    let (journal, found) = Journal::open(Arc::new(RealDisk), &config.data.join("trades"), &origin, signer, journal::Settings::default())?;
+    if found.torn > 0 {
+        tracing::warn!(octets = found.torn, "a torn group at the end of the journal was cut; nobody had been told of it");
+    }
+    let opening = Ledger::open(journal, &config.data, clock.clone())?;
+    tracing::info!(entries = found.entries, replayed = opening.replayed, index = ?opening.found, "the ledger is open");
+    let mut boot = [0; 16];
+    getrandom::fill(&mut boot).map_err(|e| anyhow!("no randomness: {e}"))?;
+    let boot = Boot::from_bytes(boot);
+    let keyring = config.data.join("keyring.json");
+    let (vault, epochs) = Vault::open(config.vault, clock.clone(), boot, opening.ledger.index().db(), &keyring)?;
+    let metrics = Metrics::new(&config.name, config.telemetry.otlp.as_deref())?;
+    let app = App::new(Parts { config, clock, keys, registries: loaded.registries, ledger: opening.ledger, vault, metrics, boot });
+    app.hold_for_start(epochs, matches!(opening.found, Found::Replaced(_) | Found::New).then_some(found.entries).filter(|n| *n > 0));
+    Ok(Opened { app, changes: opening.changes, cases: opening.cases })
+}
+
+fn list(all: Vec<impl std::fmt::Display>) -> String {
+    all.into_iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+async fn record_start(app: &App, settings: Digest) -> anyhow::Result<()> {
+    let mut events = vec![TradeEvent::ProcessStarted { boot: app.boot(), settings, version: env!("CARGO_PKG_VERSION").into() }];
+    events.extend(app.taken_at_start());
+    events.extend(registries_loaded(app));
+    app.ledger().note(None, events).await?;
+    Ok(())
+}
+
+fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
+    let all = app.registries().digests();
+    all.into_iter().map(|(kind, digest, version, not_after)| TradeEvent::RegistryLoaded { digest, kind, not_after, version })
+}
+
+/// Registries, certificates, disk, limits: looked at while running.
+async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
+    let mut seal = registry::seal(&app.config().registries);
+    let mut certificates = stamps(&app);
+    let mut minute = Duration::ZERO;
+    loop {
+        let every = app.config().registries.every;
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        app.look_at_disk();
+        let now = registry::seal(&app.config().registries);
+        if now != seal {
+            seal = now;
+            reload(&app).await;
+        }
+        let changed = stamps(&app);
+        if changed != certificates {
+            certificates = changed;
+            for listener in &tls {
+                match listener.reload() {
+                    Ok(()) => tracing::info!("a listener's certificate was reloaded"),
+                    Err(error) => tracing::error!(%error, "a listener's new certificate is not taken; the old one stays in use"),
+                }
+            }
+        }
+        minute += every;
+        if minute >= Duration::from_secs(60) {
+            minute = Duration::ZERO;
+            app.renew_ways();
+            app.tidy();
+        }
+    }
+}
+
+/// When the files of listeners last changed.
+fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
+    let listens = &app.config().listen;
+    let all = [Some(&listens.api), Some(&listens.notify), listens.wechat.as_ref(), listens.alipay.as_ref(), listens.journal.as_ref()];
+    let of = |path: &std::path::Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    all.into_iter().flatten().flat_map(|l| [of(&l.tls.cert), of(&l.tls.key)]).collect()
+}
+
+async fn reload(app: &App) {
+    let (config, before) = (app.config().registries.clone(), app.registries());
+    let loaded = tokio::task::spawn_blocking(move || registry::load(&config, Some(&before))).await;
+    match loaded {
+        Ok(Ok(loaded)) => {
+            app.keys().replace("api/", Vec::new());
+            app.keys().put_all(loaded.keys);
+            app.set_registries(loaded.registries);
+            tracing::info!("registries were reloaded");
+            let events = registries_loaded(app).collect();
+            if let Err(error) = app.ledger().note(None, events).await {
+                tracing::error!(%error, "the reload could not be put on record");
+            }
+        }
+        Ok(Err(problems)) => problems.iter().for_each(|p| tracing::error!(problem = p, "the new registries are not taken; the old ones stay in force")),
+        Err(_) => tracing::error!("reading the registries failed"),
+    }
+}
+
+/// Keys die on time, whatever else goes on.
+async fn purge(app: App, mut stop: watch::Receiver<bool>) {
+    loop {
+        let now = app.clock().since_boot();
+        let wait = app.vault().next_purge().map_or(Duration::from_millis(500), |at| at.saturating_sub(now)).min(Duration::from_millis(500));
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = tokio::time::sleep(wait.max(Duration::from_millis(5))) => {}
+        }
+        outbox::renew(&app);
+        let mut events = app.vault().purge_due();
+        app.metrics().purged(events.len() as u64);
+        match app.vault().roll_epochs() {
+            Ok(epochs) => events.extend(epochs),
+            Err(error) => tracing::error!(%error, "a token epoch could not be begun or ended"),
+        }
+        if !events.is_empty()
+            && let Err(error) = app.ledger().note(None, events).await
+        {
+            tracing::error!(%error, "the end of keys could not be put on record");
+        }
+    }
+}
+
+/// SHA-256 of an accepted configuration.
+pub fn settings_digest(text: &str) -> Digest {
+    Digest::from_bytes(Sha256::digest(text).into())
+}

@@ -1,0 +1,103 @@
+//! Strict reading: what is asked, apart from what is the buyer's.
+
+use crate::{
+    api,
+    app::App,
+    fault::{Code, Fault, Stop},
+    passthrough,
+    payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Refund},
+    stage::Stage,
+};
+use channel::native::Native;
+use domain::*;
+use ledger::payment_id;
+
+/// Of the unified API and of native requests.
+pub struct Parse(pub App);
+
+impl Stage<Limited> for Parse {
+    type Out = Parsed;
+
+    async fn run(&self, Limited(request): Limited) -> Result<Parsed, Stop> {
+        let Authenticated { received, merchant, signed_at, native } = request;
+        let Some(native) = native else {
+            let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
+            if received.head.uri.query().is_some() {
+                return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
+            }
+            let (command, clear) = api::parse::command(&resource, &received)?;
+            return Ok(Parsed { merchant, signed_at, command, cargo: Cargo::Compose, clear });
+        };
+        let command = self.command(&merchant.id, &native).await?;
+        let verbatim = passthrough::verbatim(&received, &native);
+        let clear = Clear { payer: native.payer, texts: native.texts, ..Clear::default() };
+        Ok(Parsed { merchant, signed_at, command, cargo: Cargo::Verbatim(verbatim), clear })
+    }
+}
+
+impl Parse {
+    async fn command(&self, merchant: &MerchantId, native: &Native) -> Result<Command, Fault> {
+        let missing = |what: &str| Fault::new(Code::InvalidField, format!("The request must name {what}."));
+        match native.operation {
+            Operation::Create => {
+                let number = native.number.clone().ok_or_else(|| missing("the order's number"))?;
+                Ok(Command::Create(Create {
+                    order_no: OrderNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?,
+                    channel: native.channel,
+                    pay_way: native.pay_way.ok_or_else(|| missing("a way to pay"))?,
+                    account: Some(native.account.clone()),
+                    payee: native.payee.clone(),
+                    amount: native.amount.ok_or_else(|| missing("the amount"))?,
+                    expires: native.expires,
+                    code: native_code(),
+                    terminal: None,
+                    number: Some(number),
+                }))
+            }
+            Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),
+            Operation::Refund => {
+                let order = self.order(merchant, native).await?;
+                // Alipay: a full refund may go without a number of its own; then the order's number is its number.
+                let number = native.refund.clone().or_else(|| native.number.clone()).ok_or_else(|| missing("the refund's number"))?;
+                Ok(Command::Refund(Refund {
+                    order,
+                    refund_no: RefundNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?,
+                    amount: native.amount.ok_or_else(|| missing("the refund's amount"))?,
+                    hold: false,
+                    number: Some(number),
+                }))
+            }
+            _ => Err(Fault::of(Code::OperationNotAllowed)),
+        }
+    }
+
+    /// Our number of the order that a native request means by its number, or by the channel's.
+    async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
+        let order = find(&self.0, merchant, native).await?;
+        match (order, &native.number) {
+            (Some(order), number) => Ok(OrderRef { id: order.id, number: number.clone() }),
+            (None, Some(number)) => {
+                let order_no = OrderNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
+                Ok(OrderRef { id: payment_id(merchant, &order_no), number: Some(number.clone()) })
+            }
+            (None, None) => Err(Fault::of(Code::NotFound)),
+        }
+    }
+}
+
+/// The order that a native request means.
+pub(crate) async fn find(app: &App, merchant: &MerchantId, native: &Native) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
+    let rebuilding = |e: ledger::LookupError| Fault::of(Code::IndexRebuilding).inside(e);
+    if let Some(number) = &native.number {
+        return app.ledger().order_by_number(merchant, native.channel, &native.account, number).await.map_err(rebuilding);
+    }
+    match &native.trade_no {
+        Some(trade_no) => app.ledger().order_by_trade_no(merchant, trade_no).await.map_err(rebuilding),
+        None => Ok(None),
+    }
+}
+
+/// Native requests do not state a code's level; the wallets show dynamic codes to payers who type a password.
+fn native_code() -> domain::Code {
+    domain::Code { kind: CodeKind::Dynamic, level: CodeLevel::B }
+}

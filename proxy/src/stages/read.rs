@@ -1,0 +1,120 @@
+//! Reads a native request without mercy and checks the SDK's own signature with the registered certificate.
+
+use crate::{
+    accept::{Door, Received},
+    app::App,
+    fault::{Code, Fault, Stop},
+    payment::Authenticated,
+    signature::WINDOW_MS,
+    stage::Stage,
+};
+use channel::{
+    dialect::NativeRefusal,
+    native::{self, NativeError},
+};
+use domain::Channel;
+use http::Version;
+
+/// Pass-through's way to `Authenticated`.
+pub struct Read(pub App);
+
+impl Stage<Received> for Read {
+    type Out = Authenticated;
+
+    async fn run(&self, mut received: Received) -> Result<Authenticated, Stop> {
+        let app = &self.0;
+        let channel = match received.door {
+            Door::Alipay => Channel::Alipay,
+            _ => Channel::Wechat,
+        };
+        self.strict(&mut received, channel)?;
+        let registries = app.registries();
+        let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
+        let known = |account: &_| registries.owner(channel, account).is_some();
+        let native = native::read(channel, known, received.head.method.as_str(), target, &received.head.headers, &received.body).map_err(fault)?;
+        let (merchant, _) = registries.owner(channel, &native.account).ok_or_else(|| Fault::of(Code::UnknownKey))?;
+        let proof = &native.proof;
+        if app.keys().verify(&proof.key, &proof.message, &proof.signature).is_err() {
+            return Err(Fault::of(Code::WrongSignature).into());
+        }
+        if (received.at.millis() - proof.signed_at.millis()).abs() > WINDOW_MS {
+            return Err(Fault::of(Code::StaleTimestamp).into());
+        }
+        if let Some(nonce) = &proof.nonce
+            && !app.nonces().first_use(native.account.as_str(), nonce, app.clock().since_boot())
+        {
+            return Err(Fault::of(Code::ReplayedNonce).into());
+        }
+        let (merchant, signed_at) = (merchant.clone(), proof.signed_at);
+        Ok(Authenticated { received, merchant, signed_at, native: Some(native) })
+    }
+}
+
+impl Read {
+    /// What hyper takes and we do not.
+    fn strict(&self, received: &mut Received, channel: Channel) -> Result<(), Fault> {
+        received.lawful()?;
+        let listens = &self.0.config().listen;
+        let listen = match channel {
+            Channel::Wechat => &listens.wechat,
+            Channel::Alipay => &listens.alipay,
+        };
+        let host = listen.as_ref().and_then(|l| l.host.as_deref());
+        received.only_for(host, |name| {
+            // Alipay's own clients send the absolute form with the channel's host in it.
+            let registries = self.0.registries();
+            channel == Channel::Alipay && registries.channel(channel).is_some_and(|l| l.hosts.iter().any(|h| h.host == name))
+        })
+    }
+}
+
+impl Received {
+    /// One framing, one host, HTTP/1.1, a body within the cap.
+    pub fn lawful(&self) -> Result<(), Fault> {
+        let facts = &self.facts;
+        let wrong = |what: &str| Err(Fault::new(Code::MalformedRequest, what));
+        if self.oversized {
+            return Err(Fault::new(Code::BodyTooLarge, "The body is larger than 65536 bytes."));
+        }
+        match () {
+            () if self.head.version != Version::HTTP_11 => wrong("Send HTTP/1.1."),
+            () if facts.content_lengths > 0 && facts.transfer_encodings > 0 => wrong("Send Content-Length or Transfer-Encoding, not both."),
+            () if facts.content_lengths > 1 || facts.transfer_encodings > 1 => wrong("Send one framing header."),
+            () if facts.odd_coding => wrong("The only transfer coding taken is `chunked`."),
+            () if facts.hosts != 1 => wrong("Send exactly one Host header."),
+            () if facts.trailers => wrong("Trailers are not taken."),
+            () if facts.sloppy => wrong("End header lines with CRLF and write no space before the colon."),
+            () => Ok(()),
+        }
+    }
+
+    /// The host of this listener and the origin form of the target.
+    pub fn only_for(&self, host: Option<&str>, absolute_ok: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let wrong = |what: &str| Err(Fault::new(Code::MalformedRequest, what));
+        if let Some(authority) = self.head.uri.authority()
+            && !absolute_ok(authority.host())
+            && host != Some(authority.host())
+        {
+            return wrong("Send the target in origin form (a path).");
+        }
+        if self.head.uri.authority().is_none() && !self.head.uri.path().starts_with('/') {
+            return wrong("Send the target in origin form (a path).");
+        }
+        let sent = self.head.headers.get(http::header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+        let name = sent.rsplit_once(':').map_or(sent, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { sent });
+        match host {
+            Some(host) if !name.eq_ignore_ascii_case(host) && !absolute_ok(name) => wrong("The Host header does not name this listener."),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fault(error: NativeError) -> Fault {
+    match error.kind {
+        NativeRefusal::Signature => Fault::of(Code::WrongSignature).inside(error.text),
+        NativeRefusal::NotAllowed(detail) => Fault::new(Code::OperationNotAllowed, detail),
+        NativeRefusal::NotFound => Fault::of(Code::NotFound),
+        NativeRefusal::Malformed(detail) => Fault::new(Code::MalformedRequest, detail),
+        _ => Fault::new(Code::MalformedRequest, error.text),
+    }
+}

@@ -1,0 +1,28 @@
+//! The channel's signature over the notice's own octets. Probes are refused.
+
+use crate::{
+    app::App,
+    fault::{Code, Fault, Stop},
+    notification::{Identified, Verified},
+    stage::Stage,
+};
+
+/// Over the keys.
+pub struct Verify(pub App);
+
+impl Stage<Identified> for Verify {
+    type Out = Verified;
+
+    async fn run(&self, notice: Identified) -> Result<Verified, Stop> {
+        let received = &notice.received;
+        let channel = notice.account.channel;
+        let refuse = |why: &dyn std::fmt::Display, outcome| {
+            self.0.metrics().noticed(channel, outcome);
+            Stop::from(Fault::of(Code::WrongSignature).inside(why))
+        };
+        let signed = channel::notice::authenticate(channel, &notice.account, &received.head.headers, &received.body, received.at);
+        let signed = signed.map_err(|e| refuse(&e, "refused"))?;
+        self.0.keys().verify(&signed.key, &signed.message, &signed.signature).map_err(|e| refuse(&e, "wrong_signature"))?;
+        Ok(Verified(notice))
+    }
+}
