@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn five_minutes_and_no_more() {
         let read = Authorization::parse(GOOD).expect("lawful");
-        let at = |ms| Instant::from_millis(1_767_225_600_000 + ms);
+        let at = |ms: i64| Instant::from_millis(1_767_225_600_000 + ms);
         assert!(read.is_fresh(at(300_000)) && read.is_fresh(at(-300_000)));
         assert!(!read.is_fresh(at(300_001)) && !read.is_fresh(at(-300_001)));
     }

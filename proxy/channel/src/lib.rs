@@ -1,1 +1,141 @@
-//! channel
+//! The wire language of the licensed channels, and nothing else: no I/O, no keys, no clock (design.md section
+//! 2).
+//!
+//! Facts and opened texts go in; wire octets, the message to sign and the name of the key come out. Octets of
+//! answers and notices go in; facts come out. Statements about the channels are those of `channels.md`, cited
+//! by section.
+
+mod account;
+mod alipay;
+mod answer;
+pub mod dialect;
+mod draft;
+pub mod form;
+pub mod keys;
+pub mod native;
+pub mod notice;
+mod shape;
+pub mod strict_json;
+mod times;
+mod wechat;
+
+pub use account::{Account, Stamp};
+pub use answer::{
+    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, SealedCertificate, Signed,
+};
+pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
+
+use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
+use vault::{Buyer, Text};
+
+/// Places an order (channels.md 1.2, 1.3, 3.1).
+pub fn create(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
+        Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
+    }
+}
+
+/// Asks for an order.
+pub fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::query(account, stamp, number),
+        Channel::Alipay => alipay::compose::query(account, stamp, number),
+    }
+}
+
+/// Closes an unpaid order.
+pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::close(account, stamp, number),
+        Channel::Alipay => alipay::compose::close(account, stamp, number),
+    }
+}
+
+/// Pays back.
+pub fn refund(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RefundFacts<'_>,
+    reason: Option<&Text>,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::refund(account, stamp, facts, reason),
+        Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
+    }
+}
+
+/// Asks for a refund.
+pub fn refund_query(
+    account: &Account,
+    stamp: &Stamp,
+    number: &ChannelNo,
+    refund: &ChannelNo,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::refund_query(account, stamp, refund),
+        Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
+    }
+}
+
+/// Fetches the channel's certificates (WeChat, channels.md 1.7).
+pub fn certificates(account: &Account, stamp: &Stamp) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::compose::certificates(account, stamp),
+        Channel::Alipay => Err(ComposeError::NotOffered),
+    }
+}
+
+/// What the wallet's page needs to call the payment up; `None` where a code is shown instead (channels.md
+/// 1.10).
+pub fn call_up(account: &Account, stamp: &Stamp, reach: &Reach) -> Option<CallUp> {
+    match reach {
+        Reach::Code(_) => None,
+        Reach::Prepay(prepay_id) => wechat::compose::call_up(account, stamp, prepay_id).map(CallUp::ToSign),
+        Reach::Cashier(trade_no) => Some(CallUp::Ready(serde_json::json!({ "tradeNO": trade_no.as_str() }))),
+    }
+}
+
+/// True if the channel takes this as an order's number (channels.md 1.3; Alipay's own pages for
+/// `out_trade_no`).
+pub fn number_fits(channel: Channel, number: &str) -> bool {
+    match channel {
+        Channel::Wechat => wechat::compose::number_fits(number),
+        Channel::Alipay => alipay::compose::number_fits(number),
+    }
+}
+
+/// What must verify before an answer counts, or that none need be there.
+pub fn authenticate_answer(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    headers: &http::HeaderMap,
+    body: &[u8],
+    now: Instant,
+) -> Result<Authentic, Unclear> {
+    match account.channel {
+        Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
+        Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
+    }
+}
+
+/// What an answer says. Answers of the kinds that may come unsigned yield only [`Answer::Failed`] and
+/// [`Answer::Unclear`], and never a class that proves closure.
+pub fn read_answer(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    status: u16,
+    body: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
+        Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
+    }
+}

@@ -1,0 +1,147 @@
+//! Parameters and `biz_content` fields that are carried (channels.md 3.1). Whatever could pay, hold back or
+//! split money for somebody else is not here (`royalty_info`, `settle_info`, `sub_merchant`), nor is any
+//! payment code (class C3).
+
+use crate::shape::{
+    Field,
+    Shape::{self, Count, Free, List, Object, One, Word, Yuan},
+};
+
+/// Public parameters (channels.md 3.1), and the official SDK's own mark. Encrypted content cannot be read, so
+/// it cannot be carried.
+pub(crate) const PARAMETERS: [&str; 14] = [
+    "alipay_root_cert_sn",
+    "alipay_sdk",
+    "app_auth_token",
+    "app_cert_sn",
+    "app_id",
+    "biz_content",
+    "charset",
+    "format",
+    "method",
+    "notify_url",
+    "sign",
+    "sign_type",
+    "timestamp",
+    "version",
+];
+
+/// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
+/// takes no part in the signature (channels.md 3.1).
+pub(crate) const EMPTY: [&str; 6] = [
+    "auth_token",
+    "encrypt_type",
+    "prod_code",
+    "return_url",
+    "terminal_info",
+    "terminal_type",
+];
+
+const GOODS: Shape = Object(&[
+    Field("goods_id", Word),
+    Field("alipay_goods_id", Word),
+    Field("goods_name", Free("goods_detail")),
+    Field("quantity", Count),
+    Field("price", Count),
+    Field("goods_category", Word),
+    Field("categories_tree", Word),
+    Field("body", Free("goods_detail")),
+    Field("show_url", Word),
+]);
+
+const EXTEND: Shape = Object(&[
+    Field("sys_service_provider_id", Word),
+    Field("hb_fq_num", Word),
+    Field("hb_fq_seller_percent", Word),
+    Field("industry_reflux_info", Free("industry_reflux_info")),
+    Field("card_type", Word),
+]);
+
+macro_rules! create {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            Field("out_trade_no", Word),
+            Field("total_amount", Yuan),
+            Field("subject", Free("subject")),
+            Field("body", Free("body")),
+            Field("passback_params", Free("passback_params")),
+            Field("seller_id", Word),
+            Field("goods_detail", List(&GOODS)),
+            Field("extend_params", EXTEND),
+            Field("discountable_amount", Count),
+            Field("undiscountable_amount", Count),
+            Field("merchant_order_no", Word),
+            Field("store_id", Word),
+            Field("alipay_store_id", Word),
+            Field("operator_id", Word),
+            Field("terminal_id", Word),
+            Field("timeout_express", Word),
+            Field("time_expire", Word),
+            Field("query_options", List(&Word)),
+        ]
+    };
+}
+
+const PRECREATE: &[Field] = create![
+    Field("product_code", One(&["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"])),
+    Field("qr_code_timeout_express", Word),
+    Field("disable_pay_channels", Word),
+    Field("enable_pay_channels", Word),
+];
+
+const CREATE: &[Field] = create![
+    Field("product_code", One(&["JSAPI_PAY"])),
+    Field("op_app_id", Word),
+    Field("buyer_id", Word),
+    Field("buyer_open_id", Word),
+    Field("op_buyer_open_id", Word),
+];
+
+const ORDER: &[Field] = &[Field("out_trade_no", Word), Field("trade_no", Word)];
+
+const QUERY: &[Field] = &[
+    Field("out_trade_no", Word),
+    Field("trade_no", Word),
+    Field("query_options", List(&Word)),
+];
+
+const CLOSE: &[Field] = &[
+    Field("out_trade_no", Word),
+    Field("trade_no", Word),
+    Field("operator_id", Word),
+];
+
+const REFUND: &[Field] = &[
+    Field("out_trade_no", Word),
+    Field("trade_no", Word),
+    Field("out_request_no", Word),
+    Field("refund_amount", Yuan),
+    Field("refund_currency", One(&["CNY"])),
+    Field("refund_reason", Free("refund_reason")),
+    Field("operator_id", Word),
+    Field("store_id", Word),
+    Field("terminal_id", Word),
+    Field("goods_detail", List(&GOODS)),
+    Field("query_options", List(&Word)),
+];
+
+const REFUND_QUERY: &[Field] = &[
+    Field("out_trade_no", Word),
+    Field("trade_no", Word),
+    Field("out_request_no", Word),
+    Field("query_options", List(&Word)),
+];
+
+/// `biz_content` fields of a call.
+pub(crate) fn fields(method: &str) -> &'static [Field] {
+    match method {
+        "alipay.trade.precreate" => PRECREATE,
+        "alipay.trade.create" => CREATE,
+        "alipay.trade.query" => QUERY,
+        "alipay.trade.close" => CLOSE,
+        "alipay.trade.refund" => REFUND,
+        "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
+        _ => ORDER,
+    }
+}

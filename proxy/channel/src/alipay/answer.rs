@@ -1,0 +1,176 @@
+//! Alipay's answers (channels.md 3.2–3.4).
+
+use super::{METHODS, codes, facts, facts::Named};
+use crate::{
+    Account, Answer, Authentic, Failure, RefundView, Signed, keys,
+    strict_json::{self, Member, Value},
+    times,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{Amount, ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
+use std::sync::Arc;
+
+/// The node that answers this operation. Only one may be there: the call's own or the front door's error.
+fn node(operation: Operation, value: &Value) -> Option<&Member> {
+    let own = METHODS.iter().filter(|method| method.1 == operation);
+    let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
+    let mut nodes = own.chain(value.member("error_response"));
+    let node = nodes.next();
+    if nodes.next().is_some() { None } else { node }
+}
+
+/// The signature covers the node's raw octets. Only the front door's `error_response` may come without.
+pub(crate) fn authenticate(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Authentic, Unclear> {
+    if status != 200 {
+        return Err(Unclear::ChannelError);
+    }
+    let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;
+    let node = node(operation, &value).ok_or(Unclear::Garbage)?;
+    let Some(signature) = value.text("sign") else {
+        let front_door = node.name == "error_response";
+        return if front_door {
+            Ok(Authentic::Unsigned)
+        } else {
+            Err(Unclear::Signature)
+        };
+    };
+    let signature = STANDARD.decode(signature).map_err(|_| Unclear::Signature)?;
+    // In certificate mode the answer names the certificate, else the registry does (channels.md 3.6).
+    let cert_sn = match account.serial {
+        Some(_) => Some(
+            value
+                .text("alipay_cert_sn")
+                .or(account.platform.as_deref())
+                .ok_or(Unclear::Signature)?,
+        ),
+        None => None,
+    };
+    let key = keys::alipay_platform(&account.account, cert_sn).map_err(|_| Unclear::Signature)?;
+    Ok(Authentic::Signed(Signed {
+        key,
+        message: body[node.span.clone()].to_vec(),
+        signature,
+    }))
+}
+
+/// Reads an answer.
+pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u8]) -> Answer {
+    if status != 200 {
+        return Answer::Unclear(Unclear::ChannelError);
+    }
+    let garbage = || Answer::Unclear(Unclear::Garbage);
+    let Ok(value) = strict_json::parse(body) else {
+        return garbage();
+    };
+    let Some(node) = node(operation, &value) else {
+        return garbage();
+    };
+    match node.value.named("code") {
+        // The front door never says that something is done.
+        Some("10000") if node.name != "error_response" => {
+            success(operation, pay_way, &node.value).unwrap_or_else(garbage)
+        }
+        Some("10000") | None => garbage(),
+        Some(code) => failed(
+            code,
+            node.value.named("sub_code").unwrap_or_default(),
+            node.name == "error_response",
+        ),
+    }
+}
+
+fn failed(code: &str, sub_code: &str, front_door: bool) -> Answer {
+    let shown = [sub_code, code].into_iter().find(|text| is_code(text));
+    let Some(shown) = shown else {
+        return Answer::Unclear(Unclear::Garbage);
+    };
+    // What comes unsigned from the front door is about the call, never about the order's end.
+    let class = match (codes::class(code, sub_code), front_door) {
+        (crate::FailureClass::AlreadyClosed | crate::FailureClass::AlreadyPaid, true) => {
+            crate::FailureClass::Unknown
+        }
+        (class, _) => class,
+    };
+    Answer::Failed(Failure {
+        code: Arc::from(shown),
+        class,
+    })
+}
+
+/// A code is a short word; anything else could be somebody's data.
+fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len())
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+}
+
+fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer> {
+    match operation {
+        Operation::Create => placed(pay_way, node).map(Answer::Placed),
+        Operation::Query => facts::order(node, "send_pay_date").map(Answer::State),
+        Operation::Close => Some(Answer::Closed),
+        Operation::Refund => refund(node).map(Answer::Refund),
+        Operation::RefundQuery => refund_query(node).map(Answer::Refund),
+        Operation::Certificates => None,
+    }
+}
+
+fn placed(pay_way: PayWay, node: &Value) -> Option<Reach> {
+    match pay_way {
+        PayWay::Qr => node.named("qr_code").map(|code| Reach::Code(Arc::from(code))),
+        PayWay::Jsapi => node
+            .named("trade_no")
+            .and_then(|no| TradeNo::new(no).ok())
+            .map(Reach::Cashier),
+        PayWay::Native => None,
+    }
+}
+
+/// `fund_change` says whether money moved by this very call; without it a query must tell. `refund_fee` is
+/// the sum of all refunds so far, so it is not this refund's amount.
+fn refund(node: &Value) -> Option<RefundView> {
+    let order = ChannelNo::new(node.named("out_trade_no")?).ok()?;
+    let number = node
+        .named("out_request_no")
+        .map(ChannelNo::new)
+        .transpose()
+        .ok()?;
+    let moved = node.named("fund_change") == Some("Y");
+    Some(RefundView {
+        number: number.unwrap_or_else(|| order.clone()),
+        order: Some(order),
+        state: if moved {
+            RefundState::Succeeded
+        } else {
+            RefundState::Processing
+        },
+        amount: None,
+        trade_no: node.named("trade_no").and_then(|no| TradeNo::new(no).ok()),
+        refunded_at: node.named("gmt_refund_pay").and_then(times::china),
+    })
+}
+
+/// Only `REFUND_SUCCESS` is a word of success; anything else is asked again (channels.md 3.1).
+fn refund_query(node: &Value) -> Option<RefundView> {
+    let done = node.named("refund_status") == Some("REFUND_SUCCESS");
+    Some(RefundView {
+        order: node.named("out_trade_no").map(ChannelNo::new).transpose().ok()?,
+        number: ChannelNo::new(node.named("out_request_no")?).ok()?,
+        state: if done {
+            RefundState::Succeeded
+        } else {
+            RefundState::Processing
+        },
+        amount: node
+            .named("refund_amount")
+            .and_then(|yuan| Amount::parse_yuan(yuan).ok()),
+        trade_no: node.named("trade_no").and_then(|no| TradeNo::new(no).ok()),
+        refunded_at: node.named("gmt_refund_pay").and_then(times::china),
+    })
+}

@@ -1,0 +1,265 @@
+//! Requests to Alipay (channels.md 3.1): POST, everything in one form, `biz_content` in alphabetical order.
+
+use crate::{
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
+    draft::{Parameter, Place},
+    form, keys, strict_json, times,
+};
+use domain::{ChannelNo, PayWay};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use vault::{Buyer, PayerField, Text};
+use zeroize::Zeroizing;
+
+/// Up to 64 letters, digits and `_` [unverified in channels.md; Alipay's own pages].
+pub(crate) fn number_fits(number: &str) -> bool {
+    (1..=64).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buyer_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buyer_open_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goods_detail: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op_app_id: Option<&'a str>,
+    out_trade_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passback_params: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product_code: Option<&'static str>,
+    seller_id: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminal_id: Option<&'a str>,
+    time_expire: String,
+    total_amount: String,
+}
+
+#[derive(Serialize)]
+struct OneOrder<'a> {
+    out_trade_no: &'a str,
+}
+
+#[derive(Serialize)]
+struct Refund<'a> {
+    out_request_no: &'a str,
+    out_trade_no: &'a str,
+    refund_amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RefundQuery<'a> {
+    out_request_no: &'a str,
+    out_trade_no: &'a str,
+    query_options: [&'static str; 1],
+}
+
+/// Precreates (a code) or creates (the in-app cashier). The seller is always named: it is the merchant
+/// itself.
+pub(crate) fn create(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    let in_app = match facts.pay_way {
+        PayWay::Qr => false,
+        PayWay::Jsapi => true,
+        PayWay::Native => return Err(ComposeError::NotOffered),
+    };
+    let [buyer_id, buyer_open_id] = if in_app { payer(buyer)? } else { [None, None] };
+    let attach = buyer
+        .attach
+        .as_ref()
+        .map(Text::expose)
+        .filter(|text| !text.is_empty())
+        .map(escaped);
+    let order = Order {
+        buyer_id,
+        buyer_open_id,
+        goods_detail: buyer.detail.as_ref().map(goods).transpose()?,
+        op_app_id: in_app.then(|| account.account.as_str()),
+        out_trade_no: facts.number.as_str(),
+        passback_params: attach.as_ref().map(|text| text.as_str()),
+        product_code: in_app.then_some("JSAPI_PAY"),
+        seller_id: account.payee.as_str(),
+        subject: buyer.description.expose(),
+        terminal_id: facts
+            .terminal
+            .map(|t| t.as_str())
+            .or(buyer.device_id.as_ref().map(Text::expose)),
+        time_expire: times::to_china(facts.expires),
+        total_amount: facts.amount.to_yuan(),
+    };
+    let method = if in_app {
+        "alipay.trade.create"
+    } else {
+        "alipay.trade.precreate"
+    };
+    draft(account, stamp, method, true, &order)
+}
+
+fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
+    let payer = buyer
+        .payer
+        .as_ref()
+        .map(|payer| (payer.field, payer.value.expose()));
+    match payer {
+        Some((PayerField::BuyerId, value)) => Ok([Some(value), None]),
+        Some((PayerField::BuyerOpenId, value)) => Ok([None, Some(value)]),
+        Some((PayerField::Openid, _)) | None => {
+            Err(ComposeError::Missing("payer.buyer_id or payer.buyer_open_id"))
+        }
+    }
+}
+
+/// `passback_params` travels percent-encoded [unverified]; [`super::facts`] undoes it.
+fn escaped(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())
+}
+
+/// Goods detail goes on as it was written, once it is known to be one lawful JSON list.
+fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
+    let value =
+        strict_json::parse(text.expose().as_bytes()).map_err(|e| ComposeError::Detail(e.to_string()))?;
+    if !matches!(value, strict_json::Value::List(_)) {
+        return Err(ComposeError::Detail("it must be a list".into()));
+    }
+    serde_json::from_str(text.expose()).map_err(|_| ComposeError::Detail("it must be a list".into()))
+}
+
+/// Asks for an order.
+pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    draft(
+        account,
+        stamp,
+        "alipay.trade.query",
+        false,
+        &OneOrder {
+            out_trade_no: number.as_str(),
+        },
+    )
+}
+
+/// Closes an unpaid order.
+pub(crate) fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    draft(
+        account,
+        stamp,
+        "alipay.trade.close",
+        false,
+        &OneOrder {
+            out_trade_no: number.as_str(),
+        },
+    )
+}
+
+/// Pays back; the same `out_request_no` is the same refund.
+pub(crate) fn refund(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RefundFacts<'_>,
+    reason: Option<&Text>,
+) -> Result<Draft, ComposeError> {
+    let refund = Refund {
+        out_request_no: facts.refund.as_str(),
+        out_trade_no: facts.number.as_str(),
+        refund_amount: facts.amount.to_yuan(),
+        refund_reason: reason.map(Text::expose).filter(|text| !text.is_empty()),
+    };
+    draft(account, stamp, "alipay.trade.refund", false, &refund)
+}
+
+/// Asks for a refund, with the time at which the money went back.
+pub(crate) fn refund_query(
+    account: &Account,
+    stamp: &Stamp,
+    number: &ChannelNo,
+    refund: &ChannelNo,
+) -> Result<Draft, ComposeError> {
+    let query = RefundQuery {
+        out_request_no: refund.as_str(),
+        out_trade_no: number.as_str(),
+        query_options: ["gmt_refund_pay"],
+    };
+    draft(account, stamp, "alipay.trade.fastpay.refund.query", false, &query)
+}
+
+fn draft(
+    account: &Account,
+    stamp: &Stamp,
+    method: &str,
+    notify: bool,
+    content: &impl Serialize,
+) -> Result<Draft, ComposeError> {
+    let parameters = parameters(account, stamp, method, notify, biz_content(content)?);
+    let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let message = form::join(&pairs);
+    let request = Request {
+        method: "POST".into(),
+        target: "/gateway.do".into(),
+        headers: vec![
+            ("Accept".into(), "application/json".into()),
+            ("User-Agent".into(), "guandao/0.1".into()),
+            (
+                "Content-Type".into(),
+                "application/x-www-form-urlencoded;charset=utf-8".into(),
+            ),
+        ],
+        body: Zeroizing::default(),
+    };
+    let key = keys::alipay_app(&account.account)?;
+    Ok(Draft {
+        message,
+        key,
+        place: Place::Form { request, parameters },
+    })
+}
+
+fn biz_content(content: &impl Serialize) -> Result<Zeroizing<String>, ComposeError> {
+    let mut octets = Zeroizing::new(Vec::with_capacity(2048));
+    serde_json::to_writer(&mut *octets, content).map_err(|_| ComposeError::Write)?;
+    let text = String::from_utf8(std::mem::take(&mut *octets)).map_err(|_| ComposeError::Write)?;
+    Ok(Zeroizing::new(text))
+}
+
+/// Public parameters and `biz_content`, sorted, none empty (channels.md 3.1, 3.6).
+fn parameters(
+    account: &Account,
+    stamp: &Stamp,
+    method: &str,
+    notify: bool,
+    content: Zeroizing<String>,
+) -> Vec<Parameter> {
+    let text = |text: &str| Zeroizing::new(text.to_owned());
+    let mut parameters: Vec<Parameter> = vec![
+        ("app_id", text(account.account.as_str())),
+        ("biz_content", content),
+        ("charset", text("utf-8")),
+        ("format", text("JSON")),
+        ("method", text(method)),
+        ("sign_type", text("RSA2")),
+        ("timestamp", Zeroizing::new(times::to_china(stamp.at))),
+        ("version", text("1.0")),
+    ];
+    if notify {
+        parameters.push(("notify_url", text(&account.notify_url)));
+    }
+    parameters.extend(account.serial.as_deref().map(|sn| ("app_cert_sn", text(sn))));
+    parameters.extend(
+        account
+            .root_sn
+            .as_deref()
+            .map(|sn| ("alipay_root_cert_sn", text(sn))),
+    );
+    parameters.retain(|(_, value)| !value.is_empty());
+    parameters.sort_by_key(|(name, _)| *name);
+    parameters
+}

@@ -1,0 +1,22 @@
+//! Alipay 支付宝, gateway v2 (channels.md section 3).
+
+mod allowed;
+pub(crate) mod answer;
+pub(crate) mod codes;
+pub(crate) mod compose;
+pub(crate) mod dialect;
+mod facts;
+pub(crate) mod native;
+pub(crate) mod notice;
+
+use domain::{Operation, PayWay};
+
+/// The calls that are carried (channels.md 3.1).
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 6] = [
+    ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
+    ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
+    ("alipay.trade.query", Operation::Query, None),
+    ("alipay.trade.close", Operation::Close, None),
+    ("alipay.trade.refund", Operation::Refund, None),
+    ("alipay.trade.fastpay.refund.query", Operation::RefundQuery, None),
+];

@@ -1,0 +1,253 @@
+//! A native Alipay request (channels.md 3.1), read for pass-through.
+
+use super::{METHODS, allowed};
+use crate::{
+    form::Form,
+    keys,
+    native::{Native, NativeError, Proof, require_content_type},
+    shape::{self, Texts},
+    strict_json::{self, Value, shown},
+    times,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use http::HeaderMap;
+use vault::{Payer, PayerField, Text};
+
+type Method = (&'static str, Operation, Option<PayWay>);
+
+/// Reads method, target, headers and body. Query and body are one set of parameters; none may stand in both.
+pub(crate) fn read(
+    method: &str,
+    target: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Native, NativeError> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if path != "/gateway.do" || !matches!(method, "GET" | "POST") {
+        return Err(NativeError::not_allowed("this method and path are not carried"));
+    }
+    let form = |e| NativeError::malformed(format!("form: {e}"));
+    let mut parameters = Form::parse(query.as_bytes()).map_err(form)?;
+    if method == "POST" && !body.is_empty() {
+        require_content_type(headers, "application/x-www-form-urlencoded")?;
+        parameters.read(body).map_err(form)?;
+    }
+    let called = called(&parameters)?;
+    let native = common(&parameters).and_then(|()| call(called, &parameters));
+    native.map_err(|error| NativeError {
+        method_name: Some(called.0),
+        ..error
+    })
+}
+
+/// Which call. Asked first, so that refusals can name it.
+fn called(parameters: &Form) -> Result<Method, NativeError> {
+    let name = parameters
+        .get("method")
+        .ok_or_else(|| NativeError::malformed("method is missing"))?;
+    let found = METHODS.into_iter().find(|known| known.0 == name);
+    found.ok_or_else(|| NativeError::not_allowed("this method is not carried"))
+}
+
+/// Public parameters: known ones only, and no second way to read or sign them.
+fn common(parameters: &Form) -> Result<(), NativeError> {
+    let carried = |(name, value): &(&str, &str)| {
+        allowed::PARAMETERS.contains(name) || value.is_empty() && allowed::EMPTY.contains(name)
+    };
+    if let Some((name, _)) = parameters.iter().find(|parameter| !carried(parameter)) {
+        return Err(NativeError::not_allowed(format!(
+            "parameter {} is not carried",
+            shown(name)
+        )));
+    }
+    let fixed = |name: &str, wanted: &str, absent: bool| match parameters.get(name) {
+        Some(value) if value.eq_ignore_ascii_case(wanted) => Ok(()),
+        None if absent => Ok(()),
+        _ => Err(NativeError::malformed(format!("{name} must be {wanted}"))),
+    };
+    fixed("format", "JSON", true)?;
+    fixed("charset", "utf-8", false)?;
+    fixed("version", "1.0", false)?;
+    // Exactly so: the parameter is part of what is signed.
+    match parameters.get("sign_type") {
+        Some("RSA2") => Ok(()),
+        _ => Err(NativeError::signature("sign_type must be RSA2")),
+    }
+}
+
+fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
+    let (method, operation, pay_way) = called;
+    let account = parameters.get("app_id").and_then(|id| AccountNo::new(id).ok());
+    let account = account.ok_or_else(|| NativeError::malformed("app_id is missing or no account"))?;
+    let content = parameters
+        .get("biz_content")
+        .ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
+    let content = strict_json::parse(content.as_bytes());
+    let content = content.map_err(|e| NativeError::malformed(format!("biz_content: {e}")))?;
+    let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
+    let proof = proof(&account, parameters)?;
+    let said = Said {
+        content: &content,
+        signed_at: proof.signed_at,
+    };
+    let mut native = said.order(operation, account, proof, texts)?;
+    native.pay_way = pay_way;
+    native.method_name = Some(method);
+    native.notify_url = parameters.get("notify_url").map(str::to_owned);
+    native.app_auth_token = parameters.get("app_auth_token").map(Text::from);
+    match operation {
+        Operation::Create => said.create(pay_way, &mut native)?,
+        Operation::Refund => said.refund(&mut native)?,
+        Operation::RefundQuery => said.refund_number(&mut native)?,
+        Operation::Query | Operation::Close | Operation::Certificates => {}
+    }
+    Ok(native)
+}
+
+/// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
+fn proof(account: &AccountNo, parameters: &Form) -> Result<Proof, NativeError> {
+    let wrong = |name: &str| NativeError::signature(format!("{name} is missing or not as documented"));
+    let signature = parameters.get("sign").and_then(|sign| STANDARD.decode(sign).ok());
+    let signed_at = parameters.get("timestamp").and_then(times::china);
+    let message = std::mem::take(&mut *parameters.string_to_sign(|n, v| n != "sign" && !v.is_empty()));
+    Ok(Proof {
+        key: keys::alipay_app_public(account).map_err(|e| NativeError::signature(e.to_string()))?,
+        message,
+        signature: signature.ok_or_else(|| wrong("sign"))?,
+        signed_at: signed_at.ok_or_else(|| wrong("timestamp"))?,
+        nonce: None,
+    })
+}
+
+/// What `biz_content` says.
+struct Said<'a> {
+    content: &'a Value,
+    signed_at: Instant,
+}
+
+impl Said<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.content.text(name).filter(|text| !text.is_empty())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<ChannelNo>, NativeError> {
+        let number = self.text(name).map(ChannelNo::new).transpose();
+        number.map_err(|e| NativeError::malformed(format!("biz_content.{name}: {e}")))
+    }
+
+    fn yuan(&self, name: &str) -> Result<Amount, NativeError> {
+        let amount = self.content.get(name).and_then(shape::yuan);
+        amount.ok_or_else(|| missing(name))
+    }
+
+    fn order(
+        &self,
+        operation: Operation,
+        account: AccountNo,
+        proof: Proof,
+        texts: Texts,
+    ) -> Result<Native, NativeError> {
+        let wrong = |name: &str| NativeError::malformed(format!("biz_content.{name} is not lawful"));
+        let number = self.number("out_trade_no")?;
+        let trade_no = self
+            .text("trade_no")
+            .map(TradeNo::new)
+            .transpose()
+            .map_err(|_| wrong("trade_no"))?;
+        if number.is_none() && trade_no.is_none() {
+            return Err(missing("out_trade_no"));
+        }
+        let payee = self
+            .text("seller_id")
+            .map(PayeeNo::new)
+            .transpose()
+            .map_err(|_| wrong("seller_id"))?;
+        Ok(Native {
+            channel: Channel::Alipay,
+            operation,
+            pay_way: None,
+            account,
+            payee,
+            number,
+            trade_no,
+            refund: None,
+            amount: None,
+            total: None,
+            expires: None,
+            notify_url: None,
+            payer: None,
+            texts,
+            proof,
+            app_auth_token: None,
+            method_name: None,
+        })
+    }
+
+    fn create(&self, pay_way: Option<PayWay>, native: &mut Native) -> Result<(), NativeError> {
+        native.amount = Some(self.yuan("total_amount")?);
+        self.text("subject").ok_or_else(|| missing("subject"))?;
+        native.expires = self.expires()?;
+        if pay_way == Some(PayWay::Jsapi) {
+            let names = [
+                ("buyer_id", PayerField::BuyerId),
+                ("buyer_open_id", PayerField::BuyerOpenId),
+            ];
+            let payer = names
+                .into_iter()
+                .find_map(|(name, field)| self.text(name).map(|value| (field, value)));
+            let (field, value) = payer.ok_or_else(|| missing("buyer_id"))?;
+            native.payer = Some(Payer {
+                field,
+                value: Text::from(value),
+            });
+        }
+        Ok(())
+    }
+
+    /// `time_expire`, else `timeout_express` counted from the signature.
+    fn expires(&self) -> Result<Option<Instant>, NativeError> {
+        let wrong = |name: &str| NativeError::malformed(format!("biz_content.{name} is not a lawful time"));
+        match (self.text("time_expire"), self.text("timeout_express")) {
+            (Some(text), _) => times::china(text).map(Some).ok_or_else(|| wrong("time_expire")),
+            (None, Some(text)) => self.after(text).map(Some).ok_or_else(|| wrong("timeout_express")),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// `90m`, `2h`, `15d`; `1c` is the end of the day.
+    fn after(&self, text: &str) -> Option<Instant> {
+        if text == "1c" {
+            return Some(self.signed_at.day().start().plus_millis(86_400_000));
+        }
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let minutes = match unit {
+            "m" => 1,
+            "h" => 60,
+            "d" => 24 * 60,
+            _ => return None,
+        };
+        let lawful = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let count: i64 = digits.parse().ok().filter(|_| lawful)?;
+        Some(self.signed_at.plus_millis(count * minutes * 60_000))
+    }
+
+    fn refund(&self, native: &mut Native) -> Result<(), NativeError> {
+        native.amount = Some(self.yuan("refund_amount")?);
+        self.refund_number(native)
+    }
+
+    /// Without `out_request_no` the refund goes by the order's own number [unverified; Alipay's own pages].
+    fn refund_number(&self, native: &mut Native) -> Result<(), NativeError> {
+        native.refund = self.number("out_request_no")?.or_else(|| native.number.clone());
+        if native.refund.is_some() {
+            Ok(())
+        } else {
+            Err(missing("out_request_no"))
+        }
+    }
+}
+
+fn missing(name: &str) -> NativeError {
+    NativeError::malformed(format!("biz_content.{name} is missing"))
+}

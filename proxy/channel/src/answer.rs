@@ -1,0 +1,140 @@
+//! What a channel said to a request.
+
+use domain::{
+    AccountNo, Amount, ChannelNo, Instant, KeyRef, PaidFacts, PayeeNo, Reach, RefundState, TradeNo, Unclear,
+};
+use std::sync::Arc;
+use vault::{Payer, Text};
+
+/// What must verify before a message counts.
+pub struct Signed {
+    /// The channel's public key.
+    pub key: KeyRef,
+    /// The octets that were signed.
+    pub message: Vec<u8>,
+    /// The raw signature.
+    pub signature: Vec<u8>,
+}
+
+/// Whether an answer carries a signature.
+pub enum Authentic {
+    /// It does; verify it.
+    Signed(Signed),
+    /// It does not and need not: an error of the channel's front door (channels.md 1.5, 3.2). It proves
+    /// neither payment nor closure nor success.
+    Unsigned,
+}
+
+/// A channel's answer.
+pub enum Answer {
+    /// The order is placed.
+    Placed(Reach),
+    /// State of an order.
+    State(OrderView),
+    /// The order is closed.
+    Closed,
+    /// State of a refund.
+    Refund(RefundView),
+    /// Platform certificates, sealed under the APIv3 key (channels.md 1.7).
+    Certificates(Vec<SealedCertificate>),
+    /// The channel refused.
+    Failed(Failure),
+    /// Nobody knows.
+    Unclear(Unclear),
+}
+
+/// A refusal in the channel's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The channel's code.
+    pub code: Arc<str>,
+    /// What it means.
+    pub class: FailureClass,
+}
+
+/// What a refusal means (channels.md 1.11, 3.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FailureClass {
+    /// The same request will always be refused.
+    Final,
+    /// No such order or refund.
+    NotFound,
+    /// The order is paid.
+    AlreadyPaid,
+    /// The order is closed.
+    AlreadyClosed,
+    /// The number was used with other parameters.
+    Changed,
+    /// Later and slower.
+    Busy,
+    /// The channel does not know; ask.
+    Unknown,
+    /// The account, its keys or its rights are not as they must be.
+    Setup,
+    /// The payee's balance does not suffice.
+    PayeeFunds,
+}
+
+/// State of an order at its channel.
+pub struct OrderView {
+    /// The order's number there.
+    pub number: ChannelNo,
+    /// State.
+    pub state: ChannelState,
+    /// Account, where the channel names it.
+    pub account: Option<AccountNo>,
+    /// Payee, where the channel names it.
+    pub payee: Option<PayeeNo>,
+    /// Who paid.
+    pub payer: Option<Payer>,
+    /// Free text that came back.
+    pub attach: Option<Text>,
+}
+
+/// State of an order in one word for all channels (channels.md 1.11, 3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelState {
+    /// Nobody paid yet.
+    NotPaid,
+    /// The payer is at it.
+    Paying,
+    /// Paid.
+    Paid(PaidFacts),
+    /// Closed, never paid.
+    Closed,
+    /// Paid and refunded, in part or in full: look at the refunds.
+    Refunded(PaidFacts),
+}
+
+/// State of a refund at its channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundView {
+    /// The order's number there.
+    pub order: Option<ChannelNo>,
+    /// The refund's number there. Alipay's answer to a refund does not repeat it (channels.md 3.1); then this
+    /// is the order's number, and the request tells which refund was meant.
+    pub number: ChannelNo,
+    /// State.
+    pub state: RefundState,
+    /// Fen, where the channel states this refund's own amount and not a sum.
+    pub amount: Option<Amount>,
+    /// The channel's number of it.
+    pub trade_no: Option<TradeNo>,
+    /// When the money went back.
+    pub refunded_at: Option<Instant>,
+}
+
+/// A platform certificate, sealed under the APIv3 key (channels.md 1.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCertificate {
+    /// Serial, hex upper case.
+    pub serial: String,
+    /// Nonce of the seal.
+    pub nonce: Vec<u8>,
+    /// Associated data of the seal.
+    pub associated_data: Vec<u8>,
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+    /// It counts no longer after this.
+    pub expires: Instant,
+}

@@ -1,0 +1,66 @@
+//! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
+//! or imitate a channel's key (design.md section 3).
+
+use crate::{alipay, wechat};
+use domain::Channel;
+
+/// A whole reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// Why a native request is not carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NativeRefusal {
+    /// Not what the channel's documents say; the detail names a path or position.
+    Malformed(String),
+    /// The signature, its time or its key is not accepted.
+    Signature,
+    /// Too often.
+    Frequency,
+    /// We do not carry this.
+    NotAllowed(String),
+    /// Policy refuses the order.
+    RuleLimit(String),
+    /// The number was used with other parameters.
+    Changed,
+    /// The order is paid already.
+    OrderPaid,
+    /// The order is closed already.
+    OrderClosed,
+    /// No such order of this merchant.
+    NotFound,
+    /// The outcome is unknown; the caller must query.
+    Unknown,
+}
+
+/// Acknowledges a notice (channels.md 1.6, 3.5).
+pub fn ack(channel: Channel) -> Reply {
+    match channel {
+        Channel::Wechat => wechat::dialect::ack(),
+        Channel::Alipay => alipay::dialect::ack(),
+    }
+}
+
+/// Refuses a notice so that it comes again (channels.md 1.6, 3.5). `why` is a fixed text.
+pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
+    match channel {
+        Channel::Wechat => wechat::dialect::refuse_notice(why),
+        Channel::Alipay => alipay::dialect::refuse_notice(),
+    }
+}
+
+/// Refuses a native request. `method_of_call` is kept for channels that name errors by method; Alipay's front
+/// door answers `error_response` whatever was called (channels.md 3.2).
+pub fn refuse_native(channel: Channel, method_of_call: Option<&str>, kind: NativeRefusal) -> Reply {
+    match channel {
+        Channel::Wechat => wechat::dialect::refuse_native(kind),
+        Channel::Alipay => alipay::dialect::refuse_native(method_of_call, kind),
+    }
+}

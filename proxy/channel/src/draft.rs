@@ -1,0 +1,163 @@
+//! A request composed from facts and opened texts, not yet signed.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, TerminalNo};
+use zeroize::Zeroizing;
+
+/// Facts of a new order.
+#[derive(Clone, Debug)]
+pub struct CreateFacts<'a> {
+    /// The order's number at the channel.
+    pub number: &'a ChannelNo,
+    /// Way to pay.
+    pub pay_way: PayWay,
+    /// Fen.
+    pub amount: Amount,
+    /// When it ends at the channel.
+    pub expires: Instant,
+    /// Terminal, passed on as it is (compliance.md R22).
+    pub terminal: Option<&'a TerminalNo>,
+    /// Payment code. No channel built so far has a field for it; its limits are policy's.
+    pub code: Code,
+}
+
+/// Facts of a refund.
+#[derive(Clone, Debug)]
+pub struct RefundFacts<'a> {
+    /// The order's number at the channel.
+    pub number: &'a ChannelNo,
+    /// The refund's number at the channel.
+    pub refund: &'a ChannelNo,
+    /// Fen that go back.
+    pub amount: Amount,
+    /// Fen that were paid.
+    pub total: Amount,
+}
+
+/// Why a message cannot be composed. Names fields, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComposeError {
+    /// The registry lacks something of the account.
+    #[error("the account has no {0}")]
+    Account(&'static str),
+    /// The order lacks something that this way to pay needs.
+    #[error("this way to pay needs {0}")]
+    Missing(&'static str),
+    /// The channel does not have this way to pay or call.
+    #[error("the channel does not offer this")]
+    NotOffered,
+    /// The number does not fit the channel.
+    #[error("the channel cannot carry this number")]
+    Number,
+    /// `detail` is not the JSON that this channel takes.
+    #[error("detail is not what this channel takes: {0}")]
+    Detail(String),
+    /// A key's name cannot be made.
+    #[error(transparent)]
+    Key(#[from] NameError),
+    /// JSON could not be written.
+    #[error("the body could not be written")]
+    Write,
+}
+
+/// A request ready for the wire.
+pub struct Request {
+    /// Method.
+    pub method: String,
+    /// Raw path and query.
+    pub target: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body octets, wiped when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// A composed request that lacks its signature.
+pub struct Draft {
+    pub(crate) message: Zeroizing<Vec<u8>>,
+    pub(crate) key: KeyRef,
+    pub(crate) place: Place,
+}
+
+/// A parameter of a form; wiped when dropped.
+pub(crate) type Parameter = (&'static str, Zeroizing<String>);
+
+/// Where the signature goes.
+pub(crate) enum Place {
+    /// Into the `Authorization` header after this prefix (channels.md 1.4).
+    Header { request: Request, prefix: String },
+    /// Into the form as `sign`; parameters are sorted (channels.md 3.1).
+    Form {
+        request: Request,
+        parameters: Vec<Parameter>,
+    },
+}
+
+impl Draft {
+    /// The octets to sign.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The key to sign with.
+    pub fn key(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// Puts the raw signature octets into their place.
+    pub fn sign_with(self, signature: &[u8]) -> Request {
+        let signature = STANDARD.encode(signature);
+        match self.place {
+            Place::Header { mut request, prefix } => {
+                request.headers.push((
+                    "Authorization".into(),
+                    format!("{prefix}signature=\"{signature}\""),
+                ));
+                request
+            }
+            Place::Form {
+                mut request,
+                mut parameters,
+            } => {
+                parameters.push(("sign", Zeroizing::new(signature)));
+                parameters.sort_by_key(|(name, _)| *name);
+                request.body = crate::form::write(&parameters);
+                request
+            }
+        }
+    }
+}
+
+/// What a wallet's page needs to call up the payment (channels.md 1.10).
+pub enum CallUp {
+    /// Must be signed first (WeChat).
+    ToSign(ToSign),
+    /// Ready as it is (Alipay's in-app cashier).
+    Ready(serde_json::Value),
+}
+
+/// WeChat call-up parameters that lack `paySign`.
+pub struct ToSign {
+    pub(crate) message: Vec<u8>,
+    pub(crate) key: KeyRef,
+    pub(crate) parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ToSign {
+    /// The octets to sign.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The key to sign with.
+    pub fn key(&self) -> &KeyRef {
+        &self.key
+    }
+
+    /// The parameters with `paySign`.
+    pub fn with(mut self, signature: &[u8]) -> serde_json::Value {
+        self.parameters
+            .insert("paySign".into(), STANDARD.encode(signature).into());
+        serde_json::Value::Object(self.parameters)
+    }
+}

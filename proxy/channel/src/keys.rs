@@ -1,0 +1,55 @@
+//! Names of keys. The keys themselves live in crate `certs`; here is only what they are called.
+
+use domain::{AccountNo, KeyRef, NameError};
+
+/// Signs requests: `wechat/{mchid}/merchant`.
+pub fn wechat_merchant(mchid: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/merchant"))
+}
+
+/// Checks the signatures of a merchant's own SDK: `wechat/{mchid}/merchant-public/{serial}`.
+pub fn wechat_merchant_public(mchid: &AccountNo, serial: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/merchant-public/{}", word(serial)?))
+}
+
+/// Opens sealed resources and certificates: `wechat/{mchid}/apiv3` (channels.md 1.6, 1.7).
+pub fn wechat_apiv3(mchid: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/apiv3"))
+}
+
+/// Checks the channel's signatures: `wechat/{mchid}/platform/{serial or PUB_KEY_ID_…}` (channels.md 1.5).
+pub fn wechat_platform(mchid: &AccountNo, serial: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/platform/{}", word(serial)?))
+}
+
+/// Signs requests: `alipay/{app_id}/app`.
+pub fn alipay_app(app_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("alipay/{app_id}/app"))
+}
+
+/// Checks the signatures of a merchant's own SDK: `alipay/{app_id}/app-public`.
+pub fn alipay_app_public(app_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("alipay/{app_id}/app-public"))
+}
+
+/// Checks the channel's signatures: `alipay/{app_id}/platform`, in certificate mode
+/// `alipay/{app_id}/platform/{alipay_cert_sn}` (channels.md 3.6).
+pub fn alipay_platform(app_id: &AccountNo, cert_sn: Option<&str>) -> Result<KeyRef, NameError> {
+    match cert_sn {
+        None => KeyRef::new(format!("alipay/{app_id}/platform")),
+        Some(sn) => KeyRef::new(format!("alipay/{app_id}/platform/{}", word(sn)?)),
+    }
+}
+
+/// A serial is one word, so that it cannot reach another key's name.
+fn word(serial: &str) -> Result<&str, NameError> {
+    let ok =
+        (1..=64).contains(&serial.len()) && serial.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let wrong = NameError {
+        what: "a key's serial",
+        min: 1,
+        max: 64,
+        alphabet: "0-9 A-Z a-z _",
+    };
+    if ok { Ok(serial) } else { Err(wrong) }
+}

@@ -1,0 +1,201 @@
+//! Pass-through: a native request of a merchant's own SDK, read without mercy and never changed (design.md
+//! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
+//! in two ways is refused.
+
+use crate::{alipay, dialect::NativeRefusal, wechat};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo};
+use vault::{Payer, Text};
+
+/// What a native request says, and what proves it.
+pub struct Native {
+    /// Channel.
+    pub channel: Channel,
+    /// Operation.
+    pub operation: Operation,
+    /// Way to pay, of a create.
+    pub pay_way: Option<PayWay>,
+    /// The one account that header, path, query and body name.
+    pub account: AccountNo,
+    /// Who is to be paid, where the request says so.
+    pub payee: Option<PayeeNo>,
+    /// The order's number at the channel.
+    pub number: Option<ChannelNo>,
+    /// The channel's own number of the order, where the request uses it instead.
+    pub trade_no: Option<TradeNo>,
+    /// The refund's number at the channel.
+    pub refund: Option<ChannelNo>,
+    /// Fen: of the order, or of the refund.
+    pub amount: Option<Amount>,
+    /// Fen that were paid, as a refund states it.
+    pub total: Option<Amount>,
+    /// When the order ends.
+    pub expires: Option<Instant>,
+    /// Where the channel shall send its notices.
+    pub notify_url: Option<String>,
+    /// Who pays: only for its token.
+    pub payer: Option<Payer>,
+    /// Free texts by name: only for the pattern scan.
+    pub texts: Vec<(&'static str, Text)>,
+    /// The SDK's own signature.
+    pub proof: Proof,
+    /// Alipay's authorisation to act for another merchant.
+    pub app_auth_token: Option<Text>,
+    /// Alipay's name of the call.
+    pub method_name: Option<&'static str>,
+}
+
+/// The SDK's own signature, to be verified with the registered certificate.
+pub struct Proof {
+    /// The merchant's public key.
+    pub key: KeyRef,
+    /// The octets that were signed.
+    pub message: Vec<u8>,
+    /// The raw signature.
+    pub signature: Vec<u8>,
+    /// When the caller says it was signed.
+    pub signed_at: Instant,
+    /// The nonce, where the channel has one.
+    pub nonce: Option<String>,
+}
+
+/// Why a native request is refused. The text names paths and positions, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct NativeError {
+    /// For [`crate::dialect::refuse_native`].
+    pub kind: NativeRefusal,
+    /// For the log.
+    pub text: String,
+    /// Alipay's name of the call, once known.
+    pub method_name: Option<&'static str>,
+}
+
+impl NativeError {
+    pub(crate) fn malformed(text: impl Into<String>) -> NativeError {
+        let text = text.into();
+        NativeError {
+            kind: NativeRefusal::Malformed(text.clone()),
+            text,
+            method_name: None,
+        }
+    }
+
+    pub(crate) fn not_allowed(text: impl Into<String>) -> NativeError {
+        let text = text.into();
+        NativeError {
+            kind: NativeRefusal::NotAllowed(text.clone()),
+            text,
+            method_name: None,
+        }
+    }
+
+    pub(crate) fn signature(text: impl Into<String>) -> NativeError {
+        NativeError {
+            kind: NativeRefusal::Signature,
+            text: text.into(),
+            method_name: None,
+        }
+    }
+}
+
+/// Reads a native request. `known` says whether an account is registered with us; whose it is, and whether
+/// the payee is one of its own, is decided by the stages that follow.
+pub fn read(
+    channel: Channel,
+    known: impl Fn(&AccountNo) -> bool,
+    method: &str,
+    target: &str,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Result<Native, NativeError> {
+    refuse_tricks(method, headers, body)?;
+    let native = match channel {
+        Channel::Wechat => wechat::native::read(method, target, headers, body)?,
+        Channel::Alipay => alipay::native::read(method, target, headers, body)?,
+    };
+    if known(&native.account) {
+        Ok(native)
+    } else {
+        Err(NativeError::signature("the account is not registered here"))
+    }
+}
+
+/// End-to-end request headers that go on to the channel, lower case. `Accept-Encoding` does not: nothing is
+/// decompressed on the way back.
+pub fn forwarded_headers(channel: Channel) -> &'static [&'static str] {
+    match channel {
+        Channel::Wechat => &[
+            "accept",
+            "accept-language",
+            "authorization",
+            "content-type",
+            "user-agent",
+            "wechatpay-serial",
+        ],
+        Channel::Alipay => &["accept", "accept-language", "content-type", "user-agent"],
+    }
+}
+
+/// Answer headers that go back to the merchant, lower case.
+pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
+    match channel {
+        Channel::Wechat => &[
+            "content-type",
+            "request-id",
+            "wechatpay-nonce",
+            "wechatpay-serial",
+            "wechatpay-signature",
+            "wechatpay-signature-type",
+            "wechatpay-timestamp",
+        ],
+        Channel::Alipay => &["content-type"],
+    }
+}
+
+/// Headers by which a request could mean something else to the channel than to us.
+const TRICKS: [&str; 5] = [
+    "content-encoding",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "upgrade",
+];
+
+fn refuse_tricks(method: &str, headers: &http::HeaderMap, body: &[u8]) -> Result<(), NativeError> {
+    if let Some(trick) = TRICKS.iter().find(|name| headers.contains_key(**name)) {
+        return Err(NativeError::malformed(format!("header {trick} is not accepted")));
+    }
+    if method == "GET" && !body.is_empty() {
+        return Err(NativeError::malformed("a body on GET is not accepted"));
+    }
+    Ok(())
+}
+
+/// The one value of a header that may stand once only.
+pub(crate) fn only<'a>(headers: &'a http::HeaderMap, name: &str) -> Result<Option<&'a str>, NativeError> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(NativeError::malformed(format!("header {name} stands twice")));
+    }
+    let text = first.map(|value| value.to_str()).transpose();
+    text.map_err(|_| NativeError::malformed(format!("header {name} is not plain text")))
+}
+
+/// `Content-Type` must be this, in UTF-8 where it says.
+pub(crate) fn require_content_type(headers: &http::HeaderMap, wanted: &str) -> Result<(), NativeError> {
+    let wrong = || NativeError::malformed(format!("header content-type must be {wanted} in utf-8"));
+    let value = only(headers, "content-type")?.ok_or_else(wrong)?;
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
+    let utf8 = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        name.trim().eq_ignore_ascii_case("charset")
+            && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    };
+    if kind && parts.all(utf8) {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}

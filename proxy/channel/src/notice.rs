@@ -1,0 +1,109 @@
+//! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
+
+use crate::{Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, wechat};
+use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
+
+/// Why a notice is refused. Names fields and positions, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeError {
+    /// A header or parameter that the signature needs is missing or not as it must be.
+    #[error("{0} is missing or not as it must be")]
+    Envelope(&'static str),
+    /// More than five minutes off.
+    #[error("the timestamp is more than five minutes off")]
+    Stale,
+    /// A probe: a signature that must be refused (channels.md 1.6).
+    #[error("a signature probe")]
+    Probe,
+    /// Another account's notice.
+    #[error("the notice names another account")]
+    Account,
+    /// A key's name cannot be made.
+    #[error(transparent)]
+    Key(#[from] NameError),
+    /// Not the form it must be.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// Not the JSON it must be.
+    #[error(transparent)]
+    Json(#[from] strict_json::Error),
+    /// A field is missing or not as it must be.
+    #[error("field {0} is missing or not as it must be")]
+    Field(&'static str),
+}
+
+/// What kind of content a notice carries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Kind {
+    /// Not sealed: the notice itself is the content (Alipay).
+    #[default]
+    Open,
+    /// WeChat `TRANSACTION.SUCCESS`.
+    Transaction,
+    /// WeChat `REFUND.*`.
+    Refund,
+    /// Something that is no business of ours.
+    Other,
+}
+
+/// The sealed part of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The key that opens it.
+    pub key: KeyRef,
+    /// Nonce of the seal.
+    pub nonce: Vec<u8>,
+    /// Associated data of the seal, may be empty.
+    pub associated_data: Vec<u8>,
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+    /// What is inside.
+    pub kind: Kind,
+}
+
+/// What a notice says.
+pub enum Notice {
+    /// State of an order.
+    Order(Box<OrderView>),
+    /// State of a refund.
+    Refund {
+        /// The order's number at the channel.
+        order: ChannelNo,
+        /// The refund.
+        view: RefundView,
+        /// The order it belongs to, where the notice states that too (Alipay).
+        paid: Option<Box<OrderView>>,
+    },
+    /// Nothing of ours; acknowledge it.
+    Ignored,
+}
+
+/// What must verify before the notice counts.
+pub fn authenticate(
+    channel: Channel,
+    account: &Account,
+    headers: &http::HeaderMap,
+    body: &[u8],
+    now: Instant,
+) -> Result<Signed, NoticeError> {
+    match channel {
+        Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
+        Channel::Alipay => alipay::notice::authenticate(account, body),
+    }
+}
+
+/// The sealed part, if the channel seals (WeChat).
+pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
+    match account.channel {
+        Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
+        Channel::Alipay => Ok(None),
+    }
+}
+
+/// Reads the notice: the decrypted resource (WeChat) or the body itself (Alipay, [`Kind::Open`]).
+pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<Notice, NoticeError> {
+    match account.channel {
+        Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
+        Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
+    }
+}

@@ -1,0 +1,119 @@
+//! Allow-lists of body fields (design.md section 3): what is not listed is refused with its path.
+
+use crate::{
+    native::NativeError,
+    strict_json::{Value, join},
+};
+use domain::Amount;
+use vault::Text;
+
+/// What a field may hold.
+pub(crate) enum Shape {
+    /// A text.
+    Word,
+    /// Free text, scanned under this name (compliance.md 3.1).
+    Free(&'static str),
+    /// Fen as an integer of at least 1.
+    Fen,
+    /// Yuan with at most two decimals, at least 0.01; as a text or, since some SDKs send it so, a number.
+    Yuan,
+    /// An unsigned integer.
+    Integer,
+    /// A number or its text, as Alipay's goods lists have both.
+    Count,
+    /// `true` or `false`.
+    Bool,
+    /// `false` only: the feature would move money elsewhere.
+    Never,
+    /// One of these texts.
+    One(&'static [&'static str]),
+    /// An object of these fields.
+    Object(&'static [Field]),
+    /// A list of one shape.
+    List(&'static Shape),
+}
+
+/// A field that is allowed: its name and what it may hold.
+pub(crate) struct Field(pub(crate) &'static str, pub(crate) Shape);
+
+/// Free texts found on the way.
+pub(crate) type Texts = Vec<(&'static str, Text)>;
+
+/// Checks an object against an allow-list and gathers its free texts. `path` names it in errors.
+pub(crate) fn check(value: &Value, fields: &[Field], path: &str) -> Result<Texts, NativeError> {
+    let mut texts = Vec::new();
+    object(value, fields, path, &mut texts)?;
+    Ok(texts)
+}
+
+fn object(value: &Value, fields: &[Field], path: &str, texts: &mut Texts) -> Result<(), NativeError> {
+    let Value::Object(members) = value else {
+        return Err(wrong(path, "an object"));
+    };
+    for member in members {
+        let path = join(path, &member.name);
+        match fields.iter().find(|field| field.0 == member.name) {
+            Some(Field(_, shape)) => fits(&member.value, shape, &path, texts)?,
+            None => return Err(NativeError::not_allowed(format!("field {path} is not carried"))),
+        }
+    }
+    Ok(())
+}
+
+fn fits(value: &Value, shape: &Shape, path: &str, texts: &mut Texts) -> Result<(), NativeError> {
+    let ok = |yes, wanted| if yes { Ok(()) } else { Err(wrong(path, wanted)) };
+    match (shape, value) {
+        (Shape::Free(name), Value::Text(text)) => {
+            texts.push((name, Text::from(text.as_str())));
+            Ok(())
+        }
+        (Shape::Word, _) => ok(matches!(value, Value::Text(_)), "a text"),
+        (Shape::Free(_), _) => ok(false, "a text"),
+        (Shape::Fen, _) => ok(fen(value).is_some(), "integer fen of at least 1"),
+        (Shape::Yuan, _) => ok(
+            yuan(value).is_some(),
+            "yuan of at least 0.01 with at most two decimals",
+        ),
+        (Shape::Integer, _) => ok(matches!(value, Value::Integer(_)), "an unsigned integer"),
+        (Shape::Count, _) => ok(
+            matches!(value, Value::Integer(_) | Value::Number(_) | Value::Text(_)),
+            "a number or a text",
+        ),
+        (Shape::Bool, _) => ok(matches!(value, Value::Bool(_)), "true or false"),
+        (Shape::Never, _) => ok(matches!(value, Value::Bool(false)), "false"),
+        (Shape::One(words), Value::Text(text)) => {
+            ok(words.contains(&text.as_str()), "one of its lawful words")
+        }
+        (Shape::One(_), _) => ok(false, "a text"),
+        (Shape::Object(fields), _) => object(value, fields, path, texts),
+        (Shape::List(shape), Value::List(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(place, item)| fits(item, shape, &format!("{path}[{place}]"), texts)),
+        (Shape::List(_), _) => ok(false, "a list"),
+    }
+}
+
+fn wrong(path: &str, wanted: &str) -> NativeError {
+    let path = if path.is_empty() { "the body" } else { path };
+    NativeError::malformed(format!("{path} must be {wanted}"))
+}
+
+/// Integer fen of at least 1.
+pub(crate) fn fen(value: &Value) -> Option<Amount> {
+    match value {
+        Value::Integer(fen) => Some(Amount::from_fen(*fen)).filter(|a| !a.is_zero() && *a <= Amount::MAX),
+        _ => None,
+    }
+}
+
+/// Yuan of at least 0.01, from a text or the literal digits of a number; never by way of a float.
+pub(crate) fn yuan(value: &Value) -> Option<Amount> {
+    let amount = match value {
+        Value::Text(text) => Amount::parse_yuan(text).ok(),
+        Value::Number(text) => Amount::parse_yuan(text).ok(),
+        Value::Integer(whole) => Amount::from_yuan(*whole).filter(|a| *a <= Amount::MAX),
+        _ => None,
+    };
+    amount.filter(|a| !a.is_zero())
+}

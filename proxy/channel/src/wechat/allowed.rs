@@ -1,0 +1,156 @@
+//! Body fields and query parameters that are carried (channels.md 1.2, 1.3). Whatever could pay, hold back or
+//! split money for somebody else is not here, nor is any payment code (class C3).
+
+use super::route::{Call, Route};
+use crate::{
+    form::Form,
+    native::NativeError,
+    shape::{
+        Field,
+        Shape::{self, Fen, Free, Integer, List, Never, Object, One, Word},
+    },
+    strict_json::shown,
+};
+use domain::PayWay;
+
+const CNY: Shape = One(&["CNY"]);
+
+const AMOUNT: &[Field] = &[Field("total", Fen), Field("currency", CNY)];
+
+const GOODS: Shape = Object(&[
+    Field("merchant_goods_id", Word),
+    Field("wechatpay_goods_id", Word),
+    Field("goods_name", Free("detail")),
+    Field("quantity", Integer),
+    Field("unit_price", Integer),
+]);
+
+const DETAIL: &[Field] = &[
+    Field("cost_price", Integer),
+    Field("invoice_id", Word),
+    Field("goods_detail", List(&GOODS)),
+];
+
+const STORE: &[Field] = &[
+    Field("id", Word),
+    Field("name", Word),
+    Field("area_code", Word),
+    Field("address", Word),
+];
+
+const SCENE: &[Field] = &[
+    Field("payer_client_ip", Word),
+    Field("device_id", Word),
+    Field("store_info", Object(STORE)),
+];
+
+// Splitting the money later (分账) is no business of a router of information.
+const SETTLE: &[Field] = &[Field("profit_sharing", Never)];
+
+macro_rules! create {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            Field("description", Free("description")),
+            Field("out_trade_no", Word),
+            Field("time_expire", Word),
+            Field("attach", Free("attach")),
+            Field("notify_url", Word),
+            Field("goods_tag", Word),
+            Field("support_fapiao", Shape::Bool),
+            Field("amount", Object(AMOUNT)),
+            Field("detail", Object(DETAIL)),
+            Field("scene_info", Object(SCENE)),
+            Field("settle_info", Object(SETTLE)),
+        ]
+    };
+}
+
+const NATIVE: &[Field] = create![Field("appid", Word), Field("mchid", Word)];
+
+const JSAPI: &[Field] = create![
+    Field("appid", Word),
+    Field("mchid", Word),
+    Field("payer", Object(&[Field("openid", Word)]))
+];
+
+const PARTNER_NATIVE: &[Field] = create![
+    Field("sp_appid", Word),
+    Field("sp_mchid", Word),
+    Field("sub_appid", Word),
+    Field("sub_mchid", Word)
+];
+
+const PARTNER_JSAPI: &[Field] = create![
+    Field("sp_appid", Word),
+    Field("sp_mchid", Word),
+    Field("sub_appid", Word),
+    Field("sub_mchid", Word),
+    Field(
+        "payer",
+        Object(&[Field("sp_openid", Word), Field("sub_openid", Word)])
+    ),
+];
+
+const REFUND_GOODS: Shape = Object(&[
+    Field("merchant_goods_id", Word),
+    Field("wechatpay_goods_id", Word),
+    Field("goods_name", Free("detail")),
+    Field("unit_price", Integer),
+    Field("refund_amount", Integer),
+    Field("refund_quantity", Integer),
+]);
+
+const REFUND: &[Field] = &[
+    Field("sub_mchid", Word),
+    Field("transaction_id", Word),
+    Field("out_trade_no", Word),
+    Field("out_refund_no", Word),
+    Field("reason", Free("reason")),
+    Field("notify_url", Word),
+    Field("funds_account", One(&["AVAILABLE"])),
+    Field(
+        "amount",
+        Object(&[Field("refund", Fen), Field("total", Fen), Field("currency", CNY)]),
+    ),
+    Field("goods_detail", List(&REFUND_GOODS)),
+];
+
+/// Body fields of a call.
+pub(crate) fn fields(route: &Route) -> &'static [Field] {
+    match (&route.call, route.partner) {
+        (Call::Create(PayWay::Jsapi), false) => JSAPI,
+        (Call::Create(PayWay::Jsapi), true) => PARTNER_JSAPI,
+        (Call::Create(_), false) => NATIVE,
+        (Call::Create(_), true) => PARTNER_NATIVE,
+        (Call::Close(_), false) => &[Field("mchid", Word)],
+        (Call::Close(_), true) => &[Field("sp_mchid", Word), Field("sub_mchid", Word)],
+        (Call::Refund, _) => REFUND,
+        (Call::Query(_) | Call::QueryById(_) | Call::RefundQuery(_) | Call::Certificates, _) => &[],
+    }
+}
+
+/// Query parameters of a call; any other is refused.
+pub(crate) fn query(route: &Route, query: Option<&Form>) -> Result<(), NativeError> {
+    let names: &[&str] = match (&route.call, route.partner) {
+        (Call::Query(_) | Call::QueryById(_), false) => &["mchid"],
+        (Call::Query(_) | Call::QueryById(_), true) => &["sp_mchid", "sub_mchid"],
+        (Call::RefundQuery(_), _) => &["sub_mchid"],
+        (Call::Certificates, _) => &["algorithm_type"],
+        (Call::Create(_) | Call::Close(_) | Call::Refund, _) => &[],
+    };
+    for (name, value) in query.into_iter().flat_map(Form::iter) {
+        if !names.contains(&name) {
+            return Err(NativeError::not_allowed(format!(
+                "query parameter {} is not carried",
+                shown(name)
+            )));
+        }
+        if name == "algorithm_type" && value != "RSA" {
+            return Err(NativeError::not_allowed(
+                "query parameter algorithm_type must be RSA",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! WeChat's answers (channels.md 1.2, 1.5, 1.7, 1.11).
+
+use super::{codes, facts, seal};
+use crate::{
+    Account, Answer, Authentic, Failure, FailureClass, SealedCertificate,
+    strict_json::{self, Value},
+    times,
+};
+use domain::{Instant, Operation, PayWay, Reach, Unclear};
+use http::HeaderMap;
+use std::sync::Arc;
+
+/// 2xx must be signed; errors may come unsigned, but one that carries a signature must bear it (channels.md
+/// 1.5).
+pub(crate) fn authenticate(
+    account: &Account,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Instant,
+) -> Result<Authentic, Unclear> {
+    match status {
+        200..=299 => {}
+        400..=599 if !seal::HEADERS.iter().any(|name| headers.contains_key(*name)) => {
+            return Ok(Authentic::Unsigned);
+        }
+        400..=599 => {}
+        _ => return Err(Unclear::Garbage),
+    }
+    let signed = seal::signed(account, headers, body, now, false);
+    signed.map(Authentic::Signed).map_err(|_| Unclear::Signature)
+}
+
+/// Reads an answer.
+pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u8]) -> Answer {
+    match status {
+        200 | 204 if operation == Operation::Close => Answer::Closed,
+        200 => success(operation, pay_way, body).unwrap_or(Answer::Unclear(Unclear::Garbage)),
+        400..=599 => failed(status, body),
+        _ => Answer::Unclear(Unclear::Garbage),
+    }
+}
+
+fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer> {
+    let value = strict_json::parse(body).ok()?;
+    match operation {
+        Operation::Create => placed(pay_way, &value).map(Answer::Placed),
+        Operation::Query => facts::order(&value).map(Answer::State),
+        Operation::Refund | Operation::RefundQuery => facts::refund(&value, "status").map(Answer::Refund),
+        Operation::Certificates => certificates(&value).map(Answer::Certificates),
+        Operation::Close => Some(Answer::Closed),
+    }
+}
+
+fn placed(pay_way: PayWay, value: &Value) -> Option<Reach> {
+    let some = |name| value.text(name).filter(|text| !text.is_empty()).map(Arc::from);
+    match pay_way {
+        PayWay::Native => some("code_url").map(Reach::Code),
+        PayWay::Jsapi => some("prepay_id").map(Reach::Prepay),
+        PayWay::Qr => None,
+    }
+}
+
+fn certificates(value: &Value) -> Option<Vec<SealedCertificate>> {
+    value.list("data")?.iter().map(certificate).collect()
+}
+
+fn certificate(value: &Value) -> Option<SealedCertificate> {
+    let (nonce, associated_data, ciphertext) = seal::parts(value.get("encrypt_certificate")?)?;
+    let expires = times::rfc3339(value.text("expire_time")?)?;
+    let serial = value.text("serial_no")?.to_owned();
+    Some(SealedCertificate {
+        serial,
+        nonce,
+        associated_data,
+        ciphertext,
+        expires,
+    })
+}
+
+fn failed(status: u16, body: &[u8]) -> Answer {
+    let parsed = strict_json::parse(body).ok();
+    let code = parsed
+        .as_ref()
+        .and_then(|value| value.text("code"))
+        .filter(|code| is_code(code));
+    match code {
+        Some(code) => Answer::Failed(Failure {
+            code: Arc::from(code),
+            class: proven(codes::class(status, code)),
+        }),
+        None if status >= 500 => Answer::Unclear(Unclear::ChannelError),
+        None => Answer::Unclear(Unclear::Garbage),
+    }
+}
+
+/// A code is a short word; anything else could be somebody's data.
+fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len())
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+}
+
+/// Errors may come unsigned, so they prove no closure: a signed query has to say it.
+fn proven(class: FailureClass) -> FailureClass {
+    if class == FailureClass::AlreadyClosed {
+        FailureClass::Unknown
+    } else {
+        class
+    }
+}

@@ -1,0 +1,83 @@
+//! Bodies of requests to WeChat (channels.md 1.2, 1.3). Fields stand in alphabetical order.
+
+use domain::Amount;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+#[derive(Serialize)]
+pub(super) struct Order<'a> {
+    pub(super) amount: Total,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) appid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attach: Option<&'a str>,
+    pub(super) description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mchid: Option<&'a str>,
+    pub(super) notify_url: &'a str,
+    pub(super) out_trade_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payer: Option<OrderPayer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scene_info: Option<Scene<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sp_appid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sp_mchid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_mchid: Option<&'a str>,
+    pub(super) time_expire: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Total {
+    pub(super) currency: &'static str,
+    pub(super) total: Amount,
+}
+
+#[derive(Serialize)]
+pub(super) struct OrderPayer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) openid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sp_openid: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Scene<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payer_client_ip: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Close<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mchid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sp_mchid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_mchid: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Refund<'a> {
+    pub(super) amount: RefundAmount,
+    pub(super) notify_url: &'a str,
+    pub(super) out_refund_no: &'a str,
+    pub(super) out_trade_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_mchid: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RefundAmount {
+    pub(super) currency: &'static str,
+    pub(super) refund: Amount,
+    pub(super) total: Amount,
+}

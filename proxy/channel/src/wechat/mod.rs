@@ -1,0 +1,13 @@
+//! WeChat Pay 微信支付, APIv3 (channels.md section 1).
+
+mod allowed;
+pub(crate) mod answer;
+mod bodies;
+pub(crate) mod codes;
+pub(crate) mod compose;
+pub(crate) mod dialect;
+mod facts;
+pub(crate) mod native;
+pub(crate) mod notice;
+mod route;
+mod seal;

@@ -1,0 +1,294 @@
+//! A native WeChat request (channels.md 1.2–1.4), read for pass-through.
+
+use super::{allowed, compose, route, route::Call, route::Route};
+use crate::{
+    form::Form,
+    keys,
+    native::{Native, NativeError, Proof, only, require_content_type},
+    shape,
+    strict_json::{self, Value},
+    times,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use http::HeaderMap;
+use vault::{Payer, PayerField, Text};
+
+/// Reads method, target, headers and body; nothing is normalised.
+pub(crate) fn read(
+    method: &str,
+    target: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Native, NativeError> {
+    let (path, query) = target
+        .split_once('?')
+        .map_or((target, None), |(path, query)| (path, Some(query)));
+    let route = route::find(method, path)?;
+    let authorization = Authorization::parse(headers)?;
+    let query = query.map(|query| Form::parse(query.as_bytes())).transpose();
+    let query = query.map_err(|e| NativeError::malformed(format!("query: {e}")))?;
+    let value = match method {
+        "POST" => Some(json(headers, body)?),
+        _ => None,
+    };
+    let texts = value
+        .as_ref()
+        .map(|value| shape::check(value, allowed::fields(&route), ""))
+        .transpose()?;
+    allowed::query(&route, query.as_ref())?;
+    let said = Said {
+        value: value.as_ref(),
+        query: query.as_ref(),
+    };
+    let mut native = said.facts(&route, authorization.mchid.clone())?;
+    native.texts = texts.unwrap_or_default();
+    native.proof = authorization.proof(method, target, body)?;
+    Ok(native)
+}
+
+fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, NativeError> {
+    require_content_type(headers, "application/json")?;
+    strict_json::parse(body).map_err(|e| NativeError::malformed(format!("body: {e}")))
+}
+
+/// What body and query say.
+struct Said<'a> {
+    value: Option<&'a Value>,
+    query: Option<&'a Form>,
+}
+
+impl Said<'_> {
+    fn text(&self, path: &str) -> Option<&str> {
+        self.value
+            .and_then(|v| v.text(path))
+            .or_else(|| self.query.and_then(|q| q.get(path)))
+    }
+
+    fn need(&self, path: &str) -> Result<&str, NativeError> {
+        self.text(path)
+            .ok_or_else(|| NativeError::malformed(format!("{path} is missing")))
+    }
+
+    fn number(&self, path: &str) -> Result<Option<ChannelNo>, NativeError> {
+        let number = self.text(path).map(ChannelNo::new).transpose();
+        number.map_err(|e| NativeError::malformed(format!("{path}: {e}")))
+    }
+
+    fn fen(&self, path: &str) -> Result<Amount, NativeError> {
+        let amount = self.value.and_then(|v| v.at(path)).and_then(shape::fen);
+        amount.ok_or_else(|| NativeError::malformed(format!("{path} is missing")))
+    }
+
+    /// Header and body or query name one account; the payee is the account itself or, in partner mode,
+    /// `sub_mchid`.
+    fn payee(&self, route: &Route, mchid: &AccountNo) -> Result<PayeeNo, NativeError> {
+        let own = if route.partner { "sp_mchid" } else { "mchid" };
+        let named = match route.call {
+            // These name the account in the header only (channels.md 1.2).
+            Call::Refund | Call::RefundQuery(_) | Call::Certificates => None,
+            _ => Some(self.need(own)?),
+        };
+        if named.is_some_and(|named| named != mchid.as_str()) {
+            return Err(NativeError::malformed(format!(
+                "{own} is not the mchid of the Authorization header"
+            )));
+        }
+        let sub = match route.partner {
+            true => Some(self.need("sub_mchid")?),
+            false => self.text("sub_mchid"),
+        };
+        PayeeNo::new(sub.unwrap_or(mchid.as_str()))
+            .map_err(|e| NativeError::malformed(format!("sub_mchid: {e}")))
+    }
+
+    fn facts(&self, route: &Route, mchid: AccountNo) -> Result<Native, NativeError> {
+        let payee = self.payee(route, &mchid)?;
+        let mut native = empty(route, mchid)?;
+        native.payee = (native.operation != Operation::Certificates).then_some(payee);
+        match &route.call {
+            Call::Create(pay_way) => self.create(*pay_way, route.partner, &mut native)?,
+            Call::Query(number) | Call::Close(number) => native.number = Some(number.clone()),
+            Call::QueryById(trade_no) => native.trade_no = Some(trade_no.clone()),
+            Call::Refund => self.refund(&mut native)?,
+            Call::RefundQuery(refund) => native.refund = Some(refund.clone()),
+            Call::Certificates => {}
+        }
+        Ok(native)
+    }
+
+    fn create(&self, pay_way: PayWay, partner: bool, native: &mut Native) -> Result<(), NativeError> {
+        let number = self.need("out_trade_no")?;
+        if !compose::number_fits(number) {
+            return Err(NativeError::malformed(
+                "out_trade_no must be 6 to 32 characters of 0-9 A-Z a-z _ - | *",
+            ));
+        }
+        self.need(if partner { "sp_appid" } else { "appid" })?;
+        self.need("description")?;
+        native.number = self.number("out_trade_no")?;
+        native.pay_way = Some(pay_way);
+        native.amount = Some(self.fen("amount.total")?);
+        native.notify_url = Some(self.need("notify_url")?.to_owned());
+        native.expires = self.time("time_expire")?;
+        native.payer = self.payer(pay_way, partner)?;
+        Ok(())
+    }
+
+    fn time(&self, path: &str) -> Result<Option<Instant>, NativeError> {
+        let Some(text) = self.text(path) else {
+            return Ok(None);
+        };
+        let time = times::rfc3339(text);
+        time.map(Some)
+            .ok_or_else(|| NativeError::malformed(format!("{path} must be RFC 3339 with a zone")))
+    }
+
+    fn payer(&self, pay_way: PayWay, partner: bool) -> Result<Option<Payer>, NativeError> {
+        if pay_way != PayWay::Jsapi {
+            return Ok(None);
+        }
+        let names = if partner {
+            &["payer.sp_openid", "payer.sub_openid"][..]
+        } else {
+            &["payer.openid"]
+        };
+        let openid = names
+            .iter()
+            .find_map(|name| self.text(name).filter(|text| !text.is_empty()));
+        let openid = openid.ok_or_else(|| NativeError::malformed(format!("{} is missing", names[0])))?;
+        Ok(Some(Payer {
+            field: PayerField::Openid,
+            value: Text::from(openid),
+        }))
+    }
+
+    fn refund(&self, native: &mut Native) -> Result<(), NativeError> {
+        let wrong = |_| NativeError::malformed("transaction_id must be a trade number");
+        native.number = self.number("out_trade_no")?;
+        native.trade_no = self
+            .text("transaction_id")
+            .map(TradeNo::new)
+            .transpose()
+            .map_err(wrong)?;
+        if native.number.is_some() == native.trade_no.is_some() {
+            return Err(NativeError::malformed(
+                "exactly one of out_trade_no and transaction_id names the order",
+            ));
+        }
+        self.need("out_refund_no")?;
+        native.refund = self.number("out_refund_no")?;
+        native.amount = Some(self.fen("amount.refund")?);
+        native.total = Some(self.fen("amount.total")?);
+        native.notify_url = self.text("notify_url").map(str::to_owned);
+        Ok(())
+    }
+}
+
+fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
+    let operation = match route.call {
+        Call::Create(_) => Operation::Create,
+        Call::Query(_) | Call::QueryById(_) => Operation::Query,
+        Call::Close(_) => Operation::Close,
+        Call::Refund => Operation::Refund,
+        Call::RefundQuery(_) => Operation::RefundQuery,
+        Call::Certificates => Operation::Certificates,
+    };
+    let key = keys::wechat_merchant(&account).map_err(|e| NativeError::signature(e.to_string()))?;
+    let proof = Proof {
+        key,
+        message: Vec::new(),
+        signature: Vec::new(),
+        signed_at: Instant::default(),
+        nonce: None,
+    };
+    Ok(Native {
+        channel: Channel::Wechat,
+        operation,
+        pay_way: None,
+        account,
+        payee: None,
+        number: None,
+        trade_no: None,
+        refund: None,
+        amount: None,
+        total: None,
+        expires: None,
+        notify_url: None,
+        payer: None,
+        texts: Vec::new(),
+        proof,
+        app_auth_token: None,
+        method_name: None,
+    })
+}
+
+/// `WECHATPAY2-SHA256-RSA2048 mchid="…",nonce_str="…",signature="…",timestamp="…",serial_no="…"`, parameters
+/// in any order (channels.md 1.4).
+struct Authorization {
+    mchid: AccountNo,
+    nonce: String,
+    signature: Vec<u8>,
+    timestamp: i64,
+    serial: String,
+}
+
+const NAMES: [&str; 5] = ["mchid", "nonce_str", "signature", "timestamp", "serial_no"];
+
+impl Authorization {
+    fn parse(headers: &HeaderMap) -> Result<Authorization, NativeError> {
+        let wrong = || NativeError::signature("header authorization is missing or not as documented");
+        let header = only(headers, "authorization")?.ok_or_else(wrong)?;
+        let parameters = header
+            .strip_prefix("WECHATPAY2-SHA256-RSA2048 ")
+            .ok_or_else(wrong)?;
+        let mut found = [None; 5];
+        for parameter in parameters.split(',') {
+            let (name, value) = parameter.trim_matches(' ').split_once('=').ok_or_else(wrong)?;
+            let value = value
+                .strip_prefix('"')
+                .and_then(|v| v.strip_suffix('"'))
+                .ok_or_else(wrong)?;
+            let place = NAMES.iter().position(|known| *known == name).ok_or_else(wrong)?;
+            if found[place].replace(value).is_some() {
+                return Err(wrong());
+            }
+        }
+        Authorization::from_values(found).ok_or_else(wrong)
+    }
+
+    fn from_values([mchid, nonce, signature, timestamp, serial]: [Option<&str>; 5]) -> Option<Authorization> {
+        let word = |text: &&str| {
+            (1..=64).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        let digits = |text: &&str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        Some(Authorization {
+            mchid: AccountNo::new(mchid?).ok()?,
+            nonce: nonce.filter(word)?.to_owned(),
+            signature: STANDARD.decode(signature?).ok()?,
+            timestamp: timestamp.filter(digits)?.parse().ok()?,
+            serial: serial?.to_owned(),
+        })
+    }
+
+    fn proof(self, method: &str, target: &str, body: &[u8]) -> Result<Proof, NativeError> {
+        let key = keys::wechat_merchant_public(&self.mchid, &self.serial);
+        let message = std::mem::take(&mut *compose::request_message(
+            method,
+            target,
+            self.timestamp,
+            &self.nonce,
+            body,
+        ));
+        Ok(Proof {
+            key: key.map_err(|e| NativeError::signature(e.to_string()))?,
+            message,
+            signature: self.signature,
+            signed_at: Instant::from_secs(self.timestamp),
+            nonce: Some(self.nonce),
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! The paths that are carried (channels.md 1.2), matched on the raw octets.
+
+use crate::native::NativeError;
+use domain::{ChannelNo, PayWay, TradeNo};
+
+/// A call and its form.
+pub(crate) struct Route {
+    pub(crate) call: Call,
+    /// Partner form of the path.
+    pub(crate) partner: bool,
+}
+
+/// What is called.
+pub(crate) enum Call {
+    Create(PayWay),
+    Query(ChannelNo),
+    QueryById(TradeNo),
+    Close(ChannelNo),
+    Refund,
+    RefundQuery(ChannelNo),
+    Certificates,
+}
+
+/// Finds the route. A path that is not in the table is not carried; it never becomes another one.
+pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
+    let call = match path {
+        "/v3/certificates" => ("GET", Call::Certificates),
+        "/v3/refund/domestic/refunds" => ("POST", Call::Refund),
+        _ => match path.strip_prefix("/v3/refund/domestic/refunds/") {
+            Some(refund) => ("GET", Call::RefundQuery(segment(refund)?)),
+            None => return transaction(method, path),
+        },
+    };
+    with_method(method, call, false)
+}
+
+fn transaction(method: &str, path: &str) -> Result<Route, NativeError> {
+    let direct = path
+        .strip_prefix("/v3/pay/transactions/")
+        .map(|rest| (rest, false));
+    let partner = || {
+        path.strip_prefix("/v3/pay/partner/transactions/")
+            .map(|rest| (rest, true))
+    };
+    let (rest, partner) = direct.or_else(partner).ok_or_else(not_carried)?;
+    let call = match rest {
+        "native" => ("POST", Call::Create(PayWay::Native)),
+        "jsapi" => ("POST", Call::Create(PayWay::Jsapi)),
+        _ => order(rest)?,
+    };
+    with_method(method, call, partner)
+}
+
+fn order(rest: &str) -> Result<(&'static str, Call), NativeError> {
+    if let Some(id) = rest.strip_prefix("id/") {
+        let id = TradeNo::new(id).map_err(|_| not_carried())?;
+        return Ok(("GET", Call::QueryById(id)));
+    }
+    let rest = rest.strip_prefix("out-trade-no/").ok_or_else(not_carried)?;
+    match rest.strip_suffix("/close") {
+        Some(number) => Ok(("POST", Call::Close(segment(number)?))),
+        None => Ok(("GET", Call::Query(segment(rest)?))),
+    }
+}
+
+fn with_method(method: &str, (wanted, call): (&str, Call), partner: bool) -> Result<Route, NativeError> {
+    if method == wanted {
+        Ok(Route { call, partner })
+    } else {
+        Err(not_carried())
+    }
+}
+
+fn not_carried() -> NativeError {
+    NativeError::not_allowed("this method and path are not carried")
+}
+
+/// A number in the path. Only `|`, `*` and `@` may come escaped; any other escape is a second spelling of a
+/// path.
+fn segment(text: &str) -> Result<ChannelNo, NativeError> {
+    let mut parts = text.split('%');
+    let mut number = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (escaped, rest) = part.split_at_checked(2).ok_or_else(not_carried)?;
+        number.push(match escaped {
+            "7C" | "7c" => '|',
+            "2A" | "2a" => '*',
+            "40" => '@',
+            _ => return Err(not_carried()),
+        });
+        number.push_str(rest);
+    }
+    ChannelNo::new(number).map_err(|_| not_carried())
+}

@@ -1,0 +1,166 @@
+//! Requests to Alipay.
+
+use crate::{
+    alipay, alipay_certificates,
+    compose::{bare, buyer, facts, wire},
+    number, stamp,
+};
+use channel::{CallUp, ComposeError, RefundFacts};
+use domain::*;
+use vault::{Buyer, PayerField, Text};
+
+const HEAD: &str = "charset=utf-8&format=JSON&method=";
+
+#[test]
+fn a_precreate_is_one_sorted_form() {
+    let (account, no) = (alipay(), number("20260101000010"));
+    let terminal = TerminalNo::new("T0000001").expect("terminal");
+    let facts = facts(&no, PayWay::Qr, Some(&terminal));
+    let draft = channel::create(&account, &stamp(), &facts, &buyer(None)).expect("composes");
+    assert_eq!(draft.key().as_str(), "alipay/2021000066965330/app");
+    let (line, message, body, headers) = wire(draft);
+    assert_eq!(line, "POST /gateway.do");
+    let content = concat!(
+        r#"{"out_trade_no":"20260101000010","passback_params":"%E6%A1%8C%E5%8F%B7%207%268","#,
+        r#""seller_id":"2088864287612845","subject":"Image形象店-\"QQ\"公仔","terminal_id":"T0000001","#,
+        r#""time_expire":"2026-01-01 08:15:00","total_amount":"88.80"}"#
+    );
+    assert_eq!(
+        message,
+        format!(
+            "app_id=2021000066965330&biz_content={content}&{HEAD}alipay.trade.precreate\
+             &notify_url=https://guandao.example/n/alipay/2021000066965330\
+             &sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
+        )
+    );
+    assert!(body.contains("&sign=%2B%2F8B&sign_type=RSA2&timestamp=2026-01-01+08%3A00%3A00&version=1.0"));
+    assert!(body.starts_with("app_id=2021000066965330&biz_content=%7B%22out_trade_no%22%3A"));
+    let kind = headers
+        .iter()
+        .find(|(name, _)| name == "Content-Type")
+        .map(|(_, value)| value.as_str());
+    assert_eq!(kind, Some("application/x-www-form-urlencoded;charset=utf-8"));
+}
+
+#[test]
+fn the_cashier_needs_a_buyer_and_certificates_are_named() {
+    let (account, no) = (alipay_certificates(), number("20260101000010"));
+    let facts = facts(&no, PayWay::Jsapi, None);
+    let create = |payer: Option<(PayerField, &str)>| {
+        let buyer = Buyer {
+            attach: None,
+            device_id: None,
+            description: Text::from("Tea"),
+            ..buyer(payer)
+        };
+        channel::create(&account, &stamp(), &facts, &buyer).map(|draft| wire(draft).1)
+    };
+    let content = r#""op_app_id":"2021000066965330","out_trade_no":"20260101000010","product_code":"JSAPI_PAY","seller_id":"2088864287612845","subject":"Tea","time_expire":"2026-01-01 08:15:00","total_amount":"88.80"}"#;
+    let message = create(Some((PayerField::BuyerId, "2088102116773037"))).expect("composes");
+    assert_eq!(
+        message,
+        format!(
+            "alipay_root_cert_sn=9d04bd8d9d43d2141a7f8e9e762b5645&app_cert_sn=747c5209f2fc137f7a2e696633c80c33\
+             &app_id=2021000066965330&biz_content={{\"buyer_id\":\"2088102116773037\",{content}\
+             &{HEAD}alipay.trade.create&notify_url=https://guandao.example/n/alipay/2021000066965330\
+             &sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
+        )
+    );
+    let open = create(Some((
+        PayerField::BuyerOpenId,
+        "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
+    )));
+    assert!(open.expect("composes").contains(r#"{"buyer_open_id":"074a1C"#));
+    for wrong in [None, Some((PayerField::Openid, "oUpF8u"))] {
+        assert!(matches!(create(wrong), Err(ComposeError::Missing(_))));
+    }
+}
+
+#[test]
+fn the_other_calls_are_exact() {
+    let (account, no, again) = (alipay(), number("20260101000010"), number("RF1"));
+    let content = |draft: Result<channel::Draft, ComposeError>| {
+        let (_, message, _, _) = wire(draft.expect("composes"));
+        let content = message.split_once("biz_content=").expect("content").1;
+        let (content, rest) = content.split_once("&charset").expect("charset");
+        let method = rest.split_once("method=").expect("method").1;
+        (
+            method.split('&').next().unwrap_or_default().to_owned(),
+            content.to_owned(),
+        )
+    };
+    let one = r#"{"out_trade_no":"20260101000010"}"#;
+    let (method, query) = content(channel::query(&account, &stamp(), &no));
+    assert_eq!((method.as_str(), query.as_str()), ("alipay.trade.query", one));
+    let (method, close) = content(channel::close(&account, &stamp(), &no));
+    assert_eq!((method.as_str(), close.as_str()), ("alipay.trade.close", one));
+    let facts = RefundFacts {
+        number: &no,
+        refund: &again,
+        amount: Amount::from_fen(1),
+        total: Amount::from_fen(8880),
+    };
+    let (method, refund) = content(channel::refund(
+        &account,
+        &stamp(),
+        &facts,
+        Some(&Text::from("退货")),
+    ));
+    assert_eq!(method, "alipay.trade.refund");
+    assert_eq!(
+        refund,
+        r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","refund_amount":"0.01","refund_reason":"退货"}"#
+    );
+    let (method, query) = content(channel::refund_query(&account, &stamp(), &no, &again));
+    assert_eq!(method, "alipay.trade.fastpay.refund.query");
+    assert_eq!(
+        query,
+        r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","query_options":["gmt_refund_pay"]}"#
+    );
+    assert_eq!(
+        channel::certificates(&account, &stamp()).err(),
+        Some(ComposeError::NotOffered)
+    );
+}
+
+#[test]
+fn goods_must_be_a_list_and_native_is_not_offered() {
+    let (account, no) = (alipay(), number("20260101000010"));
+    let buyer = Buyer {
+        detail: Some(Text::from("{}")),
+        ..bare()
+    };
+    let refused = channel::create(&account, &stamp(), &facts(&no, PayWay::Qr, None), &buyer);
+    assert!(matches!(refused.err(), Some(ComposeError::Detail(_))));
+    let refused = channel::create(&account, &stamp(), &facts(&no, PayWay::Native, None), &bare());
+    assert_eq!(refused.err(), Some(ComposeError::NotOffered));
+}
+
+#[test]
+fn the_cashier_is_called_up_without_a_signature() {
+    let reach = Reach::Cashier(TradeNo::new("2026010122001473031000000001").expect("trade"));
+    let Some(CallUp::Ready(parameters)) = channel::call_up(&alipay(), &stamp(), &reach) else {
+        panic!("ready")
+    };
+    assert_eq!(
+        parameters,
+        serde_json::json!({ "tradeNO": "2026010122001473031000000001" })
+    );
+}
+
+#[test]
+fn numbers_fit_or_not() {
+    for (channel, text, fits) in [
+        (Channel::Wechat, "123456", true),
+        (Channel::Wechat, "A_b-1|*", true),
+        (Channel::Wechat, "12345", false),
+        (Channel::Wechat, "123456@", false),
+        (Channel::Wechat, "012345678901234567890123456789012", false),
+        (Channel::Alipay, "1", true),
+        (Channel::Alipay, "A_1", true),
+        (Channel::Alipay, "A-1", false),
+        (Channel::Alipay, "", false),
+    ] {
+        assert_eq!(channel::number_fits(channel, text), fits, "{channel} {text}");
+    }
+}

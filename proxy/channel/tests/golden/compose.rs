@@ -1,0 +1,256 @@
+//! Requests to WeChat.
+
+use crate::{NOW, number, stamp, wechat, wechat_partner};
+use channel::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts};
+use domain::*;
+use vault::{Buyer, Payer, PayerField, Text};
+
+pub(crate) fn buyer(payer: Option<(PayerField, &str)>) -> Buyer {
+    Buyer {
+        description: Text::from("Image形象店-\"QQ\"公仔"),
+        attach: Some(Text::from("桌号 7&8")),
+        payer: payer.map(|(field, value)| Payer {
+            field,
+            value: Text::from(value),
+        }),
+        client_ip: Some(Text::from("203.0.113.7")),
+        device_id: Some(Text::from("as-named")),
+        detail: None,
+    }
+}
+
+pub(crate) fn bare() -> Buyer {
+    let description = Text::from("Test goods");
+    Buyer {
+        description,
+        attach: None,
+        payer: None,
+        client_ip: None,
+        device_id: None,
+        detail: None,
+    }
+}
+
+pub(crate) fn facts<'a>(
+    number: &'a ChannelNo,
+    pay_way: PayWay,
+    terminal: Option<&'a TerminalNo>,
+) -> CreateFacts<'a> {
+    let code = Code {
+        kind: CodeKind::Dynamic,
+        level: CodeLevel::C,
+    };
+    CreateFacts {
+        number,
+        pay_way,
+        amount: Amount::from_fen(8880),
+        expires: NOW.plus_millis(900_000),
+        terminal,
+        code,
+    }
+}
+
+/// Target, message, body and headers of a signed draft.
+pub(crate) fn wire(draft: Draft) -> (String, String, String, Vec<(String, String)>) {
+    let message = String::from_utf8(draft.message().to_vec()).expect("text");
+    let request = draft.sign_with(&[0xfb, 0xff, 1]);
+    let body = String::from_utf8(request.body.to_vec()).expect("text");
+    (
+        format!("{} {}", request.method, request.target),
+        message,
+        body,
+        request.headers,
+    )
+}
+
+#[test]
+fn a_native_order_is_sorted_and_exact() {
+    let (account, no) = (wechat(), number("20260101000001"));
+    let terminal = TerminalNo::new("T0000001").expect("terminal");
+    let facts = facts(&no, PayWay::Native, Some(&terminal));
+    let draft = channel::create(&account, &stamp(), &facts, &buyer(None)).expect("composes");
+    assert_eq!(draft.key().as_str(), "wechat/1900000109/merchant");
+    let (line, message, body, headers) = wire(draft);
+    assert_eq!(line, "POST /v3/pay/transactions/native");
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"amount":{"currency":"CNY","total":8880},"appid":"wx4fd52d1ed208e8ac","attach":"桌号 7&8","#,
+            r#""description":"Image形象店-\"QQ\"公仔","mchid":"1900000109","#,
+            r#""notify_url":"https://guandao.example/n/wechat/1900000109","out_trade_no":"20260101000001","#,
+            r#""scene_info":{"device_id":"T0000001","payer_client_ip":"203.0.113.7"},"#,
+            r#""time_expire":"2026-01-01T08:15:00+08:00"}"#
+        )
+    );
+    let head = "POST\n/v3/pay/transactions/native\n1767225600\n593BEC0C930BF1AFEB40B4A08C8FB242\n";
+    assert_eq!(message, format!("{head}{body}\n"));
+    let authorization = concat!(
+        r#"WECHATPAY2-SHA256-RSA2048 mchid="1900000109",nonce_str="593BEC0C930BF1AFEB40B4A08C8FB242","#,
+        r#"timestamp="1767225600",serial_no="4B74CAE8482A9D987E2BF899FA7FDEA0349C6659",signature="+/8B""#
+    );
+    let wanted = [
+        ("Accept", "application/json"),
+        ("User-Agent", "guandao/0.1"),
+        ("Content-Type", "application/json"),
+        ("Authorization", authorization),
+    ];
+    assert_eq!(headers, wanted.map(|(n, v)| (n.to_owned(), v.to_owned())));
+}
+
+#[test]
+fn a_partner_jsapi_order_names_both_merchants() {
+    let (account, no) = (wechat_partner(), number("20260101000001"));
+    let buyer = Buyer {
+        attach: None,
+        client_ip: None,
+        device_id: None,
+        detail: Some(Text::from(r#"{"invoice_id": "wx123"}"#)),
+        ..buyer(Some((PayerField::Openid, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")))
+    };
+    let draft =
+        channel::create(&account, &stamp(), &facts(&no, PayWay::Jsapi, None), &buyer).expect("composes");
+    let (line, _, body, headers) = wire(draft);
+    assert_eq!(line, "POST /v3/pay/partner/transactions/jsapi");
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"amount":{"currency":"CNY","total":8880},"description":"Image形象店-\"QQ\"公仔","#,
+            r#""detail":{"invoice_id": "wx123"},"notify_url":"https://guandao.example/n/wechat/1900000109","#,
+            r#""out_trade_no":"20260101000001","payer":{"sp_openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},"#,
+            r#""sp_appid":"wx4fd52d1ed208e8ac","sp_mchid":"1900000109","sub_mchid":"1900000110","#,
+            r#""time_expire":"2026-01-01T08:15:00+08:00"}"#
+        )
+    );
+    let platform = headers
+        .iter()
+        .find(|(name, _)| name == "Wechatpay-Serial")
+        .map(|(_, value)| value.as_str());
+    assert_eq!(platform, Some("PUB_KEY_ID_048c1900000109202670533506130335"));
+}
+
+#[test]
+fn the_other_calls_are_exact() {
+    let (direct, partner) = (wechat(), wechat_partner());
+    let (odd, refund) = (number("A|b*1-_"), number("RF@1"));
+    let line_and_body = |draft: Result<Draft, ComposeError>| {
+        let (line, _, body, _) = wire(draft.expect("composes"));
+        (line, body)
+    };
+    let path = "/v3/pay/transactions/out-trade-no/A%7Cb*1-_";
+    let partner_path = "/v3/pay/partner/transactions/out-trade-no/A%7Cb*1-_";
+    let query = line_and_body(channel::query(&direct, &stamp(), &odd));
+    assert_eq!(query, (format!("GET {path}?mchid=1900000109"), String::new()));
+    let query = line_and_body(channel::query(&partner, &stamp(), &odd));
+    assert_eq!(
+        query.0,
+        format!("GET {partner_path}?sp_mchid=1900000109&sub_mchid=1900000110")
+    );
+    let close = line_and_body(channel::close(&direct, &stamp(), &odd));
+    assert_eq!(
+        close,
+        (format!("POST {path}/close"), r#"{"mchid":"1900000109"}"#.into())
+    );
+    let close = line_and_body(channel::close(&partner, &stamp(), &odd));
+    assert_eq!(close.1, r#"{"sp_mchid":"1900000109","sub_mchid":"1900000110"}"#);
+    let (amount, total) = (Amount::from_fen(30), Amount::from_fen(100));
+    let facts = RefundFacts {
+        number: &odd,
+        refund: &refund,
+        amount,
+        total,
+    };
+    let sent = line_and_body(channel::refund(
+        &partner,
+        &stamp(),
+        &facts,
+        Some(&Text::from("退货")),
+    ));
+    assert_eq!(sent.0, "POST /v3/refund/domestic/refunds");
+    assert_eq!(
+        sent.1,
+        concat!(
+            r#"{"amount":{"currency":"CNY","refund":30,"total":100},"#,
+            r#""notify_url":"https://guandao.example/n/wechat/1900000109","out_refund_no":"RF@1","#,
+            r#""out_trade_no":"A|b*1-_","reason":"退货","sub_mchid":"1900000110"}"#
+        )
+    );
+    let asked = line_and_body(channel::refund_query(&direct, &stamp(), &odd, &refund));
+    assert_eq!(asked.0, "GET /v3/refund/domestic/refunds/RF%401");
+    let asked = line_and_body(channel::refund_query(&partner, &stamp(), &odd, &refund));
+    assert_eq!(
+        asked.0,
+        "GET /v3/refund/domestic/refunds/RF%401?sub_mchid=1900000110"
+    );
+    assert_eq!(
+        line_and_body(channel::certificates(&direct, &stamp())).0,
+        "GET /v3/certificates"
+    );
+}
+
+#[test]
+fn what_a_request_lacks_is_named() {
+    let (account, no, short) = (wechat(), number("20260101000001"), number("12345"));
+    let create = |account: &_, facts: &_, buyer: &_| channel::create(account, &stamp(), facts, buyer).err();
+    let native = facts(&no, PayWay::Native, None);
+    assert_eq!(
+        create(&account, &facts(&short, PayWay::Native, None), &bare()),
+        Some(ComposeError::Number)
+    );
+    assert_eq!(
+        create(&account, &facts(&no, PayWay::Qr, None), &bare()),
+        Some(ComposeError::NotOffered)
+    );
+    let jsapi = facts(&no, PayWay::Jsapi, None);
+    assert_eq!(
+        create(&account, &jsapi, &bare()),
+        Some(ComposeError::Missing("payer.openid"))
+    );
+    let other = buyer(Some((PayerField::BuyerId, "2088102116773037")));
+    assert_eq!(
+        create(&account, &jsapi, &other),
+        Some(ComposeError::Missing("payer.openid"))
+    );
+    let nameless = channel::Account {
+        appid: None,
+        ..wechat()
+    };
+    assert_eq!(
+        create(&nameless, &native, &bare()),
+        Some(ComposeError::Account("appid"))
+    );
+    let unsigned = channel::Account {
+        serial: None,
+        ..wechat()
+    };
+    assert_eq!(
+        create(&unsigned, &native, &bare()),
+        Some(ComposeError::Account("certificate serial"))
+    );
+    for detail in ["[]", "{\"a\":1,\"a\":2}", "{} {}", ""] {
+        let buyer = Buyer {
+            detail: Some(Text::from(detail)),
+            ..bare()
+        };
+        assert!(
+            matches!(create(&account, &native, &buyer), Some(ComposeError::Detail(_))),
+            "{detail}"
+        );
+    }
+}
+
+#[test]
+fn jsapi_is_called_up_with_a_signature_and_codes_are_not() {
+    let (account, reach) = (wechat(), Reach::Prepay("wx2014".into()));
+    let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp(), &reach) else {
+        panic!("to sign")
+    };
+    assert_eq!(draft.key().as_str(), "wechat/1900000109/merchant");
+    let wanted = "wx4fd52d1ed208e8ac\n1767225600\n593BEC0C930BF1AFEB40B4A08C8FB242\nprepay_id=wx2014\n";
+    assert_eq!(draft.message(), wanted.as_bytes());
+    let parameters = serde_json::json!({
+        "appId": "wx4fd52d1ed208e8ac", "timeStamp": "1767225600", "nonceStr": "593BEC0C930BF1AFEB40B4A08C8FB242",
+        "package": "prepay_id=wx2014", "signType": "RSA", "paySign": "+/8B",
+    });
+    assert_eq!(draft.with(&[0xfb, 0xff, 1]), parameters);
+    assert!(channel::call_up(&account, &stamp(), &Reach::Code("weixin://x".into())).is_none());
+}

@@ -1,0 +1,357 @@
+//! Native Alipay requests: what is carried, and every refusal.
+
+use crate::{NOW, headers};
+use channel::{
+    dialect::NativeRefusal,
+    native::{self, Native, NativeError},
+};
+use domain::*;
+use vault::PayerField;
+
+const PUBLIC: [(&str, &str); 9] = [
+    ("app_id", "2021000066965330"),
+    ("charset", "UTF-8"),
+    ("format", "JSON"),
+    ("method", "alipay.trade.precreate"),
+    ("notify_url", "https://m.example/n"),
+    ("sign", "+/8B"),
+    ("sign_type", "RSA2"),
+    ("timestamp", "2026-01-01 08:00:00"),
+    ("version", "1.0"),
+];
+
+const ORDER: &str = r#"{"out_trade_no":"20260101000010","total_amount":"88.80","subject":"Tea","seller_id":"2088864287612845","body":"b","goods_detail":[{"goods_id":"g","goods_name":"Oolong","quantity":1,"price":"88.8"}],"timeout_express":"90m"}"#;
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
+}
+
+/// The public parameters with one replaced or added, or with an empty value removed.
+fn public<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut pairs: Vec<_> = PUBLIC.into_iter().filter(|pair| pair.0 != name).collect();
+    pairs.extend((!value.is_empty()).then_some((name, value)));
+    pairs
+}
+
+fn read_at(method: &str, target: &str, body: &str) -> Result<Native, NativeError> {
+    let kind = headers(&[("content-type", "application/x-www-form-urlencoded;charset=utf-8")]);
+    let known = |a: &AccountNo| a.as_str() == "2021000066965330";
+    native::read(Channel::Alipay, known, method, target, &kind, body.as_bytes())
+}
+
+fn post<'a>(mut pairs: Vec<(&'a str, &'a str)>, content: &'a str) -> Result<Native, NativeError> {
+    pairs.push(("biz_content", content));
+    read_at("POST", "/gateway.do", &form(&pairs))
+}
+
+fn call(method: &str, content: &str) -> Result<Native, NativeError> {
+    post(public("method", method), content)
+}
+
+fn kind(result: Result<Native, NativeError>) -> NativeRefusal {
+    result.err().expect("refused").kind
+}
+
+#[test]
+fn query_and_body_are_one_set_of_parameters() {
+    let (content, public_part) = (form(&[("biz_content", ORDER)]), form(&PUBLIC));
+    let wanted = format!(
+        "app_id=2021000066965330&biz_content={ORDER}&charset=UTF-8&format=JSON&method=alipay.trade.precreate\
+         &notify_url=https://m.example/n&sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
+    );
+    for (method, target, body) in [
+        (
+            "POST",
+            "/gateway.do".to_owned(),
+            format!("{public_part}&{content}"),
+        ),
+        ("POST", format!("/gateway.do?{public_part}"), content.clone()),
+        (
+            "GET",
+            format!("/gateway.do?{public_part}&{content}"),
+            String::new(),
+        ),
+    ] {
+        let native = read_at(method, &target, &body).expect("lawful");
+        assert_eq!(String::from_utf8(native.proof.message).expect("text"), wanted);
+        assert_eq!(native.proof.signature, [0xfb, 0xff, 1]);
+        assert_eq!(native.proof.key.as_str(), "alipay/2021000066965330/app-public");
+        assert_eq!((native.proof.signed_at, native.proof.nonce), (NOW, None));
+    }
+    let twice = read_at(
+        "POST",
+        &format!("/gateway.do?{public_part}"),
+        &format!("{content}&charset=UTF-8"),
+    );
+    assert_eq!(
+        twice.err().map(|e| e.text).as_deref(),
+        Some("form: charset stands twice")
+    );
+}
+
+#[test]
+fn an_order_yields_its_facts() {
+    let native = call("alipay.trade.precreate", ORDER).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way),
+        (Operation::Create, Some(PayWay::Qr))
+    );
+    assert_eq!(native.method_name, Some("alipay.trade.precreate"));
+    assert_eq!(
+        (native.account.as_str(), native.payee.expect("payee").as_str()),
+        ("2021000066965330", "2088864287612845")
+    );
+    assert_eq!(native.number.expect("number").as_str(), "20260101000010");
+    assert_eq!(
+        (native.amount, native.expires),
+        (Some(Amount::from_fen(8880)), Some(NOW.plus_millis(90 * 60_000)))
+    );
+    assert_eq!(native.notify_url.as_deref(), Some("https://m.example/n"));
+    let texts: Vec<_> = native
+        .texts
+        .iter()
+        .map(|(name, text)| (*name, text.expose()))
+        .collect();
+    assert_eq!(
+        texts,
+        [("subject", "Tea"), ("body", "b"), ("goods_detail", "Oolong")]
+    );
+}
+
+#[test]
+fn every_method_is_carried() {
+    let create = r#"{"out_trade_no":"O1","total_amount":88.8,"subject":"Tea","product_code":"JSAPI_PAY","op_app_id":"2021000066965330","buyer_open_id":"074a","time_expire":"2026-01-01 08:00:00"}"#;
+    let native = call("alipay.trade.create", create).expect("lawful");
+    assert_eq!(
+        (native.pay_way, native.amount),
+        (Some(PayWay::Jsapi), Some(Amount::from_fen(8880)))
+    );
+    assert_eq!(native.expires, Some(NOW));
+    let payer = native.payer.expect("payer");
+    assert_eq!(
+        (payer.field, payer.value.expose()),
+        (PayerField::BuyerOpenId, "074a")
+    );
+    let native = call(
+        "alipay.trade.query",
+        r#"{"trade_no":"2026010122001473031000000001"}"#,
+    )
+    .expect("lawful");
+    assert_eq!(
+        (
+            native.operation,
+            native.number.is_none(),
+            native.trade_no.is_some()
+        ),
+        (Operation::Query, true, true)
+    );
+    let native = call("alipay.trade.close", r#"{"out_trade_no":"O1"}"#).expect("lawful");
+    assert_eq!(native.operation, Operation::Close);
+    let native = call(
+        "alipay.trade.refund",
+        r#"{"out_trade_no":"O1","refund_amount":"0.30","out_request_no":"RF1","refund_reason":"r"}"#,
+    );
+    let native = native.expect("lawful");
+    assert_eq!(
+        (native.operation, native.amount),
+        (Operation::Refund, Some(Amount::from_fen(30)))
+    );
+    assert_eq!(
+        (native.refund.expect("number").as_str(), native.texts.len()),
+        ("RF1", 1)
+    );
+    let native = call(
+        "alipay.trade.refund",
+        r#"{"out_trade_no":"O1","refund_amount":"0.30"}"#,
+    )
+    .expect("lawful");
+    assert_eq!(native.refund.expect("number").as_str(), "O1");
+    let native = call(
+        "alipay.trade.fastpay.refund.query",
+        r#"{"out_trade_no":"O1","out_request_no":"RF1","query_options":["gmt_refund_pay"]}"#,
+    );
+    assert_eq!(native.expect("lawful").operation, Operation::RefundQuery);
+    let mut pairs = public("app_auth_token", "202601BBx");
+    pairs.extend([
+        ("app_cert_sn", "747c"),
+        ("alipay_sdk", "alipay-sdk-java-4.38.0.ALL"),
+        ("terminal_type", ""),
+    ]);
+    let native = post(pairs, ORDER).expect("lawful");
+    assert_eq!(
+        native.app_auth_token.as_ref().map(|t| t.expose()),
+        Some("202601BBx")
+    );
+}
+
+#[test]
+fn other_methods_paths_and_fields_are_not_carried() {
+    for method in [
+        "alipay.trade.pay",
+        "alipay.trade.page.pay",
+        "alipay.fund.trans.uni.transfer",
+        "alipay.trade.royalty.relation.bind",
+    ] {
+        assert!(
+            matches!(kind(call(method, ORDER)), NativeRefusal::NotAllowed(_)),
+            "{method}"
+        );
+    }
+    let whole = format!("{}&{}", form(&PUBLIC), form(&[("biz_content", ORDER)]));
+    for (method, target) in [
+        ("POST", "/gateway.do/"),
+        ("POST", "//gateway.do"),
+        ("POST", "/Gateway.do"),
+        ("POST", "/%67ateway.do"),
+        ("PUT", "/gateway.do"),
+        ("POST", "/v3/alipay/trade/pay"),
+    ] {
+        assert!(
+            matches!(
+                kind(read_at(method, target, &whole)),
+                NativeRefusal::NotAllowed(_)
+            ),
+            "{method} {target}"
+        );
+    }
+    for name in [
+        "auth_code",
+        "royalty_info",
+        "settle_info",
+        "sub_merchant",
+        "ext_user_info",
+        "scene",
+    ] {
+        let content = ORDER.replace("\"body\":\"b\"", &format!("\"{name}\":\"x\""));
+        let error = call("alipay.trade.precreate", &content).err().expect("refused");
+        assert_eq!(error.text, format!("field biz_content.{name} is not carried"));
+        assert_eq!(error.method_name, Some("alipay.trade.precreate"));
+    }
+    for name in [
+        "encrypt_type",
+        "auth_token",
+        "return_url",
+        "out_trade_no",
+        "ws_service_url",
+    ] {
+        let error = post(public(name, "x"), ORDER).err().expect("refused");
+        assert_eq!(error.text, format!("parameter {name} is not carried"));
+    }
+}
+
+#[test]
+fn public_parameters_are_exact() {
+    for (name, value) in [
+        ("charset", "gbk"),
+        ("charset", ""),
+        ("format", "XML"),
+        ("version", "2.0"),
+        ("version", ""),
+        ("app_id", ""),
+        ("app_id", "2021 0000"),
+        ("method", ""),
+    ] {
+        assert!(
+            matches!(
+                kind(post(public(name, value), ORDER)),
+                NativeRefusal::Malformed(_)
+            ),
+            "{name}={value}"
+        );
+    }
+    for (name, value) in [
+        ("sign_type", "RSA"),
+        ("sign_type", "rsa2"),
+        ("sign_type", ""),
+        ("sign", ""),
+        ("sign", "*"),
+        ("timestamp", ""),
+        ("timestamp", "1767225600"),
+        ("app_id", "2021000066965331"),
+    ] {
+        assert_eq!(
+            kind(post(public(name, value), ORDER)),
+            NativeRefusal::Signature,
+            "{name}={value}"
+        );
+    }
+}
+
+#[test]
+fn forms_and_json_that_could_be_read_two_ways_are_refused() {
+    let whole = format!("{}&{}", form(&PUBLIC), form(&[("biz_content", ORDER)]));
+    for (from, to) in [
+        ("version=1.0", "version=1.0&version=1.0"),
+        ("version=1.0", "version=%"),
+        ("version=1.0", "version=%zz"),
+        ("version=1.0", "version=1.0&"),
+        ("version=1.0", "version=1.0&&a=1"),
+        ("version=", "%76ersion="),
+        ("Tea", "%ff"),
+    ] {
+        assert!(
+            matches!(
+                kind(read_at("POST", "/gateway.do", &whole.replace(from, to))),
+                NativeRefusal::Malformed(_)
+            ),
+            "{to}"
+        );
+    }
+    assert!(matches!(
+        kind(read_at("GET", "/gateway.do", &whole)),
+        NativeRefusal::Malformed(_)
+    ));
+    for content_type in [
+        "application/x-www-form-urlencoded;charset=gbk",
+        "application/json",
+        "multipart/form-data; boundary=x",
+    ] {
+        let headers = headers(&[("content-type", content_type)]);
+        let found = native::read(
+            Channel::Alipay,
+            |_| true,
+            "POST",
+            "/gateway.do",
+            &headers,
+            whole.as_bytes(),
+        );
+        assert!(
+            matches!(kind(found), NativeRefusal::Malformed(_)),
+            "{content_type}"
+        );
+    }
+    for (from, to) in [
+        ("\"88.80\"", "\"88.801\""),
+        ("\"88.80\"", "\"0\""),
+        ("\"88.80\"", "\"-1\""),
+        ("\"88.80\"", "8.88e1"),
+        ("\"88.80\"", "\"88.80\",\"total_amount\":\"0.01\""),
+        ("\"88.80\"", "null"),
+        ("\"subject\":\"Tea\",", ""),
+        ("\"Tea\"", "\"\\udc00\""),
+        ("20260101000010", "a b"),
+        ("90m", "90x"),
+        ("90m", "中"),
+        ("\"out_trade_no\":\"20260101000010\",", ""),
+        ("{\"out", "\u{feff}{\"out"),
+    ] {
+        let refused = kind(call("alipay.trade.precreate", &ORDER.replace(from, to)));
+        assert!(matches!(refused, NativeRefusal::Malformed(_)), "{to}");
+    }
+    assert!(matches!(
+        kind(call(
+            "alipay.trade.create",
+            r#"{"out_trade_no":"O1","total_amount":"1","subject":"s"}"#
+        )),
+        NativeRefusal::Malformed(_)
+    ));
+    assert!(matches!(
+        kind(call(
+            "alipay.trade.refund",
+            r#"{"trade_no":"T1","refund_amount":"1"}"#
+        )),
+        NativeRefusal::Malformed(_)
+    ));
+}

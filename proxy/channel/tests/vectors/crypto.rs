@@ -1,0 +1,85 @@
+//! The few primitives the vectors need. The product's own stand in crate `certs`.
+
+use crate::folder;
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    cipher::{
+        AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
+        UnboundCipherKey,
+    },
+    iv::FixedLength,
+    rand::SystemRandom,
+    rsa::{KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+    signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+/// The octets of a key or certificate file.
+pub(crate) fn file(path: &str) -> Vec<u8> {
+    std::fs::read(folder().join(path)).expect("the file is there")
+}
+
+/// The octets of the first PEM block.
+pub(crate) fn pem(path: &str) -> Vec<u8> {
+    let text = String::from_utf8(file(path)).expect("PEM is text");
+    let lines: String = text
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with("-----"))
+        .collect();
+    STANDARD.decode(lines).expect("PEM holds base64")
+}
+
+/// Base64 of the signature.
+pub(crate) fn sign(key: &str, message: &[u8]) -> String {
+    let key = KeyPair::from_pkcs8(&pem(key)).expect("a private key");
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+        .expect("signs");
+    STANDARD.encode(signature)
+}
+
+pub(crate) fn verifies(key: &str, message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pem(key))
+        .verify(message, signature)
+        .is_ok()
+}
+
+pub(crate) fn open(key: &str, nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_bytes()).expect("32 octets"));
+    let nonce = Nonce::try_assume_unique_for_key(nonce).expect("12 octets");
+    let mut octets = sealed.to_vec();
+    Some(
+        key.open_in_place(nonce, Aad::from(associated), &mut octets)
+            .ok()?
+            .to_vec(),
+    )
+}
+
+pub(crate) fn oaep_open(key: &str, sealed: &[u8]) -> Vec<u8> {
+    let key = PrivateDecryptingKey::from_pkcs8(&pem(key)).expect("a private key");
+    let key = OaepPrivateDecryptingKey::new(key).expect("an OAEP key");
+    let mut out = vec![0; key.min_output_size()];
+    key.decrypt(&OAEP_SHA1_MGF1SHA1, sealed, &mut out, None)
+        .expect("opens")
+        .to_vec()
+}
+
+fn aes_key(key: &str) -> UnboundCipherKey {
+    UnboundCipherKey::new(&AES_128, &STANDARD.decode(key).expect("base64")).expect("16 octets")
+}
+
+pub(crate) fn cbc_seal(key: &str, plain: &[u8]) -> Vec<u8> {
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(aes_key(key)).expect("key");
+    let mut octets = plain.to_vec();
+    let zero = EncryptionContext::Iv128(FixedLength::from([0; 16]));
+    key.less_safe_encrypt(&mut octets, zero).expect("seals");
+    octets
+}
+
+pub(crate) fn cbc_open(key: &str, sealed: &[u8]) -> Vec<u8> {
+    let key = PaddedBlockDecryptingKey::cbc_pkcs7(aes_key(key)).expect("key");
+    let mut octets = sealed.to_vec();
+    let zero = DecryptionContext::Iv128(FixedLength::from([0; 16]));
+    key.decrypt(&mut octets, zero).expect("opens").to_vec()
+}
