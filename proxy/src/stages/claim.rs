@@ -26,7 +26,8 @@ impl Stage<Sealed> for Claim {
         let order = order.filter(|o| o.merchant == sealed.merchant.id);
         let content = content(&sealed);
         // Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat.
-        if order.is_none() && sealed.signed_at < self.0.started_at() {
+        // Signatures count whole seconds, so the second of the start itself is let in.
+        if order.is_none() && sealed.signed_at.secs() < self.0.started_at().secs() {
             return Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started; sign it anew.").into());
         }
         match &sealed.command {

@@ -1,0 +1,117 @@
+//! What the gateway checks before it looks at the business: app, form, clock, signature.
+
+use super::answer::Failure;
+use super::params::Params;
+use crate::channels::clock;
+use crate::channels::order::KeyMode;
+use crate::channels::world::{Merchant, World};
+use serde_json::Value;
+
+/// The documents ask for China time, the published clients send their machine's local time without a zone, which
+/// may be up to twenty hours off. So only a day's difference tells a stale request.
+const SKEW_SECS: i64 = 24 * 3600;
+
+/// Who asks, and in which mode.
+pub(super) fn identify<'a>(
+    world: &'a World,
+    params: &Params,
+) -> Result<(usize, &'a Merchant, KeyMode), Failure> {
+    for (name, code) in [
+        ("app_id", "isv.missing-app-id"),
+        ("method", "isv.missing-method"),
+        ("sign", "isv.missing-signature"),
+    ] {
+        required(params, name, code)?;
+    }
+    let (number, merchant) = world
+        .merchant_by_app(params.get("app_id"))
+        .ok_or_else(|| Failure::invalid("isv.invalid-app-id", "无效的AppID参数"))?;
+    let certificates = !params.get("app_cert_sn").is_empty() || !params.get("alipay_root_cert_sn").is_empty();
+    let mode = if certificates {
+        KeyMode::Certificate
+    } else {
+        KeyMode::PublicKey
+    };
+    Ok((number, merchant, mode))
+}
+
+/// The rest of the common parameters and the signature; gives biz_content.
+pub(super) fn check(merchant: &Merchant, params: &Params, mode: KeyMode) -> Result<Value, Failure> {
+    for (name, code) in [
+        ("sign_type", "isv.missing-signature-type"),
+        ("timestamp", "isv.missing-timestamp"),
+        ("version", "isv.missing-version"),
+        ("charset", "isv.missing-charset"),
+    ] {
+        required(params, name, code)?;
+    }
+    let invalid = |code: &'static str, text: &str| Err(Failure::invalid(code, text));
+    if params.get("sign_type") != "RSA2" {
+        return invalid("isv.invalid-signature-type", "无效的签名类型，仅支持RSA2");
+    }
+    if !params.get("charset").eq_ignore_ascii_case("utf-8") {
+        return invalid("isv.invalid-charset", "字符集错误");
+    }
+    if !["", "JSON"].contains(&params.get("format").to_ascii_uppercase().as_str()) {
+        return invalid("isv.invalid-format", "无效的数据格式");
+    }
+    if params.get("version") != "1.0" {
+        return invalid("isv.invalid-version", "无效的版本号");
+    }
+    if !params.get("encrypt_type").is_empty() {
+        return invalid("isv.invalid-encrypt-type", "无效的加密类型");
+    }
+    timestamp(params.get("timestamp"))?;
+    if mode == KeyMode::Certificate {
+        certificates(merchant, params)?;
+    }
+    if !merchant
+        .app_key
+        .verify(params.signed_text().as_bytes(), params.get("sign"))
+    {
+        let text = "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配";
+        return invalid("isv.invalid-signature", text);
+    }
+    match serde_json::from_str::<Value>(params.get("biz_content")) {
+        Ok(biz) if biz.is_object() => Ok(biz),
+        _ => invalid("isv.invalid-parameter", "biz_content须为JSON对象"),
+    }
+}
+
+fn required(params: &Params, name: &str, code: &'static str) -> Result<(), Failure> {
+    if params.get(name).is_empty() {
+        return Err(Failure::missing(code, &format!("缺少{name}参数")));
+    }
+    Ok(())
+}
+
+fn timestamp(text: &str) -> Result<(), Failure> {
+    let invalid = || Failure::invalid("isv.invalid-timestamp", "非法的时间戳参数");
+    let form = text.len() == 19 && text.as_bytes().get(10) == Some(&b' ');
+    let sent: jiff::Timestamp = form
+        .then(|| format!("{}+08:00", text.replace(' ', "T")).parse().ok())
+        .flatten()
+        .ok_or_else(invalid)?;
+    if sent.as_second().abs_diff(clock::now().secs()) > SKEW_SECS.unsigned_abs() {
+        return Err(invalid());
+    }
+    Ok(())
+}
+
+fn certificates(merchant: &Merchant, params: &Params) -> Result<(), Failure> {
+    required(params, "app_cert_sn", "isv.missing-app-cert-sn")?;
+    required(params, "alipay_root_cert_sn", "isv.missing-alipay-root-cert-sn")?;
+    if params.get("app_cert_sn") != merchant.app_cert_sn {
+        return Err(Failure::invalid(
+            "isv.invalid-app-cert-sn",
+            "应用公钥证书序列号错误",
+        ));
+    }
+    if params.get("alipay_root_cert_sn") != merchant.root_cert_sn {
+        return Err(Failure::invalid(
+            "isv.invalid-alipay-root-cert-sn",
+            "支付宝根证书序列号错误",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Alipay, gateway v2: one path, the order of checks, faults.
+
+mod answer;
+mod gateway;
+pub(crate) mod notice;
+mod params;
+mod refunds;
+mod trades;
+
+use super::fault::{Channel, Kind, Operation};
+use super::order::{KeyMode, Order};
+use super::server::{Incoming, Reply, plain};
+use super::world::{Merchant, World};
+use answer::{Failure, Node, Outcome};
+use params::Params;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A request whose sender is known.
+pub(super) struct Call<'a> {
+    pub(super) world: &'a Arc<World>,
+    pub(super) number: usize,
+    pub(super) merchant: &'a Merchant,
+    pub(super) params: &'a Params,
+    pub(super) biz: Value,
+    pub(super) mode: KeyMode,
+}
+
+/// Answers one request.
+pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    let params = Params::of(request);
+    let method = params
+        .as_ref()
+        .map(|p| p.get("method").to_owned())
+        .unwrap_or_default();
+    let fault = world.arrive(Channel::Alipay, operation(&method), request);
+    if request.path != "/gateway.do" {
+        return Reply::Now(plain(http::StatusCode::NOT_FOUND, "not found"));
+    }
+    match fault {
+        Some(Kind::TimeoutBefore) => return Reply::Never,
+        Some(Kind::Status5xx) => {
+            return Reply::Now(plain(
+                http::StatusCode::BAD_GATEWAY,
+                "<html><body>502 Bad Gateway</body></html>",
+            ));
+        }
+        _ => {}
+    }
+    let answer = match &params {
+        Err(failure) => answer::unsigned(failure),
+        Ok(params) => answered(world, params, fault),
+    };
+    match fault {
+        Some(Kind::TimeoutAfter) => Reply::Never,
+        Some(Kind::Slow) => Reply::After(world.slow, answer),
+        _ => Reply::Now(answer),
+    }
+}
+
+fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::server::Answer {
+    let (number, merchant, mode) = match gateway::identify(world, params) {
+        Ok(known) => known,
+        Err(failure) => return answer::unsigned(&failure),
+    };
+    if operation(params.get("method")) == Operation::Other {
+        return answer::unsigned(&Failure::invalid("isv.invalid-method", "不存在的方法名"));
+    }
+    let outcome = gateway::check(merchant, params, mode).and_then(|biz| match fault {
+        Some(Kind::Busy) => Err(Failure::limited()),
+        _ => act(&Call {
+            world,
+            number,
+            merchant,
+            params,
+            biz,
+            mode,
+        }),
+    });
+    answer::write(merchant, params.get("method"), mode, outcome, fault)
+}
+
+fn act(call: &Call<'_>) -> Outcome {
+    match call.params.get("method") {
+        "alipay.trade.precreate" => trades::create(call, "precreate"),
+        "alipay.trade.create" => trades::create(call, "create"),
+        "alipay.trade.query" => trades::query(call),
+        "alipay.trade.close" => trades::close(call),
+        "alipay.trade.refund" => refunds::create(call),
+        "alipay.trade.fastpay.refund.query" => refunds::query(call),
+        _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
+    }
+}
+
+fn operation(method: &str) -> Operation {
+    match method {
+        "alipay.trade.precreate" | "alipay.trade.create" => Operation::Create,
+        "alipay.trade.query" => Operation::Query,
+        "alipay.trade.close" => Operation::Close,
+        "alipay.trade.refund" => Operation::Refund,
+        "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
+        _ => Operation::Other,
+    }
+}
+
+/// A node's field.
+pub(super) fn put(node: &mut Node, field: &'static str, value: impl Into<Value>) {
+    node.push((field, value.into()));
+}
+
+/// An order's state in Alipay's words; a code nobody has scanned is no trade yet.
+pub(crate) fn state(order: &Order) -> &'static str {
+    if order.scanned {
+        trades::trade_status(order)
+    } else {
+        "NOT_EXIST"
+    }
+}

@@ -1,0 +1,125 @@
+//! The control API: the payer, the faults and the clock of the sandbox, as JSON over plain HTTP on loopback.
+
+use super::control_pay;
+use super::fault::{Channel, Fault, Operation};
+use super::server::{Answer, Incoming, Reply, typed};
+use super::world::{Book, World};
+use super::{alipay, wechat};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What a control request comes to.
+pub(super) type Outcome = Result<Value, Refusal>;
+
+/// Why it was refused.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
+
+impl Refusal {
+    pub(super) fn bad(text: impl Into<String>) -> Refusal {
+        Refusal(StatusCode::BAD_REQUEST, text.into())
+    }
+}
+
+/// Answers one request.
+pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    Reply::Now(match act(world, request) {
+        Ok(value) => json_answer(StatusCode::OK, &value),
+        Err(Refusal(status, error)) => json_answer(status, &json!({"error": error})),
+    })
+}
+
+fn json_answer(status: StatusCode, value: &Value) -> Answer {
+    typed(status, "application/json", value.to_string())
+}
+
+fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
+    let post = request.method == Method::POST;
+    match (post, request.method == Method::GET, request.path.as_str()) {
+        (true, _, "/control/pay") => control_pay::pay(world, body(request)?),
+        (true, _, "/control/fault") => fault(world, body(request)?),
+        (true, _, "/control/clock") => clock(world, &body(request)?),
+        (true, _, "/control/reset") => reset(world),
+        (_, true, "/control/orders") => orders(world),
+        (_, true, "/control/requests") => requests(world, &request.query),
+        (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
+        _ => Err(Refusal(
+            StatusCode::NOT_FOUND,
+            "there is POST /control/pay, fault, clock, reset and GET /control/orders, requests, faults"
+                .to_owned(),
+        )),
+    }
+}
+
+fn body<T: DeserializeOwned>(request: &Incoming) -> Result<T, Refusal> {
+    serde_json::from_slice(&request.body).map_err(|e| Refusal::bad(e.to_string()))
+}
+
+fn fault(world: &World, fault: Fault) -> Outcome {
+    if let Some(objection) = fault.objection() {
+        return Err(Refusal::bad(objection));
+    }
+    world.with(|book| book.faults.set(fault));
+    Ok(json!({"ok": true}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Speed {
+    speed: f64,
+}
+
+fn clock(world: &World, asked: &Speed) -> Outcome {
+    match world.clock.set(asked.speed) {
+        true => Ok(json!({"ok": true, "speed": world.clock.speed()})),
+        false => Err(Refusal::bad("speed must be a positive number")),
+    }
+}
+
+/// Forgets orders, faults and requests; real speed again is not wanted, a demo sets it once.
+fn reset(world: &World) -> Outcome {
+    world.with(|book| *book = Book::default());
+    Ok(json!({"ok": true}))
+}
+
+fn orders(world: &World) -> Outcome {
+    let now = super::clock::now();
+    let shown = world.with(|book| {
+        let mut orders: Vec<_> = book.orders.values_mut().collect();
+        orders.sort_by_key(|o| (o.created, o.out_trade_no.clone()));
+        orders
+            .into_iter()
+            .map(|order| {
+                order.age(now);
+                let facts = world.merchants.get(order.merchant).map(|m| &m.facts);
+                let (state, account) = match order.channel {
+                    Channel::Wechat => (wechat::state(order), facts.map(|f| f.wechat.mchid.as_str())),
+                    Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
+                };
+                order.shown(state, account.unwrap_or_default())
+            })
+            .collect::<Vec<_>>()
+    });
+    Ok(json!({"orders": shown}))
+}
+
+fn requests(world: &World, query: &str) -> Outcome {
+    let (mut channel, mut operation, mut last) = (None, None, 1000);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let word = json!(value);
+        match name.as_ref() {
+            "channel" => {
+                channel = Some(Channel::deserialize(&word).map_err(|e| Refusal::bad(e.to_string()))?)
+            }
+            "operation" => {
+                operation = Some(Operation::deserialize(&word).map_err(|e| Refusal::bad(e.to_string()))?);
+            }
+            "last" => last = value.parse().map_err(|_| Refusal::bad("last must be a number"))?,
+            other => return Err(Refusal::bad(format!("unknown field `{other}`"))),
+        }
+    }
+    Ok(json!({"requests": world.with(|book| book.requests.list(channel, operation, last))}))
+}

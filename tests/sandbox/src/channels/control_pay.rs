@@ -1,0 +1,138 @@
+//! The payer on command.
+
+use super::clock::now;
+use super::control::{Outcome, Refusal};
+use super::fault::Channel;
+use super::order::{Order, State};
+use super::world::{Book, Key, World};
+use super::{alipay, notice, wechat};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the payer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// Pays an open order.
+    Paid,
+    /// Scans it and fails to pay; the order stays open.
+    Declined,
+    /// Pays although the order may be closed.
+    Late,
+    /// Pays this number too, though another of the same shop order may be paid.
+    Twice,
+}
+
+/// A request to pay.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pay {
+    channel: Channel,
+    out_trade_no: Option<String>,
+    qr: Option<String>,
+    outcome: What,
+    after_ms: Option<u64>,
+    payer: Option<String>,
+    #[serde(default = "yes")]
+    notify: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
+    let key = world.with(|book| find(book, &asked))?;
+    let Some(after) = asked.after_ms.filter(|ms| *ms > 0) else {
+        return act(world, &key, &asked);
+    };
+    let inside = world.clone();
+    let out_trade_no = key.2.clone();
+    world.beside(async move {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let done = tokio::task::spawn_blocking(move || act(&inside, &key, &asked)).await;
+        if let Ok(Err(Refusal(_, reason))) = done {
+            tracing::warn!(%reason, "a payment on command came to nothing");
+        }
+    });
+    Ok(json!({"ok": true, "scheduled": true, "out_trade_no": out_trade_no}))
+}
+
+fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
+    let key = match (&asked.out_trade_no, &asked.qr) {
+        (Some(number), None) => {
+            let fits = |k: &&Key| k.0 == asked.channel && k.2 == *number;
+            let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
+            book.orders.keys().filter(fits).max_by_key(newest).cloned()
+        }
+        (None, Some(qr)) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
+        _ => return Err(Refusal::bad("exactly one of out_trade_no and qr must be given")),
+    };
+    let key = key.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+    let code = asked
+        .qr
+        .as_ref()
+        .and_then(|qr| book.orders.get(&key)?.codes.iter().find(|c| c.text == *qr));
+    if code.is_some_and(|c| c.until <= now()) {
+        return Err(Refusal(StatusCode::CONFLICT, "this code has expired".to_owned()));
+    }
+    Ok(key)
+}
+
+fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
+    let (state, notice) = world.with(|book| {
+        let order = book
+            .order(key)
+            .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+        pay_order(order, asked)?;
+        let (state, notice) = told(world, key, order);
+        let wanted = asked.notify && asked.outcome != What::Declined;
+        Ok((state, notice.filter(|_| wanted)))
+    })?;
+    let notified = notice.is_some();
+    if let Some(notice) = notice {
+        notice::send(world, notice);
+    }
+    Ok(
+        json!({"ok": true, "out_trade_no": key.2, "state": state, "outcome": asked.outcome, "notified": notified}),
+    )
+}
+
+fn pay_order(order: &mut Order, asked: &Pay) -> Result<(), Refusal> {
+    match (asked.outcome, order.state) {
+        (_, State::Paid) => Err(Refusal(
+            StatusCode::CONFLICT,
+            "the order is paid already".to_owned(),
+        )),
+        (What::Paid | What::Declined, State::Closed) => {
+            let text = "the order is closed; outcome late pays it all the same";
+            Err(Refusal(StatusCode::CONFLICT, text.to_owned()))
+        }
+        (What::Declined, State::Unpaid) => {
+            order.scanned = true;
+            order.declined += 1;
+            Ok(())
+        }
+        (What::Paid | What::Late | What::Twice, _) => {
+            order.pay(asked.payer.clone(), now());
+            Ok(())
+        }
+    }
+}
+
+fn told(world: &World, key: &Key, order: &Order) -> (&'static str, Option<notice::Notice>) {
+    let merchant = world.merchants.get(key.1);
+    match key.0 {
+        Channel::Wechat => (
+            wechat::state(order),
+            merchant.and_then(|m| wechat::notice::of_payment(m, key, order)),
+        ),
+        Channel::Alipay => (
+            alipay::state(order),
+            merchant.and_then(|m| alipay::notice::of_payment(m, key, order)),
+        ),
+    }
+}

@@ -1,0 +1,121 @@
+//! The channels' own cryptography: RSA signatures and AES-GCM.
+
+use crate::material::MaterialError;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
+use std::path::Path;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A private key that signs with RSA PKCS#1 v1.5 and SHA-256.
+pub(crate) struct Signer(KeyPair);
+
+impl Signer {
+    pub(crate) fn read(path: &Path) -> Result<Signer, MaterialError> {
+        let bad = || MaterialError::Unreadable(path.to_owned(), "a PKCS#8 RSA key");
+        let der = PrivatePkcs8KeyDer::from_pem_file(path).map_err(|_| bad())?;
+        Ok(Signer(
+            KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| bad())?,
+        ))
+    }
+
+    /// The signature in base64; empty if the library refuses, which every verifier takes for wrong.
+    pub(crate) fn sign(&self, message: &[u8]) -> String {
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        match self
+            .0
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+        {
+            Ok(()) => STANDARD.encode(signature),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// A merchant's public key.
+pub(crate) struct Verifier(ParsedPublicKey);
+
+impl Verifier {
+    pub(crate) fn read_certificate(path: &Path) -> Result<Verifier, MaterialError> {
+        let bad = || MaterialError::Unreadable(path.to_owned(), "an RSA certificate");
+        let der = CertificateDer::from_pem_file(path).map_err(|_| bad())?;
+        let (_, cert) = X509Certificate::from_der(&der).map_err(|_| bad())?;
+        let key = &cert.public_key().subject_public_key.data;
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.as_ref())
+            .map(Verifier)
+            .map_err(|_| bad())
+    }
+
+    /// Whether this base64 is this key's signature of the message.
+    pub(crate) fn verify(&self, message: &[u8], signature: &str) -> bool {
+        STANDARD
+            .decode(signature)
+            .is_ok_and(|s| self.0.verify_sig(message, &s).is_ok())
+    }
+}
+
+/// From when to when a certificate is valid, RFC 3339.
+pub(crate) fn validity(path: &Path) -> Result<(String, String), MaterialError> {
+    let bad = || MaterialError::Unreadable(path.to_owned(), "a certificate");
+    let der = CertificateDer::from_pem_file(path).map_err(|_| bad())?;
+    let (_, cert) = X509Certificate::from_der(&der).map_err(|_| bad())?;
+    let text = |time: x509_parser::time::ASN1Time| domain::Instant::from_secs(time.timestamp()).to_string();
+    Ok((text(cert.validity().not_before), text(cert.validity().not_after)))
+}
+
+/// Seals under an APIv3 key: 12-character nonce and base64 of ciphertext and tag.
+pub(crate) fn seal(apiv3_key: &str, associated_data: &str, plaintext: &str) -> (String, String) {
+    let nonce = random_text(12);
+    let sealed = UnboundKey::new(&AES_256_GCM, apiv3_key.as_bytes())
+        .ok()
+        .and_then(|key| {
+            let mut bytes = plaintext.as_bytes().to_vec();
+            let number = Nonce::try_assume_unique_for_key(nonce.as_bytes()).ok()?;
+            let key = LessSafeKey::new(key);
+            key.seal_in_place_append_tag(number, Aad::from(associated_data.as_bytes()), &mut bytes)
+                .ok()?;
+            Some(STANDARD.encode(bytes))
+        });
+    (nonce, sealed.unwrap_or_default())
+}
+
+/// Well-formed base64 of a signature that is not this one.
+pub(crate) fn spoilt(signature: &str) -> String {
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    format!("{first}{}", signature.get(1..).unwrap_or_default())
+}
+
+/// Random letters and digits.
+pub(crate) fn random_text(length: usize) -> String {
+    const SET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstuvwxy";
+    random_bytes(length)
+        .iter()
+        .map(|b| char::from(SET[usize::from(b % 32)]))
+        .collect()
+}
+
+/// Random decimal digits.
+pub(crate) fn random_digits(length: usize) -> String {
+    random_bytes(length)
+        .iter()
+        .map(|b| char::from(b'0' + b % 10))
+        .collect()
+}
+
+/// Random upper-case hex digits.
+pub(crate) fn random_hex(length: usize) -> String {
+    let mut text = hex::encode_upper(random_bytes(length.div_ceil(2)));
+    text.truncate(length);
+    text
+}
+
+fn random_bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    // A sandbox without randomness is of no use; its numbers would merely repeat and be refused as duplicates.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

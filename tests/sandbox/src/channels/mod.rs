@@ -1,0 +1,169 @@
+//! Starts the two channels and their control listener.
+
+mod clock;
+mod control;
+mod control_pay;
+mod fault;
+mod keys;
+mod notice;
+mod order;
+mod poster;
+mod record;
+mod server;
+mod world;
+
+mod alipay;
+mod wechat;
+
+pub use clock::Clock;
+
+use crate::material::{self, MaterialError, SandboxMerchant};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How to start the channels.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The material's directory: CA and merchants' files.
+    pub dir: PathBuf,
+    /// Address of the two HTTPS listeners. The control listener is always on loopback.
+    pub listen: IpAddr,
+    /// Port of WeChat Pay, 0 for any.
+    pub wechat_port: u16,
+    /// Port of Alipay, 0 for any.
+    pub alipay_port: u16,
+    /// Port of the control listener, 0 for any.
+    pub control_port: u16,
+    /// The merchants both channels know.
+    pub merchants: Vec<SandboxMerchant>,
+    /// Host names the certificates carry beside localhost, 127.0.0.1, ::1 and the channels' own hosts.
+    pub names: Vec<String>,
+    /// What waiting times between notices are divided by.
+    pub speed: f64,
+    /// How long a WeChat refund stays `PROCESSING`.
+    pub refund_delay: Duration,
+    /// How long the fault `slow` takes.
+    pub slow: Duration,
+}
+
+impl Settings {
+    /// Loopback, any ports, real speed.
+    pub fn new(dir: impl Into<PathBuf>, merchants: Vec<SandboxMerchant>) -> Settings {
+        Settings {
+            dir: dir.into(),
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            wechat_port: 0,
+            alipay_port: 0,
+            control_port: 0,
+            merchants,
+            names: Vec::new(),
+            speed: 1.0,
+            refund_delay: Duration::from_millis(300),
+            slow: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Why the channels did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Keys or certificates.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// TLS configuration.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A port could not be taken.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// Running channels; dropping it stops them.
+#[derive(Debug)]
+pub struct Running {
+    /// WeChat Pay, HTTPS, at its root.
+    pub wechat: SocketAddr,
+    /// Alipay, HTTPS, `/gateway.do`.
+    pub alipay: SocketAddr,
+    /// The control API, plain HTTP on loopback.
+    pub control: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Stops the listeners, their connections and all notices under way.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Base URL of WeChat Pay, without a slash at the end.
+    pub fn wechat_url(&self) -> String {
+        format!("https://{}", self.wechat)
+    }
+
+    /// Alipay's gateway.
+    pub fn alipay_url(&self) -> String {
+        format!("https://{}/gateway.do", self.alipay)
+    }
+
+    /// Base URL of the control API, `…/control`.
+    pub fn control_url(&self) -> String {
+        format!("http://{}/control", self.control)
+    }
+}
+
+/// Starts both channels and the control listener. Must be called inside a tokio runtime.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let (stop, stopped) = watch::channel(false);
+    let tls = server_tls(&settings)?;
+    let at = |port| SocketAddr::new(settings.listen, port);
+    let control_at = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.control_port);
+    let ports = [at(settings.wechat_port), at(settings.alipay_port), control_at];
+    let world = Arc::new(world::World::new(settings, stopped.clone())?);
+    let wechat = server::serve(
+        ports[0],
+        Some(tls.clone()),
+        world.clone(),
+        wechat::handle,
+        stopped.clone(),
+    )
+    .await?;
+    let alipay = server::serve(
+        ports[1],
+        Some(tls),
+        world.clone(),
+        alipay::handle,
+        stopped.clone(),
+    )
+    .await?;
+    let control = server::serve(ports[2], None, world, control::handle, stopped).await?;
+    Ok(Running {
+        wechat,
+        alipay,
+        control,
+        stop,
+    })
+}
+
+fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartError> {
+    let ca = material::Ca::read(&settings.dir)?;
+    let own = [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "api.mch.weixin.qq.com",
+        "api2.wechatpay.cn",
+        "openapi.alipay.com",
+    ];
+    let listen = settings.listen.to_string();
+    let mut names: Vec<&str> = own.to_vec();
+    names.extend(settings.names.iter().map(String::as_str));
+    if !settings.listen.is_unspecified() && !names.contains(&listen.as_str()) {
+        names.push(&listen);
+    }
+    let (cert, key) = material::issue(&ca, &names)?;
+    Ok(server::tls(&cert, &key)?)
+}

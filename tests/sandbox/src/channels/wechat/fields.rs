@@ -1,0 +1,141 @@
+//! What a WeChat Pay order may say: fields, lengths, forms.
+
+use super::Call;
+use super::answer::Failure;
+use crate::channels::clock::now;
+use domain::Instant;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// An order that names no time lives seven days.
+const LIFE_MS: i64 = 7 * 24 * 3_600_000;
+
+/// What an order asks, checked.
+pub(super) struct Asked {
+    pub(super) out_trade_no: String,
+    pub(super) fen: u64,
+    pub(super) notify_url: String,
+    pub(super) payer: Option<String>,
+    pub(super) until: Instant,
+    pub(super) whole: Value,
+}
+
+/// Reads and checks an order's body.
+pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
+    let mut body = call.object()?;
+    call.own_mchid(body["mchid"].as_str())?;
+    let appid = text(&body, "appid", 1..=32)?;
+    if appid != call.merchant.facts.wechat.appid {
+        let message = "appid和mchid不匹配";
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "APPID_MCHID_NOT_MATCH",
+            message,
+        ));
+    }
+    text(&body, "description", 1..=127)?;
+    let out_trade_no = text(&body, "out_trade_no", 6..=32)?;
+    if !out_trade_no
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_-|*".contains(c))
+    {
+        return Err(Failure::field(
+            "out_trade_no",
+            &out_trade_no,
+            "商户订单号只能是数字、大小写字母_-|*",
+        ));
+    }
+    let notify_url = notify_url(&body, true)?.unwrap_or_default();
+    for (field, longest) in [("attach", 128), ("goods_tag", 32)] {
+        if body.get(field).is_some() {
+            text(&body, field, 0..=longest)?;
+        }
+    }
+    let fen = amount(&mut body)?;
+    let payer = match way {
+        "JSAPI" => Some(text(&body["payer"], "openid", 1..=128)?),
+        _ => None,
+    };
+    let until = until(&body)?;
+    Ok(Asked {
+        out_trade_no,
+        fen,
+        notify_url,
+        payer,
+        until,
+        whole: body,
+    })
+}
+
+/// `amount.total` in fen; a missing currency is written as the CNY it means, so that repeats compare equal.
+fn amount(body: &mut Value) -> Result<u64, Failure> {
+    let wrong = |field: &str, issue: &str| Failure::field(field, "", issue);
+    let amount = body["amount"]
+        .as_object_mut()
+        .ok_or_else(|| wrong("amount", "缺少订单金额amount"))?;
+    let fen = amount
+        .get("total")
+        .and_then(Value::as_u64)
+        .filter(|f| (1..=10_000_000_000).contains(f));
+    let fen = fen.ok_or_else(|| wrong("amount.total", "订单总金额须为整数，单位为分，且大于0"))?;
+    let currency = amount.entry("currency").or_insert_with(|| json!("CNY"));
+    if currency != "CNY" {
+        Err(wrong("amount.currency", "货币类型仅支持CNY"))
+    } else {
+        Ok(fen)
+    }
+}
+
+/// When the order closes by itself: as asked but not within a minute, else after seven days.
+fn until(body: &Value) -> Result<Instant, Failure> {
+    let Some(asked) = body.get("time_expire") else {
+        return Ok(now().plus_millis(LIFE_MS));
+    };
+    let at: Option<jiff::Timestamp> = asked.as_str().and_then(|t| t.parse().ok());
+    let at = at.ok_or_else(|| Failure::field("time_expire", "", "交易结束时间须遵循rfc3339标准格式"))?;
+    let at = Instant::from_millis(at.as_millisecond());
+    if at <= now() {
+        return Err(Failure::field("time_expire", "", "交易结束时间须晚于当前时间"));
+    }
+    Ok(at.max(now().plus_millis(60_000)))
+}
+
+/// A public address without query.
+pub(super) fn notify_url(body: &Value, required: bool) -> Result<Option<String>, Failure> {
+    if body.get("notify_url").is_none() && !required {
+        return Ok(None);
+    }
+    let url = text(body, "notify_url", 1..=255)?;
+    let uri: Option<http::Uri> = url.parse().ok();
+    let good = uri.is_some_and(|u| {
+        matches!(u.scheme_str(), Some("http" | "https")) && u.host().is_some() && u.query().is_none()
+    });
+    if !good || url.contains('#') {
+        return Err(Failure::field(
+            "notify_url",
+            &url,
+            "通知地址须为http(s)直接可访问的URL，不允许携带查询串",
+        ));
+    }
+    Ok(Some(url))
+}
+
+/// A text field of so many characters.
+pub(super) fn text(
+    body: &Value,
+    field: &str,
+    length: std::ops::RangeInclusive<usize>,
+) -> Result<String, Failure> {
+    let Some(value) = body[field].as_str() else {
+        return Err(Failure::field(
+            field,
+            "",
+            &format!("缺少必填字段{field}，或其类型不是字符串"),
+        ));
+    };
+    if !length.contains(&value.chars().count()) {
+        let issue = format!("{field}的长度须为{}到{}个字符", length.start(), length.end());
+        return Err(Failure::field(field, value, &issue));
+    }
+    Ok(value.to_owned())
+}

@@ -1,0 +1,88 @@
+//! Notices of WeChat Pay: encrypted once, signed at each attempt.
+
+use super::answer::{Speech, probe};
+use crate::channels::keys;
+use crate::channels::notice::{Content, Forge, Notice};
+use crate::channels::order::{KeyMode, Order};
+use crate::channels::poster::Letter;
+use crate::channels::world::{Key, Merchant};
+use serde_json::{Value, json};
+
+/// The letter of one attempt.
+pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forge) -> Letter {
+    let mut headers = Speech { mode }.headers(merchant, body);
+    for (name, value) in &mut headers {
+        if *name == "Wechatpay-Signature" {
+            match forge {
+                Forge::True => {}
+                Forge::Wrong => *value = keys::spoilt(value),
+                Forge::Probe => *value = probe(value),
+            }
+        }
+    }
+    headers.push(("Content-Type", "application/json".to_owned()));
+    headers.push(("Accept", "*/*".to_owned()));
+    headers.push(("User-Agent", "Mozilla/4.0".to_owned()));
+    Letter {
+        headers,
+        body: body.to_owned(),
+    }
+}
+
+/// The notice that an order was paid, if it has an address.
+pub(crate) fn of_payment(merchant: &Merchant, key: &Key, order: &Order) -> Option<Notice> {
+    let plain = super::orders::shown(merchant, order);
+    let body = envelope(merchant, "transaction", "TRANSACTION.SUCCESS", "支付成功", &plain);
+    notice(key, order, order.notify_url.clone()?, "TRANSACTION.SUCCESS", body)
+}
+
+/// The notice that a refund succeeded.
+pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &str) -> Option<Notice> {
+    let refund = order.refund(out_no)?;
+    let plain = json!({
+        "mchid": merchant.facts.wechat.mchid, "transaction_id": order.channel_no,
+        "out_trade_no": order.out_trade_no, "refund_id": refund.channel_no, "out_refund_no": refund.out_no,
+        "refund_status": "SUCCESS", "success_time": refund.done?.to_string(),
+        "user_received_account": super::refunds::RECEIVED_BY,
+        "amount": {"total": order.fen, "refund": refund.fen, "payer_total": order.fen, "payer_refund": refund.fen},
+    });
+    let body = envelope(merchant, "refund", "REFUND.SUCCESS", "退款成功", &plain);
+    // A refund's own address goes before the order's.
+    let url = refund.notify_url.clone().or_else(|| order.notify_url.clone())?;
+    notice(key, order, url, "REFUND.SUCCESS", body)
+}
+
+fn notice(
+    key: &Key,
+    order: &Order,
+    url: String,
+    kind: &'static str,
+    (id, body): (String, String),
+) -> Option<Notice> {
+    let content = Content::Wechat {
+        body,
+        mode: order.key_mode,
+    };
+    Some(Notice {
+        key: key.clone(),
+        id,
+        kind,
+        of_refund: kind.starts_with("REFUND"),
+        url,
+        content,
+    })
+}
+
+fn envelope(merchant: &Merchant, about: &str, event: &str, summary: &str, plain: &Value) -> (String, String) {
+    let id = format!("EV-{}", keys::random_digits(24));
+    let (nonce, ciphertext) = keys::seal(&merchant.facts.wechat.apiv3_key, about, &plain.to_string());
+    let body = json!({
+        "id": id, "create_time": crate::channels::clock::now().to_string(), "resource_type": "encrypt-resource",
+        "event_type": event, "summary": summary,
+        "resource": {
+            "original_type": about, "algorithm": "AEAD_AES_256_GCM", "ciphertext": ciphertext,
+            "associated_data": about, "nonce": nonce,
+        },
+    });
+    (id, body.to_string())
+}

@@ -1,0 +1,164 @@
+//! Everything the sandbox knows: merchants, orders, faults, captured requests.
+
+use super::clock::Clock;
+use super::fault::{Channel, Faults, Kind, Operation};
+use super::keys::{Signer, Verifier, validity};
+use super::notice::Notice;
+use super::order::Order;
+use super::poster::Poster;
+use super::record::Requests;
+use super::server::Incoming;
+use super::{Settings, StartError};
+use crate::material::{self, SandboxMerchant};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// A merchant with its keys loaded.
+pub(crate) struct Merchant {
+    pub(crate) facts: SandboxMerchant,
+    pub(crate) wechat_key: Verifier,
+    pub(crate) wechat_platform: Signer,
+    pub(crate) wechat_public: Signer,
+    pub(crate) platform_cert_pem: String,
+    /// From when to when the platform certificate is valid, RFC 3339.
+    pub(crate) platform_validity: (String, String),
+    pub(crate) app_key: Verifier,
+    pub(crate) alipay: Signer,
+    pub(crate) app_cert_sn: String,
+    pub(crate) alipay_cert_sn: String,
+    pub(crate) root_cert_sn: String,
+}
+
+/// Which order: channel, merchant's index, the merchant's number.
+pub(crate) type Key = (Channel, usize, String);
+
+/// What changes.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) orders: HashMap<Key, Order>,
+    /// Channel number to order.
+    pub(crate) numbers: HashMap<(Channel, String), Key>,
+    /// Refund number to order; WeChat's refund query names the refund alone.
+    pub(crate) refunds: HashMap<(Channel, usize, String), Key>,
+    /// Code or prepay id to order.
+    pub(crate) codes: HashMap<String, Key>,
+    pub(crate) faults: Faults,
+    pub(crate) requests: Requests,
+    /// Payment notices that wait for a refund notice to overtake them.
+    pub(crate) held: HashMap<Key, Vec<Notice>>,
+}
+
+impl Book {
+    /// The order, closed first if its time is up.
+    pub(crate) fn order(&mut self, key: &Key) -> Option<&mut Order> {
+        let order = self.orders.get_mut(key)?;
+        order.age(super::clock::now());
+        Some(order)
+    }
+
+    /// The order with this channel number.
+    pub(crate) fn by_number(&self, channel: Channel, number: &str) -> Option<Key> {
+        self.numbers.get(&(channel, number.to_owned())).cloned()
+    }
+}
+
+/// The sandbox's whole state.
+pub(crate) struct World {
+    pub(crate) merchants: Vec<Merchant>,
+    pub(crate) clock: Clock,
+    pub(crate) poster: Poster,
+    pub(crate) refund_delay: Duration,
+    pub(crate) slow: Duration,
+    pub(crate) stopped: watch::Receiver<bool>,
+    /// Keeps handlers to a few threads: signing on more than there are cores only costs time.
+    pub(crate) threads: Semaphore,
+    book: Mutex<Book>,
+    by_mchid: HashMap<String, usize>,
+    by_app: HashMap<String, usize>,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, stopped: watch::Receiver<bool>) -> Result<World, StartError> {
+        let merchants = settings
+            .merchants
+            .into_iter()
+            .map(|facts| load(&settings.dir, facts))
+            .collect::<Result<Vec<_>, _>>()?;
+        let index = |name: fn(&Merchant) -> &String| {
+            merchants
+                .iter()
+                .enumerate()
+                .map(|(n, m)| (name(m).clone(), n))
+                .collect::<HashMap<_, _>>()
+        };
+        let by_mchid = index(|m| &m.facts.wechat.mchid);
+        let by_app = index(|m| &m.facts.alipay.app_id);
+        let ca = material::Ca::read(&settings.dir)?;
+        Ok(World {
+            by_mchid,
+            by_app,
+            merchants,
+            clock: Clock::new(settings.speed),
+            poster: Poster::new(ca.cert_pem())?,
+            refund_delay: settings.refund_delay,
+            slow: settings.slow,
+            stopped,
+            threads: Semaphore::new(2 * std::thread::available_parallelism().map_or(2, usize::from)),
+            book: Mutex::new(Book::default()),
+        })
+    }
+
+    /// Runs with the book open. Never sign or wait inside.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Book) -> T) -> T {
+        work(&mut self.book.lock())
+    }
+
+    pub(crate) fn merchant_by_mchid(&self, mchid: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_mchid.get(mchid)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_app(&self, app_id: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_app.get(app_id)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    /// Captures the request and takes the fault that waits for it.
+    pub(crate) fn arrive(&self, channel: Channel, operation: Operation, request: &Incoming) -> Option<Kind> {
+        self.with(|book| {
+            book.requests.add(channel, operation, request);
+            book.faults.take(channel, operation)
+        })
+    }
+
+    /// Runs something beside the answer until the sandbox stops.
+    pub(crate) fn beside(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let mut stopped = self.stopped.clone();
+        tokio::spawn(async move {
+            tokio::select! { () = work => {}, _ = stopped.changed() => {} }
+        });
+    }
+}
+
+fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, StartError> {
+    let text = |file: &str| material::read(&dir.join(file));
+    Ok(Merchant {
+        wechat_key: Verifier::read_certificate(&dir.join(&facts.wechat.cert_file))?,
+        wechat_platform: Signer::read(&dir.join(&facts.channel_keys.wechat_platform))?,
+        wechat_public: Signer::read(&dir.join(&facts.channel_keys.wechat_public_key))?,
+        platform_validity: validity(&dir.join(&facts.wechat.platform_cert_file))?,
+        platform_cert_pem: text(&facts.wechat.platform_cert_file)?,
+        app_key: Verifier::read_certificate(&dir.join(&facts.alipay.app_cert_file))?,
+        alipay: Signer::read(&dir.join(&facts.channel_keys.alipay))?,
+        app_cert_sn: material::cert_sn(&text(&facts.alipay.app_cert_file)?)
+            .map_err(material::MaterialError::from)?,
+        alipay_cert_sn: material::cert_sn(&text(&facts.alipay.alipay_cert_file)?)
+            .map_err(material::MaterialError::from)?,
+        root_cert_sn: material::root_cert_sn(&text(&facts.alipay.root_cert_file)?)
+            .map_err(material::MaterialError::from)?,
+        facts,
+    })
+}

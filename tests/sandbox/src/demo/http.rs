@@ -1,0 +1,94 @@
+//! A plain HTTP/1.1 client over TLS with one kept connection, and a server for a merchant's notify address.
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, sync::Mutex};
+use tokio_rustls::TlsConnector;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Headers.
+    pub headers: http::HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON, or null.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// A client of one server.
+pub struct Client {
+    at: SocketAddr,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    kept: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl Client {
+    /// Over TLS with these roots.
+    pub fn tls(at: SocketAddr, roots_pem: &[u8]) -> anyhow::Result<Client> {
+        Ok(Client { at, tls: Some(certs::tls::client(roots_pem, None)?), kept: Mutex::default() })
+    }
+
+    /// In clear, for the control listener.
+    pub fn clear(at: SocketAddr) -> Client {
+        Client { at, tls: None, kept: Mutex::default() }
+    }
+
+    /// Sends once and reads the whole answer.
+    pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
+        let mut request = http::Request::builder().method(method).uri(target).header("host", self.at.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body)))?;
+        let kept = self.kept.lock().await.take().filter(|c| c.is_ready() && !c.is_closed());
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let exchange = async {
+            let answer = connection.send_request(request).await?;
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok::<_, hyper::Error>(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(30), exchange).await.map_err(|_| anyhow!("no answer in 30 s"))??;
+        *self.kept.lock().await = Some(connection);
+        Ok(answer)
+    }
+
+    async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect(self.at).await.with_context(|| self.at.to_string())?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => start(stream).await,
+            Some(tls) => {
+                let name = ServerName::from(self.at.ip());
+                start(TlsConnector::from(tls.clone()).connect(name, stream).await?).await
+            }
+        }
+    }
+}
+
+async fn start<I>(stream: I) -> anyhow::Result<SendRequest<Full<Bytes>>>
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(sender)
+}

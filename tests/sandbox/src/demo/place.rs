@@ -1,0 +1,396 @@
+//! Makes a whole installation in one directory: CA, certificates, keys, signed registries, configurations.
+
+use crate::material::{self, Ca, Material, SandboxMerchant};
+use anyhow::{Context, anyhow};
+use certs::{Keys, Material as Key};
+use domain::{KeyRef, Sign};
+use journal::{VerifierKey, note};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Name of the demo's service: origin of its journals.
+pub const NAME: &str = "guandao.demo";
+/// Name of the acquirer in the demo.
+pub const ACQUIRER: &str = "DEMOACQ01";
+/// Password of every officer in the demo.
+pub const PASSWORD: &str = "correct horse battery staple";
+const FOREVER: i64 = 4_102_444_800_000;
+
+/// One merchant of the demo.
+#[derive(Clone, Debug)]
+pub struct DemoMerchant {
+    /// Our `mchid`.
+    pub id: String,
+    /// Scheme of its API key.
+    pub scheme: &'static str,
+    /// Serial of its API key.
+    pub serial: String,
+    /// Its private API key, relative to the directory.
+    pub key_file: String,
+    /// Its accounts.
+    pub accounts: SandboxMerchant,
+}
+
+/// The installation.
+pub struct Place {
+    /// Where.
+    pub dir: PathBuf,
+    /// Keys and accounts of the channels.
+    pub material: Material,
+    /// Merchants.
+    pub merchants: Vec<DemoMerchant>,
+    /// Ports of our own listeners.
+    pub ports: Ports,
+    /// Who signs registries.
+    authority: Arc<dyn Sign>,
+    acquirer: Arc<dyn Sign>,
+}
+
+/// Ports that were free when asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// Unified API.
+    pub api: u16,
+    /// Pass-through of WeChat Pay.
+    pub wechat: u16,
+    /// Pass-through of Alipay.
+    pub alipay: u16,
+    /// Notices.
+    pub notify: u16,
+    /// Trades journal.
+    pub trades: u16,
+    /// Metrics.
+    pub metrics: u16,
+    /// The desk's pages.
+    pub desk: u16,
+    /// Cases journal.
+    pub cases: u16,
+    /// The merchants' notify address.
+    pub shop: u16,
+}
+
+fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    // All are held at once, so that no number comes twice.
+    let held = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    let ports = held.iter().map(|l| l.local_addr().map(|a| a.port())).collect::<Result<Vec<_>, _>>()?;
+    ports.try_into().map_err(|_| anyhow!("as many ports as asked for"))
+}
+
+/// Settings that tests change.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Merchants.
+    pub merchants: usize,
+    /// Seconds of a vault bucket and of the deadline.
+    pub vault: (u64, u64),
+    /// Is there a desk?
+    pub desk: bool,
+    /// Further lines at the end of the proxy's configuration.
+    pub extra: String,
+    /// Answer time of channels, milliseconds.
+    pub answer_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { merchants: 4, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500 }
+    }
+}
+
+impl Place {
+    /// Makes everything that does not depend on the channels' addresses.
+    pub fn make(dir: &Path, options: &Options) -> anyhow::Result<Place> {
+        fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        let dir = dir.canonicalize()?;
+        let material = material::generate(&dir.join("channels"), options.merchants)?;
+        let [api, wechat, alipay, notify, trades, metrics, desk, cases, shop] = free_ports()?;
+        let ports = Ports { api, wechat, alipay, notify, trades, metrics, desk, cases, shop };
+        for sub in ["tls", "keys/answer", "keys/wechat", "keys/alipay", "registries", "authority", "data", "merchants", "desk/keys", "desk/data", "exports"] {
+            fs::create_dir_all(dir.join(sub))?;
+        }
+        let ca = material.ca()?;
+        tls(&dir, &ca, &material)?;
+        let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
+        let merchants = merchants(&dir, &material)?;
+        let place = Place { dir, material, merchants, ports, authority, acquirer };
+        place.keys()?;
+        Ok(place)
+    }
+
+    /// Writes registries and configurations for channels at these addresses.
+    pub fn configure(&self, wechat: SocketAddr, alipay: SocketAddr, options: &Options) -> anyhow::Result<()> {
+        self.write_registries(1, wechat, alipay, FOREVER)?;
+        fs::write(self.dir.join("guandao.toml"), self.proxy_config(options))?;
+        if options.desk {
+            fs::write(self.dir.join("desk/desk.toml"), self.desk_config())?;
+            self.users()?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, relative: &str) -> String {
+        self.dir.join(relative).display().to_string()
+    }
+
+    /// All three registries, signed. `licensed_until` is the end of the channels' licences, in milliseconds.
+    pub fn write_registries(&self, version: u64, wechat: SocketAddr, alipay: SocketAddr, licensed_until: i64) -> anyhow::Result<()> {
+        let roots = fs::read_to_string(self.material.ca_path())?;
+        let channel = |name: &str, host: &str, at: SocketAddr| {
+            json!({
+                "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
+                "hosts": [{ "host": host, "port": at.port(), "address": at.to_string() }], "roots_pem": roots,
+            })
+        };
+        self.write_registry("licence", &self.authority, &json!({
+            "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
+            "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
+        }))?;
+        let merchants: Vec<Value> = self.merchants.iter().map(acquirer_merchant).collect();
+        self.write_registry("acquirer-demo", &self.acquirer, &json!({
+            "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
+        }))?;
+        let operators = self.merchants.iter().map(|m| self.operator_merchant(m)).collect::<anyhow::Result<Vec<_>>>()?;
+        let accounts = self.merchants.iter().map(|m| self.operator_accounts(m)).collect::<anyhow::Result<Vec<_>>>()?.concat();
+        self.write_registry("operator", &self.authority, &json!({
+            "kind": "operator", "version": version, "not_after": FOREVER, "merchants": operators, "accounts": accounts,
+        }))
+    }
+
+    fn operator_merchant(&self, merchant: &DemoMerchant) -> anyhow::Result<Value> {
+        let public_key = fs::read_to_string(self.dir.join(&merchant.key_file).with_extension("pub.pem"))?;
+        Ok(json!({
+            "id": merchant.id,
+            "api_keys": [{ "serial": merchant.serial, "scheme": merchant.scheme, "public_key": public_key, "not_after": FOREVER }],
+            "notify": { "url": format!("https://127.0.0.1:{}/notify/{}", self.ports.shop, merchant.id), "private": true },
+            "rate": { "per_second": 100_000, "burst": 200_000 },
+        }))
+    }
+
+    fn operator_accounts(&self, merchant: &DemoMerchant) -> anyhow::Result<Vec<Value>> {
+        let read = |file: &str| fs::read_to_string(self.material.dir.join(file));
+        let relay = |channel: &str| format!("https://127.0.0.1:{}/relay/{channel}/{}", self.ports.shop, merchant.id);
+        let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+        Ok(vec![
+            json!({ "channel": "wechat", "account": w.mchid, "relay_url": relay("wechat"), "relay_private": true,
+                "merchant_keys": [{ "serial": w.serial, "public_key": read(&w.cert_file)? }] }),
+            json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
+                "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
+        ])
+    }
+
+    fn write_registry(&self, name: &str, signer: &Arc<dyn Sign>, value: &Value) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(value)?;
+        let kind = name.split('-').next().unwrap_or(name);
+        let signed = format!("guandao-registry\n{kind}\n{}\n", hex::encode(Sha256::digest(&text)));
+        let signature = note::sign(&signed, &signer_name(kind), &**signer);
+        let file = self.dir.join(format!("registries/{name}.json"));
+        // The signature is there before the file it signs changes.
+        fs::write(file.with_extension("json.new"), text)?;
+        fs::write(self.dir.join(format!("registries/{name}.json.sig")), signature)?;
+        fs::rename(file.with_extension("json.new"), file)?;
+        Ok(())
+    }
+
+    fn vkey(&self, kind: &str) -> String {
+        let signer = if kind == "acquirer" { &self.acquirer } else { &self.authority };
+        VerifierKey { name: signer_name(kind), public_key: signer.public_key() }.to_text()
+    }
+
+    /// The acquirer's key, which also signs acknowledgements of exports.
+    pub fn acquirer_vkey(&self) -> String {
+        self.vkey("acquirer")
+    }
+
+    /// Signs a text as the acquirer.
+    pub fn sign_as_acquirer(&self, text: &str) -> String {
+        note::sign(text, &signer_name("acquirer"), &*self.acquirer)
+    }
+
+    fn keys(&self) -> anyhow::Result<()> {
+        let dir = self.dir.join("keys");
+        secret(&dir.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
+        secret(&dir.join("answer/GDED25519A1.pem"), certs::generate_ed25519()?.as_bytes())?;
+        secret(&dir.join("answer/GDRSA2048A1.pem"), rsa()?.serialize_pem().as_bytes())?;
+        let from = |file: &str| fs::read(self.material.dir.join(file));
+        for merchant in &self.merchants {
+            let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+            let wechat = dir.join("wechat").join(&w.mchid);
+            fs::create_dir_all(wechat.join("platform"))?;
+            secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
+            secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+            secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
+            secret(&wechat.join(format!("platform/{}.pem", w.public_key_id)), &from(&w.public_key_file)?)?;
+            let alipay = dir.join("alipay").join(&a.app_id);
+            fs::create_dir_all(&alipay)?;
+            secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
+            secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
+        }
+        let desk = self.dir.join("desk/keys");
+        secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
+        secret(&desk.join("export.pem"), certs::generate_ed25519()?.as_bytes())?;
+        fs::write(self.dir.join("trades.vkey"), self.journal_vkey(&dir.join("journal.pem"), "trades/0")?)?;
+        fs::write(self.dir.join("cases.vkey"), self.journal_vkey(&desk.join("journal.pem"), "cases/0")?)?;
+        fs::write(self.dir.join("export.vkey"), self.journal_vkey(&desk.join("export.pem"), "export")?)?;
+        for kind in ["licence", "acquirer", "operator"] {
+            fs::write(self.dir.join(format!("authority/{kind}.vkey")), self.vkey(kind))?;
+        }
+        for answer in ["GDED25519A1", "GDRSA2048A1"] {
+            let keys = Keys::default();
+            let name = KeyRef::new("x")?;
+            keys.put(name.clone(), Key::read(&fs::read(dir.join(format!("answer/{answer}.pem")))?)?);
+            fs::write(self.dir.join(format!("merchants/{answer}.pub.pem")), keys.public_pem(&name)?)?;
+        }
+        Ok(())
+    }
+
+    fn journal_vkey(&self, key: &Path, what: &str) -> anyhow::Result<String> {
+        Ok(VerifierKey { name: format!("{NAME}/{what}"), public_key: signer(key)?.public_key() }.to_text())
+    }
+
+    fn listener(&self, name: &str, port: u16, rest: &str) -> String {
+        let (cert, key) = (self.path("tls/server.pem"), self.path("tls/server.key"));
+        format!("[listen.{name}]\naddress = \"127.0.0.1:{port}\"\ncert = \"{cert}\"\nkey = \"{key}\"\n{rest}\n")
+    }
+
+    fn registries_config(&self) -> String {
+        format!(
+            "[registries]\ndir = \"{}\"\nlicence_key = \"{}\"\nacquirer_key = \"{}\"\noperator_key = \"{}\"\n",
+            self.path("registries"), self.vkey("licence"), self.vkey("acquirer"), self.vkey("operator"),
+        )
+    }
+
+    fn proxy_config(&self, options: &Options) -> String {
+        let ports = self.ports;
+        let ca = self.material.ca_path().display().to_string();
+        let mut text = format!(
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            self.path("data"), self.path("keys"), ports.notify, ports.metrics,
+        );
+        text += &self.listener("api", ports.api, "");
+        text += &self.listener("wechat", ports.wechat, "host = \"127.0.0.1\"\n");
+        text += &self.listener("alipay", ports.alipay, "host = \"127.0.0.1\"\n");
+        text += &self.listener("notify", ports.notify, "");
+        text += &self.listener("journal", ports.trades, &format!("client_ca = \"{ca}\"\n"));
+        text += &self.registries_config();
+        text += "every_ms = 300\n";
+        let (bucket, deadline) = options.vault;
+        text += &format!("\n[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\nnotify_seconds = 600\n");
+        text += &format!(
+            "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\nnotify_after_ms = 500\ndrain_ms = 5000\n",
+            options.answer_ms,
+        );
+        text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
+        if options.desk {
+            text += &format!(
+                "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",
+                ports.cases, self.path("tls/proxy.pem"), self.path("tls/proxy.key"), self.path("cases.vkey"),
+            );
+        }
+        text + "\n" + &options.extra
+    }
+
+    fn desk_config(&self) -> String {
+        let ports = self.ports;
+        let ca = self.material.ca_path().display().to_string();
+        let mut text = format!(
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nusers = \"{}\"\nexports = \"{}\"\npoll_ms = 300\n\n",
+            self.path("desk/data"), self.path("desk/keys"), self.path("desk/users.toml"), self.path("exports"),
+        );
+        text += &self.listener("pages", ports.desk, "");
+        text += &self.listener("journal", ports.cases, &format!("client_ca = \"{ca}\"\n"));
+        text += &format!(
+            "[trades]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n\n",
+            ports.trades, self.path("tls/desk.pem"), self.path("tls/desk.key"), self.path("trades.vkey"),
+        );
+        text + &self.registries_config()
+    }
+
+    fn users(&self) -> anyhow::Result<()> {
+        use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
+        let mut text = String::new();
+        for (name, role) in USERS {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
+            let salt = SaltString::encode_b64(&random).map_err(|e| anyhow!("{e}"))?;
+            let hash = Argon2::default().hash_password(PASSWORD.as_bytes(), &salt).map_err(|e| anyhow!("{e}"))?;
+            text += &format!("[[users]]\nname = \"{name}\"\nrole = \"{role}\"\npassword = \"{hash}\"\n\n");
+        }
+        secret(&self.dir.join("desk/users.toml"), text.as_bytes())
+    }
+}
+
+/// Officers of the demo: name and role.
+pub const USERS: [(&str, &str); 3] = [("officer-a", "officer"), ("officer-b", "officer"), ("regulator", "regulator")];
+
+fn signer_name(kind: &str) -> String {
+    format!("{kind}.demo")
+}
+
+fn acquirer_merchant(merchant: &DemoMerchant) -> Value {
+    let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+    json!({
+        "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
+        "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
+        "accounts": [
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid], "serial": w.serial, "platform": w.public_key_id },
+            { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held" },
+        ],
+    })
+}
+
+fn tls(dir: &Path, ca: &Ca, material: &Material) -> anyhow::Result<()> {
+    let put = |name: &str, names: &[&str]| -> anyhow::Result<()> {
+        let (cert, key) = material::issue(ca, names)?;
+        fs::write(dir.join(format!("tls/{name}.pem")), cert)?;
+        secret(&dir.join(format!("tls/{name}.key")), key.as_bytes())
+    };
+    put("server", &["localhost", "127.0.0.1", "::1"])?;
+    put("proxy", &["guandao-proxy"])?;
+    put("desk", &["guandao-desk"])?;
+    let _ = material;
+    Ok(())
+}
+
+fn authority(dir: &Path, name: &str) -> anyhow::Result<Arc<dyn Sign>> {
+    let file = dir.join(format!("authority/{name}.pem"));
+    secret(&file, certs::generate_ed25519()?.as_bytes())?;
+    signer(&file)
+}
+
+fn signer(file: &Path) -> anyhow::Result<Arc<dyn Sign>> {
+    let (keys, name) = (Keys::default(), KeyRef::new("signer")?);
+    keys.put(name.clone(), Key::read(&fs::read(file)?)?);
+    Ok(keys.signer(&name)?)
+}
+
+fn merchants(dir: &Path, material: &Material) -> anyhow::Result<Vec<DemoMerchant>> {
+    let of = |(n, accounts): (usize, &SandboxMerchant)| -> anyhow::Result<DemoMerchant> {
+        let id = format!("m{}", 1001 + n);
+        let key_file = format!("merchants/{id}.pem");
+        let scheme = if n % 2 == 0 { "GUANDAO-ED25519" } else { "GUANDAO-SHA256-RSA2048" };
+        let private = if n % 2 == 0 { certs::generate_ed25519()?.to_string() } else { rsa()?.serialize_pem() };
+        secret(&dir.join(&key_file), private.as_bytes())?;
+        let (keys, name) = (Keys::default(), KeyRef::new("x")?);
+        keys.put(name.clone(), Key::read(private.as_bytes())?);
+        fs::write(dir.join(&key_file).with_extension("pub.pem"), keys.public_pem(&name)?)?;
+        Ok(DemoMerchant { id, scheme, serial: format!("K{:04}", 1 + n), key_file, accounts: accounts.clone() })
+    };
+    material.merchants.iter().enumerate().map(of).collect()
+}
+
+fn rsa() -> anyhow::Result<rcgen::KeyPair> {
+    Ok(rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?)
+}
+
+fn secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| path.display().to_string())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}

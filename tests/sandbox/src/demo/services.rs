@@ -1,0 +1,135 @@
+//! Proxy and desk: the desk in a process of its own (no page can show what it cannot open), the proxy in this one or in
+//! its own.
+
+use super::place::{Options, Place};
+use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
+use std::{path::{Path, PathBuf}, process::Stdio};
+use tokio::{process::{Child, Command}, sync::Mutex};
+
+/// What runs beside the channels.
+pub struct Services {
+    inside: Mutex<Option<Inside>>,
+    outside: Mutex<Outside>,
+    split: bool,
+}
+
+struct Inside {
+    proxy: proxy::run::Running,
+}
+
+#[derive(Default)]
+struct Outside {
+    proxy: Option<Child>,
+    desk: Option<Child>,
+}
+
+impl Services {
+    /// Starts them.
+    pub async fn start(place: &Place, options: &Options, split: bool) -> anyhow::Result<Services> {
+        let services = Services { inside: Mutex::default(), outside: Mutex::default(), split };
+        if split {
+            let mut outside = services.outside.lock().await;
+            outside.proxy = Some(spawn("guandao", &place.dir, &place.dir.join("guandao.toml"), &[])?);
+            if options.desk {
+                outside.desk = Some(spawn("guandao-desk", &place.dir, &place.dir.join("desk/desk.toml"), &[])?);
+            }
+            drop(outside);
+            return Ok(services);
+        }
+        let text = std::fs::read_to_string(place.dir.join("guandao.toml"))?;
+        let config = proxy::config::Config::parse(&text).map_err(|all| anyhow!("{}", list(&all)))?;
+        let proxy = proxy::run::start(config, proxy::run::settings_digest(&text)).await?;
+        if options.desk {
+            services.outside.lock().await.desk = Some(spawn("guandao-desk", &place.dir, &place.dir.join("desk/desk.toml"), &[])?);
+        }
+        *services.inside.lock().await = Some(Inside { proxy });
+        Ok(services)
+    }
+
+    /// Process numbers.
+    pub fn pids(&self) -> Value {
+        let own = std::process::id();
+        let of = |child: Option<&Child>| child.and_then(Child::id).unwrap_or(own);
+        match self.outside.try_lock() {
+            Ok(outside) => json!({ "proxy": of(outside.proxy.as_ref()), "desk": of(outside.desk.as_ref()), "sandbox": own }),
+            Err(_) => json!({ "proxy": own, "desk": own, "sandbox": own }),
+        }
+    }
+
+    /// Kills the proxy as a power failure would (split only) and waits for its end.
+    pub async fn kill_proxy(&self) -> anyhow::Result<()> {
+        let mut outside = self.outside.lock().await;
+        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
+        let _ = child.start_kill();
+        child.wait().await?;
+        Ok(())
+    }
+
+    /// Waits until the proxy has ended by itself.
+    pub async fn proxy_ended(&self) -> anyhow::Result<std::process::ExitStatus> {
+        let mut outside = self.outside.lock().await;
+        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
+        Ok(child.wait().await?)
+    }
+
+    /// Starts the proxy again (split only), with these environment variables.
+    pub async fn restart_proxy(&self, place: &Place, env: &[(&str, &str)]) -> anyhow::Result<()> {
+        let mut outside = self.outside.lock().await;
+        outside.proxy = Some(spawn("guandao", &place.dir, &place.dir.join("guandao.toml"), env)?);
+        Ok(())
+    }
+
+    /// Asks the proxy to stop in good order (split only).
+    pub async fn stop_proxy(&self) -> anyhow::Result<()> {
+        let mut outside = self.outside.lock().await;
+        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
+        terminate(child).await
+    }
+
+    /// Stops all in good order.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        if let Some(inside) = self.inside.lock().await.take() {
+            inside.proxy.stop().await;
+        }
+        let mut outside = self.outside.lock().await;
+        let Outside { proxy, desk } = &mut *outside;
+        for child in [proxy.as_mut(), desk.as_mut()].into_iter().flatten() {
+            terminate(child).await?;
+        }
+        Ok(())
+    }
+
+    /// Each in its own process?
+    pub fn is_split(&self) -> bool {
+        self.split
+    }
+}
+
+async fn terminate(child: &mut Child) -> anyhow::Result<()> {
+    if let Some(pid) = child.id() {
+        Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+    }
+    child.wait().await?;
+    Ok(())
+}
+
+/// The binary beside this one.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("a folder")?;
+    let beside = [folder.join(name), folder.parent().unwrap_or(folder).join(name)];
+    beside.into_iter().find(|p| p.exists()).with_context(|| format!("{name} is not beside {}; build the workspace first (cargo build --release)", own.display()))
+}
+
+fn spawn(name: &str, dir: &Path, config: &Path, env: &[(&str, &str)]) -> anyhow::Result<Child> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join(format!("{name}.log")))?;
+    let mut command = Command::new(binary(name)?);
+    command.arg("run").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    command.envs(env.iter().copied());
+    Ok(command.spawn()?)
+}
+
+fn list<P: std::fmt::Display>(all: &[P]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

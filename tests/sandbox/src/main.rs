@@ -1,0 +1,120 @@
+//! `guandao-sandbox`: the licensed channels, played on this machine.
+
+#![allow(clippy::print_stdout)]
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use sandbox::channels::{Running, Settings, start};
+use sandbox::material::{self, Material};
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Buffers of every library are wiped when freed: the demo's proxy may run in this process.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+#[derive(Parser)]
+#[command(
+    name = "guandao-sandbox",
+    version,
+    about = "Plays WeChat Pay v3 and Alipay from their public documents"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start both channels with generated keys and run until interrupted.
+    Channels(Channels),
+    /// Start channels, proxy and desk, drive real orders, print and prove what became of each.
+    Demo(sandbox::demo::command::Arguments),
+}
+
+#[derive(clap::Args)]
+struct Channels {
+    /// Where keys, certificates and channels.json go; kept and reused if they are there.
+    #[arg(long, default_value = "sandbox-data")]
+    dir: PathBuf,
+    /// Address of the HTTPS listeners; the control listener is always on loopback.
+    #[arg(long, default_value = "127.0.0.1")]
+    listen: IpAddr,
+    /// Port of WeChat Pay, 0 for any.
+    #[arg(long, default_value_t = 0)]
+    wechat_port: u16,
+    /// Port of Alipay, 0 for any.
+    #[arg(long, default_value_t = 0)]
+    alipay_port: u16,
+    /// Port of the control API, 0 for any.
+    #[arg(long, default_value_t = 0)]
+    control_port: u16,
+    /// How many merchants both channels know.
+    #[arg(long, default_value_t = 2)]
+    merchants: usize,
+    /// What waiting times between notices are divided by.
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// Further host name for the certificates; may be repeated.
+    #[arg(long = "name")]
+    names: Vec<String>,
+}
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match Arguments::parse().command {
+        Command::Channels(arguments) => runtime.block_on(channels(arguments)),
+        Command::Demo(arguments) => runtime.block_on(sandbox::demo::command::run(arguments)),
+    }
+}
+
+async fn channels(arguments: Channels) -> anyhow::Result<()> {
+    let material = material::open_or_generate(&arguments.dir, arguments.merchants)?;
+    let running = start(Settings {
+        listen: arguments.listen,
+        wechat_port: arguments.wechat_port,
+        alipay_port: arguments.alipay_port,
+        control_port: arguments.control_port,
+        names: arguments.names,
+        speed: arguments.speed,
+        ..Settings::new(&arguments.dir, material.merchants.clone())
+    })
+    .await?;
+    let inventory = describe(&material, &running);
+    let place = arguments.dir.join("channels.json");
+    // Written beside and renamed: whoever waits for the file never reads half of it.
+    write_whole(&place, &serde_json::to_string_pretty(&inventory)?)?;
+    println!("WeChat Pay  {}", running.wechat_url());
+    println!("Alipay      {}", running.alipay_url());
+    println!("control     {}", running.control_url());
+    println!("CA          {}", material.ca_path().display());
+    println!("all of it   {}", place.display());
+    tokio::signal::ctrl_c().await?;
+    running.stop();
+    Ok(())
+}
+
+/// What a client needs to know; file names are relative to the directory.
+fn describe(material: &Material, running: &Running) -> Value {
+    let merchants: Vec<Value> = material
+        .merchants
+        .iter()
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay}))
+        .collect();
+    json!({
+        "wechat": {"url": running.wechat_url(), "host": "api.mch.weixin.qq.com"},
+        "alipay": {"url": running.alipay_url(), "host": "openapi.alipay.com"},
+        "control": running.control_url(),
+        "ca": material.ca_file,
+        "pid": std::process::id(),
+        "merchants": merchants,
+    })
+}
+
+fn write_whole(place: &Path, text: &str) -> anyhow::Result<()> {
+    let beside = place.with_extension("json.new");
+    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
+    std::fs::rename(&beside, place).with_context(|| place.display().to_string())
+}

@@ -1,0 +1,261 @@
+//! One merchant's credentials at both channels, and the channels' own keys towards it.
+
+use super::ca::set_validity;
+use super::{MaterialError, make_dir, random, write};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SerialNumber,
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A merchant as the demo knows it; file names are relative to the material's directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SandboxMerchant {
+    /// The account at WeChat Pay.
+    pub wechat: WechatAccount,
+    /// The account at Alipay.
+    pub alipay: AlipayAccount,
+    /// Keys only the channel itself has; no part of what a merchant is given.
+    pub channel_keys: ChannelKeys,
+}
+
+/// An account at WeChat Pay, APIv3.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WechatAccount {
+    /// Application id.
+    pub appid: String,
+    /// Merchant number.
+    pub mchid: String,
+    /// Serial of the merchant API certificate, 40 hex digits.
+    pub serial: String,
+    /// The merchant's private key, PKCS#8 PEM.
+    pub key_file: String,
+    /// The merchant API certificate.
+    pub cert_file: String,
+    /// APIv3 key, 32 ASCII characters.
+    pub apiv3_key: String,
+    /// Serial of WeChat's platform certificate, 40 hex digits.
+    pub platform_serial: String,
+    /// WeChat's platform certificate.
+    pub platform_cert_file: String,
+    /// Id of WeChat's public key, `PUB_KEY_ID_…`.
+    pub public_key_id: String,
+    /// WeChat's public key.
+    pub public_key_file: String,
+}
+
+/// An application at Alipay; the same keys serve public-key mode and certificate mode.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlipayAccount {
+    /// Application id.
+    pub app_id: String,
+    /// The seller's user id, 2088….
+    pub seller_id: String,
+    /// The application's private key, PKCS#8 PEM.
+    pub private_key_file: String,
+    /// Alipay's public key.
+    pub alipay_public_key_file: String,
+    /// appCertPublicKey.crt.
+    pub app_cert_file: String,
+    /// alipayCertPublicKey_RSA2.crt.
+    pub alipay_cert_file: String,
+    /// alipayRootCert.crt.
+    pub root_cert_file: String,
+}
+
+/// The channels' private keys towards one merchant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChannelKeys {
+    /// Key of WeChat's platform certificate.
+    pub wechat_platform: String,
+    /// Key behind WeChat's public-key id.
+    pub wechat_public_key: String,
+    /// Alipay's key.
+    pub alipay: String,
+}
+
+pub(super) fn generate(dir: &Path, number: usize) -> Result<SandboxMerchant, MaterialError> {
+    let place = Place {
+        root: dir,
+        name: format!("merchant-{number}"),
+    };
+    for part in ["wechat", "alipay", "channel"] {
+        make_dir(&dir.join(&place.name).join(part))?;
+    }
+    let (wechat, wechat_platform, wechat_public_key) = wechat(&place, number)?;
+    let (alipay, alipay_key) = alipay(&place, number)?;
+    Ok(SandboxMerchant {
+        wechat,
+        alipay,
+        channel_keys: ChannelKeys {
+            wechat_platform,
+            wechat_public_key,
+            alipay: alipay_key,
+        },
+    })
+}
+
+struct Place<'a> {
+    root: &'a Path,
+    name: String,
+}
+
+impl Place<'_> {
+    fn put(&self, file: &str, text: &str) -> Result<String, MaterialError> {
+        let relative = format!("{}/{file}", self.name);
+        write(&self.root.join(&relative), text)?;
+        Ok(relative)
+    }
+}
+
+fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, String), MaterialError> {
+    let mchid = format!("{}", 1_900_000_109 + number);
+    let (issuer, _) = authority(&[
+        (DnType::CountryName, "CN"),
+        (DnType::CommonName, "Sandbox Tenpay.com Root CA"),
+    ])?;
+    let key = rsa_key()?;
+    let (cert, serial) = certificate(&issuer, &key, &mchid)?;
+    let platform_key = rsa_key()?;
+    let (platform_cert, platform_serial) = certificate(&issuer, &platform_key, "Tenpay.com sign")?;
+    let public_key = rsa_key()?;
+    let account = WechatAccount {
+        appid: format!("wx{}", hex::encode(random::<8>()?)),
+        mchid,
+        serial,
+        key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
+        cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,
+        apiv3_key: letters::<32>()?,
+        platform_serial,
+        platform_cert_file: place.put("wechat/platform_cert.pem", &platform_cert)?,
+        public_key_id: format!("PUB_KEY_ID_0{}", digits(31)?),
+        public_key_file: place.put("wechat/pub_key.pem", &public_key.public_key_pem())?,
+    };
+    let platform = place.put("channel/wechat_platform_key.pem", &platform_key.serialize_pem())?;
+    let public = place.put("channel/wechat_public_key_key.pem", &public_key.serialize_pem())?;
+    Ok((account, platform, public))
+}
+
+fn alipay(place: &Place<'_>, number: usize) -> Result<(AlipayAccount, String), MaterialError> {
+    // Country first, common name last: read backwards this is the CN,OU,O,C that certificate numbers are made of.
+    let (issuer, root) = authority(&[
+        (DnType::CountryName, "CN"),
+        (DnType::OrganizationName, "Sandbox Ant Financial"),
+        (DnType::OrganizationalUnitName, "Certification Authority"),
+        (
+            DnType::CommonName,
+            "Sandbox Ant Financial Certification Authority R1",
+        ),
+    ])?;
+    let app_id = format!("{}", 2_021_000_100_000_001_u64 + number as u64);
+    let app_key = rsa_key()?;
+    let (app_cert, _) = certificate(&issuer, &app_key, &app_id)?;
+    let alipay_key = rsa_key()?;
+    let (alipay_cert, _) = certificate(&issuer, &alipay_key, "alipay.com")?;
+    let account = AlipayAccount {
+        app_id,
+        seller_id: format!("2088{}", digits(12)?),
+        private_key_file: place.put("alipay/app_private_key.pem", &app_key.serialize_pem())?,
+        alipay_public_key_file: place.put("alipay/alipay_public_key.pem", &alipay_key.public_key_pem())?,
+        app_cert_file: place.put("alipay/appCertPublicKey.crt", &app_cert)?,
+        alipay_cert_file: place.put("alipay/alipayCertPublicKey_RSA2.crt", &alipay_cert)?,
+        root_cert_file: place.put("alipay/alipayRootCert.crt", &root_file(&root)?)?,
+    };
+    Ok((
+        account,
+        place.put("channel/alipay_key.pem", &alipay_key.serialize_pem())?,
+    ))
+}
+
+/// Alipay's root file holds roots of other signature algorithms too, which certificate numbers skip; so does ours.
+/// A published client cuts it at empty lines.
+fn root_file(rsa_root: &str) -> Result<String, MaterialError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = name(&[
+        (DnType::CountryName, "CN"),
+        (DnType::OrganizationName, "Sandbox Ant Financial"),
+        (DnType::OrganizationalUnitName, "Certification Authority"),
+        (
+            DnType::CommonName,
+            "Sandbox Ant Financial Certification Authority E1",
+        ),
+    ]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    set_validity(&mut params, 20);
+    let ecc_root = params
+        .self_signed(&KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?)?
+        .pem();
+    Ok(format!("{}\n\n{}\n", ecc_root.trim_end(), rsa_root.trim_end()))
+}
+
+fn authority(parts: &[(DnType, &str)]) -> Result<(Issuer<'static, KeyPair>, String), MaterialError> {
+    let key = rsa_key()?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = name(parts);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.serial_number = Some(serial()?);
+    set_validity(&mut params, 20);
+    let cert = params.self_signed(&key)?.pem();
+    Ok((Issuer::new(params, key), cert))
+}
+
+fn certificate(
+    issuer: &Issuer<'static, KeyPair>,
+    key: &KeyPair,
+    common_name: &str,
+) -> Result<(String, String), MaterialError> {
+    let number = serial()?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = name(&[
+        (DnType::CountryName, "CN"),
+        (DnType::OrganizationName, "Guandao sandbox"),
+        (DnType::CommonName, common_name),
+    ]);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.serial_number = Some(number.clone());
+    set_validity(&mut params, 5);
+    Ok((
+        params.signed_by(key, issuer)?.pem(),
+        hex::encode_upper(number.to_bytes()),
+    ))
+}
+
+fn name(parts: &[(DnType, &str)]) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    for (kind, value) in parts {
+        name.push(kind.clone(), *value);
+    }
+    name
+}
+
+/// Twenty octets that begin like real ones and never with a zero nibble: 40 hex digits, positive.
+fn serial() -> Result<SerialNumber, MaterialError> {
+    let mut bytes = random::<20>()?;
+    bytes[0] = 0x51 + bytes[0] % 16;
+    Ok(SerialNumber::from_slice(&bytes))
+}
+
+fn rsa_key() -> Result<KeyPair, MaterialError> {
+    Ok(KeyPair::generate_rsa_for(
+        &rcgen::PKCS_RSA_SHA256,
+        rcgen::RsaKeySize::_2048,
+    )?)
+}
+
+fn letters<const N: usize>() -> Result<String, MaterialError> {
+    const SET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyzABCDEFG23";
+    Ok(random::<N>()?
+        .iter()
+        .map(|b| char::from(SET[usize::from(b % 32)]))
+        .collect())
+}
+
+fn digits(count: usize) -> Result<String, MaterialError> {
+    Ok(random::<64>()?
+        .iter()
+        .take(count)
+        .map(|b| char::from(b'0' + b % 10))
+        .collect())
+}
