@@ -1,0 +1,4 @@
+//! error: is private
+pub fn forge(buyer: vault::Buyer) -> vault::Opened<vault::Buyer> {
+    vault::Opened(buyer)
+}

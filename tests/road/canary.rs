@@ -1,0 +1,1 @@
+//! A canary buyer is looked for in every file and in process memory.

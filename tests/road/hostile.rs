@@ -1,0 +1,1 @@
+//! Malformed, oversized, replayed, mis-signed and hostile requests on every listener.

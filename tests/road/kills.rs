@@ -1,0 +1,1 @@
+//! The process is killed between every two steps.

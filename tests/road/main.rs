@@ -1,0 +1,10 @@
+//! End to end, over real sockets, real stores and real processes. One binary, so that it links once.
+
+mod canary;
+mod compile_fail;
+mod hostile;
+mod kills;
+mod referees;
+mod repo;
+mod telemetry;
+mod unified;

@@ -1,0 +1,1 @@
+//! Published SDKs and verifiers drive the product.

@@ -1,0 +1,1 @@
+//! Metrics and traces against a real receiver.
