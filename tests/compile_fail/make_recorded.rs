@@ -1,4 +1,4 @@
-//! error: of struct `Recorded` is private
+//! error: due to private fields
 pub fn forge(merchant: std::sync::Arc<()>) {
     let _ = proxy::payment::Recorded { merchant };
 }

@@ -180,9 +180,11 @@ impl Order {
         self.attempts.get(usize::from(position).checked_sub(1)?)
     }
 
-    /// The attempt that carries this number at the channel, with its position from 1. The latest wins.
-    pub fn attempt_by_number(&self, number: &ChannelNo) -> Option<(u16, &Attempt)> {
-        self.attempts.iter().enumerate().rev().find(|(_, a)| a.number == *number).map(|(i, a)| (i as u16 + 1, a))
+    /// The attempt that carries this number at this account of a channel, with its position from 1. Two channels may
+    /// know the same number; the latest wins within one.
+    pub fn attempt_by_number(&self, channel: Channel, account: &AccountNo, number: &ChannelNo) -> Option<(u16, &Attempt)> {
+        let fits = |a: &Attempt| a.number == *number && a.channel == channel && a.account == *account;
+        self.attempts.iter().enumerate().rev().find(|(_, a)| fits(a)).map(|(i, a)| (i as u16 + 1, a))
     }
 
     /// A refund by the merchant's number.

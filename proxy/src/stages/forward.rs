@@ -46,7 +46,7 @@ async fn learn(app: &App, merchant: &MerchantId, native: &channel::native::Nativ
     let Some(order) = parse::find(app, merchant, native).await? else { return Ok(()) };
     let events = match answer {
         Answer::State(view) => {
-            let Some((position, _)) = order.attempt_by_number(&view.number) else { return Ok(()) };
+            let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number) else { return Ok(()) };
             let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
             settle::order_seen(&order, position, &view, Proof::Query, payer, None).events
         }

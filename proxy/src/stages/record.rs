@@ -118,7 +118,7 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
     let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = match &sealed.command {
-        Command::Close(target) => target.number.as_ref().and_then(|n| order.attempt_by_number(n)).map(|(p, _)| p),
+        Command::Close(target) => target.number.as_ref().and_then(|n| order.attempt_by_number(account.channel, &account.account, n)).map(|(p, _)| p),
         _ => None,
     };
     let position = position.unwrap_or(order.attempts.len() as u16);

@@ -39,7 +39,7 @@ async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Ord
         (Says::Nothing, _) => app.metrics().noticed(channel, "ignored"),
         (says, None) => foreign(app, &notice, &says).await?,
         (Says::Order(view, token, sealed), Some(order)) => {
-            let Some((position, attempt)) = order.attempt_by_number(&view.number) else { return Err(Fault::of(Code::Internal).into()) };
+            let Some((position, attempt)) = order.attempt_by_number(channel, &notice.account.account, &view.number) else { return Err(Fault::of(Code::Internal).into()) };
             passed_through = attempt.carried == Carried::PassThrough;
             let first = attempt.paid.is_none();
             let settled = settle::order_seen(&order, position, &view, Proof::Notice, token, sealed.as_ref().map(Vault::seal_ref));
