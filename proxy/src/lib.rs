@@ -30,3 +30,20 @@ pub mod stage;
 pub mod stages;
 pub mod sweep;
 pub mod telemetry;
+
+/// The manual: why, not how.
+pub mod manual {
+    #![doc = include_str!("../manual/00-contents.md")]
+    #[doc = include_str!("../manual/10-road.md")]
+    pub mod road {}
+    #[doc = include_str!("../manual/20-vault.md")]
+    pub mod vault {}
+    #[doc = include_str!("../manual/40-journal.md")]
+    pub mod journal {}
+    #[doc = include_str!("../manual/50-operations.md")]
+    pub mod operations {}
+    #[doc = include_str!("../manual/60-errors.md")]
+    pub mod errors {}
+    #[doc = include_str!("../manual/61-capabilities.md")]
+    pub mod capabilities {}
+}

@@ -147,3 +147,16 @@ fn unsafe_stands_in_few_files_and_each_says_why() {
     let shipped: Vec<_> = with.keys().filter(|p| !p.starts_with("tests")).map(|p| p.display().to_string()).collect();
     assert_eq!(shipped, ["proxy/src/clock.rs", "vault/journal/src/disk.rs", "vault/src/hygiene.rs", "vault/src/locked.rs"]);
 }
+
+#[test]
+fn the_example_configuration_is_taken_and_its_defaults_are_the_real_ones() {
+    let text = fs::read_to_string(root().join("deploy/example.toml")).expect("readable");
+    let config = proxy::config::Config::parse(&text).unwrap_or_else(|all| panic!("{all:#?}"));
+    // Every commented value is the default: writing them all out changes nothing.
+    let written: String = text.lines().map(|line| {
+        let bare = line.strip_prefix("# ").filter(|l| l.contains(" = ") && !l.starts_with("client") && !l.starts_with("otlp"));
+        format!("{}\n", bare.unwrap_or(line))
+    }).collect();
+    let again = proxy::config::Config::parse(&written).unwrap_or_else(|all| panic!("{all:#?}"));
+    assert_eq!(format!("{config:?}"), format!("{again:?}"));
+}

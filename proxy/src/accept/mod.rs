@@ -8,7 +8,7 @@ mod head;
 use crate::stage::Response;
 use bytes::Bytes;
 use domain::{Clock, Instant};
-pub use head::HeadFacts;
+pub use head::{HeadFacts, Heads};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -71,6 +71,8 @@ pub struct Received {
     pub id: RequestId,
     /// True if the body had more octets than allowed and was not kept.
     pub oversized: bool,
+    /// True if the body was not there in time.
+    pub late: bool,
 }
 
 /// Random number of a request, for logs and the `Request-Id` header.
@@ -82,6 +84,9 @@ impl std::fmt::Display for RequestId {
         write!(f, "{:016x}", self.0)
     }
 }
+
+/// After its age a connection may take this long to end what it is in.
+const LAST_ANSWER: Duration = Duration::from_secs(8);
 
 /// Caps of one listener.
 #[derive(Clone, Debug)]
@@ -202,12 +207,18 @@ impl Bound {
                 .serve_connection(TokioIo::new(stream), service)
         );
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = tokio::time::sleep(self.caps.age) => { connection.as_mut().graceful_shutdown(); connection.await }
-            () = stopped(&mut stop) => { connection.as_mut().graceful_shutdown(); connection.await }
+            ended = connection.as_mut() => Ok(ended),
+            () = tokio::time::sleep(self.caps.age) => {
+                connection.as_mut().graceful_shutdown();
+                // Whoever does not read what we answer would else stay for good.
+                tokio::time::timeout(self.caps.last, connection).await
+            }
+            () = stopped(&mut stop) => { connection.as_mut().graceful_shutdown(); Ok(connection.await) }
         };
-        if let Err(error) = ended {
-            debug!(door = self.door.as_str(), %error, "connection ended");
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(door = self.door.as_str(), %error, "connection ended"),
+            Err(_) => debug!(door = self.door.as_str(), "connection cut at its age"),
         }
     }
 
