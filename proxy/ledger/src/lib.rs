@@ -52,6 +52,8 @@ struct Inner {
     /// Entries below this are in sled.
     applied: AtomicU64,
     stop: AtomicBool,
+    /// Where housekeeping sleeps.
+    rest: (Mutex<()>, parking_lot::Condvar),
     changes: mpsc::UnboundedSender<Arc<Order>>,
     salts: Mutex<Salts>,
 }

@@ -57,6 +57,7 @@ impl Ledger {
             indexed: AtomicBool::new(applied >= from),
             applied: AtomicU64::new(applied),
             stop: AtomicBool::new(false),
+            rest: Default::default(),
             changes,
             salts: Mutex::default(),
             index,
@@ -68,6 +69,7 @@ impl Ledger {
     /// Stops housekeeping; the next start replays what sled lacks.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
+        self.0.rest.1.notify_all();
     }
 
     fn spawn_housekeeping(&self, dir: std::path::PathBuf, applied: u64, from: u64) {
@@ -119,7 +121,7 @@ impl Ledger {
     fn keep_house(&self, dir: &Path) {
         let mut since_snapshot = 0u32;
         while !self.0.stop.load(Ordering::Acquire) {
-            std::thread::sleep(Duration::from_millis(500));
+            self.rest(Duration::from_millis(500));
             if let Err(error) = self.feed_index() {
                 warn!(%error, "the index did not take a batch; it is tried again");
             }
@@ -135,6 +137,14 @@ impl Ledger {
         }
     }
 
+    /// Sleeps, unless this is the end.
+    fn rest(&self, time: Duration) {
+        let mut guard = self.0.rest.0.lock();
+        if !self.0.stop.load(Ordering::Acquire) {
+            self.0.rest.1.wait_for(&mut guard, time);
+        }
+    }
+
     /// One batch for sled, once its entries are durable.
     fn feed_index(&self) -> Result<(), sled::Error> {
         let (next, orders, aliases) = {
@@ -145,6 +155,9 @@ impl Ledger {
             (heads.next, heads.dirty.clone(), heads.aliases.clone())
         };
         while self.0.journal.durable() < next {
+            if self.0.stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
         let orders: Vec<_> = orders.into_iter().collect();

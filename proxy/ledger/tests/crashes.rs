@@ -1,0 +1,224 @@
+//! Journal and ledger on a disk that forgets everything unsynced: after any crash every acknowledged event is there,
+//! states are what their entries say, numbers have no gap, and what was never acknowledged is whole or absent.
+
+use domain::*;
+use journal::{Journal, Settings, disk::Disk, merkle, sim::SimulatedDisk};
+use ledger::{CommitError, Happening, Ledger, Order, OrderState, payment_id};
+use std::{
+    collections::HashMap,
+    future::Future,
+    path::Path,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+struct Stamp;
+
+impl Sign for Stamp {
+    fn public_key(&self) -> [u8; 32] {
+        [7; 32]
+    }
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&merkle::leaf(message));
+        signature
+    }
+}
+
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::from_secs(1_767_225_600)
+    }
+    fn since_boot(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
+
+fn merchant(n: u64) -> MerchantId {
+    MerchantId::new(format!("m{n}")).expect("lawful")
+}
+
+fn order_no(n: u64) -> OrderNo {
+    OrderNo::new(format!("shop{n}")).expect("lawful")
+}
+
+fn intent(n: u64, attempt: u16) -> TradeEvent {
+    TradeEvent::AttemptIntended {
+        account: AccountNo::new("1900000109").expect("lawful"),
+        amount: Amount::from_fen(100),
+        attempt,
+        carried: Carried::Unified,
+        channel: Channel::Wechat,
+        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+        content: KeyedDigest::from_bytes([0; 32]),
+        expires: Instant::from_secs(1_767_232_800),
+        keys: Keys::Held,
+        number: ChannelNo::new(format!("n{n}x{attempt}")).expect("lawful"),
+        order_no: order_no(n),
+        pay_way: PayWay::Native,
+        payee: PayeeNo::new("1900000109").expect("lawful"),
+        payer: None,
+        seal: None,
+        terminal: None,
+    }
+}
+
+/// What may come next for an order, chosen by dice among lawful and unlawful events.
+fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
+    let Some(order) = order else { return intent(n, 1) };
+    let attempt = order.attempts.len() as u16;
+    let facts = PaidFacts {
+        amount: Amount::from_fen(100),
+        bank_type: None,
+        number: order.latest().number.clone(),
+        paid_at: Instant::from_secs(1_767_225_700),
+        trade_no: TradeNo::new(format!("T{n}x{attempt}")).expect("lawful"),
+    };
+    let refund_no = RefundNo::new(format!("r{}", dice.roll(3))).expect("lawful");
+    match dice.roll(9) {
+        0 => TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::Code("weixin://x".into())) },
+        1 => TradeEvent::AttemptUnknown { attempt, reason: Unclear::Timeout },
+        2 => TradeEvent::AttemptNotPlaced { attempt, code: None, reason: NotPlaced::NeverSent },
+        3 => TradeEvent::CloseIntended { attempt, reason: CloseReason::Merchant },
+        4 => TradeEvent::AttemptClosed { attempt, proof: Proof::Answer },
+        5 => TradeEvent::AttemptPaid { attempt, facts, payer: None, proof: Proof::Notice, seal: None },
+        6 => TradeEvent::RefundIntended { amount: Amount::from_fen(40), attempt, cause: RefundCause::Merchant, number: ChannelNo::new(format!("R{n}{refund_no}")).expect("lawful"), refund_no },
+        7 => TradeEvent::RefundSucceeded { proof: Proof::Query, refund_no, refunded_at: None, trade_no: None },
+        _ => intent(n, attempt + 1),
+    }
+}
+
+/// Starts a future without a runtime: it has appended when this returns.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+type Known = HashMap<PaymentId, Order>;
+
+/// Commits until the power fails; `known` holds what was acknowledged.
+fn live(ledger: &Ledger, dice: &mut Dice, known: &mut Known, tried: &mut Known, steps: u64) {
+    for _ in 0..steps {
+        let n = dice.roll(6);
+        let (m, id) = (merchant(n % 2), payment_id(&merchant(n % 2), &order_no(n)));
+        let event = next(tried.get(&id).or(known.get(&id)), n, dice);
+        let tell = matches!(event, TradeEvent::AttemptPaid { .. });
+        let mut commit = pin!(ledger.commit(&m, &id, vec![Happening { event, tell }]));
+        let early = poll_once(commit.as_mut());
+        if let Poll::Ready(Err(CommitError::Illegal(_) | CommitError::NoOrder)) = early {
+            continue;
+        }
+        if ledger.journal().pump().is_err() {
+            // Never acknowledged: it may be there or not.
+            return;
+        }
+        match poll_once(commit.as_mut()) {
+            Poll::Ready(Ok(committed)) => {
+                known.insert(id, (*committed.order).clone());
+                tried.insert(id, (*committed.order).clone());
+            }
+            other => panic!("a durable commit is not acknowledged: {:?}", other.map(|r| r.map(|c| c.first))),
+        }
+    }
+}
+
+fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
+    let mut found = Known::new();
+    let mut numbers: HashMap<MerchantId, (u64, u64)> = HashMap::new();
+    let mut pending = std::collections::HashSet::new();
+    for item in ledger.journal().reader().scan(0) {
+        let (index, bytes) = item.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let entry = TradeEntry::from_canonical(&bytes).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let (m, id) = (entry.merchant.clone().expect("a merchant"), entry.order.expect("an order"));
+        let (mseq, tell) = numbers.entry(m.clone()).or_default();
+        *mseq += 1;
+        assert_eq!(entry.mseq, Some(*mseq), "seed {seed}: a gap at entry {index}");
+        if let Some(t) = entry.tell {
+            *tell += 1;
+            assert_eq!(t, *tell, "seed {seed}: a gap in notifications at entry {index}");
+            pending.insert((m, t));
+        }
+        assert_eq!(entry.prev, found.get(&id).map(|o| o.last), "seed {seed}: entry {index}");
+        match found.get_mut(&id) {
+            None => drop(found.insert(id, Order::begin(index, &entry).expect("begins"))),
+            Some(order) => {
+                order.check(&entry.event).unwrap_or_else(|e| panic!("seed {seed}: entry {index}: {e}"));
+                order.apply(index, entry.at, &entry.event);
+            }
+        }
+    }
+    for (id, acknowledged) in known {
+        let there = found.get(id).unwrap_or_else(|| panic!("seed {seed}: an acknowledged order is gone"));
+        assert!(there.last >= acknowledged.last, "seed {seed}: an acknowledged event is gone");
+    }
+    for (id, order) in &found {
+        let mut lookup = pin!(ledger.order(id));
+        let Poll::Ready(Ok(Some(own))) = poll_once(lookup.as_mut()) else { panic!("seed {seed}: an order is not found") };
+        assert_eq!(*own, *order, "seed {seed}: the ledger says something else than its journal");
+        assert_eq!(own.state() == OrderState::Paid, order.state() == OrderState::Paid);
+    }
+    let tells: std::collections::HashSet<_> = ledger.tells().into_iter().map(|t| (t.merchant, t.seq)).collect();
+    assert_eq!(tells, pending, "seed {seed}: pending notifications");
+    found
+}
+
+#[test]
+fn ten_thousand_crashes_of_journal_and_ledger() {
+    let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(or);
+    let (from, seeds) = (number("GUANDAO_CRASH_FROM", 0), number("GUANDAO_CRASH_SEEDS", 10_000));
+    let next = std::sync::atomic::AtomicU64::new(from);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| loop {
+                let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                if seed >= from + seeds {
+                    return;
+                }
+                one(seed);
+            });
+        }
+    });
+}
+
+fn one(seed: u64) {
+    let memory = Path::new("/dev/shm");
+    let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder");
+    let sim = SimulatedDisk::new(seed);
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let settings = Settings { segment: 8192, threads: false, ..Settings::default() };
+    let (mut known, mut tried) = (Known::new(), Known::new());
+    for life in 0..2 {
+        if life == 0 {
+            sim.crash_after(30 + dice.roll(260));
+        }
+        let opened = Journal::open(disk.clone(), Path::new("/j"), "test.example/trades/0", Arc::new(Stamp), settings);
+        match opened {
+            Ok((journal, _)) => {
+                let opening = Ledger::open(journal, dir.path(), Arc::new(Still)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                let ledger = opening.ledger;
+                known = if life == 0 { known } else { check(&ledger, &known, seed) };
+                tried.clone_from(&known);
+                live(&ledger, &mut dice, &mut known, &mut tried, if life == 0 { 40 } else { 3 });
+                ledger.stop();
+            }
+            Err(error) => assert!(sim.crashed(), "seed {seed}: {error}"),
+        }
+        sim.restart();
+    }
+}
