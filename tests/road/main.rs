@@ -4,6 +4,7 @@ mod canary;
 mod compile_fail;
 mod hostile;
 mod kills;
+mod operations;
 mod referees;
 mod repo;
 mod telemetry;

@@ -1,0 +1,162 @@
+//! What operators rely on: checks, reloads, stopping in good order, low disk, certificates of purge.
+
+use anyhow::{Context, ensure};
+use sandbox::{
+    demo::{Demo, http::Client, merchant::Merchant, place::Options, services::binary},
+    material,
+};
+use serde_json::{Value, json};
+use std::{fs, net::SocketAddr, process::Command, sync::Arc, time::Duration};
+
+type Done = anyhow::Result<()>;
+
+fn order(no: &str) -> Value {
+    json!({ "order_no": no, "channel": "wechat", "pay_way": "native", "amount": 100, "description": "茶" })
+}
+
+async fn paid(demo: &Demo, shop: &Merchant, body: Value) -> anyhow::Result<String> {
+    let answer = shop.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(answer.status == 201, "{}", answer.json());
+    let order = answer.json();
+    demo.control("/control/pay", &json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "paid", "payer": body["payer"]["openid"] })).await?;
+    let id = order["id"].as_str().context("an id")?.to_owned();
+    shop.until(&id, "payment", |o| o["state"] == "paid").await?;
+    Ok(id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_service() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, true).await?;
+    let shop = Arc::new(demo.merchant(0)?);
+    buyer_data_dies_on_time_and_the_certificate_says_so(&demo, &shop).await?;
+    certificates_are_reloaded_without_a_restart(&demo).await?;
+    check_prints_every_problem(&demo)?;
+    a_receipt_can_be_had_from_the_command_line(&demo)?;
+    stopping_drains(&demo, &shop).await?;
+    the_index_can_be_rebuilt_by_hand(&demo)?;
+    low_disk_refuses_new_orders_and_records_notices(&demo, &shop).await
+}
+
+async fn buyer_data_dies_on_time_and_the_certificate_says_so(demo: &Demo, shop: &Merchant) -> Done {
+    let mut body = order(&demo.next_number());
+    body["pay_way"] = json!("jsapi");
+    body["payer"] = json!({ "openid": "oPURGEME" });
+    let id = paid(demo, shop, body).await?;
+    let asked = shop.ask("GET", &format!("/v1/payments/{id}?expand=payer"), None).await?.json();
+    ensure!(asked["payer"]["openid"] == "oPURGEME", "the channel was not asked for the payer: {asked}");
+    for _ in 0..120 {
+        let answer = shop.ask("GET", &format!("/v1/payments/{id}/purge"), None).await?.json();
+        let seals = answer["seals"].as_array().context("seals")?;
+        ensure!(!seals.is_empty(), "nothing was sealed: {answer}");
+        if seals.iter().all(|s| s["state"] == "destroyed") {
+            ensure!(seals[0]["openings_of_the_bucket"]["forward"].as_u64().is_some_and(|n| n > 0), "no opening was counted: {answer}");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("keys did not die within 12 s")
+}
+
+async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
+    let at = SocketAddr::from(([127, 0, 0, 1], demo.place.ports.api));
+    Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await?;
+    // A certificate for another name: whoever connects anew is served it.
+    let (cert, key) = material::issue(&demo.place.material.ca()?, &["reloaded.example"])?;
+    let (old_cert, old_key) = (fs::read(demo.place.dir.join("tls/server.pem"))?, fs::read(demo.place.dir.join("tls/server.key"))?);
+    fs::write(demo.place.dir.join("tls/server.key"), key)?;
+    fs::write(demo.place.dir.join("tls/server.pem"), cert)?;
+    let mut refused = false;
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        refused = Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await.is_err();
+        if refused {
+            break;
+        }
+    }
+    ensure!(refused, "the new certificate was not served");
+    fs::write(demo.place.dir.join("tls/server.key"), old_key)?;
+    fs::write(demo.place.dir.join("tls/server.pem"), old_cert)?;
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await.is_ok() {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("the old certificate did not come back")
+}
+
+fn check_prints_every_problem(demo: &Demo) -> Done {
+    let good = demo.place.dir.join("guandao.toml");
+    let run = |file: &std::path::Path| Command::new(binary("guandao")?).arg("check").arg(file).output().context("guandao check");
+    let output = run(&good)?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bad = demo.place.dir.join("bad.toml");
+    fs::write(&bad, fs::read_to_string(&good)?.replace("answer_ms = 1500", "answer_ms = \"soon\"").replace("[vault]", "[vault]\nmistyped = 1"))?;
+    let said = run(&bad)?;
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    ensure!(!said.status.success() && text.contains("times.answer_ms") && text.contains("vault.mistyped") && text.contains("line "), "{text}");
+    Ok(())
+}
+
+fn a_receipt_can_be_had_from_the_command_line(demo: &Demo) -> Done {
+    let output = Command::new(binary("guandao")?).arg("export").arg(demo.place.dir.join("guandao.toml")).arg("3").output()?;
+    let file = demo.place.dir.join("receipt-3.txt");
+    fs::write(&file, &output.stdout)?;
+    let verify = Command::new(binary("guandao-verify")?).arg("receipt").arg(&file).arg("--key").arg(demo.place.dir.join("trades.vkey")).output()?;
+    ensure!(verify.status.success(), "{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+    Ok(())
+}
+
+/// An order that is under way when SIGTERM comes is finished and answered.
+async fn stopping_drains(demo: &Demo, shop: &Arc<Merchant>) -> Done {
+    demo.control("/control/fault", &json!({ "channel": "wechat", "operation": "create", "kind": "timeout_after", "count": 1 })).await?;
+    let (late, no) = (shop.clone(), demo.next_number());
+    let body = order(&no);
+    let under_way = tokio::spawn(async move { late.ask("POST", "/v1/payments", Some(&body)).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    demo.services.stop_proxy().await?;
+    let answer = under_way.await??;
+    ensure!(answer.status == 202, "an order under way was answered {}: {}", answer.status, answer.json());
+    demo.prove_journal()?;
+    let purge = demo.prove_purge()?;
+    ensure!(!purge.contains("lost at a crash"), "a stop in good order loses no key: {purge}");
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    let found = shop.ask("GET", &format!("/v1/payments?order_no={no}"), None).await?.json();
+    let id = found["id"].as_str().context("the order is on record")?;
+    shop.until(id, "recovery", |o| o["state"] == "awaiting_payment").await?;
+    demo.services.stop_proxy().await
+}
+
+fn the_index_can_be_rebuilt_by_hand(demo: &Demo) -> Done {
+    let output = Command::new(binary("guandao")?).arg("rebuild").arg(demo.place.dir.join("guandao.toml")).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(String::from_utf8_lossy(&output.stdout).contains("live orders"), "{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
+async fn low_disk_refuses_new_orders_and_records_notices(demo: &Demo, shop: &Merchant) -> Done {
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    let answer = shop.ask("POST", "/v1/payments", Some(&order(&demo.next_number()))).await?;
+    ensure!(answer.status == 201, "after a rebuild: {}", answer.json());
+    let waiting = answer.json();
+    demo.services.stop_proxy().await?;
+    let file = demo.place.dir.join("guandao.toml");
+    fs::write(&file, fs::read_to_string(&file)?.replace("disk_low_mib = 64", "disk_low_mib = 1000000000"))?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    let at = SocketAddr::from(([127, 0, 0, 1], demo.place.ports.metrics));
+    for tries in 0.. {
+        let ready = Client::clear(at).send("GET", "/readyz", &[], b"").await;
+        if ready.is_ok_and(|a| a.status == 503 && String::from_utf8_lossy(&a.body).contains("disk")) {
+            break;
+        }
+        ensure!(tries < 100, "the low disk was not seen");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let refused = shop.ask("POST", "/v1/payments", Some(&order(&demo.next_number()))).await?;
+    ensure!(refused.status == 503 && refused.json()["code"] == "storage_low", "{}", refused.json());
+    demo.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": waiting["number"], "outcome": "paid" })).await?;
+    shop.until(waiting["id"].as_str().unwrap_or_default(), "payment on a low disk", |o| o["state"] == "paid").await.map(drop)
+}
