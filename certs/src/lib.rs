@@ -58,6 +58,7 @@ pub struct KeyInfo {
 
 /// All keys in use. Cheap to clone; changes while running.
 #[derive(Clone, Default)]
+//= C52
 pub struct Keys(Arc<ArcSwap<BTreeMap<KeyRef, Arc<Material>>>>);
 
 impl Keys {
@@ -246,6 +247,7 @@ mod tests {
     }
 
     #[test]
+    //= C52
     fn a_replaced_family_of_keys_is_gone() {
         let keys = Keys::default();
         let secret = || Material::secret(b"0123456789abcdef0123456789abcdef\n").expect("32 characters");

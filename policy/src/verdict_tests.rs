@@ -37,6 +37,10 @@ fn changed(change: impl FnOnce(&mut LicenceFile, &mut AcquirerFile)) -> Registri
 }
 
 #[test]
+//= C06
+//= C07
+//= C08
+//= C09
 fn nothing_lapsed_carries_a_new_order_and_everything_else_goes_on() {
     let lapsed = [
         (8, changed(|l, _| l.not_after = NOON)),
@@ -76,6 +80,8 @@ fn nothing_lapsed_carries_a_new_order_and_everything_else_goes_on() {
 }
 
 #[test]
+//= C03
+//= C04
 fn nobody_but_the_merchants_own_account_is_paid() {
     assert_eq!(
         with(|c| c.payee = name("1900000110")).refusal(),
@@ -103,6 +109,7 @@ fn nobody_but_the_merchants_own_account_is_paid() {
 }
 
 #[test]
+//= C05
 fn an_account_taken_from_the_merchant_is_gone_at_once() {
     let mut a = acquirer();
     a.merchants[0].accounts.remove(0);
@@ -115,6 +122,9 @@ fn an_account_taken_from_the_merchant_is_gone_at_once() {
 }
 
 #[test]
+//= C10
+//= C11
+//= C14
 fn amounts_and_codes() {
     assert_eq!(
         with(|c| c.amount = Some(fen(0))).refusal(),
@@ -153,6 +163,7 @@ fn amounts_and_codes() {
 }
 
 #[test]
+//= C17
 fn the_desk_may_be_silent_for_a_quarter_of_an_hour() {
     assert_eq!(
         with(|c| c.cases_age = Some(CASES_AGE_MAX)).decide(),
@@ -166,6 +177,9 @@ fn the_desk_may_be_silent_for_a_quarter_of_an_hour() {
 }
 
 #[test]
+//= C01
+//= C15
+//= C16
 fn measures_refuse_uniformly_and_last() {
     let account = Subject::Account {
         account: name("1900000109"),
@@ -191,6 +205,9 @@ fn measures_refuse_uniformly_and_last() {
 }
 
 #[test]
+//= C18
+//= C19
+//= C20
 fn refunds_only_of_what_was_paid() {
     let facts = RefundFacts {
         paid: fen(100),
@@ -235,6 +252,7 @@ fn refunds_only_of_what_was_paid() {
 }
 
 #[test]
+//= C02
 fn an_operation_that_a_channel_lacks_is_refused() {
     let case = with(|c| (c.operation, c.channel) = (Operation::Certificates, Channel::Alipay));
     assert_eq!(case.refusal(), (2, RefusalKind::Operation));

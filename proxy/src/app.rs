@@ -273,6 +273,7 @@ impl App {
     }
 
     /// Connections to a channel: its first host in the licence registry.
+    //= C50
     pub fn way_to(&self, channel: Channel) -> Option<Outbound> {
         let registries = self.registries();
         let licence = registries.channel(channel)?;

@@ -81,6 +81,7 @@ async fn start(cases: &Cases, known: Option<(u64, Digest)>) -> Result<(Desk, Fol
     Ok((desk, follower, entries))
 }
 
+//= C56
 async fn obey(app: &App, entries: Vec<(u64, Vec<u8>)>, seen: &mut u64, cursor: Option<(u64, [u8; 32])>) -> anyhow::Result<()> {
     let mut events = Vec::new();
     for (index, bytes) in &entries {

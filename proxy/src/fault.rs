@@ -23,6 +23,8 @@ pub struct Fault {
     pub detail: String,
     /// When to come again.
     pub retry_after: Option<Duration>,
+    /// The method that the resource takes instead.
+    pub allow: Option<&'static str>,
     /// For our log only.
     pub inside: Option<String>,
     /// The channel's own code, where the channel refused.
@@ -32,7 +34,7 @@ pub struct Fault {
 impl Fault {
     /// A fault with its exact reason.
     pub fn new(code: Code, detail: impl Into<String>) -> Fault {
-        Fault { code, detail: detail.into(), retry_after: None, inside: None, channel_code: None }
+        Fault { code, detail: detail.into(), retry_after: None, allow: None, inside: None, channel_code: None }
     }
 
     /// A fault with its standing sentence.
@@ -98,6 +100,7 @@ codes! {
     UnknownField = "unknown_field", 400, "The body has a field that this operation does not take; `detail` names its path.", "A client error.", "Fields are an allow-list; nothing was recorded.";
     InvalidField = "invalid_field", 400, "A field's value cannot be taken; `detail` names its path and what would be right.", "A client error.", "Nothing was recorded.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than this operation takes; `detail` gives the limit in bytes.", "A client error.", "Nothing was recorded.";
+    BodyTooSlow = "body_too_slow", 408, "The body was not there within ten seconds; send the request again.", "A slow or broken client; many from one source may be an attack.", "Nothing was recorded.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Send `Content-Type: application/json` without a content encoding.", "A client error.", "Nothing was recorded.";
     MissingSignature = "missing_signature", 401, "The `Authorization` header is missing or lacks a part; `detail` names it.", "A client error; many from one source may be an attack.", "Nothing was recorded.";
     UnknownKey = "unknown_key", 401, "No key with this merchant, serial and scheme is registered, or it has expired.", "Compare with the operator registry.", "Nothing was recorded.";

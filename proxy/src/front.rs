@@ -36,6 +36,10 @@ impl Front {
     /// Documents and health need no key.
     fn open(&self, request: &Received) -> Option<Response> {
         let path = request.head.uri.path();
+        let asked = matches!(request.door, Door::Metrics | Door::Journal) || ["/healthz", "/readyz", "/openapi.json"].contains(&path);
+        if let (true, Err(fault)) = (asked, request.lawful()) {
+            return Some(render::problem(&fault, None));
+        }
         if request.head.method != Method::GET {
             return None;
         }

@@ -296,6 +296,7 @@ async fn signed(app: &App, scheme: Scheme, body: &[u8]) -> Option<HeaderMap> {
 }
 
 /// Connections to a merchant's registered address. Private addresses only where the registry says so.
+//= C51
 fn way(app: &App, url: &str, private_ok: bool) -> Option<(Outbound, String)> {
     let uri: http::Uri = url.parse().ok()?;
     let host = uri.host()?.to_owned();

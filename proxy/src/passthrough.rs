@@ -24,6 +24,7 @@ use std::time::Instant as Timer;
 use zeroize::Zeroizing;
 
 /// The octets of a native request.
+//= C25
 pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
     let headers = native::forwarded_headers(native.channel).iter().filter_map(|name| {
         let value = received.head.headers.get(*name)?.to_str().ok()?;

@@ -48,6 +48,7 @@ fn signature_file(path: &Path) -> std::path::PathBuf {
 }
 
 /// Loads all files; every problem at once.
+//= C23
 pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Loaded, Vec<Problem>> {
     let seal = seal(files).ok_or_else(|| vec![format!("{} cannot be read", files.dir.display())])?;
     let mut problems = Vec::new();
@@ -61,6 +62,7 @@ pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Loaded
     for name in &names {
         acquirers.extend(take(name, "acquirer", &files.acquirer_key));
     }
+    //= C24
     if names.is_empty() {
         problems.push(format!("{}: no acquirer-*.json; merchants enter only by import from an acquirer", files.dir.display()));
     }

@@ -64,6 +64,7 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
     }
 }
 
+//= C27
 fn unknown(attempt: u16, reason: Unclear) -> Settled {
     Settled::new(TradeEvent::AttemptUnknown { attempt, reason }, false, Ending::Unknown)
 }
@@ -121,6 +122,7 @@ pub fn refund_seen(refund_no: &RefundNo, view: RefundView, proof: Proof) -> Sett
 }
 
 /// What the channel states of an order, against the attempt that carries its number.
+//= C31
 pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, payer: Option<PayerToken>, seal: Option<SealRef>) -> Settled {
     let Some(known) = order.attempt(attempt) else { return Settled::nothing(Ending::Recorded) };
     let mismatch = |what| {

@@ -11,7 +11,7 @@ use crate::{
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, CommitError, Order, Refund};
+use ledger::{Attempt, Claim, ClaimKey, CommitError, Order, Refund};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
@@ -103,7 +103,12 @@ fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
             AttemptState::Placed => {
                 let left = attempt.expires.millis() - app.clock().now().millis();
                 let until_end = Duration::from_millis(left.max(0) as u64) + Duration::from_millis(500).min(times.unknown_after);
-                let step = doubled(times.placed_after, 1800);
+                let step = match &attempt.closing {
+                    // A close whose answer nobody has is brought to its end.
+                    Some(closing) if closing.unknown => doubled(times.unknown_after, 300),
+                    Some(closing) if closing.refused.is_none() => times.answer + times.unknown_after,
+                    _ => doubled(times.placed_after, 1800),
+                };
                 waits.push(if left <= 0 { doubled(times.unknown_after, 300) } else { step.min(until_end) });
             }
             _ => {}
@@ -168,7 +173,7 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
     match answer {
         Answer::State(view) => {
             let order = seen(app, order, position, view).await?;
-            expired(app, order, position).await
+            due_to_close(app, order, position).await
         }
         Answer::Failed(failure) if failure.class == FailureClass::NotFound => absent(app, &account, order, position).await,
         _ => Ok(order.clone()),
@@ -190,10 +195,11 @@ async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::O
     errand::record(app, order, settled.events).await
 }
 
-/// An unpaid order whose time is over is closed at its channel.
-async fn expired(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
+/// An unpaid order whose time is over, or whose close is on record without an end, is closed at its channel.
+async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else { return Ok(order) };
-    if attempt.state == AttemptState::Placed && attempt.expires <= app.clock().now() {
+    let begun = attempt.closing.as_ref().is_some_and(|c| c.refused.is_none());
+    if attempt.state == AttemptState::Placed && (begun || attempt.expires <= app.clock().now()) {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
         return errand::close(app, &order, position, reason).await;
     }
@@ -219,6 +225,13 @@ async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16)
             if now.millis() - attempt.at.millis() < GIVE_UP_AFTER.min(app.times().unknown_after.as_millis() as i64 * 20) {
                 return Ok(order.clone());
             }
+            // The merchant may be sending the same number again with what has died here: not both at once.
+            let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
+            let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
+            let now = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
+            if now.last != order.last {
+                return Ok(now);
+            }
             let closed = errand::close(app, order, position, CloseReason::Expiry).await?;
             // The close says it is not there, or has closed what came late: either way it cannot be paid any more.
             Ok(closed)
@@ -239,19 +252,20 @@ async fn refund_step(app: &App, order: &Arc<Order>, refund_no: &RefundNo) -> Res
     if attempt.keys == Keys::Merchant {
         return Ok(order.clone());
     }
-    let settled = match refund.state {
-        // Idempotent by number: the same refund is sent again, which also asks for it.
-        RefundState::Intended | RefundState::Unknown => {
-            errand::perform(app, &account, order, &Errand::Refund(refund_no.clone()), Texts::default()).await
-        }
-        _ => {
-            let number = attempt.number.clone();
-            let asked = ask(app, &account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(&account, stamp, &number, &refund.number)).await;
-            let Exchanged::Answer(answer) = asked else { return Ok(order.clone()) };
-            match answer {
-                Answer::Refund(_) => settle::refunded(refund_no, answer, Proof::Query),
-                _ => return Ok(order.clone()),
-            }
+    let pending = matches!(refund.state, RefundState::Intended | RefundState::Unknown);
+    let again = async || errand::perform(app, &account, order, &Errand::Refund(refund_no.clone()), Texts::default()).await;
+    // Alipay's refund is idempotent by number and amount: sending it again also asks for it. WeChat refuses a repeat
+    // whose reason differs, and the reason died with its key: only what WeChat does not know is sent again.
+    let settled = if pending && attempt.channel == Channel::Alipay {
+        again().await
+    } else {
+        let number = attempt.number.clone();
+        let asked = ask(app, &account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(&account, stamp, &number, &refund.number)).await;
+        let Exchanged::Answer(answer) = asked else { return Ok(order.clone()) };
+        match answer {
+            Answer::Refund(_) => settle::refunded(refund_no, answer, Proof::Query),
+            Answer::Failed(failure) if pending && failure.class == FailureClass::NotFound => again().await,
+            _ => return Ok(order.clone()),
         }
     };
     errand::record(app, order, news(refund, settled)).await
@@ -268,6 +282,7 @@ fn news(refund: &Refund, settled: Settled) -> Vec<ledger::Happening> {
 }
 
 /// One winner: the attempt that was paid later goes back to its source. Both must be paid by query.
+//= C57
 async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let Some((winner, _)) = order.winner() else { return Ok(order.clone()) };
     for both in [winner, position] {

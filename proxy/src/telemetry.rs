@@ -65,6 +65,7 @@ impl Metrics {
     }
 
     /// A request was answered.
+    //= C54
     pub fn answered(&self, door: Door, status: u16, took: Duration) {
         let class = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100)).copied().unwrap_or("other");
         self.requests.add(1, &[KeyValue::new("door", door.as_str()), KeyValue::new("status", class)]);

@@ -99,6 +99,7 @@ fn check_prints_every_problem(demo: &Demo) -> Done {
     Ok(())
 }
 
+//= C58
 fn a_receipt_can_be_had_from_the_command_line(demo: &Demo) -> Done {
     let output = Command::new(binary("guandao")?).arg("export").arg(demo.place.dir.join("guandao.toml")).arg("3").output()?;
     let file = demo.place.dir.join("receipt-3.txt");
@@ -136,6 +137,7 @@ fn the_index_can_be_rebuilt_by_hand(demo: &Demo) -> Done {
     Ok(())
 }
 
+//= C50
 async fn low_disk_refuses_new_orders_and_records_notices(demo: &Demo, shop: &Merchant) -> Done {
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;

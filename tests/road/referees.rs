@@ -1,1 +1,60 @@
-//! Published SDKs and verifiers drive the product.
+//! Others as judges: the published clients of the channels sign every request and verify every answer and notice,
+//! OpenSSL verifies our signatures beside theirs, the Go team's transparency log packages verify our journal. None of
+//! them shares a line with us. `tests/clients/setup` installs them all.
+
+mod client;
+mod compared;
+mod life;
+mod tlog;
+
+use client::{CLIENTS, MODES, Scene};
+use sandbox::{channels, material};
+
+type Done = anyhow::Result<()>;
+
+/// The control of the other test: without a proxy between, the same scripts pass the same steps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn published_clients_straight_at_the_sandbox() -> Done {
+    if client::skipped() {
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let material = material::generate(dir.path(), 2)?;
+    let running = channels::start(channels::Settings::new(dir.path(), material.merchants.clone())).await?;
+    let mut turns = client::Turns::default();
+    for client in &CLIENTS {
+        for (merchant, mode) in material.merchants.iter().zip(MODES) {
+            let scene = Scene {
+                base_url: client.of(running.wechat_url(), running.alipay_url()),
+                control: running.control_url(),
+                notify_url: "http://127.0.0.1:9/nobody".into(),
+                material: dir.path().to_owned(),
+                ca: material.ca_path(),
+                account: client.account(merchant)?,
+                mode,
+                zone: client.zone(mode),
+            };
+            turns.add(async move {
+                client.life(&scene).await?;
+                println!("{} ({mode}) straight: {} steps", client.name, client.steps.len());
+                Ok(())
+            });
+        }
+    }
+    turns.all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn published_clients_through_the_pass_through() -> Done {
+    if client::skipped() { Ok(()) } else { life::through().await }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_request_and_theirs_agree_and_openssl_verifies_both() -> Done {
+    if client::skipped() { Ok(()) } else { compared::agree().await }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_go_teams_packages_verify_the_journal() -> Done {
+    if client::skipped() { Ok(()) } else { tlog::verified().await }
+}

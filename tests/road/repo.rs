@@ -160,3 +160,25 @@ fn the_example_configuration_is_taken_and_its_defaults_are_the_real_ones() {
     let again = proxy::config::Config::parse(&written).unwrap_or_else(|all| panic!("{all:#?}"));
     assert_eq!(format!("{config:?}"), format!("{again:?}"));
 }
+
+/// Every control is cited by code and by a test (`//= C07`), or stands in the list of what is owed.
+#[test]
+fn every_control_is_cited_from_code_and_from_a_test() {
+    let controls = fs::read_to_string(root().join("policy/specs/controls.md")).expect("readable");
+    let (body, owed) = controls.split_once("\n## Owed").expect("a section Owed");
+    let numbers: BTreeSet<&str> = body.split("\n## C").skip(1).map(|s| &s[..2]).collect();
+    let owed: BTreeSet<&str> = owed.lines().filter_map(|l| l.strip_prefix("* C")).map(|l| &l[..2]).collect();
+    let (mut code, mut tests) = (BTreeSet::new(), BTreeSet::new());
+    for path in sources() {
+        let text = fs::read_to_string(&path).expect("readable");
+        let name = path.to_string_lossy().into_owned();
+        let split = text.find("#[cfg(test)]\nmod").unwrap_or(text.len());
+        let is_test = name.contains("/tests/") || name.contains("_tests.rs") || name.contains("_properties.rs");
+        for (at, _) in text.match_indices("//= C") {
+            let number = text[at + 5..at + 7].to_owned();
+            if is_test || at > split { tests.insert(number) } else { code.insert(number) };
+        }
+    }
+    let without = |cited: &BTreeSet<String>| numbers.iter().filter(|n| !cited.contains(**n) && !owed.contains(*n)).copied().collect::<Vec<_>>();
+    assert_eq!((without(&code), without(&tests)), (vec![], vec![]), "(without code, without a test)");
+}

@@ -99,6 +99,7 @@ async fn the_same_content_gets_the_same_answer_and_another_is_refused(demo: &Dem
     Ok(())
 }
 
+//= C55
 async fn a_replayed_signature_has_no_second_effect(demo: &Demo, shop: &Merchant) -> Done {
     let body = native(&demo.next_number(), 100).to_string();
     let authorization = shop.authorization("POST", "/v1/payments", body.as_bytes())?;
@@ -130,6 +131,8 @@ async fn an_order_ends_with_a_close_at_the_channel(demo: &Demo, shop: &Merchant)
     Ok(())
 }
 
+//= C57
+//= C31
 async fn a_late_success_is_recorded_and_the_later_of_two_payments_goes_back(demo: &Demo, shop: &Merchant) -> Done {
     let no = demo.next_number();
     let first = post(shop, "/v1/payments", native(&no, 700)).await?.json();
@@ -184,6 +187,7 @@ async fn another_merchants_order_looks_like_none(demo: &Demo, shop: &Merchant) -
     Ok(())
 }
 
+//= C27
 async fn unknown_stays_unknown_until_the_channel_says(demo: &Demo, shop: &Merchant) -> Done {
     for kind in ["timeout_before", "status_5xx", "wrong_signature", "garbage"] {
         demo.control("/control/fault", &json!({ "channel": "wechat", "operation": "create", "kind": kind, "count": 1 })).await?;
@@ -218,6 +222,7 @@ async fn duplicate_and_reordered_notices_change_nothing_twice(demo: &Demo, shop:
     shop.until(order["id"].as_str().unwrap_or_default(), "payment after a probe", |o| o["state"] == "paid").await.map(drop)
 }
 
+//= C51
 async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant) -> Done {
     let order = post(shop, "/v1/payments", native(&demo.next_number(), 100)).await?.json();
     let id = order["id"].as_str().unwrap_or_default().to_owned();
@@ -239,6 +244,9 @@ async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant)
     anyhow::bail!("told {} times only", demo.shop().told(shop.id(), &id).len())
 }
 
+//= C13
+//= C43
+//= C30
 async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
     let order = |no: String, amount: u64| json!({
         "order_no": no, "channel": "wechat", "pay_way": "jsapi", "amount": amount, "description": "x",
@@ -250,9 +258,14 @@ async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
     ensure!(over.json()["detail"] == "The order was not accepted.", "the refusal says more than it may: {}", over.json());
     let static_b = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 1, "description": "x", "code": { "kind": "static", "level": "B" } });
     ensure!(post(shop, "/v1/payments", static_b).await?.json()["code"] == "invalid_field", "a static code is level D");
+    let mut terminal = native(&demo.next_number(), 1);
+    terminal["terminal"] = json!("UNREGISTERED1");
+    //= C53
+    ensure!(post(shop, "/v1/payments", terminal).await?.json()["code"] == "invalid_field", "an unregistered terminal was taken");
     Ok(())
 }
 
+//= C23
 async fn a_lapsed_licence_stops_new_orders_only(demo: &Demo, shop: &Merchant) -> Done {
     let order = post(shop, "/v1/payments", native(&demo.next_number(), 100)).await?.json();
     pay(demo, &order, "paid").await?;

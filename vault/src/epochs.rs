@@ -102,6 +102,7 @@ impl Epochs {
     }
 
     /// The payer's pseudonym in the current epoch.
+    //= C37
     pub(crate) fn token(&self, channel: Channel, payer: &Payer, now: Instant) -> PayerToken {
         let state = self.state.read();
         let today = now.day();

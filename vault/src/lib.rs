@@ -125,6 +125,7 @@ impl Vault {
     }
 
     /// Seals a record under the bucket of its deadline. `None` only if no locked memory is left.
+    //= C33
     pub fn try_seal<T: Record>(&self, record: &T, context: &Context) -> Result<Sealed<T>, LockError> {
         let number = self.bucket_now();
         let (key, counter) = {
@@ -160,6 +161,7 @@ impl Vault {
     }
 
     /// Opens a record for a purpose, which is counted.
+    //= C36
     pub fn open_for<T: Record>(&self, sealed: &Sealed<T>, context: &Context, purpose: Purpose) -> Result<Opened<T>, OpenError> {
         if sealed.boot() != self.0.boot || self.0.clock.since_boot() >= self.dies_at(sealed.bucket()) {
             return Err(OpenError::Gone);
@@ -256,6 +258,7 @@ impl Vault {
     }
 
     /// Kills every key whose time has come; yields the destroy entries.
+    //= C34
     pub fn purge_due(&self) -> Vec<TradeEvent> {
         let now = self.0.clock.since_boot();
         self.destroy(|number| self.dies_at(number) <= now)
@@ -266,6 +269,7 @@ impl Vault {
         self.destroy(|_| true)
     }
 
+    //= C39
     fn destroy(&self, which: impl Fn(u64) -> bool) -> Vec<TradeEvent> {
         let mut dead = Vec::new();
         let mut buckets = self.0.buckets.lock();
@@ -276,6 +280,7 @@ impl Vault {
         dead.into_iter().map(|(number, bucket)| self.destroyed(number, bucket)).collect()
     }
 
+    //= C35
     fn destroyed(&self, number: u64, bucket: Bucket) -> TradeEvent {
         let Bucket { key, records, openings, blobs, deadline, .. } = bucket;
         drop(key);

@@ -48,6 +48,8 @@ fn buyer() -> Buyer {
 }
 
 #[test]
+//= C34
+//= C36
 fn opens_until_the_deadline_and_never_after() {
     let place = Place::new();
     let (vault, _) = place.vault(1);
@@ -63,6 +65,7 @@ fn opens_until_the_deadline_and_never_after() {
 }
 
 #[test]
+//= C33
 fn a_record_opens_only_where_it_belongs_and_unaltered() {
     let place = Place::new();
     let (vault, _) = place.vault(1);
@@ -91,6 +94,8 @@ fn another_run_opens_nothing_and_holds_no_blob() {
 }
 
 #[test]
+//= C35
+//= C39
 fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     let place = Place::new();
     let (vault, _) = place.vault(1);
@@ -109,6 +114,7 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
 }
 
 #[test]
+//= C37
 fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
     let place = Place::new();
     let payer = || Payer { field: PayerField::Openid, value: "o1".into() };

@@ -70,6 +70,7 @@ fn t20_flags_merchants_that_share_a_payee() {
 }
 
 #[test]
+//= C42
 fn t20_names_the_other_merchants_order_within_one_acquirer_only() {
     let mut journal = Journal::new();
     let payee = Some("1600000001");
@@ -105,6 +106,7 @@ fn ordinary() -> Journal {
 }
 
 #[test]
+//= C41
 fn ordinary_trade_is_not_flagged() {
     assert_eq!(ordinary().findings(), []);
 }
@@ -152,6 +154,7 @@ fn a_clock_set_back_changes_no_finding_of_the_day() {
 }
 
 #[test]
+//= C40
 fn a_cut_journal_gives_the_beginning_of_the_whole_ones_findings() {
     let mut journal = ordinary();
     for _ in 0..5 {

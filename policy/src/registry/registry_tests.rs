@@ -70,6 +70,8 @@ fn the_earliest_file_ends_the_set() {
 }
 
 #[test]
+//= C22
+//= C24
 fn every_problem_is_reported_at_once() {
     let mut l = licence();
     l.kind = Registry::Operator;

@@ -152,8 +152,8 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
     }
 }
 
-/// Headers by which a request could mean something else to the channel than to us.
-const TRICKS: [&str; 5] = [
+/// Headers by which a request could mean something else to somebody else than to us.
+pub const TRICKS: [&str; 5] = [
     "content-encoding",
     "x-http-method-override",
     "x-http-method",

@@ -32,6 +32,24 @@ pub enum NoticeError {
     Field(&'static str),
 }
 
+impl NoticeError {
+    /// The error without names that the sender chose, for the log: anybody may send to a notice's address.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            NoticeError::Envelope(name) | NoticeError::Field(name) => name,
+            NoticeError::Stale => "stale",
+            NoticeError::Probe => "probe",
+            NoticeError::Account => "another account",
+            NoticeError::Key(_) => "no lawful key name",
+            NoticeError::Form(FormError::Pair(_)) => "form: pair",
+            NoticeError::Form(FormError::Escape(_)) => "form: escape",
+            NoticeError::Form(FormError::NotUtf8(_)) => "form: not UTF-8",
+            NoticeError::Form(FormError::Twice(_)) => "form: twice",
+            NoticeError::Json(_) => "not the JSON we take",
+        }
+    }
+}
+
 /// What kind of content a notice carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Kind {

@@ -39,6 +39,7 @@ pub(crate) struct Of<'a> {
 
 impl Heads {
     /// Makes the next entry, with the merchant's next numbers.
+    //= C29
     pub(crate) fn entry(&self, at: Instant, of: Of<'_>, prev: Option<u64>, event: TradeEvent, tell: bool, salt: Salt) -> TradeEntry {
         let numbers = of.merchant.and_then(|m| self.numbers.get(m)).copied().unwrap_or_default();
         TradeEntry {

@@ -149,6 +149,7 @@ mod tests {
     }
 
     #[test]
+    //= C12
     fn a_reservation_fits_up_to_the_ceiling_and_is_given_back_when_dropped() {
         let (tally, day) = (Tally::default(), Day::from_number(20_000));
         let first = tally.reserve(day, Amount::from_fen(60), &[ceiling(100)]).expect("fits");

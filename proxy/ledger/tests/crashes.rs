@@ -178,6 +178,9 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
 }
 
 #[test]
+//= C26
+//= C28
+//= C29
 fn ten_thousand_crashes_of_journal_and_ledger() {
     let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(or);
     let (from, seeds) = (number("GUANDAO_CRASH_FROM", 0), number("GUANDAO_CRASH_SEEDS", 10_000));

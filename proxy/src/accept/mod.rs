@@ -1,7 +1,7 @@
 //! Sockets in: TLS, then whole requests with caps on size, time and connection age.
 //!
 //! hyper's buffers hold the last message of a connection until it closes, so an idle connection closes within 25 s and
-//! none lives beyond 110 s (design.md section 7 allows 30 s and 2 min).
+//! none lives beyond 118 s (design.md section 7 allows 30 s and 2 min).
 
 mod head;
 
@@ -9,10 +9,10 @@ use crate::stage::Response;
 use bytes::Bytes;
 use domain::{Clock, Instant};
 pub use head::{HeadFacts, Heads};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -85,9 +85,6 @@ impl std::fmt::Display for RequestId {
     }
 }
 
-/// After its age a connection may take this long to end what it is in.
-const LAST_ANSWER: Duration = Duration::from_secs(8);
-
 /// Caps of one listener.
 #[derive(Clone, Debug)]
 pub struct Caps {
@@ -99,6 +96,8 @@ pub struct Caps {
     pub idle: Duration,
     /// A connection closes after this, in good order.
     pub age: Duration,
+    /// After its age, for what it is in; then it is cut.
+    pub last: Duration,
     /// Open connections.
     pub connections: usize,
 }
@@ -106,7 +105,7 @@ pub struct Caps {
 impl Default for Caps {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Caps { body: 64 << 10, body_time: s(10), idle: s(25), age: s(110), connections: 12_000 }
+        Caps { body: 64 << 10, body_time: s(10), idle: s(25), age: s(110), last: s(8), connections: 12_000 }
     }
 }
 
@@ -187,15 +186,13 @@ impl Bound {
             let (heads, answer) = (heads.clone(), answer.clone());
             async move {
                 let facts = heads.next();
-                let close = facts.must_close();
-                let mut response = match self.whole(request, facts, peer, client).await {
-                    Some(received) => answer.answer(received).await,
-                    None => cut_off(),
-                };
+                let received = self.whole(request, facts, peer, client).await?;
+                let close = facts.must_close() || received.late || received.oversized;
+                let mut response = answer.answer(received).await;
                 if close {
                     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, hyper::Error>(response)
             }
         });
         let mut connection = pin!(
@@ -222,33 +219,36 @@ impl Bound {
         }
     }
 
-    /// Reads the body up to the cap. `None` if the client did not send it all in time.
-    async fn whole(&self, request: http::Request<Incoming>, facts: HeadFacts, peer: SocketAddr, client: Option<[u8; 32]>) -> Option<Received> {
+    /// Reads the body up to the cap, for its time. The error is of a client that went away.
+    async fn whole(&self, request: http::Request<Incoming>, facts: HeadFacts, peer: SocketAddr, client: Option<[u8; 32]>) -> Result<Received, hyper::Error> {
         let (head, body) = request.into_parts();
-        let collected = tokio::time::timeout(self.caps.body_time, Limited::new(body, self.caps.body).collect()).await.ok()?;
-        let (body, trailers, oversized) = match collected {
-            Ok(collected) => {
-                let trailers = collected.trailers().is_some();
-                (collected.to_bytes(), trailers, false)
+        let (mut oversized, mut late, mut trailers) = (false, false, false);
+        let body = match tokio::time::timeout(self.caps.body_time, Limited::new(body, self.caps.body).collect()).await {
+            Ok(Ok(collected)) => {
+                trailers = collected.trailers().is_some();
+                collected.to_bytes()
             }
-            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), false, true),
-            Err(_) => return None,
+            Ok(Err(error)) => match error.downcast::<hyper::Error>() {
+                Ok(gone) => return Err(*gone),
+                Err(_) => {
+                    oversized = true;
+                    Bytes::new()
+                }
+            },
+            Err(_) => {
+                late = true;
+                Bytes::new()
+            }
         };
         let facts = HeadFacts { trailers, ..facts };
         let id = RequestId(u64::from_ne_bytes(random()));
-        Some(Received { head, body, facts, door: self.door, peer, client, at: self.clock.now(), id, oversized })
+        Ok(Received { head, body, facts, door: self.door, peer, client, at: self.clock.now(), id, oversized, late })
     }
 }
 
 /// Resolves when the process is asked to stop.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-fn cut_off() -> Response {
-    let mut response = http::Response::new(Full::new(Bytes::new()));
-    *response.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
-    response
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

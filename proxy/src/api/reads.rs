@@ -117,6 +117,7 @@ async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
 
 /// C2SP tlog-proof of one of the order's entries; of its latest where none is named. The signed tree is at most a
 /// second old; a fresh entry is waited for.
+//= C58
 async fn receipt(app: &App, order: &Order, index: Option<&str>) -> Result<Response, Stop> {
     let index = match index {
         None => order.last,

@@ -59,6 +59,9 @@ pub fn problem(fault: &Fault, request: Option<&str>) -> Response {
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, &body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(method) = fault.allow {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+    }
     if let Some(after) = fault.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }

@@ -59,7 +59,9 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     if method.as_str() == wanted {
         Ok(found)
     } else {
-        Err(Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}.")))
+        let mut fault = Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}."));
+        fault.allow = Some(wanted);
+        Err(fault)
     }
 }
 

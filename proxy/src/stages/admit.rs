@@ -100,6 +100,7 @@ impl Admit {
     }
 
     /// Puts the refusal on record, then says what may be said.
+    //= C30
     async fn refuse(&self, routed: &Routed, refusal: Refusal) -> Stop {
         let sealed = &routed.claimed.sealed;
         let create = match &sealed.command {
@@ -125,6 +126,7 @@ impl Admit {
 }
 
 /// What the merchant is told.
+//= C43
 fn code(kind: RefusalKind) -> Code {
     match kind {
         RefusalKind::Licence => Code::ChannelNotLicensed,

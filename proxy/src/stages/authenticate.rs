@@ -13,6 +13,7 @@ use domain::Instant;
 /// Unified API: the merchant's registered key.
 pub struct Authenticate(pub App);
 
+//= C55
 impl Stage<Received> for Authenticate {
     type Out = Authenticated;
 

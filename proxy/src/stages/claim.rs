@@ -63,6 +63,7 @@ impl Claim {
             (OrderState::AwaitingPayment, true) if needs_renewal(latest, self.0.clock().now()) => Ok(()),
             // A native request is always passed on: the channel gives its own answer to a repeat.
             (OrderState::AwaitingPayment | OrderState::Unknown, true) if matches!(sealed.cargo, Cargo::Verbatim(_)) => Ok(()),
+            (OrderState::Unknown, true) if self.lost_its_buyer(latest) => Ok(()),
             (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
             (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(()),
             (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
@@ -70,6 +71,12 @@ impl Claim {
             (OrderState::Unknown, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
             _ => Err(Fault::of(Code::OrderChanged).into()),
         }
+    }
+
+    /// An earlier run left it unknown, and the buyer data that a repeat needs died with that run. The merchant's repeat
+    /// brings it again: the same number and parameters go out again, which the channel answers for one order.
+    fn lost_its_buyer(&self, latest: &Attempt) -> bool {
+        latest.at < self.0.started_at() && latest.closing.is_none() && latest.expires > self.0.clock().now()
     }
 
     async fn refund(&self, refund: &Refund, order: Option<&Order>, sealed: &Sealed) -> Result<(), Stop> {

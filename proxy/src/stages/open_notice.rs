@@ -17,7 +17,7 @@ impl Stage<Verified> for OpenNotice {
     async fn run(&self, Verified(identified): Verified) -> Result<Opened, Stop> {
         let account = &identified.account;
         let malformed = |e: &dyn std::fmt::Display| Stop::from(Fault::of(Code::MalformedRequest).inside(e));
-        let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e))?;
+        let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e.kind()))?;
         let says = match sealed {
             None => notice::read(account, &identified.received.body, Kind::Open),
             Some(sealed) => {
@@ -25,7 +25,7 @@ impl Stage<Verified> for OpenNotice {
                 notice::read(account, &plain, sealed.kind)
             }
         };
-        let says = says.map_err(|e| malformed(&e))?;
+        let says = says.map_err(|e| malformed(&e.kind()))?;
         Ok(Opened { notice: identified, says })
     }
 }

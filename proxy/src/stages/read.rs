@@ -13,7 +13,7 @@ use channel::{
     native::{self, NativeError},
 };
 use domain::Channel;
-use http::Version;
+use http::{Method, Version};
 
 /// Pass-through's way to `Authenticated`.
 pub struct Read(pub App);
@@ -76,6 +76,11 @@ impl Received {
         if self.oversized {
             return Err(Fault::new(Code::BodyTooLarge, "The body is larger than 65536 bytes."));
         }
+        if self.late {
+            return Err(Fault::of(Code::BodyTooSlow));
+        }
+        // Content codings have their own answer where bodies are read.
+        let trick = native::TRICKS.iter().find(|name| **name != "content-encoding" && self.head.headers.contains_key(**name));
         match () {
             () if self.head.version != Version::HTTP_11 => wrong("Send HTTP/1.1."),
             () if facts.content_lengths > 0 && facts.transfer_encodings > 0 => wrong("Send Content-Length or Transfer-Encoding, not both."),
@@ -83,6 +88,9 @@ impl Received {
             () if facts.odd_coding => wrong("The only transfer coding taken is `chunked`."),
             () if facts.hosts != 1 => wrong("Send exactly one Host header."),
             () if facts.trailers => wrong("Trailers are not taken."),
+            () if facts.odd_length => wrong("Write Content-Length in digits."),
+            () if trick.is_some() => wrong(&format!("Header `{}` is not taken.", trick.unwrap_or(&""))),
+            () if self.head.method == Method::GET && !self.body.is_empty() => wrong("GET takes no body."),
             () if facts.sloppy => wrong("End header lines with CRLF and write no space before the colon."),
             () => Ok(()),
         }
@@ -93,7 +101,6 @@ impl Received {
         let wrong = |what: &str| Err(Fault::new(Code::MalformedRequest, what));
         if let Some(authority) = self.head.uri.authority()
             && !absolute_ok(authority.host())
-            && host != Some(authority.host())
         {
             return wrong("Send the target in origin form (a path).");
         }

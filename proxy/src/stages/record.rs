@@ -46,6 +46,7 @@ enum Intended {
     Done(Response),
 }
 
+//= C26
 async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
     let Admitted { routed, reservation } = admitted;
     let command = routed.claimed.sealed.command.clone();

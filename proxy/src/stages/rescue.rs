@@ -82,7 +82,12 @@ fn channel_of(received: &Received) -> Channel {
 fn answer(door: Door, channel: Channel, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
         Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, None, refusal(fault))),
-        Door::Notify => native(dialect::refuse_notice(channel, fault.code.row().code)),
+        Door::Notify => {
+            let (mut reply, row) = (dialect::refuse_notice(channel, fault.code.row().code), fault.code.row());
+            // A channel repeats whatever is not acknowledged, whoever's fault it is; the status still says whose.
+            reply.status = if row.status < 500 { row.status } else { reply.status };
+            native(reply)
+        }
         _ => render::problem(fault, Some(id)),
     };
     if let Some(after) = fault.retry_after {

@@ -27,6 +27,12 @@ impl Stage<Claimed> for Route {
         let chosen = chosen.ok_or_else(|| {
             Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel}; ask the acquirer to register it."))
         })?;
+        if let Command::Create(create) = &claimed.sealed.command {
+            //= C53
+            if create.terminal.as_ref().is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no)) {
+                return Err(Fault::new(Code::InvalidField, "`terminal` must be one that the acquirer has registered for this merchant.").into());
+            }
+        }
         let payee = match (&claimed.sealed.command, &claimed.order) {
             (Command::Create(create), _) => create.payee.clone(),
             (_, Some(order)) => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt).payee.clone()),

@@ -21,7 +21,7 @@ impl Stage<Identified> for Verify {
             Stop::from(Fault::of(Code::WrongSignature).inside(why))
         };
         let signed = channel::notice::authenticate(channel, &notice.account, &received.head.headers, &received.body, received.at);
-        let signed = signed.map_err(|e| refuse(&e, "refused"))?;
+        let signed = signed.map_err(|e| refuse(&e.kind(), "refused"))?;
         self.0.keys().verify(&signed.key, &signed.message, &signed.signature).map_err(|e| refuse(&e, "wrong_signature"))?;
         Ok(Verified(notice))
     }

@@ -26,15 +26,21 @@ guarded(async () => {
 
   const call = (method, bizContent, more = {}) => alipay
     .exec(`alipay.trade.${method}`, { bizContent, ...more }, { validateSign: true });
-  const place = (number) => call(
+  const place = (number, { subject = '官道 referee 订单', yuan = '8.88', ...more } = {}) => call(
     'precreate',
-    { out_trade_no: number, total_amount: '8.88', subject: '官道 referee 订单' },
+    { out_trade_no: number, total_amount: yuan, subject, ...more },
     { notify_url: set.notify_url },
   );
 
+  if (set.place) {
+    const { number, description, yuan, seller_id, time_expire } = set.place;
+    const answer = await place(number, { subject: description, yuan, seller_id, time_expire });
+    return say('place', answer.code === '10000', { answer });
+  }
+
   const number = set.number('a');
   let answer = await place(number);
-  say('order', answer.code === '10000' && answer.qrCode?.startsWith('https://qr.'), { answer });
+  say('order', answer.code === '10000' && answer.qrCode?.startsWith('https://qr.'), { number, answer });
   answer = await call('query', { out_trade_no: number });
   say('query', answer.subCode === 'ACQ.TRADE_NOT_EXIST', { answer });
   say('pay', await set.pay('alipay', number));
@@ -44,7 +50,7 @@ guarded(async () => {
   const refund = set.number('r');
   const asked = { out_trade_no: number, refund_amount: '3.00', out_request_no: refund };
   answer = await call('refund', asked);
-  say('refund', answer.code === '10000' && answer.fundChange === 'Y', { answer });
+  say('refund', answer.code === '10000' && answer.fundChange === 'Y', { number: refund, answer });
   answer = await call('refund', asked);
   say('refund_again', answer.code === '10000' && answer.fundChange === 'N', { answer });
   answer = await call('fastpay.refund.query', { out_trade_no: number, out_request_no: refund });
@@ -52,7 +58,7 @@ guarded(async () => {
 
   const second = set.number('c');
   answer = await place(second);
-  say('second_order', answer.code === '10000', { answer });
+  say('second_order', answer.code === '10000', { number: second, answer });
   answer = await call('close', { out_trade_no: second });
   say('close_unscanned', answer.subCode === 'ACQ.TRADE_NOT_EXIST', { answer });
   // Alipay knows a code's order only once somebody has scanned it.

@@ -23,20 +23,28 @@ guarded(async () => {
     certs,
   });
   const headers = { 'Wechatpay-Serial': asked };
-  const place = (number) => wxpay.v3.pay.transactions.native.post({
-    appid: account.appid,
-    mchid: account.mchid,
-    description: '官道 referee 订单',
-    out_trade_no: number,
-    notify_url: set.notify_url,
-    amount: { total: 888, currency: 'CNY' },
-  }, { headers });
+  const place = (number, { description = '官道 referee 订单', fen = 888, ...more } = {}) => wxpay.v3.pay.transactions.native
+    .post({
+      appid: account.appid,
+      mchid: account.mchid,
+      description,
+      out_trade_no: number,
+      notify_url: set.notify_url,
+      amount: { total: fen, currency: 'CNY' },
+      ...more,
+    }, { headers });
   const query = (number) => wxpay.v3.pay.transactions.outTradeNo._out_trade_no_
     .get({ params: { mchid: account.mchid }, out_trade_no: number, headers });
 
+  if (set.place) {
+    const { number, description, fen, time_expire } = set.place;
+    const { status, data } = await place(number, { description, fen, time_expire });
+    return say('place', status === 200 && data.code_url, { status, answer: data });
+  }
+
   const number = set.number('w');
   let { status, data, headers: got } = await place(number);
-  say('order', status === 200 && data.code_url && got['wechatpay-serial'] === asked, { status, answer: data });
+  say('order', status === 200 && data.code_url && got['wechatpay-serial'] === asked, { number, status, answer: data });
   ({ status, data } = await query(number));
   say('query', status === 200 && data.trade_state === 'NOTPAY', { status, answer: data });
   say('pay', await set.pay('wechat', number));
@@ -50,7 +58,7 @@ guarded(async () => {
     reason: '不想要了',
     amount: { refund: 300, total: 888, currency: 'CNY' },
   }, { headers }));
-  say('refund', status === 200 && data.out_refund_no === refund, { status, answer: data });
+  say('refund', status === 200 && data.out_refund_no === refund, { number: refund, status, answer: data });
   for (let i = 0; i < 50; i += 1) {
     ({ status, data } = await wxpay.v3.refund.domestic.refunds._out_refund_no_
       .get({ out_refund_no: refund, headers }));
@@ -61,12 +69,12 @@ guarded(async () => {
 
   const second = set.number('c');
   ({ status, data } = await place(second));
-  say('second_order', status === 200, { status, answer: data });
+  say('second_order', status === 200, { number: second, status, answer: data });
   ({ status } = await wxpay.v3.pay.transactions.outTradeNo._out_trade_no_.close
     .post({ mchid: account.mchid }, { out_trade_no: second, headers }));
   say('close', status === 204, { status });
   ({ status, data } = await query(second));
-  say('query_closed', status === 200 && data.trade_state === 'CLOSED', { status, answer: data });
+  return say('query_closed', status === 200 && data.trade_state === 'CLOSED', { status, answer: data });
 });
 
 /** As the library's manual shows it: clock, signature, decryption. */

@@ -27,8 +27,8 @@ def client(settings):
     return alipay
 
 
-def order(alipay, number):
-    return alipay.api_alipay_trade_precreate(subject="官道 referee 订单", out_trade_no=number, total_amount="8.88")
+def order(alipay, number, subject="官道 referee 订单", yuan="8.88", **more):
+    return alipay.api_alipay_trade_precreate(subject=subject, out_trade_no=number, total_amount=yuan, **more)
 
 
 def run():
@@ -39,10 +39,16 @@ def run():
         signature = fields.pop("sign")
         say("verify_notice", alipay.verify(dict(fields), signature), fields=fields)
         return
+    if settings.place:
+        given = settings.place
+        more = {"seller_id": given["seller_id"], "time_expire": given["time_expire"]}
+        answer = order(alipay, given["number"], given["description"], given["yuan"], **more)
+        say("place", answer["code"] == "10000", answer=answer)
+        return
 
     number = settings.number("a")
     answer = order(alipay, number)
-    say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), answer=answer)
+    say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), number=number, answer=answer)
     answer = alipay.api_alipay_trade_query(out_trade_no=number)
     say("query", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
     say("pay", settings.pay("alipay", number)["ok"])
@@ -51,7 +57,7 @@ def run():
 
     refund = settings.number("r")
     answer = alipay.api_alipay_trade_refund("3.00", out_trade_no=number, out_request_no=refund)
-    say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", answer=answer)
+    say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", number=refund, answer=answer)
     answer = alipay.api_alipay_trade_refund("3.00", out_trade_no=number, out_request_no=refund)
     say("refund_again", answer["code"] == "10000" and answer["fund_change"] == "N", answer=answer)
     answer = alipay.api_alipay_trade_fastpay_refund_query(refund, out_trade_no=number)
@@ -59,7 +65,7 @@ def run():
 
     second = settings.number("c")
     answer = order(alipay, second)
-    say("second_order", answer["code"] == "10000", answer=answer)
+    say("second_order", answer["code"] == "10000", number=second, answer=answer)
     answer = alipay.api_alipay_trade_close(out_trade_no=second)
     say("close_unscanned", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
     # Alipay knows a code's order only once somebody has scanned it.

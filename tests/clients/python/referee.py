@@ -21,6 +21,8 @@ class Settings:
         self.mode = self.all.get("mode", "public_key")
         if self.mode not in ("public_key", "certificate"):
             sys.exit(f"mode: {self.mode!r} is neither public_key nor certificate")
+        # One given order instead of the whole life of two.
+        self.place = self.all.get("place")
         self.notice = None
         if "--verify-notice" in sys.argv:
             with open(arguments[1], encoding="utf-8") as file:

@@ -36,8 +36,8 @@ def client(settings):
     return pay
 
 
-def order(pay, number):
-    return pay.pay(description="官道 referee 订单", out_trade_no=number, amount={"total": 888, "currency": "CNY"})
+def order(pay, number, description="官道 referee 订单", fen=888, **more):
+    return pay.pay(description=description, out_trade_no=number, amount={"total": fen, "currency": "CNY"}, **more)
 
 
 def run():
@@ -47,10 +47,15 @@ def run():
         got = pay.callback(settings.notice["headers"], settings.notice["body"])
         say("verify_notice", bool(got), event=got and got["event_type"], resource=got and got["resource"])
         return
+    if settings.place:
+        given = settings.place
+        status, text = order(pay, given["number"], given["description"], given["fen"], time_expire=given["time_expire"])
+        say("place", status == 200 and "code_url" in json.loads(text), status=status, answer=text)
+        return
 
     number = settings.number("w")
     status, text = order(pay, number)
-    say("order", status == 200 and "code_url" in json.loads(text), status=status, answer=text)
+    say("order", status == 200 and "code_url" in json.loads(text), number=number, status=status, answer=text)
     status, text = pay.query(out_trade_no=number)
     say("query", status == 200 and json.loads(text)["trade_state"] == "NOTPAY", status=status, answer=text)
     say("pay", settings.pay("wechat", number)["ok"])
@@ -60,7 +65,7 @@ def run():
     refund = settings.number("r")
     amount = {"refund": 300, "total": 888, "currency": "CNY"}
     status, text = pay.refund(out_refund_no=refund, amount=amount, out_trade_no=number, reason="不想要了")
-    say("refund", status == 200 and json.loads(text)["out_refund_no"] == refund, status=status, answer=text)
+    say("refund", status == 200 and json.loads(text)["out_refund_no"] == refund, number=refund, status=status, answer=text)
     for _ in range(50):
         status, text = pay.query_refund(refund)
         if status != 200 or json.loads(text)["status"] == "SUCCESS":
@@ -70,7 +75,7 @@ def run():
 
     second = settings.number("c")
     status, text = order(pay, second)
-    say("second_order", status == 200, status=status, answer=text)
+    say("second_order", status == 200, number=second, status=status, answer=text)
     status, _ = pay.close(out_trade_no=second)
     say("close", status == 204, status=status)
     status, text = pay.query(out_trade_no=second)

@@ -65,6 +65,7 @@ impl Tree {
     }
 
     /// Adds entries, then writes and syncs all files and the signed checkpoint.
+    //= C28
     pub(crate) fn integrate(&mut self, entries: &[Arc<[u8]>], origin: &str, signer: &dyn Sign) -> io::Result<(Checkpoint, String)> {
         let mut written = Written::default();
         for entry in entries {

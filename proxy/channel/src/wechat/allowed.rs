@@ -15,6 +15,8 @@ use domain::PayWay;
 
 const CNY: Shape = One(&["CNY"]);
 
+//= C21
+//= C32
 const AMOUNT: &[Field] = &[Field("total", Fen), Field("currency", CNY)];
 
 const GOODS: Shape = Object(&[

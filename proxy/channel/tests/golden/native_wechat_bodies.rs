@@ -151,6 +151,8 @@ fn json_that_could_be_read_two_ways_is_refused() {
 }
 
 #[test]
+//= C21
+//= C32
 fn fields_that_are_not_listed_are_refused_with_their_path() {
     for (from, to, part) in [
         ("\"goods_tag\"", "\"auth_code\"", "field auth_code"),
@@ -201,6 +203,7 @@ fn jsapi_needs_its_payer() {
 }
 
 #[test]
+//= C25
 fn only_listed_headers_travel() {
     assert!(native::forwarded_headers(Channel::Wechat).contains(&"authorization"));
     for channel in Channel::ALL {

@@ -1,6 +1,10 @@
 //! A package follows its predecessor, so that none can be left out.
 
-use super::{ExportKeys, check_signature, hex_digest, manifest::Manifest, strict};
+use super::{
+    ExportKeys, check_signature, hex_digest,
+    manifest::{Manifest, Status},
+    strict,
+};
 use crate::{
     checkpoint::Checkpoint,
     finding::{Report, Unreadable},
@@ -66,6 +70,15 @@ fn compare(manifest: &Manifest, previous: &Manifest, report: &mut Report) {
             "first is {}, expected {first}: there is a gap between the packages",
             manifest.first
         ));
+    }
+    for number in &manifest.late {
+        let earlier = previous.all_numbers().find(|n| n.flag == number.flag);
+        if earlier.is_some_and(|n| n.status != Status::Open) {
+            find(format!(
+                "late flag {} was decided in the previous package already",
+                number.flag
+            ));
+        }
     }
 }
 

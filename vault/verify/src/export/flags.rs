@@ -79,7 +79,7 @@ fn check_list(manifest: &Manifest, rows: &[Row], report: &mut Report) {
             report.find("flags.json", Some(flag), "the flag is listed twice");
         }
     }
-    for number in &manifest.numbers {
+    for number in manifest.all_numbers() {
         let (flag, confirmed) = (number.flag, number.status == Status::Confirmed);
         let there = listed.remove(&flag);
         if confirmed && !there {

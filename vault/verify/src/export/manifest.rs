@@ -22,6 +22,9 @@ pub(super) struct Manifest {
     pub(super) count: u64,
     /// What became of every number.
     pub(super) numbers: Vec<Number>,
+    /// Earlier numbers that were open in their own package and have been decided since.
+    #[serde(default)]
+    pub(super) late: Vec<Number>,
     /// What else is in the package.
     pub(super) files: Vec<File>,
     /// Signed tree head of the cases journal.
@@ -76,6 +79,11 @@ pub(super) struct File {
 }
 
 impl Manifest {
+    /// Every number that the package speaks of.
+    pub(super) fn all_numbers(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter().chain(&self.late)
+    }
+
     /// What the manifest must be without looking at anything else.
     pub(super) fn check_form(&self, dir: &Path, report: &mut Report) {
         let mut find = |what: String| report.find("manifest.json", None, what);
@@ -108,6 +116,18 @@ impl Manifest {
         }
         if hex::decode(&self.rules_digest).map_or(0, |bytes| bytes.len()) != 32 {
             find("rules_digest is not a SHA-256 in hex".to_owned());
+        }
+        for number in &self.late {
+            let flag = number.flag;
+            if flag == 0 || flag >= self.first {
+                find(format!("late flag {flag} is not of an earlier package, this one begins with {}", self.first));
+            }
+            if number.status == Status::Open {
+                find(format!("late flag {flag} is open; only what was decided since is late"));
+            }
+        }
+        if !self.late.is_sorted_by(|a, b| a.flag < b.flag) {
+            find("late is not in order, or names a flag twice".to_owned());
         }
         if let Some((name, expected)) = self.misnamed(dir) {
             find(format!("the directory is named {name}, expected {expected}"));

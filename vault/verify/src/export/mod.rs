@@ -181,7 +181,7 @@ fn summarise(manifest: &Manifest, report: &mut Report) {
         last,
         ..
     } = manifest;
-    let of = |status| manifest.numbers.iter().filter(|n| n.status == status).count();
+    let of = |status| manifest.all_numbers().filter(|n| n.status == status).count();
     let (confirmed, dismissed, open) = (
         of(manifest::Status::Confirmed),
         of(manifest::Status::Dismissed),
@@ -194,6 +194,7 @@ fn summarise(manifest: &Manifest, report: &mut Report) {
     report.fact("confirmed", confirmed);
     report.fact("dismissed", dismissed);
     report.fact("open", open);
+    report.fact("late", manifest.late.len());
     report.line(format!(
         "package {package} for acquirer {acquirer}, flags {first} to {last}"
     ));

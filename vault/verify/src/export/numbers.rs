@@ -32,7 +32,6 @@ pub(super) fn check_numbers(
     head: Option<&Checkpoint>,
     report: &mut Report,
 ) -> BTreeMap<u64, Flag> {
-    let mut flags = BTreeMap::new();
     let mut expected = manifest.first;
     for number in &manifest.numbers {
         if number.flag != expected {
@@ -43,6 +42,9 @@ pub(super) fn check_numbers(
             report.find("manifest.json, numbers", Some(number.flag), what);
         }
         expected = number.flag.saturating_add(1);
+    }
+    let mut flags = BTreeMap::new();
+    for number in manifest.all_numbers() {
         let mut check = Check {
             acquirer: &manifest.acquirer,
             number,

@@ -1,0 +1,214 @@
+//! Following the trades journal: verify, keep a copy, feed the watch, raise flags, put the cursor on record.
+//!
+//! After a restart the watch is fed again from the beginning. What it finds up to the cursor was raised, or not, by
+//! the rules of then; only later entries raise flags, and none twice.
+
+use crate::{
+    cases::Cases,
+    explain::Explain,
+    fetch::Remote,
+    findings::{self, Found},
+    mirror::Mirror,
+    trades::{Health, Trades},
+};
+use arc_swap::ArcSwap;
+use domain::*;
+use journal::{
+    VerifierKey,
+    follow::{FollowError, Follower},
+    merkle::{self, Frontier, Hash},
+};
+use policy::{
+    anomaly::{Parameters, Watch},
+    registry::Registries,
+};
+use std::{io, path::Path, sync::Arc};
+
+/// Follows one trades journal.
+pub struct Following {
+    cases: Arc<Cases>,
+    trades: Arc<Trades>,
+    registries: Arc<ArcSwap<Registries>>,
+    remote: Arc<Remote>,
+    follower: Follower,
+    watch: Watch,
+    explain: Explain,
+    /// Size and root that a reading from the beginning must come by.
+    expected: Option<(u64, Hash)>,
+}
+
+/// Where the desk's copies of the trades journal lie.
+pub fn mirror(data: &Path, cases: &Cases) -> io::Result<Mirror> {
+    let cursor = cases
+        .look(|state| state.cursor())
+        .map(|(size, root)| (size, *root.as_bytes()));
+    Mirror::open(&data.join("trades.copy"), cursor)
+}
+
+impl Following {
+    /// Takes up where the cases journal says that we were.
+    pub fn new(
+        cases: Arc<Cases>,
+        trades: Arc<Trades>,
+        registries: Arc<ArcSwap<Registries>>,
+        remote: Arc<Remote>,
+        parameters: Parameters,
+    ) -> io::Result<Following> {
+        let cursor = cases
+            .look(|state| state.cursor())
+            .map(|(size, root)| (size, *root.as_bytes()));
+        let copied = trades.mirror.size() > 0;
+        let (at, expected) = if copied { (cursor, None) } else { (None, cursor) };
+        let key: VerifierKey = trades.key.clone();
+        let mut following = Following {
+            cases,
+            trades,
+            registries,
+            remote,
+            follower: Follower::new(key, at),
+            watch: Watch::new(parameters),
+            explain: Explain::default(),
+            expected,
+        };
+        following.feed_again()?;
+        Ok(following)
+    }
+
+    /// The copy through the watch; nothing is raised.
+    fn feed_again(&mut self) -> io::Result<()> {
+        for index in 0..self.trades.mirror.size() {
+            let Some(bytes) = self.trades.mirror.entry(index)? else {
+                break;
+            };
+            self.feed(index, &bytes);
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, index: u64, bytes: &[u8]) -> Option<Found> {
+        let Ok(entry) = TradeEntry::from_canonical(bytes) else {
+            // A newer proxy may know more events; officers must see that the watch does not.
+            tracing::error!(
+                index,
+                "an entry of the trades journal cannot be read by this desk"
+            );
+            self.trades.change(|health| health.unreadable += 1);
+            return None;
+        };
+        let registries = self.registries.load();
+        let facts = entry
+            .merchant
+            .as_ref()
+            .and_then(|id| registries.merchant(id))
+            .map(|facts| &**facts);
+        let findings = self.watch.observe(index, &entry, facts);
+        let refusal = self.explain.observe(&entry, facts);
+        if refusal == Some(None) {
+            self.trades.change(|health| health.unexplained += 1);
+        }
+        let explained = refusal.flatten().zip(entry.merchant.clone());
+        let acquirer = facts.map(|facts| facts.acquirer.clone());
+        Some(Found {
+            index,
+            findings,
+            acquirer,
+            explained,
+        })
+    }
+
+    /// Reads what is new. `Err` only when the copy cannot be written: then nothing can be relied on.
+    pub async fn poll(&mut self) -> io::Result<()> {
+        if self.trades.health().alarm.is_some() {
+            return Ok(());
+        }
+        let entries = match self.follower.poll(&*self.remote, certs::verify_ed25519).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.failed(&error);
+                return Ok(());
+            }
+        };
+        if let Some(error) = self.another_history(&entries) {
+            self.failed(&error);
+            return Ok(());
+        }
+        self.take(entries).await
+    }
+
+    async fn take(&mut self, entries: Vec<(u64, Vec<u8>)>) -> io::Result<()> {
+        // Before any flag is raised: a package must never name a trade beyond the head that it carries.
+        if let Some(note) = self.remote.checkpoint() {
+            self.trades.seen(note);
+        }
+        if !entries.is_empty() {
+            self.trades
+                .mirror
+                .append(entries.iter().map(|(_, bytes)| bytes.as_slice()))?;
+            let on_record = self
+                .cases
+                .look(|state| state.cursor())
+                .map_or(0, |(size, _)| size);
+            let found: Vec<Found> = entries
+                .iter()
+                .filter_map(|(index, bytes)| self.feed(*index, bytes))
+                .collect();
+            let new = found
+                .into_iter()
+                .filter(|found| found.index >= on_record)
+                .collect();
+            let events = findings::events(new, &self.trades.mirror)?;
+            let (size, root) = self.follower.cursor();
+            let cursor = CaseEvent::TradesCursor {
+                root: Digest::from_bytes(root),
+                size,
+            };
+            let done = self
+                .cases
+                .commit(|state, _| Ok(findings::number(state, events, cursor)))
+                .await;
+            if let Err(error) = done {
+                tracing::error!(%error, "what was found could not be put on record");
+                return Err(io::Error::other(error.to_string()));
+            }
+        }
+        let now = self.cases.now();
+        self.trades
+            .change(|health| (health.trouble, health.last) = (None, Some(now)));
+        Ok(())
+    }
+
+    /// A reading from the beginning must come by the root that we put on record.
+    fn another_history(&mut self, entries: &[(u64, Vec<u8>)]) -> Option<FollowError> {
+        let (size, root) = self.expected.take()?;
+        let mut frontier = Frontier::default();
+        entries
+            .iter()
+            .take(size as usize)
+            .for_each(|(_, entry)| frontier.push(merkle::leaf(entry)));
+        let same = frontier.size() == size && frontier.root() == root;
+        let origin = self.follower.origin().to_owned();
+        (!same).then_some(FollowError::Forked {
+            origin,
+            seen: size,
+            shown: entries.len() as u64,
+        })
+    }
+
+    fn failed(&self, error: &FollowError) {
+        let now = self.cases.now();
+        let (text, forked) = (error.to_string(), matches!(error, FollowError::Forked { .. }));
+        if forked {
+            tracing::error!(%error, "ALARM: the trades journal was forked or rolled back; following stops");
+        } else {
+            tracing::warn!(%error, "the trades journal could not be read");
+        }
+        self.trades.change(|health: &mut Health| {
+            if forked {
+                health.alarm = Some((now, text));
+            } else {
+                let since = health.trouble.as_ref().map_or(now, |(since, _)| *since);
+                health.trouble = Some((since, text));
+            }
+        });
+    }
+}

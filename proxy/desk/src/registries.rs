@@ -1,0 +1,167 @@
+//! Signed registries, read as the proxy reads them: loaded whole or not at all, while running; versions only rise.
+//!
+//! Beside each `X.json` lies `X.json.sig`, a signed note of `guandao-registry\n<kind>\n<hex SHA-256 of X.json>\n`.
+
+use crate::config::RegistryFiles;
+use domain::{Digest, Registry};
+use journal::{VerifierKey, note};
+use policy::registry::{AcquirerFile, LicenceFile, OperatorFile, Registries};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// One problem with the registries, in words.
+pub type Problem = String;
+
+/// Digest over every file of the folder, to see a change; `None` if it cannot be read now.
+pub fn seal(files: &RegistryFiles) -> Option<Digest> {
+    let entries = fs::read_dir(&files.dir).ok()?.flatten();
+    let mut names: Vec<_> = entries.map(|e| e.path()).filter(|p| is_registry(p)).collect();
+    names.sort();
+    let mut hash = Sha256::new();
+    for path in names {
+        let bytes = fs::read(&path).ok()?;
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(&bytes);
+        hash.update(fs::read(signature_file(&path)).unwrap_or_default());
+    }
+    Some(Digest::from_bytes(hash.finalize().into()))
+}
+
+fn is_registry(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "json")
+}
+
+/// `X.json.sig` beside `X.json`.
+pub fn signature_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+/// Loads all files; every problem at once.
+pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Registries, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut take = |name: &str, kind: &str, key: &Option<VerifierKey>| {
+        signed(&files.dir.join(name), kind, key)
+            .map_err(|problem| problems.push(problem))
+            .ok()
+    };
+    let licence = take("licence.json", "licence", &files.licence_key);
+    let operator = take("operator.json", "operator", &files.operator_key);
+    let names = acquirer_files(&files.dir);
+    let acquirers: Vec<_> = names
+        .iter()
+        .filter_map(|name| take(name, "acquirer", &files.acquirer_key))
+        .collect();
+    if names.is_empty() {
+        problems.push(format!("{}: there is no acquirer-*.json", files.dir.display()));
+    }
+    match (licence, operator, problems.is_empty()) {
+        (Some(licence), Some(operator), true) => join(licence, operator, &names, acquirers, before),
+        _ => Err(problems),
+    }
+}
+
+fn acquirer_files(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.retain(|n| n.starts_with("acquirer") && n.ends_with(".json"));
+    names.sort();
+    names
+}
+
+type Signed = (Vec<u8>, Digest);
+
+fn join(
+    licence: Signed,
+    operator: Signed,
+    names: &[String],
+    acquirers: Vec<Signed>,
+    before: Option<&Registries>,
+) -> Result<Registries, Vec<Problem>> {
+    let in_file =
+        |name: &str, p: policy::registry::Problem| format!("{name}: {}: {}; {}", p.path, p.wrong, p.right);
+    let parsed_licence = LicenceFile::parse(&licence.0).map_err(|p| vec![in_file("licence.json", p)])?;
+    let parsed_operator = OperatorFile::parse(&operator.0).map_err(|p| vec![in_file("operator.json", p)])?;
+    let mut parsed = Vec::new();
+    for (name, (bytes, digest)) in names.iter().zip(acquirers) {
+        parsed.push((
+            AcquirerFile::parse(&bytes).map_err(|p| vec![in_file(name, p)])?,
+            digest,
+        ));
+    }
+    let joined = Registries::new(
+        Arc::new(parsed_licence),
+        licence.1,
+        parsed,
+        (parsed_operator, operator.1),
+    );
+    let kind = |p: &policy::registry::Problem| format!("{:?}", p.file).to_lowercase();
+    let registries =
+        joined.map_err(|all| all.into_iter().map(|p| in_file(&kind(&p), p)).collect::<Vec<_>>())?;
+    only_rises(before, &registries)?;
+    Ok(registries)
+}
+
+/// A file's octets, if its signature is good.
+fn signed(path: &Path, kind: &str, key: &Option<VerifierKey>) -> Result<Signed, Problem> {
+    let name = path.display();
+    let bytes = fs::read(path).map_err(|e| format!("{name}: {e}"))?;
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    let beside = signature_file(path);
+    let signature = fs::read_to_string(&beside).map_err(|e| format!("{}: {e}", beside.display()))?;
+    let key = key
+        .as_ref()
+        .ok_or_else(|| format!("{name}: no key is configured for it"))?;
+    let good = |text: &[u8], s: &[u8]| certs::verify_ed25519(&key.public_key, text, s);
+    let wanted = format!("guandao-registry\n{kind}\n{}\n", hex::encode(digest));
+    match note::open(&signature, key, good) {
+        Some(text) if text == wanted => Ok((bytes, Digest::from_bytes(digest))),
+        Some(_) => Err(format!(
+            "{}: it signs another file or kind; sign this very file",
+            beside.display()
+        )),
+        None => Err(format!(
+            "{}: not signed with the key {}",
+            beside.display(),
+            key.name
+        )),
+    }
+}
+
+fn only_rises(before: Option<&Registries>, now: &Registries) -> Result<(), Vec<Problem>> {
+    let Some(before) = before else { return Ok(()) };
+    let mut highest: HashMap<Registry, u64> = HashMap::new();
+    for (kind, _, version, _) in before.digests() {
+        let known = highest.entry(kind).or_default();
+        *known = (*known).max(version);
+    }
+    let same: Vec<Digest> = before
+        .digests()
+        .into_iter()
+        .map(|(_, digest, ..)| digest)
+        .collect();
+    let changed = now
+        .digests()
+        .into_iter()
+        .filter(|(_, digest, ..)| !same.contains(digest));
+    let fell = changed.filter(|(kind, _, version, _)| highest.get(kind).is_some_and(|h| version <= h));
+    let problems: Vec<_> = fell
+        .map(|(kind, _, version, _)| {
+            format!(
+                "{kind:?}: version {version} does not rise above {}",
+                highest[&kind]
+            )
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}

@@ -1,0 +1,168 @@
+//! Who is signed in: in memory only, so that a restart signs everybody out.
+
+use crate::users::User;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Clock, Digest};
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use subtle::ConstantTimeEq;
+
+/// A session ends after so long without a request.
+pub const IDLE: Duration = Duration::from_secs(30 * 60);
+/// And after so long in any case.
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// Wrong passwords per name, and per source, before tries are refused for [`WINDOW`].
+const TRIES_PER_NAME: usize = 10;
+const TRIES_PER_SOURCE: usize = 30;
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// Somebody signed in.
+#[derive(Clone)]
+pub struct Session {
+    /// Who, as the file of users had it then.
+    pub user: User,
+    /// What every changing request must carry.
+    pub csrf: String,
+    begun: Duration,
+    seen: Duration,
+}
+
+/// All sessions, and the tries of those who have none.
+pub struct Sessions {
+    clock: Arc<dyn Clock>,
+    /// By SHA-256 of the cookie, so that a look into memory gives no cookie, and comparing takes no secret's time.
+    open: Mutex<HashMap<[u8; 32], Session>>,
+    tries: Mutex<HashMap<Try, Vec<Duration>>>,
+    key: [u8; 32],
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Try {
+    Name([u8; 32]),
+    Source(IpAddr),
+}
+
+impl Sessions {
+    /// Nobody is signed in.
+    pub fn new(clock: Arc<dyn Clock>) -> Sessions {
+        Sessions {
+            clock,
+            open: Mutex::default(),
+            tries: Mutex::default(),
+            key: crate::random(),
+        }
+    }
+
+    /// Begins a session; yields the cookie and the session.
+    pub fn begin(&self, user: User) -> (String, Session) {
+        let cookie = URL_SAFE_NO_PAD.encode(crate::random::<32>());
+        let now = self.clock.since_boot();
+        let csrf = URL_SAFE_NO_PAD.encode(crate::random::<24>());
+        let session = Session {
+            user,
+            csrf,
+            begun: now,
+            seen: now,
+        };
+        let mut open = self.open.lock();
+        open.retain(|_, session| session.alive(now));
+        open.insert(digest(&cookie), session.clone());
+        (cookie, session)
+    }
+
+    /// The session of a cookie, if it lives; its idle time begins anew.
+    pub fn get(&self, cookie: &str) -> Option<Session> {
+        let now = self.clock.since_boot();
+        let mut open = self.open.lock();
+        let key = digest(cookie);
+        match open.get_mut(&key) {
+            Some(session) if session.alive(now) => {
+                session.seen = now;
+                Some(session.clone())
+            }
+            Some(_) => {
+                open.remove(&key);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Ends a session.
+    pub fn end(&self, cookie: &str) {
+        self.open.lock().remove(&digest(cookie));
+    }
+
+    /// True if this name, or this source, failed too often.
+    pub fn too_many(&self, name: &str, source: IpAddr) -> bool {
+        let now = self.clock.since_boot();
+        let tries = self.tries.lock();
+        let recent = |of: &Try| {
+            tries
+                .get(of)
+                .map_or(0, |all| all.iter().filter(|at| now - **at < WINDOW).count())
+        };
+        recent(&self.name(name)) >= TRIES_PER_NAME || recent(&Try::Source(source)) >= TRIES_PER_SOURCE
+    }
+
+    /// Somebody failed.
+    pub fn failed(&self, name: &str, source: IpAddr) {
+        let now = self.clock.since_boot();
+        let mut tries = self.tries.lock();
+        tries.retain(|_, all| {
+            all.retain(|at| now - *at < WINDOW);
+            !all.is_empty()
+        });
+        for of in [self.name(name), Try::Source(source)] {
+            tries.entry(of).or_default().push(now);
+        }
+    }
+
+    /// Somebody succeeded: the name's failures are forgotten.
+    pub fn succeeded(&self, name: &str) {
+        self.tries.lock().remove(&self.name(name));
+    }
+
+    fn name(&self, name: &str) -> Try {
+        Try::Name(*self.tried(name).as_bytes())
+    }
+
+    /// Digest of a name that was tried, keyed for this run: a password typed into the wrong field is not kept.
+    pub fn tried(&self, name: &str) -> Digest {
+        Digest::from_bytes(self.keyed(b"tried", name))
+    }
+
+    /// What the sign-in form carries against the cookie that came with it.
+    pub fn form_token(&self, cookie: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.keyed(b"form", cookie))
+    }
+
+    fn keyed(&self, what: &[u8], text: &str) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(what);
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Session {
+    fn alive(&self, now: Duration) -> bool {
+        now.saturating_sub(self.seen) < IDLE && now.saturating_sub(self.begun) < LONGEST
+    }
+
+    /// Is it this session's token?
+    pub fn is_csrf(&self, token: &str) -> bool {
+        same(&self.csrf, token)
+    }
+}
+
+/// Equal, in a time that does not say where they differ.
+pub fn same(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+fn digest(cookie: &str) -> [u8; 32] {
+    Sha256::digest(cookie).into()
+}

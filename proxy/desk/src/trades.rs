@@ -1,0 +1,81 @@
+//! What the pages know of the trades journal: its copy, its latest signed head, and whether all is well with it.
+
+use crate::mirror::Mirror;
+use domain::Instant;
+use journal::{VerifierKey, note};
+use parking_lot::RwLock;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How the following goes.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// The journal was forked or rolled back; following has stopped for good.
+    pub alarm: Option<(Instant, String)>,
+    /// It cannot be read now, and since when.
+    pub trouble: Option<(Instant, String)>,
+    /// It was last read.
+    pub last: Option<Instant>,
+    /// Entries that this desk does not understand.
+    pub unreadable: u64,
+    /// Uniform refusals that nothing on record explains.
+    pub unexplained: u64,
+}
+
+/// The trades journal as the desk sees it.
+pub struct Trades {
+    /// The copy of its entries.
+    pub mirror: Mirror,
+    /// Its key.
+    pub key: VerifierKey,
+    path: PathBuf,
+    note: RwLock<Option<Arc<str>>>,
+    health: RwLock<Health>,
+}
+
+impl Trades {
+    /// Over a copy; the latest signed head is kept beside it.
+    pub fn open(data: &Path, mirror: Mirror, key: VerifierKey) -> Trades {
+        let path = data.join("trades.checkpoint");
+        let good = |text: &[u8], signature: &[u8]| certs::verify_ed25519(&key.public_key, text, signature);
+        let kept = std::fs::read_to_string(&path)
+            .ok()
+            .filter(|note| note::open(note, &key, good).is_some());
+        let note = RwLock::new(kept.map(Into::into));
+        Trades {
+            mirror,
+            key,
+            path,
+            note,
+            health: RwLock::default(),
+        }
+    }
+
+    /// The latest signed head that the follower took.
+    pub fn note(&self) -> Option<Arc<str>> {
+        self.note.read().clone()
+    }
+
+    /// The follower took a signed head.
+    pub fn seen(&self, note: String) {
+        if self.note.read().as_deref() == Some(&note) {
+            return;
+        }
+        // Only for packages made while the desk does not run; without it they lack the trades' head.
+        if let Err(error) = std::fs::write(&self.path, &note) {
+            tracing::warn!(%error, "the trades checkpoint could not be kept");
+        }
+        *self.note.write() = Some(note.into());
+    }
+
+    /// How it goes.
+    pub fn health(&self) -> Health {
+        self.health.read().clone()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Health)) {
+        change(&mut self.health.write());
+    }
+}

@@ -1,0 +1,140 @@
+//! Two officers, readers on record, and pages that say why.
+
+use crate::world::World;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_is_decided_by_two_and_never_by_one() {
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let (mut zhou, mut ren) = (
+        world.signed_in(&running, "zhou").await,
+        world.signed_in(&running, "ren").await,
+    );
+    let flags = li.get("/api/flags").await.json();
+    assert_eq!(flags["flags"][0]["rule"], "T01", "{flags}");
+    let at = |act: &str| format!("/api/flags/acq1/1/{act}");
+    let confirm = || json!({"disposition": "confirm", "reason": "三笔同额"});
+    assert_eq!(
+        wang.post(&at("agree"), json!({})).await.status,
+        409,
+        "nothing is proposed"
+    );
+    assert_eq!(ren.post(&at("propose"), confirm()).await.json()["error"], "role");
+    assert_eq!(zhou.post(&at("propose"), confirm()).await.json()["error"], "role");
+    assert_eq!(
+        li.post(&at("propose"), json!({"disposition": "confirm", "reason": " "}))
+            .await
+            .status,
+        422
+    );
+    assert_eq!(
+        li.post(&at("propose"), confirm()).await.json()["status"],
+        "proposed"
+    );
+    assert_eq!(
+        wang.post(&at("propose"), confirm()).await.status,
+        409,
+        "one proposal at a time"
+    );
+    assert_eq!(
+        li.post(&at("agree"), json!({})).await.json()["error"],
+        "same_officer"
+    );
+    assert_eq!(
+        li.post(&at("return"), json!({"reason": "x"})).await.json()["error"],
+        "same_officer"
+    );
+    assert_eq!(ren.post(&at("agree"), json!({})).await.json()["error"], "role");
+    assert_eq!(
+        zhou.post(&at("return"), json!({"reason": "证据不足"}))
+            .await
+            .json()["status"],
+        "open"
+    );
+    assert_eq!(
+        wang.post(&at("propose"), confirm()).await.json()["status"],
+        "proposed"
+    );
+    assert_eq!(
+        li.post(&at("agree"), json!({})).await.json()["status"],
+        "confirmed"
+    );
+    assert_eq!(zhou.post(&at("propose"), confirm()).await.status, 403);
+    assert_eq!(
+        li.post(&at("propose"), confirm()).await.status,
+        409,
+        "decided for good"
+    );
+    let whole = ren.get("/api/flags/acq1/1").await.json();
+    assert_eq!(
+        (&whole["decision"]["officer"], &whole["decision"]["proposer"]),
+        (&json!("li"), &json!("wang"))
+    );
+    let what: Vec<&str> = whole["history"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|s| s["what"].as_str())
+        .collect();
+    assert_eq!(
+        what,
+        ["raised", "proposed", "returned", "proposed", "decided", "read"]
+    );
+    assert_eq!(
+        whole["history"][5]["officer"], "ren",
+        "the regulator's reading is on record"
+    );
+    assert!(
+        whole["entries"][0]["entry"]["event"]["attempt_paid"].is_object(),
+        "{whole}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_take_the_same_steps() {
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let page = li.get("/flags/acq1/1").await.text();
+    for words in ["标记原因", "同额", "一号店", "N1", "提议"] {
+        assert!(page.contains(words), "{words}");
+    }
+    let reason = "equal amounts within a minute";
+    let fields = [
+        ("csrf", li.csrf.clone()),
+        ("disposition", "dismiss".into()),
+        ("reason", reason.into()),
+    ];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    assert_eq!(
+        li.form("/flags/acq1/1/propose", &fields).await.header("location"),
+        "/flags/acq1/1"
+    );
+    let own = [("csrf", li.csrf.clone())];
+    let own: Vec<(&str, &str)> = own.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    assert_eq!(li.form("/flags/acq1/1/agree", &own).await.status, 403);
+    assert!(wang.get("/flags/acq1/1").await.text().contains(reason));
+    let second = [("csrf", wang.csrf.clone())];
+    let second: Vec<(&str, &str)> = second.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    assert_eq!(wang.form("/flags/acq1/1/agree", &second).await.status, 303);
+    assert!(
+        wang.get("/?state=dismissed&acquirer=acq1")
+            .await
+            .text()
+            .contains("acq1/1")
+    );
+    assert!(!wang.get("/?state=confirmed").await.text().contains("acq1/1"));
+    assert_eq!(wang.get("/flags/acq1/2").await.status, 404);
+    running.stop().await;
+}

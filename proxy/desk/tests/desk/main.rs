@@ -1,0 +1,12 @@
+//! The desk as people, the proxy and acquirers meet it: over real HTTPS, over a real trades journal.
+
+mod browser;
+mod command;
+mod exports;
+mod flags;
+mod following;
+mod measures;
+mod replay;
+mod signing_in;
+mod trades;
+mod world;

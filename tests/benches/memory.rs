@@ -1,0 +1,53 @@
+//! Row (e), connections: what ten thousand idle ones cost.
+
+use crate::{
+    load::{self, Line, Offer},
+    machine,
+    peers::{self, Peer, Site},
+    report::{Report, Want},
+    stub::Stub,
+};
+use std::path::Path;
+
+/// Resident memory before and after so many connections that have asked once.
+async fn connected(peer: &Peer, ca: &[u8], count: usize, ask: &[u8]) -> anyhow::Result<(f64, f64)> {
+    let before = peers::settled_memory(peer.pid()).await;
+    let tls = load::client(ca, Offer::Classical)?;
+    let mut lines = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut line = Line::open(peer.at, &tls).await?;
+        line.exchange(ask).await?;
+        lines.push(line);
+    }
+    let after = machine::resident(peer.pid());
+    Ok((after as f64, (after - before) as f64 / count as f64))
+}
+
+/// Row (e), connections.
+pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -> anyhow::Result<()> {
+    let open = machine::raise_open_files() as usize;
+    let count = count.min(open.saturating_sub(500));
+    let stub = Stub::bind().await?;
+    let upstream = stub.at;
+    let site = Site::make(&dir.join("connections"), &stub)?;
+    stub.serve(&site.place)?;
+    let ca = std::fs::read(site.place.material.ca_path())?;
+    let healthz: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (ours, _) = site.start("0").await?;
+    let (resident, each) = connected(&ours, &ca, count, healthz).await?;
+    ours.kill();
+    report.one("e.idle", format!("memory with {count} idle TLS connections"), resident / 1e6, "MB", Want::Nothing);
+    report.one("e.idle.each", "memory per idle connection", each, "B", Want::Nothing);
+    let forwarder = peers::forwarder(&site.place, upstream).await?;
+    let get: &[u8] = b"GET /v3/pay/transactions/out-trade-no/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (bare, bare_each) = connected(&forwarder, &ca, count, get).await?;
+    report.one("e.idle.bare", "the same, bare forwarder", bare / 1e6, "MB", Want::Nothing);
+    report.one("e.idle.bare.each", "the same, bare forwarder, per connection", bare_each, "B", Want::Nothing);
+    report.one("e.idle.ratio", "memory with idle connections, guandao / bare forwarder", resident / bare, "", Want::Most(2.0));
+    if let Ok(nginx) = peers::nginx(&site.place, upstream).await {
+        let (all, each) = connected(&nginx, &ca, count, healthz).await?;
+        report.one("e.idle.nginx", "the same, nginx", all / 1e6, "MB", Want::Nothing);
+        report.one("e.idle.nginx.each", "the same, nginx, per connection", each, "B", Want::Nothing);
+    }
+    Ok(())
+}

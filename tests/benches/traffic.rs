@@ -1,0 +1,136 @@
+//! Signed requests as merchants send them: to the unified API, and as WeChat Pay's official SDKs write them. All are
+//! made before a window opens, so that the load generator only sends.
+
+use anyhow::{Context, anyhow};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use certs::{Keys, Material};
+use domain::KeyRef;
+use sandbox::demo::{merchant::Merchant, place::Place};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// What kind of order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Unified API, WeChat Native.
+    Native,
+    /// Unified API, WeChat JSAPI: a second RSA signature for the call-up parameters.
+    Jsapi,
+    /// WeChat Native by the merchant's own SDK.
+    PassThrough,
+}
+
+/// Makes requests of one merchant of a place.
+pub(crate) struct Traffic {
+    merchant: Merchant,
+    sdk: Keys,
+    appid: String,
+    mchid: String,
+    serial: String,
+    run: String,
+    next: AtomicU64,
+}
+
+fn sdk_key() -> anyhow::Result<KeyRef> {
+    Ok(KeyRef::new("sdk")?)
+}
+
+impl Traffic {
+    /// The first merchant: its API key is Ed25519.
+    pub(crate) fn of(place: &Place) -> anyhow::Result<Traffic> {
+        let first = place.merchants.first().context("a merchant")?;
+        let ca = std::fs::read(place.material.ca_path())?;
+        let merchant = Merchant::open(&place.dir, &ca, first, SocketAddr::from(([127, 0, 0, 1], place.ports.api)))?;
+        let wechat = &first.accounts.wechat;
+        let sdk = Keys::default();
+        sdk.put(sdk_key()?, Material::read(&std::fs::read(place.material.dir.join(&wechat.key_file))?)?);
+        let run = format!("{:08x}", unix().as_millis() as u32);
+        Ok(Traffic { merchant, sdk, appid: wechat.appid.clone(), mchid: wechat.mchid.clone(), serial: wechat.serial.clone(), run, next: AtomicU64::new(1) })
+    }
+
+    /// So many requests, each with a number and a nonce of its own.
+    pub(crate) fn make(&self, kind: Kind, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+        (0..count).map(|_| self.one(kind)).collect()
+    }
+
+    fn one(&self, kind: Kind) -> anyhow::Result<Vec<u8>> {
+        let number = format!("B{}{:09}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
+        match kind {
+            Kind::PassThrough => {
+                let target = "/v3/pay/transactions/native";
+                let body = self.native_body(&number).to_string();
+                let authorization = self.wechat_authorization(target, &body)?;
+                Ok(request("127.0.0.1", target, &authorization, &body))
+            }
+            _ => {
+                let body = unified_body(&number, kind).to_string();
+                let authorization = self.merchant.authorization("POST", "/v1/payments", body.as_bytes())?;
+                Ok(request("localhost", "/v1/payments", &authorization, &body))
+            }
+        }
+    }
+
+    fn native_body(&self, number: &str) -> Value {
+        json!({
+            "amount": { "currency": "CNY", "total": 1280 }, "appid": self.appid, "attach": "table 7, till 3, order of the noon shift", "description": "奶茶 Milk tea, large, less ice",
+            "detail": goods(), "mchid": self.mchid, "notify_url": "https://shop.example/notify/wechat/native", "out_trade_no": number,
+            "scene_info": { "device_id": "till-3", "payer_client_ip": "203.0.113.7" },
+        })
+    }
+
+    fn wechat_authorization(&self, target: &str, body: &str) -> anyhow::Result<String> {
+        let (timestamp, nonce) = (unix().as_secs(), nonce()?);
+        let message = format!("POST\n{target}\n{timestamp}\n{nonce}\n{body}\n");
+        let signature = STANDARD.encode(self.sdk.sign(&sdk_key()?, message.as_bytes())?);
+        Ok(format!(
+            "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{timestamp}\",serial_no=\"{}\"",
+            self.mchid, self.serial,
+        ))
+    }
+
+    /// Verifies a unified answer as the merchant would.
+    pub(crate) fn verify(&self, headers: &http::HeaderMap, body: &[u8]) -> anyhow::Result<()> {
+        self.merchant.verify(headers, body)
+    }
+}
+
+fn unified_body(number: &str, kind: Kind) -> Value {
+    let mut body = json!({
+        "order_no": number, "channel": "wechat", "pay_way": "native", "amount": 1280, "currency": "CNY", "description": "奶茶 Milk tea, large, less ice",
+        "attach": "table 7, till 3, order of the noon shift", "client_ip": "203.0.113.7", "device_id": "till-3", "detail": goods().to_string(),
+    });
+    if kind == Kind::Jsapi {
+        body["pay_way"] = "jsapi".into();
+        body["payer"] = json!({ "openid": format!("oUpF8u{number}") });
+    }
+    body
+}
+
+fn goods() -> Value {
+    json!({ "cost_price": 1480, "goods_detail": [
+        { "goods_name": "Milk tea, large", "merchant_goods_id": "1246464644", "quantity": 1, "unit_price": 980 },
+        { "goods_name": "Egg tart", "merchant_goods_id": "1246464645", "quantity": 1, "unit_price": 300 },
+    ], "invoice_id": "INV-2026-000123" })
+}
+
+fn request(host: &str, target: &str, authorization: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: guandao-bench/1\r\nAccept: application/json\r\nContent-Type: application/json\r\nAuthorization: {authorization}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len(),
+    )
+    .into_bytes()
+}
+
+fn unix() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn nonce() -> anyhow::Result<String> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow!("no randomness"))?;
+    Ok(hex::encode(random))
+}

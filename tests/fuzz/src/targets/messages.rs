@@ -1,0 +1,129 @@
+//! Native requests, notices and answers of both channels.
+//!
+//! Input: parts at NUL octets; what they are stands at each target.
+
+use super::{parts, tells_no_number};
+use channel::{
+    Account,
+    native::{self, Native},
+    notice::{self, Kind},
+};
+use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const NOW: Instant = Instant::from_secs(1_767_225_600);
+
+fn account(channel: Channel, partner: bool) -> Account {
+    let (account, payee) = match channel {
+        Channel::Wechat => ("1900000109", if partner { "1900000110" } else { "1900000109" }),
+        Channel::Alipay => ("2021000066965330", "2088864287612845"),
+    };
+    Account {
+        channel,
+        account: AccountNo::new(account).expect("lawful"),
+        payee: PayeeNo::new(payee).expect("lawful"),
+        appid: Some("wx4fd52d1ed208e8ac".into()),
+        serial: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
+        platform: None,
+        root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
+        notify_url: "https://guandao.example/n".into(),
+    }
+}
+
+fn headers(lines: &[u8]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for line in lines.split(|b| *b == b'\n') {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+/// Parts: method, target, header lines, body.
+fn native(channel: Channel, data: &[u8]) -> Option<Native> {
+    let [method, target, lines, body] = parts(data);
+    let (method, target) = (std::str::from_utf8(method).ok()?, std::str::from_utf8(target).ok()?);
+    match native::read(channel, |_| true, method, target, &headers(lines), body) {
+        Ok(native) => Some(native),
+        Err(error) => {
+            tells_no_number(&error.text, data);
+            None
+        }
+    }
+}
+
+/// The facts are those that any reader of JSON finds, and the whole request is signed.
+pub(crate) fn native_wechat(data: &[u8]) {
+    let Some(native) = native(Channel::Wechat, data) else { return };
+    let [method, target, _, body] = parts(data);
+    let message = &native.proof.message;
+    assert!(message.starts_with(&[method, b"\n", target, b"\n"].concat()) && message.ends_with(&[body, b"\n"].concat()));
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    if native.operation == Operation::Create {
+        assert_eq!(native.amount.map(|a| a.fen()), value["amount"]["total"].as_u64());
+        assert_eq!(native.number.as_ref().map(|n| n.as_str()), value["out_trade_no"].as_str());
+        let own = value["mchid"].as_str().or(value["sp_mchid"].as_str());
+        assert_eq!(Some(native.account.as_str()), own);
+    }
+    if native.operation == Operation::Refund {
+        assert_eq!(native.amount.map(|a| a.fen()), value["amount"]["refund"].as_u64());
+    }
+}
+
+/// Every parameter but `sign` is signed.
+pub(crate) fn native_alipay(data: &[u8]) {
+    let Some(native) = native(Channel::Alipay, data) else { return };
+    let message = String::from_utf8(native.proof.message).expect("text");
+    assert!(message.contains(&format!("app_id={}", native.account)) && !message.contains("&sign=") && message.contains("biz_content="));
+    assert!(native.number.is_some() || native.trade_no.is_some());
+}
+
+/// Parts: header lines, body.
+pub(crate) fn notice_wechat(data: &[u8]) {
+    let [lines, body] = parts(data);
+    let account = account(Channel::Wechat, data.first().is_some_and(|b| b & 1 == 1));
+    if let Err(error) = notice::authenticate(Channel::Wechat, &account, &headers(lines), body, NOW) {
+        tells_no_number(error.kind(), data);
+    }
+    let _ = notice::sealed(&account, body);
+    for kind in [Kind::Transaction, Kind::Refund, Kind::Other] {
+        let _ = notice::read(&account, body, kind);
+    }
+}
+
+/// The body.
+pub(crate) fn notice_alipay(data: &[u8]) {
+    let account = account(Channel::Alipay, data.len() & 1 == 1);
+    if let Err(error) = notice::authenticate(Channel::Alipay, &account, &HeaderMap::new(), data, NOW) {
+        tells_no_number(error.kind(), data);
+    }
+    let _ = notice::read(&account, data, Kind::Open);
+}
+
+const OPERATIONS: [Operation; 6] =
+    [Operation::Create, Operation::Query, Operation::Close, Operation::Refund, Operation::RefundQuery, Operation::Certificates];
+
+fn answer(channel: Channel, data: &[u8]) {
+    let [first, lines, body] = parts(data);
+    let at = |i: usize| first.get(i).copied().unwrap_or_default();
+    let operation = OPERATIONS[usize::from(at(0)) % OPERATIONS.len()];
+    let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
+    let pay_way = [PayWay::Native, PayWay::Jsapi, PayWay::Qr][usize::from(at(2)) % 3];
+    let account = account(channel, at(3) & 1 == 1);
+    let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
+    let _ = channel::read_answer(&account, operation, pay_way, status, body);
+}
+
+/// Parts: operation, status, way to pay; header lines; body.
+pub(crate) fn answer_wechat(data: &[u8]) {
+    answer(Channel::Wechat, data);
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_alipay(data: &[u8]) {
+    answer(Channel::Alipay, data);
+}

@@ -1,0 +1,51 @@
+//! All targets. Each holds its parser to a promise, not only to not panicking.
+
+mod api;
+mod entries;
+mod head;
+mod json;
+mod messages;
+mod packages;
+mod registries;
+mod stores;
+mod tlog;
+
+/// Name and function.
+pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
+    ("strict_json", json::strict_json),
+    ("form", json::form),
+    ("native_wechat", messages::native_wechat),
+    ("native_alipay", messages::native_alipay),
+    ("notice_wechat", messages::notice_wechat),
+    ("notice_alipay", messages::notice_alipay),
+    ("answer_wechat", messages::answer_wechat),
+    ("answer_alipay", messages::answer_alipay),
+    ("authorization", api::authorization),
+    ("api_body", api::body),
+    ("api_route", api::route),
+    ("head", head::head),
+    ("note", tlog::note),
+    ("tiles", tlog::tiles),
+    ("follow", tlog::follow),
+    ("wal", stores::wal),
+    ("sealed", stores::sealed),
+    ("registries", registries::registries),
+    ("config", registries::config),
+    ("receipt", packages::receipt),
+    ("export", packages::export),
+    ("entries", entries::entries),
+];
+
+/// The octets in `n` parts, cut at the first NULs.
+pub(crate) fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
+    let mut rest = data.splitn(N, |b| *b == 0);
+    std::array::from_fn(|_| rest.next().unwrap_or_default())
+}
+
+/// Runs of eight digits or more in a text are somebody's number: no error may repeat one of the input's.
+pub(crate) fn tells_no_number(error: &str, input: &[u8]) {
+    let runs = error.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() >= 8);
+    for run in runs.filter(|run| *run != "9007199254740991") {
+        assert!(!input.windows(run.len()).any(|w| w == run.as_bytes()), "the error repeats {run}: {error}");
+    }
+}

@@ -1,0 +1,232 @@
+//! The same order twice, once composed by our adapter and once by each published client, both captured at the sandbox:
+//! path, headers, fields and values agree, and OpenSSL verifies both signatures over the captured octets.
+
+use super::{Done, client::{CLIENTS, Client, Scene, said}};
+use anyhow::{Context, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options}};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+use tokio::process::Command;
+
+/// Headers of the connection and of who speaks: each HTTP client has its own, no channel reads them. They may be there
+/// or not, with any value.
+const TRANSPORT: [&str; 5] = ["accept-encoding", "accept-language", "connection", "content-length", "user-agent"];
+
+/// What else may differ, for one client, and why.
+struct Permitted {
+    client: &'static str,
+    /// Headers that it does not send.
+    without: &'static [&'static str],
+    /// Fields that only one of the two sends.
+    fields: &'static [&'static str],
+}
+
+const PERMITTED: [Permitted; 4] = [
+    Permitted { client: "wechatpayv3", without: &[], fields: &[] },
+    Permitted { client: "wechatpay-axios-plugin", without: &[], fields: &[] },
+    // A GET with every parameter in the query: no body, so no type of it; urllib asks for no type of answer.
+    // `format` may be left out, its one value is JSON.
+    Permitted { client: "python-alipay-sdk", without: &["accept", "content-type"], fields: &["format"] },
+    // `alipay_sdk` is the client's own mark.
+    Permitted { client: "alipay-sdk", without: &[], fields: &["alipay_sdk"] },
+];
+
+/// Values that are new in every request.
+const FRESH: [&str; 2] = ["sign", "timestamp"];
+
+pub(super) async fn agree() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..Options::default() }, false).await?;
+    let of = demo.place.merchants.first().context("merchant")?;
+    let control = Http::clear(demo.channels.control);
+    for client in &CLIENTS {
+        let order = ours(&demo, client).await?;
+        let adapter = captured(&control, client).await?;
+        let facts = facts(client, &order, &adapter)?;
+        let scene = scene(&demo, client, of, &adapter)?;
+        client.place(&scene, &facts).await?;
+        let theirs = captured(&control, client).await?;
+        ensure!(theirs.number > adapter.number, "{}: the request was not captured", client.name);
+        let rule = PERMITTED.iter().find(|p| p.client == client.name).context("a rule")?;
+        same_headers(client, rule, &adapter, &theirs)?;
+        same_fields(client, rule, &adapter, &theirs)?;
+        let key = public_key(&demo, client, of).await?;
+        for (whose, request) in [("our", &adapter), (client.name, &theirs)] {
+            let words = request.verified_by_openssl(client, dir.path(), &key).await?;
+            println!("{}: {whose} request, openssl: {words}", client.name);
+        }
+    }
+    demo.services.stop().await
+}
+
+/// The order as our adapter places it.
+async fn ours(demo: &Demo, client: &Client) -> anyhow::Result<Value> {
+    let way = if client.channel == "wechat" { "native" } else { "qr" };
+    let body = json!({ "order_no": demo.next_number(), "channel": client.channel, "pay_way": way, "amount": 888, "description": "同一订单 One order" });
+    let answer = demo.merchant(0)?.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(answer.status == 201, "create answered {}: {}", answer.status, answer.json());
+    Ok(answer.json())
+}
+
+/// What a client is given so that it places the very same order.
+fn facts(client: &Client, order: &Value, adapter: &Captured) -> anyhow::Result<Value> {
+    let fields = adapter.fields(client)?;
+    let content = if client.channel == "wechat" { &fields } else { &serde_json::from_str::<BTreeMap<String, Value>>(fields["biz_content"].as_str().unwrap_or_default())? };
+    let field = |name: &str| content.get(name).cloned().unwrap_or_default();
+    Ok(json!({
+        "number": order["number"], "description": "同一订单 One order", "fen": 888, "yuan": "8.88",
+        "time_expire": field("time_expire"), "seller_id": field("seller_id"),
+    }))
+}
+
+fn scene(demo: &Demo, client: &Client, of: &DemoMerchant, adapter: &Captured) -> anyhow::Result<Scene> {
+    let notify_url = adapter.fields(client)?.get("notify_url").and_then(|v| v.as_str().map(str::to_owned));
+    Ok(Scene {
+        base_url: client.of(demo.channels.wechat_url(), demo.channels.alipay_url()),
+        control: demo.channels.control_url(),
+        notify_url: notify_url.context("our order names no notify_url")?,
+        material: demo.place.material.dir.clone(),
+        ca: demo.place.material.ca_path(),
+        account: client.account(&of.accounts)?,
+        mode: "public_key",
+        zone: "UTC",
+    })
+}
+
+/// A request as the sandbox received it.
+struct Captured {
+    number: u64,
+    method: String,
+    target: String,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+async fn captured(control: &Http, client: &Client) -> anyhow::Result<Captured> {
+    let target = format!("/control/requests?channel={}&operation=create&last=1", client.channel);
+    let all = control.send("GET", &target, &[], b"").await?.json();
+    let last = &all["requests"][0];
+    let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("odd capture: {all}"));
+    let pairs = last["headers"].as_array().with_context(|| format!("odd capture: {all}"))?;
+    let headers: BTreeMap<_, _> = pairs.iter().map(|p| Ok((text(&p[0])?, text(&p[1])?))).collect::<anyhow::Result<_>>()?;
+    ensure!(headers.len() == pairs.len(), "a header stands twice: {pairs:?}");
+    Ok(Captured {
+        number: last["number"].as_u64().context("number")?,
+        method: text(&last["method"])?,
+        target: text(&last["target"])?,
+        headers,
+        body: STANDARD.decode(text(&last["body"])?)?,
+    })
+}
+
+impl Captured {
+    fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    fn header_names(&self) -> BTreeSet<&str> {
+        self.headers.keys().map(String::as_str).filter(|n| !TRANSPORT.contains(n)).collect()
+    }
+
+    /// JSON fields at WeChat Pay; at Alipay the parameters of query and form, which are one set there.
+    fn fields(&self, client: &Client) -> anyhow::Result<BTreeMap<String, Value>> {
+        if client.channel == "wechat" {
+            return Ok(serde_json::from_slice(&self.body)?);
+        }
+        let query = self.target.split_once('?').map_or("", |(_, q)| q);
+        let mut all = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(&self.body)) {
+            ensure!(all.insert(name.to_string(), Value::from(&*value)).is_none(), "{name} stands twice");
+        }
+        Ok(all)
+    }
+
+    /// `name="value"` pairs of WeChat's Authorization header.
+    fn authorization(&self) -> anyhow::Result<BTreeMap<&str, &str>> {
+        let header = self.headers.get("authorization").context("no Authorization")?;
+        let list = header.strip_prefix("WECHATPAY2-SHA256-RSA2048 ").context("another scheme")?;
+        list.split(',').map(|part| part.trim().split_once('=').map(|(n, v)| (n, v.trim_matches('"'))).context("odd Authorization")).collect()
+    }
+
+    /// The octets that were signed, from what came over the wire alone, and the signature.
+    fn signed(&self, client: &Client) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+        if client.channel == "wechat" {
+            let said = self.authorization()?;
+            let mut message = format!("{}\n{}\n{}\n{}\n", self.method, self.target, said["timestamp"], said["nonce_str"]).into_bytes();
+            message.extend_from_slice(&self.body);
+            message.push(b'\n');
+            return Ok((message, STANDARD.decode(said["signature"])?));
+        }
+        let fields = self.fields(client)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let pairs = fields.iter().filter(|(n, v)| *n != "sign" && *v != "").map(|(n, v)| format!("{n}={}", text(v)));
+        Ok((pairs.collect::<Vec<_>>().join("&").into_bytes(), STANDARD.decode(text(&fields["sign"]))?))
+    }
+
+    async fn verified_by_openssl(&self, client: &Client, dir: &Path, key: &Path) -> anyhow::Result<String> {
+        let (message, signature) = self.signed(client)?;
+        let verify = async |message: &[u8]| {
+            let (text, sig) = (dir.join("signed.txt"), dir.join("signed.sig"));
+            std::fs::write(&text, message)?;
+            std::fs::write(&sig, &signature)?;
+            said(Command::new("openssl").args(["dgst", "-sha256", "-verify"]).arg(key).arg("-signature").arg(sig).arg(text)).await
+        };
+        let output = verify(&message).await?;
+        let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        ensure!(output.status.success() && words == "Verified OK", "{}: {words} {}", client.name, String::from_utf8_lossy(&output.stderr));
+        ensure!(!verify(&[&message[..], b" "].concat()).await?.status.success(), "openssl verifies another message too");
+        Ok(words)
+    }
+}
+
+fn same_headers(client: &Client, rule: &Permitted, ours: &Captured, theirs: &Captured) -> Done {
+    let name = client.name;
+    ensure!(ours.path() == theirs.path(), "{name}: {} and {}", ours.path(), theirs.path());
+    // Alipay's gateway takes GET and POST alike; the Python client sends GET.
+    ensure!(ours.method == theirs.method || client.channel == "alipay", "{name}: {} and {}", ours.method, theirs.method);
+    let mut expected = ours.header_names();
+    expected.retain(|header| !rule.without.contains(header));
+    ensure!(expected == theirs.header_names(), "{name}: header names {expected:?} and {:?}", theirs.header_names());
+    let plain = |value: &str| value.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase();
+    for header in ["accept", "content-type", "host", "wechatpay-serial"] {
+        if let (Some(a), Some(b)) = (ours.headers.get(header), theirs.headers.get(header)) {
+            ensure!(plain(a) == plain(b), "{name}: {header}: {a} and {b}");
+        }
+    }
+    if client.channel == "wechat" {
+        let (a, b) = (ours.authorization()?, theirs.authorization()?);
+        ensure!(a.keys().eq(b.keys()) && a["mchid"] == b["mchid"] && a["serial_no"].eq_ignore_ascii_case(b["serial_no"]), "{name}: {a:?} and {b:?}");
+    }
+    Ok(())
+}
+
+fn same_fields(client: &Client, rule: &Permitted, ours: &Captured, theirs: &Captured) -> Done {
+    let (mut a, mut b) = (ours.fields(client)?, theirs.fields(client)?);
+    for side in [&mut a, &mut b] {
+        side.retain(|name, _| !rule.fields.contains(&name.as_str()));
+        if let Some(content) = side.get_mut("biz_content") {
+            // JSON in a text: its order of fields is free.
+            *content = serde_json::from_str(content.as_str().unwrap_or_default())?;
+        }
+    }
+    ensure!(a.keys().eq(b.keys()), "{}: fields {:?} and {:?}", client.name, a.keys(), b.keys());
+    for (name, value) in a.iter().filter(|(name, _)| !FRESH.contains(&name.as_str())) {
+        ensure!(*value == b[name], "{}: {name}: {value} and {}", client.name, b[name]);
+    }
+    println!("{}: {} and its {} fields agree", client.name, ours.path(), a.len());
+    Ok(())
+}
+
+/// The merchant's public key, taken out of its certificate by OpenSSL.
+async fn public_key(demo: &Demo, client: &Client, of: &DemoMerchant) -> anyhow::Result<PathBuf> {
+    let cert = if client.channel == "wechat" { &of.accounts.wechat.cert_file } else { &of.accounts.alipay.app_cert_file };
+    let file = demo.place.dir.join(format!("{}.pub.pem", client.channel));
+    let output = said(Command::new("openssl").args(["x509", "-pubkey", "-noout", "-in"]).arg(demo.place.material.dir.join(cert))).await?;
+    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(&file, output.stdout)?;
+    Ok(file)
+}
