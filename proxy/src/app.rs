@@ -283,7 +283,7 @@ impl App {
             return Some(way.clone());
         }
         let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-        let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, tls };
+        let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, most: crate::outbound::MOST_ANSWER, tls };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
@@ -296,7 +296,7 @@ impl App {
         }
         let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
         let tls = certs::tls::client(&roots, None).ok()?;
-        let target = Target { host: host.to_owned(), port, address: None, private_ok, tls };
+        let target = Target { host: host.to_owned(), port, address: None, private_ok, most: crate::outbound::MOST_ANSWER, tls };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }

@@ -27,7 +27,7 @@ fn desk(cases: &Cases) -> anyhow::Result<(Desk, VerifierKey)> {
     let tls = certs::tls::client(&read(&cases.ca)?, Some((&read(&cases.cert)?, &read(&cases.key)?)))?;
     let uri: http::Uri = cases.url.parse()?;
     let host = uri.host().ok_or_else(|| anyhow::anyhow!("cases.url has no host"))?.to_owned();
-    let target = Target { host, port: uri.port_u16().unwrap_or(443), address: None, private_ok: true, tls };
+    let target = Target { host, port: uri.port_u16().unwrap_or(443), address: None, private_ok: true, most: crate::outbound::MOST_BUNDLE, tls };
     let key = String::from_utf8(read(&cases.vkey_file)?)?;
     let key = VerifierKey::parse(&key).ok_or_else(|| anyhow::anyhow!("{} holds no verifier key", cases.vkey_file.display()))?;
     Ok((Desk(Outbound::new(target, Duration::from_secs(3))), key))

@@ -46,4 +46,6 @@ pub mod manual {
     pub mod errors {}
     #[doc = include_str!("../manual/61-capabilities.md")]
     pub mod capabilities {}
+    #[doc = include_str!("../manual/70-desk.md")]
+    pub mod desk {}
 }

@@ -22,8 +22,10 @@ use std::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Largest answer we read.
-const MOST_ANSWER: usize = 256 << 10;
+/// Largest answer of a channel or merchant that we read.
+pub const MOST_ANSWER: usize = 256 << 10;
+/// Largest file of the desk's journal: a bundle of 256 entries of 65,535 octets.
+pub const MOST_BUNDLE: usize = 17 << 20;
 
 /// Why no answer came. What this means for the operation is the caller's to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +40,7 @@ pub enum SendError {
     #[error("no answer in time")]
     Timeout,
     /// The answer is larger than we read.
-    #[error("the answer is larger than {MOST_ANSWER} octets")]
+    #[error("the answer is larger than we read")]
     TooLarge,
 }
 
@@ -64,6 +66,8 @@ pub struct Target {
     pub address: Option<SocketAddr>,
     /// False to refuse loopback, private and link-local addresses after the look-up.
     pub private_ok: bool,
+    /// Largest answer, octets.
+    pub most: usize,
     /// TLS roots and, where asked for, our certificate.
     pub tls: Arc<rustls::ClientConfig>,
 }
@@ -111,7 +115,7 @@ impl Outbound {
                 if e.is_connect() { SendError::NotSent(chain(&e)) } else { SendError::Broken }
             })?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, MOST_ANSWER).collect().await.map_err(|e| {
+            let body = Limited::new(body, self.target.most).collect().await.map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() { SendError::TooLarge } else { SendError::Broken }
             })?;
             Ok(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })

@@ -59,9 +59,18 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
             Settled { events: Vec::new(), ending: settle::Ending::Recorded }
         }
         Errand::Close(position) => settle::closed(*position, answer),
-        Errand::Refund(refund_no) => settle::refunded(refund_no, answer, Proof::Answer),
+        Errand::Refund(refund_no) => refunded(order.refund(refund_no).map(|r| r.state), refund_no, answer),
     };
     (settled, response)
+}
+
+/// A repeat of a refund that the channel has taken: its answer may say more, a refusal of the repeat changes nothing.
+fn refunded(state: Option<RefundState>, refund_no: &RefundNo, answer: Answer) -> Settled {
+    match (state, &answer) {
+        (Some(RefundState::Intended | RefundState::Unknown), _) => settle::refunded(refund_no, answer, Proof::Answer),
+        (Some(RefundState::Processing), Answer::Refund(_)) => settle::refunded(refund_no, answer, Proof::Answer),
+        _ => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
+    }
 }
 
 fn placed(state: Option<AttemptState>, position: u16, answer: Answer) -> Settled {
@@ -69,7 +78,7 @@ fn placed(state: Option<AttemptState>, position: u16, answer: Answer) -> Settled
     let renewed = matches!(settled.events.first().map(|h| &h.event), Some(TradeEvent::AttemptPlaced { .. }));
     match state {
         Some(AttemptState::Intended) => settled,
-        _ if renewed => settled,
+        Some(state) if !state.is_final() && renewed => settled,
         _ => Settled { events: Vec::new(), ending: settled.ending },
     }
 }

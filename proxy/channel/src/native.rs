@@ -42,6 +42,25 @@ pub struct Native {
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.
     pub method_name: Option<&'static str>,
+    /// Alipay's `timeout_express`: how long the order lasts, counted from the signature.
+    pub(crate) lasts: Option<String>,
+}
+
+impl Native {
+    /// Alipay's clients write the clock of their machine and no zone (channels.md 3.1 says China's). Machines in UTC are
+    /// common, and the channel takes what they sign. If the time is within `window` of `now` in UTC and not in China, it
+    /// was meant so, and whatever is counted from it moves along.
+    pub fn settle_zone(&mut self, now: Instant, window: i64) {
+        const CHINA: i64 = 8 * 3_600_000;
+        let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
+        let (said, moved) = (self.proof.signed_at, self.proof.signed_at.plus_millis(CHINA));
+        if self.channel == Channel::Alipay && !near(said) && near(moved) {
+            self.proof.signed_at = moved;
+            if let Some(lasts) = &self.lasts {
+                self.expires = alipay::native::after(moved, lasts);
+            }
+        }
+    }
 }
 
 /// The SDK's own signature, to be verified with the registered certificate.

@@ -48,7 +48,13 @@ impl Remote {
     pub fn new(url: &str, tls: Arc<ClientConfig>) -> Option<Remote> {
         let (host, port) = host_and_port(url)?;
         let (tls, connection, checkpoint) = (ArcSwap::new(tls), Default::default(), Mutex::default());
-        Some(Remote { host, port, tls, connection, checkpoint })
+        Some(Remote {
+            host,
+            port,
+            tls,
+            connection,
+            checkpoint,
+        })
     }
 
     /// Takes another certificate; new connections use it.

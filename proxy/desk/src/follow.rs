@@ -199,7 +199,13 @@ impl Following {
         let (text, forked) = (error.to_string(), matches!(error, FollowError::Forked { .. }));
         if forked {
             tracing::error!(%error, "ALARM: the trades journal was forked or rolled back; following stops");
-        } else {
+        } else if self
+            .trades
+            .health()
+            .trouble
+            .is_none_or(|(_, known)| known != text)
+        {
+            // Once, not each second; the pages show since when.
             tracing::warn!(%error, "the trades journal could not be read");
         }
         self.trades.change(|health: &mut Health| {

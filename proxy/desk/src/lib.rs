@@ -18,6 +18,7 @@ pub mod local;
 pub mod mirror;
 pub mod officers;
 pub mod registries;
+mod reload;
 mod run;
 mod serve;
 pub mod sessions;

@@ -8,6 +8,7 @@ use crate::{
     fetch::Remote,
     follow::{self, Following},
     journal_face, keys, local, registries,
+    reload::Files,
     serve::serve,
     sessions::Sessions,
     trades::Trades,
@@ -23,9 +24,6 @@ use policy::registry::Registries;
 use sha2::{Digest as _, Sha256};
 use std::{fmt::Display, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-
-/// Time between looks at registries, users and certificates.
-const FILES: Duration = Duration::from_secs(5);
 
 /// A desk that runs.
 pub struct Running {
@@ -71,7 +69,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         ..
     } = parts;
     begin(&cases, &config).await?;
-    let following = following(&config, &cases, &trades, &registries)?;
+    let remote = Remote::new(&config.trades.url, client(&config.trades)?);
+    let remote = Arc::new(remote.ok_or_else(|| anyhow!("trades.url is no https address"))?);
+    let parameters = config.parameters.clone();
+    let following = Following::new(
+        cases.clone(),
+        trades.clone(),
+        registries.clone(),
+        remote.clone(),
+        parameters,
+    )
+    .context("data/trades.copy")?;
     let users = Users::load(&config.users).map_err(all)?;
     let desk = Arc::new(Desk {
         sessions: Sessions::new(cases.clock().clone()),
@@ -87,7 +95,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (pages_at, journal_at) = (pages.local_addr()?, journal.local_addr()?);
     let socket = local::bind(&config.data).context("data/desk.sock")?;
     let (stop, stopped) = watch::channel(false);
-    let reloaded = [pages_tls.clone(), journal_tls.clone()];
+    let files = Files {
+        config: config.clone(),
+        desk: desk.clone(),
+        listeners: [pages_tls.clone(), journal_tls.clone()],
+        remote,
+    };
     let tasks = vec![
         tokio::spawn(serve(
             pages,
@@ -102,7 +115,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             stopped.clone(),
         )),
         tokio::spawn(local::serve(socket, exporter.clone(), stopped.clone())),
-        tokio::spawn(reload(config.clone(), desk, reloaded, stopped.clone())),
+        tokio::spawn(files.keep_up(stopped.clone())),
     ];
     let following = tokio::spawn(follow_on(following, config.poll, stopped));
     tracing::info!(pages = %pages_at, journal = %journal_at, "the desk runs");
@@ -206,9 +219,13 @@ async fn begin(cases: &Cases, config: &Config) -> anyhow::Result<()> {
 }
 
 /// Our side of the connection to the proxy, from its files.
-fn client(from: &crate::config::Trades) -> anyhow::Result<Arc<rustls::ClientConfig>> {
+pub(crate) fn client(from: &crate::config::Trades) -> anyhow::Result<Arc<rustls::ClientConfig>> {
     let read = |path: &std::path::Path| std::fs::read(path).with_context(|| path.display().to_string());
-    let (ca, cert, key) = (read(&from.ca)?, read(&from.cert)?, zeroize::Zeroizing::new(read(&from.key)?));
+    let (ca, cert, key) = (
+        read(&from.ca)?,
+        read(&from.cert)?,
+        zeroize::Zeroizing::new(read(&from.key)?),
+    );
     tls::client(&ca, Some((&cert, &key))).context("trades")
 }
 
@@ -234,43 +251,6 @@ async fn listen(listen: &crate::config::Listen) -> anyhow::Result<(TcpListener, 
         .await
         .with_context(|| listen.address.to_string())?;
     Ok((socket, tls))
-}
-
-/// Registries, users and certificates change while running; what is wrong changes nothing and is in the log.
-async fn reload(
-    config: Config,
-    desk: Arc<Desk>,
-    tls: [Arc<tls::Listener>; 2],
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut seal = registries::seal(&config.registries);
-    loop {
-        tokio::select! {
-            _ = tokio::time::sleep(FILES) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let now = registries::seal(&config.registries);
-        if now.is_some() && now != seal {
-            seal = now;
-            match registries::load(&config.registries, Some(&desk.registries.load())) {
-                Ok(registries) => desk.registries.store(Arc::new(registries)),
-                Err(problems) => tracing::error!(
-                    ?problems,
-                    "the registries were not taken; the former stay in force"
-                ),
-            }
-        }
-        match Users::load(&config.users) {
-            Ok(users) if **desk.users.load() != users => desk.users.store(Arc::new(users)),
-            Ok(_) => {}
-            Err(problems) => tracing::error!(?problems, "the users were not taken; the former stay in force"),
-        }
-        for listener in &tls {
-            if let Err(error) = listener.reload() {
-                tracing::error!(%error, "a certificate was not taken; the former stays in use");
-            }
-        }
-    }
 }
 
 pub(crate) fn all(problems: Vec<impl Display>) -> anyhow::Error {

@@ -57,12 +57,19 @@ impl Claim {
     async fn create(&self, create: &Create, order: Option<&Order>, content: &KeyedDigest, sealed: &Sealed) -> Result<(), Stop> {
         let Some(order) = order else { return Ok(()) };
         let latest = order.latest();
-        let same = latest.content == *content || same_but_token(latest, create, sealed);
+        let native = matches!(sealed.cargo, Cargo::Verbatim(_));
+        // The octets of a native request name a number at the channel; under another one they would be another order.
+        let same_number = !native || create.number.as_ref() == Some(&latest.number);
+        let same = same_number && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
             (OrderState::NotPlaced, _) => Ok(()),
             (OrderState::AwaitingPayment, true) if needs_renewal(latest, self.0.clock().now()) => Ok(()),
-            // A native request is always passed on: the channel gives its own answer to a repeat.
-            (OrderState::AwaitingPayment | OrderState::Unknown, true) if matches!(sealed.cargo, Cargo::Verbatim(_)) => Ok(()),
+            // A native request is passed on: the channel gives its own answer to a repeat, and to an order that it has
+            // as paid. What is closed here may be unknown there (a code that nobody scanned), so that does not go out.
+            (OrderState::AwaitingPayment | OrderState::Unknown, true) if native => Ok(()),
+            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, true) if native && latest.state == AttemptState::Paid => Ok(()),
+            (OrderState::Closed, true) if native => Err(Fault::of(Code::OrderClosed).into()),
+            (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if self.lost_its_buyer(latest) => Ok(()),
             (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
             (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(()),
@@ -82,10 +89,15 @@ impl Claim {
     async fn refund(&self, refund: &Refund, order: Option<&Order>, sealed: &Sealed) -> Result<(), Stop> {
         let Some(order) = order else { return Err(Fault::of(Code::NotFound).into()) };
         let Some(earlier) = order.refund(&refund.refund_no) else { return Ok(()) };
+        let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         match earlier.state {
             _ if earlier.amount != refund.amount => Err(Fault::of(Code::RefundChanged).into()),
             RefundState::Failed => Ok(()),
-            _ if matches!(sealed.cargo, Cargo::Verbatim(_)) && !earlier.state.is_final() => Ok(()),
+            // What was never sent, or was sent under another number, would be another refund at the channel.
+            RefundState::Held | RefundState::Cancelled if native => Err(Fault::of(Code::RefundChanged).into()),
+            _ if native && refund.number.as_ref() != Some(&earlier.number) => Err(Fault::of(Code::RefundChanged).into()),
+            // As often as the SDK likes: under the same number the channel pays back once.
+            _ if native => Ok(()),
             _ => Err(Stop::Answer(render::refund(&self.0, &sealed.merchant, order, earlier, render::Said::Again).await)),
         }
     }

@@ -31,7 +31,8 @@ impl Stage<Received> for Read {
         let registries = app.registries();
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let known = |account: &_| registries.owner(channel, account).is_some();
-        let native = native::read(channel, known, received.head.method.as_str(), target, &received.head.headers, &received.body).map_err(fault)?;
+        let mut native = native::read(channel, known, received.head.method.as_str(), target, &received.head.headers, &received.body).map_err(fault)?;
+        native.settle_zone(received.at, WINDOW_MS);
         let (merchant, _) = registries.owner(channel, &native.account).ok_or_else(|| Fault::of(Code::UnknownKey))?;
         let proof = &native.proof;
         if app.keys().verify(&proof.key, &proof.message, &proof.signature).is_err() {

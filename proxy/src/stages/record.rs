@@ -99,10 +99,11 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
     Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
 }
 
-/// The attempt is on record and only its reach is renewed: the same number and parameters go out again.
+/// The attempt is on record and only its reach is renewed: the same number and parameters go out again. A paid one
+/// comes here by a native repeat only, to which the channel says that it is paid.
 fn renews(order: &Order, create: &Create) -> bool {
     let latest = order.latest();
-    !latest.state.is_final() && latest.channel == create.channel && latest.pay_way == create.pay_way
+    (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
 }
 
 /// Closes the former attempt at its channel before another takes its place.

@@ -47,6 +47,9 @@ guarded(async () => {
   answer = await call('query', { out_trade_no: number });
   say('query_paid', answer.tradeStatus === 'TRADE_SUCCESS', { answer });
 
+  answer = await place(number);
+  say('order_paid', answer.subCode === 'ACQ.TRADE_HAS_SUCCESS', { answer });
+
   const refund = set.number('r');
   const asked = { out_trade_no: number, refund_amount: '3.00', out_request_no: refund };
   answer = await call('refund', asked);

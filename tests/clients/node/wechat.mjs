@@ -51,13 +51,17 @@ guarded(async () => {
   ({ status, data } = await query(number));
   say('query_paid', status === 200 && data.trade_state === 'SUCCESS', { status, answer: data });
 
+  ({ status, data } = await place(number).catch((error) => error.response));
+  say('order_paid', status === 400 && data.code === 'ORDER_PAID', { status, answer: data });
+
   const refund = set.number('r');
-  ({ status, data } = await wxpay.v3.refund.domestic.refunds.post({
+  const payBack = () => wxpay.v3.refund.domestic.refunds.post({
     out_trade_no: number,
     out_refund_no: refund,
     reason: '不想要了',
     amount: { refund: 300, total: 888, currency: 'CNY' },
-  }, { headers }));
+  }, { headers });
+  ({ status, data } = await payBack());
   say('refund', status === 200 && data.out_refund_no === refund, { number: refund, status, answer: data });
   for (let i = 0; i < 50; i += 1) {
     ({ status, data } = await wxpay.v3.refund.domestic.refunds._out_refund_no_
@@ -66,6 +70,9 @@ guarded(async () => {
     await new Promise((done) => { setTimeout(done, 200); });
   }
   say('refund_query', status === 200 && data.status === 'SUCCESS', { status, answer: data });
+
+  ({ status, data } = await payBack());
+  say('refund_again', status === 200 && data.status === 'SUCCESS', { status, answer: data });
 
   const second = set.number('c');
   ({ status, data } = await place(second));

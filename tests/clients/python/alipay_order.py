@@ -55,6 +55,9 @@ def run():
     answer = alipay.api_alipay_trade_query(out_trade_no=number)
     say("query_paid", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
 
+    answer = order(alipay, number)
+    say("order_paid", answer.get("sub_code") == "ACQ.TRADE_HAS_SUCCESS", answer=answer)
+
     refund = settings.number("r")
     answer = alipay.api_alipay_trade_refund("3.00", out_trade_no=number, out_request_no=refund)
     say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", number=refund, answer=answer)

@@ -62,6 +62,9 @@ def run():
     status, text = pay.query(out_trade_no=number)
     say("query_paid", status == 200 and json.loads(text)["trade_state"] == "SUCCESS", status=status, answer=text)
 
+    status, text = order(pay, number)
+    say("order_paid", status == 400 and json.loads(text)["code"] == "ORDER_PAID", status=status, answer=text)
+
     refund = settings.number("r")
     amount = {"refund": 300, "total": 888, "currency": "CNY"}
     status, text = pay.refund(out_refund_no=refund, amount=amount, out_trade_no=number, reason="不想要了")
@@ -72,6 +75,9 @@ def run():
             break
         time.sleep(0.2)
     say("refund_query", status == 200 and json.loads(text)["status"] == "SUCCESS", status=status, answer=text)
+
+    status, text = pay.refund(out_refund_no=refund, amount=amount, out_trade_no=number, reason="不想要了")
+    say("refund_again", status == 200 and json.loads(text)["status"] == "SUCCESS", status=status, answer=text)
 
     second = settings.number("c")
     status, text = order(pay, second)

@@ -16,10 +16,13 @@ use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 /// Both ways in which each channel's clients trust the channel.
 pub(super) const MODES: [&str; 2] = ["public_key", "certificate"];
 
-const WECHAT: &[&str] = &["order", "query", "pay", "query_paid", "refund", "refund_query", "second_order", "close", "query_closed"];
+const WECHAT: &[&str] = &[
+    "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_query", "refund_again", "second_order", "close",
+    "query_closed",
+];
 const ALIPAY: &[&str] = &[
-    "order", "query", "pay", "query_paid", "refund", "refund_again", "refund_query", "second_order", "close_unscanned", "scan",
-    "close", "query_closed",
+    "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_again", "refund_query", "second_order",
+    "close_unscanned", "scan", "close", "query_closed",
 ];
 
 /// A published client and the script that drives it.

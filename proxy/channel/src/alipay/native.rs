@@ -181,6 +181,7 @@ impl Said<'_> {
             proof,
             app_auth_token: None,
             method_name: None,
+            lasts: None,
         })
     }
 
@@ -188,6 +189,7 @@ impl Said<'_> {
         native.amount = Some(self.yuan("total_amount")?);
         self.text("subject").ok_or_else(|| missing("subject"))?;
         native.expires = self.expires()?;
+        native.lasts = self.lasts().map(str::to_owned);
         if pay_way == Some(PayWay::Jsapi) {
             let names = [
                 ("buyer_id", PayerField::BuyerId),
@@ -208,28 +210,22 @@ impl Said<'_> {
     /// `time_expire`, else `timeout_express` counted from the signature.
     fn expires(&self) -> Result<Option<Instant>, NativeError> {
         let wrong = |name: &str| NativeError::malformed(format!("biz_content.{name} is not a lawful time"));
-        match (self.text("time_expire"), self.text("timeout_express")) {
+        match (self.text("time_expire"), self.lasts()) {
             (Some(text), _) => times::china(text).map(Some).ok_or_else(|| wrong("time_expire")),
-            (None, Some(text)) => self.after(text).map(Some).ok_or_else(|| wrong("timeout_express")),
+            (None, Some(text)) => {
+                let end = after(self.signed_at, text);
+                end.map(Some).ok_or_else(|| wrong("timeout_express"))
+            }
             (None, None) => Ok(None),
         }
     }
 
-    /// `90m`, `2h`, `15d`; `1c` is the end of the day.
-    fn after(&self, text: &str) -> Option<Instant> {
-        if text == "1c" {
-            return Some(self.signed_at.day().start().plus_millis(86_400_000));
+    /// Where nothing names the end itself.
+    fn lasts(&self) -> Option<&str> {
+        match self.text("time_expire") {
+            Some(_) => None,
+            None => self.text("timeout_express"),
         }
-        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let minutes = match unit {
-            "m" => 1,
-            "h" => 60,
-            "d" => 24 * 60,
-            _ => return None,
-        };
-        let lawful = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        let count: i64 = digits.parse().ok().filter(|_| lawful)?;
-        Some(self.signed_at.plus_millis(count * minutes * 60_000))
     }
 
     fn refund(&self, native: &mut Native) -> Result<(), NativeError> {
@@ -246,6 +242,23 @@ impl Said<'_> {
             Err(missing("out_request_no"))
         }
     }
+}
+
+/// `90m`, `2h`, `15d`; `1c` is the end of the day.
+pub(crate) fn after(signed_at: Instant, text: &str) -> Option<Instant> {
+    if text == "1c" {
+        return Some(signed_at.day().start().plus_millis(86_400_000));
+    }
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let minutes = match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        _ => return None,
+    };
+    let lawful = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let count: i64 = digits.parse().ok().filter(|_| lawful)?;
+    Some(signed_at.plus_millis(count * minutes * 60_000))
 }
 
 fn missing(name: &str) -> NativeError {

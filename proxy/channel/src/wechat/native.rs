@@ -220,6 +220,7 @@ fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
         proof,
         app_auth_token: None,
         method_name: None,
+        lasts: None,
     })
 }
 

@@ -355,3 +355,32 @@ fn forms_and_json_that_could_be_read_two_ways_are_refused() {
         NativeRefusal::Malformed(_)
     ));
 }
+
+#[test]
+fn a_time_without_a_zone_is_chinas_or_else_utc() {
+    const HOUR: i64 = 3_600_000;
+    const WINDOW: i64 = 300_000;
+    let utc = NOW.plus_millis(8 * HOUR);
+    for (now, meant) in [
+        (NOW, NOW),
+        (NOW.plus_millis(WINDOW), NOW),
+        (utc, utc),
+        (utc.plus_millis(-WINDOW), utc),
+        // Near neither: it stays as it is said, and is too old or too new for whoever asks.
+        (NOW.plus_millis(WINDOW + 1), NOW),
+        (utc.plus_millis(WINDOW + 1), NOW),
+        (NOW.plus_millis(HOUR), NOW),
+        (NOW.plus_millis(-8 * HOUR), NOW),
+        (NOW.plus_millis(32 * HOUR), NOW),
+    ] {
+        let mut native = call("alipay.trade.precreate", ORDER).expect("lawful");
+        native.settle_zone(now, WINDOW);
+        assert_eq!(native.proof.signed_at, meant, "{now}");
+        assert_eq!(native.expires, Some(meant.plus_millis(90 * 60_000)), "{now}");
+    }
+    // What names its end in China time moves nowhere.
+    let content = ORDER.replace(r#""timeout_express":"90m""#, r#""time_expire":"2026-01-01 20:00:00""#);
+    let mut native = call("alipay.trade.precreate", &content).expect("lawful");
+    native.settle_zone(utc, WINDOW);
+    assert_eq!((native.proof.signed_at, native.expires), (utc, Some(NOW.plus_millis(12 * HOUR))));
+}

@@ -1,0 +1,105 @@
+//! Octets out, octets in: nothing here tidies a request up.
+
+use super::Yard;
+use rustls::pki_types::ServerName;
+use std::{fmt, net::Ipv4Addr, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+/// A listener, and whose language it speaks there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum At {
+    Api,
+    Wechat,
+    Alipay,
+    Notify,
+    NotifyAlipay,
+    Journal,
+    Metrics,
+}
+
+/// What came back.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// The server closed the connection.
+    pub(crate) closed: bool,
+    /// All octets, further answers included.
+    pub(crate) all: Vec<u8>,
+}
+
+impl Said {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The whole first answer in `all`, if it is whole.
+    fn read(&mut self) -> bool {
+        let Some(end) = self.all.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+        let head = String::from_utf8_lossy(&self.all[..end]).into_owned();
+        let mut lines = head.split("\r\n");
+        self.status = lines.next().and_then(|l| l.split(' ').nth(1)?.parse().ok());
+        self.headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned())).collect();
+        let length = self.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        self.body = self.all[end + 4..].iter().take(length).copied().collect();
+        self.body.len() == length && self.status != Some(100)
+    }
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} closed={} {}", self.status, self.closed, String::from_utf8_lossy(&self.all))
+    }
+}
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Yard {
+    /// A connection to a listener, over TLS where it speaks that.
+    pub(crate) async fn connect(&self, at: At) -> Box<dyn Stream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port(at))).await.expect("the listener listens");
+        stream.set_nodelay(true).expect("nodelay");
+        if at == At::Metrics {
+            return Box::new(stream);
+        }
+        let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
+        Box::new(TlsConnector::from(self.tls.clone()).connect(name, stream).await.expect("TLS"))
+    }
+
+    /// Says it on a new connection and hears the answer, or the end of the connection.
+    pub(crate) async fn say(&self, at: At, wire: &[u8]) -> Said {
+        let mut stream = self.connect(at).await;
+        // The server may refuse before it has heard all.
+        let _ = stream.write_all(wire).await;
+        let _ = stream.flush().await;
+        hear(&mut stream, Duration::from_secs(20)).await
+    }
+}
+
+/// Reads one answer; waits a moment longer to see whether the connection ends or further answers come.
+pub(crate) async fn hear(stream: &mut Box<dyn Stream>, patience: Duration) -> Said {
+    let mut said = Said::default();
+    let mut buffer = [0; 16_384];
+    loop {
+        let wait = if said.read() { Duration::from_millis(60) } else { patience };
+        match tokio::time::timeout(wait, stream.read(&mut buffer)).await {
+            Ok(Ok(0)) | Ok(Err(_)) => {
+                said.closed = true;
+                said.read();
+                return said;
+            }
+            Ok(Ok(n)) => said.all.extend_from_slice(&buffer[..n]),
+            Err(_) => return said,
+        }
+    }
+}
