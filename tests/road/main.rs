@@ -9,3 +9,4 @@ mod referees;
 mod repo;
 mod telemetry;
 mod unified;
+mod watch;

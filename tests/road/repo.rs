@@ -33,6 +33,7 @@ fn sources() -> Vec<PathBuf> {
 }
 
 #[test]
+//= C49
 fn imports_run_downward_as_the_golden_list_says() {
     let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root()).output().expect("cargo");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -29,6 +29,7 @@ pub mod web;
 pub mod words;
 
 pub use commands::{check, command};
+//= C49
 pub use config::{Config, Problem};
 pub use run::{Parts, Running, open, run, start};
 

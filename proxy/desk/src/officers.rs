@@ -14,6 +14,7 @@ pub const LONGEST_REASON: usize = 2000;
 /// Longest measure, in days: proportionate, and looked at again (R14).
 pub const LONGEST_MEASURE: i64 = 366;
 
+//= C45
 fn reason(text: &str) -> Result<Arc<str>, Refusal> {
     let text = text.trim();
     if text.is_empty() {
@@ -103,6 +104,7 @@ pub async fn send_back(cases: &Cases, user: &User, of: &FlagRef, why: &str) -> R
 }
 
 /// Somebody opens a flag; that is on record before it is shown (R11).
+//= C46
 pub async fn read(cases: &Cases, user: &User, of: &FlagRef) -> Result<(), Refusal> {
     let decide = |state: &State, _| {
         state.flag(of).ok_or(Refusal::NotFound)?;

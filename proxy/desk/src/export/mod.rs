@@ -87,6 +87,8 @@ pub struct Made {
 }
 
 /// Makes the next package of every acquirer that has something new, or of one.
+//= C47
+//= C48
 pub async fn make(exporter: &Exporter, acquirer: Option<&AcquirerNo>) -> Result<Vec<Made>, ExportError> {
     let _one = exporter.one.lock().await;
     exporter.recover()?;

@@ -15,6 +15,7 @@ pub struct Broken {
 }
 
 /// Two different people? Names that differ in case only are one person.
+//= C44
 pub(crate) fn two_people(a: &OfficerId, b: &OfficerId) -> bool {
     !a.as_str().eq_ignore_ascii_case(b.as_str())
 }

@@ -53,6 +53,8 @@ fn package(world: &World, n: u64) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= C47
+//= C48
 async fn packages_leave_no_number_out_and_prove_each() {
     let world = World::new().await;
     for n in 0..4 {

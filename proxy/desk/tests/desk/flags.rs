@@ -4,6 +4,9 @@ use crate::world::World;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
+//= C44
+//= C45
+//= C46
 async fn a_flag_is_decided_by_two_and_never_by_one() {
     let world = World::new().await;
     world.book.thrice("m1", 1, 1);

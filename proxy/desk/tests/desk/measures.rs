@@ -48,6 +48,7 @@ fn proxy(world: &World, running: &Running) -> (Proxy, Follower) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+//= C56
 async fn a_measure_reaches_the_proxy_once_two_have_ordered_it() {
     let world = World::new().await;
     let running = world.start().await;

@@ -1,0 +1,114 @@
+//! The watch, end to end: planted cases are flagged and ordinary trade is not, two officers decide, the package proves
+//! itself and a copy with a flag left out does not, a stopped merchant learns nothing.
+
+use anyhow::{Context, ensure};
+use domain::{TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
+use sandbox::demo::{
+    Demo,
+    officers::{self, Officer},
+    orders,
+    place::Options,
+    planted,
+};
+use serde_json::{Value, json};
+use std::{fs, path::Path, sync::Arc, time::{Duration, Instant}};
+
+type Done = anyhow::Result<()>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flags_exports_and_measures() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(dir.path(), &Options::default(), true).await?;
+    let ordinary = demo.merchant(0)?;
+    for channel in ["wechat", "alipay"] {
+        orders::scanned_and_refunded(&demo, &ordinary, channel).await?;
+        orders::in_the_wallet(&demo, &ordinary, channel).await?;
+    }
+    planted::plant(&demo, &demo.merchant(1)?).await?;
+    let (a, b) = (Officer::sign_in(&demo, "officer-a").await?, Officer::sign_in(&demo, "officer-b").await?);
+    let flags = a.until_flagged(&planted::RULES).await?;
+    ensure!(flags.iter().all(|f| f["merchant"] == "m1002"), "ordinary trade was flagged: {flags:?}");
+    one_officer_is_not_enough(&a, &b, &flags[0]).await?;
+    officers::confirm_all(&a, &b).await?;
+    let package = demo.export()?;
+    demo.prove_export(&package)?;
+    a_copy_with_one_flag_left_out_does_not_verify(&demo, &package)?;
+    a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
+    demo.services.stop().await?;
+    measures_took_effect_on_record(&demo)?;
+    demo.prove_journal().map(drop)
+}
+
+//= C44
+async fn one_officer_is_not_enough(a: &Officer, b: &Officer, flag: &Value) -> Done {
+    let path = format!("/api/flags/{}/{}", flag["acquirer"].as_str().unwrap_or_default(), flag["flag"]);
+    ensure!(a.ask("POST", &format!("{path}/propose"), Some(&json!({ "disposition": "confirm" }))).await.is_err(), "no reason was asked for");
+    a.ask("POST", &format!("{path}/propose"), Some(&json!({ "disposition": "confirm", "reason": "first" }))).await?;
+    ensure!(a.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await.is_err(), "one officer decided alone");
+    b.ask("POST", &format!("{path}/return"), Some(&json!({ "reason": "look again" }))).await.map(drop)
+}
+
+//= C47
+fn a_copy_with_one_flag_left_out_does_not_verify(demo: &Demo, package: &Path) -> Done {
+    let copy = demo.place.dir.join("copy").join(package.file_name().context("a name")?);
+    fs::create_dir_all(&copy)?;
+    for entry in fs::read_dir(package)?.flatten() {
+        fs::copy(entry.path(), copy.join(entry.file_name()))?;
+    }
+    demo.prove_export(&copy)?;
+    let mut flags: Vec<Value> = serde_json::from_slice(&fs::read(copy.join("flags.json"))?)?;
+    let left_out = flags.remove(2);
+    fs::write(copy.join("flags.json"), serde_json::to_vec(&flags)?)?;
+    let found = demo.prove_export(&copy).err().context("a package without one of its flags verifies")?.to_string();
+    ensure!(found.contains(&left_out["flag"].to_string()) || found.contains("flags.json"), "the finding names nothing: {found}");
+    Ok(())
+}
+
+/// Refusals of a measure and of a payer's limit are the same but for the request's number.
+//= C43
+async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer) -> Done {
+    let merchant = demo.merchant(2)?;
+    let order = |payer: &str, amount: u64| json!({
+        "order_no": demo.next_number(), "channel": "wechat", "pay_way": "jsapi", "amount": amount, "description": "x",
+        "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "C" },
+    });
+    let first = merchant.ask("POST", "/v1/payments", Some(&order("oLimited", 100_000))).await?;
+    ensure!(first.status == 201, "{}", first.json());
+    demo.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": first.json()["number"], "outcome": "paid" })).await?;
+    let id = first.json()["id"].as_str().unwrap_or_default().to_owned();
+    merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
+    let limit = merchant.ask("POST", "/v1/payments", Some(&order("oLimited", 1))).await?;
+    officers::stop_merchant(a, b, merchant.id()).await?;
+    let began = Instant::now();
+    let stopped = loop {
+        let answer = merchant.ask("POST", "/v1/payments", Some(&order("oAnother", 100))).await?;
+        if answer.status == 403 {
+            break answer;
+        }
+        ensure!(began.elapsed() < Duration::from_secs(2), "the stop took no effect within 2 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let said = |answer: &sandbox::demo::http::Answer| {
+        let mut value = answer.json();
+        value["request_id"] = Value::Null;
+        let names: Vec<_> = answer.headers.keys().map(|k| k.as_str().to_owned()).collect();
+        (answer.status, value, names)
+    };
+    ensure!(said(&stopped) == said(&limit), "a stopped merchant can tell: {:?} is not {:?}", said(&stopped), said(&limit));
+    let refund = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "r", "amount": 100 }))).await?;
+    ensure!(refund.status < 300, "refunds go on: {}", refund.json());
+    Ok(())
+}
+
+//= C56
+fn measures_took_effect_on_record(demo: &Demo) -> Done {
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let mut seen = false;
+    for item in reader.scan(0) {
+        let entry = TradeEntry::from_canonical(&item?.1)?;
+        seen |= matches!(entry.event, TradeEvent::MeasureObserved { .. });
+    }
+    ensure!(seen, "the measure's effect is not on record");
+    Ok(())
+}
