@@ -99,6 +99,15 @@ impl Keys {
         all.iter().map(|(key, m)| KeyInfo { key: key.clone(), kind: m.kind(), not_after: m.not_after() }).collect()
     }
 
+    /// The last key by name, of one kind, in one folder (`answer` for `answer/…`). Looks at that folder only, so an
+    /// answer may ask each time, however many keys there are.
+    pub fn last_in(&self, folder: &KeyRef, kind: &str) -> Option<KeyRef> {
+        let all = self.0.load();
+        let own = |key: &KeyRef| key.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let near = all.range(folder..).take_while(|(key, _)| key.as_str().starts_with(folder.as_str()));
+        near.filter(|(key, material)| own(key) && material.kind() == kind).last().map(|(key, _)| key.clone())
+    }
+
     fn get(&self, key: &KeyRef) -> Result<Arc<Material>, KeyError> {
         self.0.load().get(key).cloned().ok_or_else(|| KeyError::Unknown(key.clone()))
     }
@@ -254,6 +263,9 @@ mod tests {
         keys.put_all(vec![(name("api/m1/1"), secret()), (name("answer/1"), secret())]);
         keys.replace("api/", vec![(name("api/m1/2"), secret())]);
         assert_eq!(keys.list().iter().map(|k| k.key.as_str().to_owned()).collect::<Vec<_>>(), ["answer/1", "api/m1/2"]);
+        keys.put_all(vec![(name("answer/2"), secret()), (name("answer-not/3"), secret()), (name("answers/4"), secret())]);
+        assert_eq!(keys.last_in(&name("answer"), "secret"), Some(name("answer/2")));
+        assert_eq!(keys.last_in(&name("answer"), "RSA private key"), None);
         assert!(Material::secret(b"short").is_err());
     }
 }

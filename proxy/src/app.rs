@@ -6,6 +6,7 @@ use crate::{
     limits::{Limiter, Rate},
     nonces::Nonces,
     outbound::{Outbound, Target},
+    signature::Scheme,
     signing::Signing,
     telemetry::Metrics,
 };
@@ -75,6 +76,8 @@ struct Inner {
     ways: RwLock<HashMap<(String, u16), Outbound>>,
     accounts: RwLock<HashMap<(Channel, AccountNo, PayeeNo), Arc<channel::Account>>>,
     working: Arc<Working>,
+    /// Keys that sign answers: Ed25519, RSA.
+    answer_keys: [Option<KeyRef>; 2],
     disk_full: ArcSwapOption<()>,
     kill_at: Option<(String, AtomicUsize)>,
     at_start: Mutex<Vec<TradeEvent>>,
@@ -102,7 +105,9 @@ impl App {
             let (step, times) = text.split_once(':').unwrap_or((&text, "1"));
             (step.to_owned(), AtomicUsize::new(times.parse().unwrap_or(1)))
         });
+        let answer_keys = [Scheme::Ed25519, Scheme::Rsa].map(|scheme| crate::keys::answer_key(&keys, scheme));
         App(Arc::new(Inner {
+            answer_keys,
             signing: Signing::new(keys, threads),
             registries: ArcSwap::from_pointee(registries),
             nonces: Nonces::default(),
@@ -156,6 +161,11 @@ impl App {
     /// Keys.
     pub fn keys(&self) -> &certs::Keys {
         self.0.signing.keys()
+    }
+
+    /// The key that signs our answers and notifications in a scheme.
+    pub fn answer_key(&self, scheme: Scheme) -> Option<&KeyRef> {
+        self.0.answer_keys[usize::from(scheme == Scheme::Rsa)].as_ref()
     }
 
     /// Signing threads.

@@ -84,6 +84,10 @@ impl Front {
 
 impl Answer for Front {
     async fn answer(&self, request: Received) -> Response {
+        // Whatever is said to CONNECT with 200, as Alipay's refusals are, would be a tunnel to the client.
+        if request.head.method == Method::CONNECT {
+            return render::problem(&Fault::new(Code::MethodNotAllowed, "There is no tunnel here."), None);
+        }
         if let Some(response) = self.open(&request) {
             return response;
         }

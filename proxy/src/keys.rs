@@ -80,5 +80,5 @@ pub fn answer_key(keys: &Keys, scheme: crate::signature::Scheme) -> Option<KeyRe
         crate::signature::Scheme::Ed25519 => "Ed25519 private key",
         crate::signature::Scheme::Rsa => "RSA private key",
     };
-    keys.list().into_iter().rev().find(|k| k.key.as_str().starts_with("answer/") && k.kind == kind).map(|k| k.key)
+    keys.last_in(&KeyRef::new("answer").ok()?, kind)
 }

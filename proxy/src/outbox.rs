@@ -5,7 +5,6 @@ use crate::{
     api::render,
     app::App,
     fault::{Code, Fault, Stop},
-    keys::answer_key,
     notification::Identified,
     outbound::Outbound,
     signature::{Scheme, answer_message, nonce},
@@ -275,9 +274,9 @@ pub async fn resend(app: &App, order: &Order, seq: u64) -> Result<Response, Stop
 }
 
 async fn signed(app: &App, scheme: Scheme, body: &[u8]) -> Option<HeaderMap> {
-    let key = answer_key(app.keys(), scheme)?;
+    let key = app.answer_key(scheme)?;
     let (timestamp, nonce) = (app.clock().now().secs(), nonce());
-    let signature = app.signing().sign(&key, answer_message(timestamp, &nonce, body)).await.ok()?;
+    let signature = app.signing().sign(key, answer_message(timestamp, &nonce, body)).await.ok()?;
     let serial = key.as_str().rsplit('/').next()?.to_owned();
     let mut headers = HeaderMap::new();
     let all = [

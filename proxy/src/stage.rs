@@ -90,36 +90,36 @@ pub fn end<S>(end: S) -> EndService<S> {
 pub struct StageLayer<S>(Arc<S>);
 /// Layer of an [`Around`].
 pub struct AroundLayer<S>(Arc<S>);
-/// Service of a [`Stage`] over the rest of the stack.
-pub struct StageService<S, Rest>(Arc<S>, Rest);
+/// Service of a [`Stage`] over the rest of the stack, shared: a clone is one count, not one per stage below.
+pub struct StageService<S, Rest>(Arc<(Arc<S>, Rest)>);
 /// Service of an [`Around`] over the rest of the stack.
-pub struct AroundService<S, Rest>(Arc<S>, Rest);
+pub struct AroundService<S, Rest>(Arc<(Arc<S>, Rest)>);
 /// Service of an [`End`].
 pub struct EndService<S>(Arc<S>);
 
 impl<S, Rest> Layer<Rest> for StageLayer<S> {
     type Service = StageService<S, Rest>;
     fn layer(&self, rest: Rest) -> Self::Service {
-        StageService(self.0.clone(), rest)
+        StageService(Arc::new((self.0.clone(), rest)))
     }
 }
 
 impl<S, Rest> Layer<Rest> for AroundLayer<S> {
     type Service = AroundService<S, Rest>;
     fn layer(&self, rest: Rest) -> Self::Service {
-        AroundService(self.0.clone(), rest)
+        AroundService(Arc::new((self.0.clone(), rest)))
     }
 }
 
-impl<S, Rest: Clone> Clone for StageService<S, Rest> {
+impl<S, Rest> Clone for StageService<S, Rest> {
     fn clone(&self) -> Self {
-        StageService(self.0.clone(), self.1.clone())
+        StageService(self.0.clone())
     }
 }
 
-impl<S, Rest: Clone> Clone for AroundService<S, Rest> {
+impl<S, Rest> Clone for AroundService<S, Rest> {
     fn clone(&self) -> Self {
-        AroundService(self.0.clone(), self.1.clone())
+        AroundService(self.0.clone())
     }
 }
 
@@ -133,7 +133,7 @@ impl<In, S, Rest> Service<In> for StageService<S, Rest>
 where
     In: Send + 'static,
     S: Stage<In>,
-    Rest: Service<S::Out, Error = Stop> + Clone + Send + 'static,
+    Rest: Service<S::Out, Error = Stop> + Clone + Send + Sync + 'static,
     Rest::Response: Send + 'static,
     Rest::Future: Send + 'static,
 {
@@ -146,10 +146,11 @@ where
     }
 
     fn call(&mut self, input: In) -> Self::Future {
-        let (stage, mut rest) = (self.0.clone(), self.1.clone());
+        let shared = self.0.clone();
         Box::pin(async move {
+            let (stage, rest) = &*shared;
             let next = stage.run(input).await?;
-            rest.call(next).await
+            rest.clone().call(next).await
         })
     }
 }
@@ -158,8 +159,7 @@ impl<In, S, Rest> Service<In> for AroundService<S, Rest>
 where
     In: Send + 'static,
     S: Around<In>,
-    Rest: Service<S::Down, Response = S::Up, Error = Stop> + Clone + Send + 'static,
-    Rest::Future: Send + 'static,
+    Rest: Service<S::Down, Response = S::Up, Error = Stop, Future = Answering<S::Up>> + Clone + Send + Sync + 'static,
 {
     type Response = S::Out;
     type Error = Stop;
@@ -170,9 +170,13 @@ where
     }
 
     fn call(&mut self, input: In) -> Self::Future {
-        let (stage, mut rest) = (self.0.clone(), self.1.clone());
-        let next = Next(Box::new(move |down| Box::pin(async move { rest.call(down).await }) as Answering<S::Up>));
-        Box::pin(async move { stage.run(input, next).await })
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let (stage, rest) = &*shared;
+            let mut rest = rest.clone();
+            let next = Next(Box::new(move |down| rest.call(down)));
+            stage.run(input, next).await
+        })
     }
 }
 

@@ -47,21 +47,26 @@ pub async fn run(app: App, mut changes: mpsc::UnboundedReceiver<Arc<Order>>, mut
     loop {
         let now = app.clock().since_boot();
         while let Some(Reverse((at, id))) = heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            // After a start every live order is due at once; they wait here as numbers, not as a million tasks.
+            let Ok(permit) = room.clone().try_acquire_owned() else { break };
             heap.pop();
             let current = plans.get(&id).is_some_and(|due| due.at == at);
             if !current {
                 continue;
             }
             let Some(due) = plans.remove(&id) else { continue };
-            let (app, again, room) = (app.clone(), again.clone(), room.clone());
+            let (app, again) = (app.clone(), again.clone());
             tokio::spawn(async move {
-                let _permit = room.acquire_owned().await;
-                if look(&app, &id).await {
+                let once_more = look(&app, &id).await;
+                drop(permit); // before the word that wakes the sweep, which looks for room
+                if once_more {
                     let _ = again.send((id, due.tries + 1));
                 }
             });
         }
+        let full = room.available_permits() == 0;
         let next = heap.peek().map_or(Duration::from_secs(1), |Reverse((at, _))| at.saturating_sub(now)).min(Duration::from_secs(1));
+        let next = if full { next.max(Duration::from_millis(50)) } else { next };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             changed = changes.recv() => if let Some(order) = changed {

@@ -5,6 +5,7 @@ use crate::{
     strict_json::{Value, join},
 };
 use domain::Amount;
+use std::fmt;
 use vault::Text;
 
 /// What a field may hold.
@@ -39,19 +40,36 @@ pub(crate) struct Field(pub(crate) &'static str, pub(crate) Shape);
 /// Free texts found on the way.
 pub(crate) type Texts = Vec<(&'static str, Text)>;
 
+/// Where a value stands. Written out only when something is wrong with it.
+enum Path<'a> {
+    Top(&'a str),
+    Name(&'a Path<'a>, &'a str),
+    Place(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Top(path) => f.write_str(path),
+            Path::Name(outer, name) => f.write_str(&join(&outer.to_string(), name)),
+            Path::Place(outer, place) => write!(f, "{outer}[{place}]"),
+        }
+    }
+}
+
 /// Checks an object against an allow-list and gathers its free texts. `path` names it in errors.
 pub(crate) fn check(value: &Value, fields: &[Field], path: &str) -> Result<Texts, NativeError> {
     let mut texts = Vec::new();
-    object(value, fields, path, &mut texts)?;
+    object(value, fields, &Path::Top(path), &mut texts)?;
     Ok(texts)
 }
 
-fn object(value: &Value, fields: &[Field], path: &str, texts: &mut Texts) -> Result<(), NativeError> {
+fn object(value: &Value, fields: &[Field], path: &Path<'_>, texts: &mut Texts) -> Result<(), NativeError> {
     let Value::Object(members) = value else {
         return Err(wrong(path, "an object"));
     };
     for member in members {
-        let path = join(path, &member.name);
+        let path = Path::Name(path, &member.name);
         match fields.iter().find(|field| field.0 == member.name) {
             Some(Field(_, shape)) => fits(&member.value, shape, &path, texts)?,
             None => return Err(NativeError::not_allowed(format!("field {path} is not carried"))),
@@ -60,7 +78,7 @@ fn object(value: &Value, fields: &[Field], path: &str, texts: &mut Texts) -> Res
     Ok(())
 }
 
-fn fits(value: &Value, shape: &Shape, path: &str, texts: &mut Texts) -> Result<(), NativeError> {
+fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Result<(), NativeError> {
     let ok = |yes, wanted| if yes { Ok(()) } else { Err(wrong(path, wanted)) };
     match (shape, value) {
         (Shape::Free(name), Value::Text(text)) => {
@@ -89,13 +107,14 @@ fn fits(value: &Value, shape: &Shape, path: &str, texts: &mut Texts) -> Result<(
         (Shape::List(shape), Value::List(items)) => items
             .iter()
             .enumerate()
-            .try_for_each(|(place, item)| fits(item, shape, &format!("{path}[{place}]"), texts)),
+            .try_for_each(|(place, item)| fits(item, shape, &Path::Place(path, place), texts)),
         (Shape::List(_), _) => ok(false, "a list"),
     }
 }
 
-fn wrong(path: &str, wanted: &str) -> NativeError {
-    let path = if path.is_empty() { "the body" } else { path };
+fn wrong(path: &Path<'_>, wanted: &str) -> NativeError {
+    let path = path.to_string();
+    let path = if path.is_empty() { "the body" } else { &path };
     NativeError::malformed(format!("{path} must be {wanted}"))
 }
 

@@ -129,7 +129,7 @@ fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
 
 /// The facts, and the length of the body (`None` where it cannot be told).
 fn facts(head: &[u8]) -> (HeadFacts, Option<u64>) {
-    let mut facts = HeadFacts::default();
+    let mut facts = HeadFacts { sloppy: !head.ends_with(b"\r\n\r\n"), ..HeadFacts::default() };
     let mut length = Some(0);
     for line in head.split(|b| *b == b'\n').skip(1) {
         let (line, crlf) = line.strip_suffix(b"\r").map_or((line, false), |l| (l, true));

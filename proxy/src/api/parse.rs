@@ -42,7 +42,8 @@ fn body(received: &Received) -> Result<Value, Fault> {
         let mut parts = v.split(';').map(str::trim);
         parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/json")) && parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8"))
     });
-    if !json || headers.contains_key(http::header::CONTENT_ENCODING) {
+    let once = headers.get_all(http::header::CONTENT_TYPE).iter().count() == 1;
+    if !json || !once || headers.contains_key(http::header::CONTENT_ENCODING) {
         return Err(Fault::of(Code::UnsupportedMediaType));
     }
     let value = strict_json::parse(&received.body).map_err(|e| Fault::new(Code::MalformedRequest, format!("The body is not the JSON we take: {e}.")))?;

@@ -21,7 +21,11 @@ impl Stage<Received> for Authenticate {
         let app = &self.0;
         received.lawful()?;
         received.only_for(app.config().listen.api.host.as_deref(), |_| false)?;
-        let header = received.head.headers.get(http::header::AUTHORIZATION).ok_or_else(|| Fault::of(Code::MissingSignature))?;
+        let mut headers = received.head.headers.get_all(http::header::AUTHORIZATION).iter();
+        let header = headers.next().ok_or_else(|| Fault::of(Code::MissingSignature))?;
+        if headers.next().is_some() {
+            return Err(Fault::new(Code::MissingSignature, "Send exactly one `Authorization` header.").into());
+        }
         let header = header.to_str().map_err(|_| Fault::of(Code::MissingSignature))?;
         let authorization = Authorization::parse(header)?;
         if !authorization.is_fresh(received.at) {

@@ -22,7 +22,15 @@ impl Stage<Identified> for Verify {
         };
         let signed = channel::notice::authenticate(channel, &notice.account, &received.head.headers, &received.body, received.at);
         let signed = signed.map_err(|e| refuse(&e.kind(), "refused"))?;
-        self.0.keys().verify(&signed.key, &signed.message, &signed.signature).map_err(|e| refuse(&e, "wrong_signature"))?;
+        self.0.keys().verify(&signed.key, &signed.message, &signed.signature).map_err(|e| refuse(&why(&e), "wrong_signature"))?;
         Ok(Verified(notice))
+    }
+}
+
+/// Without the key's name, whose last part the sender chose.
+fn why(error: &certs::KeyError) -> &'static str {
+    match error {
+        certs::KeyError::Unknown(_) => "the key that the notice names is not known",
+        _ => "the signature does not match",
     }
 }

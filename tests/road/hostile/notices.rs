@@ -120,7 +120,7 @@ async fn alipay(yard: &Yard) {
         yard.refused(At::NotifyAlipay, what, &yard.say(At::NotifyAlipay, &wire(&path, FORM, body.as_bytes())).await, "fail");
     }
     // Truly signed, and nonsense.
-    for (name, value) in [("app_id", "2021999999999999"), ("total_amount", "1e9"), ("total_amount", "-1"), ("trade_status", MARK), ("out_trade_no", "a b"), ("trade_no", "\u{1}"), ("gmt_payment", MARK), ("seller_id", "2088000000000009")] {
+    for (name, value) in [("app_id", "2021999999999999"), ("total_amount", "1e9"), ("total_amount", "-1"), ("trade_status", MARK), ("out_trade_no", "a b"), ("trade_no", "\u{1}"), ("gmt_payment", MARK)] {
         let said = yard.say(At::NotifyAlipay, &wire(&path, FORM, signed(&change(name, value), "RSA2").as_bytes())).await;
         yard.refused(At::NotifyAlipay, &format!("{name}={value}"), &said, "fail");
     }

@@ -17,7 +17,6 @@ pub(crate) enum At {
     Alipay,
     Notify,
     NotifyAlipay,
-    Journal,
     Metrics,
 }
 
