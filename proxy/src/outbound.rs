@@ -27,6 +27,9 @@ pub const MOST_ANSWER: usize = 256 << 10;
 /// Largest file of the desk's journal: a bundle of 256 entries of 65,535 octets.
 pub const MOST_BUNDLE: usize = 17 << 20;
 
+/// The pool looks for idle connections once in this time, so that one closes after twice of it at the latest: 24 s.
+const IDLE: Duration = Duration::from_secs(12);
+
 /// Why no answer came. What this means for the operation is the caller's to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -128,7 +131,7 @@ fn pool(target: &Arc<Target>, connect_time: Duration) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(25))
+        .pool_idle_timeout(IDLE)
         .retry_canceled_requests(false)
         .set_host(true)
         .build(Dialer { target: target.clone(), time: connect_time })

@@ -151,7 +151,7 @@ pub(crate) async fn nginx(place: &Place, upstream: SocketAddr) -> anyhow::Result
     fs::write(&file, format!(
         "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 100000; pid {shown}/nginx.pid; error_log {shown}/nginx.log crit;\n\
          events {{ worker_connections 30000; }}\n\
-         http {{\n  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; ssl_session_tickets off; ssl_session_cache off; client_body_buffer_size 64k;\n\
+         http {{\n  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; client_body_buffer_size 64k;\n\
          client_body_temp_path {shown}/nginx-body; proxy_temp_path {shown}/nginx-proxy; fastcgi_temp_path {shown}/nginx-f; uwsgi_temp_path {shown}/nginx-u; scgi_temp_path {shown}/nginx-s;\n\
          upstream channel {{ server {upstream}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 3600s; }}\n\
          server {{\n  listen 127.0.0.1:{port} ssl backlog=4096; ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;\n\

@@ -2,9 +2,12 @@
 //! OpenSSL verifies our signatures beside theirs, the Go team's transparency log packages verify our journal. None of
 //! them shares a line with us. `tests/clients/setup` installs them all.
 
+#![allow(clippy::print_stdout, reason = "what the referees said is part of the evidence")]
+
 mod client;
 mod compared;
 mod life;
+mod repeats;
 mod tlog;
 
 use client::{CLIENTS, MODES, Scene};
@@ -57,4 +60,10 @@ async fn our_request_and_theirs_agree_and_openssl_verifies_both() -> Done {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_go_teams_packages_verify_the_journal() -> Done {
     if client::skipped() { Ok(()) } else { tlog::verified().await }
+}
+
+/// Asks for no client of others, so it is never skipped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn native_requests_never_pay_back_beside_the_record() -> Done {
+    repeats::kept_apart().await
 }

@@ -136,7 +136,7 @@ async fn trade(demo: &Demo) {
     for (channel, way, payer) in [("wechat", "jsapi", json!({ "openid": format!("o{CANARY}") })), ("alipay", "qr", Value::Null)] {
         let mut body = json!({
             "order_no": format!("{CANARY}{channel}"), "channel": channel, "pay_way": way, "amount": 300, "description": format!("{CANARY} 13800138000"), "attach": CANARY,
-            "client_ip": "203.0.113.77", "device_id": CANARY, "detail": CANARY,
+            "client_ip": "203.0.113.77", "device_id": CANARY, "detail": if channel == "wechat" { format!("{{\"invoice_id\":\"{CANARY}\"}}") } else { format!("[{{\"goods_id\":\"g\",\"goods_name\":\"{CANARY}\",\"quantity\":1,\"price\":\"3\"}}]") },
         });
         if !payer.is_null() {
             body["payer"] = payer;
@@ -320,16 +320,15 @@ fn prometheus(page: &str) {
             assert!(inner.split(',').filter(|l| !l.is_empty()).all(|l| ["service_name", "telemetry_sdk_", "otel_scope_name"].iter().any(|known| l.starts_with(known))), "{line}");
             continue;
         }
-        let base = ["_total", "_seconds_seconds", ""].iter().find_map(|s| family.strip_suffix(s).map(|f| if *s == "_seconds_seconds" { format!("{f}_seconds") } else { f.to_owned() }).filter(|f| METRICS.iter().any(|(n, _)| n == f)));
-        let base = base.unwrap_or_else(|| panic!("a metric {family}"));
-        let (_, allowed) = METRICS.iter().find(|(n, _)| *n == base).expect("just found");
+        let base = family.strip_suffix("_total").unwrap_or(family);
+        let (_, allowed) = METRICS.iter().find(|(name, _)| *name == base).unwrap_or_else(|| panic!("a metric {family}"));
         for pair in inner.split(',').filter(|l| !l.is_empty()) {
             let (key, quoted) = pair.split_once('=').expect("a pair");
             let value = quoted.trim_matches('"');
             match key {
                 "le" => assert!(value == "+Inf" || value.parse::<f64>().is_ok(), "{line}"),
                 "otel_scope_name" => assert_eq!(value, "guandao"),
-                key => label(&base, key, value, allowed),
+                key => label(base, key, value, allowed),
             }
         }
     }

@@ -110,6 +110,17 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
     }
 }
 
+/// Whether goods detail is the JSON that this channel takes: one object for WeChat, one list for Alipay. The error
+/// names places, never values.
+pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
+    let value = strict_json::parse(text.as_bytes()).map_err(|e| e.to_string())?;
+    match (channel, value) {
+        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => Ok(()),
+        (Channel::Wechat, _) => Err("it must be an object".into()),
+        (Channel::Alipay, _) => Err("it must be a list".into()),
+    }
+}
+
 /// What must verify before an answer counts, or that none need be there.
 pub fn authenticate_answer(
     account: &Account,

@@ -191,8 +191,7 @@ mod tests {
 
     fn seen(pieces: &[&[u8]]) -> Vec<HeadFacts> {
         let heads = Heads::of(pieces.iter().copied());
-        let seen = heads.0.lock().iter().copied().collect();
-        seen
+        heads.0.lock().iter().copied().collect()
     }
 
     #[test]

@@ -261,3 +261,57 @@ fn random<const N: usize>() -> [u8; N] {
     getrandom::fill(&mut bytes).expect("the operating system gives randomness");
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[derive(Clone)]
+    struct Large;
+
+    impl Answer for Large {
+        async fn answer(&self, _: Received) -> Response {
+            http::Response::new(Full::new(Bytes::from(vec![b'x'; 64 << 20])))
+        }
+    }
+
+    async fn listening(caps: Caps) -> SocketAddr {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = socket.local_addr().expect("an address");
+        let bound = Bound { door: Door::Metrics, socket, tls: None, caps, clock: Arc::new(SystemClock) };
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            let _stop = stop;
+            bound.serve(Large, stopped, Duration::ZERO).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn whoever_never_reads_the_answer_is_cut_at_the_age_of_the_connection() {
+        let ms = Duration::from_millis;
+        let address = listening(Caps { age: ms(200), last: ms(200), connections: 1, ..Caps::default() }).await;
+        let mut greedy = TcpStream::connect(address).await.expect("listens");
+        greedy.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        // There is room for one connection: the next is answered once the first is gone.
+        let mut next = TcpStream::connect(address).await.expect("listens");
+        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        let mut first = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_secs(5), next.read_exact(&mut first)).await;
+        assert!(answered.is_ok_and(|read| read.is_ok()) && &first == b"HTTP/1.1 200", "the first connection is never cut");
+        drop(greedy);
+    }
+
+    #[tokio::test]
+    async fn a_slow_body_is_given_up_in_time() {
+        let address = listening(Caps { body_time: Duration::from_millis(200), ..Caps::default() }).await;
+        let mut slow = TcpStream::connect(address).await.expect("listens");
+        slow.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx").await.expect("writes");
+        let mut first = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_secs(5), slow.read_exact(&mut first)).await;
+        assert!(answered.is_ok_and(|read| read.is_ok()), "nobody waits for it");
+    }
+}

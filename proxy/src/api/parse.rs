@@ -155,13 +155,17 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     if client_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
         return Err(fields.wrong("client_ip", "an IPv4 or IPv6 address"));
     }
+    let detail = fields.text("detail", 6000)?;
+    if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
+        return Err(Fault::new(Code::InvalidField, format!("`detail` must be the text of the goods detail that this channel takes: {wrong}.")));
+    }
     let buyer = Buyer {
         description: description.into(),
         attach: fields.text("attach", 128)?.map(Text::from),
         payer,
         client_ip: client_ip.map(Text::from),
         device_id: fields.text("device_id", 32)?.map(Text::from),
-        detail: fields.text("detail", 6000)?.map(Text::from),
+        detail: detail.map(Text::from),
     };
     Ok((command, Clear { buyer: Some(buyer), ..Clear::default() }))
 }

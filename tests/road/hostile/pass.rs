@@ -179,7 +179,7 @@ impl Alipay {
     }
 
     fn pairs(&self, method: &str, content: &str) -> Pairs {
-        let time = jiff_like(now());
+        let time = china(now());
         [("app_id", self.account.app_id.as_str()), ("method", method), ("format", "JSON"), ("charset", "utf-8"), ("sign_type", "RSA2"), ("timestamp", &time), ("version", "1.0"), ("notify_url", "https://m.example/n"), ("biz_content", content)]
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .into()
@@ -199,13 +199,9 @@ impl Alipay {
     }
 }
 
-/// `2026-01-01 08:00:00` in China.
-fn jiff_like(seconds: i64) -> String {
-    let instant = domain::Instant::from_secs(seconds + 8 * 3600).to_string();
-    let text: String = instant.chars().take(19).collect();
-    // The instant's own text is of China already, wherever it carries a zone.
-    let own: String = domain::Instant::from_secs(seconds).to_string();
-    if own.contains("+08:00") { own.chars().take(19).collect::<String>().replace('T', " ") } else { text.replace('T', " ") }
+/// `2026-01-01 08:00:00` in China, where our instants are written too.
+fn china(seconds: i64) -> String {
+    domain::Instant::from_secs(seconds).to_string().chars().take(19).collect::<String>().replace('T', " ")
 }
 
 fn form(pairs: &[(String, String)]) -> String {
@@ -247,7 +243,7 @@ async fn alipay_forms(yard: &Yard) {
         pairs.push((name.into(), value.into()));
         shop.signed(pairs)
     };
-    let old = jiff_like(now() - 302);
+    let old = china(now() - 302);
     for (name, value, code) in [
         ("sign_type", "RSA", "isv.invalid-signature"), ("sign_type", "rsa2", "isv.invalid-signature"), ("sign_type", "MD5", "isv.invalid-signature"), ("sign_type", "", "isv.invalid-signature"),
         ("charset", "gbk", "charset"), ("charset", "", "charset"), ("version", "2.0", "version"), ("format", "xml", "format"),

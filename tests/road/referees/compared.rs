@@ -16,23 +16,23 @@ use tokio::process::Command;
 /// or not, with any value.
 const TRANSPORT: [&str; 5] = ["accept-encoding", "accept-language", "connection", "content-length", "user-agent"];
 
-/// What else may differ, for one client, and why.
-struct Permitted {
+/// What else differs, for one client, and why; exactly this and nothing more.
+struct Differs {
     client: &'static str,
-    /// Headers that it does not send.
-    without: &'static [&'static str],
-    /// Fields that only one of the two sends.
-    fields: &'static [&'static str],
+    /// Headers and fields that only we send.
+    ours: [&'static [&'static str]; 2],
+    /// Headers and fields that only it sends.
+    theirs: [&'static [&'static str]; 2],
 }
 
-const PERMITTED: [Permitted; 4] = [
-    Permitted { client: "wechatpayv3", without: &[], fields: &[] },
-    Permitted { client: "wechatpay-axios-plugin", without: &[], fields: &[] },
-    // A GET with every parameter in the query: no body, so no type of it; urllib asks for no type of answer.
-    // `format` may be left out, its one value is JSON.
-    Permitted { client: "python-alipay-sdk", without: &["accept", "content-type"], fields: &["format"] },
-    // `alipay_sdk` is the client's own mark.
-    Permitted { client: "alipay-sdk", without: &[], fields: &["alipay_sdk"] },
+const DIFFERS: [Differs; 4] = [
+    Differs { client: "wechatpayv3", ours: [&[], &[]], theirs: [&[], &[]] },
+    Differs { client: "wechatpay-axios-plugin", ours: [&[], &[]], theirs: [&[], &[]] },
+    // A GET with every parameter in the query: no body, so no type of it, and urllib asks for no type of answer.
+    // `format` may be left out; its one value is JSON.
+    Differs { client: "python-alipay-sdk", ours: [&["accept", "content-type"], &["format"]], theirs: [&[], &[]] },
+    // Its own number of the call, for its own logs.
+    Differs { client: "alipay-sdk", ours: [&[], &["format"]], theirs: [&["alipay-request-id"], &[]] },
 ];
 
 /// Values that are new in every request.
@@ -51,7 +51,7 @@ pub(super) async fn agree() -> Done {
         client.place(&scene, &facts).await?;
         let theirs = captured(&control, client).await?;
         ensure!(theirs.number > adapter.number, "{}: the request was not captured", client.name);
-        let rule = PERMITTED.iter().find(|p| p.client == client.name).context("a rule")?;
+        let rule = DIFFERS.iter().find(|d| d.client == client.name).context("a rule")?;
         same_headers(client, rule, &adapter, &theirs)?;
         same_fields(client, rule, &adapter, &theirs)?;
         let key = public_key(&demo, client, of).await?;
@@ -183,14 +183,12 @@ impl Captured {
     }
 }
 
-fn same_headers(client: &Client, rule: &Permitted, ours: &Captured, theirs: &Captured) -> Done {
+fn same_headers(client: &Client, rule: &Differs, ours: &Captured, theirs: &Captured) -> Done {
     let name = client.name;
     ensure!(ours.path() == theirs.path(), "{name}: {} and {}", ours.path(), theirs.path());
     // Alipay's gateway takes GET and POST alike; the Python client sends GET.
     ensure!(ours.method == theirs.method || client.channel == "alipay", "{name}: {} and {}", ours.method, theirs.method);
-    let mut expected = ours.header_names();
-    expected.retain(|header| !rule.without.contains(header));
-    ensure!(expected == theirs.header_names(), "{name}: header names {expected:?} and {:?}", theirs.header_names());
+    apart(name, &ours.header_names(), &theirs.header_names(), rule.ours[0], rule.theirs[0])?;
     let plain = |value: &str| value.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase();
     // Not of `host`, which is the one thing that is changed in a client.
     for header in ["accept", "content-type", "wechatpay-serial"] {
@@ -205,20 +203,31 @@ fn same_headers(client: &Client, rule: &Permitted, ours: &Captured, theirs: &Cap
     Ok(())
 }
 
-fn same_fields(client: &Client, rule: &Permitted, ours: &Captured, theirs: &Captured) -> Done {
+fn same_fields(client: &Client, rule: &Differs, ours: &Captured, theirs: &Captured) -> Done {
     let (mut a, mut b) = (ours.fields(client)?, theirs.fields(client)?);
     for side in [&mut a, &mut b] {
-        side.retain(|name, _| !rule.fields.contains(&name.as_str()));
         if let Some(content) = side.get_mut("biz_content") {
             // JSON in a text: its order of fields is free.
             *content = serde_json::from_str(content.as_str().unwrap_or_default())?;
         }
     }
-    ensure!(a.keys().eq(b.keys()), "{}: fields {:?} and {:?}", client.name, a.keys(), b.keys());
-    for (name, value) in a.iter().filter(|(name, _)| !FRESH.contains(&name.as_str())) {
-        ensure!(*value == b[name], "{}: {name}: {value} and {}", client.name, b[name]);
+    let names = |side: &BTreeMap<String, Value>| side.keys().cloned().collect::<BTreeSet<_>>();
+    let (ours_names, theirs_names) = (names(&a), names(&b));
+    let [x, y] = [&ours_names, &theirs_names].map(|side| side.iter().map(String::as_str).collect::<BTreeSet<_>>());
+    apart(client.name, &x, &y, rule.ours[1], rule.theirs[1])?;
+    let both = a.iter().filter(|(name, _)| !FRESH.contains(&name.as_str())).filter_map(|(name, value)| Some((name, value, b.get(name)?)));
+    for (name, ours, theirs) in both {
+        ensure!(ours == theirs, "{}: {name}: {ours} and {theirs}", client.name);
     }
-    println!("{}: {} and its {} fields agree", client.name, ours.path(), a.len());
+    println!("{}: {} agrees, fields {}", client.name, ours.path(), x.intersection(&y).copied().collect::<Vec<_>>().join(" "));
+    Ok(())
+}
+
+/// Two sets of names differ exactly as permitted.
+fn apart(client: &str, ours: &BTreeSet<&str>, theirs: &BTreeSet<&str>, only_ours: &[&str], only_theirs: &[&str]) -> Done {
+    let more = |a: &BTreeSet<&str>, b: &BTreeSet<&str>| a.difference(b).map(ToString::to_string).collect::<Vec<_>>();
+    let found = (more(ours, theirs), more(theirs, ours));
+    ensure!(found.0 == only_ours && found.1 == only_theirs, "{client}: only ours {:?}, only theirs {:?}", found.0, found.1);
     Ok(())
 }
 
