@@ -108,7 +108,7 @@ fn read_payer(bytes: &mut &[u8]) -> Option<Option<Payer>> {
     let value = read_text(bytes)?;
     match (PayerField::of(*tag), value) {
         (Some(field), Some(value)) => Some(Some(Payer { field, value })),
-        (None, None) => Some(None),
+        (None, None) if *tag == 0 => Some(None),
         _ => None,
     }
 }

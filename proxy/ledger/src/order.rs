@@ -33,9 +33,31 @@ pub struct Order {
     /// Index of its latest journal entry.
     pub last: u64,
     /// Tries to place it, in order; never empty.
+    #[serde(deserialize_with = "mostly_one")]
     pub attempts: Vec<Attempt>,
     /// Refunds, in order of request.
     pub refunds: Vec<Refund>,
+}
+
+/// Room for one: nearly every order has one attempt, and serde would make room for four.
+fn mostly_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Attempt>, D::Error> {
+    struct List;
+    impl<'de> serde::de::Visitor<'de> for List {
+        type Value = Vec<Attempt>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of attempts")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Attempt>, A::Error> {
+            let mut all = Vec::with_capacity(1);
+            while let Some(attempt) = items.next_element()? {
+                all.push(attempt);
+            }
+            Ok(all)
+        }
+    }
+    from.deserialize_seq(List)
 }
 
 /// One try to place an order at a channel.

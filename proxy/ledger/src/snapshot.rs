@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::Path,
     sync::Arc,
 };
@@ -78,31 +79,61 @@ pub(crate) fn write(path: &Path, header: &Header, orders: impl Iterator<Item = A
     Ok(count)
 }
 
-/// The snapshot, or `None` where there is none that can be trusted.
+/// The snapshot, or `None` where there is none that can be trusted. Read in two halves at once, line by line: a
+/// million orders are never in memory as text.
 pub(crate) fn read(path: &Path) -> Option<(Header, Vec<Order>)> {
-    let mut lines = BufReader::with_capacity(1 << 20, File::open(path).ok()?).lines();
-    let first = lines.next()?.ok()?;
-    let header: Header = serde_json::from_str(&first).ok()?;
+    let mut input = BufReader::new(File::open(path).ok()?);
+    let mut line = Vec::new();
+    let first = input.read_until(b'\n', &mut line).ok()? as u64;
+    let header: Header = serde_json::from_slice(&line).ok()?;
     if header.format != FORMAT {
         return None;
     }
-    let texts: Vec<String> = lines.collect::<Result<_, _>>().ok()?;
-    let (end, texts) = texts.split_last()?;
-    let end: End = serde_json::from_str(end).ok()?;
-    let mut hash = Sha256::new();
-    [&first].into_iter().chain(texts).for_each(|text| hash.update(text.as_bytes()));
-    if Digest::from_bytes(hash.finalize().into()) != end.digest {
-        return None;
-    }
-    let half = texts.len().div_ceil(2);
-    let parse = |part: &[String]| part.iter().map(|t| serde_json::from_str(t).ok()).collect::<Option<Vec<Order>>>();
+    let length = input.get_ref().metadata().ok()?.len();
+    let last = begin_of_last_line(&mut input, length)?;
+    line.clear();
+    input.read_until(b'\n', &mut line).ok()?;
+    let end: End = serde_json::from_slice(&line).ok()?;
+    let half = next_line(&mut input, first + last.checked_sub(first)? / 2)?.min(last);
     let orders = std::thread::scope(|scope| {
-        let second = scope.spawn(|| parse(&texts[half..]));
-        let mut first = parse(&texts[..half])?;
-        first.extend(second.join().ok()??);
-        Some(first)
+        let second = scope.spawn(|| orders(path, half..last));
+        let mut all = orders(path, first..half)?;
+        all.extend(second.join().ok()??);
+        Some(all)
     })?;
     (orders.len() as u64 == end.orders).then_some((header, orders))
+}
+
+/// Leaves the reader at the closing line and says where that is.
+fn begin_of_last_line(input: &mut BufReader<File>, length: u64) -> Option<u64> {
+    let from = length.saturating_sub(256);
+    input.seek(SeekFrom::Start(from)).ok()?;
+    let mut tail = Vec::new();
+    input.read_to_end(&mut tail).ok()?;
+    let before = tail.strip_suffix(b"\n")?;
+    let begin = from + before.iter().rposition(|b| *b == b'\n')? as u64 + 1;
+    input.seek(SeekFrom::Start(begin)).ok()?;
+    Some(begin)
+}
+
+/// Where the first line begins that does not begin before `at`.
+fn next_line(input: &mut BufReader<File>, at: u64) -> Option<u64> {
+    let before = at.checked_sub(1)?;
+    input.seek(SeekFrom::Start(before)).ok()?;
+    let rest = input.read_until(b'\n', &mut Vec::new()).ok()?;
+    Some(before + rest as u64)
+}
+
+fn orders(path: &Path, part: Range<u64>) -> Option<Vec<Order>> {
+    let mut input = BufReader::with_capacity(1 << 20, File::open(path).ok()?);
+    input.seek(SeekFrom::Start(part.start)).ok()?;
+    let (mut at, mut line, mut all) = (part.start, Vec::new(), Vec::new());
+    while at < part.end {
+        line.clear();
+        at += input.read_until(b'\n', &mut line).ok()?.max(1) as u64;
+        all.push(serde_json::from_slice(&line).ok()?);
+    }
+    Some(all)
 }
 
 fn line(out: &mut BufWriter<File>, hash: &mut Sha256, value: &impl Serialize) -> io::Result<()> {
@@ -110,4 +141,33 @@ fn line(out: &mut BufWriter<File>, hash: &mut Sha256, value: &impl Serialize) ->
     hash.update(&text);
     out.write_all(&text)?;
     out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::*;
+
+    fn order(n: u64) -> Arc<Order> {
+        let (merchant, order_no) = (MerchantId::new("m1").expect("lawful"), OrderNo::new(format!("N{n}")).expect("lawful"));
+        Arc::new(Order { id: crate::payment_id(&merchant, &order_no), merchant, order_no, last: n, attempts: Vec::new(), refunds: Vec::new() })
+    }
+
+    #[test]
+    fn reads_back_what_was_written_however_many_and_nothing_that_was_cut() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("snapshot.json");
+        for count in [0, 1, 2, 3, 50, 1001] {
+            let header = Header::of(&Heads { next: 7, ..Heads::default() }, Vec::new());
+            write(&path, &header, (0..count).map(order)).expect("written");
+            let (header, orders) = read(&path).expect("whole");
+            assert_eq!((header.next, orders.len() as u64), (7, count));
+            assert!(orders.iter().zip(0..).all(|(o, n)| o.last == n), "in order");
+            let whole = std::fs::read(&path).expect("readable");
+            for cut in [1, 2, 20, whole.len() / 2] {
+                std::fs::write(&path, &whole[..whole.len() - cut]).expect("written");
+                assert!(read(&path).is_none(), "{count} orders, {cut} octets cut");
+            }
+        }
+    }
 }

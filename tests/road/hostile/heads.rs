@@ -187,6 +187,7 @@ async fn one_head_is_not_another(yard: &Yard, lawful: &Lawful) {
         ("empty lines in front", format!("\r\n\r\n{good}")),
         ("line feeds in front", format!("\n\n{good}")),
         ("a bare last line", good.replacen("\r\n\r\n", "\n\r\n", 1)),
+        ("a bare first line", format!("POST {} HTTP/1.1\n\r\n{good}", lawful.path)),
         ("a bare empty line", good.replacen("\r\n\r\n", "\r\n\n", 1)),
         ("a chunked first", format!("POST {} HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", lawful.path, lawful.host())),
         ("a list of lengths", format!("POST {} HTTP/1.1\r\n{}Content-Length: 0, 0\r\n\r\n", lawful.path, lawful.host())),

@@ -118,13 +118,13 @@ impl Wal {
             return Ok(());
         }
         let path = self.dir.join(name(first));
-        let spare = self.dir.join("spare");
-        if needed > self.segment {
-            allocate(&*self.disk, &spare, needed)?;
-        } else if self.disk.list(&self.dir)?.iter().all(|n| n != "spare") {
-            allocate(&*self.disk, &spare, self.segment)?;
+        let spare = needed <= self.segment && self.disk.list(&self.dir)?.iter().any(|n| n == "spare");
+        let ready = self.dir.join(if spare { "spare" } else { "segment" });
+        if !spare {
+            // Never by the spare's name: the other thread may be writing zeros to that one at this moment.
+            allocate(&*self.disk, &ready, needed.max(self.segment))?;
         }
-        self.disk.rename(&spare, &path)?;
+        self.disk.rename(&ready, &path)?;
         self.disk.sync_dir(&self.dir)?;
         self.open = Some(Open { file: self.disk.open_log(&path)?, offset: 0 });
         if self.segments.last() != Some(&first) {
@@ -239,7 +239,7 @@ fn read_frames(bytes: &[u8], mut next: u64, out: &mut Vec<Arc<[u8]>>) -> Result<
             out.push(entry.into());
             payload = rest;
         }
-        next += u64::from(count);
+        next = next.checked_add(u64::from(count)).ok_or((at, "indices that can be counted"))?;
     }
     Ok(at)
 }
