@@ -282,6 +282,21 @@ async fn create_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<
     Ok(format!("one order at the channel, create sent {} time(s), paid once, told", there[0]["calls"]["create"]))
 }
 
+/// The merchant never asks again, and what a repeat needs died with the process: the sweep closes it at the channel, so
+/// that it cannot be paid late, and tells.
+async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
+    yard.restart_until("intent_recorded").await?;
+    let body = yard.body(channel, 710);
+    unanswered(yard, "/v1/payments", &body).await?;
+    yard.stopped_and_started().await?;
+    let found = yard.merchant()?.ask("GET", &format!("/v1/payments?order_no={}", text(&body["order_no"])), None).await?.json();
+    ensure!(found["state"] == "unknown", "an intent without an outcome is {found}");
+    let closed = yard.until(id(&found)?, "outcome", |o| o["state"] == "closed").await?;
+    ensure!(yard.at_channel(&closed).await?.is_empty(), "the channel has an order that was never sent");
+    yard.told(id(&closed)?, "payment.closed").await?;
+    Ok("never sent, closed by the sweep, told, merchant silent".into())
+}
+
 /// `repeats`: does the merchant ask again, or is the sweep alone?
 async fn refund_point(yard: &Yard, channel: &str, step: &str, repeats: bool) -> anyhow::Result<String> {
     let order = yard.paid(channel, 900).await?;
@@ -367,9 +382,11 @@ async fn killed_between_every_two_steps_of_create() {
             let said = create_point(&yard, channel, step).await.unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
             say("create", channel, step, &said);
         }
+        let said = silent_create(&yard, channel).await.unwrap_or_else(|e| panic!("create {channel}, silent: {e:#}"));
+        say("create", channel, "intent_recorded", &said);
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (12, 12), "{books:?}");
+    assert_eq!((books.orders, books.paid), (14, 12), "{books:?}");
     println!("{books:?}");
 }
 
