@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -97,11 +97,27 @@ pub(crate) fn read(path: &Path) -> Option<(Header, Vec<Order>)> {
     let half = next_line(&mut input, first + last.checked_sub(first)? / 2)?.min(last);
     let orders = std::thread::scope(|scope| {
         let second = scope.spawn(|| orders(path, half..last));
+        let own = scope.spawn(|| digest(path, last));
         let mut all = orders(path, first..half)?;
         all.extend(second.join().ok()??);
-        Some(all)
+        (own.join().ok()?? == end.digest).then_some(all)
     })?;
     (orders.len() as u64 == end.orders).then_some((header, orders))
+}
+
+/// SHA-256 over everything before the closing line.
+fn digest(path: &Path, until: u64) -> Option<Digest> {
+    let mut input = BufReader::with_capacity(1 << 20, File::open(path).ok()?).take(until);
+    let mut hash = Sha256::new();
+    loop {
+        let read = input.fill_buf().ok()?;
+        if read.is_empty() {
+            return Some(Digest::from_bytes(hash.finalize().into()));
+        }
+        hash.update(read);
+        let taken = read.len();
+        input.consume(taken);
+    }
 }
 
 /// Leaves the reader at the closing line and says where that is.
@@ -139,6 +155,7 @@ fn orders(path: &Path, part: Range<u64>) -> Option<Vec<Order>> {
 fn line(out: &mut BufWriter<File>, hash: &mut Sha256, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_vec(value)?;
     hash.update(&text);
+    hash.update(b"\n");
     out.write_all(&text)?;
     out.write_all(b"\n")
 }
@@ -169,5 +186,18 @@ mod tests {
                 assert!(read(&path).is_none(), "{count} orders, {cut} octets cut");
             }
         }
+    }
+
+    #[test]
+    fn an_altered_line_is_not_believed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("snapshot.json");
+        write(&path, &Header::of(&Heads::default(), Vec::new()), (0..3).map(order)).expect("written");
+        let whole = std::fs::read_to_string(&path).expect("readable");
+        assert!(read(&path).is_some());
+        let altered = whole.replacen("\"last\":1", "\"last\":2", 1);
+        assert_ne!(altered, whole);
+        std::fs::write(&path, altered).expect("writable");
+        assert!(read(&path).is_none());
     }
 }
