@@ -72,6 +72,14 @@ impl Material {
         key.map(|k| Material::RsaPublic(k, not_after)).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
     }
 
+    /// Verifies a signature of the key's own kind.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        match self {
+            Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public.verify_sig(message, signature).map_err(|_| KeyError::Signature),
+            _ => Err(KeyError::Kind("a public key")),
+        }
+    }
+
     /// What it is, in words.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -44,6 +44,8 @@ pub struct Parts {
     pub keys: certs::Keys,
     /// Registries.
     pub registries: Registries,
+    /// Keys that came with the registries.
+    pub registered: Vec<(KeyRef, certs::Material)>,
     /// Ledger.
     pub ledger: Ledger,
     /// Vault.
@@ -59,7 +61,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     signing: Signing,
     registries: ArcSwap<Registries>,
+    /// Names of the keys that came with them.
+    registered: Mutex<Vec<KeyRef>>,
     nonces: Nonces,
+    certificates: crate::certificates::Asked,
     ledger: Ledger,
     vault: Vault,
     metrics: Arc<Metrics>,
@@ -70,6 +75,8 @@ struct Inner {
     boot: Boot,
     merchants: RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>,
     channels: Limiter<Channel>,
+    /// Notices have room of their own: nobody's notices keep orders from leaving.
+    notices: Limiter<(Channel, AccountNo)>,
     sources: Limiter<u128>,
     failures: Limiter<u128>,
     failing: Mutex<HashMap<u128, Duration>>,
@@ -94,7 +101,7 @@ struct Working {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> App {
-        let Parts { config, clock, keys, registries, ledger, vault, metrics, boot } = parts;
+        let Parts { config, clock, keys, registries, registered, ledger, vault, metrics, boot } = parts;
         let limits = config.limits;
         let threads = match limits.signers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -106,11 +113,15 @@ impl App {
             (step.to_owned(), AtomicUsize::new(times.parse().unwrap_or(1)))
         });
         let answer_keys = [Scheme::Ed25519, Scheme::Rsa].map(|scheme| crate::keys::answer_key(&keys, scheme));
+        let names = registered.iter().map(|(key, _)| key.clone()).collect();
+        keys.exchange(&[], registered);
         App(Arc::new(Inner {
             answer_keys,
+            registered: Mutex::new(names),
             signing: Signing::new(keys, threads),
             registries: ArcSwap::from_pointee(registries),
             nonces: Nonces::default(),
+            certificates: Default::default(),
             ledger,
             vault,
             metrics,
@@ -120,6 +131,7 @@ impl App {
             boot,
             merchants: RwLock::default(),
             channels: Limiter::new(limits.channel),
+            notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),
             failures: Limiter::new(limits.failures),
             failing: Mutex::default(),
@@ -151,8 +163,11 @@ impl App {
         self.0.registries.load_full()
     }
 
-    /// Takes new registries.
-    pub fn set_registries(&self, registries: Registries) {
+    /// Takes new registries and their keys; a key that is registered no longer is gone in the same step.
+    pub fn set_registries(&self, registries: Registries, keys: Vec<(KeyRef, certs::Material)>) {
+        let names = keys.iter().map(|(key, _)| key.clone()).collect();
+        let former = std::mem::replace(&mut *self.0.registered.lock(), names);
+        self.keys().exchange(&former, keys);
         self.0.registries.store(Arc::new(registries));
         self.0.accounts.write().clear();
         self.0.ways.write().clear();
@@ -171,6 +186,11 @@ impl App {
     /// Signing threads.
     pub fn signing(&self) -> &Signing {
         &self.0.signing
+    }
+
+    /// Which accounts asked for certificates, and when.
+    pub(crate) fn certificates_asked(&self) -> &crate::certificates::Asked {
+        &self.0.certificates
     }
 
     /// Nonces seen.
@@ -347,6 +367,11 @@ impl App {
         self.0.channels.take(&channel)
     }
 
+    /// Takes one of the notices of an account.
+    pub fn notice_rate(&self, channel: Channel, account: &AccountNo) -> Result<(), Duration> {
+        self.0.notices.take(&(channel, account.clone()))
+    }
+
     /// Takes one of the source's requests.
     pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
         self.0.sources.take(&source)
@@ -377,6 +402,7 @@ impl App {
     pub fn tidy(&self) {
         self.0.sources.tidy();
         self.0.failures.tidy();
+        self.0.notices.tidy();
         self.0.merchants.read().values().for_each(|l| l.tidy());
         let now = self.0.clock.since_boot();
         self.0.failing.lock().retain(|_, until| *until > now);

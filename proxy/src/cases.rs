@@ -50,7 +50,8 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
             Ok(entries) => {
                 let cursor = following.as_ref().map(|(_, f)| f.cursor());
                 if let Err(error) = obey(&app, entries, &mut seen, cursor).await {
-                    tracing::warn!(%error, "what the desk ordered could not be put on record");
+                    tracing::error!(%error, "what the desk ordered is in force but could not be put on record; its journal is read again");
+                    following = None;
                 } else {
                     app.cases_were_read();
                     alarmed = false;
@@ -85,7 +86,11 @@ async fn start(cases: &Cases, known: Option<(u64, Digest)>) -> Result<(Desk, Fol
 async fn obey(app: &App, entries: Vec<(u64, Vec<u8>)>, seen: &mut u64, cursor: Option<(u64, [u8; 32])>) -> anyhow::Result<()> {
     let mut events = Vec::new();
     for (index, bytes) in &entries {
-        let entry = CaseEntry::from_canonical(bytes)?;
+        // An entry that a newer desk wrote is nothing that this one obeys; the measures behind it are.
+        let Ok(entry) = CaseEntry::from_canonical(bytes) else {
+            tracing::error!(index, "an entry of the cases journal is not understood; update this proxy");
+            continue;
+        };
         if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
             app.observe(&measure); // in force first, then on record
             if index >= seen {

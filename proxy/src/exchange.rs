@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    certificates,
     outbound::{Answered, SendError},
     signature::nonce,
 };
@@ -20,33 +21,30 @@ pub enum Exchanged {
 
 /// Asks a channel once.
 pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: PayWay, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Exchanged {
+    match exchange(app, account, operation, compose).await {
+        Ok(answered) => Exchanged::Answer(read(app, account, operation, pay_way, &answered).await),
+        Err(other) => other,
+    }
+}
+
+/// Composes, signs, sends; the answer's octets, not verified yet.
+pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<Answered, Exchanged> {
     let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
-    let draft = match compose(&stamp) {
-        Ok(draft) => draft,
-        Err(error) => return Exchanged::NotSent(error.to_string()),
-    };
-    let signature = match app.signing().sign(draft.key(), draft.message().to_vec()).await {
-        Ok(signature) => signature,
-        Err(error) => return Exchanged::NotSent(error.to_string()),
-    };
-    let request = draft.sign_with(&signature);
-    let Some(way) = app.way_to(account.channel) else {
-        return Exchanged::NotSent(format!("{} is in no licence registry", account.channel));
-    };
-    let Ok((method, headers)) = head(&request) else {
-        return Exchanged::NotSent("the composed request has no lawful head".into());
-    };
+    let draft = compose(&stamp).map_err(|error| Exchanged::NotSent(error.to_string()))?;
+    let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await;
+    let request = draft.sign_with(&signature.map_err(|error| Exchanged::NotSent(error.to_string()))?);
+    let way = app.way_to(account.channel).ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
+    let (method, headers) = head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&request.body);
     let sent = way.send(method, &request.target, headers, body, app.answer_time()).await;
     app.metrics().exchanged(account.channel, operation, sent.is_ok(), began.elapsed());
-    match sent {
-        Ok(answered) => Exchanged::Answer(read(app, account, operation, pay_way, &answered)),
-        Err(SendError::NotSent(reason)) => Exchanged::NotSent(reason),
-        Err(SendError::Broken) => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
-        Err(SendError::Timeout) => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
-        Err(SendError::TooLarge) => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
-    }
+    sent.map_err(|error| match error {
+        SendError::NotSent(reason) => Exchanged::NotSent(reason),
+        SendError::Broken => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
+        SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
+        SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
+    })
 }
 
 fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {
@@ -59,10 +57,10 @@ fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), h
 }
 
 /// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
-fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWay, answered: &Answered) -> Answer {
+async fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWay, answered: &Answered) -> Answer {
     let now = app.clock().now();
     match channel::authenticate_answer(account, operation, answered.status, &answered.headers, &answered.body, now) {
-        Ok(Authentic::Signed(signed)) => match app.keys().verify(&signed.key, &signed.message, &signed.signature) {
+        Ok(Authentic::Signed(signed)) => match certificates::verify(app, account, &signed).await {
             Ok(()) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
             Err(error) => {
                 tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "the answer's signature was not accepted");

@@ -149,7 +149,6 @@ async fn bind(listens: &crate::config::Listens, caps: Caps, clock: &Arc<dyn Cloc
 fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
     let loaded = registry::load(&config.registries, None).map_err(|all| anyhow!(list(all)))?;
-    keys.put_all(loaded.keys);
     let signer = keys.signer(&KeyRef::new("journal")?).context("keys/journal.pem signs the trades journal")?;
     let origin = format!("{}/trades/0", config.name);
     let (journal, found) = Journal::open(Arc::new(RealDisk), &config.data.join("trades"), &origin, signer, journal::Settings::default())?;
@@ -164,8 +163,12 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let keyring = config.data.join("keyring.json");
     let (vault, epochs) = Vault::open(config.vault, clock.clone(), boot, opening.ledger.index().db(), &keyring)?;
     let metrics = Metrics::new(&config.name, config.telemetry.otlp.as_deref())?;
-    let app = App::new(Parts { config, clock, keys, registries: loaded.registries, ledger: opening.ledger, vault, metrics, boot });
+    let app = App::new(Parts { config, clock, keys, registries: loaded.registries, registered: loaded.keys, ledger: opening.ledger, vault, metrics, boot });
     app.hold_for_start(epochs, matches!(opening.found, Found::Replaced(_) | Found::New).then_some(found.entries).filter(|n| *n > 0));
+    opening.measures.iter().for_each(|measure| app.observe(measure));
+    if opening.cases.is_some() {
+        app.cases_were_read(); // by an earlier run: what it saw is in force, and patience begins here
+    }
     Ok(Opened { app, changes: opening.changes, cases: opening.cases })
 }
 
@@ -235,9 +238,7 @@ async fn reload(app: &App) {
     let loaded = tokio::task::spawn_blocking(move || registry::load(&config, Some(&before))).await;
     match loaded {
         Ok(Ok(loaded)) => {
-            app.keys().replace("api/", Vec::new());
-            app.keys().put_all(loaded.keys);
-            app.set_registries(loaded.registries);
+            app.set_registries(loaded.registries, loaded.keys);
             tracing::info!("registries were reloaded");
             let events = registries_loaded(app).collect();
             if let Err(error) = app.ledger().note(None, events).await {

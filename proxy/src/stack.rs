@@ -73,6 +73,7 @@ pub fn notifications(app: &App) -> Stack {
         ServiceBuilder::new()
             .layer(around(Trace(app.clone())))
             .layer(around(Rescue(app.clone()))) // refusals in the channel's language, so that the notice comes again
+            .layer(around(Shed(app.clone()))) // by source: forged notices cost their sender
             .layer(stage(Identify(app.clone()))) // the path names an account
             .layer(stage(LimitNotices(app.clone())))
             .layer(stage(Verify(app.clone()))) // the channel's signature

@@ -1,7 +1,7 @@
 //! Logs for people (JSON by a flag), metrics and traces with closed label sets. Labels and fields come from enums and
 //! numbers of our own; no value of a request ever becomes one.
 
-use crate::{accept::Door, config, payment::Errand};
+use crate::{accept::Door, config, lines::Lines, payment::Errand};
 use domain::{Channel, Clause, Operation};
 use ledger::Order;
 use opentelemetry::{
@@ -131,7 +131,8 @@ pub fn start(telemetry: &config::Telemetry, service: &str) -> anyhow::Result<Gua
     use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
     let level: LevelFilter = telemetry.level.parse().unwrap_or(LevelFilter::INFO);
     let ours = tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("proxy") || meta.target().starts_with("ledger") || meta.target().starts_with("guandao"));
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = Lines::start();
+    let format = tracing_subscriber::fmt::layer().with_writer(lines.clone());
     let logs = if telemetry.json { format.json().boxed() } else { format.with_ansi(false).boxed() };
     let tracer = match &telemetry.otlp {
         None => None,
@@ -146,16 +147,17 @@ pub fn start(telemetry: &config::Telemetry, service: &str) -> anyhow::Result<Gua
         tracing_opentelemetry::layer().with_tracer(provider.tracer("guandao")).with_filter(ours.clone())
     });
     let _ = tracing_subscriber::registry().with(logs.with_filter(level).with_filter(ours)).with(spans).try_init();
-    Ok(Guard(tracer))
+    Ok(Guard(tracer, lines))
 }
 
-/// Flushes traces when dropped.
-pub struct Guard(Option<SdkTracerProvider>);
+/// Flushes traces and log lines when dropped.
+pub struct Guard(Option<SdkTracerProvider>, Lines);
 
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(provider) = self.0.take() {
             let _ = provider.shutdown();
         }
+        self.1.flush();
     }
 }

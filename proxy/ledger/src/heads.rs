@@ -7,7 +7,7 @@ use crate::{
 };
 use domain::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Numbers given out to one merchant.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub(crate) struct Heads {
     pub(crate) aliases: HashMap<Vec<u8>, PaymentId>,
     /// Latest observed cursor in the cases journal.
     pub(crate) cases: Option<(u64, Digest)>,
+    /// Measures of the desk as last observed, by their number: in force from the first moment of the next run.
+    pub(crate) measures: BTreeMap<MeasureId, Measure>,
 }
 
 /// Whom an entry is about.
@@ -86,6 +88,7 @@ impl Heads {
                 }
             }
             (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
+            (TradeEvent::MeasureObserved { measure, .. }, _) => drop(self.measures.insert(measure.id.clone(), measure.clone())),
             (TradeEvent::AttemptIntended { channel, account, number, order_no, .. }, _) if number.as_str() != order_no.as_str() => {
                 if let Some(order) = entry.order {
                     self.aliases.insert(alias_key(*channel, account, number), order);

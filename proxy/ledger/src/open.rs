@@ -27,6 +27,8 @@ pub struct Opening {
     pub changes: mpsc::UnboundedReceiver<Arc<Order>>,
     /// Size and root of the cases journal as last observed.
     pub cases: Option<(u64, Digest)>,
+    /// Measures of the desk as last observed.
+    pub measures: Vec<Measure>,
 }
 
 impl Ledger {
@@ -46,6 +48,7 @@ impl Ledger {
         let (changes, receiver) = mpsc::unbounded_channel();
         let (applied, from) = (index.applied(), restored.from);
         let cases = restored.heads.cases;
+        let measures = restored.heads.measures.values().cloned().collect();
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -63,7 +66,7 @@ impl Ledger {
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);
-        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases })
+        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, measures })
     }
 
     /// Stops housekeeping; the next start replays what sled lacks.

@@ -9,7 +9,7 @@ use crate::{
     heads::{Heads, Numbers},
     tells::Tell,
 };
-use domain::{Amount, Day, Digest, MerchantId};
+use domain::{Amount, Day, Digest, MerchantId, Measure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -29,6 +29,7 @@ pub(crate) struct Header {
     numbers: Vec<(MerchantId, Numbers)>,
     tells: Vec<Tell>,
     cases: Option<(u64, Digest)>,
+    measures: Vec<Measure>,
     totals: Vec<(Day, Count, Amount)>,
 }
 
@@ -46,6 +47,7 @@ impl Header {
             numbers: heads.numbers.iter().map(|(m, n)| (m.clone(), *n)).collect(),
             tells: heads.tells.all().cloned().collect(),
             cases: heads.cases,
+            measures: heads.measures.values().cloned().collect(),
             totals,
         }
     }
@@ -53,6 +55,7 @@ impl Header {
     pub(crate) fn into_heads(self) -> (Heads, Vec<(Day, Count, Amount)>) {
         let mut heads = Heads { next: self.next, cases: self.cases, ..Heads::default() };
         heads.numbers = self.numbers.into_iter().collect();
+        heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         (heads, self.totals)
     }

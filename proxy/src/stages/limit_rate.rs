@@ -22,14 +22,14 @@ impl Stage<Authenticated> for LimitRate {
     }
 }
 
-/// Notices, per channel.
+/// Notices, per account of a channel, apart from the channel's own rate that orders need.
 pub struct LimitNotices(pub App);
 
 impl Stage<Identified> for LimitNotices {
     type Out = Identified;
 
     async fn run(&self, notice: Identified) -> Result<Identified, Stop> {
-        match self.0.channel_rate(notice.account.channel) {
+        match self.0.notice_rate(notice.account.channel, &notice.account.account) {
             Ok(()) => Ok(notice),
             Err(wait) => Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    certificates,
     fault::{Code, Fault, Stop},
     notification::{Identified, Verified},
     stage::Stage,
@@ -22,7 +23,7 @@ impl Stage<Identified> for Verify {
         };
         let signed = channel::notice::authenticate(channel, &notice.account, &received.head.headers, &received.body, received.at);
         let signed = signed.map_err(|e| refuse(&e.kind(), "refused"))?;
-        self.0.keys().verify(&signed.key, &signed.message, &signed.signature).map_err(|e| refuse(&why(&e), "wrong_signature"))?;
+        certificates::verify(&self.0, &notice.account, &signed).await.map_err(|e| refuse(&why(&e), "wrong_signature"))?;
         Ok(Verified(notice))
     }
 }

@@ -285,7 +285,10 @@ impl Journal {
         let (writer, integrator) = (self.clone(), self.clone());
         let start = |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run).expect("a thread can be started");
         let writing = start("journal", Box::new(move || writer.write_for_ever()));
-        let integrating = start("journal-tree", Box::new(move || integrator.integrate_for_ever()));
+        let integrating = start("journal-tree", Box::new(move || {
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
+            integrator.integrate_for_ever();
+        }));
         self.0.threads.lock().extend([writing, integrating]);
     }
 

@@ -1,0 +1,108 @@
+//! WeChat's platform certificates, fetched when an answer or notice names one that we do not have (channels.md 1.7).
+//!
+//! What vouches for a certificate that nobody has seen before: TLS to the licensed host, the seal under the account's
+//! own APIv3 key, and a signature over the answer by a certificate that is inside it. They live in memory only; the
+//! next run fetches anew. Public keys (`PUB_KEY_ID_…`) come from the merchant site and are never fetched.
+
+use crate::{
+    app::App,
+    exchange::{Exchanged, exchange},
+    outbound::Answered,
+};
+use certs::{CertificateFacts, KeyError, Material};
+use channel::{Account, Answer, Authentic, SealedCertificate};
+use domain::{Channel, Instant, KeyRef, Operation, PayWay};
+use std::{collections::HashMap, time::Duration};
+
+/// A sender of made-up serials cannot make us ask a channel more often than this, per account.
+const AT_MOST_EVERY: Duration = Duration::from_secs(10);
+
+/// When each account last asked, since boot. Locked while one asks: who comes meanwhile finds the certificate.
+#[derive(Default)]
+pub(crate) struct Asked(tokio::sync::Mutex<HashMap<domain::AccountNo, Duration>>);
+
+/// Why there are no new certificates.
+#[derive(Debug, thiserror::Error)]
+enum Missing {
+    #[error("the channel was not asked: {0}")]
+    NotSent(String),
+    #[error("the channel gave no answer that can be read")]
+    NoAnswer,
+    #[error("the answer is signed with none of the certificates in it")]
+    Signature,
+    #[error("a certificate does not open or is not what it says: {0}")]
+    Certificate(#[from] KeyError),
+    #[error("a certificate has another serial than the answer says, or does not count now")]
+    Facts,
+}
+
+/// Verifies a channel's signature; where WeChat names a certificate that we lack, fetches it first.
+pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signed) -> Result<(), KeyError> {
+    let verdict = app.keys().verify(&signed.key, &signed.message, &signed.signature);
+    match verdict {
+        Err(KeyError::Unknown(_)) if fetchable(account, &signed.key) && fetch_for(app, account, &signed.key).await => {
+            app.keys().verify(&signed.key, &signed.message, &signed.signature)
+        }
+        verdict => verdict,
+    }
+}
+
+fn fetchable(account: &Account, key: &KeyRef) -> bool {
+    let serial = key.as_str().rsplit('/').next().unwrap_or_default();
+    account.channel == Channel::Wechat && serial.len() == 40 && serial.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// True if the key is there now.
+async fn fetch_for(app: &App, account: &Account, key: &KeyRef) -> bool {
+    let mut asked = app.certificates_asked().0.lock().await;
+    if app.keys().has(key) {
+        return true;
+    }
+    let now = app.clock().since_boot();
+    if asked.get(&account.account).is_some_and(|last| now.saturating_sub(*last) < AT_MOST_EVERY) {
+        return false;
+    }
+    asked.insert(account.account.clone(), now);
+    match fetch(app, account).await {
+        Ok(count) => tracing::info!(account = account.account.as_str(), count, "platform certificates were fetched"),
+        Err(error) => tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched"),
+    }
+    app.keys().has(key)
+}
+
+async fn fetch(app: &App, account: &Account) -> Result<usize, Missing> {
+    let answered = match exchange(app, account, Operation::Certificates, |stamp| channel::certificates(account, stamp)).await {
+        Ok(answered) => answered,
+        Err(Exchanged::NotSent(reason)) => return Err(Missing::NotSent(reason)),
+        Err(Exchanged::Answer(_)) => return Err(Missing::NoAnswer),
+    };
+    let all = match channel::read_answer(account, Operation::Certificates, PayWay::Native, answered.status, &answered.body) {
+        Answer::Certificates(all) => all,
+        _ => return Err(Missing::NoAnswer),
+    };
+    let now = app.clock().now();
+    let found = all.iter().map(|sealed| opened(app, account, sealed, now)).collect::<Result<Vec<_>, _>>()?;
+    signed_by_one_of(account, &answered, &found, now)?;
+    let count = found.len();
+    app.keys().put_all(found);
+    Ok(count)
+}
+
+fn opened(app: &App, account: &Account, sealed: &SealedCertificate, now: Instant) -> Result<(KeyRef, Material), Missing> {
+    let secret = channel::keys::wechat_apiv3(&account.account).map_err(|_| Missing::Facts)?;
+    let pem = app.keys().open(&secret, &sealed.nonce, &sealed.associated_data, &sealed.ciphertext)?;
+    let facts = CertificateFacts::read_pem(&pem)?.into_iter().next().ok_or(Missing::Facts)?;
+    if facts.serial != sealed.serial.to_ascii_uppercase() || facts.not_after <= now {
+        return Err(Missing::Facts);
+    }
+    let key = channel::keys::wechat_platform(&account.account, &sealed.serial).map_err(|_| Missing::Facts)?;
+    Ok((key, Material::read(&pem)?))
+}
+
+/// The answer is signed with a certificate that is inside it: it must be opened before it can be verified.
+fn signed_by_one_of(account: &Account, answered: &Answered, found: &[(KeyRef, Material)], now: Instant) -> Result<(), Missing> {
+    let authentic = channel::authenticate_answer(account, Operation::Certificates, answered.status, &answered.headers, &answered.body, now);
+    let Ok(Authentic::Signed(signed)) = authentic else { return Err(Missing::Signature) };
+    let (_, material) = found.iter().find(|(key, _)| *key == signed.key).ok_or(Missing::Signature)?;
+    material.verify(&signed.message, &signed.signature).map_err(|_| Missing::Signature)
+}
