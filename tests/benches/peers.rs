@@ -62,7 +62,7 @@ impl Site {
     /// Makes the files. The settings are those of a service, not the demo's hurried ones, and no order is looked at
     /// within the run: a sweep's queries are work of their own.
     pub(crate) fn make(dir: &Path, stub: &Stub) -> anyhow::Result<Site> {
-        let options = Options { merchants: 1, vault: (60, 120), desk: false, answer_ms: 10_000, extra: String::new() };
+        let options = Options { merchants: 1, vault: (60, 120), desk: false, answer_ms: 10_000, ..Options::default() };
         let place = Place::make(dir, &options)?;
         place.configure(stub.at, stub.at, &options)?;
         let file = place.dir.join("guandao.toml");

@@ -2,6 +2,7 @@
 
 mod canary;
 mod compile_fail;
+mod demo;
 mod hostile;
 mod kills;
 mod operations;

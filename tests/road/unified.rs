@@ -45,6 +45,40 @@ fn walk(value: &Value, see: &mut impl FnMut(&Value)) {
     }
 }
 
+/// A close whose outcome nobody knows is no success, and no failure either.
+async fn a_close_without_an_answer_is_unknown(demo: &Demo, shop: &Merchant) -> Done {
+    let order = post(shop, "/v1/payments", native(&demo.next_number(), 500)).await?.json();
+    demo.control("/control/fault", &json!({ "channel": "wechat", "operation": "close", "kind": "timeout_after", "out_trade_no": order["number"] })).await?;
+    let id = order["id"].as_str().unwrap_or_default();
+    let answer = post(shop, &format!("/v1/payments/{id}/close"), json!({})).await?;
+    ensure!(answer.status == 202, "{} {}", answer.status, answer.json());
+    shop.until(id, "close", |o| o["state"] == "closed").await.map(drop)
+}
+
+/// `|`, `*` and `@` are lawful in numbers, and usual HTTP clients escape them. What is signed is what is sent.
+async fn numbers_may_be_escaped_as_usual_clients_do(demo: &Demo, shop: &Merchant) -> Done {
+    let no = format!("{}|a*", demo.next_number());
+    let order = post(shop, "/v1/payments", native(&no, 500)).await?.json();
+    let escaped = no.replace('|', "%7C").replace('*', "%2a");
+    for query in [&no, &escaped] {
+        let found = shop.ask("GET", &format!("/v1/payments?order_no={query}"), None).await?;
+        ensure!(found.status == 200 && found.json()["id"] == order["id"], "{query}: {}", found.json());
+    }
+    let twice = shop.ask("GET", &format!("/v1/payments?order_no={}", escaped.replace('%', "%25")), None).await?;
+    ensure!(twice.status == 400, "an escape was decoded twice: {}", twice.json());
+    let id = order["id"].as_str().unwrap_or_default();
+    pay(demo, &order, "paid").await?;
+    shop.until(id, "payment", |o| o["state"] == "paid").await?;
+    let path = format!("/v1/payments/{id}/refunds");
+    let held = post(shop, &path, json!({ "refund_no": "r@1|*", "amount": 500, "hold": true })).await?;
+    ensure!(held.json()["state"] == "held", "{}", held.json());
+    let found = shop.ask("GET", &format!("{path}/r%401%7C%2A"), None).await?;
+    ensure!(found.status == 200 && found.json()["refund_no"] == "r@1|*", "{}", found.json());
+    let cancelled = post(shop, &format!("{path}/r%401%7c*/cancel"), json!({})).await?;
+    ensure!(cancelled.status == 201 && cancelled.json()["state"] == "cancelled", "{}", cancelled.json());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money() -> Done {
     let dir = tempfile::tempdir()?;
@@ -57,6 +91,8 @@ async fn money() -> Done {
     a_late_success_is_recorded_and_the_later_of_two_payments_goes_back(&demo, &shop).await?;
     refunds_are_once_each_and_may_be_withdrawn(&demo, &shop).await?;
     another_merchants_order_looks_like_none(&demo, &shop).await?;
+    a_close_without_an_answer_is_unknown(&demo, &shop).await?;
+    numbers_may_be_escaped_as_usual_clients_do(&demo, &shop).await?;
     unknown_stays_unknown_until_the_channel_says(&demo, &shop).await?;
     duplicate_and_reordered_notices_change_nothing_twice(&demo, &shop).await?;
     merchants_are_told_until_they_acknowledge(&demo, &shop).await?;

@@ -27,10 +27,12 @@ async fn flags_exports_and_measures() -> Done {
     }
     planted::plant(&demo, &demo.merchant(1)?).await?;
     let (a, b) = (Officer::sign_in(&demo, "officer-a").await?, Officer::sign_in(&demo, "officer-b").await?);
-    let flags = a.until_flagged(&planted::RULES).await?;
-    ensure!(flags.iter().all(|f| f["merchant"] == "m1002"), "ordinary trade was flagged: {flags:?}");
+    let planted_at = demo.place.merchants[1].id.clone();
+    a.until_flagged(&planted_at, &planted::RULES).await?;
+    let flags = a.flags().await?;
+    ensure!(flags.iter().all(|f| f["merchant"] == json!(planted_at)), "ordinary trade was flagged: {flags:?}");
     one_officer_is_not_enough(&a, &b, &flags[0]).await?;
-    officers::confirm_all(&a, &b).await?;
+    officers::confirm_all(&a, &b, &planted_at).await?;
     let package = demo.export()?;
     demo.prove_export(&package)?;
     a_copy_with_one_flag_left_out_does_not_verify(&demo, &package)?;
@@ -79,7 +81,7 @@ async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer
     let id = first.json()["id"].as_str().unwrap_or_default().to_owned();
     merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
     let limit = merchant.ask("POST", "/v1/payments", Some(&order("oLimited", 1))).await?;
-    officers::stop_merchant(a, b, merchant.id()).await?;
+    let measure = officers::stop_merchant(a, b, merchant.id()).await?;
     let began = Instant::now();
     let stopped = loop {
         let answer = merchant.ask("POST", "/v1/payments", Some(&order("oAnother", 100))).await?;
@@ -98,6 +100,12 @@ async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer
     ensure!(said(&stopped) == said(&limit), "a stopped merchant can tell: {:?} is not {:?}", said(&stopped), said(&limit));
     let refund = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "r", "amount": 100 }))).await?;
     ensure!(refund.status < 300, "refunds go on: {}", refund.json());
+    officers::lift(a, b, &measure).await?;
+    let lifted = Instant::now();
+    while merchant.ask("POST", "/v1/payments", Some(&order("oAnother", 100))).await?.status != 201 {
+        ensure!(lifted.elapsed() < Duration::from_secs(5), "the lift took no effect within 5 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The unified API: what its requests may say, what its answers say.
 
+mod escapes;
 pub mod openapi;
 pub mod parse;
 pub mod reads;

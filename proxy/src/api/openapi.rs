@@ -1,6 +1,7 @@
 //! The API's own description, served at `/openapi.json`; error codes come from the one table of faults.
 
-use crate::fault::Code;
+mod schemas;
+
 use serde_json::{Map, Value, json};
 
 /// OpenAPI 3.1.
@@ -10,13 +11,20 @@ pub fn document() -> Value {
         "info": {
             "title": "Guandao 官道 unified API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Amounts are whole fen (分). Times are RFC 3339. Requests and answers are signed: `Authorization: GUANDAO-ED25519|GUANDAO-SHA256-RSA2048 mchid=\"\",nonce_str=\"\",timestamp=\"\",serial_no=\"\",signature=\"\"` over METHOD, target, timestamp, nonce, body, each followed by a newline; answers carry Guandao-Timestamp, -Nonce, -Serial, -Signature, -Signature-Type over timestamp, nonce, body.",
+            "description": "Amounts are whole fen (分). Times are RFC 3339. Requests are signed (see the security scheme), and so are answers, errors included: the Guandao-* headers. What is refused before its head and body could be read is answered unsigned. Numbers in paths and queries may be percent-encoded; the signature stays over the target as it is sent.",
         },
+        "security": [{ "Signed": [] }],
         "paths": paths(),
-        "components": { "schemas": schemas(), "responses": { "Problem": {
-            "description": "A problem (RFC 9457)",
-            "content": { "application/problem+json": { "schema": reference("Problem") } },
-        } } },
+        "webhooks": webhooks(),
+        "components": {
+            "securitySchemes": { "Signed": {
+                "type": "apiKey", "in": "header", "name": "Authorization",
+                "description": "`SCHEME mchid=\"\",nonce_str=\"\",timestamp=\"\",serial_no=\"\",signature=\"\"` with SCHEME one of GUANDAO-ED25519, GUANDAO-SHA256-RSA2048. The signature is base64 over METHOD, target (path and query as sent), timestamp (seconds since 1970, five minutes to either side), nonce, body, each followed by a newline.",
+            } },
+            "headers": headers(),
+            "schemas": schemas::schemas(),
+            "responses": responses(),
+        },
     })
 }
 
@@ -24,97 +32,113 @@ fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn operation(summary: &str, parameters: &[Value], body: Option<&str>, answers: &[(&str, &str, Option<&str>)]) -> Value {
+const SIGNED: [&str; 5] = ["Guandao-Timestamp", "Guandao-Nonce", "Guandao-Serial", "Guandao-Signature", "Guandao-Signature-Type"];
+
+fn headers() -> Value {
+    json!({
+        "Guandao-Timestamp": { "required": true, "description": "Seconds since 1970", "schema": { "type": "string", "pattern": "^[0-9]+$" } },
+        "Guandao-Nonce": { "required": true, "description": "New for each answer", "schema": { "type": "string" } },
+        "Guandao-Serial": { "required": true, "description": "Which of the service's keys signed", "schema": { "type": "string" } },
+        "Guandao-Signature": { "required": true, "description": "Base64, over timestamp, nonce, body, each followed by a newline", "schema": { "type": "string", "contentEncoding": "base64" } },
+        "Guandao-Signature-Type": { "required": true, "description": "The scheme of the request, or GUANDAO-ED25519 where it named none", "schema": { "enum": ["GUANDAO-ED25519", "GUANDAO-SHA256-RSA2048"] } },
+        "Retry-After": { "required": false, "description": "Seconds to wait", "schema": { "type": "integer", "minimum": 1 } },
+        "Allow": { "required": true, "description": "The method that the resource takes", "schema": { "enum": ["GET", "POST"] } },
+    })
+}
+
+/// The headers of a signed answer and further ones.
+fn with_headers(further: &[&str]) -> Value {
+    let all = SIGNED.iter().chain(further).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })));
+    Value::Object(all.collect::<Map<_, _>>())
+}
+
+fn responses() -> Value {
+    let problem = |what: &str, further: &[&str]| json!({
+        "description": what,
+        "headers": with_headers(further),
+        "content": { "application/problem+json": { "schema": reference("Problem") } },
+    });
+    json!({
+        "Problem": problem("A problem (RFC 9457)", &[]),
+        "WrongMethod": problem("The resource does not take this method", &["Allow"]),
+        "TooMany": problem("Too many requests", &["Retry-After"]),
+        "Later": problem("Not now; Retry-After is there where we know when", &["Retry-After"]),
+    })
+}
+
+/// An answer: status, what it means, content type, schema.
+type Said<'a> = (&'a str, &'a str, &'a str, Value);
+
+const JSON: &str = "application/json";
+
+fn operation(summary: &str, parameters: &[Value], body: Option<&str>, answers: &[Said<'_>]) -> Value {
     let mut responses = Map::new();
-    for (status, what, schema) in answers {
-        let mut answer = json!({ "description": what });
-        if let (Some(schema), Some(map)) = (schema, answer.as_object_mut()) {
-            map.insert("content".into(), json!({ "application/json": { "schema": reference(schema) } }));
-        }
-        responses.insert((*status).into(), answer);
+    for (status, what, content, schema) in answers {
+        responses.insert((*status).into(), json!({ "description": what, "headers": with_headers(&[]), "content": { *content: { "schema": schema } } }));
     }
-    responses.insert("default".into(), json!({ "$ref": "#/components/responses/Problem" }));
+    for (status, name) in [("405", "WrongMethod"), ("429", "TooMany"), ("503", "Later"), ("default", "Problem")] {
+        responses.insert(status.into(), json!({ "$ref": format!("#/components/responses/{name}") }));
+    }
     let mut operation = json!({ "summary": summary, "parameters": parameters, "responses": responses });
     if let (Some(body), Some(map)) = (body, operation.as_object_mut()) {
-        map.insert("requestBody".into(), json!({ "required": true, "content": { "application/json": { "schema": reference(body) } } }));
+        map.insert("requestBody".into(), json!({ "required": true, "content": { JSON: { "schema": reference(body) } } }));
     }
     operation
 }
 
-fn in_path(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+/// What needs no signature and carries none.
+fn open(summary: &str, answers: &[Said<'_>]) -> Value {
+    let responses: Map<String, Value> = answers.iter().map(|(status, what, content, schema)| ((*status).to_owned(), json!({ "description": what, "content": { *content: { "schema": schema } } }))).collect();
+    json!({ "summary": summary, "security": [], "responses": responses })
 }
 
-fn in_query(name: &str, required: bool) -> Value {
-    json!({ "name": name, "in": "query", "required": required, "schema": { "type": "string" } })
+fn in_path(name: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": schema })
+}
+
+fn in_query(name: &str, required: bool, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "required": required, "schema": schema })
 }
 
 fn paths() -> Value {
-    let (id, no, seq) = (in_path("id"), in_path("refund_no"), in_path("seq"));
-    let order = [("200", "The order", Some("Payment")), ("202", "The outcome is not known yet; ask again", Some("Payment"))];
-    let refund = [("200", "The refund, said before", Some("Refund")), ("201", "The refund", Some("Refund")), ("202", "The outcome is not known yet; ask again", Some("Refund"))];
+    let id = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" }));
+    let (no, seq) = (in_path("refund_no", schemas::refund_no()), in_path("seq", json!({ "type": "integer", "minimum": 0 })));
+    let (one, two) = (std::slice::from_ref(&id), [id.clone(), no]);
+    let (payment, refund) = (reference("Payment"), reference("Refund"));
+    let order = [("200", "The order", JSON, payment.clone()), ("202", "The outcome is not known yet; ask again", JSON, payment.clone())];
+    let found = [("200", "The refund", JSON, refund.clone()), ("202", "The outcome is not known yet; ask again", JSON, refund.clone())];
+    let asked = [("201", "The refund", JSON, refund), found[0].clone(), found[1].clone()];
+    let order_no = in_query("order_no", true, schemas::order_no());
     json!({
         "/v1/payments": {
-            "post": operation("Place an order, or the same again", &[], Some("NewPayment"), &[("201", "Placed", Some("Payment")), order[0], order[1]]),
-            "get": operation("Find an order by your number", &[in_query("order_no", true)], None, &order),
+            "post": operation("Place an order, or the same again", &[], Some("NewPayment"), &[("201", "Placed", JSON, payment), order[0].clone(), order[1].clone()]),
+            "get": operation("Find an order by your number", &[order_no], None, &order),
         },
-        "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false)], None, &order) },
-        "/v1/payments/{id}/close": { "post": operation("Close an unpaid order", std::slice::from_ref(&id), None, &order) },
-        "/v1/payments/{id}/refunds": { "post": operation("Pay back, in full or part; hold=true waits for a release", std::slice::from_ref(&id), Some("NewRefund"), &refund) },
-        "/v1/payments/{id}/refunds/{refund_no}": { "get": operation("A refund", &[id.clone(), no.clone()], None, &refund) },
-        "/v1/payments/{id}/refunds/{refund_no}/release": { "post": operation("Let a held refund go", &[id.clone(), no.clone()], None, &refund) },
-        "/v1/payments/{id}/refunds/{refund_no}/cancel": { "post": operation("Withdraw a held refund", &[id.clone(), no], None, &refund) },
-        "/v1/payments/{id}/receipt": { "get": operation("Receipt (C2SP tlog-proof) of the latest or a named entry", &[id.clone(), in_query("index", false)], None, &[("200", "text/plain", None)]) },
-        "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", std::slice::from_ref(&id), None, &[("200", "Purge certificate", Some("Purge"))]) },
-        "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", std::slice::from_ref(&id), None, &[("200", "List", None)]) },
-        "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again", &[id, seq], None, &[("200", "Whether it was acknowledged", None)]) },
+        "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false, json!({ "const": "payer" }))], None, &order) },
+        "/v1/payments/{id}/close": { "post": operation("Close an unpaid order (no body, or {})", one, None, &order) },
+        "/v1/payments/{id}/refunds": { "post": operation("Pay back, in full or part; hold=true waits for a release", one, Some("NewRefund"), &asked) },
+        "/v1/payments/{id}/refunds/{refund_no}": { "get": operation("A refund", &two, None, &found) },
+        "/v1/payments/{id}/refunds/{refund_no}/release": { "post": operation("Let a held refund go (no body, or {})", &two, None, &[asked[0].clone(), asked[2].clone()]) },
+        "/v1/payments/{id}/refunds/{refund_no}/cancel": { "post": operation("Withdraw a held refund (no body, or {})", &two, None, &asked[..1]) },
+        "/v1/payments/{id}/receipt": { "get": operation("Receipt (C2SP tlog-proof) of the latest or a named entry", &[id.clone(), in_query("index", false, json!({ "type": "integer", "minimum": 0 }))], None, &[("200", "The receipt", "text/plain", json!({ "type": "string" }))]) },
+        "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
+        "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },
+        "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again, now, with its own id and number", &[id, seq], None, &[("200", "Whether it was acknowledged", JSON, reference("Resent"))]) },
+        "/openapi.json": { "get": open("This document", &[("200", "OpenAPI 3.1", JSON, json!({ "type": "object" }))]) },
+        "/healthz": { "get": open("Does the process answer?", &[("200", "It does", "text/plain", json!({ "type": "string" }))]) },
+        "/readyz": { "get": open("Are new orders taken?", &[("200", "They are", "text/plain", json!({ "type": "string" })), ("503", "They are not; the text says why", "text/plain", json!({ "type": "string" }))]) },
     })
 }
 
-fn schemas() -> Value {
-    let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
-    let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
-    let codes: Vec<Value> = Code::ALL.iter().map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant })).collect();
-    json!({
-        "NewPayment": {
-            "type": "object", "additionalProperties": false,
-            "required": ["order_no", "channel", "pay_way", "amount", "description"],
-            "properties": {
-                "order_no": { "type": "string", "pattern": "^[0-9A-Za-z_\\-|*]{1,64}$" },
-                "channel": { "enum": ["wechat", "alipay"] },
-                "pay_way": { "enum": ["native", "jsapi", "qr"] },
-                "amount": fen, "currency": { "const": "CNY" }, "description": text(127),
-                "account": text(32), "payee": text(32), "attach": text(128),
-                "payer": { "type": "object", "additionalProperties": false, "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
-                "client_ip": text(45), "device_id": text(32), "detail": text(6000),
-                "expires_at": { "type": "string", "format": "date-time" },
-                "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
-                "terminal": text(50),
-            },
-        },
-        "NewRefund": {
-            "type": "object", "additionalProperties": false, "required": ["refund_no", "amount"],
-            "properties": { "refund_no": { "type": "string", "pattern": "^[0-9A-Za-z_\\-|*@]{1,64}$" }, "amount": fen, "reason": text(80), "hold": { "type": "boolean" } },
-        },
-        "Payment": { "type": "object", "required": ["id", "order_no", "state", "channel", "pay_way", "amount", "journal_index"], "properties": {
-            "id": { "type": "string" }, "order_no": { "type": "string" },
-            "state": { "enum": ["unknown", "awaiting_payment", "paid", "partly_refunded", "refunded", "closed", "not_placed", "unresolved"] },
-            "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
-            "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
-            "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "trade_no": { "type": "string" },
-            "call_up": { "type": "object" }, "paid": { "type": "object" }, "refunded": { "type": "integer" }, "refunds": { "type": "array", "items": reference("Refund") }, "payer": { "type": "object" },
-        } },
-        "Refund": { "type": "object", "required": ["refund_no", "amount", "state"], "properties": {
-            "refund_no": { "type": "string" }, "number": { "type": "string" }, "amount": { "type": "integer" },
-            "state": { "enum": ["held", "unknown", "processing", "succeeded", "failed", "abnormal", "cancelled"] },
-            "cause": { "enum": ["merchant", "surplus"] }, "created_at": { "type": "string" }, "trade_no": { "type": "string" }, "refunded_at": { "type": "string" },
-            "channel_code": { "type": "string" }, "payment_id": { "type": "string" }, "order_no": { "type": "string" },
-        } },
-        "Purge": { "type": "object", "properties": { "payment_id": { "type": "string" }, "grade": { "type": "string" }, "seals": { "type": "array", "items": { "type": "object" } } } },
-        "Problem": { "type": "object", "required": ["type", "title", "status", "code", "detail"], "properties": {
-            "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
-            "code": { "enum": Code::ALL.iter().map(|c| c.row().code).collect::<Vec<_>>() },
-            "detail": { "type": "string" }, "request_id": { "type": "string" }, "channel_code": { "type": "string" },
-        }, "x-codes": codes },
-    })
+/// What merchants are told at the address of the operator's registry.
+fn webhooks() -> Value {
+    let headers: Vec<Value> = SIGNED.iter().map(|name| json!({ "name": name, "in": "header", "required": true, "schema": { "$ref": format!("#/components/headers/{name}/schema") } })).collect();
+    json!({ "notification": { "post": {
+        "summary": "Something happened to an order",
+        "description": "Signed like an answer, in the scheme of your first API key. Repeats keep their id and seq and are signed anew; seq rises without gaps over all your orders.",
+        "security": [],
+        "parameters": headers,
+        "requestBody": { "required": true, "content": { JSON: { "schema": reference("Notification") } } },
+        "responses": { "2XX": { "description": "Acknowledged" }, "default": { "description": "Sent again later, for a day at least" } },
+    } } })
 }

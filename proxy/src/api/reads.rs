@@ -2,6 +2,7 @@
 
 use crate::{
     api::{
+        escapes::decoded,
         render::{self, Said},
         route::{Resource, resource},
     },
@@ -19,7 +20,7 @@ use journal::ReadError;
 use ledger::{Order, payment_id};
 use policy::registry::MerchantFacts;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Answers reads.
 pub struct Reads(pub App);
@@ -80,21 +81,21 @@ async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc
     order.ok_or_else(|| Fault::of(Code::NotFound))
 }
 
-struct Query<'a>(Vec<(&'a str, &'a str)>);
+struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     fn parse(text: &'a str) -> Result<Query<'a>, Fault> {
-        let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs without escapes.");
-        let pairs = text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').filter(|(_, v)| !v.contains('%')).ok_or_else(wrong));
-        let query = Query(pairs.collect::<Result<_, _>>()?);
+        let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs.");
+        let pairs = text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').ok_or_else(wrong));
+        let query = Query(pairs.map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?)))).collect::<Result<_, _>>()?);
         match query.0.iter().find(|(name, _)| !["order_no", "expand", "index"].contains(name)) {
             None => Ok(query),
             Some(_) => Err(Fault::new(Code::UnknownField, "The query can have `order_no`, `expand` or `index`.")),
         }
     }
 
-    fn one(&self, name: &str) -> Result<Option<&'a str>, Fault> {
-        let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| *v);
+    fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
+        let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| &**v);
         let first = all.next();
         if all.next().is_some() { Err(Fault::new(Code::MalformedRequest, format!("`{name}` stands twice in the query."))) } else { Ok(first) }
     }

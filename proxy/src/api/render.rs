@@ -78,8 +78,11 @@ pub fn refused(code: &str) -> Fault {
 /// An order.
 pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Said) -> Response {
     let _ = merchant;
+    // A close was asked for and the channel has not said what came of it.
+    let closing = order.latest().closing.as_ref().is_some_and(|c| c.refused.is_none());
     let status = match (order.state(), said) {
         (OrderState::Unknown, _) => StatusCode::ACCEPTED,
+        (OrderState::AwaitingPayment, Said::First) if closing => StatusCode::ACCEPTED,
         (OrderState::AwaitingPayment, Said::First) => StatusCode::CREATED,
         (OrderState::NotPlaced, Said::First) => return problem(&not_placed(order), None),
         _ => StatusCode::OK,

@@ -1,5 +1,7 @@
-//! One table of resources. A path is matched as it is written; nothing is decoded or normalised.
+//! One table of resources. A path's words are matched as they are written and never normalised; the numbers in it are
+//! decoded, once, after it was cut at its slashes.
 
+use super::escapes::decoded;
 use crate::fault::{Code, Fault};
 use domain::{PaymentId, RefundNo};
 use http::Method;
@@ -36,8 +38,8 @@ pub enum Resource {
 /// Finds the resource, or says whether the path or the method is wrong.
 pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     let parts: Vec<&str> = path.strip_prefix("/v1/").map(|p| p.split('/').collect()).unwrap_or_default();
-    let id = |text: &str| text.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
-    let no = |text: &str| RefundNo::new(text).map_err(|_| Fault::of(Code::NotFound));
+    let id = |text: &str| decoded(text)?.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
+    let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
     let (wanted, found) = match parts[..] {
         ["payments"] if method == Method::POST => ("POST", Resource::Create),
         ["payments"] => ("GET", Resource::Find),
@@ -76,6 +78,11 @@ mod tests {
         assert!(matches!(get(&format!("/v1/payments/{id}")), Ok(Resource::Order(_))));
         for path in ["/v1/payments/", "/v1//payments", "/v1/payments/%30", "/v1/payments/..", "/v2/payments", "/v1/payments/00112233445566778899AABBCCDDEEFF"] {
             assert_eq!(get(path), Err(Code::NotFound), "{path}");
+        }
+        let escaped = get(&format!("/v1/payments/{id}/refunds/r%7C1%40%2A"));
+        assert!(matches!(escaped, Ok(Resource::RefundOf(_, no)) if no.as_str() == "r|1@*"));
+        for (path, code) in [("refunds/a%2Fb", Code::NotFound), ("refunds/a%252A", Code::NotFound), ("refunds/a%4", Code::MalformedRequest), ("%72efunds/a", Code::NotFound)] {
+            assert_eq!(get(&format!("/v1/payments/{id}/{path}")), Err(code), "{path}");
         }
         assert_eq!(get(&format!("/v1/payments/{id}/close")), Err(Code::MethodNotAllowed));
     }

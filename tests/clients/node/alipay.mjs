@@ -16,7 +16,7 @@ guarded(async () => {
     appId: set.account.app_id,
     privateKey: set.read('private_key_file'),
     keyType: 'PKCS8',
-    gateway: set.base_url,
+    gateway: `${set.base_url}/gateway.do`,
     ...trust,
   });
   if (set.notice) {

@@ -23,7 +23,7 @@ def client(settings):
         )
     else:
         alipay = AliPay(alipay_public_key_string=settings.read("alipay_public_key_file"), **common)
-    alipay._gateway = settings["base_url"]
+    alipay._gateway = settings["base_url"] + "/gateway.do"
     return alipay
 
 

@@ -198,7 +198,7 @@ async fn headers_and_paths(yard: &Yard, caller: &Caller, id: &str) {
     ] {
         yard.refused(At::Api, path, &yard.say(At::Api, &get(path)).await, "not_found");
     }
-    for (target, reason) in [(format!("/v1/payments?{MARK}=1"), "unknown_field"), ("/v1/payments".into(), "order_no"), (format!("/v1/payments?order_no={MARK}&order_no={MARK}"), "twice"), (format!("/v1/payments?order_no=%41{MARK}"), "without escapes"), (format!("/v1/payments?order_no={}", MARK.repeat(9)), "order_no"), (format!("/v1/payments/{id}?expand={MARK}"), "expand"), (format!("/v1/payments/{id}/receipt?index={MARK}"), "index")] {
+    for (target, reason) in [(format!("/v1/payments?{MARK}=1"), "unknown_field"), ("/v1/payments".into(), "order_no"), (format!("/v1/payments?order_no={MARK}&order_no={MARK}"), "twice"), (format!("/v1/payments?order_no=%4{MARK}%"), "escape"), (format!("/v1/payments?order_no=%ff{MARK}"), "escape"), (format!("/v1/payments?order_no={}", MARK.repeat(9)), "order_no"), (format!("/v1/payments/{id}?expand={MARK}"), "expand"), (format!("/v1/payments/{id}/receipt?index={MARK}"), "index")] {
         yard.refused(At::Api, &target, &yard.say(At::Api, &get(&target)).await, reason);
     }
     for (method, path, allow) in [("DELETE", "/v1/payments".to_owned(), "GET"), ("PUT", format!("/v1/payments/{id}"), "GET"), ("GET", format!("/v1/payments/{id}/close"), "POST"), ("PATCH", format!("/v1/payments/{id}/refunds"), "POST"), ("TRACE", format!("/v1/payments/{id}/receipt"), "GET")] {

@@ -57,7 +57,7 @@ async fn told_directly(demo: &Demo, client: &'static Client, merchant: usize) ->
 fn scene(demo: &Demo, client: &Client, of: &DemoMerchant, mode: &'static str, notify_url: String) -> anyhow::Result<Scene> {
     let ports = demo.place.ports;
     Ok(Scene {
-        base_url: client.of(format!("https://127.0.0.1:{}", ports.wechat), format!("https://127.0.0.1:{}/gateway.do", ports.alipay)),
+        base_url: client.of(format!("https://127.0.0.1:{}", ports.wechat), format!("https://127.0.0.1:{}", ports.alipay)),
         control: demo.channels.control_url(),
         notify_url,
         material: demo.place.material.dir.clone(),

@@ -41,10 +41,13 @@ struct Channels {
     /// Address of the HTTPS listeners; the control listener is always on loopback.
     #[arg(long, default_value = "127.0.0.1")]
     listen: IpAddr,
-    /// Port of WeChat Pay, 0 for any.
+    /// Port of both channels together, 0 for any.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of WeChat Pay alone, 0 for any.
     #[arg(long, default_value_t = 0)]
     wechat_port: u16,
-    /// Port of Alipay, 0 for any.
+    /// Port of Alipay alone, 0 for any.
     #[arg(long, default_value_t = 0)]
     alipay_port: u16,
     /// Port of the control API, 0 for any.
@@ -74,6 +77,7 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
     let material = material::open_or_generate(&arguments.dir, arguments.merchants)?;
     let running = start(Settings {
         listen: arguments.listen,
+        port: arguments.port,
         wechat_port: arguments.wechat_port,
         alipay_port: arguments.alipay_port,
         control_port: arguments.control_port,
@@ -86,12 +90,13 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
     let place = arguments.dir.join("channels.json");
     // Written beside and renamed: whoever waits for the file never reads half of it.
     write_whole(&place, &serde_json::to_string_pretty(&inventory)?)?;
+    println!("both        {}", running.url());
     println!("WeChat Pay  {}", running.wechat_url());
     println!("Alipay      {}", running.alipay_url());
     println!("control     {}", running.control_url());
     println!("CA          {}", material.ca_path().display());
     println!("all of it   {}", place.display());
-    tokio::signal::ctrl_c().await?;
+    sandbox::demo::signals::Signals::listen()?.come().await;
     running.stop();
     Ok(())
 }
@@ -104,6 +109,7 @@ fn describe(material: &Material, running: &Running) -> Value {
         .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay}))
         .collect();
     json!({
+        "url": running.url(),
         "wechat": {"url": running.wechat_url(), "host": "api.mch.weixin.qq.com"},
         "alipay": {"url": running.alipay_url(), "host": "openapi.alipay.com"},
         "control": running.control_url(),

@@ -53,6 +53,30 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     #[serde(default = "once")]
     pub(crate) count: u32,
+    /// Only what is about this order, of whichever merchant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) out_trade_no: Option<String>,
+}
+
+/// A request or notice that a fault may fit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Victim<'a> {
+    pub(crate) channel: Channel,
+    pub(crate) operation: Operation,
+    /// The merchant's number of the order it is about, if it tells.
+    pub(crate) out_trade_no: Option<&'a str>,
+    /// Of a merchant whom only faults that name the order concern.
+    pub(crate) spared: bool,
+}
+
+impl Victim<'_> {
+    fn of(&self, fault: &Fault) -> bool {
+        let about = match &fault.out_trade_no {
+            Some(number) => self.out_trade_no == Some(number),
+            None => !self.spared,
+        };
+        about && fault.channel == self.channel && fault.operation == self.operation
+    }
 }
 
 fn once() -> u32 {
@@ -94,21 +118,13 @@ impl Faults {
     }
 
     /// Uses up the oldest fault that fits.
-    pub(crate) fn take(&mut self, channel: Channel, operation: Operation) -> Option<Kind> {
-        self.take_if(channel, operation, |_| true)
+    pub(crate) fn take(&mut self, victim: &Victim<'_>) -> Option<Kind> {
+        self.take_if(victim, |_| true)
     }
 
     /// Uses up the oldest fault that fits and is of a kind asked for.
-    pub(crate) fn take_if(
-        &mut self,
-        channel: Channel,
-        operation: Operation,
-        fits: fn(Kind) -> bool,
-    ) -> Option<Kind> {
-        let place = self
-            .0
-            .iter()
-            .position(|f| f.channel == channel && f.operation == operation && fits(f.kind))?;
+    pub(crate) fn take_if(&mut self, victim: &Victim<'_>, fits: fn(Kind) -> bool) -> Option<Kind> {
+        let place = self.0.iter().position(|f| victim.of(f) && fits(f.kind))?;
         let fault = self.0.get_mut(place)?;
         fault.count -= 1;
         let kind = fault.kind;
@@ -116,6 +132,11 @@ impl Faults {
             self.0.remove(place);
         }
         Some(kind)
+    }
+
+    /// Drops those that are to be forgotten.
+    pub(crate) fn forget(&mut self, forgotten: impl Fn(&Fault) -> bool) {
+        self.0.retain(|fault| !forgotten(fault));
     }
 
     pub(crate) fn list(&self) -> &[Fault] {
@@ -128,6 +149,30 @@ impl Faults {
 mod tests {
     use super::*;
 
+    fn victim(channel: Channel, out_trade_no: Option<&str>, spared: bool) -> Victim<'_> {
+        Victim { channel, operation: Operation::Create, out_trade_no, spared }
+    }
+
+    #[test]
+    fn a_fault_of_one_order_waits_for_it_and_others_spare_who_is_spared() {
+        let mut faults = Faults::default();
+        let fault = |number: Option<&str>| Fault {
+            channel: Channel::Wechat,
+            operation: Operation::Create,
+            kind: Kind::Busy,
+            count: 1,
+            out_trade_no: number.map(str::to_owned),
+        };
+        faults.set(fault(Some("A1")));
+        for (number, spared) in [(None, false), (Some("A2"), false), (None, true)] {
+            assert_eq!(faults.take(&victim(Channel::Wechat, number, spared)), None, "{number:?}");
+        }
+        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A1"), true)), Some(Kind::Busy));
+        faults.set(fault(None));
+        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), true)), None);
+        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), false)), Some(Kind::Busy));
+    }
+
     #[test]
     fn faults_are_used_up_in_order() {
         let mut faults = Faults::default();
@@ -136,12 +181,13 @@ mod tests {
             operation: Operation::Create,
             kind,
             count,
+            out_trade_no: None,
         };
         faults.set(fault(Kind::Busy, 2));
         faults.set(fault(Kind::Slow, 1));
-        assert_eq!(faults.take(Channel::Alipay, Operation::Create), None);
+        assert_eq!(faults.take(&victim(Channel::Alipay, None, false)), None);
         let taken: Vec<_> = (0..4)
-            .map(|_| faults.take(Channel::Wechat, Operation::Create))
+            .map(|_| faults.take(&victim(Channel::Wechat, None, false)))
             .collect();
         assert_eq!(
             taken,

@@ -10,6 +10,7 @@ mod order;
 mod poster;
 mod record;
 mod server;
+mod together;
 mod world;
 
 mod alipay;
@@ -29,16 +30,21 @@ use tokio::sync::watch;
 pub struct Settings {
     /// The material's directory: CA and merchants' files.
     pub dir: PathBuf,
-    /// Address of the two HTTPS listeners. The control listener is always on loopback.
+    /// Address of the HTTPS listeners. The control listener is always on loopback.
     pub listen: IpAddr,
-    /// Port of WeChat Pay, 0 for any.
+    /// Port of both channels together, 0 for any.
+    pub port: u16,
+    /// Port of WeChat Pay alone, 0 for any.
     pub wechat_port: u16,
-    /// Port of Alipay, 0 for any.
+    /// Port of Alipay alone, 0 for any.
     pub alipay_port: u16,
     /// Port of the control listener, 0 for any.
     pub control_port: u16,
     /// The merchants both channels know.
     pub merchants: Vec<SandboxMerchant>,
+    /// From which merchant on they are the starter's own: spared by faults that name no order, by a reset, and not
+    /// among the requests shown, so that the starter and whoever else uses the channels do not meet.
+    pub own_from: usize,
     /// Host names the certificates carry beside localhost, 127.0.0.1, ::1 and the channels' own hosts.
     pub names: Vec<String>,
     /// What waiting times between notices are divided by.
@@ -55,9 +61,11 @@ impl Settings {
         Settings {
             dir: dir.into(),
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
             wechat_port: 0,
             alipay_port: 0,
             control_port: 0,
+            own_from: usize::MAX,
             merchants,
             names: Vec::new(),
             speed: 1.0,
@@ -84,6 +92,8 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
+    /// Both channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`.
+    pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
     /// Alipay, HTTPS, `/gateway.do`.
@@ -99,14 +109,19 @@ impl Running {
         self.stop.send_replace(true);
     }
 
-    /// Base URL of WeChat Pay, without a slash at the end.
+    /// Base URL of both channels, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.both)
+    }
+
+    /// Base URL of WeChat Pay alone, without a slash at the end.
     pub fn wechat_url(&self) -> String {
         format!("https://{}", self.wechat)
     }
 
-    /// Alipay's gateway.
+    /// Base URL of Alipay alone, without `/gateway.do`.
     pub fn alipay_url(&self) -> String {
-        format!("https://{}/gateway.do", self.alipay)
+        format!("https://{}", self.alipay)
     }
 
     /// Base URL of the control API, `…/control`.
@@ -121,10 +136,18 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let tls = server_tls(&settings)?;
     let at = |port| SocketAddr::new(settings.listen, port);
     let control_at = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.control_port);
-    let ports = [at(settings.wechat_port), at(settings.alipay_port), control_at];
+    let ports = [at(settings.port), at(settings.wechat_port), at(settings.alipay_port), control_at];
     let world = Arc::new(world::World::new(settings, stopped.clone())?);
-    let wechat = server::serve(
+    let both = server::serve(
         ports[0],
+        Some(tls.clone()),
+        world.clone(),
+        together::handle,
+        stopped.clone(),
+    )
+    .await?;
+    let wechat = server::serve(
+        ports[1],
         Some(tls.clone()),
         world.clone(),
         wechat::handle,
@@ -132,15 +155,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     )
     .await?;
     let alipay = server::serve(
-        ports[1],
+        ports[2],
         Some(tls),
         world.clone(),
         alipay::handle,
         stopped.clone(),
     )
     .await?;
-    let control = server::serve(ports[2], None, world, control::handle, stopped).await?;
+    let control = server::serve(ports[3], None, world, control::handle, stopped).await?;
     Ok(Running {
+        both,
         wechat,
         alipay,
         control,

@@ -1,6 +1,6 @@
 //! Sends notices until they are acknowledged or the channel gives up, with faults on the way.
 
-use super::fault::{Channel, Kind, Operation};
+use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
@@ -62,13 +62,19 @@ impl Notice {
 
 /// Sends it, or does with it what a fault on command wants.
 pub(crate) fn send(world: &Arc<World>, notice: Notice) {
+    let victim = Victim {
+        channel: notice.channel(),
+        operation: Operation::Notice,
+        out_trade_no: Some(&notice.key.2),
+        spared: notice.key.1 >= world.own_from,
+    };
     let fault = world.with(|book| {
         let fits: fn(Kind) -> bool = if notice.of_refund {
             |k| k != Kind::Reorder
         } else {
             |_| true
         };
-        let fault = book.faults.take_if(notice.channel(), Operation::Notice, fits);
+        let fault = book.faults.take_if(&victim, fits);
         let status = match fault {
             Some(Kind::Drop) => "dropped",
             Some(Kind::Reorder) => "held",

@@ -1,7 +1,7 @@
 //! Everything the sandbox knows: merchants, orders, faults, captured requests.
 
 use super::clock::Clock;
-use super::fault::{Channel, Faults, Kind, Operation};
+use super::fault::{Channel, Faults, Kind, Operation, Victim};
 use super::keys::{Signer, Verifier, validity};
 use super::notice::Notice;
 use super::order::Order;
@@ -75,6 +75,8 @@ pub(crate) struct World {
     pub(crate) stopped: watch::Receiver<bool>,
     /// Keeps handlers to a few threads: signing on more than there are cores only costs time.
     pub(crate) threads: Semaphore,
+    /// From here on merchants are the starter's own.
+    pub(crate) own_from: usize,
     book: Mutex<Book>,
     by_mchid: HashMap<String, usize>,
     by_app: HashMap<String, usize>,
@@ -100,6 +102,7 @@ impl World {
         Ok(World {
             by_mchid,
             by_app,
+            own_from: settings.own_from,
             merchants,
             clock: Clock::new(settings.speed),
             poster: Poster::new(ca.cert_pem())?,
@@ -126,11 +129,28 @@ impl World {
         Some((n, self.merchants.get(n)?))
     }
 
-    /// Captures the request and takes the fault that waits for it.
-    pub(crate) fn arrive(&self, channel: Channel, operation: Operation, request: &Incoming) -> Option<Kind> {
+    /// Captures the request and takes the fault that waits for it. Who sent it is what it says of itself; its signature
+    /// is looked at later.
+    pub(crate) fn arrive(
+        &self,
+        channel: Channel,
+        operation: Operation,
+        sender: Option<usize>,
+        out_trade_no: Option<&str>,
+        request: &Incoming,
+    ) -> Option<Kind> {
+        let spared = sender.is_some_and(|number| number >= self.own_from);
+        let victim = Victim {
+            channel,
+            operation,
+            out_trade_no,
+            spared,
+        };
         self.with(|book| {
-            book.requests.add(channel, operation, request);
-            book.faults.take(channel, operation)
+            if !spared {
+                book.requests.add(channel, operation, request);
+            }
+            book.faults.take(&victim)
         })
     }
 

@@ -2,6 +2,8 @@
 //! each.
 
 pub mod command;
+mod endpoints;
+pub mod fates;
 pub mod http;
 pub mod merchant;
 pub mod officers;
@@ -11,14 +13,16 @@ pub mod planted;
 pub mod proofs;
 pub mod services;
 pub mod shop;
+pub mod signals;
+pub mod stories;
+mod watched;
 
 use crate::channels::{self, Settings};
 use anyhow::{Context, anyhow, ensure};
 use http::Client;
 use merchant::Merchant;
-use orders::Told;
 use place::{Options, Place};
-use serde_json::{Value, json};
+use serde_json::Value;
 use services::Services;
 use shop::Shop;
 use std::{
@@ -26,6 +30,23 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
+
+/// Which merchants are the demo's own, by their places in the list.
+pub struct Own {
+    /// Ordinary trade.
+    pub stories: [usize; 2],
+    /// Trade that must be flagged.
+    pub planted: usize,
+    /// Stopped by two officers.
+    pub stopped: usize,
+}
+
+impl Own {
+    /// Behind so many merchants of others; also how many there are then altogether.
+    pub fn after(others: usize) -> (Own, usize) {
+        (Own { stories: [others, others + 1], planted: others + 2, stopped: others + 3 }, others + 4)
+    }
+}
 
 /// A running demo.
 pub struct Demo {
@@ -46,7 +67,8 @@ impl Demo {
     /// Starts everything and writes `endpoints.json`.
     pub async fn start(dir: &Path, options: &Options, split: bool) -> anyhow::Result<Demo> {
         let place = Place::make(dir, options)?;
-        let settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
+        let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
+        settings.own_from = place.merchants.len().saturating_sub(options.own);
         let channels = channels::start(settings).await?;
         place.configure(channels.wechat, channels.alipay, options)?;
         let shop = Shop::start(&place.dir, place.ports.shop).await?;
@@ -94,6 +116,12 @@ impl Demo {
         Merchant::open(&self.place.dir, &self.ca, merchant, local(self.place.ports.api))
     }
 
+    /// The client of a merchant by its `mchid`.
+    pub fn merchant_named(&self, mchid: &str) -> anyhow::Result<Merchant> {
+        let number = self.place.merchants.iter().position(|m| m.id == mchid);
+        self.merchant(number.context("no such merchant")?)
+    }
+
     /// Waits until the proxy takes orders.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let metrics = Client::clear(local(self.place.ports.metrics));
@@ -108,75 +136,8 @@ impl Demo {
         }
         Err(anyhow!("the proxy is not ready after 30 s: {last}"))
     }
-
-    fn write_endpoints(&self) -> anyhow::Result<()> {
-        let (ports, place) = (self.place.ports, &self.place);
-        let url = |port: u16| format!("https://127.0.0.1:{port}");
-        let merchants: Vec<Value> = place.merchants.iter().map(|m| {
-            let mut accounts = json!({ "wechat": m.accounts.wechat, "alipay": m.accounts.alipay });
-            under(&mut accounts, "channels");
-            json!({ "mchid": m.id, "scheme": m.scheme, "key_file": m.key_file, "serial": m.serial, "accounts": accounts })
-        }).collect();
-        let vkey = |file: &str| std::fs::read_to_string(place.dir.join(file)).map(|t| t.trim().to_owned());
-        let endpoints = json!({
-            "api": { "url": url(ports.api), "ca": "channels/ca.pem", "keys": [
-                { "serial": "GDED25519A1", "scheme": "GUANDAO-ED25519", "public_key_file": "merchants/GDED25519A1.pub.pem" },
-                { "serial": "GDRSA2048A1", "scheme": "GUANDAO-SHA256-RSA2048", "public_key_file": "merchants/GDRSA2048A1.pub.pem" },
-            ] },
-            "passthrough": { "wechat": { "url": url(ports.wechat), "host": "127.0.0.1" }, "alipay": { "url": format!("{}/gateway.do", url(ports.alipay)), "host": "127.0.0.1" } },
-            "notify": { "url": url(ports.notify) },
-            "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
-            "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
-            "sandbox": { "url": { "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url() }, "ca": "channels/ca.pem", "control": self.channels.control_url() },
-            "merchants": merchants,
-            "journals": {
-                "trades": { "dir": "data/trades", "origin": format!("{}/trades/0", place::NAME), "public_key": vkey("trades.vkey")? },
-                "cases": { "dir": "desk/data/cases", "origin": format!("{}/cases/0", place::NAME), "public_key": vkey("cases.vkey")? },
-            },
-            "acquirer": { "public_key": place.acquirer_vkey() },
-            "exports": { "dir": "exports", "public_key": vkey("export.vkey")? },
-            "pids": self.services.pids(),
-        });
-        let file = place.dir.join("endpoints.json");
-        // Written beside and renamed: whoever waits for the file never reads half of it.
-        std::fs::write(file.with_extension("new"), serde_json::to_string_pretty(&endpoints)?)?;
-        std::fs::rename(file.with_extension("new"), file)?;
-        Ok(())
-    }
-
-    /// Tells `count` rounds of stories over every channel.
-    pub async fn tell(&self, rounds: usize) -> anyhow::Result<Vec<Told>> {
-        let mut told = Vec::new();
-        for _ in 0..rounds {
-            for channel in ["wechat", "alipay"] {
-                for merchant in [self.merchant(0)?, self.merchant(3)?] {
-                    told.push(orders::scanned_and_refunded(self, &merchant, channel).await?);
-                    told.push(orders::in_the_wallet(self, &merchant, channel).await?);
-                    told.push(orders::closed(self, &merchant, channel).await?);
-                }
-                let merchant = self.merchant(0)?;
-                told.push(orders::timed_out_and_recovered(self, &merchant, channel).await?);
-                told.push(orders::without_notice(self, &merchant, channel).await?);
-                told.push(orders::held_and_released(self, &merchant, channel).await?);
-            }
-            told.push(orders::another_way(self, &self.merchant(0)?).await?);
-        }
-        Ok(told)
-    }
 }
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// File names of the channels' material are relative to its own folder; here to the demo's.
-fn under(value: &mut Value, folder: &str) {
-    match value {
-        Value::Object(map) => map.iter_mut().for_each(|(name, value)| match value {
-            Value::String(text) if name.ends_with("_file") => *text = format!("{folder}/{text}"),
-            other => under(other, folder),
-        }),
-        Value::Array(list) => list.iter_mut().for_each(|v| under(v, folder)),
-        _ => {}
-    }
 }

@@ -1,6 +1,6 @@
 //! Two officers at the desk, by its JSON face.
 
-use super::{Demo, http::Client, local, place::{ACQUIRER, PASSWORD}};
+use super::{Demo, http::{Answer, Client}, local, place::{ACQUIRER, PASSWORD}};
 use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -26,11 +26,15 @@ impl Officer {
 
     /// Asks the desk.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let bytes = body.map(Value::to_string).unwrap_or_default();
-        let headers = [("cookie", self.cookie.as_str()), ("x-csrf-token", self.csrf.as_str()), ("content-type", "application/json")];
-        let answer = self.client.send(method, path, &headers, bytes.as_bytes()).await?;
+        let answer = self.send(method, path, body).await?;
         ensure!(answer.status < 300, "{method} {path} answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         Ok(answer.json())
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+        let bytes = body.map(Value::to_string).unwrap_or_default();
+        let headers = [("cookie", self.cookie.as_str()), ("x-csrf-token", self.csrf.as_str()), ("content-type", "application/json")];
+        self.client.send(method, path, &headers, bytes.as_bytes()).await
     }
 
     /// Flags as the desk lists them.
@@ -40,11 +44,23 @@ impl Officer {
         list.as_array().cloned().context("a list of flags")
     }
 
-    /// Waits until every rule has been flagged.
-    pub async fn until_flagged(&self, rules: &[&str]) -> anyhow::Result<Vec<Value>> {
+    /// Asks the desk for a decision; `false` if somebody else was first (409).
+    pub async fn decide(&self, path: &str, body: &Value) -> anyhow::Result<bool> {
+        let answer = self.send("POST", path, Some(body)).await?;
+        ensure!(answer.status < 300 || answer.status == 409, "POST {path} answered {}: {}", answer.status, answer.json());
+        Ok(answer.status < 300)
+    }
+
+    /// Flags of one merchant.
+    async fn flags_of(&self, merchant: &str) -> anyhow::Result<Vec<Value>> {
+        Ok(self.flags().await?.into_iter().filter(|f| f["merchant"] == merchant).collect())
+    }
+
+    /// Waits until every rule has been flagged at this merchant; yields its flags.
+    pub async fn until_flagged(&self, merchant: &str, rules: &[&str]) -> anyhow::Result<Vec<Value>> {
         let mut missing = BTreeSet::new();
         for _ in 0..200 {
-            let flags = self.flags().await?;
+            let flags = self.flags_of(merchant).await?;
             let raised: BTreeSet<&str> = flags.iter().filter_map(|f| f["rule"].as_str()).collect();
             missing = rules.iter().filter(|r| !raised.contains(*r)).map(|r| (*r).to_owned()).collect();
             if missing.is_empty() {
@@ -56,26 +72,33 @@ impl Officer {
     }
 }
 
-/// Confirms every open flag by two officers.
-pub async fn confirm_all(a: &Officer, b: &Officer) -> anyhow::Result<usize> {
+/// Confirms every open flag of a merchant by two officers; how many the two decided. What somebody else decided first
+/// stays decided.
+pub async fn confirm_all(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<usize> {
     let mut confirmed = 0;
-    for flag in a.flags().await? {
+    for flag in a.flags_of(merchant).await? {
         let (Some(acquirer), Some(number)) = (flag["acquirer"].as_str(), flag["flag"].as_u64()) else { continue };
         let path = format!("/api/flags/{acquirer}/{number}");
-        a.ask("POST", &format!("{path}/propose"), Some(&json!({ "disposition": "confirm", "reason": "planted by the demo" }))).await?;
-        b.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await?;
-        confirmed += 1;
+        let confirm = json!({ "disposition": "confirm", "reason": "planted by the demo" });
+        let decided = a.decide(&format!("{path}/propose"), &confirm).await? && b.decide(&format!("{path}/agree"), &json!({})).await?;
+        confirmed += usize::from(decided);
     }
     Ok(confirmed)
 }
 
-/// Stops a merchant by two officers; returns when the second has agreed.
-pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<()> {
+/// Stops a merchant by two officers; yields the measure's number when the second has agreed.
+pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<String> {
     let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as i64 + 3_600_000;
     let proposed = a.ask("POST", "/api/measures", Some(&json!({ "subject": { "merchant": merchant }, "until": until, "reason": "demo" }))).await?;
     let id = proposed["id"].as_str().context("a measure's id")?.to_owned();
-    b.ask("POST", &format!("/api/measures/{id}/agree"), Some(&json!({}))).await?;
-    Ok(())
+    b.decide(&format!("/api/measures/{id}/agree"), &json!({})).await?;
+    Ok(id)
+}
+
+/// Lifts a measure by two officers.
+pub async fn lift(a: &Officer, b: &Officer, measure: &str) -> anyhow::Result<()> {
+    a.decide(&format!("/api/measures/{measure}/lift"), &json!({ "reason": "the demo has shown it" })).await?;
+    b.decide(&format!("/api/measures/{measure}/agree"), &json!({})).await.map(drop)
 }
 
 impl Demo {
@@ -84,7 +107,9 @@ impl Demo {
         let output = std::process::Command::new(super::services::binary("guandao-desk")?)
             .args(["export", "--config", &self.place.dir.join("desk/desk.toml").display().to_string(), "--acquirer", ACQUIRER])
             .output()?;
-        ensure!(output.status.success(), "guandao-desk export: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        // Somebody else may have made the package that holds the latest decisions.
+        ensure!(output.status.success() || said.contains("nothing new"), "guandao-desk export: {said}");
         let mut packages: Vec<PathBuf> = std::fs::read_dir(self.place.dir.join("exports"))?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
         packages.sort();
         packages.pop().context("no package was made")

@@ -10,6 +10,10 @@ use std::time::Duration;
 pub struct Told {
     /// What was tried.
     pub what: String,
+    /// Whose order: `mchid`.
+    pub merchant: String,
+    /// Was a payer's id sent with the order, so that something must have been sealed?
+    pub payer_sent: bool,
     /// Number of the payment.
     pub id: String,
     /// Its last state.
@@ -18,12 +22,8 @@ pub struct Told {
     pub index: u64,
 }
 
-fn number(demo: &Demo) -> String {
-    demo.next_number()
-}
-
 async fn create(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, amount: u64, more: Value) -> anyhow::Result<Value> {
-    let mut body = json!({ "order_no": number(demo), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "奶茶 Milk tea" });
+    let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "奶茶 Milk tea" });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
         body.extend(more.clone());
     }
@@ -54,8 +54,9 @@ async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, am
     merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await
 }
 
-fn told(what: &str, order: &Value) -> anyhow::Result<Told> {
-    Ok(Told { what: what.into(), id: id(order)?, state: order["state"].as_str().unwrap_or_default().into(), index: order["journal_index"].as_u64().unwrap_or_default() })
+fn told(merchant: &Merchant, what: &str, order: &Value) -> anyhow::Result<Told> {
+    let (merchant, payer_sent) = (merchant.id().to_owned(), order["pay_way"] == "jsapi");
+    Ok(Told { what: what.into(), merchant, payer_sent, id: id(order)?, state: order["state"].as_str().unwrap_or_default().into(), index: order["journal_index"].as_u64().unwrap_or_default() })
 }
 
 fn jsapi_payer(channel: &str, demo: &Demo) -> Value {
@@ -84,7 +85,7 @@ pub async fn scanned_and_refunded(demo: &Demo, merchant: &Merchant, channel: &st
         merchant.until(&id, "refund", |o| o["state"] == state).await?;
     }
     let order = merchant.until(&id, "refund", |o| o["state"] == "refunded").await?;
-    told(&format!("{channel} {pay_way}: paid, refunded in two parts"), &order)
+    told(merchant, &format!("{channel} {pay_way}: paid, refunded in two parts"), &order)
 }
 
 /// In the wallet; the merchant gets call-up parameters, and is told who paid.
@@ -97,7 +98,7 @@ pub async fn in_the_wallet(demo: &Demo, merchant: &Merchant, channel: &str) -> a
     for _ in 0..100 {
         if let Some(event) = demo.shop().told(merchant.id(), &id).into_iter().find(|e| e["type"] == "payment.paid") {
             ensure!(event["payment"]["state"] == "paid" && event["seq"].as_u64().is_some(), "odd notification {event}");
-            return told(&format!("{channel} jsapi: paid, merchant told"), &order);
+            return told(merchant, &format!("{channel} jsapi: paid, merchant told"), &order);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -110,20 +111,22 @@ pub async fn closed(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::
     let order = create(demo, merchant, channel, pay_way, 300, json!({})).await?;
     let answer = merchant.ask("POST", &format!("/v1/payments/{}/close", id(&order)?), Some(&json!({}))).await?;
     ensure!(answer.status == 200 && answer.json()["state"] == "closed", "close answered {}: {}", answer.status, answer.json());
-    told(&format!("{channel} {pay_way}: closed"), &answer.json())
+    told(merchant, &format!("{channel} {pay_way}: closed"), &answer.json())
 }
 
 /// The channel acted and never answered: unknown, then found by the sweep, then paid.
 pub async fn timed_out_and_recovered(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let pay_way = if channel == "wechat" { "native" } else { "qr" };
-    demo.control("/control/fault", &json!({ "channel": channel, "operation": "create", "kind": "timeout_after", "count": 1 })).await?;
-    let order = create(demo, merchant, channel, pay_way, 450, json!({})).await?;
+    // Bound to the order's number: others may be placing orders at the same time.
+    let no = demo.next_number();
+    demo.control("/control/fault", &json!({ "channel": channel, "operation": "create", "kind": "timeout_after", "out_trade_no": no })).await?;
+    let order = create(demo, merchant, channel, pay_way, 450, json!({ "order_no": no })).await?;
     ensure!(order["http_status"] == 202 && order["state"] == "unknown", "a time-out is unknown, not {order}");
     let id = id(&order)?;
     let placed = merchant.until(&id, "recovery", |o| o["state"] == "awaiting_payment").await?;
     pay(demo, &placed, "paid", json!({})).await?;
     let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    told(&format!("{channel} {pay_way}: timed out, recovered, paid"), &order)
+    told(merchant, &format!("{channel} {pay_way}: timed out, recovered, paid"), &order)
 }
 
 /// The notice never comes: the sweep's query finds the payment.
@@ -133,7 +136,7 @@ pub async fn without_notice(demo: &Demo, merchant: &Merchant, channel: &str) -> 
     pay(demo, &order, "paid", json!({ "notify": false })).await?;
     let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
     ensure!(order["paid"]["proof"] == "query", "found by {}", order["paid"]["proof"]);
-    told(&format!("{channel} {pay_way}: paid without a notice, found by query"), &order)
+    told(merchant, &format!("{channel} {pay_way}: paid without a notice, found by query"), &order)
 }
 
 /// Held until the merchant releases it.
@@ -146,12 +149,12 @@ pub async fn held_and_released(demo: &Demo, merchant: &Merchant, channel: &str) 
     let released = merchant.ask("POST", &format!("{path}/h1/release"), Some(&json!({}))).await?;
     ensure!(released.status < 300, "release answered {}: {}", released.status, released.json());
     let order = merchant.until(&id, "refund", |o| o["state"] == "refunded").await?;
-    told(&format!("{channel}: refund held, released"), &order)
+    told(merchant, &format!("{channel}: refund held, released"), &order)
 }
 
 /// The same order by another wallet: the first attempt is closed at its channel first.
 pub async fn another_way(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
-    let no = number(demo);
+    let no = demo.next_number();
     let body = |channel: &str, way: &str| json!({ "order_no": no, "channel": channel, "pay_way": way, "amount": 520, "description": "茶" });
     let first = merchant.ask("POST", "/v1/payments", Some(&body("wechat", "native"))).await?;
     ensure!(first.status == 201, "first attempt answered {}", first.json());
@@ -161,5 +164,5 @@ pub async fn another_way(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Tol
     pay(demo, &order, "paid", json!({})).await?;
     let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
     ensure!(order["channel"] == "alipay", "paid by {}", order["channel"]);
-    told("wechat, then alipay: one order, one payment", &order)
+    told(merchant, "wechat, then alipay: one order, one payment", &order)
 }

@@ -46,6 +46,8 @@ pub struct Place {
     pub material: Material,
     /// Merchants.
     pub merchants: Vec<DemoMerchant>,
+    /// How many of them, from the end, are the demo's own.
+    pub own: usize,
     /// Ports of our own listeners.
     pub ports: Ports,
     /// Who signs registries.
@@ -88,6 +90,8 @@ fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
 pub struct Options {
     /// Merchants.
     pub merchants: usize,
+    /// How many of them, from the end, are the demo's own: not published, and spared by faults that others set.
+    pub own: usize,
     /// Seconds of a vault bucket and of the deadline.
     pub vault: (u64, u64),
     /// Is there a desk?
@@ -100,7 +104,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { merchants: 4, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500 }
+        Options { merchants: 4, own: 0, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500 }
     }
 }
 
@@ -119,7 +123,7 @@ impl Place {
         tls(&dir, &ca, &material)?;
         let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
         let merchants = merchants(&dir, &material)?;
-        let place = Place { dir, material, merchants, ports, authority, acquirer };
+        let place = Place { dir, material, merchants, own: options.own, ports, authority, acquirer };
         place.keys()?;
         Ok(place)
     }

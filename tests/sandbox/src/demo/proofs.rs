@@ -1,6 +1,6 @@
 //! What the demo proves of its own orders, with the verifier that shares no code with the writer.
 
-use super::{Demo, orders::Told, services::binary};
+use super::{Demo, merchant::Merchant, services::binary};
 use anyhow::{anyhow, ensure};
 use std::{path::Path, process::Command};
 
@@ -16,13 +16,13 @@ fn text(path: &Path) -> String {
 }
 
 impl Demo {
-    /// A receipt for the order's latest entry, verified offline.
-    pub async fn prove_receipt(&self, merchant: usize, told: &Told) -> anyhow::Result<()> {
-        let answer = self.merchant(merchant)?.ask("GET", &format!("/v1/payments/{}/receipt", told.id), None).await?;
+    /// A receipt for one of the order's entries, verified offline.
+    pub async fn prove_receipt(&self, merchant: &Merchant, payment: &str, index: u64) -> anyhow::Result<()> {
+        let answer = merchant.ask("GET", &format!("/v1/payments/{payment}/receipt?index={index}"), None).await?;
         ensure!(answer.status == 200, "the receipt answered {}", answer.status);
         let dir = self.place.dir.join("receipts");
         std::fs::create_dir_all(&dir)?;
-        let file = dir.join(format!("{}.txt", told.id));
+        let file = dir.join(format!("{payment}.txt"));
         std::fs::write(&file, &answer.body)?;
         verify(&["receipt", &text(&file), "--key", &text(&self.place.dir.join("trades.vkey"))]).map(drop)
     }

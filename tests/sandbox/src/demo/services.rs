@@ -1,5 +1,5 @@
-//! Proxy and desk: the desk in a process of its own (no page can show what it cannot open), the proxy in this one or in
-//! its own.
+//! Proxy and desk, each in a process of its own (no page can show what it cannot open); for tests that look inside, the
+//! proxy may run in this one.
 
 use super::place::{Options, Place};
 use anyhow::{Context, anyhow};
@@ -11,7 +11,6 @@ use tokio::{process::{Child, Command}, sync::Mutex};
 pub struct Services {
     inside: Mutex<Option<Inside>>,
     outside: Mutex<Outside>,
-    split: bool,
 }
 
 struct Inside {
@@ -27,7 +26,7 @@ struct Outside {
 impl Services {
     /// Starts them.
     pub async fn start(place: &Place, options: &Options, split: bool) -> anyhow::Result<Services> {
-        let services = Services { inside: Mutex::default(), outside: Mutex::default(), split };
+        let services = Services { inside: Mutex::default(), outside: Mutex::default() };
         if split {
             let mut outside = services.outside.lock().await;
             outside.proxy = Some(spawn("guandao", &place.dir, &place.dir.join("guandao.toml"), &[])?);
@@ -100,10 +99,6 @@ impl Services {
         Ok(())
     }
 
-    /// Each in its own process?
-    pub fn is_split(&self) -> bool {
-        self.split
-    }
 }
 
 async fn terminate(child: &mut Child) -> anyhow::Result<()> {
@@ -127,7 +122,24 @@ fn spawn(name: &str, dir: &Path, config: &Path, env: &[(&str, &str)]) -> anyhow:
     let mut command = Command::new(binary(name)?);
     command.arg("run").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
     command.envs(env.iter().copied());
+    die_with_us(&mut command);
     Ok(command.spawn()?)
+}
+
+/// A demo that is killed outright leaves no orphans: the system ends its children, in good order.
+#[allow(unsafe_code, reason = "between fork and exec only; prctl has no safe form")]
+fn die_with_us(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: prctl and getppid are async-signal-safe and touch no memory of ours.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            // Too late to be told: the parent went before we asked.
+            if u32::try_from(libc::getppid()) != Ok(parent) { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(()) }
+        });
+    }
 }
 
 fn list<P: std::fmt::Display>(all: &[P]) -> String {

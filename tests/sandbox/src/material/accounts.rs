@@ -6,6 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -35,6 +36,8 @@ pub struct WechatAccount {
     pub cert_file: String,
     /// APIv3 key, 32 ASCII characters.
     pub apiv3_key: String,
+    /// APIv2 key, 32 ASCII characters.
+    pub apiv2_key: String,
     /// Serial of WeChat's platform certificate, 40 hex digits.
     pub platform_serial: String,
     /// WeChat's platform certificate.
@@ -62,6 +65,8 @@ pub struct AlipayAccount {
     pub alipay_cert_file: String,
     /// alipayRootCert.crt.
     pub root_cert_file: String,
+    /// Key for the encryption of contents (接口内容加密): base64 of 16 octets, for AES-128-CBC.
+    pub aes_key: String,
 }
 
 /// The channels' private keys towards one merchant.
@@ -127,6 +132,7 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
         cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,
         apiv3_key: letters::<32>()?,
+        apiv2_key: letters::<32>()?,
         platform_serial,
         platform_cert_file: place.put("wechat/platform_cert.pem", &platform_cert)?,
         public_key_id: format!("PUB_KEY_ID_0{}", digits(31)?),
@@ -160,6 +166,7 @@ fn alipay(place: &Place<'_>, number: usize) -> Result<(AlipayAccount, String), M
         alipay_public_key_file: place.put("alipay/alipay_public_key.pem", &alipay_key.public_key_pem())?,
         app_cert_file: place.put("alipay/appCertPublicKey.crt", &app_cert)?,
         alipay_cert_file: place.put("alipay/alipayCertPublicKey_RSA2.crt", &alipay_cert)?,
+        aes_key: STANDARD.encode(random::<16>()?),
         root_cert_file: place.put("alipay/alipayRootCert.crt", &root_file(&root)?)?,
     };
     Ok((

@@ -33,7 +33,16 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         .as_ref()
         .map(|p| p.get("method").to_owned())
         .unwrap_or_default();
-    let fault = world.arrive(Channel::Alipay, operation(&method), request);
+    let named = params.as_ref().ok().map(|p| p.get("app_id"));
+    let sender = named.and_then(|app_id| world.merchant_by_app(app_id));
+    let number = params.as_ref().ok().and_then(out_trade_no);
+    let fault = world.arrive(
+        Channel::Alipay,
+        operation(&method),
+        sender.map(|(number, _)| number),
+        number.as_deref(),
+        request,
+    );
     if request.path != "/gateway.do" {
         return Reply::Now(plain(http::StatusCode::NOT_FOUND, "not found"));
     }
@@ -56,6 +65,12 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         Some(Kind::Slow) => Reply::After(world.slow, answer),
         _ => Reply::Now(answer),
     }
+}
+
+/// The order's number as the request tells it.
+fn out_trade_no(params: &Params) -> Option<String> {
+    let biz: Value = serde_json::from_str(params.get("biz_content")).ok()?;
+    biz["out_trade_no"].as_str().map(str::to_owned)
 }
 
 fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::server::Answer {

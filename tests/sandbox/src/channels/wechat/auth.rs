@@ -39,6 +39,11 @@ pub(super) fn check<'a>(world: &'a World, request: &Incoming) -> Result<(usize, 
     Ok((number, merchant))
 }
 
+/// The merchant whom the request names, before anything is verified.
+pub(super) fn named(request: &Incoming) -> Option<&str> {
+    parse(request.header("authorization"))?.get("mchid").copied()
+}
+
 fn message(request: &Incoming, timestamp: &str, nonce: &str) -> Vec<u8> {
     let mut message =
         format!("{}\n{}\n{timestamp}\n{nonce}\n", request.method, request.target()).into_bytes();

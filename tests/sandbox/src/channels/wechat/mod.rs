@@ -42,7 +42,15 @@ enum Route<'a> {
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let route = route(&request.method, &request.path);
-    let fault = world.arrive(Channel::Wechat, route.operation(), request);
+    let sender = auth::named(request).and_then(|mchid| world.merchant_by_mchid(mchid));
+    let number = route.out_trade_no(request);
+    let fault = world.arrive(
+        Channel::Wechat,
+        route.operation(),
+        sender.map(|(number, _)| number),
+        number.as_deref(),
+        request,
+    );
     if fault == Some(Kind::TimeoutBefore) {
         return Reply::Never;
     }
@@ -121,6 +129,18 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
 }
 
 impl Route<'_> {
+    /// The order's number as the request tells it. A refund query tells the refund's only.
+    fn out_trade_no(&self, request: &Incoming) -> Option<String> {
+        match self {
+            Route::QueryOut(number) | Route::Close(number) => Some((*number).to_owned()),
+            Route::Native | Route::Jsapi | Route::Refund => {
+                let body: Value = serde_json::from_slice(&request.body).ok()?;
+                body["out_trade_no"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
     fn operation(&self) -> Operation {
         match self {
             Route::Native | Route::Jsapi => Operation::Create,

@@ -1,0 +1,97 @@
+//! Shapes of bodies.
+
+use super::reference;
+use crate::fault::Code;
+use serde_json::{Value, json};
+
+pub(super) fn schemas() -> Value {
+    let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
+    let codes: Vec<Value> = Code::ALL.iter().map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant })).collect();
+    json!({
+        "NewPayment": {
+            "type": "object", "additionalProperties": false,
+            "required": ["order_no", "channel", "pay_way", "amount", "description"],
+            "properties": {
+                "order_no": order_no(),
+                "channel": { "enum": ["wechat", "alipay"] },
+                "pay_way": { "enum": ["native", "jsapi", "qr"], "description": "wechat: native, jsapi; alipay: qr, jsapi" },
+                "amount": fen, "currency": { "const": "CNY" },
+                "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
+                "account": text(32), "payee": text(32), "attach": text(128),
+                "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
+                "client_ip": text(45), "device_id": text(32), "detail": text(6000),
+                "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
+                "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: A, B, C" } } },
+                "terminal": text(50),
+            },
+        },
+        "NewRefund": {
+            "type": "object", "additionalProperties": false, "required": ["refund_no", "amount"],
+            "properties": { "refund_no": refund_no(), "amount": fen, "reason": text(80), "hold": { "type": "boolean" } },
+        },
+        "Payment": { "type": "object", "required": ["id", "order_no", "state", "channel", "pay_way", "amount", "journal_index"], "properties": {
+            "id": { "type": "string" }, "order_no": { "type": "string" },
+            "state": { "enum": ["unknown", "awaiting_payment", "paid", "partly_refunded", "refunded", "closed", "not_placed", "unresolved"] },
+            "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
+            "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
+            "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "trade_no": { "type": "string" },
+            "call_up": { "type": "object", "description": "Parameters for the wallet's page, signed anew each time" },
+            "paid": { "type": "object", "required": ["amount", "trade_no", "paid_at", "proof"], "properties": {
+                "amount": { "type": "integer" }, "trade_no": { "type": "string" }, "paid_at": { "type": "string", "format": "date-time" },
+                "bank_type": { "type": ["string", "null"] }, "proof": { "enum": ["answer", "query", "notice"] },
+            } }, "refunded": { "type": "integer" }, "refunds": { "type": "array", "items": reference("Refund") }, "payer": { "type": "object", "description": "With expand=payer, and in payment.paid while the sealed id lives" },
+        } },
+        "Refund": { "type": "object", "required": ["refund_no", "amount", "state"], "properties": {
+            "refund_no": { "type": "string" }, "number": { "type": "string" }, "amount": { "type": "integer" },
+            "state": { "enum": ["held", "unknown", "processing", "succeeded", "failed", "abnormal", "cancelled"] },
+            "cause": { "enum": ["merchant", "surplus"] }, "created_at": { "type": "string" }, "trade_no": { "type": "string" }, "refunded_at": { "type": "string" },
+            "channel_code": { "type": "string" }, "payment_id": { "type": "string" }, "order_no": { "type": "string" },
+        } },
+        "Purge": { "type": "object", "required": ["payment_id", "grade", "seals"], "properties": {
+            "payment_id": { "type": "string" }, "grade": { "type": "string" },
+            "seals": { "type": "array", "items": { "type": "object", "required": ["sealed_index", "bucket", "records", "state"], "properties": {
+                "sealed_index": { "type": "integer" }, "bucket": { "type": "integer" }, "records": { "type": "integer" },
+                "state": { "enum": ["alive", "destroyed", "lost_at_a_crash"] }, "destroyed_index": { "type": "integer" },
+                "destroyed_at": { "type": "string", "format": "date-time" }, "deadline": { "type": "string", "format": "date-time" },
+                "openings_of_the_bucket": { "type": "object", "additionalProperties": { "type": "integer" } },
+            } } },
+        } },
+        "Notification": notification(&["payment", "journal_index"], json!({ "payment": reference("Payment"), "journal_index": { "type": "integer" } })),
+        "Notifications": { "type": "object", "required": ["notifications"], "properties": { "notifications": { "type": "array", "items":
+            notification(&["pending", "journal_index"], json!({ "pending": { "type": "boolean" }, "journal_index": { "type": "integer" } })),
+        } } },
+        "Resent": { "type": "object", "required": ["seq", "id", "acknowledged"], "properties": {
+            "seq": { "type": "integer" }, "id": { "type": "string" }, "acknowledged": { "type": "boolean" },
+        } },
+        "Problem": { "type": "object", "required": ["type", "title", "status", "code", "detail"], "properties": {
+            "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
+            "code": { "enum": Code::ALL.iter().map(|c| c.row().code).collect::<Vec<_>>() },
+            "detail": { "type": "string" }, "request_id": { "type": "string" }, "channel_code": { "type": "string" },
+        }, "x-codes": codes },
+    })
+}
+
+/// A merchant's order number.
+pub(super) fn order_no() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*]{1,64}$" })
+}
+
+/// A merchant's refund number.
+pub(super) fn refund_no() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*@]{1,64}$" })
+}
+
+/// A notification's head and further fields.
+fn notification(required: &[&str], further: Value) -> Value {
+    let mut properties = json!({
+        "id": { "type": "string", "description": "The same at every repeat" }, "seq": { "type": "integer" },
+        "type": { "enum": ["payment.paid", "payment.closed", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
+        "created_at": { "type": "string", "format": "date-time" }, "refund_no": refund_no(),
+    });
+    if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
+        properties.extend(further);
+    }
+    let required: Vec<&str> = ["id", "seq", "type", "created_at"].iter().chain(required).copied().collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}

@@ -1,0 +1,18 @@
+//! Both channels on one listener: the path decides, exactly as it is written.
+
+use super::server::{Incoming, Reply, plain};
+use super::world::World;
+use super::{alipay, wechat};
+use std::sync::Arc;
+
+/// Answers one request as the channel whose path it is.
+pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    match request.path.as_str() {
+        "/gateway.do" => alipay::handle(world, request),
+        path if path.starts_with("/v3/") => wechat::handle(world, request),
+        _ => Reply::Now(plain(
+            http::StatusCode::NOT_FOUND,
+            "WeChat Pay stands under /v3/, Alipay at /gateway.do",
+        )),
+    }
+}

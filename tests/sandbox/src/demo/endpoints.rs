@@ -1,0 +1,67 @@
+//! `endpoints.json`: what an integrator needs to know of a running demo. Paths are relative to the demo's directory.
+
+use super::{Demo, place};
+use serde_json::{Value, json};
+
+impl Demo {
+    pub(super) fn write_endpoints(&self) -> anyhow::Result<()> {
+        let file = self.place.dir.join("endpoints.json");
+        // Written beside and renamed: whoever waits for the file never reads half of it.
+        std::fs::write(file.with_extension("new"), serde_json::to_string_pretty(&self.endpoints()?)?)?;
+        std::fs::rename(file.with_extension("new"), file)?;
+        Ok(())
+    }
+
+    fn endpoints(&self) -> anyhow::Result<Value> {
+        let (ports, place) = (self.place.ports, &self.place);
+        let url = |port: u16| format!("https://127.0.0.1:{port}");
+        let vkey = |file: &str| std::fs::read_to_string(place.dir.join(file)).map(|t| t.trim().to_owned());
+        let (others, own) = place.merchants.split_at(place.merchants.len().saturating_sub(place.own));
+        Ok(json!({
+            "api": { "url": url(ports.api), "ca": "channels/ca.pem", "keys": [
+                { "serial": "GDED25519A1", "scheme": "GUANDAO-ED25519", "public_key_file": "merchants/GDED25519A1.pub.pem" },
+                { "serial": "GDRSA2048A1", "scheme": "GUANDAO-SHA256-RSA2048", "public_key_file": "merchants/GDRSA2048A1.pub.pem" },
+            ] },
+            "passthrough": {
+                "wechat": { "url": url(ports.wechat), "host": "127.0.0.1" },
+                "alipay": { "url": url(ports.alipay), "host": "127.0.0.1" },
+            },
+            "notify": { "url": url(ports.notify) },
+            // There are no pages for payers yet; where they will be is the API's own base.
+            "pages": { "url": url(ports.api) },
+            "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
+            "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
+            "sandbox": {
+                "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
+                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(),
+            },
+            "merchants": others.iter().map(published).collect::<Vec<_>>(),
+            "stories": { "merchants": own.iter().map(|m| &m.id).collect::<Vec<_>>() },
+            "journals": {
+                "trades": { "dir": "data/trades", "origin": format!("{}/trades/0", place::NAME), "public_key": vkey("trades.vkey")? },
+                "cases": { "dir": "desk/data/cases", "origin": format!("{}/cases/0", place::NAME), "public_key": vkey("cases.vkey")? },
+            },
+            "acquirer": { "public_key": place.acquirer_vkey() },
+            "exports": { "dir": "exports", "public_key": vkey("export.vkey")? },
+            "pids": self.services.pids(),
+        }))
+    }
+}
+
+fn published(merchant: &place::DemoMerchant) -> Value {
+    let mut accounts = json!({ "wechat": merchant.accounts.wechat, "alipay": merchant.accounts.alipay });
+    under(&mut accounts, "channels");
+    json!({ "mchid": merchant.id, "scheme": merchant.scheme, "key_file": merchant.key_file, "serial": merchant.serial, "accounts": accounts })
+}
+
+/// File names of the channels' material are relative to its own folder; here to the demo's.
+fn under(value: &mut Value, folder: &str) {
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name.ends_with("_file") => *text = format!("{folder}/{text}"),
+            other => under(other, folder),
+        }),
+        Value::Array(list) => list.iter_mut().for_each(|v| under(v, folder)),
+        _ => {}
+    }
+}

@@ -1,0 +1,91 @@
+//! Which stories are told, and how many at a time.
+
+use super::{Demo, orders::{self, Told}};
+use std::sync::Arc;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+/// So many orders are under way at once: most of a story is waiting for channels and sweeps.
+pub const AT_ONCE: usize = 12;
+
+/// One story.
+#[derive(Clone, Copy, Debug)]
+enum Story {
+    ScannedAndRefunded(&'static str),
+    InTheWallet(&'static str),
+    Closed(&'static str),
+    TimedOut(&'static str),
+    WithoutNotice(&'static str),
+    HeldAndReleased(&'static str),
+    AnotherWay,
+}
+
+const STORIES: [Story; 13] = [
+    Story::ScannedAndRefunded("wechat"),
+    Story::ScannedAndRefunded("alipay"),
+    Story::InTheWallet("wechat"),
+    Story::InTheWallet("alipay"),
+    Story::Closed("wechat"),
+    Story::Closed("alipay"),
+    Story::TimedOut("wechat"),
+    Story::TimedOut("alipay"),
+    Story::WithoutNotice("wechat"),
+    Story::WithoutNotice("alipay"),
+    Story::HeldAndReleased("wechat"),
+    Story::HeldAndReleased("alipay"),
+    Story::AnotherWay,
+];
+
+/// How many orders are told when so many are asked for: each story is told once at least.
+pub fn count(asked: usize) -> usize {
+    asked.max(STORIES.len())
+}
+
+impl Demo {
+    /// Tells stories, one order each, by these merchants in turn. What failed comes back in words.
+    pub async fn tell(self: &Arc<Self>, orders: usize, merchants: [usize; 2]) -> (Vec<Told>, Vec<String>) {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let mut under_way = JoinSet::new();
+        for (n, story) in STORIES.into_iter().cycle().take(count(orders)).enumerate() {
+            // The number of stories is odd, so each comes to both merchants.
+            let (demo, at_once, merchant) = (self.clone(), at_once.clone(), merchants[n % 2]);
+            under_way.spawn(async move {
+                let _turn = at_once.acquire_owned().await;
+                (n, demo.tell_one(story, merchant).await.map_err(|e| format!("{story:?} at m{}: {e:#}", 1001 + merchant)))
+            });
+        }
+        let (mut told, mut failed) = (Vec::new(), Vec::new());
+        while let Some(done) = under_way.join_next().await {
+            match done {
+                Ok((n, Ok(one))) => told.push((n, one)),
+                Ok((_, Err(why))) => failed.push(why),
+                Err(error) => failed.push(format!("a story broke off: {error}")),
+            }
+        }
+        told.sort_by_key(|(n, _)| *n);
+        (told.into_iter().map(|(_, one)| one).collect(), failed)
+    }
+
+    async fn tell_one(&self, story: Story, merchant: usize) -> anyhow::Result<Told> {
+        let by = self.merchant(merchant)?;
+        match story {
+            Story::ScannedAndRefunded(channel) => orders::scanned_and_refunded(self, &by, channel).await,
+            Story::InTheWallet(channel) => orders::in_the_wallet(self, &by, channel).await,
+            Story::Closed(channel) => orders::closed(self, &by, channel).await,
+            Story::TimedOut(channel) => orders::timed_out_and_recovered(self, &by, channel).await,
+            Story::WithoutNotice(channel) => orders::without_notice(self, &by, channel).await,
+            Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
+            Story::AnotherWay => orders::another_way(self, &by).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
+        assert_eq!([0, 1, 13, 14, 200].map(count), [13, 13, 13, 14, 200]);
+        assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
+    }
+}
