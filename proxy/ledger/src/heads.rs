@@ -7,7 +7,7 @@ use crate::{
 };
 use domain::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Numbers given out to one merchant.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub(crate) struct Heads {
     pub(crate) aliases: HashMap<Vec<u8>, PaymentId>,
     /// Latest observed cursor in the cases journal.
     pub(crate) cases: Option<(u64, Digest)>,
+    /// Token epochs on record; true while their end is not.
+    pub(crate) epochs: BTreeMap<u32, bool>,
 }
 
 /// Whom an entry is about.
@@ -84,6 +86,12 @@ impl Heads {
                 if let Some(order) = entry.order {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
+            }
+            (TradeEvent::EpochOpened { epoch, .. }, _) => {
+                self.epochs.insert(*epoch, true);
+            }
+            (TradeEvent::EpochDestroyed { epoch }, _) => {
+                self.epochs.insert(*epoch, false);
             }
             (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
             (TradeEvent::AttemptIntended { channel, account, number, order_no, .. }, _) if number.as_str() != order_no.as_str() => {

@@ -1,7 +1,7 @@
 //! Starting: snapshot, then the journal from there on, then sled's arrears. Live orders first.
 
 use crate::*;
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 use tracing::{info, warn};
 
 /// Why the ledger does not open.
@@ -27,6 +27,8 @@ pub struct Opening {
     pub changes: mpsc::UnboundedReceiver<Arc<Order>>,
     /// Size and root of the cases journal as last observed.
     pub cases: Option<(u64, Digest)>,
+    /// Token epochs that the journal knows; true while their end is not on record.
+    pub epochs: BTreeMap<u32, bool>,
 }
 
 impl Ledger {
@@ -45,7 +47,7 @@ impl Ledger {
         let restored = Restored::replay(&reader, snapshot, size, clock.now())?;
         let (changes, receiver) = mpsc::unbounded_channel();
         let (applied, from) = (index.applied(), restored.from);
-        let cases = restored.heads.cases;
+        let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -63,7 +65,7 @@ impl Ledger {
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);
-        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases })
+        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, epochs })
     }
 
     /// Stops housekeeping; the next start replays what sled lacks.

@@ -13,6 +13,7 @@ use domain::{Amount, Day, Digest, MerchantId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -20,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -29,6 +30,7 @@ pub(crate) struct Header {
     numbers: Vec<(MerchantId, Numbers)>,
     tells: Vec<Tell>,
     cases: Option<(u64, Digest)>,
+    epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
 }
 
@@ -46,12 +48,13 @@ impl Header {
             numbers: heads.numbers.iter().map(|(m, n)| (m.clone(), *n)).collect(),
             tells: heads.tells.all().cloned().collect(),
             cases: heads.cases,
+            epochs: heads.epochs.clone(),
             totals,
         }
     }
 
     pub(crate) fn into_heads(self) -> (Heads, Vec<(Day, Count, Amount)>) {
-        let mut heads = Heads { next: self.next, cases: self.cases, ..Heads::default() };
+        let mut heads = Heads { next: self.next, cases: self.cases, epochs: self.epochs, ..Heads::default() };
         heads.numbers = self.numbers.into_iter().collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         (heads, self.totals)
@@ -186,6 +189,22 @@ mod tests {
                 assert!(read(&path).is_none(), "{count} orders, {cut} octets cut");
             }
         }
+    }
+
+    #[test]
+    //= C37
+    fn token_epochs_are_followed_and_survive_in_the_header() {
+        let day = Day::from_number(20_454);
+        let opened = |epoch| TradeEvent::EpochOpened { epoch, from: day, grade: "C".into(), until: day };
+        let mut heads = Heads::default();
+        for (index, event) in [opened(1), opened(2), TradeEvent::EpochDestroyed { epoch: 1 }].into_iter().enumerate() {
+            let nobody = crate::heads::Of { merchant: None, order: None };
+            let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, Salt::from_bytes([0; 16]));
+            heads.follow(index as u64, &entry);
+        }
+        let text = serde_json::to_vec(&Header::of(&heads, Vec::new())).expect("plain data");
+        let (heads, _) = serde_json::from_slice::<Header>(&text).expect("the same").into_heads();
+        assert_eq!(heads.epochs, [(1, false), (2, true)].into());
     }
 
     #[test]
