@@ -16,7 +16,7 @@ const MOST: usize = 64 << 10;
 
 /// Lines that wait. Cheap to clone; the last clone writes what is left.
 #[derive(Clone)]
-pub struct Lines(Arc<Waiting>);
+pub(crate) struct Lines(Arc<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -26,7 +26,7 @@ struct Waiting {
 
 impl Lines {
     /// Starts the thread that writes; it ends with the last clone.
-    pub fn start() -> Lines {
+    pub(crate) fn start() -> Lines {
         let lines = Lines(Arc::default());
         let waiting = Arc::downgrade(&lines.0);
         let write = move || {
@@ -41,7 +41,7 @@ impl Lines {
     }
 
     /// Writes what waits.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.0.write(&mut self.0.octets.lock());
     }
 }
@@ -70,7 +70,7 @@ impl Drop for Waiting {
 }
 
 /// One line being written.
-pub struct Line {
+pub(crate) struct Line {
     lines: Lines,
     at_once: bool,
 }

@@ -161,7 +161,7 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     getrandom::fill(&mut boot).map_err(|e| anyhow!("no randomness: {e}"))?;
     let boot = Boot::from_bytes(boot);
     let keyring = config.data.join("keyring.json");
-    let (vault, epochs) = Vault::open(config.vault, clock.clone(), boot, opening.ledger.index().db(), &keyring)?;
+    let (vault, epochs) = Vault::open(config.vault, clock.clone(), boot, opening.ledger.index().db(), &keyring, &opening.epochs)?;
     let metrics = Metrics::new(&config.name, config.telemetry.otlp.as_deref())?;
     let app = App::new(Parts { config, clock, keys, registries: loaded.registries, registered: loaded.keys, ledger: opening.ledger, vault, metrics, boot });
     app.hold_for_start(epochs, matches!(opening.found, Found::Replaced(_) | Found::New).then_some(found.entries).filter(|n| *n > 0));
@@ -177,10 +177,19 @@ fn list(all: Vec<impl std::fmt::Display>) -> String {
 }
 
 async fn record_start(app: &App, settings: Digest) -> anyhow::Result<()> {
-    let mut events = vec![TradeEvent::ProcessStarted { boot: app.boot(), settings, version: env!("CARGO_PKG_VERSION").into() }];
+    let times = app.config().vault;
+    let mut events = vec![TradeEvent::ProcessStarted {
+        boot: app.boot(),
+        bucket_seconds: Some(times.bucket.as_secs()),
+        deadline_seconds: Some(times.deadline.as_secs()),
+        notify_seconds: Some(times.renew_at_most.as_secs()),
+        settings,
+        version: env!("CARGO_PKG_VERSION").into(),
+    }];
     events.extend(app.taken_at_start());
     events.extend(registries_loaded(app));
     app.ledger().note(None, events).await?;
+    app.vault().epochs_recorded();
     Ok(())
 }
 
@@ -266,10 +275,12 @@ async fn purge(app: App, mut stop: watch::Receiver<bool>) {
             Ok(epochs) => events.extend(epochs),
             Err(error) => tracing::error!(%error, "a token epoch could not be begun or ended"),
         }
-        if !events.is_empty()
-            && let Err(error) = app.ledger().note(None, events).await
-        {
-            tracing::error!(%error, "the end of keys could not be put on record");
+        if events.is_empty() {
+            continue;
+        }
+        match app.ledger().note(None, events).await {
+            Ok(_) => app.vault().epochs_recorded(),
+            Err(error) => tracing::error!(%error, "the end of keys could not be put on record"),
         }
     }
 }

@@ -7,12 +7,13 @@
 mod buyer;
 mod epochs;
 pub mod hygiene;
+mod keyring;
 mod locked;
 pub mod pattern;
 mod sealed;
 
 pub use buyer::{Buyer, PaidBuyer, Payer, PayerField, RefundBuyer, Text};
-pub use epochs::{GRADE, KeyringError, Lengths};
+pub use epochs::{GRADE, KeyringError, KnownEpochs, Lengths};
 pub use locked::LockError;
 pub use sealed::{Class, Context, Opened, Record, Sealed};
 
@@ -103,10 +104,18 @@ pub enum VaultError {
 }
 
 impl Vault {
-    /// Opens the vault; yields what has to be put on record. Blobs of earlier runs are noise and are removed.
-    pub fn open(settings: Settings, clock: Arc<dyn Clock>, boot: Boot, db: &sled::Db, keyring: &Path) -> Result<(Vault, Vec<TradeEvent>), VaultError> {
+    /// Opens the vault; yields what has to be put on record, `known` being the token epochs that are. Blobs of earlier
+    /// runs are noise and are removed.
+    pub fn open(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        boot: Boot,
+        db: &sled::Db,
+        keyring: &Path,
+        known: &KnownEpochs,
+    ) -> Result<(Vault, Vec<TradeEvent>), VaultError> {
         let locked = Locked::default();
-        let (epochs, events) = Epochs::open(keyring, settings.epochs, locked.clone(), clock.now().day())?;
+        let (epochs, events) = Epochs::open(keyring, settings.epochs, locked.clone(), clock.now().day(), known)?;
         let blobs = db.open_tree("sealed")?;
         blobs.clear()?;
         let inner = Inner { settings, clock, boot, locked, buckets: Mutex::default(), blobs, epochs };
@@ -299,9 +308,14 @@ impl Vault {
         self.0.buckets.lock().keys().min().map(|n| self.dies_at(*n))
     }
 
-    /// Begins and ends token epochs.
+    /// Begins and ends token epochs. What began gives tokens once [`Vault::epochs_recorded`] was called.
     pub fn roll_epochs(&self) -> Result<Vec<TradeEvent>, KeyringError> {
         self.0.epochs.roll(self.0.clock.now().day())
+    }
+
+    /// Says that the events of [`Vault::open`] or [`Vault::roll_epochs`] are on record.
+    pub fn epochs_recorded(&self) {
+        self.0.epochs.recorded();
     }
 
     /// Living bucket keys.

@@ -33,8 +33,13 @@ impl Place {
     }
 
     fn vault(&self, boot: u8) -> (Vault, Vec<TradeEvent>) {
-        let boot = Boot::from_bytes([boot; 16]);
-        Vault::open(Settings::default(), self.clock.clone(), boot, &self.db, &self.dir.path().join("keyring.json")).expect("opens")
+        self.vault_after(boot, &KnownEpochs::from([(1, true)]))
+    }
+
+    /// A run over a journal that knows these epochs.
+    fn vault_after(&self, boot: u8, known: &KnownEpochs) -> (Vault, Vec<TradeEvent>) {
+        let (boot, keyring) = (Boot::from_bytes([boot; 16]), self.dir.path().join("keyring.json"));
+        Vault::open(Settings::default(), self.clock.clone(), boot, &self.db, &keyring, known).expect("opens")
     }
 }
 
@@ -52,7 +57,7 @@ fn buyer() -> Buyer {
 //= C36
 fn opens_until_the_deadline_and_never_after() {
     let place = Place::new();
-    let (vault, _) = place.vault(1);
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let sealed = vault.seal(buyer(), &context(1));
     let opened = vault.open_for(&sealed, &context(1), Purpose::Forward).ok().expect("alive");
     assert_eq!(opened.payer.as_ref().map(|p| p.value.expose()), Some("oCANARYopenid"));
@@ -68,7 +73,7 @@ fn opens_until_the_deadline_and_never_after() {
 //= C33
 fn a_record_opens_only_where_it_belongs_and_unaltered() {
     let place = Place::new();
-    let (vault, _) = place.vault(1);
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let sealed = vault.seal(buyer(), &context(1));
     let refused = |sealed: &Sealed<Buyer>, at: &Context| vault.open_for(sealed, at, Purpose::Forward).err();
     assert_eq!(refused(&sealed, &context(2)), Some(OpenError::Forged));
@@ -83,7 +88,7 @@ fn a_record_opens_only_where_it_belongs_and_unaltered() {
 #[test]
 fn another_run_opens_nothing_and_holds_no_blob() {
     let place = Place::new();
-    let (vault, _) = place.vault(1);
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let sealed = vault.seal(buyer(), &context(1));
     vault.keep(&sealed, &context(1)).expect("kept");
     assert!(vault.kept::<Buyer>(&context(1)).is_some());
@@ -98,7 +103,7 @@ fn another_run_opens_nothing_and_holds_no_blob() {
 //= C39
 fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     let place = Place::new();
-    let (vault, _) = place.vault(1);
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let sealed = vault.seal(buyer(), &context(1));
     vault.keep(&sealed, &context(1)).expect("kept");
     place.clock.forward(90_000);
@@ -118,13 +123,16 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
 fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
     let place = Place::new();
     let payer = || Payer { field: PayerField::Openid, value: "o1".into() };
-    let (vault, events) = place.vault(1);
+    let (vault, events) = place.vault_after(1, &KnownEpochs::new());
     assert!(matches!(&events[..], [TradeEvent::EpochOpened { epoch: 1, .. }]));
+    vault.epochs_recorded();
     let first = vault.token(Channel::Wechat, &payer());
     assert_eq!(first, place.vault(2).0.token(Channel::Wechat, &payer()));
     assert_ne!(first, vault.token(Channel::Alipay, &payer()));
     place.clock.forward(90 * 86_400_000);
     assert!(matches!(&vault.roll_epochs().expect("rolls")[..], [TradeEvent::EpochOpened { epoch: 2, .. }]));
+    assert_eq!(vault.token(Channel::Wechat, &payer()), first, "no token precedes its epoch's beginning on record");
+    vault.epochs_recorded();
     let second = vault.token(Channel::Wechat, &payer());
     assert!(second.epoch == 2 && second.token != first.token);
     place.clock.forward(31 * 86_400_000);
@@ -135,11 +143,63 @@ fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
 fn an_older_keyring_does_not_open_under_a_new_root() {
     let place = Place::new();
     let file = place.dir.path().join("keyring.json");
-    let (vault, _) = place.vault(1);
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let stolen = std::fs::read(&file).expect("readable");
     place.clock.forward(90 * 86_400_000);
     vault.roll_epochs().expect("rolls");
     std::fs::write(&file, stolen).expect("writable");
-    let again = Vault::open(Settings::default(), place.clock.clone(), Boot::from_bytes([3; 16]), &place.db, &file);
+    let again = Vault::open(Settings::default(), place.clock.clone(), Boot::from_bytes([3; 16]), &place.db, &file, &KnownEpochs::new());
     assert!(matches!(again.err(), Some(VaultError::Keyring(KeyringError::Damaged(..)))));
+}
+
+/// Kinds and numbers of epoch events, `+` begun, `-` ended.
+fn told(events: &[TradeEvent]) -> String {
+    let one = |event: &TradeEvent| match event {
+        TradeEvent::EpochOpened { epoch, .. } => format!("+{epoch}"),
+        TradeEvent::EpochDestroyed { epoch } => format!("-{epoch}"),
+        other => other.name().to_owned(),
+    };
+    events.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+//= C37
+fn epochs_that_a_stop_kept_from_the_journal_are_put_on_record_at_the_next_start() {
+    let place = Place::new();
+    let (vault, events) = place.vault_after(1, &KnownEpochs::new());
+    assert_eq!(told(&events), "+1");
+    assert_eq!(told(&place.vault_after(2, &KnownEpochs::new()).1), "+1", "it never got there");
+    assert_eq!(told(&place.vault_after(3, &KnownEpochs::from([(1, true)])).1), "");
+    place.clock.forward(90 * 86_400_000);
+    assert_eq!(told(&vault.roll_epochs().expect("rolls")), "+2");
+    place.clock.forward(31 * 86_400_000);
+    assert_eq!(told(&vault.roll_epochs().expect("rolls")), "-1");
+    assert_eq!(told(&place.vault_after(4, &KnownEpochs::from([(1, true)])).1), "-1 +2", "neither got there");
+    assert_eq!(told(&place.vault_after(5, &KnownEpochs::from([(1, false), (2, true)])).1), "");
+}
+
+#[test]
+fn after_the_keyring_was_removed_numbers_go_on_above_the_journal() {
+    let place = Place::new();
+    place.vault_after(1, &KnownEpochs::new());
+    for file in ["keyring.json", "keyring.root"] {
+        std::fs::remove_file(place.dir.path().join(file)).expect("there");
+    }
+    let (vault, events) = place.vault_after(2, &KnownEpochs::from([(1, false), (2, true)]));
+    assert_eq!(told(&events), "-2 +3");
+    let payer = Payer { field: PayerField::Openid, value: "o1".into() };
+    assert_eq!(vault.token(Channel::Wechat, &payer).epoch, 3);
+}
+
+#[test]
+//= C37
+fn a_key_whose_end_is_on_record_links_no_more_even_from_a_copy_put_back() {
+    let place = Place::new();
+    place.vault_after(1, &KnownEpochs::new());
+    let (vault, events) = place.vault_after(2, &KnownEpochs::from([(1, false)]));
+    assert_eq!(told(&events), "+2");
+    let payer = Payer { field: PayerField::Openid, value: "o1".into() };
+    assert_eq!(vault.token(Channel::Wechat, &payer).epoch, 2);
+    drop(vault);
+    assert_eq!(told(&place.vault_after(3, &KnownEpochs::from([(2, true)])).1), "", "nor is it in the files");
 }

@@ -190,6 +190,15 @@ pub enum TradeEvent {
     ProcessStarted {
         /// This run.
         boot: Boot,
+        /// Length of a bucket of sealed data, in seconds. Absent, like the next two, in entries of earlier versions.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bucket_seconds: Option<u64>,
+        /// What is sealed is dead so many seconds later, at the latest.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        deadline_seconds: Option<u64>,
+        /// Longest time sealed data is renewed for a notification, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        notify_seconds: Option<u64>,
         /// SHA-256 of the accepted configuration file.
         settings: Digest,
         /// Program version.
@@ -562,7 +571,7 @@ pub enum CaseEvent {
         /// The payer's pseudonym, where the rule looks at one payer.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         payer: Option<PayerToken>,
-        /// `T01` … `T30`.
+        /// `T01` … `T30` (typologies), `O01` … (operational findings).
         rule: Arc<str>,
         /// What had to be reached.
         threshold: u64,

@@ -19,7 +19,14 @@ fn trade_events() -> Vec<TradeEvent> {
         until: at,
     };
     vec![
-        ProcessStarted { boot: Boot::from_bytes([1; 16]), settings: Digest::from_bytes([2; 32]), version: "0.1.0".into() },
+        ProcessStarted {
+            boot: Boot::from_bytes([1; 16]),
+            bucket_seconds: Some(60),
+            deadline_seconds: Some(120),
+            notify_seconds: Some(86_400),
+            settings: Digest::from_bytes([2; 32]),
+            version: "0.1.0".into(),
+        },
         RegistryLoaded { digest: Digest::from_bytes([2; 32]), kind: Registry::Acquirer, not_after: at, version: 4 },
         MeasureObserved { cases_index: 5, measure },
         Refused {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 //= C40
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// `T01` … `T28`.
+    /// `T01` … `T28`, `O01` … `O04`.
     pub rule: &'static str,
     /// Version of the rule.
     pub version: u32,

@@ -165,3 +165,38 @@ fn t28_counts_a_paid_order_once() {
     );
     assert_eq!(journal.only("T28").len(), 1);
 }
+
+#[test]
+fn t28_flags_a_payers_day_once_whichever_sign_shows_first() {
+    let known = Sale {
+        native: false,
+        ..by_b(4_000)
+    };
+    let mut journal = Journal::new();
+    journal.intend(known);
+    journal.refuse(
+        Operation::Create,
+        Clause::NOT_ACCEPTED,
+        Sale { yuan: 1_500, ..known },
+    );
+    journal.sell(by_b(3_000));
+    journal.sell(by_b(3_000));
+    assert_eq!(journal.only("T28").len(), 1);
+}
+
+#[test]
+//= C42
+fn t28_tells_each_acquirer_at_its_own_trade_and_names_its_own_only() {
+    let mut journal = Journal::new();
+    journal.merchants.clear();
+    let at = |merchant| Sale { merchant, ..by_b(3_000) };
+    let paid = ["m1", "m2", "m1", "m2"].map(|merchant| journal.sell(at(merchant)).1);
+    let told: Vec<_> = journal
+        .only("T28")
+        .into_iter()
+        .map(|f| (f.merchant.to_string(), f.trades))
+        .collect();
+    // Without registry facts each merchant stands for an acquirer of its own.
+    let expected = [("m2", vec![paid[1]]), ("m1", vec![paid[0], paid[2]])];
+    assert_eq!(told, expected.map(|(merchant, trades)| (merchant.to_owned(), trades)));
+}

@@ -12,6 +12,7 @@
 //! * The same situation is flagged once per window.
 
 mod finding;
+mod on_record;
 mod orders;
 mod parameters;
 mod rules;
@@ -36,6 +37,8 @@ mod day_rules_tests;
 mod journal;
 #[cfg(test)]
 mod limit_rules_tests;
+#[cfg(test)]
+mod on_record_tests;
 #[cfg(test)]
 mod refund_rules_tests;
 #[cfg(test)]

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Parameters {
+    /// What the journal itself records as out of order.
+    pub on_record: OnRecord,
     /// How many orders are remembered.
     pub orders: OrderParameters,
     /// Same amount repeated.
@@ -22,6 +24,20 @@ pub struct Parameters {
     pub t15d: T15d,
     /// Payee other than the merchant.
     pub t20: T20,
+}
+
+/// O01 to O04: entries of a merchant in a day.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OnRecord {
+    /// O04: verified notices for no order on record.
+    pub foreign_notices: u64,
+    /// O01: notices or answers with another amount, or another account.
+    pub mismatches: u64,
+    /// O03: texts of one pattern.
+    pub patterns: u64,
+    /// O02: orders that ended unresolved.
+    pub unresolved: u64,
 }
 
 /// Memory for relating refunds to their trades. An order forgotten is related to nothing; it never misleads.
@@ -104,6 +120,18 @@ pub struct T20 {
 
 const fn yuan(yuan: u64) -> Amount {
     Amount::from_fen(yuan * 100)
+}
+
+impl Default for OnRecord {
+    /// One notice for an unknown order may be a test of the merchant's; three in a day are not (D).
+    fn default() -> Self {
+        OnRecord {
+            foreign_notices: 3,
+            mismatches: 1,
+            patterns: 1,
+            unresolved: 1,
+        }
+    }
 }
 
 impl Default for OrderParameters {

@@ -1,7 +1,7 @@
 //! The rules by name, and what a flag says to an officer.
 
 use super::{
-    finding::Finding, t01_same_amount, t04_under_limit, t05_splitting, t15a_refund_beyond_trade,
+    finding::Finding, on_record, t01_same_amount, t04_under_limit, t05_splitting, t15a_refund_beyond_trade,
     t15d_pay_and_refund, t20_payee, t28_code_limit,
 };
 use domain::{Amount, CaseEvent, Instant};
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// A rule as people know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
-    /// `T01` … of compliance.md section 7.
+    /// `T01` … of compliance.md section 7, or `O01` … of our own.
     pub id: &'static str,
     /// Rises with every change of what it finds.
     pub version: u32,
@@ -26,7 +26,11 @@ pub struct Rule {
 
 /// Every rule of this watch, by id.
 pub fn rules() -> &'static [Rule] {
-    static RULES: [Rule; 7] = [
+    static RULES: [Rule; 11] = [
+        on_record::MISMATCH,
+        on_record::UNRESOLVED,
+        on_record::PATTERN,
+        on_record::FOREIGN,
         t01_same_amount::RULE,
         t04_under_limit::RULE,
         t05_splitting::RULE,
@@ -50,7 +54,7 @@ pub enum Lang {
 /// What is known of a flag, from a [`Finding`] or from the cases journal.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagFacts<'a> {
-    /// `T01` ….
+    /// `T01` …, `O01` ….
     pub rule: &'a str,
     /// How many entries it names.
     pub trades: usize,
@@ -143,6 +147,7 @@ pub(super) fn yuan(fen: u64) -> String {
 /// intent. For the desk only (R11).
 pub fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     match flag.rule {
+        "O01" | "O02" | "O03" | "O04" => on_record::words(flag, lang),
         "T01" => t01_same_amount::words(flag, lang),
         "T04" => t04_under_limit::words(flag, lang),
         "T05" => t05_splitting::words(flag, lang),

@@ -1,6 +1,6 @@
 //! Names, words and parameters.
 
-use super::{journal::*, *};
+use super::{journal::*, on_record_tests::out_of_order, *};
 use crate::clauses;
 use domain::*;
 
@@ -35,6 +35,11 @@ fn everything() -> Vec<Finding> {
         merchant: "m2",
         ..SALE
     });
+    let unresolved = journal.intend(SALE);
+    for event in out_of_order() {
+        let order = matches!(event, TradeEvent::AttemptUnresolved { .. }).then_some(unresolved);
+        journal.write("m1", order, event);
+    }
     journal.findings()
 }
 

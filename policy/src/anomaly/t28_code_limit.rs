@@ -3,7 +3,8 @@
 //! The limit counts per customer, so trades at all merchants add up, but a finding names only those of the
 //! merchant's own acquirer. Two signs: paid trades over the limit (possible where the payer is known only from
 //! the payment, as with native codes), and an order that was refused and would have gone over it. "Not above":
-//! broken only above equality.
+//! broken only above equality. It is one situation per acquirer and day, whichever sign shows first; each acquirer
+//! hears of it at its own next trade of that payer.
 
 use super::{
     finding::{Finding, Scope, Trade, whole},
@@ -12,10 +13,11 @@ use super::{
 };
 use crate::payer_day_ceiling;
 use domain::{Amount, CodeLevel, Day, Instant, MerchantId, PayerToken, PaymentId};
+use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule {
     id: "T28",
-    version: 1,
+    version: 2,
     name_zh: "超条码支付限额",
     name_en: "Code limit exceeded",
     why_zh: "同一付款人当日以同一风险防范等级条码支付的金额超过条码支付业务规范的限额(银发〔2017〕296号)。",
@@ -36,8 +38,8 @@ struct Part {
 #[derive(Clone, Debug, Default)]
 struct PayerDay {
     parts: Vec<Part>,
-    flagged_paid: bool,
-    flagged_refused: bool,
+    /// Who heard of it.
+    flagged: BTreeSet<Scope>,
 }
 
 /// Days of payers.
@@ -105,7 +107,7 @@ impl CodeLimit {
         let limit = payer_day_ceiling(level)?.fen();
         let day = self.put(trade.at.day(), (payer, level), part)?;
         let sum = day.sum(|part| part.paid);
-        if sum <= limit || std::mem::replace(&mut day.flagged_paid, sum > limit) {
+        if sum <= limit || !day.flagged.insert(trade.scope.clone()) {
             return None;
         }
         let trades = day.named(trade.scope, |part| part.paid);
@@ -121,7 +123,7 @@ impl CodeLimit {
         let limit = payer_day_ceiling(asked.level)?.fen();
         let day = self.0.entry(asked.at.day(), (asked.payer, asked.level))?;
         let sum = day.sum(|_| true).saturating_add(asked.amount.fen());
-        if sum <= limit || std::mem::replace(&mut day.flagged_refused, sum > limit) {
+        if sum <= limit || !day.flagged.insert(asked.scope.clone()) {
             return None;
         }
         let trades = day.named(asked.scope, |_| true).into_iter().chain([asked.index]);

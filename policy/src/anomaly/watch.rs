@@ -4,6 +4,7 @@ mod events;
 
 use super::{
     finding::{Finding, Scope},
+    on_record::Recorded,
     orders::Orders,
     parameters::Parameters,
     t01_same_amount::SameAmount,
@@ -33,6 +34,7 @@ pub struct Watch {
     pay_and_refund: PayAndRefund,
     payees: Payees,
     code_limit: CodeLimit,
+    recorded: Recorded,
 }
 
 /// What all rules need of one entry.
@@ -59,6 +61,7 @@ impl Watch {
             pay_and_refund: PayAndRefund::default(),
             payees: Payees::default(),
             code_limit: CodeLimit::default(),
+            recorded: Recorded::default(),
         }
     }
 
@@ -88,6 +91,15 @@ impl Watch {
             facts: merchant,
             scope: &scope,
         };
+        let recorded = self
+            .recorded
+            .observe(&self.parameters.on_record, id, (index, entry.at), &entry.event);
+        let mut findings = self.by_typology(seen, entry);
+        findings.extend(recorded);
+        findings
+    }
+
+    fn by_typology(&mut self, seen: Seen<'_>, entry: &TradeEntry) -> Vec<Finding> {
         match (&entry.event, entry.order) {
             (refused @ TradeEvent::Refused { .. }, _) => self.refused(seen, refused),
             (event, Some(order)) => self.of_order(seen, event, order, entry.prev.is_none()),
@@ -106,6 +118,7 @@ impl Watch {
             self.splitting.turn(today);
             self.refund_beyond_trade.turn(today);
             self.code_limit.turn(today);
+            self.recorded.turn(today);
             self.payees.turn(now, &self.parameters.t20);
             self.under_limit.forget(now, &self.parameters.t04);
             self.pay_and_refund.forget(now, &self.parameters.t15d);

@@ -30,6 +30,8 @@ pub(crate) struct Heads {
     pub(crate) cases: Option<(u64, Digest)>,
     /// Measures of the desk as last observed, by their number: in force from the first moment of the next run.
     pub(crate) measures: BTreeMap<MeasureId, Measure>,
+    /// Token epochs on record; true while their end is not.
+    pub(crate) epochs: BTreeMap<u32, bool>,
 }
 
 /// Whom an entry is about.
@@ -86,6 +88,12 @@ impl Heads {
                 if let Some(order) = entry.order {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
+            }
+            (TradeEvent::EpochOpened { epoch, .. }, _) => {
+                self.epochs.insert(*epoch, true);
+            }
+            (TradeEvent::EpochDestroyed { epoch }, _) => {
+                self.epochs.insert(*epoch, false);
             }
             (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
             (TradeEvent::MeasureObserved { measure, .. }, _) => drop(self.measures.insert(measure.id.clone(), measure.clone())),

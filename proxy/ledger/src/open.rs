@@ -1,7 +1,7 @@
 //! Starting: snapshot, then the journal from there on, then sled's arrears. Live orders first.
 
 use crate::*;
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 use tracing::{info, warn};
 
 /// Why the ledger does not open.
@@ -29,6 +29,8 @@ pub struct Opening {
     pub cases: Option<(u64, Digest)>,
     /// Measures of the desk as last observed.
     pub measures: Vec<Measure>,
+    /// Token epochs that the journal knows; true while their end is not on record.
+    pub epochs: BTreeMap<u32, bool>,
 }
 
 impl Ledger {
@@ -47,8 +49,8 @@ impl Ledger {
         let restored = Restored::replay(&reader, snapshot, size, clock.now())?;
         let (changes, receiver) = mpsc::unbounded_channel();
         let (applied, from) = (index.applied(), restored.from);
-        let cases = restored.heads.cases;
         let measures = restored.heads.measures.values().cloned().collect();
+        let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -66,7 +68,7 @@ impl Ledger {
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);
-        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, measures })
+        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, measures, epochs })
     }
 
     /// Stops housekeeping; the next start replays what sled lacks.

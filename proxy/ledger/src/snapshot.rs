@@ -13,6 +13,7 @@ use domain::{Amount, Day, Digest, MerchantId, Measure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -30,6 +31,7 @@ pub(crate) struct Header {
     tells: Vec<Tell>,
     cases: Option<(u64, Digest)>,
     measures: Vec<Measure>,
+    epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
 }
 
@@ -48,12 +50,13 @@ impl Header {
             tells: heads.tells.all().cloned().collect(),
             cases: heads.cases,
             measures: heads.measures.values().cloned().collect(),
+            epochs: heads.epochs.clone(),
             totals,
         }
     }
 
     pub(crate) fn into_heads(self) -> (Heads, Vec<(Day, Count, Amount)>) {
-        let mut heads = Heads { next: self.next, cases: self.cases, ..Heads::default() };
+        let mut heads = Heads { next: self.next, cases: self.cases, epochs: self.epochs, ..Heads::default() };
         heads.numbers = self.numbers.into_iter().collect();
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
@@ -189,6 +192,22 @@ mod tests {
                 assert!(read(&path).is_none(), "{count} orders, {cut} octets cut");
             }
         }
+    }
+
+    #[test]
+    //= C37
+    fn token_epochs_are_followed_and_survive_in_the_header() {
+        let day = Day::from_number(20_454);
+        let opened = |epoch| TradeEvent::EpochOpened { epoch, from: day, grade: "C".into(), until: day };
+        let mut heads = Heads::default();
+        for (index, event) in [opened(1), opened(2), TradeEvent::EpochDestroyed { epoch: 1 }].into_iter().enumerate() {
+            let nobody = crate::heads::Of { merchant: None, order: None };
+            let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, Salt::from_bytes([0; 16]));
+            heads.follow(index as u64, &entry);
+        }
+        let text = serde_json::to_vec(&Header::of(&heads, Vec::new())).expect("plain data");
+        let (heads, _) = serde_json::from_slice::<Header>(&text).expect("the same").into_heads();
+        assert_eq!(heads.epochs, [(1, false), (2, true)].into());
     }
 
     #[test]

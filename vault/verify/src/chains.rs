@@ -1,10 +1,11 @@
 //! Numbers without gaps, and the chain of each order (design.md section 5).
 
 use crate::{
+    cases::Cases,
     entries::{AnyEntry, Envelope},
     finding::Report,
 };
-use domain::{AcquirerNo, CaseEvent, MerchantId, OfficerId, PaymentId};
+use domain::{AcquirerNo, CaseEvent, MerchantId, PaymentId};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the entries so far make us expect of the next one.
@@ -15,6 +16,7 @@ pub(crate) struct Chains {
     orders: HashMap<PaymentId, (u64, Option<MerchantId>)>,
     flags: BTreeMap<AcquirerNo, u64>,
     packages: BTreeMap<AcquirerNo, u64>,
+    cases: Cases,
 }
 
 impl Chains {
@@ -25,7 +27,7 @@ impl Chains {
         self.see_numbers(&envelope, &mut find);
         self.see_order(index, &envelope, &mut find);
         if let AnyEntry::Case(entry) = entry {
-            self.see_case(&entry.event, &mut find);
+            self.see_case(index, &entry.event, &mut find);
         }
     }
 
@@ -89,21 +91,9 @@ impl Chains {
         }
     }
 
-    fn see_case(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
-        let mut two = |who: &OfficerId, proposer: &OfficerId| {
-            if who == proposer {
-                find(format!(
-                    "{who} decided what {proposer} had proposed; two persons are needed"
-                ));
-            }
-        };
+    fn see_case(&mut self, index: u64, event: &CaseEvent, find: &mut impl FnMut(String)) {
+        self.cases.see(index, event, find);
         match event {
-            CaseEvent::FlagDecided {
-                officer, proposer, ..
-            } => two(officer, proposer),
-            CaseEvent::MeasureOrdered {
-                officer, proposer, ..
-            } => two(officer, proposer),
             CaseEvent::FlagRaised { acquirer, flag, .. } => {
                 follow(&mut self.flags, acquirer, *flag, "flag of acquirer", find)
             }

@@ -7,6 +7,7 @@
 //! Two kinds of trouble are kept apart. [`Unreadable`] means that nothing can be said (no such file). A [`Finding`]
 //! means that something is false, and names the place, the index and what was expected there.
 
+mod cases;
 mod chains;
 mod checkpoint;
 mod entries;
@@ -21,7 +22,7 @@ mod tiles;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entries::Kind;
-pub use export::{ExportKeys, check_export};
+pub use export::{ExportKeys, ExportOptions, check_export};
 pub use finding::{Finding, Report, Unreadable};
 pub use journal::{JournalOptions, check_journal};
 pub use note::{NoteError, SignedNote, VerifierKey};

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use verify::{ExportKeys, JournalOptions, Report, VerifierKey};
+use verify::{ExportKeys, ExportOptions, JournalOptions, Report, VerifierKey};
 
 /// Checks what Guandao put on record, without asking Guandao.
 ///
@@ -74,6 +74,12 @@ enum Command {
         /// The package before this one.
         #[arg(long, value_name = "DIR")]
         previous: Option<PathBuf>,
+        /// The cases journal's directory: every status is compared with it.
+        #[arg(long, value_name = "DIR")]
+        cases: Option<PathBuf>,
+        /// Judge a later package without the one before it.
+        #[arg(long, conflicts_with = "previous")]
+        alone: bool,
     },
 }
 
@@ -108,6 +114,8 @@ fn run(command: &Command) -> anyhow::Result<Report> {
             cases_key,
             trades_key,
             previous,
+            cases,
+            alone,
         } => {
             let trades = trades_key.as_deref().map(key).transpose()?;
             let keys = ExportKeys {
@@ -115,7 +123,12 @@ fn run(command: &Command) -> anyhow::Result<Report> {
                 cases: key(cases_key)?,
                 trades,
             };
-            verify::check_export(dir, &keys, previous.as_deref())?
+            let options = ExportOptions {
+                previous: previous.clone(),
+                cases: cases.clone(),
+                alone: *alone,
+            };
+            verify::check_export(dir, &keys, &options)?
         }
     })
 }

@@ -7,6 +7,7 @@
 mod bucket;
 mod epochs;
 mod runs;
+mod times;
 
 use crate::{
     entries::{AnyEntry, Kind},

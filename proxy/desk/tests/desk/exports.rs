@@ -34,7 +34,12 @@ fn verified(world: &World, dir: &Path, previous: Option<&Path>) -> verify::Repor
         cases: key("data/cases/key.vkey"),
         trades: Some(key("trades.vkey")),
     };
-    verify::check_export(dir, &keys, previous).expect("readable")
+    let options = verify::ExportOptions {
+        previous: previous.map(Path::to_owned),
+        cases: Some(world.at("data/cases")),
+        alone: previous.is_none(),
+    };
+    verify::check_export(dir, &keys, &options).expect("readable")
 }
 
 async fn decide(world: &World, running: &Running, flag: u64, disposition: &str) {

@@ -2,7 +2,7 @@
 
 use super::parts;
 use std::{fs, path::PathBuf, sync::LazyLock};
-use verify::{ExportKeys, VerifierKey};
+use verify::{ExportKeys, ExportOptions, VerifierKey};
 
 const KEYS: [&str; 2] = ["guandao.example/trades/0", "guandao.example/cases/0"];
 
@@ -39,7 +39,8 @@ pub(crate) fn export(data: &[u8]) {
         fs::write(DIR.join(name), octets).expect("writable");
     }
     let keys = ExportKeys { export: key("guandao.example/desk"), cases: key(KEYS[1]), trades: Some(key(KEYS[0])) };
-    if let Ok(report) = verify::check_export(&DIR, &keys, None) {
+    let options = ExportOptions { alone: true, ..ExportOptions::default() };
+    if let Ok(report) = verify::check_export(&DIR, &keys, &options) {
         assert!(!report.findings.is_empty(), "nobody signed it");
     }
 }

@@ -44,6 +44,7 @@ impl Demo {
             "--key", &text(&self.place.dir.join("export.vkey")),
             "--cases-key", &text(&self.place.dir.join("cases.vkey")),
             "--trades-key", &text(&self.place.dir.join("trades.vkey")),
+            "--cases", &text(&self.place.dir.join("desk/data/cases")),
         ])
     }
 }

@@ -1,13 +1,14 @@
 //! Export packages: what a desk hands to an acquirer, and that nothing was left out of it.
 //!
 //! A package proves of every flag number from its first to its last what became of it, by entries of the cases
-//! journal. What no package can show: that a flag called open was not decided after its checkpoint, and the words of
-//! the first officer, whose proposal stays in the desk's own journal.
+//! journal. What a package cannot show by itself: that a flag called open was not decided before, and the words of
+//! the first officer. Whoever is given the cases journal too can have every status compared with it.
 
 mod chain;
 mod flags;
 mod manifest;
 mod numbers;
+mod replay;
 mod strict;
 mod table;
 
@@ -35,8 +36,20 @@ pub struct ExportKeys {
     pub trades: Option<VerifierKey>,
 }
 
-/// Checks a package directory, and its place after the previous one where that is given.
-pub fn check_export(dir: &Path, keys: &ExportKeys, previous: Option<&Path>) -> Result<Report, Unreadable> {
+/// What else a package is held against.
+#[derive(Debug, Clone, Default)]
+pub struct ExportOptions {
+    /// The package before it.
+    pub previous: Option<PathBuf>,
+    /// The cases journal's directory (C2SP `tlog-tiles`), as a supervisor may be given it.
+    pub cases: Option<PathBuf>,
+    /// A later package may be judged without the one before it: what was left out between the two stays unseen.
+    pub alone: bool,
+}
+
+/// Checks a package directory, its place after the previous one, and the cases journal where that is given. Of a
+/// later package nothing can be said without the one before it, unless the caller accepts that.
+pub fn check_export(dir: &Path, keys: &ExportKeys, options: &ExportOptions) -> Result<Report, Unreadable> {
     let mut report = Report::default();
     let bytes = read(&dir.join("manifest.json"))?;
     let note = read(&dir.join("manifest.sig"))?;
@@ -45,17 +58,25 @@ pub fn check_export(dir: &Path, keys: &ExportKeys, previous: Option<&Path>) -> R
     let Some(manifest) = report.keep("manifest.json", None, parsed) else {
         return Ok(report);
     };
+    if manifest.package > 1 && options.previous.is_none() && !options.alone {
+        let why = "nothing can be said of a later package by itself: give the one before it (--previous), or accept that none is looked at (--alone)";
+        return Err(Unreadable::new(dir, why));
+    }
     manifest.check_form(dir, &mut report);
     check_files(dir, &manifest, &mut report)?;
     let heads = check_checkpoints(&manifest, keys, &mut report);
     let flags = numbers::check_numbers(&manifest, heads.cases.as_ref(), &mut report);
     flags::check_flags(dir, &manifest, &flags, heads.trades.as_ref(), &mut report)?;
-    match previous {
+    match &options.previous {
         Some(previous) => chain::check_chain(previous, &manifest, heads.cases.as_ref(), keys, &mut report)?,
         None if manifest.package > 1 => {
             report.note("the chain to the previous package was not checked (--previous)")
         }
         None => {}
+    }
+    match &options.cases {
+        Some(cases) => replay::check_replay(cases, &manifest, &hex_digest(&bytes), keys, &mut report)?,
+        None => report.note("flags called open were not looked for in the cases journal (--cases)"),
     }
     summarise(&manifest, &mut report);
     Ok(report)

@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, Number, Status};
 use crate::{
+    cases::same_person,
     checkpoint::{Checkpoint, decode_hash},
     entries::read_entry,
     finding::Report,
@@ -187,7 +188,7 @@ impl Check<'_> {
                 "it is called {called}, but the cases journal says {proven}"
             ));
         }
-        if officer == proposer {
+        if same_person(&officer, &proposer) {
             self.find(format!(
                 "{officer} decided what the same officer had proposed; two persons are needed"
             ));

@@ -6,12 +6,11 @@ use domain::{Boot, Instant, Purpose};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// No bucket lives longer: 24 h for a pending notification, and the length of a bucket (design.md section 7).
-const LONGEST_LIFE_MS: i64 = (24 * 3600 + 60) * 1000;
-
 /// What the journal says of one bucket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bucket {
+    /// How long its key may live from the first sealing on record, in milliseconds.
+    life_ms: i64,
     /// Where the journal first says that something was sealed under it.
     sealed: Option<Place>,
     /// Records that the journal names.
@@ -77,6 +76,15 @@ pub(super) struct Claim<'a> {
 }
 
 impl Bucket {
+    pub(super) fn of_life(life_ms: i64) -> Self {
+        Bucket {
+            life_ms,
+            sealed: None,
+            named: 0,
+            destroyed: None,
+        }
+    }
+
     pub(super) fn seal(&mut self, seen: Seen, number: u64, records: u32, report: &mut Report) {
         let after = |d: &&Destroyed| seen.at() > d.place.at.plus_millis(TOLERANCE_MS);
         if let Some(dead) = self.destroyed.as_ref().filter(after) {
@@ -127,7 +135,7 @@ impl Bucket {
     pub(super) fn latest(&self) -> Option<Instant> {
         self.sealed
             .as_ref()
-            .map(|place| place.at.plus_millis(LONGEST_LIFE_MS))
+            .map(|place| place.at.plus_millis(self.life_ms))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

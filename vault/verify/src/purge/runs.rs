@@ -3,9 +3,10 @@
 use super::{
     Seen, TOLERANCE_MS,
     bucket::{Bucket, Claim, Fate},
+    times::Times,
 };
 use crate::finding::Report;
-use domain::{Boot, Instant, SealRef, TradeEvent};
+use domain::{Boot, Instant, Purpose, SealRef, TradeEvent};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,10 @@ struct Run {
     stopped: Option<(u64, Instant)>,
     /// Latest time in any entry of the run.
     now: Instant,
+    /// Its settings, where its first entry tells them.
+    times: Option<Times>,
+    /// When a payer was last sealed for a notification.
+    notified: Option<Instant>,
     /// By number; numbers rise with their deadlines.
     buckets: BTreeMap<u64, Bucket>,
 }
@@ -29,7 +34,7 @@ struct Run {
 impl Runs {
     pub(super) fn see(&mut self, seen: Seen, report: &mut Report) {
         match &seen.entry.event {
-            TradeEvent::ProcessStarted { boot, .. } => self.start(seen, *boot, report),
+            TradeEvent::ProcessStarted { boot, .. } => self.start(seen, *boot, Times::of(&seen.entry.event), report),
             TradeEvent::ProcessStopped { boot } => self.stop(seen, *boot, report),
             TradeEvent::BucketDestroyed {
                 boot,
@@ -55,7 +60,7 @@ impl Runs {
         }
     }
 
-    fn start(&mut self, seen: Seen, boot: Boot, report: &mut Report) {
+    fn start(&mut self, seen: Seen, boot: Boot, times: Option<Times>, report: &mut Report) {
         if self.runs.iter().any(|run| run.boot == boot) {
             seen.find(
                 report,
@@ -68,6 +73,8 @@ impl Runs {
             started,
             stopped: None,
             now: seen.at(),
+            times,
+            notified: None,
             buckets: BTreeMap::new(),
         });
     }
@@ -87,11 +94,12 @@ impl Runs {
 
     fn seal(&mut self, seen: Seen, SealRef { bucket, records }: SealRef, report: &mut Report) {
         match self.runs.last_mut().filter(|run| run.stopped.is_none()) {
-            Some(run) => run
-                .buckets
-                .entry(bucket)
-                .or_default()
-                .seal(seen, bucket, records, report),
+            Some(run) => {
+                if matches!(seen.entry.event, TradeEvent::AttemptPaid { .. }) {
+                    run.notified = run.notified.max(Some(seen.at()));
+                }
+                run.bucket(bucket).seal(seen, bucket, records, report);
+            }
             None => {
                 seen.find(
                     report,
@@ -105,10 +113,8 @@ impl Runs {
         match self.runs.last_mut().filter(|run| run.boot == boot) {
             Some(run) => {
                 let name = run.name(number);
-                run.buckets
-                    .entry(number)
-                    .or_default()
-                    .destroy(seen, &name, claim, report);
+                run.find_renewed_too_long(seen, &name, &claim, report);
+                run.bucket(number).destroy(seen, &name, claim, report);
             }
             None => {
                 let what =
@@ -120,10 +126,12 @@ impl Runs {
 
     /// Looks at every bucket once all is known, and tells what became of it.
     pub(super) fn conclude(&self, report: &mut Report) {
-        let (mut counts, mut told) = (BTreeMap::<&str, u64>::new(), Vec::new());
+        let (mut counts, mut told, mut settings) = (BTreeMap::<&str, u64>::new(), Vec::new(), Vec::new());
         for (n, run) in self.runs.iter().enumerate() {
             let last = n + 1 == self.runs.len();
             report.line(run.title(last));
+            report.line(Times::line(run.times));
+            settings.push(Times::fact(run.times, run.boot));
             for (number, bucket) in &run.buckets {
                 let fate = run.conclude(last, *number, bucket, report);
                 report.line(format!("  bucket {number}: {}", bucket.line(fate)));
@@ -142,6 +150,7 @@ impl Runs {
             summary.join(", ")
         ));
         report.fact("runs", self.runs.len());
+        report.fact("settings", settings);
         report.fact("buckets", told);
         report.fact("fates", json!(counts));
     }
@@ -150,6 +159,36 @@ impl Runs {
 impl Run {
     fn name(&self, number: u64) -> String {
         format!("bucket {number} of boot {}", self.boot)
+    }
+
+    fn bucket(&mut self, number: u64) -> &mut Bucket {
+        let life = Times::life_ms(self.times);
+        self.buckets
+            .entry(number)
+            .or_insert_with(|| Bucket::of_life(life))
+    }
+
+    /// Only what was sealed for a notification is renewed, each time within a bucket's length of its death; so a
+    /// bucket that something was renewed from cannot outlive the last such notification by more than its limit.
+    fn find_renewed_too_long(&self, seen: Seen, name: &str, claim: &Claim, report: &mut Report) {
+        let renewed = claim.openings.get(&Purpose::Renew).copied().unwrap_or(0);
+        let Some(times) = self.times.filter(|_| renewed > 0) else {
+            return;
+        };
+        let limit = times.notify_ms + times.bucket_ms;
+        let Some(latest) = self.notified.map(|at| at.plus_millis(limit)) else {
+            return seen.find(
+                report,
+                format!("{name}: {renewed} records were renewed, but no notification is on record"),
+            );
+        };
+        if claim.deadline > latest.plus_millis(TOLERANCE_MS) {
+            let what = format!("{name}: {renewed} records were renewed until {}", claim.deadline);
+            seen.find(
+                report,
+                format!("{what}, expected {latest} at the latest for a notification"),
+            );
+        }
     }
 
     fn conclude(&self, last: bool, number: u64, bucket: &Bucket, report: &mut Report) -> Fate {

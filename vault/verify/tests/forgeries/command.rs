@@ -64,6 +64,9 @@ fn packages_too() {
     let mut arguments = vec!["export", text(&second), "--key", &desk, "--cases-key", &cases];
     arguments.extend(["--previous", text(&first)]);
     assert_eq!(status(&arguments), 0);
+    let alone: Vec<_> = arguments[..6].to_vec();
+    assert_eq!(status(&alone), 2, "a later package by itself says nothing");
+    assert_eq!(status(&[&alone[..], &["--alone"]].concat()), 0);
     put(&second, "flags.csv", b"flag\n");
     assert_eq!(status(&arguments), 1);
 }

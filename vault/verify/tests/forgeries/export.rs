@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::json;
 use std::fs;
-use verify::{Report, check_export};
+use verify::{ExportOptions, Report, check_export};
 
 /// The desk itself lies: everything is signed as it stands.
 pub(crate) fn by_the_desk(change: impl FnOnce(&mut Case)) -> Report {
@@ -35,10 +35,72 @@ fn lawful_packages_hold() {
         ),
         (&2.into(), &1.into(), &1.into())
     );
-    assert_holds(&check_export(&written.first(), &keys(), None).expect("readable"));
-    let alone = check_export(&written.second(), &keys(), None).expect("readable");
+    assert_holds(&check_export(&written.first(), &keys(), &ExportOptions::default()).expect("readable"));
+    let accepted = ExportOptions {
+        alone: true,
+        ..ExportOptions::default()
+    };
+    let alone = check_export(&written.second(), &keys(), &accepted).expect("readable");
     assert_holds(&alone);
     assert!(alone.notes[0].contains("--previous"), "{:?}", alone.notes);
+}
+
+/// The second package with the cases journal that the desk really wrote.
+fn with_cases(change: impl FnOnce(&mut Case)) -> Report {
+    let mut case = Case::lawful();
+    let dir = crate::journal::written(&case.cases);
+    change(&mut case);
+    let written = case.write();
+    let options = ExportOptions {
+        cases: Some(dir.path().to_owned()),
+        ..crate::package::after(&written.first())
+    };
+    check_export(&written.second(), &keys(), &options).expect("readable")
+}
+
+#[test]
+fn lawful_packages_hold_against_the_whole_cases_journal() {
+    assert_holds(&with_cases(|_| {}));
+}
+
+/// Everything about the decision goes, and all is signed anew: only the journal tells.
+fn hide_decision(case: &mut Case) {
+    case.second.rows.remove(0);
+    let number = &mut case.second.manifest["numbers"][0];
+    number["status"] = "open".into();
+    for field in ["decided_index", "decided_leaf", "decided_proof"] {
+        number.as_object_mut().expect("an object").remove(field);
+    }
+}
+
+#[test]
+fn forgery_confirmed_flag_called_open_with_its_decision_hidden() {
+    let report = with_cases(hide_decision);
+    let words = ["numbers, index 3", "called open", "whole cases journal says confirmed, by entry 9"];
+    assert_found(&report, &words);
+    assert_holds(&by_the_desk(hide_decision));
+}
+
+#[test]
+fn forgery_late_decision_or_last_flag_left_out() {
+    let mut entries = crate::package::case_entries();
+    let decided = entries.remove(2);
+    entries.insert(7, decided);
+    let case = Case::of(entries);
+    let dir = crate::journal::written(&case.cases);
+    let written = case.write();
+    let options = ExportOptions {
+        cases: Some(dir.path().to_owned()),
+        ..crate::package::after(&written.first())
+    };
+    let report = check_export(&written.second(), &keys(), &options).expect("readable");
+    assert_found(&report, &["numbers, index 1", "decided since the package before", "late"]);
+    let report = with_cases(|case| {
+        case.second.manifest["numbers"].as_array_mut().expect("a list").pop();
+        case.second.manifest["last"] = 5.into();
+        case.second.manifest["count"] = 3.into();
+    });
+    assert_found(&report, &["numbers, index 6", "was raised at index", "is left out"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
-use verify::{ExportKeys, Report, check_export};
+use verify::{ExportKeys, ExportOptions, Report, check_export};
 
 pub(crate) const DESK: &str = "guandao.example/desk";
 const CASES: &str = "guandao.example/cases/0";
@@ -77,7 +77,15 @@ pub(crate) fn keys() -> ExportKeys {
 
 /// Checks the second package after the first.
 pub(crate) fn check(written: &Written) -> Report {
-    check_export(&written.second(), &keys(), Some(&written.first())).expect("readable")
+    check_export(&written.second(), &keys(), &after(&written.first())).expect("readable")
+}
+
+/// The previous package is at hand.
+pub(crate) fn after(previous: &Path) -> ExportOptions {
+    ExportOptions {
+        previous: Some(previous.to_owned()),
+        ..ExportOptions::default()
+    }
 }
 
 impl Case {

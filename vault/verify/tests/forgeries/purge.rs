@@ -167,6 +167,68 @@ fn forgery_bucket_kept_alive_by_sealing_ever_more_under_it() {
 }
 
 #[test]
+fn the_settings_of_each_run_stand_in_the_certificate() {
+    let report = check(&Book::lawful());
+    let line = "  settings: buckets of 60 s, deadline 120 s, notifications renewed for 7200 s at most";
+    assert!(report.lines.iter().any(|l| l == line), "{:#?}", report.lines);
+    let settings = &report.facts["settings"];
+    assert_eq!(
+        (&settings[0]["deadline_seconds"], &settings[2]["deadline_seconds"]),
+        (&Value::Null, &120.into())
+    );
+}
+
+#[test]
+fn forgery_forward_kept_longer_than_the_settings_say() {
+    let lives = |seconds: i64| {
+        forged(|book| {
+            book.now += seconds * 1000;
+            book.machine(TradeEvent::IndexRebuilt { entries: 1 });
+        })
+    };
+    assert_holds(&lives(175));
+    let report = lives(190);
+    assert_found(&report, &["bucket 90 of boot 0303", "never destroyed: its deadline is over"]);
+}
+
+#[test]
+fn forgery_deadline_later_than_the_settings_allow() {
+    let put_off = |seconds: i64| {
+        forged(|book| {
+            book.order(30, 91);
+            book.destroy(3, 91, 2);
+            shift_deadline(book, 91, seconds * 1000);
+        })
+    };
+    assert_holds(&put_off(170));
+    let report = put_off(190);
+    assert_found(&report, &["bucket 91 of boot 0303", "has the deadline", "at the latest"]);
+}
+
+/// A bucket that something was renewed from, so many seconds after the last notification began.
+fn renewed_after(seconds: i64) -> Report {
+    forged(|book| {
+        let index = book.entries.iter().rposition(|e| e.event.name() == "attempt_paid");
+        let paid = book.entries[index.expect("there is one")].at;
+        book.destroy(3, 90, 2);
+        book.destroy(3, 200, 1);
+        let entry = book.entries.last_mut().expect("just written");
+        entry.at = paid.plus_millis(seconds * 1000);
+        if let TradeEvent::BucketDestroyed { openings, deadline, .. } = &mut entry.event {
+            *openings = [(domain::Purpose::Renew, 1)].into();
+            *deadline = entry.at;
+        }
+    })
+}
+
+#[test]
+fn forgery_notification_renewed_beyond_its_limit() {
+    assert_holds(&renewed_after(7_260));
+    let report = renewed_after(7_270);
+    assert_found(&report, &["bucket 200 of boot 0303", "1 records were renewed until", "for a notification"]);
+}
+
+#[test]
 fn forgery_bucket_destroyed_late() {
     let report = forged(|book| shift_deadline(book, 11, -10_000));
     assert_found(
@@ -274,6 +336,23 @@ fn forgery_token_of_a_dead_or_unknown_epoch() {
         &report,
         &["index 2", "a payer token of epoch 4, which was never opened"],
     );
+}
+
+#[test]
+fn what_a_stop_kept_from_the_record_is_true_once_the_next_start_tells_it() {
+    let report = forged(|book| {
+        book.start(4);
+        book.machine(TradeEvent::EpochDestroyed { epoch: 1 });
+        let from = Instant::from_millis(book.now).day();
+        book.machine(TradeEvent::EpochOpened {
+            epoch: 2,
+            from,
+            grade: "C".into(),
+            until: from,
+        });
+    });
+    assert_holds(&report);
+    assert_eq!(report.facts["epochs"][1]["fate"], "alive");
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! What the cases journal says of flags and measures: who proposed, who decided, and that these were two.
+
+use domain::{AcquirerNo, CaseEvent, Digest, Disposition, Measure, MeasureId, OfficerId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Flags and measures after so many entries.
+#[derive(Debug, Default)]
+pub(crate) struct Cases {
+    flags: BTreeMap<(AcquirerNo, u64), Flag>,
+    measures: BTreeMap<MeasureId, (Measure, OfficerId)>,
+    packages: BTreeMap<(AcquirerNo, u64), (u64, Digest)>,
+    /// Measures that were proposed once: the number of a stop is used once.
+    stops: BTreeSet<MeasureId>,
+}
+
+/// One flag.
+#[derive(Debug, Default)]
+pub(crate) struct Flag {
+    /// Where it was raised.
+    pub(crate) raised: u64,
+    /// Who waits for a second officer, for what.
+    proposal: Option<(OfficerId, Disposition)>,
+    /// Where it was decided, and how.
+    pub(crate) decided: Option<(u64, Disposition)>,
+}
+
+/// Names that differ in case only are one person, as at the desk.
+pub(crate) fn same_person(a: &OfficerId, b: &OfficerId) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+impl Cases {
+    /// Takes the entry at an index; `find` hears of everything that the rules of the desk forbid.
+    pub(crate) fn see(&mut self, index: u64, event: &CaseEvent, find: &mut impl FnMut(String)) {
+        use CaseEvent as E;
+        match event {
+            E::FlagRaised { acquirer, flag, .. } => {
+                self.flags.entry((acquirer.clone(), *flag)).or_default().raised = index;
+            }
+            E::FlagProposed { .. } | E::FlagDecided { .. } | E::FlagReturned { .. } => {
+                self.see_flag(index, event, find);
+            }
+            E::MeasureProposed { .. } | E::MeasureOrdered { .. } | E::MeasureRejected { .. } => {
+                self.see_measure(event, find);
+            }
+            E::ExportMade {
+                acquirer,
+                package,
+                digest,
+                ..
+            } => {
+                self.packages
+                    .insert((acquirer.clone(), *package), (index, *digest));
+            }
+            _ => {}
+        }
+    }
+
+    /// A flag, if it was raised.
+    pub(crate) fn flag(&self, acquirer: &AcquirerNo, number: u64) -> Option<&Flag> {
+        self.flags.get(&(acquirer.clone(), number))
+    }
+
+    /// Flags of an acquirer, by number.
+    pub(crate) fn flags_of(&self, acquirer: &AcquirerNo) -> impl Iterator<Item = (u64, &Flag)> {
+        let all = (acquirer.clone(), 0)..=(acquirer.clone(), u64::MAX);
+        self.flags.range(all).map(|((_, number), flag)| (*number, flag))
+    }
+
+    /// Where a package was put on record, and the digest of its manifest.
+    pub(crate) fn package(&self, acquirer: &AcquirerNo, number: u64) -> Option<(u64, Digest)> {
+        self.packages.get(&(acquirer.clone(), number)).copied()
+    }
+
+    fn see_flag(&mut self, index: u64, event: &CaseEvent, find: &mut impl FnMut(String)) {
+        match event {
+            CaseEvent::FlagProposed {
+                acquirer,
+                flag,
+                officer,
+                disposition,
+                ..
+            } => {
+                let name = format!("flag {flag} of {acquirer}");
+                let case = self.flags.entry((acquirer.clone(), *flag)).or_default();
+                if case.decided.is_some() || case.proposal.is_some() {
+                    find(format!("{officer} proposes on {name}, which is not open"));
+                }
+                case.proposal = Some((officer.clone(), *disposition));
+            }
+            CaseEvent::FlagDecided {
+                acquirer,
+                flag,
+                officer,
+                proposer,
+                disposition,
+            } => {
+                let name = format!("flag {flag} of {acquirer}");
+                let case = self.flags.entry((acquirer.clone(), *flag)).or_default();
+                two(officer, proposer, find);
+                match case.proposal.take() {
+                    Some((first, wanted)) if first == *proposer && wanted == *disposition => {}
+                    Some((first, wanted)) => find(format!(
+                        "{officer} decided {disposition:?} on {name} as proposed by {proposer}, but {first} had proposed {wanted:?}"
+                    )),
+                    None => find(format!("{name} was decided, but {proposer} had not proposed it")),
+                }
+                case.decided.get_or_insert((index, *disposition));
+            }
+            CaseEvent::FlagReturned {
+                acquirer,
+                flag,
+                officer,
+                ..
+            } => {
+                let case = self.flags.entry((acquirer.clone(), *flag)).or_default();
+                match case.proposal.take() {
+                    Some((first, _)) => two(officer, &first, find),
+                    None => find(format!(
+                        "flag {flag} of {acquirer} was returned, but nobody had proposed"
+                    )),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn see_measure(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
+        match event {
+            CaseEvent::MeasureProposed {
+                measure, officer, ..
+            } => {
+                if measure.effect == domain::Effect::Stop && !self.stops.insert(measure.id.clone()) {
+                    find(format!("measure {} is proposed a second time", measure.id));
+                }
+                self.measures
+                    .insert(measure.id.clone(), (measure.clone(), officer.clone()));
+            }
+            CaseEvent::MeasureOrdered {
+                measure,
+                officer,
+                proposer,
+            } => {
+                two(officer, proposer, find);
+                let id = &measure.id;
+                match self.measures.remove(id) {
+                    Some((wanted, first)) if wanted == *measure && first == *proposer => {}
+                    Some((_, first)) => find(format!(
+                        "measure {id} was ordered by {officer} as proposed by {proposer}, but it is not what {first} had proposed"
+                    )),
+                    None => find(format!(
+                        "measure {id} was ordered, but {proposer} had not proposed it"
+                    )),
+                }
+            }
+            CaseEvent::MeasureRejected {
+                measure, officer, ..
+            } => match self.measures.remove(measure) {
+                Some((_, first)) => two(officer, &first, find),
+                None => find(format!(
+                    "measure {measure} was rejected, but nobody had proposed it"
+                )),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn two(who: &OfficerId, proposer: &OfficerId, find: &mut impl FnMut(String)) {
+    if same_person(who, proposer) {
+        find(format!(
+            "{who} decided what {proposer} had proposed; two persons are needed"
+        ));
+    }
+}
