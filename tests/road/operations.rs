@@ -31,6 +31,8 @@ async fn a_running_service() -> Done {
     let shop = Arc::new(demo.merchant(0)?);
     buyer_data_dies_on_time_and_the_certificate_says_so(&demo, &shop).await?;
     certificates_are_reloaded_without_a_restart(&demo).await?;
+    platform_certificates_are_fetched_by_themselves(&demo).await?;
+    a_key_that_is_registered_no_longer_opens_nothing(&demo).await?;
     check_prints_every_problem(&demo)?;
     a_receipt_can_be_had_from_the_command_line(&demo)?;
     stopping_drains(&demo, &shop).await?;
@@ -84,6 +86,45 @@ async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
         }
     }
     anyhow::bail!("the old certificate did not come back")
+}
+
+/// The second merchant's account is in certificate mode and nobody laid a certificate down: the first answer names one
+/// that is not there, and the order is placed all the same; its notice is verified with what was fetched.
+async fn platform_certificates_are_fetched_by_themselves(demo: &Demo) -> Done {
+    let merchant = &demo.place.merchants[1];
+    ensure!(merchant.certificate_mode(), "the second merchant has public keys");
+    let laid = demo.place.dir.join("keys/wechat").join(&merchant.accounts.wechat.mchid).join("platform");
+    ensure!(fs::read_dir(&laid).is_ok_and(|mut all| all.next().is_none()), "a certificate was laid down in {}", laid.display());
+    paid(demo, &demo.merchant(1)?, order(&demo.next_number())).await.map(drop)
+}
+
+/// The operator's file without a merchant's key: what it signs is refused as soon as the file counts.
+async fn a_key_that_is_registered_no_longer_opens_nothing(demo: &Demo) -> Done {
+    let file = demo.place.dir.join("registries/operator.json");
+    let before: Value = serde_json::from_slice(&fs::read(&file)?)?;
+    let shop = demo.merchant(1)?;
+    let status = async || anyhow::Ok(shop.ask("GET", "/v1/payments?order_no=NONE", None).await?.status);
+    ensure!(status().await? == 404, "the key does not count yet");
+    let mut without = before.clone();
+    let version = before["version"].as_u64().context("a version")?;
+    without["version"] = json!(version + 1);
+    without["merchants"][1]["api_keys"] = json!([]);
+    demo.place.sign_registry("operator", &without)?;
+    until(async || Ok(status().await? == 401), "a key that is registered no longer still counts").await?;
+    let mut again = before;
+    again["version"] = json!(version + 2);
+    demo.place.sign_registry("operator", &again)?;
+    until(async || Ok(status().await? == 404), "the key does not count again").await
+}
+
+async fn until(is: impl AsyncFn() -> anyhow::Result<bool>, else_say: &str) -> Done {
+    for _ in 0..50 {
+        if is().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("{else_say}")
 }
 
 fn check_prints_every_problem(demo: &Demo) -> Done {

@@ -80,6 +80,7 @@ impl Ledger {
     fn spawn_housekeeping(&self, dir: std::path::PathBuf, applied: u64, from: u64) {
         let ledger = self.clone();
         let work = move || {
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // no request waits for it
             if applied < from {
                 if let Err(error) = ledger.index_older(applied, from) {
                     warn!(%error, "older orders could not be indexed; look-ups of them stay refused until a restart");

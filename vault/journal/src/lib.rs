@@ -34,11 +34,16 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use tree::Tree;
 use wal::Wal;
+
+/// A flush that begins so soon after the one before is one of many.
+const CLOSE: Duration = Duration::from_micros(100);
+/// Then entries gather for so long since the end of the one before.
+const GATHER: Duration = Duration::from_micros(250);
 
 /// Settings of a journal.
 #[derive(Clone, Copy, Debug)]
@@ -293,6 +298,7 @@ impl Journal {
     }
 
     fn write_for_ever(&self) {
+        let mut last: Option<Instant> = None;
         loop {
             {
                 let mut queue = self.0.queue.lock();
@@ -303,7 +309,12 @@ impl Journal {
                     return;
                 }
             }
+            // Under load each flush would carry one entry; a short pause lets a group gather. An entry alone never waits.
+            if let Some(since) = last.map(|end| end.elapsed()).filter(|since| *since < CLOSE) {
+                std::thread::sleep(GATHER - since);
+            }
             self.must(self.commit_waiting());
+            last = Some(Instant::now());
         }
     }
 

@@ -38,6 +38,13 @@ pub struct DemoMerchant {
     pub accounts: SandboxMerchant,
 }
 
+impl DemoMerchant {
+    /// The second merchant's WeChat account is an older one, with platform certificates; the others have public keys.
+    pub fn certificate_mode(&self) -> bool {
+        self.id == "m1002"
+    }
+}
+
 /// The installation.
 pub struct Place {
     /// Where.
@@ -152,17 +159,17 @@ impl Place {
                 "hosts": [{ "host": host, "port": at.port(), "address": at.to_string() }], "roots_pem": roots,
             })
         };
-        self.write_registry("licence", &self.authority, &json!({
+        self.sign_registry("licence", &json!({
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
             "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
         }))?;
         let merchants: Vec<Value> = self.merchants.iter().map(acquirer_merchant).collect();
-        self.write_registry("acquirer-demo", &self.acquirer, &json!({
+        self.sign_registry("acquirer-demo", &json!({
             "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
         }))?;
         let operators = self.merchants.iter().map(|m| self.operator_merchant(m)).collect::<anyhow::Result<Vec<_>>>()?;
         let accounts = self.merchants.iter().map(|m| self.operator_accounts(m)).collect::<anyhow::Result<Vec<_>>>()?.concat();
-        self.write_registry("operator", &self.authority, &json!({
+        self.sign_registry("operator", &json!({
             "kind": "operator", "version": version, "not_after": FOREVER, "merchants": operators, "accounts": accounts,
         }))
     }
@@ -189,9 +196,11 @@ impl Place {
         ])
     }
 
-    fn write_registry(&self, name: &str, signer: &Arc<dyn Sign>, value: &Value) -> anyhow::Result<()> {
+    /// Writes one registry and signs it as whoever is in charge of its kind.
+    pub fn sign_registry(&self, name: &str, value: &Value) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(value)?;
         let kind = name.split('-').next().unwrap_or(name);
+        let signer = if kind == "acquirer" { &self.acquirer } else { &self.authority };
         let signed = format!("guandao-registry\n{kind}\n{}\n", hex::encode(Sha256::digest(&text)));
         let signature = note::sign(&signed, &signer_name(kind), &**signer);
         let file = self.dir.join(format!("registries/{name}.json"));
@@ -229,8 +238,11 @@ impl Place {
             fs::create_dir_all(wechat.join("platform"))?;
             secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
             secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
-            secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
-            secret(&wechat.join(format!("platform/{}.pem", w.public_key_id)), &from(&w.public_key_file)?)?;
+            // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7).
+            if !merchant.certificate_mode() {
+                secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
+                secret(&wechat.join(format!("platform/{}.pem", w.public_key_id)), &from(&w.public_key_file)?)?;
+            }
             let alipay = dir.join("alipay").join(&a.app_id);
             fs::create_dir_all(&alipay)?;
             secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
@@ -343,7 +355,7 @@ fn acquirer_merchant(merchant: &DemoMerchant) -> Value {
         "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid], "serial": w.serial, "platform": w.public_key_id },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held" },
         ],
     })
