@@ -1,7 +1,10 @@
 //! The command line and a running desk: one journal has one writer, so the command asks the desk over a socket in its
 //! data folder, and works by itself only when none runs.
 
-use crate::export::{self, ExportError, Exporter, Made};
+use crate::{
+    export::{self, ExportError, Exporter, Made},
+    state::Awaiting,
+};
 use domain::AcquirerNo;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -38,6 +41,11 @@ pub enum Question {
         /// The note beside it.
         signature: String,
     },
+    /// List confirmed flags that were not acknowledged.
+    Unacknowledged {
+        /// Of one acquirer, or of all.
+        acquirer: Option<AcquirerNo>,
+    },
 }
 
 /// What it is told.
@@ -53,6 +61,8 @@ pub enum Reply {
         /// Of which package.
         package: u64,
     },
+    /// Confirmed flags that were not acknowledged, the oldest first.
+    Unacknowledged(Vec<Awaiting>),
     /// Nothing is new.
     Nothing,
     /// It was not done.
@@ -83,6 +93,12 @@ pub async fn answer(exporter: &Exporter, question: Question) -> Reply {
             export::acknowledge(exporter, file.as_bytes(), &signature)
                 .await
                 .map(|(acquirer, package)| Reply::Acknowledged { acquirer, package })
+        }
+        Question::Unacknowledged { acquirer } => {
+            let now = exporter.cases.now();
+            let mut all = exporter.cases.look(|state| state.unacknowledged(now));
+            all.retain(|one| acquirer.as_ref().is_none_or(|wanted| *wanted == one.acquirer));
+            Ok(Reply::Unacknowledged(all))
         }
     };
     match done {

@@ -53,6 +53,9 @@ enum Command {
         /// An acknowledgement; its signature lies beside it as FILE.sig.
         #[arg(long, value_name = "FILE", conflicts_with = "acquirer")]
         ack: Option<PathBuf>,
+        /// List confirmed flags that the acquirer has not acknowledged, with their age, and make nothing.
+        #[arg(long, conflicts_with = "ack")]
+        unacknowledged: bool,
     },
     /// Read a password from standard input and print what belongs in the file of users.
     HashPassword,
@@ -76,7 +79,8 @@ fn act(command: Command) -> anyhow::Result<ExitCode> {
             config,
             acquirer,
             ack,
-        } => export(&config, acquirer, ack),
+            unacknowledged,
+        } => export(&config, asked(acquirer, ack, unacknowledged)?),
         Command::HashPassword => hash_password(),
     }
 }
@@ -152,9 +156,9 @@ fn check(path: &Path, alone: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn export(path: &Path, acquirer: Option<AcquirerNo>, ack: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let config = accepted(path)?;
-    let question = match ack {
+fn asked(acquirer: Option<AcquirerNo>, ack: Option<PathBuf>, unacknowledged: bool) -> anyhow::Result<Question> {
+    Ok(match ack {
+        None if unacknowledged => Question::Unacknowledged { acquirer },
         None => Question::Export { acquirer },
         Some(file) => {
             let text =
@@ -165,7 +169,11 @@ fn export(path: &Path, acquirer: Option<AcquirerNo>, ack: Option<PathBuf>) -> an
                 signature,
             }
         }
-    };
+    })
+}
+
+fn export(path: &Path, question: Question) -> anyhow::Result<ExitCode> {
+    let config = accepted(path)?;
     let reply = tokio::runtime::Runtime::new()?.block_on(desk::command(&config, question))?;
     let mut out = io::stdout().lock();
     match reply {
@@ -182,6 +190,12 @@ fn export(path: &Path, acquirer: Option<AcquirerNo>, ack: Option<PathBuf>) -> an
         }
         Reply::Acknowledged { acquirer, package } => {
             writeln!(out, "package {package} for {acquirer} is acknowledged")?
+        }
+        Reply::Unacknowledged(all) if all.is_empty() => writeln!(out, "every confirmed flag is acknowledged")?,
+        Reply::Unacknowledged(all) => {
+            for one in all {
+                writeln!(out, "{one}")?;
+            }
         }
         Reply::Nothing => writeln!(out, "nothing new since the last packages")?,
         Reply::Refused(why) => bail!(why),

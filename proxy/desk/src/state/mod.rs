@@ -1,12 +1,14 @@
 //! What the cases journal says, folded. The journal is the only truth: this is rebuilt from it at each start, and
 //! while running nothing changes here but by an entry on its way into it.
 
+mod awaiting;
 mod check;
 mod flag;
 mod measure;
 mod package;
 mod raised;
 
+pub use awaiting::Awaiting;
 pub use check::Broken;
 pub(crate) use check::two_people;
 pub use flag::{Decision, Flag, FlagRef, Proposal, Status, Step, What};

@@ -146,6 +146,12 @@ pub(super) async fn exports(Caller(signed): Caller) -> Response {
     Json(json!({ "packages": rows })).into_response()
 }
 
+pub(super) async fn unacknowledged(Caller(signed): Caller) -> Response {
+    let cases = &signed.reader.desk.cases;
+    let now = cases.now();
+    Json(json!({ "flags": cases.look(|state| state.unacknowledged(now)) })).into_response()
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Export {

@@ -70,6 +70,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
             get(api_cases::measures).post(api_cases::propose_measure),
         )
         .route("/api/measures/{id}/{act}", post(api_cases::measure_act))
+        .route("/api/unacknowledged", get(api::unacknowledged))
         .route("/api/exports", get(api::exports).post(api::make_exports))
         .route("/api/{*rest}", get(api::not_found).post(api::not_found));
     pages
