@@ -16,6 +16,7 @@ pub mod journal_face;
 pub mod keys;
 pub mod local;
 pub mod mirror;
+mod mirror_tree;
 pub mod officers;
 pub mod registries;
 mod reload;
