@@ -24,6 +24,7 @@ mod run;
 mod serve;
 pub mod sessions;
 pub mod state;
+mod then;
 pub mod trades;
 pub mod users;
 pub mod web;
