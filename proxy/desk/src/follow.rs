@@ -2,6 +2,9 @@
 //!
 //! After a restart the watch is fed again from the beginning. What it finds up to the cursor was raised, or not, by
 //! the rules of then; only later entries raise flags, and none twice.
+//!
+//! Merchants' facts are those of the registries that were in force at the entry. Where a new entry rests on a file
+//! that this desk does not have, the reading waits there, with an alarm.
 
 use crate::{
     cases::Cases,
@@ -9,28 +12,27 @@ use crate::{
     fetch::Remote,
     findings::{self, Found},
     mirror::Mirror,
+    then::{Missing, Then},
     trades::{Health, Trades},
 };
-use arc_swap::ArcSwap;
 use domain::*;
 use journal::{
     VerifierKey,
     follow::{FollowError, Follower},
     merkle::{self, Frontier, Hash},
 };
-use policy::{
-    anomaly::{Parameters, Watch},
-    registry::Registries,
-};
+use policy::anomaly::{Parameters, Watch};
 use std::{io, path::Path, sync::Arc};
 
 /// Follows one trades journal.
 pub struct Following {
     cases: Arc<Cases>,
     trades: Arc<Trades>,
-    registries: Arc<ArcSwap<Registries>>,
+    then: Then,
     remote: Arc<Remote>,
     follower: Follower,
+    /// What was fed to the watch: the copy may be ahead of it.
+    fed: Frontier,
     watch: Watch,
     explain: Explain,
     /// Size and root that a reading from the beginning must come by.
@@ -50,7 +52,7 @@ impl Following {
     pub fn new(
         cases: Arc<Cases>,
         trades: Arc<Trades>,
-        registries: Arc<ArcSwap<Registries>>,
+        then: Then,
         remote: Arc<Remote>,
         parameters: Parameters,
     ) -> io::Result<Following> {
@@ -63,9 +65,10 @@ impl Following {
         let mut following = Following {
             cases,
             trades,
-            registries,
+            then,
             remote,
             follower: Follower::new(key, at),
+            fed: Frontier::default(),
             watch: Watch::new(parameters),
             explain: Explain::default(),
             expected,
@@ -80,12 +83,28 @@ impl Following {
             let Some(bytes) = self.trades.mirror.entry(index)? else {
                 break;
             };
-            self.feed(index, &bytes);
+            // On record already: it need not wait.
+            let _ = self.feed(index, &bytes, false);
         }
         Ok(())
     }
 
-    fn feed(&mut self, index: u64, bytes: &[u8]) -> Option<Found> {
+    /// The entry after those fed. `wait` says whether it may be put off until its registries are there.
+    fn feed(&mut self, index: u64, bytes: &[u8], wait: bool) -> Result<Option<Found>, Missing> {
+        let Some(entry) = self.read(index, bytes) else {
+            self.fed.push(merkle::leaf(bytes));
+            return Ok(None);
+        };
+        match self.then.observe(&entry.event) {
+            Err(missing) if wait => return Err(missing),
+            Err(missing) => tracing::warn!(index, %missing, "an earlier registry is missing; the one before it is used"),
+            Ok(()) => {}
+        }
+        self.fed.push(merkle::leaf(bytes));
+        Ok(Some(self.watch_over(index, &entry)))
+    }
+
+    fn read(&self, index: u64, bytes: &[u8]) -> Option<TradeEntry> {
         let Ok(entry) = TradeEntry::from_canonical(bytes) else {
             // A newer proxy may know more events; officers must see that the watch does not.
             tracing::error!(
@@ -95,25 +114,29 @@ impl Following {
             self.trades.change(|health| health.unreadable += 1);
             return None;
         };
-        let registries = self.registries.load();
+        Some(entry)
+    }
+
+    fn watch_over(&mut self, index: u64, entry: &TradeEntry) -> Found {
+        let registries = self.then.registries();
         let facts = entry
             .merchant
             .as_ref()
             .and_then(|id| registries.merchant(id))
             .map(|facts| &**facts);
-        let findings = self.watch.observe(index, &entry, facts);
-        let refusal = self.explain.observe(&entry, facts);
+        let findings = self.watch.observe(index, entry, facts);
+        let refusal = self.explain.observe(entry, facts);
         if refusal == Some(None) {
             self.trades.change(|health| health.unexplained += 1);
         }
         let explained = refusal.flatten().zip(entry.merchant.clone());
         let acquirer = facts.map(|facts| facts.acquirer.clone());
-        Some(Found {
+        Found {
             index,
             findings,
             acquirer,
             explained,
-        })
+        }
     }
 
     /// Reads what is new. `Err` only when the copy cannot be written: then nothing can be relied on.
@@ -144,37 +167,61 @@ impl Following {
             self.trades
                 .mirror
                 .append(entries.iter().map(|(_, bytes)| bytes.as_slice()))?;
-            let on_record = self
-                .cases
-                .look(|state| state.cursor())
-                .map_or(0, |(size, _)| size);
-            let found: Vec<Found> = entries
-                .iter()
-                .filter_map(|(index, bytes)| self.feed(*index, bytes))
-                .collect();
-            let new = found
-                .into_iter()
-                .filter(|found| found.index >= on_record)
-                .collect();
-            let events = findings::events(new, &self.trades.mirror)?;
-            let (size, root) = self.follower.cursor();
-            let cursor = CaseEvent::TradesCursor {
-                root: Digest::from_bytes(root),
-                size,
-            };
-            let done = self
-                .cases
-                .commit(|state, _| Ok(findings::number(state, events, cursor)))
-                .await;
-            if let Err(error) = done {
-                tracing::error!(%error, "what was found could not be put on record");
-                return Err(io::Error::other(error.to_string()));
-            }
         }
+        self.feed_on().await?;
         let now = self.cases.now();
         self.trades
             .change(|health| (health.trouble, health.last) = (None, Some(now)));
         Ok(())
+    }
+
+    /// Feeds what the copy holds beyond what was fed, as far as registries are known, and puts what was found on record.
+    async fn feed_on(&mut self) -> io::Result<()> {
+        let before = self.fed.size();
+        let on_record = self.cases.look(|state| state.cursor()).map_or(0, |(size, _)| size);
+        let (mut new, mut missing) = (Vec::new(), None);
+        while let Some(bytes) = self.trades.mirror.entry(self.fed.size())? {
+            let index = self.fed.size();
+            match self.feed(index, &bytes, index >= on_record) {
+                Ok(found) => new.extend(found.filter(|found| found.index >= on_record)),
+                Err(why) => {
+                    missing = Some(why);
+                    break;
+                }
+            }
+        }
+        self.waiting(missing);
+        if self.fed.size() == before {
+            return Ok(());
+        }
+        let events = findings::events(new, &self.trades.mirror)?;
+        let cursor = CaseEvent::TradesCursor {
+            root: Digest::from_bytes(self.fed.root()),
+            size: self.fed.size(),
+        };
+        let done = self
+            .cases
+            .commit(|state, _| Ok(findings::number(state, events, cursor)))
+            .await;
+        done.map(drop).map_err(|error| {
+            tracing::error!(%error, "what was found could not be put on record");
+            io::Error::other(error.to_string())
+        })
+    }
+
+    /// Tells officers and the log, once, that no trade is watched until a registry comes.
+    fn waiting(&self, missing: Option<Missing>) {
+        let text = missing.map(|missing| missing.to_string());
+        let known = self.trades.health().waiting;
+        if text.as_ref() == known.as_ref().map(|(_, text)| text) {
+            return;
+        }
+        match &text {
+            Some(missing) => tracing::error!(missing, "ALARM: trades are not watched until a registry comes"),
+            None => tracing::info!("the registry came; trades are watched again"),
+        }
+        let now = self.cases.now();
+        self.trades.change(|health| health.waiting = text.map(|text| (now, text)));
     }
 
     /// A reading from the beginning must come by the root that we put on record.

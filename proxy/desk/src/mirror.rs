@@ -2,6 +2,7 @@
 //!
 //! It is no record: at each start it is held against the root in our own journal, and thrown away if it does not fit.
 
+use crate::mirror_tree::Blocks;
 use journal::merkle::{self, Frontier, Hash};
 use parking_lot::RwLock;
 use std::{
@@ -14,8 +15,15 @@ use std::{
 /// Entries one after the other, each behind its length in four octets.
 pub struct Mirror {
     file: File,
+    known: RwLock<Known>,
+}
+
+/// What is known of the file without reading it.
+#[derive(Default)]
+struct Known {
     /// Where each entry ends.
-    ends: RwLock<Vec<u64>>,
+    ends: Vec<u64>,
+    blocks: Blocks,
 }
 
 impl Mirror {
@@ -29,44 +37,51 @@ impl Mirror {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
-        let mut ends = Vec::new();
+        let mut known = Known::default();
         if let Some((size, root)) = at {
             let (read, frontier) = read(&file, size)?;
             if frontier.size() == size && frontier.root() == root {
-                ends = read;
+                known = read;
             }
         }
-        file.set_len(ends.last().copied().unwrap_or(0))?;
+        file.set_len(known.ends.last().copied().unwrap_or(0))?;
         Ok(Mirror {
             file,
-            ends: RwLock::new(ends),
+            known: RwLock::new(known),
         })
     }
 
     /// How many entries.
     pub fn size(&self) -> u64 {
-        self.ends.read().len() as u64
+        self.known.read().ends.len() as u64
     }
 
     /// Appends entries that were verified.
     pub fn append<'a>(&self, entries: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        let mut ends = self.ends.write();
-        let start = ends.last().copied().unwrap_or(0);
-        let (mut bytes, mut new) = (Vec::new(), Vec::new());
+        let mut known = self.known.write();
+        let start = known.ends.last().copied().unwrap_or(0);
+        let (mut bytes, mut new, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             bytes.extend_from_slice(&(entry.len() as u32).to_be_bytes());
             bytes.extend_from_slice(entry);
             new.push(start + bytes.len() as u64);
+            leaves.push(merkle::leaf(entry));
         }
         self.file.write_all_at(&bytes, start)?;
-        ends.extend(new);
+        known.ends.extend(new);
+        leaves.into_iter().for_each(|leaf| known.blocks.push(leaf));
         Ok(())
+    }
+
+    /// Hash over a full block of entries, by the block's number.
+    pub(crate) fn block(&self, index: u64) -> Option<Hash> {
+        self.known.read().blocks.full(index)
     }
 
     /// One entry's octets.
     pub fn entry(&self, index: u64) -> io::Result<Option<Vec<u8>>> {
         let (from, until) = {
-            let ends = self.ends.read();
+            let ends = &self.known.read().ends;
             let Some(until) = ends.get(index as usize).copied() else {
                 return Ok(None);
             };
@@ -79,8 +94,8 @@ impl Mirror {
 }
 
 /// The first entries up to `size`, and their tree; fewer if the file is cut.
-fn read(file: &File, size: u64) -> io::Result<(Vec<u64>, Frontier)> {
-    let (mut ends, mut frontier, mut end) = (Vec::new(), Frontier::default(), 0);
+fn read(file: &File, size: u64) -> io::Result<(Known, Frontier)> {
+    let (mut known, mut frontier, mut end) = (Known::default(), Frontier::default(), 0);
     let mut file = BufReader::new(file);
     while frontier.size() < size {
         let mut length = [0; 4];
@@ -93,10 +108,12 @@ fn read(file: &File, size: u64) -> io::Result<(Vec<u64>, Frontier)> {
             break;
         }
         end += 4 + length;
-        ends.push(end);
-        frontier.push(merkle::leaf(&entry));
+        known.ends.push(end);
+        let leaf = merkle::leaf(&entry);
+        known.blocks.push(leaf);
+        frontier.push(leaf);
     }
-    Ok((ends, frontier))
+    Ok((known, frontier))
 }
 
 #[cfg(test)]

@@ -67,6 +67,21 @@ pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Regist
     }
 }
 
+/// Every file of the folder that is signed, with its digest.
+pub(crate) fn signed_files(files: &RegistryFiles) -> Vec<(Vec<u8>, Digest)> {
+    let own = [
+        ("licence.json".to_owned(), "licence", &files.licence_key),
+        ("operator.json".to_owned(), "operator", &files.operator_key),
+    ];
+    let acquirers = acquirer_files(&files.dir)
+        .into_iter()
+        .map(|name| (name, "acquirer", &files.acquirer_key));
+    own.into_iter()
+        .chain(acquirers)
+        .filter_map(|(name, kind, key)| signed(&files.dir.join(name), kind, key).ok())
+        .collect()
+}
+
 fn acquirer_files(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();

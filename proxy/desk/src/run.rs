@@ -14,6 +14,7 @@ use crate::{
     trades::Trades,
     users::Users,
     web::{self, Desk},
+    then::{Archive, Then},
 };
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
@@ -72,10 +73,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let remote = Remote::new(&config.trades.url, client(&config.trades)?);
     let remote = Arc::new(remote.ok_or_else(|| anyhow!("trades.url is no https address"))?);
     let parameters = config.parameters.clone();
+    let archive = Archive::open(&config.data, config.registries.clone()).context("data/registries")?;
     let following = Following::new(
         cases.clone(),
         trades.clone(),
-        registries.clone(),
+        Then::new(archive, registries.clone()),
         remote.clone(),
         parameters,
     )

@@ -16,6 +16,8 @@ pub struct Health {
     pub alarm: Option<(Instant, String)>,
     /// It cannot be read now, and since when.
     pub trouble: Option<(Instant, String)>,
+    /// Entries rest on a registry that is not here; trades are not watched, since when, and what is missing.
+    pub waiting: Option<(Instant, String)>,
     /// It was last read.
     pub last: Option<Instant>,
     /// Entries that this desk does not understand.

@@ -30,6 +30,7 @@ words! {
     too_many: "尝试次数过多，请 15 分钟后再试。", "Too many tries. Try again in 15 minutes.";
     alarm: "警报：交易日志被分叉或回滚，已停止跟随", "ALARM: the trades journal was forked or rolled back; following has stopped";
     trouble: "暂时读不到交易日志，自", "The trades journal cannot be read since";
+    waiting: "警报：缺少登记文件，其后的交易未被监测，自", "ALARM: a registry file is missing; trades after it are not watched since";
     unreadable: "条交易日志本台无法识别，请升级", "entries of the trades journal are unknown to this desk; upgrade it";
     officer: "合规员", "Officer";
     supervisor: "复核员", "Supervisor";

@@ -179,3 +179,26 @@ async fn a_follower_sees_every_entry_and_no_other_history() {
     let mut stranger = Follower::new(VerifierKey { public_key: [8; 32], ..journal.key() }, None);
     assert!(matches!(stranger.poll(&Direct(journal.reader()), verify).await, Err(FollowError::Signature(_))));
 }
+
+#[test]
+//= C28
+fn a_partial_stays_until_its_full_file_was_written_however_many_checkpoints_later() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut tree = crate::tree::Tree::open(disk.clone(), dir.path(), 0, &merkle::empty()).expect("opens");
+    let mut grow = |entries: u64| {
+        let bytes: Vec<Arc<[u8]>> = (0..entries).map(|n| line(n).into()).collect();
+        tree.integrate(&bytes, "test.example/trades/0", &Stamp(7)).expect("integrated");
+    };
+    let there = |path: &str| dir.path().join(path).exists();
+    (0..200).for_each(|_| grow(1));
+    for width in [1, 100, 200] {
+        assert!(there(&tiles::tile(0, 0, width)) && there(&tiles::bundle(0, width)), "a reader at {width} entries finds its files");
+    }
+    grow(56);
+    assert!(there("tile/0/000") && there("tile/0/000.p/1"), "readers get time to move on");
+    (0..70).for_each(|_| grow(1));
+    assert!(there("tile/0/000") && there("tile/entries/000"));
+    assert!(!there("tile/0/000.p/1") && !there("tile/entries/000.p/200"), "the full file takes their place");
+    assert!(there("tile/0/001.p/1") && there("tile/entries/001.p/70") && there("tile/1/000.p/1"));
+}

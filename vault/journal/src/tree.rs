@@ -15,7 +15,8 @@ use std::{
     sync::Arc,
 };
 
-/// Partial files older than so many checkpoints are removed.
+/// Partial files go so many checkpoints after the full file was written. Before that a reader of an older checkpoint
+/// finds neither the partial of its size nor a full one (C2SP tlog-tiles).
 const KEEP_PARTIAL: usize = 64;
 
 pub(crate) struct Tree {
@@ -26,7 +27,8 @@ pub(crate) struct Tree {
     edges: Vec<Vec<Hash>>,
     /// The right-most bundle, not full.
     bundle: Vec<u8>,
-    partials: VecDeque<Vec<PathBuf>>,
+    /// Folders of partials whose full files were written, by checkpoint.
+    completed: VecDeque<Vec<PathBuf>>,
     known_dirs: BTreeSet<PathBuf>,
 }
 
@@ -57,7 +59,7 @@ impl Tree {
         if frontier.root() != *root {
             return Err(damaged("the edge of the tree"));
         }
-        Ok(Tree { disk, dir: dir.to_owned(), frontier, edges, bundle, partials: VecDeque::new(), known_dirs: BTreeSet::new() })
+        Ok(Tree { disk, dir: dir.to_owned(), frontier, edges, bundle, completed: VecDeque::new(), known_dirs: BTreeSet::new() })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -77,9 +79,10 @@ impl Tree {
                 let path = tiles::bundle(self.size() / WIDTH - 1, WIDTH);
                 let full = std::mem::take(&mut self.bundle);
                 self.put(&path, &full, &mut written)?;
+                written.full.push(self.partials_of(&path));
             }
         }
-        let partials = self.put_partials(&mut written)?;
+        self.put_partials(&mut written)?;
         for path in &written.files {
             self.disk.sync(path)?;
         }
@@ -89,7 +92,7 @@ impl Tree {
         let checkpoint = Checkpoint { origin: origin.to_owned(), size: self.size(), root: self.frontier.root() };
         let note = note::sign(&checkpoint.to_text(), origin, signer);
         write_whole(&*self.disk, &self.dir.join("checkpoint"), note.as_bytes())?;
-        self.forget_partials(partials);
+        self.forget_partials(written.full);
         Ok((checkpoint, note))
     }
 
@@ -101,22 +104,22 @@ impl Tree {
         if self.edges[level].len() as u64 == WIDTH {
             let full = std::mem::take(&mut self.edges[level]);
             let index = (self.size() >> (8 * (level + 1))) - 1;
-            self.put(&tiles::tile(level as u8, index, WIDTH), &full.concat(), written)?;
+            let path = tiles::tile(level as u8, index, WIDTH);
+            self.put(&path, &full.concat(), written)?;
+            written.full.push(self.partials_of(&path));
             self.push(level + 1, merkle::perfect(&full), written)?;
         }
         Ok(())
     }
 
-    fn put_partials(&mut self, written: &mut Written) -> io::Result<Vec<PathBuf>> {
+    fn put_partials(&mut self, written: &mut Written) -> io::Result<()> {
         let size = self.size();
-        let mut paths = Vec::new();
         for level in 0..self.edges.len() {
             let width = self.edges[level].len() as u64;
             if width > 0 {
                 let path = tiles::tile(level as u8, (size >> (8 * level)) / WIDTH, width);
                 let bytes = self.edges[level].concat();
                 self.put(&path, &bytes, written)?;
-                paths.push(self.dir.join(path));
             }
         }
         if !self.bundle.is_empty() {
@@ -124,9 +127,13 @@ impl Tree {
             let bytes = std::mem::take(&mut self.bundle);
             self.put(&path, &bytes, written)?;
             self.bundle = bytes;
-            paths.push(self.dir.join(path));
         }
-        Ok(paths)
+        Ok(())
+    }
+
+    /// Where the partials of a full file lie.
+    fn partials_of(&self, full: &str) -> PathBuf {
+        self.dir.join(format!("{full}.p"))
     }
 
     /// A file that did not exist before this tree; an unsigned one of an earlier try is replaced.
@@ -145,13 +152,12 @@ impl Tree {
         Ok(())
     }
 
-    fn forget_partials(&mut self, newest: Vec<PathBuf>) {
-        self.partials.push_back(newest);
-        while self.partials.len() > KEEP_PARTIAL {
-            for path in self.partials.pop_front().unwrap_or_default() {
-                let still = self.partials.iter().any(|later| later.contains(&path));
-                if !still {
-                    let _ = self.disk.remove(&path); // only tidiness: the full tile takes its place
+    fn forget_partials(&mut self, completed: Vec<PathBuf>) {
+        self.completed.push_back(completed);
+        while self.completed.len() > KEEP_PARTIAL {
+            for dir in self.completed.pop_front().unwrap_or_default() {
+                for name in self.disk.list(&dir).unwrap_or_default() {
+                    let _ = self.disk.remove(&dir.join(name)); // only tidiness: the full file takes its place
                 }
             }
         }
@@ -162,6 +168,8 @@ impl Tree {
 struct Written {
     files: Vec<PathBuf>,
     dirs: BTreeSet<PathBuf>,
+    /// Folders of partials whose full files are among them.
+    full: Vec<PathBuf>,
 }
 
 /// Writes beside, syncs, renames, syncs the name.

@@ -4,8 +4,12 @@ use super::{
     ExportError, Exporter,
     contents::{Contents, Item},
     sha256,
+    trades::{self, Trade},
 };
-use crate::state::{Decision, Status};
+use crate::{
+    mirror_tree::Prover,
+    state::{Decision, Status},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::*;
 use journal::Reader;
@@ -92,14 +96,19 @@ struct Listed {
 impl Exporter {
     /// Writes the package as a draft.
     pub(super) fn write(&self, contents: &Contents) -> Result<Written, ExportError> {
-        let rows: Vec<Row<'_>> = contents
-            .rows()
-            .into_iter()
-            .filter_map(|item| row(contents, item))
-            .collect();
-        let json = pretty(&rows);
-        let csv = table(&rows).map_err(|e| ExportError::File("flags.csv".into(), e))?;
-        let manifest = pretty(&self.manifest(contents, &[("flags.json", &json), ("flags.csv", &csv)])?);
+        let items = contents.rows();
+        let rows: Vec<Row<'_>> = items.iter().filter_map(|item| row(contents, item)).collect();
+        // The note is read once: every trade is proven in the tree that it signs.
+        let head = self.trades.note();
+        let trades = self.proven(&items, head.as_deref())?;
+        let at = |name: &'static str| move |e| ExportError::File(name.into(), e);
+        let files = [
+            ("flags.json", pretty(&rows)),
+            ("flags.csv", table(&rows).map_err(at("flags.csv"))?),
+            ("trades.json", pretty(&trades)),
+            ("trades.csv", trades::table(&trades).map_err(at("trades.csv"))?),
+        ];
+        let manifest = pretty(&self.manifest(contents, &files, head)?);
         let digest = sha256(&manifest);
         let dir = self.draft(&contents.acquirer, contents.package);
         if dir.exists() {
@@ -107,23 +116,27 @@ impl Exporter {
         }
         fs::create_dir_all(&dir).map_err(|e| ExportError::File(dir.clone(), e))?;
         let signature = self.sign(&digest).into_bytes();
-        let all: [(&str, &[u8]); 4] = [
-            ("flags.json", &json),
-            ("flags.csv", &csv),
-            ("manifest.json", &manifest),
-            ("manifest.sig", &signature),
-        ];
-        for (name, bytes) in all {
+        let signed = [("manifest.json", manifest), ("manifest.sig", signature)];
+        for (name, bytes) in files.iter().chain(&signed) {
             write(&dir.join(name), bytes)?;
         }
         sync_dir(&dir)?;
         Ok(Written { dir, digest })
     }
 
+    /// The entries that the confirmed flags name, proven.
+    fn proven(&self, items: &[&Item], head: Option<&str>) -> Result<Vec<Trade>, ExportError> {
+        let size = head.map_or(Some(0), signed_size).ok_or(ExportError::Restless)?;
+        let prover = Prover::new(&self.trades.mirror, size);
+        let mut prover = prover.map_err(|e| ExportError::File("trades.json".into(), e))?;
+        trades::collect(items, &mut prover)
+    }
+
     fn manifest<'a>(
         &self,
         contents: &'a Contents,
-        files: &[(&'static str, &Vec<u8>)],
+        files: &[(&'static str, Vec<u8>)],
+        trades_checkpoint: Option<Arc<str>>,
     ) -> Result<Manifest<'a>, ExportError> {
         let reader = self.cases.reader();
         // The note is read once: all proofs are in the tree that it signs.
@@ -135,7 +148,7 @@ impl Exporter {
                 .map(|item| number(&reader, size, item))
                 .collect::<Result<_, _>>()
         };
-        let listed = |(name, bytes): &(&'static str, &Vec<u8>)| Listed {
+        let listed = |(name, bytes): &(&'static str, Vec<u8>)| Listed {
             name,
             sha256: sha256(bytes),
             bytes: bytes.len() as u64,
@@ -152,14 +165,14 @@ impl Exporter {
             late: prove(&contents.late)?,
             files: files.iter().map(listed).collect(),
             cases_checkpoint,
-            trades_checkpoint: self.trades.note(),
+            trades_checkpoint,
             rules_digest: contents.rules.unwrap_or(Digest::from_bytes([0; 32])),
         })
     }
 }
 
 /// The size that a checkpoint states.
-fn signed_size(note: &str) -> Option<u64> {
+pub(super) fn signed_size(note: &str) -> Option<u64> {
     let text = note.find("\n\n").map(|end| &note[..end + 1])?;
     journal::Checkpoint::parse(text).map(|checkpoint| checkpoint.size)
 }
@@ -267,7 +280,7 @@ fn table(rows: &[Row<'_>]) -> io::Result<Vec<u8>> {
 }
 
 /// A spreadsheet would take these for formulas.
-fn unformula(cell: String) -> String {
+pub(super) fn unformula(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@']) {
         format!("'{cell}")
     } else {

@@ -3,6 +3,7 @@
 mod acknowledge;
 mod contents;
 mod files;
+mod trades;
 
 pub use acknowledge::acknowledge;
 
@@ -124,6 +125,7 @@ impl Exporter {
             let contents = self.cases.look(|state| Contents::of(state, acquirer));
             let contents = contents.ok_or(ExportError::Nothing)?;
             self.signed_to(contents.needed()).await?;
+            self.copied().await;
             let written = self.write(&contents)?;
             let recorded = self
                 .cases
@@ -151,6 +153,17 @@ impl Exporter {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err(ExportError::Restless)
+    }
+
+    /// Waits while the copy of the trades journal is behind the signed head that was taken; the follower appends next.
+    async fn copied(&self) {
+        for _ in 0..40 {
+            let size = self.trades.note().and_then(|note| files::signed_size(&note)).unwrap_or(0);
+            if self.trades.mirror.size() >= size {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn publish(&self, contents: Contents, written: files::Written) -> Result<Made, ExportError> {

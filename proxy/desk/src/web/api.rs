@@ -117,7 +117,7 @@ pub(super) async fn status(Caller(signed): Caller) -> Response {
             "unreadable": health.unreadable, "unexplained": health.unexplained,
         },
         "cases": { "size": next, "signed": desk.cases.reader().checkpoint().size },
-        "rules": rules, "alarm": health.alarm.as_ref().map(event), "trouble": health.trouble.as_ref().map(event),
+        "rules": rules, "alarm": health.alarm.as_ref().map(event), "trouble": health.trouble.as_ref().map(event), "waiting": health.waiting.as_ref().map(event),
     }))
     .into_response()
 }

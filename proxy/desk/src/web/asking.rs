@@ -72,6 +72,9 @@ impl Reader {
         if let Some((since, why)) = &health.trouble {
             warnings.push(format!("{} {}: {why}", w.trouble, time(*since)));
         }
+        if let Some((since, what)) = &health.waiting {
+            warnings.push(format!("{} {}: {what}", w.waiting, time(*since)));
+        }
         if health.unreadable > 0 {
             warnings.push(format!("{} {}", health.unreadable, w.unreadable));
         }

@@ -61,6 +61,59 @@ async fn the_same_journal_gives_the_same_flags_and_none_twice() {
     running.stop().await;
 }
 
+/// Acquirer and merchant of each flag.
+fn whose(running: &Running) -> Vec<(String, String)> {
+    let row = |(acquirer, _, raised): (String, u64, desk::state::Raised)| (acquirer, raised.merchant.to_string());
+    flags(running).into_iter().map(row).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+//= C40
+async fn flags_rest_on_the_registries_of_then_whenever_they_are_raised() {
+    let world = World::new().await;
+    let here = world.at("registries");
+    world.book.loaded(1, &world.registries(&here, 1, &["m1", "m2"]));
+    world.book.thrice("m2", 1, 1);
+    let running = world.start().await;
+    world.book.loaded(2, &world.registries(&here, 2, &["m1"]));
+    world.book.thrice("m2", 10, 2);
+    world.read(&running).await;
+    let (first, owners) = (flags(&running), whose(&running));
+    assert_eq!(owners, [("acq1", "m2"), ("unassigned", "m2")].map(|(a, m)| (a.to_owned(), m.to_owned())));
+    running.stop().await;
+
+    for gone in ["data/cases", "data/trades.copy"] {
+        std::fs::rename(world.at(gone), world.at(&gone.replace('/', "-"))).expect("moved");
+    }
+    let running = world.start().await;
+    assert_eq!(flags(&running), first, "though the registries of now know m2 no more");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_that_rest_on_an_unknown_registry_wait_for_it_with_an_alarm() {
+    let world = World::new().await;
+    let elsewhere = world.registries(&world.at("elsewhere"), 2, &["m1"]);
+    world.book.loaded(1, &world.registries(&world.at("registries"), 1, &["m1", "m2"]));
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    world.book.loaded(2, &elsewhere);
+    world.book.thrice("m1", 10, 2);
+    until(|| running.trades.health().waiting.is_some()).await;
+    let mut li = world.signed_in(&running, "li").await;
+    assert!(li.get("/").await.text().contains("缺少登记文件"));
+    assert!(li.get("/api/status").await.json()["waiting"]["text"].is_string());
+    running.stop().await;
+    let running = desk::start(world.config()).await.expect("it starts");
+    until(|| running.trades.health().waiting.is_some()).await;
+    assert_eq!(whose(&running).len(), 1, "what comes after is not judged by the wrong registries");
+    world.registries(&world.at("registries"), 2, &["m1"]);
+    world.read(&running).await;
+    until(|| running.trades.health().waiting.is_none()).await;
+    assert_eq!(whose(&running).len(), 2);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn uniform_refusals_are_explained_by_what_the_proxy_obeyed() {
     let world = World::new().await;

@@ -147,6 +147,20 @@ impl Book {
         );
     }
 
+    /// The proxy has taken these registries.
+    pub(crate) fn loaded(&self, version: u64, files: &[(Registry, Digest)]) {
+        let not_after = NOON.plus_millis(86_400_000);
+        for (kind, digest) in files.iter().copied() {
+            let event = TradeEvent::RegistryLoaded {
+                digest,
+                kind,
+                not_after,
+                version,
+            };
+            self.write(None, None, event);
+        }
+    }
+
     /// Three equal trades of one payer: T01. Yields the index of the last payment.
     pub(crate) fn thrice(&self, merchant: &str, first: u8, who: u8) -> u64 {
         (0..3)

@@ -2,12 +2,12 @@
 
 use crate::{browser::Browser, trades::Book};
 use desk::{Config, Running};
-use domain::Sign;
+use domain::{Digest, Registry, Sign};
 use journal::{Journal, Settings, VerifierKey, disk::RealDisk, note};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use sha2::Digest;
+use sha2::Digest as _;
 use std::{
     fs,
     net::SocketAddr,
@@ -109,7 +109,7 @@ impl World {
         signer(&at("keys/journal.pem"));
         signer(&at("keys/export.pem"));
         let authority = signer(&at("authority.pem"));
-        registries(&at("registries"), &authority);
+        registries(&at("registries"), &authority, 1, &["m1", "m2"]);
         let hash = desk::users::hash(PASSWORD).expect("hashed");
         let people = [
             ("li", "officer"),
@@ -255,6 +255,11 @@ operator_key = "{key}"
         browser
     }
 
+    /// Signed registries of a version, with these merchants, in a folder; kind and digest of each.
+    pub(crate) fn registries(&self, dir: &Path, version: u64, merchants: &[&str]) -> Vec<(Registry, Digest)> {
+        registries(dir, &self.acquirer, version, merchants)
+    }
+
     /// The acquirer's note over a file.
     pub(crate) fn acquirers_note(&self, text: &str) -> String {
         note::sign(text, "authority", &*self.acquirer)
@@ -272,30 +277,33 @@ pub(crate) async fn until(mut there: impl FnMut() -> bool) {
     panic!("it did not come within ten seconds");
 }
 
-fn registries(dir: &Path, authority: &Arc<dyn Sign>) {
+fn registries(dir: &Path, authority: &Arc<dyn Sign>, version: u64, ids: &[&str]) -> Vec<(Registry, Digest)> {
     const LATER: i64 = 4_000_000_000_000;
     let account = |account: &str| {
         serde_json::json!({"channel": "wechat", "account": account, "payee": account, "keys": "held",
             "appids": ["wx0123456789abcdef"], "serial": "5157F09EFDC096DE15EBE81A47057A7200000000"})
     };
     let merchant = |id: &str, name: &str, no: &str| serde_json::json!({"id": id, "name": name, "agreement": {"no": "A1", "until": LATER}, "accounts": [account(no)]});
-    let licence = serde_json::json!({"kind": "licence", "version": 1, "not_after": LATER, "filing_no": "B0001",
+    let licence = serde_json::json!({"kind": "licence", "version": version, "not_after": LATER, "filing_no": "B0001",
         "operator_accounts": [], "channels": [{"channel": "wechat", "institution": "财付通", "licence_no": "Z1",
         "valid_until": LATER, "hosts": [{"host": "api.mch.weixin.qq.com", "port": 443}], "roots_pem": ""}]});
-    let merchants = [
+    let all = [
         merchant("m1", "一号店", "1900000109"),
         merchant("m2", "二号店", "1900000110"),
     ];
-    let acquirer = serde_json::json!({"kind": "acquirer", "version": 1, "not_after": LATER, "acquirer": "acq1",
+    let merchants: Vec<_> = all.into_iter().filter(|m| ids.iter().any(|id| m["id"] == *id)).collect();
+    let acquirer = serde_json::json!({"kind": "acquirer", "version": version, "not_after": LATER, "acquirer": "acq1",
         "name": "收单机构", "merchants": merchants});
-    let operator = serde_json::json!({"kind": "operator", "version": 1, "not_after": LATER, "merchants": []});
-    for (name, kind, value) in [
-        ("licence", "licence", licence),
-        ("acquirer-1", "acquirer", acquirer),
-        ("operator", "operator", operator),
-    ] {
+    let operator = serde_json::json!({"kind": "operator", "version": version, "not_after": LATER, "merchants": []});
+    let files = [
+        (Registry::Licence, "licence", "licence", licence),
+        (Registry::Acquirer, "acquirer-1", "acquirer", acquirer),
+        (Registry::Operator, "operator", "operator", operator),
+    ];
+    let write = |(of, name, kind, value): (Registry, &str, &str, serde_json::Value)| {
         let text = serde_json::to_string(&value).expect("json");
-        let digest = hex::encode(sha2::Sha256::digest(&text));
+        let hash: [u8; 32] = sha2::Sha256::digest(&text).into();
+        let digest = hex::encode(hash);
         put(&dir.join(format!("{name}.json")), &text);
         let signed = note::sign(
             &format!("guandao-registry\n{kind}\n{digest}\n"),
@@ -303,5 +311,7 @@ fn registries(dir: &Path, authority: &Arc<dyn Sign>) {
             &**authority,
         );
         put(&dir.join(format!("{name}.json.sig")), signed);
-    }
+        (of, Digest::from_bytes(hash))
+    };
+    files.map(write).to_vec()
 }

@@ -32,10 +32,11 @@ pub(crate) fn receipt(data: &[u8]) {
     }
 }
 
-/// Parts: manifest, signature, flags as JSON, flags as CSV.
+/// Parts: manifest, signature, flags as JSON and as CSV, trades as JSON and as CSV.
 pub(crate) fn export(data: &[u8]) {
-    let [manifest, signature, json, csv] = parts(data);
-    for (name, octets) in [("manifest.json", manifest), ("manifest.sig", signature), ("flags.json", json), ("flags.csv", csv)] {
+    let [manifest, signature, json, csv, trades, sheet] = parts(data);
+    let flags = [("manifest.json", manifest), ("manifest.sig", signature), ("flags.json", json), ("flags.csv", csv)];
+    for (name, octets) in flags.into_iter().chain([("trades.json", trades), ("trades.csv", sheet)]) {
         fs::write(DIR.join(name), octets).expect("writable");
     }
     let keys = ExportKeys { export: key("guandao.example/desk"), cases: key(KEYS[1]), trades: Some(key(KEYS[0])) };

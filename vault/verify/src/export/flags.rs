@@ -36,7 +36,7 @@ const FIELDS: [&str; 16] = [
     "why",
 ];
 /// Fields that are instants: milliseconds as in the journal, or RFC 3339 in UTC+8.
-const INSTANTS: [&str; 3] = ["window_from", "window_until", "decided_at"];
+const INSTANTS: [&str; 4] = ["window_from", "window_until", "decided_at", "time"];
 
 /// A row of `flags.json`.
 pub(super) type Row = Map<String, Value>;
@@ -61,7 +61,12 @@ pub(super) fn check_flags(
         check_row(row, flags, trades, report);
     }
     if let Some(bytes) = read_if_listed(dir, "flags.csv")? {
-        table::check_table(&bytes, &rows, &FIELDS, report);
+        let sheet = table::Sheet {
+            file: "flags.csv",
+            of: "flags.json",
+            key: "flag",
+        };
+        table::check_table(&bytes, &rows, &FIELDS, sheet, report);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod numbers;
 mod replay;
 mod strict;
 mod table;
+mod trades;
 
 use crate::{
     checkpoint::Checkpoint,
@@ -67,6 +68,7 @@ pub fn check_export(dir: &Path, keys: &ExportKeys, options: &ExportOptions) -> R
     let heads = check_checkpoints(&manifest, keys, &mut report);
     let flags = numbers::check_numbers(&manifest, heads.cases.as_ref(), &mut report);
     flags::check_flags(dir, &manifest, &flags, heads.trades.as_ref(), &mut report)?;
+    trades::check_trades(dir, &manifest, &flags, heads.trades.as_ref(), &mut report)?;
     match &options.previous {
         Some(previous) => chain::check_chain(previous, &manifest, heads.cases.as_ref(), keys, &mut report)?,
         None if manifest.package > 1 => {
@@ -115,7 +117,7 @@ fn check_signature(manifest: &[u8], note: &[u8], keys: &ExportKeys, report: &mut
 }
 
 fn check_files(dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), Unreadable> {
-    for needed in ["flags.json", "flags.csv"] {
+    for needed in ["flags.json", "flags.csv", "trades.json", "trades.csv"] {
         if !manifest.files.iter().any(|file| file.name == needed) {
             report.find("manifest.json, files", None, format!("{needed} is not listed"));
         }

@@ -1,82 +1,103 @@
-//! `flags.csv` (RFC 4180) must say what `flags.json` says.
+//! `flags.csv` and `trades.csv` (RFC 4180) must say what their JSON files say.
 
-use super::flags::{Row, number, texts};
+use super::flags::{Row, texts};
 use crate::finding::Report;
+use serde_json::Value;
+
+/// Which table, of which JSON file, and the column that tells its rows apart.
+#[derive(Clone, Copy)]
+pub(super) struct Sheet {
+    pub(super) file: &'static str,
+    pub(super) of: &'static str,
+    pub(super) key: &'static str,
+}
+
+impl Sheet {
+    /// The number of a row; 0 where it has none.
+    fn number(self, row: &Row) -> u64 {
+        row.get(self.key).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// What a row is called in findings.
+    fn thing(self) -> &'static str {
+        if self.key == "flag" { "flag" } else { "trade" }
+    }
+}
 
 /// Compares the table with the rows, cell by cell, under the names in its header.
-pub(super) fn check_table(bytes: &[u8], rows: &[Row], fields: &[&str], report: &mut Report) {
+pub(super) fn check_table(bytes: &[u8], rows: &[Row], fields: &[&str], sheet: Sheet, report: &mut Report) {
     let parsed = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned());
     // Spreadsheet programs want a byte order mark; it says nothing.
     let parsed = parsed.and_then(|text| parse(text.strip_prefix('\u{feff}').unwrap_or(text)));
-    let Some(mut lines) = report.keep("flags.csv", None, parsed).map(Vec::into_iter) else {
+    let Some(mut lines) = report.keep(sheet.file, None, parsed).map(Vec::into_iter) else {
         return;
     };
     let Some(header) = lines.next() else {
-        return report.find("flags.csv", None, "the header is missing");
+        return report.find(sheet.file, None, "the header is missing");
     };
-    if header.first().map(String::as_str) != Some("flag") {
-        report.find("flags.csv", None, "the first column is not flag");
+    if header.first().map(String::as_str) != Some(sheet.key) {
+        report.find(sheet.file, None, format!("the first column is not {}", sheet.key));
     }
     for field in fields
         .iter()
         .filter(|field| !header.iter().any(|name| name == *field))
     {
-        report.find("flags.csv", None, format!("the column {field} is missing"));
+        report.find(sheet.file, None, format!("the column {field} is missing"));
     }
     let lines: Vec<_> = lines.collect();
     for (n, line) in lines.iter().enumerate() {
         match rows
             .iter()
-            .find(|row| line.first() == Some(&number(row).to_string()))
+            .find(|row| line.first() == Some(&sheet.number(row).to_string()))
         {
-            Some(row) => compare(&header, line, row, report),
+            Some(row) => compare(&header, line, row, sheet, report),
             None => report.find(
-                "flags.csv",
+                sheet.file,
                 None,
-                format!("row {} is of no flag in flags.json", n + 1),
+                format!("row {} is of no {} in {}", n + 1, sheet.thing(), sheet.of),
             ),
         }
     }
-    compare_order(&lines, rows, report);
+    compare_order(&lines, rows, sheet, report);
 }
 
-fn compare(header: &[String], line: &[String], row: &Row, report: &mut Report) {
-    let flag = Some(number(row));
+fn compare(header: &[String], line: &[String], row: &Row, sheet: Sheet, report: &mut Report) {
+    let number = Some(sheet.number(row));
     if line.len() != header.len() {
         let what = format!("the row has {} cells, the header {}", line.len(), header.len());
-        report.find("flags.csv", flag, what);
+        report.find(sheet.file, number, what);
     }
     for (field, cell) in header.iter().zip(line) {
         let Some(value) = row.get(field) else {
             report.find(
-                "flags.csv",
-                flag,
-                format!("the column {field} is not in flags.json"),
+                sheet.file,
+                number,
+                format!("the column {field} is not in {}", sheet.of),
             );
             continue;
         };
         if !texts(field, value).iter().any(|text| text == unguarded(cell)) {
             report.find(
-                "flags.csv",
-                flag,
-                format!("{field} is {cell:?}, but flags.json says {value}"),
+                sheet.file,
+                number,
+                format!("{field} is {cell:?}, but {} says {value}", sheet.of),
             );
         }
     }
 }
 
 /// The same flags, each once.
-fn compare_order(lines: &[Vec<String>], rows: &[Row], report: &mut Report) {
-    for flag in rows.iter().map(number) {
+fn compare_order(lines: &[Vec<String>], rows: &[Row], sheet: Sheet, report: &mut Report) {
+    for number in rows.iter().map(|row| sheet.number(row)) {
         let count = lines
             .iter()
-            .filter(|line| line.first() == Some(&flag.to_string()))
+            .filter(|line| line.first() == Some(&number.to_string()))
             .count();
         if count != 1 {
             report.find(
-                "flags.csv",
-                Some(flag),
-                format!("the flag has {count} rows, expected 1"),
+                sheet.file,
+                Some(number),
+                format!("the {} has {count} rows, expected 1", sheet.thing()),
             );
         }
     }

@@ -9,6 +9,7 @@ mod export;
 mod flips;
 mod history;
 mod journal;
+mod named;
 mod package;
 mod proofs;
 mod purge;

@@ -45,6 +45,10 @@ pub(crate) struct Case {
 pub(crate) struct Package {
     pub(crate) manifest: Value,
     pub(crate) rows: Vec<Map<String, Value>>,
+    /// The entries that the confirmed flags name.
+    pub(crate) trades: Vec<Value>,
+    /// Trades as the CSV file shows them, where it is to differ.
+    pub(crate) sheet: Option<String>,
     /// Flags as the CSV file shows them, where it is to differ from the JSON file.
     pub(crate) csv: Option<String>,
     pub(crate) name: String,
@@ -132,10 +136,19 @@ impl Package {
     fn write(&mut self, desk: &Signer, dir: &Path) -> String {
         let json = serde_json::to_vec_pretty(&self.rows).expect("json");
         let csv = self.csv.clone().unwrap_or_else(|| table(&self.rows)).into_bytes();
+        let trades = serde_json::to_vec_pretty(&self.trades).expect("json");
+        let sheet = self.sheet.clone().unwrap_or_else(|| sheet(&self.trades)).into_bytes();
         if self.manifest["files"].is_null() {
             let file = |name: &str, bytes: &[u8]| json!({"name": name, "sha256": sha256(bytes), "bytes": bytes.len()});
-            self.manifest["files"] = json!([file("flags.json", &json), file("flags.csv", &csv)]);
+            self.manifest["files"] = json!([
+                file("flags.json", &json),
+                file("flags.csv", &csv),
+                file("trades.json", &trades),
+                file("trades.csv", &sheet)
+            ]);
         }
+        put(dir, "trades.json", &trades);
+        put(dir, "trades.csv", &sheet);
         let manifest = serde_json::to_vec(&self.manifest).expect("json");
         put(dir, "flags.json", &json);
         put(dir, "flags.csv", &csv);
@@ -231,13 +244,13 @@ pub(crate) fn raised(flag: u64, merchant: &str) -> CaseEvent {
     CaseEvent::FlagRaised {
         acquirer: name("acq1"),
         flag,
-        inputs: Digest::from_bytes([1; 32]),
+        inputs: inputs(&named(flag)),
         merchant: name(merchant),
         parameters: [("count".into(), 3)].into(),
         payer: None,
         rule: "T01".into(),
         threshold: 3,
-        trades: vec![2, 6, 10 + flag],
+        trades: named(flag),
         unit: "trades".into(),
         value: 4,
         version: 1,
@@ -248,7 +261,8 @@ pub(crate) fn raised(flag: u64, merchant: &str) -> CaseEvent {
 
 fn package(n: u64, flags: std::ops::RangeInclusive<u64>, entries: &[CaseEntry], log: &Log) -> Package {
     let numbers: Vec<_> = flags.clone().map(|flag| number(flag, entries, log)).collect();
-    let rows = flags.clone().filter_map(|flag| row(flag, entries)).collect();
+    let rows: Vec<_> = flags.clone().filter_map(|flag| row(flag, entries)).collect();
+    let trades = trades(&rows);
     let manifest = json!({
         "acquirer": "acq1", "package": n, "previous": if n == 1 { Value::Null } else { "".into() },
         "made_at": 1_767_300_000_000_u64, "first": flags.start(), "last": flags.end(), "count": numbers.len(),
@@ -258,6 +272,8 @@ fn package(n: u64, flags: std::ops::RangeInclusive<u64>, entries: &[CaseEntry], 
     Package {
         manifest,
         rows,
+        trades,
+        sheet: None,
         csv: None,
         name: format!("package-acq1-{n:06}"),
     }
@@ -317,4 +333,75 @@ fn row(flag: u64, entries: &[CaseEntry]) -> Option<Map<String, Value>> {
     row.insert("proposed_by".to_owned(), proposer.as_str().into());
     row.insert("decided_at".to_owned(), decided.at.to_string().into());
     Some(row)
+}
+
+/// Entries of the lawful trades journal: two orders sent, and one that differs by flag.
+fn named(flag: u64) -> Vec<u64> {
+    vec![2, 6, 10 + flag % 7]
+}
+
+fn inputs(named: &[u64]) -> Digest {
+    let log = crate::book::Book::lawful().log();
+    let all: Vec<u8> = named.iter().flat_map(|n| log.entries[*n as usize].clone()).collect();
+    Digest::from_bytes(sha2::Sha256::digest(all).into())
+}
+
+/// Every entry that rows name, once.
+pub(crate) fn trades(rows: &[Map<String, Value>]) -> Vec<Value> {
+    let flags = |index: u64| {
+        let names = |row: &&Map<String, Value>| row["trades"].as_array().is_some_and(|all| all.contains(&index.into()));
+        rows.iter().filter(names).map(|row| row["flag"].clone()).collect::<Vec<_>>()
+    };
+    let all: std::collections::BTreeSet<u64> = rows
+        .iter()
+        .flat_map(|row| row["trades"].as_array().expect("a list"))
+        .filter_map(Value::as_u64)
+        .collect();
+    all.into_iter().map(|index| trade(index, flags(index))).collect()
+}
+
+/// The columns of an order that was sent, or of what came of it.
+fn trade(index: u64, flags: Vec<Value>) -> Value {
+    let book = crate::book::Book::lawful();
+    let log = book.log();
+    let entry = &book.entries[index as usize];
+    let begun = (0..=index as usize)
+        .rev()
+        .find(|n| book.entries[*n].order == entry.order && book.entries[*n].event.name() == "attempt_intended")
+        .expect("an order");
+    let TradeEvent::AttemptIntended { order_no, number, channel, amount, account, payee, .. } = &book.entries[begun].event
+    else {
+        panic!("found as such")
+    };
+    let time = match &entry.event {
+        TradeEvent::AttemptPaid { facts, .. } => facts.paid_at,
+        _ => entry.at,
+    };
+    let leaf = |n: usize| STANDARD.encode(&log.entries[n]);
+    let mut row = json!({
+        "index": index, "flags": flags, "merchant": entry.merchant, "event": entry.event.name(), "time": time,
+        "order_no": order_no, "number": number, "channel": channel, "amount": amount, "account": account,
+        "payee": payee, "clause": null, "leaf": leaf(index as usize), "proof": log.proof(index as usize), "begun": null,
+    });
+    if begun != index as usize {
+        row["begun"] = json!({"index": begun, "leaf": leaf(begun), "proof": log.proof(begun)});
+    }
+    row
+}
+
+/// `trades.csv`, quoted.
+pub(crate) fn sheet(trades: &[Value]) -> String {
+    const COLUMNS: [&str; 12] = [
+        "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account", "payee",
+        "clause",
+    ];
+    let cell = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(Value::to_string).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    };
+    let line = |row: &Value| COLUMNS.map(|column| format!("\"{}\"", cell(&row[column]))).join(",");
+    let lines: Vec<_> = std::iter::once(COLUMNS.join(",")).chain(trades.iter().map(line)).collect();
+    lines.join("\r\n") + "\r\n"
 }
