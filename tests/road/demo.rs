@@ -162,10 +162,14 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_outright_it_leaves_no_orphans() -> Done {
+async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans() -> Done {
     let dir = tempfile::tempdir()?;
     let mut demo = Started::new(dir.path()).await?;
-    demo.until("everything runs").await?;
+    let desk = demo.endpoints["pids"]["desk"].to_string();
+    ensure!(std::process::Command::new("kill").args(["-KILL", &desk]).status()?.success(), "kill {desk}");
+    let said = demo.until("serving").await?;
+    ensure!(said.iter().any(|l| l.starts_with("FAILED: the watch")) && said.iter().any(|l| l.starts_with("NOT as it should be")), "{said:#?}");
+    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 13, "the orders need no desk: {said:#?}");
     demo.signal("-KILL")?;
     demo.children_gone().await
 }
