@@ -330,6 +330,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_or_the_nearest_table_around_it_has_a_line() {
+        let text = "name = \"x\"\n\n[listen.api]\nhost = \"a\"\n[cases]\nurl = \"u\"\n";
+        for (path, line) in [("name", 1), ("listen.api.host", 4), ("listen.api.cert", 3), ("cases.url", 6), ("vault.bucket", 1)] {
+            assert_eq!(line_of(text, path), line, "{path}");
+        }
+    }
+
+    #[test]
     fn what_is_not_toml_says_where() {
         let problems = Config::parse("name = \"x\"\nbroken =\n").expect_err("not TOML");
         assert_eq!((problems.len(), problems[0].line), (1, 2));
