@@ -4,9 +4,9 @@
 use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use domain::KeyRef;
-use journal::{Journal, Reader, disk::RealDisk};
-use proxy::{clock::SystemClock, config::Config, keys, registry, run, telemetry};
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use journal::{Journal, disk::RealDisk};
+use proxy::{check, clock::SystemClock, config::Config, export, keys, run, telemetry};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Buffers of every library are wiped when freed.
 #[global_allocator]
@@ -32,13 +32,8 @@ enum Command {
         /// Configuration file.
         config: PathBuf,
     },
-    /// Prints a receipt (C2SP tlog-proof) of one journal entry.
-    Export {
-        /// Configuration file.
-        config: PathBuf,
-        /// Number of the entry.
-        index: u64,
-    },
+    /// Makes packages of confirmed flags for acquirers, takes acknowledgements, prints receipts.
+    Export(Export),
     /// Throws the index away and builds it again from the journal. The service must not be running.
     Rebuild {
         /// Configuration file.
@@ -54,11 +49,37 @@ enum Command {
     },
 }
 
+/// With the proxy's configuration a receipt; else what the desk hands over, done by `guandao-desk`.
+#[derive(clap::Args)]
+struct Export {
+    /// Configuration file of the proxy: prints the receipt (C2SP tlog-proof) of one journal entry.
+    #[arg(value_name = "CONFIG", conflicts_with_all = ["desk", "acquirer", "ack", "unacknowledged"])]
+    proxy: Option<PathBuf>,
+    /// Number of that entry; the same as --receipt.
+    #[arg(conflicts_with = "receipt")]
+    index: Option<u64>,
+    /// Number of that entry.
+    #[arg(long, value_name = "INDEX", requires = "proxy")]
+    receipt: Option<u64>,
+    /// Configuration file of the desk: makes packages of what was confirmed since the last ones.
+    #[arg(long = "config", value_name = "DESK.toml", default_value = "/etc/guandao-desk/desk.toml")]
+    desk: PathBuf,
+    /// For this acquirer only.
+    #[arg(long)]
+    acquirer: Option<String>,
+    /// Puts an acquirer's acknowledgement on record; its signature lies beside it as FILE.sig.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["acquirer", "unacknowledged"])]
+    ack: Option<PathBuf>,
+    /// Lists confirmed flags that the acquirer has not acknowledged, with their age.
+    #[arg(long)]
+    unacknowledged: bool,
+}
+
 fn main() -> ExitCode {
     let done = match Line::parse().command {
         Command::Run { config } => serve(config),
-        Command::Check { config } => check(config),
-        Command::Export { config, index } => export(config, index),
+        Command::Check { config } => check_all(config),
+        Command::Export(asked) => hand_over(asked),
         Command::Rebuild { config } => rebuild(config),
         Command::Keys { config, generate } => list_keys(config, generate),
     };
@@ -102,42 +123,28 @@ fn serve(path: PathBuf) -> anyhow::Result<()> {
     })
 }
 
-fn check(path: PathBuf) -> anyhow::Result<()> {
-    let (config, _) = read(&path)?;
-    let mut problems: Vec<String> = Vec::new();
-    let listens = &config.listen;
-    let all = [("api", Some(&listens.api)), ("notify", Some(&listens.notify)), ("wechat", listens.wechat.as_ref()), ("alipay", listens.alipay.as_ref()), ("journal", listens.journal.as_ref())];
-    for (name, listen) in all.into_iter().filter_map(|(n, l)| Some((n, l?))) {
-        if let Err(error) = certs::tls::Listener::open(listen.tls.clone()) {
-            problems.push(format!("listen.{name}: {error}"));
-        }
-    }
-    match keys::load(&config.keys) {
-        Ok(keys) => {
-            if !keys.has(&KeyRef::new("journal")?) {
-                problems.push(format!("{}: journal.pem is missing; it signs the trades journal (guandao keys --generate)", config.keys.display()));
-            }
-            if !keys.list().iter().any(|k| k.key.as_str().starts_with("answer/")) {
-                problems.push(format!("{}: answer/ has no key; it signs answers to merchants", config.keys.display()));
-            }
-        }
-        Err(all) => problems.extend(all.iter().map(ToString::to_string)),
-    }
-    if let Err(all) = registry::load(&config.registries, None) {
-        problems.extend(all);
-    }
+fn check_all(path: PathBuf) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let problems = check::problems(&text);
     if problems.is_empty() {
         println!("{}: in order", path.display());
         return Ok(());
     }
-    Err(anyhow!("{}", problems.join("\n")))
+    let lines: Vec<_> = problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
+    Err(anyhow!("{}", lines.join("\n")))
 }
 
-fn export(path: PathBuf, index: u64) -> anyhow::Result<()> {
-    let (config, _) = read(&path)?;
-    let reader = Reader::open(Arc::new(RealDisk), &config.data.join("trades"))?;
-    print!("{}", reader.receipt(index)?);
-    Ok(())
+fn hand_over(asked: Export) -> anyhow::Result<()> {
+    if let Some(config) = asked.proxy {
+        let index = asked.receipt.or(asked.index).context("which entry? --receipt INDEX (packages of flags: --config DESK.toml)")?;
+        print!("{}", export::receipt(&read(&config)?.0, index)?);
+        return Ok(());
+    }
+    let mut arguments = vec![OsString::from("--config"), asked.desk.into()];
+    arguments.extend(asked.acquirer.into_iter().flat_map(|acquirer| ["--acquirer".into(), acquirer.into()]));
+    arguments.extend(asked.ack.into_iter().flat_map(|file| ["--ack".into(), file.into()]));
+    arguments.extend(asked.unacknowledged.then(|| "--unacknowledged".into()));
+    match export::become_desk(arguments)? {}
 }
 
 fn rebuild(path: PathBuf) -> anyhow::Result<()> {

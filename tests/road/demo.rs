@@ -129,6 +129,17 @@ fn alive(pid: u64) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
 
+/// So many that the published officer is locked out.
+async fn wrong_passwords(dir: &Path, endpoints: &Value) -> Done {
+    let ca = std::fs::read(dir.join("channels/ca.pem"))?;
+    let desk = Client::tls(endpoints["desk"]["url"].as_str().unwrap_or_default().trim_start_matches("https://").parse()?, &ca)?;
+    let body = json!({ "name": endpoints["desk"]["users"][0]["name"], "password": "a wrong password" }).to_string();
+    for _ in 0..12 {
+        desk.send("POST", "/api/sign-in", &[("content-type", "application/json")], body.as_bytes()).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_order() -> Done {
     let dir = tempfile::tempdir()?;
@@ -141,6 +152,7 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
         ensure!(client.send("POST", "/control/reset", &json, b"").await?.status == 200, "reset");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    wrong_passwords(dir.path(), &demo.endpoints).await?;
     for channel in ["wechat", "alipay"] {
         let fault = json!({ "channel": channel, "operation": "create", "kind": "status_5xx", "count": 3 }).to_string();
         ensure!(client.send("POST", "/control/fault", &json, fault.as_bytes()).await?.status == 200, "fault");
@@ -162,10 +174,14 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_outright_it_leaves_no_orphans() -> Done {
+async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans() -> Done {
     let dir = tempfile::tempdir()?;
     let mut demo = Started::new(dir.path()).await?;
-    demo.until("everything runs").await?;
+    let desk = demo.endpoints["pids"]["desk"].to_string();
+    ensure!(std::process::Command::new("kill").args(["-KILL", &desk]).status()?.success(), "kill {desk}");
+    let said = demo.until("serving").await?;
+    ensure!(said.iter().any(|l| l.starts_with("FAILED: the watch")) && said.iter().any(|l| l.starts_with("NOT as it should be")), "{said:#?}");
+    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 13, "the orders need no desk: {said:#?}");
     demo.signal("-KILL")?;
     demo.children_gone().await
 }

@@ -3,6 +3,7 @@
 mod canary;
 mod compile_fail;
 mod demo;
+mod described;
 mod hostile;
 mod kills;
 mod operations;

@@ -35,6 +35,7 @@ async fn a_running_service() -> Done {
     a_key_that_is_registered_no_longer_opens_nothing(&demo).await?;
     check_prints_every_problem(&demo)?;
     a_receipt_can_be_had_from_the_command_line(&demo)?;
+    without_a_desk_the_front_door_says_so(&demo)?;
     stopping_drains(&demo, &shop).await?;
     the_index_can_be_rebuilt_by_hand(&demo)?;
     low_disk_refuses_new_orders_and_records_notices(&demo, &shop).await
@@ -132,21 +133,65 @@ fn check_prints_every_problem(demo: &Demo) -> Done {
     let run = |file: &std::path::Path| Command::new(binary("guandao")?).arg("check").arg(file).output().context("guandao check");
     let output = run(&good)?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let bad = demo.place.dir.join("bad.toml");
-    fs::write(&bad, fs::read_to_string(&good)?.replace("answer_ms = 1500", "answer_ms = \"soon\"").replace("[vault]", "[vault]\nmistyped = 1"))?;
-    let said = run(&bad)?;
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    ensure!(!said.status.success() && text.contains("times.answer_ms") && text.contains("vault.mistyped") && text.contains("line "), "{text}");
+    let text = fs::read_to_string(&good)?;
+    let at = |file: &str| demo.place.dir.join(file).display().to_string();
+    let bad = text
+        .replace("answer_ms = 1500", "answer_ms = \"soon\"")
+        .replace("[vault]", "[vault]\nmistyped = 1")
+        .replace(&format!("data = \"{}\"", at("data")), &format!("data = \"{}\"", at("nowhere")))
+        .replace(&format!("notify_roots = \"{}\"", at("channels/ca.pem")), &format!("notify_roots = \"{}\"", at("trades.vkey")))
+        .replacen(&at("tls/server.pem"), &at("tls/missing.pem"), 1)
+        .replacen("host = \"127.0.0.1\"", "host = \"https://x/\"", 1)
+        .replacen("host = \"127.0.0.1\"\n", "", 1)
+        + &format!("\n[cases]\nurl = \"http://x\"\nca = \"{ca}\"\ncert = \"{cert}\"\nkey = \"{key}\"\nvkey_file = \"{ca}\"\n[telemetry]\notlp = \"nonsense\"\n", ca = at("channels/ca.pem"), cert = at("tls/proxy.pem"), key = at("tls/desk.key"));
+    let (mchid, app) = (&demo.place.merchants[0].accounts.wechat.mchid, &demo.place.merchants[1].accounts.alipay.app_id);
+    let keys = [format!("keys/wechat/{mchid}/apiv3.secret"), format!("keys/alipay/{app}/platform.pem")];
+    for key in &keys {
+        fs::rename(at(key), at("aside-").clone() + &key.replace('/', "-"))?;
+    }
+    let (file, line) = (demo.place.dir.join("bad.toml"), |what: &str| bad[..bad.find(what).unwrap_or_default()].matches('\n').count() + 1);
+    fs::write(&file, &bad)?;
+    let said = run(&file)?;
+    for key in &keys {
+        fs::rename(at("aside-").clone() + &key.replace('/', "-"), at(key))?;
+    }
+    let told = String::from_utf8_lossy(&said.stderr).into_owned();
+    ensure!(!said.status.success(), "{told}");
+    for (path, line) in [
+        ("times.answer_ms", line("answer_ms")), ("vault.mistyped", line("mistyped")), ("data", line("data =")), ("notify_roots", line("notify_roots")),
+        ("listen.api", line("[listen.api]")), ("listen.wechat.host", line("host = ")), ("listen.alipay.host", line("[listen.alipay]")),
+        ("cases.url", line("url = \"http://x")), ("cases.cert", line(&at("tls/proxy.pem"))), ("cases.vkey_file", line("vkey_file")), ("telemetry.otlp", line("otlp")),
+    ] {
+        ensure!(told.contains(&format!("line {line}: {path}: ")), "no problem at {path}, line {line}:\n{told}");
+    }
+    for key in &keys {
+        ensure!(told.contains(key.trim_start_matches("keys/")), "{key} is not missed:\n{told}");
+    }
+    ensure!(told.lines().count() == 13, "another number of problems:\n{told}");
     Ok(())
 }
 
 //= C58
 fn a_receipt_can_be_had_from_the_command_line(demo: &Demo) -> Done {
-    let output = Command::new(binary("guandao")?).arg("export").arg(demo.place.dir.join("guandao.toml")).arg("3").output()?;
     let file = demo.place.dir.join("receipt-3.txt");
-    fs::write(&file, &output.stdout)?;
-    let verify = Command::new(binary("guandao-verify")?).arg("receipt").arg(&file).arg("--key").arg(demo.place.dir.join("trades.vkey")).output()?;
-    ensure!(verify.status.success(), "{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+    for arguments in [&["3"][..], &["--receipt", "3"]] {
+        let output = Command::new(binary("guandao")?).arg("export").arg(demo.place.dir.join("guandao.toml")).args(arguments).output()?;
+        fs::write(&file, &output.stdout)?;
+        let verify = Command::new(binary("guandao-verify")?).arg("receipt").arg(&file).arg("--key").arg(demo.place.dir.join("trades.vkey")).output()?;
+        ensure!(verify.status.success(), "{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+    }
+    Ok(())
+}
+
+/// Packages are the desk's work; where it is not installed that is said.
+fn without_a_desk_the_front_door_says_so(demo: &Demo) -> Done {
+    let alone = demo.place.dir.join("alone");
+    fs::create_dir_all(&alone)?;
+    let program = alone.join("guandao");
+    fs::copy(binary("guandao")?, &program)?;
+    let output = Command::new(&program).args(["export", "--unacknowledged"]).env("PATH", &alone).output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success() && told.contains("guandao-desk is neither beside this program nor in PATH"), "{told}");
     Ok(())
 }
 

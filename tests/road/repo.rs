@@ -162,6 +162,17 @@ fn the_example_configuration_is_taken_and_its_defaults_are_the_real_ones() {
     assert_eq!(format!("{config:?}"), format!("{again:?}"));
 }
 
+/// The proxy reads the desk's journal and the desk the proxy's: each example names the other's listener.
+#[test]
+fn the_two_examples_name_each_others_listeners() {
+    let text = |file: &str| fs::read_to_string(root().join("deploy").join(file)).expect("readable");
+    let proxy = proxy::config::Config::parse(&text("example.toml")).unwrap_or_else(|all| panic!("{all:#?}"));
+    let desk = desk::Config::parse(&text("desk.example.toml")).unwrap_or_else(|all| panic!("{all:#?}"));
+    assert_eq!(desk.trades.url, format!("https://{}", proxy.listen.journal.expect("a journal listener").address));
+    assert_eq!(proxy.cases.expect("a desk").url, format!("https://{}", desk.journal.address));
+    assert_eq!(proxy.name, desk.name);
+}
+
 /// Every control is cited by code and by a test (`//= C07`), or stands in the list of what is owed.
 #[test]
 fn every_control_is_cited_from_code_and_from_a_test() {

@@ -8,10 +8,11 @@ use sandbox::demo::{
     Demo,
     officers::{self, Officer},
     orders,
-    place::Options,
+    place::{ACQUIRER, Options},
     planted,
 };
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::{fs, path::Path, sync::Arc, time::{Duration, Instant}};
 
 type Done = anyhow::Result<()>;
@@ -32,10 +33,11 @@ async fn flags_exports_and_measures() -> Done {
     let flags = a.flags().await?;
     ensure!(flags.iter().all(|f| f["merchant"] == json!(planted_at)), "ordinary trade was flagged: {flags:?}");
     one_officer_is_not_enough(&a, &b, &flags[0]).await?;
-    officers::confirm_all(&a, &b, &planted_at).await?;
+    let confirmed = officers::confirm_all(&a, &b, &planted_at).await?;
     let package = demo.export()?;
     demo.prove_export(&package)?;
     a_copy_with_one_flag_left_out_does_not_verify(&demo, &package)?;
+    the_front_door_lists_what_is_not_acknowledged(&demo, &package, confirmed)?;
     a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
     demo.services.stop().await?;
     measures_took_effect_on_record(&demo)?;
@@ -64,6 +66,26 @@ fn a_copy_with_one_flag_left_out_does_not_verify(demo: &Demo, package: &Path) ->
     fs::write(copy.join("flags.json"), serde_json::to_vec(&flags)?)?;
     let found = demo.prove_export(&copy).err().context("a package without one of its flags verifies")?.to_string();
     ensure!(found.contains(&left_out["flag"].to_string()) || found.contains("flags.json"), "the finding names nothing: {found}");
+    Ok(())
+}
+
+//= C48
+fn the_front_door_lists_what_is_not_acknowledged(demo: &Demo, package: &Path, confirmed: usize) -> Done {
+    let (good, said) = demo.hand_over(&["--unacknowledged"])?;
+    ensure!(good && said.lines().count() == confirmed, "{said}");
+    let merchant = &demo.place.merchants[1].id;
+    ensure!(said.lines().all(|l| l.contains(&format!(": {merchant} T")) && l.ends_with("ago, in package 1")), "{said}");
+    let digest = hex::encode(Sha256::digest(fs::read(package.join("manifest.json"))?));
+    let ack = json!({ "acquirer": ACQUIRER, "package": 1, "digest": digest, "at": 1 }).to_string();
+    let file = demo.place.dir.join("ack.json");
+    let note = demo.place.sign_as_acquirer(&format!("guandao-ack\n{ACQUIRER}\n{}\n", hex::encode(Sha256::digest(&ack))));
+    fs::write(&file, &ack)?;
+    fs::write(file.with_extension("json.sig"), note.replace("guandao-ack", "guandao-not"))?;
+    let asked = ["--ack", &file.display().to_string()];
+    let (good, said) = demo.hand_over(&asked)?;
+    ensure!(!good && said.contains("not signed"), "its exit status and words are passed on: {said}");
+    fs::write(file.with_extension("json.sig"), note)?;
+    ensure!(demo.hand_over(&asked)?.0 && demo.hand_over(&["--unacknowledged"])?.1.starts_with("every confirmed flag"), "not taken");
     Ok(())
 }
 

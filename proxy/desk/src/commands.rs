@@ -1,13 +1,14 @@
 //! What the command line does besides running.
 
 use crate::{
-    config::Config,
+    config::{Config, Trades},
     keys, local, registries,
     run::{open, verifier},
     users::Users,
 };
 use anyhow::bail;
 use certs::tls;
+use std::path::Path;
 
 /// Every problem of every file; for `guandao-desk check`.
 pub fn check(config: &Config) -> Vec<String> {
@@ -43,14 +44,26 @@ pub fn check(config: &Config) -> Vec<String> {
                 .collect(),
         );
     }
-    for path in [&config.trades.ca, &config.trades.cert, &config.trades.key] {
-        take(
-            std::fs::read(path)
-                .err()
-                .map(|e| format!("{}: {e}", path.display()))
-                .into_iter()
-                .collect(),
-        );
+    take(identity(&config.trades));
+    problems
+}
+
+/// What is wrong with the CA and the client certificate with which the trades journal is read.
+fn identity(trades: &Trades) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut read = |key: &str, path: &Path| {
+        std::fs::read(path)
+            .map_err(|e| problems.push(format!("trades.{key}: {}: {e}", path.display())))
+            .ok()
+    };
+    let (ca, cert, key) = (read("ca", &trades.ca), read("cert", &trades.cert), read("key", &trades.key));
+    let Some(ca) = ca else { return problems };
+    if let Err(error) = tls::client(&ca, None) {
+        problems.push(format!("trades.ca: {}: {error}; write CA certificates in PEM", trades.ca.display()));
+    } else if let (Some(cert), Some(key)) = (cert, key)
+        && let Err(error) = tls::client(&ca, Some((&cert, &key)))
+    {
+        problems.push(format!("trades.cert: {}: {error}; write a certificate and the key that belongs to it in PEM", trades.cert.display()));
     }
     problems
 }

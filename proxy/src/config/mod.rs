@@ -2,7 +2,7 @@
 
 mod read;
 
-pub use read::Problem;
+pub use read::{Problem, line_of};
 
 use crate::limits::Rate;
 use journal::VerifierKey;
@@ -155,7 +155,18 @@ pub struct Telemetry {
 
 impl Config {
     /// Reads and checks the whole file.
+    ///
+    /// # Errors
+    /// Every problem of the file.
     pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+        match Config::read(text) {
+            (Some(config), found) if found.is_empty() => Ok(config),
+            (_, found) => Err(found),
+        }
+    }
+
+    /// The same, with stand-ins for what is wrong, so that all else can be looked at; for [`crate::check`] only.
+    pub(crate) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {
         read::read(text, |root| Config {
             name: name(root),
             data: root.path("data"),
@@ -316,6 +327,14 @@ mod tests {
         has("vault.bucket_seconds", 11);
         has("registries.dir", 0);
         assert!(problems.iter().all(|p| !p.right.is_empty()));
+    }
+
+    #[test]
+    fn a_key_or_the_nearest_table_around_it_has_a_line() {
+        let text = "name = \"x\"\n\n[listen.api]\nhost = \"a\"\n[cases]\nurl = \"u\"\n";
+        for (path, line) in [("name", 1), ("listen.api.host", 4), ("listen.api.cert", 3), ("cases.url", 6), ("vault.bucket", 1)] {
+            assert_eq!(line_of(text, path), line, "{path}");
+        }
     }
 
     #[test]

@@ -38,18 +38,36 @@ pub(super) struct Section<'a> {
     problems: Problems,
 }
 
-/// Reads a whole file.
-pub(super) fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> Result<T, Vec<Problem>> {
+/// Reads a whole file: the value, with stand-ins where something is wrong, and everything that is wrong. No value where
+/// it is no TOML at all.
+pub(super) fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> (Option<T>, Vec<Problem>) {
     let problems = Problems::default();
-    let root = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line(text, span.start));
-        vec![Problem { path: "(file)".into(), line, wrong: error.message().to_owned(), right: "write TOML 1.0".into() }]
-    })?;
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line(text, span.start));
+            return (None, vec![Problem { path: "(file)".into(), line, wrong: error.message().to_owned(), right: "write TOML 1.0".into() }]);
+        }
+    };
     let section = Section { path: String::new(), text, span: 0..0, table: Some(root.get_ref()), asked: RefCell::default(), problems: problems.clone() };
     let value = fields(&section);
     section.refuse_others();
-    let found = problems.take();
-    if found.is_empty() { Ok(value) } else { Err(found) }
+    (Some(value), problems.take())
+}
+
+/// The line from 1 of a key such as `listen.api.cert`, or of the nearest table around it that is written.
+pub fn line_of(text: &str, path: &str) -> usize {
+    let Ok(root) = DeTable::parse(text) else { return 1 };
+    let (mut table, mut at) = (root.get_ref(), 0);
+    for word in path.split('.') {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == word) else { break };
+        at = key.span().start;
+        match value.get_ref() {
+            DeValue::Table(below) => table = below,
+            _ => break,
+        }
+    }
+    line(text, at)
 }
 
 fn line(text: &str, at: usize) -> usize {

@@ -63,6 +63,18 @@ async fn it_checks_runs_exports_and_stops_when_told() {
         "{said}"
     );
 
+    let text = std::fs::read_to_string(config).expect("read");
+    for (from, to, wanted) in [
+        ("tls/client.key", "keys/export.pem", "trades.cert: "),
+        ("ca = \"", "ca = \"/nowhere", "trades.ca: /nowhere"),
+        ("tls/client.crt", "trades.vkey", "trades.cert: "),
+    ] {
+        let (head, tail) = text.split_once("[trades]").expect("a table");
+        std::fs::write(&broken, format!("{head}[trades]{}", tail.replacen(from, to, 1))).expect("written");
+        let (good, said) = ran(&mut desk(&["check", broken.to_str().expect("text")]));
+        assert!(!good && said.contains(wanted) && said.lines().count() == 1, "{said}");
+    }
+
     let mut child = desk(&["run", config])
         .stderr(Stdio::null())
         .spawn()

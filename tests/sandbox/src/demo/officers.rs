@@ -102,14 +102,18 @@ pub async fn lift(a: &Officer, b: &Officer, measure: &str) -> anyhow::Result<()>
 }
 
 impl Demo {
+    /// `guandao export` with the desk's configuration: whether it succeeded, and what it said.
+    pub fn hand_over(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+        let mut command = std::process::Command::new(super::services::binary("guandao")?);
+        let output = command.args(["export", "--config"]).arg(self.place.dir.join("desk/desk.toml")).args(arguments).output()?;
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// Makes a package of confirmed flags and yields its folder.
     pub fn export(&self) -> anyhow::Result<PathBuf> {
-        let output = std::process::Command::new(super::services::binary("guandao-desk")?)
-            .args(["export", "--config", &self.place.dir.join("desk/desk.toml").display().to_string(), "--acquirer", ACQUIRER])
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let (good, said) = self.hand_over(&["--acquirer", ACQUIRER])?;
         // Somebody else may have made the package that holds the latest decisions.
-        ensure!(output.status.success() || said.contains("nothing new"), "guandao-desk export: {said}");
+        ensure!(good || said.contains("nothing new"), "guandao export: {said}");
         let mut packages: Vec<PathBuf> = std::fs::read_dir(self.place.dir.join("exports"))?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
         packages.sort();
         packages.pop().context("no package was made")

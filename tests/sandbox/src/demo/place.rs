@@ -331,7 +331,7 @@ impl Place {
     fn users(&self) -> anyhow::Result<()> {
         use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
         let mut text = String::new();
-        for (name, role) in USERS {
+        for (name, role) in USERS.into_iter().chain(OWN_OFFICERS.map(|name| (name, "officer"))) {
             let mut random = [0; 16];
             getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
             let salt = SaltString::encode_b64(&random).map_err(|e| anyhow!("{e}"))?;
@@ -344,6 +344,9 @@ impl Place {
 
 /// Officers of the demo: name and role.
 pub const USERS: [(&str, &str); 3] = [("officer-a", "officer"), ("officer-b", "officer"), ("regulator", "regulator")];
+
+/// Officers of the demo's own stories, not published: whoever tries wrong passwords locks out the published ones only.
+pub const OWN_OFFICERS: [&str; 2] = ["story-a", "story-b"];
 
 fn signer_name(kind: &str) -> String {
     format!("{kind}.demo")

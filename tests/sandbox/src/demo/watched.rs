@@ -5,6 +5,7 @@
 use super::{
     Demo, Own,
     officers::{self, Officer},
+    place::OWN_OFFICERS,
     planted,
 };
 use anyhow::ensure;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Tells all of it. Others may use the same desk at the same time: only what is the demo's own is judged or decided.
 pub(super) async fn watch(demo: &Demo, own: &Own) -> anyhow::Result<()> {
     planted::plant(demo, &demo.merchant(own.planted)?).await?;
-    let (a, b) = (Officer::sign_in(demo, "officer-a").await?, Officer::sign_in(demo, "officer-b").await?);
+    let (a, b) = (Officer::sign_in(demo, OWN_OFFICERS[0]).await?, Officer::sign_in(demo, OWN_OFFICERS[1]).await?);
     let id = |n: usize| demo.place.merchants[n].id.as_str();
     let planted_at = id(own.planted);
     let flags = a.until_flagged(planted_at, &planted::RULES).await?;
