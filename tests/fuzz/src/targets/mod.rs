@@ -1,6 +1,7 @@
 //! All targets. Each holds its parser to a promise, not only to not panicking.
 
 mod api;
+mod desk;
 mod entries;
 mod head;
 mod json;
@@ -31,6 +32,9 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("sealed", stores::sealed),
     ("registries", registries::registries),
     ("config", registries::config),
+    ("desk_asking", desk::asking),
+    ("desk_config", desk::config),
+    ("desk_users", desk::people),
     ("receipt", packages::receipt),
     ("export", packages::export),
     ("entries", entries::entries),

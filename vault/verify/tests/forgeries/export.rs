@@ -66,7 +66,7 @@ fn lawful_packages_hold_against_the_whole_cases_journal() {
 /// Everything about the decision goes, and all is signed anew: only the journal tells.
 fn hide_decision(case: &mut Case) {
     case.second.rows.remove(0);
-    case.second.trades = crate::package::trades(&case.second.rows);
+    case.second.trades = crate::traded::trades(&case.second.rows);
     let number = &mut case.second.manifest["numbers"][0];
     number["status"] = "open".into();
     for field in ["decided_index", "decided_leaf", "decided_proof"] {

@@ -14,6 +14,8 @@ mod package;
 mod proofs;
 mod purge;
 mod receipt;
+mod traded;
+mod two_people;
 mod writer;
 
 use verify::Report;

@@ -3,7 +3,8 @@
 use crate::{
     assert_found, assert_holds,
     export::by_the_desk,
-    package::{Case, check, sheet},
+    package::{Case, check},
+    traded::sheet,
 };
 use serde_json::{Value, json};
 

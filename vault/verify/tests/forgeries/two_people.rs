@@ -1,0 +1,127 @@
+//! Forged decisions: one person as two, and what nobody proposed.
+
+use crate::{
+    assert_found,
+    book::name,
+    journal::written,
+    writer::{Log, Signer},
+};
+use domain::{CaseEntry, CaseEvent, Disposition, Instant, Measure, Salt};
+use verify::{JournalOptions, Report, check_journal};
+
+/// A cases journal in which these things happened, one after the other.
+fn cases_of(events: impl IntoIterator<Item = CaseEvent>) -> Report {
+    let origin = "guandao.example/cases/0";
+    let entry = |event| CaseEntry {
+        at: Instant::from_secs(1),
+        event,
+        merchant: None,
+        mseq: None,
+        order: None,
+        prev: None,
+        salt: Salt::from_bytes([0; 16]),
+        tell: None,
+        v: 1,
+    };
+    let entries = events.into_iter().map(|event| entry(event).to_canonical()).collect();
+    let signer = Signer::new(origin, 1);
+    let key = Some(signer.key());
+    let dir = written(&Log { signer, entries });
+    let options = JournalOptions {
+        key,
+        ..JournalOptions::default()
+    };
+    check_journal(dir.path(), &options).expect("readable")
+}
+
+fn stop() -> Measure {
+    Measure {
+        effect: domain::Effect::Stop,
+        id: name("m-1"),
+        subject: domain::Subject::Merchant(name("m1")),
+        until: Instant::from_secs(9),
+    }
+}
+
+fn proposed_by(officer: &str) -> CaseEvent {
+    CaseEvent::FlagProposed {
+        acquirer: name("acq1"),
+        disposition: Disposition::Dismiss,
+        flag: 1,
+        officer: name(officer),
+        reason: "why".into(),
+    }
+}
+
+fn decided(disposition: Disposition, officer: &str, proposer: &str) -> CaseEvent {
+    CaseEvent::FlagDecided {
+        acquirer: name("acq1"),
+        disposition,
+        flag: 1,
+        officer: name(officer),
+        proposer: name(proposer),
+    }
+}
+
+#[test]
+fn forgery_two_spellings_of_one_officer() {
+    let raised = || crate::package::raised(1, "m1");
+    crate::assert_holds(&cases_of([raised(), proposed_by("li"), decided(Disposition::Dismiss, "wang", "li")]));
+    let report = cases_of([raised(), proposed_by("li"), decided(Disposition::Dismiss, "LI", "li")]);
+    assert_found(&report, &["index 2", "LI decided what li had proposed", "two persons"]);
+    let measure = stop();
+    let (officer, proposer, reason) = (name("Chen"), name("chen"), "why".into());
+    let events = [
+        CaseEvent::MeasureProposed {
+            measure: measure.clone(),
+            officer: name("chen"),
+            reason,
+        },
+        CaseEvent::MeasureOrdered {
+            measure,
+            officer,
+            proposer,
+        },
+    ];
+    assert_found(&cases_of(events), &["index 1", "Chen decided what chen had proposed"]);
+}
+
+#[test]
+fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
+    let raised = || crate::package::raised(1, "m1");
+    let report = cases_of([raised(), decided(Disposition::Dismiss, "wang", "li")]);
+    assert_found(&report, &["index 1", "flag 1 of acq1 was decided, but li had not proposed it"]);
+    let report = cases_of([raised(), proposed_by("zhao"), decided(Disposition::Dismiss, "wang", "li")]);
+    assert_found(&report, &["index 2", "as proposed by li, but zhao had proposed"]);
+    let report = cases_of([raised(), proposed_by("li"), decided(Disposition::Confirm, "wang", "li")]);
+    assert_found(&report, &["index 2", "but li had proposed Dismiss"]);
+    let returned = CaseEvent::FlagReturned {
+        acquirer: name("acq1"),
+        flag: 1,
+        officer: name("wang"),
+        reason: "why".into(),
+    };
+    let report = cases_of([raised(), proposed_by("li"), returned, decided(Disposition::Dismiss, "wang", "li")]);
+    assert_found(&report, &["index 3", "li had not proposed it"]);
+}
+
+#[test]
+fn forgery_measure_ordered_that_nobody_proposed_or_another_one() {
+    let ordered = |measure| CaseEvent::MeasureOrdered {
+        measure,
+        officer: name("wang"),
+        proposer: name("li"),
+    };
+    let proposed = CaseEvent::MeasureProposed {
+        measure: stop(),
+        officer: name("li"),
+        reason: "why".into(),
+    };
+    crate::assert_holds(&cases_of([proposed.clone(), ordered(stop())]));
+    assert_found(&cases_of([ordered(stop())]), &["index 0", "measure m-1 was ordered, but li had not proposed it"]);
+    let longer = Measure {
+        until: Instant::from_secs(10),
+        ..stop()
+    };
+    assert_found(&cases_of([proposed, ordered(longer)]), &["index 1", "it is not what li had proposed"]);
+}
