@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {

@@ -33,6 +33,11 @@ impl Tells {
         self.0.get_mut(merchant).is_some_and(|pending| pending.remove(&seq).is_some())
     }
 
+    /// True while one of this order is pending.
+    pub(crate) fn has(&self, merchant: &MerchantId, order: &PaymentId) -> bool {
+        self.0.get(merchant).is_some_and(|pending| pending.values().any(|tell| tell.order == *order))
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tell> {
         self.0.values().flat_map(BTreeMap::values)
     }
