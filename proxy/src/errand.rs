@@ -39,8 +39,12 @@ pub(crate) fn sent_before(app: &App, order: &Order, position: u16) -> bool {
     let again = attempt.state != AttemptState::Intended || attempt.at < app.started_at();
     // A former attempt under the same number was given up, and may have been slow rather than lost.
     let former = |a: &Attempt| a.number == attempt.number && a.channel == attempt.channel && a.account == attempt.account;
-    let given_up = |a: &Attempt| matches!(a.not_placed, Some((NotPlaced::BuyerDataGone | NotPlaced::NotThere, _)));
     again || order.attempts.iter().take(usize::from(position) - 1).any(|a| former(a) && given_up(a))
+}
+
+/// It ended without a word of the channel on what was sent, but for a close that found nothing.
+fn given_up(attempt: &Attempt) -> bool {
+    matches!(attempt.not_placed, Some((NotPlaced::BuyerDataGone | NotPlaced::NotThere, _)))
 }
 
 async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
@@ -178,13 +182,23 @@ pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, ref
     }
 }
 
+/// Where an attempt goes, and the digest of what makes a repeat the same.
+pub(crate) struct To<'a> {
+    pub(crate) channel: Channel,
+    pub(crate) account: &'a AccountNo,
+    pub(crate) content: &'a KeyedDigest,
+}
+
 /// The number of an attempt at its channel: the merchant's own where it fits and is free, else a fixed function of
 /// merchant, order number and attempt, so that the channel itself refuses a duplicate even without our index.
-pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, channel: Channel, account: &AccountNo, position: u16) -> ChannelNo {
+pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, to: To<'_>, position: u16) -> ChannelNo {
+    let To { channel, account, content } = to;
     let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
+    // What was given up may have been slow rather than lost: under its number only the same order is one order.
+    let surely = |a: &Attempt| !given_up(a) || a.content == *content;
     match latest {
-        // The channel surely never had it: the same number again.
-        Some(Attempt { state: AttemptState::NotPlaced, number, .. }) => return number.clone(),
+        // The channel does not have it: the same number again.
+        Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) => return number.clone(),
         Some(_) => {}
         None => {
             let used = order.is_some_and(|o| o.attempts.iter().any(|a| a.channel == channel && a.account == *account));

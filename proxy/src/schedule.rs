@@ -99,6 +99,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refused_refund_is_sent_again_at_growing_distance_up_to_an_hour() {
+        let zero = Duration::ZERO;
+        let unknown_after = Duration::from_secs(3);
+        let times = Times {
+            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after, placed_after: zero, refund_after: zero, silence: None,
+            notify_after: zero, notify_until: zero, drain: zero,
+        };
+        let schedule = Schedule::of(Channel::Wechat, times);
+        let secs: Vec<u64> = (1..=6).map(|tries| schedule.refused_refund(tries).as_secs()).collect();
+        assert_eq!(secs, [12, 48, 192, 768, 3072, 3600]);
+    }
+
+    #[test]
     fn gaps_are_the_channels_own_and_scale_with_the_first() {
         let secs = Duration::from_secs;
         assert_eq!(gap(WECHAT.placed, 0, secs(30)), secs(30));

@@ -80,7 +80,8 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
         _ => true,
     });
-    Settled { events, ending: if refused && !known.state.is_final() { Ending::Unknown } else { ending } }
+    let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
+    Settled { events, ending: if refused && open { Ending::Unknown } else { ending } }
 }
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it

@@ -76,6 +76,9 @@ fn no_refusal_of_a_repeat_says_that_an_order_was_not_placed() {
         let after_restart = placed_again(intended.latest(), placed(1, failed(class)));
         assert!(after_restart.events.iter().all(|h| h.event.name() != "attempt_not_placed"), "{class:?}");
     }
+    let known = then(order(), [TradeEvent::AttemptPlaced { attempt: 1, reach: None }]);
+    let renewal = placed_again(known.latest(), placed(1, failed(Busy)));
+    assert!(renewal.events.is_empty() && renewal.ending == Ending::Busy, "a renewal that the channel limits is said to be limited");
     let there = placed_again(unknown.latest(), placed(1, Answer::Placed(Reach::Code("c".into()))));
     assert_eq!(names(&there), ["attempt_placed"]);
     assert_eq!(names(&placed_again(unknown.latest(), placed(1, failed(AlreadyClosed)))), ["attempt_closed"]);

@@ -235,12 +235,15 @@ async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16)
 async fn unplaced(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
     let now = app.clock().now();
     let at = Context { merchant: order.merchant.clone(), order: order.id, label: "create" };
-    if app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
+    // What is to be closed is not sent again.
+    let closing = attempt.closing.as_ref().is_some_and(|closing| closing.refused.is_none());
+    if !closing && app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
         let settled = errand::perform(app, account, order, &Errand::Place(position), Texts::default()).await;
         return errand::record(app, order, settle::placed_again(attempt, settled).events).await;
     }
     // The octets of a merchant's SDK are the SDK's to repeat, for as long as the order may live.
     let patience = match attempt.carried {
+        _ if closing => 0,
         Carried::Unified => GIVE_UP_AFTER.min(app.times().unknown_after.as_millis() as i64 * 20),
         Carried::PassThrough => attempt.expires.millis() - attempt.at.millis(),
     };

@@ -30,6 +30,14 @@ fn sign(keys: &Keys, message: &[u8]) -> anyhow::Result<String> {
     Ok(STANDARD.encode(keys.sign(&KeyRef::new("own")?, message)?))
 }
 
+/// A signed request that can be kept and sent as often as one likes.
+pub(crate) struct Signed {
+    method: &'static str,
+    target: String,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
 /// The SDK of one channel, pointed at the proxy.
 pub(crate) enum Sdk {
     Wechat(Client, Keys, WechatAccount, String),
@@ -56,8 +64,19 @@ impl Sdk {
         })
     }
 
-    async fn wechat(&self, method: &str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        let Sdk::Wechat(client, keys, account, _) = self else { anyhow::bail!("not WeChat's") };
+    /// Sends what was signed before.
+    pub(crate) async fn send(&self, signed: &Signed) -> anyhow::Result<Answer> {
+        let (Sdk::Wechat(client, ..) | Sdk::Alipay(client, ..)) = self;
+        let headers: Vec<(&str, &str)> = signed.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        client.send(signed.method, &signed.target, &headers, signed.body.as_bytes()).await
+    }
+
+    async fn wechat(&self, method: &'static str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+        self.send(&self.wechat_signed(method, target, body)?).await
+    }
+
+    fn wechat_signed(&self, method: &'static str, target: &str, body: Option<&Value>) -> anyhow::Result<Signed> {
+        let Sdk::Wechat(_, keys, account, _) = self else { anyhow::bail!("not WeChat's") };
         static NONCE: AtomicU64 = AtomicU64::new(0);
         let (at, nonce) = (now(), format!("n{}x{}", std::process::id(), NONCE.fetch_add(1, Ordering::Relaxed)));
         let body = body.map_or(String::new(), Value::to_string);
@@ -66,15 +85,19 @@ impl Sdk {
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{at}\",serial_no=\"{}\"",
             account.mchid, account.serial,
         );
-        let mut headers = vec![("authorization", authorization.as_str()), ("accept", "application/json"), ("user-agent", "sdk")];
+        let mut headers = vec![("authorization", authorization), ("accept", "application/json".to_owned()), ("user-agent", "sdk".to_owned())];
         if !body.is_empty() {
-            headers.push(("content-type", "application/json"));
+            headers.push(("content-type", "application/json".to_owned()));
         }
-        client.send(method, target, &headers, body.as_bytes()).await
+        Ok(Signed { method, target: target.to_owned(), headers, body })
     }
 
     async fn alipay(&self, method: &str, content: &Value, notify: bool, token: Option<&str>) -> anyhow::Result<Answer> {
-        let Sdk::Alipay(client, keys, account, notify_url) = self else { anyhow::bail!("not Alipay's") };
+        self.send(&self.alipay_signed(method, content, notify, token)?).await
+    }
+
+    fn alipay_signed(&self, method: &str, content: &Value, notify: bool, token: Option<&str>) -> anyhow::Result<Signed> {
+        let Sdk::Alipay(_, keys, account, notify_url) = self else { anyhow::bail!("not Alipay's") };
         let time: String = domain::Instant::from_secs(now()).to_string().chars().take(19).collect();
         let (time, content) = (time.replace('T', " "), content.to_string());
         let mut pairs = vec![
@@ -90,7 +113,32 @@ impl Sdk {
         let signature = sign(keys, message.join("&").as_bytes())?;
         pairs.push(("sign", &signature));
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        client.send("POST", "/gateway.do", &[("content-type", "application/x-www-form-urlencoded;charset=utf-8")], body.as_bytes()).await
+        let headers = vec![("content-type", "application/x-www-form-urlencoded;charset=utf-8".to_owned())];
+        Ok(Signed { method: "POST", target: "/gateway.do".to_owned(), headers, body })
+    }
+
+    /// A close that is signed now.
+    pub(crate) fn signed_close(&self, number: &str) -> anyhow::Result<Signed> {
+        match self {
+            Sdk::Wechat(_, _, account, _) => {
+                self.wechat_signed("POST", &format!("/v3/pay/transactions/out-trade-no/{number}/close"), Some(&json!({ "mchid": account.mchid })))
+            }
+            Sdk::Alipay(..) => self.alipay_signed("alipay.trade.close", &json!({ "out_trade_no": number }), false, None),
+        }
+    }
+
+    /// A refund that is signed now.
+    pub(crate) fn signed_refund(&self, number: &str, refund: &str, fen: u64, total: u64) -> anyhow::Result<Signed> {
+        match self {
+            Sdk::Wechat(_, _, _, notify_url) => {
+                let body = json!({ "out_trade_no": number, "out_refund_no": refund, "notify_url": notify_url, "amount": { "refund": fen, "total": total, "currency": "CNY" } });
+                self.wechat_signed("POST", "/v3/refund/domestic/refunds", Some(&body))
+            }
+            Sdk::Alipay(..) => {
+                let content = json!({ "out_trade_no": number, "out_request_no": refund, "refund_amount": yuan(fen) });
+                self.alipay_signed("alipay.trade.refund", &content, false, None)
+            }
+        }
     }
 
     /// Places an order: a code, or with `payer` by the wallet's page.
@@ -131,22 +179,11 @@ impl Sdk {
     }
 
     pub(crate) async fn close(&self, number: &str) -> anyhow::Result<Answer> {
-        match self {
-            Sdk::Wechat(_, _, account, _) => self.wechat("POST", &format!("/v3/pay/transactions/out-trade-no/{number}/close"), Some(&json!({ "mchid": account.mchid }))).await,
-            Sdk::Alipay(..) => self.alipay("alipay.trade.close", &json!({ "out_trade_no": number }), false, None).await,
-        }
+        self.send(&self.signed_close(number)?).await
     }
 
     pub(crate) async fn refund(&self, number: &str, refund: &str, fen: u64, total: u64) -> anyhow::Result<Answer> {
-        match self {
-            Sdk::Wechat(_, _, _, notify_url) => {
-                let body = json!({ "out_trade_no": number, "out_refund_no": refund, "notify_url": notify_url, "amount": { "refund": fen, "total": total, "currency": "CNY" } });
-                self.wechat("POST", "/v3/refund/domestic/refunds", Some(&body)).await
-            }
-            Sdk::Alipay(..) => {
-                self.alipay("alipay.trade.refund", &json!({ "out_trade_no": number, "out_request_no": refund, "refund_amount": yuan(fen) }), false, None).await
-            }
-        }
+        self.send(&self.signed_refund(number, refund, fen, total)?).await
     }
 
     pub(crate) async fn refund_query(&self, number: &str, refund: &str) -> anyhow::Result<Answer> {
@@ -194,6 +231,16 @@ impl Sdk {
             Sdk::Wechat(..) => (200..300).contains(&answer.status),
             Sdk::Alipay(..) => answer.json().as_object().is_some_and(|o| o.values().any(|v| v["code"] == "10000")),
         }
+    }
+
+    /// Refused for its signature, in the channel's words.
+    pub(crate) fn stale(&self, answer: &Answer) -> anyhow::Result<()> {
+        let said = answer.json();
+        match self {
+            Sdk::Wechat(..) => ensure!(answer.status == 401 && said["code"] == "SIGN_ERROR", "{} {said}", answer.status),
+            Sdk::Alipay(..) => ensure!(said["error_response"]["sub_code"] == "isv.invalid-signature", "{said}"),
+        }
+        Ok(())
     }
 
     /// Refused as not allowed, in the channel's words.

@@ -84,7 +84,8 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         expires: create.expires.unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create.channel, &sealed.cargo))),
         keys,
         number: create.number.clone().unwrap_or_else(|| {
-            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, create.channel, &account.account, position)
+            let to = errand::To { channel: create.channel, account: &account.account, content: &content };
+            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, to, position)
         }),
         order_no: create.order_no.clone(),
         pay_way: create.pay_way,

@@ -158,3 +158,30 @@ async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refund(tries: u16) -> Refund {
+        let no = RefundNo::new("surplus-2").expect("lawful");
+        let number = ChannelNo::new("n").expect("lawful");
+        let at = Instant::default();
+        Refund {
+            refund_no: no, number, amount: Amount::from_fen(1), attempt: 2, cause: RefundCause::Surplus, state: RefundState::Intended, at, intended: at, tries,
+            trade_no: None, refunded_at: None, code: None,
+        }
+    }
+
+    #[test]
+    //= C57
+    fn a_surplus_that_is_refused_is_told_once_and_then_rests() {
+        for tries in 1..=SURPLUS_TRIES {
+            let refund = refund(tries);
+            let events = refused_so_often(&refund, settle::refund_failed(&refund.refund_no, "NOT_ENOUGH".into()));
+            let last = tries == SURPLUS_TRIES;
+            let name = if last { "refund_abnormal" } else { "refund_failed" };
+            assert_eq!((events[0].event.name(), events[0].tell, events.len()), (name, last, 1), "try {tries}");
+        }
+    }
+}

@@ -19,6 +19,8 @@ use std::{
 pub const NAME: &str = "guandao.demo";
 /// Name of the acquirer in the demo.
 pub const ACQUIRER: &str = "DEMOACQ01";
+/// A terminal of every merchant.
+pub const TERMINAL: &str = "POS-0001";
 /// Password of every officer in the demo.
 pub const PASSWORD: &str = "correct horse battery staple";
 const FOREVER: i64 = 4_102_444_800_000;
@@ -352,6 +354,7 @@ fn acquirer_merchant(merchant: &DemoMerchant, keys_held: bool) -> Value {
             { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid], "serial": w.serial, "platform": w.public_key_id },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys },
         ],
+        "terminals": [{ "no": TERMINAL, "area": "310101" }],
     })
 }
 
