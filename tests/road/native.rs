@@ -163,6 +163,11 @@ impl Sdk {
         }
     }
 
+    /// Places an order at Alipay under an authorisation.
+    pub(crate) async fn create_under(&self, number: &str, token: &str) -> anyhow::Result<Answer> {
+        self.alipay("alipay.trade.precreate", &json!({ "out_trade_no": number, "total_amount": "1.00", "subject": "tea" }), true, Some(token)).await
+    }
+
     /// Places an order at WeChat that ends after so many seconds.
     pub(crate) async fn create_brief(&self, number: &str, seconds: i64) -> anyhow::Result<Answer> {
         let Sdk::Wechat(_, _, account, notify_url) = self else { anyhow::bail!("not WeChat's") };

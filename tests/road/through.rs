@@ -360,3 +360,32 @@ async fn a_terminal_reaches_the_channel() {
         assert!(sent.contains(sandbox::demo::place::TERMINAL), "{channel} was sent {sent}");
     }
 }
+
+/// A listed authorisation acts for its own merchant, who is on record as the payee; only the merchant's SDK can carry it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C03
+async fn a_listed_authorisation_acts_for_the_payee_behind_it() {
+    let yard = Yard::open().await.expect("demo");
+    authorised(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
+}
+
+async fn authorised(yard: &Yard) -> anyhow::Result<()> {
+    let (token, payee) = sandbox::demo::place::AUTHORISED;
+    let sdk = Sdk::of(yard, "alipay")?;
+    let number = yard.demo.next_number();
+    sdk.create_under(&number, token).await?;
+    let order = shown(yard, &number).await?;
+    ensure!(order["payee"] == payee, "on record as {order}");
+    // Without the authorisation the number would mean an order of the app's own merchant.
+    sdk.not_allowed(&sdk.close(&number).await?).context("a close without it")?;
+    sdk.not_allowed(&sdk.create(&number, 100, None).await?).err().context("a repeat without it is another order")?;
+    ensure!(shown(yard, &number).await?["payee"] == payee, "the payee changed");
+    let merchant = yard.merchant()?;
+    let close = merchant.ask("POST", &format!("/v1/payments/{}/close", id(&order)?), Some(&json!({}))).await?;
+    ensure!(text(&close.json()["code"]) == "operation_not_allowed", "we keep no authorisation: {}", close.json());
+    let mut body = yard.body("alipay", 100);
+    body["payee"] = payee.into();
+    let composed = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(composed.status == 403 && text(&composed.json()["code"]) == "payee_not_allowed", "{} {}", composed.status, composed.json());
+    Ok(())
+}

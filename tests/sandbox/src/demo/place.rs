@@ -21,6 +21,8 @@ pub const NAME: &str = "guandao.demo";
 pub const ACQUIRER: &str = "DEMOACQ01";
 /// A terminal of every merchant.
 pub const TERMINAL: &str = "POS-0001";
+/// An Alipay authorisation that every merchant's app has from another merchant, and that merchant's `seller_id`.
+pub const AUTHORISED: (&str, &str) = ("202601BBdemo7f3a", "2088000000000777");
 /// Password of every officer in the demo.
 pub const PASSWORD: &str = "correct horse battery staple";
 const FOREVER: i64 = 4_102_444_800_000;
@@ -352,7 +354,8 @@ fn acquirer_merchant(merchant: &DemoMerchant, keys_held: bool) -> Value {
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
             { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid], "serial": w.serial, "platform": w.public_key_id },
-            { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys },
+            { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
+                "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
         "terminals": [{ "no": TERMINAL, "area": "310101" }],
     })
