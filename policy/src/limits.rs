@@ -30,6 +30,16 @@ pub fn payer_day_refusal() -> Refusal {
     }
 }
 
+/// The payee can be paid only by a request that carries an authorisation, which one that we compose never does.
+//= C03
+pub fn payee_refusal() -> Refusal {
+    Refusal {
+        public: clauses::PAYEE,
+        true_clause: clauses::PAYEE,
+        kind: RefusalKind::Payee,
+    }
+}
+
 /// The merchant's own day ceiling is reached: said openly, it was agreed with the merchant.
 pub fn merchant_day_refusal() -> Refusal {
     Refusal {

@@ -281,9 +281,10 @@ impl App {
         })
     }
 
-    /// The account as channels see it, and who holds its key.
+    /// The account as channels see it, for this payee; without one, for the account's own. Whether the payee may be
+    /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today.
     pub fn account(&self, facts: &AccountFacts, payee: Option<&PayeeNo>) -> Arc<channel::Account> {
-        let payee = payee.filter(|p| facts.payees().any(|own| own == *p)).unwrap_or(&facts.payee);
+        let payee = payee.unwrap_or(&facts.payee);
         let key = (facts.channel, facts.account.clone(), payee.clone());
         if let Some(account) = self.0.accounts.read().get(&key) {
             return account.clone();
@@ -298,7 +299,10 @@ impl App {
             root_sn: facts.root_sn.clone(),
             notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
         });
-        self.0.accounts.write().insert(key, account.clone());
+        // Only registered payees are worth a place: anything can be asked for.
+        if facts.payees().any(|own| own == payee) {
+            self.0.accounts.write().insert(key, account.clone());
+        }
         account
     }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use channel::{Account, Answer, CreateFacts, RefundFacts};
 use domain::*;
-use ledger::{Attempt, CommitError, Happening, Order};
+use ledger::{Attempt, CommitError, Happening, Order, Refund};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use vault::{Context, RefundBuyer, Sealed};
@@ -29,6 +29,25 @@ fn context(order: &Order, label: &'static str) -> Context {
 
 async fn place(app: &App, account: &Account, order: &Arc<Order>, position: u16, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
     let Some(attempt) = order.attempt(position) else { return lost(position, NotPlaced::NeverSent) };
+    let settled = place_once(app, account, order, position, attempt, sealed).await;
+    if sent_before(app, order, position) { settle::placed_again(attempt, settled) } else { settled }
+}
+
+/// May the channel have it from before? Then only its own word that it has or has closed it is news.
+pub(crate) fn sent_before(app: &App, order: &Order, position: u16) -> bool {
+    let Some(attempt) = order.attempt(position) else { return false };
+    let again = attempt.state != AttemptState::Intended || attempt.at < app.started_at();
+    // A former attempt under the same number was given up, and may have been slow rather than lost.
+    let former = |a: &Attempt| a.number == attempt.number && a.channel == attempt.channel && a.account == attempt.account;
+    again || order.attempts.iter().take(usize::from(position) - 1).any(|a| former(a) && given_up(a))
+}
+
+/// It ended without a word of the channel on what was sent, but for a close that found nothing.
+fn given_up(attempt: &Attempt) -> bool {
+    matches!(attempt.not_placed, Some((NotPlaced::BuyerDataGone | NotPlaced::NotThere, _)))
+}
+
+async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
     let at = context(order, "create");
     let Some(sealed) = sealed.or_else(|| app.vault().kept(&at)) else { return lost(position, NotPlaced::BuyerDataGone) };
     let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
@@ -37,7 +56,7 @@ async fn place(app: &App, account: &Account, order: &Arc<Order>, position: u16, 
         pay_way: attempt.pay_way,
         amount: attempt.amount,
         expires: attempt.expires,
-        terminal: None,
+        terminal: attempt.terminal.as_ref(),
         code: attempt.code,
     };
     app.step("before_send");
@@ -66,27 +85,43 @@ fn lost(attempt: u16, reason: NotPlaced) -> Settled {
 }
 
 async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
-    let Some(attempt) = order.attempt(position) else { return settle::closed(position, Answer::Unclear(Unclear::Garbage)) };
+    settle::closed(position, ask_to_close(app, account, order, position).await)
+}
+
+async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
+    let Some(attempt) = order.attempt(position) else { return Answer::Unclear(Unclear::Garbage) };
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
     app.step("after_send");
-    let answer = match exchanged {
+    match exchanged {
         Exchanged::Answer(answer) => answer,
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "a close was not sent");
             Answer::Unclear(Unclear::Connection)
         }
-    };
-    settle::closed(position, answer)
+    }
 }
 
 /// Closes an attempt at its channel and puts that on record.
 pub(crate) async fn close(app: &App, order: &Arc<Order>, position: u16, reason: CloseReason) -> Result<Arc<Order>, CommitError> {
     let Some(account) = account_of(app, order, position) else { return Ok(order.clone()) };
-    let event = TradeEvent::CloseIntended { attempt: position, reason };
-    let order = app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order;
+    let order = close_intended(app, order, position, reason).await?;
     let settled = close_at_channel(app, &account, &order, position).await;
     record(app, &order, settled.events).await
+}
+
+/// Closes at its channel what nobody knows and nobody can send again, and puts on record which it was: closed there, or
+/// not there.
+pub(crate) async fn give_up(app: &App, order: &Arc<Order>, position: u16, absent: NotPlaced) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else { return Ok(order.clone()) };
+    let order = close_intended(app, order, position, CloseReason::Expiry).await?;
+    let settled = settle::given_up(position, absent, ask_to_close(app, &account, &order, position).await);
+    record(app, &order, settled.events).await
+}
+
+async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: CloseReason) -> Result<Arc<Order>, CommitError> {
+    let event = TradeEvent::CloseIntended { attempt: position, reason };
+    Ok(app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order)
 }
 
 /// Puts events on record; what was faster stands.
@@ -118,8 +153,19 @@ pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<
 }
 
 async fn refund(app: &App, account: &Account, order: &Arc<Order>, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Settled {
+    let again = order.refund(refund_no).is_some_and(|refund| refund_sent_before(app, refund));
+    settle::refunded(order, refund_no, send_refund(app, account, order, refund_no, sealed).await, again)
+}
+
+/// May the channel have it from before?
+pub(crate) fn refund_sent_before(app: &App, refund: &Refund) -> bool {
+    refund.state != RefundState::Intended || refund.intended < app.started_at()
+}
+
+/// Sends a refund, for the first time or again, and says what the channel answered.
+pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Answer {
     let found = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?)));
-    let Some((refund, attempt)) = found else { return settle::refunded(refund_no, Answer::Unclear(Unclear::Garbage), Proof::Answer) };
+    let Some((refund, attempt)) = found else { return Answer::Unclear(Unclear::Garbage) };
     // The reason is a free text that the channel shows to the payer. Where it has died, the refund goes without it.
     let opened = sealed.and_then(|s| app.vault().open_for(&s, &context(order, "refund"), Purpose::Forward).ok());
     let facts = RefundFacts { number: &attempt.number, refund: &refund.number, amount: refund.amount, total: attempt.amount };
@@ -128,21 +174,31 @@ async fn refund(app: &App, account: &Account, order: &Arc<Order>, refund_no: &Re
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, &facts, reason)).await;
     app.step("after_send");
     match exchanged {
-        Exchanged::Answer(answer) => settle::refunded(refund_no, answer, Proof::Answer),
+        Exchanged::Answer(answer) => answer,
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "a refund was not sent; it is sent again");
-            settle::refunded(refund_no, Answer::Unclear(Unclear::Connection), Proof::Answer)
+            Answer::Unclear(Unclear::Connection)
         }
     }
 }
 
+/// Where an attempt goes, and the digest of what makes a repeat the same.
+pub(crate) struct To<'a> {
+    pub(crate) channel: Channel,
+    pub(crate) account: &'a AccountNo,
+    pub(crate) content: &'a KeyedDigest,
+}
+
 /// The number of an attempt at its channel: the merchant's own where it fits and is free, else a fixed function of
 /// merchant, order number and attempt, so that the channel itself refuses a duplicate even without our index.
-pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, channel: Channel, account: &AccountNo, position: u16) -> ChannelNo {
+pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, to: To<'_>, position: u16) -> ChannelNo {
+    let To { channel, account, content } = to;
     let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
+    // What was given up may have been slow rather than lost: under its number only the same order is one order.
+    let surely = |a: &Attempt| !given_up(a) || a.content == *content;
     match latest {
-        // The channel surely never had it: the same number again.
-        Some(Attempt { state: AttemptState::NotPlaced, number, .. }) => return number.clone(),
+        // The channel does not have it: the same number again.
+        Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) => return number.clone(),
         Some(_) => {}
         None => {
             let used = order.is_some_and(|o| o.attempts.iter().any(|a| a.channel == channel && a.account == *account));
@@ -157,8 +213,8 @@ pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: 
 }
 
 /// The number of a refund at its channel.
-pub(crate) fn refund_number(order: &Order, refund_no: &RefundNo) -> ChannelNo {
-    if order.winner().is_some_and(|(_, a)| a.channel == Channel::Wechat)
+pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no: &RefundNo) -> ChannelNo {
+    if attempt.is_some_and(|a| a.channel == Channel::Wechat)
         && refund_no.as_str().len() <= 64
         && let Ok(own) = ChannelNo::new(refund_no.as_str())
     {

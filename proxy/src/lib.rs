@@ -32,6 +32,7 @@ pub mod signing;
 pub mod stack;
 pub mod stage;
 pub mod stages;
+mod schedule;
 pub mod sweep;
 pub mod telemetry;
 

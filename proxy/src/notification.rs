@@ -22,7 +22,8 @@ pub struct Verified(pub(crate) Identified);
 /// Decrypted and read; the payer is in clear.
 pub struct Opened {
     pub(crate) notice: Identified,
-    pub(crate) says: channel::notice::Notice,
+    /// `None` where only the merchant has the key that opens it.
+    pub(crate) says: Option<channel::notice::Notice>,
 }
 
 /// Facts apart from what is sealed; plaintext ends here.
@@ -39,6 +40,8 @@ pub(crate) enum Says {
     Refund(ChannelNo, RefundView),
     /// Nothing of ours.
     Nothing,
+    /// Only the merchant can open it.
+    Closed,
 }
 
 /// The order is known, or surely is none of ours.

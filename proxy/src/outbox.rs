@@ -123,6 +123,9 @@ async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell
 
 /// The payer's sealed id is needed no longer once nothing of this order is pending.
 async fn forget_payer(app: &App, tell: &Tell) {
+    if app.ledger().must_tell_of(&tell.merchant, &tell.order) {
+        return;
+    }
     if let Ok(Some(order)) = app.order(&tell.order).await {
         for attempt in order.attempts.iter().filter(|a| a.paid_seal.is_some()) {
             app.vault().forget(&paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number));
@@ -197,6 +200,7 @@ fn kind(event: &TradeEvent) -> &'static str {
     match event {
         TradeEvent::AttemptPaid { .. } => "payment.paid",
         TradeEvent::AttemptClosed { .. } => "payment.closed",
+        TradeEvent::AttemptNotPlaced { .. } => "payment.not_placed",
         TradeEvent::RefundSucceeded { .. } => "refund.succeeded",
         TradeEvent::RefundFailed { .. } => "refund.failed",
         TradeEvent::RefundAbnormal { .. } => "refund.abnormal",

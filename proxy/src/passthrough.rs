@@ -4,8 +4,10 @@
 use crate::{
     accept::Received,
     app::App,
+    errand,
+    fault::{Code, Fault},
     outbound::{Answered, SendError},
-    payment::{Errand, Verbatim},
+    payment::{Errand, OrderRef, Verbatim},
     settle::{self, Settled},
     stage::Response,
     stages::rescue,
@@ -19,7 +21,8 @@ use channel::{
 use domain::*;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
-use ledger::Order;
+use ledger::{Attempt, Order};
+use policy::registry::AccountFacts;
 use std::time::Instant as Timer;
 use zeroize::Zeroizing;
 
@@ -37,7 +40,32 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
         body: Zeroizing::new(received.body.to_vec()),
         account: native.account.clone(),
         channel: native.channel,
+        authorised: native.app_auth_token.is_some(),
     }
+}
+
+/// A native close or refund of an order that is not on record here: not allowed, in words from which no SDK concludes
+/// that the channel does not have it.
+pub(crate) fn not_ours() -> Fault {
+    Fault::new(Code::OperationNotAllowed, "This order is not on record here; ask for it, or close and refund it where it was placed.")
+}
+
+/// The attempt that the bytes of a native close or refund mean, with its position from 1. Both of the order's numbers
+/// must mean it where both are given, since the channel follows the one of its own; and so must the payee.
+pub(crate) fn meant<'a>(order: &'a Order, facts: &AccountFacts, verbatim: &Verbatim, by: &OrderRef) -> Result<(u16, &'a Attempt), Fault> {
+    let other = || Fault::new(Code::OperationNotAllowed, "The request names another order or payee than the one on record.");
+    let found = match (&by.number, &by.trade_no) {
+        (Some(number), _) => order.attempt_by_number(verbatim.channel, &verbatim.account, number),
+        (None, Some(no)) => order.attempt_by_trade_no(verbatim.channel, &verbatim.account, no),
+        (None, None) => None,
+    };
+    let (position, attempt) = found.ok_or_else(not_ours)?;
+    let same_trade = by.trade_no.as_ref().is_none_or(|no| attempt.trade_no().is_some_and(|ours| ours == no));
+    let same_payee = match &by.payee {
+        Some(payee) => *payee == attempt.payee,
+        None => facts.own_payees().any(|own| *own == attempt.payee),
+    };
+    if same_trade && same_payee { Ok((position, attempt)) } else { Err(other()) }
 }
 
 /// Carries a mutating request whose intent is on record.
@@ -45,41 +73,39 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
     let (operation, attempt) = match errand {
         Errand::Place(position) => (Operation::Create, order.attempt(*position)),
         Errand::Close(position) => (Operation::Close, order.attempt(*position)),
-        Errand::Refund(_) => (Operation::Refund, order.winner().map(|(_, a)| a)),
+        Errand::Refund(refund_no) => (Operation::Refund, order.refund(refund_no).and_then(|r| order.attempt(r.attempt))),
     };
     let pay_way = attempt.map_or(PayWay::Native, |a| a.pay_way);
     app.step("before_send");
     let (answer, response) = ask(app, account, operation, pay_way, verbatim).await;
     app.step("after_send");
     let settled = match errand {
-        // A repeat of an order that is on record as placed: the answer renews its reach, a refusal changes nothing.
-        Errand::Place(position) => placed(attempt.map(|a| a.state), *position, answer),
-        Errand::Close(position) if attempt.is_some_and(|a| a.state.is_final()) => {
-            let _ = position;
-            Settled { events: Vec::new(), ending: settle::Ending::Recorded }
-        }
+        Errand::Place(position) => placed(app, order, *position, answer),
+        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
         Errand::Close(position) => settle::closed(*position, answer),
-        Errand::Refund(refund_no) => refunded(order.refund(refund_no).map(|r| r.state), refund_no, answer),
+        Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     };
     (settled, response)
 }
 
-/// A repeat of a refund that the channel has taken: its answer may say more, a refusal of the repeat changes nothing.
-fn refunded(state: Option<RefundState>, refund_no: &RefundNo, answer: Answer) -> Settled {
-    match (state, &answer) {
-        (Some(RefundState::Intended | RefundState::Unknown), _) => settle::refunded(refund_no, answer, Proof::Answer),
-        (Some(RefundState::Processing), Answer::Refund(_)) => settle::refunded(refund_no, answer, Proof::Answer),
+/// A repeat of a refund that the channel may have taken: its answer may say more, a refusal of the repeat changes nothing.
+fn refunded(app: &App, order: &Order, refund_no: &RefundNo, answer: Answer) -> Settled {
+    let Some(refund) = order.refund(refund_no) else { return Settled { events: Vec::new(), ending: settle::Ending::Recorded } };
+    match (refund.state, &answer) {
+        (RefundState::Intended, _) | (_, Answer::Refund(_)) => {
+            settle::refunded(order, refund_no, answer, errand::refund_sent_before(app, refund))
+        }
         _ => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
     }
 }
 
-fn placed(state: Option<AttemptState>, position: u16, answer: Answer) -> Settled {
+/// A repeat of an order that is on record: the answer renews its reach, a refusal changes nothing.
+fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     let settled = settle::placed(position, answer);
-    let renewed = matches!(settled.events.first().map(|h| &h.event), Some(TradeEvent::AttemptPlaced { .. }));
-    match state {
-        Some(AttemptState::Intended) => settled,
-        Some(state) if !state.is_final() && renewed => settled,
-        _ => Settled { events: Vec::new(), ending: settled.ending },
+    match order.attempt(position) {
+        Some(attempt) if attempt.state.is_final() => Settled { events: Vec::new(), ending: settled.ending },
+        Some(attempt) if errand::sent_before(app, order, position) => settle::placed_again(attempt, settled),
+        _ => settled,
     }
 }
 

@@ -27,6 +27,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// The order that it is about, where that must be on record.
+    pub fn order(&self) -> Option<&OrderRef> {
+        match self {
+            Command::Create(_) => None,
+            Command::Close(order) | Command::Release(order, _) | Command::Cancel(order, _) => Some(order),
+            Command::Refund(refund) => Some(&refund.order),
+        }
+    }
+
     /// Its operation.
     pub fn operation(&self) -> Operation {
         match self {
@@ -69,6 +78,10 @@ pub struct OrderRef {
     pub id: PaymentId,
     /// The number the bytes carry at the channel (pass-through).
     pub number: Option<ChannelNo>,
+    /// The channel's own number that the bytes carry (pass-through).
+    pub trade_no: Option<TradeNo>,
+    /// Whom the bytes act for, where they say so (pass-through).
+    pub payee: Option<PayeeNo>,
 }
 
 /// Facts of a refund.
@@ -121,6 +134,8 @@ pub struct Verbatim {
     pub account: AccountNo,
     /// Its channel.
     pub channel: Channel,
+    /// True where it carries another merchant's authorisation: our own key alone cannot ask for what it does.
+    pub authorised: bool,
 }
 
 impl Cargo {
@@ -140,6 +155,8 @@ pub struct Authenticated {
     /// When the caller says it was signed.
     pub(crate) signed_at: Instant,
     pub(crate) native: Option<channel::native::Native>,
+    /// The signature itself, where the channel's protocol has no nonce.
+    pub(crate) mark: Option<String>,
 }
 
 /// Within the merchant's rate.
@@ -149,6 +166,8 @@ pub struct Limited(pub(crate) Authenticated);
 pub struct Parsed {
     pub(crate) merchant: Arc<MerchantFacts>,
     pub(crate) signed_at: Instant,
+    /// See [`Authenticated`].
+    pub(crate) mark: Option<String>,
     pub(crate) command: Command,
     pub(crate) cargo: Cargo,
     pub(crate) clear: Clear,
@@ -158,6 +177,8 @@ pub struct Parsed {
 pub struct Sealed {
     pub(crate) merchant: Arc<MerchantFacts>,
     pub(crate) signed_at: Instant,
+    /// See [`Authenticated`].
+    pub(crate) mark: Option<String>,
     pub(crate) command: Command,
     pub(crate) cargo: Cargo,
     pub(crate) texts: Texts,
@@ -181,6 +202,19 @@ pub struct Claimed {
     pub(crate) order: Option<Arc<Order>>,
     /// Digest of what makes a repeat the same.
     pub(crate) content: KeyedDigest,
+    /// The attempt that a native close or refund means, from 1.
+    pub(crate) target: Option<u16>,
+}
+
+impl Claimed {
+    /// The paid attempt that a refund goes back from: the one that native bytes mean, the one it was held for, else the
+    /// winning one.
+    pub(crate) fn refunded_attempt(&self, order: &Order) -> Option<u16> {
+        match &self.sealed.command {
+            Command::Release(_, no) => order.refund(no).map(|refund| refund.attempt),
+            _ => self.target.or_else(|| order.winner().map(|(position, _)| position)),
+        }
+    }
 }
 
 /// An account of the merchant is chosen.

@@ -3,7 +3,7 @@
 
 use channel::{Answer, ChannelState, Failure, FailureClass, OrderView, RefundView};
 use domain::*;
-use ledger::{Happening, Order};
+use ledger::{Attempt, Happening, Order};
 
 /// How one errand ended, for the caller of the errand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,32 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
     Settled::new(TradeEvent::AttemptUnknown { attempt, reason }, false, Ending::Unknown)
 }
 
+/// What sending an attempt again may teach. It may have been sent before, so that it was not sent now, was too much now
+/// or was refused now says nothing about what went before: only a close at the channel ends it.
+//= C27
+pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
+    let Settled { mut events, ending } = settled;
+    let refused = events.iter().any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
+    events.retain(|h| match h.event {
+        TradeEvent::AttemptNotPlaced { .. } => false,
+        TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
+        _ => true,
+    });
+    let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
+    Settled { events, ending: if refused && open { Ending::Unknown } else { ending } }
+}
+
+/// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
+/// up: what is not there was not placed, and the merchant may send the same number again.
+pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
+    match answer {
+        Answer::Failed(Failure { class: FailureClass::NotFound, .. }) => {
+            Settled::new(TradeEvent::AttemptNotPlaced { attempt, code: None, reason }, true, Ending::Recorded)
+        }
+        other => closed(attempt, other),
+    }
+}
+
 /// The channel's answer to closing an attempt.
 pub fn closed(attempt: u16, answer: Answer) -> Settled {
     let done = || Settled::new(TradeEvent::AttemptClosed { attempt, proof: Proof::Answer }, true, Ending::Recorded);
@@ -87,38 +113,64 @@ pub fn closed(attempt: u16, answer: Answer) -> Settled {
     }
 }
 
-/// The channel's answer to sending or asking for a refund.
-pub fn refunded(refund_no: &RefundNo, answer: Answer, proof: Proof) -> Settled {
+/// The channel's answer to sending a refund. `again` where it may have been sent before: then a refusal says nothing
+/// about what went before (WeChat refuses a repeat whose reason differs), and a query decides.
+pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool) -> Settled {
     let unknown = |reason| {
         let event = TradeEvent::RefundUnknown { reason, refund_no: refund_no.clone() };
         Settled::new(event, false, Ending::Unknown)
     };
     match answer {
-        Answer::Refund(view) => refund_seen(refund_no, view, proof),
-        Answer::Failed(Failure { code, class }) => match class {
-            FailureClass::Unknown | FailureClass::Busy => unknown(Unclear::ChannelError),
-            _ => {
-                let event = TradeEvent::RefundFailed { code: code.clone(), refund_no: refund_no.clone() };
-                Settled::new(event, true, Ending::Refused(code))
-            }
-        },
+        Answer::Refund(view) => refund_seen(order, refund_no, view, Proof::Answer),
+        Answer::Failed(failure) if refuses(&failure) && !again => refund_failed(refund_no, failure.code),
+        Answer::Failed(_) => unknown(Unclear::ChannelError),
         Answer::Unclear(reason) => unknown(reason),
         _ => unknown(Unclear::Garbage),
     }
 }
 
-/// What the channel states of a refund.
-pub fn refund_seen(refund_no: &RefundNo, view: RefundView, proof: Proof) -> Settled {
-    let refund_no = refund_no.clone();
-    let (event, tell) = match view.state {
-        RefundState::Succeeded => {
-            (TradeEvent::RefundSucceeded { proof, refund_no, refunded_at: view.refunded_at, trade_no: view.trade_no }, true)
-        }
-        RefundState::Failed | RefundState::Cancelled => (TradeEvent::RefundFailed { code: "CLOSED".into(), refund_no }, true),
-        RefundState::Abnormal => (TradeEvent::RefundAbnormal { refund_no }, true),
-        _ => (TradeEvent::RefundProcessing { refund_no, trade_no: view.trade_no }, false),
+/// A refusal for good, and not a word of doubt or about another request under the same number.
+pub fn refuses(failure: &Failure) -> bool {
+    !matches!(failure.class, FailureClass::Unknown | FailureClass::Busy)
+}
+
+/// The channel surely did not pay back.
+pub fn refund_failed(refund_no: &RefundNo, code: std::sync::Arc<str>) -> Settled {
+    let event = TradeEvent::RefundFailed { code: code.clone(), refund_no: refund_no.clone() };
+    Settled::new(event, true, Ending::Refused(code))
+}
+
+/// What the channel states of a refund, against the one on record.
+//= C31
+pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof: Proof) -> Settled {
+    let known = order.refund(refund_no).and_then(|refund| Some((refund, order.attempt(refund.attempt)?)));
+    let Some((known, attempt)) = known else { return Settled::nothing(Ending::Recorded) };
+    let mismatch = |what| {
+        let event = TradeEvent::Mismatched { account: attempt.account.clone(), channel: attempt.channel, number: known.number.clone(), proof, what };
+        Settled::new(event, false, Ending::Recorded)
     };
-    Settled::new(event, tell, Ending::Recorded)
+    if view.amount.is_some_and(|amount| amount != known.amount) {
+        return mismatch(Mismatch::Amount);
+    }
+    let refund_no = refund_no.clone();
+    let settled = |event, tell| Settled::new(event, tell, Ending::Recorded);
+    use RefundState as S;
+    match (view.state, known.state) {
+        (_, S::Succeeded) => Settled::nothing(Ending::Recorded),
+        // Nothing of ours was sent under this number.
+        (_, S::Held | S::Cancelled) => mismatch(Mismatch::State),
+        (S::Succeeded, before) => {
+            let late = if before == S::Failed { mismatch(Mismatch::State).events } else { Vec::new() };
+            let event = TradeEvent::RefundSucceeded { proof, refund_no, refunded_at: view.refunded_at, trade_no: view.trade_no };
+            Settled { events: late.into_iter().chain([Happening { event, tell: true }]).collect(), ending: Ending::Recorded }
+        }
+        (_, S::Failed) => Settled::nothing(Ending::Recorded),
+        (S::Failed | S::Cancelled, _) => settled(TradeEvent::RefundFailed { code: "CLOSED".into(), refund_no }, true),
+        (S::Abnormal, S::Abnormal) => Settled::nothing(Ending::Recorded),
+        (S::Abnormal, _) => settled(TradeEvent::RefundAbnormal { refund_no }, true),
+        (_, S::Intended | S::Unknown) => settled(TradeEvent::RefundProcessing { refund_no, trade_no: view.trade_no }, false),
+        _ => Settled::nothing(Ending::Recorded),
+    }
 }
 
 /// What the channel states of an order, against the attempt that carries its number.
@@ -157,3 +209,7 @@ pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, p
         _ => Settled::nothing(Ending::Recorded),
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -1,17 +1,21 @@
 //! Finds out what nobody told: unknown outcomes, payments without a notice, refunds under way, orders whose time is
 //! over. By query, by each channel's own schedule; what is idempotent is sent again under the same number.
 
+mod refunds;
+
 use crate::{
     app::App,
     errand,
     exchange::{Exchanged, ask},
     payment::{Errand, Texts},
-    settle::{self, Settled},
+    schedule::Schedule,
+    settle,
     stages::seal_notice::paid_context,
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Order, Refund};
+use ledger::{Attempt, Claim, ClaimKey, CommitError, Order};
+use refunds::{refund_step, refund_wait, surplus};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
@@ -23,8 +27,6 @@ use vault::{Context, PaidBuyer, Vault};
 
 /// After this long without a trace at the channel, an unknown order whose buyer data died is closed there and given up.
 const GIVE_UP_AFTER: i64 = 60_000;
-/// WeChat keeps answering for an order after its end; an order whose keys the merchant holds is unresolved after this.
-const UNRESOLVED_AFTER: i64 = 24 * 3_600_000;
 /// Queries of one sweep under way at once.
 const AT_ONCE: usize = 64;
 
@@ -98,39 +100,42 @@ fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
     if !order.is_live() {
         return None;
     }
-    let times = app.times();
-    let doubled = |first: Duration, most: u64| first.saturating_mul(1 << tries.min(16)).min(Duration::from_secs(most).max(first));
-    let mut waits = Vec::new();
-    for attempt in &order.attempts {
-        match attempt.state {
-            AttemptState::Intended => waits.push(times.answer + times.unknown_after),
-            AttemptState::Unknown => waits.push(doubled(times.unknown_after, 300)),
-            AttemptState::Placed => {
-                let left = attempt.expires.millis() - app.clock().now().millis();
-                let until_end = Duration::from_millis(left.max(0) as u64) + Duration::from_millis(500).min(times.unknown_after);
-                let step = match &attempt.closing {
-                    // A close whose answer nobody has is brought to its end.
-                    Some(closing) if closing.unknown => doubled(times.unknown_after, 300),
-                    Some(closing) if closing.refused.is_none() => times.answer + times.unknown_after,
-                    _ => doubled(times.placed_after, 1800),
-                };
-                waits.push(if left <= 0 { doubled(times.unknown_after, 300) } else { step.min(until_end) });
-            }
-            _ => {}
+    let now = app.clock().now();
+    let attempts = order.attempts.iter().filter_map(|attempt| attempt_wait(app, attempt, tries, now));
+    let refunds = order.refunds.iter().filter_map(|refund| refund_wait(app, order, refund, tries));
+    let surplus = order.surplus().into_iter().filter_map(|position| {
+        let refused = order.refunds.iter().filter(|r| r.attempt == position).map(|r| u32::from(r.tries)).max().unwrap_or(0);
+        let schedule = Schedule::of(order.attempt(position)?.channel, app.times());
+        Some(if refused.max(tries) == 0 { app.times().unknown_after.min(Duration::from_millis(200)) } else { schedule.refused_refund(refused.max(tries)) })
+    });
+    attempts.chain(refunds).chain(surplus).min()
+}
+
+fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Option<Duration> {
+    let (times, schedule) = (app.times(), Schedule::of(attempt.channel, app.times()));
+    let left = |end: Instant| Duration::from_millis((end.millis() - now.millis()).max(0) as u64) + Duration::from_millis(500).min(times.unknown_after);
+    if attempt.keys == Keys::Merchant && !attempt.state.is_final() {
+        return Some(left(silent_at(&schedule, attempt)));
+    }
+    match attempt.state {
+        AttemptState::Intended => Some(times.answer + times.unknown_after),
+        AttemptState::Unknown => Some(schedule.unknown(tries)),
+        AttemptState::Placed if attempt.expires <= now => Some(schedule.unknown(tries)),
+        AttemptState::Placed => {
+            let step = match &attempt.closing {
+                // A close whose answer nobody has is brought to its end.
+                Some(closing) if closing.unknown => schedule.unknown(tries),
+                Some(closing) if closing.refused.is_none() => times.answer + times.unknown_after,
+                _ => schedule.placed(tries),
+            };
+            Some(step.min(left(attempt.expires)))
         }
+        _ => None,
     }
-    for refund in &order.refunds {
-        match refund.state {
-            RefundState::Intended => waits.push(times.answer + times.unknown_after),
-            RefundState::Unknown => waits.push(doubled(times.unknown_after, 300)),
-            RefundState::Processing => waits.push(doubled(times.refund_after, 3600)),
-            _ => {}
-        }
-    }
-    if !order.surplus().is_empty() {
-        waits.push(times.unknown_after.min(Duration::from_millis(200)));
-    }
-    waits.into_iter().min()
+}
+
+fn silent_at(schedule: &Schedule, attempt: &Attempt) -> Instant {
+    attempt.expires.plus_millis(schedule.silent_after().as_millis() as i64)
 }
 
 /// Looks at one order; true if it must be looked at again.
@@ -165,7 +170,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
 
 /// Only the merchant can ask the channel; after the channel's own window nobody will tell us any more.
 async fn unresolved(app: &App, order: &Arc<Order>, position: u16, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
-    if app.clock().now().millis() < attempt.expires.millis() + UNRESOLVED_AFTER {
+    if app.clock().now() < silent_at(&Schedule::of(attempt.channel, app.times()), attempt) {
         return Ok(order.clone());
     }
     errand::record(app, order, vec![TradeEvent::AttemptUnresolved { attempt: position }.into()]).await
@@ -221,95 +226,41 @@ async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16)
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
             errand::close(app, order, position, reason).await
         }
-        AttemptState::Intended | AttemptState::Unknown => {
-            let at = Context { merchant: order.merchant.clone(), order: order.id, label: "create" };
-            if app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
-                let settled = errand::perform(app, account, order, &Errand::Place(position), Texts::default()).await;
-                return errand::record(app, order, only_legal(order, position, settled)).await;
-            }
-            if now.millis() - attempt.at.millis() < GIVE_UP_AFTER.min(app.times().unknown_after.as_millis() as i64 * 20) {
-                return Ok(order.clone());
-            }
-            // The merchant may be sending the same number again with what has died here: not both at once.
-            let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
-            let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
-            let now = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
-            if now.last != order.last {
-                return Ok(now);
-            }
-            let closed = errand::close(app, order, position, CloseReason::Expiry).await?;
-            // The close says it is not there, or has closed what came late: either way it cannot be paid any more.
-            Ok(closed)
-        }
+        AttemptState::Intended | AttemptState::Unknown => unplaced(app, account, order, position, attempt).await,
         _ => Ok(order.clone()),
     }
 }
 
-/// An unknown attempt stays unknown: only news is put on record.
-fn only_legal(order: &Order, position: u16, settled: Settled) -> Vec<ledger::Happening> {
-    let unknown = order.attempt(position).is_some_and(|a| a.state == AttemptState::Unknown);
-    settled.events.into_iter().filter(|h| !(unknown && matches!(h.event, TradeEvent::AttemptUnknown { .. }))).collect()
-}
-
-async fn refund_step(app: &App, order: &Arc<Order>, refund_no: &RefundNo) -> Result<Arc<Order>, CommitError> {
-    let Some((refund, attempt)) = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?))) else { return Ok(order.clone()) };
-    let Some(account) = errand::account_of(app, order, refund.attempt) else { return Ok(order.clone()) };
-    if attempt.keys == Keys::Merchant {
+/// Sent, perhaps, and not there: sent again while what that needs lives, else given up after a while.
+async fn unplaced(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
+    let now = app.clock().now();
+    let at = Context { merchant: order.merchant.clone(), order: order.id, label: "create" };
+    // What is to be closed is not sent again.
+    let closing = attempt.closing.as_ref().is_some_and(|closing| closing.refused.is_none());
+    if !closing && app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
+        let settled = errand::perform(app, account, order, &Errand::Place(position), Texts::default()).await;
+        return errand::record(app, order, settle::placed_again(attempt, settled).events).await;
+    }
+    // The octets of a merchant's SDK are the SDK's to repeat, for as long as the order may live.
+    let patience = match attempt.carried {
+        _ if closing => 0,
+        Carried::Unified => GIVE_UP_AFTER.min(app.times().unknown_after.as_millis() as i64 * 20),
+        Carried::PassThrough => attempt.expires.millis() - attempt.at.millis(),
+    };
+    if now.millis() - attempt.at.millis() < patience {
         return Ok(order.clone());
     }
-    let pending = matches!(refund.state, RefundState::Intended | RefundState::Unknown);
-    let again = async || errand::perform(app, &account, order, &Errand::Refund(refund_no.clone()), Texts::default()).await;
-    // Alipay's refund is idempotent by number and amount: sending it again also asks for it. WeChat refuses a repeat
-    // whose reason differs, and the reason died with its key: only what WeChat does not know is sent again.
-    let settled = if pending && attempt.channel == Channel::Alipay {
-        again().await
-    } else {
-        let number = attempt.number.clone();
-        let asked = ask(app, &account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(&account, stamp, &number, &refund.number)).await;
-        let Exchanged::Answer(answer) = asked else { return Ok(order.clone()) };
-        match answer {
-            Answer::Refund(_) => settle::refunded(refund_no, answer, Proof::Query),
-            Answer::Failed(failure) if pending && failure.class == FailureClass::NotFound => again().await,
-            _ => return Ok(order.clone()),
-        }
-    };
-    errand::record(app, order, news(refund, settled)).await
-}
-
-/// Repeating what is on record is no news.
-fn news(refund: &Refund, settled: Settled) -> Vec<ledger::Happening> {
-    let same = |event: &TradeEvent| match event {
-        TradeEvent::RefundUnknown { .. } => refund.state != RefundState::Intended,
-        TradeEvent::RefundProcessing { .. } => refund.state == RefundState::Processing,
-        _ => false,
-    };
-    settled.events.into_iter().filter(|h| !same(&h.event)).collect()
-}
-
-/// One winner: the attempt that was paid later goes back to its source. Both must be paid by query.
-//= C57
-async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
-    let Some((winner, _)) = order.winner() else { return Ok(order.clone()) };
-    for both in [winner, position] {
-        if !paid_by_query(app, order, both).await {
-            return Ok(order.clone());
-        }
+    // The merchant may be sending the same number again with what has died here: not both at once.
+    let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
+    let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
+    let latest = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
+    if latest.last != order.last {
+        return Ok(latest);
     }
-    let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };
-    let Ok(refund_no) = RefundNo::new(format!("surplus-{position}")) else { return Ok(order.clone()) };
-    let number = errand::refund_number(order, &refund_no);
-    let event = TradeEvent::RefundIntended { amount: attempt.amount, attempt: position, cause: RefundCause::Surplus, number, refund_no: refund_no.clone() };
-    let order = errand::record(app, order, vec![event.into()]).await?;
-    let Some(account) = errand::account_of(app, &order, position) else { return Ok(order) };
-    let settled = errand::perform(app, &account, &order, &Errand::Refund(refund_no), Texts::default()).await;
-    errand::record(app, &order, settled.events).await
-}
-
-async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
-    let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position)) else { return false };
-    let asked = ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await;
-    match asked {
-        Exchanged::Answer(Answer::State(view)) => matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)),
-        _ => false,
+    // A close on record is the merchant's, and stands for good; else the merchant may send the same number again.
+    if attempt.closing.as_ref().is_some_and(|closing| closing.reason == CloseReason::Merchant) {
+        return errand::close(app, order, position, CloseReason::Merchant).await;
     }
+    let absent = if attempt.expires > now { NotPlaced::BuyerDataGone } else { NotPlaced::NotThere };
+    errand::give_up(app, order, position, absent).await
 }

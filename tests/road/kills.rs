@@ -20,23 +20,27 @@ use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 
 /// Steps of a mutation, in order; between any two of them stands one action of the road.
-const MUTATION: [&str; 6] = ["before_intent", "intent_recorded", "before_send", "after_send", "answer_read", "outcome_recorded"];
+pub(crate) const MUTATION: [&str; 6] = ["before_intent", "intent_recorded", "before_send", "after_send", "answer_read", "outcome_recorded"];
 /// Steps of a notice and of telling the merchant.
 const NOTICE: [&str; 4] = ["before_notice_recorded", "notice_recorded", "before_tell", "after_tell"];
-const CHANNELS: [&str; 2] = ["wechat", "alipay"];
+pub(crate) const CHANNELS: [&str; 2] = ["wechat", "alipay"];
 
 /// One demo whose proxy may be ended.
-struct Yard {
-    demo: Demo,
+pub(crate) struct Yard {
+    pub(crate) demo: Demo,
     /// Orders of which the service has said something: the last word on each.
     said: Mutex<BTreeMap<String, Value>>,
     _dir: TempDir,
 }
 
 impl Yard {
-    async fn open() -> anyhow::Result<Yard> {
+    pub(crate) async fn open() -> anyhow::Result<Yard> {
+        Yard::with(Options::default()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> anyhow::Result<Yard> {
         let dir = tempfile::tempdir()?;
-        let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..Options::default() }, true).await?;
+        let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..options }, true).await?;
         // Notices of the channels come again after 15 s and 4 min; the test has not that long.
         demo.control("/control/clock", &json!({ "speed": 20.0 })).await?;
         Ok(Yard { demo, said: Mutex::default(), _dir: dir })
@@ -50,26 +54,26 @@ impl Yard {
         self.demo.place.dir.join("guandao.toml")
     }
 
-    fn merchant(&self) -> anyhow::Result<Merchant> {
+    pub(crate) fn merchant(&self) -> anyhow::Result<Merchant> {
         self.demo.merchant(0)
     }
 
     /// Kills whatever runs and starts a proxy that stops itself at this step.
-    async fn restart_until(&self, step: &str) -> anyhow::Result<()> {
+    pub(crate) async fn restart_until(&self, step: &str) -> anyhow::Result<()> {
         self.demo.services.kill_proxy().await?;
         self.demo.services.restart_proxy(&self.demo.place, &[("GUANDAO_STOP_AT", step)]).await?;
         self.demo.ready().await
     }
 
     /// The proxy has stopped itself at the step; starts it again and waits until it takes orders.
-    async fn stopped_and_started(&self) -> anyhow::Result<()> {
+    pub(crate) async fn stopped_and_started(&self) -> anyhow::Result<()> {
         let ended = tokio::time::timeout(Duration::from_secs(15), self.demo.services.proxy_ended()).await;
         let status = ended.map_err(|_| anyhow!("the step was not reached in 15 s"))??;
         ensure!(status.signal() == Some(libc::SIGABRT), "the proxy ended otherwise: {status}");
         self.start().await
     }
 
-    async fn start(&self) -> anyhow::Result<()> {
+    pub(crate) async fn start(&self) -> anyhow::Result<()> {
         self.demo.services.restart_proxy(&self.demo.place, &[]).await?;
         self.demo.ready().await
     }
@@ -85,7 +89,7 @@ impl Yard {
     }
 
     /// The order is there and says at least what was said.
-    async fn keeps_its_word(&self) -> anyhow::Result<()> {
+    pub(crate) async fn keeps_its_word(&self) -> anyhow::Result<()> {
         let merchant = self.merchant()?;
         let said = self.said.lock().await.clone();
         for (id, before) in said {
@@ -106,43 +110,43 @@ impl Yard {
         Ok(())
     }
 
-    fn body(&self, channel: &str, amount: u64) -> Value {
+    pub(crate) fn body(&self, channel: &str, amount: u64) -> Value {
         let pay_way = if channel == "wechat" { "native" } else { "qr" };
         json!({ "order_no": self.demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "奶茶 Milk tea", "attach": "table 7" })
     }
 
-    async fn placed(&self, channel: &str, amount: u64) -> anyhow::Result<Value> {
+    pub(crate) async fn placed(&self, channel: &str, amount: u64) -> anyhow::Result<Value> {
         let answer = self.ask(&self.merchant()?, "POST", "/v1/payments", &self.body(channel, amount)).await?;
         ensure!(answer.status == 201, "create answered {}: {}", answer.status, answer.json());
         Ok(answer.json())
     }
 
-    async fn pay(&self, order: &Value) -> anyhow::Result<()> {
+    pub(crate) async fn pay(&self, order: &Value) -> anyhow::Result<()> {
         let body = json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "paid" });
         self.demo.control("/control/pay", &body).await.map(drop)
     }
 
-    async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    pub(crate) async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
         let order = self.merchant()?.until(id, what, wanted).await?;
         self.said.lock().await.insert(id.to_owned(), order.clone());
         Ok(order)
     }
 
-    async fn paid(&self, channel: &str, amount: u64) -> anyhow::Result<Value> {
+    pub(crate) async fn paid(&self, channel: &str, amount: u64) -> anyhow::Result<Value> {
         let order = self.placed(channel, amount).await?;
         self.pay(&order).await?;
         self.until(id(&order)?, "payment", |o| o["state"] == "paid").await
     }
 
     /// What the channel has of an order.
-    async fn at_channel(&self, order: &Value) -> anyhow::Result<Vec<Value>> {
+    pub(crate) async fn at_channel(&self, order: &Value) -> anyhow::Result<Vec<Value>> {
         let all = self.demo.channel_orders().await?;
         let fits = |o: &&Value| o["channel"] == order["channel"] && o["out_trade_no"] == order["number"];
         Ok(all["orders"].as_array().context("orders")?.iter().filter(fits).cloned().collect())
     }
 
     /// The merchant was told of it.
-    async fn told(&self, id: &str, what: &str) -> anyhow::Result<()> {
+    pub(crate) async fn told(&self, id: &str, what: &str) -> anyhow::Result<()> {
         for _ in 0..150 {
             if self.demo.shop().told(&self.demo.place.merchants[0].id, id).iter().any(|e| e["type"] == what) {
                 return Ok(());
@@ -153,7 +157,7 @@ impl Yard {
     }
 
     /// All books agree: ours, the channels', the merchant's; then the journal is verified by the verifier.
-    async fn agree(self) -> anyhow::Result<Books> {
+    pub(crate) async fn agree(self) -> anyhow::Result<Books> {
         self.keeps_its_word().await?;
         let merchant = self.merchant()?;
         let mut books = Books::default();
@@ -196,11 +200,11 @@ impl Yard {
 
 /// What all orders of one yard came to.
 #[derive(Default, Debug)]
-struct Books {
-    orders: usize,
-    paid: usize,
-    events: usize,
-    refunded_fen: u64,
+pub(crate) struct Books {
+    pub(crate) orders: usize,
+    pub(crate) paid: usize,
+    pub(crate) events: usize,
+    pub(crate) refunded_fen: u64,
 }
 
 impl Books {
@@ -219,11 +223,11 @@ impl Books {
     }
 }
 
-fn id(order: &Value) -> anyhow::Result<&str> {
+pub(crate) fn id(order: &Value) -> anyhow::Result<&str> {
     order["id"].as_str().ok_or_else(|| anyhow!("no id in {order}"))
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -263,14 +267,22 @@ async fn repeat(yard: &Yard, path: &str, body: &Value, done: impl Fn(&Answer) ->
     bail!("POST {path} had no outcome within 15 s: {last}")
 }
 
-async fn create_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<String> {
+async fn create_point(yard: &Yard, channel: &str, step: &str, jsapi: bool) -> anyhow::Result<String> {
     yard.restart_until(step).await?;
-    let body = yard.body(channel, 700);
+    let mut body = yard.body(channel, 700);
+    if jsapi {
+        body["pay_way"] = "jsapi".into();
+        body["payer"] = if channel == "wechat" { json!({ "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }) } else { json!({ "buyer_id": "2088102146225135" }) };
+    }
     unanswered(yard, "/v1/payments", &body).await?;
     yard.stopped_and_started().await?;
     yard.keeps_its_word().await?;
-    let code = if channel == "wechat" { "code_url" } else { "qr_code" };
-    let order = repeat(yard, "/v1/payments", &body, |a| a.status < 300 && a.json()["state"] == "awaiting_payment" && a.json()[code].is_string()).await?;
+    let code = match (channel, jsapi) {
+        (_, true) => "call_up",
+        ("wechat", _) => "code_url",
+        _ => "qr_code",
+    };
+    let order = repeat(yard, "/v1/payments", &body, |a| a.status < 300 && a.json()["state"] == "awaiting_payment" && !a.json()[code].is_null()).await?;
     let there = yard.at_channel(&order).await?;
     ensure!(there.len() == 1, "the channel has {} orders of {}", there.len(), order["number"]);
     yard.pay(&order).await?;
@@ -282,8 +294,8 @@ async fn create_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<
     Ok(format!("one order at the channel, create sent {} time(s), paid once, told", there[0]["calls"]["create"]))
 }
 
-/// The merchant never asks again, and what a repeat needs died with the process: the sweep closes it at the channel, so
-/// that it cannot be paid late, and tells.
+/// The merchant asks no more for a while, and what a repeat needs died with the process: a close at the channel finds
+/// nothing, so the order was not placed, and the merchant is told. Then the same number is placed anew, as itself.
 async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
     yard.restart_until("intent_recorded").await?;
     let body = yard.body(channel, 710);
@@ -291,10 +303,18 @@ async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
     yard.stopped_and_started().await?;
     let found = yard.merchant()?.ask("GET", &format!("/v1/payments?order_no={}", text(&body["order_no"])), None).await?.json();
     ensure!(found["state"] == "unknown", "an intent without an outcome is {found}");
-    let closed = yard.until(id(&found)?, "outcome", |o| o["state"] == "closed").await?;
-    ensure!(yard.at_channel(&closed).await?.is_empty(), "the channel has an order that was never sent");
-    yard.told(id(&closed)?, "payment.closed").await?;
-    Ok("never sent, closed by the sweep, told, merchant silent".into())
+    let gone = yard.until(id(&found)?, "outcome", |o| o["state"] != "unknown").await?;
+    ensure!(gone["state"] == "not_placed", "what was never sent is {gone}");
+    ensure!(yard.at_channel(&gone).await?.is_empty(), "the channel has an order that was never sent");
+    yard.told(id(&gone)?, "payment.not_placed").await?;
+    let events = yard.demo.shop().told(yard.merchant()?.id(), id(&gone)?);
+    ensure!(events.iter().all(|e| e["type"] != "payment.closed"), "the number was burned: {events:?}");
+    let again = repeat(yard, "/v1/payments", &body, |a| a.status == 201).await?;
+    ensure!(again["id"] == gone["id"] && again["number"] == body["order_no"], "the repeat has another number: {again}");
+    yard.pay(&again).await?;
+    yard.until(id(&again)?, "payment", |o| o["state"] == "paid").await?;
+    ensure!(yard.at_channel(&again).await?.len() == 1, "not one order at the channel");
+    Ok("never sent, not placed, told; the same number placed anew and paid".into())
 }
 
 /// `repeats`: does the merchant ask again, or is the sweep alone?
@@ -379,14 +399,28 @@ async fn killed_between_every_two_steps_of_create() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in MUTATION {
-            let said = create_point(&yard, channel, step).await.unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
+            let said = create_point(&yard, channel, step, false).await.unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
             say("create", channel, step, &said);
         }
         let said = silent_create(&yard, channel).await.unwrap_or_else(|e| panic!("create {channel}, silent: {e:#}"));
         say("create", channel, "intent_recorded", &said);
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (14, 12), "{books:?}");
+    assert_eq!((books.orders, books.paid), (14, 14), "{books:?}");
+    println!("{books:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_every_two_steps_of_a_jsapi_create() {
+    let yard = Yard::open().await.expect("demo");
+    for channel in CHANNELS {
+        for step in MUTATION {
+            let said = create_point(&yard, channel, step, true).await.unwrap_or_else(|e| panic!("jsapi {channel} {step}: {e:#}"));
+            say("jsapi", channel, step, &said);
+        }
+    }
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.paid), (12, 12), "{books:?}");
     println!("{books:?}");
 }
 

@@ -439,6 +439,11 @@ pub enum TradeEvent {
         /// Which refund.
         refund_no: RefundNo,
     },
+    /// The merchant holds the key, nothing passed through, the channel's own window for refunds is over.
+    RefundUnresolved {
+        /// Which refund.
+        refund_no: RefundNo,
+    },
     /// A verified notice for no order of ours.
     ForeignNotice {
         /// Account it came to.
@@ -733,6 +738,7 @@ impl TradeEvent {
             RefundSucceeded { .. } => "refund_succeeded",
             RefundFailed { .. } => "refund_failed",
             RefundAbnormal { .. } => "refund_abnormal",
+            RefundUnresolved { .. } => "refund_unresolved",
             ForeignNotice { .. } => "foreign_notice",
             Mismatched { .. } => "mismatched",
             PatternSeen { .. } => "pattern_seen",

@@ -124,6 +124,16 @@ name!(
     OfficerId, "an officer's name", 1..=64, "0-9 A-Z a-z _ - . @", |b| b.is_ascii_alphanumeric() || b"_-.@".contains(&b)
 );
 
+impl RefundNo {
+    /// Numbers that begin so are our own: of refunds of what was paid twice.
+    pub const SURPLUS: &str = "surplus-";
+
+    /// True where only we may give such a number.
+    pub fn is_reserved(&self) -> bool {
+        self.as_str().starts_with(RefundNo::SURPLUS)
+    }
+}
+
 macro_rules! digest {
     ($(#[$doc:meta])* $ty:ident, $n:literal) => {
         $(#[$doc])*

@@ -192,12 +192,17 @@ pub enum RefundState {
     Abnormal,
     /// A held refund that was withdrawn; nothing was sent.
     Cancelled,
+    /// Sent with the merchant's keys; nothing passed through within the channel's own window.
+    Unresolved,
 }
 
 impl RefundState {
     /// True once the channel will not change it by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled)
+        matches!(
+            self,
+            RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled | RefundState::Unresolved
+        )
     }
 
     /// True while the amount must be counted against the order.

@@ -2,7 +2,7 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Instant, Keys, MerchantId, PayeeNo, Registry, TerminalNo,
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayeeNo, Registry, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -129,6 +129,10 @@ pub struct AccountFacts {
     /// Partner mode: the `sub_mchid`s in this key's own list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_payees: Vec<PayeeNo>,
+    /// Alipay: the authorisations by which this app may act for another merchant in pass-through. A request whose
+    /// `app_auth_token` is not listed is refused (R03).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auth_tokens: Vec<AuthToken>,
     /// Serial of the WeChat merchant certificate; Alipay `app_cert_sn` in certificate mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
@@ -140,11 +144,14 @@ pub struct AccountFacts {
     pub root_sn: Option<String>,
 }
 
-impl AccountFacts {
-    /// Everyone an order through this account may pay: its own payee, then the key's own sub-merchants (R03).
-    pub fn payees(&self) -> impl Iterator<Item = &PayeeNo> {
-        std::iter::once(&self.payee).chain(&self.sub_payees)
-    }
+/// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthToken {
+    /// SHA-256 over the token's octets, 64 lower-case hex digits; the token itself stays with the merchant.
+    pub sha256: Digest,
+    /// Who is paid under it: that merchant's `seller_id`.
+    pub payee: PayeeNo,
 }
 
 /// What the operator adds: keys, notify hosts, limits.

@@ -5,12 +5,14 @@
 //! terminals) and the *operator's* file (API keys, notify hosts, limits). [`Registries::new`] joins them and
 //! takes all or nothing: it reports every contradiction at once, so that an operator mends a file in one go.
 
+mod acting;
 mod check;
 mod files;
 mod parse;
 mod registries;
 mod url;
 
+pub use acting::Foreign;
 pub use files::*;
 pub use parse::Problem;
 pub use registries::{MerchantFacts, Registries};

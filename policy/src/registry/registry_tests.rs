@@ -129,6 +129,21 @@ fn a_sub_payee_is_never_the_operators_either() {
 }
 
 #[test]
+fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
+    let token = |payee| AuthToken {
+        sha256: digest(9),
+        payee: name(payee),
+    };
+    let mut a = acquirer();
+    a.merchants[0].accounts[1].auth_tokens = vec![token("1999999999"), token("2088000000000003")];
+    a.merchants[0].accounts[0].auth_tokens = vec![token("2088000000000003")];
+    let said = wrongs(licence(), vec![a], operator()).join("\n");
+    for expected in ["1999999999 is the operator's own account", "it stands twice", "is there for another channel"] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+}
+
+#[test]
 fn two_files_of_one_acquirer_and_accounts_across_acquirers_are_refused() {
     let mut other = acquirer();
     other.merchants = vec![merchant("m3", vec![wechat("1900000110")])];

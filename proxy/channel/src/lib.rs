@@ -110,6 +110,16 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
     }
 }
 
+/// How long the channel keeps an order open that names no end, in milliseconds. WeChat: seven days (channels.md 1.3).
+/// Alipay: fifteen days, the longest that its `timeout_express` can say [unverified; Alipay's own pages].
+pub const fn standing_life_ms(channel: Channel) -> i64 {
+    const DAY: i64 = 86_400_000;
+    match channel {
+        Channel::Wechat => 7 * DAY,
+        Channel::Alipay => 15 * DAY,
+    }
+}
+
 /// Whether goods detail is the JSON that this channel takes: one object for WeChat, one list for Alipay. The error
 /// names places, never values.
 pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {

@@ -38,7 +38,7 @@ pub struct Native {
     pub texts: Vec<(&'static str, Text)>,
     /// The SDK's own signature.
     pub proof: Proof,
-    /// Alipay's authorisation to act for another merchant.
+    /// Alipay's authorisation to act for another merchant, where one is given. Who that is, only a registry can say.
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.
     pub method_name: Option<&'static str>,

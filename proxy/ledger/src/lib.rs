@@ -205,6 +205,11 @@ impl Ledger {
         self.0.heads.lock().tells.all().cloned().collect()
     }
 
+    /// True while a notification of this order is pending.
+    pub fn must_tell_of(&self, merchant: &MerchantId, order: &PaymentId) -> bool {
+        self.0.heads.lock().tells.has(merchant, order)
+    }
+
     /// How many notifications are pending.
     pub fn tells_pending(&self) -> usize {
         self.0.heads.lock().tells.len()
@@ -340,17 +345,18 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
 
 /// One entry into one order and the day totals.
 fn fold(tally: &Tally, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
-    let counted = |a: &Attempt| !matches!(a.state, AttemptState::NotPlaced | AttemptState::Closed);
-    let before = changes_total(&entry.event).and_then(|p| order.as_ref()?.attempt(p)).map(counted);
+    let before = changes_total(&entry.event).and_then(|p| order.as_ref()?.attempt(p)).map(|a| (a.counts(), a.payer));
     match order {
         None => *order = Order::begin(index, entry).map(Arc::new),
         Some(order) => Arc::make_mut(order).apply(index, entry.at, &entry.event),
     }
     let Some(order) = order else { return };
     let Some(attempt) = changes_total(&entry.event).and_then(|p| order.attempt(p)) else { return };
-    match (before.unwrap_or(false), counted(attempt)) {
+    let (counted, payer) = before.unwrap_or((false, None));
+    match (counted, attempt.counts()) {
         (false, true) => tally.add(attempt, &order.merchant),
         (true, false) => tally.give_back(attempt, &order.merchant),
+        (true, true) if payer != attempt.payer => tally.payer_known(attempt, payer),
         _ => {}
     }
 }

@@ -91,6 +91,8 @@ pub struct Attempt {
     pub payee: PayeeNo,
     /// The payer's pseudonym, where known.
     pub payer: Option<PayerToken>,
+    /// Terminal, where the order names one.
+    pub terminal: Option<TerminalNo>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
@@ -135,6 +137,10 @@ pub struct Refund {
     pub state: RefundState,
     /// When it was asked for.
     pub at: Instant,
+    /// When it was last about to be sent as a new one.
+    pub intended: Instant,
+    /// How often that was; 0 while it is held.
+    pub tries: u16,
     /// The channel's number.
     pub trade_no: Option<TradeNo>,
     /// When the money was back.
@@ -209,6 +215,12 @@ impl Order {
         self.attempts.iter().enumerate().rev().find(|(_, a)| fits(a)).map(|(i, a)| (i as u16 + 1, a))
     }
 
+    /// The attempt that the channel knows by this number of its own, with its position from 1.
+    pub fn attempt_by_trade_no(&self, channel: Channel, account: &AccountNo, trade_no: &TradeNo) -> Option<(u16, &Attempt)> {
+        let fits = |a: &Attempt| a.trade_no() == Some(trade_no) && a.channel == channel && a.account == *account;
+        self.attempts.iter().enumerate().rev().find(|(_, a)| fits(a)).map(|(i, a)| (i as u16 + 1, a))
+    }
+
     /// A refund by the merchant's number.
     pub fn refund(&self, refund_no: &RefundNo) -> Option<&Refund> {
         self.refunds.iter().find(|r| r.refund_no == *refund_no)
@@ -220,11 +232,12 @@ impl Order {
         paid.min_by_key(|(at, position, _)| (*at, *position)).map(|(_, position, a)| (position, a))
     }
 
-    /// Paid attempts that lost, not yet on their way back.
+    /// Paid attempts that lost, not yet on their way back. Where the merchant alone holds the key, only the merchant can
+    /// send them back.
     pub fn surplus(&self) -> Vec<u16> {
         let Some((winner, _)) = self.winner() else { return Vec::new() };
         let positions = (1..=self.attempts.len() as u16).filter(|p| *p != winner);
-        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some()));
+        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some() && a.keys == Keys::Held));
         paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves())).collect()
     }
 
@@ -297,7 +310,8 @@ impl Order {
             E::AttemptClosed { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::RefundHeld { .. } | E::RefundIntended { .. } | E::RefundCancelled { .. } | E::RefundUnknown { .. }
-            | E::RefundProcessing { .. } | E::RefundSucceeded { .. } | E::RefundFailed { .. } | E::RefundAbnormal { .. } => {
+            | E::RefundProcessing { .. } | E::RefundSucceeded { .. } | E::RefundFailed { .. } | E::RefundAbnormal { .. }
+            | E::RefundUnresolved { .. } => {
                 self.may_refund(event)
             }
             E::PatternSeen { .. } | E::Mismatched { .. } => Ok(()),
@@ -345,9 +359,13 @@ impl Order {
             E::RefundCancelled { refund_no } => within(refund_no, &[S::Held]),
             E::RefundUnknown { refund_no, .. } => within(refund_no, &[S::Intended]),
             E::RefundProcessing { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown]),
-            E::RefundSucceeded { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal]),
-            E::RefundFailed { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal]),
-            E::RefundAbnormal { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing]),
+            // A fact is a fact, also after a refusal that was taken for the last word.
+            E::RefundSucceeded { refund_no, .. } => {
+                within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal, S::Failed, S::Unresolved])
+            }
+            E::RefundFailed { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal, S::Unresolved]),
+            E::RefundAbnormal { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Unresolved]),
+            E::RefundUnresolved { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing]),
             _ => Err("it is no event of a refund"),
         }
     }
@@ -415,6 +433,7 @@ impl Order {
             }),
             E::RefundSucceeded { refund_no, refunded_at, trade_no, .. } => self.change_refund(refund_no, |r| {
                 r.state = S::Succeeded;
+                r.code = None;
                 r.refunded_at = *refunded_at;
                 r.trade_no = trade_no.clone().or(r.trade_no.take());
             }),
@@ -423,6 +442,7 @@ impl Order {
                 r.code = Some(code.clone());
             }),
             E::RefundAbnormal { refund_no } => self.change_refund(refund_no, |r| r.state = S::Abnormal),
+            E::RefundUnresolved { refund_no } => self.change_refund(refund_no, |r| r.state = S::Unresolved),
             _ => {}
         }
     }
@@ -432,6 +452,8 @@ impl Order {
         if let Some(earlier) = self.refunds.iter_mut().find(|r| r.refund_no == *refund_no) {
             earlier.state = state;
             earlier.code = None;
+            earlier.intended = at;
+            earlier.tries = earlier.tries.saturating_add(1);
             return;
         }
         self.refunds.push(Refund {
@@ -442,6 +464,8 @@ impl Order {
             cause,
             state,
             at,
+            intended: at,
+            tries: u16::from(state == RefundState::Intended),
             trade_no: None,
             refunded_at: None,
             code: None,
@@ -470,9 +494,23 @@ impl Order {
 }
 
 impl Attempt {
+    /// True while it counts in its day's totals: until it is surely not placed or closed unpaid.
+    pub fn counts(&self) -> bool {
+        !matches!(self.state, AttemptState::NotPlaced | AttemptState::Closed)
+    }
+
+    /// The channel's own number of it, once the channel has told one.
+    pub fn trade_no(&self) -> Option<&TradeNo> {
+        match (&self.paid, &self.reach) {
+            (Some((facts, _)), _) => Some(&facts.trade_no),
+            (None, Some((Reach::Cashier(no), _))) => Some(no),
+            _ => None,
+        }
+    }
+
     fn begin(index: u64, at: Instant, event: &TradeEvent) -> Option<Attempt> {
         let TradeEvent::AttemptIntended {
-            account, amount, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, ..
+            account, amount, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, terminal, ..
         } = event
         else {
             return None;
@@ -492,6 +530,7 @@ impl Attempt {
             pay_way: *pay_way,
             payee: payee.clone(),
             payer: *payer,
+            terminal: terminal.clone(),
             state: AttemptState::Intended,
             reach: None,
             paid: None,

@@ -129,3 +129,127 @@ fn what_is_live_is_what_the_channel_may_still_change() {
     assert!(order.is_live());
     assert!(go(&mut order, TradeEvent::ProcessStopped { boot: Boot::from_bytes([0; 16]) }).is_err());
 }
+
+fn no(text: &str) -> RefundNo {
+    RefundNo::new(text).expect("lawful")
+}
+
+#[test]
+fn a_refund_that_was_refused_may_still_turn_out_to_be_done() {
+    let mut order = order();
+    go(&mut order, paid(1, 100, 5)).expect("paid");
+    go(&mut order, refund("r1", 60)).expect("fits");
+    go(&mut order, TradeEvent::RefundFailed { code: "TRADE_ERROR".into(), refund_no: no("r1") }).expect("refused");
+    assert_eq!(order.state(), OrderState::Paid);
+    go(&mut order, succeeded("r1")).expect("a fact is a fact");
+    assert_eq!((order.state(), order.refund(&no("r1")).and_then(|r| r.code.clone())), (OrderState::PartlyRefunded, None));
+}
+
+#[test]
+fn a_refund_that_nobody_tells_of_ends_unresolved_keeps_its_amount_and_can_be_told_later() {
+    let mut order = order();
+    go(&mut order, paid(1, 100, 5)).expect("paid");
+    go(&mut order, refund("r1", 60)).expect("fits");
+    let end = || TradeEvent::RefundUnresolved { refund_no: no("r1") };
+    go(&mut order, end()).expect("its window is over");
+    assert!(!order.is_live() && go(&mut order, end()).is_err(), "once");
+    assert!(go(&mut order, refund("r2", 41)).is_err(), "it may have been done: its amount is not free");
+    go(&mut order, succeeded("r1")).expect("told after all");
+}
+
+#[test]
+//= C57
+fn a_surplus_that_does_not_go_back_is_counted_and_rests_as_abnormal() {
+    let mut order = order();
+    go(&mut order, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    go(&mut order, paid(2, 100, 50)).expect("paid");
+    go(&mut order, paid(1, 100, 60)).expect("a late success");
+    let surplus = no("surplus-1");
+    assert!(surplus.is_reserved() && !no("r-surplus-1").is_reserved());
+    for tries in 1..=2 {
+        go(&mut order, refund("surplus-1", 100)).expect("again");
+        assert_eq!(order.refund(&surplus).map(|r| r.tries), Some(tries));
+        assert!(order.surplus().is_empty(), "on its way");
+        go(&mut order, TradeEvent::RefundFailed { code: "NOT_ENOUGH".into(), refund_no: surplus.clone() }).expect("refused");
+        assert_eq!(order.surplus(), vec![1]);
+    }
+    go(&mut order, refund("surplus-1", 100)).expect("for the last time");
+    go(&mut order, TradeEvent::RefundAbnormal { refund_no: surplus }).expect("left to people");
+    assert!(order.surplus().is_empty() && !order.is_live(), "no loop without end");
+}
+
+#[test]
+fn what_only_the_merchant_can_send_back_is_no_work_of_ours() {
+    let mut order = order();
+    go(&mut order, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    go(&mut order, paid(1, 100, 50)).expect("late");
+    go(&mut order, paid(2, 100, 60)).expect("paid");
+    assert_eq!(order.surplus(), vec![2]);
+    order.attempts[1].keys = Keys::Merchant;
+    assert!(order.surplus().is_empty() && !order.is_live());
+}
+
+#[test]
+fn the_terminal_of_the_intent_stays_with_the_attempt() {
+    let mut event = intent(1, Channel::Wechat);
+    let named = TerminalNo::new("T-1").expect("lawful");
+    if let TradeEvent::AttemptIntended { terminal, .. } = &mut event {
+        *terminal = Some(named.clone());
+    }
+    let attempt = Attempt::begin(0, Instant::default(), &event).expect("an intent");
+    assert_eq!(attempt.terminal, Some(named));
+}
+
+#[test]
+fn an_attempt_is_found_by_the_channels_own_number_at_its_own_account_only() {
+    let mut order = order();
+    go(&mut order, paid(1, 100, 5)).expect("paid");
+    let (account, trade) = (AccountNo::new("1900000109").expect("lawful"), TradeNo::new("T1").expect("lawful"));
+    assert_eq!(order.attempt_by_trade_no(Channel::Wechat, &account, &trade).map(|(p, _)| p), Some(1));
+    assert!(order.attempt_by_trade_no(Channel::Alipay, &account, &trade).is_none());
+    assert!(order.attempt_by_trade_no(Channel::Wechat, &AccountNo::new("1900000110").expect("lawful"), &trade).is_none());
+}
+
+#[test]
+//= C13
+fn a_payer_who_becomes_known_by_paying_counts_from_then_on() {
+    use crate::{Count, Tally};
+    let tally = Tally::default();
+    let id = payment_id(&merchant(), &order_no());
+    let mut found = None;
+    let mut follow = |index: u64, event| {
+        let (merchant, prev) = (Some(merchant()), index.checked_sub(1));
+        let entry = TradeEntry { at: Instant::default(), event, merchant, mseq: Some(index + 1), order: Some(id), prev, salt: Salt::from_bytes([0; 16]), tell: None, v: ENTRY_VERSION };
+        crate::fold(&tally, &mut found, index, &entry);
+    };
+    let token = PayerToken { epoch: 1, token: Token::from_bytes([7; 16]) };
+    let payer = Count::Payer(token, CodeLevel::C);
+    let day = Instant::default().day();
+    follow(0, intent(1, Channel::Wechat));
+    assert_eq!(tally.total(day, &payer), Amount::ZERO);
+    let mut event = paid(1, 100, 5);
+    if let TradeEvent::AttemptPaid { payer, .. } = &mut event {
+        *payer = Some(token);
+    }
+    follow(1, event);
+    assert_eq!((tally.total(day, &payer), tally.total(day, &Count::Merchant(merchant()))), (Amount::from_fen(100), Amount::from_fen(100)));
+}
+
+#[test]
+//= C12
+fn what_takes_an_open_attempts_place_is_not_counted_beside_it() {
+    use crate::{Ceiling, Count, Tally};
+    let (tally, order) = (Tally::default(), order());
+    tally.add(order.latest(), &merchant());
+    let ceilings = [Ceiling { count: Count::Merchant(merchant()), most: Amount::from_fen(150) }];
+    let day = order.latest().at.day();
+    let fen = Amount::from_fen;
+    assert!(tally.reserve(day, fen(100), &ceilings).is_err(), "beside it there is no room");
+    drop(tally.reserve_instead(day, fen(150), &ceilings, Some(&order)).expect("in its place there is"));
+    assert!(tally.reserve_instead(day, fen(151), &ceilings, Some(&order)).is_err());
+    let mut closed = order;
+    go(&mut closed, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    assert!(tally.reserve_instead(day, fen(100), &ceilings, Some(&closed)).is_err(), "what counts no longer frees nothing");
+}

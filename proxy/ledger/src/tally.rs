@@ -1,7 +1,7 @@
 //! Day totals: what each merchant has ordered and each payer token has reserved, per UTC+8 day. A fold over intents;
 //! what was surely not placed or was closed unpaid is given back. Only today and yesterday are kept.
 
-use crate::Attempt;
+use crate::{Attempt, Order};
 use domain::{Amount, CodeLevel, Day, MerchantId, PayerToken};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -55,9 +55,19 @@ pub struct Reservation {
 impl Tally {
     /// Takes room for `amount` under every ceiling, or nothing at all.
     pub fn reserve(&self, day: Day, amount: Amount, ceilings: &[Ceiling]) -> Result<Reservation, Exceeded> {
+        self.reserve_instead(day, amount, ceilings, None)
+    }
+
+    /// The same for an attempt that takes the place of this order's latest one: what that one counts is not counted
+    /// against it, since it is closed before the new one is sent. Until then both stand in the totals.
+    pub fn reserve_instead(&self, day: Day, amount: Amount, ceilings: &[Ceiling], order: Option<&Order>) -> Result<Reservation, Exceeded> {
+        let former = order.map(|order| (order.latest(), &order.merchant)).filter(|(a, _)| a.counts() && a.paid.is_none() && a.at.day() == day);
+        let freed = former.map_or((Amount::ZERO, Vec::new()), |(attempt, merchant)| (attempt.amount, counts(attempt, merchant)));
         let mut totals = self.0.lock();
         for ceiling in ceilings {
-            if totals.of(day, &ceiling.count).checked_add(amount).is_none_or(|sum| sum > ceiling.most) {
+            let total = totals.of(day, &ceiling.count);
+            let others = if freed.1.contains(&ceiling.count) { total.checked_sub(freed.0).unwrap_or_default() } else { total };
+            if others.checked_add(amount).is_none_or(|sum| sum > ceiling.most) {
                 return Err(Exceeded(ceiling.count.clone()));
             }
         }
@@ -73,6 +83,15 @@ impl Tally {
 
     pub(crate) fn add(&self, attempt: &Attempt, merchant: &MerchantId) {
         add(&mut self.0.lock().recorded, attempt.at.day(), attempt.amount, &counts(attempt, merchant));
+    }
+
+    /// The payer of a counted attempt became known: it counts for that payer too, and for no other.
+    //= C13
+    pub(crate) fn payer_known(&self, attempt: &Attempt, before: Option<PayerToken>) {
+        let of = |token| Count::Payer(token, attempt.code.level);
+        let recorded = &mut self.0.lock().recorded;
+        take(recorded, attempt.at.day(), attempt.amount, &before.map(of).into_iter().collect::<Vec<_>>());
+        add(recorded, attempt.at.day(), attempt.amount, &attempt.payer.map(of).into_iter().collect::<Vec<_>>());
     }
 
     pub(crate) fn give_back(&self, attempt: &Attempt, merchant: &MerchantId) {

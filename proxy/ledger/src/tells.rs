@@ -33,11 +33,35 @@ impl Tells {
         self.0.get_mut(merchant).is_some_and(|pending| pending.remove(&seq).is_some())
     }
 
+    /// True while one of this order is pending.
+    pub(crate) fn has(&self, merchant: &MerchantId, order: &PaymentId) -> bool {
+        self.0.get(merchant).is_some_and(|pending| pending.values().any(|tell| tell.order == *order))
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tell> {
         self.0.values().flat_map(BTreeMap::values)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.0.values().map(BTreeMap::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_pending_until_its_last_notification_is_done() {
+        let merchant = MerchantId::new("m1").expect("lawful");
+        let (one, other) = (PaymentId::from_bytes([1; 16]), PaymentId::from_bytes([2; 16]));
+        let mut tells = Tells::default();
+        for (seq, order) in [(1, one), (2, one), (3, other)] {
+            tells.add(Tell { merchant: merchant.clone(), seq, order, index: seq, at: Instant::default() });
+        }
+        tells.done(&merchant, 2);
+        assert!(tells.has(&merchant, &one), "the first is still to be told");
+        tells.done(&merchant, 1);
+        assert!(!tells.has(&merchant, &one) && tells.has(&merchant, &other));
     }
 }

@@ -17,7 +17,7 @@ const MOST_LIFE_MS: i64 = 7 * 86_400_000;
 
 /// A mutating request of the unified API.
 pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Clear), Fault> {
-    let of = |id: &PaymentId| OrderRef { id: *id, number: None };
+    let of = |id: &PaymentId| OrderRef { id: *id, number: None, trade_no: None, payee: None };
     match resource {
         Resource::Create => create(&body(received)?, received.at),
         Resource::Close(id) => empty(received).map(|()| (Command::Close(of(id)), Clear::default())),
@@ -233,6 +233,9 @@ fn refund(value: &Value, order: OrderRef) -> Result<(Command, Clear), Fault> {
         hold: fields.flag("hold")?,
         number: None,
     };
+    if refund.refund_no.is_reserved() {
+        return Err(fields.wrong("refund_no", "a number that does not begin with \"surplus-\": those are given here"));
+    }
     let reason = fields.text("reason", 80)?.map(Text::from);
     let clear = Clear { refund: reason.map(|reason| RefundBuyer { reason: Some(reason) }), ..Clear::default() };
     Ok((Command::Refund(refund), clear))

@@ -227,5 +227,6 @@ pub fn refund_state_name(state: RefundState) -> &'static str {
         RefundState::Failed => "failed",
         RefundState::Abnormal => "abnormal",
         RefundState::Cancelled => "cancelled",
+        RefundState::Unresolved => "unresolved",
     }
 }

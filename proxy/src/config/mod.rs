@@ -98,6 +98,8 @@ pub struct Times {
     pub placed_after: Duration,
     /// First look at a refund under way.
     pub refund_after: Duration,
+    /// What only the merchant can ask for is unresolved so long after its end; `None` for the channel's own time.
+    pub silence: Option<Duration>,
     /// First repeat of a notification.
     pub notify_after: Duration,
     /// A notification is given up after this; at least a day in service.
@@ -266,6 +268,7 @@ fn times(section: &Section<'_>) -> Times {
         unknown_after: section.millis("unknown_after_ms", 3000, 50, 600_000),
         placed_after: section.millis("placed_after_ms", 30_000, 50, 3_600_000),
         refund_after: section.millis("refund_after_ms", 30_000, 50, 3_600_000),
+        silence: Some(section.number("silence_seconds", 0, 0, 2_592_000)).filter(|n| *n > 0).map(Duration::from_secs),
         notify_after: section.millis("notify_after_ms", 15_000, 50, 3_600_000),
         notify_until: Duration::from_secs(section.number("notify_hours", 25, 24, 240) * 3600),
         drain: section.millis("drain_ms", 20_000, 0, 120_000),

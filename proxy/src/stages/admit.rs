@@ -3,11 +3,12 @@
 use crate::{
     app::App,
     fault::{Code, Fault, Stop},
-    payment::{Admitted, Claimed, Command, Create, Routed},
+    payment::{Admitted, Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
+    stages::record,
 };
 use domain::*;
-use ledger::{Ceiling, Count, Reservation};
+use ledger::{Ceiling, Count, Order, Reservation};
 use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};
 
 /// Over policy.
@@ -50,41 +51,36 @@ impl Admit {
             Command::Create(create) => Some(create),
             _ => None,
         };
-        let payee = create.and_then(|c| c.payee.as_ref()).unwrap_or(&account.payee);
-        let refund = order.as_ref().and_then(|order| {
-            let (position, paid) = order.winner()?;
-            let (amount, refund_no) = match &sealed.command {
-                Command::Refund(refund) => (refund.amount, &refund.refund_no),
-                Command::Release(_, no) => (order.refund(no)?.amount, no),
-                _ => return None,
-            };
-            // A refund that is on record already counts once: itself.
-            let own = order.refund(refund_no);
-            let held = own.filter(|r| r.state.reserves()).map_or(Amount::ZERO, |r| r.amount);
-            let before = order.reserved(position).checked_sub(held).unwrap_or_default();
-            let count = order.refunds.len() - usize::from(own.is_some());
-            Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: count as u32 })
-        });
-        policy::decide(&Facts {
+        let verdict = policy::decide(&Facts {
             operation: sealed.command.operation(),
             now,
             registries: &registries,
             merchant: &sealed.merchant,
             channel: account.channel,
             account: &account.account,
-            payee,
+            payee: &account.payee,
             amount: create.map(|c| c.amount),
             code: create.map(|c| c.code),
             payer: sealed.payer,
             measures: &measures,
             cases_age: app.cases_age(),
-            refund,
-        })
+            refund: order.as_ref().and_then(|order| refund_facts(order, &routed.claimed)),
+        });
+        // An authorisation is carried by the bytes of the merchant's own SDK or not at all.
+        let owned = || registries.owner(account.channel, &account.account).is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee));
+        match (&verdict, &sealed.cargo) {
+            (Verdict::Admit, Cargo::Compose) if create.is_some() && !owned() => Verdict::Refuse(policy::payee_refusal()),
+            _ => verdict,
+        }
     }
 
-    /// Room in the day totals; the ceilings are policy's.
+    /// Room in the day totals; the ceilings are policy's. What only renews an attempt that counts already needs none, and
+    /// what takes another's place counts instead of it.
     fn reserve(&self, routed: &Routed, create: &Create, now: Instant) -> Result<Option<Reservation>, Refusal> {
-        let sealed = &routed.claimed.sealed;
+        let (sealed, order) = (&routed.claimed.sealed, routed.claimed.order.as_deref());
+        if order.is_some_and(|order| record::renews(order, create)) {
+            return Ok(None);
+        }
         let merchant = policy::merchant_day_ceiling(&sealed.merchant)
             .map(|most| Ceiling { count: Count::Merchant(sealed.merchant.id.clone()), most });
         let payer = sealed.payer.and_then(|token| {
@@ -92,7 +88,7 @@ impl Admit {
             Some(Ceiling { count: Count::Payer(token, create.code.level), most })
         });
         let ceilings: Vec<Ceiling> = merchant.into_iter().chain(payer).collect();
-        let taken = self.0.ledger().tally().reserve(now.day(), create.amount, &ceilings);
+        let taken = self.0.ledger().tally().reserve_instead(now.day(), create.amount, &ceilings, order);
         taken.map(Some).map_err(|exceeded| match exceeded.0 {
             Count::Payer(..) => policy::payer_day_refusal(),
             Count::Merchant(_) => policy::merchant_day_refusal(),
@@ -123,6 +119,23 @@ impl Admit {
         self.0.metrics().refused(refusal.public);
         Fault::of(code(refusal.kind)).into()
     }
+}
+
+/// What a refund is judged by: the paid attempt that it is to go back from.
+fn refund_facts(order: &Order, claimed: &Claimed) -> Option<RefundFacts> {
+    let (amount, refund_no) = match &claimed.sealed.command {
+        Command::Refund(refund) => (refund.amount, &refund.refund_no),
+        Command::Release(_, no) => (order.refund(no)?.amount, no),
+        _ => return None,
+    };
+    let position = claimed.refunded_attempt(order)?;
+    let paid = order.attempt(position).filter(|attempt| attempt.paid.is_some())?;
+    // A refund that is on record already counts once: itself.
+    let own = order.refund(refund_no);
+    let held = own.filter(|r| r.state.reserves()).map_or(Amount::ZERO, |r| r.amount);
+    let before = order.reserved(position).checked_sub(held).unwrap_or_default();
+    let count = order.refunds.len() - usize::from(own.is_some());
+    Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: count as u32 })
 }
 
 /// What the merchant is told.

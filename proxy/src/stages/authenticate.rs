@@ -47,6 +47,6 @@ impl Stage<Received> for Authenticate {
             return Err(Fault::of(Code::ReplayedNonce).into());
         }
         let signed_at = Instant::from_secs(authorization.timestamp);
-        Ok(Authenticated { received, merchant: merchant.clone(), signed_at, native: None })
+        Ok(Authenticated { received, merchant: merchant.clone(), signed_at, native: None, mark: None })
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     api::render,
     app::App,
     fault::{Code, Fault, Stop},
+    passthrough,
     payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
 };
@@ -25,21 +26,65 @@ impl Stage<Sealed> for Claim {
         let order = self.0.order(&sealed.id).await?;
         let order = order.filter(|o| o.merchant == sealed.merchant.id);
         let content = content(&sealed);
-        // Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat.
-        // Signatures count whole seconds, so the second of the start itself is let in.
-        if order.is_none() && sealed.signed_at.secs() < self.0.started_at().secs() {
-            return Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started; sign it anew.").into());
-        }
+        let only_repeats = self.only_repeats(&sealed);
+        let target = self.target(&sealed, order.as_deref())?;
         match &sealed.command {
-            Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed).await?,
-            Command::Refund(refund) => self.refund(refund, order.as_deref(), &sealed).await?,
-            Command::Close(_) | Command::Release(..) | Command::Cancel(..) => {}
+            Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed, only_repeats).await?,
+            Command::Refund(refund) => self.refund(refund, order.as_deref(), target, &sealed, only_repeats).await?,
+            Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
+            Command::Release(..) | Command::Cancel(..) => anew(only_repeats)?,
         }
-        Ok(Claimed { sealed, held, order, content })
+        Ok(Claimed { sealed, held, order, content, target })
+    }
+}
+
+/// What would be more than a repeat of what is on record.
+fn anew(only_repeats: bool) -> Result<(), Fault> {
+    match only_repeats {
+        true => Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started, or came before; sign it anew.")),
+        false => Ok(()),
+    }
+}
+
+/// A close of what is open is never a mere repeat: the order may have been opened again since.
+fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Result<(), Fault> {
+    let attempt = order.and_then(|order| order.attempt(target.unwrap_or(order.attempts.len() as u16)));
+    match attempt {
+        Some(attempt) if attempt.state.is_final() => Ok(()),
+        Some(_) => anew(only_repeats),
+        None => Err(Fault::of(Code::NotFound)),
     }
 }
 
 impl Claim {
+    /// Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat what is on
+    /// record. So may a signature that came before, where the channel's protocol has no nonce. Signatures count whole
+    /// seconds, so the second of the start itself is let in. Asked under the claim: of identical requests the first is
+    /// the one that wins.
+    fn only_repeats(&self, sealed: &Sealed) -> bool {
+        let app = &self.0;
+        let before = sealed.signed_at.secs() < app.started_at().secs();
+        let came = sealed.mark.as_ref().is_some_and(|mark| !app.nonces().first_use(sealed.merchant.id.as_str(), mark, app.clock().since_boot()));
+        before || came
+    }
+
+    /// The attempt that a native close or refund means.
+    fn target(&self, sealed: &Sealed, order: Option<&Order>) -> Result<Option<u16>, Fault> {
+        let (Cargo::Verbatim(verbatim), by) = (&sealed.cargo, sealed.command.order()) else { return Ok(None) };
+        let Some(by) = by else { return Ok(None) };
+        let registries = self.0.registries();
+        let (_, facts) = registries.owner(verbatim.channel, &verbatim.account).ok_or_else(passthrough::not_ours)?;
+        let order = order.ok_or_else(passthrough::not_ours)?;
+        passthrough::meant(order, facts, verbatim, by).map(|(position, _)| Some(position))
+    }
+
+    /// A repeat must not be paid to somebody else. A request that names nobody means the account's own payee.
+    fn same_payee(&self, latest: &Attempt, create: &Create) -> bool {
+        let registries = self.0.registries();
+        let own = registries.owner(latest.channel, &latest.account).map(|(_, facts)| &facts.payee);
+        create.payee.as_ref().or(own) == Some(&latest.payee)
+    }
+
     /// The loser of a race waits for the first answer, up to its deadline.
     async fn win(&self, sealed: &Sealed) -> Result<Held, Fault> {
         let key = claim_key(sealed);
@@ -54,25 +99,27 @@ impl Claim {
         timeout(self.0.claim_wait(), race).await.map_err(|_| Fault::of(Code::OrderInProgress))
     }
 
-    async fn create(&self, create: &Create, order: Option<&Order>, content: &KeyedDigest, sealed: &Sealed) -> Result<(), Stop> {
-        let Some(order) = order else { return Ok(()) };
+    async fn create(&self, create: &Create, order: Option<&Order>, content: &KeyedDigest, sealed: &Sealed, only_repeats: bool) -> Result<(), Stop> {
+        let Some(order) = order else { return Ok(anew(only_repeats)?) };
         let latest = order.latest();
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         // The octets of a native request name a number at the channel; under another one they would be another order.
         let same_number = !native || create.number.as_ref() == Some(&latest.number);
-        let same = same_number && (latest.content == *content || same_but_token(latest, create, sealed));
+        let same = same_number && self.same_payee(latest, create) && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
-            (OrderState::NotPlaced, _) => Ok(()),
-            (OrderState::AwaitingPayment, true) if needs_renewal(latest, self.0.clock().now()) => Ok(()),
+            (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
+            (OrderState::AwaitingPayment, true) if !only_repeats && needs_renewal(latest, self.0.clock().now()) => Ok(()),
             // A native request is passed on: the channel gives its own answer to a repeat, and to an order that it has
             // as paid. What is closed here may be unknown there (a code that nobody scanned), so that does not go out.
             (OrderState::AwaitingPayment | OrderState::Unknown, true) if native => Ok(()),
             (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, true) if native && latest.state == AttemptState::Paid => Ok(()),
             (OrderState::Closed, true) if native => Err(Fault::of(Code::OrderClosed).into()),
+            (OrderState::NotPlaced, _) if native => Ok(anew(only_repeats)?),
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
-            (OrderState::Unknown, true) if self.lost_its_buyer(latest) => Ok(()),
+            (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),
             (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
-            (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(()),
+            (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(anew(only_repeats)?),
+            (OrderState::NotPlaced, false) => Ok(anew(only_repeats)?),
             (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
             (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => Err(Fault::of(Code::OrderPaid).into()),
             (OrderState::Unknown, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
@@ -86,13 +133,17 @@ impl Claim {
         latest.at < self.0.started_at() && latest.closing.is_none() && latest.expires > self.0.clock().now()
     }
 
-    async fn refund(&self, refund: &Refund, order: Option<&Order>, sealed: &Sealed) -> Result<(), Stop> {
+    async fn refund(&self, refund: &Refund, order: Option<&Order>, target: Option<u16>, sealed: &Sealed, only_repeats: bool) -> Result<(), Stop> {
         let Some(order) = order else { return Err(Fault::of(Code::NotFound).into()) };
-        let Some(earlier) = order.refund(&refund.refund_no) else { return Ok(()) };
+        if target.is_some_and(|position| order.attempt(position).is_none_or(|a| a.paid.is_none())) {
+            return Err(Fault::of(Code::OrderNotPaid).into());
+        }
+        let Some(earlier) = order.refund(&refund.refund_no) else { return Ok(anew(only_repeats)?) };
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         match earlier.state {
             _ if earlier.amount != refund.amount => Err(Fault::of(Code::RefundChanged).into()),
-            RefundState::Failed => Ok(()),
+            _ if target.is_some_and(|position| position != earlier.attempt) => Err(Fault::of(Code::RefundChanged).into()),
+            RefundState::Failed => Ok(anew(only_repeats)?),
             // What was never sent, or was sent under another number, would be another refund at the channel.
             RefundState::Held | RefundState::Cancelled if native => Err(Fault::of(Code::RefundChanged).into()),
             _ if native && refund.number.as_ref() != Some(&earlier.number) => Err(Fault::of(Code::RefundChanged).into()),

@@ -3,14 +3,14 @@
 use crate::{
     app::App,
     errand,
-    fault::Stop,
+    fault::{Code, Fault, Stop},
     passthrough,
     payment::Limited,
     settle,
     stage::{Around, Next, Response},
     stages::parse,
 };
-use channel::Answer;
+use channel::{Answer, native::Native};
 use domain::*;
 
 /// Between `limit_rate` and `parse` of the pass-through.
@@ -40,10 +40,20 @@ impl Around<Limited> for Forward {
     }
 }
 
-/// What the merchant's own query tells about an order of ours.
-async fn learn(app: &App, merchant: &MerchantId, native: &channel::native::Native, answer: Answer) -> Result<(), crate::fault::Fault> {
-    let stop = |e: ledger::CommitError| crate::fault::Fault::of(crate::fault::Code::Internal).inside(e);
-    let Some(order) = parse::find(app, merchant, native).await? else { return Ok(()) };
+/// What the merchant's own query tells about an order of ours: the one that the request names, else the one that the
+/// answer names (a refund query at WeChat names no order).
+async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer) -> Result<(), Fault> {
+    let stop = |e: ledger::CommitError| Fault::of(Code::Internal).inside(e);
+    let named = match &answer {
+        Answer::State(view) => Some(&view.number),
+        Answer::Refund(view) => view.order.as_ref(),
+        _ => return Ok(()),
+    };
+    let mut found = parse::find(app, merchant, native).await?;
+    if let (None, Some(number)) = (&found, named) {
+        found = parse::by_number(app, merchant, native, number).await?;
+    }
+    let Some(order) = found else { return Ok(()) };
     let events = match answer {
         Answer::State(view) => {
             let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number) else { return Ok(()) };
@@ -52,9 +62,11 @@ async fn learn(app: &App, merchant: &MerchantId, native: &channel::native::Nativ
         }
         Answer::Refund(view) => {
             let number = native.refund.as_ref().unwrap_or(&view.number);
-            let Some(refund) = order.refunds.iter().find(|r| r.number == *number) else { return Ok(()) };
-            if refund.state.is_final() { return Ok(()) }
-            settle::refund_seen(&refund.refund_no.clone(), view, Proof::Query).events
+            let ours = |refund: &&ledger::Refund| {
+                refund.number == *number && order.attempt(refund.attempt).is_some_and(|a| a.channel == native.channel && a.account == native.account)
+            };
+            let Some(refund_no) = order.refunds.iter().find(ours).map(|refund| refund.refund_no.clone()) else { return Ok(()) };
+            settle::refund_seen(&order, &refund_no, view, Proof::Query).events
         }
         _ => return Ok(()),
     };

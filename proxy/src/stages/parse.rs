@@ -19,19 +19,19 @@ impl Stage<Limited> for Parse {
     type Out = Parsed;
 
     async fn run(&self, Limited(request): Limited) -> Result<Parsed, Stop> {
-        let Authenticated { received, merchant, signed_at, native } = request;
+        let Authenticated { received, merchant, signed_at, native, mark } = request;
         let Some(native) = native else {
             let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
             if received.head.uri.query().is_some() {
                 return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
             }
             let (command, clear) = api::parse::command(&resource, &received)?;
-            return Ok(Parsed { merchant, signed_at, command, cargo: Cargo::Compose, clear });
+            return Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Compose, clear });
         };
         let command = self.command(&merchant.id, &native).await?;
         let verbatim = passthrough::verbatim(&received, &native);
         let clear = Clear { payer: native.payer, texts: native.texts, ..Clear::default() };
-        Ok(Parsed { merchant, signed_at, command, cargo: Cargo::Verbatim(verbatim), clear })
+        Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Verbatim(verbatim), clear })
     }
 }
 
@@ -59,9 +59,13 @@ impl Parse {
                 let order = self.order(merchant, native).await?;
                 // Alipay: a full refund may go without a number of its own; then the order's number is its number.
                 let number = native.refund.clone().or_else(|| native.number.clone()).ok_or_else(|| missing("the refund's number"))?;
+                let refund_no = RefundNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
+                if refund_no.is_reserved() {
+                    return Err(Fault::new(Code::InvalidField, "The refund's number must not begin with `surplus-`: those are given by the proxy."));
+                }
                 Ok(Command::Refund(Refund {
                     order,
-                    refund_no: RefundNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?,
+                    refund_no,
                     amount: native.amount.ok_or_else(|| missing("the refund's amount"))?,
                     hold: false,
                     number: Some(number),
@@ -74,27 +78,34 @@ impl Parse {
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
-        match (order, &native.number) {
-            (Some(order), number) => Ok(OrderRef { id: order.id, number: number.clone() }),
+        let id = match (order, &native.number) {
+            (Some(order), _) => order.id,
             (None, Some(number)) => {
                 let order_no = OrderNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
-                Ok(OrderRef { id: payment_id(merchant, &order_no), number: Some(number.clone()) })
+                payment_id(merchant, &order_no)
             }
-            (None, None) => Err(Fault::of(Code::NotFound)),
-        }
+            (None, None) => return Err(passthrough::not_ours()),
+        };
+        Ok(OrderRef { id, number: native.number.clone(), trade_no: native.trade_no.clone(), payee: native.payee.clone() })
     }
 }
 
 /// The order that a native request means.
 pub(crate) async fn find(app: &App, merchant: &MerchantId, native: &Native) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
-    let rebuilding = |e: ledger::LookupError| Fault::of(Code::IndexRebuilding).inside(e);
-    if let Some(number) = &native.number {
-        return app.ledger().order_by_number(merchant, native.channel, &native.account, number).await.map_err(rebuilding);
+    match (&native.number, &native.trade_no) {
+        (Some(number), _) => by_number(app, merchant, native, number).await,
+        (None, Some(trade_no)) => app.ledger().order_by_trade_no(merchant, trade_no).await.map_err(rebuilding),
+        (None, None) => Ok(None),
     }
-    match &native.trade_no {
-        Some(trade_no) => app.ledger().order_by_trade_no(merchant, trade_no).await.map_err(rebuilding),
-        None => Ok(None),
-    }
+}
+
+/// The order that carries this number at the account of a native request.
+pub(crate) async fn by_number(app: &App, merchant: &MerchantId, native: &Native, number: &ChannelNo) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
+    app.ledger().order_by_number(merchant, native.channel, &native.account, number).await.map_err(rebuilding)
+}
+
+fn rebuilding(error: ledger::LookupError) -> Fault {
+    Fault::of(Code::IndexRebuilding).inside(error)
 }
 
 /// Native requests do not state a code's level; the wallets show dynamic codes to payers who type a password.

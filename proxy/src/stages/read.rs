@@ -8,12 +8,15 @@ use crate::{
     signature::WINDOW_MS,
     stage::Stage,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
     dialect::NativeRefusal,
-    native::{self, NativeError},
+    native::{self, Native, NativeError, Proof},
 };
-use domain::Channel;
+use domain::{Channel, Digest, PayeeNo};
 use http::{Method, Version};
+use policy::registry::AccountFacts;
+use sha2::{Digest as _, Sha256};
 
 /// Pass-through's way to `Authenticated`.
 pub struct Read(pub App);
@@ -33,7 +36,7 @@ impl Stage<Received> for Read {
         let known = |account: &_| registries.owner(channel, account).is_some();
         let mut native = native::read(channel, known, received.head.method.as_str(), target, &received.head.headers, &received.body).map_err(fault)?;
         native.settle_zone(received.at, WINDOW_MS);
-        let (merchant, _) = registries.owner(channel, &native.account).ok_or_else(|| Fault::of(Code::UnknownKey))?;
+        let (merchant, facts) = registries.owner(channel, &native.account).ok_or_else(|| Fault::of(Code::UnknownKey))?;
         let proof = &native.proof;
         if app.keys().verify(&proof.key, &proof.message, &proof.signature).is_err() {
             return Err(Fault::of(Code::WrongSignature).into());
@@ -46,9 +49,26 @@ impl Stage<Received> for Read {
         {
             return Err(Fault::of(Code::ReplayedNonce).into());
         }
+        let payee = acts_for(facts, &native)?;
         let (merchant, signed_at) = (merchant.clone(), proof.signed_at);
-        Ok(Authenticated { received, merchant, signed_at, native: Some(native) })
+        native.payee = payee;
+        let mark = proof_mark(&native.proof);
+        Ok(Authenticated { received, merchant, signed_at, native: Some(native), mark })
     }
+}
+
+/// Alipay's protocol has no nonce: there the signature itself tells whether a request came before. The `claim` stage
+/// looks, since identical requests at the same time are lawful.
+fn proof_mark(proof: &Proof) -> Option<String> {
+    proof.nonce.is_none().then(|| STANDARD.encode(&proof.signature))
+}
+
+/// Whom the request acts for. Whatever it asks, a query too, it may act for nobody but the account's registered payees.
+//= C03
+fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fault> {
+    let token = native.app_auth_token.as_ref().map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
+    let payee = facts.acts_for(native.payee.as_ref(), token).map_err(|foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")))?;
+    Ok(payee.cloned())
 }
 
 impl Read {

@@ -62,7 +62,7 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
 }
 
 async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, content }, account, keys } = routed;
+    let Routed { claimed: Claimed { sealed, held, order, content, .. }, account, keys } = routed;
     let order = match order {
         Some(order) if renews(&order, create) => {
             let position = order.attempts.len() as u16;
@@ -81,10 +81,11 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         channel: create.channel,
         code: create.code,
         content,
-        expires: create.expires.unwrap_or_else(|| now.plus_millis(app.standing_expiry_ms())),
+        expires: create.expires.unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create.channel, &sealed.cargo))),
         keys,
         number: create.number.clone().unwrap_or_else(|| {
-            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, create.channel, &account.account, position)
+            let to = errand::To { channel: create.channel, account: &account.account, content: &content };
+            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, to, position)
         }),
         order_no: create.order_no.clone(),
         pay_way: create.pay_way,
@@ -99,15 +100,26 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
     Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
 }
 
+/// What we compose names its end. Octets that name none leave it to the channel, and so do we.
+fn standing_life_ms(app: &App, channel: Channel, cargo: &Cargo) -> i64 {
+    match cargo {
+        Cargo::Compose => app.standing_expiry_ms(),
+        Cargo::Verbatim(_) => channel::standing_life_ms(channel),
+    }
+}
+
 /// The attempt is on record and only its reach is renewed: the same number and parameters go out again. A paid one
 /// comes here by a native repeat only, to which the channel says that it is paid.
-fn renews(order: &Order, create: &Create) -> bool {
+pub(crate) fn renews(order: &Order, create: &Create) -> bool {
     let latest = order.latest();
     (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
 }
 
 /// Closes the former attempt at its channel before another takes its place.
 async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
+    if order.latest().keys == Keys::Merchant {
+        return Err(Fault::new(Code::OrderInProgress, "The former way to pay is open; close it with your own key at the channel first.").into());
+    }
     let closed = errand::close(app, order, order.attempts.len() as u16, CloseReason::Replaced).await.map_err(stop)?;
     match closed.latest().state {
         AttemptState::Closed | AttemptState::NotPlaced => Ok(closed),
@@ -117,13 +129,9 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
 }
 
 async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let Routed { claimed: Claimed { sealed, held, order, target, .. }, account, .. } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let position = match &sealed.command {
-        Command::Close(target) => target.number.as_ref().and_then(|n| order.attempt_by_number(account.channel, &account.account, n)).map(|(p, _)| p),
-        _ => None,
-    };
-    let position = position.unwrap_or(order.attempts.len() as u16);
+    let position = target.unwrap_or(order.attempts.len() as u16);
     match order.attempt(position).map(|a| a.state) {
         Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => return Err(Fault::of(Code::OrderPaid).into()),
         Some(AttemptState::Closed | AttemptState::NotPlaced) if matches!(sealed.cargo, Cargo::Compose) => {
@@ -141,10 +149,11 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
 }
 
 async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let Routed { claimed, account, .. } = routed;
+    let attempt = claimed.order.as_ref().and_then(|order| claimed.refunded_attempt(order)).ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
+    let Claimed { sealed, held, order, .. } = claimed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let (attempt, _) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
-    let number = refund.number.clone().unwrap_or_else(|| errand::refund_number(&order, &refund.refund_no));
+    let number = refund.number.clone().unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
     let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
     let under_way = order.refund(&refund_no).is_some_and(|r| !matches!(r.state, RefundState::Failed));
     if under_way {

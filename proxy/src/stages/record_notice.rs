@@ -33,14 +33,16 @@ impl End<Matched> for RecordNotice {
 
 async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Order>>) -> Result<Response, Stop> {
     let channel = notice.account.channel;
-    let mut passed_through = false;
+    // What only the merchant can read or place is the merchant's to hear of, an order of ours or not.
+    let merchants_own = notice.facts.keys == Keys::Merchant;
+    let mut passed_through = merchants_own;
     app.step("before_notice_recorded");
     match (says, order) {
         (Says::Nothing, _) => app.metrics().noticed(channel, "ignored"),
-        (says, None) => foreign(app, &notice, &says).await?,
+        (says, None) | (says @ Says::Closed, Some(_)) => foreign(app, &notice, &says).await?,
         (Says::Order(view, token, sealed), Some(order)) => {
             let Some((position, attempt)) = order.attempt_by_number(channel, &notice.account.account, &view.number) else { return Err(Fault::of(Code::Internal).into()) };
-            passed_through = attempt.carried == Carried::PassThrough;
+            passed_through |= attempt.carried == Carried::PassThrough;
             let first = attempt.paid.is_none();
             let settled = settle::order_seen(&order, position, &view, Proof::Notice, token, sealed.as_ref().map(Vault::seal_ref));
             if let (true, false, Some(sealed)) = (first, passed_through, &sealed) {
@@ -51,13 +53,12 @@ async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Ord
         }
         (Says::Refund(_, view), Some(order)) => match order.refunds.iter().find(|r| r.number == view.number) {
             Some(refund) => {
-                passed_through = order.attempt(refund.attempt).is_some_and(|a| a.carried == Carried::PassThrough);
-                let again = refund.state.is_final() && refund.state != RefundState::Abnormal;
-                let events = if again { Vec::new() } else { settle::refund_seen(&refund.refund_no.clone(), view, Proof::Notice).events };
+                passed_through |= order.attempt(refund.attempt).is_some_and(|a| a.carried == Carried::PassThrough);
+                let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
                 put(app, &notice, &order, events).await?;
             }
             None => {
-                passed_through = order.latest().carried == Carried::PassThrough;
+                passed_through |= order.latest().carried == Carried::PassThrough;
                 let says = Says::Refund(order.latest().number.clone(), view);
                 foreign(app, &notice, &says).await?;
             }
@@ -83,7 +84,7 @@ async fn foreign(app: &App, notice: &Identified, says: &Says) -> Result<(), Stop
     let number = match says {
         Says::Order(view, ..) => Some(view.number.clone()),
         Says::Refund(_, view) => Some(view.number.clone()),
-        Says::Nothing => None,
+        Says::Nothing | Says::Closed => None,
     };
     let event = TradeEvent::ForeignNotice { account: notice.account.account.clone(), channel: notice.account.channel, number, seen };
     app.metrics().noticed(notice.account.channel, "foreign");

@@ -5,8 +5,11 @@ use crate::{
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Routed},
     stage::Stage,
+    stages::record,
 };
-use domain::{AccountNo, Channel};
+use domain::{AccountNo, Channel, Keys};
+use ledger::Attempt;
+use policy::registry::AccountFacts;
 
 /// Over the registries.
 pub struct Route(pub App);
@@ -16,16 +19,22 @@ impl Stage<Claimed> for Route {
 
     async fn run(&self, claimed: Claimed) -> Result<Routed, Stop> {
         let (channel, wanted) = wanted(&claimed)?;
+        let composed = matches!(claimed.sealed.cargo, Cargo::Compose);
         let registries = self.0.registries();
         let registries = &registries;
         let merchant = registries.merchant(&claimed.sealed.merchant.id).unwrap_or(&claimed.sealed.merchant);
-        let of_channel = || merchant.accounts.iter().filter(|a| a.channel == channel);
+        // What we compose we sign: only accounts whose key we hold.
+        let usable = |a: &&AccountFacts| a.channel == channel && (!composed || a.keys == Keys::Held);
+        let mut of_channel = merchant.accounts.iter().filter(usable);
         let chosen = match &wanted {
-            Some(account) => of_channel().find(|a| a.account == *account),
-            None => of_channel().next(),
+            Some(account) => of_channel.find(|a| a.account == *account),
+            None => of_channel.next(),
         };
+        if composed && only_the_merchant_can(&claimed) {
+            return Err(Fault::new(Code::OperationNotAllowed, "Only the merchant can do this, with its own key at the channel: the key is not held here.").into());
+        }
         let chosen = chosen.ok_or_else(|| {
-            Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel}; ask the acquirer to register it."))
+            Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."))
         })?;
         if let Command::Create(create) = &claimed.sealed.command {
             //= C53
@@ -33,15 +42,35 @@ impl Stage<Claimed> for Route {
                 return Err(Fault::new(Code::InvalidField, "`terminal` must be one that the acquirer has registered for this merchant.").into());
             }
         }
-        let payee = match (&claimed.sealed.command, &claimed.order) {
-            (Command::Create(create), _) => create.payee.clone(),
-            (_, Some(order)) => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt).payee.clone()),
+        let payee = match (&claimed.sealed.command, subject(&claimed)) {
+            (Command::Create(create), None) => create.payee.clone(),
+            (_, Some(attempt)) => Some(attempt.payee.clone()),
             (_, None) => None,
         };
         self.0.channel_rate(channel).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
-        let (account, keys) = (self.0.account(chosen, payee.as_ref()), chosen.keys);
+        let authorised = matches!(&claimed.sealed.cargo, Cargo::Verbatim(v) if v.authorised);
+        // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
+        let keys = if authorised { Keys::Merchant } else { chosen.keys };
+        let account = self.0.account(chosen, payee.as_ref());
         Ok(Routed { claimed, account, keys })
     }
+}
+
+/// The attempt on record that the request is about: a renewal's own, a native request's own, else the paid one or the
+/// latest. `None` for what begins an attempt.
+pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
+    let order = claimed.order.as_deref()?;
+    match &claimed.sealed.command {
+        Command::Create(create) => Some(order.latest()).filter(|_| record::renews(order, create)),
+        Command::Refund(_) | Command::Close(_) if claimed.target.is_some() => order.attempt(claimed.target?),
+        Command::Release(_, no) => order.refund(no).and_then(|refund| order.attempt(refund.attempt)),
+        _ => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt)),
+    }
+}
+
+/// Its key at the channel is the merchant's alone. A held refund can be withdrawn all the same: nothing leaves.
+fn only_the_merchant_can(claimed: &Claimed) -> bool {
+    !matches!(claimed.sealed.command, Command::Cancel(..)) && subject(claimed).is_some_and(|attempt| attempt.keys == Keys::Merchant)
 }
 
 /// The channel, and the account where it is not ours to choose.
@@ -49,12 +78,9 @@ fn wanted(claimed: &Claimed) -> Result<(Channel, Option<AccountNo>), Fault> {
     if let Cargo::Verbatim(verbatim) = &claimed.sealed.cargo {
         return Ok((verbatim.channel, Some(verbatim.account.clone())));
     }
-    match (&claimed.sealed.command, &claimed.order) {
-        (Command::Create(create), _) => Ok((create.channel, create.account.clone())),
-        (_, Some(order)) => {
-            let attempt = order.winner().map_or(order.latest(), |(_, attempt)| attempt);
-            Ok((attempt.channel, Some(attempt.account.clone())))
-        }
+    match (&claimed.sealed.command, subject(claimed)) {
+        (Command::Create(create), None) => Ok((create.channel, create.account.clone())),
+        (_, Some(attempt)) => Ok((attempt.channel, Some(attempt.account.clone()))),
         (_, None) => Err(Fault::of(Code::NotFound)),
     }
 }

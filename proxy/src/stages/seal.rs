@@ -18,7 +18,7 @@ impl Stage<Parsed> for Seal {
     type Out = Sealed;
 
     async fn run(&self, parsed: Parsed) -> Result<Sealed, Stop> {
-        let Parsed { merchant, signed_at, command, cargo, clear } = parsed;
+        let Parsed { merchant, signed_at, mark, command, cargo, clear } = parsed;
         let id = match &command {
             Command::Create(create) => payment_id(&merchant.id, &create.order_no),
             Command::Close(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
@@ -35,7 +35,7 @@ impl Stage<Parsed> for Seal {
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };
-        Ok(Sealed { merchant, signed_at, command, cargo, texts, payer, patterns, id })
+        Ok(Sealed { merchant, signed_at, mark, command, cargo, texts, payer, patterns, id })
     }
 }
 

@@ -29,9 +29,10 @@ impl Stage<Opened> for SealNotice {
             Says::Order(view, token, sealed)
         };
         let says = match says {
-            Notice::Order(view) => seal(view),
-            Notice::Refund { order, view, .. } => Says::Refund(order, view),
-            Notice::Ignored => Says::Nothing,
+            Some(Notice::Order(view)) => seal(view),
+            Some(Notice::Refund { order, view, .. }) => Says::Refund(order, view),
+            Some(Notice::Ignored) => Says::Nothing,
+            None => Says::Closed,
         };
         Ok(SealedNotice { notice, says })
     }

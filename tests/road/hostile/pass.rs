@@ -121,7 +121,7 @@ async fn wechat_bodies(yard: &Yard) {
             yard.must(said.status == Some(403), || format!("an unknown field of a refund: {said:?}"));
         }
     }
-    yard.refused(At::Wechat, "a refund of nobody's order", &say("/v3/refund/domestic/refunds", JSON, refund.to_string().as_bytes()).await, "RESOURCE_NOT_EXISTS");
+    yard.refused(At::Wechat, "a refund of nobody's order", &say("/v3/refund/domestic/refunds", JSON, refund.to_string().as_bytes()).await, "NO_AUTH");
 }
 
 async fn wechat_signatures(yard: &Yard) {
@@ -303,7 +303,7 @@ async fn alipay_content(yard: &Yard) {
     let foreign = json!({ "out_trade_no": yard.demo.next_number(), "total_amount": "0.88", "subject": "tea", "seller_id": "2088000000000009" });
     yard.refused(At::Alipay, "another payee", &say("alipay.trade.precreate", &foreign.to_string()).await, "error_response");
     let refund = json!({ "out_trade_no": yard.demo.next_number(), "refund_amount": "0.10", "out_request_no": "r1" });
-    yard.refused(At::Alipay, "a refund of nobody's order", &say("alipay.trade.refund", &refund.to_string()).await, "ACQ.TRADE_NOT_EXIST");
+    yard.refused(At::Alipay, "a refund of nobody's order", &say("alipay.trade.refund", &refund.to_string()).await, "40006");
     for (field, value) in [("refund_amount", json!("0")), ("refund_royalty_parameters", json!([])), ("refund_currency", json!("USD")), ("tip", json!(MARK))] {
         let mut body = refund.clone();
         body[field] = value;

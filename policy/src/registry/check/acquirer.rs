@@ -50,6 +50,7 @@ pub(super) fn check<'a>(
             let at = format!("{at}.accounts[{a}]");
             one_owner(&merchant.id, account, &at, known, notes);
             own_payees(&licence.operator_accounts, account, &at, notes);
+            authorised(account, &at, notes);
             complete(account, &at, notes);
         }
     }
@@ -87,6 +88,23 @@ fn own_payees(operators: &[PayeeNo], account: &AccountFacts, at: &str, notes: &m
             &format!("{at}.payee"),
             wrong,
             "the merchant's own account: the operator is never paid (R03)",
+        );
+    }
+}
+
+/// An authorisation is Alipay's, and names one merchant.
+fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    let mut tokens = BTreeSet::new();
+    for (n, token) in account.auth_tokens.iter().enumerate() {
+        let at = format!("{at}.auth_tokens[{n}]");
+        if account.channel != Channel::Alipay {
+            notes.say(&at, "is there for another channel", "only Alipay has `app_auth_token`");
+        }
+        notes.unique(
+            &mut tokens,
+            &token.sha256,
+            format!("{at}.sha256"),
+            "it stands twice",
         );
     }
 }

@@ -95,7 +95,10 @@ fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
     native.pay_way = pay_way;
     native.method_name = Some(method);
     native.notify_url = parameters.get("notify_url").map(str::to_owned);
-    native.app_auth_token = parameters.get("app_auth_token").map(Text::from);
+    native.app_auth_token = parameters
+        .get("app_auth_token")
+        .filter(|token| !token.is_empty())
+        .map(Text::from);
     match operation {
         Operation::Create => said.create(pay_way, &mut native)?,
         Operation::Refund => said.refund(&mut native)?,

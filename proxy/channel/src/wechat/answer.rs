@@ -27,7 +27,7 @@ pub(crate) fn authenticate(
         400..=599 => {}
         _ => return Err(Unclear::Garbage),
     }
-    let signed = seal::signed(account, headers, body, now, false);
+    let signed = seal::signed(account, headers, body, now);
     signed.map(Authentic::Signed).map_err(|_| Unclear::Signature)
 }
 

@@ -9,14 +9,14 @@ use crate::{
 use domain::Instant;
 use http::HeaderMap;
 
-/// Five headers over the raw body; probes are refused.
+/// Four headers over the raw body; probes are refused.
 pub(crate) fn authenticate(
     account: &Account,
     headers: &HeaderMap,
     body: &[u8],
     now: Instant,
 ) -> Result<Signed, NoticeError> {
-    seal::signed(account, headers, body, now, true)
+    seal::signed(account, headers, body, now)
 }
 
 /// The encrypted resource.

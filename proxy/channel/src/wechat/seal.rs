@@ -20,16 +20,16 @@ pub(crate) const HEADERS: [&str; 4] = [
     "Wechatpay-Serial",
 ];
 
-/// Reads the signature headers; `typed` demands `Wechatpay-Signature-Type` too.
+/// Reads the signature headers. `Wechatpay-Signature-Type` may be absent (channels.md 1.6 demands four headers), but not
+/// another one.
 pub(crate) fn signed(
     account: &Account,
     headers: &HeaderMap,
     body: &[u8],
     now: Instant,
-    typed: bool,
 ) -> Result<Signed, NoticeError> {
     let scheme = "Wechatpay-Signature-Type";
-    if (typed || headers.contains_key(scheme)) && one(headers, scheme)? != SCHEME {
+    if headers.contains_key(scheme) && one(headers, scheme)? != SCHEME {
         return Err(NoticeError::Envelope(scheme));
     }
     let [timestamp, nonce, signature, serial] = HEADERS;

@@ -184,6 +184,9 @@ fn every_method_is_carried() {
         native.app_auth_token.as_ref().map(|t| t.expose()),
         Some("202601BBx")
     );
+    // Without a value it takes no part in the signature, and authorises nothing.
+    let native = post(public("app_auth_token", ""), ORDER).expect("lawful");
+    assert!(native.app_auth_token.is_none());
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn wechat_error(pairs: &[(&str, &str)], at: Instant) -> Option<NoticeError> {
 }
 
 #[test]
-fn a_wechat_notice_needs_all_five_headers() {
+fn a_wechat_notice_needs_four_headers_and_no_other_scheme() {
     let signed = notice::authenticate(Channel::Wechat, &wechat(), &headers(&HEADERS), b"{}", NOW).ok();
     let signed = signed.expect("signed");
     assert_eq!(signed.message, b"1767225600\nabc\n{}\n");
@@ -30,7 +30,11 @@ fn a_wechat_notice_needs_all_five_headers() {
         signed.key.as_str(),
         "wechat/1900000109/platform/PUB_KEY_ID_048c1900000109202670533506130335"
     );
-    for (place, (name, _)) in HEADERS.iter().enumerate() {
+    assert_eq!(wechat_error(&HEADERS[..4], NOW), None, "the scheme may go unsaid");
+    let mut other = HEADERS;
+    other[4].1 = "WECHATPAY2-SM2-WITH-SM3";
+    assert_eq!(wechat_error(&other, NOW), Some(NoticeError::Envelope("Wechatpay-Signature-Type")));
+    for (place, (name, _)) in HEADERS[..4].iter().enumerate() {
         let mut pairs = HEADERS.to_vec();
         pairs.remove(place);
         assert_eq!(wechat_error(&pairs, NOW), Some(NoticeError::Envelope(name)));

@@ -110,6 +110,15 @@ impl Demo {
         Ok(self.control.send("GET", "/control/orders", &[], b"").await?.json())
     }
 
+    /// The body of the latest request that a channel got, as text; a form is decoded.
+    pub async fn last_request(&self, channel: &str, operation: &str) -> anyhow::Result<String> {
+        let path = format!("/control/requests?channel={channel}&operation={operation}&last=1");
+        let all = self.control.send("GET", &path, &[], b"").await?.json();
+        let list = all["requests"].as_array().or(all.as_array()).context("requests")?;
+        let body = list.last().and_then(|r| r["body"].as_str()).context("a request with a body")?;
+        Ok(String::from_utf8_lossy(&base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body)?).into_owned())
+    }
+
     /// The client of a merchant of the demo.
     pub fn merchant(&self, number: usize) -> anyhow::Result<Merchant> {
         let merchant = self.place.merchants.get(number).context("no such merchant")?;

@@ -19,6 +19,10 @@ use std::{
 pub const NAME: &str = "guandao.demo";
 /// Name of the acquirer in the demo.
 pub const ACQUIRER: &str = "DEMOACQ01";
+/// A terminal of every merchant.
+pub const TERMINAL: &str = "POS-0001";
+/// An Alipay authorisation that every merchant's app has from another merchant, and that merchant's `seller_id`.
+pub const AUTHORISED: (&str, &str) = ("202601BBdemo7f3a", "2088000000000777");
 /// Password of every officer in the demo.
 pub const PASSWORD: &str = "correct horse battery staple";
 const FOREVER: i64 = 4_102_444_800_000;
@@ -57,6 +61,7 @@ pub struct Place {
     pub own: usize,
     /// Ports of our own listeners.
     pub ports: Ports,
+    keys_held: bool,
     /// Who signs registries.
     authority: Arc<dyn Sign>,
     acquirer: Arc<dyn Sign>,
@@ -107,11 +112,15 @@ pub struct Options {
     pub extra: String,
     /// Answer time of channels, milliseconds.
     pub answer_ms: u64,
+    /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
+    pub keys_held: bool,
+    /// Further lines of the proxy's `[times]`.
+    pub times: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { merchants: 4, own: 0, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500 }
+        Options { merchants: 4, own: 0, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500, keys_held: true, times: String::new() }
     }
 }
 
@@ -130,7 +139,7 @@ impl Place {
         tls(&dir, &ca, &material)?;
         let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
         let merchants = merchants(&dir, &material)?;
-        let place = Place { dir, material, merchants, own: options.own, ports, authority, acquirer };
+        let place = Place { dir, material, merchants, own: options.own, ports, keys_held: options.keys_held, authority, acquirer };
         place.keys()?;
         Ok(place)
     }
@@ -163,7 +172,7 @@ impl Place {
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
             "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
         }))?;
-        let merchants: Vec<Value> = self.merchants.iter().map(acquirer_merchant).collect();
+        let merchants: Vec<Value> = self.merchants.iter().map(|m| acquirer_merchant(m, self.keys_held)).collect();
         self.sign_registry("acquirer-demo", &json!({
             "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
         }))?;
@@ -236,8 +245,10 @@ impl Place {
             let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
             let wechat = dir.join("wechat").join(&w.mchid);
             fs::create_dir_all(wechat.join("platform"))?;
-            secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
-            secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+            if self.keys_held {
+                secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
+                secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+            }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7).
             if !merchant.certificate_mode() {
                 secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
@@ -245,7 +256,9 @@ impl Place {
             }
             let alipay = dir.join("alipay").join(&a.app_id);
             fs::create_dir_all(&alipay)?;
-            secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
+            if self.keys_held {
+                secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
+            }
             secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
         }
         let desk = self.dir.join("desk/keys");
@@ -299,8 +312,8 @@ impl Place {
         let (bucket, deadline) = options.vault;
         text += &format!("\n[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\nnotify_seconds = 600\n");
         text += &format!(
-            "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\nnotify_after_ms = 500\ndrain_ms = 5000\n",
-            options.answer_ms,
+            "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
+            options.answer_ms, options.times,
         );
         text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
         if options.desk {
@@ -352,15 +365,18 @@ fn signer_name(kind: &str) -> String {
     format!("{kind}.demo")
 }
 
-fn acquirer_merchant(merchant: &DemoMerchant) -> Value {
+fn acquirer_merchant(merchant: &DemoMerchant, keys_held: bool) -> Value {
+    let keys = if keys_held { "held" } else { "merchant" };
     let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
     json!({
         "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
-            { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held" },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
+            { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
+                "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
+        "terminals": [{ "no": TERMINAL, "area": "310101" }],
     })
 }
 
