@@ -1,5 +1,6 @@
 //! End to end, over real sockets, real stores and real processes. One binary, so that it links once.
 
+mod again;
 mod canary;
 mod compile_fail;
 mod demo;
