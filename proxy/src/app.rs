@@ -104,7 +104,8 @@ impl App {
         let Parts { config, clock, keys, registries, registered, ledger, vault, metrics, boot } = parts;
         let limits = config.limits;
         let threads = match limits.signers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            // One core: none, in place.
+            0 => std::thread::available_parallelism().map_or(1, usize::from).max(1) - 1,
             n => n,
         };
         // Test runs stop at a named step to show that nothing is lost there; stopping is always safe.

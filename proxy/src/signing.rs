@@ -1,4 +1,8 @@
 //! Signatures off the I/O threads: an RSA-2048 signature takes as long as forwarding a dozen requests.
+//!
+//! On a single core there is no other thread to win by: each hand-over would cost two switches and a cold cache (a
+//! third more CPU per order, measured; see the manual's chapter on performance), so there it is done in place, after
+//! everything else that is ready.
 
 use certs::Keys;
 use crossbeam_channel::{Sender, bounded};
@@ -7,11 +11,11 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads that sign.
+/// A few threads that sign, or none.
 #[derive(Clone)]
 pub struct Signing {
     keys: Keys,
-    jobs: Sender<Job>,
+    jobs: Option<Sender<Job>>,
 }
 
 /// Why there is no signature.
@@ -26,10 +30,13 @@ pub enum SigningError {
 }
 
 impl Signing {
-    /// Starts `threads` signing threads.
+    /// Starts `threads` signing threads; with none, signatures are made where they are asked for.
     pub fn new(keys: Keys, threads: usize) -> Signing {
+        if threads == 0 {
+            return Signing { keys, jobs: None };
+        }
         let (jobs, work) = bounded::<Job>(4096);
-        for n in 0..threads.max(1) {
+        for n in 0..threads {
             let work = work.clone();
             let run = move || {
                 step_back();
@@ -37,7 +44,7 @@ impl Signing {
             };
             std::thread::Builder::new().name(format!("sign-{n}")).spawn(run).expect("a thread can be started");
         }
-        Signing { keys, jobs }
+        Signing { keys, jobs: Some(jobs) }
     }
 
     /// The keys.
@@ -45,12 +52,16 @@ impl Signing {
         &self.keys
     }
 
-    /// Signs on another thread.
+    /// Signs, without holding up what needs no signature.
     pub async fn sign(&self, key: &KeyRef, message: Vec<u8>) -> Result<Vec<u8>, SigningError> {
+        let Some(jobs) = &self.jobs else {
+            tokio::task::yield_now().await;
+            return Ok(self.keys.sign(key, &message)?);
+        };
         let (keys, key) = (self.keys.clone(), key.clone());
         let (done, signature) = oneshot::channel();
         let job: Job = Box::new(move || drop(done.send(keys.sign(&key, &message))));
-        self.jobs.try_send(job).map_err(|_| SigningError::Stopped)?;
+        jobs.try_send(job).map_err(|_| SigningError::Stopped)?;
         Ok(signature.await.map_err(|_| SigningError::Stopped)??)
     }
 }

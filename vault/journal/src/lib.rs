@@ -42,8 +42,10 @@ use wal::Wal;
 
 /// A flush that begins so soon after the one before is one of many.
 const CLOSE: Duration = Duration::from_micros(100);
-/// Then entries gather for so long since the end of the one before.
-const GATHER: Duration = Duration::from_micros(250);
+/// Then entries gather, since the end of the one before, for so long times the number of such flushes in a row,
+const GATHER: Duration = Duration::from_micros(125);
+/// and no longer than this.
+const GATHER_AT_MOST: Duration = Duration::from_millis(1);
 
 /// Settings of a journal.
 #[derive(Clone, Copy, Debug)]
@@ -299,6 +301,7 @@ impl Journal {
 
     fn write_for_ever(&self) {
         let mut last: Option<Instant> = None;
+        let mut in_a_row = 0;
         loop {
             {
                 let mut queue = self.0.queue.lock();
@@ -310,8 +313,12 @@ impl Journal {
                 }
             }
             // Under load each flush would carry one entry; a short pause lets a group gather. An entry alone never waits.
-            if let Some(since) = last.map(|end| end.elapsed()).filter(|since| *since < CLOSE) {
-                std::thread::sleep(GATHER - since);
+            match last.map(|end| end.elapsed()).filter(|since| *since < CLOSE) {
+                Some(since) => {
+                    in_a_row += 1;
+                    std::thread::sleep(GATHER.saturating_mul(in_a_row).min(GATHER_AT_MOST).saturating_sub(since));
+                }
+                None => in_a_row = 0,
             }
             self.must(self.commit_waiting());
             last = Some(Instant::now());

@@ -44,7 +44,7 @@ pub(super) fn schemas() -> Value {
         } },
         "Refund": { "type": "object", "required": ["refund_no", "amount", "state"], "properties": {
             "refund_no": { "type": "string" }, "number": { "type": "string" }, "amount": { "type": "integer" },
-            "state": { "enum": ["held", "unknown", "processing", "succeeded", "failed", "abnormal", "cancelled"] },
+            "state": { "enum": ["held", "unknown", "processing", "succeeded", "failed", "abnormal", "unresolved", "cancelled"] },
             "cause": { "enum": ["merchant", "surplus"] }, "created_at": { "type": "string" }, "trade_no": { "type": "string" }, "refunded_at": { "type": "string" },
             "channel_code": { "type": "string" }, "payment_id": { "type": "string" }, "order_no": { "type": "string" },
         } },
@@ -79,14 +79,14 @@ pub(super) fn order_no() -> Value {
 
 /// A merchant's refund number.
 pub(super) fn refund_no() -> Value {
-    json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*@]{1,64}$" })
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*@]{1,64}$", "description": "Numbers that begin with surplus- are the service's own" })
 }
 
 /// A notification's head and further fields.
 fn notification(required: &[&str], further: Value) -> Value {
     let mut properties = json!({
         "id": { "type": "string", "description": "The same at every repeat" }, "seq": { "type": "integer" },
-        "type": { "enum": ["payment.paid", "payment.closed", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
+        "type": { "enum": ["payment.paid", "payment.closed", "payment.not_placed", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
         "created_at": { "type": "string", "format": "date-time" }, "refund_no": refund_no(),
     });
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
