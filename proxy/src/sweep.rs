@@ -190,6 +190,19 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
     }
 }
 
+/// Whether an attempt that we know as placed has been paid since: asked before a refund of it is refused, so that one
+/// that overtakes the notice is no refund without a trade. Nothing but the payment is put on record.
+pub(crate) async fn ask_for_payment(app: &App, order: Arc<Order>, position: u16) -> Arc<Order> {
+    let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Placed && a.keys == Keys::Held) else { return order };
+    let Some(account) = errand::account_of(app, &order, position) else { return order };
+    match ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await {
+        Exchanged::Answer(Answer::State(view)) if matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)) => {
+            seen(app, &order, position, view).await.unwrap_or(order)
+        }
+        _ => order,
+    }
+}
+
 /// What a query says of an order, with the payer sealed for the merchant's notification.
 async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::OrderView) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };

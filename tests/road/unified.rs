@@ -90,6 +90,7 @@ async fn money() -> Done {
     an_order_ends_with_a_close_at_the_channel(&demo, &shop).await?;
     a_late_success_is_recorded_and_the_later_of_two_payments_goes_back(&demo, &shop).await?;
     refunds_are_once_each_and_may_be_withdrawn(&demo, &shop).await?;
+    a_refund_that_overtakes_the_notice_is_taken(&demo, &shop).await?;
     another_merchants_order_looks_like_none(&demo, &shop).await?;
     a_close_without_an_answer_is_unknown(&demo, &shop).await?;
     numbers_may_be_escaped_as_usual_clients_do(&demo, &shop).await?;
@@ -185,6 +186,24 @@ async fn a_late_success_is_recorded_and_the_later_of_two_payments_goes_back(demo
     let order = shop.until(id, "the surplus refund", |o| o["refunds"][0]["state"] == "succeeded").await?;
     ensure!(order["state"] == "paid" && order["channel"] == "alipay", "the first payment must win: {order}");
     ensure!(order["refunds"][0]["cause"] == "surplus" && order["refunds"][0]["amount"] == 700, "{order}");
+    Ok(())
+}
+
+/// Paid at the channel, and nobody has told us: the refund asks first and is taken.
+async fn a_refund_that_overtakes_the_notice_is_taken(demo: &Demo, shop: &Merchant) -> Done {
+    for (channel, way) in [("wechat", "native"), ("alipay", "qr")] {
+        let mut body = native(&demo.next_number(), 900);
+        body["channel"] = json!(channel);
+        body["pay_way"] = json!(way);
+        let order = post(shop, "/v1/payments", body).await?.json();
+        let paid = json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid", "notify": false });
+        demo.control("/control/pay", &paid).await?;
+        let id = order["id"].as_str().unwrap_or_default();
+        let refund = post(shop, &format!("/v1/payments/{id}/refunds"), json!({ "refund_no": "early", "amount": 300 })).await?;
+        ensure!(refund.status < 300, "{channel}: {} {}", refund.status, refund.json());
+        let order = shop.until(id, "refund", |o| o["refunded"] == 300).await?;
+        ensure!(order["paid"]["proof"] == "query", "{order}");
+    }
     Ok(())
 }
 

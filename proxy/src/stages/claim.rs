@@ -8,6 +8,7 @@ use crate::{
     passthrough,
     payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
+    sweep,
 };
 use domain::*;
 use ledger::{Attempt, Claim as Race, ClaimKey, Held, Order, OrderState};
@@ -28,6 +29,10 @@ impl Stage<Sealed> for Claim {
         let content = content(&sealed);
         let only_repeats = self.only_repeats(&sealed);
         let target = self.target(&sealed, order.as_deref())?;
+        let order = match (&sealed.command, order) {
+            (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
+            (_, order) => order,
+        };
         match &sealed.command {
             Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed, only_repeats).await?,
             Command::Refund(refund) => self.refund(refund, order.as_deref(), target, &sealed, only_repeats).await?,
@@ -57,6 +62,15 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
 }
 
 impl Claim {
+    /// The order, after the channel was asked for a payment that nobody has told us yet.
+    async fn paid_meanwhile(&self, order: Arc<Order>, target: Option<u16>) -> Arc<Order> {
+        let position = match (target, order.winner()) {
+            (None, Some(_)) => return order,
+            (target, _) => target.unwrap_or(order.attempts.len() as u16),
+        };
+        sweep::ask_for_payment(&self.0, order, position).await
+    }
+
     /// Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat what is on
     /// record. So may a signature that came before, where the channel's protocol has no nonce. Signatures count whole
     /// seconds, so the second of the start itself is let in. Asked under the claim: of identical requests the first is
