@@ -53,4 +53,6 @@ pub mod manual {
     pub mod capabilities {}
     #[doc = include_str!("../manual/70-desk.md")]
     pub mod desk {}
+    #[doc = include_str!("../manual/80-performance.md")]
+    pub mod performance {}
 }
