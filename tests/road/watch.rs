@@ -38,6 +38,7 @@ async fn flags_exports_and_measures() -> Done {
     demo.prove_export(&package)?;
     a_copy_with_one_flag_left_out_does_not_verify(&demo, &package)?;
     the_front_door_lists_what_is_not_acknowledged(&demo, &package, confirmed)?;
+    a_refund_of_nothing_is_flagged(&demo, &a).await?;
     a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
     demo.services.stop().await?;
     measures_took_effect_on_record(&demo)?;
@@ -87,6 +88,16 @@ fn the_front_door_lists_what_is_not_acknowledged(demo: &Demo, package: &Path, co
     fs::write(file.with_extension("json.sig"), note)?;
     ensure!(demo.hand_over(&asked)?.0 && demo.hand_over(&["--unacknowledged"])?.1.starts_with("every confirmed flag"), "not taken");
     Ok(())
+}
+
+/// The merchant hears that there is no such order; the watch hears that money was to go back for no trade.
+//= C18
+async fn a_refund_of_nothing_is_flagged(demo: &Demo, a: &Officer) -> Done {
+    let merchant = demo.merchant(3)?;
+    let nothing = "/v1/payments/00000000000000000000000000000000/refunds";
+    let answer = merchant.ask("POST", nothing, Some(&json!({ "refund_no": "r1", "amount": 100 }))).await?;
+    ensure!(answer.status == 404 && answer.json()["code"] == "not_found", "{} {}", answer.status, answer.json());
+    a.until_flagged(merchant.id(), &["T15a"]).await.map(drop)
 }
 
 /// Refusals of a measure and of a payer's limit are the same but for the request's number.

@@ -62,6 +62,26 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
 }
 
 impl Claim {
+    /// A refund of nothing is refused like one of an unpaid order, on record, so that the watch sees it (T15a). The
+    /// caller learns no more than that there is no such order.
+    //= C18
+    async fn without_a_trade(&self, refund: &Refund, sealed: &Sealed) -> Fault {
+        let event = TradeEvent::Refused {
+            amount: Some(refund.amount),
+            channel: None,
+            clause: policy::clauses::PAID,
+            code: None,
+            operation: Operation::Refund,
+            order_no: None,
+            payee: None,
+            payer: None,
+        };
+        match self.0.ledger().note(Some(&sealed.merchant.id), vec![event]).await {
+            Ok(_) => Fault::of(Code::NotFound),
+            Err(_) => Fault::of(Code::Stopping),
+        }
+    }
+
     /// The order, after the channel was asked for a payment that nobody has told us yet.
     async fn paid_meanwhile(&self, order: Arc<Order>, target: Option<u16>) -> Arc<Order> {
         let position = match (target, order.winner()) {
@@ -148,7 +168,7 @@ impl Claim {
     }
 
     async fn refund(&self, refund: &Refund, order: Option<&Order>, target: Option<u16>, sealed: &Sealed, only_repeats: bool) -> Result<(), Stop> {
-        let Some(order) = order else { return Err(Fault::of(Code::NotFound).into()) };
+        let Some(order) = order else { return Err(self.without_a_trade(refund, sealed).await.into()) };
         if target.is_some_and(|position| order.attempt(position).is_none_or(|a| a.paid.is_none())) {
             return Err(Fault::of(Code::OrderNotPaid).into());
         }
