@@ -162,6 +162,19 @@ fn the_example_configuration_is_taken_and_its_defaults_are_the_real_ones() {
     assert_eq!(format!("{config:?}"), format!("{again:?}"));
 }
 
+/// The units take back what belongs to resources, and a call that is not allowed kills the process: what threads ask
+/// for at their start is let in again by name.
+#[test]
+fn the_units_allow_what_threads_ask_for() {
+    for unit in ["guandao.service", "guandao-desk.service"] {
+        let text = fs::read_to_string(root().join("deploy").join(unit)).expect("readable");
+        let filters: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("SystemCallFilter=")).collect();
+        let last = filters.last().expect("a filter");
+        assert!(filters.iter().any(|f| f.starts_with('~') && f.contains("@resources")), "{unit}: nothing is taken back");
+        assert!(last.split(' ').any(|call| call == "setpriority"), "{unit}: setpriority would end the process");
+    }
+}
+
 /// The proxy reads the desk's journal and the desk the proxy's: each example names the other's listener.
 #[test]
 fn the_two_examples_name_each_others_listeners() {
