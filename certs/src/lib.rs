@@ -69,12 +69,7 @@ impl Keys {
 
     /// Takes keys in.
     pub fn put_all(&self, keys: Vec<(KeyRef, Material)>) {
-        let keys: Vec<_> = keys.into_iter().map(|(key, material)| (key, Arc::new(material))).collect();
-        self.0.rcu(|map| {
-            let mut map = BTreeMap::clone(map);
-            map.extend(keys.iter().cloned());
-            map
-        });
+        self.exchange(&[], keys);
     }
 
     /// Takes keys in and forgets those of `former` that are not among them, in one step.

@@ -115,7 +115,7 @@ impl App {
         });
         let answer_keys = [Scheme::Ed25519, Scheme::Rsa].map(|scheme| crate::keys::answer_key(&keys, scheme));
         let names = registered.iter().map(|(key, _)| key.clone()).collect();
-        keys.exchange(&[], registered);
+        keys.put_all(registered);
         App(Arc::new(Inner {
             answer_keys,
             registered: Mutex::new(names),

@@ -124,6 +124,11 @@ async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: Cl
     Ok(app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order)
 }
 
+/// Asks the channel for an attempt's order.
+pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
+    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await
+}
+
 /// Puts events on record; what was faster stands.
 pub(crate) async fn record(app: &App, order: &Arc<Order>, events: Vec<Happening>) -> Result<Arc<Order>, CommitError> {
     if events.is_empty() {

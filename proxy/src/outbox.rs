@@ -123,7 +123,7 @@ async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell
 
 /// The payer's sealed id is needed no longer once nothing of this order is pending.
 async fn forget_payer(app: &App, tell: &Tell) {
-    if app.ledger().must_tell_of(&tell.merchant, &tell.order) {
+    if app.ledger().must_tell_of(&tell.order) {
         return;
     }
     if let Ok(Some(order)) = app.order(&tell.order).await {

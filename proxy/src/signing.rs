@@ -1,7 +1,7 @@
 //! Signatures off the I/O threads: an RSA-2048 signature takes as long as forwarding a dozen requests.
 //!
 //! On a single core there is no other thread to win by: each hand-over would cost two switches and a cold cache (a
-//! third more CPU per order, measured; see the manual's chapter on performance), so there it is done in place, after
+//! seventh to a third more CPU per order, measured; see the manual's chapter on performance), so there it is done in place, after
 //! everything else that is ready.
 
 use certs::Keys;

@@ -6,7 +6,7 @@ mod refunds;
 use crate::{
     app::App,
     errand,
-    exchange::{Exchanged, ask},
+    exchange::Exchanged,
     payment::{Errand, Texts},
     schedule::Schedule,
     settle,
@@ -178,8 +178,7 @@ async fn unresolved(app: &App, order: &Arc<Order>, position: u16, attempt: &Atte
 
 async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position)) else { return Ok(order.clone()) };
-    let asked = ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await;
-    let Exchanged::Answer(answer) = asked else { return Ok(order.clone()) };
+    let Exchanged::Answer(answer) = errand::query(app, &account, attempt).await else { return Ok(order.clone()) };
     match answer {
         Answer::State(view) => {
             let order = seen(app, order, position, view).await?;
@@ -195,12 +194,17 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
 pub(crate) async fn ask_for_payment(app: &App, order: Arc<Order>, position: u16) -> Arc<Order> {
     let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Placed && a.keys == Keys::Held) else { return order };
     let Some(account) = errand::account_of(app, &order, position) else { return order };
-    match ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await {
-        Exchanged::Answer(Answer::State(view)) if matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)) => {
+    match errand::query(app, &account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) if is_paid(&view) => {
             seen(app, &order, position, view).await.unwrap_or(order)
         }
         _ => order,
     }
+}
+
+/// The channel says that it was paid, whatever went back since.
+fn is_paid(view: &channel::OrderView) -> bool {
+    matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_))
 }
 
 /// What a query says of an order, with the payer sealed for the merchant's notification.

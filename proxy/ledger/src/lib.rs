@@ -206,8 +206,8 @@ impl Ledger {
     }
 
     /// True while a notification of this order is pending.
-    pub fn must_tell_of(&self, merchant: &MerchantId, order: &PaymentId) -> bool {
-        self.0.heads.lock().tells.has(merchant, order)
+    pub fn must_tell_of(&self, order: &PaymentId) -> bool {
+        self.0.heads.lock().tells.has(order)
     }
 
     /// How many notifications are pending.

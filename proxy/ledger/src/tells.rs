@@ -20,30 +20,46 @@ pub struct Tell {
 }
 
 /// All pending notifications.
-#[derive(Default, Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Tells(HashMap<MerchantId, BTreeMap<u64, Tell>>);
+#[derive(Default, Clone, Debug)]
+pub(crate) struct Tells {
+    pending: HashMap<MerchantId, BTreeMap<u64, Tell>>,
+    /// How many of each order: asked after every acknowledgement, however many others a merchant lets wait.
+    of_order: HashMap<PaymentId, u32>,
+}
 
 impl Tells {
     pub(crate) fn add(&mut self, tell: Tell) {
-        self.0.entry(tell.merchant.clone()).or_default().insert(tell.seq, tell);
+        let order = tell.order;
+        let former = self.pending.entry(tell.merchant.clone()).or_default().insert(tell.seq, tell);
+        former.iter().for_each(|former| self.one_less(former.order));
+        *self.of_order.entry(order).or_default() += 1;
     }
 
     /// True if it was pending.
     pub(crate) fn done(&mut self, merchant: &MerchantId, seq: u64) -> bool {
-        self.0.get_mut(merchant).is_some_and(|pending| pending.remove(&seq).is_some())
+        let done = self.pending.get_mut(merchant).and_then(|pending| pending.remove(&seq));
+        done.iter().for_each(|done| self.one_less(done.order));
+        done.is_some()
     }
 
     /// True while one of this order is pending.
-    pub(crate) fn has(&self, merchant: &MerchantId, order: &PaymentId) -> bool {
-        self.0.get(merchant).is_some_and(|pending| pending.values().any(|tell| tell.order == *order))
+    pub(crate) fn has(&self, order: &PaymentId) -> bool {
+        self.of_order.contains_key(order)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tell> {
-        self.0.values().flat_map(BTreeMap::values)
+        self.pending.values().flat_map(BTreeMap::values)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.values().map(BTreeMap::len).sum()
+        self.pending.values().map(BTreeMap::len).sum()
+    }
+
+    fn one_less(&mut self, order: PaymentId) {
+        match self.of_order.get_mut(&order) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.of_order.remove(&order)),
+        }
     }
 }
 
@@ -60,8 +76,8 @@ mod tests {
             tells.add(Tell { merchant: merchant.clone(), seq, order, index: seq, at: Instant::default() });
         }
         tells.done(&merchant, 2);
-        assert!(tells.has(&merchant, &one), "the first is still to be told");
+        assert!(tells.has(&one), "the first is still to be told");
         tells.done(&merchant, 1);
-        assert!(!tells.has(&merchant, &one) && tells.has(&merchant, &other));
+        assert!(!tells.has(&one) && tells.has(&other));
     }
 }

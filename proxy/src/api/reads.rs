@@ -7,7 +7,7 @@ use crate::{
         route::{Resource, resource},
     },
     app::App,
-    exchange::{Exchanged, ask},
+    exchange::Exchanged,
     fault::{Code, Fault, Stop},
     outbox,
     payment::Limited,
@@ -105,7 +105,7 @@ impl<'a> Query<'a> {
 async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
     let (position, attempt) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
     let account = crate::errand::account_of(app, order, position).ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
-    let asked = ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await;
+    let asked = crate::errand::query(app, &account, attempt).await;
     let Exchanged::Answer(Answer::State(view)) = asked else {
         return Err(Fault::new(Code::Deadline, "The channel did not tell the payer now; ask again.").retry(Duration::from_secs(5)).into());
     };

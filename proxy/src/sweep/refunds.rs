@@ -152,9 +152,8 @@ async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
         // The merchant's own query, which passed through here, is the only one there can be.
         return attempt.paid.as_ref().is_some_and(|(_, proof)| *proof == Proof::Query);
     }
-    let asked = ask(app, &account, Operation::Query, attempt.pay_way, |stamp| channel::query(&account, stamp, &attempt.number)).await;
-    match asked {
-        Exchanged::Answer(Answer::State(view)) => matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)),
+    match errand::query(app, &account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) => super::is_paid(&view),
         _ => false,
     }
 }
