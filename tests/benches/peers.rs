@@ -12,7 +12,7 @@ use sandbox::demo::{
 };
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -118,7 +118,8 @@ fn pinned(cores: &str, program: &Path) -> Command {
 }
 
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let [port] = sandbox::demo::ports::free()?;
+    Ok(port)
 }
 
 async fn listening(child: Child, port: u16, what: &str) -> anyhow::Result<Peer> {

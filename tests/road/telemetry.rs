@@ -64,9 +64,8 @@ impl MetricsService for Receiver {
 impl Receiver {
     /// Listens; keeps every octet on its way to the real service.
     async fn start(&self) -> SocketAddr {
-        let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let inner = free.local_addr().expect("an address");
-        drop(free);
+        let [port] = sandbox::demo::ports::free().expect("a port");
+        let inner = SocketAddr::from(([127, 0, 0, 1], port));
         let service = tonic::transport::Server::builder().add_service(TraceServiceServer::new(self.clone())).add_service(MetricsServiceServer::new(self.clone()));
         tokio::spawn(service.serve(inner));
         let outer = TcpListener::bind("127.0.0.1:0").await.expect("a port");

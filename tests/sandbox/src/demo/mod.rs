@@ -10,6 +10,7 @@ pub mod officers;
 pub mod orders;
 pub mod place;
 pub mod planted;
+pub mod ports;
 pub mod proofs;
 pub mod services;
 pub mod shop;
@@ -140,6 +141,9 @@ impl Demo {
                 Ok(answer) if answer.status == 200 => return Ok(()),
                 Ok(answer) => last = String::from_utf8_lossy(&answer.body).into_owned(),
                 Err(error) => last = error.to_string(),
+            }
+            if let Some(end) = self.services.proxy_end(&self.place).await {
+                return Err(anyhow!("the proxy ended: {end}"));
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }

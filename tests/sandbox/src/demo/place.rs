@@ -1,5 +1,6 @@
 //! Makes a whole installation in one directory: CA, certificates, keys, signed registries, configurations.
 
+use super::ports;
 use crate::material::{self, Ca, Material, SandboxMerchant};
 use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -90,13 +91,6 @@ pub struct Ports {
     pub shop: u16,
 }
 
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    // All are held at once, so that no number comes twice.
-    let held = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
-    let ports = held.iter().map(|l| l.local_addr().map(|a| a.port())).collect::<Result<Vec<_>, _>>()?;
-    ports.try_into().map_err(|_| anyhow!("as many ports as asked for"))
-}
-
 /// Settings that tests change.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -130,7 +124,7 @@ impl Place {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
         let material = material::generate(&dir.join("channels"), options.merchants)?;
-        let [api, wechat, alipay, notify, trades, metrics, desk, cases, shop] = free_ports()?;
+        let [api, wechat, alipay, notify, trades, metrics, desk, cases, shop] = ports::free()?;
         let ports = Ports { api, wechat, alipay, notify, trades, metrics, desk, cases, shop };
         for sub in ["tls", "keys/answer", "keys/wechat", "keys/alipay", "registries", "authority", "data", "merchants", "desk/keys", "desk/data", "exports"] {
             fs::create_dir_all(dir.join(sub))?;

@@ -58,8 +58,7 @@ impl Services {
 
     /// Kills the proxy as a power failure would (split only) and waits for its end.
     pub async fn kill_proxy(&self) -> anyhow::Result<()> {
-        let mut outside = self.outside.lock().await;
-        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
+        let mut child = self.take_proxy().await?;
         let _ = child.start_kill();
         child.wait().await?;
         Ok(())
@@ -67,9 +66,19 @@ impl Services {
 
     /// Waits until the proxy has ended by itself.
     pub async fn proxy_ended(&self) -> anyhow::Result<std::process::ExitStatus> {
-        let mut outside = self.outside.lock().await;
-        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
-        Ok(child.wait().await?)
+        Ok(self.take_proxy().await?.wait().await?)
+    }
+
+    async fn take_proxy(&self) -> anyhow::Result<Child> {
+        self.outside.lock().await.proxy.take().context("the proxy does not run in a process of its own")
+    }
+
+    /// How the proxy ended, if it did, and the last that it said.
+    pub async fn proxy_end(&self, place: &Place) -> Option<String> {
+        let status = self.outside.lock().await.proxy.as_mut()?.try_wait().ok()??;
+        let log = std::fs::read_to_string(place.dir.join("guandao.log")).unwrap_or_default();
+        let last: Vec<_> = log.lines().rev().take(5).collect();
+        Some(format!("{status}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | ")))
     }
 
     /// Starts the proxy again (split only), with these environment variables.
@@ -81,9 +90,7 @@ impl Services {
 
     /// Asks the proxy to stop in good order (split only).
     pub async fn stop_proxy(&self) -> anyhow::Result<()> {
-        let mut outside = self.outside.lock().await;
-        let child = outside.proxy.as_mut().context("the proxy does not run in a process of its own")?;
-        terminate(child).await
+        terminate(&mut self.take_proxy().await?).await
     }
 
     /// Stops all in good order.
