@@ -18,8 +18,10 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Certificates, None),
     (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
+    (Channel::Alipay, Operation::Create, Some(PayWay::Micropay)),
     (Channel::Alipay, Operation::Query, None),
     (Channel::Alipay, Operation::Close, None),
+    (Channel::Alipay, Operation::Reverse, None),
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
 ];
@@ -41,8 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn money_moves_only_by_an_order_or_back_by_a_refund() {
-        let moves = |o: &Operation| matches!(o, Operation::Create | Operation::Refund);
+    fn money_moves_only_by_an_order_or_back_by_a_refund_or_reverse() {
+        let moves = |o: &Operation| matches!(o, Operation::Create | Operation::Refund | Operation::Reverse);
         let harmless = |o: &Operation| o.is_read() || *o == Operation::Close;
         assert!(ALLOWED.iter().all(|(_, o, _)| moves(o) || harmless(o)));
         assert!(

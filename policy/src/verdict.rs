@@ -31,7 +31,7 @@ impl Refusal {
     }
 }
 
-/// Decides. Only new orders and refunds can be refused; queries, closes and certificates always go on, so that
+/// Decides. Only new orders and refunds can be refused; queries, closes, reverses and certificates always go on, so that
 /// nobody's money hangs in the air because a licence lapsed or a measure fell.
 //= C09
 pub fn decide(facts: &Facts<'_>) -> Verdict {
@@ -41,7 +41,11 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         }
         Operation::Create => create(facts),
         Operation::Refund => refund(facts.refund.as_ref()),
-        Operation::Query | Operation::Close | Operation::RefundQuery | Operation::Certificates => Ok(()),
+        Operation::Query
+        | Operation::Close
+        | Operation::Reverse
+        | Operation::RefundQuery
+        | Operation::Certificates => Ok(()),
     };
     judged.map_or_else(Verdict::Refuse, |()| Verdict::Admit)
 }

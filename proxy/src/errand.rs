@@ -3,6 +3,7 @@
 
 use crate::{
     app::App,
+    charge,
     exchange::{Exchanged, ask},
     payment::{Errand, Texts},
     settle::{self, Ending, Settled},
@@ -17,13 +18,15 @@ use vault::{Context, RefundBuyer, Sealed};
 /// Does one errand and says what came of it.
 pub(crate) async fn perform(app: &App, account: &Account, order: &Arc<Order>, errand: &Errand, texts: Texts) -> Settled {
     match errand {
+        Errand::Place(position) if order.attempt(*position).is_some_and(|a| a.pay_way.charges()) => charge::pay(app, account, order, *position, texts).await,
         Errand::Place(position) => place(app, account, order, *position, texts.buyer).await,
         Errand::Close(position) => close_at_channel(app, account, order, *position).await,
+        Errand::Reverse(position) => charge::reverse(app, account, order, *position).await,
         Errand::Refund(refund_no) => refund(app, account, order, refund_no, texts.refund).await,
     }
 }
 
-fn context(order: &Order, label: &'static str) -> Context {
+pub(crate) fn context(order: &Order, label: &'static str) -> Context {
     Context { merchant: order.merchant.clone(), order: order.id, label }
 }
 
@@ -79,7 +82,7 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
     settled
 }
 
-fn lost(attempt: u16, reason: NotPlaced) -> Settled {
+pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
     let event = TradeEvent::AttemptNotPlaced { attempt, code: None, reason };
     Settled { events: vec![event.into()], ending: Ending::Recorded }
 }
@@ -190,6 +193,7 @@ pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, ref
 /// Where an attempt goes, and the digest of what makes a repeat the same.
 pub(crate) struct To<'a> {
     pub(crate) channel: Channel,
+    pub(crate) pay_way: PayWay,
     pub(crate) account: &'a AccountNo,
     pub(crate) content: &'a KeyedDigest,
 }
@@ -197,13 +201,15 @@ pub(crate) struct To<'a> {
 /// The number of an attempt at its channel: the merchant's own where it fits and is free, else a fixed function of
 /// merchant, order number and attempt, so that the channel itself refuses a duplicate even without our index.
 pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, to: To<'_>, position: u16) -> ChannelNo {
-    let To { channel, account, content } = to;
+    let To { channel, pay_way, account, content } = to;
     let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
     // What was given up may have been slow rather than lost: under its number only the same order is one order.
     let surely = |a: &Attempt| !given_up(a) || a.content == *content;
+    // A payment code's number is spent with its charging call, whatever came of that.
+    let spent = |a: &Attempt| a.pay_way.charges() || pay_way.charges();
     match latest {
         // The channel does not have it: the same number again.
-        Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) => return number.clone(),
+        Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) && !spent(a) => return number.clone(),
         Some(_) => {}
         None => {
             let used = order.is_some_and(|o| o.attempts.iter().any(|a| a.channel == channel && a.account == *account));

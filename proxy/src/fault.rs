@@ -116,6 +116,7 @@ codes! {
     OrderNotPaid = "order_not_paid", 409, "The order is not paid; there is nothing to refund.", "A client error.", "Refunds only against paid orders (R17).";
     RefundExceedsPaid = "refund_exceeds_paid", 409, "This refund and those before it would exceed what was paid; `detail` gives what is left in fen.", "A client error.", "Refunds never exceed the trade (R17).";
     RefundChanged = "refund_changed", 409, "This refund number was used with other content; use a new number for a new refund.", "A client error.", "The first content stands on record.";
+    OrderReversed = "order_reversed", 409, "The order was reversed; nobody is charged for it. Use a new number for other content.", "A client error.", "On record.";
     RefundNotHeld = "refund_not_held", 409, "The refund is not held; it cannot be released or cancelled.", "A client error.", "On record.";
     TooManyRequests = "too_many_requests", 429, "Too many requests; wait for the seconds given in `Retry-After`.", "A limit of the registry or of the listener.", "Nothing was recorded.";
     ChannelNotLicensed = "channel_not_licensed", 403, "The channel's licence or the agreement with its institution is not in force; new orders are refused, all else goes on.", "Renew the licence registry or the agreement.", "New orders stop with the licence (R03, R04); queries, closes, refunds and notices go on.";
@@ -124,6 +125,8 @@ codes! {
     OperationNotAllowed = "operation_not_allowed", 403, "This merchant or account is not registered for this operation.", "Compare with the registries.", "Operations are an allow-list (R01).";
     OrderNotAccepted = "order_not_accepted", 403, "The order was not accepted.", "One text for list, measure, risk and payer limit.", "The true reason stands in the cases journal only (R11).";
     ChannelRefused = "channel_refused", 422, "The channel refused; `channel_code` is its code.", "Compare with the channel's documents.", "On record with the channel's code.";
+    PaymentCodeInvalid = "payment_code_invalid", 422, "The payment code has expired, was used or is none; scan a fresh one and send the same order number again. `channel_code` is the channel's code.", "Normal at a counter; many of one merchant are not.", "On record with the channel's code; nobody was charged.";
+    PayerCannotPay = "payer_cannot_pay", 422, "The payer cannot pay this by this wallet now (balance, limit, card); ask for another way to pay. `channel_code` is the channel's code.", "Normal at a counter.", "On record with the channel's code; nobody was charged.";
     ChannelFrequency = "channel_frequency", 503, "The channel is limiting requests; repeat the same number later.", "Slow down, or raise the limit with the channel.", "On record.";
     NotPlaced = "not_placed", 409, "The order was not placed and the data to repeat it has been forgotten; send the same number again.", "After a crash or long outage.", "Buyer data died by its deadline.";
     IndexRebuilding = "index_rebuilding", 503, "Older orders cannot be looked up for a moment; repeat in a few seconds.", "The index is rebuilt from the journal.", "The journal is complete; only its index is behind.";

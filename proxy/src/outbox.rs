@@ -200,6 +200,8 @@ fn kind(event: &TradeEvent) -> &'static str {
     match event {
         TradeEvent::AttemptPaid { .. } => "payment.paid",
         TradeEvent::AttemptClosed { .. } => "payment.closed",
+        TradeEvent::AttemptReversed { .. } => "payment.reversed",
+        TradeEvent::ReverseRefused { .. } => "payment.reverse_refused",
         TradeEvent::AttemptNotPlaced { .. } => "payment.not_placed",
         TradeEvent::RefundSucceeded { .. } => "refund.succeeded",
         TradeEvent::RefundFailed { .. } => "refund.failed",

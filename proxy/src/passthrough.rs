@@ -73,6 +73,7 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
     let (operation, attempt) = match errand {
         Errand::Place(position) => (Operation::Create, order.attempt(*position)),
         Errand::Close(position) => (Operation::Close, order.attempt(*position)),
+        Errand::Reverse(position) => (Operation::Reverse, order.attempt(*position)),
         Errand::Refund(refund_no) => (Operation::Refund, order.refund(refund_no).and_then(|r| order.attempt(r.attempt))),
     };
     let pay_way = attempt.map_or(PayWay::Native, |a| a.pay_way);
@@ -83,6 +84,7 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
         Errand::Place(position) => placed(app, order, *position, answer),
         Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
         Errand::Close(position) => settle::closed(*position, answer),
+        Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     };
     (settled, response)

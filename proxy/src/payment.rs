@@ -8,7 +8,7 @@ use domain::*;
 use ledger::{Held, Order, Reservation};
 use policy::registry::MerchantFacts;
 use std::sync::Arc;
-use vault::{Buyer, Payer, RefundBuyer, Sealed as SealedText, Text};
+use vault::{AuthCode, Buyer, Payer, RefundBuyer, Sealed as SealedText, Text};
 use zeroize::Zeroizing;
 
 /// What the merchant asks for: facts only.
@@ -18,6 +18,8 @@ pub enum Command {
     Create(Create),
     /// Close an unpaid order.
     Close(OrderRef),
+    /// Undo a payment-code order.
+    Reverse(OrderRef),
     /// Pay back.
     Refund(Refund),
     /// Let a held refund go.
@@ -31,7 +33,7 @@ impl Command {
     pub fn order(&self) -> Option<&OrderRef> {
         match self {
             Command::Create(_) => None,
-            Command::Close(order) | Command::Release(order, _) | Command::Cancel(order, _) => Some(order),
+            Command::Close(order) | Command::Reverse(order) | Command::Release(order, _) | Command::Cancel(order, _) => Some(order),
             Command::Refund(refund) => Some(&refund.order),
         }
     }
@@ -41,6 +43,7 @@ impl Command {
         match self {
             Command::Create(_) => Operation::Create,
             Command::Close(_) => Operation::Close,
+            Command::Reverse(_) => Operation::Reverse,
             Command::Refund(_) | Command::Release(..) | Command::Cancel(..) => Operation::Refund,
         }
     }
@@ -104,6 +107,8 @@ pub struct Refund {
 pub struct Clear {
     /// Of an order that we compose.
     pub buyer: Option<Buyer>,
+    /// The payer's payment code: never sealed (C3).
+    pub auth_code: Option<AuthCode>,
     /// Of a refund that we compose.
     pub refund: Option<RefundBuyer>,
     /// Of an order that passes through: only for its token.
@@ -187,9 +192,11 @@ pub struct Sealed {
     pub(crate) id: PaymentId,
 }
 
-/// Sealed texts of one request.
+/// Sealed texts of one request, and what must not be sealed.
 #[derive(Default)]
 pub(crate) struct Texts {
+    /// In memory for this one forward, then gone (C3).
+    pub(crate) auth_code: Option<AuthCode>,
     pub(crate) buyer: Option<SealedText<Buyer>>,
     pub(crate) refund: Option<SealedText<RefundBuyer>>,
 }
@@ -248,6 +255,8 @@ pub enum Errand {
     Place(u16),
     /// Close this attempt.
     Close(u16),
+    /// Reverse this attempt.
+    Reverse(u16),
     /// Send this refund.
     Refund(RefundNo),
 }

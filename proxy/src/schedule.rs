@@ -13,6 +13,12 @@ struct Gaps {
     placed: &'static [u32],
     /// Of refunds under way.
     refund: &'static [u32],
+    /// Of a payment-code order that is open.
+    charge: &'static [u32],
+    /// So long may its payer take.
+    charge_wait: Duration,
+    /// Not sooner after the charging call it may be reversed.
+    reverse_after: Duration,
     /// For how long the channel repeats a notice.
     notices: Duration,
     /// For how long a refund may take, its notice included.
@@ -22,21 +28,28 @@ struct Gaps {
 const HOUR: u64 = 3600;
 
 /// Notices come after 15 s, 15 s, 30 s, 3 min, 10 min, 20 min, 30 min … for a day (channels.md 1.6). `SYSTEM_ERROR` may be
-/// asked for at once (1.11). A refund to a card may take some working days [unverified].
+/// asked for at once (1.11). A refund to a card may take some working days [unverified]. A payer who types a password is
+/// asked for every 5 s for about 30 s; a reverse is not sent within 15 s of the charging call (2.2).
 const WECHAT: Gaps = Gaps {
     unknown: &[3, 3, 6, 12, 24, 48, 96, 192, 300],
     placed: &[30, 30, 60, 180, 600, 1200, 1800],
     refund: &[30, 60, 180, 600, 1800, 3600],
+    charge: &[5],
+    charge_wait: Duration::from_secs(30),
+    reverse_after: Duration::from_secs(15),
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
 
 /// Notices come after 4 min, 10 min, 10 min, 1 h … for 25 hours (channels.md 3.5). What is unknown is asked for every
-/// 3 to 6 s for a minute (3.3). Refunds are done when the call is (3.1).
+/// 3 to 6 s for a minute, and so is a payer who types a password (3.3). Refunds are done when the call is (3.1).
 const ALIPAY: Gaps = Gaps {
     unknown: &[3, 3, 6, 6, 6, 6, 6, 6, 6, 6, 6, 60, 300],
     placed: &[30, 240, 600, 600, 1800],
     refund: &[30, 60, 300, 3600],
+    charge: &[3, 3, 6],
+    charge_wait: Duration::from_secs(60),
+    reverse_after: Duration::ZERO,
     notices: Duration::from_secs(25 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
@@ -72,6 +85,34 @@ impl Schedule {
         gap(self.gaps.refund, tries, self.times.refund_after)
     }
 
+    /// Before the next look at a payment-code order that is open.
+    pub(crate) fn charge(&self, tries: u32) -> Duration {
+        let first = self.times.charge_after.unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
+        gap(self.gaps.charge, tries, first)
+    }
+
+    /// When the payer's time of a payment-code order is over, from the charging call on.
+    pub(crate) fn charge_wait(&self) -> Duration {
+        self.times.charge_wait.unwrap_or(self.gaps.charge_wait).max(self.reverse_after())
+    }
+
+    /// When a charging call that the channel knows nothing of is given up: a sixth of the payer's time, but never before the
+    /// call's own answer time is over.
+    pub(crate) fn charge_lost(&self) -> Duration {
+        (self.charge_wait() / 6).max(self.reverse_after()).max(self.times.answer)
+    }
+
+    /// Not sooner after the charging call a reverse may be sent.
+    pub(crate) fn reverse_after(&self) -> Duration {
+        self.times.reverse_after.unwrap_or(self.gaps.reverse_after)
+    }
+
+    /// When a payment-code order that nobody pays ends at the channel by itself, whatever becomes of us: twice the payer's
+    /// time, a minute at least, since channels count in minutes.
+    pub(crate) fn charge_life(&self) -> Duration {
+        (self.charge_wait() * 2).max(Duration::from_secs(60))
+    }
+
     /// Before what the channel would not pay back is sent again: each time four times as long, an hour at most.
     pub(crate) fn refused_refund(&self, tries: u32) -> Duration {
         self.times.unknown_after.saturating_mul(1 << (2 * tries.min(8))).min(Duration::from_secs(HOUR).max(self.times.unknown_after))
@@ -103,12 +144,29 @@ mod tests {
         let zero = Duration::ZERO;
         let unknown_after = Duration::from_secs(3);
         let times = Times {
-            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after, placed_after: zero, refund_after: zero, silence: None,
+            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after, placed_after: zero, refund_after: zero, silence: None, charge_after: None, charge_wait: None, reverse_after: None,
             notify_after: zero, notify_until: zero, drain: zero,
         };
         let schedule = Schedule::of(Channel::Wechat, times);
         let secs: Vec<u64> = (1..=6).map(|tries| schedule.refused_refund(tries).as_secs()).collect();
         assert_eq!(secs, [12, 48, 192, 768, 3072, 3600]);
+    }
+
+    #[test]
+    fn payment_codes_are_asked_for_and_reversed_at_the_channels_own_times() {
+        let zero = Duration::ZERO;
+        let secs = Duration::from_secs;
+        let own = Times {
+            answer: secs(5), connect: zero, claim_wait: zero, order: zero, unknown_after: zero, placed_after: zero, refund_after: zero, silence: None,
+            charge_after: None, charge_wait: None, reverse_after: None, notify_after: zero, notify_until: zero, drain: zero,
+        };
+        let (wechat, alipay) = (Schedule::of(Channel::Wechat, own), Schedule::of(Channel::Alipay, own));
+        assert_eq!((wechat.charge(0), wechat.charge(9), wechat.charge_wait(), wechat.reverse_after()), (secs(5), secs(5), secs(30), secs(15)));
+        assert_eq!((alipay.charge(0), alipay.charge(9), alipay.charge_wait(), alipay.reverse_after()), (secs(3), secs(6), secs(60), zero));
+        assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(15), secs(10)));
+        let quick = Times { charge_after: Some(secs(1)), charge_wait: Some(secs(2)), reverse_after: Some(secs(3)), ..own };
+        let quick = Schedule::of(Channel::Wechat, quick);
+        assert_eq!((quick.charge(3), quick.charge_wait()), (secs(1), secs(3)), "nobody is reversed before it may be");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! What a channel's word means for the record: answers, query results and notices become events. Used by `send`, the
 //! sweep, notices and pass-through reads alike, so that one word never means two things.
 
+mod charges;
+
+pub use charges::{charged, reversed};
+
 use channel::{Answer, ChannelState, Failure, FailureClass, OrderView, RefundView};
 use domain::*;
 use ledger::{Attempt, Happening, Order};
@@ -183,6 +187,10 @@ pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, p
     };
     if view.account.as_ref().is_some_and(|a| *a != known.account) || view.payee.as_ref().is_some_and(|p| *p != known.payee) {
         return mismatch(Mismatch::Account);
+    }
+    if known.pay_way.charges() {
+        let paid = |facts: &PaidFacts| TradeEvent::AttemptPaid { attempt, facts: facts.clone(), payer, proof, seal };
+        return charges::seen(charges::Seen { known, attempt, view, proof }, &mismatch, &paid);
     }
     match &view.state {
         ChannelState::Paid(facts) | ChannelState::Refunded(facts) => match &known.paid {

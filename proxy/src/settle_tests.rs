@@ -6,7 +6,7 @@ fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a lawful name")
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     let event = TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100),
@@ -32,7 +32,7 @@ fn order() -> Order {
     Order::begin(0, &entry).expect("begins")
 }
 
-fn then(mut order: Order, events: impl IntoIterator<Item = TradeEvent>) -> Order {
+pub(super) fn then(mut order: Order, events: impl IntoIterator<Item = TradeEvent>) -> Order {
     for event in events {
         order.check(&event).expect("lawful");
         order.apply(order.last + 1, Instant::default(), &event);

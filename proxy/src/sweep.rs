@@ -1,16 +1,17 @@
 //! Finds out what nobody told: unknown outcomes, payments without a notice, refunds under way, orders whose time is
 //! over. By query, by each channel's own schedule; what is idempotent is sent again under the same number.
 
+mod charges;
 mod refunds;
 
 use crate::{
     app::App,
     errand,
     exchange::Exchanged,
+    paid,
     payment::{Errand, Texts},
     schedule::Schedule,
     settle,
-    stages::seal_notice::paid_context,
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
@@ -23,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
-use vault::{Context, PaidBuyer, Vault};
+use vault::Context;
 
 /// After this long without a trace at the channel, an unknown order whose buyer data died is closed there and given up.
 const GIVE_UP_AFTER: i64 = 60_000;
@@ -114,6 +115,9 @@ fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
 fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Option<Duration> {
     let (times, schedule) = (app.times(), Schedule::of(attempt.channel, app.times()));
     let left = |end: Instant| Duration::from_millis((end.millis() - now.millis()).max(0) as u64) + Duration::from_millis(500).min(times.unknown_after);
+    if attempt.pay_way.charges() && attempt.keys == Keys::Held {
+        return charges::wait(app, attempt, tries, now);
+    }
     if attempt.keys == Keys::Merchant && !attempt.state.is_final() {
         return Some(left(silent_at(&schedule, attempt)));
     }
@@ -153,8 +157,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     let Some(mut order) = app.ledger().order(id).await? else { return Ok(()) };
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
-        let Some(attempt) = order.attempt(position).filter(|a| !a.state.is_final()) else { continue };
+        let Some(attempt) = order.attempt(position).filter(|a| !a.state.is_final() || a.is_reversing()) else { continue };
         order = match attempt.keys {
+            Keys::Held if attempt.pay_way.charges() => charges::step(app, &order, position).await?,
             Keys::Held => attempt_step(app, &order, position).await?,
             Keys::Merchant => unresolved(app, &order, position, attempt).await?,
         };
@@ -210,15 +215,8 @@ fn is_paid(view: &channel::OrderView) -> bool {
 /// What a query says of an order, with the payer sealed for the merchant's notification.
 async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::OrderView) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };
-    let token = view.payer.as_ref().map(|payer| app.vault().token(attempt.channel, payer));
-    let wanted = app.registries().merchant(&order.merchant).is_some_and(|m| m.notify.is_some()) && attempt.paid.is_none() && view.payer.is_some();
-    let context = paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number);
-    let buyer = PaidBuyer { payer: view.payer.take(), attach: view.attach.take() };
-    let sealed = wanted.then(|| app.vault().seal(buyer, &context));
-    let settled = settle::order_seen(order, position, &view, Proof::Query, token, sealed.as_ref().map(Vault::seal_ref));
-    if let Some(sealed) = &sealed {
-        let _ = app.vault().keep(sealed, &context);
-    }
+    let known = paid::keep_payer(app, &order.merchant, attempt, &mut view);
+    let settled = settle::order_seen(order, position, &view, Proof::Query, known.token, known.seal);
     errand::record(app, order, settled.events).await
 }
 

@@ -90,6 +90,7 @@ impl Metrics {
         let what = match errand {
             Errand::Place(_) => "place",
             Errand::Close(_) => "close",
+            Errand::Reverse(_) => "reverse",
             Errand::Refund(_) => "refund",
         };
         let state = crate::api::render::state_name(order.state());

@@ -2,6 +2,7 @@
 
 mod again;
 mod canary;
+mod codes;
 mod compile_fail;
 mod demo;
 mod described;

@@ -67,6 +67,23 @@ pub struct Payer {
     pub value: Text,
 }
 
+/// A payer's one-time payment code 付款码 (C3). For one forward, in memory: it cannot be sealed, printed, copied or
+/// compared, and is wiped when dropped (compliance.md section 3).
+//= C32
+pub struct AuthCode(Text);
+
+impl AuthCode {
+    /// Takes a code over.
+    pub fn new(digits: String) -> AuthCode {
+        AuthCode(Text::new(digits))
+    }
+
+    /// The digits, for composing the one message that carries them and for telling the wallet.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 /// Buyer data and free texts of a new order (C2 and scanned).
 pub struct Buyer {
     /// What is sold (`description`, `subject`): free text.

@@ -12,7 +12,7 @@ mod locked;
 pub mod pattern;
 mod sealed;
 
-pub use buyer::{Buyer, PaidBuyer, Payer, PayerField, RefundBuyer, Text};
+pub use buyer::{AuthCode, Buyer, PaidBuyer, Payer, PayerField, RefundBuyer, Text};
 pub use epochs::{GRADE, KeyringError, KnownEpochs, Lengths};
 pub use locked::LockError;
 pub use sealed::{Class, Context, Opened, Record, Sealed};

@@ -134,6 +134,20 @@ pub enum CloseReason {
     Replaced,
 }
 
+/// Why a payment-code order is undone at the channel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReverseReason {
+    /// The merchant asked.
+    Merchant,
+    /// The payer did not pay within the channel's time.
+    Unpaid,
+    /// Nobody could say what became of it.
+    Unknown,
+    /// Another attempt takes its place.
+    Replaced,
+}
+
 /// Why money goes back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -364,6 +378,39 @@ pub enum TradeEvent {
         attempt: u16,
         /// How we know.
         proof: Proof,
+    },
+    /// A reverse of a payment-code order is about to be sent.
+    ReverseIntended {
+        /// Which attempt.
+        attempt: u16,
+        /// Why.
+        reason: ReverseReason,
+    },
+    /// The reverse was sent; nobody knows yet, or the channel wants it again.
+    ReverseUnknown {
+        /// Which attempt.
+        attempt: u16,
+        /// Why; absent where the channel asked for it again (`retry_flag`, `recall`).
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<Unclear>,
+    },
+    /// The channel would not reverse it.
+    ReverseRefused {
+        /// Which attempt.
+        attempt: u16,
+        /// The channel's error code.
+        code: Arc<str>,
+    },
+    /// Undone: nobody is charged for it any more.
+    AttemptReversed {
+        /// Which attempt.
+        attempt: u16,
+        /// How we know.
+        proof: Proof,
+        /// True if it had been paid and the money went back, false if it was unpaid; absent where the channel does not
+        /// tell.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        refunded: Option<bool>,
     },
     /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
     AttemptUnresolved {
@@ -729,6 +776,10 @@ impl TradeEvent {
             CloseUnknown { .. } => "close_unknown",
             CloseRefused { .. } => "close_refused",
             AttemptClosed { .. } => "attempt_closed",
+            ReverseIntended { .. } => "reverse_intended",
+            ReverseUnknown { .. } => "reverse_unknown",
+            ReverseRefused { .. } => "reverse_refused",
+            AttemptReversed { .. } => "attempt_reversed",
             AttemptUnresolved { .. } => "attempt_unresolved",
             RefundHeld { .. } => "refund_held",
             RefundCancelled { .. } => "refund_cancelled",

@@ -43,6 +43,9 @@ pub enum PayWay {
     Jsapi,
     /// Alipay precreate: we get a `qr_code`, the payer scans it.
     Qr,
+    /// Payment code 付款码: the shop scans the payer's code, and the order charges at once. A *charging* way
+    /// ([`PayWay::charges`]).
+    Micropay,
 }
 
 impl PayWay {
@@ -52,7 +55,14 @@ impl PayWay {
             PayWay::Native => "native",
             PayWay::Jsapi => "jsapi",
             PayWay::Qr => "qr",
+            PayWay::Micropay => "micropay",
         }
+    }
+
+    /// True where placing the order takes the money. Such an order is never sent a second time: what is not known is asked
+    /// for, and reversed.
+    pub const fn charges(self) -> bool {
+        matches!(self, PayWay::Micropay)
     }
 }
 
@@ -66,6 +76,8 @@ pub enum Operation {
     Query,
     /// Close an unpaid order. Idempotent.
     Close,
+    /// Undo a payment-code order: closed if unpaid, paid back if paid. Idempotent by the order's number.
+    Reverse,
     /// Pay money back, in full or part. Idempotent by refund number.
     Refund,
     /// Ask for a refund. Read.
@@ -81,6 +93,7 @@ impl Operation {
             Operation::Create => "create",
             Operation::Query => "query",
             Operation::Close => "close",
+            Operation::Reverse => "reverse",
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
@@ -161,14 +174,19 @@ pub enum AttemptState {
     Paid,
     /// Closed unpaid at the channel (by us, by the merchant or by time).
     Closed,
+    /// A payment-code order undone at the channel: closed if it was unpaid, paid back if it was paid.
+    Reversed,
     /// Pass-through with the merchant's keys: never learned, and the channel's own expiry is over.
     Unresolved,
 }
 
 impl AttemptState {
-    /// True once nothing more can happen to the attempt but refunds.
+    /// True once nothing more can happen to the attempt but refunds and a reverse.
     pub const fn is_final(self) -> bool {
-        matches!(self, AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Unresolved)
+        matches!(
+            self,
+            AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Reversed | AttemptState::Unresolved
+        )
     }
 }
 

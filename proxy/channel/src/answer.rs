@@ -31,8 +31,12 @@ pub enum Answer {
     Placed(Reach),
     /// State of an order.
     State(OrderView),
+    /// A payment-code order waits for its payer (10003, `USERPAYING`): a password, most often.
+    Waiting,
     /// The order is closed.
     Closed,
+    /// What a reverse came to.
+    Reversed(ReverseView),
     /// State of a refund.
     Refund(RefundView),
     /// Platform certificates, sealed under the APIv3 key (channels.md 1.7).
@@ -102,8 +106,19 @@ pub enum ChannelState {
     Paid(PaidFacts),
     /// Closed, never paid.
     Closed,
+    /// Reversed: closed or paid back, the channel does not tell which (`REVOKED`, channels.md 1.11).
+    Reversed,
     /// Paid and refunded, in part or in full: look at the refunds.
     Refunded(PaidFacts),
+}
+
+/// What a reverse came to (channels.md 2.2, 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReverseView {
+    /// The channel wants it again (`retry_flag`, `recall`).
+    pub again: bool,
+    /// True if money went back, false if there was none to go back; `None` where the channel does not tell.
+    pub refunded: Option<bool>,
 }
 
 /// State of a refund at its channel.

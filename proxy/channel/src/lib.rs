@@ -8,6 +8,7 @@
 mod account;
 mod alipay;
 mod answer;
+pub mod auth_code;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -21,12 +22,13 @@ mod wechat;
 
 pub use account::{Account, Stamp};
 pub use answer::{
-    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, SealedCertificate, Signed,
+    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, ReverseView, SealedCertificate,
+    Signed,
 };
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 
 use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
-use vault::{Buyer, Text};
+use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
 pub fn create(
@@ -38,6 +40,28 @@ pub fn create(
     match account.channel {
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
+    }
+}
+
+/// Charges the payer whose code was scanned (付款码; channels.md 3.1). Never to be sent a second time.
+pub fn charge(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+    code: &AuthCode,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => Err(ComposeError::NotOffered),
+        Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
+    }
+}
+
+/// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 3.1).
+pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => Err(ComposeError::NotOffered),
+        Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
 

@@ -6,6 +6,8 @@ mod alipay;
 mod answers;
 #[path = "golden/answers_alipay.rs"]
 mod answers_alipay;
+#[path = "golden/codes.rs"]
+mod codes;
 #[path = "golden/compose.rs"]
 mod compose;
 #[path = "golden/native_alipay.rs"]

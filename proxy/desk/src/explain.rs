@@ -47,6 +47,7 @@ impl Explain {
             (
                 TradeEvent::AttemptNotPlaced { attempt, .. }
                 | TradeEvent::AttemptClosed { attempt, .. }
+                | TradeEvent::AttemptReversed { attempt, .. }
                 | TradeEvent::AttemptUnresolved { attempt },
                 Some(order),
             ) => self.give_back((order, *attempt)),

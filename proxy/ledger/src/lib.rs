@@ -15,7 +15,7 @@ mod tells;
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use index::{Found, Index};
 pub use open::{OpenError, Opening};
-pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, payment_id};
+pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, Reversing, payment_id};
 pub use tally::{Ceiling, Count, Exceeded, Reservation, Tally};
 pub use tells::Tell;
 
@@ -367,6 +367,7 @@ fn changes_total(event: &TradeEvent) -> Option<u16> {
         TradeEvent::AttemptIntended { attempt, .. }
         | TradeEvent::AttemptNotPlaced { attempt, .. }
         | TradeEvent::AttemptClosed { attempt, .. }
+        | TradeEvent::AttemptReversed { attempt, .. }
         | TradeEvent::AttemptPaid { attempt, .. } => Some(*attempt),
         _ => None,
     }

@@ -105,6 +105,8 @@ pub struct Attempt {
     pub not_placed: Option<(NotPlaced, Option<Arc<str>>)>,
     /// A close is under way or was refused.
     pub closing: Option<Closing>,
+    /// A reverse is under way, was refused, or is done.
+    pub reversing: Option<Reversing>,
     /// Sealed buyer data of the payment, for the merchant's notification.
     pub paid_seal: Option<SealRef>,
 }
@@ -118,6 +120,21 @@ pub struct Closing {
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
+}
+
+/// How far a reverse has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reversing {
+    /// Why.
+    pub reason: ReverseReason,
+    /// When it was last intended.
+    pub at: Instant,
+    /// The channel's refusal, if it refused.
+    pub refused: Option<Arc<str>>,
+    /// True while nobody knows.
+    pub unknown: bool,
+    /// Once done: whether money went back, where the channel tells.
+    pub refunded: Option<bool>,
 }
 
 /// One refund.
@@ -157,6 +174,8 @@ pub enum OrderState {
     Unknown,
     /// At the channel, waiting for the payer.
     AwaitingPayment,
+    /// A reverse is on record, and the channel has not said what came of it.
+    Reversing,
     /// Paid.
     Paid,
     /// Paid, and part of it went back.
@@ -165,6 +184,8 @@ pub enum OrderState {
     Refunded,
     /// Closed unpaid.
     Closed,
+    /// A payment-code order undone at the channel: nobody is charged for it any more.
+    Reversed,
     /// The channel surely does not have it; the same number may be sent again.
     NotPlaced,
     /// Pass-through with the merchant's keys; the channel's expiry is over and nobody told us.
@@ -226,9 +247,10 @@ impl Order {
         self.refunds.iter().find(|r| r.refund_no == *refund_no)
     }
 
-    /// The winning payment: of all paid attempts the one paid first, ties by position.
+    /// The winning payment: of all paid attempts that stand the one paid first, ties by position.
     pub fn winner(&self) -> Option<(u16, &Attempt)> {
-        let paid = self.attempts.iter().enumerate().filter_map(|(i, a)| Some((a.paid.as_ref()?.0.paid_at, i as u16 + 1, a)));
+        let standing = self.attempts.iter().enumerate().filter(|(_, a)| a.stands());
+        let paid = standing.filter_map(|(i, a)| Some((a.paid.as_ref()?.0.paid_at, i as u16 + 1, a)));
         paid.min_by_key(|(at, position, _)| (*at, *position)).map(|(_, position, a)| (position, a))
     }
 
@@ -237,7 +259,7 @@ impl Order {
     pub fn surplus(&self) -> Vec<u16> {
         let Some((winner, _)) = self.winner() else { return Vec::new() };
         let positions = (1..=self.attempts.len() as u16).filter(|p| *p != winner);
-        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some() && a.keys == Keys::Held));
+        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some() && a.stands() && a.keys == Keys::Held));
         paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves())).collect()
     }
 
@@ -256,6 +278,9 @@ impl Order {
 
     /// What the merchant sees.
     pub fn state(&self) -> OrderState {
+        if self.latest().is_reversing() && self.winner().is_none() {
+            return OrderState::Reversing;
+        }
         if let Some((_, paid)) = self.winner() {
             let back = self.refunded();
             return match () {
@@ -269,6 +294,7 @@ impl Order {
             AttemptState::Placed => OrderState::AwaitingPayment,
             AttemptState::Paid => OrderState::Paid,
             AttemptState::Closed => OrderState::Closed,
+            AttemptState::Reversed => OrderState::Reversed,
             AttemptState::NotPlaced => OrderState::NotPlaced,
             AttemptState::Unresolved => OrderState::Unresolved,
         }
@@ -276,7 +302,7 @@ impl Order {
 
     /// True while the channel may still change something that we would have to learn.
     pub fn is_live(&self) -> bool {
-        self.attempts.iter().any(|a| !a.state.is_final())
+        self.attempts.iter().any(|a| !a.state.is_final() || a.is_reversing())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -301,13 +327,14 @@ impl Order {
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPaid { attempt, .. } => {
-                within(attempt, &[S::Intended, S::Unknown, S::Placed, S::Closed, S::NotPlaced, S::Unresolved])
+                within(attempt, &[S::Intended, S::Unknown, S::Placed, S::Closed, S::Reversed, S::NotPlaced, S::Unresolved])
             }
             E::CloseIntended { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::CloseUnknown { attempt: a, .. } | E::CloseRefused { attempt: a, .. } => {
                 attempt(a)?.closing.as_ref().map(|_| ()).ok_or("no close was intended")
             }
             E::AttemptClosed { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            E::ReverseIntended { .. } | E::ReverseUnknown { .. } | E::ReverseRefused { .. } | E::AttemptReversed { .. } => self.may_reverse(event),
             E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::RefundHeld { .. } | E::RefundIntended { .. } | E::RefundCancelled { .. } | E::RefundUnknown { .. }
             | E::RefundProcessing { .. } | E::RefundSucceeded { .. } | E::RefundFailed { .. } | E::RefundAbnormal { .. }
@@ -323,9 +350,35 @@ impl Order {
         if usize::from(position) != self.attempts.len() + 1 {
             return Err("attempts are numbered without gaps");
         }
-        match self.attempts.iter().all(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced)) {
+        let over = |a: &Attempt| matches!(a.state, AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced);
+        match self.attempts.iter().all(over) {
             true => Ok(()),
             false => Err("an earlier attempt is neither closed nor known to be absent"),
+        }
+    }
+
+    /// Only what charges when it is placed is reversed; what was paid only whole, never beside refunds.
+    fn may_reverse(&self, event: &TradeEvent) -> Result<(), &'static str> {
+        use AttemptState as S;
+        use TradeEvent as E;
+        let (E::ReverseIntended { attempt: position, .. }
+        | E::ReverseUnknown { attempt: position, .. }
+        | E::ReverseRefused { attempt: position, .. }
+        | E::AttemptReversed { attempt: position, .. }) = event
+        else {
+            return Err("it is no event of a reverse");
+        };
+        let attempt = self.attempt(*position).ok_or("there is no such attempt")?;
+        let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid);
+        match event {
+            _ if !attempt.pay_way.charges() => Err("it is no payment-code order"),
+            _ if !open => Err("the attempt is in another state"),
+            E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => Err("refunds hold or have returned a part"),
+            E::ReverseIntended { .. } if attempt.is_reversing() => Err("a reverse is under way"),
+            // The channel's own word that it was reversed needs no intent of ours.
+            E::ReverseIntended { .. } | E::AttemptReversed { .. } => Ok(()),
+            _ if attempt.is_reversing() => Ok(()),
+            _ => Err("no reverse was intended"),
         }
     }
 
@@ -333,7 +386,8 @@ impl Order {
         use RefundState as S;
         use TradeEvent as E;
         let begun = |amount: &Amount, position: &u16, refund_no: &RefundNo, from: &[S]| {
-            let paid = self.attempt(*position).and_then(|a| a.paid.as_ref()).ok_or("nothing was paid")?;
+            let standing = self.attempt(*position).filter(|a| a.stands());
+            let paid = standing.and_then(|a| a.paid.as_ref()).ok_or("nothing was paid")?;
             let mut reserved = self.reserved(*position);
             if let Some(earlier) = self.refund(refund_no) {
                 if !from.contains(&earlier.state) || earlier.amount != *amount || earlier.attempt != *position {
@@ -384,6 +438,7 @@ impl Order {
             E::AttemptNotPlaced { attempt, code, reason } => self.change(*attempt, |a| {
                 a.state = AttemptState::NotPlaced;
                 a.not_placed = Some((*reason, code.clone()));
+                a.reversing = None;
                 a.unclear = None;
             }),
             E::AttemptUnknown { attempt, reason } => self.change(*attempt, |a| {
@@ -391,6 +446,8 @@ impl Order {
                 a.unclear = Some(*reason);
             }),
             E::AttemptPaid { attempt, facts, payer, proof, seal } => self.change(*attempt, |a| {
+                // A reverse that is done found nothing; one under way goes on, and takes this payment back.
+                a.reversing.take_if(|_| a.state == AttemptState::Reversed);
                 a.state = AttemptState::Paid;
                 a.paid = Some((facts.clone(), *proof));
                 a.payer = payer.or(a.payer);
@@ -408,10 +465,39 @@ impl Order {
             }),
             E::AttemptClosed { attempt, .. } => self.change(*attempt, |a| {
                 a.state = AttemptState::Closed;
+                a.reversing = None;
                 a.unclear = None;
             }),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
+            E::ReverseIntended { .. } | E::ReverseUnknown { .. } | E::ReverseRefused { .. } | E::AttemptReversed { .. } => self.apply_reverse(at, event),
             _ => self.apply_refund(at, event),
+        }
+    }
+
+    fn apply_reverse(&mut self, at: Instant, event: &TradeEvent) {
+        use TradeEvent as E;
+        match event {
+            E::ReverseIntended { attempt, reason } => self.change(*attempt, |a| {
+                a.reversing = Some(Reversing { reason: *reason, at, refused: None, unknown: false, refunded: None });
+            }),
+            E::ReverseUnknown { attempt, .. } => self.reverse_step(*attempt, |r| r.unknown = true),
+            E::ReverseRefused { attempt, code } => self.reverse_step(*attempt, |r| {
+                r.refused = Some(code.clone());
+                r.unknown = false;
+            }),
+            E::AttemptReversed { attempt, refunded, .. } => {
+                self.change(*attempt, |a| {
+                    a.state = AttemptState::Reversed;
+                    a.unclear = None;
+                    a.reversing.get_or_insert(Reversing { reason: ReverseReason::Unknown, at, refused: None, unknown: false, refunded: None });
+                });
+                self.reverse_step(*attempt, |r| {
+                    r.unknown = false;
+                    r.refused = None;
+                    r.refunded = *refunded;
+                });
+            }
+            _ => {}
         }
     }
 
@@ -486,6 +572,14 @@ impl Order {
         });
     }
 
+    fn reverse_step(&mut self, position: u16, how: impl FnOnce(&mut Reversing)) {
+        self.change(position, |a| {
+            if let Some(reversing) = &mut a.reversing {
+                how(reversing);
+            }
+        });
+    }
+
     fn change_refund(&mut self, refund_no: &RefundNo, how: impl FnOnce(&mut Refund)) {
         if let Some(found) = self.refunds.iter_mut().find(|r| r.refund_no == *refund_no) {
             how(found);
@@ -496,7 +590,17 @@ impl Order {
 impl Attempt {
     /// True while it counts in its day's totals: until it is surely not placed or closed unpaid.
     pub fn counts(&self) -> bool {
-        !matches!(self.state, AttemptState::NotPlaced | AttemptState::Closed)
+        !matches!(self.state, AttemptState::NotPlaced | AttemptState::Closed | AttemptState::Reversed)
+    }
+
+    /// True while a reverse is on record whose end nobody knows.
+    pub fn is_reversing(&self) -> bool {
+        self.state != AttemptState::Reversed && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
+    }
+
+    /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.
+    pub fn stands(&self) -> bool {
+        self.state != AttemptState::Reversed && !self.is_reversing()
     }
 
     /// The channel's own number of it, once the channel has told one.
@@ -537,6 +641,7 @@ impl Attempt {
             unclear: None,
             not_placed: None,
             closing: None,
+            reversing: None,
             paid_seal: None,
         })
     }

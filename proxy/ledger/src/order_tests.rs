@@ -253,3 +253,63 @@ fn what_takes_an_open_attempts_place_is_not_counted_beside_it() {
     go(&mut closed, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
     assert!(tally.reserve_instead(day, fen(100), &ceilings, Some(&closed)).is_err(), "what counts no longer frees nothing");
 }
+
+fn code_order() -> Order {
+    let mut order = order();
+    order.attempts[0].pay_way = PayWay::Micropay;
+    order
+}
+
+fn reverse(attempt: u16) -> TradeEvent {
+    TradeEvent::ReverseIntended { attempt, reason: ReverseReason::Unpaid }
+}
+
+fn reversed(refunded: Option<bool>) -> TradeEvent {
+    TradeEvent::AttemptReversed { attempt: 1, proof: Proof::Answer, refunded }
+}
+
+#[test]
+//= C60
+fn a_reverse_is_live_until_its_end_and_a_payment_that_arrives_meanwhile_does_not_stand() {
+    let mut order = code_order();
+    go(&mut order, TradeEvent::AttemptUnknown { attempt: 1, reason: Unclear::Timeout }).expect("unknown");
+    assert!(go(&mut order, TradeEvent::ReverseUnknown { attempt: 1, reason: None }).is_err(), "none was intended");
+    go(&mut order, reverse(1)).expect("intended");
+    assert!(go(&mut order, reverse(1)).is_err(), "one at a time");
+    go(&mut order, TradeEvent::ReverseUnknown { attempt: 1, reason: Some(Unclear::Timeout) }).expect("unknown");
+    assert_eq!(order.state(), OrderState::Reversing);
+    go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
+    assert_eq!(order.state(), OrderState::Reversing, "told of as paid it would be wrong in a moment");
+    assert!(order.is_live() && order.winner().is_none() && order.surplus().is_empty());
+    assert!(go(&mut order, refund("r1", 1)).is_err(), "it goes back once");
+    assert!(go(&mut order, intent(2, Channel::Alipay)).is_err(), "not beside a reverse");
+    go(&mut order, reversed(Some(true))).expect("reversed");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
+    assert!(go(&mut order, refund("r1", 1)).is_err());
+    go(&mut order, intent(2, Channel::Alipay)).expect("another attempt");
+}
+
+#[test]
+fn a_refused_reverse_leaves_what_there_was_and_may_be_tried_again() {
+    let mut order = code_order();
+    go(&mut order, paid(1, 100, 5)).expect("paid");
+    go(&mut order, reverse(1)).expect("intended");
+    go(&mut order, TradeEvent::ReverseRefused { attempt: 1, code: "TOO_LATE".into() }).expect("refused");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Paid, false));
+    go(&mut order, refund("r1", 1)).expect("the payment stands");
+    assert!(go(&mut order, reverse(1)).is_err(), "a part is going back");
+    let mut other = self::order();
+    go(&mut other, paid(1, 100, 5)).expect("paid");
+    assert!(go(&mut other, reverse(1)).is_err(), "only payment-code orders are reversed");
+}
+
+#[test]
+fn a_late_payment_after_a_reverse_that_found_nothing_is_on_record() {
+    let mut order = code_order();
+    go(&mut order, reverse(1)).expect("intended");
+    go(&mut order, reversed(Some(false))).expect("nothing there");
+    assert!(!order.latest().counts());
+    go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
+    assert_eq!(order.state(), OrderState::Paid);
+    go(&mut order, refund("r1", 100)).expect("it can go back");
+}

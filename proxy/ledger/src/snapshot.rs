@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {

@@ -71,7 +71,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         keys: Keys::Held,
         number: ChannelNo::new(format!("n{n}x{attempt}")).expect("lawful"),
         order_no: order_no(n),
-        pay_way: PayWay::Native,
+        pay_way: if n % 2 == 0 { PayWay::Native } else { PayWay::Micropay },
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
         seal: None,
@@ -91,7 +91,7 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
         trade_no: TradeNo::new(format!("T{n}x{attempt}")).expect("lawful"),
     };
     let refund_no = RefundNo::new(format!("r{}", dice.roll(3))).expect("lawful");
-    match dice.roll(9) {
+    match dice.roll(13) {
         0 => TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::Code("weixin://x".into())) },
         1 => TradeEvent::AttemptUnknown { attempt, reason: Unclear::Timeout },
         2 => TradeEvent::AttemptNotPlaced { attempt, code: None, reason: NotPlaced::NeverSent },
@@ -100,6 +100,10 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
         5 => TradeEvent::AttemptPaid { attempt, facts, payer: None, proof: Proof::Notice, seal: None },
         6 => TradeEvent::RefundIntended { amount: Amount::from_fen(40), attempt, cause: RefundCause::Merchant, number: ChannelNo::new(format!("R{n}{refund_no}")).expect("lawful"), refund_no },
         7 => TradeEvent::RefundSucceeded { proof: Proof::Query, refund_no, refunded_at: None, trade_no: None },
+        8 => TradeEvent::ReverseIntended { attempt, reason: ReverseReason::Unknown },
+        9 => TradeEvent::ReverseUnknown { attempt, reason: None },
+        10 => TradeEvent::ReverseRefused { attempt, code: "TOO_LATE".into() },
+        11 => TradeEvent::AttemptReversed { attempt, proof: Proof::Answer, refunded: Some(true) },
         _ => intent(n, attempt + 1),
     }
 }

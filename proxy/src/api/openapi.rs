@@ -111,11 +111,12 @@ fn paths() -> Value {
     let order_no = in_query("order_no", true, schemas::order_no());
     json!({
         "/v1/payments": {
-            "post": operation("Place an order, or the same again", &[], Some("NewPayment"), &[("201", "Placed", JSON, payment), order[0].clone(), order[1].clone()]),
+            "post": operation("Place an order, or the same again. With pay_way micropay it charges at once: 201 paid, 202 the payer is at it or nobody knows yet (ask again, or wait to be told), 422 not charged", &[], Some("NewPayment"), &[("201", "Placed, or paid", JSON, payment), order[0].clone(), order[1].clone()]),
             "get": operation("Find an order by your number", &[order_no], None, &order),
         },
         "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false, json!({ "const": "payer" }))], None, &order) },
         "/v1/payments/{id}/close": { "post": operation("Close an unpaid order (no body, or {})", one, None, &order) },
+        "/v1/payments/{id}/reverse": { "post": operation("Undo a payment-code order: closed if unpaid, paid back if paid (no body, or {})", one, None, &order) },
         "/v1/payments/{id}/refunds": { "post": operation("Pay back, in full or part; hold=true waits for a release", one, Some("NewRefund"), &asked) },
         "/v1/payments/{id}/refunds/{refund_no}": { "get": operation("A refund", &two, None, &found) },
         "/v1/payments/{id}/refunds/{refund_no}/release": { "post": operation("Let a held refund go (no body, or {})", &two, None, &[asked[0].clone(), asked[2].clone()]) },

@@ -1,5 +1,7 @@
 //! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
 
+mod scanned;
+
 use crate::{
     accept::Received,
     api::route::Resource,
@@ -20,6 +22,7 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
     let of = |id: &PaymentId| OrderRef { id: *id, number: None, trade_no: None, payee: None };
     match resource {
         Resource::Create => create(&body(received)?, received.at),
+        Resource::Reverse(id) => empty(received).map(|()| (Command::Reverse(of(id)), Clear::default())),
         Resource::Close(id) => empty(received).map(|()| (Command::Close(of(id)), Clear::default())),
         Resource::Refund(id) => refund(&body(received)?, of(id)),
         Resource::Release(id, no) => empty(received).map(|()| (Command::Release(of(id), no.clone()), Clear::default())),
@@ -111,24 +114,28 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 16] = [
+const CREATE: [&str; 17] = [
     "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "attach", "payer", "client_ip", "device_id", "detail",
-    "expires_at", "code", "terminal",
+    "expires_at", "code", "terminal", "auth_code",
 ];
 
 fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     let fields = Fields::new(value, "", &CREATE)?;
-    let channel = match value.text("channel") {
-        Some("wechat") => Channel::Wechat,
-        Some("alipay") => Channel::Alipay,
+    let scanned = scanned::read(&fields)?;
+    let channel = match (value.text("channel"), &scanned) {
+        (None, Some(scanned)) if value.get("channel").is_none() => scanned.channel,
+        (Some("wechat"), _) => Channel::Wechat,
+        (Some("alipay"), _) => Channel::Alipay,
         _ => return Err(fields.wrong("channel", "\"wechat\" or \"alipay\"")),
     };
     let pay_way = match (channel, value.text("pay_way")) {
         (Channel::Wechat, Some("native")) => PayWay::Native,
         (Channel::Alipay, Some("qr")) => PayWay::Qr,
+        (_, Some("micropay")) if scanned.as_ref().is_some_and(|s| s.channel == channel) => PayWay::Micropay,
+        (_, Some("micropay")) => return Err(fields.wrong("channel", "that of the wallet whose payment code this is, or left out")),
         (_, Some("jsapi")) => PayWay::Jsapi,
         (Channel::Wechat, _) => return Err(fields.wrong("pay_way", "\"native\" or \"jsapi\" for wechat")),
-        (Channel::Alipay, _) => return Err(fields.wrong("pay_way", "\"qr\" or \"jsapi\" for alipay")),
+        (Channel::Alipay, _) => return Err(fields.wrong("pay_way", "\"qr\", \"jsapi\" or \"micropay\" for alipay")),
     };
     if !matches!(value.get("currency"), None) && value.text("currency") != Some("CNY") {
         return Err(fields.wrong("currency", "\"CNY\", the only currency"));
@@ -167,7 +174,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         device_id: fields.text("device_id", 32)?.map(Text::from),
         detail: detail.map(Text::from),
     };
-    Ok((command, Clear { buyer: Some(buyer), ..Clear::default() }))
+    Ok((command, Clear { buyer: Some(buyer), auth_code: scanned.map(|s| s.code), ..Clear::default() }))
 }
 
 fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {

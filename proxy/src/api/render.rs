@@ -75,13 +75,28 @@ pub fn refused(code: &str) -> Fault {
     fault
 }
 
+/// The channel did not take the payer's code, in words that a cashier can act on.
+pub fn charge_refused(channel: Channel, code: &str) -> Fault {
+    use channel::auth_code::Refusal;
+    let mut fault = match channel::auth_code::refusal(channel, code) {
+        Refusal::Code => Fault::of(Code::PaymentCodeInvalid),
+        Refusal::Payer => Fault::of(Code::PayerCannotPay),
+        Refusal::Other => Fault::of(Code::ChannelRefused),
+    };
+    fault.channel_code = Some(code.into());
+    fault
+}
+
 /// An order.
 pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Said) -> Response {
     let _ = merchant;
     // A close was asked for and the channel has not said what came of it.
     let closing = order.latest().closing.as_ref().is_some_and(|c| c.refused.is_none());
     let status = match (order.state(), said) {
-        (OrderState::Unknown, _) => StatusCode::ACCEPTED,
+        (OrderState::Unknown | OrderState::Reversing, _) => StatusCode::ACCEPTED,
+        // The payer is at it; nobody can do anything but ask again.
+        (OrderState::AwaitingPayment, _) if order.latest().pay_way.charges() => StatusCode::ACCEPTED,
+        (OrderState::Paid, Said::First) => StatusCode::CREATED,
         (OrderState::AwaitingPayment, Said::First) if closing => StatusCode::ACCEPTED,
         (OrderState::AwaitingPayment, Said::First) => StatusCode::CREATED,
         (OrderState::NotPlaced, Said::First) => return problem(&not_placed(order), None),
@@ -98,6 +113,7 @@ pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Sai
 
 fn not_placed(order: &Order) -> Fault {
     match &order.latest().not_placed {
+        Some((_, Some(code))) if order.latest().pay_way.charges() => charge_refused(order.latest().channel, code),
         Some((_, Some(code))) => refused(code),
         Some((domain::NotPlaced::NeverSent, _)) => Fault::of(Code::Deadline).retry(std::time::Duration::from_secs(1)),
         _ => Fault::of(Code::NotPlaced),
@@ -159,6 +175,13 @@ pub fn order_json(order: &Order) -> Value {
         }));
         put("refunded", order.refunded().fen().into());
     }
+    if let Some(reversing) = &shown.reversing {
+        put("reverse", json!({
+            "reason": serde_json::to_value(reversing.reason).unwrap_or_default(),
+            "refunded": reversing.refunded,
+            "channel_code": reversing.refused.as_deref(),
+        }));
+    }
     if !order.refunds.is_empty() {
         put("refunds", order.refunds.iter().map(refund_json).collect());
     }
@@ -208,10 +231,12 @@ pub fn state_name(state: OrderState) -> &'static str {
     match state {
         OrderState::Unknown => "unknown",
         OrderState::AwaitingPayment => "awaiting_payment",
+        OrderState::Reversing => "reversing",
         OrderState::Paid => "paid",
         OrderState::PartlyRefunded => "partly_refunded",
         OrderState::Refunded => "refunded",
         OrderState::Closed => "closed",
+        OrderState::Reversed => "reversed",
         OrderState::NotPlaced => "not_placed",
         OrderState::Unresolved => "unresolved",
     }

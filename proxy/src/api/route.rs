@@ -17,6 +17,8 @@ pub enum Resource {
     Order(PaymentId),
     /// `POST /v1/payments/{id}/close`
     Close(PaymentId),
+    /// `POST /v1/payments/{id}/reverse`
+    Reverse(PaymentId),
     /// `POST /v1/payments/{id}/refunds`
     Refund(PaymentId),
     /// `GET /v1/payments/{id}/refunds/{refund_no}`
@@ -45,6 +47,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["payments"] => ("GET", Resource::Find),
         ["payments", p] => ("GET", Resource::Order(id(p)?)),
         ["payments", p, "close"] => ("POST", Resource::Close(id(p)?)),
+        ["payments", p, "reverse"] => ("POST", Resource::Reverse(id(p)?)),
         ["payments", p, "refunds"] => ("POST", Resource::Refund(id(p)?)),
         ["payments", p, "refunds", r] => ("GET", Resource::RefundOf(id(p)?, no(r)?)),
         ["payments", p, "refunds", r, "release"] => ("POST", Resource::Release(id(p)?, no(r)?)),

@@ -100,6 +100,12 @@ pub struct Times {
     pub refund_after: Duration,
     /// What only the merchant can ask for is unresolved so long after its end; `None` for the channel's own time.
     pub silence: Option<Duration>,
+    /// First query of a payment-code order that is open; `None` for the channel's own time.
+    pub charge_after: Option<Duration>,
+    /// So long may the payer of a payment-code order take; then it is reversed. `None` for the channel's own time.
+    pub charge_wait: Option<Duration>,
+    /// Not sooner after its charging call a payment-code order may be reversed; `None` for the channel's own time.
+    pub reverse_after: Option<Duration>,
     /// First repeat of a notification.
     pub notify_after: Duration,
     /// A notification is given up after this; at least a day in service.
@@ -269,10 +275,18 @@ fn times(section: &Section<'_>) -> Times {
         placed_after: section.millis("placed_after_ms", 30_000, 50, 3_600_000),
         refund_after: section.millis("refund_after_ms", 30_000, 50, 3_600_000),
         silence: Some(section.number("silence_seconds", 0, 0, 2_592_000)).filter(|n| *n > 0).map(Duration::from_secs),
+        charge_after: own_time(section, "charge_after_ms", 60_000),
+        charge_wait: own_time(section, "charge_wait_ms", 600_000),
+        reverse_after: own_time(section, "reverse_after_ms", 120_000),
         notify_after: section.millis("notify_after_ms", 15_000, 50, 3_600_000),
         notify_until: Duration::from_secs(section.number("notify_hours", 25, 24, 240) * 3600),
         drain: section.millis("drain_ms", 20_000, 0, 120_000),
     }
+}
+
+/// Zero stands for the channel's own time.
+fn own_time(section: &Section<'_>, key: &'static str, most: u64) -> Option<Duration> {
+    Some(section.millis(key, 0, 0, most)).filter(|time| !time.is_zero())
 }
 
 fn limits(section: &Section<'_>) -> Limits {

@@ -37,6 +37,7 @@ impl Stage<Sealed> for Claim {
             Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed, only_repeats).await?,
             Command::Refund(refund) => self.refund(refund, order.as_deref(), target, &sealed, only_repeats).await?,
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
+            Command::Reverse(_) => reverse(order.as_deref(), only_repeats)?,
             Command::Release(..) | Command::Cancel(..) => anew(only_repeats)?,
         }
         Ok(Claimed { sealed, held, order, content, target })
@@ -56,6 +57,15 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     let attempt = order.and_then(|order| order.attempt(target.unwrap_or(order.attempts.len() as u16)));
     match attempt {
         Some(attempt) if attempt.state.is_final() => Ok(()),
+        Some(_) => anew(only_repeats),
+        None => Err(Fault::of(Code::NotFound)),
+    }
+}
+
+/// Nor is a reverse, but for what is over already.
+fn reverse(order: Option<&Order>, only_repeats: bool) -> Result<(), Fault> {
+    match order.map(Order::state) {
+        Some(OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced) => Ok(()),
         Some(_) => anew(only_repeats),
         None => Err(Fault::of(Code::NotFound)),
     }
@@ -142,6 +152,10 @@ impl Claim {
         let same = same_number && self.same_payee(latest, create) && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
+            // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
+            (OrderState::Reversed | OrderState::Closed, true) if latest.pay_way.charges() && !only_repeats && !native => Ok(()),
+            // What charges is never sent again, with whatever code: the record answers.
+            (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
             (OrderState::AwaitingPayment, true) if !only_repeats && needs_renewal(latest, self.0.clock().now()) => Ok(()),
             // A native request is passed on: the channel gives its own answer to a repeat, and to an order that it has
             // as paid. What is closed here may be unknown there (a code that nobody scanned), so that does not go out.
@@ -152,11 +166,12 @@ impl Claim {
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),
             (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
-            (OrderState::AwaitingPayment | OrderState::Closed, false) if another_way(latest, create) => Ok(anew(only_repeats)?),
+            (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false) if another_way(latest, create) => Ok(anew(only_repeats)?),
             (OrderState::NotPlaced, false) => Ok(anew(only_repeats)?),
             (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
+            (OrderState::Reversed, false) => Err(Fault::of(Code::OrderReversed).into()),
             (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => Err(Fault::of(Code::OrderPaid).into()),
-            (OrderState::Unknown, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
+            (OrderState::Unknown | OrderState::Reversing, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
             _ => Err(Fault::of(Code::OrderChanged).into()),
         }
     }
@@ -188,13 +203,20 @@ impl Claim {
     }
 }
 
+/// A reverse and the charging call that it undoes exclude each other: one that overtook the other would leave the payer
+/// charged.
+//= C60
 fn claim_key(sealed: &Sealed) -> ClaimKey {
     let number = match &sealed.command {
         Command::Refund(refund) => Some(Arc::from(refund.refund_no.as_str())),
         Command::Release(_, refund_no) | Command::Cancel(_, refund_no) => Some(Arc::from(refund_no.as_str())),
-        Command::Create(_) | Command::Close(_) => None,
+        Command::Create(_) | Command::Close(_) | Command::Reverse(_) => None,
     };
-    ClaimKey { order: sealed.id, operation: sealed.command.operation(), number }
+    let operation = match sealed.command.operation() {
+        Operation::Reverse => Operation::Create,
+        other => other,
+    };
+    ClaimKey { order: sealed.id, operation, number }
 }
 
 /// Two hours at WeChat; asked for anew a little earlier. Alipay's last as long as the order.

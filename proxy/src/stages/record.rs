@@ -4,9 +4,11 @@
 use crate::{
     api::render::{self, Said},
     app::App,
+    charge,
     errand,
     fault::{Code, Fault, Stop},
     payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
+    schedule::Schedule,
     settle::{Ending, Settled},
     stage::{Around, Next, Response},
     stages::send::Sent,
@@ -53,6 +55,7 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
     let intended = match &command {
         Command::Create(create) => intend_create(app, routed, create).await,
         Command::Close(_) => intend_close(app, routed).await,
+        Command::Reverse(_) => intend_reverse(app, routed).await,
         Command::Refund(refund) => intend_refund(app, routed, refund).await,
         Command::Release(_, refund_no) => release(app, routed, refund_no).await,
         Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
@@ -81,10 +84,10 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         channel: create.channel,
         code: create.code,
         content,
-        expires: create.expires.unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create.channel, &sealed.cargo))),
+        expires: create.expires.unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create, &sealed.cargo))),
         keys,
         number: create.number.clone().unwrap_or_else(|| {
-            let to = errand::To { channel: create.channel, account: &account.account, content: &content };
+            let to = errand::To { channel: create.channel, pay_way: create.pay_way, account: &account.account, content: &content };
             errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, to, position)
         }),
         order_no: create.order_no.clone(),
@@ -101,10 +104,11 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
 }
 
 /// What we compose names its end. Octets that name none leave it to the channel, and so do we.
-fn standing_life_ms(app: &App, channel: Channel, cargo: &Cargo) -> i64 {
+fn standing_life_ms(app: &App, create: &Create, cargo: &Cargo) -> i64 {
     match cargo {
+        Cargo::Compose if create.pay_way.charges() => Schedule::of(create.channel, app.times()).charge_life().as_millis() as i64,
         Cargo::Compose => app.standing_expiry_ms(),
-        Cargo::Verbatim(_) => channel::standing_life_ms(channel),
+        Cargo::Verbatim(_) => channel::standing_life_ms(create.channel),
     }
 }
 
@@ -112,7 +116,7 @@ fn standing_life_ms(app: &App, channel: Channel, cargo: &Cargo) -> i64 {
 /// comes here by a native repeat only, to which the channel says that it is paid.
 pub(crate) fn renews(order: &Order, create: &Create) -> bool {
     let latest = order.latest();
-    (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
+    !latest.pay_way.charges() && (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
 }
 
 /// Closes the former attempt at its channel before another takes its place.
@@ -120,9 +124,14 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     if order.latest().keys == Keys::Merchant {
         return Err(Fault::new(Code::OrderInProgress, "The former way to pay is open; close it with your own key at the channel first.").into());
     }
-    let closed = errand::close(app, order, order.attempts.len() as u16, CloseReason::Replaced).await.map_err(stop)?;
+    let position = order.attempts.len() as u16;
+    let closed = match order.latest().pay_way.charges() {
+        true => charge::undo(app, order, position, ReverseReason::Replaced).await,
+        false => errand::close(app, order, position, CloseReason::Replaced).await,
+    };
+    let closed = closed.map_err(stop)?;
     match closed.latest().state {
-        AttemptState::Closed | AttemptState::NotPlaced => Ok(closed),
+        AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced => Ok(closed),
         AttemptState::Paid => Err(Fault::of(Code::OrderPaid).into()),
         _ => Err(Fault::of(Code::OrderInProgress).into()),
     }
@@ -132,6 +141,9 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
     let Routed { claimed: Claimed { sealed, held, order, target, .. }, account, .. } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = target.unwrap_or(order.attempts.len() as u16);
+    if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose) {
+        return Err(Fault::new(Code::OperationNotAllowed, "A payment-code order is not closed but reversed: POST /v1/payments/{id}/reverse.").into());
+    }
     match order.attempt(position).map(|a| a.state) {
         Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => return Err(Fault::of(Code::OrderPaid).into()),
         Some(AttemptState::Closed | AttemptState::NotPlaced) if matches!(sealed.cargo, Cargo::Compose) => {
@@ -146,6 +158,29 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
     let event = TradeEvent::CloseIntended { attempt: position, reason: CloseReason::Merchant };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
     Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Close(position), held)))
+}
+
+async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
+    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let (position, attempt) = order.winner().unwrap_or((order.attempts.len() as u16, order.latest()));
+    if !attempt.pay_way.charges() {
+        return Err(Fault::new(Code::OperationNotAllowed, "Only a payment-code order is reversed; close this one, or refund it.").into());
+    }
+    match attempt.state {
+        AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced => {
+            return Ok(Intended::Done(render::order(app, &sealed.merchant, &order, Said::Again).await));
+        }
+        // One is under way: the same goes out again.
+        _ if attempt.is_reversing() => return Ok(Intended::Send(recorded(sealed, order, account, Errand::Reverse(position), held))),
+        _ => {}
+    }
+    if !order.reserved(position).is_zero() {
+        return Err(Fault::new(Code::RefundExceedsPaid, "A part of this order was refunded or is held for it; refund the rest.").into());
+    }
+    let event = TradeEvent::ReverseIntended { attempt: position, reason: ReverseReason::Merchant };
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Reverse(position), held)))
 }
 
 async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
@@ -228,13 +263,18 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
     }
     match (&errand, ending) {
         (_, Ending::Busy) => Err(Fault::of(Code::ChannelFrequency).retry(std::time::Duration::from_secs(1)).into()),
-        (Errand::Place(_) | Errand::Close(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
+        (Errand::Place(position), Ending::Refused(code)) if charges(&order, *position) => Err(render::charge_refused(order.latest().channel, &code).into()),
+        (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
         (Errand::Refund(refund_no), _) => {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
             Ok(render::refund(app, &merchant, &order, refund, Said::First).await)
         }
         _ => Ok(render::order(app, &merchant, &order, Said::First).await),
     }
+}
+
+fn charges(order: &Order, position: u16) -> bool {
+    order.attempt(position).is_some_and(|attempt| attempt.pay_way.charges())
 }
 
 async fn commit(app: &App, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, Stop> {

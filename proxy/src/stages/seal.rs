@@ -21,7 +21,7 @@ impl Stage<Parsed> for Seal {
         let Parsed { merchant, signed_at, mark, command, cargo, clear } = parsed;
         let id = match &command {
             Command::Create(create) => payment_id(&merchant.id, &create.order_no),
-            Command::Close(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
+            Command::Close(order) | Command::Reverse(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
             Command::Refund(refund) => refund.order.id,
         };
         let payer = match &command {
@@ -32,6 +32,7 @@ impl Stage<Parsed> for Seal {
         let vault = self.0.vault();
         let context = |label| Context { merchant: merchant.id.clone(), order: id, label };
         let texts = Texts {
+            auth_code: clear.auth_code, // goes on as it is: nothing that could be opened later may hold it
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };

@@ -24,6 +24,7 @@ impl Watch {
             E::AttemptIntended { .. } => self.intended(seen, event, order, first),
             E::AttemptNotPlaced { attempt, .. }
             | E::AttemptClosed { attempt, .. }
+            | E::AttemptReversed { attempt, .. }
             | E::AttemptUnresolved { attempt } => {
                 self.give_back(seen, order, *attempt, first);
                 Vec::new()

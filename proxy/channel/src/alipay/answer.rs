@@ -1,6 +1,6 @@
 //! Alipay's answers (channels.md 3.2–3.4).
 
-use super::{METHODS, codes, facts, facts::Named};
+use super::{CHARGES, METHODS, charge, codes, facts, facts::Named};
 use crate::{
     Account, Answer, Authentic, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// The node that answers this operation. Only one may be there: the call's own or the front door's error.
 fn node(operation: Operation, value: &Value) -> Option<&Member> {
-    let own = METHODS.iter().filter(|method| method.1 == operation);
+    let all = METHODS.iter().map(|m| (m.0, m.1)).chain(CHARGES);
+    let own = all.filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
     let node = nodes.next();
@@ -71,16 +72,19 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         return garbage();
     };
     match node.value.named("code") {
+        Some("10003") if pay_way.charges() && operation == Operation::Create && node.name != "error_response" => Answer::Waiting,
         // The front door never says that something is done.
         Some("10000") if node.name != "error_response" => {
             success(operation, pay_way, &node.value).unwrap_or_else(garbage)
         }
         Some("10000") | None => garbage(),
-        Some(code) => failed(
-            code,
-            node.value.named("sub_code").unwrap_or_default(),
-            node.name == "error_response",
-        ),
+        Some(code) => {
+            let sub_code = node.value.named("sub_code").unwrap_or_default();
+            match failed(code, sub_code, node.name == "error_response") {
+                Answer::Failed(failure) if pay_way.charges() => Answer::Failed(charge::judged(operation, code, sub_code, failure)),
+                other => other,
+            }
+        }
     }
 }
 
@@ -112,9 +116,11 @@ fn is_code(code: &str) -> bool {
 
 fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer> {
     match operation {
+        Operation::Create if pay_way.charges() => facts::paid_now(node).map(Answer::State),
         Operation::Create => placed(pay_way, node).map(Answer::Placed),
         Operation::Query => facts::order(node, "send_pay_date").map(Answer::State),
         Operation::Close => Some(Answer::Closed),
+        Operation::Reverse => charge::cancelled(node).map(Answer::Reversed),
         Operation::Refund => refund(node).map(Answer::Refund),
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
         Operation::Certificates => None,
@@ -128,7 +134,7 @@ fn placed(pay_way: PayWay, node: &Value) -> Option<Reach> {
             .named("trade_no")
             .and_then(|no| TradeNo::new(no).ok())
             .map(Reach::Cashier),
-        PayWay::Native => None,
+        PayWay::Native | PayWay::Micropay => None,
     }
 }
 

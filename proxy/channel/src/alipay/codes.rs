@@ -1,6 +1,6 @@
 //! What Alipay's codes mean (channels.md 3.3).
 
-use crate::FailureClass;
+use crate::{FailureClass, auth_code::Refusal};
 
 /// `sub_code` as the tables spell it: without the front door's `aop.`, and with `ACQ` where some pages have
 /// `AQC`.
@@ -37,6 +37,27 @@ fn setup(plain: &str) -> bool {
         "isv.app-auth-token",
     ];
     PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
+}
+
+/// Listed as final for `alipay.trade.pay` (channels.md 3.3): nobody was charged.
+pub(crate) fn surely_not_charged(sub_code: &str) -> bool {
+    let plain = plain(sub_code);
+    refusal(sub_code) != Refusal::Other
+        || matches!(plain, "INVALID_PARAMETER" | "EXIST_FORBIDDEN_WORD" | "TOTAL_FEE_EXCEED" | "CONTEXT_INCONSISTENT")
+}
+
+/// What a refusal of a payment code means to the cashier (channels.md 3.3).
+pub(crate) fn refusal(sub_code: &str) -> Refusal {
+    match plain(sub_code) {
+        "PAYMENT_AUTH_CODE_INVALID" => Refusal::Code,
+        "TRADE_BUYER_NOT_MATCH"
+        | "BUYER_SELLER_EQUAL"
+        | "BUYER_ENABLE_STATUS_FORBID"
+        | "BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR"
+        | "BEYOND_PAY_RESTRICTION"
+        | "BUYER_BALANCE_NOT_ENOUGH" => Refusal::Payer,
+        _ => Refusal::Other,
+    }
 }
 
 fn business(plain: &str) -> FailureClass {

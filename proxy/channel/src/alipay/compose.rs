@@ -41,8 +41,8 @@ struct Order<'a> {
 }
 
 #[derive(Serialize)]
-struct OneOrder<'a> {
-    out_trade_no: &'a str,
+pub(super) struct OneOrder<'a> {
+    pub(super) out_trade_no: &'a str,
 }
 
 #[derive(Serialize)]
@@ -72,7 +72,7 @@ pub(crate) fn create(
     let in_app = match facts.pay_way {
         PayWay::Qr => false,
         PayWay::Jsapi => true,
-        PayWay::Native => return Err(ComposeError::NotOffered),
+        PayWay::Native | PayWay::Micropay => return Err(ComposeError::NotOffered),
     };
     let [buyer_id, buyer_open_id] = if in_app { payer(buyer)? } else { [None, None] };
     let attach = buyer
@@ -121,12 +121,12 @@ fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
 }
 
 /// `passback_params` travels percent-encoded [unverified]; [`super::facts`] undoes it.
-fn escaped(text: &str) -> Zeroizing<String> {
+pub(super) fn escaped(text: &str) -> Zeroizing<String> {
     Zeroizing::new(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())
 }
 
 /// Goods detail goes on as it was written, once it is known to be one lawful JSON list.
-fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
+pub(super) fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
     let value =
         strict_json::parse(text.expose().as_bytes()).map_err(|e| ComposeError::Detail(e.to_string()))?;
     if !matches!(value, strict_json::Value::List(_)) {
@@ -192,7 +192,7 @@ pub(crate) fn refund_query(
     draft(account, stamp, "alipay.trade.fastpay.refund.query", false, &query)
 }
 
-fn draft(
+pub(super) fn draft(
     account: &Account,
     stamp: &Stamp,
     method: &str,

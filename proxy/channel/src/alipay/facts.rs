@@ -75,6 +75,21 @@ pub(crate) fn order(said: &impl Named, paid_at: &str) -> Option<OrderView> {
     })
 }
 
+/// A payment as the answer to the charging call itself states it: there is no state, since it says "done"
+/// (channels.md 3.1, 3.3).
+pub(crate) fn paid_now(said: &impl Named) -> Option<OrderView> {
+    let number = ChannelNo::new(said.named("out_trade_no")?).ok()?;
+    let paid_at = times::china(said.named("gmt_payment")?)?;
+    Some(OrderView {
+        state: ChannelState::Paid(paid(said, &number, paid_at)?),
+        number,
+        account: None,
+        payee: None,
+        payer: payer(said),
+        attach: None,
+    })
+}
+
 fn paid(said: &impl Named, number: &ChannelNo, paid_at: Instant) -> Option<PaidFacts> {
     Some(PaidFacts {
         amount: Amount::parse_yuan(said.named("total_amount")?).ok()?,

@@ -2,6 +2,7 @@
 
 mod allowed;
 pub(crate) mod answer;
+pub(crate) mod charge;
 pub(crate) mod codes;
 pub(crate) mod compose;
 pub(crate) mod dialect;
@@ -11,7 +12,7 @@ pub(crate) mod notice;
 
 use domain::{Operation, PayWay};
 
-/// The calls that are carried (channels.md 3.1).
+/// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
 pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 6] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
@@ -19,4 +20,10 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 6] = [
     ("alipay.trade.close", Operation::Close, None),
     ("alipay.trade.refund", Operation::Refund, None),
     ("alipay.trade.fastpay.refund.query", Operation::RefundQuery, None),
+];
+
+/// The calls for payment codes: only composed here, never carried.
+pub(crate) const CHARGES: [(&str, Operation); 2] = [
+    ("alipay.trade.pay", Operation::Create),
+    ("alipay.trade.cancel", Operation::Reverse),
 ];

@@ -49,6 +49,7 @@ fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer>
         Operation::Refund | Operation::RefundQuery => facts::refund(&value, "status").map(Answer::Refund),
         Operation::Certificates => certificates(&value).map(Answer::Certificates),
         Operation::Close => Some(Answer::Closed),
+        Operation::Reverse => None,
     }
 }
 
@@ -57,7 +58,7 @@ fn placed(pay_way: PayWay, value: &Value) -> Option<Reach> {
     match pay_way {
         PayWay::Native => some("code_url").map(Reach::Code),
         PayWay::Jsapi => some("prepay_id").map(Reach::Prepay),
-        PayWay::Qr => None,
+        PayWay::Qr | PayWay::Micropay => None,
     }
 }
 

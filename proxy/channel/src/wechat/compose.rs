@@ -61,7 +61,7 @@ pub(crate) fn create(
     let (path, payer) = match facts.pay_way {
         PayWay::Native => ("native", None),
         PayWay::Jsapi => ("jsapi", Some(payer(account, buyer)?)),
-        PayWay::Qr => return Err(ComposeError::NotOffered),
+        PayWay::Qr | PayWay::Micropay => return Err(ComposeError::NotOffered),
     };
     let appid = account.appid.as_deref().ok_or(ComposeError::Account("appid"))?;
     let order = Order {

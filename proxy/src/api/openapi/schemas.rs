@@ -11,11 +11,12 @@ pub(super) fn schemas() -> Value {
     json!({
         "NewPayment": {
             "type": "object", "additionalProperties": false,
-            "required": ["order_no", "channel", "pay_way", "amount", "description"],
+            "required": ["order_no", "pay_way", "amount", "description"],
             "properties": {
                 "order_no": order_no(),
-                "channel": { "enum": ["wechat", "alipay"] },
-                "pay_way": { "enum": ["native", "jsapi", "qr"], "description": "wechat: native, jsapi; alipay: qr, jsapi" },
+                "channel": { "enum": ["wechat", "alipay"], "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
+                "pay_way": { "enum": ["native", "jsapi", "qr", "micropay"], "description": "wechat: native, jsapi; alipay: qr, jsapi, micropay" },
+                "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. Alipay's has 16 to 24 digits and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
                 "amount": fen, "currency": { "const": "CNY" },
                 "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
                 "account": text(32), "payee": text(32), "attach": text(128),
@@ -32,10 +33,13 @@ pub(super) fn schemas() -> Value {
         },
         "Payment": { "type": "object", "required": ["id", "order_no", "state", "channel", "pay_way", "amount", "journal_index"], "properties": {
             "id": { "type": "string" }, "order_no": { "type": "string" },
-            "state": { "enum": ["unknown", "awaiting_payment", "paid", "partly_refunded", "refunded", "closed", "not_placed", "unresolved"] },
+            "state": { "enum": ["unknown", "awaiting_payment", "reversing", "paid", "partly_refunded", "refunded", "closed", "reversed", "not_placed", "unresolved"] },
             "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
             "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "trade_no": { "type": "string" },
+            "reverse": { "type": "object", "required": ["reason"], "description": "Of a payment-code order that is undone or was to be", "properties": {
+                "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
+            } },
             "call_up": { "type": "object", "description": "Parameters for the wallet's page, signed anew each time" },
             "paid": { "type": "object", "required": ["amount", "trade_no", "paid_at", "proof"], "properties": {
                 "amount": { "type": "integer" }, "trade_no": { "type": "string" }, "paid_at": { "type": "string", "format": "date-time" },
@@ -86,7 +90,7 @@ pub(super) fn refund_no() -> Value {
 fn notification(required: &[&str], further: Value) -> Value {
     let mut properties = json!({
         "id": { "type": "string", "description": "The same at every repeat" }, "seq": { "type": "integer" },
-        "type": { "enum": ["payment.paid", "payment.closed", "payment.not_placed", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
+        "type": { "enum": ["payment.paid", "payment.closed", "payment.reversed", "payment.reverse_refused", "payment.not_placed", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
         "created_at": { "type": "string", "format": "date-time" }, "refund_no": refund_no(),
     });
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {

@@ -104,15 +104,15 @@ pub(crate) fn notice_alipay(data: &[u8]) {
     let _ = notice::read(&account, data, Kind::Open);
 }
 
-const OPERATIONS: [Operation; 6] =
-    [Operation::Create, Operation::Query, Operation::Close, Operation::Refund, Operation::RefundQuery, Operation::Certificates];
+const OPERATIONS: [Operation; 7] =
+    [Operation::Create, Operation::Query, Operation::Close, Operation::Refund, Operation::RefundQuery, Operation::Certificates, Operation::Reverse];
 
 fn answer(channel: Channel, data: &[u8]) {
     let [first, lines, body] = parts(data);
     let at = |i: usize| first.get(i).copied().unwrap_or_default();
     let operation = OPERATIONS[usize::from(at(0)) % OPERATIONS.len()];
     let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
-    let pay_way = [PayWay::Native, PayWay::Jsapi, PayWay::Qr][usize::from(at(2)) % 3];
+    let pay_way = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::Micropay][usize::from(at(2)) % 4];
     let account = account(channel, at(3) & 1 == 1);
     let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);

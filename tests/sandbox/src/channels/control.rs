@@ -85,12 +85,13 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 fn reset(world: &World) -> Outcome {
     let own = |key: &Key| key.1 >= world.own_from;
     world.with(|book| {
-        let Book { orders, numbers, refunds, codes, faults, requests, held } = book;
+        let Book { orders, numbers, refunds, codes, scans, faults, requests, held } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         numbers.retain(|_, key| own(key));
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));
+        scans.retain(own);
         *requests = Requests::default();
         // A fault of one order may be the starter's, set before that order comes; one of somebody else's harms nobody.
         faults.forget(|fault| world.own_from == usize::MAX || fault.out_trade_no.is_none());

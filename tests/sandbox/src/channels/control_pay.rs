@@ -4,6 +4,7 @@ use super::clock::now;
 use super::control::{Outcome, Refusal};
 use super::fault::Channel;
 use super::order::{Order, State};
+use super::scan::Will;
 use super::world::{Book, Key, World};
 use super::{alipay, notice, wechat};
 use http::StatusCode;
@@ -33,6 +34,7 @@ pub(super) struct Pay {
     channel: Channel,
     out_trade_no: Option<String>,
     qr: Option<String>,
+    auth_code: Option<String>,
     outcome: What,
     after_ms: Option<u64>,
     payer: Option<String>,
@@ -45,6 +47,9 @@ fn yes() -> bool {
 }
 
 pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
+    if let Some(told) = scan(world, &asked) {
+        return told;
+    }
     let key = world.with(|book| find(book, &asked))?;
     let Some(after) = asked.after_ms.filter(|ms| *ms > 0) else {
         return act(world, &key, &asked);
@@ -61,15 +66,46 @@ pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
     Ok(json!({"ok": true, "scheduled": true, "out_trade_no": out_trade_no}))
 }
 
+/// Tells the payer of a code that was not scanned yet what to do then. `None` where the order is there already.
+fn scan(world: &Arc<World>, asked: &Pay) -> Option<Outcome> {
+    let code = asked.auth_code.as_ref()?;
+    let after = asked.after_ms.map(Duration::from_millis);
+    let will = match asked.outcome {
+        What::Paid => Will::Pay,
+        What::Declined => Will::Decline,
+        What::Late => Will::Password(after),
+        What::Twice => return Some(Err(Refusal::bad("a payment code pays once"))),
+    };
+    world.with(|book| {
+        if book.scans.order(asked.channel, code).is_some() {
+            return None;
+        }
+        book.scans.tell(asked.channel, code, will);
+        Some(Ok(json!({"ok": true, "scanned": false})))
+    })
+}
+
+/// The payer of a code types the password, so much later.
+pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
+    let inside = world.clone();
+    let asked = Pay { channel: key.0, out_trade_no: None, qr: None, auth_code: None, outcome: What::Paid, after_ms: None, payer: None, notify: true };
+    world.beside(async move {
+        tokio::time::sleep(after).await;
+        // Where the order was closed meanwhile, the wallet says so to its payer and to nobody else.
+        let _ = tokio::task::spawn_blocking(move || act(&inside, &key, &asked)).await;
+    });
+}
+
 fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
-    let key = match (&asked.out_trade_no, &asked.qr) {
-        (Some(number), None) => {
+    let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
+        (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),
+        (Some(number), None, None) => {
             let fits = |k: &&Key| k.0 == asked.channel && k.2 == *number;
             let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
             book.orders.keys().filter(fits).max_by_key(newest).cloned()
         }
-        (None, Some(qr)) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
-        _ => return Err(Refusal::bad("exactly one of out_trade_no and qr must be given")),
+        (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
+        _ => return Err(Refusal::bad("exactly one of out_trade_no, qr and auth_code must be given")),
     };
     let key = key.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
     let code = asked

@@ -17,6 +17,7 @@ pub(crate) enum Operation {
     Create,
     Query,
     Close,
+    Reverse,
     Refund,
     RefundQuery,
     Certificates,
@@ -42,6 +43,8 @@ pub(crate) enum Kind {
     Drop,
     SignatureProbe,
     Busy,
+    /// A reverse is to be sent again, and nothing was done.
+    Again,
 }
 
 /// A fault that waits for its victims.
@@ -92,7 +95,9 @@ impl Fault {
             Duplicate | Reorder | Drop | SignatureProbe | WrongSignature
         );
         let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop);
-        if self.count == 0 {
+        if self.kind == Again && self.operation != Operation::Reverse {
+            Some("again is a fault of reverses")
+        } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {
             Some("a notice can be duplicate, reorder, drop, signature_probe or wrong_signature")

@@ -8,6 +8,7 @@ mod keys;
 mod notice;
 mod order;
 mod poster;
+mod scan;
 mod record;
 mod server;
 mod together;

@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::order::Order;
 use super::poster::Poster;
 use super::record::Requests;
+use super::scan::Scans;
 use super::server::Incoming;
 use super::{Settings, StartError};
 use crate::material::{self, SandboxMerchant};
@@ -45,6 +46,8 @@ pub(crate) struct Book {
     pub(crate) refunds: HashMap<(Channel, usize, String), Key>,
     /// Code or prepay id to order.
     pub(crate) codes: HashMap<String, Key>,
+    /// Payment codes that payers were told about or that were scanned.
+    pub(crate) scans: Scans,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
     /// Payment notices that wait for a refund notice to overtake them.

@@ -1,6 +1,7 @@
 //! The demo: channels, proxy and desk on one machine, real orders over every channel built so far, and the proof of
 //! each.
 
+pub mod codes;
 pub mod command;
 mod endpoints;
 pub mod fates;
@@ -97,6 +98,14 @@ impl Demo {
     /// A number that no order had before.
     pub fn next_number(&self) -> String {
         format!("D{}{:06}", self.run, self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A payment code of a wallet that was never shown before: WeChat's or Alipay's, by their digits.
+    pub fn next_code(&self, channel: &str) -> String {
+        let n = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let begin = if channel == "wechat" { "13" } else { "28" };
+        let run = u32::from_str_radix(&self.run, 16).unwrap_or_default();
+        format!("{begin}{run:010}{n:06}")
     }
 
     /// Asks the sandbox's control listener.

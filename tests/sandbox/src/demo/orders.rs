@@ -22,7 +22,7 @@ pub struct Told {
     pub index: u64,
 }
 
-async fn create(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, amount: u64, more: Value) -> anyhow::Result<Value> {
+pub(super) async fn create(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, amount: u64, more: Value) -> anyhow::Result<Value> {
     let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "奶茶 Milk tea" });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
         body.extend(more.clone());
@@ -36,7 +36,7 @@ async fn create(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, 
     Ok(value)
 }
 
-fn id(order: &Value) -> anyhow::Result<String> {
+pub(super) fn id(order: &Value) -> anyhow::Result<String> {
     order["id"].as_str().map(str::to_owned).ok_or_else(|| anyhow!("no id in {order}"))
 }
 
@@ -54,7 +54,7 @@ async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str, am
     merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await
 }
 
-fn told(merchant: &Merchant, what: &str, order: &Value) -> anyhow::Result<Told> {
+pub(super) fn told(merchant: &Merchant, what: &str, order: &Value) -> anyhow::Result<Told> {
     let (merchant, payer_sent) = (merchant.id().to_owned(), order["pay_way"] == "jsapi");
     Ok(Told { what: what.into(), merchant, payer_sent, id: id(order)?, state: order["state"].as_str().unwrap_or_default().into(), index: order["journal_index"].as_u64().unwrap_or_default() })
 }

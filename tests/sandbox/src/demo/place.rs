@@ -306,7 +306,7 @@ impl Place {
         let (bucket, deadline) = options.vault;
         text += &format!("\n[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\nnotify_seconds = 600\n");
         text += &format!(
-            "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
+            "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\ncharge_after_ms = 300\ncharge_wait_ms = 2500\nreverse_after_ms = 200\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
             options.answer_ms, options.times,
         );
         text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";

@@ -1,6 +1,6 @@
 //! Which stories are told, and how many at a time.
 
-use super::{Demo, orders::{self, Told}};
+use super::{Demo, codes, orders::{self, Told}};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -17,9 +17,15 @@ enum Story {
     WithoutNotice(&'static str),
     HeldAndReleased(&'static str),
     AnotherWay,
+    CodePaid(&'static str),
+    CodeWithPassword(&'static str),
+    CodeAbandoned(&'static str),
+    CodeTimedOut(&'static str),
+    CodeLost(&'static str),
+    CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 13] = [
+const STORIES: [Story; 19] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -33,6 +39,12 @@ const STORIES: [Story; 13] = [
     Story::HeldAndReleased("wechat"),
     Story::HeldAndReleased("alipay"),
     Story::AnotherWay,
+    Story::CodePaid("alipay"),
+    Story::CodeWithPassword("alipay"),
+    Story::CodeAbandoned("alipay"),
+    Story::CodeTimedOut("alipay"),
+    Story::CodeLost("alipay"),
+    Story::CodeReversed("alipay"),
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -75,6 +87,12 @@ impl Demo {
             Story::WithoutNotice(channel) => orders::without_notice(self, &by, channel).await,
             Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
             Story::AnotherWay => orders::another_way(self, &by).await,
+            Story::CodePaid(channel) => codes::paid_at_once(self, &by, channel).await,
+            Story::CodeWithPassword(channel) => codes::with_a_password(self, &by, channel).await,
+            Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
+            Story::CodeTimedOut(channel) => codes::timed_out_after_acting(self, &by, channel).await,
+            Story::CodeLost(channel) => codes::timed_out_before_acting(self, &by, channel).await,
+            Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
     }
 }
@@ -85,7 +103,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 13, 14, 200].map(count), [13, 13, 13, 14, 200]);
+        assert_eq!([0, 1, 13, 14, 200].map(count), [19, 19, 19, 19, 200]);
         assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
     }
 }

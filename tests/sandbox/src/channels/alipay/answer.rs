@@ -104,6 +104,8 @@ pub(super) fn write(
     let node = match outcome {
         Err(failure) if failure.of_gateway => return unsigned(&failure),
         Err(failure) => failure.node(),
+        // What says its own code, such as 10003.
+        Ok(fields) if fields.first().is_some_and(|(name, _)| *name == "code") => fields,
         Ok(mut fields) => {
             let mut node = vec![("code", json!("10000")), ("msg", json!("Success"))];
             node.append(&mut fields);

@@ -1,6 +1,7 @@
 //! Alipay, gateway v2: one path, the order of checks, faults.
 
 mod answer;
+mod codes;
 mod gateway;
 pub(crate) mod notice;
 mod params;
@@ -90,15 +91,17 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
             params,
             biz,
             mode,
-        }),
+        }, fault),
     });
     answer::write(merchant, params.get("method"), mode, outcome, fault)
 }
 
-fn act(call: &Call<'_>) -> Outcome {
+fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     match call.params.get("method") {
         "alipay.trade.precreate" => trades::create(call, "precreate"),
         "alipay.trade.create" => trades::create(call, "create"),
+        "alipay.trade.pay" => codes::pay(call),
+        "alipay.trade.cancel" => codes::cancel(call, fault),
         "alipay.trade.query" => trades::query(call),
         "alipay.trade.close" => trades::close(call),
         "alipay.trade.refund" => refunds::create(call),
@@ -109,7 +112,8 @@ fn act(call: &Call<'_>) -> Outcome {
 
 fn operation(method: &str) -> Operation {
     match method {
-        "alipay.trade.precreate" | "alipay.trade.create" => Operation::Create,
+        "alipay.trade.precreate" | "alipay.trade.create" | "alipay.trade.pay" => Operation::Create,
+        "alipay.trade.cancel" => Operation::Reverse,
         "alipay.trade.query" => Operation::Query,
         "alipay.trade.close" => Operation::Close,
         "alipay.trade.refund" => Operation::Refund,

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
-struct Asked {
-    out_trade_no: String,
+pub(super) struct Asked {
+    pub(super) out_trade_no: String,
     fen: u64,
     buyer: Option<String>,
     notify_url: Option<String>,
@@ -29,13 +29,13 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
             order.count(Operation::Create);
             may_repeat(order, way, &call.biz)?;
         } else {
-            place(call, book, &key, way, &asked);
+            place(call, book, &key, way, &asked, call.biz.clone());
         }
         Ok(hand_out(book, &key, way))
     })
 }
 
-fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Failure> {
+pub(super) fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Failure> {
     match order.state {
         State::Paid => Err(Failure::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")),
         State::Closed => Err(Failure::business("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")),
@@ -46,7 +46,7 @@ fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Failure> {
     }
 }
 
-fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: &Asked) {
+pub(super) fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: &Asked, biz: Value) {
     let created = now();
     let day: String = china(created)
         .chars()
@@ -61,7 +61,7 @@ fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: 
         channel_no: channel_no.clone(),
         way,
         fen: asked.fen,
-        asked: call.biz.clone(),
+        asked: biz,
         notify_url: asked.notify_url.clone(),
         key_mode: call.mode,
         codes: Vec::new(),
@@ -203,7 +203,7 @@ fn shown(order: &Order) -> Node {
     node
 }
 
-fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
+pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
     let biz = &call.biz;
     let out_trade_no = text(biz, "out_trade_no", 64)?;
     if !out_trade_no

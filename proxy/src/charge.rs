@@ -1,0 +1,98 @@
+//! Payment codes 付款码: what charges when it is sent is sent once. What is not known afterwards is asked for, and reversed
+//! until the channel says that nobody is charged. The payer's code is in memory for the one call and needed for nothing else.
+
+use crate::{
+    app::App,
+    errand::{self, context, lost},
+    exchange::{Exchanged, ask},
+    paid,
+    payment::Texts,
+    schedule::Schedule,
+    settle::{self, Ending, Settled},
+};
+use channel::{Account, Answer, CreateFacts};
+use domain::*;
+use ledger::{Attempt, CommitError, Order};
+use std::sync::Arc;
+
+/// Charges, once.
+//= C60
+pub(crate) async fn pay(app: &App, account: &Account, order: &Arc<Order>, position: u16, texts: Texts) -> Settled {
+    let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Intended && !errand::sent_before(app, order, position)) else {
+        return Settled { events: Vec::new(), ending: Ending::Unknown };
+    };
+    let (Some(sealed), Some(code)) = (texts.buyer, texts.auth_code) else { return lost(position, NotPlaced::NeverSent) };
+    let Ok(buyer) = app.vault().open_for(&sealed, &context(order, "create"), Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
+    let facts = CreateFacts {
+        number: &attempt.number,
+        pay_way: attempt.pay_way,
+        amount: attempt.amount,
+        expires: attempt.expires,
+        terminal: attempt.terminal.as_ref(),
+        code: attempt.code,
+    };
+    app.step("before_send");
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::charge(account, stamp, &facts, &buyer, &code)).await;
+    drop((buyer, code));
+    app.step("after_send");
+    match exchanged {
+        Exchanged::Answer(answer) => charged(app, order, position, answer),
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "a payment-code order was not sent");
+            lost(position, NotPlaced::NeverSent)
+        }
+    }
+}
+
+/// The channel's answer to the charging call, with the payer sealed for the merchant's notification.
+fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settled {
+    let known = match (&mut answer, order.attempt(position)) {
+        (Answer::State(view), Some(attempt)) => paid::keep_payer(app, &order.merchant, attempt, view),
+        _ => paid::Known::default(),
+    };
+    settle::charged(order, position, answer, known.token, known.seal)
+}
+
+/// Sends a reverse that is on record, for the first time or again. Too soon after the charging call it is not sent: the
+/// sweep sends it when the channel takes it.
+pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
+    let Some(attempt) = order.attempt(position).filter(|a| a.is_reversing()) else {
+        return Settled { events: Vec::new(), ending: Ending::Recorded };
+    };
+    if app.clock().now() < not_before(app, attempt) {
+        return Settled { events: Vec::new(), ending: Ending::Unknown };
+    }
+    app.step("before_send");
+    let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| channel::reverse(account, stamp, &attempt.number)).await;
+    app.step("after_send");
+    let answer = match exchanged {
+        Exchanged::Answer(answer) => answer,
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "a reverse was not sent; it is sent again");
+            Answer::Unclear(Unclear::Connection)
+        }
+    };
+    settle::reversed(order, position, answer)
+}
+
+/// Before this the channel would not take a reverse (channels.md 2.2).
+pub(crate) fn not_before(app: &App, attempt: &Attempt) -> Instant {
+    attempt.at.plus_millis(Schedule::of(attempt.channel, app.times()).reverse_after().as_millis() as i64)
+}
+
+/// Puts a reverse on record where none is under way, sends it and puts on record what came of it.
+pub(crate) async fn undo(app: &App, order: &Arc<Order>, position: u16, reason: ReverseReason) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = errand::account_of(app, order, position) else { return Ok(order.clone()) };
+    let order = match order.attempt(position).is_some_and(Attempt::is_reversing) {
+        true => order.clone(),
+        false => {
+            let event = TradeEvent::ReverseIntended { attempt: position, reason };
+            app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order
+        }
+    };
+    app.step("reverse_intended");
+    let settled = reverse(app, &account, &order, position).await;
+    let order = errand::record(app, &order, settled.events).await?;
+    app.step("reverse_recorded");
+    Ok(order)
+}

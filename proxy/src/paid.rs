@@ -1,0 +1,34 @@
+//! The payer of a payment that the channel stated: a token for the record, and sealed for the merchant's notification.
+
+use crate::{app::App, stages::seal_notice::paid_context};
+use channel::OrderView;
+use domain::*;
+use ledger::Attempt;
+use vault::{PaidBuyer, Vault};
+
+/// What the record may know of a payer.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The pseudonym.
+    pub(crate) token: Option<PayerToken>,
+    /// Where the id lies sealed.
+    pub(crate) seal: Option<SealRef>,
+}
+
+/// Takes payer and free text out of what the channel stated. They are sealed only for a merchant who will be told, and for
+/// a payment that is news; else they are forgotten here.
+pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, view: &mut OrderView) -> Known {
+    let token = view.payer.as_ref().map(|payer| app.vault().token(attempt.channel, payer));
+    let told = app.registries().merchant(merchant).is_some_and(|m| m.notify.is_some());
+    let wanted = told && attempt.paid.is_none() && view.payer.is_some();
+    let buyer = PaidBuyer { payer: view.payer.take(), attach: view.attach.take() };
+    if !wanted {
+        return Known { token, seal: None };
+    }
+    let context = paid_context(merchant, attempt.channel, &attempt.account, &attempt.number);
+    let sealed = app.vault().seal(buyer, &context);
+    if let Err(error) = app.vault().keep(&sealed, &context) {
+        tracing::warn!(%error, "a payer's sealed id could not be kept");
+    }
+    Known { token, seal: Some(Vault::seal_ref(&sealed)) }
+}

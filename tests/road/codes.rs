@@ -1,0 +1,327 @@
+//! Payment codes 付款码: for each of paid, needs a password, time-out before acting, time-out after acting, reversed: never
+//! charged twice, never left open, and the merchant is told.
+
+use anyhow::{bail, ensure};
+use sandbox::demo::{Demo, http::Answer, merchant::Merchant, place::Options};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+type Done = anyhow::Result<()>;
+
+/// Channels whose payment codes are taken.
+pub(crate) const CHANNELS: [&str; 1] = ["alipay"];
+
+struct Counter {
+    demo: Demo,
+    shop: Merchant,
+    channel: &'static str,
+}
+
+impl Counter {
+    fn body(&self, code: &str, amount: u64) -> Value {
+        json!({ "order_no": self.demo.next_number(), "channel": self.channel, "pay_way": "micropay", "amount": amount, "description": "奶茶", "auth_code": code })
+    }
+
+    /// A payer who does this once the code is scanned.
+    async fn payer(&self, outcome: &str, after_ms: Option<u64>) -> anyhow::Result<String> {
+        let code = self.demo.next_code(self.channel);
+        let mut will = json!({ "channel": self.channel, "auth_code": code, "outcome": outcome });
+        if let Some(after) = after_ms {
+            will["after_ms"] = after.into();
+        }
+        self.demo.control("/control/pay", &will).await?;
+        Ok(code)
+    }
+
+    async fn scan(&self, body: &Value) -> anyhow::Result<Answer> {
+        self.shop.ask("POST", "/v1/payments", Some(body)).await
+    }
+
+    async fn fault(&self, body: &Value, operation: &str, kind: &str) -> Done {
+        let fault = json!({ "channel": self.channel, "operation": operation, "kind": kind, "out_trade_no": body["order_no"] });
+        self.demo.control("/control/fault", &fault).await.map(drop)
+    }
+
+    async fn until(&self, order: &Value, state: &str) -> anyhow::Result<Value> {
+        self.shop.until(order["id"].as_str().unwrap_or_default(), state, |o| o["state"] == state).await
+    }
+
+    async fn reverse(&self, order: &Value) -> anyhow::Result<Answer> {
+        self.shop.ask("POST", &format!("/v1/payments/{}/reverse", order["id"].as_str().unwrap_or_default()), Some(&json!({}))).await
+    }
+
+    /// What the channel has of it; `None` where it has nothing.
+    async fn there(&self, order: &Value) -> anyhow::Result<Option<Value>> {
+        let all = self.demo.channel_orders().await?;
+        Ok(all["orders"].as_array().into_iter().flatten().find(|o| o["out_trade_no"] == order["number"] && o["channel"] == self.channel).cloned())
+    }
+
+    /// Nobody is charged at the channel, and nothing is open there.
+    async fn nobody_is_charged(&self, order: &Value) -> Done {
+        let Some(there) = self.there(order).await? else { return Ok(()) };
+        let charged = there["paid"].is_string() && there["refunded_fen"] != there["fen"];
+        let open = ["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY"].contains(&there["state"].as_str().unwrap_or_default());
+        ensure!(!charged && !open, "charged {charged}, open {open}: {there}");
+        Ok(())
+    }
+
+    /// Charged once, by one call.
+    async fn charged_once(&self, order: &Value) -> Done {
+        let there = self.there(order).await?;
+        let once = there.as_ref().is_some_and(|t| t["paid"].is_string() && t["refunded_fen"] == 0 && t["calls"]["create"] == 1);
+        ensure!(once, "at the channel: {there:?}");
+        Ok(())
+    }
+
+    /// Told of exactly these, in this order.
+    async fn told(&self, order: &Value, wanted: &[&str]) -> Done {
+        let mut kinds = Vec::new();
+        for _ in 0..100 {
+            let mut events = self.demo.shop().told(self.shop.id(), order["id"].as_str().unwrap_or_default());
+            events.sort_by_key(|e| e["seq"].as_u64());
+            events.dedup_by_key(|e| e["seq"].as_u64());
+            kinds = events.iter().map(|e| e["type"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+            if kinds == wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("told {kinds:?} of {order}, not {wanted:?}")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+async fn payment_codes() -> Done {
+    for channel in CHANNELS {
+        let dir = tempfile::tempdir()?;
+        let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, false).await?;
+        let shop = demo.merchant(0)?;
+        let counter = Counter { demo, shop, channel };
+        paid_at_once(&counter).await?;
+        a_password_is_waited_for(&counter).await?;
+        a_password_that_never_comes_ends_in_a_reverse(&counter).await?;
+        what_timed_out_is_found(&counter).await?;
+        what_never_arrived_is_reversed_and_may_be_scanned_again(&counter).await?;
+        a_refusal_is_said_in_words_for_a_counter(&counter).await?;
+        a_repeat_answers_from_the_record(&counter).await?;
+        the_merchant_reverses(&counter).await?;
+        a_reverse_is_repeated_until_it_is_known(&counter).await?;
+        a_payment_during_the_reverse_goes_back(&counter).await?;
+        another_way_reverses_first(&counter).await?;
+        codes_are_told_from_their_digits(&counter).await?;
+        counter.demo.services.stop().await?;
+        counter.demo.prove_journal()?;
+    }
+    Ok(())
+}
+
+async fn paid_at_once(c: &Counter) -> Done {
+    let body = c.body(&c.payer("paid", None).await?, 880);
+    let answer = c.scan(&body).await?;
+    let order = answer.json();
+    ensure!(answer.status == 201 && order["state"] == "paid" && order["paid"]["proof"] != "query", "{} {order}", answer.status);
+    c.charged_once(&order).await?;
+    c.told(&order, &["payment.paid"]).await?;
+    // A channel's notice that comes as well says nothing new, and a refund works as of any other order.
+    let refund = c.shop.ask("POST", &format!("/v1/payments/{}/refunds", order["id"].as_str().unwrap_or_default()), Some(&json!({ "refund_no": "r1", "amount": 880 }))).await?;
+    ensure!(refund.status < 300, "{}", refund.json());
+    c.until(&order, "refunded").await?;
+    let reverse = c.reverse(&order).await?;
+    ensure!(reverse.status == 409 && reverse.json()["code"] == "refund_exceeds_paid", "{}", reverse.json());
+    Ok(())
+}
+
+async fn a_password_is_waited_for(c: &Counter) -> Done {
+    let body = c.body(&c.payer("late", Some(900)).await?, 1000);
+    let answer = c.scan(&body).await?;
+    let order = answer.json();
+    ensure!(answer.status == 202 && order["state"] == "awaiting_payment", "{} {order}", answer.status);
+    let close = c.shop.ask("POST", &format!("/v1/payments/{}/close", order["id"].as_str().unwrap_or_default()), Some(&json!({}))).await?;
+    ensure!(close.status == 403, "a payment-code order was closed: {}", close.json());
+    let order = c.until(&order, "paid").await?;
+    c.charged_once(&order).await?;
+    c.told(&order, &["payment.paid"]).await
+}
+
+async fn a_password_that_never_comes_ends_in_a_reverse(c: &Counter) -> Done {
+    let body = c.body(&c.payer("late", None).await?, 1100);
+    let answer = c.scan(&body).await?;
+    ensure!(answer.status == 202, "{}", answer.json());
+    let order = c.until(&answer.json(), "reversed").await?;
+    ensure!(order["reverse"]["reason"] == "unpaid" && order["reverse"]["refunded"] != true, "{order}");
+    c.nobody_is_charged(&order).await?;
+    c.told(&order, &["payment.reversed"]).await
+}
+
+async fn what_timed_out_is_found(c: &Counter) -> Done {
+    for kind in ["timeout_after", "garbage", "wrong_signature", "slow"] {
+        let body = c.body(&c.payer("paid", None).await?, 700);
+        c.fault(&body, "create", kind).await?;
+        c.fault(&body, "notice", "drop").await?; // or Alipay's own notice is faster than the query
+        let answer = c.scan(&body).await?;
+        ensure!(answer.status == 202 && answer.json()["state"] == "unknown", "{kind}: {} {}", answer.status, answer.json());
+        let order = c.until(&answer.json(), "paid").await?;
+        c.charged_once(&order).await?;
+        c.told(&order, &["payment.paid"]).await?;
+    }
+    Ok(())
+}
+
+async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) -> Done {
+    for kind in ["timeout_before", "status_5xx"] {
+        let mut body = c.body(&c.payer("paid", None).await?, 640);
+        c.fault(&body, "create", kind).await?;
+        let answer = c.scan(&body).await?;
+        ensure!(answer.status == 202 && answer.json()["state"] == "unknown", "{kind}: {}", answer.json());
+        let order = c.until(&answer.json(), "reversed").await?;
+        ensure!(order["reverse"]["reason"] == "unknown", "{order}");
+        ensure!(c.there(&order).await?.is_none(), "{kind}: the channel has it");
+        c.told(&order, &["payment.reversed"]).await?;
+        body["auth_code"] = c.payer("paid", None).await?.into();
+        let again = c.scan(&body).await?;
+        let second = again.json();
+        ensure!(again.status == 201 && second["attempt"] == 2 && second["state"] == "paid", "{kind}: {} {second}", again.status);
+        ensure!(second["number"] != order["number"] && second["id"] == order["id"], "a spent number was used again: {second}");
+        c.charged_once(&second).await?;
+        c.nobody_is_charged(&order).await?;
+    }
+    Ok(())
+}
+
+async fn a_refusal_is_said_in_words_for_a_counter(c: &Counter) -> Done {
+    let mut body = c.body(&c.payer("declined", None).await?, 500);
+    let answer = c.scan(&body).await?;
+    ensure!(answer.status == 422 && answer.json()["code"] == "payer_cannot_pay" && answer.json()["channel_code"].is_string(), "{} {}", answer.status, answer.json());
+    // The same code once more: it is used up.
+    let used = c.scan(&body).await?;
+    ensure!(used.status == 422 && used.json()["code"] == "payment_code_invalid", "{}", used.json());
+    body["auth_code"] = c.payer("paid", None).await?.into();
+    let paid = c.scan(&body).await?;
+    ensure!(paid.status == 201 && paid.json()["attempt"] == 3, "{}", paid.json());
+    c.charged_once(&paid.json()).await
+}
+
+async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
+    let mut body = c.body(&c.payer("late", Some(1200)).await?, 300);
+    let first = c.scan(&body).await?.json();
+    body["auth_code"] = c.payer("paid", None).await?.into();
+    let again = c.scan(&body).await?;
+    ensure!(again.status == 202 && again.json()["attempt"] == 1 && again.json()["state"] == "awaiting_payment", "{}", again.json());
+    let order = c.until(&first, "paid").await?;
+    let after = c.scan(&body).await?;
+    ensure!(after.status == 200 && after.json()["state"] == "paid" && after.json()["attempt"] == 1, "{} {}", after.status, after.json());
+    c.charged_once(&order).await?;
+    body["amount"] = 301.into();
+    let changed = c.scan(&body).await?;
+    ensure!(changed.status == 409, "{}", changed.json());
+    // At the same time: one call.
+    let body = c.body(&c.payer("paid", None).await?, 310);
+    let (one, two) = tokio::join!(c.scan(&body), c.scan(&body));
+    let (one, two) = (one?, two?);
+    ensure!(one.json()["state"] == "paid" && two.json()["state"] == "paid", "{} {}", one.json(), two.json());
+    c.charged_once(&one.json()).await
+}
+
+async fn the_merchant_reverses(c: &Counter) -> Done {
+    // What waits.
+    let waiting = c.scan(&c.body(&c.payer("late", None).await?, 210).clone()).await?.json();
+    tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
+    let answer = c.reverse(&waiting).await?;
+    ensure!(answer.status == 200 && answer.json()["state"] == "reversed" && answer.json()["reverse"]["reason"] == "merchant", "{} {}", answer.status, answer.json());
+    c.nobody_is_charged(&waiting).await?;
+    c.told(&waiting, &["payment.reversed"]).await?;
+    // What is paid.
+    let paid = c.scan(&c.body(&c.payer("paid", None).await?, 220)).await?.json();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let answer = c.reverse(&paid).await?;
+    ensure!(answer.status == 200 && answer.json()["state"] == "reversed" && answer.json()["reverse"]["refunded"] != false, "{}", answer.json());
+    c.nobody_is_charged(&paid).await?;
+    c.told(&paid, &["payment.paid", "payment.reversed"]).await?;
+    let again = c.reverse(&paid).await?;
+    ensure!(again.status == 200 && again.json()["state"] == "reversed", "{}", again.json());
+    let refund = c.shop.ask("POST", &format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap_or_default()), Some(&json!({ "refund_no": "r1", "amount": 1 }))).await?;
+    ensure!(refund.status == 409 && refund.json()["code"] == "order_not_paid", "{}", refund.json());
+    // What was placed in another way.
+    let (channel, way) = if c.channel == "wechat" { ("wechat", "native") } else { ("alipay", "qr") };
+    let other = json!({ "order_no": c.demo.next_number(), "channel": channel, "pay_way": way, "amount": 5, "description": "茶" });
+    let other = c.scan(&other).await?.json();
+    let refused = c.reverse(&other).await?;
+    ensure!(refused.status == 403 && refused.json()["code"] == "operation_not_allowed", "{}", refused.json());
+    Ok(())
+}
+
+async fn a_reverse_is_repeated_until_it_is_known(c: &Counter) -> Done {
+    for kind in ["again", "timeout_before", "timeout_after", "garbage", "busy", "status_5xx"] {
+        let body = c.body(&c.payer("paid", None).await?, 230);
+        let paid = c.scan(&body).await?.json();
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        c.fault(&body, "reverse", kind).await?;
+        let answer = c.reverse(&paid).await?;
+        ensure!(answer.status == 202 && answer.json()["state"] == "reversing", "{kind}: {} {}", answer.status, answer.json());
+        let order = c.until(&paid, "reversed").await?;
+        c.nobody_is_charged(&order).await?;
+        c.told(&order, &["payment.paid", "payment.reversed"]).await?;
+    }
+    Ok(())
+}
+
+/// The payer types the password while the reverse hangs: the money goes back, and the merchant never hears "paid".
+async fn a_payment_during_the_reverse_goes_back(c: &Counter) -> Done {
+    let body = c.body(&c.payer("late", Some(800)).await?, 240);
+    let waiting = c.scan(&body).await?.json();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    c.fault(&body, "reverse", "timeout_before").await?;
+    let answer = c.reverse(&waiting).await?;
+    ensure!(answer.json()["state"] == "reversing", "{}", answer.json());
+    let order = c.until(&waiting, "reversed").await?;
+    ensure!(order["reverse"]["refunded"] != false, "it was paid in between: {order}");
+    c.nobody_is_charged(&order).await?;
+    c.told(&order, &["payment.reversed"]).await
+}
+
+async fn another_way_reverses_first(c: &Counter) -> Done {
+    let mut body = c.body(&c.payer("late", None).await?, 250);
+    let first = c.scan(&body).await?.json();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let (other, way) = if c.channel == "wechat" { ("alipay", "qr") } else { ("wechat", "native") };
+    body["channel"] = other.into();
+    body["pay_way"] = way.into();
+    body.as_object_mut().map(|b| b.remove("auth_code"));
+    let second = c.scan(&body).await?;
+    ensure!(second.status == 201 && second.json()["attempt"] == 2, "{} {}", second.status, second.json());
+    c.nobody_is_charged(&first).await
+}
+
+async fn codes_are_told_from_their_digits(c: &Counter) -> Done {
+    let good = c.demo.next_code(c.channel);
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut body = c.body(&good, 100);
+        change(&mut body);
+        body
+    };
+    let other = if c.channel == "wechat" { "alipay" } else { "wechat" };
+    let refused = [
+        with(&|b| b["channel"] = other.into()),
+        with(&|b| b["auth_code"] = "".into()),
+        with(&|b| b["auth_code"] = "9912345678901234".into()),
+        with(&|b| b["auth_code"] = "28123456789012345x".into()),
+        with(&|b| b["auth_code"] = 28_123_456_789_012_345_u64.into()),
+        with(&|b| b["payer"] = json!({ "buyer_id": "2088102146225135" })),
+        with(&|b| drop(b.as_object_mut().map(|b| b.remove("auth_code")))),
+        with(&|b| b["pay_way"] = "jsapi".into()),
+    ];
+    for body in refused {
+        let answer = c.scan(&body).await?;
+        let problem = answer.json();
+        ensure!(answer.status == 400 && problem["code"] == "invalid_field", "{body}: {} {problem}", answer.status);
+        let said = problem["detail"].as_str().unwrap_or_default();
+        ensure!(!said.contains(&good) && !said.contains("9912345678901234"), "the code is in the answer: {said}");
+    }
+    let unionpay = c.scan(&with(&|b| { b["auth_code"] = "6212345678901234567".into(); drop(b.as_object_mut().map(|b| b.remove("channel"))); })).await?;
+    ensure!(unionpay.status == 403, "{}", unionpay.json());
+    // Left out, the channel is the code's.
+    let told = c.scan(&with(&|b| drop(b.as_object_mut().map(|b| b.remove("channel"))))).await?;
+    ensure!(told.status == 201 && told.json()["channel"] == c.channel, "{}", told.json());
+    Ok(())
+}
