@@ -627,10 +627,34 @@ impl Run {
         let signer = Signer::open(&self.demo, &alipay.private_key_file)?;
         let refused = self.alipay(&alipay, &signer, "alipay.trade.pay", None, &scene).await?;
         ensure!(!refused.json().to_string().contains("\"10000\""), "a native payment code was answered {}", refused.json());
+        self.scanned().await?;
         sleep(Duration::from_secs(1)).await;
         let codes = Canaries(self.canaries.0.iter().filter(|(name, _)| name.contains("C3")).cloned().collect());
-        ensure!(codes.0.len() == 5, "five payment codes were sent");
+        ensure!(codes.0.len() == 5 + SCANNED.len(), "payment codes were sent: {}", codes.0.len());
         Scanner::new(&codes).memory(pid)?.must_be_clean("memory of guandao, for C3, one second after the answers")
+    }
+}
+
+/// What becomes of codes that are taken: the fault of the charging call, what the payer does, the answer.
+const SCANNED: [(&str, &str, u16); 6] =
+    [("", "paid", 201), ("", "declined", 422), ("", "late", 202), ("timeout_after", "paid", 202), ("garbage", "paid", 202), ("status_5xx", "paid", 202)];
+
+impl Run {
+    /// Codes that go to the channel, each over a connection of its own, with every kind of answer.
+    //= C32
+    async fn scanned(&mut self) -> anyhow::Result<()> {
+        for (fault, will, status) in SCANNED {
+            let number = self.demo.next_number();
+            let code = self.canaries.digits(&format!("C3 auth_code, {will} {fault}"), "28", 16);
+            self.control("/control/pay", &json!({ "channel": "alipay", "auth_code": code, "outcome": will })).await?;
+            for (operation, kind) in [("create", fault), ("notice", "drop")].into_iter().filter(|(_, kind)| !fault.is_empty() && !kind.is_empty()) {
+                self.control("/control/fault", &json!({ "channel": "alipay", "operation": operation, "kind": kind, "out_trade_no": number })).await?;
+            }
+            let body = json!({ "order_no": number, "pay_way": "micropay", "amount": 1, "description": "x", "auth_code": code });
+            let answer = self.send(body.to_string().as_bytes(), true, "/v1/payments").await?;
+            ensure!(answer.status == status, "{will} {fault}: {} {}", answer.status, answer.json());
+        }
+        Ok(())
     }
 }
 

@@ -82,6 +82,9 @@ async fn answers_are_as_the_description_says() -> Done {
         }
         life(&demo, &described, &body).await?;
     }
+    for channel in crate::codes::CHANNELS {
+        scanned(&demo, &described, channel).await?;
+    }
     refusals(&demo, &described).await?;
     let notices: Vec<Value> = demo.shop().came("/notify/").iter().filter_map(|c| serde_json::from_slice(&c.body).ok()).collect();
     ensure!(!notices.is_empty(), "nobody was told");
@@ -120,6 +123,23 @@ async fn life(demo: &Demo, described: &Described, body: &Value) -> Done {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("no notification of {path}")
+}
+
+/// A payment code that is waited for and reversed, one that is refused, one that is paid.
+async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
+    for (will, status) in [("late", 202), ("declined", 422), ("paid", 201)] {
+        let code = demo.next_code(channel);
+        demo.control("/control/pay", &json!({ "channel": channel, "auth_code": code, "outcome": will })).await?;
+        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code });
+        let answer = described.ask("POST", "/v1/payments", "/v1/payments", Some(&body)).await?;
+        ensure!(answer.status == status, "{will}: {} {}", answer.status, answer.json());
+        let Some(id) = answer.json()["id"].as_str().map(str::to_owned) else { continue };
+        tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
+        described.ask("POST", "/v1/payments/{id}/reverse", &format!("/v1/payments/{id}/reverse"), Some(&json!({}))).await?;
+        described.shop.until(&id, "reverse", |o| o["state"] == "reversed").await?;
+        described.ask("GET", "/v1/payments/{id}", &format!("/v1/payments/{id}"), None).await?;
+    }
+    Ok(())
 }
 
 async fn refusals(demo: &Demo, described: &Described) -> Done {
