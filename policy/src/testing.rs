@@ -126,6 +126,7 @@ pub(crate) fn operator() -> OperatorFile {
     let merchant = OperatorMerchant {
         id: name("m1"),
         api_keys: vec![key],
+        return_hosts: Vec::new(),
         notify: Some(Notify {
             url: "https://m1.example/notify".into(),
             private: false,

@@ -183,6 +183,9 @@ pub struct OperatorMerchant {
     /// Where it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
+    /// Hosts to which a channel may send a payer's browser back (`return_url`, `quit_url`); a port does not matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub return_hosts: Vec<String>,
     /// Its own request rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateFacts>,

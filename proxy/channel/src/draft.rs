@@ -1,5 +1,6 @@
 //! A request composed from facts and opened texts, not yet signed.
 
+use crate::HandedOut;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, TerminalNo};
 use zeroize::Zeroizing;
@@ -104,28 +105,41 @@ impl Draft {
         &self.key
     }
 
+    /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
+    pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
+        match self.place {
+            Place::Header { .. } => None,
+            Place::Form { request, parameters } => {
+                let parameters = signed(parameters, signature);
+                Some(HandedOut { path: request.target, parameters })
+            }
+        }
+    }
+
     /// Puts the raw signature octets into their place.
     pub fn sign_with(self, signature: &[u8]) -> Request {
-        let signature = STANDARD.encode(signature);
         match self.place {
             Place::Header { mut request, prefix } => {
+                let signature = STANDARD.encode(signature);
                 request.headers.push((
                     "Authorization".into(),
                     format!("{prefix}signature=\"{signature}\""),
                 ));
                 request
             }
-            Place::Form {
-                mut request,
-                mut parameters,
-            } => {
-                parameters.push(("sign", Zeroizing::new(signature)));
-                parameters.sort_by_key(|(name, _)| *name);
-                request.body = crate::form::write(&parameters);
+            Place::Form { mut request, parameters } => {
+                request.body = crate::form::write(&signed(parameters, signature));
                 request
             }
         }
     }
+}
+
+/// With `sign`, sorted.
+fn signed(mut parameters: Vec<Parameter>, signature: &[u8]) -> Vec<Parameter> {
+    parameters.push(("sign", Zeroizing::new(STANDARD.encode(signature))));
+    parameters.sort_by_key(|(name, _)| *name);
+    parameters
 }
 
 /// What a wallet's page needs to call up the payment (channels.md 1.10).

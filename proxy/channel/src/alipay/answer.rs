@@ -128,7 +128,8 @@ fn placed(pay_way: PayWay, node: &Value) -> Option<Reach> {
             .named("trade_no")
             .and_then(|no| TradeNo::new(no).ok())
             .map(Reach::Cashier),
-        PayWay::Native => None,
+        // The others are handed out, and have no answer.
+        _ => None,
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) fn buyer(payer: Option<(PayerField, &str)>) -> Buyer {
         client_ip: Some(Text::from("203.0.113.7")),
         device_id: Some(Text::from("as-named")),
         detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
     }
 }
 
@@ -28,6 +31,9 @@ pub(crate) fn bare() -> Buyer {
         client_ip: None,
         device_id: None,
         detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
     }
 }
 
