@@ -56,6 +56,9 @@ pub struct Parts {
     pub boot: Boot,
 }
 
+/// An account as channels see it: for which payee, and in which app where it is not the first.
+type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
+
 struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -81,7 +84,7 @@ struct Inner {
     failures: Limiter<u128>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: RwLock<HashMap<(String, u16), Outbound>>,
-    accounts: RwLock<HashMap<(Channel, AccountNo, PayeeNo, Option<AppNo>), Arc<channel::Account>>>,
+    accounts: RwLock<HashMap<AccountKey, Arc<channel::Account>>>,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],

@@ -150,10 +150,11 @@ pub enum CallUp {
     Ready(serde_json::Value),
 }
 
-/// WeChat call-up parameters that lack `paySign`.
+/// WeChat call-up parameters that lack their signature.
 pub struct ToSign {
     pub(crate) message: Vec<u8>,
     pub(crate) key: KeyRef,
+    pub(crate) place: &'static str,
     pub(crate) parameters: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -168,10 +169,10 @@ impl ToSign {
         &self.key
     }
 
-    /// The parameters with `paySign`.
+    /// The parameters with `paySign`, or `sign` for apps.
     pub fn with(mut self, signature: &[u8]) -> serde_json::Value {
         self.parameters
-            .insert("paySign".into(), STANDARD.encode(signature).into());
+            .insert(self.place.into(), STANDARD.encode(signature).into());
         serde_json::Value::Object(self.parameters)
     }
 }

@@ -107,13 +107,17 @@ pub fn certificates(account: &Account, stamp: &Stamp) -> Result<Draft, ComposeEr
     }
 }
 
-/// What the wallet's page needs to call the payment up; `None` where a code is shown instead (channels.md
+/// What the wallet's page or the merchant's app needs to call the payment up; `None` where a code is shown instead (channels.md
 /// 1.10).
-pub fn call_up(account: &Account, stamp: &Stamp, reach: &Reach) -> Option<CallUp> {
+pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach) -> Option<CallUp> {
     match reach {
         // A link needs nothing; what was handed out was signed when it was.
         Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
-        Reach::Prepay(prepay_id) => wechat::compose::call_up(account, stamp, prepay_id).map(CallUp::ToSign),
+        Reach::Prepay(prepay_id) => match pay_way {
+            PayWay::App => wechat::call_up::in_app(account, stamp, prepay_id),
+            _ => wechat::call_up::in_wallet(account, stamp, prepay_id),
+        }
+        .map(CallUp::ToSign),
         Reach::Cashier(trade_no) => Some(CallUp::Ready(serde_json::json!({ "tradeNO": trade_no.as_str() }))),
     }
 }

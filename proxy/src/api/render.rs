@@ -209,7 +209,7 @@ async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
     let account = app.account(facts, Some(&attempt.payee), attempt.appid.as_ref());
     let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
-    match channel::call_up(&account, &stamp, reach)? {
+    match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),
         CallUp::ToSign(draft) => {
             let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.ok()?;

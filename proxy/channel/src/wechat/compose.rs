@@ -3,7 +3,7 @@
 
 use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, ToSign, draft::Place, keys,
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys,
     strict_json,
 };
 use domain::{ChannelNo, PayWay};
@@ -288,28 +288,4 @@ fn headers(account: &Account, has_body: bool) -> Vec<(String, String)> {
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect()
-}
-
-/// JSAPI and mini program call-up (channels.md 1.10).
-pub(crate) fn call_up(account: &Account, stamp: &Stamp, prepay_id: &str) -> Option<ToSign> {
-    let appid = account.appid.as_deref()?;
-    let (timestamp, nonce) = (stamp.at.secs().to_string(), &stamp.nonce);
-    let package = format!("prepay_id={prepay_id}");
-    let message = format!("{appid}\n{timestamp}\n{nonce}\n{package}\n").into_bytes();
-    let parameters = [
-        ("appId", appid),
-        ("timeStamp", &timestamp),
-        ("nonceStr", nonce),
-        ("package", &package),
-        ("signType", "RSA"),
-    ];
-    let parameters = parameters
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    Some(ToSign {
-        message,
-        key: keys::wechat_merchant(&account.account).ok()?,
-        parameters,
-    })
 }

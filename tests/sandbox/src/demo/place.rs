@@ -183,6 +183,7 @@ impl Place {
             "id": merchant.id,
             "api_keys": [{ "serial": merchant.serial, "scheme": merchant.scheme, "public_key": public_key, "not_after": FOREVER }],
             "notify": { "url": format!("https://127.0.0.1:{}/notify/{}", self.ports.shop, merchant.id), "private": true },
+            "return_hosts": [RETURN_HOST],
             "rate": { "per_second": 100_000, "burst": 200_000 },
         }))
     }
@@ -349,6 +350,9 @@ impl Place {
     }
 }
 
+/// Where the demo's channels may send a payer's browser back.
+pub const RETURN_HOST: &str = "shop.example";
+
 /// Officers of the demo: name and role.
 pub const USERS: [(&str, &str); 3] = [("officer-a", "officer"), ("officer-b", "officer"), ("regulator", "regulator")];
 
@@ -366,7 +370,7 @@ fn acquirer_merchant(merchant: &DemoMerchant, keys_held: bool) -> Value {
         "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],

@@ -35,6 +35,31 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
     })
 }
 
+/// The payer opens what a merchant signed: from here on Alipay has the trade.
+pub(super) fn open(call: &Call<'_>, way: &'static str) -> Result<(String, u64), Failure> {
+    let asked = asked(call, way)?;
+    let wanted = match way {
+        "page" => "FAST_INSTANT_TRADE_PAY",
+        "wap" => "QUICK_WAP_WAY",
+        _ => "QUICK_MSECURITY_PAY",
+    };
+    if call.biz["product_code"] != wanted {
+        return Err(parameter(&format!("product_code须为{wanted}")));
+    }
+    let key = (Channel::Alipay, call.number, asked.out_trade_no.clone());
+    call.world.with(|book| {
+        if let Some(order) = book.order(&key) {
+            order.count(Operation::Create);
+            may_repeat(order, way, &call.biz)?;
+        } else if asked.until <= now() {
+            return Err(parameter("订单已超过time_expire"));
+        } else {
+            place(call, book, &key, way, &asked);
+        }
+        Ok((asked.out_trade_no.clone(), asked.fen))
+    })
+}
+
 fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Failure> {
     match order.state {
         State::Paid => Err(Failure::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")),
@@ -66,7 +91,7 @@ fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: 
         key_mode: call.mode,
         codes: Vec::new(),
         state: State::Unpaid,
-        scanned: way == "create",
+        scanned: way != "precreate",
         payer: asked
             .buyer
             .clone()
