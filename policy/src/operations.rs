@@ -27,6 +27,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Close, None),
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
+    (Channel::Alipay, Operation::Certificates, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

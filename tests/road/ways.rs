@@ -5,7 +5,7 @@
 
 use crate::kills::{MUTATION, Yard, create_by, id, say, text};
 use anyhow::{Context, bail, ensure};
-use sandbox::demo::{http::Answer, place::RETURN_HOST};
+use sandbox::demo::{Demo, http::Answer, place::{Options, RETURN_HOST}};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
@@ -55,6 +55,7 @@ async fn each_way_is_paid_told_asked_for_paid_back_and_closed() {
         closed_once_there(&yard, &body(&yard, channel, way, 920, &more)).await.unwrap_or_else(|e| panic!("{name}, close: {e:#}"));
         println!("{name}: paid by notice, by query, refunded, closed");
     }
+    payers_names(&yard).await.unwrap_or_else(|e| panic!("payers: {e:#}"));
     refusals(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
     let books = yard.agree().await.expect("the books agree");
     println!("{books:?}");
@@ -128,6 +129,22 @@ async fn openssl_verifies(yard: &Yard, cert: &str, message: &[u8], signature: &s
         std::fs::write(&text, octets)?;
         let args = ["dgst".into(), "-sha256".into(), "-verify".into(), (&key_file).into(), "-signature".into(), (&sig).into(), (&text).into()];
         ensure!(run(args.to_vec()).await?.status.success() == wanted, "openssl does not say {wanted}");
+    }
+    Ok(())
+}
+
+/// Alipay names a payer wallet-wide or, for newer apps, in the app's own numbering; what the order names comes back.
+async fn payers_names(yard: &Yard) -> Done {
+    for (field, name) in [("buyer_id", "2088102146225135"), ("buyer_open_id", "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5")] {
+        let order = placed(yard, &body(yard, "alipay", "jsapi", 930, &json!({ "payer": { field: name } }))).await?;
+        yard.pay(&order).await?;
+        let id = id(&order)?;
+        yard.until(id, "payment", |o| o["state"] == "paid").await?;
+        let asked = yard.merchant()?.ask("GET", &format!("/v1/payments/{id}?expand=payer"), None).await?.json();
+        ensure!(asked["payer"] == json!({ field: name }), "a query names {}", asked["payer"]);
+        yard.told(id, "payment.paid").await?;
+        let events = yard.demo.shop().told(yard.merchant()?.id(), id);
+        ensure!(events.iter().any(|e| e["payment"]["payer"] == json!({ field: name })), "the merchant was told {events:?}");
     }
     Ok(())
 }
@@ -256,4 +273,59 @@ async fn killed_between_every_two_steps_of_each_way() {
     }
     let books = yard.agree().await.expect("the books agree");
     assert_eq!((books.orders, books.paid), (orders, orders), "{books:?}");
+}
+
+/// Alipay's certificate mode: nothing of Alipay's is laid down, its certificate is fetched when an answer names it, and
+/// counts because a root of the licence registry has issued it. Without that root nothing it signs counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_certificate_mode_the_channels_certificate_is_fetched_and_counts_under_a_licensed_root() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 2, ..Options::default() }, false).await.expect("demo");
+    certificate_mode(&demo).await.unwrap_or_else(|e| panic!("{e:#}"));
+    demo.services.stop().await.expect("stopped");
+}
+
+/// Another version of the licence file, with these roots for Alipay's certificates.
+async fn license(demo: &Demo, version: u64, licence: &Value, roots: &str) -> Done {
+    let mut licence = licence.clone();
+    ensure!(licence["channels"][1]["channel"] == "alipay", "{licence}");
+    (licence["version"], licence["channels"][1]["signing_roots_pem"]) = (version.into(), roots.into());
+    demo.place.sign_registry("licence", &licence)?;
+    sleep(Duration::from_secs(1)).await; // registries are looked at three times a second
+    Ok(())
+}
+
+async fn certificate_mode(demo: &Demo) -> Done {
+    ensure!(demo.place.merchants[1].certificate_mode(), "the second merchant works with certificates");
+    let merchant = demo.merchant(1)?;
+    let order = |way: &str, more: Value| {
+        let mut body = json!({ "order_no": demo.next_number(), "channel": "alipay", "pay_way": way, "amount": 700, "description": "茶" });
+        if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+            body.extend(more.clone());
+        }
+        body
+    };
+    // Never trusted for a while: the licence names another merchant's root only.
+    let licensed: Value = serde_json::from_slice(&std::fs::read(demo.place.dir.join("registries/licence.json"))?)?;
+    let first = &demo.place.merchants[0].accounts.alipay.root_cert_file;
+    license(demo, 2, &licensed, &std::fs::read_to_string(demo.place.material.dir.join(first))?).await?;
+    let unknown = merchant.ask("POST", "/v1/payments", Some(&order("jsapi", json!({ "payer": { "buyer_id": "2088102146225135" } })))).await?;
+    ensure!(unknown.status == 202, "an answer counted that no licensed root vouches for: {} {}", unknown.status, unknown.json());
+    license(demo, 3, &licensed, &text(&licensed["channels"][1]["signing_roots_pem"])).await?;
+    // A certificate is asked for once in ten seconds at most.
+    sleep(Duration::from_secs(11)).await;
+    let known = merchant.until(id(&unknown.json())?, "outcome", |o| o["state"] == "awaiting_payment").await?;
+    for order in [known, merchant.ask("POST", "/v1/payments", Some(&order("page", json!({})))).await?.json()] {
+        demo.open(&order).await?;
+        demo.control("/control/pay", &json!({ "channel": "alipay", "out_trade_no": order["number"], "outcome": "paid" })).await?;
+        let id = id(&order)?;
+        let paid = merchant.until(id, "payment", |o| o["state"] == "paid").await?;
+        ensure!(!paid["paid"].is_null(), "{paid}");
+        let refund = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "r", "amount": 700 }))).await?;
+        ensure!(refund.status < 300, "refund answered {}", refund.json());
+        merchant.until(id, "refund", |o| o["state"] == "refunded").await?;
+    }
+    let sent = demo.last_request("alipay", "certificates").await?;
+    ensure!(sent.contains("alipay_cert_sn"), "the certificate was not asked for: {sent}");
+    Ok(())
 }

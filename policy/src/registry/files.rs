@@ -41,6 +41,9 @@ pub struct ChannelLicence {
     pub hosts: Vec<Host>,
     /// CA roots for its TLS certificates, PEM.
     pub roots_pem: String,
+    /// Roots of the certificates with which it signs its messages, PEM (Alipay's certificate mode).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signing_roots_pem: String,
 }
 
 /// One host of a channel.

@@ -99,11 +99,11 @@ pub fn refund_query(
     }
 }
 
-/// Fetches the channel's certificates (WeChat, channels.md 1.7).
-pub fn certificates(account: &Account, stamp: &Stamp) -> Result<Draft, ComposeError> {
+/// Fetches the channel's certificates: all of them at WeChat (channels.md 1.7), at Alipay the one of this number (3.6).
+pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::compose::certificates(account, stamp),
-        Channel::Alipay => Err(ComposeError::NotOffered),
+        Channel::Alipay => alipay::compose::certificate(account, stamp, number),
     }
 }
 

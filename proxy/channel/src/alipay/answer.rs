@@ -117,7 +117,10 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Close => Some(Answer::Closed),
         Operation::Refund => refund(node).map(Answer::Refund),
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
-        Operation::Certificates => None,
+        Operation::Certificates => {
+            let packed = node.named("alipay_cert_content")?;
+            STANDARD.decode(packed).ok().map(Answer::Certificate)
+        }
     }
 }
 

@@ -48,6 +48,11 @@ struct OneOrder<'a> {
 }
 
 #[derive(Serialize)]
+struct Certificate<'a> {
+    alipay_cert_sn: &'a str,
+}
+
+#[derive(Serialize)]
 struct Refund<'a> {
     out_request_no: &'a str,
     out_trade_no: &'a str,
@@ -225,6 +230,15 @@ pub(crate) fn refund_query(
         query_options: ["gmt_refund_pay"],
     };
     draft(account, stamp, "alipay.trade.fastpay.refund.query", false, &query)
+}
+
+/// Fetches the certificate of this number, in certificate mode only (channels.md 3.6).
+pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
+    if account.serial.is_none() {
+        return Err(ComposeError::NotOffered);
+    }
+    let content = Certificate { alipay_cert_sn: number };
+    draft(account, stamp, "alipay.open.app.alipaycert.download", false, &content)
 }
 
 fn draft(

@@ -118,9 +118,13 @@ fn the_other_calls_are_exact() {
         r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","query_options":["gmt_refund_pay"]}"#
     );
     assert_eq!(
-        channel::certificates(&account, &stamp()).err(),
-        Some(ComposeError::NotOffered)
+        channel::certificates(&account, &stamp(), "abc123").err(),
+        Some(ComposeError::NotOffered),
+        "in key mode there is none"
     );
+    let (method, wanted) = content(channel::certificates(&alipay_certificates(), &stamp(), "abc123"));
+    assert_eq!(method, "alipay.open.app.alipaycert.download");
+    assert_eq!(wanted, r#"{"alipay_cert_sn":"abc123"}"#);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn the_other_calls_are_exact() {
         "GET /v3/refund/domestic/refunds/RF%401?sub_mchid=1900000110"
     );
     assert_eq!(
-        line_and_body(channel::certificates(&direct, &stamp())).0,
+        line_and_body(channel::certificates(&direct, &stamp(), "")).0,
         "GET /v3/certificates"
     );
 }

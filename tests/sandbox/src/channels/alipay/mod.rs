@@ -105,6 +105,7 @@ fn act(call: &Call<'_>) -> Outcome {
         "alipay.trade.close" => trades::close(call),
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
+        "alipay.open.app.alipaycert.download" => gateway::certificate(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -117,6 +118,7 @@ fn operation(method: &str) -> Operation {
         "alipay.trade.close" => Operation::Close,
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
+        "alipay.open.app.alipaycert.download" => Operation::Certificates,
         _ => Operation::Other,
     }
 }

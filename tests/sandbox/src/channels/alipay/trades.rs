@@ -201,11 +201,20 @@ pub(super) fn logon_id(order: &Order) -> String {
     format!("{tail}***@sandbox.com")
 }
 
+/// The payer's name in the app's own numbering, where the order was placed by it; else the wallet-wide one, which answers
+/// and notices call differently.
+pub(super) fn payer_field(order: &Order, wallet_wide: &'static str) -> &'static str {
+    match order.asked.get("buyer_open_id") {
+        Some(_) => "buyer_open_id",
+        None => wallet_wide,
+    }
+}
+
 fn shown(order: &Order) -> Node {
     let total = Amount::from_fen(order.fen).to_yuan();
     let mut node = vec![
         ("buyer_logon_id", json!(logon_id(order))),
-        ("buyer_user_id", json!(order.payer)),
+        (payer_field(order, "buyer_user_id"), json!(order.payer)),
         ("out_trade_no", json!(order.out_trade_no)),
         ("total_amount", json!(total)),
         ("trade_no", json!(order.channel_no)),
