@@ -15,3 +15,4 @@ mod telemetry;
 mod through;
 mod unified;
 mod watch;
+mod ways;

@@ -117,7 +117,10 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Close => Some(Answer::Closed),
         Operation::Refund => refund(node).map(Answer::Refund),
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
-        Operation::Certificates => None,
+        Operation::Certificates => {
+            let packed = node.named("alipay_cert_content")?;
+            STANDARD.decode(packed).ok().map(Answer::Certificate)
+        }
     }
 }
 
@@ -128,7 +131,8 @@ fn placed(pay_way: PayWay, node: &Value) -> Option<Reach> {
             .named("trade_no")
             .and_then(|no| TradeNo::new(no).ok())
             .map(Reach::Cashier),
-        PayWay::Native => None,
+        // The others are handed out, and have no answer.
+        _ => None,
     }
 }
 

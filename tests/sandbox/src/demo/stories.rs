@@ -17,9 +17,11 @@ enum Story {
     WithoutNotice(&'static str),
     HeldAndReleased(&'static str),
     AnotherWay,
+    ByWay(&'static str, &'static str),
+    MiniProgram,
 }
 
-const STORIES: [Story; 13] = [
+const STORIES: [Story; 19] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -33,6 +35,12 @@ const STORIES: [Story; 13] = [
     Story::HeldAndReleased("wechat"),
     Story::HeldAndReleased("alipay"),
     Story::AnotherWay,
+    Story::ByWay("wechat", "h5"),
+    Story::ByWay("wechat", "app"),
+    Story::MiniProgram,
+    Story::ByWay("alipay", "page"),
+    Story::ByWay("alipay", "wap"),
+    Story::ByWay("alipay", "app"),
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -75,6 +83,8 @@ impl Demo {
             Story::WithoutNotice(channel) => orders::without_notice(self, &by, channel).await,
             Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
             Story::AnotherWay => orders::another_way(self, &by).await,
+            Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
+            Story::MiniProgram => orders::in_a_mini_program(self, &by, &self.place.merchants[merchant].accounts.wechat.mini_appid).await,
         }
     }
 }
@@ -85,7 +95,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 13, 14, 200].map(count), [13, 13, 13, 14, 200]);
+        assert_eq!([0, 1, 19, 20, 200].map(count), [19, 19, 19, 20, 200]);
         assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
     }
 }

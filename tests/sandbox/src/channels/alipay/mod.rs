@@ -2,6 +2,7 @@
 
 mod answer;
 mod gateway;
+mod page;
 pub(crate) mod notice;
 mod params;
 mod refunds;
@@ -57,6 +58,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         _ => {}
     }
     let answer = match &params {
+        Ok(params) if page::way(&method).is_some() => page::open(world, params, fault),
         Err(failure) => answer::unsigned(failure),
         Ok(params) => answered(world, params, fault),
     };
@@ -103,6 +105,7 @@ fn act(call: &Call<'_>) -> Outcome {
         "alipay.trade.close" => trades::close(call),
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
+        "alipay.open.app.alipaycert.download" => gateway::certificate(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -110,10 +113,12 @@ fn act(call: &Call<'_>) -> Outcome {
 fn operation(method: &str) -> Operation {
     match method {
         "alipay.trade.precreate" | "alipay.trade.create" => Operation::Create,
+        "alipay.trade.page.pay" | "alipay.trade.wap.pay" => Operation::Create,
         "alipay.trade.query" => Operation::Query,
         "alipay.trade.close" => Operation::Close,
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
+        "alipay.open.app.alipaycert.download" => Operation::Certificates,
         _ => Operation::Other,
     }
 }
@@ -121,6 +126,13 @@ fn operation(method: &str) -> Operation {
 /// A node's field.
 pub(super) fn put(node: &mut Node, field: &'static str, value: impl Into<Value>) {
     node.push((field, value.into()));
+}
+
+/// The payer's app opens a signed order text; the order's number, or why not.
+pub(crate) fn open_in_app(world: &Arc<World>, order_string: &str) -> Result<String, String> {
+    let params = Params::of_text(order_string).map_err(|failure| failure.words())?;
+    let opened = page::opened(world, &params, "alipay.trade.app.pay", "app");
+    opened.map(|(number, _)| number).map_err(|failure| failure.words())
 }
 
 /// An order's state in Alipay's words; a code nobody has scanned is no trade yet.
