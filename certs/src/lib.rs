@@ -1,10 +1,12 @@
 //! All keys, asymmetric and symmetric. Others name a key by its [`KeyRef`] and get signatures, verdicts and opened
 //! texts; a key's octets enter here and never leave.
 
+mod chain;
 mod facts;
 mod material;
 pub mod tls;
 
+pub use chain::issued_under;
 pub use facts::{CertificateFacts, alipay_root_sn};
 pub use material::Material;
 
@@ -34,6 +36,9 @@ pub enum KeyError {
     /// The ciphertext was altered, or sealed with another key.
     #[error("the ciphertext does not open")]
     Ciphertext,
+    /// A certificate that does not count.
+    #[error("the certificate is not trusted: {0}")]
+    Untrusted(&'static str),
     /// A key file is not what it should be.
     #[error("not readable as {0}")]
     Unreadable(&'static str),

@@ -36,7 +36,7 @@ impl Material {
         if text.contains("BEGIN CERTIFICATE") {
             let der = CertificateDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a certificate in PEM"))?;
             let facts = CertificateFacts::read(&der)?;
-            return Self::public(&facts.public_key, Some(facts.not_after));
+            return Self::public_of(&facts);
         }
         if text.contains("BEGIN PUBLIC KEY") {
             let der = SubjectPublicKeyInfoDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a public key in PEM"))?;
@@ -62,6 +62,16 @@ impl Material {
         }
         let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
         pair.map(|p| Material::RsaPrivate(Box::new(p))).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+    }
+
+    /// The key of a certificate, with its end.
+    pub(crate) fn public_of(facts: &CertificateFacts) -> Result<Material, KeyError> {
+        Self::public(&facts.public_key, Some(facts.not_after))
+    }
+
+    /// A public key, as subject public key info.
+    pub(crate) fn public_key(spki: &[u8]) -> Result<Material, KeyError> {
+        Self::public(spki, None)
     }
 
     fn public(spki: &[u8], not_after: Option<Instant>) -> Result<Material, KeyError> {

@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) operation: Operation,
+    pub(crate) pay_way: Option<PayWay>,
     pub(crate) now: Instant,
     pub(crate) registries: Registries,
     pub(crate) merchant: Arc<MerchantFacts>,
@@ -36,6 +37,7 @@ impl Case {
         let merchant = registries.merchant(&name("m1")).expect("known").clone();
         Case {
             operation: Operation::Create,
+            pay_way: Some(PayWay::Jsapi),
             now: NOON,
             registries,
             merchant,
@@ -53,6 +55,7 @@ impl Case {
     pub(crate) fn refund(facts: RefundFacts) -> Self {
         Case {
             operation: Operation::Refund,
+            pay_way: None,
             amount: None,
             code: None,
             refund: Some(facts),
@@ -63,6 +66,7 @@ impl Case {
     pub(crate) fn decide(&self) -> Verdict {
         decide(&Facts {
             operation: self.operation,
+            pay_way: self.pay_way,
             now: self.now,
             registries: &self.registries,
             merchant: &self.merchant,

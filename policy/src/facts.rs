@@ -4,7 +4,7 @@ use crate::{
     Measures,
     registry::{MerchantFacts, Registries},
 };
-use domain::{AccountNo, Amount, Channel, Clause, Code, Instant, Operation, PayeeNo, PayerToken};
+use domain::{AccountNo, Amount, Channel, Clause, Code, Instant, Operation, PayWay, PayeeNo, PayerToken};
 use std::time::Duration;
 
 /// Everything a verdict rests on. Nothing else is looked at.
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Facts<'a> {
     /// What is asked.
     pub operation: Operation,
+    /// The way to pay of a new order.
+    pub pay_way: Option<PayWay>,
     /// Wall clock.
     pub now: Instant,
     /// The registries in force.

@@ -11,6 +11,8 @@ pub type Capability = (Channel, Operation, Option<PayWay>);
 pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Create, Some(PayWay::Native)),
     (Channel::Wechat, Operation::Create, Some(PayWay::Jsapi)),
+    (Channel::Wechat, Operation::Create, Some(PayWay::H5)),
+    (Channel::Wechat, Operation::Create, Some(PayWay::App)),
     (Channel::Wechat, Operation::Query, None),
     (Channel::Wechat, Operation::Close, None),
     (Channel::Wechat, Operation::Refund, None),
@@ -18,17 +20,26 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Certificates, None),
     (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
+    (Channel::Alipay, Operation::Create, Some(PayWay::App)),
+    (Channel::Alipay, Operation::Create, Some(PayWay::Page)),
+    (Channel::Alipay, Operation::Create, Some(PayWay::Wap)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Micropay)),
     (Channel::Alipay, Operation::Query, None),
     (Channel::Alipay, Operation::Close, None),
     (Channel::Alipay, Operation::Reverse, None),
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
+    (Channel::Alipay, Operation::Certificates, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).
 pub fn capabilities() -> Vec<Capability> {
     ALLOWED.to_vec()
+}
+
+/// The ways to pay of a channel.
+pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
+    ALLOWED.iter().filter(move |(c, ..)| *c == channel).filter_map(|&(_, _, way)| way)
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

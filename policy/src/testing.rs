@@ -31,6 +31,7 @@ fn channel(channel: Channel, host: &str) -> ChannelLicence {
             address: None,
         }],
         roots_pem: String::new(),
+        signing_roots_pem: String::new(),
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn operator() -> OperatorFile {
     let merchant = OperatorMerchant {
         id: name("m1"),
         api_keys: vec![key],
+        return_hosts: Vec::new(),
         notify: Some(Notify {
             url: "https://m1.example/notify".into(),
             private: false,

@@ -36,7 +36,7 @@ impl Refusal {
 //= C09
 pub fn decide(facts: &Facts<'_>) -> Verdict {
     let judged = match facts.operation {
-        _ if !operations::is_allowed(facts.channel, facts.operation, None) => {
+        _ if !operations::is_allowed(facts.channel, facts.operation, facts.pay_way) => {
             Err(Refusal::open(clauses::OPERATIONS, RefusalKind::Operation))
         }
         Operation::Create => create(facts),

@@ -65,7 +65,7 @@ fn nothing_lapsed_carries_a_new_order_and_everything_else_goes_on() {
             Operation::RefundQuery,
             Operation::Certificates,
         ] {
-            case.operation = operation;
+            (case.operation, case.pay_way) = (operation, None);
             assert_eq!(case.decide(), Verdict::Admit, "{operation:?}");
         }
         case.operation = Operation::Refund;
@@ -254,6 +254,6 @@ fn refunds_only_of_what_was_paid() {
 #[test]
 //= C02
 fn an_operation_that_a_channel_lacks_is_refused() {
-    let case = with(|c| (c.operation, c.channel) = (Operation::Certificates, Channel::Alipay));
+    let case = with(|c| c.pay_way = Some(PayWay::Page));
     assert_eq!(case.refusal(), (2, RefusalKind::Operation));
 }

@@ -56,6 +56,9 @@ pub struct Parts {
     pub boot: Boot,
 }
 
+/// An account as channels see it: for which payee, and in which app where it is not the first.
+type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
+
 struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -81,7 +84,7 @@ struct Inner {
     failures: Limiter<u128>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: RwLock<HashMap<(String, u16), Outbound>>,
-    accounts: RwLock<HashMap<(Channel, AccountNo, PayeeNo), Arc<channel::Account>>>,
+    accounts: RwLock<HashMap<AccountKey, Arc<channel::Account>>>,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],
@@ -283,10 +286,11 @@ impl App {
     }
 
     /// The account as channels see it, for this payee; without one, for the account's own. Whether the payee may be
-    /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today.
-    pub fn account(&self, facts: &AccountFacts, payee: Option<&PayeeNo>) -> Arc<channel::Account> {
+    /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today. The
+    /// same goes for the app or mini program; without one it is the account's first.
+    pub fn account(&self, facts: &AccountFacts, payee: Option<&PayeeNo>, appid: Option<&AppNo>) -> Arc<channel::Account> {
         let payee = payee.unwrap_or(&facts.payee);
-        let key = (facts.channel, facts.account.clone(), payee.clone());
+        let key = (facts.channel, facts.account.clone(), payee.clone(), appid.cloned());
         if let Some(account) = self.0.accounts.read().get(&key) {
             return account.clone();
         }
@@ -294,14 +298,14 @@ impl App {
             channel: facts.channel,
             account: facts.account.clone(),
             payee: payee.clone(),
-            appid: facts.appids.first().cloned(),
+            appid: appid.map(|appid| appid.as_str().to_owned()).or_else(|| facts.appids.first().cloned()),
             serial: facts.serial.clone(),
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
             notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
         });
         // Only registered payees are worth a place: anything can be asked for.
-        if facts.payees().any(|own| own == payee) {
+        if facts.payees().any(|own| own == payee) && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str())) {
             self.0.accounts.write().insert(key, account.clone());
         }
         account

@@ -1,8 +1,11 @@
-//! WeChat's platform certificates, fetched when an answer or notice names one that we do not have (channels.md 1.7).
+//! Certificates with which a channel signs, fetched when an answer or notice names one that we do not have
+//! (channels.md 1.7, 3.6). They live in memory only; the next run fetches anew.
 //!
-//! What vouches for a certificate that nobody has seen before: TLS to the licensed host, the seal under the account's
-//! own APIv3 key, and a signature over the answer by a certificate that is inside it. They live in memory only; the
-//! next run fetches anew. Public keys (`PUB_KEY_ID_…`) come from the merchant site and are never fetched.
+//! What vouches for one of WeChat's that nobody has seen before: TLS to the licensed host, the seal under the account's
+//! own APIv3 key, and a signature over the answer by a certificate that is inside it. Public keys (`PUB_KEY_ID_…`) come
+//! from the merchant site and are never fetched. For one of Alipay's: TLS, its number, which is made of its issuer and
+//! serial, its issue under a root of the licence registry, and a signature over the answer, by itself or by one that we
+//! have.
 
 use crate::{
     app::App,
@@ -36,7 +39,7 @@ enum Missing {
     Facts,
 }
 
-/// Verifies a channel's signature; where WeChat names a certificate that we lack, fetches it first.
+/// Verifies a channel's signature; where it names a certificate that we lack, fetches it first.
 pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signed) -> Result<(), KeyError> {
     let verdict = app.keys().verify(&signed.key, &signed.message, &signed.signature);
     match verdict {
@@ -48,8 +51,18 @@ pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signe
 }
 
 fn fetchable(account: &Account, key: &KeyRef) -> bool {
-    let serial = key.as_str().rsplit('/').next().unwrap_or_default();
-    account.channel == Channel::Wechat && serial.len() == 40 && serial.bytes().all(|b| b.is_ascii_hexdigit())
+    let number = number_of(key);
+    let digits = match account.channel {
+        Channel::Wechat => 40,
+        Channel::Alipay if account.serial.is_some() => 32,
+        Channel::Alipay => return false,
+    };
+    number.len() == digits && number.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The certificate's number, last in its key's name.
+fn number_of(key: &KeyRef) -> &str {
+    key.as_str().rsplit('/').next().unwrap_or_default()
 }
 
 /// True if the key is there now.
@@ -63,26 +76,26 @@ async fn fetch_for(app: &App, account: &Account, key: &KeyRef) -> bool {
         return false;
     }
     asked.insert(account.account.clone(), now);
-    match fetch(app, account).await {
+    match fetch(app, account, key).await {
         Ok(count) => tracing::info!(account = account.account.as_str(), count, "platform certificates were fetched"),
         Err(error) => tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched"),
     }
     app.keys().has(key)
 }
 
-async fn fetch(app: &App, account: &Account) -> Result<usize, Missing> {
-    let answered = match exchange(app, account, Operation::Certificates, |stamp| channel::certificates(account, stamp)).await {
+async fn fetch(app: &App, account: &Account, wanted: &KeyRef) -> Result<usize, Missing> {
+    let answered = match exchange(app, account, Operation::Certificates, |stamp| channel::certificates(account, stamp, number_of(wanted))).await {
         Ok(answered) => answered,
         Err(Exchanged::NotSent(reason)) => return Err(Missing::NotSent(reason)),
         Err(Exchanged::Answer(_)) => return Err(Missing::NoAnswer),
     };
-    let all = match channel::read_answer(account, Operation::Certificates, PayWay::Native, answered.status, &answered.body) {
-        Answer::Certificates(all) => all,
+    let now = app.clock().now();
+    let found = match channel::read_answer(account, Operation::Certificates, PayWay::Native, answered.status, &answered.body) {
+        Answer::Certificates(all) => all.iter().map(|sealed| opened(app, account, sealed, now)).collect::<Result<Vec<_>, _>>()?,
+        Answer::Certificate(pem) => vec![(wanted.clone(), issued(app, account, &pem, number_of(wanted), now)?)],
         _ => return Err(Missing::NoAnswer),
     };
-    let now = app.clock().now();
-    let found = all.iter().map(|sealed| opened(app, account, sealed, now)).collect::<Result<Vec<_>, _>>()?;
-    signed_by_one_of(account, &answered, &found, now)?;
+    signed_by_one_of(app, account, &answered, &found, now)?;
     let count = found.len();
     app.keys().put_all(found);
     Ok(count)
@@ -99,10 +112,23 @@ fn opened(app: &App, account: &Account, sealed: &SealedCertificate, now: Instant
     Ok((key, Material::read(&pem)?))
 }
 
-/// The answer is signed with a certificate that is inside it: it must be opened before it can be verified.
-fn signed_by_one_of(account: &Account, answered: &Answered, found: &[(KeyRef, Material)], now: Instant) -> Result<(), Missing> {
+/// A certificate of Alipay's: the one that was asked for, issued under a licensed root.
+fn issued(app: &App, account: &Account, pem: &[u8], number: &str, now: Instant) -> Result<Material, Missing> {
+    let registries = app.registries();
+    let roots = registries.channel(account.channel).map_or("", |licence| &licence.signing_roots_pem);
+    let (facts, key) = certs::issued_under(pem, roots.as_bytes(), now)?;
+    if facts.alipay_sn() == number.to_ascii_lowercase() { Ok(key) } else { Err(Missing::Facts) }
+}
+
+/// The answer is signed with a certificate that is inside it (it must be opened before it can be verified), or at Alipay
+/// with another that we have.
+fn signed_by_one_of(app: &App, account: &Account, answered: &Answered, found: &[(KeyRef, Material)], now: Instant) -> Result<(), Missing> {
     let authentic = channel::authenticate_answer(account, Operation::Certificates, answered.status, &answered.headers, &answered.body, now);
     let Ok(Authentic::Signed(signed)) = authentic else { return Err(Missing::Signature) };
-    let (_, material) = found.iter().find(|(key, _)| *key == signed.key).ok_or(Missing::Signature)?;
-    material.verify(&signed.message, &signed.signature).map_err(|_| Missing::Signature)
+    let verdict = match found.iter().find(|(key, _)| *key == signed.key) {
+        Some((_, material)) => material.verify(&signed.message, &signed.signature),
+        None if account.channel == Channel::Alipay => app.keys().verify(&signed.key, &signed.message, &signed.signature),
+        None => return Err(Missing::Signature),
+    };
+    verdict.map_err(|_| Missing::Signature)
 }

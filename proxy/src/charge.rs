@@ -19,7 +19,7 @@ use std::sync::Arc;
 //= C60
 pub(crate) async fn pay(app: &App, account: &Account, order: &Arc<Order>, position: u16, texts: Texts) -> Settled {
     let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Intended && !errand::sent_before(app, order, position)) else {
-        return Settled { events: Vec::new(), ending: Ending::Unknown };
+        return Settled::nothing(Ending::Unknown);
     };
     let (Some(sealed), Some(code)) = (texts.buyer, texts.auth_code) else { return lost(position, NotPlaced::NeverSent) };
     let Ok(buyer) = app.vault().open_for(&sealed, &context(order, "create"), Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
@@ -57,10 +57,10 @@ fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settl
 /// sweep sends it when the channel takes it.
 pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
     let Some(attempt) = order.attempt(position).filter(|a| a.is_reversing()) else {
-        return Settled { events: Vec::new(), ending: Ending::Recorded };
+        return Settled::nothing(Ending::Recorded);
     };
     if app.clock().now() < not_before(app, attempt) {
-        return Settled { events: Vec::new(), ending: Ending::Unknown };
+        return Settled::nothing(Ending::Unknown);
     }
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| channel::reverse(account, stamp, &attempt.number)).await;

@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     charge,
-    exchange::{Exchanged, ask},
+    exchange::{self, Exchanged, ask},
     payment::{Errand, Texts},
     settle::{self, Ending, Settled},
 };
@@ -62,6 +62,9 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
         terminal: attempt.terminal.as_ref(),
         code: attempt.code,
     };
+    if attempt.pay_way.is_handed_out(attempt.channel) {
+        return hand_out(app, account, position, &facts, &buyer).await;
+    }
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::create(account, stamp, &facts, &buyer)).await;
     drop(buyer);
@@ -82,13 +85,34 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
     settled
 }
 
+/// Signs what the payer's browser or app will carry. Nothing leaves here: the text goes out with the answer, after the
+/// record of it is durable, so that what is on record as intended only was never in anybody's hands.
+async fn hand_out(app: &App, account: &Account, position: u16, facts: &CreateFacts<'_>, buyer: &vault::Buyer) -> Settled {
+    app.step("before_send");
+    let signed = exchange::hand_out(app, |stamp| channel::hand_out(account, stamp, facts, buyer)).await;
+    app.step("after_send");
+    match signed {
+        Ok(handed_out) => settle::handed_out(position, handed_out),
+        Err(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not handed out");
+            lost(position, NotPlaced::NeverSent)
+        }
+    }
+}
+
 pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
     let event = TradeEvent::AttemptNotPlaced { attempt, code: None, reason };
-    Settled { events: vec![event.into()], ending: Ending::Recorded }
+    Settled::of(vec![event.into()], Ending::Recorded)
 }
 
 async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
-    settle::closed(position, ask_to_close(app, account, order, position).await)
+    let answer = ask_to_close(app, account, order, position).await;
+    settle::closed(position, answer, order.attempt(position).is_some_and(|attempt| may_come(app, attempt)))
+}
+
+/// It is in the payer's hands and can still be opened: what the channel does not have, it may get.
+pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
+    attempt.pay_way.is_handed_out(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
 }
 
 async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
@@ -157,7 +181,7 @@ pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<
     let attempt = order.attempt(position)?;
     let registries = app.registries();
     let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
-    Some(app.account(facts, Some(&attempt.payee)))
+    Some(app.account(facts, Some(&attempt.payee), attempt.appid.as_ref()))
 }
 
 async fn refund(app: &App, account: &Account, order: &Arc<Order>, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Settled {

@@ -7,7 +7,7 @@ use crate::{
     signature::nonce,
 };
 use bytes::Bytes;
-use channel::{Account, Answer, Authentic, ComposeError, Draft, Stamp};
+use channel::{Account, Answer, Authentic, ComposeError, Draft, HandedOut, Stamp};
 use domain::*;
 use std::time::Instant as Timer;
 
@@ -45,6 +45,14 @@ pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation,
         SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
         SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
     })
+}
+
+/// Composes and signs what the payer's browser or app will carry. The error is for the log.
+pub(crate) async fn hand_out(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<HandedOut, String> {
+    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+    let draft = compose(&stamp).map_err(|error| error.to_string())?;
+    let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.map_err(|error| error.to_string())?;
+    draft.hand_out(&signature).ok_or_else(|| "this channel has no form to hand out".into())
 }
 
 fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {

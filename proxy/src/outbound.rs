@@ -75,6 +75,16 @@ pub struct Target {
     pub tls: Arc<rustls::ClientConfig>,
 }
 
+impl Target {
+    /// `https://host`, with its port where that is not the usual one.
+    pub fn origin(&self) -> String {
+        match self.port {
+            443 => format!("https://{}", self.host),
+            port => format!("https://{}:{port}", self.host),
+        }
+    }
+}
+
 type Pool = Client<Dialer, Full<Bytes>>;
 
 /// A pool of connections to one target.
@@ -105,11 +115,7 @@ impl Outbound {
 
     /// Sends once, never again by itself, and reads the whole answer.
     pub async fn send(&self, method: http::Method, target: &str, headers: http::HeaderMap, body: Bytes, time: Duration) -> Result<Answered, SendError> {
-        let authority = match self.target.port {
-            443 => self.target.host.clone(),
-            port => format!("{}:{port}", self.target.host),
-        };
-        let uri = format!("https://{authority}{target}");
+        let uri = format!("{}{target}", self.target.origin());
         let mut request = http::Request::builder().method(method).uri(uri).body(Full::new(body)).map_err(|e| SendError::NotSent(e.to_string()))?;
         *request.headers_mut() = headers;
         let pool = self.pool.load_full();

@@ -82,8 +82,8 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
     app.step("after_send");
     let settled = match errand {
         Errand::Place(position) => placed(app, order, *position, answer),
-        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
-        Errand::Close(position) => settle::closed(*position, answer),
+        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => Settled::nothing(settle::Ending::Recorded),
+        Errand::Close(position) => settle::closed(*position, answer, false),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     };
@@ -92,12 +92,12 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
 
 /// A repeat of a refund that the channel may have taken: its answer may say more, a refusal of the repeat changes nothing.
 fn refunded(app: &App, order: &Order, refund_no: &RefundNo, answer: Answer) -> Settled {
-    let Some(refund) = order.refund(refund_no) else { return Settled { events: Vec::new(), ending: settle::Ending::Recorded } };
+    let Some(refund) = order.refund(refund_no) else { return Settled::nothing(settle::Ending::Recorded) };
     match (refund.state, &answer) {
         (RefundState::Intended, _) | (_, Answer::Refund(_)) => {
             settle::refunded(order, refund_no, answer, errand::refund_sent_before(app, refund))
         }
-        _ => Settled { events: Vec::new(), ending: settle::Ending::Recorded },
+        _ => Settled::nothing(settle::Ending::Recorded),
     }
 }
 
@@ -105,7 +105,7 @@ fn refunded(app: &App, order: &Order, refund_no: &RefundNo, answer: Answer) -> S
 fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     let settled = settle::placed(position, answer);
     match order.attempt(position) {
-        Some(attempt) if attempt.state.is_final() => Settled { events: Vec::new(), ending: settled.ending },
+        Some(attempt) if attempt.state.is_final() => Settled::nothing(settled.ending),
         Some(attempt) if errand::sent_before(app, order, position) => settle::placed_again(attempt, settled),
         _ => settled,
     }

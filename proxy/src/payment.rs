@@ -62,6 +62,8 @@ pub struct Create {
     pub account: Option<AccountNo>,
     /// Who is to be paid, where the request says.
     pub payee: Option<PayeeNo>,
+    /// The app or mini program, where it is not the account's first.
+    pub appid: Option<AppNo>,
     /// Fen.
     pub amount: Amount,
     /// When it ends; `None` for the standing time.

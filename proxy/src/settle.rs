@@ -5,7 +5,7 @@ mod charges;
 
 pub use charges::{charged, reversed};
 
-use channel::{Answer, ChannelState, Failure, FailureClass, OrderView, RefundView};
+use channel::{Answer, ChannelState, Failure, FailureClass, HandedOut, OrderView, RefundView};
 use domain::*;
 use ledger::{Attempt, Happening, Order};
 
@@ -28,16 +28,31 @@ pub struct Settled {
     pub events: Vec<Happening>,
     /// For the caller.
     pub ending: Ending,
+    /// What was signed for the payer's browser or app. Leaves only once the events are durable.
+    pub handed_out: Option<HandedOut>,
 }
 
 impl Settled {
-    fn new(event: TradeEvent, tell: bool, ending: Ending) -> Settled {
-        Settled { events: vec![Happening { event, tell }], ending }
+    /// Of these events.
+    pub fn of(events: Vec<Happening>, ending: Ending) -> Settled {
+        Settled { events, ending, handed_out: None }
     }
 
-    fn nothing(ending: Ending) -> Settled {
-        Settled { events: Vec::new(), ending }
+    fn new(event: TradeEvent, tell: bool, ending: Ending) -> Settled {
+        Settled::of(vec![Happening { event, tell }], ending)
     }
+
+    /// Of none.
+    pub fn nothing(ending: Ending) -> Settled {
+        Settled::of(Vec::new(), ending)
+    }
+}
+
+/// An order that was signed and is about to leave in the payer's hands. No channel has answered: from the record of this
+/// event on it may be opened, and so it waits for its payer.
+pub fn handed_out(attempt: u16, handed_out: HandedOut) -> Settled {
+    let event = TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::HandedOut) };
+    Settled { handed_out: Some(handed_out), ..Settled::new(event, false, Ending::Recorded) }
 }
 
 /// The channel's answer to placing an attempt.
@@ -77,7 +92,7 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
 pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
-    let Settled { mut events, ending } = settled;
+    let Settled { mut events, ending, handed_out } = settled;
     let refused = events.iter().any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
     events.retain(|h| match h.event {
         TradeEvent::AttemptNotPlaced { .. } => false,
@@ -85,7 +100,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
-    Settled { events, ending: if refused && open { Ending::Unknown } else { ending } }
+    Settled { events, ending: if refused && open { Ending::Unknown } else { ending }, handed_out }
 }
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
@@ -95,16 +110,21 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
         Answer::Failed(Failure { class: FailureClass::NotFound, .. }) => {
             Settled::new(TradeEvent::AttemptNotPlaced { attempt, code: None, reason }, true, Ending::Recorded)
         }
-        other => closed(attempt, other),
+        other => closed(attempt, other, false),
     }
 }
 
-/// The channel's answer to closing an attempt.
-pub fn closed(attempt: u16, answer: Answer) -> Settled {
+/// The channel's answer to closing an attempt. `may_come` where it was handed out and its time is not over: then "not
+/// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
+/// opened; what nobody opens ends with the time that its signed text names.
+pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
     let done = || Settled::new(TradeEvent::AttemptClosed { attempt, proof: Proof::Answer }, true, Ending::Recorded);
     match answer {
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
+            FailureClass::NotFound if may_come => {
+                Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::NotOpened }, false, Ending::Unknown)
+            }
             // A precreated order does not exist until it is scanned (channels.md 3.1); a late success is recorded.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
             FailureClass::Unknown | FailureClass::Busy => {
@@ -166,7 +186,7 @@ pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof:
         (S::Succeeded, before) => {
             let late = if before == S::Failed { mismatch(Mismatch::State).events } else { Vec::new() };
             let event = TradeEvent::RefundSucceeded { proof, refund_no, refunded_at: view.refunded_at, trade_no: view.trade_no };
-            Settled { events: late.into_iter().chain([Happening { event, tell: true }]).collect(), ending: Ending::Recorded }
+            Settled::of(late.into_iter().chain([Happening { event, tell: true }]).collect(), Ending::Recorded)
         }
         (_, S::Failed) => Settled::nothing(Ending::Recorded),
         (S::Failed | S::Cancelled, _) => settled(TradeEvent::RefundFailed { code: "CLOSED".into(), refund_no }, true),
@@ -205,7 +225,7 @@ pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, p
                 }
                 let event = TradeEvent::AttemptPaid { attempt, facts: facts.clone(), payer, proof, seal };
                 events.push(Happening { event, tell: true });
-                Settled { events, ending: Ending::Recorded }
+                Settled::of(events, Ending::Recorded)
             }
         },
         ChannelState::Closed if known.paid.is_none() && !known.state.is_final() => {

@@ -10,6 +10,7 @@ pub(super) fn order() -> Order {
     let event = TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100),
+        appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,
@@ -122,4 +123,16 @@ fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
     let TradeEvent::AttemptPaid { facts, .. } = paid() else { return };
     let view = OrderView { number: name("shop-1"), state: ChannelState::Paid(facts), account: None, payee: None, payer: None, attach: None };
     assert_eq!(names(&order_seen(&gone, 1, &view, Proof::Notice, None, None)), ["mismatched", "attempt_paid"]);
+}
+
+/// What is in the payer's hands and not opened is neither closed nor refused: it may come until its time is over.
+#[test]
+fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
+    let early = closed(1, failed(FailureClass::NotFound), true);
+    assert!(matches!(early.events[..], [Happening { event: TradeEvent::CloseUnknown { reason: Unclear::NotOpened, .. }, tell: false }]));
+    assert_eq!(early.ending, Ending::Unknown);
+    let late = closed(1, failed(FailureClass::NotFound), false);
+    assert!(matches!(late.events[..], [Happening { event: TradeEvent::AttemptClosed { .. }, tell: true }]));
+    let opened = closed(1, Answer::Closed, true);
+    assert!(matches!(opened.events[..], [Happening { event: TradeEvent::AttemptClosed { .. }, .. }]), "the channel had it and closed it");
 }

@@ -231,12 +231,14 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
     Ok(order)
 }
 
-/// The channel does not know the order. A precreated one does not exist until somebody scans it; a sent one may still
-/// come. "Not exist" is believed only after a close at the channel.
+/// The channel does not know the order. A precreated one does not exist until somebody scans it, one handed out until
+/// the payer opens it; a sent one may still come. "Not exist" is believed only after a close at the channel.
 async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };
     let now = app.clock().now();
     match attempt.state {
+        // Not opened yet: another close would find as little. It is asked for until it is opened or its time is over.
+        AttemptState::Placed if errand::may_come(app, attempt) => Ok(order.clone()),
         AttemptState::Placed if attempt.closing.as_ref().is_some_and(|c| c.refused.is_none()) || attempt.expires <= now => {
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
             errand::close(app, order, position, reason).await

@@ -125,6 +125,7 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
     let intent = TradeEvent::AttemptIntended {
         account: AccountNo::new(mchid)?,
         amount: Amount::from_fen(1280),
+        appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -293,6 +293,29 @@ impl Run {
         })
     }
 
+    /// Ways outside the wallet: an address at WeChat, an order in the payer's own hands at Alipay.
+    async fn outside_the_wallet(&mut self) -> anyhow::Result<()> {
+        let (one, two, c) = (self.demo.next_number(), self.demo.next_number(), &mut self.canaries);
+        let back = format!("https://shop.example/back?customer={}", c.text("return address"));
+        let h5 = json!({
+            "order_no": one, "channel": "wechat", "pay_way": "h5", "amount": 550, "description": c.odd_text("h5 description"),
+            "client_ip": c.address("h5 client_ip"),
+        });
+        let page = json!({
+            "order_no": two, "channel": "alipay", "pay_way": "page", "amount": 560, "description": c.odd_text("page subject"),
+            "attach": c.odd_text("page attach"), "return_url": back,
+        });
+        for (body, place) in [(h5, "h5_url"), (page, "call_up")] {
+            let answer = self.create(&body).await?;
+            let order = answer.json();
+            ensure!(answer.status == 201 && !order[place].is_null(), "create answered {}: {order}", answer.status);
+            self.demo.open(&order).await?;
+            self.control("/control/pay", &json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "paid" })).await?;
+            self.merchant.until(order["id"].as_str().context("id")?, "payment", |o| o["state"] == "paid").await?;
+        }
+        Ok(())
+    }
+
     /// Create, pay, tell, ask for the payer, refund.
     async fn unified(&mut self) -> anyhow::Result<()> {
         for channel in ["wechat", "alipay"] {
@@ -714,6 +737,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.control("/control/clock", &json!({ "speed": 60.0 })).await?;
     run.living(proxy).await?;
     run.unified().await?;
+    run.outside_the_wallet().await?;
     run.pass_through().await?;
     run.errors().await?;
     run.bad_requests().await?;

@@ -73,7 +73,7 @@ struct Started {
 impl Started {
     async fn new(dir: &Path) -> anyhow::Result<Started> {
         let mut command = Command::new(binary("guandao-sandbox")?);
-        command.args(["demo", "--orders", "13", "--dir"]).arg(dir).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.args(["demo", "--orders", "19", "--dir"]).arg(dir).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         for _ in 0..600 {
@@ -159,7 +159,7 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
     }
     let said = demo.until("serving").await?;
     ensure!(said.iter().any(|l| l == "all was as it should be"), "{said:#?}");
-    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 19, "not 19 orders were proven: {said:#?}");
+    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 25, "not 25 orders were proven: {said:#?}");
     let left = client.send("GET", "/control/faults", &[], b"").await?.json();
     ensure!(left["faults"].as_array().is_some_and(|f| f.len() == 2 && f.iter().all(|f| f["count"] == 3)), "the stories used up others' faults: {left}");
     let seen = client.send("GET", "/control/requests", &[], b"").await?.json();
@@ -181,7 +181,7 @@ async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans
     ensure!(std::process::Command::new("kill").args(["-KILL", &desk]).status()?.success(), "kill {desk}");
     let said = demo.until("serving").await?;
     ensure!(said.iter().any(|l| l.starts_with("FAILED: the watch")) && said.iter().any(|l| l.starts_with("NOT as it should be")), "{said:#?}");
-    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 19, "the orders need no desk: {said:#?}");
+    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 25, "the orders need no desk: {said:#?}");
     demo.signal("-KILL")?;
     demo.children_gone().await
 }

@@ -147,11 +147,16 @@ impl Yard {
         Ok(all["orders"].as_array().context("orders")?.iter().filter(fits).cloned().collect())
     }
 
-    /// The merchant was told of it.
+    /// The shop has it, and that the shop has it is on record: a proxy that starts now tells nothing again.
     pub(crate) async fn told(&self, id: &str, what: &str) -> anyhow::Result<()> {
+        let (merchant, path) = (self.merchant()?, format!("/v1/payments/{id}/notifications"));
         for _ in 0..150 {
-            if self.demo.shop().told(&self.demo.place.merchants[0].id, id).iter().any(|e| e["type"] == what) {
-                return Ok(());
+            if self.demo.shop().told(merchant.id(), id).iter().any(|e| e["type"] == what) {
+                let list = merchant.ask("GET", &path, None).await?.json();
+                let all = list["notifications"].as_array().ok_or_else(|| anyhow!("no notifications: {list}"))?;
+                if all.iter().any(|n| n["type"] == what && n["pending"] == false) && all.iter().all(|n| n["pending"] == false) {
+                    return Ok(());
+                }
             }
             sleep(Duration::from_millis(100)).await;
         }
@@ -275,28 +280,34 @@ async fn repeat(yard: &Yard, path: &str, body: &Value, done: impl Fn(&Answer) ->
 }
 
 async fn create_point(yard: &Yard, channel: &str, step: &str, jsapi: bool) -> anyhow::Result<String> {
-    yard.restart_until(step).await?;
     let mut body = yard.body(channel, 700);
     if jsapi {
         body["pay_way"] = "jsapi".into();
         body["payer"] = if channel == "wechat" { json!({ "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }) } else { json!({ "buyer_id": "2088102146225135" }) };
     }
-    unanswered(yard, "/v1/payments", &body).await?;
-    yard.stopped_and_started().await?;
-    yard.keeps_its_word().await?;
-    let code = match (channel, jsapi) {
+    let reach = match (channel, jsapi) {
         (_, true) => "call_up",
         ("wechat", _) => "code_url",
         _ => "qr_code",
     };
-    let order = repeat(yard, "/v1/payments", &body, |a| a.status < 300 && a.json()["state"] == "awaiting_payment" && !a.json()[code].is_null()).await?;
+    create_by(yard, step, &body, reach).await
+}
+
+/// An order of any way to pay, whose answer has `reach`: killed at the step, repeated, opened where the payer must, paid.
+pub(crate) async fn create_by(yard: &Yard, step: &str, body: &Value, reach: &str) -> anyhow::Result<String> {
+    yard.restart_until(step).await?;
+    unanswered(yard, "/v1/payments", body).await?;
+    yard.stopped_and_started().await?;
+    yard.keeps_its_word().await?;
+    let order = repeat(yard, "/v1/payments", body, |a| a.status < 300 && a.json()["state"] == "awaiting_payment" && !a.json()[reach].is_null()).await?;
+    yard.demo.open(&order).await?;
     let there = yard.at_channel(&order).await?;
     ensure!(there.len() == 1, "the channel has {} orders of {}", there.len(), order["number"]);
     yard.pay(&order).await?;
     let id = id(&order)?;
     yard.until(id, "payment", |o| o["state"] == "paid").await?;
     yard.told(id, "payment.paid").await?;
-    let again = yard.ask(&yard.merchant()?, "POST", "/v1/payments", &body).await?;
+    let again = yard.ask(&yard.merchant()?, "POST", "/v1/payments", body).await?;
     ensure!(again.status == 200 && again.json()["state"] == "paid", "a repeat after payment answered {}: {}", again.status, again.json());
     Ok(format!("one order at the channel, create sent {} time(s), paid once, told", there[0]["calls"]["create"]))
 }
@@ -397,7 +408,7 @@ async fn notice_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<
     bail!("the channel's notice was not acknowledged: {notice}")
 }
 
-fn say(path: &str, channel: &str, step: &str, what: &str) {
+pub(crate) fn say(path: &str, channel: &str, step: &str, what: &str) {
     println!("{path:<7} {channel:<7} killed at {step:<23} {what}");
 }
 

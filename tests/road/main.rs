@@ -16,3 +16,4 @@ mod telemetry;
 mod through;
 mod unified;
 mod watch;
+mod ways;

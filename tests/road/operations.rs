@@ -144,7 +144,7 @@ fn check_prints_every_problem(demo: &Demo) -> Done {
         .replacen("host = \"127.0.0.1\"", "host = \"https://x/\"", 1)
         .replacen("host = \"127.0.0.1\"\n", "", 1)
         + &format!("\n[cases]\nurl = \"http://x\"\nca = \"{ca}\"\ncert = \"{cert}\"\nkey = \"{key}\"\nvkey_file = \"{ca}\"\n[telemetry]\notlp = \"nonsense\"\n", ca = at("channels/ca.pem"), cert = at("tls/proxy.pem"), key = at("tls/desk.key"));
-    let (mchid, app) = (&demo.place.merchants[0].accounts.wechat.mchid, &demo.place.merchants[1].accounts.alipay.app_id);
+    let (mchid, app) = (&demo.place.merchants[0].accounts.wechat.mchid, &demo.place.merchants[0].accounts.alipay.app_id);
     let keys = [format!("keys/wechat/{mchid}/apiv3.secret"), format!("keys/alipay/{app}/platform.pem")];
     for key in &keys {
         fs::rename(at(key), at("aside-").clone() + &key.replace('/', "-"))?;

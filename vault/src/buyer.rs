@@ -98,6 +98,12 @@ pub struct Buyer {
     pub device_id: Option<Text>,
     /// Goods detail, JSON text.
     pub detail: Option<Text>,
+    /// The kind of the payer's phone or browser (`h5_info.type`).
+    pub h5_type: Option<Text>,
+    /// Where the payer's browser goes back to (`return_url`): an address of the merchant that may name its customer.
+    pub return_url: Option<Text>,
+    /// Where it goes back to unpaid (`quit_url`).
+    pub quit_url: Option<Text>,
 }
 
 /// Buyer data of a payment, as the channel states it.
@@ -144,6 +150,9 @@ impl Record for Buyer {
         write_text(open(&self.client_ip), out);
         write_text(open(&self.device_id), out);
         write_text(open(&self.detail), out);
+        write_text(open(&self.h5_type), out);
+        write_text(open(&self.return_url), out);
+        write_text(open(&self.quit_url), out);
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Buyer> {
@@ -154,6 +163,9 @@ impl Record for Buyer {
             client_ip: read_text(bytes)?,
             device_id: read_text(bytes)?,
             detail: read_text(bytes)?,
+            h5_type: read_text(bytes)?,
+            return_url: read_text(bytes)?,
+            quit_url: read_text(bytes)?,
         })
     }
 }

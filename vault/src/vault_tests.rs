@@ -49,7 +49,7 @@ fn context(order: u8) -> Context {
 
 fn buyer() -> Buyer {
     let payer = Payer { field: PayerField::Openid, value: "oCANARYopenid".into() };
-    Buyer { description: "奶茶".into(), attach: None, payer: Some(payer), client_ip: Some("10.0.0.9".into()), device_id: None, detail: None }
+    Buyer { description: "奶茶".into(), attach: None, payer: Some(payer), client_ip: Some("10.0.0.9".into()), device_id: None, detail: None, h5_type: None, return_url: None, quit_url: None }
 }
 
 #[test]

@@ -120,6 +120,8 @@ pub enum Unclear {
     Garbage,
     /// We stopped between sending and recording.
     Restart,
+    /// The payer has not opened what was handed out, and still can: the channel has nothing to close yet.
+    NotOpened,
 }
 
 /// Why an order was closed at the channel.
@@ -279,6 +281,9 @@ pub enum TradeEvent {
         account: AccountNo,
         /// Fen.
         amount: Amount,
+        /// The app or mini program, where it is not the account's first.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        appid: Option<AppNo>,
         /// Number of the attempt from 1.
         attempt: u16,
         /// Who composed the bytes.

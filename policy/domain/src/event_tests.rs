@@ -42,6 +42,7 @@ fn trade_events() -> Vec<TradeEvent> {
         AttemptIntended {
             account: name("1900000109"),
             amount: Amount::from_fen(100),
+            appid: Some(name("wx1")),
             attempt: 1,
             carried: Carried::PassThrough,
             channel: Channel::Wechat,

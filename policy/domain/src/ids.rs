@@ -92,6 +92,10 @@ name!(
     PayeeNo, "a payee", 1..=32, "0-9 A-Z a-z", |b| b.is_ascii_alphanumeric()
 );
 name!(
+    /// The app or mini program in which an order is paid: WeChat `appid`.
+    AppNo, "an appid", 1..=32, "0-9 A-Z a-z", |b| b.is_ascii_alphanumeric()
+);
+name!(
     /// The merchant's own order number; unique per merchant.
     OrderNo, "an order number", 1..=64, "0-9 A-Z a-z _ - | *", |b| b.is_ascii_alphanumeric() || b"_-|*".contains(&b)
 );

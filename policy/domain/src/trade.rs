@@ -46,6 +46,14 @@ pub enum PayWay {
     /// Payment code 付款码: the shop scans the payer's code, and the order charges at once. A *charging* way
     /// ([`PayWay::charges`]).
     Micropay,
+    /// In a phone's browser outside the wallet: WeChat H5, we get an `h5_url` that opens the wallet.
+    H5,
+    /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK).
+    App,
+    /// In a computer's browser: Alipay `trade.page.pay`.
+    Page,
+    /// In a phone's browser: Alipay `trade.wap.pay`.
+    Wap,
 }
 
 impl PayWay {
@@ -55,6 +63,10 @@ impl PayWay {
             PayWay::Native => "native",
             PayWay::Jsapi => "jsapi",
             PayWay::Qr => "qr",
+            PayWay::H5 => "h5",
+            PayWay::App => "app",
+            PayWay::Page => "page",
+            PayWay::Wap => "wap",
             PayWay::Micropay => "micropay",
         }
     }
@@ -63,6 +75,13 @@ impl PayWay {
     /// for, and reversed.
     pub const fn charges(self) -> bool {
         matches!(self, PayWay::Micropay)
+    }
+
+    /// True where the order is *handed out*: no call of ours places it. We sign it, the payer's browser or app carries
+    /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1). Until the end that
+    /// the signed text itself names, "not there" is no last word, neither of a query nor of a close.
+    pub const fn is_handed_out(self, channel: Channel) -> bool {
+        matches!((channel, self), (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap))
     }
 }
 
@@ -251,6 +270,11 @@ pub enum Reach {
     Prepay(Arc<str>),
     /// Alipay trade number for the in-app cashier.
     Cashier(TradeNo),
+    /// An address for the payer's browser (`h5_url`).
+    Link(Arc<str>),
+    /// Handed out, signed, with the free texts of the order in it; so the text itself is kept nowhere, and a repeat is
+    /// signed anew ([`PayWay::is_handed_out`]).
+    HandedOut,
 }
 
 /// A payment as its channel states it.

@@ -115,6 +115,7 @@ impl Journal {
         let event = TradeEvent::AttemptIntended {
             account: name(account),
             amount: Amount::from_fen(sale.yuan * 100),
+            appid: None,
             attempt: 1,
             carried: Carried::Unified,
             channel: Channel::Wechat,

@@ -41,6 +41,9 @@ pub struct ChannelLicence {
     pub hosts: Vec<Host>,
     /// CA roots for its TLS certificates, PEM.
     pub roots_pem: String,
+    /// Roots of the certificates with which it signs its messages, PEM (Alipay's certificate mode).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signing_roots_pem: String,
 }
 
 /// One host of a channel.
@@ -183,6 +186,9 @@ pub struct OperatorMerchant {
     /// Where it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
+    /// Hosts to which a channel may send a payer's browser back (`return_url`, `quit_url`); a port does not matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub return_hosts: Vec<String>,
     /// Its own request rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateFacts>,

@@ -2,7 +2,7 @@
 
 use super::{
     AccountFacts, AcquirerFile, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
-    OperatorFile, OperatorMerchant, Problem, RateFacts, Terminal, check,
+    OperatorFile, OperatorMerchant, Problem, RateFacts, Terminal, check, url,
 };
 use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};
 use std::{
@@ -29,12 +29,23 @@ pub struct MerchantFacts {
     pub api_keys: Vec<ApiKey>,
     /// Where it is told.
     pub notify: Option<Notify>,
+    /// Hosts to which a payer's browser may be sent back.
+    pub return_hosts: Vec<String>,
     /// Its own request rate.
     pub rate: Option<RateFacts>,
     /// Most per order, fen.
     pub order_max: Option<Amount>,
     /// Most per natural day, fen.
     pub day_max: Option<Amount>,
+}
+
+impl MerchantFacts {
+    /// Whether a payer's browser may be sent back to this address: `https`, at one of the merchant's registered hosts.
+    pub fn may_return_to(&self, address: &str) -> bool {
+        address.starts_with("https://")
+            && url::fault(address, true).is_none()
+            && url::host_of(address).is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
+    }
 }
 
 /// Digest, version and end of one file.
@@ -192,6 +203,7 @@ fn join(
         id: merchant.id.clone(),
         api_keys: Vec::new(),
         notify: None,
+        return_hosts: Vec::new(),
         rate: None,
         order_max: None,
         day_max: None,
@@ -205,6 +217,7 @@ fn join(
         terminals: merchant.terminals,
         api_keys: added.api_keys,
         notify: added.notify,
+        return_hosts: added.return_hosts,
         rate: added.rate,
         order_max: added.order_max,
         day_max: added.day_max,

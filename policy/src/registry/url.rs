@@ -38,6 +38,12 @@ pub(super) fn fault(url: &str, private: bool) -> Option<&'static str> {
     }
 }
 
+/// The host of an address that [`fault`] finds nothing wrong with.
+pub(super) fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    host(rest.split(['/', '?', '#']).next()?)
+}
+
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.rfind(']') {

@@ -41,6 +41,8 @@ pub enum Answer {
     Refund(RefundView),
     /// Platform certificates, sealed under the APIv3 key (channels.md 1.7).
     Certificates(Vec<SealedCertificate>),
+    /// A certificate and what stands between it and its root, PEM; nothing vouches for it yet (channels.md 3.6).
+    Certificate(Vec<u8>),
     /// The channel refused.
     Failed(Failure),
     /// Nobody knows.

@@ -1,5 +1,6 @@
 //! A request composed from facts and opened texts, not yet signed.
 
+use crate::HandedOut;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, TerminalNo};
 use zeroize::Zeroizing;
@@ -104,28 +105,41 @@ impl Draft {
         &self.key
     }
 
+    /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
+    pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
+        match self.place {
+            Place::Header { .. } => None,
+            Place::Form { request, parameters } => {
+                let parameters = signed(parameters, signature);
+                Some(HandedOut { path: request.target, parameters })
+            }
+        }
+    }
+
     /// Puts the raw signature octets into their place.
     pub fn sign_with(self, signature: &[u8]) -> Request {
-        let signature = STANDARD.encode(signature);
         match self.place {
             Place::Header { mut request, prefix } => {
+                let signature = STANDARD.encode(signature);
                 request.headers.push((
                     "Authorization".into(),
                     format!("{prefix}signature=\"{signature}\""),
                 ));
                 request
             }
-            Place::Form {
-                mut request,
-                mut parameters,
-            } => {
-                parameters.push(("sign", Zeroizing::new(signature)));
-                parameters.sort_by_key(|(name, _)| *name);
-                request.body = crate::form::write(&parameters);
+            Place::Form { mut request, parameters } => {
+                request.body = crate::form::write(&signed(parameters, signature));
                 request
             }
         }
     }
+}
+
+/// With `sign`, sorted.
+fn signed(mut parameters: Vec<Parameter>, signature: &[u8]) -> Vec<Parameter> {
+    parameters.push(("sign", Zeroizing::new(STANDARD.encode(signature))));
+    parameters.sort_by_key(|(name, _)| *name);
+    parameters
 }
 
 /// What a wallet's page needs to call up the payment (channels.md 1.10).
@@ -136,10 +150,11 @@ pub enum CallUp {
     Ready(serde_json::Value),
 }
 
-/// WeChat call-up parameters that lack `paySign`.
+/// WeChat call-up parameters that lack their signature.
 pub struct ToSign {
     pub(crate) message: Vec<u8>,
     pub(crate) key: KeyRef,
+    pub(crate) place: &'static str,
     pub(crate) parameters: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -154,10 +169,10 @@ impl ToSign {
         &self.key
     }
 
-    /// The parameters with `paySign`.
+    /// The parameters with `paySign`, or `sign` for apps.
     pub fn with(mut self, signature: &[u8]) -> serde_json::Value {
         self.parameters
-            .insert("paySign".into(), STANDARD.encode(signature).into());
+            .insert(self.place.into(), STANDARD.encode(signature).into());
         serde_json::Value::Object(self.parameters)
     }
 }

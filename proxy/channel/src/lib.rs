@@ -12,6 +12,7 @@ pub mod auth_code;
 pub mod dialect;
 mod draft;
 pub mod form;
+mod hand_out;
 pub mod keys;
 pub mod native;
 pub mod notice;
@@ -26,6 +27,7 @@ pub use answer::{
     Signed,
 };
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
+pub use hand_out::HandedOut;
 
 use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
@@ -40,6 +42,20 @@ pub fn create(
     match account.channel {
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
+    }
+}
+
+/// Composes an order that the payer's browser or app carries to the channel ([`PayWay::is_handed_out`]); its signature
+/// makes it a [`HandedOut`].
+pub fn hand_out(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => Err(ComposeError::NotOffered),
+        Channel::Alipay => alipay::compose::hand_out(account, stamp, facts, buyer),
     }
 }
 
@@ -107,20 +123,25 @@ pub fn refund_query(
     }
 }
 
-/// Fetches the channel's certificates (WeChat, channels.md 1.7).
-pub fn certificates(account: &Account, stamp: &Stamp) -> Result<Draft, ComposeError> {
+/// Fetches the channel's certificates: all of them at WeChat (channels.md 1.7), at Alipay the one of this number (3.6).
+pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::compose::certificates(account, stamp),
-        Channel::Alipay => Err(ComposeError::NotOffered),
+        Channel::Alipay => alipay::compose::certificate(account, stamp, number),
     }
 }
 
-/// What the wallet's page needs to call the payment up; `None` where a code is shown instead (channels.md
+/// What the wallet's page or the merchant's app needs to call the payment up; `None` where a code is shown instead (channels.md
 /// 1.10).
-pub fn call_up(account: &Account, stamp: &Stamp, reach: &Reach) -> Option<CallUp> {
+pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach) -> Option<CallUp> {
     match reach {
-        Reach::Code(_) => None,
-        Reach::Prepay(prepay_id) => wechat::compose::call_up(account, stamp, prepay_id).map(CallUp::ToSign),
+        // A link needs nothing; what was handed out was signed when it was.
+        Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
+        Reach::Prepay(prepay_id) => match pay_way {
+            PayWay::App => wechat::call_up::in_app(account, stamp, prepay_id),
+            _ => wechat::call_up::in_wallet(account, stamp, prepay_id),
+        }
+        .map(CallUp::ToSign),
         Reach::Cashier(trade_no) => Some(CallUp::Ready(serde_json::json!({ "tradeNO": trade_no.as_str() }))),
     }
 }

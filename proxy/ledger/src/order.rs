@@ -71,6 +71,8 @@ pub struct Attempt {
     pub account: AccountNo,
     /// Fen.
     pub amount: Amount,
+    /// The app or mini program, where it is not the account's first.
+    pub appid: Option<AppNo>,
     /// Who composed the bytes.
     pub carried: Carried,
     /// Channel.
@@ -614,7 +616,7 @@ impl Attempt {
 
     fn begin(index: u64, at: Instant, event: &TradeEvent) -> Option<Attempt> {
         let TradeEvent::AttemptIntended {
-            account, amount, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, terminal, ..
+            account, amount, appid, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, terminal, ..
         } = event
         else {
             return None;
@@ -624,6 +626,7 @@ impl Attempt {
             at,
             account: account.clone(),
             amount: *amount,
+            appid: appid.clone(),
             carried: *carried,
             channel: *channel,
             code: *code,

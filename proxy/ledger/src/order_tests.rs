@@ -12,6 +12,7 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
     TradeEvent::AttemptIntended {
         account: AccountNo::new("1900000109").expect("lawful"),
         amount: Amount::from_fen(100),
+        appid: None,
         attempt,
         carried: Carried::Unified,
         channel,

@@ -62,6 +62,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
     TradeEvent::AttemptIntended {
         account: AccountNo::new("1900000109").expect("lawful"),
         amount: Amount::from_fen(100),
+        appid: None,
         attempt,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -114,9 +114,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 17] = [
-    "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "attach", "payer", "client_ip", "device_id", "detail",
-    "expires_at", "code", "terminal", "auth_code",
+const CREATE: [&str; 21] = [
+    "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "appid", "attach", "payer", "client_ip", "device_id", "detail",
+    "expires_at", "code", "terminal", "h5_type", "return_url", "quit_url", "auth_code",
 ];
 
 fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
@@ -128,15 +128,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         (Some("alipay"), _) => Channel::Alipay,
         _ => return Err(fields.wrong("channel", "\"wechat\" or \"alipay\"")),
     };
-    let pay_way = match (channel, value.text("pay_way")) {
-        (Channel::Wechat, Some("native")) => PayWay::Native,
-        (Channel::Alipay, Some("qr")) => PayWay::Qr,
-        (_, Some("micropay")) if scanned.as_ref().is_some_and(|s| s.channel == channel) => PayWay::Micropay,
-        (_, Some("micropay")) => return Err(fields.wrong("channel", "that of the wallet whose payment code this is, or left out")),
-        (_, Some("jsapi")) => PayWay::Jsapi,
-        (Channel::Wechat, _) => return Err(fields.wrong("pay_way", "\"native\" or \"jsapi\" for wechat")),
-        (Channel::Alipay, _) => return Err(fields.wrong("pay_way", "\"qr\", \"jsapi\" or \"micropay\" for alipay")),
-    };
+    let pay_way = pay_way(&fields, channel, scanned.as_ref())?;
     if !matches!(value.get("currency"), None) && value.text("currency") != Some("CNY") {
         return Err(fields.wrong("currency", "\"CNY\", the only currency"));
     }
@@ -150,6 +142,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         pay_way,
         account: fields.name("account", |t| AccountNo::new(t))?,
         payee: fields.name("payee", |t| PayeeNo::new(t))?,
+        appid: appid(&fields, channel)?,
         amount: fields.amount("amount")?,
         expires: expires(&fields, now)?,
         code: code(value)?,
@@ -162,6 +155,9 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     if client_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
         return Err(fields.wrong("client_ip", "an IPv4 or IPv6 address"));
     }
+    if pay_way == PayWay::H5 && client_ip.is_none() {
+        return Err(fields.wrong("client_ip", "there for pay_way h5: the address of the payer's browser"));
+    }
     let detail = fields.text("detail", 6000)?;
     if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
         return Err(Fault::new(Code::InvalidField, format!("`detail` must be the text of the goods detail that this channel takes: {wrong}.")));
@@ -173,8 +169,50 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         client_ip: client_ip.map(Text::from),
         device_id: fields.text("device_id", 32)?.map(Text::from),
         detail: detail.map(Text::from),
+        h5_type: h5_type(&fields, pay_way)?.map(Text::from),
+        return_url: address(&fields, "return_url", matches!(pay_way, PayWay::Page | PayWay::Wap))?,
+        quit_url: address(&fields, "quit_url", pay_way == PayWay::Wap)?,
     };
     Ok((command, Clear { buyer: Some(buyer), auth_code: scanned.map(|s| s.code), ..Clear::default() }))
+}
+
+fn pay_way(fields: &Fields<'_>, channel: Channel, scanned: Option<&scanned::Scanned>) -> Result<PayWay, Fault> {
+    if scanned.is_some_and(|scanned| scanned.channel != channel) {
+        return Err(fields.wrong("channel", "that of the wallet whose payment code this is, or left out"));
+    }
+    let asked = fields.value.text("pay_way");
+    let mut ways = policy::operations::pay_ways(channel);
+    ways.find(|way| asked == Some(way.as_str())).ok_or_else(|| {
+        let ways: Vec<&str> = policy::operations::pay_ways(channel).map(PayWay::as_str).collect();
+        fields.wrong("pay_way", &format!("one of {} for {channel}", ways.join(", ")))
+    })
+}
+
+/// Another app or mini program than the account's first; whether it is the account's is the registry's to say.
+fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> {
+    let appid = fields.name("appid", |t| AppNo::new(t))?;
+    match (&appid, channel) {
+        (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
+        _ => Ok(appid),
+    }
+}
+
+/// What the payer's browser runs on (channels.md 1.2); WeChat must be told.
+fn h5_type<'a>(fields: &Fields<'a>, pay_way: PayWay) -> Result<Option<&'a str>, Fault> {
+    match (pay_way, fields.text("h5_type", 8)?) {
+        (PayWay::H5, None) => Ok(Some("Wap")),
+        (PayWay::H5, Some(kind)) if ["iOS", "Android", "Wap"].contains(&kind) => Ok(Some(kind)),
+        (_, None) => Ok(None),
+        _ => Err(fields.wrong("h5_type", "\"iOS\", \"Android\" or \"Wap\", for pay_way h5 only")),
+    }
+}
+
+/// Where the payer's browser goes back to; whether the host is the merchant's is the registry's to say.
+fn address(fields: &Fields<'_>, name: &str, fits: bool) -> Result<Option<Text>, Fault> {
+    match fields.text(name, 256)? {
+        Some(_) if !fits => Err(fields.wrong(name, "absent: this way to pay does not send a browser back there")),
+        address => Ok(address.map(Text::from)),
+    }
 }
 
 fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {

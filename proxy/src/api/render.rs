@@ -7,7 +7,7 @@ use crate::{
     stage::Response,
 };
 use bytes::Bytes;
-use channel::{CallUp, Stamp};
+use channel::{CallUp, HandedOut, Stamp};
 use domain::*;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
@@ -90,6 +90,22 @@ pub fn charge_refused(channel: Channel, code: &str) -> Fault {
 /// An order.
 pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Said) -> Response {
     let _ = merchant;
+    let call_up = call_up(app, order.latest()).await;
+    order_with(order, said, call_up)
+}
+
+/// An order with what was signed for the payer's browser or app, said this once.
+pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Response {
+    let attempt = order.latest();
+    let origin = app.way_to(attempt.channel).map(|way| way.target().origin());
+    let call_up = handed_out.zip(origin).map(|(handed_out, origin)| match attempt.pay_way {
+        PayWay::App => handed_out.for_app(),
+        _ => handed_out.for_browser(&origin),
+    });
+    order_with(order, Said::First, call_up)
+}
+
+fn order_with(order: &Order, said: Said, call_up: Option<Value>) -> Response {
     // A close was asked for and the channel has not said what came of it.
     let closing = order.latest().closing.as_ref().is_some_and(|c| c.refused.is_none());
     let status = match (order.state(), said) {
@@ -103,9 +119,7 @@ pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Sai
         _ => StatusCode::OK,
     };
     let mut value = order_json(order);
-    if let Some(call_up) = call_up(app, order.latest()).await
-        && let Some(map) = value.as_object_mut()
-    {
+    if let (Some(call_up), Some(map)) = (call_up, value.as_object_mut()) {
         map.insert("call_up".into(), call_up);
     }
     json_response(status, &value)
@@ -163,7 +177,8 @@ pub fn order_json(order: &Order) -> Value {
         Some(Reach::Code(code)) => put("qr_code", (&**code).into()),
         Some(Reach::Prepay(id)) => put("prepay_id", (&**id).into()),
         Some(Reach::Cashier(no)) => put("trade_no", no.as_str().into()),
-        None => {}
+        Some(Reach::Link(url)) => put("h5_url", (&**url).into()),
+        Some(Reach::HandedOut) | None => {}
     }
     if let Some((facts, proof)) = &shown.paid {
         put("paid", json!({
@@ -215,9 +230,9 @@ async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     }
     let registries = app.registries();
     let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
-    let account = app.account(facts, Some(&attempt.payee));
+    let account = app.account(facts, Some(&attempt.payee), attempt.appid.as_ref());
     let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
-    match channel::call_up(&account, &stamp, reach)? {
+    match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),
         CallUp::ToSign(draft) => {
             let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.ok()?;

@@ -18,10 +18,11 @@ pub(super) struct Missing {
 /// Every key that is needed and not there.
 pub(super) fn missing(registries: &Registries, keys: &Keys) -> Vec<Missing> {
     let accounts = registries.merchants().flat_map(|merchant| &merchant.accounts).filter(|a| a.keys == domain::Keys::Held);
-    accounts.flat_map(|account| lacking(account, keys)).collect()
+    let rooted = |account: &AccountFacts| registries.channel(account.channel).is_some_and(|licence| !licence.signing_roots_pem.is_empty());
+    accounts.flat_map(|account| lacking(account, rooted(account), keys)).collect()
 }
 
-fn lacking(account: &AccountFacts, keys: &Keys) -> Vec<Missing> {
+fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
     let of = format!("{} account {}", account.channel, account.account);
     let absent = |(name, extension, what): Needed| match name {
         Ok(name) if keys.has(&name) => None,
@@ -29,13 +30,14 @@ fn lacking(account: &AccountFacts, keys: &Keys) -> Vec<Missing> {
         // The registry names a serial that can be no key's.
         Err(_) => Some(Missing { account: of.clone(), file: "a key under a lawful serial (0-9 A-Z a-z _)".into(), what }),
     };
-    needed(account).into_iter().filter_map(absent).collect()
+    needed(account, rooted).into_iter().filter_map(absent).collect()
 }
 
 type Needed = (Result<KeyRef, NameError>, &'static str, &'static str);
 
-/// WeChat's platform certificates are fetched with the APIv3 secret; a public key has to be put there.
-fn needed(account: &AccountFacts) -> Vec<Needed> {
+/// WeChat's platform certificates are fetched with the APIv3 secret, Alipay's in certificate mode where the licence names
+/// their roots; a public key has to be put there.
+fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
     let (number, platform) = (&account.account, account.platform.as_deref());
     match account.channel {
         Channel::Wechat => {
@@ -46,9 +48,35 @@ fn needed(account: &AccountFacts) -> Vec<Needed> {
             all.extend(platform.filter(|id| id.starts_with("PUB_KEY_ID")).map(|id| (names::wechat_platform(number, id), "pem", "WeChat Pay's public key")));
             all
         }
-        Channel::Alipay => vec![
-            (names::alipay_app(number), "pem", "the application's key"),
-            (names::alipay_platform(number, platform), "pem", "Alipay's public key"),
-        ],
+        Channel::Alipay => {
+            let app = (names::alipay_app(number), "pem", "the application's key");
+            match &account.serial {
+                None => vec![app, (names::alipay_platform(number, None), "pem", "Alipay's public key")],
+                Some(_) if rooted => vec![app],
+                Some(_) => vec![app, (names::alipay_platform(number, platform), "pem", "Alipay's certificate (or its root in the licence's signing_roots_pem)")],
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alipay(serial: Option<&str>) -> AccountFacts {
+        let text = serde_json::json!({
+            "channel": "alipay", "account": "2021", "payee": "2088", "keys": "held",
+            "serial": serial, "platform": serial.map(|_| "ab12"), "root_sn": serial.map(|_| "cd34"),
+        });
+        serde_json::from_value(text).expect("lawful")
+    }
+
+    /// In certificate mode Alipay's certificate is fetched, if there is a root to hold it against.
+    #[test]
+    fn a_certificate_is_missed_only_where_it_cannot_be_fetched() {
+        let files = |serial, rooted| lacking(&alipay(serial), rooted, &Keys::default()).into_iter().map(|m| m.file).collect::<Vec<_>>();
+        assert_eq!(files(None, true), ["alipay/2021/app.pem", "alipay/2021/platform.pem"]);
+        assert_eq!(files(Some("ef56"), true), ["alipay/2021/app.pem"]);
+        assert_eq!(files(Some("ef56"), false), ["alipay/2021/app.pem", "alipay/2021/platform/ab12.pem"]);
     }
 }

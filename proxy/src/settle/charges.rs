@@ -86,7 +86,7 @@ pub(super) fn seen(it: Seen<'_>, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &
         }
         _ => Vec::new(),
     };
-    Settled { events, ending: Ending::Recorded }
+    Settled::of(events, Ending::Recorded)
 }
 
 /// The number belongs to another trade of the account, so that the channel cannot have charged for ours under it, and a

@@ -53,6 +53,7 @@ impl Admit {
         };
         let verdict = policy::decide(&Facts {
             operation: sealed.command.operation(),
+            pay_way: create.map(|c| c.pay_way),
             now,
             registries: &registries,
             merchant: &sealed.merchant,

@@ -219,10 +219,13 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
     ClaimKey { order: sealed.id, operation, number }
 }
 
-/// Two hours at WeChat; asked for anew a little earlier. Alipay's last as long as the order.
+/// Two hours at WeChat, five minutes for a link; asked for anew a little earlier. Alipay's last as long as the order.
+/// What was handed out is kept nowhere and is signed anew, but not while a close of it is under way.
 fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
     match &attempt.reach {
         None => true,
+        Some((Reach::HandedOut, _)) => attempt.expires > now && attempt.closing.as_ref().is_none_or(|closing| closing.refused.is_some()),
+        Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
     }
 }
@@ -255,6 +258,9 @@ fn content(sealed: &Sealed) -> KeyedDigest {
         add(format!("{:?}", create.code).as_bytes());
         add(create.account.as_ref().map_or(&[], |a| a.as_str().as_bytes()));
         add(create.terminal.as_ref().map_or(&[], |t| t.as_str().as_bytes()));
+        if let Some(appid) = &create.appid {
+            add(appid.as_str().as_bytes());
+        }
         add(sealed.payer.as_ref().map_or(&[][..], |p| &p.token.as_bytes()[..]));
     }
     KeyedDigest::from_bytes(hash.finalize().into())

@@ -30,7 +30,7 @@ impl Around<Limited> for Forward {
         let Some(native) = request.0.native.as_ref() else { return next.run(request).await };
         let registries = app.registries();
         let Some((merchant, facts)) = registries.owner(native.channel, &native.account) else { return next.run(request).await };
-        let account = app.account(facts, native.payee.as_ref());
+        let account = app.account(facts, native.payee.as_ref(), None);
         let verbatim = passthrough::verbatim(&request.0.received, native);
         let (answer, response) = passthrough::ask(app, &account, native.operation, PayWay::Native, verbatim).await;
         if let Err(error) = learn(app, &merchant.id, native, answer).await {

@@ -28,7 +28,7 @@ impl Stage<Received> for Identify {
         let account = AccountNo::new(account).map_err(|_| Fault::of(Code::NotFound))?;
         let registries = self.0.registries();
         let (merchant, facts) = registries.owner(channel, &account).ok_or_else(|| Fault::of(Code::NotFound))?;
-        let account = self.0.account(facts, None);
+        let account = self.0.account(facts, None, None);
         Ok(Identified { merchant: merchant.clone(), facts: facts.clone(), account, received })
     }
 }

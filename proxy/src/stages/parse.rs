@@ -11,6 +11,7 @@ use crate::{
 use channel::native::Native;
 use domain::*;
 use ledger::payment_id;
+use policy::registry::MerchantFacts;
 
 /// Of the unified API and of native requests.
 pub struct Parse(pub App);
@@ -26,6 +27,7 @@ impl Stage<Limited> for Parse {
                 return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
             }
             let (command, clear) = api::parse::command(&resource, &received)?;
+            may_return(&merchant, &clear)?;
             return Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Compose, clear });
         };
         let command = self.command(&merchant.id, &native).await?;
@@ -33,6 +35,17 @@ impl Stage<Limited> for Parse {
         let clear = Clear { payer: native.payer, texts: native.texts, ..Clear::default() };
         Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Verbatim(verbatim), clear })
     }
+}
+
+/// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.
+fn may_return(merchant: &MerchantFacts, clear: &Clear) -> Result<(), Fault> {
+    let Some(buyer) = &clear.buyer else { return Ok(()) };
+    for (name, address) in [("return_url", &buyer.return_url), ("quit_url", &buyer.quit_url)] {
+        if address.as_ref().is_some_and(|address| !merchant.may_return_to(address.expose())) {
+            return Err(Fault::new(Code::InvalidField, format!("`{name}` must be an https address at a host that the operator has registered for this merchant (return_hosts).")));
+        }
+    }
+    Ok(())
 }
 
 impl Parse {
@@ -47,6 +60,7 @@ impl Parse {
                     pay_way: native.pay_way.ok_or_else(|| missing("a way to pay"))?,
                     account: Some(native.account.clone()),
                     payee: native.payee.clone(),
+                    appid: None,
                     amount: native.amount.ok_or_else(|| missing("the amount"))?,
                     expires: native.expires,
                     code: native_code(),

@@ -79,6 +79,7 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
     let event = TradeEvent::AttemptIntended {
         account: account.account.clone(),
         amount: create.amount,
+        appid: create.appid.clone(),
         attempt: position,
         carried: sealed.cargo.carried(),
         channel: create.channel,
@@ -133,6 +134,10 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     match closed.latest().state {
         AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced => Ok(closed),
         AttemptState::Paid => Err(Fault::of(Code::OrderPaid).into()),
+        _ if errand::may_come(app, closed.latest()) => {
+            let until = closed.latest().expires;
+            Err(Fault::new(Code::OrderInProgress, format!("The former way to pay is in the payer's hands, who may open it until {until}; use another order number, or wait.")).into())
+        }
         _ => Err(Fault::of(Code::OrderInProgress).into()),
     }
 }
@@ -254,7 +259,7 @@ fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
 /// Puts the outcome on record and says it.
 async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
     let Sent { merchant, order, errand, settled, native, held } = sent;
-    let Settled { events, ending } = settled;
+    let Settled { events, ending, handed_out } = settled;
     let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);
     app.metrics().concluded(&order, &errand);
@@ -269,12 +274,22 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
             Ok(render::refund(app, &merchant, &order, refund, Said::First).await)
         }
+        (Errand::Place(position), _) if handed_out.is_some() => {
+            // Closed meanwhile: what was signed must not leave.
+            let handed_out = handed_out.filter(|_| order.attempt(*position).is_some_and(in_hands));
+            Ok(render::handed_out(app, &order, handed_out))
+        }
         _ => Ok(render::order(app, &merchant, &order, Said::First).await),
     }
 }
 
 fn charges(order: &Order, position: u16) -> bool {
     order.attempt(position).is_some_and(|attempt| attempt.pay_way.charges())
+}
+
+/// It is on record as handed out, and nobody has asked to close it.
+fn in_hands(attempt: &ledger::Attempt) -> bool {
+    attempt.state == AttemptState::Placed && attempt.closing.as_ref().is_none_or(|closing| closing.refused.is_some())
 }
 
 async fn commit(app: &App, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, Stop> {

@@ -3,11 +3,11 @@
 use crate::{
     app::App,
     fault::{Code, Fault, Stop},
-    payment::{Cargo, Claimed, Command, Routed},
+    payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
     stages::record,
 };
-use domain::{AccountNo, Channel, Keys};
+use domain::{AccountNo, AppNo, Channel, Keys};
 use ledger::Attempt;
 use policy::registry::AccountFacts;
 
@@ -47,12 +47,27 @@ impl Stage<Claimed> for Route {
             (_, Some(attempt)) => Some(attempt.payee.clone()),
             (_, None) => None,
         };
+        let appid = match (&claimed.sealed.command, subject(&claimed)) {
+            (_, Some(attempt)) => attempt.appid.clone(),
+            (Command::Create(create), None) => registered_appid(create, chosen)?,
+            (_, None) => None,
+        };
         self.0.channel_rate(channel).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let authorised = matches!(&claimed.sealed.cargo, Cargo::Verbatim(v) if v.authorised);
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
-        let account = self.0.account(chosen, payee.as_ref());
+        let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
         Ok(Routed { claimed, account, keys })
+    }
+}
+
+/// The app or mini program that the order names: one that the acquirer has registered for this account.
+fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<Option<AppNo>, Fault> {
+    match &create.appid {
+        Some(appid) if !chosen.appids.iter().any(|known| known == appid.as_str()) => {
+            Err(Fault::new(Code::InvalidField, "`appid` must be one that the acquirer has registered for this account."))
+        }
+        appid => Ok(appid.clone()),
     }
 }
 

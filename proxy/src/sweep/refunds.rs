@@ -46,7 +46,7 @@ pub(super) async fn refund_step(app: &App, order: &Arc<Order>, refund_no: &Refun
         (pending, _) => asked_then_sent_again(app, &account, order, refund, attempt, pending).await,
     };
     let Some(settled) = settled else { return Ok(order.clone()) };
-    let settled = Settled { events: news(refund, settled), ending: settle::Ending::Recorded };
+    let settled = Settled::of(news(refund, settled), settle::Ending::Recorded);
     let events = if refund.cause == RefundCause::Surplus { refused_so_often(refund, settled) } else { settled.events };
     errand::record(app, order, events).await
 }

@@ -32,6 +32,13 @@ guarded(async () => {
     { notify_url: set.notify_url },
   );
 
+  if (set.place?.way) {
+    // Asks nobody: what the payer's browser or app is to carry.
+    const { way, method, biz_content: bizContent, return_url: returnUrl } = set.place;
+    const asked = { bizContent, notifyUrl: set.notify_url, ...(returnUrl && { returnUrl }) };
+    const text = way === 'app' ? alipay.sdkExec(method, asked) : alipay.pageExec(method, 'GET', asked);
+    return say('hand_out', text.includes('sign='), { text });
+  }
   if (set.place) {
     const { number, description, yuan, seller_id, time_expire } = set.place;
     const answer = await place(number, { subject: description, yuan, seller_id, time_expire });

@@ -23,7 +23,13 @@ guarded(async () => {
     certs,
   });
   const headers = { 'Wechatpay-Serial': asked };
-  const place = (number, { description = '官道 referee 订单', fen = 888, ...more } = {}) => wxpay.v3.pay.transactions.native
+  // Where the order is paid: the word that leads to it, what it must say beside.
+  const ways = {
+    native: ['code_url', {}],
+    h5: ['h5_url', { scene_info: { payer_client_ip: '203.0.113.7', h5_info: { type: 'Wap' } } }],
+    app: ['prepay_id', {}],
+  };
+  const place = (number, { way = 'native', description = '官道 referee 订单', fen = 888, ...more } = {}) => wxpay.v3.pay.transactions[way]
     .post({
       appid: account.appid,
       mchid: account.mchid,
@@ -31,15 +37,16 @@ guarded(async () => {
       out_trade_no: number,
       notify_url: set.notify_url,
       amount: { total: fen, currency: 'CNY' },
+      ...ways[way][1],
       ...more,
     }, { headers });
   const query = (number) => wxpay.v3.pay.transactions.outTradeNo._out_trade_no_
     .get({ params: { mchid: account.mchid }, out_trade_no: number, headers });
 
   if (set.place) {
-    const { number, description, fen, time_expire } = set.place;
-    const { status, data } = await place(number, { description, fen, time_expire });
-    return say('place', status === 200 && data.code_url, { status, answer: data });
+    const { number, way, description, fen, time_expire } = set.place;
+    const { status, data } = await place(number, { way, description, fen, time_expire });
+    return say('place', status === 200 && data[ways[way][0]], { status, answer: data });
   }
 
   const number = set.number('w');
@@ -81,7 +88,16 @@ guarded(async () => {
     .post({ mchid: account.mchid }, { out_trade_no: second, headers }));
   say('close', status === 204, { status });
   ({ status, data } = await query(second));
-  return say('query_closed', status === 200 && data.trade_state === 'CLOSED', { status, answer: data });
+  say('query_closed', status === 200 && data.trade_state === 'CLOSED', { status, answer: data });
+
+  for (const way of ['h5', 'app']) {
+    const outside = set.number(way);
+    ({ status, data } = await place(outside, { way }));
+    say(`${way}_order`, status === 200 && data[ways[way][0]], { number: outside, status, answer: data });
+    say(`${way}_pay`, await set.pay('wechat', outside));
+    ({ status, data } = await query(outside));
+    say(`${way}_query_paid`, status === 200 && data.trade_state === 'SUCCESS', { status, answer: data });
+  }
 });
 
 /** As the library's manual shows it: clock, signature, decryption. */

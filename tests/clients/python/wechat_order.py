@@ -40,6 +40,14 @@ def order(pay, number, description="官道 referee 订单", fen=888, **more):
     return pay.pay(description=description, out_trade_no=number, amount={"total": fen, "currency": "CNY"}, **more)
 
 
+# Where the order is paid: the order's kind, the word that leads to it, what it must say beside.
+WAYS = {
+    "native": (WeChatPayType.NATIVE, "code_url", {}),
+    "h5": (WeChatPayType.H5, "h5_url", {"scene_info": {"payer_client_ip": "203.0.113.7", "h5_info": {"type": "Wap"}}}),
+    "app": (WeChatPayType.APP, "prepay_id", {}),
+}
+
+
 def run():
     settings = Settings("wechat")
     pay = client(settings)
@@ -49,8 +57,11 @@ def run():
         return
     if settings.place:
         given = settings.place
-        status, text = order(pay, given["number"], given["description"], given["fen"], time_expire=given["time_expire"])
-        say("place", status == 200 and "code_url" in json.loads(text), status=status, answer=text)
+        kind, word, more = WAYS[given["way"]]
+        status, text = order(
+            pay, given["number"], given["description"], given["fen"], time_expire=given["time_expire"], pay_type=kind, **more
+        )
+        say("place", status == 200 and word in json.loads(text), status=status, answer=text)
         return
 
     number = settings.number("w")
@@ -86,6 +97,15 @@ def run():
     say("close", status == 204, status=status)
     status, text = pay.query(out_trade_no=second)
     say("query_closed", status == 200 and json.loads(text)["trade_state"] == "CLOSED", status=status, answer=text)
+
+    for way in ("h5", "app"):
+        kind, word, more = WAYS[way]
+        number = settings.number(way)
+        status, text = order(pay, number, pay_type=kind, **more)
+        say(f"{way}_order", status == 200 and word in json.loads(text), number=number, status=status, answer=text)
+        say(f"{way}_pay", settings.pay("wechat", number)["ok"])
+        status, text = pay.query(out_trade_no=number)
+        say(f"{way}_query_paid", status == 200 and json.loads(text)["trade_state"] == "SUCCESS", status=status, answer=text)
 
 
 guarded(run)

@@ -18,7 +18,7 @@ pub(super) const MODES: [&str; 2] = ["public_key", "certificate"];
 
 const WECHAT: &[&str] = &[
     "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_query", "refund_again", "second_order", "close",
-    "query_closed",
+    "query_closed", "h5_order", "h5_pay", "h5_query_paid", "app_order", "app_pay", "app_query_paid",
 ];
 const ALIPAY: &[&str] = &[
     "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_again", "refund_query", "second_order",

@@ -4,7 +4,7 @@
 use super::{Done, client::{CLIENTS, Client, Scene, said}};
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options}};
+use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options, RETURN_HOST}};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,10 +43,10 @@ pub(super) async fn agree() -> Done {
     let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..Options::default() }, false).await?;
     let of = demo.place.merchants.first().context("merchant")?;
     let control = Http::clear(demo.channels.control);
-    for client in &CLIENTS {
-        let order = ours(&demo, client).await?;
+    for (client, way) in CLIENTS.iter().flat_map(|client| ways(client).iter().map(move |way| (client, *way))) {
+        let order = ours(&demo, client, way).await?;
         let adapter = captured(&control, client).await?;
-        let facts = facts(client, &order, &adapter)?;
+        let facts = facts(client, way, &order, &adapter)?;
         let scene = scene(&demo, client, of, &adapter)?;
         client.place(&scene, &facts).await?;
         let theirs = captured(&control, client).await?;
@@ -57,28 +57,70 @@ pub(super) async fn agree() -> Done {
         let key = public_key(&demo, client, of).await?;
         for (whose, request) in [("our", &adapter), (client.name, &theirs)] {
             let words = request.verified_by_openssl(client, dir.path(), &key).await?;
-            println!("{}: {whose} request, openssl: {words}", client.name);
+            println!("{} {way}: {whose} request, openssl: {words}", client.name);
         }
+    }
+    let node = CLIENTS.iter().find(|client| client.name == "alipay-sdk").context("a client")?;
+    for way in ["page", "wap", "app"] {
+        handed_out(&demo, node, of, way, dir.path()).await.with_context(|| format!("handed out, {way}"))?;
     }
     demo.services.stop().await
 }
 
+/// Ways to pay that a client places by a call.
+fn ways(client: &Client) -> &'static [&'static str] {
+    if client.channel == "wechat" { &["native", "h5", "app"] } else { &["qr"] }
+}
+
+/// No call places these: the text that the payer carries is compared itself, ours and the client's.
+async fn handed_out(demo: &Demo, client: &Client, of: &DemoMerchant, way: &str, dir: &Path) -> Done {
+    let back = format!("https://{RETURN_HOST}/back");
+    let mut body = json!({ "order_no": demo.next_number(), "channel": "alipay", "pay_way": way, "amount": 888, "description": "同一订单 One order" });
+    if way != "app" {
+        body["return_url"] = back.clone().into();
+    }
+    let order = demo.merchant(0)?.ask("POST", "/v1/payments", Some(&body)).await?.json();
+    let call_up = &order["call_up"];
+    let ours = text_of(call_up["order_string"].as_str().or(call_up["url"].as_str()).context("nothing handed out")?);
+    let content: Value = serde_json::from_str(ours.fields(client)?["biz_content"].as_str().unwrap_or_default())?;
+    let scene = scene(demo, client, of, &ours)?;
+    let asked = json!({ "way": way, "method": format!("alipay.trade.{way}.pay"), "biz_content": content, "return_url": (way != "app").then_some(back) });
+    let lines = client.place(&scene, &asked).await?;
+    let theirs = text_of(lines.first().and_then(|line| line["text"].as_str()).context("no text")?);
+    let rule = Differs { client: client.name, ours: [&[], &["format"]], theirs: [&[], if way == "app" { &[] } else { &["alipay_sdk"] }] };
+    same_fields(client, &rule, &ours, &theirs)?;
+    let key = public_key(demo, client, of).await?;
+    for (whose, text) in [("our", &ours), (client.name, &theirs)] {
+        println!("{way}: {whose} text, openssl: {}", text.verified_by_openssl(client, dir, &key).await?);
+    }
+    Ok(())
+}
+
+/// An address or a query, as if it had come over the wire.
+fn text_of(text: &str) -> Captured {
+    let query = text.split_once('?').map_or(text, |(_, query)| query);
+    Captured { number: 0, method: "GET".into(), target: format!("/gateway.do?{query}"), headers: BTreeMap::new(), body: Vec::new() }
+}
+
 /// The order as our adapter places it.
-async fn ours(demo: &Demo, client: &Client) -> anyhow::Result<Value> {
-    let way = if client.channel == "wechat" { "native" } else { "qr" };
-    let body = json!({ "order_no": demo.next_number(), "channel": client.channel, "pay_way": way, "amount": 888, "description": "同一订单 One order" });
+async fn ours(demo: &Demo, client: &Client, way: &str) -> anyhow::Result<Value> {
+    let mut body = json!({ "order_no": demo.next_number(), "channel": client.channel, "pay_way": way, "amount": 888, "description": "同一订单 One order" });
+    if way == "h5" {
+        body["client_ip"] = "203.0.113.7".into();
+    }
     let answer = demo.merchant(0)?.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(answer.status == 201, "create answered {}: {}", answer.status, answer.json());
     Ok(answer.json())
 }
 
 /// What a client is given so that it places the very same order.
-fn facts(client: &Client, order: &Value, adapter: &Captured) -> anyhow::Result<Value> {
+fn facts(client: &Client, way: &str, order: &Value, adapter: &Captured) -> anyhow::Result<Value> {
     let fields = adapter.fields(client)?;
     let content = if client.channel == "wechat" { &fields } else { &serde_json::from_str::<BTreeMap<String, Value>>(fields["biz_content"].as_str().unwrap_or_default())? };
     let field = |name: &str| content.get(name).cloned().unwrap_or_default();
+    let way = (client.channel == "wechat").then_some(way);
     Ok(json!({
-        "number": order["number"], "description": "同一订单 One order", "fen": 888, "yuan": "8.88",
+        "number": order["number"], "way": way, "description": "同一订单 One order", "fen": 888, "yuan": "8.88",
         "time_expire": field("time_expire"), "seller_id": field("seller_id"),
     }))
 }

@@ -37,6 +37,11 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
                 &mut notes,
             );
         }
+        for (h, host) in merchant.return_hosts.iter().enumerate() {
+            if !url::is_host(host) {
+                notes.say(&format!("{at}.return_hosts[{h}]"), "is no host", "a host name without scheme, port or path");
+            }
+        }
         if merchant
             .rate
             .is_some_and(|rate| rate.per_second == 0 || rate.burst == 0)

@@ -142,6 +142,7 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.close" => CLOSE,
         "alipay.trade.refund" => REFUND,
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
+        "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
         _ => ORDER,
     }
 }

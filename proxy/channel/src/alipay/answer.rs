@@ -123,7 +123,10 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Reverse => charge::cancelled(node).map(Answer::Reversed),
         Operation::Refund => refund(node).map(Answer::Refund),
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
-        Operation::Certificates => None,
+        Operation::Certificates => {
+            let packed = node.named("alipay_cert_content")?;
+            STANDARD.decode(packed).ok().map(Answer::Certificate)
+        }
     }
 }
 
@@ -134,7 +137,8 @@ fn placed(pay_way: PayWay, node: &Value) -> Option<Reach> {
             .named("trade_no")
             .and_then(|no| TradeNo::new(no).ok())
             .map(Reach::Cashier),
-        PayWay::Native | PayWay::Micropay => None,
+        // The others are handed out and have no answer, or charge.
+        _ => None,
     }
 }
 

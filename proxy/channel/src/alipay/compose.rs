@@ -32,6 +32,8 @@ struct Order<'a> {
     passback_params: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     product_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quit_url: Option<&'a str>,
     seller_id: &'a str,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +45,11 @@ struct Order<'a> {
 #[derive(Serialize)]
 pub(super) struct OneOrder<'a> {
     pub(super) out_trade_no: &'a str,
+}
+
+#[derive(Serialize)]
+struct Certificate<'a> {
+    alipay_cert_sn: &'a str,
 }
 
 #[derive(Serialize)]
@@ -72,38 +79,71 @@ pub(crate) fn create(
     let in_app = match facts.pay_way {
         PayWay::Qr => false,
         PayWay::Jsapi => true,
-        PayWay::Native | PayWay::Micropay => return Err(ComposeError::NotOffered),
+        _ => return Err(ComposeError::NotOffered),
     };
-    let [buyer_id, buyer_open_id] = if in_app { payer(buyer)? } else { [None, None] };
-    let attach = buyer
-        .attach
-        .as_ref()
-        .map(Text::expose)
-        .filter(|text| !text.is_empty())
-        .map(escaped);
-    let order = Order {
-        buyer_id,
-        buyer_open_id,
+    let attach = attach(buyer);
+    let mut order = order(account, facts, buyer, attach.as_deref())?;
+    if !in_app {
+        return draft(account, stamp, "alipay.trade.precreate", true, &order);
+    }
+    [order.buyer_id, order.buyer_open_id] = payer(buyer)?;
+    order.op_app_id = Some(account.account.as_str());
+    order.product_code = Some("JSAPI_PAY");
+    draft(account, stamp, "alipay.trade.create", true, &order)
+}
+
+/// An order that the payer's browser or app carries to the channel (channels.md 3.1). Its end is absolute, so that a
+/// repeat is the same order however late it is signed.
+pub(crate) fn hand_out(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    let (method, product_code) = match facts.pay_way {
+        PayWay::Page => ("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
+        PayWay::Wap => ("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
+        PayWay::App => ("alipay.trade.app.pay", "QUICK_MSECURITY_PAY"),
+        _ => return Err(ComposeError::NotOffered),
+    };
+    let attach = attach(buyer);
+    let mut order = order(account, facts, buyer, attach.as_deref())?;
+    order.product_code = Some(product_code);
+    order.quit_url = buyer.quit_url.as_ref().map(Text::expose);
+    let mut parameters = parameters(account, stamp, method, true, biz_content(&order)?);
+    parameters.extend(buyer.return_url.as_ref().map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))));
+    parameters.sort_by_key(|(name, _)| *name);
+    to_sign(account, parameters)
+}
+
+/// What every order says.
+fn order<'a>(
+    account: &'a Account,
+    facts: &CreateFacts<'a>,
+    buyer: &'a Buyer,
+    attach: Option<&'a String>,
+) -> Result<Order<'a>, ComposeError> {
+    let terminal = facts.terminal.map(|t| t.as_str());
+    Ok(Order {
+        buyer_id: None,
+        buyer_open_id: None,
         goods_detail: buyer.detail.as_ref().map(goods).transpose()?,
-        op_app_id: in_app.then(|| account.account.as_str()),
+        op_app_id: None,
         out_trade_no: facts.number.as_str(),
-        passback_params: attach.as_ref().map(|text| text.as_str()),
-        product_code: in_app.then_some("JSAPI_PAY"),
+        passback_params: attach.map(String::as_str),
+        product_code: None,
+        quit_url: None,
         seller_id: account.payee.as_str(),
         subject: buyer.description.expose(),
-        terminal_id: facts
-            .terminal
-            .map(|t| t.as_str())
-            .or(buyer.device_id.as_ref().map(Text::expose)),
+        terminal_id: terminal.or(buyer.device_id.as_ref().map(Text::expose)),
         time_expire: times::to_china(facts.expires),
         total_amount: facts.amount.to_yuan(),
-    };
-    let method = if in_app {
-        "alipay.trade.create"
-    } else {
-        "alipay.trade.precreate"
-    };
-    draft(account, stamp, method, true, &order)
+    })
+}
+
+fn attach(buyer: &Buyer) -> Option<Zeroizing<String>> {
+    let attach = buyer.attach.as_ref().map(Text::expose);
+    attach.filter(|text| !text.is_empty()).map(escaped)
 }
 
 fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
@@ -192,6 +232,15 @@ pub(crate) fn refund_query(
     draft(account, stamp, "alipay.trade.fastpay.refund.query", false, &query)
 }
 
+/// Fetches the certificate of this number, in certificate mode only (channels.md 3.6).
+pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
+    if account.serial.is_none() {
+        return Err(ComposeError::NotOffered);
+    }
+    let content = Certificate { alipay_cert_sn: number };
+    draft(account, stamp, "alipay.open.app.alipaycert.download", false, &content)
+}
+
 pub(super) fn draft(
     account: &Account,
     stamp: &Stamp,
@@ -199,7 +248,10 @@ pub(super) fn draft(
     notify: bool,
     content: &impl Serialize,
 ) -> Result<Draft, ComposeError> {
-    let parameters = parameters(account, stamp, method, notify, biz_content(content)?);
+    to_sign(account, parameters(account, stamp, method, notify, biz_content(content)?))
+}
+
+fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
     let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let message = form::join(&pairs);
     let request = Request {

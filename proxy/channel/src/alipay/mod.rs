@@ -13,13 +13,14 @@ pub(crate) mod notice;
 use domain::{Operation, PayWay};
 
 /// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
-pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 6] = [
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 7] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
     ("alipay.trade.query", Operation::Query, None),
     ("alipay.trade.close", Operation::Close, None),
     ("alipay.trade.refund", Operation::Refund, None),
     ("alipay.trade.fastpay.refund.query", Operation::RefundQuery, None),
+    ("alipay.open.app.alipaycert.download", Operation::Certificates, None),
 ];
 
 /// The calls for payment codes: only composed here, never carried.

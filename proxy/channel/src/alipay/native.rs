@@ -158,7 +158,8 @@ impl Said<'_> {
             .map(TradeNo::new)
             .transpose()
             .map_err(|_| wrong("trade_no"))?;
-        if number.is_none() && trade_no.is_none() {
+        // A certificate belongs to no order.
+        if number.is_none() && trade_no.is_none() && operation != Operation::Certificates {
             return Err(missing("out_trade_no"));
         }
         let payee = self

@@ -46,11 +46,30 @@ const SCENE: &[Field] = &[
     Field("store_info", Object(STORE)),
 ];
 
+const H5_SCENE: &[Field] = &[
+    Field("payer_client_ip", Word),
+    Field("device_id", Word),
+    Field("store_info", Object(STORE)),
+    Field(
+        "h5_info",
+        Object(&[
+            Field("type", One(&["iOS", "Android", "Wap"])),
+            Field("app_name", Free("app_name")),
+            Field("app_url", Word),
+            Field("bundle_id", Word),
+            Field("package_name", Word),
+        ]),
+    ),
+];
+
 // Splitting the money later (分账) is no business of a router of information.
 const SETTLE: &[Field] = &[Field("profit_sharing", Never)];
 
 macro_rules! create {
     ($($own:expr),* $(,)?) => {
+        create!(in SCENE; $($own),*)
+    };
+    (in $scene:expr; $($own:expr),* $(,)?) => {
         &[
             $($own,)*
             Field("description", Free("description")),
@@ -62,13 +81,15 @@ macro_rules! create {
             Field("support_fapiao", Shape::Bool),
             Field("amount", Object(AMOUNT)),
             Field("detail", Object(DETAIL)),
-            Field("scene_info", Object(SCENE)),
+            Field("scene_info", Object($scene)),
             Field("settle_info", Object(SETTLE)),
         ]
     };
 }
 
 const NATIVE: &[Field] = create![Field("appid", Word), Field("mchid", Word)];
+
+const H5: &[Field] = create![in H5_SCENE; Field("appid", Word), Field("mchid", Word)];
 
 const JSAPI: &[Field] = create![
     Field("appid", Word),
@@ -77,6 +98,14 @@ const JSAPI: &[Field] = create![
 ];
 
 const PARTNER_NATIVE: &[Field] = create![
+    Field("sp_appid", Word),
+    Field("sp_mchid", Word),
+    Field("sub_appid", Word),
+    Field("sub_mchid", Word)
+];
+
+const PARTNER_H5: &[Field] = create![
+    in H5_SCENE;
     Field("sp_appid", Word),
     Field("sp_mchid", Word),
     Field("sub_appid", Word),
@@ -123,6 +152,9 @@ pub(crate) fn fields(route: &Route) -> &'static [Field] {
     match (&route.call, route.partner) {
         (Call::Create(PayWay::Jsapi), false) => JSAPI,
         (Call::Create(PayWay::Jsapi), true) => PARTNER_JSAPI,
+        (Call::Create(PayWay::H5), false) => H5,
+        (Call::Create(PayWay::H5), true) => PARTNER_H5,
+        // Native and app orders say the same.
         (Call::Create(_), false) => NATIVE,
         (Call::Create(_), true) => PARTNER_NATIVE,
         (Call::Close(_), false) => &[Field("mchid", Word)],

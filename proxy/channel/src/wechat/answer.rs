@@ -57,8 +57,9 @@ fn placed(pay_way: PayWay, value: &Value) -> Option<Reach> {
     let some = |name| value.text(name).filter(|text| !text.is_empty()).map(Arc::from);
     match pay_way {
         PayWay::Native => some("code_url").map(Reach::Code),
-        PayWay::Jsapi => some("prepay_id").map(Reach::Prepay),
-        PayWay::Qr | PayWay::Micropay => None,
+        PayWay::Jsapi | PayWay::App => some("prepay_id").map(Reach::Prepay),
+        PayWay::H5 => some("h5_url").map(Reach::Link),
+        PayWay::Qr | PayWay::Page | PayWay::Wap | PayWay::Micropay => None,
     }
 }
 

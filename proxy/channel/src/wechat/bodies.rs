@@ -50,7 +50,15 @@ pub(super) struct Scene<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) device_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) h5_info: Option<H5<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) payer_client_ip: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct H5<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
 }
 
 #[derive(Serialize)]

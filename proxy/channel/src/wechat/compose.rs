@@ -1,9 +1,9 @@
 //! Requests to WeChat (channels.md 1.2–1.4). Body fields stand in alphabetical order, so that the same facts
 //! make the same octets: ordering again with a changed parameter is refused (channels.md 1.3).
 
-use super::bodies::{Close, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
+use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, ToSign, draft::Place, keys,
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys,
     strict_json,
 };
 use domain::{ChannelNo, PayWay};
@@ -61,7 +61,9 @@ pub(crate) fn create(
     let (path, payer) = match facts.pay_way {
         PayWay::Native => ("native", None),
         PayWay::Jsapi => ("jsapi", Some(payer(account, buyer)?)),
-        PayWay::Qr | PayWay::Micropay => return Err(ComposeError::NotOffered),
+        PayWay::H5 => ("h5", None),
+        PayWay::App => ("app", None),
+        _ => return Err(ComposeError::NotOffered),
     };
     let appid = account.appid.as_deref().ok_or(ComposeError::Account("appid"))?;
     let order = Order {
@@ -81,7 +83,7 @@ pub(crate) fn create(
         notify_url: &account.notify_url,
         out_trade_no: facts.number.as_str(),
         payer,
-        scene_info: scene(facts, buyer),
+        scene_info: scene(facts, buyer)?,
         sp_appid: partner(account, appid),
         sp_mchid: partner(account, account.account.as_str()),
         sub_mchid: partner(account, account.payee.as_str()),
@@ -105,16 +107,21 @@ fn payer<'a>(account: &Account, buyer: &'a Buyer) -> Result<OrderPayer<'a>, Comp
 }
 
 /// The terminal of the registry goes first; it must be the same through the whole path (compliance.md R22).
-fn scene<'a>(facts: &CreateFacts<'a>, buyer: &'a Buyer) -> Option<Scene<'a>> {
+fn scene<'a>(facts: &CreateFacts<'a>, buyer: &'a Buyer) -> Result<Option<Scene<'a>>, ComposeError> {
     let device_id = facts
         .terminal
         .map(|t| t.as_str())
         .or(buyer.device_id.as_ref().map(Text::expose));
     let payer_client_ip = buyer.client_ip.as_ref().map(Text::expose);
-    (device_id.is_some() || payer_client_ip.is_some()).then_some(Scene {
-        device_id,
-        payer_client_ip,
-    })
+    let h5_info = match facts.pay_way {
+        PayWay::H5 if payer_client_ip.is_none() => return Err(ComposeError::Missing("scene_info.payer_client_ip")),
+        PayWay::H5 => Some(H5 {
+            kind: buyer.h5_type.as_ref().map(Text::expose).ok_or(ComposeError::Missing("scene_info.h5_info.type"))?,
+        }),
+        _ => None,
+    };
+    let any = device_id.is_some() || payer_client_ip.is_some();
+    Ok(any.then_some(Scene { device_id, h5_info, payer_client_ip }))
 }
 
 /// Goods detail goes on as it was written, once it is known to be one lawful JSON object.
@@ -281,28 +288,4 @@ fn headers(account: &Account, has_body: bool) -> Vec<(String, String)> {
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect()
-}
-
-/// JSAPI and mini program call-up (channels.md 1.10).
-pub(crate) fn call_up(account: &Account, stamp: &Stamp, prepay_id: &str) -> Option<ToSign> {
-    let appid = account.appid.as_deref()?;
-    let (timestamp, nonce) = (stamp.at.secs().to_string(), &stamp.nonce);
-    let package = format!("prepay_id={prepay_id}");
-    let message = format!("{appid}\n{timestamp}\n{nonce}\n{package}\n").into_bytes();
-    let parameters = [
-        ("appId", appid),
-        ("timeStamp", &timestamp),
-        ("nonceStr", nonce),
-        ("package", &package),
-        ("signType", "RSA"),
-    ];
-    let parameters = parameters
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    Some(ToSign {
-        message,
-        key: keys::wechat_merchant(&account.account).ok()?,
-        parameters,
-    })
 }

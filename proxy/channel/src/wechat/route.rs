@@ -46,6 +46,8 @@ fn transaction(method: &str, path: &str) -> Result<Route, NativeError> {
     let call = match rest {
         "native" => ("POST", Call::Create(PayWay::Native)),
         "jsapi" => ("POST", Call::Create(PayWay::Jsapi)),
+        "h5" => ("POST", Call::Create(PayWay::H5)),
+        "app" => ("POST", Call::Create(PayWay::App)),
         _ => order(rest)?,
     };
     with_method(method, call, partner)

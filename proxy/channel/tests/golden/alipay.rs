@@ -118,9 +118,13 @@ fn the_other_calls_are_exact() {
         r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","query_options":["gmt_refund_pay"]}"#
     );
     assert_eq!(
-        channel::certificates(&account, &stamp()).err(),
-        Some(ComposeError::NotOffered)
+        channel::certificates(&account, &stamp(), "abc123").err(),
+        Some(ComposeError::NotOffered),
+        "in key mode there is none"
     );
+    let (method, wanted) = content(channel::certificates(&alipay_certificates(), &stamp(), "abc123"));
+    assert_eq!(method, "alipay.open.app.alipaycert.download");
+    assert_eq!(wanted, r#"{"alipay_cert_sn":"abc123"}"#);
 }
 
 #[test]
@@ -136,10 +140,58 @@ fn goods_must_be_a_list_and_native_is_not_offered() {
     assert_eq!(refused.err(), Some(ComposeError::NotOffered));
 }
 
+/// The fields of what npm `alipay-sdk` builds for the same order are compared in the road's tests (referees).
+#[test]
+fn what_is_handed_out_is_one_sorted_signed_query_with_an_absolute_end() {
+    let (account, no) = (alipay(), number("20260101000010"));
+    let ways = [
+        (PayWay::Page, "page", "FAST_INSTANT_TRADE_PAY"),
+        (PayWay::Wap, "wap", "QUICK_WAP_WAY"),
+        (PayWay::App, "app", "QUICK_MSECURITY_PAY"),
+    ];
+    for (pay_way, word, product) in ways {
+        let back = (pay_way != PayWay::App).then(|| Text::from("https://shop.example/back?o=1"));
+        let quit = (pay_way == PayWay::Wap).then(|| Text::from("https://shop.example/"));
+        let quit_field = quit.as_ref().map_or("", |_| "\"quit_url\":\"https://shop.example/\",");
+        let (back_field, back_query) = match back {
+            Some(_) => ("&return_url=https://shop.example/back?o=1", "&return_url=https%3A%2F%2Fshop.example%2Fback%3Fo%3D1"),
+            None => ("", ""),
+        };
+        let buyer = Buyer { return_url: back, quit_url: quit, ..bare() };
+        let draft = channel::hand_out(&account, &stamp(), &facts(&no, pay_way, None), &buyer).expect("composes");
+        assert_eq!(draft.key().as_str(), "alipay/2021000066965330/app");
+        let content = format!(
+            r#"{{"out_trade_no":"20260101000010","product_code":"{product}",{quit_field}"seller_id":"2088864287612845","subject":"Test goods","time_expire":"2026-01-01 08:15:00","total_amount":"88.80"}}"#
+        );
+        assert_eq!(
+            String::from_utf8_lossy(draft.message()),
+            format!(
+                "app_id=2021000066965330&biz_content={content}&{HEAD}alipay.trade.{word}.pay\
+                 &notify_url=https://guandao.example/n/alipay/2021000066965330{back_field}\
+                 &sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
+            )
+        );
+        let handed_out = draft.hand_out(&[0xfb, 0xff, 1]).expect("a form");
+        let text = handed_out.for_app()["order_string"].as_str().expect("text").to_owned();
+        assert!(text.starts_with("app_id=2021000066965330&biz_content=%7B%22out_trade_no%22%3A%2220260101000010%22"));
+        assert!(text.ends_with(&format!("{back_query}&sign=%2B%2F8B&sign_type=RSA2&timestamp=2026-01-01%2008%3A00%3A00&version=1.0")));
+        let page = handed_out.for_browser("https://openapi.alipay.com");
+        assert_eq!(page["url"], format!("https://openapi.alipay.com/gateway.do?{text}"));
+        assert_eq!(page["form"]["action"], "https://openapi.alipay.com/gateway.do?charset=utf-8");
+        let fields = page["form"]["fields"].as_object().expect("fields");
+        assert_eq!(fields["biz_content"], content);
+        assert!(!fields.contains_key("charset") && fields["sign"] == "+/8B");
+    }
+    let native = channel::hand_out(&account, &stamp(), &facts(&no, PayWay::Qr, None), &bare());
+    assert_eq!(native.err(), Some(ComposeError::NotOffered));
+    let placed = channel::create(&account, &stamp(), &facts(&no, PayWay::Page, None), &bare());
+    assert_eq!(placed.err(), Some(ComposeError::NotOffered), "no call of ours places it");
+}
+
 #[test]
 fn the_cashier_is_called_up_without_a_signature() {
     let reach = Reach::Cashier(TradeNo::new("2026010122001473031000000001").expect("trade"));
-    let Some(CallUp::Ready(parameters)) = channel::call_up(&alipay(), &stamp(), &reach) else {
+    let Some(CallUp::Ready(parameters)) = channel::call_up(&alipay(), &stamp(), PayWay::Jsapi, &reach) else {
         panic!("ready")
     };
     assert_eq!(

@@ -46,6 +46,17 @@ fn an_alipay_answer_is_signed_over_the_raw_node() {
 }
 
 #[test]
+fn a_certificate_comes_as_base64_of_pem() {
+    let node = "alipay_open_app_alipaycert_download_response";
+    let read = |content: &str| alipay_read(Operation::Certificates, PayWay::Qr, node, content);
+    let answer = read(r#"{"code":"10000","msg":"Success","alipay_cert_content":"LS0tLS0="}"#);
+    assert!(matches!(answer, Answer::Certificate(pem) if pem == b"-----"));
+    for odd in [r#"{"code":"10000"}"#, r#"{"code":"10000","alipay_cert_content":"*"}"#] {
+        assert_eq!(unclear(&read(odd)), Some(Unclear::Garbage), "{odd}");
+    }
+}
+
+#[test]
 fn only_the_front_door_of_alipay_may_answer_unsigned() {
     let door = r#"{"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}}"#;
     assert!(matches!(

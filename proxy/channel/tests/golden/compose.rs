@@ -16,6 +16,9 @@ pub(crate) fn buyer(payer: Option<(PayerField, &str)>) -> Buyer {
         client_ip: Some(Text::from("203.0.113.7")),
         device_id: Some(Text::from("as-named")),
         detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
     }
 }
 
@@ -28,6 +31,9 @@ pub(crate) fn bare() -> Buyer {
         client_ip: None,
         device_id: None,
         detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
     }
 }
 
@@ -95,6 +101,42 @@ fn a_native_order_is_sorted_and_exact() {
         ("Authorization", authorization),
     ];
     assert_eq!(headers, wanted.map(|(n, v)| (n.to_owned(), v.to_owned())));
+}
+
+#[test]
+fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
+    let (account, no) = (wechat(), number("20260101000001"));
+    let browser = || Buyer {
+        client_ip: Some(Text::from("203.0.113.7")),
+        h5_type: Some(Text::from("Wap")),
+        ..bare()
+    };
+    let compose = |pay_way, buyer: &Buyer| channel::create(&account, &stamp(), &facts(&no, pay_way, None), buyer);
+    let (line, _, body, _) = wire(compose(PayWay::H5, &browser()).expect("composes"));
+    assert_eq!(line, "POST /v3/pay/transactions/h5");
+    assert!(
+        body.contains(r#""scene_info":{"h5_info":{"type":"Wap"},"payer_client_ip":"203.0.113.7"}"#),
+        "{body}"
+    );
+    for lacking in [
+        Buyer { client_ip: None, ..browser() },
+        Buyer { h5_type: None, ..browser() },
+    ] {
+        assert!(matches!(
+            compose(PayWay::H5, &lacking).err(),
+            Some(ComposeError::Missing(_))
+        ));
+    }
+    let (line, _, body, _) = wire(compose(PayWay::App, &bare()).expect("composes"));
+    assert_eq!(line, "POST /v3/pay/transactions/app");
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"amount":{"currency":"CNY","total":8880},"appid":"wx4fd52d1ed208e8ac","description":"Test goods","#,
+            r#""mchid":"1900000109","notify_url":"https://guandao.example/n/wechat/1900000109","#,
+            r#""out_trade_no":"20260101000001","time_expire":"2026-01-01T08:15:00+08:00"}"#
+        )
+    );
 }
 
 #[test]
@@ -182,7 +224,7 @@ fn the_other_calls_are_exact() {
         "GET /v3/refund/domestic/refunds/RF%401?sub_mchid=1900000110"
     );
     assert_eq!(
-        line_and_body(channel::certificates(&direct, &stamp())).0,
+        line_and_body(channel::certificates(&direct, &stamp(), "")).0,
         "GET /v3/certificates"
     );
 }
@@ -241,7 +283,7 @@ fn what_a_request_lacks_is_named() {
 #[test]
 fn jsapi_is_called_up_with_a_signature_and_codes_are_not() {
     let (account, reach) = (wechat(), Reach::Prepay("wx2014".into()));
-    let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp(), &reach) else {
+    let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp(), PayWay::Jsapi, &reach) else {
         panic!("to sign")
     };
     assert_eq!(draft.key().as_str(), "wechat/1900000109/merchant");
@@ -252,5 +294,21 @@ fn jsapi_is_called_up_with_a_signature_and_codes_are_not() {
         "package": "prepay_id=wx2014", "signType": "RSA", "paySign": "+/8B",
     });
     assert_eq!(draft.with(&[0xfb, 0xff, 1]), parameters);
-    assert!(channel::call_up(&account, &stamp(), &Reach::Code("weixin://x".into())).is_none());
+    assert!(channel::call_up(&account, &stamp(), PayWay::Native, &Reach::Code("weixin://x".into())).is_none());
+}
+
+#[test]
+fn an_app_is_called_up_with_the_bare_prepay_id() {
+    let (account, reach) = (wechat(), Reach::Prepay("wx2014".into()));
+    let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp(), PayWay::App, &reach) else {
+        panic!("to sign")
+    };
+    let wanted = "wx4fd52d1ed208e8ac\n1767225600\n593BEC0C930BF1AFEB40B4A08C8FB242\nwx2014\n";
+    assert_eq!(draft.message(), wanted.as_bytes());
+    let parameters = serde_json::json!({
+        "appid": "wx4fd52d1ed208e8ac", "partnerid": "1900000109", "prepayid": "wx2014", "package": "Sign=WXPay",
+        "noncestr": "593BEC0C930BF1AFEB40B4A08C8FB242", "timestamp": "1767225600", "sign": "+/8B",
+    });
+    assert_eq!(draft.with(&[0xfb, 0xff, 1]), parameters);
+    assert!(channel::call_up(&account, &stamp(), PayWay::H5, &Reach::Link("https://x".into())).is_none());
 }

@@ -178,7 +178,6 @@ fn a_path_is_matched_raw_and_never_normalised() {
         ("post", "/v3/pay/transactions/native"),
         ("PUT", "/v3/pay/transactions/native"),
         ("POST", "/v3/pay/transactions/codepay"),
-        ("POST", "/v3/pay/transactions/h5"),
         ("POST", "/v3/combine-transactions/native"),
         ("POST", "/v3/transfer/batches"),
         ("POST", "/v3/profitsharing/orders"),
@@ -293,4 +292,31 @@ fn the_authorization_header_is_exact() {
     );
     let twice = [("authorization", AUTHORIZATION), ("authorization", AUTHORIZATION)];
     assert!(read_with(&twice, "GET", "/v3/certificates", b"").is_err());
+}
+
+#[test]
+fn h5_and_app_orders_are_carried_and_only_h5_names_a_browser() {
+    let browser = r#""h5_info":{"type":"iOS","app_name":"Tea","app_url":"https://m.example","bundle_id":"x.y"},"#;
+    let h5 = NATIVE.replacen(r#""scene_info":{"#, &format!(r#""scene_info":{{{browser}"#), 1);
+    let native = read("POST", "/v3/pay/transactions/h5", &h5).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way),
+        (Operation::Create, Some(PayWay::H5))
+    );
+    assert!(native.payer.is_none());
+    let native = read("POST", "/v3/pay/transactions/app", NATIVE).expect("lawful");
+    assert_eq!(native.pay_way, Some(PayWay::App));
+    for path in [CREATE, "/v3/pay/transactions/app"] {
+        assert!(
+            matches!(refused("POST", path, &h5), NativeRefusal::NotAllowed(text) if text.contains("scene_info.h5_info")),
+            "{path}"
+        );
+    }
+    let odd = h5.replace("\"iOS\"", "\"Nokia\"");
+    assert!(matches!(
+        refused("POST", "/v3/pay/transactions/h5", &odd),
+        NativeRefusal::Malformed(_)
+    ));
+    let split = h5.replace(r#""profit_sharing":false"#, r#""profit_sharing":true"#);
+    assert!(read("POST", "/v3/pay/transactions/h5", &split).is_err());
 }

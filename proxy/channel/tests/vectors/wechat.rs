@@ -168,24 +168,19 @@ fn sign_client_params(input: &Value, expect: &Value) {
         at: Instant::from_secs(text(input, "timeStamp").parse().expect("seconds")),
         nonce: text(input, "nonceStr").into(),
     };
-    let message = match text(input, "kind") {
-        "jsapi_or_miniprogram" => {
-            let reach = Reach::Prepay(text(input, "prepay_id").into());
-            let Some(CallUp::ToSign(draft)) = channel::call_up(&account(), &stamp, &reach) else {
-                panic!("to sign")
-            };
-            let message = draft.message().to_vec();
-            let signature = STANDARD.decode(text(expect, "signature")).expect("base64");
-            assert_eq!(draft.with(&signature)["paySign"], expect["signature"]);
-            message
-        }
-        // No way to pay by app is built yet; the rule itself is checked (channels.md 1.10).
-        "app" => {
-            let lines = ["appId", "timeStamp", "nonceStr", "prepay_id"].map(|name| text(input, name));
-            format!("{}\n", lines.join("\n")).into_bytes()
-        }
+    let (pay_way, place) = match text(input, "kind") {
+        "jsapi_or_miniprogram" => (PayWay::Jsapi, "paySign"),
+        "app" => (PayWay::App, "sign"),
         other => panic!("unknown kind {other}"),
     };
+    let account = channel::Account { appid: Some(text(input, "appId").into()), ..account() };
+    let reach = Reach::Prepay(text(input, "prepay_id").into());
+    let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp, pay_way, &reach) else {
+        panic!("to sign")
+    };
+    let message = draft.message().to_vec();
+    let signature = STANDARD.decode(text(expect, "signature")).expect("base64");
+    assert_eq!(draft.with(&signature)[place], expect["signature"]);
     assert_eq!(String::from_utf8_lossy(&message), text(expect, "message"));
     assert_eq!(
         crypto::sign(text(input, "private_key"), &message),

@@ -75,6 +75,7 @@ impl Book {
             TradeEvent::AttemptIntended {
                 account: name(account),
                 amount,
+                appid: None,
                 attempt: 1,
                 carried: Carried::Unified,
                 channel: Channel::Wechat,

@@ -2,7 +2,18 @@
 
 use super::reference;
 use crate::fault::Code;
+use domain::{Channel, PayWay};
 use serde_json::{Value, json};
+
+/// From the one list of what can be asked for.
+fn pay_way() -> Value {
+    let of = |channel| policy::operations::pay_ways(channel).map(PayWay::as_str).collect::<Vec<_>>();
+    let mut all: Vec<&str> = Channel::ALL.into_iter().flat_map(of).collect();
+    all.sort_unstable();
+    all.dedup();
+    let words: Vec<String> = Channel::ALL.into_iter().map(|channel| format!("{channel}: {}", of(channel).join(", "))).collect();
+    json!({ "enum": all, "description": words.join("; ") })
+}
 
 pub(super) fn schemas() -> Value {
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
@@ -15,13 +26,18 @@ pub(super) fn schemas() -> Value {
             "properties": {
                 "order_no": order_no(),
                 "channel": { "enum": ["wechat", "alipay"], "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
-                "pay_way": { "enum": ["native", "jsapi", "qr", "micropay"], "description": "wechat: native, jsapi; alipay: qr, jsapi, micropay" },
+                "pay_way": pay_way(),
                 "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. Alipay's has 16 to 24 digits and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
                 "amount": fen, "currency": { "const": "CNY" },
                 "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
                 "account": text(32), "payee": text(32), "attach": text(128),
+                "appid": { "type": "string", "minLength": 1, "maxLength": 32, "description": "wechat: another registered app or mini program than the account's first" },
                 "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
-                "client_ip": text(45), "device_id": text(32), "detail": text(6000),
+                "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "The payer's address; must be there for h5" },
+                "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5 only; Wap if absent" },
+                "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap: where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
+                "quit_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay wap: where it goes back to unpaid" },
+                "device_id": text(32), "detail": text(6000),
                 "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
                 "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: A, B, C" } } },
                 "terminal": text(50),
@@ -36,11 +52,11 @@ pub(super) fn schemas() -> Value {
             "state": { "enum": ["unknown", "awaiting_payment", "reversing", "paid", "partly_refunded", "refunded", "closed", "reversed", "not_placed", "unresolved"] },
             "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
-            "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "trade_no": { "type": "string" },
+            "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string", "description": "Address that opens the wallet, good for five minutes; the same order again renews it" }, "trade_no": { "type": "string" },
             "reverse": { "type": "object", "required": ["reason"], "description": "Of a payment-code order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
             } },
-            "call_up": { "type": "object", "description": "Parameters for the wallet's page, signed anew each time" },
+            "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post. Those three hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only" },
             "paid": { "type": "object", "required": ["amount", "trade_no", "paid_at", "proof"], "properties": {
                 "amount": { "type": "integer" }, "trade_no": { "type": "string" }, "paid_at": { "type": "string", "format": "date-time" },
                 "bank_type": { "type": ["string", "null"] }, "proof": { "enum": ["answer", "query", "notice"] },

@@ -112,7 +112,8 @@ fn answer(channel: Channel, data: &[u8]) {
     let at = |i: usize| first.get(i).copied().unwrap_or_default();
     let operation = OPERATIONS[usize::from(at(0)) % OPERATIONS.len()];
     let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
-    let pay_way = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::Micropay][usize::from(at(2)) % 4];
+    const WAYS: [PayWay; 8] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay];
+    let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
     let account = account(channel, at(3) & 1 == 1);
     let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);

@@ -41,6 +41,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
     let post = request.method == Method::POST;
     match (post, request.method == Method::GET, request.path.as_str()) {
         (true, _, "/control/pay") => control_pay::pay(world, body(request)?),
+        (true, _, "/control/open") => open(world, &body(request)?),
         (true, _, "/control/fault") => fault(world, body(request)?),
         (true, _, "/control/clock") => clock(world, &body(request)?),
         (true, _, "/control/reset") => reset(world),
@@ -49,7 +50,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, fault, clock, reset and GET /control/orders, requests, faults"
+            "there is POST /control/pay, open, fault, clock, reset and GET /control/orders, requests, faults"
                 .to_owned(),
         )),
     }
@@ -57,6 +58,24 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
 
 fn body<T: DeserializeOwned>(request: &Incoming) -> Result<T, Refusal> {
     serde_json::from_slice(&request.body).map_err(|e| Refusal::bad(e.to_string()))
+}
+
+/// The merchant's app hands a signed order text to Alipay's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Open {
+    channel: Channel,
+    order_string: String,
+}
+
+fn open(world: &Arc<World>, asked: &Open) -> Outcome {
+    match asked.channel {
+        Channel::Wechat => Err(Refusal::bad("only Alipay's app takes signed order texts")),
+        Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
+            Ok(number) => Ok(json!({"ok": true, "out_trade_no": number})),
+            Err(why) => Err(Refusal(StatusCode::CONFLICT, why)),
+        },
+    }
 }
 
 fn fault(world: &World, fault: Fault) -> Outcome {

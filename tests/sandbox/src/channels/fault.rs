@@ -105,8 +105,6 @@ impl Fault {
             Some("duplicate, reorder and drop are faults of notices")
         } else if self.kind == SignatureProbe && self.channel == Channel::Alipay {
             Some("signature probes are WeChat's alone")
-        } else if self.operation == Operation::Certificates && self.channel == Channel::Alipay {
-            Some("Alipay has no certificates operation")
         } else {
             None
         }

@@ -62,7 +62,7 @@ pub(crate) struct Order {
     pub(crate) out_trade_no: String,
     /// The channel's number: transaction_id, trade_no.
     pub(crate) channel_no: String,
-    /// NATIVE, JSAPI; precreate, create.
+    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app.
     pub(crate) way: &'static str,
     pub(crate) fen: u64,
     /// Everything asked, to tell a repeat from a change.

@@ -30,6 +30,7 @@ pub(crate) struct Merchant {
     pub(crate) alipay: Signer,
     pub(crate) app_cert_sn: String,
     pub(crate) alipay_cert_sn: String,
+    pub(crate) alipay_cert_pem: String,
     pub(crate) root_cert_sn: String,
 }
 
@@ -180,6 +181,7 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
             .map_err(material::MaterialError::from)?,
         alipay_cert_sn: material::cert_sn(&text(&facts.alipay.alipay_cert_file)?)
             .map_err(material::MaterialError::from)?,
+        alipay_cert_pem: text(&facts.alipay.alipay_cert_file)?,
         root_cert_sn: material::root_cert_sn(&text(&facts.alipay.root_cert_file)?)
             .map_err(material::MaterialError::from)?,
         facts,

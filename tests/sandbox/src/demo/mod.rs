@@ -9,6 +9,7 @@ pub mod http;
 pub mod merchant;
 pub mod officers;
 pub mod orders;
+mod payer;
 pub mod place;
 pub mod planted;
 pub mod ports;

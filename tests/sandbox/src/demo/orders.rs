@@ -1,6 +1,6 @@
 //! The demo's orders: each a story that must end as told, or the demo fails.
 
-use super::{Demo, merchant::Merchant};
+use super::{Demo, merchant::Merchant, place::RETURN_HOST};
 use anyhow::{anyhow, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -103,6 +103,37 @@ pub async fn in_the_wallet(demo: &Demo, merchant: &Merchant, channel: &str) -> a
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     bail!("the merchant was not told of {id}")
+}
+
+/// In the merchant's mini program, which has an appid of its own.
+pub async fn in_a_mini_program(demo: &Demo, merchant: &Merchant, appid: &str) -> anyhow::Result<Told> {
+    let mut more = jsapi_payer("wechat", demo);
+    more["appid"] = appid.into();
+    let order = create(demo, merchant, "wechat", "jsapi", 840, more).await?;
+    ensure!(order["call_up"]["appId"] == appid, "called up for another app: {order}");
+    pay(demo, &order, "paid", json!({})).await?;
+    let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
+    told(merchant, "wechat jsapi: in a mini program, paid", &order)
+}
+
+/// Outside the wallet: WeChat's h5 and app, and what is handed out at Alipay. Opened by the payer, paid, refunded.
+pub async fn by_way(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str) -> anyhow::Result<Told> {
+    let more = match pay_way {
+        "h5" => json!({ "client_ip": "203.0.113.7" }),
+        "page" | "wap" => json!({ "return_url": format!("https://{RETURN_HOST}/back") }),
+        _ => json!({}),
+    };
+    let order = create(demo, merchant, channel, pay_way, 830, more).await?;
+    let reach = if pay_way == "h5" { "h5_url" } else { "call_up" };
+    ensure!(order["state"] == "awaiting_payment" && !order[reach].is_null(), "not placed: {order}");
+    demo.open(&order).await?;
+    pay(demo, &order, "paid", json!({})).await?;
+    let id = id(&order)?;
+    merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
+    let refund = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "all", "amount": 830 }))).await?;
+    ensure!(refund.status < 300, "refund answered {}: {}", refund.status, refund.json());
+    let order = merchant.until(&id, "refund", |o| o["state"] == "refunded").await?;
+    told(merchant, &format!("{channel} {pay_way}: opened, paid, refunded"), &order)
 }
 
 /// Closed by the merchant before anybody paid.

@@ -1,7 +1,7 @@
 //! Makes a whole installation in one directory: CA, certificates, keys, signed registries, configurations.
 
 use super::ports;
-use crate::material::{self, Ca, Material, SandboxMerchant};
+use crate::material::{self, Ca, Material, SandboxMerchant, cert_sn, root_cert_sn};
 use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
 use domain::{KeyRef, Sign};
@@ -44,7 +44,8 @@ pub struct DemoMerchant {
 }
 
 impl DemoMerchant {
-    /// The second merchant's WeChat account is an older one, with platform certificates; the others have public keys.
+    /// The second merchant's accounts work with certificates, WeChat's platform certificates and Alipay's certificate mode;
+    /// the others have public keys.
     pub fn certificate_mode(&self) -> bool {
         self.id == "m1002"
     }
@@ -156,9 +157,13 @@ impl Place {
     /// All three registries, signed. `licensed_until` is the end of the channels' licences, in milliseconds.
     pub fn write_registries(&self, version: u64, wechat: SocketAddr, alipay: SocketAddr, licensed_until: i64) -> anyhow::Result<()> {
         let roots = fs::read_to_string(self.material.ca_path())?;
+        let root_of = |m: &DemoMerchant| fs::read_to_string(self.material.dir.join(&m.accounts.alipay.root_cert_file));
+        let alipay_roots = self.merchants.iter().map(root_of).collect::<Result<String, _>>()?;
         let channel = |name: &str, host: &str, at: SocketAddr| {
+            // In certificate mode Alipay signs with certificates of roots that the licence names.
+            let signing = if name == "alipay" { alipay_roots.as_str() } else { "" };
             json!({
-                "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
+                "signing_roots_pem": signing, "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
                 "hosts": [{ "host": host, "port": at.port(), "address": at.to_string() }], "roots_pem": roots,
             })
         };
@@ -166,7 +171,7 @@ impl Place {
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
             "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
         }))?;
-        let merchants: Vec<Value> = self.merchants.iter().map(|m| acquirer_merchant(m, self.keys_held)).collect();
+        let merchants = self.merchants.iter().map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held)).collect::<anyhow::Result<Vec<Value>>>()?;
         self.sign_registry("acquirer-demo", &json!({
             "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
         }))?;
@@ -183,6 +188,7 @@ impl Place {
             "id": merchant.id,
             "api_keys": [{ "serial": merchant.serial, "scheme": merchant.scheme, "public_key": public_key, "not_after": FOREVER }],
             "notify": { "url": format!("https://127.0.0.1:{}/notify/{}", self.ports.shop, merchant.id), "private": true },
+            "return_hosts": [RETURN_HOST],
             "rate": { "per_second": 100_000, "burst": 200_000 },
         }))
     }
@@ -243,7 +249,7 @@ impl Place {
                 secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
             }
-            // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7).
+            // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
             if !merchant.certificate_mode() {
                 secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
                 secret(&wechat.join(format!("platform/{}.pem", w.public_key_id)), &from(&w.public_key_file)?)?;
@@ -253,7 +259,9 @@ impl Place {
             if self.keys_held {
                 secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
             }
-            secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
+            if !merchant.certificate_mode() {
+                secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
+            }
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -349,6 +357,9 @@ impl Place {
     }
 }
 
+/// Where the demo's channels may send a payer's browser back.
+pub const RETURN_HOST: &str = "shop.example";
+
 /// Officers of the demo: name and role.
 pub const USERS: [(&str, &str); 3] = [("officer-a", "officer"), ("officer-b", "officer"), ("regulator", "regulator")];
 
@@ -359,19 +370,23 @@ fn signer_name(kind: &str) -> String {
     format!("{kind}.demo")
 }
 
-fn acquirer_merchant(merchant: &DemoMerchant, keys_held: bool) -> Value {
+fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) -> anyhow::Result<Value> {
     let keys = if keys_held { "held" } else { "merchant" };
     let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
-    json!({
+    let read = |file: &String| fs::read_to_string(material.join(file));
+    let (app_sn, alipay_sn, root_sn) = (cert_sn(&read(&a.app_cert_file)?)?, cert_sn(&read(&a.alipay_cert_file)?)?, root_cert_sn(&read(&a.root_cert_file)?)?);
+    let certificates = merchant.certificate_mode();
+    Ok(json!({
         "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
+                "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
         "terminals": [{ "no": TERMINAL, "area": "310101" }],
-    })
+    }))
 }
 
 fn tls(dir: &Path, ca: &Ca, material: &Material) -> anyhow::Result<()> {

@@ -17,6 +17,8 @@ enum Story {
     WithoutNotice(&'static str),
     HeldAndReleased(&'static str),
     AnotherWay,
+    ByWay(&'static str, &'static str),
+    MiniProgram,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
     CodeAbandoned(&'static str),
@@ -25,7 +27,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 19] = [
+const STORIES: [Story; 25] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -39,6 +41,12 @@ const STORIES: [Story; 19] = [
     Story::HeldAndReleased("wechat"),
     Story::HeldAndReleased("alipay"),
     Story::AnotherWay,
+    Story::ByWay("wechat", "h5"),
+    Story::ByWay("wechat", "app"),
+    Story::MiniProgram,
+    Story::ByWay("alipay", "page"),
+    Story::ByWay("alipay", "wap"),
+    Story::ByWay("alipay", "app"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -87,6 +95,8 @@ impl Demo {
             Story::WithoutNotice(channel) => orders::without_notice(self, &by, channel).await,
             Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
             Story::AnotherWay => orders::another_way(self, &by).await,
+            Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
+            Story::MiniProgram => orders::in_a_mini_program(self, &by, &self.place.merchants[merchant].accounts.wechat.mini_appid).await,
             Story::CodePaid(channel) => codes::paid_at_once(self, &by, channel).await,
             Story::CodeWithPassword(channel) => codes::with_a_password(self, &by, channel).await,
             Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
@@ -103,7 +113,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 13, 14, 200].map(count), [19, 19, 19, 19, 200]);
+        assert_eq!([0, 1, 25, 26, 200].map(count), [25, 25, 25, 26, 200]);
         assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
     }
 }

@@ -26,6 +26,8 @@ pub struct SandboxMerchant {
 pub struct WechatAccount {
     /// Application id.
     pub appid: String,
+    /// Application id of the merchant's mini program, bound to the same merchant number.
+    pub mini_appid: String,
     /// Merchant number.
     pub mchid: String,
     /// Serial of the merchant API certificate, 40 hex digits.
@@ -127,6 +129,7 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
     let public_key = rsa_key()?;
     let account = WechatAccount {
         appid: format!("wx{}", hex::encode(random::<8>()?)),
+        mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
         mchid,
         serial,
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,

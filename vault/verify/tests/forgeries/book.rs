@@ -203,6 +203,7 @@ fn intended(n: u64, bucket: u64) -> TradeEvent {
     TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100 + n),
+        appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -67,6 +67,11 @@ impl Failure {
         )
     }
 
+    /// Code and text in a line.
+    pub(super) fn words(&self) -> String {
+        format!("{} {}: {}", self.code, self.sub_code, self.sub_message)
+    }
+
     fn node(&self) -> Node {
         vec![
             ("code", json!(self.code)),

@@ -1,10 +1,12 @@
 //! What the gateway checks before it looks at the business: app, form, clock, signature.
 
-use super::answer::Failure;
+use super::Call;
+use super::answer::{Failure, Outcome};
 use super::params::Params;
 use crate::channels::clock;
 use crate::channels::order::KeyMode;
 use crate::channels::world::{Merchant, World};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 /// The documents ask for China time, the published clients send their machine's local time without a zone, which
@@ -76,6 +78,18 @@ pub(super) fn check(merchant: &Merchant, params: &Params, mode: KeyMode) -> Resu
         Ok(biz) if biz.is_object() => Ok(biz),
         _ => invalid("isv.invalid-parameter", "biz_content须为JSON对象"),
     }
+}
+
+/// Alipay's certificate by its number, base64 of its PEM; in certificate mode only.
+pub(super) fn certificate(call: &Call<'_>) -> Outcome {
+    if call.mode != KeyMode::Certificate {
+        return Err(Failure::invalid("isv.missing-app-cert-sn", "缺少app_cert_sn参数"));
+    }
+    if call.biz["alipay_cert_sn"] != call.merchant.alipay_cert_sn.as_str() {
+        return Err(Failure::business("CERT_NOT_EXIST", "证书不存在"));
+    }
+    let content = STANDARD.encode(&call.merchant.alipay_cert_pem);
+    Ok(vec![("alipay_cert_content", Value::from(content))])
 }
 
 fn required(params: &Params, name: &str, code: &'static str) -> Result<(), Failure> {

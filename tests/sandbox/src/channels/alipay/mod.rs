@@ -3,6 +3,7 @@
 mod answer;
 mod codes;
 mod gateway;
+mod page;
 pub(crate) mod notice;
 mod params;
 mod refunds;
@@ -58,6 +59,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         _ => {}
     }
     let answer = match &params {
+        Ok(params) if page::way(&method).is_some() => page::open(world, params, fault),
         Err(failure) => answer::unsigned(failure),
         Ok(params) => answered(world, params, fault),
     };
@@ -106,6 +108,7 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         "alipay.trade.close" => trades::close(call),
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
+        "alipay.open.app.alipaycert.download" => gateway::certificate(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -113,11 +116,13 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
 fn operation(method: &str) -> Operation {
     match method {
         "alipay.trade.precreate" | "alipay.trade.create" | "alipay.trade.pay" => Operation::Create,
+        "alipay.trade.page.pay" | "alipay.trade.wap.pay" => Operation::Create,
         "alipay.trade.cancel" => Operation::Reverse,
         "alipay.trade.query" => Operation::Query,
         "alipay.trade.close" => Operation::Close,
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
+        "alipay.open.app.alipaycert.download" => Operation::Certificates,
         _ => Operation::Other,
     }
 }
@@ -125,6 +130,13 @@ fn operation(method: &str) -> Operation {
 /// A node's field.
 pub(super) fn put(node: &mut Node, field: &'static str, value: impl Into<Value>) {
     node.push((field, value.into()));
+}
+
+/// The payer's app opens a signed order text; the order's number, or why not.
+pub(crate) fn open_in_app(world: &Arc<World>, order_string: &str) -> Result<String, String> {
+    let params = Params::of_text(order_string).map_err(|failure| failure.words())?;
+    let opened = page::opened(world, &params, "alipay.trade.app.pay", "app");
+    opened.map(|(number, _)| number).map_err(|failure| failure.words())
 }
 
 /// An order's state in Alipay's words; a code nobody has scanned is no trade yet.

@@ -99,7 +99,7 @@ fn notice(
         ("buyer_pay_amount", total.clone()),
         ("invoice_amount", total.clone()),
         ("point_amount", "0.00".to_owned()),
-        ("buyer_id", order.payer.clone()),
+        (super::trades::payer_field(order, "buyer_id"), order.payer.clone()),
         ("buyer_logon_id", logon_id(order)),
         ("seller_id", merchant.facts.alipay.seller_id.clone()),
         ("gmt_create", china(order.created)),

@@ -37,6 +37,18 @@ impl Params {
         Ok(Params(all))
     }
 
+    /// Reads a signed text that a merchant's server gave to its app.
+    pub(super) fn of_text(text: &str) -> Result<Params, Failure> {
+        let request = Incoming {
+            method: Method::GET,
+            path: String::new(),
+            query: text.to_owned(),
+            headers: http::HeaderMap::new(),
+            body: bytes::Bytes::new(),
+        };
+        Params::of(&request)
+    }
+
     /// The value, empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map(String::as_str).unwrap_or_default()

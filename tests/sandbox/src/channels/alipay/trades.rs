@@ -35,6 +35,31 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
     })
 }
 
+/// The payer opens what a merchant signed: from here on Alipay has the trade.
+pub(super) fn open(call: &Call<'_>, way: &'static str) -> Result<(String, u64), Failure> {
+    let asked = asked(call, way)?;
+    let wanted = match way {
+        "page" => "FAST_INSTANT_TRADE_PAY",
+        "wap" => "QUICK_WAP_WAY",
+        _ => "QUICK_MSECURITY_PAY",
+    };
+    if call.biz["product_code"] != wanted {
+        return Err(parameter(&format!("product_code须为{wanted}")));
+    }
+    let key = (Channel::Alipay, call.number, asked.out_trade_no.clone());
+    call.world.with(|book| {
+        if let Some(order) = book.order(&key) {
+            order.count(Operation::Create);
+            may_repeat(order, way, &call.biz)?;
+        } else if asked.until <= now() {
+            return Err(parameter("订单已超过time_expire"));
+        } else {
+            place(call, book, &key, way, &asked, call.biz.clone());
+        }
+        Ok((asked.out_trade_no.clone(), asked.fen))
+    })
+}
+
 pub(super) fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Failure> {
     match order.state {
         State::Paid => Err(Failure::business("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")),
@@ -66,7 +91,7 @@ pub(super) fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static s
         key_mode: call.mode,
         codes: Vec::new(),
         state: State::Unpaid,
-        scanned: way == "create",
+        scanned: way != "precreate",
         payer: asked
             .buyer
             .clone()
@@ -176,11 +201,20 @@ pub(super) fn logon_id(order: &Order) -> String {
     format!("{tail}***@sandbox.com")
 }
 
+/// The payer's name in the app's own numbering, where the order was placed by it; else the wallet-wide one, which answers
+/// and notices call differently.
+pub(super) fn payer_field(order: &Order, wallet_wide: &'static str) -> &'static str {
+    match order.asked.get("buyer_open_id") {
+        Some(_) => "buyer_open_id",
+        None => wallet_wide,
+    }
+}
+
 fn shown(order: &Order) -> Node {
     let total = Amount::from_fen(order.fen).to_yuan();
     let mut node = vec![
         ("buyer_logon_id", json!(logon_id(order))),
-        ("buyer_user_id", json!(order.payer)),
+        (payer_field(order, "buyer_user_id"), json!(order.payer)),
         ("out_trade_no", json!(order.out_trade_no)),
         ("total_amount", json!(total)),
         ("trade_no", json!(order.channel_no)),

@@ -25,7 +25,8 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
     let mut body = call.object()?;
     call.own_mchid(body["mchid"].as_str())?;
     let appid = text(&body, "appid", 1..=32)?;
-    if appid != call.merchant.facts.wechat.appid {
+    let known = &call.merchant.facts.wechat;
+    if appid != known.appid && appid != known.mini_appid {
         let message = "appid和mchid不匹配";
         return Err(Failure::new(
             StatusCode::BAD_REQUEST,
@@ -56,6 +57,9 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
         "JSAPI" => Some(text(&body["payer"], "openid", 1..=128)?),
         _ => None,
     };
+    if way == "MWEB" {
+        browser(&body["scene_info"])?;
+    }
     let until = until(&body)?;
     Ok(Asked {
         out_trade_no,
@@ -65,6 +69,19 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
         until,
         whole: body,
     })
+}
+
+/// The address and kind of the payer's browser, without which there is no H5 order.
+fn browser(scene: &Value) -> Result<(), Failure> {
+    let address = text(scene, "payer_client_ip", 1..=45)?;
+    if address.parse::<std::net::IpAddr>().is_err() {
+        return Err(Failure::field("scene_info.payer_client_ip", "", "用户终端IP格式错误"));
+    }
+    let kind = text(&scene["h5_info"], "type", 1..=32)?;
+    if !["iOS", "Android", "Wap"].contains(&kind.as_str()) {
+        return Err(Failure::field("scene_info.h5_info.type", &kind, "场景类型仅支持iOS, Android, Wap"));
+    }
+    Ok(())
 }
 
 /// `amount.total` in fen; a missing currency is written as the CNY it means, so that repeats compare equal.

@@ -27,8 +27,8 @@ pub(super) struct Call<'a> {
 
 /// Which call a request is, with the number in its path.
 enum Route<'a> {
-    Native,
-    Jsapi,
+    /// A new order, by its trade type.
+    Order(&'static str),
     QueryOut(&'a str),
     QueryId(&'a str),
     Close(&'a str),
@@ -81,8 +81,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
 
 fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
     match route {
-        Route::Native => orders::create(call, "NATIVE"),
-        Route::Jsapi => orders::create(call, "JSAPI"),
+        Route::Order(way) => orders::create(call, way),
         Route::QueryOut(no) => orders::query_out(call, no),
         Route::QueryId(no) => orders::query_id(call, no),
         Route::Close(no) => orders::close(call, no),
@@ -109,8 +108,10 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let refund = path.strip_prefix("/v3/refund/domestic/refunds/").and_then(single);
     let id = path.strip_prefix("/v3/pay/transactions/id/").and_then(single);
     let (wanted, route) = match path {
-        "/v3/pay/transactions/native" => (Method::POST, Route::Native),
-        "/v3/pay/transactions/jsapi" => (Method::POST, Route::Jsapi),
+        "/v3/pay/transactions/native" => (Method::POST, Route::Order("NATIVE")),
+        "/v3/pay/transactions/jsapi" => (Method::POST, Route::Order("JSAPI")),
+        "/v3/pay/transactions/h5" => (Method::POST, Route::Order("MWEB")),
+        "/v3/pay/transactions/app" => (Method::POST, Route::Order("APP")),
         "/v3/refund/domestic/refunds" => (Method::POST, Route::Refund),
         "/v3/certificates" => (Method::GET, Route::Certificates),
         _ => match (close, out.and_then(single), id, refund) {
@@ -133,7 +134,7 @@ impl Route<'_> {
     fn out_trade_no(&self, request: &Incoming) -> Option<String> {
         match self {
             Route::QueryOut(number) | Route::Close(number) => Some((*number).to_owned()),
-            Route::Native | Route::Jsapi | Route::Refund => {
+            Route::Order(_) | Route::Refund => {
                 let body: Value = serde_json::from_slice(&request.body).ok()?;
                 body["out_trade_no"].as_str().map(str::to_owned)
             }
@@ -143,7 +144,7 @@ impl Route<'_> {
 
     fn operation(&self) -> Operation {
         match self {
-            Route::Native | Route::Jsapi => Operation::Create,
+            Route::Order(_) => Operation::Create,
             Route::QueryOut(_) | Route::QueryId(_) => Operation::Query,
             Route::Close(_) => Operation::Close,
             Route::Refund => Operation::Refund,

@@ -8,6 +8,7 @@ use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
 use crate::channels::order::{Order, State};
 use crate::channels::world::{Book, Key, Merchant};
+use domain::Instant;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -80,31 +81,41 @@ fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: 
     book.orders.insert(key.clone(), order);
 }
 
-/// A fresh code or prepay id, good for two hours.
+/// A fresh code or prepay id, good for two hours, or a link, good for five minutes.
 fn hand_out(book: &mut Book, key: &Key, way: &str) -> Value {
     let created = now();
-    let (field, text) = if way == "NATIVE" {
-        (
+    let (field, text, lives) = match way {
+        "NATIVE" => (
             "code_url",
             format!("weixin://wxpay/bizpayurl?pr={}zz", keys::random_text(9)),
-        )
-    } else {
-        let day: String = created
-            .to_string()
-            .chars()
-            .filter(char::is_ascii_digit)
-            .take(14)
-            .collect();
-        (
-            "prepay_id",
-            format!("wx{day}{}0000", keys::random_hex(16).to_lowercase()),
-        )
+            2 * HOUR_MS,
+        ),
+        "MWEB" => (
+            "h5_url",
+            format!(
+                "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={}&package={}",
+                prepay_id(created),
+                keys::random_digits(10)
+            ),
+            HOUR_MS / 12,
+        ),
+        _ => ("prepay_id", prepay_id(created), 2 * HOUR_MS),
     };
     book.codes.insert(text.clone(), key.clone());
     if let Some(order) = book.orders.get_mut(key) {
-        order.hand_out(text.clone(), created.plus_millis(2 * HOUR_MS));
+        order.hand_out(text.clone(), created.plus_millis(lives));
     }
     json!({ field: text })
+}
+
+fn prepay_id(created: Instant) -> String {
+    let day: String = created
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect();
+    format!("wx{day}{}0000", keys::random_hex(16).to_lowercase())
 }
 
 pub(super) fn query_out(call: &Call<'_>, out_trade_no: &str) -> Outcome {
@@ -176,7 +187,7 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
     let (state, text) = trade_state(order);
     let facts = &merchant.facts.wechat;
     let mut shown = json!({
-        "appid": facts.appid, "mchid": facts.mchid, "out_trade_no": order.out_trade_no,
+        "appid": order.asked["appid"], "mchid": facts.mchid, "out_trade_no": order.out_trade_no,
         "trade_state": state, "trade_state_desc": text,
         "amount": {"total": order.fen, "currency": "CNY"},
     });

@@ -1,0 +1,117 @@
+//! Certificates with which a channel signs its messages: counted only if they are issued under one of its roots. No TLS
+//! here, so no names and no purposes beyond issuing; RSA with SHA-256 only, as the channels sign (channels.md 3.6).
+
+use crate::{CertificateFacts, KeyError, Material};
+use domain::Instant;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::prelude::*;
+
+/// sha256WithRSAEncryption.
+const RSA_SHA256: &str = "1.2.840.113549.1.1.11";
+/// Most certificates between one and its root.
+const MOST_BETWEEN: usize = 4;
+
+/// The first certificate of `pem` and its key, if it counts now and is issued under one of `roots`, directly or through
+/// the others of `pem`. Roots of other algorithms may stand in `roots`; nothing is issued under them here.
+///
+/// # Errors
+/// [`KeyError::Unreadable`] for what is no certificate, [`KeyError::Untrusted`] for one that does not count.
+pub fn issued_under(pem: &[u8], roots: &[u8], now: Instant) -> Result<(CertificateFacts, Material), KeyError> {
+    let (presented, roots) = (ders(pem)?, ders(roots)?);
+    let (presented, roots) = (parsed(&presented)?, parsed(&roots)?);
+    let (leaf, between) = presented.split_first().ok_or(KeyError::Unreadable("certificates in PEM"))?;
+    if leaf.is_ca() {
+        return Err(KeyError::Untrusted("it is an issuer's"));
+    }
+    let mut current = leaf;
+    for _ in 0..=MOST_BETWEEN {
+        counts(current, now)?;
+        if roots.iter().any(|root| counts(root, now).is_ok() && issued(root, current)) {
+            let der = presented_der(pem)?;
+            let facts = CertificateFacts::read(&der)?;
+            let key = Material::public_of(&facts)?;
+            return Ok((facts, key));
+        }
+        current = between.iter().find(|issuer| issued(issuer, current)).ok_or(KeyError::Untrusted("no root of ours has issued it"))?;
+    }
+    Err(KeyError::Untrusted("its chain is too long"))
+}
+
+fn ders(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in PEM"))
+}
+
+fn presented_der(pem: &[u8]) -> Result<CertificateDer<'static>, KeyError> {
+    CertificateDer::from_pem_slice(pem).map_err(|_| KeyError::Unreadable("a certificate in PEM"))
+}
+
+fn parsed<'a>(ders: &'a [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'a>>, KeyError> {
+    let one = |der: &'a CertificateDer<'static>| X509Certificate::from_der(der).map(|(_, cert)| cert);
+    ders.iter().map(one).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in DER"))
+}
+
+fn counts(cert: &X509Certificate<'_>, now: Instant) -> Result<(), KeyError> {
+    let (from, until) = (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
+    if (from..=until).contains(&now.secs()) { Ok(()) } else { Err(KeyError::Untrusted("it does not count now")) }
+}
+
+/// An issuer may issue, bears the name that the certificate tells, and has signed it.
+fn issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> bool {
+    let may_sign = issuer.key_usage().ok().flatten().is_none_or(|usage| usage.value.key_cert_sign());
+    let named = issuer.is_ca() && may_sign && issuer.subject().as_raw() == cert.issuer().as_raw();
+    let rsa = cert.signature_algorithm.algorithm.to_id_string() == RSA_SHA256;
+    let signed = || Material::public_key(issuer.public_key().raw).and_then(|key| key.verify(cert.tbs_certificate.as_ref(), &cert.signature_value.data));
+    named && rsa && signed().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: &[u8] = include_bytes!("../../tests/vectors/keys/alipay_platform_cert.pem");
+    const LEAF: &[u8] = include_bytes!("../../tests/vectors/keys/alipay_platform_cert_only.pem");
+    const ROOTS: &[u8] = include_bytes!("../../tests/vectors/keys/alipay_root_cert.pem");
+    const OTHER: &[u8] = include_bytes!("../../tests/vectors/keys/wechat_platform_cert.pem");
+
+    fn at(secs: i64) -> Instant {
+        Instant::from_secs(secs)
+    }
+
+    const NOW: i64 = 1_767_225_600;
+
+    #[test]
+    fn a_certificate_counts_through_what_stands_between_it_and_a_root() {
+        let (facts, key) = issued_under(CHAIN, ROOTS, at(NOW)).map_err(|e| e.to_string()).expect("trusted");
+        assert_eq!(facts, CertificateFacts::read_pem(LEAF).expect("reads")[0]);
+        assert_eq!(key.kind(), "RSA public key");
+    }
+
+    #[test]
+    fn nothing_else_counts() {
+        let refused = |pem: &[u8], roots: &[u8], now| issued_under(pem, roots, at(now)).err().expect("refused");
+        let unissued = KeyError::Untrusted("no root of ours has issued it");
+        assert_eq!(refused(LEAF, ROOTS, NOW), unissued, "what stands between is missing");
+        assert_eq!(refused(CHAIN, OTHER, NOW), unissued, "another root");
+        assert_eq!(refused(CHAIN, b"", NOW), unissued, "no root");
+        assert_eq!(refused(CHAIN, LEAF, NOW), unissued, "a leaf is no root");
+        assert_eq!(refused(OTHER, ROOTS, NOW), unissued);
+        for out_of_time in [1_700_000_000, 2_400_000_000] {
+            assert_eq!(refused(CHAIN, ROOTS, out_of_time), KeyError::Untrusted("it does not count now"));
+        }
+        assert_eq!(refused(ROOTS, ROOTS, NOW), KeyError::Untrusted("it is an issuer's"));
+        assert!(matches!(refused(b"x", ROOTS, NOW), KeyError::Unreadable(_)));
+    }
+
+    #[test]
+    fn one_changed_octet_is_another_certificate() {
+        let der = presented_der(LEAF).expect("reads");
+        let between = ders(CHAIN).expect("reads").remove(1);
+        let pem = |leaf: &[u8]| [crate::pem("CERTIFICATE", leaf), crate::pem("CERTIFICATE", &between)].concat();
+        assert!(issued_under(pem(&der).as_bytes(), ROOTS, at(NOW)).is_ok());
+        for place in (0..der.len()).step_by(7) {
+            let mut changed = der.to_vec();
+            changed[place] ^= 1;
+            assert!(issued_under(pem(&changed).as_bytes(), ROOTS, at(NOW)).is_err(), "octet {place}");
+        }
+    }
+}

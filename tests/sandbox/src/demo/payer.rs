@@ -1,0 +1,48 @@
+//! The payer's browser and app: they carry to the channel what was handed out.
+
+use super::{Demo, http::Client};
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+impl Demo {
+    /// Opens what was handed out; of an order that is at its channel already, nothing.
+    pub async fn open(&self, order: &Value) -> anyhow::Result<()> {
+        let is = |name: &str| order[name].as_str().unwrap_or_default();
+        match (is("channel"), is("pay_way")) {
+            ("alipay", "app") => {
+                let string = &order["call_up"]["order_string"];
+                self.control("/control/open", &json!({ "channel": "alipay", "order_string": string })).await.map(drop)
+            }
+            ("alipay", "page" | "wap") => {
+                let page = self.browse(order).await?;
+                ensure!(page.contains(is("number")) && page.contains('￥'), "the cashier shows {page}");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a browser shows: a computer's goes to the address, a phone's posts the form.
+    pub async fn browse(&self, order: &Value) -> anyhow::Result<String> {
+        let client = Client::tls(self.channels.alipay, &self.ca)?;
+        let call_up = &order["call_up"];
+        let answer = if order["pay_way"] == "page" {
+            client.send("GET", path(&call_up["url"])?, &[], b"").await?
+        } else {
+            let fields = call_up["form"]["fields"].as_object().context("fields")?;
+            let pairs = fields.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+            let octets = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let headers = [("content-type", "application/x-www-form-urlencoded")];
+            client.send("POST", path(&call_up["form"]["action"])?, &headers, octets.as_bytes()).await?
+        };
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+}
+
+/// Path and query of an address at the licensed host.
+fn path(address: &Value) -> anyhow::Result<&str> {
+    let address = address.as_str().context("no address")?;
+    let (host, _) = address.strip_prefix("https://").and_then(|rest| rest.split_once('/')).context("no https address")?;
+    ensure!(host.starts_with("openapi.alipay.com:"), "handed out for another host: {host}");
+    Ok(&address["https://".len() + host.len()..])
+}
