@@ -10,7 +10,7 @@ use crate::{
     schedule::Schedule,
     settle::{self, Ending, Settled},
 };
-use channel::{Account, Answer, CreateFacts};
+use channel::{Account, Answer};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
 use std::sync::Arc;
@@ -23,14 +23,7 @@ pub(crate) async fn pay(app: &App, account: &Account, order: &Arc<Order>, positi
     };
     let (Some(sealed), Some(code)) = (texts.buyer, texts.auth_code) else { return lost(position, NotPlaced::NeverSent) };
     let Ok(buyer) = app.vault().open_for(&sealed, &context(order, "create"), Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
-    let facts = CreateFacts {
-        number: &attempt.number,
-        pay_way: attempt.pay_way,
-        amount: attempt.amount,
-        expires: attempt.expires,
-        terminal: attempt.terminal.as_ref(),
-        code: attempt.code,
-    };
+    let facts = errand::facts_of(attempt);
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::charge(account, stamp, &facts, &buyer, &code)).await;
     drop((buyer, code));

@@ -30,6 +30,18 @@ pub(crate) fn context(order: &Order, label: &'static str) -> Context {
     Context { merchant: order.merchant.clone(), order: order.id, label }
 }
 
+/// What the channel is told of an attempt.
+pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
+    CreateFacts {
+        number: &attempt.number,
+        pay_way: attempt.pay_way,
+        amount: attempt.amount,
+        expires: attempt.expires,
+        terminal: attempt.terminal.as_ref(),
+        code: attempt.code,
+    }
+}
+
 async fn place(app: &App, account: &Account, order: &Arc<Order>, position: u16, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
     let Some(attempt) = order.attempt(position) else { return lost(position, NotPlaced::NeverSent) };
     let settled = place_once(app, account, order, position, attempt, sealed).await;
@@ -54,14 +66,7 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
     let at = context(order, "create");
     let Some(sealed) = sealed.or_else(|| app.vault().kept(&at)) else { return lost(position, NotPlaced::BuyerDataGone) };
     let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
-    let facts = CreateFacts {
-        number: &attempt.number,
-        pay_way: attempt.pay_way,
-        amount: attempt.amount,
-        expires: attempt.expires,
-        terminal: attempt.terminal.as_ref(),
-        code: attempt.code,
-    };
+    let facts = facts_of(attempt);
     if attempt.pay_way.is_handed_out(attempt.channel) {
         return hand_out(app, account, position, &facts, &buyer).await;
     }
@@ -178,7 +183,11 @@ pub(crate) async fn record(app: &App, order: &Arc<Order>, events: Vec<Happening>
 
 /// The account of an attempt, as registered now.
 pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<Account>> {
-    let attempt = order.attempt(position)?;
+    account_as_registered(app, order.attempt(position)?)
+}
+
+/// The same, where the attempt itself is at hand.
+pub(crate) fn account_as_registered(app: &App, attempt: &Attempt) -> Option<Arc<Account>> {
     let registries = app.registries();
     let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
     Some(app.account(facts, Some(&attempt.payee), attempt.appid.as_ref()))

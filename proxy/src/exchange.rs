@@ -29,10 +29,8 @@ pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: Pa
 
 /// Composes, signs, sends; the answer's octets, not verified yet.
 pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<Answered, Exchanged> {
-    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
-    let draft = compose(&stamp).map_err(|error| Exchanged::NotSent(error.to_string()))?;
-    let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await;
-    let request = draft.sign_with(&signature.map_err(|error| Exchanged::NotSent(error.to_string()))?);
+    let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
+    let request = draft.sign_with(&signature);
     let way = app.way_to(account.channel).ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
     let (method, headers) = head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
@@ -49,10 +47,16 @@ pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation,
 
 /// Composes and signs what the payer's browser or app will carry. The error is for the log.
 pub(crate) async fn hand_out(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<HandedOut, String> {
+    let (draft, signature) = composed(app, compose).await?;
+    draft.hand_out(&signature).ok_or_else(|| "this channel has no form to hand out".into())
+}
+
+/// A draft and its signature.
+async fn composed(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<(Draft, Vec<u8>), String> {
     let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
     let draft = compose(&stamp).map_err(|error| error.to_string())?;
     let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.map_err(|error| error.to_string())?;
-    draft.hand_out(&signature).ok_or_else(|| "this channel has no form to hand out".into())
+    Ok((draft, signature))
 }
 
 fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {

@@ -139,15 +139,18 @@ fn gap(gaps: &[u32], tries: u32, first: Duration) -> Duration {
 mod tests {
     use super::*;
 
+    /// No time is set, but for what a test sets.
+    fn unset() -> Times {
+        let zero = Duration::ZERO;
+        Times {
+            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after: zero, placed_after: zero, refund_after: zero, silence: None,
+            charge_after: None, charge_wait: None, reverse_after: None, notify_after: zero, notify_until: zero, drain: zero,
+        }
+    }
+
     #[test]
     fn a_refused_refund_is_sent_again_at_growing_distance_up_to_an_hour() {
-        let zero = Duration::ZERO;
-        let unknown_after = Duration::from_secs(3);
-        let times = Times {
-            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after, placed_after: zero, refund_after: zero, silence: None, charge_after: None, charge_wait: None, reverse_after: None,
-            notify_after: zero, notify_until: zero, drain: zero,
-        };
-        let schedule = Schedule::of(Channel::Wechat, times);
+        let schedule = Schedule::of(Channel::Wechat, Times { unknown_after: Duration::from_secs(3), ..unset() });
         let secs: Vec<u64> = (1..=6).map(|tries| schedule.refused_refund(tries).as_secs()).collect();
         assert_eq!(secs, [12, 48, 192, 768, 3072, 3600]);
     }
@@ -156,10 +159,7 @@ mod tests {
     fn payment_codes_are_asked_for_and_reversed_at_the_channels_own_times() {
         let zero = Duration::ZERO;
         let secs = Duration::from_secs;
-        let own = Times {
-            answer: secs(5), connect: zero, claim_wait: zero, order: zero, unknown_after: zero, placed_after: zero, refund_after: zero, silence: None,
-            charge_after: None, charge_wait: None, reverse_after: None, notify_after: zero, notify_until: zero, drain: zero,
-        };
+        let own = Times { answer: secs(5), ..unset() };
         let (wechat, alipay) = (Schedule::of(Channel::Wechat, own), Schedule::of(Channel::Alipay, own));
         assert_eq!((wechat.charge(0), wechat.charge(9), wechat.charge_wait(), wechat.reverse_after()), (secs(5), secs(5), secs(30), secs(15)));
         assert_eq!((alipay.charge(0), alipay.charge(9), alipay.charge_wait(), alipay.reverse_after()), (secs(3), secs(6), secs(60), zero));

@@ -223,8 +223,7 @@ async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::O
 /// An unpaid order whose time is over, or whose close is on record without an end, is closed at its channel.
 async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else { return Ok(order) };
-    let begun = attempt.closing.as_ref().is_some_and(|c| c.refused.is_none());
-    if attempt.state == AttemptState::Placed && (begun || attempt.expires <= app.clock().now()) {
+    if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now()) {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
         return errand::close(app, &order, position, reason).await;
     }
@@ -239,7 +238,7 @@ async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16)
     match attempt.state {
         // Not opened yet: another close would find as little. It is asked for until it is opened or its time is over.
         AttemptState::Placed if errand::may_come(app, attempt) => Ok(order.clone()),
-        AttemptState::Placed if attempt.closing.as_ref().is_some_and(|c| c.refused.is_none()) || attempt.expires <= now => {
+        AttemptState::Placed if attempt.is_closing() || attempt.expires <= now => {
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
             errand::close(app, order, position, reason).await
         }
@@ -253,7 +252,7 @@ async fn unplaced(app: &App, account: &Account, order: &Arc<Order>, position: u1
     let now = app.clock().now();
     let at = Context { merchant: order.merchant.clone(), order: order.id, label: "create" };
     // What is to be closed is not sent again.
-    let closing = attempt.closing.as_ref().is_some_and(|closing| closing.refused.is_none());
+    let closing = attempt.is_closing();
     if !closing && app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
         let settled = errand::perform(app, account, order, &Errand::Place(position), Texts::default()).await;
         return errand::record(app, order, settle::placed_again(attempt, settled).events).await;

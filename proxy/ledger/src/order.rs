@@ -595,6 +595,11 @@ impl Attempt {
         !matches!(self.state, AttemptState::NotPlaced | AttemptState::Closed | AttemptState::Reversed)
     }
 
+    /// True while a close is on record whose end nobody knows.
+    pub fn is_closing(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.refused.is_none())
+    }
+
     /// True while a reverse is on record whose end nobody knows.
     pub fn is_reversing(&self) -> bool {
         self.state != AttemptState::Reversed && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    errand::account_as_registered,
     fault::{Code, Fault},
     signature::nonce,
     stage::Response,
@@ -107,7 +108,7 @@ pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Re
 
 fn order_with(order: &Order, said: Said, call_up: Option<Value>) -> Response {
     // A close was asked for and the channel has not said what came of it.
-    let closing = order.latest().closing.as_ref().is_some_and(|c| c.refused.is_none());
+    let closing = order.latest().is_closing();
     let status = match (order.state(), said) {
         (OrderState::Unknown | OrderState::Reversing, _) => StatusCode::ACCEPTED,
         // The payer is at it; nobody can do anything but ask again.
@@ -228,9 +229,7 @@ async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     if attempt.state != AttemptState::Placed {
         return None;
     }
-    let registries = app.registries();
-    let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
-    let account = app.account(facts, Some(&attempt.payee), attempt.appid.as_ref());
+    let account = account_as_registered(app, attempt)?;
     let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
     match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),

@@ -224,7 +224,7 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
 fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
     match &attempt.reach {
         None => true,
-        Some((Reach::HandedOut, _)) => attempt.expires > now && attempt.closing.as_ref().is_none_or(|closing| closing.refused.is_some()),
+        Some((Reach::HandedOut, _)) => attempt.expires > now && !attempt.is_closing(),
         Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
     }

@@ -289,7 +289,7 @@ fn charges(order: &Order, position: u16) -> bool {
 
 /// It is on record as handed out, and nobody has asked to close it.
 fn in_hands(attempt: &ledger::Attempt) -> bool {
-    attempt.state == AttemptState::Placed && attempt.closing.as_ref().is_none_or(|closing| closing.refused.is_some())
+    attempt.state == AttemptState::Placed && !attempt.is_closing()
 }
 
 async fn commit(app: &App, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, Stop> {

@@ -2,48 +2,20 @@
 
 use super::{
     codes,
-    compose::{OneOrder, draft, escaped, goods},
+    compose::{OneOrder, attach, draft, order},
     facts::Named,
 };
-use crate::{Account, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp, strict_json::Value, times};
+use crate::{Account, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp, strict_json::Value};
 use domain::{ChannelNo, Operation};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use vault::{AuthCode, Buyer, Text};
-
-#[derive(Serialize)]
-struct Pay<'a> {
-    auth_code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    goods_detail: Option<&'a RawValue>,
-    out_trade_no: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    passback_params: Option<&'a str>,
-    scene: &'static str,
-    seller_id: &'a str,
-    subject: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    terminal_id: Option<&'a str>,
-    time_expire: String,
-    total_amount: String,
-}
+use vault::{AuthCode, Buyer};
 
 /// Charges the payer of this code. The code stands in this one message and nowhere else.
 pub(crate) fn pay(account: &Account, stamp: &Stamp, facts: &CreateFacts<'_>, buyer: &Buyer, code: &AuthCode) -> Result<Draft, ComposeError> {
-    let attach = buyer.attach.as_ref().map(Text::expose).filter(|text| !text.is_empty()).map(escaped);
-    let pay = Pay {
-        auth_code: code.expose(),
-        goods_detail: buyer.detail.as_ref().map(goods).transpose()?,
-        out_trade_no: facts.number.as_str(),
-        passback_params: attach.as_ref().map(|text| text.as_str()),
-        scene: "bar_code",
-        seller_id: account.payee.as_str(),
-        subject: buyer.description.expose(),
-        terminal_id: facts.terminal.map(|t| t.as_str()).or(buyer.device_id.as_ref().map(Text::expose)),
-        time_expire: times::to_china(facts.expires),
-        total_amount: facts.amount.to_yuan(),
-    };
-    draft(account, stamp, "alipay.trade.pay", true, &pay)
+    let attach = attach(buyer);
+    let mut order = order(account, facts, buyer, attach.as_deref())?;
+    order.auth_code = Some(code.expose());
+    order.scene = Some("bar_code");
+    draft(account, stamp, "alipay.trade.pay", true, &order)
 }
 
 /// Undoes a payment-code order.

@@ -18,7 +18,9 @@ pub(crate) fn number_fits(number: &str) -> bool {
 }
 
 #[derive(Serialize)]
-struct Order<'a> {
+pub(super) struct Order<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) auth_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     buyer_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +36,8 @@ struct Order<'a> {
     product_code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quit_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scene: Option<&'static str>,
     seller_id: &'a str,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +121,7 @@ pub(crate) fn hand_out(
 }
 
 /// What every order says.
-fn order<'a>(
+pub(super) fn order<'a>(
     account: &'a Account,
     facts: &CreateFacts<'a>,
     buyer: &'a Buyer,
@@ -125,6 +129,7 @@ fn order<'a>(
 ) -> Result<Order<'a>, ComposeError> {
     let terminal = facts.terminal.map(|t| t.as_str());
     Ok(Order {
+        auth_code: None,
         buyer_id: None,
         buyer_open_id: None,
         goods_detail: buyer.detail.as_ref().map(goods).transpose()?,
@@ -133,6 +138,7 @@ fn order<'a>(
         passback_params: attach.map(String::as_str),
         product_code: None,
         quit_url: None,
+        scene: None,
         seller_id: account.payee.as_str(),
         subject: buyer.description.expose(),
         terminal_id: terminal.or(buyer.device_id.as_ref().map(Text::expose)),
@@ -141,7 +147,7 @@ fn order<'a>(
     })
 }
 
-fn attach(buyer: &Buyer) -> Option<Zeroizing<String>> {
+pub(super) fn attach(buyer: &Buyer) -> Option<Zeroizing<String>> {
     let attach = buyer.attach.as_ref().map(Text::expose);
     attach.filter(|text| !text.is_empty()).map(escaped)
 }
@@ -161,12 +167,12 @@ fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
 }
 
 /// `passback_params` travels percent-encoded [unverified]; [`super::facts`] undoes it.
-pub(super) fn escaped(text: &str) -> Zeroizing<String> {
+fn escaped(text: &str) -> Zeroizing<String> {
     Zeroizing::new(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())
 }
 
 /// Goods detail goes on as it was written, once it is known to be one lawful JSON list.
-pub(super) fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
+fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
     let value =
         strict_json::parse(text.expose().as_bytes()).map_err(|e| ComposeError::Detail(e.to_string()))?;
     if !matches!(value, strict_json::Value::List(_)) {
