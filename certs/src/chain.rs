@@ -37,6 +37,23 @@ pub fn issued_under(pem: &[u8], roots: &[u8], now: Instant) -> Result<(Certifica
     Err(KeyError::Untrusted("its chain is too long"))
 }
 
+/// Certificates that issue themselves, and the others, each as PEM.
+pub(crate) fn roots_and_middle(pem: &[u8]) -> Result<(String, String), KeyError> {
+    let all = ders(pem)?;
+    let (mut roots, mut middle) = (String::new(), String::new());
+    for (der, cert) in all.iter().zip(parsed(&all)?) {
+        let own = cert.subject().as_raw() == cert.issuer().as_raw();
+        let place = if own { &mut roots } else { &mut middle };
+        place.push_str(&crate::pem("CERTIFICATE", der));
+    }
+    Ok((roots, middle))
+}
+
+/// The first certificate of a text, as PEM of our own writing.
+pub(crate) fn first_pem(text: &[u8]) -> Result<String, KeyError> {
+    Ok(crate::pem("CERTIFICATE", &presented_der(text)?))
+}
+
 fn ders(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in PEM"))
 }

@@ -15,6 +15,8 @@ pub struct CertificateFacts {
     pub serial_decimal: String,
     /// Issuer, last attribute first: `CN=…,OU=…,O=…,C=…`.
     pub issuer: String,
+    /// Common name of its subject, where it has one.
+    pub common_name: Option<String>,
     /// It counts from here.
     pub not_before: Instant,
     /// It counts no longer after this.
@@ -37,6 +39,12 @@ impl CertificateFacts {
             serial: digits,
             serial_decimal: cert.tbs_certificate.serial.to_string(),
             issuer: names.into_iter().rev().collect::<Vec<_>>().join(","),
+            common_name: cert
+                .subject()
+                .iter_common_name()
+                .next()
+                .and_then(|name| name.as_str().ok())
+                .map(str::to_owned),
             not_before: at(&cert.validity().not_before),
             not_after: at(&cert.validity().not_after),
             signature_algorithm: cert.signature_algorithm.algorithm.to_id_string(),

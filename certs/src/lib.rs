@@ -4,11 +4,14 @@
 mod chain;
 mod facts;
 mod material;
+mod secure;
 pub mod tls;
+mod unionpay;
 
 pub use chain::issued_under;
 pub use facts::{CertificateFacts, alipay_root_sn};
 pub use material::Material;
+pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::{

@@ -37,6 +37,13 @@ pub fn capabilities() -> Vec<Capability> {
     ALLOWED.to_vec()
 }
 
+/// The channels at which an order can be placed.
+pub fn channels() -> impl Iterator<Item = Channel> {
+    Channel::ALL
+        .into_iter()
+        .filter(|channel| pay_ways(*channel).next().is_some())
+}
+
 /// The ways to pay of a channel.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
     ALLOWED.iter().filter(move |(c, ..)| *c == channel).filter_map(|&(_, _, way)| way)

@@ -32,6 +32,7 @@ fn channel(channel: Channel, host: &str) -> ChannelLicence {
         }],
         roots_pem: String::new(),
         signing_roots_pem: String::new(),
+        signing_names: Vec::new(),
     }
 }
 
@@ -61,6 +62,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         serial: Some("5157F09EFDC096DE15EBE81A47057A7200000000".into()),
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
     }
 }
 

@@ -302,7 +302,11 @@ impl App {
             serial: facts.serial.clone(),
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
-            notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
+            sign_method: facts.sign_method,
+            notify_url: format!(
+                "{}/n/{}/{}",
+                self.0.config.listen.notify_url, facts.channel, facts.account
+            ),
         });
         // Only registered payees are worth a place: anything can be asked for.
         if facts.payees().any(|own| own == payee) && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str())) {

@@ -25,7 +25,10 @@ pub(crate) async fn pay(app: &App, account: &Account, order: &Arc<Order>, positi
     let Ok(buyer) = app.vault().open_for(&sealed, &context(order, "create"), Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
     let facts = errand::facts_of(attempt);
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::charge(account, stamp, &facts, &buyer, &code)).await;
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
+        channel::charge(account, &stamp.about(attempt.at), &facts, &buyer, &code)
+    })
+    .await;
     drop((buyer, code));
     app.step("after_send");
     match exchanged {
@@ -56,7 +59,10 @@ pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, po
         return Settled::nothing(Ending::Unknown);
     }
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| channel::reverse(account, stamp, &attempt.number)).await;
+    let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| {
+        channel::reverse(account, &stamp.about(attempt.at), &attempt.number)
+    })
+    .await;
     app.step("after_send");
     let answer = match exchanged {
         Exchanged::Answer(answer) => answer,

@@ -68,10 +68,13 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
     let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
     let facts = facts_of(attempt);
     if attempt.pay_way.is_handed_out(attempt.channel) {
-        return hand_out(app, account, position, &facts, &buyer).await;
+        return hand_out(app, account, position, attempt, &buyer).await;
     }
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::create(account, stamp, &facts, &buyer)).await;
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
+        channel::create(account, &stamp.about(attempt.at), &facts, &buyer)
+    })
+    .await;
     drop(buyer);
     app.step("after_send");
     let settled = match exchanged {
@@ -81,7 +84,7 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
             lost(position, NotPlaced::NeverSent)
         }
     };
-    if settled.ending == Ending::Unknown {
+    if matches!(settled.ending, Ending::Unknown | Ending::Duplicate) {
         // While its key lives, the sweep may send it again. Nothing is renewed.
         if let Err(error) = app.vault().keep(&sealed, &at) {
             tracing::warn!(%error, "buyer data of an unknown order could not be kept");
@@ -92,9 +95,19 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
 
 /// Signs what the payer's browser or app will carry. Nothing leaves here: the text goes out with the answer, after the
 /// record of it is durable, so that what is on record as intended only was never in anybody's hands.
-async fn hand_out(app: &App, account: &Account, position: u16, facts: &CreateFacts<'_>, buyer: &vault::Buyer) -> Settled {
+async fn hand_out(
+    app: &App,
+    account: &Account,
+    position: u16,
+    attempt: &Attempt,
+    buyer: &vault::Buyer,
+) -> Settled {
+    let facts = facts_of(attempt);
     app.step("before_send");
-    let signed = exchange::hand_out(app, |stamp| channel::hand_out(account, stamp, facts, buyer)).await;
+    let signed = exchange::hand_out(app, |stamp| {
+        channel::hand_out(account, &stamp.about(attempt.at), &facts, buyer)
+    })
+    .await;
     app.step("after_send");
     match signed {
         Ok(handed_out) => settle::handed_out(position, handed_out),
@@ -115,15 +128,20 @@ async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, posi
     settle::closed(position, answer, order.attempt(position).is_some_and(|attempt| may_come(app, attempt)))
 }
 
-/// It is in the payer's hands and can still be opened: what the channel does not have, it may get.
+/// It is in the payer's hands and cannot be taken back: what the channel does not have, it may get.
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
-    attempt.pay_way.is_handed_out(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
+    attempt.pay_way.is_open_to_its_end(attempt.channel)
+        && attempt.state == AttemptState::Placed
+        && attempt.expires > app.clock().now()
 }
 
 async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
     let Some(attempt) = order.attempt(position) else { return Answer::Unclear(Unclear::Garbage) };
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
+    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| {
+        channel::close(account, &stamp.about(attempt.at), &attempt.number)
+    })
+    .await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -158,7 +176,10 @@ async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: Cl
 
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
-    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await
+    ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
+        channel::query(account, &stamp.about(attempt.at), &attempt.number)
+    })
+    .await
 }
 
 /// Puts events on record; what was faster stands.
@@ -208,11 +229,24 @@ pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, ref
     let found = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?)));
     let Some((refund, attempt)) = found else { return Answer::Unclear(Unclear::Garbage) };
     // The reason is a free text that the channel shows to the payer. Where it has died, the refund goes without it.
-    let opened = sealed.and_then(|s| app.vault().open_for(&s, &context(order, "refund"), Purpose::Forward).ok());
-    let facts = RefundFacts { number: &attempt.number, refund: &refund.number, amount: refund.amount, total: attempt.amount };
+    let opened = sealed.and_then(|s| {
+        app.vault()
+            .open_for(&s, &context(order, "refund"), Purpose::Forward)
+            .ok()
+    });
+    let facts = RefundFacts {
+        number: &attempt.number,
+        refund: &refund.number,
+        trade_no: attempt.trade_no(),
+        amount: refund.amount,
+        total: attempt.amount,
+    };
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, &facts, reason)).await;
+    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
+        channel::refund(account, &stamp.about(refund.intended), &facts, reason)
+    })
+    .await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -238,8 +272,8 @@ pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: 
     let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
     // What was given up may have been slow rather than lost: under its number only the same order is one order.
     let surely = |a: &Attempt| !given_up(a) || a.content == *content;
-    // A payment code's number is spent with its charging call, whatever came of that.
-    let spent = |a: &Attempt| a.pay_way.charges() || pay_way.charges();
+    // A payment code's number is spent with its charging call, whatever came of that; so is one whose answer comes once.
+    let spent = |a: &Attempt| a.pay_way.charges() || pay_way.charges() || pay_way.is_told_once(channel);
     match latest {
         // The channel does not have it: the same number again.
         Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) && !spent(a) => return number.clone(),
@@ -258,6 +292,9 @@ pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: 
 
 /// The number of a refund at its channel.
 pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no: &RefundNo) -> ChannelNo {
+    if attempt.is_some_and(|a| a.channel == Channel::Unionpay) {
+        return refund_at_unionpay(&order.id, refund_no);
+    }
     if attempt.is_some_and(|a| a.channel == Channel::Wechat)
         && refund_no.as_str().len() <= 64
         && let Ok(own) = ChannelNo::new(refund_no.as_str())
@@ -266,6 +303,18 @@ pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no:
         return derived_or_own(order, own);
     }
     derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", refund_no.as_str()])
+}
+
+/// UnionPay's notice of a refund names nothing but the refund's own number (channels.md 4.3), so that number leads to its
+/// order by itself: the 32 hex digits of ours, and eight of the refund's digest.
+fn refund_at_unionpay(order: &PaymentId, refund_no: &RefundNo) -> ChannelNo {
+    let digest = Sha256::digest(refund_no.as_str());
+    ChannelNo::new(format!("{order}{}", hex::encode(&digest[..4]))).expect("letters and digits")
+}
+
+/// The order that a refund's number at UnionPay leads to; whether it has such a refund its record says.
+pub(crate) fn order_of_refund(number: &ChannelNo) -> Option<PaymentId> {
+    number.as_str().get(..32)?.parse().ok()
 }
 
 fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {

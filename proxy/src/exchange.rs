@@ -52,10 +52,22 @@ pub(crate) async fn hand_out(app: &App, compose: impl FnOnce(&Stamp) -> Result<D
 }
 
 /// A draft and its signature.
-async fn composed(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<(Draft, Vec<u8>), String> {
-    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+async fn composed(
+    app: &App,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Result<(Draft, Vec<u8>), String> {
+    let now = app.clock().now();
+    let stamp = Stamp {
+        at: now,
+        begun: now,
+        nonce: nonce(),
+    };
     let draft = compose(&stamp).map_err(|error| error.to_string())?;
-    let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.map_err(|error| error.to_string())?;
+    let signature = app
+        .signing()
+        .vouch(draft.method(), draft.key(), draft.message().to_vec())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok((draft, signature))
 }
 

@@ -36,8 +36,8 @@ pub struct SealedNotice {
 pub(crate) enum Says {
     /// State of an order.
     Order(Box<OrderView>, Option<PayerToken>, Option<Sealed<PaidBuyer>>),
-    /// State of a refund.
-    Refund(ChannelNo, RefundView),
+    /// State of a refund, and the order's number at the channel where the notice tells it.
+    Refund(Option<ChannelNo>, RefundView),
     /// Nothing of ours.
     Nothing,
     /// Only the merchant can open it.

@@ -120,6 +120,9 @@ fn keys(operator: &OperatorFile) -> Result<Vec<(KeyRef, Material)>, Vec<Problem>
             let name = match account.channel {
                 domain::Channel::Wechat => format!("wechat/{}/merchant-public/{}", account.account, key.serial),
                 domain::Channel::Alipay => format!("alipay/{}/app-public", account.account),
+                domain::Channel::Unionpay => {
+                    format!("unionpay/{}/merchant-public/{}", account.account, key.serial)
+                }
             };
             take(format!("merchant key {} of account {}", key.serial, account.account), name, &key.public_key);
         }

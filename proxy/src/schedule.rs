@@ -26,6 +26,10 @@ struct Gaps {
 }
 
 const HOUR: u64 = 3600;
+/// The standing first looks of the configuration, in seconds: with them every channel is asked at its own gaps.
+const STANDING_UNKNOWN: u32 = 3;
+const STANDING_PLACED: u32 = 30;
+const STANDING_REFUND: u32 = 30;
 
 /// Notices come after 15 s, 15 s, 30 s, 3 min, 10 min, 20 min, 30 min … for a day (channels.md 1.6). `SYSTEM_ERROR` may be
 /// asked for at once (1.11). A refund to a card may take some working days [unverified]. A payer who types a password is
@@ -54,6 +58,20 @@ const ALIPAY: Gaps = Gaps {
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
 
+/// Browser orders are asked for after 5, 10, 30, 60 and 120 minutes, server calls after 1, 2, 4, 8, 16 and 32 seconds while
+/// nobody knows (channels.md 4.4). Notices come five times within 12 minutes; a refund may take some working days
+/// [unverified].
+const UNIONPAY: Gaps = Gaps {
+    unknown: &[1, 2, 4, 8, 16, 32, 300],
+    placed: &[300, 300, 1200, 1800, 3600],
+    refund: &[60, 120, 300, 600, 1800, 3600],
+    charge: &[1, 2, 4, 8, 16, 32],
+    charge_wait: Duration::from_secs(60),
+    reverse_after: Duration::ZERO,
+    notices: Duration::from_secs(HOUR),
+    refunds: Duration::from_secs(10 * 24 * HOUR),
+};
+
 /// A channel's schedule under the configured times.
 pub(crate) struct Schedule {
     gaps: &'static Gaps,
@@ -66,29 +84,38 @@ impl Schedule {
         let gaps = match channel {
             Channel::Wechat => &WECHAT,
             Channel::Alipay => &ALIPAY,
+            Channel::Unionpay => &UNIONPAY,
         };
         Schedule { gaps, times }
     }
 
     /// Before the next look at what is unknown, after so many.
     pub(crate) fn unknown(&self, tries: u32) -> Duration {
-        gap(self.gaps.unknown, tries, self.times.unknown_after)
+        gap(
+            self.gaps.unknown,
+            tries,
+            self.times.unknown_after,
+            STANDING_UNKNOWN,
+        )
     }
 
     /// Before the next look at an order that waits for its payer.
     pub(crate) fn placed(&self, tries: u32) -> Duration {
-        gap(self.gaps.placed, tries, self.times.placed_after)
+        gap(self.gaps.placed, tries, self.times.placed_after, STANDING_PLACED)
     }
 
     /// Before the next look at a refund under way.
     pub(crate) fn refund(&self, tries: u32) -> Duration {
-        gap(self.gaps.refund, tries, self.times.refund_after)
+        gap(self.gaps.refund, tries, self.times.refund_after, STANDING_REFUND)
     }
 
     /// Before the next look at a payment-code order that is open.
     pub(crate) fn charge(&self, tries: u32) -> Duration {
-        let first = self.times.charge_after.unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
-        gap(self.gaps.charge, tries, first)
+        let first = self
+            .times
+            .charge_after
+            .unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
+        gap(self.gaps.charge, tries, first, self.gaps.charge[0])
     }
 
     /// When the payer's time of a payment-code order is over, from the charging call on.
@@ -129,10 +156,10 @@ impl Schedule {
     }
 }
 
-/// The configured first look stands for the first gap, and stretches the others alike.
-fn gap(gaps: &[u32], tries: u32, first: Duration) -> Duration {
+/// The configured first look stands for the standing one, and stretches all gaps of all channels alike.
+fn gap(gaps: &[u32], tries: u32, first: Duration, standing: u32) -> Duration {
     let at = (tries as usize).min(gaps.len() - 1);
-    first.saturating_mul(gaps[at]) / gaps[0]
+    first.saturating_mul(gaps[at]) / standing
 }
 
 #[cfg(test)]
@@ -172,11 +199,30 @@ mod tests {
     #[test]
     fn gaps_are_the_channels_own_and_scale_with_the_first() {
         let secs = Duration::from_secs;
-        assert_eq!(gap(WECHAT.placed, 0, secs(30)), secs(30));
-        assert_eq!(gap(WECHAT.placed, 3, secs(30)), secs(180));
-        assert_eq!(gap(WECHAT.placed, 99, secs(30)), secs(1800), "the last one repeats");
-        assert_eq!(gap(ALIPAY.placed, 1, secs(30)), secs(240), "each channel has its own");
-        assert_eq!(gap(ALIPAY.placed, 1, secs(1)), secs(8));
+        let placed = |gaps: &Gaps, tries, first| gap(gaps.placed, tries, first, STANDING_PLACED);
+        assert_eq!(placed(&WECHAT, 0, secs(30)), secs(30));
+        assert_eq!(placed(&WECHAT, 3, secs(30)), secs(180));
+        assert_eq!(placed(&WECHAT, 99, secs(30)), secs(1800), "the last one repeats");
+        assert_eq!(
+            placed(&ALIPAY, 1, secs(30)),
+            secs(240),
+            "each channel has its own"
+        );
+        assert_eq!(placed(&ALIPAY, 1, secs(1)), secs(8));
+        let minutes = |tries: u32| {
+            (0..=tries)
+                .map(|n| placed(&UNIONPAY, n, secs(30)).as_secs() / 60)
+                .sum::<u64>()
+        };
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(minutes),
+            [5, 10, 30, 60, 120],
+            "the plan of channels.md 4.4"
+        );
+        let unknown: Vec<u64> = (0..6)
+            .map(|n| gap(UNIONPAY.unknown, n, secs(3), STANDING_UNKNOWN).as_secs())
+            .collect();
+        assert_eq!(unknown, [1, 2, 4, 8, 16, 32], "the plan of channels.md 4.4");
         assert!(ALIPAY.notices > WECHAT.notices);
     }
 }

@@ -18,6 +18,8 @@ pub enum Ending {
     Busy,
     /// Nobody knows; the sweep finds out.
     Unknown,
+    /// The channel has it already and says no more.
+    Duplicate,
     /// The channel refused with this code.
     Refused(std::sync::Arc<str>),
 }
@@ -77,9 +79,15 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         }
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
         FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
-        FailureClass::Final | FailureClass::NotFound | FailureClass::Changed | FailureClass::Setup | FailureClass::PayeeFunds => {
-            refused(Ending::Refused(code.clone()))
-        }
+        FailureClass::Duplicate => Settled {
+            ending: Ending::Duplicate,
+            ..unknown(attempt, Unclear::ChannelError)
+        },
+        FailureClass::Final
+        | FailureClass::NotFound
+        | FailureClass::Changed
+        | FailureClass::Setup
+        | FailureClass::PayeeFunds => refused(Ending::Refused(code.clone())),
     }
 }
 
@@ -92,15 +100,49 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
 pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
-    let Settled { mut events, ending, handed_out } = settled;
-    let refused = events.iter().any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
+    if let (Ending::Duplicate, Some(TradeEvent::AttemptUnknown { attempt, .. })) =
+        (&settled.ending, settled.events.first().map(|h| &h.event))
+        && known.pay_way.is_told_once(known.channel)
+        && known.reach.is_none()
+    {
+        return answer_lost(*attempt);
+    }
+    let Settled {
+        mut events,
+        ending,
+        handed_out,
+    } = settled;
+    let lost = |event: &TradeEvent| {
+        matches!(
+            event,
+            TradeEvent::AttemptNotPlaced {
+                reason: NotPlaced::AnswerLost,
+                ..
+            }
+        )
+    };
+    let refused = events
+        .iter()
+        .any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }) && !lost(&h.event));
     events.retain(|h| match h.event {
+        _ if lost(&h.event) => true,
         TradeEvent::AttemptNotPlaced { .. } => false,
         TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
     Settled { events, ending: if refused && open { Ending::Unknown } else { ending }, handed_out }
+}
+
+/// Our own earlier sending came through and its answer was lost with the code in it: it is in nobody's hands, so nobody
+/// can pay it, and the merchant's repeat is another attempt under a number of its own.
+fn answer_lost(attempt: u16) -> Settled {
+    let event = TradeEvent::AttemptNotPlaced {
+        attempt,
+        code: None,
+        reason: NotPlaced::AnswerLost,
+    };
+    Settled::new(event, true, Ending::Recorded)
 }
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
@@ -127,10 +169,22 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
             }
             // A precreated order does not exist until it is scanned (channels.md 3.1); a late success is recorded.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
-            FailureClass::Unknown | FailureClass::Busy => {
-                Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::ChannelError }, false, Ending::Unknown)
-            }
-            _ => Settled::new(TradeEvent::CloseRefused { attempt, code: code.clone() }, false, Ending::Refused(code)),
+            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => Settled::new(
+                TradeEvent::CloseUnknown {
+                    attempt,
+                    reason: Unclear::ChannelError,
+                },
+                false,
+                Ending::Unknown,
+            ),
+            _ => Settled::new(
+                TradeEvent::CloseRefused {
+                    attempt,
+                    code: code.clone(),
+                },
+                false,
+                Ending::Refused(code),
+            ),
         },
         Answer::Unclear(reason) => Settled::new(TradeEvent::CloseUnknown { attempt, reason }, false, Ending::Unknown),
         _ => Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::Garbage }, false, Ending::Unknown),
@@ -155,7 +209,10 @@ pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool
 
 /// A refusal for good, and not a word of doubt or about another request under the same number.
 pub fn refuses(failure: &Failure) -> bool {
-    !matches!(failure.class, FailureClass::Unknown | FailureClass::Busy)
+    !matches!(
+        failure.class,
+        FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate
+    )
 }
 
 /// The channel surely did not pay back.
@@ -228,11 +285,23 @@ pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, p
                 Settled::of(events, Ending::Recorded)
             }
         },
-        ChannelState::Closed if known.paid.is_none() && !known.state.is_final() => {
-            Settled::new(TradeEvent::AttemptClosed { attempt, proof }, true, Ending::Recorded)
+        ChannelState::Closed if known.paid.is_none() && !known.state.is_final() => Settled::new(
+            TradeEvent::AttemptClosed { attempt, proof },
+            true,
+            Ending::Recorded,
+        ),
+        // Placed, but without the code, which the channel tells once: the sweep finds out whether it was lost.
+        ChannelState::NotPaid | ChannelState::Paying if known.pay_way.is_told_once(known.channel) => {
+            Settled::nothing(Ending::Recorded)
         }
-        ChannelState::NotPaid | ChannelState::Paying if matches!(known.state, AttemptState::Intended | AttemptState::Unknown) => {
-            Settled::new(TradeEvent::AttemptPlaced { attempt, reach: None }, false, Ending::Recorded)
+        ChannelState::NotPaid | ChannelState::Paying
+            if matches!(known.state, AttemptState::Intended | AttemptState::Unknown) =>
+        {
+            Settled::new(
+                TradeEvent::AttemptPlaced { attempt, reach: None },
+                false,
+                Ending::Recorded,
+            )
         }
         _ => Settled::nothing(Ending::Recorded),
     }

@@ -6,7 +6,7 @@
 
 use certs::Keys;
 use crossbeam_channel::{Sender, bounded};
-use domain::KeyRef;
+use domain::{KeyRef, SignMethod};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -50,6 +50,19 @@ impl Signing {
     /// The keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Vouches for a message as its channel wants it. A digest takes no time worth a thread.
+    pub async fn vouch(
+        &self,
+        method: SignMethod,
+        key: &KeyRef,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, SigningError> {
+        match method {
+            SignMethod::Signature => self.sign(key, message).await,
+            SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => Ok(self.keys.vouch(method, key, &message)?),
+        }
     }
 
     /// Signs, without holding up what needs no signature.

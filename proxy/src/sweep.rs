@@ -187,7 +187,16 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
     match answer {
         Answer::State(view) => {
             let order = seen(app, order, position, view).await?;
-            due_to_close(app, order, position).await
+            match order.attempt(position) {
+                // It is there, but the way to it was lost with the answer, which comes once.
+                Some(attempt)
+                    if attempt.pay_way.is_told_once(attempt.channel)
+                        && matches!(attempt.state, AttemptState::Intended | AttemptState::Unknown) =>
+                {
+                    unplaced(app, &account, &order, position, attempt).await
+                }
+                _ => due_to_close(app, order, position).await,
+            }
         }
         Answer::Failed(failure) if failure.class == FailureClass::NotFound => absent(app, &account, order, position).await,
         _ => Ok(order.clone()),

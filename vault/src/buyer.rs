@@ -34,6 +34,8 @@ pub enum PayerField {
     BuyerId,
     /// Alipay `buyer_open_id`.
     BuyerOpenId,
+    /// UnionPay `accNo`: a card number, masked as the channel tells it.
+    AccNo,
 }
 
 impl PayerField {
@@ -43,6 +45,7 @@ impl PayerField {
             PayerField::Openid => "openid",
             PayerField::BuyerId => "buyer_id",
             PayerField::BuyerOpenId => "buyer_open_id",
+            PayerField::AccNo => "acc_no",
         }
     }
 
@@ -51,11 +54,19 @@ impl PayerField {
             PayerField::Openid => 1,
             PayerField::BuyerId => 2,
             PayerField::BuyerOpenId => 3,
+            PayerField::AccNo => 4,
         }
     }
 
     fn of(tag: u8) -> Option<PayerField> {
-        [PayerField::Openid, PayerField::BuyerId, PayerField::BuyerOpenId].into_iter().find(|f| f.tag() == tag)
+        [
+            PayerField::Openid,
+            PayerField::BuyerId,
+            PayerField::BuyerOpenId,
+            PayerField::AccNo,
+        ]
+        .into_iter()
+        .find(|f| f.tag() == tag)
     }
 }
 

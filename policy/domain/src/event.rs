@@ -102,6 +102,8 @@ pub enum NotPlaced {
     NeverSent,
     /// The channel says, after its own window or a close, that it does not exist.
     NotThere,
+    /// The channel has it and tells the way to the payer once only; its answer was lost, so it is in nobody's hands.
+    AnswerLost,
 }
 
 /// Why an outcome is unknown.

@@ -10,6 +10,7 @@ mod event;
 mod ids;
 mod measure;
 mod seams;
+mod sign_method;
 mod time;
 mod trade;
 
@@ -19,5 +20,6 @@ pub use event::*;
 pub use ids::*;
 pub use measure::{Effect, Measure, Subject};
 pub use seams::{Clock, Sign};
+pub use sign_method::SignMethod;
 pub use time::{Day, Instant};
 pub use trade::*;

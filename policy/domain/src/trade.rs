@@ -12,18 +12,26 @@ pub enum Channel {
     Wechat,
     /// Alipay 支付宝.
     Alipay,
+    /// UnionPay 银联, the all-channel gateway (全渠道) 5.1.0.
+    Unionpay,
 }
 
 impl Channel {
     /// Every channel built so far.
-    pub const ALL: [Channel; 2] = [Channel::Wechat, Channel::Alipay];
+    pub const ALL: [Channel; 3] = [Channel::Wechat, Channel::Alipay, Channel::Unionpay];
 
     /// The name in paths, files and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Channel::Wechat => "wechat",
             Channel::Alipay => "alipay",
+            Channel::Unionpay => "unionpay",
         }
+    }
+
+    /// The channel of this name.
+    pub fn named(name: &str) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.as_str() == name)
     }
 }
 
@@ -41,7 +49,7 @@ pub enum PayWay {
     Native,
     /// Inside the wallet: WeChat JSAPI or mini program (`prepay_id`), Alipay `trade.create` (`trade_no`).
     Jsapi,
-    /// Alipay precreate: we get a `qr_code`, the payer scans it.
+    /// Alipay precreate, UnionPay 主扫: we get a `qr_code`, the payer scans it.
     Qr,
     /// Payment code 付款码: the shop scans the payer's code, and the order charges at once. A *charging* way
     /// ([`PayWay::charges`]).
@@ -54,6 +62,11 @@ pub enum PayWay {
     Page,
     /// In a phone's browser: Alipay `trade.wap.pay`.
     Wap,
+    /// Online banking 网银 of a person, through UnionPay's gateway page (B2C).
+    Gateway,
+    /// Online banking 网银 of a company, through UnionPay's gateway page (B2B).
+    #[serde(rename = "gateway_b2b")]
+    GatewayB2b,
 }
 
 impl PayWay {
@@ -68,6 +81,8 @@ impl PayWay {
             PayWay::Page => "page",
             PayWay::Wap => "wap",
             PayWay::Micropay => "micropay",
+            PayWay::Gateway => "gateway",
+            PayWay::GatewayB2b => "gateway_b2b",
         }
     }
 
@@ -81,7 +96,24 @@ impl PayWay {
     /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1). Until the end that
     /// the signed text itself names, "not there" is no last word, neither of a query nor of a close.
     pub const fn is_handed_out(self, channel: Channel) -> bool {
-        matches!((channel, self), (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap))
+        match channel {
+            Channel::Wechat => false,
+            Channel::Alipay => matches!(self, PayWay::App | PayWay::Page | PayWay::Wap),
+            Channel::Unionpay => matches!(self, PayWay::Gateway | PayWay::GatewayB2b),
+        }
+    }
+
+    /// True where what is in the payer's hands cannot be taken back before its time is over: what was handed out and not
+    /// opened yet, and everything at a channel that has no close (UnionPay, channels.md 4.3). Until then "not there" is no
+    /// last word, neither of a query nor of a close.
+    pub const fn is_open_to_its_end(self, channel: Channel) -> bool {
+        self.is_handed_out(channel) || matches!(channel, Channel::Unionpay)
+    }
+
+    /// True where the channel tells the way to the payer once: it refuses a repeat of the order as a duplicate and says
+    /// no more (UnionPay's codes, respCode 12, channels.md 4.4).
+    pub const fn is_told_once(self, channel: Channel) -> bool {
+        matches!((channel, self), (Channel::Unionpay, PayWay::Qr))
     }
 }
 

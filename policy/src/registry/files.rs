@@ -2,7 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayeeNo, Registry, TerminalNo,
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayeeNo, Registry, SignMethod,
+    TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -41,9 +42,13 @@ pub struct ChannelLicence {
     pub hosts: Vec<Host>,
     /// CA roots for its TLS certificates, PEM.
     pub roots_pem: String,
-    /// Roots of the certificates with which it signs its messages, PEM (Alipay's certificate mode).
+    /// Roots of the certificates with which it signs its messages, PEM (Alipay's certificate mode; UnionPay, there with the
+    /// middle certificates).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub signing_roots_pem: String,
+    /// UnionPay: who signs, as the certificates' common names say it; UnionPay itself where nobody is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing_names: Vec<String>,
 }
 
 /// One host of a channel.
@@ -120,9 +125,9 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`.
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,
@@ -136,7 +141,7 @@ pub struct AccountFacts {
     /// `app_auth_token` is not listed is refused (R03).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth_tokens: Vec<AuthToken>,
-    /// Serial of the WeChat merchant certificate; Alipay `app_cert_sn` in certificate mode.
+    /// Serial of the WeChat merchant certificate; Alipay `app_cert_sn` in certificate mode; UnionPay `certId`, decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
     /// WeChat: `PUB_KEY_ID_…` or platform certificate serial; Alipay certificate mode: `alipay_cert_sn`.
@@ -145,6 +150,9 @@ pub struct AccountFacts {
     /// Alipay `alipay_root_cert_sn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_sn: Option<String>,
+    /// UnionPay `signMethod`: "01" with the merchant's certificate, "11" (SHA-256) and "12" (SM3) with a shared secret.
+    #[serde(default, skip_serializing_if = "SignMethod::is_signature")]
+    pub sign_method: SignMethod,
 }
 
 /// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.

@@ -1,26 +1,28 @@
 //! Whose account at a channel, and when a message was made.
 
-use domain::{AccountNo, Channel, Instant, PayeeNo};
+use domain::{AccountNo, Channel, Instant, PayeeNo, SignMethod};
 
 /// An account at a channel, as the acquirer's registry has it. No keys: those are named by [`crate::keys`].
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`. At WeChat another one than `account`
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).
     pub payee: PayeeNo,
     /// WeChat `appid` (`sp_appid`).
     pub appid: Option<String>,
-    /// WeChat: serial of the merchant's certificate. Alipay: `app_cert_sn`, in certificate mode only.
+    /// WeChat: serial of the merchant's certificate. Alipay: `app_cert_sn`, in certificate mode only. UnionPay: `certId`.
     pub serial: Option<String>,
     /// WeChat: `PUB_KEY_ID_…` in public-key mode. Alipay: SN of the channel's certificate in certificate
     /// mode, for messages that do not name it.
     pub platform: Option<String>,
     /// Alipay: `alipay_root_cert_sn`, in certificate mode only.
     pub root_sn: Option<String>,
+    /// UnionPay: how messages are vouched for, in both directions (channels.md 4.2).
+    pub sign_method: SignMethod,
     /// Where the channel sends its notices.
     pub notify_url: String,
 }
@@ -38,6 +40,19 @@ impl Account {
 pub struct Stamp {
     /// When.
     pub at: Instant,
+    /// When what it is about, an order or a refund, was put on record: at UnionPay part of its name (`txnTime`,
+    /// channels.md 4.3), so the same in all messages about it.
+    pub begun: Instant,
     /// WeChat `nonce_str`: 1 to 32 letters and digits.
     pub nonce: String,
+}
+
+impl Stamp {
+    /// For a message about what was put on record then.
+    pub fn about(&self, begun: Instant) -> Stamp {
+        Stamp {
+            begun,
+            ..self.clone()
+        }
+    }
 }

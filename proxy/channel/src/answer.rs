@@ -1,19 +1,38 @@
 //! What a channel said to a request.
 
 use domain::{
-    AccountNo, Amount, ChannelNo, Instant, KeyRef, PaidFacts, PayeeNo, Reach, RefundState, TradeNo, Unclear,
+    AccountNo, Amount, ChannelNo, Instant, KeyRef, PaidFacts, PayeeNo, Reach, RefundState, SignMethod,
+    TradeNo, Unclear,
 };
 use std::sync::Arc;
 use vault::{Payer, Text};
 
 /// What must verify before a message counts.
 pub struct Signed {
-    /// The channel's public key.
+    /// The channel's public key, or the secret that we share with it.
     pub key: KeyRef,
+    /// How it is vouched for.
+    pub method: SignMethod,
+    /// The certificate that came with the message (PEM), where it is that which vouches for it: nothing yet vouches for
+    /// the certificate (UnionPay's `signPubKeyCert`, channels.md 4.2).
+    pub certificate: Option<Vec<u8>>,
     /// The octets that were signed.
     pub message: Vec<u8>,
     /// The raw signature.
     pub signature: Vec<u8>,
+}
+
+impl Signed {
+    /// By a key that we have.
+    pub fn by(key: KeyRef, message: Vec<u8>, signature: Vec<u8>) -> Signed {
+        Signed {
+            key,
+            method: SignMethod::Signature,
+            certificate: None,
+            message,
+            signature,
+        }
+    }
 }
 
 /// Whether an answer carries a signature.
@@ -71,6 +90,8 @@ pub enum FailureClass {
     AlreadyClosed,
     /// The number was used with other parameters.
     Changed,
+    /// The channel has this very request already and says no more: ask.
+    Duplicate,
     /// Later and slower.
     Busy,
     /// The channel does not know; ask.

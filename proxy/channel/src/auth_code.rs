@@ -46,6 +46,7 @@ pub fn refusal(channel: Channel, code: &str) -> Refusal {
     match channel {
         Channel::Wechat => Refusal::Other,
         Channel::Alipay => crate::alipay::codes::refusal(code),
+        Channel::Unionpay => crate::unionpay::codes::refusal(code),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
 //! or imitate a channel's key (design.md section 3).
 
-use crate::{alipay, wechat};
+use crate::{alipay, unionpay, wechat};
 use domain::Channel;
 
 /// A whole reply.
@@ -40,11 +40,12 @@ pub enum NativeRefusal {
     Unknown,
 }
 
-/// Acknowledges a notice (channels.md 1.6, 3.5).
+/// Acknowledges a notice (channels.md 1.6, 3.5, 4.4).
 pub fn ack(channel: Channel) -> Reply {
     match channel {
         Channel::Wechat => wechat::dialect::ack(),
         Channel::Alipay => alipay::dialect::ack(),
+        Channel::Unionpay => unionpay::dialect::ack(),
     }
 }
 
@@ -53,6 +54,7 @@ pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
     match channel {
         Channel::Wechat => wechat::dialect::refuse_notice(why),
         Channel::Alipay => alipay::dialect::refuse_notice(),
+        Channel::Unionpay => unionpay::dialect::refuse_notice(),
     }
 }
 
@@ -62,5 +64,7 @@ pub fn refuse_native(channel: Channel, method_of_call: Option<&str>, kind: Nativ
     match channel {
         Channel::Wechat => wechat::dialect::refuse_native(kind),
         Channel::Alipay => alipay::dialect::refuse_native(method_of_call, kind),
+        // Nothing passes through to UnionPay; no listener leads here.
+        Channel::Unionpay => unionpay::dialect::refuse_notice(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::HandedOut;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, TerminalNo};
+use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo};
 use zeroize::Zeroizing;
 
 /// Facts of a new order.
@@ -29,6 +29,8 @@ pub struct RefundFacts<'a> {
     pub number: &'a ChannelNo,
     /// The refund's number at the channel.
     pub refund: &'a ChannelNo,
+    /// The channel's own number of the payment; UnionPay must be told (`origQryId`, channels.md 4.3).
+    pub trade_no: Option<&'a TradeNo>,
     /// Fen that go back.
     pub amount: Amount,
     /// Fen that were paid.
@@ -92,6 +94,12 @@ pub(crate) enum Place {
         request: Request,
         parameters: Vec<Parameter>,
     },
+    /// Into the form as `signature` (channels.md 4.2).
+    Signature {
+        request: Request,
+        parameters: Vec<Parameter>,
+        method: SignMethod,
+    },
 }
 
 impl Draft {
@@ -105,13 +113,37 @@ impl Draft {
         &self.key
     }
 
+    /// How the message is vouched for.
+    pub fn method(&self) -> SignMethod {
+        match &self.place {
+            Place::Signature { method, .. } => *method,
+            Place::Header { .. } | Place::Form { .. } => SignMethod::Signature,
+        }
+    }
+
     /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
     pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
         match self.place {
             Place::Header { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
-                Some(HandedOut { path: request.target, parameters })
+                Some(HandedOut {
+                    path: request.target,
+                    parameters,
+                    by_address: true,
+                })
+            }
+            Place::Signature {
+                request,
+                parameters,
+                method,
+            } => {
+                let parameters = vouched(parameters, method, signature)?;
+                Some(HandedOut {
+                    path: request.target,
+                    parameters,
+                    by_address: false,
+                })
             }
         }
     }
@@ -131,6 +163,16 @@ impl Draft {
                 request.body = crate::form::write(&signed(parameters, signature));
                 request
             }
+            Place::Signature {
+                mut request,
+                parameters,
+                method,
+            } => {
+                // A digest is hex text always; without one nothing is vouched for, and the channel refuses it.
+                request.body =
+                    crate::form::write(&vouched(parameters, method, signature).unwrap_or_default());
+                request
+            }
         }
     }
 }
@@ -140,6 +182,16 @@ fn signed(mut parameters: Vec<Parameter>, signature: &[u8]) -> Vec<Parameter> {
     parameters.push(("sign", Zeroizing::new(STANDARD.encode(signature))));
     parameters.sort_by_key(|(name, _)| *name);
     parameters
+}
+
+/// With `signature`: base64 of a signature's octets, the text of a digest as it is.
+fn vouched(mut parameters: Vec<Parameter>, method: SignMethod, signature: &[u8]) -> Option<Vec<Parameter>> {
+    let text = match method {
+        SignMethod::Signature => STANDARD.encode(signature),
+        SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => std::str::from_utf8(signature).ok()?.to_owned(),
+    };
+    parameters.push(("signature", Zeroizing::new(text)));
+    Some(parameters)
 }
 
 /// What a wallet's page needs to call up the payment (channels.md 1.10).

@@ -41,6 +41,21 @@ pub fn alipay_platform(app_id: &AccountNo, cert_sn: Option<&str>) -> Result<KeyR
     }
 }
 
+/// Signs requests: `unionpay/{merId}/merchant`.
+pub fn unionpay_merchant(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("unionpay/{mer_id}/merchant"))
+}
+
+/// Vouches for requests, answers and notices under signMethod 11 and 12: `unionpay/{merId}/secure` (channels.md 4.2).
+pub fn unionpay_secure(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("unionpay/{mer_id}/secure"))
+}
+
+/// What a message's own certificate stands for, `unionpay/{merId}/signer`: a name only, there is no such key.
+pub fn unionpay_signer(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("unionpay/{mer_id}/signer"))
+}
+
 /// A serial is one word, so that it cannot reach another key's name.
 fn word(serial: &str) -> Result<&str, NameError> {
     let ok =

@@ -19,6 +19,7 @@ pub mod notice;
 mod shape;
 pub mod strict_json;
 mod times;
+mod unionpay;
 mod wechat;
 
 pub use account::{Account, Stamp};
@@ -28,6 +29,7 @@ pub use answer::{
 };
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
+pub use unionpay::{customer_info, read_customer_info};
 
 use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
@@ -42,6 +44,7 @@ pub fn create(
     match account.channel {
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
+        Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
     }
 }
 
@@ -56,6 +59,7 @@ pub fn hand_out(
     match account.channel {
         Channel::Wechat => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::compose::hand_out(account, stamp, facts, buyer),
+        Channel::Unionpay => unionpay::compose::hand_out(account, stamp, facts, buyer),
     }
 }
 
@@ -70,13 +74,14 @@ pub fn charge(
     match account.channel {
         Channel::Wechat => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
+        Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
     }
 }
 
 /// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 3.1).
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
-        Channel::Wechat => Err(ComposeError::NotOffered),
+        Channel::Wechat | Channel::Unionpay => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
@@ -86,14 +91,17 @@ pub fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     match account.channel {
         Channel::Wechat => wechat::compose::query(account, stamp, number),
         Channel::Alipay => alipay::compose::query(account, stamp, number),
+        Channel::Unionpay => unionpay::compose::query(account, stamp, number),
     }
 }
 
-/// Closes an unpaid order.
+/// Closes an unpaid order. UnionPay has no close: there the order is asked for, and its end is its own `payTimeout`
+/// (channels.md 4.3, 4.4).
 pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::compose::close(account, stamp, number),
         Channel::Alipay => alipay::compose::close(account, stamp, number),
+        Channel::Unionpay => unionpay::compose::query(account, stamp, number),
     }
 }
 
@@ -107,6 +115,8 @@ pub fn refund(
     match account.channel {
         Channel::Wechat => wechat::compose::refund(account, stamp, facts, reason),
         Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
+        // It has no field for a reason.
+        Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
     }
 }
 
@@ -120,6 +130,7 @@ pub fn refund_query(
     match account.channel {
         Channel::Wechat => wechat::compose::refund_query(account, stamp, refund),
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
+        Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
     }
 }
 
@@ -128,6 +139,8 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
     match account.channel {
         Channel::Wechat => wechat::compose::certificates(account, stamp),
         Channel::Alipay => alipay::compose::certificate(account, stamp, number),
+        // UnionPay's messages bring their certificate along.
+        Channel::Unionpay => Err(ComposeError::NotOffered),
     }
 }
 
@@ -152,16 +165,19 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
     match channel {
         Channel::Wechat => wechat::compose::number_fits(number),
         Channel::Alipay => alipay::compose::number_fits(number),
+        Channel::Unionpay => unionpay::compose::number_fits(number),
     }
 }
 
 /// How long the channel keeps an order open that names no end, in milliseconds. WeChat: seven days (channels.md 1.3).
-/// Alipay: fifteen days, the longest that its `timeout_express` can say [unverified; Alipay's own pages].
+/// Alipay: fifteen days, the longest that its `timeout_express` can say [unverified; Alipay's own pages]. UnionPay: a day
+/// [unverified].
 pub const fn standing_life_ms(channel: Channel) -> i64 {
     const DAY: i64 = 86_400_000;
     match channel {
         Channel::Wechat => 7 * DAY,
         Channel::Alipay => 15 * DAY,
+        Channel::Unionpay => DAY,
     }
 }
 
@@ -173,6 +189,7 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
         (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => Ok(()),
         (Channel::Wechat, _) => Err("it must be an object".into()),
         (Channel::Alipay, _) => Err("it must be a list".into()),
+        (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
     }
 }
 
@@ -188,6 +205,7 @@ pub fn authenticate_answer(
     match account.channel {
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
+        Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
     }
 }
 
@@ -203,5 +221,6 @@ pub fn read_answer(
     match account.channel {
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
+        Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
     }
 }

@@ -131,6 +131,7 @@ pub fn read(
     let native = match channel {
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
+        Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
     };
     if known(&native.account) {
         Ok(native)
@@ -151,7 +152,7 @@ pub fn forwarded_headers(channel: Channel) -> &'static [&'static str] {
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay => &["accept", "accept-language", "content-type", "user-agent"],
+        Channel::Alipay | Channel::Unionpay => &["accept", "accept-language", "content-type", "user-agent"],
     }
 }
 
@@ -167,7 +168,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "wechatpay-signature-type",
             "wechatpay-timestamp",
         ],
-        Channel::Alipay => &["content-type"],
+        Channel::Alipay | Channel::Unionpay => &["content-type"],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
-use crate::{Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, wechat};
+use crate::{Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, unionpay, wechat};
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
 /// Why a notice is refused. Names fields and positions, never values.
@@ -53,7 +53,7 @@ impl NoticeError {
 /// What kind of content a notice carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Kind {
-    /// Not sealed: the notice itself is the content (Alipay).
+    /// Not sealed: the notice itself is the content (Alipay, UnionPay).
     #[default]
     Open,
     /// WeChat `TRANSACTION.SUCCESS`.
@@ -85,8 +85,8 @@ pub enum Notice {
     Order(Box<OrderView>),
     /// State of a refund.
     Refund {
-        /// The order's number at the channel.
-        order: ChannelNo,
+        /// The order's number at the channel; UnionPay's notice tells the refund's own only.
+        order: Option<ChannelNo>,
         /// The refund.
         view: RefundView,
         /// The order it belongs to, where the notice states that too (Alipay).
@@ -107,6 +107,7 @@ pub fn authenticate(
     match channel {
         Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
         Channel::Alipay => alipay::notice::authenticate(account, body),
+        Channel::Unionpay => unionpay::notice::authenticate(account, body),
     }
 }
 
@@ -114,14 +115,15 @@ pub fn authenticate(
 pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
     match account.channel {
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay => Ok(None),
+        Channel::Alipay | Channel::Unionpay => Ok(None),
     }
 }
 
-/// Reads the notice: the decrypted resource (WeChat) or the body itself (Alipay, [`Kind::Open`]).
+/// Reads the notice: the decrypted resource (WeChat) or the body itself ([`Kind::Open`]).
 pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<Notice, NoticeError> {
     match account.channel {
         Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
+        Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),
     }
 }

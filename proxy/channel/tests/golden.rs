@@ -20,6 +20,8 @@ mod native_wechat_bodies;
 mod notices;
 #[path = "golden/strict_json.rs"]
 mod strict_json;
+#[path = "golden/unionpay.rs"]
+mod unionpay;
 
 use channel::{Account, Stamp};
 use domain::{AccountNo, Channel, ChannelNo, Instant, PayeeNo};
@@ -37,6 +39,7 @@ pub(crate) fn wechat() -> Account {
         serial: Some("4B74CAE8482A9D987E2BF899FA7FDEA0349C6659".into()),
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -58,6 +61,7 @@ pub(crate) fn alipay() -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }
@@ -67,6 +71,7 @@ pub(crate) fn alipay_certificates() -> Account {
         serial: Some("747c5209f2fc137f7a2e696633c80c33".into()),
         platform: Some("7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         root_sn: Some("9d04bd8d9d43d2141a7f8e9e762b5645".into()),
+        sign_method: Default::default(),
         ..alipay()
     }
 }
@@ -74,6 +79,7 @@ pub(crate) fn alipay_certificates() -> Account {
 pub(crate) fn stamp() -> Stamp {
     Stamp {
         at: NOW,
+        begun: NOW,
         nonce: "593BEC0C930BF1AFEB40B4A08C8FB242".into(),
     }
 }

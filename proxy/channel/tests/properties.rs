@@ -19,12 +19,17 @@ fn account(channel: Channel) -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n".into(),
     }
 }
 
 fn channels() -> impl Strategy<Value = Channel> {
-    prop_oneof![Just(Channel::Wechat), Just(Channel::Alipay)]
+    prop_oneof![
+        Just(Channel::Wechat),
+        Just(Channel::Alipay),
+        Just(Channel::Unionpay)
+    ]
 }
 
 /// Octets that come closer to the grammar than noise does.

@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "vectors/crypto.rs"]
 mod crypto;
+#[path = "vectors/unionpay.rs"]
+mod unionpay;
 #[path = "vectors/wechat.rs"]
 mod wechat;
 
@@ -46,8 +48,13 @@ fn vectors_alipay_cert() {
 }
 
 #[test]
+fn vectors_unionpay() {
+    run("unionpay", unionpay::case);
+}
+
+#[test]
 fn vectors_of_channels_not_built_are_named() {
-    let built = ["wechat_v3", "alipay_v2", "alipay_cert"];
+    let built = ["wechat_v3", "alipay_v2", "alipay_cert", "unionpay"];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();

@@ -124,9 +124,12 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     let scanned = scanned::read(&fields)?;
     let channel = match (value.text("channel"), &scanned) {
         (None, Some(scanned)) if value.get("channel").is_none() => scanned.channel,
-        (Some("wechat"), _) => Channel::Wechat,
-        (Some("alipay"), _) => Channel::Alipay,
-        _ => return Err(fields.wrong("channel", "\"wechat\" or \"alipay\"")),
+        (named, _) => policy::operations::channels()
+            .find(|channel| named == Some(channel.as_str()))
+            .ok_or_else(|| {
+                let all: Vec<&str> = policy::operations::channels().map(Channel::as_str).collect();
+                fields.wrong("channel", &format!("one of {}", all.join(", ")))
+            })?,
     };
     let pay_way = pay_way(&fields, channel, scanned.as_ref())?;
     if !matches!(value.get("currency"), None) && value.text("currency") != Some("CNY") {
@@ -170,7 +173,14 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         device_id: fields.text("device_id", 32)?.map(Text::from),
         detail: detail.map(Text::from),
         h5_type: h5_type(&fields, pay_way)?.map(Text::from),
-        return_url: address(&fields, "return_url", matches!(pay_way, PayWay::Page | PayWay::Wap))?,
+        return_url: address(
+            &fields,
+            "return_url",
+            matches!(
+                pay_way,
+                PayWay::Page | PayWay::Wap | PayWay::Gateway | PayWay::GatewayB2b
+            ),
+        )?,
         quit_url: address(&fields, "quit_url", pay_way == PayWay::Wap)?,
     };
     Ok((command, Clear { buyer: Some(buyer), auth_code: scanned.map(|s| s.code), ..Clear::default() }))
@@ -193,17 +203,25 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
+        (Some(_), Channel::Unionpay) => Err(fields.wrong("appid", "absent for unionpay, which has none")),
         _ => Ok(appid),
     }
 }
 
-/// What the payer's browser runs on (channels.md 1.2); WeChat must be told.
+/// What the payer's browser runs on (channels.md 1.2, 4.3). WeChat must be told; UnionPay shows a phone its own page.
 fn h5_type<'a>(fields: &Fields<'a>, pay_way: PayWay) -> Result<Option<&'a str>, Fault> {
     match (pay_way, fields.text("h5_type", 8)?) {
         (PayWay::H5, None) => Ok(Some("Wap")),
-        (PayWay::H5, Some(kind)) if ["iOS", "Android", "Wap"].contains(&kind) => Ok(Some(kind)),
+        (PayWay::H5 | PayWay::Gateway | PayWay::GatewayB2b, Some(kind))
+            if ["iOS", "Android", "Wap"].contains(&kind) =>
+        {
+            Ok(Some(kind))
+        }
         (_, None) => Ok(None),
-        _ => Err(fields.wrong("h5_type", "\"iOS\", \"Android\" or \"Wap\", for pay_way h5 only")),
+        _ => Err(fields.wrong(
+            "h5_type",
+            "\"iOS\", \"Android\" or \"Wap\", for pay_way h5, gateway and gateway_b2b only",
+        )),
     }
 }
 
@@ -219,7 +237,16 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
     let Some(payer) = value.get("payer") else { return Ok(None) };
     let allowed: &[(&str, PayerField)] = match channel {
         Channel::Wechat => &[("openid", PayerField::Openid)],
-        Channel::Alipay => &[("buyer_id", PayerField::BuyerId), ("buyer_open_id", PayerField::BuyerOpenId)],
+        Channel::Alipay => &[
+            ("buyer_id", PayerField::BuyerId),
+            ("buyer_open_id", PayerField::BuyerOpenId),
+        ],
+        Channel::Unionpay => {
+            return Err(Fault::new(
+                Code::InvalidField,
+                "`payer` must be absent for unionpay: nobody is asked who pays.",
+            ));
+        }
     };
     let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
     let fields = Fields::new(payer, "payer.", &names)?;

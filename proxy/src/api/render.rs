@@ -230,7 +230,12 @@ async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
         return None;
     }
     let account = account_as_registered(app, attempt)?;
-    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+    let now = app.clock().now();
+    let stamp = Stamp {
+        at: now,
+        begun: now,
+        nonce: nonce(),
+    };
     match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),
         CallUp::ToSign(draft) => {

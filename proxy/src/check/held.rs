@@ -2,7 +2,7 @@
 
 use certs::Keys;
 use channel::keys as names;
-use domain::{Channel, KeyRef, NameError};
+use domain::{Channel, KeyRef, NameError, SignMethod};
 use policy::registry::{AccountFacts, Registries};
 
 /// A key that is not in the folder.
@@ -56,6 +56,19 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
                 Some(_) => vec![app, (names::alipay_platform(number, platform), "pem", "Alipay's certificate (or its root in the licence's signing_roots_pem)")],
             }
         }
+        // Its own certificates come with its messages and count under the licence's signing_roots_pem.
+        Channel::Unionpay => match account.sign_method {
+            SignMethod::Signature => vec![(
+                names::unionpay_merchant(number),
+                "pem",
+                "the key of the merchant's signing certificate",
+            )],
+            SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => vec![(
+                names::unionpay_secure(number),
+                "secret",
+                "the secure key that is shared with UnionPay",
+            )],
+        },
     }
 }
 

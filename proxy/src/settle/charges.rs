@@ -40,7 +40,9 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer) -> Settled {
         Answer::Failed(Failure { code, class }) => match class {
             FailureClass::NotFound => done(Some(false)),
             FailureClass::AlreadyClosed => done(None),
-            FailureClass::Unknown | FailureClass::Busy => unknown(Some(Unclear::ChannelError)),
+            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {
+                unknown(Some(Unclear::ChannelError))
+            }
             _ => {
                 // A payment that arrived meanwhile stands now, and the merchant has not heard of it.
                 let tell = known.is_some_and(|a| a.paid.is_some());

@@ -24,7 +24,7 @@ impl Stage<Received> for Identify {
         if received.head.method != Method::POST || received.head.uri.query().is_some() {
             return Err(Fault::new(Code::MethodNotAllowed, "Notices come by POST without a query.").into());
         }
-        let channel = Channel::ALL.into_iter().find(|c| c.as_str() == channel).ok_or_else(|| Fault::of(Code::NotFound))?;
+        let channel = Channel::named(channel).ok_or_else(|| Fault::of(Code::NotFound))?;
         let account = AccountNo::new(account).map_err(|_| Fault::of(Code::NotFound))?;
         let registries = self.0.registries();
         let (merchant, facts) = registries.owner(channel, &account).ok_or_else(|| Fault::of(Code::NotFound))?;

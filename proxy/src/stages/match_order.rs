@@ -3,10 +3,14 @@
 
 use crate::{
     app::App,
+    errand,
     fault::{Code, Fault, Stop},
-    notification::{Matched, Says, SealedNotice},
+    notification::{Identified, Matched, Says, SealedNotice},
     stage::Stage,
 };
+use domain::ChannelNo;
+use ledger::Order;
+use std::sync::Arc;
 
 /// Over the ledger.
 pub struct MatchOrder(pub App);
@@ -17,12 +21,41 @@ impl Stage<SealedNotice> for MatchOrder {
     async fn run(&self, SealedNotice { notice, says }: SealedNotice) -> Result<Matched, Stop> {
         let number = match &says {
             Says::Order(view, ..) => &view.number,
-            Says::Refund(order, _) => order,
-            Says::Nothing | Says::Closed => return Ok(Matched { notice, says, order: None }),
+            Says::Refund(Some(order), _) => order,
+            Says::Refund(None, refund) => {
+                let order = self.by_refund(&notice, &refund.number).await?;
+                return Ok(Matched { notice, says, order });
+            }
+            Says::Nothing | Says::Closed => {
+                return Ok(Matched {
+                    notice,
+                    says,
+                    order: None,
+                });
+            }
         };
         let account = &notice.account;
         let order = self.0.ledger().order_by_number(&notice.merchant.id, account.channel, &account.account, number).await;
         let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
         Ok(Matched { notice, says, order })
+    }
+}
+
+impl MatchOrder {
+    /// A refund's number that leads to its order by itself.
+    async fn by_refund(&self, notice: &Identified, number: &ChannelNo) -> Result<Option<Arc<Order>>, Stop> {
+        let Some(id) = errand::order_of_refund(number) else {
+            return Ok(None);
+        };
+        let order = self
+            .0
+            .ledger()
+            .order(&id)
+            .await
+            .map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
+        Ok(order.filter(|order| {
+            order.merchant == notice.merchant.id
+                && order.refunds.iter().any(|refund| refund.number == *number)
+        }))
     }
 }

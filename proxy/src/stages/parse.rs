@@ -12,6 +12,7 @@ use channel::native::Native;
 use domain::*;
 use ledger::payment_id;
 use policy::registry::MerchantFacts;
+use vault::Text;
 
 /// Of the unified API and of native requests.
 pub struct Parse(pub App);
@@ -26,7 +27,8 @@ impl Stage<Limited> for Parse {
             if received.head.uri.query().is_some() {
                 return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
             }
-            let (command, clear) = api::parse::command(&resource, &received)?;
+            let (command, mut clear) = api::parse::command(&resource, &received)?;
+            comes_back(&merchant, &command, &mut clear)?;
             may_return(&merchant, &clear)?;
             return Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Compose, clear });
         };
@@ -35,6 +37,21 @@ impl Stage<Limited> for Parse {
         let clear = Clear { payer: native.payer, texts: native.texts, ..Clear::default() };
         Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Verbatim(verbatim), clear })
     }
+}
+
+/// UnionPay wants to know where the payer's browser goes back to (`frontUrl`, channels.md 4.3): where the order does not
+/// say, to the first host that is registered for the merchant.
+fn comes_back(merchant: &MerchantFacts, command: &Command, clear: &mut Clear) -> Result<(), Fault> {
+    let (Command::Create(create), Some(buyer)) = (command, &mut clear.buyer) else {
+        return Ok(());
+    };
+    if matches!(create.pay_way, PayWay::Gateway | PayWay::GatewayB2b) && buyer.return_url.is_none() {
+        let host = merchant.return_hosts.first().ok_or_else(|| {
+            Fault::new(Code::InvalidField, "`return_url` must be there: no host is registered for this merchant (return_hosts) to which the payer's browser could go back.")
+        })?;
+        buyer.return_url = Some(Text::new(format!("https://{host}/")));
+    }
+    Ok(())
 }
 
 /// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.

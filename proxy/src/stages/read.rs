@@ -79,6 +79,8 @@ impl Read {
         let listen = match channel {
             Channel::Wechat => &listens.wechat,
             Channel::Alipay => &listens.alipay,
+            // Nothing passes through to it.
+            Channel::Unionpay => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {

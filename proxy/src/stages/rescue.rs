@@ -72,9 +72,14 @@ fn log(door: Door, id: crate::accept::RequestId, fault: &Fault) {
 
 /// Whose language a notice speaks: the path says it.
 fn channel_of(received: &Received) -> Channel {
+    let named = |path: &str| {
+        path.strip_prefix("/n/")
+            .and_then(|rest| rest.split('/').next())
+            .and_then(Channel::named)
+    };
     match received.door {
         Door::Alipay => Channel::Alipay,
-        Door::Notify if received.head.uri.path().starts_with("/n/alipay/") => Channel::Alipay,
+        Door::Notify => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Known, Notes};
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
-use domain::{Channel, Keys, MerchantId, PayeeNo};
+use domain::{Channel, Keys, MerchantId, PayeeNo, SignMethod};
 use std::collections::BTreeSet;
 
 //= C22
@@ -110,6 +110,15 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 }
 
 fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    if account.channel == Channel::Unionpay {
+        unionpay(account, at, notes);
+    } else if !account.sign_method.is_signature() {
+        notes.say(
+            &format!("{at}.sign_method"),
+            "is there for another channel",
+            "only UnionPay has several",
+        );
+    }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;
     }
@@ -125,6 +134,31 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &format!("{at}.appids"),
             "is empty",
             "at least one appid bound to this mchid",
+        );
+    }
+}
+
+/// At UnionPay the merchant number is both who asks and who is paid: no message could name another payee.
+fn unionpay(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    if account
+        .payees()
+        .any(|payee| payee.as_str() != account.account.as_str())
+    {
+        notes.say(
+            &format!("{at}.payee"),
+            "is another than the account",
+            "the merId itself: at UnionPay it is who is paid",
+        );
+    }
+    let decimal = account
+        .serial
+        .as_deref()
+        .is_some_and(|serial| !serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit()));
+    if account.sign_method == SignMethod::Signature && account.keys == Keys::Held && !decimal {
+        notes.say(
+            &format!("{at}.serial"),
+            "is no certId",
+            "the serial of the merchant's signing certificate, decimal",
         );
     }
 }

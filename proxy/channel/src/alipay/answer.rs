@@ -52,11 +52,11 @@ pub(crate) fn authenticate(
         None => None,
     };
     let key = keys::alipay_platform(&account.account, cert_sn).map_err(|_| Unclear::Signature)?;
-    Ok(Authentic::Signed(Signed {
+    Ok(Authentic::Signed(Signed::by(
         key,
-        message: body[node.span.clone()].to_vec(),
+        body[node.span.clone()].to_vec(),
         signature,
-    }))
+    )))
 }
 
 /// Reads an answer.

@@ -34,11 +34,11 @@ pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, Not
         .as_ref()
         .and(form.get("alipay_cert_sn").or(account.platform.as_deref()));
     let message = std::mem::take(&mut *form.string_to_sign(|name, _| name != "sign" && name != "sign_type"));
-    Ok(Signed {
-        key: keys::alipay_platform(&account.account, cert_sn)?,
+    Ok(Signed::by(
+        keys::alipay_platform(&account.account, cert_sn)?,
         message,
         signature,
-    })
+    ))
 }
 
 /// Reads the form.
@@ -59,7 +59,7 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
             let number = ChannelNo::new(number).map_err(|_| NoticeError::Field("out_biz_no"))?;
             let refund = refund(&form, number, &view.number);
             Ok(Notice::Refund {
-                order: view.number.clone(),
+                order: Some(view.number.clone()),
                 view: refund,
                 paid: Some(Box::new(view)),
             })

@@ -59,7 +59,8 @@ fn placed(pay_way: PayWay, value: &Value) -> Option<Reach> {
         PayWay::Native => some("code_url").map(Reach::Code),
         PayWay::Jsapi | PayWay::App => some("prepay_id").map(Reach::Prepay),
         PayWay::H5 => some("h5_url").map(Reach::Link),
-        PayWay::Qr | PayWay::Page | PayWay::Wap | PayWay::Micropay => None,
+        // Other channels' ways, and what charges.
+        _ => None,
     }
 }
 

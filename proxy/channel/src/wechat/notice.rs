@@ -70,7 +70,7 @@ fn refund(account: &Account, value: &Value) -> Result<Notice, NoticeError> {
     let view = facts::refund(value, "refund_status").ok_or(NoticeError::Field("refund_status"))?;
     let order = view.order.clone().ok_or(NoticeError::Field("out_trade_no"))?;
     Ok(Notice::Refund {
-        order,
+        order: Some(order),
         view,
         paid: None,
     })

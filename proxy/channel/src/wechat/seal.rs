@@ -57,11 +57,7 @@ pub(crate) fn signed(
     message.extend_from_slice(body);
     message.push(b'\n');
     let key = keys::wechat_platform(&account.account, serial_text)?;
-    Ok(Signed {
-        key,
-        message,
-        signature: octets,
-    })
+    Ok(Signed::by(key, message, octets))
 }
 
 fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, NoticeError> {

@@ -97,6 +97,7 @@ fn the_other_calls_are_exact() {
     let facts = RefundFacts {
         number: &no,
         refund: &again,
+        trade_no: None,
         amount: Amount::from_fen(1),
         total: Amount::from_fen(8880),
     };

@@ -198,6 +198,7 @@ fn the_other_calls_are_exact() {
     let facts = RefundFacts {
         number: &odd,
         refund: &refund,
+        trade_no: None,
         amount,
         total,
     };

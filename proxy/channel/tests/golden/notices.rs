@@ -106,7 +106,10 @@ fn wechat_payments_and_refunds_are_read() {
     let Ok(Notice::Refund { order, view, paid }) = read(refund, Kind::Refund) else {
         panic!("a refund")
     };
-    assert_eq!((order.as_str(), view.number.as_str()), ("20260101000001", "RF1"));
+    assert_eq!(
+        (order.as_ref().map(ChannelNo::as_str), view.number.as_str()),
+        (Some("20260101000001"), "RF1")
+    );
     assert_eq!(
         (view.state, view.amount),
         (RefundState::Succeeded, Some(Amount::from_fen(30)))
@@ -215,7 +218,10 @@ fn alipay_refunds_are_recognised_and_state_the_order_too() {
     let Ok(Notice::Refund { order, view, paid }) = alipay_read(rest) else {
         panic!("a refund")
     };
-    assert_eq!((order.as_str(), view.number.as_str()), ("20260101000010", "RF1"));
+    assert_eq!(
+        (order.as_ref().map(ChannelNo::as_str), view.number.as_str()),
+        (Some("20260101000010"), "RF1")
+    );
     assert_eq!(
         (view.state, view.refunded_at, view.amount),
         (RefundState::Succeeded, Some(NOW), None)

@@ -37,6 +37,7 @@ fn account() -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n".into(),
     }
 }

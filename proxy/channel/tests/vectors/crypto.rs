@@ -9,10 +9,17 @@ use aws_lc_rs::{
     },
     iv::FixedLength,
     rand::SystemRandom,
-    rsa::{KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+    rsa::{
+        KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKey,
+        PrivateDecryptingKey,
+    },
     signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use sha2::{Digest, Sha256};
+use sm3::Sm3;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The octets of a key or certificate file.
 pub(crate) fn file(path: &str) -> Vec<u8> {
@@ -82,4 +89,45 @@ pub(crate) fn cbc_open(key: &str, sealed: &[u8]) -> Vec<u8> {
     let mut octets = sealed.to_vec();
     let zero = DecryptionContext::Iv128(FixedLength::from([0; 16]));
     key.decrypt(&mut octets, zero).expect("opens").to_vec()
+}
+
+pub(crate) fn pkcs1_open(key: &str, sealed: &[u8]) -> Vec<u8> {
+    let key = PrivateDecryptingKey::from_pkcs8(&pem(key)).expect("a private key");
+    let key = Pkcs1PrivateDecryptingKey::new(key).expect("a PKCS#1 key");
+    let mut out = vec![0; key.min_output_size()];
+    key.decrypt(sealed, &mut out).expect("opens").to_vec()
+}
+
+pub(crate) fn sha256_hex(octets: &[u8]) -> String {
+    hex::encode(Sha256::digest(octets))
+}
+
+/// Hex of the digest over message, `&` and the hex of the secret's digest.
+pub(crate) fn keyed(sm3: bool, secret: &str, message: &[u8]) -> String {
+    let joined = |own: String| [message, b"&", own.as_bytes()].concat();
+    match sm3 {
+        true => hex::encode(Sm3::digest(joined(hex::encode(Sm3::digest(secret))))),
+        false => sha256_hex(&joined(sha256_hex(secret.as_bytes()))),
+    }
+}
+
+/// By the key of a certificate in PEM.
+pub(crate) fn verifies_with(certificate: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let der = CertificateDer::from_pem_slice(certificate).expect("PEM");
+    let (_, certificate) = X509Certificate::from_der(&der).expect("a certificate");
+    let key = &certificate.public_key().subject_public_key.data;
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+        .verify(message, signature)
+        .is_ok()
+}
+
+/// Whether a certificate is issued by the middle one, and that by the root.
+pub(crate) fn issued(certificate: &[u8], middle: &str, root: &str) -> bool {
+    let step = |below: &[u8], above: &[u8]| {
+        let der = CertificateDer::from_pem_slice(below).expect("PEM");
+        let (_, cert) = X509Certificate::from_der(&der).expect("a certificate");
+        verifies_with(above, cert.tbs_certificate.as_ref(), &cert.signature_value.data)
+    };
+    let (middle, root) = (file(middle), file(root));
+    step(certificate, &middle) && step(&middle, &root)
 }

@@ -36,6 +36,7 @@ fn account() -> Account {
         serial: Some("4B74CAE8482A9D987E2BF899FA7FDEA0349C6659".into()),
         platform: None,
         root_sn: None,
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -166,6 +167,7 @@ fn parse_notification(input: &Value, expect: &Value) {
 fn sign_client_params(input: &Value, expect: &Value) {
     let stamp = Stamp {
         at: Instant::from_secs(text(input, "timeStamp").parse().expect("seconds")),
+        begun: Instant::default(),
         nonce: text(input, "nonceStr").into(),
     };
     let (pay_way, place) = match text(input, "kind") {

@@ -2,16 +2,22 @@
 
 use super::reference;
 use crate::fault::Code;
-use domain::{Channel, PayWay};
+use domain::PayWay;
 use serde_json::{Value, json};
 
 /// From the one list of what can be asked for.
 fn pay_way() -> Value {
-    let of = |channel| policy::operations::pay_ways(channel).map(PayWay::as_str).collect::<Vec<_>>();
-    let mut all: Vec<&str> = Channel::ALL.into_iter().flat_map(of).collect();
+    let of = |channel| {
+        policy::operations::pay_ways(channel)
+            .map(PayWay::as_str)
+            .collect::<Vec<_>>()
+    };
+    let mut all: Vec<&str> = policy::operations::channels().flat_map(of).collect();
     all.sort_unstable();
     all.dedup();
-    let words: Vec<String> = Channel::ALL.into_iter().map(|channel| format!("{channel}: {}", of(channel).join(", "))).collect();
+    let words: Vec<String> = policy::operations::channels()
+        .map(|channel| format!("{channel}: {}", of(channel).join(", ")))
+        .collect();
     json!({ "enum": all, "description": words.join("; ") })
 }
 
@@ -25,7 +31,7 @@ pub(super) fn schemas() -> Value {
             "required": ["order_no", "pay_way", "amount", "description"],
             "properties": {
                 "order_no": order_no(),
-                "channel": { "enum": ["wechat", "alipay"], "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
+                "channel": { "enum": policy::operations::channels().collect::<Vec<_>>(), "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
                 "pay_way": pay_way(),
                 "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. Alipay's has 16 to 24 digits and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
                 "amount": fen, "currency": { "const": "CNY" },
@@ -34,8 +40,8 @@ pub(super) fn schemas() -> Value {
                 "appid": { "type": "string", "minLength": 1, "maxLength": 32, "description": "wechat: another registered app or mini program than the account's first" },
                 "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
                 "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "The payer's address; must be there for h5" },
-                "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5 only; Wap if absent" },
-                "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap: where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
+                "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5: Wap if absent; gateway and gateway_b2b: the payer's browser is a phone's" },
+                "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap, unionpay gateway and gateway_b2b (there the first registered host if absent): where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
                 "quit_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay wap: where it goes back to unpaid" },
                 "device_id": text(32), "detail": text(6000),
                 "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
@@ -56,7 +62,7 @@ pub(super) fn schemas() -> Value {
             "reverse": { "type": "object", "required": ["reason"], "description": "Of a payment-code order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
             } },
-            "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post. Those three hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only" },
+            "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post; unionpay gateway and gateway_b2b: form to post, or page that posts it by itself. Those hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only" },
             "paid": { "type": "object", "required": ["amount", "trade_no", "paid_at", "proof"], "properties": {
                 "amount": { "type": "integer" }, "trade_no": { "type": "string" }, "paid_at": { "type": "string", "format": "date-time" },
                 "bank_type": { "type": ["string", "null"] }, "proof": { "enum": ["answer", "query", "notice"] },

@@ -1,4 +1,4 @@
-//! Native requests, notices and answers of both channels.
+//! Native requests, notices and answers of all channels.
 //!
 //! Input: parts at NUL octets; what they are stands at each target.
 
@@ -8,7 +8,7 @@ use channel::{
     native::{self, Native},
     notice::{self, Kind},
 };
-use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo};
+use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const NOW: Instant = Instant::from_secs(1_767_225_600);
@@ -17,6 +17,7 @@ fn account(channel: Channel, partner: bool) -> Account {
     let (account, payee) = match channel {
         Channel::Wechat => ("1900000109", if partner { "1900000110" } else { "1900000109" }),
         Channel::Alipay => ("2021000066965330", "2088864287612845"),
+        Channel::Unionpay => ("777290058110048", "777290058110048"),
     };
     Account {
         channel,
@@ -26,6 +27,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         serial: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         platform: None,
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
+        sign_method: Default::default(),
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -112,7 +114,7 @@ fn answer(channel: Channel, data: &[u8]) {
     let at = |i: usize| first.get(i).copied().unwrap_or_default();
     let operation = OPERATIONS[usize::from(at(0)) % OPERATIONS.len()];
     let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
-    const WAYS: [PayWay; 8] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay];
+    const WAYS: [PayWay; 9] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay, PayWay::Gateway];
     let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
     let account = account(channel, at(3) & 1 == 1);
     let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
@@ -127,4 +129,32 @@ pub(crate) fn answer_wechat(data: &[u8]) {
 /// As [`answer_wechat`].
 pub(crate) fn answer_alipay(data: &[u8]) {
     answer(Channel::Alipay, data);
+}
+
+/// The body. What is signed holds every field that came, and the merchant number is the account's.
+pub(crate) fn notice_unionpay(data: &[u8]) {
+    let mut account = account(Channel::Unionpay, false);
+    account.sign_method = [SignMethod::Signature, SignMethod::KeyedSha256, SignMethod::KeyedSm3][data.len() % 3];
+    match notice::authenticate(Channel::Unionpay, &account, &HeaderMap::new(), data, NOW) {
+        Ok(signed) if signed.method != SignMethod::Signature => {
+            let message = String::from_utf8(signed.message).expect("text");
+            assert!(message.contains("merId=777290058110048") && !message.starts_with("signature=") && !message.contains("&signature="));
+        }
+        Ok(signed) => assert!(signed.message.len() == 64 && signed.certificate.is_some()),
+        Err(error) => tells_no_number(error.kind(), data),
+    }
+    let _ = notice::read(&account, data, Kind::Open);
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_unionpay(data: &[u8]) {
+    answer(Channel::Unionpay, data);
+}
+
+/// A `customerInfo` that is read is written again as it was.
+pub(crate) fn customer_info(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(fields) = channel::read_customer_info(text) else { return };
+    let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(channel::customer_info(&pairs).as_str(), text);
 }

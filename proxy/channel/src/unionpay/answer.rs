@@ -1,0 +1,131 @@
+//! UnionPay's synchronous answers (channels.md 4.2, 4.4): text, signed whole. `respCode` is the word on the call; on a
+//! query `origRespCode` is the word on the order, and counts only where the call itself was well.
+
+use super::{codes, facts, fields::Fields, seal};
+use crate::{Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView};
+use domain::{ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
+use std::sync::Arc;
+
+/// Every answer is signed. What comes otherwise (the gateway's own error pages) says nothing.
+pub(crate) fn authenticate(account: &Account, status: u16, body: &[u8]) -> Result<Authentic, Unclear> {
+    if status != 200 {
+        return Err(Unclear::ChannelError);
+    }
+    let fields = Fields::of_text(body).ok_or(Unclear::Garbage)?;
+    seal::signed(account, &fields)
+        .map(Authentic::Signed)
+        .map_err(|_| Unclear::Signature)
+}
+
+/// Reads an answer.
+pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u8]) -> Answer {
+    let garbage = || Answer::Unclear(Unclear::Garbage);
+    if status != 200 {
+        return Answer::Unclear(Unclear::ChannelError);
+    }
+    let Some(fields) = Fields::of_text(body) else {
+        return garbage();
+    };
+    let Some(code) = fields.get("respCode").filter(|code| is_code(code)) else {
+        return garbage();
+    };
+    let said = match operation {
+        _ if !answers(operation, &fields) => None,
+        Operation::Create if pay_way.charges() => Some(charged(code)),
+        Operation::Create => placed(pay_way, code, &fields),
+        Operation::Query => asked(code, &fields, |code| {
+            facts::order(&fields, code).map(Answer::State)
+        }),
+        Operation::Close => asked(code, &fields, |code| facts::order(&fields, code).map(ended)),
+        Operation::Refund => refunded(code, &fields),
+        Operation::RefundQuery => asked(code, &fields, |code| {
+            facts::refund(&fields, code).map(Answer::Refund)
+        }),
+        Operation::Reverse | Operation::Certificates => None,
+    };
+    said.unwrap_or_else(garbage)
+}
+
+/// The answer repeats what kind of call it answers.
+fn answers(operation: Operation, fields: &Fields) -> bool {
+    let wanted = match operation {
+        Operation::Create => "01",
+        Operation::Query | Operation::Close | Operation::RefundQuery => "00",
+        Operation::Refund => "04",
+        Operation::Reverse => "31",
+        Operation::Certificates => "95",
+    };
+    fields.get("txnType") == Some(wanted)
+}
+
+fn failed(code: &str) -> Answer {
+    Answer::Failed(Failure {
+        code: Arc::from(code),
+        class: codes::class(code),
+    })
+}
+
+/// A code is two letters or digits.
+fn is_code(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn placed(pay_way: PayWay, code: &str, fields: &Fields) -> Option<Answer> {
+    match (pay_way, code) {
+        (PayWay::Qr, "00") => fields
+            .get("qrCode")
+            .map(|text| Answer::Placed(Reach::Code(Arc::from(text)))),
+        (_, "00") => None,
+        _ => Some(failed(code)),
+    }
+}
+
+/// A payment code: 00 says that the charge was accepted, no more; what became of it a notice or a query tells.
+fn charged(code: &str) -> Answer {
+    match code {
+        code if codes::is_success(code) || codes::is_open(code) => Answer::Waiting,
+        _ => failed(code),
+    }
+}
+
+/// A query: the call's own word first.
+fn asked(code: &str, fields: &Fields, of: impl FnOnce(&str) -> Option<Answer>) -> Option<Answer> {
+    if code != "00" {
+        return Some(failed(code));
+    }
+    let original = fields.get("origRespCode").filter(|code| is_code(code))?;
+    match of(original) {
+        Some(answer) => Some(answer),
+        None if codes::is_success(original) => None,
+        None => Some(Answer::Unclear(Unclear::ChannelError)),
+    }
+}
+
+/// UnionPay has no close; it is asked for the order instead, and what nobody paid counts as "nothing there": while the
+/// order's time runs that is no last word, afterwards it is (channels.md 4.4). What is under way has no end yet.
+fn ended(view: OrderView) -> Answer {
+    let (code, class) = match view.state {
+        ChannelState::Paid(_) | ChannelState::Refunded(_) => ("00", FailureClass::AlreadyPaid),
+        ChannelState::Paying => ("05", FailureClass::Unknown),
+        _ => ("34", FailureClass::NotFound),
+    };
+    Answer::Failed(Failure {
+        code: Arc::from(code),
+        class,
+    })
+}
+
+/// Accepted is not done: the last word on a refund is its notice or a query (channels.md 4.4).
+fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
+    if !codes::is_success(code) {
+        return Some(failed(code));
+    }
+    Some(Answer::Refund(RefundView {
+        order: None,
+        number: ChannelNo::new(fields.get("orderId")?).ok()?,
+        state: RefundState::Processing,
+        amount: fields.get("txnAmt").and_then(facts::fen),
+        trade_no: fields.get("queryId").and_then(|no| TradeNo::new(no).ok()),
+        refunded_at: None,
+    }))
+}

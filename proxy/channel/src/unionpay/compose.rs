@@ -1,0 +1,259 @@
+//! Requests to UnionPay (channels.md 4.1–4.3): POST, a form in UTF-8, blank fields left out.
+//!
+//! The merchant number is the account's own and no field names anybody else, so nobody else can be paid.
+
+use super::{BACK, FRONT, QUERY, facts, seal, times};
+use crate::{
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
+    draft::{Parameter, Place},
+    form,
+};
+use domain::{Amount, ChannelNo, PayWay, SignMethod};
+use vault::{AuthCode, Buyer, Text};
+use zeroize::Zeroizing;
+
+/// 8 to 40 letters and digits, no `-` and no `_` (channels.md 4.3).
+pub(crate) fn number_fits(number: &str) -> bool {
+    (8..=40).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// What kind of transaction a message is (channels.md 4.3).
+struct Kind {
+    target: &'static str,
+    txn_type: &'static str,
+    sub_type: &'static str,
+    biz_type: &'static str,
+    /// 07 a computer, 08 a phone.
+    channel_type: &'static str,
+}
+
+const APPLY_CODE: Kind = Kind {
+    target: BACK,
+    txn_type: "01",
+    sub_type: "07",
+    biz_type: "000000",
+    channel_type: "08",
+};
+const CHARGE: Kind = Kind {
+    target: BACK,
+    txn_type: "01",
+    sub_type: "06",
+    biz_type: "000000",
+    channel_type: "08",
+};
+const B2C: Kind = Kind {
+    target: FRONT,
+    txn_type: "01",
+    sub_type: "01",
+    biz_type: "000201",
+    channel_type: "07",
+};
+const B2B: Kind = Kind {
+    target: FRONT,
+    txn_type: "01",
+    sub_type: "01",
+    biz_type: "000202",
+    channel_type: "07",
+};
+const ASK: Kind = Kind {
+    target: QUERY,
+    txn_type: "00",
+    sub_type: "00",
+    biz_type: "000000",
+    channel_type: "07",
+};
+const PAY_BACK: Kind = Kind {
+    target: BACK,
+    txn_type: "04",
+    sub_type: "00",
+    biz_type: "000000",
+    channel_type: "07",
+};
+
+/// Applies for a code that the payer scans (主扫).
+pub(crate) fn create(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    match facts.pay_way {
+        PayWay::Qr => sealed(
+            account,
+            APPLY_CODE.target,
+            order(account, stamp, &APPLY_CODE, facts, buyer)?,
+        ),
+        _ => Err(ComposeError::NotOffered),
+    }
+}
+
+/// The form that the payer's browser posts to UnionPay's gateway: online banking of a person or a company.
+pub(crate) fn hand_out(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Draft, ComposeError> {
+    let kind = match facts.pay_way {
+        PayWay::Gateway => B2C,
+        PayWay::GatewayB2b => B2B,
+        _ => return Err(ComposeError::NotOffered),
+    };
+    // Whoever names a phone's browser gets the phone's page.
+    let kind = Kind {
+        channel_type: if buyer.h5_type.is_some() {
+            "08"
+        } else {
+            kind.channel_type
+        },
+        ..kind
+    };
+    let mut parameters = order(account, stamp, &kind, facts, buyer)?;
+    put(
+        &mut parameters,
+        "frontUrl",
+        buyer.return_url.as_ref().map(Text::expose),
+    );
+    sealed(account, kind.target, parameters)
+}
+
+/// Charges the payer of this code (被扫). The code stands in this one message and nowhere else.
+pub(crate) fn charge(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+    code: &AuthCode,
+) -> Result<Draft, ComposeError> {
+    let mut parameters = order(account, stamp, &CHARGE, facts, buyer)?;
+    put(&mut parameters, "qrNo", Some(code.expose()));
+    sealed(account, CHARGE.target, parameters)
+}
+
+/// Asks for an order or a refund: by its number and its time of sending.
+pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    sealed(account, ASK.target, common(account, stamp, &ASK, number)?)
+}
+
+/// Pays back. What it goes back from is named by UnionPay's own number of the payment.
+pub(crate) fn refund(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    let mut parameters = common(account, stamp, &PAY_BACK, facts.refund)?;
+    let paid = facts.trade_no.ok_or(ComposeError::Missing(
+        "UnionPay's number of the payment (queryId)",
+    ))?;
+    put(&mut parameters, "origQryId", Some(paid.as_str()));
+    put(&mut parameters, "txnAmt", Some(&fen(facts.amount)));
+    put(&mut parameters, "currencyCode", Some("156"));
+    put(&mut parameters, "backUrl", Some(&account.notify_url));
+    sealed(account, PAY_BACK.target, parameters)
+}
+
+/// What every order says. `description` has no field at UnionPay and stays here.
+fn order(
+    account: &Account,
+    stamp: &Stamp,
+    kind: &Kind,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+) -> Result<Vec<Parameter>, ComposeError> {
+    let mut parameters = common(account, stamp, kind, facts.number)?;
+    put(&mut parameters, "txnAmt", Some(&fen(facts.amount)));
+    put(&mut parameters, "currencyCode", Some("156"));
+    put(&mut parameters, "backUrl", Some(&account.notify_url));
+    put(
+        &mut parameters,
+        "payTimeout",
+        Some(&times::written(facts.expires)),
+    );
+    let attach = buyer
+        .attach
+        .as_ref()
+        .map(|text| Zeroizing::new(facts::packed(text.expose())));
+    // [unverified in channels.md; UnionPay's own samples]
+    put(
+        &mut parameters,
+        "reqReserved",
+        attach.as_ref().map(|text| text.as_str()),
+    );
+    Ok(parameters)
+}
+
+fn common(
+    account: &Account,
+    stamp: &Stamp,
+    kind: &Kind,
+    number: &ChannelNo,
+) -> Result<Vec<Parameter>, ComposeError> {
+    if !number_fits(number.as_str()) {
+        return Err(ComposeError::Number);
+    }
+    if account.payee.as_str() != account.account.as_str() {
+        return Err(ComposeError::Account(
+            "payee of its own: at UnionPay the merchant number is who is paid",
+        ));
+    }
+    let mut parameters = Vec::with_capacity(20);
+    put(&mut parameters, "version", Some("5.1.0"));
+    put(&mut parameters, "encoding", Some("UTF-8"));
+    put(&mut parameters, "signMethod", Some(account.sign_method.as_str()));
+    put(&mut parameters, "txnType", Some(kind.txn_type));
+    put(&mut parameters, "txnSubType", Some(kind.sub_type));
+    put(&mut parameters, "bizType", Some(kind.biz_type));
+    put(&mut parameters, "channelType", Some(kind.channel_type));
+    put(&mut parameters, "accessType", Some("0"));
+    put(&mut parameters, "merId", Some(account.account.as_str()));
+    put(&mut parameters, "orderId", Some(number.as_str()));
+    put(&mut parameters, "txnTime", Some(&times::written(stamp.begun)));
+    if account.sign_method == SignMethod::Signature {
+        let serial = account.serial.as_deref().ok_or(ComposeError::Account(
+            "serial (certId) of the merchant's certificate",
+        ))?;
+        put(&mut parameters, "certId", Some(serial));
+    }
+    Ok(parameters)
+}
+
+fn put(parameters: &mut Vec<Parameter>, name: &'static str, value: Option<&str>) {
+    let value = value.filter(|value| !value.is_empty());
+    parameters.extend(value.map(|value| (name, Zeroizing::new(value.to_owned()))));
+}
+
+fn fen(amount: Amount) -> String {
+    amount.fen().to_string()
+}
+
+/// The string to sign: sorted, values as they are, nothing blank (channels.md 4.2).
+fn sealed(account: &Account, target: &str, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
+    parameters.sort_by_key(|(name, _)| *name);
+    let pairs: Vec<(&str, &str)> = parameters
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let message = seal::message(account.sign_method, form::join(&pairs));
+    let request = Request {
+        method: "POST".into(),
+        target: target.into(),
+        headers: vec![
+            ("Accept".into(), "*/*".into()),
+            ("User-Agent".into(), "guandao/0.1".into()),
+            (
+                "Content-Type".into(),
+                "application/x-www-form-urlencoded;charset=UTF-8".into(),
+            ),
+        ],
+        body: Zeroizing::default(),
+    };
+    Ok(Draft {
+        message,
+        key: seal::own_key(account)?,
+        place: Place::Signature {
+            request,
+            parameters,
+            method: account.sign_method,
+        },
+    })
+}

@@ -1,0 +1,601 @@
+//! UnionPay: exact fields of what we compose, exact facts of what we read.
+
+use crate::{NOW, number, stamp};
+use channel::{
+    Account, Answer, Authentic, ChannelState, ComposeError, CreateFacts, Draft, FailureClass, RefundFacts,
+    notice::{self, Kind, Notice, NoticeError},
+};
+use domain::*;
+use http::HeaderMap;
+use std::collections::BTreeMap;
+use vault::{AuthCode, Buyer, PayerField, Text};
+
+pub(crate) fn unionpay() -> Account {
+    Account {
+        channel: Channel::Unionpay,
+        account: AccountNo::new("777290058110048").expect("merId"),
+        payee: PayeeNo::new("777290058110048").expect("merId"),
+        appid: None,
+        serial: Some("94764633022".into()),
+        platform: None,
+        root_sn: None,
+        sign_method: SignMethod::Signature,
+        notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
+    }
+}
+
+fn keyed() -> Account {
+    Account {
+        sign_method: SignMethod::KeyedSm3,
+        serial: None,
+        ..unionpay()
+    }
+}
+
+pub(crate) fn buyer() -> Buyer {
+    Buyer {
+        description: Text::from("奶茶"),
+        attach: None,
+        payer: None,
+        client_ip: None,
+        device_id: None,
+        detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
+    }
+}
+
+pub(crate) fn facts(number: &ChannelNo, pay_way: PayWay) -> CreateFacts<'_> {
+    let code = Code {
+        kind: CodeKind::Dynamic,
+        level: CodeLevel::B,
+    };
+    CreateFacts {
+        number,
+        pay_way,
+        amount: Amount::from_fen(1000),
+        expires: NOW.plus_millis(900_000),
+        terminal: None,
+        code,
+    }
+}
+
+/// Path and fields as they go out.
+pub(crate) fn wire(draft: Draft) -> (String, BTreeMap<String, String>) {
+    let request = draft.sign_with(b"sig");
+    assert_eq!(request.method, "POST");
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
+    let fields: BTreeMap<_, _> = pairs.iter().cloned().collect();
+    assert_eq!(fields.len(), pairs.len(), "each name once");
+    (request.target, fields)
+}
+
+fn spelt(fields: &BTreeMap<String, String>) -> String {
+    fields
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+const COMMON: &str = "accessType=0&backUrl=https://guandao.example/n/unionpay/777290058110048&";
+
+#[test]
+fn a_code_is_applied_for_in_the_fields_of_the_documents() {
+    let no = number("20260101080000002");
+    let draft = channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::Qr), &buyer()).expect("composes");
+    assert_eq!(draft.key().as_str(), "unionpay/777290058110048/merchant");
+    assert_eq!(
+        (draft.method(), draft.message().len()),
+        (SignMethod::Signature, 64),
+        "the digest's hex digits are signed"
+    );
+    let (target, fields) = wire(draft);
+    assert_eq!(target, "/gateway/api/backTransReq.do");
+    assert_eq!(
+        spelt(&fields),
+        format!(
+            "{COMMON}bizType=000000&certId=94764633022&channelType=08&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=20260101080000002&payTimeout=20260101081500&signMethod=01&signature=c2ln&txnAmt=1000&txnSubType=07&txnTime=20260101080000&txnType=01&version=5.1.0"
+        )
+    );
+}
+
+#[test]
+fn with_a_secret_no_certificate_is_named_and_the_whole_text_is_digested() {
+    let no = number("20260101080000002");
+    let draft = channel::query(&keyed(), &stamp(), &no).expect("composes");
+    assert_eq!(
+        (draft.key().as_str(), draft.method()),
+        ("unionpay/777290058110048/secure", SignMethod::KeyedSm3)
+    );
+    assert_eq!(
+        String::from_utf8_lossy(draft.message()),
+        "accessType=0&bizType=000000&channelType=07&encoding=UTF-8&merId=777290058110048&orderId=20260101080000002&signMethod=12&txnSubType=00&txnTime=20260101080000&txnType=00&version=5.1.0"
+    );
+    let (target, fields) = wire(draft);
+    assert_eq!(
+        (target.as_str(), fields["signature"].as_str()),
+        ("/gateway/api/queryTrans.do", "sig")
+    );
+}
+
+/// All messages about one order carry the time at which it was put on record, however late they are made.
+#[test]
+fn an_order_is_named_by_its_number_and_its_first_time() {
+    let no = number("20260101080000002");
+    let mut late = stamp().about(NOW);
+    late.at = NOW.plus_millis(3_600_000);
+    for draft in [
+        channel::query(&unionpay(), &late, &no),
+        channel::close(&unionpay(), &late, &no),
+        channel::create(&unionpay(), &late, &facts(&no, PayWay::Qr), &buyer()),
+        channel::refund_query(&unionpay(), &late, &number("anything"), &no),
+    ] {
+        let (_, fields) = wire(draft.expect("composes"));
+        assert_eq!(
+            (fields["orderId"].as_str(), fields["txnTime"].as_str()),
+            ("20260101080000002", "20260101080000")
+        );
+    }
+}
+
+#[test]
+fn a_bank_is_reached_by_a_form_and_a_page_that_posts_it() {
+    let no = number("20260101080000001");
+    let mut buyer = buyer();
+    buyer.return_url = Some(Text::from("https://shop.example/back?a=\"><script>&b=1"));
+    buyer.attach = Some(Text::from("桌号 7 & {x}"));
+    for (pay_way, biz_type) in [(PayWay::Gateway, "000201"), (PayWay::GatewayB2b, "000202")] {
+        for (browser, channel_type) in [(None, "07"), (Some("Android"), "08")] {
+            buyer.h5_type = browser.map(Text::from);
+            let draft =
+                channel::hand_out(&unionpay(), &stamp(), &facts(&no, pay_way), &buyer).expect("composes");
+            let shown = draft
+                .hand_out(b"sig")
+                .expect("a form")
+                .for_browser("https://gateway.95516.com");
+            assert!(shown.get("url").is_none(), "UnionPay takes forms only");
+            let form = &shown["form"];
+            assert_eq!(
+                (&form["action"], &form["method"]),
+                (
+                    &"https://gateway.95516.com/gateway/api/frontTransReq.do".into(),
+                    &"POST".into()
+                )
+            );
+            let fields = &form["fields"];
+            assert_eq!(
+                (&fields["bizType"], &fields["channelType"], &fields["txnSubType"]),
+                (&biz_type.into(), &channel_type.into(), &"01".into())
+            );
+            assert_eq!(fields["merId"], "777290058110048");
+            assert_eq!(
+                fields["reqReserved"], "5qGM5Y+3IDcgJiB7eH0=",
+                "packed, so that it is nobody's field"
+            );
+            let page = shown["page"].as_str().expect("a page");
+            assert!(
+                page.contains("value=\"https://shop.example/back?a=&quot;&gt;&lt;script&gt;&amp;b=1\""),
+                "{page}"
+            );
+            assert_eq!(page.matches("<script>").count(), 1);
+        }
+    }
+    assert_eq!(
+        channel::hand_out(&unionpay(), &stamp(), &facts(&no, PayWay::Page), &buyer).err(),
+        Some(ComposeError::NotOffered)
+    );
+    assert_eq!(
+        channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::Gateway), &buyer).err(),
+        Some(ComposeError::NotOffered)
+    );
+}
+
+#[test]
+fn a_refund_names_the_payment_by_unionpays_own_number() {
+    let (no, refund, paid) = (
+        number("20260101080000001"),
+        number("0123456789abcdef0123456789abcdef00112233"),
+        TradeNo::new("782601010800001234518").expect("lawful"),
+    );
+    let mut facts = RefundFacts {
+        number: &no,
+        refund: &refund,
+        trade_no: Some(&paid),
+        amount: Amount::from_fen(30),
+        total: Amount::from_fen(1000),
+    };
+    let (target, fields) =
+        wire(channel::refund(&unionpay(), &stamp(), &facts, Some(&Text::from("退货"))).expect("composes"));
+    assert_eq!(target, "/gateway/api/backTransReq.do");
+    assert_eq!(
+        spelt(&fields),
+        format!(
+            "{COMMON}bizType=000000&certId=94764633022&channelType=07&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=0123456789abcdef0123456789abcdef00112233&origQryId=782601010800001234518&signMethod=01&signature=c2ln&txnAmt=30&txnSubType=00&txnTime=20260101080000&txnType=04&version=5.1.0"
+        )
+    );
+    facts.trade_no = None;
+    assert!(matches!(
+        channel::refund(&unionpay(), &stamp(), &facts, None),
+        Err(ComposeError::Missing(_))
+    ));
+}
+
+#[test]
+fn what_cannot_be_said_to_unionpay_is_not_composed() {
+    let no = number("20260101080000001");
+    let of = |account: &Account, no: &ChannelNo| {
+        channel::create(account, &stamp(), &facts(no, PayWay::Qr), &buyer()).err()
+    };
+    assert_eq!(of(&unionpay(), &number("short-1")), Some(ComposeError::Number));
+    assert!(matches!(
+        of(
+            &Account {
+                payee: PayeeNo::new("777290058110049").expect("lawful"),
+                ..unionpay()
+            },
+            &no
+        ),
+        Some(ComposeError::Account(_))
+    ));
+    assert!(matches!(
+        of(
+            &Account {
+                serial: None,
+                ..unionpay()
+            },
+            &no
+        ),
+        Some(ComposeError::Account(_))
+    ));
+    assert_eq!(
+        channel::reverse(&unionpay(), &stamp(), &no).err(),
+        Some(ComposeError::NotOffered)
+    );
+    for (text, fits) in [
+        ("12345678", true),
+        ("1234567", false),
+        ("1234_5678", false),
+        ("1234-5678", false),
+        (&"a".repeat(40), true),
+        (&"a".repeat(41), false),
+    ] {
+        assert_eq!(channel::number_fits(Channel::Unionpay, text), fits, "{text}");
+    }
+}
+
+#[test]
+fn a_code_stands_in_one_field() {
+    let no = number("20260101080000001");
+    let code = AuthCode::new("6212345678901234567".to_owned());
+    let (target, fields) = wire(
+        channel::charge(
+            &unionpay(),
+            &stamp(),
+            &facts(&no, PayWay::Micropay),
+            &buyer(),
+            &code,
+        )
+        .expect("composes"),
+    );
+    assert_eq!(
+        (
+            target.as_str(),
+            fields["qrNo"].as_str(),
+            fields["txnSubType"].as_str()
+        ),
+        ("/gateway/api/backTransReq.do", "6212345678901234567", "06")
+    );
+}
+
+fn read(operation: Operation, more: &str) -> Answer {
+    let kind = match operation {
+        Operation::Create => "01",
+        Operation::Refund => "04",
+        _ => "00",
+    };
+    let body = format!(
+        "version=5.1.0&encoding=UTF-8&signMethod=01&merId=777290058110048&orderId=20260101080000001&txnTime=20260101080000&txnType={kind}&{more}"
+    );
+    channel::read_answer(&unionpay(), operation, PayWay::Qr, 200, body.as_bytes())
+}
+
+fn class(answer: Answer) -> Result<FailureClass, &'static str> {
+    match answer {
+        Answer::Failed(failure) => Ok(failure.class),
+        Answer::Unclear(Unclear::Garbage) => Err("garbage"),
+        Answer::Unclear(_) => Err("unclear"),
+        _ => Err("said"),
+    }
+}
+
+const PAID: &str = "respCode=00&origRespCode=00&txnAmt=1000&queryId=782601010800001234518&traceTime=0101080102&payCardType=01&issInsCode=ICBC&accNo=6226********0048&reqReserved=5qGM5Y+3IDcgJiB7eH0=";
+
+#[test]
+fn a_query_says_what_became_of_the_order() {
+    let Answer::State(view) = read(Operation::Query, PAID) else {
+        panic!("a state")
+    };
+    let ChannelState::Paid(paid) = view.state else {
+        panic!("paid")
+    };
+    assert_eq!(
+        (
+            paid.amount.fen(),
+            paid.trade_no.as_str(),
+            paid.bank_type.as_deref()
+        ),
+        (1000, "782601010800001234518", Some("ICBC_DEBIT"))
+    );
+    assert_eq!(paid.paid_at, NOW.plus_millis(62_000));
+    assert_eq!(
+        (
+            view.account.as_ref().map(AccountNo::as_str),
+            view.payee.as_ref().map(PayeeNo::as_str)
+        ),
+        (Some("777290058110048"), Some("777290058110048"))
+    );
+    let payer = view.payer.expect("a payer");
+    assert_eq!(
+        (payer.field, payer.value.expose()),
+        (PayerField::AccNo, "6226********0048")
+    );
+    assert_eq!(view.attach.expect("free text").expose(), "桌号 7 & {x}");
+    let state = |code: &str| match read(
+        Operation::Query,
+        &PAID.replace("origRespCode=00", &format!("origRespCode={code}")),
+    ) {
+        Answer::State(view) => Some(view.state),
+        _ => None,
+    };
+    assert!(
+        matches!(state("A6"), Some(ChannelState::Paid(_))),
+        "done with a defect"
+    );
+    assert!(
+        matches!(state("42"), Some(ChannelState::Paid(_))),
+        "paid late is paid"
+    );
+    for open in ["03", "04", "05"] {
+        assert_eq!(state(open), Some(ChannelState::Paying), "{open}");
+    }
+    for tried in ["34", "60", "64", "65", "30"] {
+        assert_eq!(
+            state(tried),
+            Some(ChannelState::NotPaid),
+            "{tried}: the payer may try again"
+        );
+    }
+    for doubt in ["01", "45", "74", "75", "99", "ZZ"] {
+        assert_eq!(state(doubt), None, "{doubt}");
+    }
+}
+
+/// `origRespCode` counts only where the query itself was well, and nothing unlisted is ever a refusal.
+#[test]
+fn the_word_on_the_call_comes_first() {
+    assert_eq!(
+        class(read(Operation::Query, "respCode=34&origRespCode=00")),
+        Ok(FailureClass::NotFound)
+    );
+    assert_eq!(
+        class(read(Operation::Query, "respCode=37")),
+        Ok(FailureClass::Busy)
+    );
+    assert_eq!(
+        class(read(Operation::Query, "respCode=A7&origRespCode=00")),
+        Ok(FailureClass::Unknown)
+    );
+    assert_eq!(class(read(Operation::Query, "respCode=00")), Err("garbage"));
+    assert_eq!(
+        class(read(Operation::Query, "respCode=00&origRespCode=00")),
+        Err("garbage"),
+        "paid, but how much and when?"
+    );
+    assert_eq!(
+        class(read(Operation::Query, "respCode=00&origRespCode=99")),
+        Err("unclear")
+    );
+    assert_eq!(
+        class(read(Operation::Create, "respCode=12")),
+        Ok(FailureClass::Duplicate)
+    );
+    assert_eq!(
+        class(read(Operation::Create, "respCode=05")),
+        Ok(FailureClass::Unknown)
+    );
+    assert_eq!(
+        class(read(Operation::Create, "respCode=00")),
+        Err("garbage"),
+        "no code"
+    );
+    assert!(matches!(
+        read(Operation::Create, "respCode=00&qrCode=https://qr.95516.com/0001"),
+        Answer::Placed(Reach::Code(_))
+    ));
+    let other = channel::read_answer(
+        &unionpay(),
+        Operation::Query,
+        PayWay::Qr,
+        200,
+        b"merId=777290058110048&txnType=01&respCode=00&origRespCode=00",
+    );
+    assert_eq!(class(other), Err("garbage"), "an answer to another question");
+    assert_eq!(
+        class(channel::read_answer(
+            &unionpay(),
+            Operation::Query,
+            PayWay::Qr,
+            502,
+            b""
+        )),
+        Err("unclear")
+    );
+}
+
+/// There is no close: what was not paid ends with its time.
+#[test]
+fn a_close_asks() {
+    assert_eq!(class(read(Operation::Close, PAID)), Ok(FailureClass::AlreadyPaid));
+    assert_eq!(
+        class(read(Operation::Close, "respCode=34")),
+        Ok(FailureClass::NotFound)
+    );
+    assert_eq!(
+        class(read(Operation::Close, "respCode=00&origRespCode=60")),
+        Ok(FailureClass::NotFound)
+    );
+    assert_eq!(
+        class(read(Operation::Close, "respCode=00&origRespCode=05")),
+        Ok(FailureClass::Unknown)
+    );
+}
+
+#[test]
+fn a_refund_that_is_accepted_is_not_done() {
+    let view = |operation, more: &str| match read(operation, more) {
+        Answer::Refund(view) => Some((view.state, view.amount.map(Amount::fen))),
+        _ => None,
+    };
+    assert_eq!(
+        view(Operation::Refund, "respCode=00&txnAmt=30&queryId=7826010108"),
+        Some((RefundState::Processing, Some(30)))
+    );
+    assert_eq!(
+        view(Operation::RefundQuery, "respCode=00&origRespCode=00&txnAmt=30"),
+        Some((RefundState::Succeeded, Some(30)))
+    );
+    assert_eq!(
+        view(Operation::RefundQuery, "respCode=00&origRespCode=05"),
+        Some((RefundState::Processing, None))
+    );
+    assert_eq!(
+        view(Operation::RefundQuery, "respCode=00&origRespCode=36"),
+        Some((RefundState::Failed, None))
+    );
+    assert_eq!(view(Operation::RefundQuery, "respCode=00&origRespCode=99"), None);
+    for (code, wanted) in [
+        ("03", FailureClass::Unknown),
+        ("12", FailureClass::Duplicate),
+        ("36", FailureClass::Changed),
+        ("38", FailureClass::Final),
+    ] {
+        assert_eq!(
+            class(read(Operation::Refund, &format!("respCode={code}"))),
+            Ok(wanted)
+        );
+    }
+}
+
+const NOTICE: &str = "version=5.1.0&encoding=UTF-8&signMethod=01&accessType=0&merId=777290058110048&txnTime=20260101080000&bizType=000201&txnType=01&txnSubType=01&orderId=20260101080000001&txnAmt=1000&currencyCode=156&respCode=00&respMsg=success&queryId=782601010800001234518&traceTime=0101080102&accNo=6226%2A%2A0048&signPubKeyCert=-----BEGIN+CERTIFICATE-----&signature=c2ln";
+
+fn said(body: &str) -> Result<&'static str, NoticeError> {
+    notice::read(&unionpay(), body.as_bytes(), Kind::Open).map(|notice| match notice {
+        Notice::Order(_) => "order",
+        Notice::Refund { order: None, .. } => "refund",
+        Notice::Refund { .. } => "refund of an order",
+        Notice::Ignored => "nothing",
+    })
+}
+
+#[test]
+fn a_notice_tells_of_success_only() {
+    assert_eq!(said(NOTICE), Ok("order"));
+    assert_eq!(
+        said(&NOTICE.replace("respCode=00", "respCode=60")),
+        Ok("nothing"),
+        "the payer may try again"
+    );
+    assert_eq!(said(&NOTICE.replace("txnType=01", "txnType=04")), Ok("refund"));
+    assert_eq!(
+        said(
+            &NOTICE
+                .replace("txnType=01", "txnType=04")
+                .replace("respCode=00", "respCode=36")
+        ),
+        Ok("nothing"),
+        "a query tells"
+    );
+    assert_eq!(said(&NOTICE.replace("txnType=01", "txnType=95")), Ok("nothing"));
+    assert_eq!(
+        said(&NOTICE.replace("&queryId=782601010800001234518", "")),
+        Err(NoticeError::Field("queryId"))
+    );
+    assert_eq!(
+        said(&NOTICE.replace("merId=777290058110048", "merId=777290058110049")),
+        Err(NoticeError::Account)
+    );
+}
+
+#[test]
+fn a_notice_is_vouched_for_by_the_accounts_own_method() {
+    let of = |account: &Account, body: &str| {
+        notice::authenticate(
+            Channel::Unionpay,
+            account,
+            &HeaderMap::new(),
+            body.as_bytes(),
+            NOW,
+        )
+        .map(|signed| (signed.method, signed.certificate.is_some()))
+    };
+    assert_eq!(of(&unionpay(), NOTICE), Ok((SignMethod::Signature, true)));
+    assert_eq!(
+        of(&keyed(), NOTICE),
+        Err(NoticeError::Envelope("signMethod")),
+        "nobody chooses the method for us"
+    );
+    assert_eq!(
+        of(&keyed(), &NOTICE.replace("signMethod=01", "signMethod=12")),
+        Ok((SignMethod::KeyedSm3, false))
+    );
+    assert_eq!(
+        of(&unionpay(), &NOTICE.replace("signMethod=01", "signMethod=11")),
+        Err(NoticeError::Envelope("signMethod"))
+    );
+    assert_eq!(
+        of(&unionpay(), &NOTICE.replace("signPubKeyCert", "signPubKey")),
+        Err(NoticeError::Envelope("signPubKeyCert"))
+    );
+    assert_eq!(
+        of(&unionpay(), &NOTICE.replace("encoding=UTF-8", "encoding=GBK")),
+        Err(NoticeError::Envelope("encoding"))
+    );
+    assert!(matches!(
+        of(&unionpay(), &format!("{NOTICE}&txnAmt=1")),
+        Err(NoticeError::Form(_))
+    ));
+}
+
+#[test]
+fn an_answer_without_a_signature_says_nothing() {
+    let of = |status, body: &str| match channel::authenticate_answer(
+        &unionpay(),
+        Operation::Query,
+        status,
+        &HeaderMap::new(),
+        body.as_bytes(),
+        NOW,
+    ) {
+        Ok(Authentic::Signed(_)) => Ok(()),
+        Ok(Authentic::Unsigned) => panic!("never unsigned"),
+        Err(why) => Err(why),
+    };
+    let signed = "merId=777290058110048&signMethod=01&signPubKeyCert=x&respCode=00&signature=c2ln";
+    assert_eq!(of(200, signed), Ok(()));
+    assert_eq!(of(500, signed), Err(Unclear::ChannelError));
+    assert_eq!(of(200, "Invalid request."), Err(Unclear::Garbage));
+    for missing in [
+        "&signature=c2ln",
+        "&signPubKeyCert=x",
+        "&signMethod=01",
+        "merId=777290058110048&",
+    ] {
+        assert_eq!(
+            of(200, &signed.replace(missing, "")),
+            Err(Unclear::Signature),
+            "{missing}"
+        );
+    }
+}
