@@ -30,6 +30,14 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
     (Channel::Alipay, Operation::Certificates, None),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::Qr)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::Gateway)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::GatewayB2b)),
+    (Channel::Unionpay, Operation::Query, None),
+    // It has no close: the order is asked for, and ends with its own time (channels.md 4.3, 4.4).
+    (Channel::Unionpay, Operation::Close, None),
+    (Channel::Unionpay, Operation::Refund, None),
+    (Channel::Unionpay, Operation::RefundQuery, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

@@ -59,9 +59,6 @@ pub struct Parts {
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 
-/// Merchants of one rate.
-type MerchantLimiter = Arc<Limiter<MerchantId>>;
-
 struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -79,7 +76,7 @@ struct Inner {
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
-    merchants: RwLock<HashMap<(u32, u32), MerchantLimiter>>,
+    merchants: RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>,
     channels: Limiter<Channel>,
     /// Notices have room of their own: nobody's notices keep orders from leaving.
     notices: Limiter<(Channel, AccountNo)>,
@@ -306,10 +303,7 @@ impl App {
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,
-            notify_url: format!(
-                "{}/n/{}/{}",
-                self.0.config.listen.notify_url, facts.channel, facts.account
-            ),
+            notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
         });
         // Only registered payees are worth a place: anything can be asked for.
         if facts.payees().any(|own| own == payee) && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str())) {

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::{Context, anyhow, ensure};
 use sandbox::demo::{
     http::Client,
-    place::{Options, Place},
+    place::{Addresses, Options, Place},
     services::binary,
 };
 use std::{
@@ -64,7 +64,7 @@ impl Site {
     pub(crate) fn make(dir: &Path, stub: &Stub) -> anyhow::Result<Site> {
         let options = Options { merchants: 1, vault: (60, 120), desk: false, answer_ms: 10_000, ..Options::default() };
         let place = Place::make(dir, &options)?;
-        place.configure(stub.at, stub.at, &options)?;
+        place.configure(&Addresses::all_at(stub.at), &options)?;
         let file = place.dir.join("guandao.toml");
         let text = fs::read_to_string(&file)?;
         let patient = text.replace("placed_after_ms = 2000", "placed_after_ms = 3600000").replace("unknown_after_ms = 400", "unknown_after_ms = 3000");

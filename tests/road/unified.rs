@@ -1,7 +1,7 @@
 //! The unified API: one winner, the same answer to the same content, never wrong about money.
 
 use anyhow::ensure;
-use sandbox::demo::{Demo, http::Answer, merchant::Merchant, place::Options};
+use sandbox::demo::{Demo, http::Answer, merchant::Merchant, place::{Addresses, Options}};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -326,7 +326,7 @@ async fn a_lapsed_licence_stops_new_orders_only(demo: &Demo, shop: &Merchant) ->
     pay(demo, &order, "paid").await?;
     let id = order["id"].as_str().unwrap_or_default().to_owned();
     shop.until(&id, "payment", |o| o["state"] == "paid").await?;
-    demo.place.write_registries(2, demo.channels.wechat, demo.channels.alipay, 1)?;
+    demo.place.write_registries(2, &Addresses::of(&demo.channels), 1)?;
     for tries in 0.. {
         let answer = post(shop, "/v1/payments", native(&demo.next_number(), 100)).await?;
         if answer.status == 403 && answer.json()["code"] == "channel_not_licensed" {
@@ -339,11 +339,11 @@ async fn a_lapsed_licence_stops_new_orders_only(demo: &Demo, shop: &Merchant) ->
     ensure!(refund.status < 300, "refunds go on: {}", refund.json());
     shop.until(&id, "refund", |o| o["state"] == "refunded").await?;
     // A version that does not rise is not taken; then a good one is.
-    demo.place.write_registries(1, demo.channels.wechat, demo.channels.alipay, 4_102_444_800_000)?;
+    demo.place.write_registries(1, &Addresses::of(&demo.channels), 4_102_444_800_000)?;
     tokio::time::sleep(Duration::from_millis(800)).await;
     let still = post(shop, "/v1/payments", native(&demo.next_number(), 100)).await?;
     ensure!(still.json()["code"] == "channel_not_licensed", "an older version was taken: {}", still.json());
-    demo.place.write_registries(3, demo.channels.wechat, demo.channels.alipay, 4_102_444_800_000)?;
+    demo.place.write_registries(3, &Addresses::of(&demo.channels), 4_102_444_800_000)?;
     for tries in 0.. {
         if post(shop, "/v1/payments", native(&demo.next_number(), 100)).await?.status == 201 {
             return Ok(());

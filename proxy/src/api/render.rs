@@ -231,11 +231,7 @@ async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     }
     let account = account_as_registered(app, attempt)?;
     let now = app.clock().now();
-    let stamp = Stamp {
-        at: now,
-        begun: now,
-        nonce: nonce(),
-    };
+    let stamp = Stamp { at: now, begun: now, nonce: nonce() };
     match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),
         CallUp::ToSign(draft) => {

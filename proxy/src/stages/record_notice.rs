@@ -51,24 +51,15 @@ async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Ord
             }
             put(app, &notice, &order, settled.events).await?;
         }
-        (Says::Refund(_, view), Some(order)) => {
-            match order.refunds.iter().find(|r| r.number == view.number) {
-                Some(refund) => {
-                    passed_through |= order
-                        .attempt(refund.attempt)
-                        .is_some_and(|a| a.carried == Carried::PassThrough);
-                    let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
-                    put(app, &notice, &order, events).await?;
-                }
-                None => {
-                    passed_through |= order.latest().carried == Carried::PassThrough;
-                    let says = Says::Refund(Some(order.latest().number.clone()), view);
-                    foreign(app, &notice, &says).await?;
-                }
+        (Says::Refund(_, view), Some(order)) => match order.refunds.iter().find(|r| r.number == view.number) {
+            Some(refund) => {
+                passed_through |= order.attempt(refund.attempt).is_some_and(|a| a.carried == Carried::PassThrough);
+                let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
+                put(app, &notice, &order, events).await?;
             }
             None => {
                 passed_through |= order.latest().carried == Carried::PassThrough;
-                let says = Says::Refund(order.latest().number.clone(), view);
+                let says = Says::Refund(Some(order.latest().number.clone()), view);
                 foreign(app, &notice, &says).await?;
             }
         },

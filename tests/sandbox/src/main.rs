@@ -18,7 +18,7 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_all
 #[command(
     name = "guandao-sandbox",
     version,
-    about = "Plays WeChat Pay v3 and Alipay from their public documents"
+    about = "Plays WeChat Pay v3, Alipay and UnionPay from their public documents"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -27,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start both channels with generated keys and run until interrupted.
+    /// Start the channels with generated keys and run until interrupted.
     Channels(Channels),
     /// Start channels, proxy and desk, drive real orders, print and prove what became of each.
     Demo(sandbox::demo::command::Arguments),
@@ -41,7 +41,7 @@ struct Channels {
     /// Address of the HTTPS listeners; the control listener is always on loopback.
     #[arg(long, default_value = "127.0.0.1")]
     listen: IpAddr,
-    /// Port of both channels together, 0 for any.
+    /// Port of all channels together, 0 for any.
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// Port of WeChat Pay alone, 0 for any.
@@ -50,10 +50,13 @@ struct Channels {
     /// Port of Alipay alone, 0 for any.
     #[arg(long, default_value_t = 0)]
     alipay_port: u16,
+    /// Port of UnionPay alone, 0 for any.
+    #[arg(long, default_value_t = 0)]
+    unionpay_port: u16,
     /// Port of the control API, 0 for any.
     #[arg(long, default_value_t = 0)]
     control_port: u16,
-    /// How many merchants both channels know.
+    /// How many merchants all channels know.
     #[arg(long, default_value_t = 2)]
     merchants: usize,
     /// What waiting times between notices are divided by.
@@ -80,6 +83,7 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
         port: arguments.port,
         wechat_port: arguments.wechat_port,
         alipay_port: arguments.alipay_port,
+        unionpay_port: arguments.unionpay_port,
         control_port: arguments.control_port,
         names: arguments.names,
         speed: arguments.speed,
@@ -90,9 +94,10 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
     let place = arguments.dir.join("channels.json");
     // Written beside and renamed: whoever waits for the file never reads half of it.
     write_whole(&place, &serde_json::to_string_pretty(&inventory)?)?;
-    println!("both        {}", running.url());
+    println!("all         {}", running.url());
     println!("WeChat Pay  {}", running.wechat_url());
     println!("Alipay      {}", running.alipay_url());
+    println!("UnionPay    {}", running.unionpay_url());
     println!("control     {}", running.control_url());
     println!("CA          {}", material.ca_path().display());
     println!("all of it   {}", place.display());
@@ -106,12 +111,13 @@ fn describe(material: &Material, running: &Running) -> Value {
     let merchants: Vec<Value> = material
         .merchants
         .iter()
-        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay}))
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay}))
         .collect();
     json!({
         "url": running.url(),
         "wechat": {"url": running.wechat_url(), "host": "api.mch.weixin.qq.com"},
         "alipay": {"url": running.alipay_url(), "host": "openapi.alipay.com"},
+        "unionpay": {"url": running.unionpay_url(), "host": "gateway.95516.com"},
         "control": running.control_url(),
         "ca": material.ca_file,
         "pid": std::process::id(),

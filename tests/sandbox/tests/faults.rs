@@ -183,6 +183,7 @@ async fn one_listener_serves_both_channels_and_the_path_decides() {
     let mut bench = bench("both").await;
     bench.running.wechat = bench.running.both;
     bench.running.alipay = bench.running.both;
+    bench.running.unionpay = bench.running.both;
     let order = bench.native("order-both", 100, "https://127.0.0.1:9/n");
     assert_eq!(bench.wechat("POST", NATIVE, Some(order)).await.status, 200);
     let asked = bench.alipay("alipay.trade.query", json!({"out_trade_no": "order-both"}), &[]).await;

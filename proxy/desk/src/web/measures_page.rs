@@ -61,7 +61,7 @@ struct Measures {
     in_force: Vec<Row>,
     pending: Vec<Row>,
     past: Vec<Row>,
-    channels: [&'static str; 2],
+    channels: [&'static str; Channel::ALL.len()],
     tomorrow: String,
     may_propose: bool,
     may_decide: bool,

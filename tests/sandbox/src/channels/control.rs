@@ -5,7 +5,7 @@ use super::fault::{Channel, Fault, Operation};
 use super::server::{Answer, Incoming, Reply, typed};
 use super::record::Requests;
 use super::world::{Book, Key, World};
-use super::{alipay, wechat};
+use super::{alipay, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -70,7 +70,7 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat => Err(Refusal::bad("only Alipay's app takes signed order texts")),
+        Channel::Wechat | Channel::Unionpay => Err(Refusal::bad("only Alipay's app takes signed order texts")),
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
             Ok(number) => Ok(json!({"ok": true, "out_trade_no": number})),
             Err(why) => Err(Refusal(StatusCode::CONFLICT, why)),
@@ -131,6 +131,7 @@ fn orders(world: &World) -> Outcome {
                 let (state, account) = match order.channel {
                     Channel::Wechat => (wechat::state(order), facts.map(|f| f.wechat.mchid.as_str())),
                     Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
+                    Channel::Unionpay => (unionpay::state(order), facts.map(|f| f.unionpay.mer_id.as_str())),
                 };
                 order.shown(state, account.unwrap_or_default())
             })

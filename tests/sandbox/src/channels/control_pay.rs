@@ -6,7 +6,7 @@ use super::fault::Channel;
 use super::order::{Order, State};
 use super::scan::Will;
 use super::world::{Book, Key, World};
-use super::{alipay, notice, wechat};
+use super::{alipay, notice, unionpay, wechat};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -170,5 +170,6 @@ fn told(world: &World, key: &Key, order: &Order) -> (&'static str, Option<notice
             alipay::state(order),
             merchant.and_then(|m| alipay::notice::of_payment(m, key, order)),
         ),
+        Channel::Unionpay => (unionpay::state(order), unionpay::notice::of_payment(key, order)),
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Channel {
     Wechat,
     Alipay,
+    Unionpay,
 }
 
 /// What a request asks for, in both channels' terms.
@@ -103,7 +104,11 @@ impl Fault {
             Some("a notice can be duplicate, reorder, drop, signature_probe or wrong_signature")
         } else if self.operation != Operation::Notice && !of_requests {
             Some("duplicate, reorder and drop are faults of notices")
-        } else if self.kind == SignatureProbe && self.channel == Channel::Alipay {
+        } else if self.channel == Channel::Unionpay
+            && matches!(self.operation, Operation::Close | Operation::Reverse | Operation::Certificates)
+        {
+            Some("UnionPay has no such call: an order ends with its own time, certificates come with the messages")
+        } else if self.kind == SignatureProbe && self.channel != Channel::Wechat {
             Some("signature probes are WeChat's alone")
         } else {
             None

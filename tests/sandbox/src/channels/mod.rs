@@ -1,4 +1,4 @@
-//! Starts the two channels and their control listener.
+//! Starts the channels and their control listener.
 
 mod clock;
 mod control;
@@ -15,6 +15,7 @@ mod together;
 mod world;
 
 mod alipay;
+mod unionpay;
 mod wechat;
 
 pub use clock::Clock;
@@ -33,15 +34,17 @@ pub struct Settings {
     pub dir: PathBuf,
     /// Address of the HTTPS listeners. The control listener is always on loopback.
     pub listen: IpAddr,
-    /// Port of both channels together, 0 for any.
+    /// Port of all channels together, 0 for any.
     pub port: u16,
     /// Port of WeChat Pay alone, 0 for any.
     pub wechat_port: u16,
     /// Port of Alipay alone, 0 for any.
     pub alipay_port: u16,
+    /// Port of UnionPay alone, 0 for any.
+    pub unionpay_port: u16,
     /// Port of the control listener, 0 for any.
     pub control_port: u16,
-    /// The merchants both channels know.
+    /// The merchants all channels know.
     pub merchants: Vec<SandboxMerchant>,
     /// From which merchant on they are the starter's own: spared by faults that name no order, by a reset, and not
     /// among the requests shown, so that the starter and whoever else uses the channels do not meet.
@@ -65,6 +68,7 @@ impl Settings {
             port: 0,
             wechat_port: 0,
             alipay_port: 0,
+            unionpay_port: 0,
             control_port: 0,
             own_from: usize::MAX,
             merchants,
@@ -93,12 +97,14 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    /// Both channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`.
+    /// All channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`, UnionPay under `/gateway/api/`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
     /// Alipay, HTTPS, `/gateway.do`.
     pub alipay: SocketAddr,
+    /// UnionPay, HTTPS, `/gateway/api/…`.
+    pub unionpay: SocketAddr,
     /// The control API, plain HTTP on loopback.
     pub control: SocketAddr,
     stop: watch::Sender<bool>,
@@ -110,7 +116,7 @@ impl Running {
         self.stop.send_replace(true);
     }
 
-    /// Base URL of both channels, without a slash at the end.
+    /// Base URL of all channels, without a slash at the end.
     pub fn url(&self) -> String {
         format!("https://{}", self.both)
     }
@@ -125,19 +131,30 @@ impl Running {
         format!("https://{}", self.alipay)
     }
 
+    /// Base URL of UnionPay alone, without a path.
+    pub fn unionpay_url(&self) -> String {
+        format!("https://{}", self.unionpay)
+    }
+
     /// Base URL of the control API, `…/control`.
     pub fn control_url(&self) -> String {
         format!("http://{}/control", self.control)
     }
 }
 
-/// Starts both channels and the control listener. Must be called inside a tokio runtime.
+/// Starts the channels and the control listener. Must be called inside a tokio runtime.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let (stop, stopped) = watch::channel(false);
     let tls = server_tls(&settings)?;
     let at = |port| SocketAddr::new(settings.listen, port);
     let control_at = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.control_port);
-    let ports = [at(settings.port), at(settings.wechat_port), at(settings.alipay_port), control_at];
+    let ports = [
+        at(settings.port),
+        at(settings.wechat_port),
+        at(settings.alipay_port),
+        at(settings.unionpay_port),
+        control_at,
+    ];
     let world = Arc::new(world::World::new(settings, stopped.clone())?);
     let both = server::serve(
         ports[0],
@@ -157,17 +174,26 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     .await?;
     let alipay = server::serve(
         ports[2],
-        Some(tls),
+        Some(tls.clone()),
         world.clone(),
         alipay::handle,
         stopped.clone(),
     )
     .await?;
-    let control = server::serve(ports[3], None, world, control::handle, stopped).await?;
+    let unionpay = server::serve(
+        ports[3],
+        Some(tls),
+        world.clone(),
+        unionpay::handle,
+        stopped.clone(),
+    )
+    .await?;
+    let control = server::serve(ports[4], None, world, control::handle, stopped).await?;
     Ok(Running {
         both,
         wechat,
         alipay,
+        unionpay,
         control,
         stop,
     })
@@ -182,6 +208,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "api.mch.weixin.qq.com",
         "api2.wechatpay.cn",
         "openapi.alipay.com",
+        "gateway.95516.com",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

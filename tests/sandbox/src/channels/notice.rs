@@ -4,7 +4,7 @@ use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
-use super::{alipay, wechat};
+use super::{alipay, unionpay, wechat};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ const WECHAT: [u64; 15] = [
 ];
 /// Those of Alipay: 4m, 10m, 10m, 1h, 2h, 6h, 15h (channels.md 3.5).
 const ALIPAY: [u64; 7] = [240, 600, 600, 3600, 7200, 21_600, 54_000];
+/// Those of UnionPay: 1m, 2m, 4m, 5m (channels.md 4.4).
+const UNIONPAY: [u64; 4] = [60, 120, 240, 300];
 /// How long a payment notice waits to be overtaken by a refund notice before it goes out anyway.
 const HELD: Duration = Duration::from_secs(600);
 
@@ -25,6 +27,8 @@ pub(crate) enum Content {
     Wechat { body: String, mode: KeyMode },
     /// The fields without `notify_time`, `sign` and `sign_type`.
     Alipay { fields: Vec<(String, String)> },
+    /// The fields without `signPubKeyCert` and `signature`.
+    Unionpay { fields: unionpay::Fields },
 }
 
 /// A notice on its way.
@@ -56,6 +60,7 @@ impl Notice {
         Some(match &self.content {
             Content::Wechat { body, mode } => wechat::notice::letter(merchant, *mode, body, forge),
             Content::Alipay { fields } => alipay::notice::letter(merchant, fields, forge),
+            Content::Unionpay { fields } => unionpay::notice::letter(world, merchant, fields, forge),
         })
     }
 }
@@ -174,6 +179,7 @@ fn schedule(channel: Channel) -> &'static [u64] {
     match channel {
         Channel::Wechat => &WECHAT,
         Channel::Alipay => &ALIPAY,
+        Channel::Unionpay => &UNIONPAY,
     }
 }
 
@@ -210,6 +216,7 @@ fn acknowledges(channel: Channel, status: u16, body: &[u8]) -> bool {
     match channel {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body == b"success",
+        Channel::Unionpay => status == 200,
     }
 }
 

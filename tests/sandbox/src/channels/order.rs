@@ -1,4 +1,4 @@
-//! An order at either channel: what was asked, what the payer did, what went back.
+//! An order at any channel: what was asked, what the payer did, what went back.
 
 use super::fault::{Channel, Operation};
 use super::keys;
@@ -60,9 +60,9 @@ pub(crate) struct Order {
     /// Index of the merchant.
     pub(crate) merchant: usize,
     pub(crate) out_trade_no: String,
-    /// The channel's number: transaction_id, trade_no.
+    /// The channel's number: transaction_id, trade_no, queryId.
     pub(crate) channel_no: String,
-    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app.
+    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app; qr, gateway, gateway_b2b.
     pub(crate) way: &'static str,
     pub(crate) fen: u64,
     /// Everything asked, to tell a repeat from a change.
@@ -133,11 +133,12 @@ impl Order {
         self.notices.iter_mut().find(|n| n.id == id)
     }
 
-    /// A payer's id of this channel: openid, or 2088….
+    /// A payer's id of this channel: openid, 2088…, or a masked card number.
     pub(crate) fn random_payer(channel: Channel) -> String {
         match channel {
             Channel::Wechat => format!("o{}", keys::random_text(27)),
             Channel::Alipay => format!("2088{}", keys::random_digits(12)),
+            Channel::Unionpay => format!("6226********{}", keys::random_digits(4)),
         }
     }
 

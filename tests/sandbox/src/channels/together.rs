@@ -1,8 +1,8 @@
-//! Both channels on one listener: the path decides, exactly as it is written.
+//! All channels on one listener: the path decides, exactly as it is written.
 
 use super::server::{Incoming, Reply, plain};
 use super::world::World;
-use super::{alipay, wechat};
+use super::{alipay, unionpay, wechat};
 use std::sync::Arc;
 
 /// Answers one request as the channel whose path it is.
@@ -10,9 +10,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     match request.path.as_str() {
         "/gateway.do" => alipay::handle(world, request),
         path if path.starts_with("/v3/") => wechat::handle(world, request),
+        path if path.starts_with("/gateway/api/") => unionpay::handle(world, request),
         _ => Reply::Now(plain(
             http::StatusCode::NOT_FOUND,
-            "WeChat Pay stands under /v3/, Alipay at /gateway.do",
+            "WeChat Pay stands under /v3/, Alipay at /gateway.do, UnionPay under /gateway/api/",
         )),
     }
 }

@@ -9,6 +9,7 @@ use super::poster::Poster;
 use super::record::Requests;
 use super::scan::Scans;
 use super::server::Incoming;
+use super::unionpay;
 use super::{Settings, StartError};
 use crate::material::{self, SandboxMerchant};
 use parking_lot::Mutex;
@@ -32,6 +33,9 @@ pub(crate) struct Merchant {
     pub(crate) alipay_cert_sn: String,
     pub(crate) alipay_cert_pem: String,
     pub(crate) root_cert_sn: String,
+    pub(crate) unionpay_key: Verifier,
+    /// The merchant's certificate at UnionPay, by its decimal serial.
+    pub(crate) unionpay_cert_id: String,
 }
 
 /// Which order: channel, merchant's index, the merchant's number.
@@ -81,9 +85,12 @@ pub(crate) struct World {
     pub(crate) threads: Semaphore,
     /// From here on merchants are the starter's own.
     pub(crate) own_from: usize,
+    /// What UnionPay signs with.
+    pub(crate) unionpay: unionpay::Own,
     book: Mutex<Book>,
     by_mchid: HashMap<String, usize>,
     by_app: HashMap<String, usize>,
+    by_mer_id: HashMap<String, usize>,
 }
 
 impl World {
@@ -102,10 +109,15 @@ impl World {
         };
         let by_mchid = index(|m| &m.facts.wechat.mchid);
         let by_app = index(|m| &m.facts.alipay.app_id);
+        let by_mer_id = index(|m| &m.facts.unionpay.mer_id);
+        let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
+        let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
         let ca = material::Ca::read(&settings.dir)?;
         Ok(World {
             by_mchid,
             by_app,
+            by_mer_id,
+            unionpay: own,
             own_from: settings.own_from,
             merchants,
             clock: Clock::new(settings.speed),
@@ -130,6 +142,11 @@ impl World {
 
     pub(crate) fn merchant_by_app(&self, app_id: &str) -> Option<(usize, &Merchant)> {
         let n = *self.by_app.get(app_id)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_mer_id(&self, mer_id: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_mer_id.get(mer_id)?;
         Some((n, self.merchants.get(n)?))
     }
 
@@ -183,6 +200,9 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
             .map_err(material::MaterialError::from)?,
         alipay_cert_pem: text(&facts.alipay.alipay_cert_file)?,
         root_cert_sn: material::root_cert_sn(&text(&facts.alipay.root_cert_file)?)
+            .map_err(material::MaterialError::from)?,
+        unionpay_key: Verifier::read_certificate(&dir.join(&facts.unionpay.cert_file))?,
+        unionpay_cert_id: material::decimal_serial(&text(&facts.unionpay.cert_file)?)
             .map_err(material::MaterialError::from)?,
         facts,
     })

@@ -18,13 +18,14 @@ pub mod services;
 pub mod shop;
 pub mod signals;
 pub mod stories;
+pub mod unionpay;
 mod watched;
 
 use crate::channels::{self, Settings};
 use anyhow::{Context, anyhow, ensure};
 use http::Client;
 use merchant::Merchant;
-use place::{Options, Place};
+use place::{Addresses, Options, Place};
 use serde_json::Value;
 use services::Services;
 use shop::Shop;
@@ -73,7 +74,7 @@ impl Demo {
         let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
         settings.own_from = place.merchants.len().saturating_sub(options.own);
         let channels = channels::start(settings).await?;
-        place.configure(channels.wechat, channels.alipay, options)?;
+        place.configure(&Addresses::of(&channels), options)?;
         let shop = Shop::start(&place.dir, place.ports.shop).await?;
         let services = Services::start(&place, options, split).await?;
         let control = Client::clear(channels.control);

@@ -40,7 +40,7 @@ pub(super) fn id(order: &Value) -> anyhow::Result<String> {
     order["id"].as_str().map(str::to_owned).ok_or_else(|| anyhow!("no id in {order}"))
 }
 
-async fn pay(demo: &Demo, order: &Value, outcome: &str, more: Value) -> anyhow::Result<()> {
+pub(super) async fn pay(demo: &Demo, order: &Value, outcome: &str, more: Value) -> anyhow::Result<()> {
     let mut body = json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": outcome });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
         body.extend(more.clone());
@@ -120,7 +120,7 @@ pub async fn in_a_mini_program(demo: &Demo, merchant: &Merchant, appid: &str) ->
 pub async fn by_way(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &str) -> anyhow::Result<Told> {
     let more = match pay_way {
         "h5" => json!({ "client_ip": "203.0.113.7" }),
-        "page" | "wap" => json!({ "return_url": format!("https://{RETURN_HOST}/back") }),
+        "page" | "wap" | "gateway" => json!({ "return_url": format!("https://{RETURN_HOST}/back") }),
         _ => json!({}),
     };
     let order = create(demo, merchant, channel, pay_way, 830, more).await?;

@@ -1,7 +1,10 @@
 //! Makes a whole installation in one directory: CA, certificates, keys, signed registries, configurations.
 
 use super::ports;
-use crate::material::{self, Ca, Material, SandboxMerchant, cert_sn, root_cert_sn};
+use crate::{
+    channels::Running,
+    material::{self, Ca, Material, SandboxMerchant, UNIONPAY_SIGNER, cert_sn, decimal_serial, root_cert_sn},
+};
 use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
 use domain::{KeyRef, Sign};
@@ -48,6 +51,36 @@ impl DemoMerchant {
     /// the others have public keys.
     pub fn certificate_mode(&self) -> bool {
         self.id == "m1002"
+    }
+
+    /// UnionPay's signMethod: the first merchant signs with its certificate, the second has SHA-256 with a secret, the third
+    /// SM3, and so on.
+    pub fn sign_method(&self) -> &'static str {
+        let number: usize = self.id.trim_start_matches('m').parse().unwrap_or_default();
+        ["01", "11", "12"][(number + 1) % 3]
+    }
+}
+
+/// Where the channels listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// WeChat Pay.
+    pub wechat: SocketAddr,
+    /// Alipay.
+    pub alipay: SocketAddr,
+    /// UnionPay.
+    pub unionpay: SocketAddr,
+}
+
+impl Addresses {
+    /// Of the sandbox's channels.
+    pub fn of(channels: &Running) -> Addresses {
+        Addresses { wechat: channels.wechat, alipay: channels.alipay, unionpay: channels.unionpay }
+    }
+
+    /// One that plays them all.
+    pub fn all_at(address: SocketAddr) -> Addresses {
+        Addresses { wechat: address, alipay: address, unionpay: address }
     }
 }
 
@@ -127,7 +160,7 @@ impl Place {
         let material = material::generate(&dir.join("channels"), options.merchants)?;
         let [api, wechat, alipay, notify, trades, metrics, desk, cases, shop] = ports::free()?;
         let ports = Ports { api, wechat, alipay, notify, trades, metrics, desk, cases, shop };
-        for sub in ["tls", "keys/answer", "keys/wechat", "keys/alipay", "registries", "authority", "data", "merchants", "desk/keys", "desk/data", "exports"] {
+        for sub in ["tls", "keys/answer", "keys/wechat", "keys/alipay", "keys/unionpay", "registries", "authority", "data", "merchants", "desk/keys", "desk/data", "exports"] {
             fs::create_dir_all(dir.join(sub))?;
         }
         let ca = material.ca()?;
@@ -140,8 +173,8 @@ impl Place {
     }
 
     /// Writes registries and configurations for channels at these addresses.
-    pub fn configure(&self, wechat: SocketAddr, alipay: SocketAddr, options: &Options) -> anyhow::Result<()> {
-        self.write_registries(1, wechat, alipay, FOREVER)?;
+    pub fn configure(&self, channels: &Addresses, options: &Options) -> anyhow::Result<()> {
+        self.write_registries(1, channels, FOREVER)?;
         fs::write(self.dir.join("guandao.toml"), self.proxy_config(options))?;
         if options.desk {
             fs::write(self.dir.join("desk/desk.toml"), self.desk_config())?;
@@ -155,21 +188,32 @@ impl Place {
     }
 
     /// All three registries, signed. `licensed_until` is the end of the channels' licences, in milliseconds.
-    pub fn write_registries(&self, version: u64, wechat: SocketAddr, alipay: SocketAddr, licensed_until: i64) -> anyhow::Result<()> {
+    pub fn write_registries(&self, version: u64, channels: &Addresses, licensed_until: i64) -> anyhow::Result<()> {
         let roots = fs::read_to_string(self.material.ca_path())?;
         let root_of = |m: &DemoMerchant| fs::read_to_string(self.material.dir.join(&m.accounts.alipay.root_cert_file));
         let alipay_roots = self.merchants.iter().map(root_of).collect::<Result<String, _>>()?;
+        let unionpay = &self.merchants.first().context("no merchant")?.accounts.unionpay;
+        let [root, middle] = [&unionpay.root_cert_file, &unionpay.middle_cert_file].map(|file| fs::read_to_string(self.material.dir.join(file)));
+        let unionpay_roots = root? + &middle?;
         let channel = |name: &str, host: &str, at: SocketAddr| {
-            // In certificate mode Alipay signs with certificates of roots that the licence names.
-            let signing = if name == "alipay" { alipay_roots.as_str() } else { "" };
+            // Who signs with certificates of roots that the licence names: UnionPay always, Alipay in certificate mode.
+            let (signing, signers): (&str, &[&str]) = match name {
+                "alipay" => (&alipay_roots, &[]),
+                "unionpay" => (&unionpay_roots, &[UNIONPAY_SIGNER]),
+                _ => ("", &[]),
+            };
             json!({
-                "signing_roots_pem": signing, "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
+                "signing_roots_pem": signing, "signing_names": signers, "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
                 "hosts": [{ "host": host, "port": at.port(), "address": at.to_string() }], "roots_pem": roots,
             })
         };
         self.sign_registry("licence", &json!({
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
-            "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
+            "channels": [
+                channel("wechat", "api.mch.weixin.qq.com", channels.wechat),
+                channel("alipay", "openapi.alipay.com", channels.alipay),
+                channel("unionpay", "gateway.95516.com", channels.unionpay),
+            ],
         }))?;
         let merchants = self.merchants.iter().map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held)).collect::<anyhow::Result<Vec<Value>>>()?;
         self.sign_registry("acquirer-demo", &json!({
@@ -261,6 +305,13 @@ impl Place {
             }
             if !merchant.certificate_mode() {
                 secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
+            }
+            let u = &merchant.accounts.unionpay;
+            let unionpay = dir.join("unionpay").join(&u.mer_id);
+            fs::create_dir_all(&unionpay)?;
+            match merchant.sign_method() {
+                "01" => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
+                _ => secret(&unionpay.join("secure.secret"), u.secure_key.as_bytes())?,
             }
         }
         let desk = self.dir.join("desk/keys");
@@ -372,7 +423,7 @@ fn signer_name(kind: &str) -> String {
 
 fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) -> anyhow::Result<Value> {
     let keys = if keys_held { "held" } else { "merchant" };
-    let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+    let (w, a, u) = (&merchant.accounts.wechat, &merchant.accounts.alipay, &merchant.accounts.unionpay);
     let read = |file: &String| fs::read_to_string(material.join(file));
     let (app_sn, alipay_sn, root_sn) = (cert_sn(&read(&a.app_cert_file)?)?, cert_sn(&read(&a.alipay_cert_file)?)?, root_cert_sn(&read(&a.root_cert_file)?)?);
     let certificates = merchant.certificate_mode();
@@ -384,6 +435,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
+            // Nothing passes through to UnionPay, so its keys are held always.
+            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
         ],
         "terminals": [{ "no": TERMINAL, "area": "310101" }],
     }))

@@ -1,6 +1,6 @@
 //! Which stories are told, and how many at a time.
 
-use super::{Demo, codes, orders::{self, Told}};
+use super::{Demo, codes, orders::{self, Told}, unionpay};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -17,6 +17,10 @@ enum Story {
     WithoutNotice(&'static str),
     HeldAndReleased(&'static str),
     AnotherWay,
+    CodeLostWithItsAnswer,
+    NotSentYet,
+    TriedTwice,
+    OpenToItsEnd,
     ByWay(&'static str, &'static str),
     MiniProgram,
     CodePaid(&'static str),
@@ -27,7 +31,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 25] = [
+const STORIES: [Story; 33] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -47,6 +51,14 @@ const STORIES: [Story; 25] = [
     Story::ByWay("alipay", "page"),
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
+    Story::ScannedAndRefunded("unionpay"),
+    Story::ByWay("unionpay", "gateway"),
+    Story::ByWay("unionpay", "gateway_b2b"),
+    Story::HeldAndReleased("unionpay"),
+    Story::CodeLostWithItsAnswer,
+    Story::NotSentYet,
+    Story::TriedTwice,
+    Story::OpenToItsEnd,
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -95,6 +107,10 @@ impl Demo {
             Story::WithoutNotice(channel) => orders::without_notice(self, &by, channel).await,
             Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
             Story::AnotherWay => orders::another_way(self, &by).await,
+            Story::CodeLostWithItsAnswer => unionpay::code_lost_with_its_answer(self, &by).await,
+            Story::NotSentYet => unionpay::timed_out_before_acting(self, &by).await,
+            Story::TriedTwice => unionpay::tried_twice(self, &by).await,
+            Story::OpenToItsEnd => unionpay::open_to_its_end(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
             Story::MiniProgram => orders::in_a_mini_program(self, &by, &self.place.merchants[merchant].accounts.wechat.mini_appid).await,
             Story::CodePaid(channel) => codes::paid_at_once(self, &by, channel).await,
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 25, 26, 200].map(count), [25, 25, 25, 26, 200]);
+        assert_eq!([0, 1, 33, 34, 200].map(count), [33, 33, 33, 34, 200]);
         assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
     }
 }

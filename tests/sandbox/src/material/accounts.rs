@@ -1,6 +1,7 @@
-//! One merchant's credentials at both channels, and the channels' own keys towards it.
+//! One merchant's credentials at all channels, and the channels' own keys towards it.
 
 use super::ca::set_validity;
+use super::unionpay::{House, UnionpayAccount};
 use super::{MaterialError, make_dir, random, write};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -17,6 +18,8 @@ pub struct SandboxMerchant {
     pub wechat: WechatAccount,
     /// The account at Alipay.
     pub alipay: AlipayAccount,
+    /// The account at UnionPay.
+    pub unionpay: UnionpayAccount,
     /// Keys only the channel itself has; no part of what a merchant is given.
     pub channel_keys: ChannelKeys,
 }
@@ -82,7 +85,7 @@ pub struct ChannelKeys {
     pub alipay: String,
 }
 
-pub(super) fn generate(dir: &Path, number: usize) -> Result<SandboxMerchant, MaterialError> {
+pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<SandboxMerchant, MaterialError> {
     let place = Place {
         root: dir,
         name: format!("merchant-{number}"),
@@ -95,6 +98,7 @@ pub(super) fn generate(dir: &Path, number: usize) -> Result<SandboxMerchant, Mat
     Ok(SandboxMerchant {
         wechat,
         alipay,
+        unionpay: house.merchant(dir, number)?,
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,

@@ -5,10 +5,12 @@
 mod accounts;
 mod ca;
 mod sn;
+mod unionpay;
 
 pub use accounts::{AlipayAccount, ChannelKeys, SandboxMerchant, WechatAccount};
 pub use ca::{Ca, issue};
-pub use sn::{SnError, cert_sn, root_cert_sn};
+pub use sn::{SnError, cert_sn, decimal_serial, root_cert_sn};
+pub use unionpay::{SIGNER as UNIONPAY_SIGNER, UnionpayAccount, UnionpayKeys};
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -51,7 +53,9 @@ pub struct Material {
     pub ca_file: String,
     /// The demo CA's private key, relative to `dir`.
     pub ca_key_file: String,
-    /// The merchants known to both channels.
+    /// UnionPay's own keys.
+    pub unionpay: UnionpayKeys,
+    /// The merchants known to all channels.
     pub merchants: Vec<SandboxMerchant>,
 }
 
@@ -71,13 +75,15 @@ impl Material {
 pub fn generate(dir: &Path, merchants: usize) -> Result<Material, MaterialError> {
     make_dir(dir)?;
     Ca::generate(dir)?;
+    let house = unionpay::House::make(dir)?;
     let merchants = (0..merchants)
-        .map(|n| accounts::generate(dir, n))
+        .map(|n| accounts::generate(dir, n, &house))
         .collect::<Result<Vec<_>, _>>()?;
     let material = Material {
         dir: dir.to_owned(),
         ca_file: ca::CERT.into(),
         ca_key_file: ca::KEY.into(),
+        unionpay: house.keys,
         merchants,
     };
     write(&dir.join(INVENTORY), &serde_json::to_string_pretty(&material)?)?;

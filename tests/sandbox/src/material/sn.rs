@@ -22,6 +22,13 @@ pub fn cert_sn(pem: &str) -> Result<String, SnError> {
     Ok(sn_of(&cert))
 }
 
+/// The serial of the first certificate of a PEM text, in decimal digits: UnionPay's `certId`.
+pub fn decimal_serial(pem: &str) -> Result<String, SnError> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| SnError::Pem)?;
+    let (_, cert) = X509Certificate::from_der(&der).map_err(|_| SnError::X509)?;
+    Ok(cert.tbs_certificate.serial.to_string())
+}
+
 /// The number of a root file: the numbers of its RSA-signed certificates, joined by `_`.
 pub fn root_cert_sn(pem: &str) -> Result<String, SnError> {
     let mut numbers = Vec::new();

@@ -1,0 +1,163 @@
+//! UnionPay 全渠道, gateway 5.1.0: paths, the order of checks, faults (channels.md section 4).
+
+mod fields;
+pub(crate) mod notice;
+mod orders;
+mod refunds;
+
+use super::fault::{Channel, Kind, Operation};
+use super::order::{Order, State};
+use super::server::{Answer, Incoming, Reply, plain, typed};
+use super::world::{Key, Merchant, World};
+pub(crate) use fields::{Fields, Own};
+use http::StatusCode;
+use std::sync::Arc;
+
+/// A request whose sender is known and vouches for it.
+pub(super) struct Call<'a> {
+    pub(super) world: &'a Arc<World>,
+    pub(super) number: usize,
+    pub(super) merchant: &'a Merchant,
+    pub(super) fields: &'a Fields,
+}
+
+/// What a call comes to: further fields of the answer, or a code of refusal and its text.
+pub(super) type Outcome = Result<Vec<(&'static str, String)>, Refusal>;
+
+/// A `respCode` and its `respMsg`.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) &'static str, pub(super) String);
+
+/// Answers one request.
+pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    let fields = Fields::of(request);
+    let sender = fields.as_ref().and_then(|fields| world.merchant_by_mer_id(fields.get("merId")));
+    let operation = match (&fields, sender) {
+        (Some(fields), sender) => operation(world, request, fields, sender.map(|(number, _)| number)),
+        (None, _) => Operation::Other,
+    };
+    let about = fields.as_ref().map(|fields| about(world, fields, sender.map(|(number, _)| number)));
+    let fault = world.arrive(Channel::Unionpay, operation, sender.map(|(number, _)| number), about.as_deref(), request);
+    match fault {
+        Some(Kind::TimeoutBefore) => return Reply::Never,
+        Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "<html><body>502 Bad Gateway</body></html>")),
+        _ => {}
+    }
+    let answer = match (fields, sender, operation) {
+        (Some(fields), Some((number, merchant)), operation) if operation != Operation::Other => {
+            answered(&Call { world, number, merchant, fields: &fields }, &request.path, operation, fault)
+        }
+        (Some(_), None, _) => plain(StatusCode::BAD_REQUEST, "Invalid request: merId"),
+        _ => plain(StatusCode::NOT_FOUND, "Invalid request."),
+    };
+    match fault {
+        Some(Kind::TimeoutAfter) => Reply::Never,
+        Some(Kind::Slow) => Reply::After(world.slow, answer),
+        _ => Reply::Now(answer),
+    }
+}
+
+fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<usize>) -> Operation {
+    let refund = |number: usize| world.with(|book| book.refunds.contains_key(&(Channel::Unionpay, number, fields.get("orderId").to_owned())));
+    match (request.path.as_str(), fields.get("txnType")) {
+        ("/gateway/api/frontTransReq.do", "01") => Operation::Create,
+        ("/gateway/api/backTransReq.do", "01") => Operation::Create,
+        ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
+        ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
+        ("/gateway/api/queryTrans.do", "00") => Operation::Query,
+        _ => Operation::Other,
+    }
+}
+
+/// The order that a request is about: its own number, or that of the order that a refund belongs to.
+fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
+    let own = fields.get("orderId").to_owned();
+    let Some(number) = sender else { return own };
+    world.with(|book| {
+        let refund = book.refunds.get(&(Channel::Unionpay, number, own.clone())).cloned();
+        refund.or_else(|| book.by_number(Channel::Unionpay, fields.get("origQryId"))).map(|key| key.2)
+    }).unwrap_or(own)
+}
+
+fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
+    let front = path.ends_with("/frontTransReq.do");
+    if fault == Some(Kind::Garbage) {
+        return typed(StatusCode::OK, "text/html;charset=UTF-8", "<html><body>系统繁忙</body></html>".to_owned());
+    }
+    let outcome = checked(call).and_then(|()| match fault {
+        Some(Kind::Busy) if operation == Operation::Query => Err(Refusal("37", "查询过于频繁".into())),
+        Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
+        _ => match operation {
+            Operation::Create if front => orders::open(call),
+            Operation::Create => orders::apply(call),
+            Operation::Refund => refunds::create(call),
+            Operation::RefundQuery => refunds::query(call),
+            _ => orders::query(call),
+        },
+    });
+    if front {
+        return page(call, outcome);
+    }
+    let mut said = Fields::default();
+    said.echo(call.fields, &["version", "encoding", "signMethod", "accessType", "merId", "orderId", "txnTime", "bizType", "txnType", "txnSubType", "reqReserved"]);
+    let (code, text, more) = match outcome {
+        Ok(more) => ("00", "成功[0000000]".to_owned(), more),
+        Err(Refusal(code, text)) => (code, format!("{text}[{}]", code_number(code)), Vec::new()),
+    };
+    said.put("respCode", code);
+    said.put("respMsg", text);
+    more.into_iter().for_each(|(name, value)| said.put(name, value));
+    said.sign(&call.world.unionpay, call.merchant, fault == Some(Kind::WrongSignature));
+    typed(StatusCode::OK, "text/html;charset=UTF-8", said.written())
+}
+
+fn code_number(code: &str) -> String {
+    format!("{:0>7}", code.replace('A', "1"))
+}
+
+/// The page that the payer sees.
+fn page(call: &Call<'_>, outcome: Outcome) -> Answer {
+    let text = match outcome {
+        Ok(_) => format!("订单 {}<br>￥{}", call.fields.get("orderId"), domain::Amount::from_fen(call.fields.get("txnAmt").parse().unwrap_or_default()).to_yuan()),
+        Err(Refusal(code, text)) => format!("交易失败 {code}: {text}"),
+    };
+    let body = format!("<!doctype html><html><head><meta charset=\"utf-8\"><title>银联沙箱</title></head><body>{text}</body></html>");
+    typed(StatusCode::OK, "text/html;charset=UTF-8", body)
+}
+
+/// What every request must have; the signature before all else that could be told about somebody's order.
+fn checked(call: &Call<'_>) -> Result<(), Refusal> {
+    let fields = call.fields;
+    for name in ["version", "encoding", "signMethod", "signature", "txnType", "txnSubType", "bizType", "channelType", "accessType", "merId", "orderId", "txnTime"] {
+        if fields.get(name).is_empty() {
+            return Err(Refusal("13", format!("{name}不能为空")));
+        }
+    }
+    let fixed = [("version", "5.1.0"), ("encoding", "UTF-8"), ("accessType", "0")];
+    if let Some((name, _)) = fixed.iter().find(|(name, wanted)| fields.get(name) != *wanted) {
+        return Err(Refusal("10", format!("{name}格式错误")));
+    }
+    if !fields.is_signed_by(call.merchant) {
+        return Err(Refusal("11", "验证签名失败".into()));
+    }
+    let number = fields.get("orderId");
+    if !(8..=40).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Refusal("10", "orderId须为8至40位字母或数字".into()));
+    }
+    orders::time(fields.get("txnTime")).map(drop).ok_or_else(|| Refusal("10", "txnTime格式错误".into()))
+}
+
+/// The order that a number names at this merchant.
+pub(super) fn key(call: &Call<'_>) -> Key {
+    (Channel::Unionpay, call.number, call.fields.get("orderId").to_owned())
+}
+
+/// An order's state in a word.
+pub(crate) fn state(order: &Order) -> &'static str {
+    match order.state {
+        State::Unpaid if !order.scanned => "NOT_EXIST",
+        State::Unpaid => "05",
+        State::Paid => "00",
+        State::Closed => "34",
+    }
+}

@@ -1,0 +1,91 @@
+//! Refunds at UnionPay (退货): accepted at once, done a little later, told by notice (channels.md 4.3, 4.4).
+
+use super::orders::{digits, missing, query_id};
+use super::{Call, Outcome, Refusal, notice};
+use crate::channels::clock::now;
+use crate::channels::fault::{Channel, Operation};
+use crate::channels::order::{Refund, State};
+use crate::channels::world::{Key, World};
+use std::sync::Arc;
+
+pub(super) fn create(call: &Call<'_>) -> Outcome {
+    let fields = call.fields;
+    for name in ["origQryId", "txnAmt", "backUrl"] {
+        if fields.get(name).is_empty() {
+            return Err(Refusal("13", format!("{name}不能为空")));
+        }
+    }
+    if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
+        return Err(Refusal("10", "txnSubType格式错误".into()));
+    }
+    let fen = fields.get("txnAmt").parse::<u64>().ok().filter(|fen| *fen > 0).ok_or_else(|| Refusal("10", "txnAmt格式错误".into()))?;
+    let number = fields.get("orderId").to_owned();
+    let (key, told) = call.world.with(|book| {
+        let of = (Channel::Unionpay, call.number, number.clone());
+        if book.refunds.contains_key(&of) || book.orders.contains_key(&of) {
+            return Err(Refusal("12", "重复交易".into()));
+        }
+        let key = book.by_number(Channel::Unionpay, fields.get("origQryId")).filter(|key| key.1 == call.number);
+        let key = key.ok_or_else(|| Refusal("35", "原交易不存在或状态不正确".into()))?;
+        let order = book.order(&key).ok_or_else(missing)?;
+        order.count(Operation::Refund);
+        if order.state != State::Paid {
+            return Err(Refusal("35", "原交易不存在或状态不正确".into()));
+        }
+        if order.refunded().saturating_add(fen) > order.fen {
+            return Err(Refusal("36", "与原交易信息不符".into()));
+        }
+        let query_id = query_id(now());
+        order.refunds.push(Refund {
+            out_no: number.clone(),
+            channel_no: query_id.clone(),
+            fen,
+            asked: fields.content(),
+            created: now(),
+            done: None,
+            notify_url: Some(fields.get("backUrl").to_owned()),
+        });
+        book.refunds.insert(of, key.clone());
+        Ok((key, query_id))
+    })?;
+    finish_later(call.world, key, number);
+    Ok(vec![("queryId", told), ("txnAmt", fen.to_string()), ("origQryId", fields.get("origQryId").to_owned())])
+}
+
+fn finish_later(world: &Arc<World>, key: Key, number: String) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.refund_delay).await;
+        let notice = inside.with(|book| {
+            let order = book.orders.get_mut(&key)?;
+            order.refunds.iter_mut().find(|refund| refund.out_no == number)?.done = Some(now());
+            notice::of_refund(&key, order, &number)
+        });
+        if let Some(notice) = notice {
+            crate::channels::notice::send(&inside, notice);
+        }
+    });
+}
+
+/// A query by the refund's own number and time.
+pub(super) fn query(call: &Call<'_>) -> Outcome {
+    let of = (Channel::Unionpay, call.number, call.fields.get("orderId").to_owned());
+    call.world.with(|book| {
+        let key = book.refunds.get(&of).cloned().ok_or_else(missing)?;
+        let order = book.order(&key).ok_or_else(missing)?;
+        order.count(Operation::RefundQuery);
+        let refund = order.refund(&of.2).ok_or_else(missing)?;
+        if refund.asked["txnTime"] != call.fields.get("txnTime") {
+            return Err(missing());
+        }
+        let traced = digits(refund.created);
+        let (code, text) = if refund.done.is_some() { ("00", "成功[0000000]") } else { ("05", "交易已受理，请稍后查询[0000005]") };
+        Ok(vec![
+            ("origRespCode", code.into()),
+            ("origRespMsg", text.into()),
+            ("queryId", refund.channel_no.clone()),
+            ("txnAmt", refund.fen.to_string()),
+            ("traceTime", traced.get(4..).unwrap_or_default().to_owned()),
+        ])
+    })
+}

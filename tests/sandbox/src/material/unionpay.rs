@@ -1,0 +1,122 @@
+//! UnionPay's keys: one root, one middle certificate, one signer and one encryption certificate for everybody, and each
+//! merchant's signing certificate and secure key (channels.md 4.2).
+
+use super::ca::set_validity;
+use super::{MaterialError, make_dir, random, write};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A merchant number at UnionPay.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnionpayAccount {
+    /// Merchant number, 15 digits.
+    pub mer_id: String,
+    /// The merchant's signing certificate; its decimal serial is `certId`.
+    pub cert_file: String,
+    /// Its private key, PKCS#8 PEM.
+    pub key_file: String,
+    /// UnionPay's root certificate.
+    pub root_cert_file: String,
+    /// UnionPay's middle certificate.
+    pub middle_cert_file: String,
+    /// UnionPay's certificate for sensitive fields.
+    pub enc_cert_file: String,
+    /// The secret of signMethod 11 and 12, 32 ASCII characters.
+    pub secure_key: String,
+}
+
+/// UnionPay's own: what it signs with. No part of what a merchant is given.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnionpayKeys {
+    /// Private key of the signing certificate.
+    pub key_file: String,
+    /// The signing certificate, which travels with every message.
+    pub cert_file: String,
+}
+
+/// What all merchants share, made once.
+pub(super) struct House {
+    middle: Issuer<'static, KeyPair>,
+    pub(super) keys: UnionpayKeys,
+}
+
+const ROOT: &str = "unionpay/acp_root.cer";
+const MIDDLE: &str = "unionpay/acp_middle.cer";
+const ENC: &str = "unionpay/acp_enc.cer";
+
+/// The name under which the test environment signs, third between `@`.
+pub const SIGNER: &str = "00040000:SIGN";
+
+impl House {
+    pub(super) fn make(dir: &Path) -> Result<House, MaterialError> {
+        make_dir(&dir.join("unionpay"))?;
+        let (root_key, middle_key, sign_key, enc_key) = (rsa()?, rsa()?, rsa()?, rsa()?);
+        let root_params = authority("Sandbox CFCA ACS TEST CA")?;
+        write(&dir.join(ROOT), &root_params.self_signed(&root_key)?.pem())?;
+        let root = Issuer::new(root_params, root_key);
+        let middle_params = authority("Sandbox CFCA ACS TEST OCA31")?;
+        write(&dir.join(MIDDLE), &middle_params.signed_by(&middle_key, &root)?.pem())?;
+        let middle = Issuer::new(middle_params, middle_key);
+        write(&dir.join(ENC), &leaf(&format!("041@Z2013@{SIGNER}:ENC@00000002"))?.signed_by(&enc_key, &middle)?.pem())?;
+        let keys = UnionpayKeys { key_file: "unionpay/sign_key.pem".into(), cert_file: "unionpay/sign.cer".into() };
+        write(&dir.join(&keys.cert_file), &leaf(&format!("041@Z2013@{SIGNER}@00000001"))?.signed_by(&sign_key, &middle)?.pem())?;
+        write(&dir.join(&keys.key_file), &sign_key.serialize_pem())?;
+        Ok(House { middle, keys })
+    }
+
+    pub(super) fn merchant(&self, dir: &Path, number: usize) -> Result<UnionpayAccount, MaterialError> {
+        let mer_id = format!("{}", 777_290_058_110_048_u64 + number as u64);
+        let folder = format!("merchant-{number}/unionpay");
+        make_dir(&dir.join(&folder))?;
+        let key = rsa()?;
+        let cert = leaf(&format!("041@8{mer_id}@{mer_id}@00000001"))?.signed_by(&key, &self.middle)?;
+        let (cert_file, key_file) = (format!("{folder}/acp_sign.cer"), format!("{folder}/acp_sign_key.pem"));
+        write(&dir.join(&cert_file), &cert.pem())?;
+        write(&dir.join(&key_file), &key.serialize_pem())?;
+        const SET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyzABCDEFG23";
+        let secure_key = random::<32>()?.iter().map(|b| char::from(SET[usize::from(b % 32)])).collect();
+        Ok(UnionpayAccount {
+            mer_id,
+            cert_file,
+            key_file,
+            root_cert_file: ROOT.into(),
+            middle_cert_file: MIDDLE.into(),
+            enc_cert_file: ENC.into(),
+            secure_key,
+        })
+    }
+}
+
+fn rsa() -> Result<KeyPair, MaterialError> {
+    Ok(KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?)
+}
+
+fn params(common_name: &str, years: i32) -> Result<CertificateParams, MaterialError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CountryName, "CN");
+    params.distinguished_name.push(DnType::OrganizationName, "Guandao sandbox");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    // Short, as UnionPay's are: the decimal spelling of it names the certificate.
+    let mut serial = random::<5>()?;
+    serial[0] = 0x10 + serial[0] % 16;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    set_validity(&mut params, years);
+    Ok(params)
+}
+
+fn authority(common_name: &str) -> Result<CertificateParams, MaterialError> {
+    let mut params = params(common_name, 20)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Ok(params)
+}
+
+fn leaf(common_name: &str) -> Result<CertificateParams, MaterialError> {
+    let mut params = params(common_name, 5)?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    Ok(params)
+}
