@@ -17,5 +17,6 @@ mod repo;
 mod telemetry;
 mod through;
 mod unified;
+mod unionpay;
 mod watch;
 mod ways;

@@ -81,9 +81,6 @@ fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
 
 fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
     let front = path.ends_with("/frontTransReq.do");
-    if fault == Some(Kind::Garbage) {
-        return typed(StatusCode::OK, "text/html;charset=UTF-8", "<html><body>系统繁忙</body></html>".to_owned());
-    }
     let outcome = checked(call).and_then(|()| match fault {
         Some(Kind::Busy) if operation == Operation::Query => Err(Refusal("37", "查询过于频繁".into())),
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
@@ -95,6 +92,9 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             _ => orders::query(call),
         },
     });
+    if fault == Some(Kind::Garbage) {
+        return typed(StatusCode::OK, "text/html;charset=UTF-8", "<html><body>系统繁忙</body></html>".to_owned());
+    }
     if front {
         return page(call, outcome);
     }
