@@ -9,6 +9,7 @@ mod account;
 mod alipay;
 mod answer;
 pub mod auth_code;
+mod baidu;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -22,10 +23,12 @@ mod times;
 mod wechat;
 
 pub use account::{Account, Stamp};
+pub use alipay::v3 as alipay_v3;
 pub use answer::{
     Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, ReverseView, SealedCertificate,
     Signed,
 };
+pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 
