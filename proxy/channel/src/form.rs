@@ -78,6 +78,12 @@ impl Form {
     }
 }
 
+/// What is signed of parameters already in order.
+pub(crate) fn message(parameters: &[Parameter]) -> Zeroizing<Vec<u8>> {
+    let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    join(&pairs)
+}
+
 /// `k=v&k=v` of parameters already in order.
 pub(crate) fn join(parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let length = parameters.iter().map(|(n, v)| n.len() + v.len() + 2).sum();

@@ -37,6 +37,7 @@ fn account() -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

@@ -26,6 +26,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         serial: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         platform: None,
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }
