@@ -63,6 +63,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         platform: None,
         root_sn: None,
         sign_method: Default::default(),
+        encrypts: false,
     }
 }
 

@@ -93,8 +93,8 @@ impl PayWay {
     }
 
     /// True where the order is *handed out*: no call of ours places it. We sign it, the payer's browser or app carries
-    /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1). Until the end that
-    /// the signed text itself names, "not there" is no last word, neither of a query nor of a close.
+    /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1;
+    /// [`PayWay::opens_late`]).
     pub const fn is_handed_out(self, channel: Channel) -> bool {
         match channel {
             Channel::Wechat => false,
@@ -103,17 +103,17 @@ impl PayWay {
         }
     }
 
-    /// True where what is in the payer's hands cannot be taken back before its time is over: what was handed out and not
-    /// opened yet, and everything at a channel that has no close (UnionPay, channels.md 4.3). Until then "not there" is no
-    /// last word, neither of a query nor of a close.
-    pub const fn is_open_to_its_end(self, channel: Channel) -> bool {
-        self.is_handed_out(channel) || matches!(channel, Channel::Unionpay)
-    }
-
     /// True where the channel tells the way to the payer once: it refuses a repeat of the order as a duplicate and says
     /// no more (UnionPay's codes, respCode 12, channels.md 4.4).
     pub const fn is_told_once(self, channel: Channel) -> bool {
         matches!((channel, self), (Channel::Unionpay, PayWay::Qr))
+    }
+
+    /// True where the channel knows the order only once its payer opens it: what is handed out, and the codes of Alipay and
+    /// UnionPay, trades there once somebody scans them (channels.md 3.1, 4.4); UnionPay has no close besides. Until the
+    /// order's own end "not there" is no last word, neither of a query nor of a close.
+    pub const fn opens_late(self, channel: Channel) -> bool {
+        self.is_handed_out(channel) || matches!((channel, self), (Channel::Alipay | Channel::Unionpay, PayWay::Qr))
     }
 }
 

@@ -153,6 +153,9 @@ pub struct AccountFacts {
     /// UnionPay `signMethod`: "01" with the merchant's certificate, "11" (SHA-256) and "12" (SM3) with a shared secret.
     #[serde(default, skip_serializing_if = "SignMethod::is_signature")]
     pub sign_method: SignMethod,
+    /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypts: bool,
 }
 
 /// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.

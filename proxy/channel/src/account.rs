@@ -23,6 +23,8 @@ pub struct Account {
     pub root_sn: Option<String>,
     /// UnionPay: how messages are vouched for, in both directions (channels.md 4.2).
     pub sign_method: SignMethod,
+    /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
+    pub encrypts: bool,
     /// Where the channel sends its notices.
     pub notify_url: String,
 }

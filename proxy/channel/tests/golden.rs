@@ -40,6 +40,7 @@ pub(crate) fn wechat() -> Account {
         platform: None,
         root_sn: None,
         sign_method: Default::default(),
+        encrypts: false,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -62,6 +63,7 @@ pub(crate) fn alipay() -> Account {
         platform: None,
         root_sn: None,
         sign_method: Default::default(),
+        encrypts: false,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }

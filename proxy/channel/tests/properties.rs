@@ -20,6 +20,7 @@ fn account(channel: Channel) -> Account {
         platform: None,
         root_sn: None,
         sign_method: Default::default(),
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

@@ -119,6 +119,9 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "only UnionPay has several",
         );
     }
+    if account.encrypts && account.channel != Channel::Alipay {
+        notes.say(&format!("{at}.encrypts"), "is there for another channel", "only Alipay encrypts content");
+    }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;
     }

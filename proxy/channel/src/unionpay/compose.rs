@@ -250,6 +250,7 @@ fn sealed(account: &Account, target: &str, mut parameters: Vec<Parameter>) -> Re
     Ok(Draft {
         message,
         key: seal::own_key(account)?,
+        content_key: None,
         place: Place::Signature {
             request,
             parameters,

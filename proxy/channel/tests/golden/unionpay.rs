@@ -20,6 +20,7 @@ pub(crate) fn unionpay() -> Account {
         platform: None,
         root_sn: None,
         sign_method: SignMethod::Signature,
+        encrypts: false,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
     }
 }

@@ -37,6 +37,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         platform: None,
         root_sn: None,
         sign_method: method,
+        encrypts: false,
         notify_url: notify_url.into(),
     }
 }

@@ -37,6 +37,7 @@ fn account() -> Account {
         platform: None,
         root_sn: None,
         sign_method: Default::default(),
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }
