@@ -54,7 +54,10 @@ pub fn channels() -> impl Iterator<Item = Channel> {
 
 /// The ways to pay of a channel.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
-    ALLOWED.iter().filter(move |(c, ..)| *c == channel).filter_map(|&(_, _, way)| way)
+    ALLOWED
+        .iter()
+        .filter(move |(c, ..)| *c == channel)
+        .filter_map(|&(_, _, way)| way)
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

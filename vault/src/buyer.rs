@@ -190,7 +190,10 @@ impl Record for PaidBuyer {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<PaidBuyer> {
-        Some(PaidBuyer { payer: read_payer(bytes)?, attach: read_text(bytes)? })
+        Some(PaidBuyer {
+            payer: read_payer(bytes)?,
+            attach: read_text(bytes)?,
+        })
     }
 }
 
@@ -202,6 +205,8 @@ impl Record for RefundBuyer {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<RefundBuyer> {
-        Some(RefundBuyer { reason: read_text(bytes)? })
+        Some(RefundBuyer {
+            reason: read_text(bytes)?,
+        })
     }
 }

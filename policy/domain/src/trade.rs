@@ -113,7 +113,8 @@ impl PayWay {
     /// UnionPay, trades there once somebody scans them (channels.md 3.1, 4.4); UnionPay has no close besides. Until the
     /// order's own end "not there" is no last word, neither of a query nor of a close.
     pub const fn opens_late(self, channel: Channel) -> bool {
-        self.is_handed_out(channel) || matches!((channel, self), (Channel::Alipay | Channel::Unionpay, PayWay::Qr))
+        self.is_handed_out(channel)
+            || matches!((channel, self), (Channel::Alipay | Channel::Unionpay, PayWay::Qr))
     }
 }
 
@@ -153,7 +154,10 @@ impl Operation {
 
     /// True where repeating the request cannot change anything at the channel.
     pub const fn is_read(self) -> bool {
-        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates)
+        matches!(
+            self,
+            Operation::Query | Operation::RefundQuery | Operation::Certificates
+        )
     }
 }
 
@@ -236,7 +240,11 @@ impl AttemptState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Reversed | AttemptState::Unresolved
+            AttemptState::NotPlaced
+                | AttemptState::Paid
+                | AttemptState::Closed
+                | AttemptState::Reversed
+                | AttemptState::Unresolved
         )
     }
 }
@@ -270,7 +278,11 @@ impl RefundState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled | RefundState::Unresolved
+            RefundState::Succeeded
+                | RefundState::Failed
+                | RefundState::Abnormal
+                | RefundState::Cancelled
+                | RefundState::Unresolved
         )
     }
 

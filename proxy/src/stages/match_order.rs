@@ -35,7 +35,11 @@ impl Stage<SealedNotice> for MatchOrder {
             }
         };
         let account = &notice.account;
-        let order = self.0.ledger().order_by_number(&notice.merchant.id, account.channel, &account.account, number).await;
+        let order = self
+            .0
+            .ledger()
+            .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
+            .await;
         let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
         Ok(Matched { notice, says, order })
     }

@@ -24,7 +24,10 @@ fn pay_way() -> Value {
 pub(super) fn schemas() -> Value {
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
     let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
-    let codes: Vec<Value> = Code::ALL.iter().map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant })).collect();
+    let codes: Vec<Value> = Code::ALL
+        .iter()
+        .map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant }))
+        .collect();
     json!({
         "NewPayment": {
             "type": "object", "additionalProperties": false,
@@ -118,6 +121,10 @@ fn notification(required: &[&str], further: Value) -> Value {
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
         properties.extend(further);
     }
-    let required: Vec<&str> = ["id", "seq", "type", "created_at"].iter().chain(required).copied().collect();
+    let required: Vec<&str> = ["id", "seq", "type", "created_at"]
+        .iter()
+        .chain(required)
+        .copied()
+        .collect();
     json!({ "type": "object", "required": required, "properties": properties })
 }

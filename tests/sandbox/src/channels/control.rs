@@ -2,8 +2,8 @@
 
 use super::control_pay;
 use super::fault::{Channel, Fault, Operation};
-use super::server::{Answer, Incoming, Reply, typed};
 use super::record::Requests;
+use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
 use super::{alipay, unionpay, wechat};
 use http::{Method, StatusCode};
@@ -70,7 +70,9 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat | Channel::Unionpay => Err(Refusal::bad("only Alipay's app takes signed order texts")),
+        Channel::Wechat | Channel::Unionpay => {
+            Err(Refusal::bad("only Alipay's app takes signed order texts"))
+        }
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
             Ok(number) => Ok(json!({"ok": true, "out_trade_no": number})),
             Err(why) => Err(Refusal(StatusCode::CONFLICT, why)),
@@ -104,7 +106,16 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 fn reset(world: &World) -> Outcome {
     let own = |key: &Key| key.1 >= world.own_from;
     world.with(|book| {
-        let Book { orders, numbers, refunds, codes, scans, faults, requests, held } = book;
+        let Book {
+            orders,
+            numbers,
+            refunds,
+            codes,
+            scans,
+            faults,
+            requests,
+            held,
+        } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         numbers.retain(|_, key| own(key));

@@ -105,9 +105,14 @@ impl Fault {
         } else if self.operation != Operation::Notice && !of_requests {
             Some("duplicate, reorder and drop are faults of notices")
         } else if self.channel == Channel::Unionpay
-            && matches!(self.operation, Operation::Close | Operation::Reverse | Operation::Certificates)
+            && matches!(
+                self.operation,
+                Operation::Close | Operation::Reverse | Operation::Certificates
+            )
         {
-            Some("UnionPay has no such call: an order ends with its own time, certificates come with the messages")
+            Some(
+                "UnionPay has no such call: an order ends with its own time, certificates come with the messages",
+            )
         } else if self.kind == SignatureProbe && self.channel != Channel::Wechat {
             Some("signature probes are WeChat's alone")
         } else {
@@ -158,7 +163,12 @@ mod tests {
     use super::*;
 
     fn victim(channel: Channel, out_trade_no: Option<&str>, spared: bool) -> Victim<'_> {
-        Victim { channel, operation: Operation::Create, out_trade_no, spared }
+        Victim {
+            channel,
+            operation: Operation::Create,
+            out_trade_no,
+            spared,
+        }
     }
 
     #[test]
@@ -173,12 +183,22 @@ mod tests {
         };
         faults.set(fault(Some("A1")));
         for (number, spared) in [(None, false), (Some("A2"), false), (None, true)] {
-            assert_eq!(faults.take(&victim(Channel::Wechat, number, spared)), None, "{number:?}");
+            assert_eq!(
+                faults.take(&victim(Channel::Wechat, number, spared)),
+                None,
+                "{number:?}"
+            );
         }
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A1"), true)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A1"), true)),
+            Some(Kind::Busy)
+        );
         faults.set(fault(None));
         assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), true)), None);
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), false)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A3"), false)),
+            Some(Kind::Busy)
+        );
     }
 
     #[test]

@@ -12,17 +12,33 @@ use serde_json::json;
 /// merchant is told, and the same order again is another one at UnionPay.
 pub async fn code_lost_with_its_answer(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
     let no = demo.next_number();
-    demo.control("/control/fault", &json!({ "channel": "unionpay", "operation": "create", "kind": "timeout_after", "out_trade_no": no })).await?;
+    demo.control(
+        "/control/fault",
+        &json!({ "channel": "unionpay", "operation": "create", "kind": "timeout_after", "out_trade_no": no }),
+    )
+    .await?;
     let first = create(demo, merchant, "unionpay", "qr", 450, json!({ "order_no": no })).await?;
-    ensure!(first["http_status"] == 202 && first["state"] == "unknown", "a time-out is unknown, not {first}");
+    ensure!(
+        first["http_status"] == 202 && first["state"] == "unknown",
+        "a time-out is unknown, not {first}"
+    );
     let id = id(&first)?;
-    merchant.until(&id, "the sweep's word", |o| o["state"] == "not_placed").await?;
+    merchant
+        .until(&id, "the sweep's word", |o| o["state"] == "not_placed")
+        .await?;
     let again = create(demo, merchant, "unionpay", "qr", 450, json!({ "order_no": no })).await?;
-    ensure!(again["id"] == first["id"] && again["number"] != first["number"] && again["attempt"] == 2, "not another attempt: {again}");
+    ensure!(
+        again["id"] == first["id"] && again["number"] != first["number"] && again["attempt"] == 2,
+        "not another attempt: {again}"
+    );
     ensure!(again["qr_code"].is_string(), "no code in {again}");
     pay(demo, &again, "paid", json!({})).await?;
     let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    told(merchant, "unionpay qr: the code was lost with its answer, asked for anew, paid", &order)
+    told(
+        merchant,
+        "unionpay qr: the code was lost with its answer, asked for anew, paid",
+        &order,
+    )
 }
 
 /// UnionPay never got the application: the sweep sends it again, and the code comes.
@@ -31,9 +47,15 @@ pub async fn timed_out_before_acting(demo: &Demo, merchant: &Merchant) -> anyhow
     demo.control("/control/fault", &json!({ "channel": "unionpay", "operation": "create", "kind": "timeout_before", "out_trade_no": no })).await?;
     let order = create(demo, merchant, "unionpay", "qr", 460, json!({ "order_no": no })).await?;
     ensure!(order["state"] == "unknown", "a time-out is unknown, not {order}");
-    let placed = merchant.until(&id(&order)?, "recovery", |o| o["state"] == "awaiting_payment" && o["qr_code"].is_string()).await?;
+    let placed = merchant
+        .until(&id(&order)?, "recovery", |o| {
+            o["state"] == "awaiting_payment" && o["qr_code"].is_string()
+        })
+        .await?;
     pay(demo, &placed, "paid", json!({})).await?;
-    let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
+    let order = merchant
+        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
     told(merchant, "unionpay qr: never arrived, sent again, paid", &order)
 }
 
@@ -43,20 +65,41 @@ pub async fn tried_twice(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Tol
     demo.open(&order).await?;
     pay(demo, &order, "declined", json!({})).await?;
     let id = id(&order)?;
-    let between = merchant.ask("GET", &format!("/v1/payments/{id}"), None).await?.json();
-    ensure!(between["state"] == "awaiting_payment", "a refused card ended the order: {between}");
+    let between = merchant
+        .ask("GET", &format!("/v1/payments/{id}"), None)
+        .await?
+        .json();
+    ensure!(
+        between["state"] == "awaiting_payment",
+        "a refused card ended the order: {between}"
+    );
     pay(demo, &order, "paid", json!({})).await?;
     let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    told(merchant, "unionpay gateway: a card was refused, another one paid", &order)
+    told(
+        merchant,
+        "unionpay gateway: a card was refused, another one paid",
+        &order,
+    )
 }
 
 /// There is no close: what is in the payer's hands may be paid until its time is over, and so the order stays open.
 pub async fn open_to_its_end(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
     let order = create(demo, merchant, "unionpay", "qr", 480, json!({})).await?;
     let id = id(&order)?;
-    let close = merchant.ask("POST", &format!("/v1/payments/{id}/close"), Some(&json!({}))).await?;
-    ensure!(close.status == 202 && close.json()["state"] == "awaiting_payment", "close answered {}: {}", close.status, close.json());
+    let close = merchant
+        .ask("POST", &format!("/v1/payments/{id}/close"), Some(&json!({})))
+        .await?;
+    ensure!(
+        close.status == 202 && close.json()["state"] == "awaiting_payment",
+        "close answered {}: {}",
+        close.status,
+        close.json()
+    );
     pay(demo, &order, "paid", json!({})).await?;
     let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    told(merchant, "unionpay qr: a close that must wait, paid before its end", &order)
+    told(
+        merchant,
+        "unionpay qr: a close that must wait, paid before its end",
+        &order,
+    )
 }

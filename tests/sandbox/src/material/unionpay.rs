@@ -4,7 +4,8 @@
 use super::ca::set_validity;
 use super::{MaterialError, make_dir, random, write};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -58,11 +59,27 @@ impl House {
         write(&dir.join(ROOT), &root_params.self_signed(&root_key)?.pem())?;
         let root = Issuer::new(root_params, root_key);
         let middle_params = authority("Sandbox CFCA ACS TEST OCA31")?;
-        write(&dir.join(MIDDLE), &middle_params.signed_by(&middle_key, &root)?.pem())?;
+        write(
+            &dir.join(MIDDLE),
+            &middle_params.signed_by(&middle_key, &root)?.pem(),
+        )?;
         let middle = Issuer::new(middle_params, middle_key);
-        write(&dir.join(ENC), &leaf(&format!("041@Z2013@{SIGNER}:ENC@00000002"))?.signed_by(&enc_key, &middle)?.pem())?;
-        let keys = UnionpayKeys { key_file: "unionpay/sign_key.pem".into(), cert_file: "unionpay/sign.cer".into() };
-        write(&dir.join(&keys.cert_file), &leaf(&format!("041@Z2013@{SIGNER}@00000001"))?.signed_by(&sign_key, &middle)?.pem())?;
+        write(
+            &dir.join(ENC),
+            &leaf(&format!("041@Z2013@{SIGNER}:ENC@00000002"))?
+                .signed_by(&enc_key, &middle)?
+                .pem(),
+        )?;
+        let keys = UnionpayKeys {
+            key_file: "unionpay/sign_key.pem".into(),
+            cert_file: "unionpay/sign.cer".into(),
+        };
+        write(
+            &dir.join(&keys.cert_file),
+            &leaf(&format!("041@Z2013@{SIGNER}@00000001"))?
+                .signed_by(&sign_key, &middle)?
+                .pem(),
+        )?;
         write(&dir.join(&keys.key_file), &sign_key.serialize_pem())?;
         Ok(House { middle, keys })
     }
@@ -73,11 +90,17 @@ impl House {
         make_dir(&dir.join(&folder))?;
         let key = rsa()?;
         let cert = leaf(&format!("041@8{mer_id}@{mer_id}@00000001"))?.signed_by(&key, &self.middle)?;
-        let (cert_file, key_file) = (format!("{folder}/acp_sign.cer"), format!("{folder}/acp_sign_key.pem"));
+        let (cert_file, key_file) = (
+            format!("{folder}/acp_sign.cer"),
+            format!("{folder}/acp_sign_key.pem"),
+        );
         write(&dir.join(&cert_file), &cert.pem())?;
         write(&dir.join(&key_file), &key.serialize_pem())?;
         const SET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyzABCDEFG23";
-        let secure_key = random::<32>()?.iter().map(|b| char::from(SET[usize::from(b % 32)])).collect();
+        let secure_key = random::<32>()?
+            .iter()
+            .map(|b| char::from(SET[usize::from(b % 32)]))
+            .collect();
         Ok(UnionpayAccount {
             mer_id,
             cert_file,
@@ -91,14 +114,19 @@ impl House {
 }
 
 fn rsa() -> Result<KeyPair, MaterialError> {
-    Ok(KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?)
+    Ok(KeyPair::generate_rsa_for(
+        &rcgen::PKCS_RSA_SHA256,
+        rcgen::RsaKeySize::_2048,
+    )?)
 }
 
 fn params(common_name: &str, years: i32) -> Result<CertificateParams, MaterialError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CountryName, "CN");
-    params.distinguished_name.push(DnType::OrganizationName, "Guandao sandbox");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "Guandao sandbox");
     params.distinguished_name.push(DnType::CommonName, common_name);
     // Short, as UnionPay's are: the decimal spelling of it names the certificate.
     let mut serial = random::<5>()?;

@@ -16,7 +16,9 @@ impl Fields {
     /// A request's form. `None` for what is none: another method or content type, a name twice, a query.
     pub(super) fn of(request: &Incoming) -> Option<Fields> {
         let kind = request.header("content-type").to_ascii_lowercase();
-        let form = request.method == http::Method::POST && request.query.is_empty() && kind.starts_with("application/x-www-form-urlencoded");
+        let form = request.method == http::Method::POST
+            && request.query.is_empty()
+            && kind.starts_with("application/x-www-form-urlencoded");
         let mut fields = BTreeMap::new();
         if !form || std::str::from_utf8(&request.body).is_err() {
             return None;
@@ -46,15 +48,25 @@ impl Fields {
 
     /// Everything but the signature and what is empty or was not sent.
     fn text(&self, blank: bool) -> String {
-        let kept = self.0.iter().filter(|(name, value)| *name != "signature" && (blank || !value.is_empty()));
-        kept.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+        let kept = self
+            .0
+            .iter()
+            .filter(|(name, value)| *name != "signature" && (blank || !value.is_empty()));
+        kept.map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("&")
     }
 
     /// Whether the merchant vouches for a request.
     pub(super) fn is_signed_by(&self, merchant: &Merchant) -> bool {
         let (text, signature) = (self.text(true), self.get("signature"));
         match self.get("signMethod") {
-            "01" => self.get("certId") == merchant.unionpay_cert_id && merchant.unionpay_key.verify(hex::encode(Sha256::digest(&text)).as_bytes(), signature),
+            "01" => {
+                self.get("certId") == merchant.unionpay_cert_id
+                    && merchant
+                        .unionpay_key
+                        .verify(hex::encode(Sha256::digest(&text)).as_bytes(), signature)
+            }
             "11" => signature == keyed::<Sha256>(&text, &merchant.facts.unionpay.secure_key),
             "12" => signature == keyed::<Sm3>(&text, &merchant.facts.unionpay.secure_key),
             _ => false,
@@ -68,7 +80,8 @@ impl Fields {
             "12" => keyed::<Sm3>(&self.text(true), &merchant.facts.unionpay.secure_key),
             _ => {
                 self.put("signPubKeyCert", own.cert_pem.clone());
-                own.signer.sign(hex::encode(Sha256::digest(self.text(true))).as_bytes())
+                own.signer
+                    .sign(hex::encode(Sha256::digest(self.text(true))).as_bytes())
             }
         };
         self.put("signature", if wrong { spoilt(&signature) } else { signature });
@@ -76,17 +89,28 @@ impl Fields {
 
     /// A synchronous answer: text that is not percent-encoded.
     pub(super) fn written(&self) -> String {
-        self.0.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+        self.0
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("&")
     }
 
     /// An ordinary form.
     pub(super) fn form(&self) -> String {
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.0)
+            .finish()
     }
 
     /// What a repeat must repeat.
     pub(super) fn content(&self) -> serde_json::Value {
-        serde_json::json!(self.0.iter().filter(|(name, _)| *name != "signature").collect::<BTreeMap<_, _>>())
+        serde_json::json!(
+            self.0
+                .iter()
+                .filter(|(name, _)| *name != "signature")
+                .collect::<BTreeMap<_, _>>()
+        )
     }
 }
 
@@ -103,7 +127,10 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn new(signer: Signer, cert_pem: &str) -> Own {
-        Own { signer, cert_pem: cert_pem.trim_end().replace("\r\n", "\n").replace('\n', "\r\n") }
+        Own {
+            signer,
+            cert_pem: cert_pem.trim_end().replace("\r\n", "\n").replace('\n', "\r\n"),
+        }
     }
 }
 

@@ -31,22 +31,45 @@ pub(super) struct Refusal(pub(super) &'static str, pub(super) String);
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let fields = Fields::of(request);
-    let sender = fields.as_ref().and_then(|fields| world.merchant_by_mer_id(fields.get("merId")));
+    let sender = fields
+        .as_ref()
+        .and_then(|fields| world.merchant_by_mer_id(fields.get("merId")));
     let operation = match (&fields, sender) {
         (Some(fields), sender) => operation(world, request, fields, sender.map(|(number, _)| number)),
         (None, _) => Operation::Other,
     };
-    let about = fields.as_ref().map(|fields| about(world, fields, sender.map(|(number, _)| number)));
-    let fault = world.arrive(Channel::Unionpay, operation, sender.map(|(number, _)| number), about.as_deref(), request);
+    let about = fields
+        .as_ref()
+        .map(|fields| about(world, fields, sender.map(|(number, _)| number)));
+    let fault = world.arrive(
+        Channel::Unionpay,
+        operation,
+        sender.map(|(number, _)| number),
+        about.as_deref(),
+        request,
+    );
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
-        Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "<html><body>502 Bad Gateway</body></html>")),
+        Some(Kind::Status5xx) => {
+            return Reply::Now(plain(
+                StatusCode::BAD_GATEWAY,
+                "<html><body>502 Bad Gateway</body></html>",
+            ));
+        }
         _ => {}
     }
     let answer = match (fields, sender, operation) {
-        (Some(fields), Some((number, merchant)), operation) if operation != Operation::Other => {
-            answered(&Call { world, number, merchant, fields: &fields }, &request.path, operation, fault)
-        }
+        (Some(fields), Some((number, merchant)), operation) if operation != Operation::Other => answered(
+            &Call {
+                world,
+                number,
+                merchant,
+                fields: &fields,
+            },
+            &request.path,
+            operation,
+            fault,
+        ),
         (Some(_), None, _) => plain(StatusCode::BAD_REQUEST, "Invalid request: merId"),
         _ => plain(StatusCode::NOT_FOUND, "Invalid request."),
     };
@@ -58,7 +81,12 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
 }
 
 fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<usize>) -> Operation {
-    let refund = |number: usize| world.with(|book| book.refunds.contains_key(&(Channel::Unionpay, number, fields.get("orderId").to_owned())));
+    let refund = |number: usize| {
+        world.with(|book| {
+            book.refunds
+                .contains_key(&(Channel::Unionpay, number, fields.get("orderId").to_owned()))
+        })
+    };
     match (request.path.as_str(), fields.get("txnType")) {
         ("/gateway/api/frontTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "01") => Operation::Create,
@@ -73,10 +101,17 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
 fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
     let own = fields.get("orderId").to_owned();
     let Some(number) = sender else { return own };
-    world.with(|book| {
-        let refund = book.refunds.get(&(Channel::Unionpay, number, own.clone())).cloned();
-        refund.or_else(|| book.by_number(Channel::Unionpay, fields.get("origQryId"))).map(|key| key.2)
-    }).unwrap_or(own)
+    world
+        .with(|book| {
+            let refund = book
+                .refunds
+                .get(&(Channel::Unionpay, number, own.clone()))
+                .cloned();
+            refund
+                .or_else(|| book.by_number(Channel::Unionpay, fields.get("origQryId")))
+                .map(|key| key.2)
+        })
+        .unwrap_or(own)
 }
 
 fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
@@ -93,13 +128,32 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
         },
     });
     if fault == Some(Kind::Garbage) {
-        return typed(StatusCode::OK, "text/html;charset=UTF-8", "<html><body>系统繁忙</body></html>".to_owned());
+        return typed(
+            StatusCode::OK,
+            "text/html;charset=UTF-8",
+            "<html><body>系统繁忙</body></html>".to_owned(),
+        );
     }
     if front {
         return page(call, outcome);
     }
     let mut said = Fields::default();
-    said.echo(call.fields, &["version", "encoding", "signMethod", "accessType", "merId", "orderId", "txnTime", "bizType", "txnType", "txnSubType", "reqReserved"]);
+    said.echo(
+        call.fields,
+        &[
+            "version",
+            "encoding",
+            "signMethod",
+            "accessType",
+            "merId",
+            "orderId",
+            "txnTime",
+            "bizType",
+            "txnType",
+            "txnSubType",
+            "reqReserved",
+        ],
+    );
     let (code, text, more) = match outcome {
         Ok(more) => ("00", "成功[0000000]".to_owned(), more),
         Err(Refusal(code, text)) => (code, format!("{text}[{}]", code_number(code)), Vec::new()),
@@ -107,7 +161,11 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
     said.put("respCode", code);
     said.put("respMsg", text);
     more.into_iter().for_each(|(name, value)| said.put(name, value));
-    said.sign(&call.world.unionpay, call.merchant, fault == Some(Kind::WrongSignature));
+    said.sign(
+        &call.world.unionpay,
+        call.merchant,
+        fault == Some(Kind::WrongSignature),
+    );
     typed(StatusCode::OK, "text/html;charset=UTF-8", said.written())
 }
 
@@ -118,17 +176,36 @@ fn code_number(code: &str) -> String {
 /// The page that the payer sees.
 fn page(call: &Call<'_>, outcome: Outcome) -> Answer {
     let text = match outcome {
-        Ok(_) => format!("订单 {}<br>￥{}", call.fields.get("orderId"), domain::Amount::from_fen(call.fields.get("txnAmt").parse().unwrap_or_default()).to_yuan()),
+        Ok(_) => format!(
+            "订单 {}<br>￥{}",
+            call.fields.get("orderId"),
+            domain::Amount::from_fen(call.fields.get("txnAmt").parse().unwrap_or_default()).to_yuan()
+        ),
         Err(Refusal(code, text)) => format!("交易失败 {code}: {text}"),
     };
-    let body = format!("<!doctype html><html><head><meta charset=\"utf-8\"><title>银联沙箱</title></head><body>{text}</body></html>");
+    let body = format!(
+        "<!doctype html><html><head><meta charset=\"utf-8\"><title>银联沙箱</title></head><body>{text}</body></html>"
+    );
     typed(StatusCode::OK, "text/html;charset=UTF-8", body)
 }
 
 /// What every request must have; the signature before all else that could be told about somebody's order.
 fn checked(call: &Call<'_>) -> Result<(), Refusal> {
     let fields = call.fields;
-    for name in ["version", "encoding", "signMethod", "signature", "txnType", "txnSubType", "bizType", "channelType", "accessType", "merId", "orderId", "txnTime"] {
+    for name in [
+        "version",
+        "encoding",
+        "signMethod",
+        "signature",
+        "txnType",
+        "txnSubType",
+        "bizType",
+        "channelType",
+        "accessType",
+        "merId",
+        "orderId",
+        "txnTime",
+    ] {
         if fields.get(name).is_empty() {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
@@ -144,12 +221,18 @@ fn checked(call: &Call<'_>) -> Result<(), Refusal> {
     if !(8..=40).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(Refusal("10", "orderId须为8至40位字母或数字".into()));
     }
-    orders::time(fields.get("txnTime")).map(drop).ok_or_else(|| Refusal("10", "txnTime格式错误".into()))
+    orders::time(fields.get("txnTime"))
+        .map(drop)
+        .ok_or_else(|| Refusal("10", "txnTime格式错误".into()))
 }
 
 /// The order that a number names at this merchant.
 pub(super) fn key(call: &Call<'_>) -> Key {
-    (Channel::Unionpay, call.number, call.fields.get("orderId").to_owned())
+    (
+        Channel::Unionpay,
+        call.number,
+        call.fields.get("orderId").to_owned(),
+    )
 }
 
 /// An order's state in a word.

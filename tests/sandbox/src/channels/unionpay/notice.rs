@@ -8,21 +8,43 @@ use crate::channels::poster::Letter;
 use crate::channels::world::{Key, Merchant, World};
 use serde_json::Value;
 
-const ECHOED: [&str; 10] = ["version", "encoding", "signMethod", "accessType", "merId", "txnTime", "bizType", "txnType", "txnSubType", "reqReserved"];
+const ECHOED: [&str; 10] = [
+    "version",
+    "encoding",
+    "signMethod",
+    "accessType",
+    "merId",
+    "txnTime",
+    "bizType",
+    "txnType",
+    "txnSubType",
+    "reqReserved",
+];
 
 /// The letter of one attempt.
 pub(crate) fn letter(world: &World, merchant: &Merchant, fields: &Fields, forge: Forge) -> Letter {
     let mut fields = fields.clone();
     fields.sign(&world.unionpay, merchant, forge != Forge::True);
-    let headers = vec![("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8".to_owned()), ("User-Agent", "Mozilla/4.0".to_owned())];
-    Letter { headers, body: fields.form() }
+    let headers = vec![
+        (
+            "Content-Type",
+            "application/x-www-form-urlencoded;charset=UTF-8".to_owned(),
+        ),
+        ("User-Agent", "Mozilla/4.0".to_owned()),
+    ];
+    Letter {
+        headers,
+        body: fields.form(),
+    }
 }
 
 /// The notice that an order was paid.
 pub(crate) fn of_payment(key: &Key, order: &Order) -> Option<Notice> {
     order.paid?;
     let mut fields = of(&order.asked);
-    facts(order).into_iter().for_each(|(name, value)| fields.put(name, value));
+    facts(order)
+        .into_iter()
+        .for_each(|(name, value)| fields.put(name, value));
     notice(key, &key.2, order.notify_url.clone()?, fields, false)
 }
 
@@ -60,5 +82,12 @@ fn notice(key: &Key, number: &str, url: String, mut fields: Fields, of_refund: b
     fields.put("orderId", number);
     let id = fields.get("queryId").to_owned();
     let kind = if of_refund { "04" } else { "01" };
-    Some(Notice { key: key.clone(), id, kind, of_refund, url, content: Content::Unionpay { fields } })
+    Some(Notice {
+        key: key.clone(),
+        id,
+        kind,
+        of_refund,
+        url,
+        content: Content::Unionpay { fields },
+    })
 }

@@ -23,13 +23,28 @@ pub(super) fn time(text: &str) -> Option<Instant> {
         return None;
     }
     let part = |from: usize, to: usize| &text[from..to];
-    let spelt = format!("{}-{}-{}T{}:{}:{}+08:00", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14));
-    spelt.parse::<jiff::Timestamp>().ok().map(|at| Instant::from_millis(at.as_millisecond()))
+    let spelt = format!(
+        "{}-{}-{}T{}:{}:{}+08:00",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12),
+        part(12, 14)
+    );
+    spelt
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .map(|at| Instant::from_millis(at.as_millisecond()))
 }
 
 /// Digits of a time of China: all, or without the year.
 pub(super) fn digits(at: Instant) -> String {
-    at.to_string().chars().take(19).filter(char::is_ascii_digit).collect()
+    at.to_string()
+        .chars()
+        .take(19)
+        .filter(char::is_ascii_digit)
+        .collect()
 }
 
 /// A code for the payer to scan (主扫). The same order a second time is a duplicate and gets no code again.
@@ -45,7 +60,8 @@ pub(super) fn apply(call: &Call<'_>) -> Outcome {
         let code = format!("https://qr.95516.com/00010000/62{}", keys::random_digits(30));
         order.hand_out(code.clone(), asked.until);
         book.codes.insert(code.clone(), key.clone());
-        book.numbers.insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
+        book.numbers
+            .insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
         book.orders.insert(key, order);
         Ok(vec![("qrCode", code), ("txnAmt", asked.fen.to_string())])
     })
@@ -74,7 +90,8 @@ pub(super) fn open(call: &Call<'_>) -> Outcome {
         }
         let mut order = order(call, &asked);
         order.scanned = true;
-        book.numbers.insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
+        book.numbers
+            .insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
         book.orders.insert(key, order);
         Ok(Vec::new())
     })
@@ -87,15 +104,24 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    let way = match (sub_type, fields.get("txnSubType"), fields.get("bizType"), fields.get("channelType")) {
+    let way = match (
+        sub_type,
+        fields.get("txnSubType"),
+        fields.get("bizType"),
+        fields.get("channelType"),
+    ) {
         ("07", "07", "000000", "08") => "qr",
         ("01", "01", "000201", "07" | "08") => "gateway",
         ("01", "01", "000202", "07" | "08") => "gateway_b2b",
         _ => return Err(wrong("txnSubType")),
     };
     let fen = fields.get("txnAmt");
-    let lawful = (1..=12).contains(&fen.len()) && !fen.starts_with('0') && fen.bytes().all(|b| b.is_ascii_digit());
-    let fen = lawful.then(|| fen.parse::<u64>().ok()).flatten().ok_or_else(|| wrong("txnAmt"))?;
+    let lawful =
+        (1..=12).contains(&fen.len()) && !fen.starts_with('0') && fen.bytes().all(|b| b.is_ascii_digit());
+    let fen = lawful
+        .then(|| fen.parse::<u64>().ok())
+        .flatten()
+        .ok_or_else(|| wrong("txnAmt"))?;
     if fields.get("currencyCode") != "156" {
         return Err(wrong("currencyCode"));
     }
@@ -106,7 +132,12 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
         "" => now().plus_millis(DAY_MS),
         text => time(text).ok_or_else(|| wrong("payTimeout"))?,
     };
-    Ok(Asked { way, fen, until, back_url: fields.get("backUrl").to_owned() })
+    Ok(Asked {
+        way,
+        fen,
+        until,
+        back_url: fields.get("backUrl").to_owned(),
+    })
 }
 
 fn order(call: &Call<'_>, asked: &Asked) -> Order {
@@ -140,7 +171,11 @@ fn order(call: &Call<'_>, asked: &Asked) -> Order {
 /// UnionPay's number of a transaction: 21 digits.
 pub(super) fn query_id(at: Instant) -> String {
     let time = digits(at);
-    format!("78{}{}8", time.get(2..).unwrap_or_default(), keys::random_digits(6))
+    format!(
+        "78{}{}8",
+        time.get(2..).unwrap_or_default(),
+        keys::random_digits(6)
+    )
 }
 
 /// What became of an order. Until somebody opens or scans it UnionPay does not know it; before its time is over neither that
@@ -155,8 +190,16 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         }
         match order.state {
             State::Paid => Ok(paid(order)),
-            _ if order.declined > 0 => Ok(vec![("origRespCode", "64".into()), ("origRespMsg", "卡余额不足[1000064]".into()), ("txnAmt", order.fen.to_string())]),
-            State::Unpaid if order.scanned => Ok(vec![("origRespCode", "05".into()), ("origRespMsg", "交易已受理，请稍后查询[0000005]".into()), ("txnAmt", order.fen.to_string())]),
+            _ if order.declined > 0 => Ok(vec![
+                ("origRespCode", "64".into()),
+                ("origRespMsg", "卡余额不足[1000064]".into()),
+                ("txnAmt", order.fen.to_string()),
+            ]),
+            State::Unpaid if order.scanned => Ok(vec![
+                ("origRespCode", "05".into()),
+                ("origRespMsg", "交易已受理，请稍后查询[0000005]".into()),
+                ("txnAmt", order.fen.to_string()),
+            ]),
             _ => Err(missing()),
         }
     })
@@ -169,10 +212,16 @@ pub(super) fn missing() -> Refusal {
 /// Facts of a payment, in answers and notices alike.
 pub(super) fn facts(order: &Order) -> Vec<(&'static str, String)> {
     let traced = digits(order.paid.unwrap_or(order.created));
-    let (day, time) = (traced.get(4..8).unwrap_or_default().to_owned(), traced.get(4..).unwrap_or_default().to_owned());
+    let (day, time) = (
+        traced.get(4..8).unwrap_or_default().to_owned(),
+        traced.get(4..).unwrap_or_default().to_owned(),
+    );
     vec![
         ("queryId", order.channel_no.clone()),
-        ("traceNo", order.channel_no.get(14..20).unwrap_or_default().to_owned()),
+        (
+            "traceNo",
+            order.channel_no.get(14..20).unwrap_or_default().to_owned(),
+        ),
         ("traceTime", time),
         ("settleDate", day),
         ("settleAmt", order.fen.to_string()),
@@ -188,7 +237,10 @@ pub(super) fn facts(order: &Order) -> Vec<(&'static str, String)> {
 
 fn paid(order: &Order) -> Vec<(&'static str, String)> {
     let mut said = facts(order);
-    said.extend([("origRespCode", "00".to_owned()), ("origRespMsg", "成功[0000000]".to_owned())]);
+    said.extend([
+        ("origRespCode", "00".to_owned()),
+        ("origRespMsg", "成功[0000000]".to_owned()),
+    ]);
     if let Some(text) = order.asked["reqReserved"].as_str() {
         said.push(("reqReserved", text.to_owned()));
     }

@@ -18,14 +18,21 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
-    let fen = fields.get("txnAmt").parse::<u64>().ok().filter(|fen| *fen > 0).ok_or_else(|| Refusal("10", "txnAmt格式错误".into()))?;
+    let fen = fields
+        .get("txnAmt")
+        .parse::<u64>()
+        .ok()
+        .filter(|fen| *fen > 0)
+        .ok_or_else(|| Refusal("10", "txnAmt格式错误".into()))?;
     let number = fields.get("orderId").to_owned();
     let (key, told) = call.world.with(|book| {
         let of = (Channel::Unionpay, call.number, number.clone());
         if book.refunds.contains_key(&of) || book.orders.contains_key(&of) {
             return Err(Refusal("12", "重复交易".into()));
         }
-        let key = book.by_number(Channel::Unionpay, fields.get("origQryId")).filter(|key| key.1 == call.number);
+        let key = book
+            .by_number(Channel::Unionpay, fields.get("origQryId"))
+            .filter(|key| key.1 == call.number);
         let key = key.ok_or_else(|| Refusal("35", "原交易不存在或状态不正确".into()))?;
         let order = book.order(&key).ok_or_else(missing)?;
         order.count(Operation::Refund);
@@ -49,7 +56,11 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         Ok((key, query_id))
     })?;
     finish_later(call.world, key, number);
-    Ok(vec![("queryId", told), ("txnAmt", fen.to_string()), ("origQryId", fields.get("origQryId").to_owned())])
+    Ok(vec![
+        ("queryId", told),
+        ("txnAmt", fen.to_string()),
+        ("origQryId", fields.get("origQryId").to_owned()),
+    ])
 }
 
 fn finish_later(world: &Arc<World>, key: Key, number: String) {
@@ -58,7 +69,11 @@ fn finish_later(world: &Arc<World>, key: Key, number: String) {
         tokio::time::sleep(inside.refund_delay).await;
         let notice = inside.with(|book| {
             let order = book.orders.get_mut(&key)?;
-            order.refunds.iter_mut().find(|refund| refund.out_no == number)?.done = Some(now());
+            order
+                .refunds
+                .iter_mut()
+                .find(|refund| refund.out_no == number)?
+                .done = Some(now());
             notice::of_refund(&key, order, &number)
         });
         if let Some(notice) = notice {
@@ -69,7 +84,11 @@ fn finish_later(world: &Arc<World>, key: Key, number: String) {
 
 /// A query by the refund's own number and time.
 pub(super) fn query(call: &Call<'_>) -> Outcome {
-    let of = (Channel::Unionpay, call.number, call.fields.get("orderId").to_owned());
+    let of = (
+        Channel::Unionpay,
+        call.number,
+        call.fields.get("orderId").to_owned(),
+    );
     call.world.with(|book| {
         let key = book.refunds.get(&of).cloned().ok_or_else(missing)?;
         let order = book.order(&key).ok_or_else(missing)?;
@@ -79,7 +98,11 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
             return Err(missing());
         }
         let traced = digits(refund.created);
-        let (code, text) = if refund.done.is_some() { ("00", "成功[0000000]") } else { ("05", "交易已受理，请稍后查询[0000005]") };
+        let (code, text) = if refund.done.is_some() {
+            ("00", "成功[0000000]")
+        } else {
+            ("05", "交易已受理，请稍后查询[0000005]")
+        };
         Ok(vec![
             ("origRespCode", code.into()),
             ("origRespMsg", text.into()),
