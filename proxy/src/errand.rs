@@ -78,7 +78,7 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
         Exchanged::Answer(answer) => settle::placed(position, answer),
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
-            lost(position, NotPlaced::NeverSent)
+            Settled { elsewhere: true, ..lost(position, NotPlaced::NeverSent) }
         }
     };
     if settled.ending == Ending::Unknown {
@@ -120,7 +120,7 @@ pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
     attempt.pay_way.is_handed_out(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
 }
 
-async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
+pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
     let Some(attempt) = order.attempt(position) else { return Answer::Unclear(Unclear::Garbage) };
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
@@ -274,6 +274,11 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
         return own;
     }
     derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", own.as_str()])
+}
+
+/// A number that no order has: what a probe asks for.
+pub(crate) fn probe_number(account: &AccountNo) -> ChannelNo {
+    derived(&["probe", account.as_str()])
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {

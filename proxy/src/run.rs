@@ -7,6 +7,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, Listen},
     front::Front,
+    health,
     keys, outbox, registry, sweep,
     telemetry::Metrics,
 };
@@ -79,6 +80,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
         tokio::spawn(outbox::run(app.clone(), stopped.clone())),
         tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
         tokio::spawn(purge(app.clone(), stopped.clone())),
+        tokio::spawn(health::probe(app.clone(), stopped.clone())),
     ];
     if let Some(settings) = app.config().cases.clone() {
         tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));

@@ -30,12 +30,14 @@ pub struct Settled {
     pub ending: Ending,
     /// What was signed for the payer's browser or app. Leaves only once the events are durable.
     pub handed_out: Option<HandedOut>,
+    /// The account surely did not take it, for a reason of the account's own or of the way there: another account may.
+    pub elsewhere: bool,
 }
 
 impl Settled {
     /// Of these events.
     pub fn of(events: Vec<Happening>, ending: Ending) -> Settled {
-        Settled { events, ending, handed_out: None }
+        Settled { events, ending, handed_out: None, elsewhere: false }
     }
 
     fn new(event: TradeEvent, tell: bool, ending: Ending) -> Settled {
@@ -71,13 +73,14 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         Settled::new(event, false, ending)
     };
     match class {
-        FailureClass::Busy => refused(Ending::Busy),
+        FailureClass::Busy => Settled { elsewhere: true, ..refused(Ending::Busy) },
+        FailureClass::Setup => Settled { elsewhere: true, ..refused(Ending::Refused(code.clone())) },
         FailureClass::AlreadyClosed => {
             Settled::new(TradeEvent::AttemptClosed { attempt, proof: Proof::Answer }, false, Ending::Refused(code.clone()))
         }
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
         FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
-        FailureClass::Final | FailureClass::NotFound | FailureClass::Changed | FailureClass::Setup | FailureClass::PayeeFunds => {
+        FailureClass::Final | FailureClass::NotFound | FailureClass::Changed | FailureClass::PayeeFunds => {
             refused(Ending::Refused(code.clone()))
         }
     }
@@ -92,7 +95,7 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
 pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
-    let Settled { mut events, ending, handed_out } = settled;
+    let Settled { mut events, ending, handed_out, .. } = settled;
     let refused = events.iter().any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
     events.retain(|h| match h.event {
         TradeEvent::AttemptNotPlaced { .. } => false,
@@ -100,7 +103,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
-    Settled { events, ending: if refused && open { Ending::Unknown } else { ending }, handed_out }
+    Settled { events, ending: if refused && open { Ending::Unknown } else { ending }, handed_out, elsewhere: false }
 }
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it

@@ -75,6 +75,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         pay_way: if n % 2 == 0 { PayWay::Native } else { PayWay::Micropay },
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
+        route: None,
         seal: None,
         terminal: None,
     }

@@ -114,9 +114,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 21] = [
+const CREATE: [&str; 22] = [
     "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "appid", "attach", "payer", "client_ip", "device_id", "detail",
-    "expires_at", "code", "terminal", "h5_type", "return_url", "quit_url", "auth_code",
+    "expires_at", "code", "terminal", "product", "h5_type", "return_url", "quit_url", "auth_code",
 ];
 
 fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
@@ -147,6 +147,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         expires: expires(&fields, now)?,
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
+        product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };

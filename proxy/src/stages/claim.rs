@@ -4,6 +4,7 @@
 use crate::{
     api::render,
     app::App,
+    choice,
     fault::{Code, Fault, Stop},
     passthrough,
     payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
@@ -154,6 +155,8 @@ impl Claim {
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
             (OrderState::Reversed | OrderState::Closed, true) if latest.pay_way.charges() && !only_repeats && !native => Ok(()),
+            // It was closed to go to another account, and did not get there.
+            (OrderState::Closed, true) if !only_repeats && !native && choice::moves_on(latest) => Ok(()),
             // What charges is never sent again, with whatever code: the record answers.
             (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
             (OrderState::AwaitingPayment, true) if !only_repeats && needs_renewal(latest, self.0.clock().now()) => Ok(()),
@@ -258,6 +261,10 @@ fn content(sealed: &Sealed) -> KeyedDigest {
         add(format!("{:?}", create.code).as_bytes());
         add(create.account.as_ref().map_or(&[], |a| a.as_str().as_bytes()));
         add(create.terminal.as_ref().map_or(&[], |t| t.as_str().as_bytes()));
+        if let Some(product) = &create.product {
+            add(b"product");
+            add(product.as_str().as_bytes());
+        }
         if let Some(appid) = &create.appid {
             add(appid.as_str().as_bytes());
         }
