@@ -32,7 +32,7 @@ impl<'a> Choice<'a> {
 }
 
 /// Chooses among the merchant's accounts of the order's wallet. `None` where none is eligible.
-//= C70
+//= C61
 pub(crate) fn choose<'a>(app: &App, merchant: &'a MerchantFacts, create: &Create, order: Option<&Order>, usable: impl Fn(&AccountFacts) -> bool) -> Option<Choice<'a>> {
     let mut of_channel = merchant.accounts.iter().filter(|a| a.channel == create.channel && usable(a));
     let first = of_channel.next()?;

@@ -46,6 +46,8 @@ pub mod manual {
     #![doc = include_str!("../manual/00-contents.md")]
     #[doc = include_str!("../manual/10-road.md")]
     pub mod road {}
+    #[doc = include_str!("../manual/15-routing.md")]
+    pub mod routing {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
     #[doc = include_str!("../manual/40-journal.md")]

@@ -12,6 +12,7 @@ mod native;
 mod operations;
 mod referees;
 mod repo;
+mod routes;
 mod telemetry;
 mod through;
 mod unified;

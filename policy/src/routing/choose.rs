@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    //= C70
+    //= C61
     fn breaker_then_rule_then_health_then_rate_then_the_files_order() {
         let mut shop = shop();
         let well = |_: &str| Standing::default();

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Calls that are remembered at most.
 const MOST_REMEMBERED: usize = 64;
-/// A share of bad calls says nothing before so many.
+/// Shares and averages say nothing before so many: one bad call of a quiet shop moves nobody.
 const LEAST_CALLS: usize = 8;
 
 /// One call that ended.
@@ -131,6 +131,9 @@ impl Breaker {
             State::HalfOpen { trial: Some(since) } if now < since + self.settings.trial => Some(Barred::OnTrial),
             State::HalfOpen { .. } => None,
         };
+        if self.state != State::Closed {
+            return Looks { barred, ..Looks::default() }; // whoever tries it out shall not be held off by what was before
+        }
         let recent = self.recent(now);
         let (mut count, mut bad, mut took) = (0_u32, 0_u32, Duration::ZERO);
         for call in recent {
@@ -138,12 +141,15 @@ impl Breaker {
             bad += u32::from(call.bad);
             took += call.took;
         }
+        if (count as usize) < LEAST_CALLS {
+            return Looks::default();
+        }
         let unreliable = match bad * 100 {
             worse if worse <= count * 5 => 0,
             worse if worse <= count * 20 => 1,
             _ => 2,
         };
-        let slow = count > 0 && took > self.settings.slow * count / 2;
+        let slow = took > self.settings.slow * count / 2;
         Looks { barred, unreliable, slow: u8::from(slow) }
     }
 
@@ -266,7 +272,7 @@ mod tests {
             let ailment = (n % 2 == 0).then_some(Ailment::ChannelError);
             assert_eq!(b.feed(at(1), QUICK, ailment), None);
         }
-        assert_eq!(b.looks(at(2)).unreliable, 2);
+        assert_eq!(b.looks(at(2)), Looks::default(), "seven say nothing");
         assert!(b.feed(at(2), QUICK, Some(Ailment::ChannelError)).is_some());
         let mut b = breaker();
         for n in 0..3 {
@@ -278,12 +284,14 @@ mod tests {
     #[test]
     fn what_is_past_the_window_counts_no_more() {
         let mut b = breaker();
-        for n in 0..2 {
-            b.feed(at(n), QUICK, Some(Ailment::Broken));
+        for n in 0..20 {
+            b.feed(at(n), QUICK, (n % 10 == 0).then_some(Ailment::Broken));
         }
-        assert_eq!(b.looks(at(2)).unreliable, 2);
-        assert_eq!(b.looks(at(40)), Looks::default());
-        b.feed(at(40), Duration::from_millis(1500), None);
-        assert_eq!(b.looks(at(41)), Looks { slow: 1, ..Looks::default() });
+        assert_eq!(b.looks(at(20)), Looks { unreliable: 1, ..Looks::default() }, "a tenth failed");
+        assert_eq!(b.looks(at(80)), Looks::default());
+        for n in 80..90 {
+            b.feed(at(n), Duration::from_millis(1500), None);
+        }
+        assert_eq!(b.looks(at(90)), Looks { slow: 1, ..Looks::default() });
     }
 }

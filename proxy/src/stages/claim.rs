@@ -226,7 +226,8 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
 /// What was handed out is kept nowhere and is signed anew, but not while a close of it is under way.
 fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
     match &attempt.reach {
-        None => true,
+        // What is being closed is not sent again.
+        None => !attempt.is_closing(),
         Some((Reach::HandedOut, _)) => attempt.expires > now && !attempt.is_closing(),
         Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
