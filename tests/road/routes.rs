@@ -75,8 +75,11 @@ impl Road {
         bail!("no order went to {account} within 12 s: {all:?}")
     }
 
-    fn entries(&self) -> anyhow::Result<Vec<TradeEntry>> {
-        entries(&self.demo)
+    /// What is on record, once it is in the signed tree.
+    async fn entries(&self) -> anyhow::Result<Vec<TradeEntry>> {
+        sleep(Duration::from_millis(1300)).await;
+        let reader = Reader::open(Arc::new(RealDisk), &self.demo.place.dir.join("data/trades"))?;
+        reader.scan(0).map(|item| Ok(TradeEntry::from_canonical(&item?.1)?)).collect()
     }
 
     async fn metrics(&self) -> anyhow::Result<String> {
@@ -88,12 +91,11 @@ impl Road {
     async fn rule(&self, version: u64, routes: Value, standby: &[&str]) -> Done {
         *self.demo.place.routing.lock() = (routes, standby.iter().map(|no| (*no).to_owned()).collect());
         self.demo.place.write_registries(version, self.demo.channels.wechat, self.demo.channels.alipay, 4_102_444_800_000)?;
-        for _ in 0..100 {
+        for _ in 0..10 {
             let loaded = |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
-            if self.entries()?.iter().any(loaded) {
+            if self.entries().await?.iter().any(loaded) {
                 return Ok(());
             }
-            sleep(Duration::from_millis(100)).await;
         }
         bail!("the registries of version {version} were not taken")
     }
@@ -113,11 +115,6 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
         0 => [first.wechat.mchid.clone(), second.wechat.mchid.clone()],
         _ => [first.alipay.app_id.clone(), second.alipay.app_id.clone()],
     }
-}
-
-pub(crate) fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
-    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
-    reader.scan(0).map(|item| Ok(TradeEntry::from_canonical(&item?.1)?)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +139,7 @@ async fn lost_and_found(road: &Road, wallet: usize, mode: Mode, cause: &str) -> 
     let [first, second] = road.accounts(wallet);
     let channel = WALLETS[wallet].0;
     let (_, before) = road.until_at(wallet, &first).await?;
-    let known = road.entries()?.len();
+    let known = road.entries().await?.len();
     road.demo.gates[wallet].set(mode).await?;
     let (took, orders) = road.until_at(wallet, &second).await?;
     ensure!(took < Duration::from_secs(8), "new orders moved after {took:?} only");
@@ -157,7 +154,7 @@ async fn lost_and_found(road: &Road, wallet: usize, mode: Mode, cause: &str) -> 
     let (back, _) = road.until_at(wallet, &first).await?;
     println!("{channel} {mode:?}: {} order(s) until the next account after {took:?}, back after {back:?}", orders.len());
     // On record: what it suffered from, and why each order went where it went.
-    let new = road.entries()?.split_off(known);
+    let new = road.entries().await?.split_off(known);
     let turned = |wanted: BreakerState| new.iter().any(|e| matches!(&e.event, TradeEvent::BreakerTurned { account, class: OperationClass::Place, state, .. } if account.as_str() == first && *state == wanted));
     for state in [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed] {
         ensure!(turned(state), "its breaker never was {state:?}");
@@ -339,7 +336,7 @@ async fn rules(road: &Road) -> Done {
     ensure!(at(with("product", "gift-card".into())).await? == second && at(with("product", "tea".into())).await? == first, "by product");
     ensure!(at(with("terminal", sandbox::demo::place::TERMINAL.into())).await? == second, "by terminal and its area");
     ensure!(at(with("account", first.clone().into())).await? == first, "the merchant's own word goes first");
-    let named = road.entries()?.iter().rev().find_map(|e| match &e.event {
+    let named = road.entries().await?.iter().rev().find_map(|e| match &e.event {
         TradeEvent::AttemptIntended { route: Some(route), .. } => route.rule.clone(),
         _ => None,
     });
