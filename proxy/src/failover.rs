@@ -113,6 +113,11 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
         closed.iter_mut().for_each(|h| h.tell = false);
         return Ok(Some(closed));
     }
+    // A query may have found it closed or paid in the meantime.
+    sent.order = app.order(&sent.order.id).await?.unwrap_or_else(|| sent.order.clone());
+    if sent.order.attempt(position).is_some_and(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced)) {
+        return Ok(Some(Vec::new()));
+    }
     sent.settled.events = closed;
     Ok(None)
 }
