@@ -52,6 +52,11 @@ impl DemoMerchant {
     pub fn certificate_mode(&self) -> bool {
         self.id == "m1002"
     }
+
+    /// The third merchant encrypts content at Alipay.
+    pub fn encrypts(&self) -> bool {
+        self.id == "m1003"
+    }
 }
 
 /// The installation.
@@ -294,8 +299,8 @@ impl Place {
         secret(&dir.join("answer/GDED25519A1.pem"), certs::generate_ed25519()?.as_bytes())?;
         secret(&dir.join("answer/GDRSA2048A1.pem"), rsa()?.serialize_pem().as_bytes())?;
         let from = |file: &str| fs::read(self.material.dir.join(file));
-        let own = self.merchants.iter().map(|m| (&m.accounts, m.certificate_mode()));
-        for (accounts, certificates) in own.chain(self.second.iter().map(|second| (second, false))) {
+        let own = self.merchants.iter().map(|m| (&m.accounts, m.certificate_mode(), m.encrypts()));
+        for (accounts, certificates, encrypts) in own.chain(self.second.iter().map(|second| (second, false, false))) {
             let (w, a) = (&accounts.wechat, &accounts.alipay);
             let wechat = dir.join("wechat").join(&w.mchid);
             fs::create_dir_all(wechat.join("platform"))?;
@@ -312,6 +317,9 @@ impl Place {
             fs::create_dir_all(&alipay)?;
             if self.keys_held {
                 secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
+            }
+            if encrypts && self.keys_held {
+                secret(&alipay.join("content.aes"), a.aes_key.as_bytes())?;
             }
             if !certificates {
                 secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
@@ -437,6 +445,7 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
+                "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
         "terminals": [{ "no": TERMINAL, "area": "310101" }],
