@@ -2,7 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo, Registry, TerminalNo,
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo, Registry,
+    TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -347,7 +348,11 @@ impl AccountFacts {
 impl LicenceFile {
     /// The band of a way to pay in a wallet; `None` where no guide price is known.
     pub fn guide_price(&self, channel: Channel, pay_way: Option<PayWay>) -> Option<&GuidePrice> {
-        let of = |way: Option<PayWay>| self.guide_prices.iter().find(|g| g.channel == channel && g.pay_way == way);
+        let of = |way: Option<PayWay>| {
+            self.guide_prices
+                .iter()
+                .find(|g| g.channel == channel && g.pay_way == way)
+        };
         of(pay_way).or_else(|| of(None))
     }
 }

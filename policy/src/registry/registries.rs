@@ -49,7 +49,8 @@ impl MerchantFacts {
     pub fn may_return_to(&self, address: &str) -> bool {
         address.starts_with("https://")
             && url::fault(address, true).is_none()
-            && url::host_of(address).is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
+            && url::host_of(address)
+                .is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
     }
 }
 
@@ -95,7 +96,12 @@ impl Registries {
         };
         let mut added: HashMap<MerchantId, OperatorMerchant> =
             file.merchants.into_iter().map(|m| (m.id.clone(), m)).collect();
-        let standby: BTreeSet<_> = file.accounts.iter().filter(|a| a.standby).map(|a| (a.channel, a.account.clone())).collect();
+        let standby: BTreeSet<_> = file
+            .accounts
+            .iter()
+            .filter(|a| a.standby)
+            .map(|a| (a.channel, a.account.clone()))
+            .collect();
         let accounts = file
             .accounts
             .into_iter()
@@ -219,11 +225,22 @@ fn join(
     // The check has compiled them all before.
     let compiled = |rule: RouteRule| {
         let when = Condition::compile(&rule.when).ok()?;
-        Some(Route { name: rule.name.into(), channel: rule.channel, when, accounts: rule.accounts, standby: rule.standby })
+        Some(Route {
+            name: rule.name.into(),
+            channel: rule.channel,
+            when,
+            accounts: rule.accounts,
+            standby: rule.standby,
+        })
     };
     let stands_by = |a: &&AccountFacts| standby.contains(&(a.channel, a.account.clone()));
     MerchantFacts {
-        standby: merchant.accounts.iter().filter(stands_by).map(|a| (a.channel, a.account.clone())).collect(),
+        standby: merchant
+            .accounts
+            .iter()
+            .filter(stands_by)
+            .map(|a| (a.channel, a.account.clone()))
+            .collect(),
         routes: added.routes.into_iter().filter_map(compiled).collect(),
         id: merchant.id,
         name: merchant.name,

@@ -138,7 +138,11 @@ fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
     a.merchants[0].accounts[1].auth_tokens = vec![token("1999999999"), token("2088000000000003")];
     a.merchants[0].accounts[0].auth_tokens = vec![token("2088000000000003")];
     let said = wrongs(licence(), vec![a], operator()).join("\n");
-    for expected in ["1999999999 is the operator's own account", "it stands twice", "is there for another channel"] {
+    for expected in [
+        "1999999999 is the operator's own account",
+        "it stands twice",
+        "is there for another channel",
+    ] {
         assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
     }
 }
@@ -285,17 +289,51 @@ fn a_bad_rule_refuses_the_whole_file_and_says_where() {
 //= C62
 fn rates_lie_within_the_guide_price_and_hosts_in_the_licence() {
     let mut l = licence();
-    let band = |channel, pay_way, least, most| GuidePrice { channel, pay_way, least, most };
-    l.guide_prices = vec![band(Channel::Wechat, None, 200, 600), band(Channel::Wechat, Some(PayWay::H5), 600, 1000)];
+    let band = |channel, pay_way, least, most| GuidePrice {
+        channel,
+        pay_way,
+        least,
+        most,
+    };
+    l.guide_prices = vec![
+        band(Channel::Wechat, None, 200, 600),
+        band(Channel::Wechat, Some(PayWay::H5), 600, 1000),
+    ];
     let mut a = acquirer();
-    a.merchants[0].accounts[0].rates = vec![PayRate { pay_way: None, rate: 380 }, PayRate { pay_way: Some(PayWay::H5), rate: 600 }];
+    a.merchants[0].accounts[0].rates = vec![
+        PayRate {
+            pay_way: None,
+            rate: 380,
+        },
+        PayRate {
+            pay_way: Some(PayWay::H5),
+            rate: 600,
+        },
+    ];
     a.merchants[0].accounts[0].host = Some("api.mch.weixin.qq.com".into());
     let taken = join(l.clone(), vec![a.clone()], operator()).expect("the files agree");
-    let (_, account) = taken.owner(Channel::Wechat, &name("1900000109")).expect("registered");
-    assert_eq!([PayWay::Native, PayWay::H5].map(|way| account.rate(way)), [Some(380), Some(600)]);
-    a.merchants[0].accounts[0].rates = vec![PayRate { pay_way: None, rate: 601 }, PayRate { pay_way: Some(PayWay::H5), rate: 599 }];
+    let (_, account) = taken
+        .owner(Channel::Wechat, &name("1900000109"))
+        .expect("registered");
+    assert_eq!(
+        [PayWay::Native, PayWay::H5].map(|way| account.rate(way)),
+        [Some(380), Some(600)]
+    );
+    a.merchants[0].accounts[0].rates = vec![
+        PayRate {
+            pay_way: None,
+            rate: 601,
+        },
+        PayRate {
+            pay_way: Some(PayWay::H5),
+            rate: 599,
+        },
+    ];
     a.merchants[0].accounts[0].host = Some("openapi.alipay.com".into());
-    a.merchants[0].accounts[1].rates = vec![PayRate { pay_way: None, rate: 380 }];
+    a.merchants[0].accounts[1].rates = vec![PayRate {
+        pay_way: None,
+        rate: 380,
+    }];
     l.guide_prices.push(band(Channel::Wechat, None, 7, 6));
     let said = wrongs(l, vec![a], operator()).join("\n");
     for expected in [

@@ -44,25 +44,65 @@ pub struct Standing {
 
 /// The accounts that an order may go to, in the order of the acquirer's file, and the rule that says so. Without a rule
 /// that holds all accounts of the wallet are eligible, those that the operator has marked as standby after the others.
-pub fn candidates<'a>(merchant: &'a MerchantFacts, channel: Channel, sale: &Sale<'_>, usable: impl Fn(&AccountFacts) -> bool) -> (Vec<Candidate<'a>>, Option<Arc<str>>) {
-    let of_channel = merchant.accounts.iter().filter(|a| a.channel == channel && usable(a));
-    let rule = merchant.routes.iter().find(|rule| rule.channel == channel && rule.when.holds(sale));
+pub fn candidates<'a>(
+    merchant: &'a MerchantFacts,
+    channel: Channel,
+    sale: &Sale<'_>,
+    usable: impl Fn(&AccountFacts) -> bool,
+) -> (Vec<Candidate<'a>>, Option<Arc<str>>) {
+    let of_channel = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == channel && usable(a));
+    let rule = merchant
+        .routes
+        .iter()
+        .find(|rule| rule.channel == channel && rule.when.holds(sale));
     let Some(rule) = rule else {
-        let standby = |a: &AccountFacts| merchant.standby.iter().any(|(c, no)| *c == channel && *no == a.account);
-        return (of_channel.map(|account| Candidate { account, standby: standby(account) }).collect(), None);
+        let standby = |a: &AccountFacts| {
+            merchant
+                .standby
+                .iter()
+                .any(|(c, no)| *c == channel && *no == a.account)
+        };
+        return (
+            of_channel
+                .map(|account| Candidate {
+                    account,
+                    standby: standby(account),
+                })
+                .collect(),
+            None,
+        );
     };
     let named = of_channel.filter_map(|account| {
         let among = |list: &[AccountNo]| list.contains(&account.account);
-        (among(&rule.accounts) || among(&rule.standby)).then(|| Candidate { account, standby: !among(&rule.accounts) })
+        (among(&rule.accounts) || among(&rule.standby)).then(|| Candidate {
+            account,
+            standby: !among(&rule.accounts),
+        })
     });
     (named.collect(), Some(rule.name.clone()))
 }
 
 /// Puts candidates in the order in which they are tried.
-pub fn in_order(mut candidates: Vec<Candidate<'_>>, pay_way: PayWay, standing: impl Fn(&AccountFacts) -> Standing) -> Vec<(Candidate<'_>, Standing)> {
+pub fn in_order(
+    mut candidates: Vec<Candidate<'_>>,
+    pay_way: PayWay,
+    standing: impl Fn(&AccountFacts) -> Standing,
+) -> Vec<(Candidate<'_>, Standing)> {
     let mut all: Vec<_> = candidates.drain(..).map(|c| (c, standing(c.account))).collect();
     // Stable: what is alike stays in the order of the acquirer's file.
-    all.sort_by_key(|(c, s)| (s.open, s.failed, c.standby, s.unreliable, s.slow, c.account.rate(pay_way).unwrap_or(u32::MAX)));
+    all.sort_by_key(|(c, s)| {
+        (
+            s.open,
+            s.failed,
+            c.standby,
+            s.unreliable,
+            s.slow,
+            c.account.rate(pay_way).unwrap_or(u32::MAX),
+        )
+    });
     all
 }
 
@@ -80,25 +120,39 @@ mod tests {
             terminal: None,
             area: None,
             product: None,
-            code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+            code: Code {
+                kind: CodeKind::Dynamic,
+                level: CodeLevel::B,
+            },
         }
     }
 
     fn shop() -> MerchantFacts {
         let registries = testing::registries();
         let mut shop = MerchantFacts::clone(registries.merchant(&testing::name("m1")).expect("m1"));
-        shop.accounts = ["1900000001", "1900000002", "1900000003"].map(testing::wechat).into();
+        shop.accounts = ["1900000001", "1900000002", "1900000003"]
+            .map(testing::wechat)
+            .into();
         shop
     }
 
     fn rule(when: &str, accounts: &[&str], standby: &[&str]) -> Route {
         let names = |list: &[&str]| list.iter().map(|no| testing::name(no)).collect();
-        Route { name: "r".into(), channel: Channel::Wechat, when: Condition::compile(when).expect("compiles"), accounts: names(accounts), standby: names(standby) }
+        Route {
+            name: "r".into(),
+            channel: Channel::Wechat,
+            when: Condition::compile(when).expect("compiles"),
+            accounts: names(accounts),
+            standby: names(standby),
+        }
     }
 
     fn tried(shop: &MerchantFacts, standing: impl Fn(&str) -> Standing) -> Vec<String> {
         let (all, _) = candidates(shop, Channel::Wechat, &sale(), |_| true);
-        in_order(all, PayWay::Native, |a| standing(a.account.as_str())).into_iter().map(|(c, _)| c.account.account.as_str()[9..].to_owned()).collect()
+        in_order(all, PayWay::Native, |a| standing(a.account.as_str()))
+            .into_iter()
+            .map(|(c, _)| c.account.account.as_str()[9..].to_owned())
+            .collect()
     }
 
     #[test]
@@ -106,18 +160,42 @@ mod tests {
     fn breaker_then_rule_then_health_then_rate_then_the_files_order() {
         let mut shop = shop();
         let well = |_: &str| Standing::default();
-        assert_eq!(tried(&shop, well), ["1", "2", "3"], "without anything the file's own order");
+        assert_eq!(
+            tried(&shop, well),
+            ["1", "2", "3"],
+            "without anything the file's own order"
+        );
         shop.standby = vec![(Channel::Wechat, testing::name("1900000001"))];
         assert_eq!(tried(&shop, well), ["2", "3", "1"], "standby comes last");
-        let open = |no: &str| Standing { open: no != "1900000001", ..Standing::default() };
+        let open = |no: &str| Standing {
+            open: no != "1900000001",
+            ..Standing::default()
+        };
         assert_eq!(tried(&shop, open), ["1", "2", "3"], "but before what is broken");
-        let unreliable = |no: &str| Standing { unreliable: u8::from(no == "1900000002"), ..Standing::default() };
+        let unreliable = |no: &str| Standing {
+            unreliable: u8::from(no == "1900000002"),
+            ..Standing::default()
+        };
         assert_eq!(tried(&shop, unreliable), ["3", "2", "1"], "health within a rank");
-        shop.routes = vec![rule("amount > 100", &["1900000003"], &[]), rule("true", &["1900000003", "1900000002"], &[])];
-        assert_eq!(tried(&shop, well), ["2", "3"], "the first rule that holds decides who is eligible");
+        shop.routes = vec![
+            rule("amount > 100", &["1900000003"], &[]),
+            rule("true", &["1900000003", "1900000002"], &[]),
+        ];
+        assert_eq!(
+            tried(&shop, well),
+            ["2", "3"],
+            "the first rule that holds decides who is eligible"
+        );
         shop.routes = vec![rule("pay_way == 'native'", &["1900000003"], &["1900000002"])];
         assert_eq!(tried(&shop, well), ["3", "2"]);
-        let failed = |no: &str| Standing { failed: no == "1900000003", ..Standing::default() };
-        assert_eq!(tried(&shop, failed), ["2", "3"], "where this order did not arrive it goes last");
+        let failed = |no: &str| Standing {
+            failed: no == "1900000003",
+            ..Standing::default()
+        };
+        assert_eq!(
+            tried(&shop, failed),
+            ["2", "3"],
+            "where this order did not arrive it goes last"
+        );
     }
 }

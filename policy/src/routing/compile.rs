@@ -62,35 +62,72 @@ impl Condition {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn compile(source: &str) -> Result<Condition, Faulty> {
-        let faulty = |at: usize, wrong: String, right: &str| Faulty { at, wrong, right: right.to_owned() };
+        let faulty = |at: usize, wrong: String, right: &str| Faulty {
+            at,
+            wrong,
+            right: right.to_owned(),
+        };
         if source.len() > MOST_LENGTH {
-            return Err(faulty(MOST_LENGTH, format!("it is longer than {MOST_LENGTH} octets"), "split it into several rules"));
+            return Err(faulty(
+                MOST_LENGTH,
+                format!("it is longer than {MOST_LENGTH} octets"),
+                "split it into several rules",
+            ));
         }
-        let parsed = Parser::new().max_recursion_depth(MOST_DEPTH).parse_with_source_info(source);
+        let parsed = Parser::new()
+            .max_recursion_depth(MOST_DEPTH)
+            .parse_with_source_info(source);
         let (tree, places) = parsed.map_err(|errors| {
             let first = errors.errors.first();
             let at = first.map_or(1, |e| e.pos.1.max(1) as usize);
-            faulty(at, "this is no CEL".to_owned(), "an expression such as `pay_way == \"jsapi\" && amount >= 100000`")
+            faulty(
+                at,
+                "this is no CEL".to_owned(),
+                "an expression such as `pay_way == \"jsapi\" && amount >= 100000`",
+            )
         })?;
-        let mut compiler = Compiler { source, places: &places, parts: 0 };
+        let mut compiler = Compiler {
+            source,
+            places: &places,
+            parts: 0,
+        };
         match compiler.typed(&tree)? {
             Typed::Test(test) => Ok(Condition(test)),
-            other => Err(compiler.faulty(&tree, format!("it is {}", other.kind()), "a truth value, such as a comparison")),
+            other => Err(compiler.faulty(
+                &tree,
+                format!("it is {}", other.kind()),
+                "a truth value, such as a comparison",
+            )),
         }
     }
 }
 
 impl Compiler<'_> {
     fn faulty(&self, at: &IdedExpr, wrong: String, right: &str) -> Faulty {
-        let offset = self.places.offset_for(at.id).map_or(0, |(start, _)| start as usize);
-        let at = self.source.get(..offset).map_or(offset, |before| before.chars().count()) + 1;
-        Faulty { at, wrong, right: right.to_owned() }
+        let offset = self
+            .places
+            .offset_for(at.id)
+            .map_or(0, |(start, _)| start as usize);
+        let at = self
+            .source
+            .get(..offset)
+            .map_or(offset, |before| before.chars().count())
+            + 1;
+        Faulty {
+            at,
+            wrong,
+            right: right.to_owned(),
+        }
     }
 
     fn typed(&mut self, tree: &IdedExpr) -> Result<Typed, Faulty> {
         self.parts += 1;
         if self.parts > MOST_PARTS {
-            return Err(self.faulty(tree, format!("it has more than {MOST_PARTS} parts"), "split it into several rules"));
+            return Err(self.faulty(
+                tree,
+                format!("it has more than {MOST_PARTS} parts"),
+                "split it into several rules",
+            ));
         }
         match &tree.expr {
             Expr::Literal(LiteralValue::Boolean(is)) => Ok(Typed::Test(Test::Is(*is.inner()))),
@@ -98,7 +135,11 @@ impl Compiler<'_> {
             Expr::Literal(LiteralValue::String(is)) => Ok(Typed::Word(Word::Is(is.inner().into()))),
             Expr::Ident(name) => self.variable(tree, name),
             Expr::Call(call) => self.call(tree, call),
-            Expr::Literal(_) => Err(self.faulty(tree, "a rule has no such literal".into(), "a whole number, a text or true and false")),
+            Expr::Literal(_) => Err(self.faulty(
+                tree,
+                "a rule has no such literal".into(),
+                "a whole number, a text or true and false",
+            )),
             _ => Err(self.faulty(tree, "this may not stand in a rule".into(), OPERATORS)),
         }
     }
@@ -124,9 +165,16 @@ impl Compiler<'_> {
         let name = call.func_name.as_str();
         match (&call.target, call.args.as_slice()) {
             (None, [one]) if name == op::LOGICAL_NOT => Ok(Typed::Test(Test::Not(Box::new(self.test(one)?)))),
-            (None, [one]) if name == op::NEGATE => Ok(Typed::Num(Num::Sum(Sum::Minus, Box::new([Num::Is(0), self.num(one)?])))),
-            (None, many) if name == op::LOGICAL_AND && many.len() > 1 => Ok(Typed::Test(Test::All(self.tests(many)?))),
-            (None, many) if name == op::LOGICAL_OR && many.len() > 1 => Ok(Typed::Test(Test::Any(self.tests(many)?))),
+            (None, [one]) if name == op::NEGATE => Ok(Typed::Num(Num::Sum(
+                Sum::Minus,
+                Box::new([Num::Is(0), self.num(one)?]),
+            ))),
+            (None, many) if name == op::LOGICAL_AND && many.len() > 1 => {
+                Ok(Typed::Test(Test::All(self.tests(many)?)))
+            }
+            (None, many) if name == op::LOGICAL_OR && many.len() > 1 => {
+                Ok(Typed::Test(Test::Any(self.tests(many)?)))
+            }
             (None, [one, list]) if name == op::IN => self.is_in(one, list),
             (None, [a, b]) => match (comparison(name), sum(name)) {
                 (Some(how), _) => self.compared(tree, how, a, b),
@@ -141,40 +189,91 @@ impl Compiler<'_> {
                     "contains" => Part::Holds,
                     _ => return Err(self.faulty(tree, "there is no such function".into(), OPERATORS)),
                 };
-                Ok(Typed::Test(Test::Part(part, Box::new([self.word(whole)?, self.word(piece)?]))))
+                Ok(Typed::Test(Test::Part(
+                    part,
+                    Box::new([self.word(whole)?, self.word(piece)?]),
+                )))
             }
             _ => Err(self.faulty(tree, "there is no such operation".into(), OPERATORS)),
         }
     }
 
-    fn compared(&mut self, tree: &IdedExpr, how: Comparison, a: &IdedExpr, b: &IdedExpr) -> Result<Typed, Faulty> {
+    fn compared(
+        &mut self,
+        tree: &IdedExpr,
+        how: Comparison,
+        a: &IdedExpr,
+        b: &IdedExpr,
+    ) -> Result<Typed, Faulty> {
         let test = match (self.typed(a)?, self.typed(b)?) {
             (Typed::Num(a), Typed::Num(b)) => Test::Numbers(how, Box::new([a, b])),
             (Typed::Word(a), Typed::Word(b)) => Test::Words(how, Box::new([a, b])),
-            (Typed::Test(a), Typed::Test(b)) if matches!(how, Comparison::Equal | Comparison::Unequal) => Test::Same(how == Comparison::Equal, Box::new([a, b])),
-            (a, b) => return Err(self.faulty(tree, format!("{} is compared with {}", a.kind(), b.kind()), "compare numbers with numbers and texts with texts")),
+            (Typed::Test(a), Typed::Test(b)) if matches!(how, Comparison::Equal | Comparison::Unequal) => {
+                Test::Same(how == Comparison::Equal, Box::new([a, b]))
+            }
+            (a, b) => {
+                return Err(self.faulty(
+                    tree,
+                    format!("{} is compared with {}", a.kind(), b.kind()),
+                    "compare numbers with numbers and texts with texts",
+                ));
+            }
         };
         Ok(Typed::Test(test))
     }
 
-    fn either(&mut self, tree: &IdedExpr, asked: &IdedExpr, yes: &IdedExpr, no: &IdedExpr) -> Result<Typed, Faulty> {
+    fn either(
+        &mut self,
+        tree: &IdedExpr,
+        asked: &IdedExpr,
+        yes: &IdedExpr,
+        no: &IdedExpr,
+    ) -> Result<Typed, Faulty> {
         let asked = self.test(asked)?;
         Ok(match (self.typed(yes)?, self.typed(no)?) {
             (Typed::Test(yes), Typed::Test(no)) => Typed::Test(Test::If(Box::new([asked, yes, no]))),
             (Typed::Num(yes), Typed::Num(no)) => Typed::Num(Num::If(Box::new((asked, yes, no)))),
             (Typed::Word(yes), Typed::Word(no)) => Typed::Word(Word::If(Box::new((asked, yes, no)))),
-            (a, b) => return Err(self.faulty(tree, format!("it is {} or {}", a.kind(), b.kind()), "both sides of `:` of one type")),
+            (a, b) => {
+                return Err(self.faulty(
+                    tree,
+                    format!("it is {} or {}", a.kind(), b.kind()),
+                    "both sides of `:` of one type",
+                ));
+            }
         })
     }
 
     fn is_in(&mut self, one: &IdedExpr, list: &IdedExpr) -> Result<Typed, Faulty> {
         let Expr::List(all) = &list.expr else {
-            return Err(self.faulty(list, "this is no list".into(), "a list such as [1, 2] or [\"a\", \"b\"]"));
+            return Err(self.faulty(
+                list,
+                "this is no list".into(),
+                "a list such as [1, 2] or [\"a\", \"b\"]",
+            ));
         };
         let test = match self.typed(one)? {
-            Typed::Num(one) => Test::NumberIn(Box::new(one), all.elements.iter().map(|e| self.num(e)).collect::<Result<_, _>>()?),
-            Typed::Word(one) => Test::WordIn(Box::new(one), all.elements.iter().map(|e| self.word(e)).collect::<Result<_, _>>()?),
-            Typed::Test(_) => return Err(self.faulty(one, "a truth value is in no list".into(), "a number or a text before `in`")),
+            Typed::Num(one) => Test::NumberIn(
+                Box::new(one),
+                all.elements
+                    .iter()
+                    .map(|e| self.num(e))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Typed::Word(one) => Test::WordIn(
+                Box::new(one),
+                all.elements
+                    .iter()
+                    .map(|e| self.word(e))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Typed::Test(_) => {
+                return Err(self.faulty(
+                    one,
+                    "a truth value is in no list".into(),
+                    "a number or a text before `in`",
+                ));
+            }
         };
         Ok(Typed::Test(test))
     }
@@ -186,7 +285,11 @@ impl Compiler<'_> {
     fn test(&mut self, tree: &IdedExpr) -> Result<Test, Faulty> {
         match self.typed(tree)? {
             Typed::Test(test) => Ok(test),
-            other => Err(self.faulty(tree, format!("it is {}", other.kind()), "a truth value, such as a comparison")),
+            other => Err(self.faulty(
+                tree,
+                format!("it is {}", other.kind()),
+                "a truth value, such as a comparison",
+            )),
         }
     }
 

@@ -21,9 +21,13 @@ struct Call {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Closed,
-    Open { until: Duration },
+    Open {
+        until: Duration,
+    },
     /// One call at a time; since when one is under way.
-    HalfOpen { trial: Option<Duration> },
+    HalfOpen {
+        trial: Option<Duration>,
+    },
 }
 
 /// What the breaker became.
@@ -72,7 +76,13 @@ pub struct Breaker {
 impl Breaker {
     /// Closed, and without memory.
     pub fn new(settings: Routing) -> Breaker {
-        Breaker { settings, state: State::Closed, calls: VecDeque::new(), in_a_row: 0, openings: 0 }
+        Breaker {
+            settings,
+            state: State::Closed,
+            calls: VecDeque::new(),
+            in_a_row: 0,
+            openings: 0,
+        }
     }
 
     /// What it is now, for the record.
@@ -87,7 +97,11 @@ impl Breaker {
     /// A call ended. A slow answer is a good one for its order and a bad one for the account.
     pub fn feed(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
         let ailment = ailment.or((took >= self.settings.slow).then_some(Ailment::Slow));
-        self.remember(Call { at: now, took, bad: ailment.is_some() });
+        self.remember(Call {
+            at: now,
+            took,
+            bad: ailment.is_some(),
+        });
         match (self.state, ailment) {
             (State::Closed, Some(ailment)) if self.is_enough() => self.open(now, ailment),
             (State::HalfOpen { .. }, Some(ailment)) => self.open(now, ailment),
@@ -105,7 +119,9 @@ impl Breaker {
             (State::Open { .. }, Some(_)) => {
                 // No turn: it was open and stays so.
                 self.openings = self.openings.saturating_add(1);
-                self.state = State::Open { until: now + self.rest() };
+                self.state = State::Open {
+                    until: now + self.rest(),
+                };
                 None
             }
             _ => None,
@@ -116,7 +132,9 @@ impl Breaker {
     pub fn take_probe(&mut self, now: Duration) -> bool {
         match self.state {
             State::Open { until } if until <= now => {
-                self.state = State::Open { until: now + self.settings.rest_most };
+                self.state = State::Open {
+                    until: now + self.settings.rest_most,
+                };
                 true
             }
             _ => false,
@@ -128,11 +146,16 @@ impl Breaker {
         let barred = match self.state {
             State::Closed => None,
             State::Open { .. } => Some(Barred::Open),
-            State::HalfOpen { trial: Some(since) } if now < since + self.settings.trial => Some(Barred::OnTrial),
+            State::HalfOpen { trial: Some(since) } if now < since + self.settings.trial => {
+                Some(Barred::OnTrial)
+            }
             State::HalfOpen { .. } => None,
         };
         if self.state != State::Closed {
-            return Looks { barred, ..Looks::default() }; // whoever tries it out shall not be held off by what was before
+            return Looks {
+                barred,
+                ..Looks::default()
+            }; // whoever tries it out shall not be held off by what was before
         }
         let recent = self.recent(now);
         let (mut count, mut bad, mut took) = (0_u32, 0_u32, Duration::ZERO);
@@ -150,7 +173,11 @@ impl Breaker {
             _ => 2,
         };
         let slow = took > self.settings.slow * count / 2;
-        Looks { barred, unreliable, slow: u8::from(slow) }
+        Looks {
+            barred,
+            unreliable,
+            slow: u8::from(slow),
+        }
     }
 
     /// A call is about to go there: where it is half open, it is the one that tries it out.
@@ -161,7 +188,11 @@ impl Breaker {
     }
 
     fn remember(&mut self, call: Call) {
-        self.in_a_row = if call.bad { self.in_a_row.saturating_add(1) } else { 0 };
+        self.in_a_row = if call.bad {
+            self.in_a_row.saturating_add(1)
+        } else {
+            0
+        };
         if self.calls.len() == MOST_REMEMBERED {
             self.calls.pop_front();
         }
@@ -179,12 +210,17 @@ impl Breaker {
 
     fn is_enough(&self) -> bool {
         let bad = self.calls.iter().filter(|call| call.bad).count();
-        self.in_a_row >= self.settings.failures || (self.calls.len() >= LEAST_CALLS && bad * 100 >= self.calls.len() * self.settings.bad_percent as usize)
+        self.in_a_row >= self.settings.failures
+            || (self.calls.len() >= LEAST_CALLS
+                && bad * 100 >= self.calls.len() * self.settings.bad_percent as usize)
     }
 
     /// Twice as long each time, up to the longest rest.
     fn rest(&self) -> Duration {
-        self.settings.rest.saturating_mul(1 << self.openings.saturating_sub(1).min(10)).min(self.settings.rest_most)
+        self.settings
+            .rest
+            .saturating_mul(1 << self.openings.saturating_sub(1).min(10))
+            .min(self.settings.rest_most)
     }
 
     fn open(&mut self, now: Duration, ailment: Ailment) -> Option<Turn> {
@@ -207,7 +243,11 @@ impl Breaker {
     fn turn(&mut self, to: State, ailment: Option<Ailment>) -> Option<Turn> {
         let from = self.state();
         self.state = to;
-        Some(Turn { from, to: self.state(), ailment })
+        Some(Turn {
+            from,
+            to: self.state(),
+            ailment,
+        })
     }
 }
 
@@ -219,7 +259,15 @@ mod tests {
     const QUICK: Duration = Duration::from_millis(40);
 
     fn breaker() -> Breaker {
-        Breaker::new(Routing { failures: 3, bad_percent: 50, slow: Duration::from_secs(2), window: Duration::from_secs(30), rest: Duration::from_secs(5), rest_most: Duration::from_secs(15), trial: Duration::from_secs(10) })
+        Breaker::new(Routing {
+            failures: 3,
+            bad_percent: 50,
+            slow: Duration::from_secs(2),
+            window: Duration::from_secs(30),
+            rest: Duration::from_secs(5),
+            rest_most: Duration::from_secs(15),
+            trial: Duration::from_secs(10),
+        })
     }
 
     fn at(secs: u64) -> Duration {
@@ -235,15 +283,29 @@ mod tests {
             assert_eq!(b.feed(at(2), QUICK, Some(Ailment::NotConnected)), None);
         }
         let opened = b.feed(at(2), QUICK, Some(Ailment::Silent)).expect("opens");
-        assert_eq!((opened.from, opened.to, opened.ailment), (B::Closed, B::Open, Some(Ailment::Silent)));
+        assert_eq!(
+            (opened.from, opened.to, opened.ailment),
+            (B::Closed, B::Open, Some(Ailment::Silent))
+        );
         assert_eq!(b.looks(at(3)).barred, Some(Barred::Open));
-        assert!(!b.take_probe(at(6)) && b.take_probe(at(7)) && !b.take_probe(at(8)), "one probe, once it has rested");
-        assert_eq!(b.probed(at(8), Some(Ailment::Silent)), None, "it stays open, for twice as long");
+        assert!(
+            !b.take_probe(at(6)) && b.take_probe(at(7)) && !b.take_probe(at(8)),
+            "one probe, once it has rested"
+        );
+        assert_eq!(
+            b.probed(at(8), Some(Ailment::Silent)),
+            None,
+            "it stays open, for twice as long"
+        );
         assert!(!b.take_probe(at(17)) && b.take_probe(at(18)));
         assert_eq!(b.probed(at(18), None).map(|t| t.to), Some(B::HalfOpen));
         assert_eq!(b.looks(at(18)).barred, None);
         b.begin(at(18));
-        assert_eq!(b.looks(at(19)).barred, Some(Barred::OnTrial), "one order at a time");
+        assert_eq!(
+            b.looks(at(19)).barred,
+            Some(Barred::OnTrial),
+            "one order at a time"
+        );
         assert_eq!(b.looks(at(28)).barred, None, "a trial that nobody ended is over");
         assert_eq!(b.feed(at(29), QUICK, None).map(|t| t.to), Some(B::Closed));
         assert_eq!(b.looks(at(29)), Looks::default(), "and what was is forgotten");
@@ -257,9 +319,15 @@ mod tests {
             if b.state() == B::Closed {
                 (0..3).for_each(|_| drop(b.feed(at(now), QUICK, Some(Ailment::Broken))));
             } else {
-                assert_eq!(b.feed(at(now), QUICK, Some(Ailment::Broken)).map(|t| t.to), Some(B::Open));
+                assert_eq!(
+                    b.feed(at(now), QUICK, Some(Ailment::Broken)).map(|t| t.to),
+                    Some(B::Open)
+                );
             }
-            assert!(!b.take_probe(at(now + rest - 1)) && b.take_probe(at(now + rest)), "rests {rest} s");
+            assert!(
+                !b.take_probe(at(now + rest - 1)) && b.take_probe(at(now + rest)),
+                "rests {rest} s"
+            );
             now += rest;
             assert_eq!(b.probed(at(now), None).map(|t| t.to), Some(B::HalfOpen));
         }
@@ -287,11 +355,24 @@ mod tests {
         for n in 0..20 {
             b.feed(at(n), QUICK, (n % 10 == 0).then_some(Ailment::Broken));
         }
-        assert_eq!(b.looks(at(20)), Looks { unreliable: 1, ..Looks::default() }, "a tenth failed");
+        assert_eq!(
+            b.looks(at(20)),
+            Looks {
+                unreliable: 1,
+                ..Looks::default()
+            },
+            "a tenth failed"
+        );
         assert_eq!(b.looks(at(80)), Looks::default());
         for n in 80..90 {
             b.feed(at(n), Duration::from_millis(1500), None);
         }
-        assert_eq!(b.looks(at(90)), Looks { slow: 1, ..Looks::default() });
+        assert_eq!(
+            b.looks(at(90)),
+            Looks {
+                slow: 1,
+                ..Looks::default()
+            }
+        );
     }
 }

@@ -43,7 +43,10 @@ pub(crate) struct Ended {
 impl Health {
     /// Nothing is known yet.
     pub fn new(settings: Routing) -> Health {
-        Health { settings, gauges: RwLock::default() }
+        Health {
+            settings,
+            gauges: RwLock::default(),
+        }
     }
 
     fn gauges(&self, channel: Channel, account: &AccountNo) -> Arc<Gauges> {
@@ -52,11 +55,21 @@ impl Health {
             return known.clone();
         }
         let new = || Mutex::new(Breaker::new(self.settings));
-        self.gauges.write().entry(key).or_insert_with(|| Arc::new(Gauges([new(), new(), new()]))).clone()
+        self.gauges
+            .write()
+            .entry(key)
+            .or_insert_with(|| Arc::new(Gauges([new(), new(), new()])))
+            .clone()
     }
 
     /// How an account fares; `None` while nothing is known of it.
-    pub fn looks(&self, channel: Channel, account: &AccountNo, class: OperationClass, now: Duration) -> Looks {
+    pub fn looks(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+        class: OperationClass,
+        now: Duration,
+    ) -> Looks {
         let known = self.gauges.read().get(&(channel, account.clone())).cloned();
         known.map_or_else(Looks::default, |gauges| gauges.of(class).lock().looks(now))
     }
@@ -71,7 +84,9 @@ impl Health {
     /// Accounts whose breaker for new orders has rested: a probe is due.
     fn due(&self, now: Duration) -> Vec<(Channel, AccountNo)> {
         let all = self.gauges.read();
-        let due = all.iter().filter(|(_, gauges)| gauges.of(OperationClass::Place).lock().take_probe(now));
+        let due = all
+            .iter()
+            .filter(|(_, gauges)| gauges.of(OperationClass::Place).lock().take_probe(now));
         due.map(|(key, _)| key.clone()).collect()
     }
 }
@@ -81,7 +96,10 @@ impl App {
     pub(crate) fn fed(&self, account: &channel::Account, operation: Operation, ended: Ended) {
         let class = OperationClass::of(operation);
         let gauges = self.health().gauges(account.channel, &account.account);
-        let turn = gauges.of(class).lock().feed(self.clock().since_boot(), ended.took, ended.ailment);
+        let turn = gauges
+            .of(class)
+            .lock()
+            .feed(self.clock().since_boot(), ended.took, ended.ailment);
         if let Some(turn) = turn {
             self.turned(account.channel, &account.account, class, turn);
         }
@@ -89,7 +107,10 @@ impl App {
 
     fn probed(&self, channel: Channel, account: &AccountNo, ailment: Option<Ailment>) {
         let gauges = self.health().gauges(channel, account);
-        let turn = gauges.of(OperationClass::Place).lock().probed(self.clock().since_boot(), ailment);
+        let turn = gauges
+            .of(OperationClass::Place)
+            .lock()
+            .probed(self.clock().since_boot(), ailment);
         if let Some(turn) = turn {
             self.turned(channel, account, OperationClass::Place, turn);
         }
@@ -97,8 +118,19 @@ impl App {
 
     fn turned(&self, channel: Channel, account: &AccountNo, class: OperationClass, turn: Turn) {
         self.metrics().breaker_turned(channel, class, turn);
-        tracing::warn!(channel = channel.as_str(), class = class.as_str(), state = turn.to.as_str(), "an account's breaker turned");
-        let event = TradeEvent::BreakerTurned { account: account.clone(), ailment: turn.ailment, channel, class, state: turn.to };
+        tracing::warn!(
+            channel = channel.as_str(),
+            class = class.as_str(),
+            state = turn.to.as_str(),
+            "an account's breaker turned"
+        );
+        let event = TradeEvent::BreakerTurned {
+            account: account.clone(),
+            ailment: turn.ailment,
+            channel,
+            class,
+            state: turn.to,
+        };
         let app = self.clone();
         drop(self.spawn_work(async move {
             if let Err(error) = app.ledger().note(None, vec![event]).await {
@@ -125,9 +157,18 @@ pub(crate) fn of_answer(answer: &Answer) -> Option<Ailment> {
         Answer::Unclear(Unclear::Connection) => Some(Ailment::Broken),
         Answer::Unclear(Unclear::ChannelError) => Some(Ailment::ChannelError),
         Answer::Unclear(Unclear::Signature | Unclear::Garbage) => Some(Ailment::Unreadable),
-        Answer::Failed(Failure { class: FailureClass::Unknown, .. }) => Some(Ailment::ChannelError),
-        Answer::Failed(Failure { class: FailureClass::Setup, .. }) => Some(Ailment::Account),
-        Answer::Failed(Failure { class: FailureClass::Busy, .. }) => Some(Ailment::Limited),
+        Answer::Failed(Failure {
+            class: FailureClass::Unknown,
+            ..
+        }) => Some(Ailment::ChannelError),
+        Answer::Failed(Failure {
+            class: FailureClass::Setup,
+            ..
+        }) => Some(Ailment::Account),
+        Answer::Failed(Failure {
+            class: FailureClass::Busy,
+            ..
+        }) => Some(Ailment::Limited),
         _ => None,
     }
 }

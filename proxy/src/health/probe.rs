@@ -31,14 +31,19 @@ pub(crate) async fn run(app: App, mut stop: watch::Receiver<bool>) {
 
 async fn once(app: &App, channel: Channel, no: &AccountNo) {
     let registries = app.registries();
-    let Some((_, facts)) = registries.owner(channel, no) else { return app.probed(channel, no, Some(Ailment::Account)) };
+    let Some((_, facts)) = registries.owner(channel, no) else {
+        return app.probed(channel, no, Some(Ailment::Account));
+    };
     if facts.keys != Keys::Held {
         // We cannot ask in its name: the next order of its own SDK tells.
         return app.probed(channel, no, None);
     }
     let account = app.account(facts, None, None);
     let number = errand::probe_number(no);
-    let asked = ask(app, &account, Operation::Query, PayWay::Native, |stamp| channel::query(&account, stamp, &number)).await;
+    let asked = ask(app, &account, Operation::Query, PayWay::Native, |stamp| {
+        channel::query(&account, stamp, &number)
+    })
+    .await;
     let ailment = match &asked {
         Exchanged::Answer(answer) => of_answer(answer),
         Exchanged::NotSent(_) => Some(Ailment::NotConnected),

@@ -100,7 +100,11 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     for (n, token) in account.auth_tokens.iter().enumerate() {
         let at = format!("{at}.auth_tokens[{n}]");
         if account.channel != Channel::Alipay {
-            notes.say(&at, "is there for another channel", "only Alipay has `app_auth_token`");
+            notes.say(
+                &at,
+                "is there for another channel",
+                "only Alipay has `app_auth_token`",
+            );
         }
         notes.unique(
             &mut tokens,
@@ -113,7 +117,11 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 
 fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     if account.encrypts && account.channel != Channel::Alipay {
-        notes.say(&format!("{at}.encrypts"), "is there for another channel", "only Alipay encrypts content");
+        notes.say(
+            &format!("{at}.encrypts"),
+            "is there for another channel",
+            "only Alipay encrypts content",
+        );
     }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;
@@ -138,8 +146,16 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 //= C50
 fn reached(licence: &LicenceFile, account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     let Some(host) = &account.host else { return };
-    let licensed = licence.channels.iter().filter(|c| c.channel == account.channel).flat_map(|c| &c.hosts);
+    let licensed = licence
+        .channels
+        .iter()
+        .filter(|c| c.channel == account.channel)
+        .flat_map(|c| &c.hosts);
     if !licensed.into_iter().any(|known| known.host == *host) {
-        notes.say(&format!("{at}.host"), format!("{} has no such host in the licence file", account.channel), "one of the channel's licensed hosts");
+        notes.say(
+            &format!("{at}.host"),
+            format!("{} has no such host in the licence file", account.channel),
+            "one of the channel's licensed hosts",
+        );
     }
 }

@@ -11,10 +11,18 @@ pub(super) fn check(licence: &LicenceFile, account: &AccountFacts, at: &str, not
         let at = format!("{at}.rates[{n}]");
         notes.unique(&mut seen, row.pay_way, at.clone(), "this way to pay stands twice");
         match licence.guide_price(account.channel, row.pay_way) {
-            None => notes.say(&format!("{at}.rate"), format!("no guide price of {} is known", account.channel), "a row for it in `guide_prices` of the licence file"),
+            None => notes.say(
+                &format!("{at}.rate"),
+                format!("no guide price of {} is known", account.channel),
+                "a row for it in `guide_prices` of the licence file",
+            ),
             Some(band) if !(band.least..=band.most).contains(&row.rate) => {
                 let wrong = format!("{} is outside the guide price", row.rate);
-                notes.say(&format!("{at}.rate"), wrong, &format!("{} to {} hundred-thousandths", band.least, band.most));
+                notes.say(
+                    &format!("{at}.rate"),
+                    wrong,
+                    &format!("{} to {} hundred-thousandths", band.least, band.most),
+                );
             }
             Some(_) => {}
         }
@@ -26,9 +34,18 @@ pub(super) fn bands(licence: &LicenceFile, notes: &mut Notes<'_>) {
     let mut seen = BTreeSet::new();
     for (n, band) in licence.guide_prices.iter().enumerate() {
         let at = format!("$.guide_prices[{n}]");
-        notes.unique(&mut seen, (band.channel, band.pay_way), at.clone(), "this way to pay stands twice");
+        notes.unique(
+            &mut seen,
+            (band.channel, band.pay_way),
+            at.clone(),
+            "this way to pay stands twice",
+        );
         if band.least > band.most || band.most > 100_000 {
-            notes.say(&at, "is no band", "`least` not above `most`, both hundred-thousandths of the amount");
+            notes.say(
+                &at,
+                "is no band",
+                "`least` not above `most`, both hundred-thousandths of the amount",
+            );
         }
     }
 }

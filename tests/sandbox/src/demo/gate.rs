@@ -46,7 +46,9 @@ pub struct Gate {
 impl Gate {
     /// An open gate to a channel whose certificate carries `host`.
     pub async fn open(ca: &Ca, host: &str, to: SocketAddr) -> anyhow::Result<Arc<Gate>> {
-        let acceptor = |(cert, key): (String, String)| -> anyhow::Result<TlsAcceptor> { Ok(TlsAcceptor::from(crate::channels::server_config(&cert, &key)?)) };
+        let acceptor = |(cert, key): (String, String)| -> anyhow::Result<TlsAcceptor> {
+            Ok(TlsAcceptor::from(crate::channels::server_config(&cert, &key)?))
+        };
         let strange = rcgen::generate_simple_self_signed(vec![host.to_owned()])?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let gate = Arc::new(Gate {
@@ -98,7 +100,10 @@ impl Gate {
             Mode::ServerError => {
                 if let Ok(stream) = self.good.accept(stream).await {
                     let mut server = hyper::server::conn::http1::Builder::new();
-                    let _ = server.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service_fn(unavailable)).await;
+                    let _ = server
+                        .timer(TokioTimer::new())
+                        .serve_connection(TokioIo::new(stream), service_fn(unavailable))
+                        .await;
                 }
             }
             Mode::Refused => {}
@@ -106,7 +111,9 @@ impl Gate {
     }
 
     async fn relay(&self, stream: TcpStream, by: Duration) {
-        let Ok(channel) = TcpStream::connect(self.to).await else { return };
+        let Ok(channel) = TcpStream::connect(self.to).await else {
+            return;
+        };
         let _ = channel.set_nodelay(true);
         let ((from, back), (answers, into)) = (stream.into_split(), channel.into_split());
         tokio::select! {
