@@ -317,7 +317,9 @@ mod tests {
         let mut now = 0;
         for rest in [5, 10, 15, 15] {
             if b.state() == B::Closed {
-                (0..3).for_each(|_| drop(b.feed(at(now), QUICK, Some(Ailment::Broken))));
+                for _ in 0..3 {
+                    b.feed(at(now), QUICK, Some(Ailment::Broken));
+                }
             } else {
                 assert_eq!(
                     b.feed(at(now), QUICK, Some(Ailment::Broken)).map(|t| t.to),
