@@ -152,7 +152,7 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
 //= C61
 //= C63
 async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
-    for wallet in 0..WALLETS.len() {
+    for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
         let road = Road::open().await.expect("demo");
         let faults = [
             (Mode::Refused, "not_connected"),
@@ -164,7 +164,7 @@ async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
         for (mode, cause) in faults {
             lost_and_found(&road, wallet, mode, cause)
                 .await
-                .unwrap_or_else(|e| panic!("{} {mode:?}: {e:#}", WALLETS[wallet].0));
+                .unwrap_or_else(|e| panic!("{channel} {mode:?}: {e:#}"));
         }
         road.demo.services.stop().await.expect("stops");
         road.demo.prove_journal().expect("the journal verifies");
@@ -290,10 +290,10 @@ async fn nothing_is_left_over(road: &Road, orders: impl Iterator<Item = &Value>)
 //= C63
 async fn what_may_have_been_placed_moves_only_once_it_is_closed() {
     let road = Road::open().await.expect("demo");
-    for wallet in 0..WALLETS.len() {
+    for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
         unknown_orders(&road, wallet)
             .await
-            .unwrap_or_else(|e| panic!("{}: {e:#}", WALLETS[wallet].0));
+            .unwrap_or_else(|e| panic!("{channel}: {e:#}"));
     }
     road.demo.services.stop().await.expect("stops");
     road.demo.prove_journal().expect("the journal verifies");

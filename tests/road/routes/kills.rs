@@ -19,12 +19,12 @@ const STEPS: [(&str, &str); 5] = [
 //= C63
 async fn killed_between_two_attempts_of_one_order() {
     let yard = Yard::with(options()).await.expect("demo");
-    for wallet in 0..WALLETS.len() {
+    for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
         for (step, how) in STEPS {
             let said = point(&yard, wallet, step, how)
                 .await
-                .unwrap_or_else(|e| panic!("{} {step} {how}: {e:#}", WALLETS[wallet].0));
-            println!("{} {step} {how}: {said}", WALLETS[wallet].0);
+                .unwrap_or_else(|e| panic!("{channel} {step} {how}: {e:#}"));
+            println!("{channel} {step} {how}: {said}");
         }
     }
     yard.demo.services.stop_proxy().await.expect("stops");
