@@ -3,6 +3,8 @@
 
 #[path = "vectors/alipay.rs"]
 mod alipay;
+#[path = "vectors/bill.rs"]
+mod bill;
 #[path = "vectors/crypto.rs"]
 mod crypto;
 #[path = "vectors/wechat.rs"]
@@ -46,8 +48,30 @@ fn vectors_alipay_cert() {
 }
 
 #[test]
+fn vectors_wechat_bill() {
+    run("wechat_bill", bill::wechat_case);
+}
+
+#[test]
+fn vectors_alipay_bill() {
+    run("alipay_bill", bill::alipay_case);
+}
+
+#[test]
+fn vectors_unionpay_file() {
+    run("unionpay_file", bill::unionpay_case);
+}
+
+#[test]
 fn vectors_of_channels_not_built_are_named() {
-    let built = ["wechat_v3", "alipay_v2", "alipay_cert"];
+    let built = [
+        "wechat_v3",
+        "alipay_v2",
+        "alipay_cert",
+        "wechat_bill",
+        "alipay_bill",
+        "unionpay_file",
+    ];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
