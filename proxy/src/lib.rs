@@ -26,6 +26,7 @@ pub mod outbox;
 mod paid;
 pub mod passthrough;
 pub mod payment;
+pub mod reconcile;
 pub mod registry;
 pub mod run;
 pub mod settle;

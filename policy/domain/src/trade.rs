@@ -103,6 +103,8 @@ pub enum Operation {
     RefundQuery,
     /// Fetch the channel's certificates. Read.
     Certificates,
+    /// Ask where a day's bill lies, and fetch it. Read.
+    Bill,
 }
 
 impl Operation {
@@ -116,12 +118,13 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
+            Operation::Bill => "bill",
         }
     }
 
     /// True where repeating the request cannot change anything at the channel.
     pub const fn is_read(self) -> bool {
-        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates)
+        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Bill)
     }
 }
 

@@ -91,8 +91,16 @@ pub struct Totals {
 /// What a line comes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Seen {
-    /// We have it on record; this is where the two differ, if anywhere.
-    Known(Ours, Vec<DifferenceKind>),
+    /// We have it on record.
+    Known {
+        /// Our record.
+        ours: Ours,
+        /// Where the two differ, if anywhere.
+        kinds: Vec<DifferenceKind>,
+        /// True for a refund that is counted on the day it was asked for, though it was done on a later one, whose bill need
+        /// not have it.
+        early: bool,
+    },
     /// This book does not have it. The journal may: put it in and show the line again, or call it [`Book::strange`].
     Unknown,
 }
@@ -104,7 +112,6 @@ pub struct Book {
     ours: HashMap<Key, (Ours, Claim)>,
     strangers: HashSet<Key>,
     totals: Totals,
-    early: Vec<Key>,
 }
 
 impl Book {
@@ -116,7 +123,6 @@ impl Book {
             ours: HashMap::new(),
             strangers: HashSet::new(),
             totals: Totals::default(),
-            early: Vec::new(),
         }
     }
 
@@ -164,13 +170,13 @@ impl Book {
         let Some((ours, claim)) = self.ours.get_mut(&key) else {
             return Seen::Unknown;
         };
-        let mut kinds = Vec::new();
+        let (mut kinds, mut early) = (Vec::new(), false);
         match claim {
             Claim::Here => kinds.push(DifferenceKind::Repeated),
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
             Claim::None if !ours.may_stand_in(day) => kinds.push(DifferenceKind::Day),
-            Claim::None if ours.done.day() != day => self.early.push(key),
+            Claim::None if ours.done.day() != day => early = true,
             Claim::None => {}
         }
         *claim = Claim::Here;
@@ -186,7 +192,7 @@ impl Book {
         {
             kinds.push(DifferenceKind::TradeNo);
         }
-        Seen::Known(*ours, kinds)
+        Seen::Known { ours: *ours, kinds, early }
     }
 
     /// A line that neither this book nor the journal knows: what it is.
@@ -219,12 +225,6 @@ impl Book {
             .collect();
         all.sort_by_key(|(key, ours, _)| (ours.done, *key));
         all
-    }
-
-    /// Refunds that this bill counts on the day they were asked for, though they were done on a later one: its bill need not
-    /// have them.
-    pub fn early(&self) -> &[Key] {
-        &self.early
     }
 
     /// Sums of the lines seen.

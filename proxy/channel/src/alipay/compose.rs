@@ -247,7 +247,7 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     draft(account, stamp, "alipay.open.app.alipaycert.download", false, &content)
 }
 
-pub(super) fn draft(
+pub(crate) fn draft(
     account: &Account,
     stamp: &Stamp,
     method: &str,

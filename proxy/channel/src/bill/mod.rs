@@ -6,10 +6,13 @@
 //! rows' length, on their number, on all octets together.
 
 mod alipay;
+pub(crate) mod ask;
 mod open;
 mod read;
 mod unionpay;
 mod wechat;
+
+pub use ask::{BillPlace, ask, download, means_none};
 
 use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, TradeNo};
 use read::Lines;
@@ -224,6 +227,28 @@ impl<'b> Row<'b> {
         BillError::Line {
             line: self.line,
             what,
+        }
+    }
+}
+
+/// Shows the unpacked text, part by part: what a channel's hash is over.
+///
+/// # Errors
+/// Where the packing is not what the layout says.
+pub fn text(layout: Layout, octets: &[u8], mut part: impl FnMut(&[u8])) -> Result<(), BillError> {
+    let (mut reader, _) = open::unpack(layout, octets)?;
+    let mut read = 0;
+    loop {
+        let octets = reader.fill_buf().map_err(read::broken)?;
+        if octets.is_empty() {
+            return Ok(());
+        }
+        part(octets);
+        let taken = octets.len();
+        reader.consume(taken);
+        read += taken as u64;
+        if read > read::MOST_OCTETS {
+            return Err(BillError::TooLarge("it has more than 4 GiB unpacked"));
         }
     }
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// Longest line. The longest that a channel's columns add up to is under 4 KiB.
 const MOST_LINE: usize = 64 << 10;
 /// Most octets of a bill, unpacked: a small packing that never ends is no bill.
-const MOST_OCTETS: u64 = 4 << 30;
+pub(super) const MOST_OCTETS: u64 = 4 << 30;
 
 /// A stream of lines.
 pub(super) struct Lines<'a> {
@@ -76,7 +76,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn broken(error: io::Error) -> BillError {
+pub(super) fn broken(error: io::Error) -> BillError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => BillError::NotWhole("the packing ends too soon"),
         io::ErrorKind::InvalidData => BillError::Packing("its checksum is wrong"),

@@ -7,6 +7,7 @@ use super::order::{Order, State};
 use super::scan::Will;
 use super::world::{Book, Key, World};
 use super::{alipay, notice, wechat};
+use domain::Instant;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -123,7 +124,7 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
         let order = book
             .order(key)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
-        pay_order(order, asked)?;
+        pay_order(order, asked, world.dated())?;
         let (state, notice) = told(world, key, order);
         let wanted = asked.notify && asked.outcome != What::Declined;
         Ok((state, notice.filter(|_| wanted)))
@@ -137,7 +138,7 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
     )
 }
 
-fn pay_order(order: &mut Order, asked: &Pay) -> Result<(), Refusal> {
+fn pay_order(order: &mut Order, asked: &Pay, at: Instant) -> Result<(), Refusal> {
     match (asked.outcome, order.state) {
         (_, State::Paid) => Err(Refusal(
             StatusCode::CONFLICT,
@@ -153,7 +154,7 @@ fn pay_order(order: &mut Order, asked: &Pay) -> Result<(), Refusal> {
             Ok(())
         }
         (What::Paid | What::Late | What::Twice, _) => {
-            order.pay(asked.payer.clone(), now());
+            order.pay(asked.payer.clone(), at);
             Ok(())
         }
     }
