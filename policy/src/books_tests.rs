@@ -94,13 +94,8 @@ fn plant(kind: Kind, line: &BillLine, book: &mut Book, channel: Channel, bill: &
             book.put(key, own);
             line.amount = Amount::from_fen(line.amount.fen() + 1);
         }
-        Kind::State => book.put(
-            key,
-            Ours {
-                state: OurState::Open,
-                ..own
-            },
-        ),
+        // Asked for on another day: what is not done belongs to none.
+        Kind::State => book.put(key, Ours { state: OurState::Open, asked: at(3, 0), done: at(3, 0), ..own }),
         Kind::TradeNo => {
             book.put(key, own);
             line.trade_no = TradeNo::new("999").expect("lawful");

@@ -46,6 +46,8 @@ pub mod manual {
     pub mod road {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
+    #[doc = include_str!("../manual/30-books.md")]
+    pub mod books {}
     #[doc = include_str!("../manual/40-journal.md")]
     pub mod journal {}
     #[doc = include_str!("../manual/50-operations.md")]

@@ -7,6 +7,8 @@
 mod ask;
 mod compare;
 mod record;
+pub(crate) mod statement;
+pub(crate) mod view;
 
 pub(crate) use ask::MOST_BILL;
 
@@ -93,7 +95,7 @@ fn due(app: &App) -> Vec<Job> {
             continue;
         }
         for merchant in registries.merchants() {
-            for account in merchant.accounts.iter().filter(|account| account.keys == Keys::Held) {
+            for account in merchant.accounts.iter().filter(|account| is_compared(account)) {
                 let Some(layout) = Layout::of(account.channel, BillKind::Trade) else { continue };
                 let key = BillKey { day, channel: account.channel, account: account.account.clone(), kind: BillKind::Trade };
                 let head = app.ledger().bill(&key);
@@ -104,6 +106,11 @@ fn due(app: &App) -> Vec<Job> {
         }
     }
     jobs
+}
+
+/// We hold its keys, and read its channel's bills.
+pub(crate) fn is_compared(account: &AccountFacts) -> bool {
+    account.keys == Keys::Held && Layout::of(account.channel, BillKind::Trade).is_some()
 }
 
 /// From the configured day on, else from the day on which this journal began.
@@ -226,4 +233,33 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
 async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobError> {
     app.ledger().note(Some(&job.merchant.id), events).await?;
     Ok(())
+}
+
+/// What a comparison of one bill gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lines that state a movement.
+    pub lines: u64,
+    /// Differences.
+    pub differences: u64,
+}
+
+/// Compares a file with the record of a ledger as it stands, and puts nothing on record: for measuring.
+///
+/// # Errors
+/// Where the file is no bill of this kind, or the journal cannot be read.
+pub async fn rehearse(ledger: &ledger::Ledger, merchant: &MerchantId, bill: &BillKey, octets: Bytes) -> anyhow::Result<Outcome> {
+    let layout = Layout::of(bill.channel, bill.kind).ok_or_else(|| anyhow::anyhow!("no such bill is read"))?;
+    let (reader, day, entries) = (ledger.journal().reader(), bill.day, ledger.journal().durable());
+    let mut record = tokio::task::spawn_blocking(move || record::read(&reader, day, entries)).await??;
+    record::complete(ledger, &mut record, day).await?;
+    let book = record.books.remove(&(bill.channel, bill.account.clone())).unwrap_or_else(|| Book::new(bill.channel, day));
+    let (ledger, merchant, bill) = (ledger.clone(), merchant.clone(), bill.clone());
+    let handle = tokio::runtime::Handle::current();
+    let found = tokio::task::spawn_blocking(move || {
+        let neighbours = compare::Neighbours { next_is_read: true, ..Default::default() };
+        Comparison { ledger: &ledger, handle: &handle, merchant: &merchant, bill: &bill, book }.run(layout, Some(&octets), &neighbours)
+    });
+    let found = found.await??;
+    Ok(Outcome { lines: found.totals.lines, differences: found.differences })
 }

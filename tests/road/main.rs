@@ -1,6 +1,7 @@
 //! End to end, over real sockets, real stores and real processes. One binary, so that it links once.
 
 mod again;
+mod books;
 mod canary;
 mod codes;
 mod compile_fail;

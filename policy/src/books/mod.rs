@@ -175,6 +175,8 @@ impl Book {
             Claim::Here => kinds.push(DifferenceKind::Repeated),
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
+            // What we do not know to be done belongs to no day.
+            Claim::None if ours.state != OurState::Done => {}
             Claim::None if !ours.may_stand_in(day) => kinds.push(DifferenceKind::Day),
             Claim::None if ours.done.day() != day => early = true,
             Claim::None => {}

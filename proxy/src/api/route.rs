@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{PaymentId, RefundNo};
+use domain::{Day, PaymentId, RefundNo};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -35,6 +35,10 @@ pub enum Resource {
     Notifications(PaymentId),
     /// `POST /v1/payments/{id}/notifications/{seq}/resend`
     Resend(PaymentId, u64),
+    /// `GET /v1/reconciliations/{date}`
+    Reconciliation(Day),
+    /// `GET /v1/reconciliations/{date}/statement?format=`
+    Statement(Day),
 }
 
 /// Finds the resource, or says whether the path or the method is wrong.
@@ -42,6 +46,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     let parts: Vec<&str> = path.strip_prefix("/v1/").map(|p| p.split('/').collect()).unwrap_or_default();
     let id = |text: &str| decoded(text)?.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
+    let day = |text: &str| Day::parse(text).ok_or_else(|| Fault::new(Code::InvalidField, "The day must be a date such as 2026-11-23."));
     let (wanted, found) = match parts[..] {
         ["payments"] if method == Method::POST => ("POST", Resource::Create),
         ["payments"] => ("GET", Resource::Find),
@@ -59,6 +64,8 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
         }
+        ["reconciliations", date, "statement"] => ("GET", Resource::Statement(day(date)?)),
+        ["reconciliations", date] => ("GET", Resource::Reconciliation(day(date)?)),
         _ => return Err(Fault::new(Code::NotFound, "There is no such path; the API stands at /openapi.json.")),
     };
     if method.as_str() == wanted {
@@ -87,6 +94,8 @@ mod tests {
         for (path, code) in [("refunds/a%2Fb", Code::NotFound), ("refunds/a%252A", Code::NotFound), ("refunds/a%4", Code::MalformedRequest), ("%72efunds/a", Code::NotFound)] {
             assert_eq!(get(&format!("/v1/payments/{id}/{path}")), Err(code), "{path}");
         }
+        assert!(matches!(get("/v1/reconciliations/2026-11-23"), Ok(Resource::Reconciliation(day)) if day.to_string() == "2026-11-23"));
+        assert_eq!(get("/v1/reconciliations/2026-02-30"), Err(Code::InvalidField));
         assert_eq!(get(&format!("/v1/payments/{id}/close")), Err(Code::MethodNotAllowed));
     }
 }

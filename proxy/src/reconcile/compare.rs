@@ -4,7 +4,7 @@ use super::record;
 use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, BillKey, Ledger, LookupError};
-use policy::books::{Book, Key, Ours, Seen, Totals};
+use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
 use tokio::runtime::Handle;
 
 /// So many differences of one bill stand in the journal one by one; the rest is counted.
@@ -140,7 +140,7 @@ impl Comparison<'_> {
             bill_day,
             bill_trade_no: Some(line.trade_no.clone()),
             channel,
-            day: ours.as_ref().map_or(bill_day, |(ours, _)| ours.day()),
+            day: ours.as_ref().filter(|(ours, _)| ours.state == OurState::Done).map_or(bill_day, |(ours, _)| ours.day()),
             difference,
             kind,
             movement: line.movement,

@@ -54,6 +54,25 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
     Ok(fold.record)
 }
 
+/// Orders of a merchant of which something was put on record from a day's beginning on.
+pub(crate) fn orders_of(reader: &Reader, merchant: &MerchantId, day: Day, entries: u64) -> Result<BTreeSet<PaymentId>, ReadError> {
+    let from = first_at(reader, day.start().plus_millis(-SKEW_MS), entries)?;
+    let mut all = BTreeSet::new();
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= entries {
+            break;
+        }
+        if matters(&octets)
+            && let Ok(entry) = TradeEntry::from_canonical(&octets)
+            && entry.merchant.as_ref() == Some(merchant)
+        {
+            all.extend(entry.order);
+        }
+    }
+    Ok(all)
+}
+
 /// The first entry that was not written before `at`: times rise with the numbers.
 fn first_at(reader: &Reader, at: Instant, entries: u64) -> Result<u64, ReadError> {
     let (mut low, mut high) = (0, entries);

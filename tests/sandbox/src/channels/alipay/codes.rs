@@ -9,7 +9,7 @@ use crate::channels::fault::{Channel, Kind, Operation};
 use crate::channels::keys;
 use crate::channels::order::{Order, Refund, State};
 use crate::channels::scan::Will;
-use domain::Amount;
+use domain::{Amount, Instant};
 use serde_json::json;
 
 /// How long after its beginning a trade can be cancelled.

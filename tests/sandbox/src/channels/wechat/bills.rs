@@ -14,7 +14,7 @@ use serde_json::json;
 pub(super) const FILE: &str = "/v3/billdownload/file";
 
 /// The query's parameters, each once and known.
-fn asked<'a>(query: &'a [(String, String)], known: &[&str]) -> Result<impl Fn(&str) -> Option<&'a str>, Failure> {
+fn asked<'a>(query: &'a [(String, String)], known: &[&str]) -> Result<impl Fn(&str) -> Option<&'a str> + use<'a>, Failure> {
     for (name, value) in query {
         if !known.contains(&name.as_str()) || query.iter().filter(|(other, _)| other == name).count() > 1 {
             return Err(Failure::field(name, value, "不支持的查询参数或参数重复"));
