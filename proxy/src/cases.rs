@@ -1,4 +1,5 @@
-//! Follows the desk's journal each second and obeys its measures: nothing else of it.
+//! Follows the desk's journal each second, obeys its measures, and puts on record what two officers made of differences in the books:
+//! nothing else of it.
 
 use crate::{app::App, config::Cases, outbound::{Outbound, Target}};
 use bytes::Bytes;
@@ -91,6 +92,11 @@ async fn obey(app: &App, entries: Vec<(u64, Vec<u8>)>, seen: &mut u64, cursor: O
             tracing::error!(index, "an entry of the cases journal is not understood; update this proxy");
             continue;
         };
+        if let CaseEvent::DifferenceResolved { merchant, resolution, trades_index, .. } = &entry.event
+            && index >= seen
+        {
+            crate::reconcile::resolved(app, *index, merchant, *trades_index, *resolution).await?;
+        }
         if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
             app.observe(&measure); // in force first, then on record
             if index >= seen {

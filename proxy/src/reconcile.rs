@@ -235,6 +235,22 @@ async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobEr
     Ok(())
 }
 
+/// Two officers resolved a difference at the desk: that goes on our own record, once.
+//= C62
+pub(crate) async fn resolved(app: &App, cases_index: u64, merchant: &MerchantId, difference: u64, resolution: Resolution) -> Result<(), CommitError> {
+    let entry = app.ledger().entry(difference).ok().filter(|entry| entry.merchant.as_ref() == Some(merchant));
+    let Some(TradeEvent::BillDiffers { account, channel, bill_day, kind, .. }) = entry.map(|entry| entry.event) else {
+        tracing::error!(cases_index, "the desk resolved what is no difference of this journal");
+        return Ok(());
+    };
+    let key = BillKey { day: bill_day, channel, account: account.clone(), kind };
+    if app.ledger().bill(&key).is_some_and(|head| head.resolved.contains_key(&difference)) {
+        return Ok(());
+    }
+    let event = TradeEvent::BillResolved { account, bill_day, cases_index, channel, difference, kind, resolution };
+    app.ledger().note(Some(merchant), vec![event]).await.map(drop)
+}
+
 /// What a comparison of one bill gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {

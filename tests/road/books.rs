@@ -3,7 +3,7 @@
 
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;
-use sandbox::demo::{Demo, merchant::Merchant, place::Options};
+use sandbox::demo::{Demo, merchant::Merchant, officers::Officer, place::Options};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
@@ -35,8 +35,8 @@ fn text(value: &Value) -> String {
 }
 
 /// A demo that does not compare yet.
-async fn open(dir: &Path) -> anyhow::Result<(Demo, Merchant)> {
-    let demo = Demo::start(dir, &Options { desk: false, merchants: 1, ..Options::default() }, true).await?;
+async fn open(dir: &Path, desk: bool) -> anyhow::Result<(Demo, Merchant)> {
+    let demo = Demo::start(dir, &Options { desk, merchants: 1, ..Options::default() }, true).await?;
     demo.control("/control/clock", &json!({ "speed": 20.0, "days_ago": 3 })).await?;
     let merchant = demo.merchant(0)?;
     Ok((demo, merchant))
@@ -137,7 +137,7 @@ async fn killed_at_every_step(demo: &Demo) -> Done {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_step() -> Done {
     let dir = tempfile::tempdir()?;
-    let (demo, merchant) = open(dir.path()).await?;
+    let (demo, merchant) = open(dir.path(), false).await?;
     let day = days_ago(3);
     let mut planted = Found::new();
     let mut shops = Vec::new();
@@ -187,7 +187,7 @@ async fn statements(merchant: &Merchant, day: Day, shops: &[Shop]) -> Done {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     let dir = tempfile::tempdir()?;
-    let (demo, merchant) = open(dir.path()).await?;
+    let (demo, merchant) = open(dir.path(), false).await?;
     let (day, shop) = (days_ago(3), trade(&demo, &merchant, "wechat").await?);
     let late = |ready: bool| json!({ "channel": "wechat", "account": shop.account, "day": day.to_string(), "ready": ready });
     demo.control("/control/bills", &late(false)).await?;
@@ -205,4 +205,58 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     let wrong = merchant.ask("GET", "/v1/reconciliations/2026-02-30", None).await?;
     ensure!(wrong.status == 400 && wrong.json()["code"] == "invalid_field", "{}", wrong.json());
     demo.services.stop().await
+}
+
+/// One officer looks at what stands and proposes, another agrees; it is on both records, and the merchant sees it.
+//= C62
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_resolve_a_difference() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), true).await?;
+    let (day, shop) = (days_ago(3), trade(&demo, &merchant, "wechat").await?);
+    plant(&demo, &shop, day).await?;
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+    let before = until_compared(&merchant, day).await?;
+    let (a, b) = (Officer::sign_in(&demo, "officer-a").await?, Officer::sign_in(&demo, "officer-b").await?);
+    let list = format!("/api/differences?merchant={}&date={day}&state=open", demo.place.merchants[0].id);
+    let open = until_listed(&a, &list, before["differences"].as_array().map_or(0, Vec::len)).await?;
+    let wanted = json!({ "resolution": "explained", "reason": "counted a day later" });
+    for difference in &open {
+        let path = format!("/api/differences/{}", difference["index"]);
+        ensure!(a.ask("POST", &format!("{path}/propose"), Some(&json!({ "resolution": "explained" }))).await.is_err(), "no reason was asked for");
+        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
+        ensure!(a.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await.is_err(), "one officer decided alone");
+        b.ask("POST", &format!("{path}/return"), Some(&json!({ "reason": "look again" }))).await?;
+        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
+        let done = b.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await?;
+        ensure!(done["state"] == "resolved", "{done}");
+        ensure!(a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await.is_err(), "what is resolved stays resolved");
+    }
+    ensure!(a.ask("POST", "/api/differences/0/propose", Some(&wanted)).await.is_err(), "entry 0 is no difference");
+    for _ in 0..100 {
+        let result = asked(&merchant, day).await?;
+        if result["state"] == "resolved" {
+            ensure!(result["differences"].as_array().is_some_and(|all| all.iter().all(|d| d["resolution"] == "explained")), "{result}");
+            demo.services.stop().await?;
+            return demo.prove_journal().map(drop);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!("the proxy did not hear of it: {}", asked(&merchant, day).await?))
+}
+
+/// The desk has read so many at least: it also has those that a later bill cleared up.
+async fn until_listed(officer: &Officer, path: &str, least: usize) -> anyhow::Result<Vec<Value>> {
+    for _ in 0..100 {
+        let found = officer.ask("GET", path, None).await?;
+        if let Some(list) = found["differences"].as_array().filter(|list| !list.is_empty() && list.len() >= least) {
+            return Ok(list.clone());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!("the desk did not read {least} differences"))
 }

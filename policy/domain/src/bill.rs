@@ -88,6 +88,18 @@ pub enum DifferenceKind {
     Day,
 }
 
+/// What two people make of a difference.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The bill is right; whoever keeps books by our record follows it.
+    BillStands,
+    /// Our record is right; the channel is asked to correct its bill.
+    RecordStands,
+    /// Both are right: a matter of time or of counting.
+    Explained,
+}
+
 impl DifferenceKind {
     /// All seven.
     pub const ALL: [DifferenceKind; 7] = {

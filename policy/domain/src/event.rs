@@ -672,6 +672,23 @@ pub enum TradeEvent {
         /// Numbers at the channel: the order's and the refund's.
         refunds: Vec<(ChannelNo, ChannelNo)>,
     },
+    /// Two officers resolved a difference at the desk.
+    BillResolved {
+        /// Whose account.
+        account: AccountNo,
+        /// Of which day the bill is.
+        bill_day: Day,
+        /// Where their decision stands in the cases journal.
+        cases_index: u64,
+        /// Channel.
+        channel: Channel,
+        /// Where the difference stands in this journal.
+        difference: u64,
+        /// Which bill.
+        kind: BillKind,
+        /// What it comes to.
+        resolution: Resolution,
+    },
     /// The whole bill was compared with the whole record of its day.
     BillMatched {
         /// Whose account.
@@ -861,6 +878,43 @@ pub enum CaseEvent {
         /// Number of the package.
         package: u64,
     },
+    /// A first officer proposes what becomes of a difference between a bill and the record.
+    DifferenceProposed {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who proposes.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+        /// What it comes to.
+        resolution: Resolution,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
+    /// A second officer agrees: resolved.
+    DifferenceResolved {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who agreed.
+        officer: OfficerId,
+        /// Who had proposed it; never the same person.
+        proposer: OfficerId,
+        /// What it comes to.
+        resolution: Resolution,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
+    /// A second officer does not agree: the difference is open again.
+    DifferenceReturned {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
     /// Somebody signed in.
     SignedIn {
         /// Who.
@@ -931,6 +985,7 @@ impl TradeEvent {
             BillDiffers { .. } => "bill_differs",
             BillEarly { .. } => "bill_early",
             BillMatched { .. } => "bill_matched",
+            BillResolved { .. } => "bill_resolved",
         }
     }
 }

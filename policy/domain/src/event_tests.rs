@@ -109,6 +109,7 @@ fn trade_events() -> Vec<TradeEvent> {
             refund: Some(name("R1")),
             trade_no: Some(name("42")),
         },
+        BillResolved { account: name("19"), bill_day: at.day(), cases_index: 3, channel: Channel::Wechat, difference: 8, kind: BillKind::Trade, resolution: Resolution::Explained },
         BillEarly { account: name("19"), channel: Channel::Wechat, day: at.day(), kind: BillKind::Trade, refunds: vec![(name("T1"), name("R1"))] },
         BillMatched {
             account: name("19"),

@@ -50,6 +50,8 @@ pub struct BillHead {
     pub early: Vec<u64>,
     /// Where its end stands: all was compared.
     pub matched: Option<u64>,
+    /// What two officers made of differences, by where those stand.
+    pub resolved: BTreeMap<u64, Resolution>,
 }
 
 /// All of them.
@@ -62,7 +64,7 @@ impl Bills {
         let (Some(key), Some(merchant)) = (key(event), merchant) else { return };
         let day = key.day;
         let head = self.0.entry(key).or_insert_with(|| BillHead {
-            merchant: merchant.clone(), tries: 0, asked: at, refused: None, taken: None, differs: Vec::new(), early: Vec::new(), matched: None,
+            merchant: merchant.clone(), tries: 0, asked: at, refused: None, taken: None, differs: Vec::new(), early: Vec::new(), matched: None, resolved: BTreeMap::new(),
         });
         match event {
             E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
@@ -74,6 +76,7 @@ impl Bills {
                 head.early.clear();
             }
             E::BillDiffers { .. } => head.differs.push(index),
+            E::BillResolved { difference, resolution, .. } => drop(head.resolved.insert(*difference, *resolution)),
             E::BillEarly { .. } => head.early.push(index),
             E::BillMatched { .. } => {
                 head.matched = Some(index);
@@ -99,6 +102,7 @@ fn key(event: &TradeEvent) -> Option<BillKey> {
         | E::BillRefused { account, channel, day, kind, .. }
         | E::BillTaken { account, channel, day, kind, .. }
         | E::BillDiffers { account, channel, bill_day: day, kind, .. }
+        | E::BillResolved { account, channel, bill_day: day, kind, .. }
         | E::BillEarly { account, channel, day, kind, .. }
         | E::BillMatched { account, channel, day, kind, .. } => Some(BillKey { day: *day, channel: *channel, account: account.clone(), kind: *kind }),
         _ => None,

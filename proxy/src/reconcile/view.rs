@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 /// One difference where it stands in the journal.
 struct Difference {
+    resolution: Option<Resolution>,
     index: u64,
     at: Instant,
     event: TradeEvent,
@@ -27,6 +28,7 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value
         () if bills.is_empty() => "none",
         () if matched < bills.len() => "waiting",
         () if differences.is_empty() => "agreed",
+        () if differences.iter().all(|difference| difference.resolution.is_some()) => "resolved",
         () => "differs",
     };
     let list: Vec<Value> = differences.iter().map(shown).collect();
@@ -81,10 +83,10 @@ fn differences(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Vec<Diff
                 continue;
             }
             for index in head.differs {
-                let entry = app.ledger().entry(index)?;
+                let (entry, resolution) = (app.ledger().entry(index)?, head.resolved.get(&index).copied());
                 let concerns = matches!(&entry.event, TradeEvent::BillDiffers { day: own, bill_day, .. } if *own == day || *bill_day == day);
                 if concerns {
-                    all.push(Difference { index, at: entry.at, event: entry.event });
+                    all.push(Difference { resolution, index, at: entry.at, event: entry.event });
                 }
             }
         }
@@ -146,6 +148,7 @@ fn shown(difference: &Difference) -> Value {
     });
     let Some(map) = shown.as_object_mut() else { return shown };
     let mut put = |name: &str, value: Option<Value>| drop(value.map(|value| map.insert(name.into(), value)));
+    put("resolution", difference.resolution.map(|resolution| json!(resolution)));
     put("number", number.as_ref().map(|no| no.as_str().into()));
     put("refund_number", refund.as_ref().map(|no| no.as_str().into()));
     put("payment_id", payment.map(|id| id.to_string().into()));
