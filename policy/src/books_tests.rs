@@ -95,7 +95,15 @@ fn plant(kind: Kind, line: &BillLine, book: &mut Book, channel: Channel, bill: &
             line.amount = Amount::from_fen(line.amount.fen() + 1);
         }
         // Asked for on another day: what is not done belongs to none.
-        Kind::State => book.put(key, Ours { state: OurState::Open, asked: at(3, 0), done: at(3, 0), ..own }),
+        Kind::State => book.put(
+            key,
+            Ours {
+                state: OurState::Open,
+                asked: at(3, 0),
+                done: at(3, 0),
+                ..own
+            },
+        ),
         Kind::TradeNo => {
             book.put(key, own);
             line.trade_no = TradeNo::new("999").expect("lawful");
@@ -200,7 +208,14 @@ fn what_two_days_bills_both_have_is_repeated() {
     let (mut book, line) = (Book::new(Channel::Wechat, DAY), one(false));
     book.put(key(Channel::Wechat, &line), ours(&line));
     book.stands_elsewhere(&key(Channel::Wechat, &line));
-    assert_eq!(book.see(&line), Seen::Known { ours: ours(&line), kinds: vec![Kind::Repeated], early: false });
+    assert_eq!(
+        book.see(&line),
+        Seen::Known {
+            ours: ours(&line),
+            kinds: vec![Kind::Repeated],
+            early: false
+        }
+    );
 }
 
 #[test]
@@ -213,7 +228,14 @@ fn a_refund_over_midnight_may_stand_in_either_days_bill_but_in_one() {
     };
     let mut first = Book::new(Channel::Wechat, DAY);
     first.put(key(Channel::Wechat, &line), over);
-    assert_eq!(first.see(&line), Seen::Known { ours: over, kinds: vec![], early: true });
+    assert_eq!(
+        first.see(&line),
+        Seen::Known {
+            ours: over,
+            kinds: vec![],
+            early: true
+        }
+    );
     let mut second = Book::new(Channel::Wechat, Day::from_number(DAY.number() + 1));
     second.put(key(Channel::Wechat, &line), over);
     assert_eq!(
@@ -275,8 +297,5 @@ fn a_way_back_of_a_reversed_order_is_its_reversal() {
         refund: Some(ChannelNo::new("X").expect("lawful")),
         ..paid.clone()
     };
-    assert_eq!(
-        (book.see(&paid), book.see(&back)),
-        (known.clone(), known)
-    );
+    assert_eq!((book.see(&paid), book.see(&back)), (known.clone(), known));
 }

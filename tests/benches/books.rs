@@ -23,7 +23,8 @@ use std::{
 
 const MCHID: &str = "1900000109";
 const HEAD: &str = "\u{feff}交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\n";
-const SUMS: &str = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\n";
+const SUMS: &str =
+    "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\n";
 
 fn open(dir: &Path) -> anyhow::Result<Ledger> {
     fs::create_dir_all(dir)?;
@@ -33,7 +34,13 @@ fn open(dir: &Path) -> anyhow::Result<Ledger> {
     }
     let (keys, name) = (Keyring::default(), KeyRef::new("journal")?);
     keys.put(name.clone(), Material::read(&fs::read(key)?)?);
-    let (journal, _) = Journal::open(Arc::new(RealDisk), &dir.join("trades"), "bench/trades/0", keys.signer(&name)?, Settings::default())?;
+    let (journal, _) = Journal::open(
+        Arc::new(RealDisk),
+        &dir.join("trades"),
+        "bench/trades/0",
+        keys.signer(&name)?,
+        Settings::default(),
+    )?;
     Ok(Ledger::open(journal, dir, Arc::new(SystemClock))?.ledger)
 }
 
@@ -56,7 +63,10 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,
-        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+        code: Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        },
         content: KeyedDigest::from_bytes([7; 32]),
         expires: paid_at.plus_millis(7_200_000),
         keys: Keys::Held,
@@ -68,10 +78,27 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         seal: None,
         terminal: None,
     };
-    let facts = PaidFacts { amount: Amount::from_fen(1280), bank_type: Some("OTHERS".into()), number, paid_at, trade_no: TradeNo::new(trade_no(n))? };
-    let placed = TradeEvent::AttemptPlaced { attempt: 1, reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=p4lpSuKzz".into())) };
-    let paid = TradeEvent::AttemptPaid { attempt: 1, facts, payer: None, proof: Proof::Notice, seal: None };
-    ledger.commit(&merchant, &id, [intent, placed, paid].map(Happening::from).into()).await?;
+    let facts = PaidFacts {
+        amount: Amount::from_fen(1280),
+        bank_type: Some("OTHERS".into()),
+        number,
+        paid_at,
+        trade_no: TradeNo::new(trade_no(n))?,
+    };
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=p4lpSuKzz".into())),
+    };
+    let paid = TradeEvent::AttemptPaid {
+        attempt: 1,
+        facts,
+        payer: None,
+        proof: Proof::Notice,
+        seal: None,
+    };
+    ledger
+        .commit(&merchant, &id, [intent, placed, paid].map(Happening::from).into())
+        .await?;
     Ok(())
 }
 
@@ -112,7 +139,9 @@ pub(crate) fn fill(dir: &Path, orders: u64) -> anyhow::Result<()> {
         writeln!(
             bill,
             "`{},`wx4fd52d1ed208e8ac,`{MCHID},`0,`,`{},`{},`oUpF8uMuAJO_M2pxb1Q9zNjWeS{n:06},`NATIVE,`SUCCESS,`OTHERS,`CNY,`{amount},`0.00,`0,`0,`0.00,`0.00,`,`,`奶茶 Milk tea,`table 7,`0.07680,`0.60%,`{amount},`0.00,`",
-            &time[..19], trade_no(n), number(n),
+            &time[..19],
+            trade_no(n),
+            number(n),
         )?;
     }
     write!(bill, "{SUMS}`{orders}.0,`0.00,`0.00,`0.0,`0.00,`0.00,`0.00\n")?;
@@ -124,14 +153,31 @@ pub(crate) fn fill(dir: &Path, orders: u64) -> anyhow::Result<()> {
 pub(crate) fn compare(dir: &Path, orders: u64) -> anyhow::Result<()> {
     machine::pin(machine::PROXY_CORE);
     let ledger = open(dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let before = peak()?;
     let began = Timer::now();
     let octets = Bytes::from(fs::read(dir.join("bill.gz"))?);
-    let bill = BillKey { day: SystemClock.now().day(), channel: Channel::Wechat, account: AccountNo::new(MCHID)?, kind: BillKind::Trade };
-    let outcome = runtime.block_on(reconcile::rehearse(&ledger, &MerchantId::new("m1001")?, &bill, octets))?;
+    let bill = BillKey {
+        day: SystemClock.now().day(),
+        channel: Channel::Wechat,
+        account: AccountNo::new(MCHID)?,
+        kind: BillKind::Trade,
+    };
+    let outcome = runtime.block_on(reconcile::rehearse(
+        &ledger,
+        &MerchantId::new("m1001")?,
+        &bill,
+        octets,
+    ))?;
     let took = began.elapsed().as_secs_f64();
-    ensure!(outcome.lines == orders && outcome.differences == orders.div_ceil(1000) - u64::from(orders % 1000 != 0 && orders % 1000 <= 7), "{outcome:?}");
+    ensure!(
+        outcome.lines == orders
+            && outcome.differences
+                == orders.div_ceil(1000) - u64::from(orders % 1000 != 0 && orders % 1000 <= 7),
+        "{outcome:?}"
+    );
     let mut out = std::io::stdout();
     writeln!(out, "{took} {} {before}", peak()?)?;
     ledger.stop();
@@ -142,7 +188,10 @@ pub(crate) fn compare(dir: &Path, orders: u64) -> anyhow::Result<()> {
 /// The most memory that this process ever had resident, in octets.
 fn peak() -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("VmHWM")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
 
@@ -151,21 +200,58 @@ pub(crate) fn row(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let own = std::env::current_exe()?;
     for (orders, rounds) in [(100_000_u64, 3), (1_000_000, 1)] {
         let dir = dir.join(format!("books-{orders}"));
-        let run = |what: &str| Command::new(&own).arg(what).arg(&dir).arg(orders.to_string()).output();
+        let run = |what: &str| {
+            Command::new(&own)
+                .arg(what)
+                .arg(&dir)
+                .arg(orders.to_string())
+                .output()
+        };
         let filled = run("fill-books")?;
-        ensure!(filled.status.success(), "the journal could not be filled: {}", String::from_utf8_lossy(&filled.stderr));
+        ensure!(
+            filled.status.success(),
+            "the journal could not be filled: {}",
+            String::from_utf8_lossy(&filled.stderr)
+        );
         let (mut rates, mut most) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let done = run("compare-books")?;
-            ensure!(done.status.success(), "the bill could not be compared: {}", String::from_utf8_lossy(&done.stderr));
+            ensure!(
+                done.status.success(),
+                "the bill could not be compared: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
             let text = String::from_utf8(done.stdout)?;
-            let numbers: Vec<f64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+            let numbers: Vec<f64> = text
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()?;
             rates.push(orders as f64 / numbers[0]);
             most.push(numbers[1] / f64::from(1 << 20));
         }
-        let (rate, memory) = if orders == 100_000 { ("f.lines", "f.memory") } else { ("f.lines.1m", "f.memory.1m") };
-        report.add(rate, format!("bill of {orders} lines: read, unpacked, compared with the journal; one core"), rates, "lines/s", Want::Least(50_000.0));
-        report.add(memory, format!("bill of {orders} lines: most memory of the process"), most, "MiB", if orders == 100_000 { Want::Nothing } else { Want::Most(512.0) });
+        let (rate, memory) = if orders == 100_000 {
+            ("f.lines", "f.memory")
+        } else {
+            ("f.lines.1m", "f.memory.1m")
+        };
+        report.add(
+            rate,
+            format!("bill of {orders} lines: read, unpacked, compared with the journal; one core"),
+            rates,
+            "lines/s",
+            Want::Least(50_000.0),
+        );
+        report.add(
+            memory,
+            format!("bill of {orders} lines: most memory of the process"),
+            most,
+            "MiB",
+            if orders == 100_000 {
+                Want::Nothing
+            } else {
+                Want::Most(512.0)
+            },
+        );
         fs::remove_dir_all(&dir)?;
     }
     Ok(())

@@ -194,7 +194,11 @@ impl Book {
         {
             kinds.push(DifferenceKind::TradeNo);
         }
-        Seen::Known { ours: *ours, kinds, early }
+        Seen::Known {
+            ours: *ours,
+            kinds,
+            early,
+        }
     }
 
     /// A line that neither this book nor the journal knows: what it is.

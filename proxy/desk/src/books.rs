@@ -30,7 +30,11 @@ impl Differences {
     /// Takes an entry of the trades journal.
     pub fn observe(&self, index: u64, entry: &TradeEntry) {
         if let (TradeEvent::BillDiffers { .. }, Some(merchant)) = (&entry.event, &entry.merchant) {
-            let difference = Difference { merchant: merchant.clone(), at: entry.at, event: entry.event.clone() };
+            let difference = Difference {
+                merchant: merchant.clone(),
+                at: entry.at,
+                event: entry.event.clone(),
+            };
             self.0.write().insert(index, difference);
         }
     }
@@ -42,12 +46,24 @@ impl Differences {
 
     /// Those that `wanted` wants, oldest first.
     pub fn list(&self, wanted: impl Fn(&Difference) -> bool) -> Vec<(u64, Difference)> {
-        self.0.read().iter().filter(|(_, difference)| wanted(difference)).map(|(index, difference)| (*index, difference.clone())).collect()
+        self.0
+            .read()
+            .iter()
+            .filter(|(_, difference)| wanted(difference))
+            .map(|(index, difference)| (*index, difference.clone()))
+            .collect()
     }
 }
 
 /// A first officer proposes what becomes of a difference.
-pub async fn propose(cases: &Cases, user: &User, differences: &Differences, index: u64, resolution: Resolution, why: &str) -> Result<(), Refusal> {
+pub async fn propose(
+    cases: &Cases,
+    user: &User,
+    differences: &Differences,
+    index: u64,
+    resolution: Resolution,
+    why: &str,
+) -> Result<(), Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
     let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
@@ -57,7 +73,13 @@ pub async fn propose(cases: &Cases, user: &User, differences: &Differences, inde
             "proposed" => return Err(Refusal::State("a proposal waits for a second officer already")),
             _ => return Err(Refusal::State("the difference is resolved")),
         }
-        Ok(vec![CaseEvent::DifferenceProposed { merchant, officer: user.name.clone(), reason, resolution, trades_index: index }])
+        Ok(vec![CaseEvent::DifferenceProposed {
+            merchant,
+            officer: user.name.clone(),
+            reason,
+            resolution,
+            trades_index: index,
+        }])
     };
     cases.commit(decide).await.map(drop)
 }
@@ -68,23 +90,46 @@ pub async fn agree(cases: &Cases, user: &User, differences: &Differences, index:
     allowed(user.role.may_decide())?;
     let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
     let decide = |state: &State, _| {
-        let pending = state.difference(index).and_then(|case| case.pending.as_ref()).ok_or(Refusal::State("nothing is proposed"))?;
+        let pending = state
+            .difference(index)
+            .and_then(|case| case.pending.as_ref())
+            .ok_or(Refusal::State("nothing is proposed"))?;
         another(user, &pending.officer)?;
         let (resolution, proposer) = (pending.resolution, pending.officer.clone());
-        Ok(vec![CaseEvent::DifferenceResolved { merchant, officer: user.name.clone(), proposer, resolution, trades_index: index }])
+        Ok(vec![CaseEvent::DifferenceResolved {
+            merchant,
+            officer: user.name.clone(),
+            proposer,
+            resolution,
+            trades_index: index,
+        }])
     };
     cases.commit(decide).await.map(drop)
 }
 
 /// A second officer does not agree: the difference is open again.
-pub async fn send_back(cases: &Cases, user: &User, differences: &Differences, index: u64, why: &str) -> Result<(), Refusal> {
+pub async fn send_back(
+    cases: &Cases,
+    user: &User,
+    differences: &Differences,
+    index: u64,
+    why: &str,
+) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let reason = reason(why)?;
     let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
     let decide = |state: &State, _| {
-        let pending = state.difference(index).and_then(|case| case.pending.as_ref()).ok_or(Refusal::State("nothing is proposed"))?;
+        let pending = state
+            .difference(index)
+            .and_then(|case| case.pending.as_ref())
+            .ok_or(Refusal::State("nothing is proposed"))?;
         another(user, &pending.officer)?;
-        Ok(vec![CaseEvent::DifferenceReturned { merchant, officer: user.name.clone(), reason, trades_index: index }])
+        Ok(vec![CaseEvent::DifferenceReturned {
+            merchant,
+            officer: user.name.clone(),
+            reason,
+            trades_index: index,
+        }])
     };
     cases.commit(decide).await.map(drop)
 }

@@ -59,24 +59,48 @@ pub struct BillHead {
 pub(crate) struct Bills(pub(crate) BTreeMap<BillKey, BillHead>);
 
 impl Bills {
-    pub(crate) fn follow(&mut self, index: u64, at: Instant, merchant: Option<&MerchantId>, event: &TradeEvent) {
+    pub(crate) fn follow(
+        &mut self,
+        index: u64,
+        at: Instant,
+        merchant: Option<&MerchantId>,
+        event: &TradeEvent,
+    ) {
         use TradeEvent as E;
-        let (Some(key), Some(merchant)) = (key(event), merchant) else { return };
+        let (Some(key), Some(merchant)) = (key(event), merchant) else {
+            return;
+        };
         let day = key.day;
         let head = self.0.entry(key).or_insert_with(|| BillHead {
-            merchant: merchant.clone(), tries: 0, asked: at, refused: None, taken: None, differs: Vec::new(), early: Vec::new(), matched: None, resolved: BTreeMap::new(),
+            merchant: merchant.clone(),
+            tries: 0,
+            asked: at,
+            refused: None,
+            taken: None,
+            differs: Vec::new(),
+            early: Vec::new(),
+            matched: None,
+            resolved: BTreeMap::new(),
         });
         match event {
             E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
             E::BillRefused { code, .. } => head.refused = Some(code.clone()),
             E::BillTaken { digest, entries, .. } => {
-                head.taken = Some(TakenBill { index, digest: *digest, entries: *entries });
+                head.taken = Some(TakenBill {
+                    index,
+                    digest: *digest,
+                    entries: *entries,
+                });
                 (head.refused, head.matched) = (None, None);
                 head.differs.clear();
                 head.early.clear();
             }
             E::BillDiffers { .. } => head.differs.push(index),
-            E::BillResolved { difference, resolution, .. } => drop(head.resolved.insert(*difference, *resolution)),
+            E::BillResolved {
+                difference,
+                resolution,
+                ..
+            } => drop(head.resolved.insert(*difference, *resolution)),
             E::BillEarly { .. } => head.early.push(index),
             E::BillMatched { .. } => {
                 head.matched = Some(index);
@@ -98,13 +122,60 @@ impl Bills {
 fn key(event: &TradeEvent) -> Option<BillKey> {
     use TradeEvent as E;
     match event {
-        E::BillAsked { account, channel, day, kind, .. }
-        | E::BillRefused { account, channel, day, kind, .. }
-        | E::BillTaken { account, channel, day, kind, .. }
-        | E::BillDiffers { account, channel, bill_day: day, kind, .. }
-        | E::BillResolved { account, channel, bill_day: day, kind, .. }
-        | E::BillEarly { account, channel, day, kind, .. }
-        | E::BillMatched { account, channel, day, kind, .. } => Some(BillKey { day: *day, channel: *channel, account: account.clone(), kind: *kind }),
+        E::BillAsked {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillRefused {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillTaken {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillDiffers {
+            account,
+            channel,
+            bill_day: day,
+            kind,
+            ..
+        }
+        | E::BillResolved {
+            account,
+            channel,
+            bill_day: day,
+            kind,
+            ..
+        }
+        | E::BillEarly {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillMatched {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        } => Some(BillKey {
+            day: *day,
+            channel: *channel,
+            account: account.clone(),
+            kind: *kind,
+        }),
         _ => None,
     }
 }

@@ -36,10 +36,15 @@ fn refused(code: &str) -> Got {
 /// Asks once.
 pub(crate) async fn get(app: &App, account: &Account, key: &BillKey, layout: Layout) -> Got {
     let (kind, day) = (key.kind, key.day);
-    let asked = ask(app, account, Operation::Bill, PayWay::Native, |stamp| bill::ask(account, stamp, kind, day)).await;
+    let asked = ask(app, account, Operation::Bill, PayWay::Native, |stamp| {
+        bill::ask(account, stamp, kind, day)
+    })
+    .await;
     match asked {
         Exchanged::Answer(Answer::Bill(place)) => fetch(app, account, &place, layout).await,
-        Exchanged::Answer(Answer::Failed(failure)) if bill::means_none(account.channel, &failure.code) => Got::None,
+        Exchanged::Answer(Answer::Failed(failure)) if bill::means_none(account.channel, &failure.code) => {
+            Got::None
+        }
         Exchanged::Answer(Answer::Failed(failure)) => Got::Refused(failure.code),
         Exchanged::Answer(_) => refused("unclear"),
         Exchanged::NotSent(reason) => {
@@ -52,7 +57,10 @@ pub(crate) async fn get(app: &App, account: &Account, key: &BillKey, layout: Lay
 async fn fetch(app: &App, account: &Account, place: &BillPlace, layout: Layout) -> Got {
     //= C50
     let Some(way) = app.way_to_bill(account.channel, &place.host, place.port) else {
-        tracing::error!(channel = account.channel.as_str(), "a bill lies at a host that the licence registry does not list; it is not fetched");
+        tracing::error!(
+            channel = account.channel.as_str(),
+            "a bill lies at a host that the licence registry does not list; it is not fetched"
+        );
         return refused("host");
     };
     let headers = match signed(app, account, place).await {
@@ -62,10 +70,17 @@ async fn fetch(app: &App, account: &Account, place: &BillPlace, layout: Layout) 
             return refused("not_sent");
         }
     };
-    match way.send(http::Method::GET, &place.target, headers, Bytes::new(), DOWNLOAD).await {
+    match way
+        .send(http::Method::GET, &place.target, headers, Bytes::new(), DOWNLOAD)
+        .await
+    {
         Ok(answered) if answered.status == 200 => whole(answered.body, place.sha1, layout).await,
         Ok(answered) => {
-            tracing::warn!(channel = account.channel.as_str(), status = answered.status, "a bill was not given");
+            tracing::warn!(
+                channel = account.channel.as_str(),
+                status = answered.status,
+                "a bill was not given"
+            );
             refused("download")
         }
         Err(SendError::TooLarge) => refused("too_large"),
@@ -82,16 +97,21 @@ async fn signed(app: &App, account: &Account, place: &BillPlace) -> Result<http:
         None => Ok(http::HeaderMap::new()),
         Some(draft) => {
             let (draft, signature) = composed(app, |_| draft).await?;
-            head(&draft.sign_with(&signature)).map(|(_, headers)| headers).map_err(|_| "the composed request has no lawful head".to_owned())
+            head(&draft.sign_with(&signature))
+                .map(|(_, headers)| headers)
+                .map_err(|_| "the composed request has no lawful head".to_owned())
         }
     }
 }
 
 /// The hash is over the unpacked text; over the file as it came, some pages say (channels.md 1.13).
 async fn whole(octets: Bytes, sha1: Option<[u8; 20]>, layout: Layout) -> Got {
-    let Some(expected) = sha1 else { return Got::Bill(octets) };
+    let Some(expected) = sha1 else {
+        return Got::Bill(octets);
+    };
     let compared = tokio::task::spawn_blocking(move || {
-        let same = of_text(layout, &octets).is_some_and(|hash| hash == expected) || sha1_of(&octets) == expected;
+        let same =
+            of_text(layout, &octets).is_some_and(|hash| hash == expected) || sha1_of(&octets) == expected;
         (same, octets)
     });
     match compared.await {
@@ -101,7 +121,10 @@ async fn whole(octets: Bytes, sha1: Option<[u8; 20]>, layout: Layout) -> Got {
 }
 
 fn sha1_of(octets: &[u8]) -> [u8; 20] {
-    finish(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, octets))
+    finish(aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        octets,
+    ))
 }
 
 fn of_text(layout: Layout, octets: &[u8]) -> Option<[u8; 20]> {

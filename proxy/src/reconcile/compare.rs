@@ -61,34 +61,71 @@ pub(crate) struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// The whole of it. `octets` is the file as it came; none where the channel says that there is none.
-    pub(crate) fn run(mut self, layout: Layout, octets: Option<&[u8]>, neighbours: &Neighbours) -> Result<Found, CompareError> {
-        neighbours.elsewhere.iter().for_each(|key| self.book.stands_elsewhere(key));
-        let mut found = Found { events: Vec::new(), differences: 0, totals: Totals::default() };
+    pub(crate) fn run(
+        mut self,
+        layout: Layout,
+        octets: Option<&[u8]>,
+        neighbours: &Neighbours,
+    ) -> Result<Found, CompareError> {
+        neighbours
+            .elsewhere
+            .iter()
+            .for_each(|key| self.book.stands_elsewhere(key));
+        let mut found = Found {
+            events: Vec::new(),
+            differences: 0,
+            totals: Totals::default(),
+        };
         let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
         if let Some(octets) = octets {
             let mut bill = Bill::open(layout, octets)?;
             while let Some(line) = bill.line()? {
                 self.line(&line, &mut found, &mut early)?;
                 if !neighbours.awaited.is_empty() {
-                    came.extend(Key::of(self.bill.channel, line.movement, line.number.as_ref(), line.refund.as_ref()));
+                    came.extend(Key::of(
+                        self.bill.channel,
+                        line.movement,
+                        line.number.as_ref(),
+                        line.refund.as_ref(),
+                    ));
                 }
             }
         }
         found.totals = self.book.totals();
-        for awaited in neighbours.awaited.iter().filter(|awaited| !came.contains(&awaited.key)) {
+        for awaited in neighbours
+            .awaited
+            .iter()
+            .filter(|awaited| !came.contains(&awaited.key))
+        {
             self.never_came(awaited, &mut found);
         }
         for (key, ours, difference) in self.book.missing(neighbours.next_is_read) {
             self.missing(&key, &ours, difference, &mut found)?;
         }
         for refunds in early.chunks(EARLY_AT_ONCE) {
-            let BillKey { day, channel, account, kind } = self.bill.clone();
-            found.events.push(TradeEvent::BillEarly { account, channel, day, kind, refunds: refunds.to_vec() });
+            let BillKey {
+                day,
+                channel,
+                account,
+                kind,
+            } = self.bill.clone();
+            found.events.push(TradeEvent::BillEarly {
+                account,
+                channel,
+                day,
+                kind,
+                refunds: refunds.to_vec(),
+            });
         }
         Ok(found)
     }
 
-    fn line(&mut self, line: &BillLine, found: &mut Found, early: &mut Vec<(ChannelNo, ChannelNo)>) -> Result<(), CompareError> {
+    fn line(
+        &mut self,
+        line: &BillLine,
+        found: &mut Found,
+        early: &mut Vec<(ChannelNo, ChannelNo)>,
+    ) -> Result<(), CompareError> {
         let mut seen = self.book.see(line);
         if seen == Seen::Unknown && self.look_up(line)? {
             seen = self.book.see(line);
@@ -98,7 +135,11 @@ impl Comparison<'_> {
                 let difference = self.book.strange(line);
                 self.differs(found, difference, Some(line), None);
             }
-            Seen::Known { ours, kinds, early: before } => {
+            Seen::Known {
+                ours,
+                kinds,
+                early: before,
+            } => {
                 if before && let (Some(number), Some(refund)) = (&line.number, &line.refund) {
                     early.push((number.clone(), refund.clone()));
                 }
@@ -114,8 +155,14 @@ impl Comparison<'_> {
     /// The order that a line names, should the journal have it from another day or in another state.
     fn look_up(&mut self, line: &BillLine) -> Result<bool, CompareError> {
         let (channel, account) = (self.bill.channel, &self.bill.account);
-        let Some(number) = &line.number else { return Ok(false) };
-        let order = self.handle.block_on(self.ledger.order_by_number(self.merchant, channel, account, number))?;
+        let Some(number) = &line.number else {
+            return Ok(false);
+        };
+        let order =
+            self.handle.block_on(
+                self.ledger
+                    .order_by_number(self.merchant, channel, account, number),
+            )?;
         if let Some(order) = &order {
             record::add(&mut self.book, order, channel, account);
         }
@@ -126,13 +173,26 @@ impl Comparison<'_> {
         let (channel, account) = (self.bill.channel, &self.bill.account);
         let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
         let key = Key::of(channel, line.movement, line.number.as_ref(), line.refund.as_ref());
-        let numbers = order.zip(key).and_then(|(order, key)| record::numbers(&order, channel, account, &key));
+        let numbers = order
+            .zip(key)
+            .and_then(|(order, key)| record::numbers(&order, channel, account, &key));
         Ok(numbers.and_then(|(_, _, _, trade_no)| trade_no))
     }
 
-    fn differs(&self, found: &mut Found, difference: DifferenceKind, line: Option<&BillLine>, ours: Option<(&Ours, Option<TradeNo>)>) {
+    fn differs(
+        &self,
+        found: &mut Found,
+        difference: DifferenceKind,
+        line: Option<&BillLine>,
+        ours: Option<(&Ours, Option<TradeNo>)>,
+    ) {
         let Some(line) = line else { return };
-        let BillKey { day: bill_day, channel, account, kind } = self.bill.clone();
+        let BillKey {
+            day: bill_day,
+            channel,
+            account,
+            kind,
+        } = self.bill.clone();
         found.push(|n| TradeEvent::BillDiffers {
             account,
             amount: ours.as_ref().map(|(ours, _)| ours.amount),
@@ -140,7 +200,10 @@ impl Comparison<'_> {
             bill_day,
             bill_trade_no: Some(line.trade_no.clone()),
             channel,
-            day: ours.as_ref().filter(|(ours, _)| ours.state == OurState::Done).map_or(bill_day, |(ours, _)| ours.day()),
+            day: ours
+                .as_ref()
+                .filter(|(ours, _)| ours.state == OurState::Done)
+                .map_or(bill_day, |(ours, _)| ours.day()),
             difference,
             kind,
             movement: line.movement,
@@ -152,28 +215,83 @@ impl Comparison<'_> {
         });
     }
 
-    fn missing(&self, key: &Key, ours: &Ours, difference: DifferenceKind, found: &mut Found) -> Result<(), CompareError> {
-        let BillKey { day: bill_day, channel, account, kind } = self.bill.clone();
+    fn missing(
+        &self,
+        key: &Key,
+        ours: &Ours,
+        difference: DifferenceKind,
+        found: &mut Found,
+    ) -> Result<(), CompareError> {
+        let BillKey {
+            day: bill_day,
+            channel,
+            account,
+            kind,
+        } = self.bill.clone();
         if found.differences >= MOST_DIFFERENCES {
             found.differences += 1;
             return Ok(());
         }
         let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
         let numbers = order.and_then(|order| record::numbers(&order, channel, &account, key));
-        let (movement, number, refund, trade_no) = numbers.map_or((Movement::Payment, None, None, None), |(movement, number, refund, own)| (movement, Some(number), refund, own));
+        let (movement, number, refund, trade_no) = numbers.map_or(
+            (Movement::Payment, None, None, None),
+            |(movement, number, refund, own)| (movement, Some(number), refund, own),
+        );
         let (amount, day, payment) = (Some(ours.amount), ours.day(), Some(ours.payment));
         found.push(|n| TradeEvent::BillDiffers {
-            account, amount, bill_amount: None, bill_day, bill_trade_no: None, channel, day, difference, kind, movement, n, number, payment, refund, trade_no,
+            account,
+            amount,
+            bill_amount: None,
+            bill_day,
+            bill_trade_no: None,
+            channel,
+            day,
+            difference,
+            kind,
+            movement,
+            n,
+            number,
+            payment,
+            refund,
+            trade_no,
         });
         Ok(())
     }
 
     /// The day before waited for this bill in vain.
     fn never_came(&self, awaited: &Awaited, found: &mut Found) {
-        if let TradeEvent::BillDiffers { account, amount, channel, day, kind, movement, number, payment, refund, trade_no, .. } = awaited.event.clone() {
+        if let TradeEvent::BillDiffers {
+            account,
+            amount,
+            channel,
+            day,
+            kind,
+            movement,
+            number,
+            payment,
+            refund,
+            trade_no,
+            ..
+        } = awaited.event.clone()
+        {
             let bill_day = self.bill.day;
             found.push(|n| TradeEvent::BillDiffers {
-                account, amount, bill_amount: None, bill_day, bill_trade_no: None, channel, day, difference: DifferenceKind::OnlyHere, kind, movement, n, number, payment, refund, trade_no,
+                account,
+                amount,
+                bill_amount: None,
+                bill_day,
+                bill_trade_no: None,
+                channel,
+                day,
+                difference: DifferenceKind::OnlyHere,
+                kind,
+                movement,
+                n,
+                number,
+                payment,
+                refund,
+                trade_no,
             });
         }
     }
@@ -191,22 +309,50 @@ impl Found {
 /// What the bills of the days before and after, as far as they were read, say of this one.
 pub(crate) fn neighbours(ledger: &Ledger, bill: &BillKey) -> Result<Neighbours, LookupError> {
     let at = |days: i32| {
-        let key = BillKey { day: Day::from_number(bill.day.number() + days), ..bill.clone() };
+        let key = BillKey {
+            day: Day::from_number(bill.day.number() + days),
+            ..bill.clone()
+        };
         ledger.bill(&key).filter(|head| head.matched.is_some())
     };
     let (before, after) = (at(-1), at(1));
-    let mut found = Neighbours { next_is_read: after.is_some(), ..Neighbours::default() };
-    for (head, is_before) in [(before, true), (after, false)].into_iter().filter_map(|(head, before)| Some((head?, before))) {
+    let mut found = Neighbours {
+        next_is_read: after.is_some(),
+        ..Neighbours::default()
+    };
+    for (head, is_before) in [(before, true), (after, false)]
+        .into_iter()
+        .filter_map(|(head, before)| Some((head?, before)))
+    {
         neighbour(ledger, bill, &head, is_before, &mut found)?;
     }
     Ok(found)
 }
 
-fn neighbour(ledger: &Ledger, bill: &BillKey, head: &BillHead, is_before: bool, found: &mut Neighbours) -> Result<(), LookupError> {
+fn neighbour(
+    ledger: &Ledger,
+    bill: &BillKey,
+    head: &BillHead,
+    is_before: bool,
+    found: &mut Neighbours,
+) -> Result<(), LookupError> {
     for index in &head.differs {
         let event = ledger.entry(*index)?.event;
-        let TradeEvent::BillDiffers { difference: DifferenceKind::Day, day, bill_trade_no, movement, number, refund, .. } = &event else { continue };
-        let Some(key) = Key::of(bill.channel, *movement, number.as_ref(), refund.as_ref()) else { continue };
+        let TradeEvent::BillDiffers {
+            difference: DifferenceKind::Day,
+            day,
+            bill_trade_no,
+            movement,
+            number,
+            refund,
+            ..
+        } = &event
+        else {
+            continue;
+        };
+        let Some(key) = Key::of(bill.channel, *movement, number.as_ref(), refund.as_ref()) else {
+            continue;
+        };
         match bill_trade_no {
             Some(_) if *day == bill.day => found.elsewhere.push(key),
             None if is_before && *day != bill.day => found.awaited.push(Awaited { key, event }),
@@ -215,7 +361,11 @@ fn neighbour(ledger: &Ledger, bill: &BillKey, head: &BillHead, is_before: bool, 
     }
     for index in head.early.iter().filter(|_| is_before) {
         if let TradeEvent::BillEarly { refunds, .. } = ledger.entry(*index)?.event {
-            found.elsewhere.extend(refunds.iter().filter_map(|(number, refund)| Key::of(bill.channel, Movement::Refund, Some(number), Some(refund))));
+            found
+                .elsewhere
+                .extend(refunds.iter().filter_map(|(number, refund)| {
+                    Key::of(bill.channel, Movement::Refund, Some(number), Some(refund))
+                }));
         }
     }
     Ok(())

@@ -132,9 +132,7 @@ impl Cases {
 
     fn see_measure(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
         match event {
-            CaseEvent::MeasureProposed {
-                measure, officer, ..
-            } => {
+            CaseEvent::MeasureProposed { measure, officer, .. } => {
                 if measure.effect == domain::Effect::Stop && !self.stops.insert(measure.id.clone()) {
                     find(format!("measure {} is proposed a second time", measure.id));
                 }
@@ -158,9 +156,7 @@ impl Cases {
                     )),
                 }
             }
-            CaseEvent::MeasureRejected {
-                measure, officer, ..
-            } => match self.measures.remove(measure) {
+            CaseEvent::MeasureRejected { measure, officer, .. } => match self.measures.remove(measure) {
                 Some((_, first)) => two(officer, &first, find),
                 None => find(format!(
                     "measure {measure} was rejected, but nobody had proposed it"
@@ -180,9 +176,13 @@ impl Cases {
                 trades_index,
                 ..
             } => {
-                let before = self.differences.insert(*trades_index, Some((officer.clone(), *resolution)));
+                let before = self
+                    .differences
+                    .insert(*trades_index, Some((officer.clone(), *resolution)));
                 if before.is_some() {
-                    find(format!("{officer} proposes on difference {trades_index}, which is not open"));
+                    find(format!(
+                        "{officer} proposes on difference {trades_index}, which is not open"
+                    ));
                 }
             }
             CaseEvent::DifferenceResolved {
@@ -204,7 +204,9 @@ impl Cases {
                 }
             }
             CaseEvent::DifferenceReturned {
-                officer, trades_index, ..
+                officer,
+                trades_index,
+                ..
             } => match self.differences.remove(trades_index).flatten() {
                 Some((first, _)) => two(officer, &first, find),
                 None => find(format!(

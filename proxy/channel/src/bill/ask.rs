@@ -34,15 +34,32 @@ pub fn ask(account: &Account, stamp: &Stamp, kind: BillKind, day: Day) -> Result
     let day = day.to_string();
     match (account.channel, kind) {
         (Channel::Wechat, BillKind::Trade) => {
-            let sub = if account.is_partner() { format!("&sub_mchid={}", account.payee) } else { String::new() };
-            wechat::compose::get(account, stamp, format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP{sub}"))
+            let sub = if account.is_partner() {
+                format!("&sub_mchid={}", account.payee)
+            } else {
+                String::new()
+            };
+            wechat::compose::get(
+                account,
+                stamp,
+                format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP{sub}"),
+            )
         }
-        (Channel::Wechat, BillKind::Funds) => {
-            wechat::compose::get(account, stamp, format!("/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC&tar_type=GZIP"))
-        }
-        (Channel::Alipay, BillKind::Trade) => {
-            alipay::compose::draft(account, stamp, ALIPAY_METHOD, false, &Content { bill_date: &day, bill_type: "trade" })
-        }
+        (Channel::Wechat, BillKind::Funds) => wechat::compose::get(
+            account,
+            stamp,
+            format!("/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC&tar_type=GZIP"),
+        ),
+        (Channel::Alipay, BillKind::Trade) => alipay::compose::draft(
+            account,
+            stamp,
+            ALIPAY_METHOD,
+            false,
+            &Content {
+                bill_date: &day,
+                bill_type: "trade",
+            },
+        ),
         #[allow(unreachable_patterns, reason = "channels are added one by one")]
         _ => Err(ComposeError::NotOffered),
     }
@@ -82,7 +99,9 @@ pub(crate) fn alipay(node: &Value) -> Option<BillPlace> {
 /// An address without user, fragment or other tricks. What older answers call `http` is fetched by TLS all the same.
 fn place(url: &str, sha1: Option<[u8; 20]>) -> Option<BillPlace> {
     let uri: http::Uri = url.parse().ok()?;
-    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    let authority = uri
+        .authority()
+        .filter(|authority| !authority.as_str().contains('@'))?;
     let port = match uri.scheme_str()? {
         "https" => authority.port_u16().unwrap_or(443),
         "http" if authority.port().is_none() => 443,
@@ -90,7 +109,12 @@ fn place(url: &str, sha1: Option<[u8; 20]>) -> Option<BillPlace> {
     };
     let target = uri.path_and_query()?.as_str();
     let lawful = !url.contains('#') && target.starts_with('/') && target.len() <= 4096;
-    lawful.then(|| BillPlace { host: authority.host().to_ascii_lowercase(), port, target: target.to_owned(), sha1 })
+    lawful.then(|| BillPlace {
+        host: authority.host().to_ascii_lowercase(),
+        port,
+        target: target.to_owned(),
+        sha1,
+    })
 }
 
 #[cfg(test)]
@@ -101,10 +125,28 @@ mod tests {
     fn places_are_read_strictly() {
         let at = |url: &str| place(url, None).map(|p| (p.host, p.port, p.target));
         let host = || "api.mch.weixin.qq.com".to_owned();
-        assert_eq!(at("https://api.mch.weixin.qq.com/v3/billdownload/file?token=a%2Fb"), Some((host(), 443, "/v3/billdownload/file?token=a%2Fb".into())));
-        assert_eq!(at("https://API.mch.weixin.qq.com:8443/x"), Some((host(), 8443, "/x".into())));
-        assert_eq!(at("http://dwbillcenter.alipay.com/downloadBillFile.resource?a=b").map(|p| p.1), Some(443));
-        for url in ["", "/x", "ftp://h/x", "http://h:80/x", "https://u@h/x", "https://h/x#f", "https:///x", "https://h"] {
+        assert_eq!(
+            at("https://api.mch.weixin.qq.com/v3/billdownload/file?token=a%2Fb"),
+            Some((host(), 443, "/v3/billdownload/file?token=a%2Fb".into()))
+        );
+        assert_eq!(
+            at("https://API.mch.weixin.qq.com:8443/x"),
+            Some((host(), 8443, "/x".into()))
+        );
+        assert_eq!(
+            at("http://dwbillcenter.alipay.com/downloadBillFile.resource?a=b").map(|p| p.1),
+            Some(443)
+        );
+        for url in [
+            "",
+            "/x",
+            "ftp://h/x",
+            "http://h:80/x",
+            "https://u@h/x",
+            "https://h/x#f",
+            "https:///x",
+            "https://h",
+        ] {
             assert!(at(url).is_none() || url == "https://h", "{url}");
         }
     }

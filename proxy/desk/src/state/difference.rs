@@ -28,11 +28,26 @@ pub struct DifferenceCase {
 impl DifferenceCase {
     pub(super) fn take(&mut self, at: Instant, event: &CaseEvent) {
         match event {
-            CaseEvent::DifferenceProposed { officer, reason, resolution, .. } => {
-                self.pending = Some(DifferenceProposal { resolution: *resolution, officer: officer.clone(), reason: reason.clone(), at });
+            CaseEvent::DifferenceProposed {
+                officer,
+                reason,
+                resolution,
+                ..
+            } => {
+                self.pending = Some(DifferenceProposal {
+                    resolution: *resolution,
+                    officer: officer.clone(),
+                    reason: reason.clone(),
+                    at,
+                });
             }
             CaseEvent::DifferenceReturned { .. } => self.pending = None,
-            CaseEvent::DifferenceResolved { officer, proposer, resolution, .. } => {
+            CaseEvent::DifferenceResolved {
+                officer,
+                proposer,
+                resolution,
+                ..
+            } => {
                 self.pending = None;
                 self.resolved = Some((*resolution, proposer.clone(), officer.clone(), at));
             }

@@ -55,11 +55,25 @@ pub(super) async fn differences(Caller(signed): Caller, Query(filter): Query<Fil
     if day == Some(None) {
         return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
     }
-    let fits = |d: &Difference| filter.merchant.as_ref().is_none_or(|id| d.merchant.as_str() == id) && day.flatten().is_none_or(|day| of_day(d, day));
+    let fits = |d: &Difference| {
+        filter
+            .merchant
+            .as_ref()
+            .is_none_or(|id| d.merchant.as_str() == id)
+            && day.flatten().is_none_or(|day| of_day(d, day))
+    };
     let found = desk.trades.differences.list(fits);
     let rows: Vec<Value> = desk.cases.look(|state| {
-        let rows = found.iter().map(|(index, difference)| row(state, *index, difference));
-        rows.filter(|row| filter.state.as_ref().is_none_or(|wanted| row["state"] == wanted.as_str())).collect()
+        let rows = found
+            .iter()
+            .map(|(index, difference)| row(state, *index, difference));
+        rows.filter(|row| {
+            filter
+                .state
+                .as_ref()
+                .is_none_or(|wanted| row["state"] == wanted.as_str())
+        })
+        .collect()
     });
     Json(json!({ "differences": rows })).into_response()
 }
@@ -73,7 +87,11 @@ struct Act {
     reason: String,
 }
 
-pub(super) async fn act(Caller(signed): Caller, Path((index, act)): Path<(u64, String)>, body: Bytes) -> Response {
+pub(super) async fn act(
+    Caller(signed): Caller,
+    Path((index, act)): Path<(u64, String)>,
+    body: Bytes,
+) -> Response {
     let sent = match optional::<Act>(&signed.reader, &body) {
         Ok(sent) => sent,
         Err(answer) => return *answer,
@@ -81,8 +99,12 @@ pub(super) async fn act(Caller(signed): Caller, Path((index, act)): Path<(u64, S
     let (desk, user) = (&signed.reader.desk, &signed.session.user);
     let (cases, all) = (&desk.cases, &desk.trades.differences);
     let done = match (act.as_str(), sent.resolution) {
-        ("propose", Some(resolution)) => books::propose(cases, user, all, index, resolution, &sent.reason).await,
-        ("propose", None) => Err(Refusal::Text("say which resolution: bill_stands, record_stands or explained")),
+        ("propose", Some(resolution)) => {
+            books::propose(cases, user, all, index, resolution, &sent.reason).await
+        }
+        ("propose", None) => Err(Refusal::Text(
+            "say which resolution: bill_stands, record_stands or explained",
+        )),
         ("agree", _) => books::agree(cases, user, all, index).await,
         ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
         _ => Err(Refusal::NotFound),

@@ -16,7 +16,10 @@ pub(crate) fn zip(world: &World, number: usize, merchant: &Merchant, day: &str) 
     let all = world.with(|book| lines(book, Channel::Alipay, number, day, now()))?;
     let seller = &merchant.facts.alipay.seller_id;
     let name = format!("{seller}_{}", day.replace('-', ""));
-    let files = [(format!("{name}_业务明细.csv"), details(&all, seller, day)), (format!("{name}_业务明细(汇总).csv"), summary(&all, seller, day))];
+    let files = [
+        (format!("{name}_业务明细.csv"), details(&all, seller, day)),
+        (format!("{name}_业务明细(汇总).csv"), summary(&all, seller, day)),
+    ];
     Ok(pack(&files.map(|(name, text)| (gbk(&name), gbk(&text)))))
 }
 
@@ -25,7 +28,9 @@ fn gbk(text: &str) -> Vec<u8> {
 }
 
 fn head(title: &str, seller: &str, day: &str) -> String {
-    format!("#支付宝业务{title}查询\r\n#账号：[{seller}0156]\r\n#起始日期：[{day} 00:00:00]   终止日期：[{day} 24:00:00]\r\n#-----------------------------------------业务{title}列表----------------------------------------\r\n")
+    format!(
+        "#支付宝业务{title}查询\r\n#账号：[{seller}0156]\r\n#起始日期：[{day} 00:00:00]   终止日期：[{day} 24:00:00]\r\n#-----------------------------------------业务{title}列表----------------------------------------\r\n"
+    )
 }
 
 fn details(all: &[Line], seller: &str, day: &str) -> String {
@@ -38,9 +43,16 @@ fn details(all: &[Line], seller: &str, day: &str) -> String {
         sums[at] += line.fen;
         let sign = if back.is_some() { "-" } else { "" };
         let amount = format!("{sign}{}", yuan(line.fen));
-        let charge = if back.is_some() { "0.00".to_owned() } else { format!("-{}", yuan(line.fen * 6 / 1000)) };
+        let charge = if back.is_some() {
+            "0.00".to_owned()
+        } else {
+            format!("-{}", yuan(line.fen * 6 / 1000))
+        };
         // A cancel (撤销) carries no number of a refund.
-        let request = back.map(|(own, _)| own.as_str()).filter(|own| !own.starts_with("cancel")).unwrap_or_default();
+        let request = back
+            .map(|(own, _)| own.as_str())
+            .filter(|own| !own.starts_with("cancel"))
+            .unwrap_or_default();
         let goods = line.goods.replace(['\r', '\n'], " ");
         let time = china(line.at);
         let kind = if back.is_some() { "退款" } else { "交易" };
@@ -53,7 +65,10 @@ fn details(all: &[Line], seller: &str, day: &str) -> String {
     let _ = write!(
         text,
         "#-----------------------------------------业务明细列表结束------------------------------------\r\n#交易合计：{}笔，商家实收共{}元，商家优惠共0.00元\r\n#退款合计：{}笔，商家实收退款共-{}元，商家优惠退款共0.00元\r\n#导出时间：[{day} 24:00:00]\r\n",
-        counts[0], yuan(sums[0]), counts[1], yuan(sums[1]),
+        counts[0],
+        yuan(sums[0]),
+        counts[1],
+        yuan(sums[1]),
     );
     text
 }
@@ -61,9 +76,22 @@ fn details(all: &[Line], seller: &str, day: &str) -> String {
 fn summary(all: &[Line], seller: &str, day: &str) -> String {
     let of = |back: bool| all.iter().filter(move |line| line.refund.is_some() == back);
     let (paid, refunded): (u64, u64) = (of(false).map(|l| l.fen).sum(), of(true).map(|l| l.fen).sum());
-    let net = if paid >= refunded { yuan(paid - refunded) } else { format!("-{}", yuan(refunded - paid)) };
-    let row = format!("\t,合计\t,{},{},{},{net},0.00,0.00,0.00,0.00,0.00,{net}\r\n", of(false).count(), of(true).count(), yuan(paid));
-    head("汇总", seller, day) + SUMMARY + "\r\n" + &row + "#-----------------------------------------业务汇总列表结束------------------------------------\r\n"
+    let net = if paid >= refunded {
+        yuan(paid - refunded)
+    } else {
+        format!("-{}", yuan(refunded - paid))
+    };
+    let row = format!(
+        "\t,合计\t,{},{},{},{net},0.00,0.00,0.00,0.00,0.00,{net}\r\n",
+        of(false).count(),
+        of(true).count(),
+        yuan(paid)
+    );
+    head("汇总", seller, day)
+        + SUMMARY
+        + "\r\n"
+        + &row
+        + "#-----------------------------------------业务汇总列表结束------------------------------------\r\n"
 }
 
 /// A zip by the book (APPNOTE 4.3): local heads, a central list, its end. Written here since writers of today mark names as
@@ -72,7 +100,10 @@ fn pack(files: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let (mut zip, mut list) = (Vec::new(), Vec::new());
     for (name, text) in files {
         let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
-        let packed = packed.write_all(text).and_then(|()| packed.finish()).unwrap_or_default();
+        let packed = packed
+            .write_all(text)
+            .and_then(|()| packed.finish())
+            .unwrap_or_default();
         let mut sum = Crc::new();
         sum.update(text);
         let mut common = Vec::new();

@@ -75,8 +75,16 @@ pub(crate) enum NoBill {
 }
 
 /// The lines of a merchant's day, in the order of time.
-pub(crate) fn lines(book: &Book, channel: Channel, merchant: usize, text: &str, now: Instant) -> Result<Vec<Line>, NoBill> {
-    let day = Day::parse(text).filter(|day| *day < now.day() && day.number() >= now.day().number() - MONTHS).ok_or(NoBill::Date)?;
+pub(crate) fn lines(
+    book: &Book,
+    channel: Channel,
+    merchant: usize,
+    text: &str,
+    now: Instant,
+) -> Result<Vec<Line>, NoBill> {
+    let day = Day::parse(text)
+        .filter(|day| *day < now.day() && day.number() >= now.day().number() - MONTHS)
+        .ok_or(NoBill::Date)?;
     if book.bills.late.contains(&(channel, merchant, day)) {
         return Err(NoBill::Late);
     }
@@ -86,12 +94,21 @@ pub(crate) fn lines(book: &Book, channel: Channel, merchant: usize, text: &str, 
     let mut all = of_day(book, channel, merchant, day);
     plant::work(book, channel, merchant, day, &mut all);
     all.sort_by(|a, b| (a.at, &a.out_trade_no, &a.refund).cmp(&(b.at, &b.out_trade_no, &b.refund)));
-    if all.is_empty() { Err(NoBill::None) } else { Ok(all) }
+    if all.is_empty() {
+        Err(NoBill::None)
+    } else {
+        Ok(all)
+    }
 }
 
 fn of_day(book: &Book, channel: Channel, merchant: usize, day: Day) -> Vec<Line> {
-    let own = book.orders.iter().filter(|(key, _)| key.0 == channel && key.1 == merchant);
-    own.flat_map(|(_, order)| of_order(order)).filter(|line| line.at.day() == day).collect()
+    let own = book
+        .orders
+        .iter()
+        .filter(|(key, _)| key.0 == channel && key.1 == merchant);
+    own.flat_map(|(_, order)| of_order(order))
+        .filter(|line| line.at.day() == day)
+        .collect()
 }
 
 /// The payment and the refunds that are done.
@@ -100,14 +117,23 @@ fn of_order(order: &Order) -> Vec<Line> {
     let mut all = vec![payment(order, paid)];
     for refund in &order.refunds {
         let Some(done) = refund.done else { continue };
-        all.push(Line { at: done, fen: refund.fen, refund: Some((refund.out_no.clone(), refund.channel_no.clone())), ..payment(order, paid) });
+        all.push(Line {
+            at: done,
+            fen: refund.fen,
+            refund: Some((refund.out_no.clone(), refund.channel_no.clone())),
+            ..payment(order, paid)
+        });
     }
     all
 }
 
 fn payment(order: &Order, at: Instant) -> Line {
     let text = |name: &str| order.asked[name].as_str().unwrap_or_default().to_owned();
-    let goods = if order.channel == Channel::Wechat { text("description") } else { text("subject") };
+    let goods = if order.channel == Channel::Wechat {
+        text("description")
+    } else {
+        text("subject")
+    };
     Line {
         at,
         out_trade_no: order.out_trade_no.clone(),
@@ -127,17 +153,30 @@ pub(crate) fn lay_down(book: &mut Book, channel: Channel, merchant: usize, octet
     let now = clock::now();
     book.bills.files.retain(|_, file| file.until > now);
     let token = keys::random_text(40);
-    let file = File { channel, merchant, octets: octets.into(), until: now.plus_millis(GOOD_MS) };
+    let file = File {
+        channel,
+        merchant,
+        octets: octets.into(),
+        until: now.plus_millis(GOOD_MS),
+    };
     book.bills.files.insert(token.clone(), file);
     token
 }
 
 /// The file of a token, if it is good and this merchant's, where a merchant must say who it is.
 pub(crate) fn file(world: &World, channel: Channel, merchant: Option<usize>, query: &str) -> Option<Bytes> {
-    let token = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())?;
+    let token = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned())?;
     world.with(|book| {
-        let file = book.bills.files.get(&token).filter(|file| file.channel == channel && file.until > clock::now())?;
-        merchant.is_none_or(|merchant| merchant == file.merchant).then(|| file.octets.clone())
+        let file = book
+            .bills
+            .files
+            .get(&token)
+            .filter(|file| file.channel == channel && file.until > clock::now())?;
+        merchant
+            .is_none_or(|merchant| merchant == file.merchant)
+            .then(|| file.octets.clone())
     })
 }
 

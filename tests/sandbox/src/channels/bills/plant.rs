@@ -68,7 +68,12 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
     world.with(|book| {
         for plant in asked.plant {
             sensible(book, asked.channel, merchant, &plant)?;
-            book.bills.plants.push(Plant { channel: asked.channel, merchant, day, asked: plant });
+            book.bills.plants.push(Plant {
+                channel: asked.channel,
+                merchant,
+                day,
+                asked: plant,
+            });
         }
         let key = (asked.channel, merchant, day);
         match asked.ready {
@@ -86,15 +91,23 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
 fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Result<(), Refusal> {
     let order = book.orders.get(&(channel, merchant, asked.out_trade_no.clone()));
     match (asked.difference, order) {
-        (Difference::OnlyAtChannel, Some(_)) => Err(Refusal::bad("only_at_channel must name an order that is not there")),
+        (Difference::OnlyAtChannel, Some(_)) => Err(Refusal::bad(
+            "only_at_channel must name an order that is not there",
+        )),
         (Difference::OnlyAtChannel, None) => Ok(()),
         (_, None) => Err(Refusal::bad("no such order")),
         (Difference::State, Some(order)) => match &asked.out_refund_no {
-            None if order.paid.is_some() => Err(Refusal::bad("state of a payment must name an order that is not paid")),
-            Some(_) if channel == Channel::Alipay => Err(Refusal::bad("Alipay's bill has no state of refunds")),
+            None if order.paid.is_some() => Err(Refusal::bad(
+                "state of a payment must name an order that is not paid",
+            )),
+            Some(_) if channel == Channel::Alipay => {
+                Err(Refusal::bad("Alipay's bill has no state of refunds"))
+            }
             _ => Ok(()),
         },
-        (_, Some(order)) if order.paid.is_none() => Err(Refusal::bad("the order is not paid: no bill has it")),
+        (_, Some(order)) if order.paid.is_none() => {
+            Err(Refusal::bad("the order is not paid: no bill has it"))
+        }
         (_, Some(order)) => match &asked.out_refund_no {
             Some(refund) if order.refund(refund).is_none() => Err(Refusal::bad("no such refund")),
             _ => Ok(()),
@@ -108,17 +121,25 @@ impl Plant {
     }
 
     fn is(&self, line: &Line) -> bool {
-        line.out_trade_no == self.asked.out_trade_no && line.refund.as_ref().map(|(no, _)| no) == self.asked.out_refund_no.as_ref()
+        line.out_trade_no == self.asked.out_trade_no
+            && line.refund.as_ref().map(|(no, _)| no) == self.asked.out_refund_no.as_ref()
     }
 }
 
 /// Makes a day's lines differ as was asked.
 pub(super) fn work(book: &Book, channel: Channel, merchant: usize, day: Day, all: &mut Vec<Line>) {
     let before = Day::from_number(day.number() - 1);
-    for plant in book.bills.plants.iter().filter(|p| p.channel == channel && p.merchant == merchant) {
+    for plant in book
+        .bills
+        .plants
+        .iter()
+        .filter(|p| p.channel == channel && p.merchant == merchant)
+    {
         match plant.asked.difference {
             Difference::Day if plant.day == before => {
-                let order = book.orders.get(&(channel, merchant, plant.asked.out_trade_no.clone()));
+                let order = book
+                    .orders
+                    .get(&(channel, merchant, plant.asked.out_trade_no.clone()));
                 all.extend(order.into_iter().flat_map(of_order).filter(|line| plant.is(line)));
             }
             _ if plant.day != day => {}
@@ -132,10 +153,18 @@ pub(super) fn work(book: &Book, channel: Channel, merchant: usize, day: Day, all
                 Some((_, own)) if channel == Channel::Wechat => *own = other(own),
                 _ => line.trade_no = other(&line.trade_no),
             }),
-            Difference::State if plant.asked.out_refund_no.is_some() => touch(all, plant, |line| line.failed = true),
+            Difference::State if plant.asked.out_refund_no.is_some() => {
+                touch(all, plant, |line| line.failed = true)
+            }
             Difference::State => {
-                let order = book.orders.get(&(channel, merchant, plant.asked.out_trade_no.clone()));
-                all.extend(order.filter(|order| order.paid.is_none()).map(|order| payment(order, noon(day))));
+                let order = book
+                    .orders
+                    .get(&(channel, merchant, plant.asked.out_trade_no.clone()));
+                all.extend(
+                    order
+                        .filter(|order| order.paid.is_none())
+                        .map(|order| payment(order, noon(day))),
+                );
             }
             Difference::OnlyAtChannel => all.push(never(channel, plant, day)),
         }
@@ -152,19 +181,41 @@ fn noon(day: Day) -> domain::Instant {
 
 /// Another number of the same form.
 fn other(number: &str) -> String {
-    let last = number.bytes().last().map_or(b'0', |b| if b == b'9' { b'0' } else { b + 1 });
-    format!("{}{}", &number[..number.len().saturating_sub(1)], char::from(last))
+    let last = number
+        .bytes()
+        .last()
+        .map_or(b'0', |b| if b == b'9' { b'0' } else { b + 1 });
+    format!(
+        "{}{}",
+        &number[..number.len().saturating_sub(1)],
+        char::from(last)
+    )
 }
 
 fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
-    let digits: String = plant.asked.out_trade_no.bytes().map(|b| char::from(b'0' + b % 10)).chain("0".repeat(24).chars()).take(24).collect();
+    let digits: String = plant
+        .asked
+        .out_trade_no
+        .bytes()
+        .map(|b| char::from(b'0' + b % 10))
+        .chain("0".repeat(24).chars())
+        .take(24)
+        .collect();
     Line {
         at: noon(day),
         out_trade_no: plant.asked.out_trade_no.clone(),
-        trade_no: if channel == Channel::Wechat { format!("4200{digits}") } else { format!("20260101{digits}") },
+        trade_no: if channel == Channel::Wechat {
+            format!("4200{digits}")
+        } else {
+            format!("20260101{digits}")
+        },
         refund: None,
         fen: 100,
-        way: if channel == Channel::Wechat { "NATIVE" } else { "precreate" },
+        way: if channel == Channel::Wechat {
+            "NATIVE"
+        } else {
+            "precreate"
+        },
         appid: String::new(),
         payer: String::new(),
         goods: "茶".to_owned(),
