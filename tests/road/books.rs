@@ -1,6 +1,8 @@
 //! The books: a day of orders over both channels against the channels' own bills, with every kind of difference planted,
 //! and the proxy killed between every two steps of the comparison.
 
+mod large;
+
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;
 use sandbox::demo::{Demo, merchant::Merchant, officers::Officer, place::Options};

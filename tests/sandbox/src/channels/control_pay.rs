@@ -51,7 +51,7 @@ pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
     if let Some(told) = scan(world, &asked) {
         return told;
     }
-    let key = world.with(|book| find(book, &asked))?;
+    let key = world.with(|book| find(world.merchants.len(), book, &asked))?;
     let Some(after) = asked.after_ms.filter(|ms| *ms > 0) else {
         return act(world, &key, &asked);
     };
@@ -106,13 +106,14 @@ pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
     });
 }
 
-fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
+fn find(merchants: usize, book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
         (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),
         (Some(number), None, None) => {
-            let fits = |k: &&Key| k.0 == asked.channel && k.2 == *number;
-            let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
-            book.orders.keys().filter(fits).max_by_key(newest).cloned()
+            // By key for each merchant: a look through all orders would make a large day slow.
+            let keys = (0..merchants).map(|merchant| (asked.channel, merchant, number.clone()));
+            let found = keys.filter_map(|key| Some((book.orders.get(&key)?.created, key)));
+            found.max_by_key(|(created, _)| *created).map(|(_, key)| key)
         }
         (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
         _ => {
