@@ -3,6 +3,8 @@
 
 #[path = "vectors/alipay.rs"]
 mod alipay;
+#[path = "vectors/baidu.rs"]
+mod baidu;
 #[path = "vectors/bill.rs"]
 mod bill;
 #[path = "vectors/crypto.rs"]
@@ -63,11 +65,25 @@ fn vectors_unionpay_file() {
 }
 
 #[test]
+fn vectors_alipay_v3() {
+    run("alipay_v3", alipay::v3_case);
+}
+
+#[test]
+fn vectors_baifubao() {
+    run("baifubao", baidu::case);
+}
+
+#[test]
 fn vectors_of_channels_not_built_are_named() {
+    // What is about keys alone is passed by crate `certs`: wechat_gm.
     let built = [
         "wechat_v3",
+        "wechat_gm",
         "alipay_v2",
+        "alipay_v3",
         "alipay_cert",
+        "baifubao",
         "wechat_bill",
         "alipay_bill",
         "unionpay_file",
