@@ -297,5 +297,10 @@ fn a_way_back_of_a_reversed_order_is_its_reversal() {
         refund: Some(ChannelNo::new("X").expect("lawful")),
         ..paid.clone()
     };
+    let known = Seen::Known {
+        ours: own,
+        kinds: vec![],
+        early: false,
+    };
     assert_eq!((book.see(&paid), book.see(&back)), (known.clone(), known));
 }
