@@ -32,7 +32,7 @@ impl<'a> Choice<'a> {
 }
 
 /// Chooses among the merchant's accounts of the order's wallet. `None` where none is eligible.
-//= C61
+//= C63
 pub(crate) fn choose<'a>(
     app: &App,
     merchant: &'a MerchantFacts,

@@ -33,7 +33,7 @@ pub(crate) struct Spare {
 }
 
 /// Moves on while there is somewhere to go and the order is surely not open where it was.
-//= C63
+//= C65
 pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sent, Stop> {
     let mut next = spare.next.iter();
     loop {

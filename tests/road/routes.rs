@@ -149,8 +149,8 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C61
 //= C63
+//= C65
 async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
     for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
         let road = Road::open().await.expect("demo");
@@ -287,7 +287,7 @@ async fn nothing_is_left_over(road: &Road, orders: impl Iterator<Item = &Value>)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C63
+//= C65
 async fn what_may_have_been_placed_moves_only_once_it_is_closed() {
     let road = Road::open().await.expect("demo");
     for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
@@ -416,7 +416,7 @@ async fn told(road: &Road, order: &Value, wanted: &[&str]) -> Done {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C60
-//= C63
+//= C65
 async fn what_charges_never_moves_by_itself() {
     let road = Road::open().await.expect("demo");
     charges(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
@@ -492,7 +492,7 @@ async fn charges(road: &Road) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C61
+//= C63
 async fn rules_decide_and_standby_accounts_wait() {
     let road = Road::open().await.expect("demo");
     rules(&road).await.unwrap_or_else(|e| panic!("{e:#}"));

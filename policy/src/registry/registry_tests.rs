@@ -251,7 +251,7 @@ fn rule(when: &str) -> RouteRule {
 }
 
 #[test]
-//= C61
+//= C63
 fn a_bad_rule_refuses_the_whole_file_and_says_where() {
     let mut o = operator();
     o.merchants[0].routes = vec![
@@ -286,7 +286,7 @@ fn a_bad_rule_refuses_the_whole_file_and_says_where() {
 }
 
 #[test]
-//= C62
+//= C64
 fn rates_lie_within_the_guide_price_and_hosts_in_the_licence() {
     let mut l = licence();
     let band = |channel, pay_way, least, most| GuidePrice {

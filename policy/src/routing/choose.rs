@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    //= C61
+    //= C63
     fn breaker_then_rule_then_health_then_rate_then_the_files_order() {
         let mut shop = shop();
         let well = |_: &str| Standing::default();

@@ -104,7 +104,7 @@ fn conditions_mean_what_cels_own_interpreter_says() {
 }
 
 #[test]
-//= C61
+//= C63
 fn a_bad_condition_is_named_with_its_place() {
     let long = format!("amount == {}", "1".repeat(MOST_LENGTH));
     let many = format!("amount in [{}]", vec!["1"; MOST_PARTS].join(","));

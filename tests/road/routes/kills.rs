@@ -16,7 +16,7 @@ const STEPS: [(&str, &str); 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C63
+//= C65
 async fn killed_between_two_attempts_of_one_order() {
     let yard = Yard::with(options()).await.expect("demo");
     for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {

@@ -4,7 +4,7 @@ use super::Notes;
 use crate::registry::{AccountFacts, LicenceFile};
 use std::collections::BTreeSet;
 
-//= C62
+//= C64
 pub(super) fn check(licence: &LicenceFile, account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     let mut seen = BTreeSet::new();
     for (n, row) in account.rates.iter().enumerate() {

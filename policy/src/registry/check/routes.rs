@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// Most rules of one merchant; each is looked at once per new order.
 const MOST_RULES: usize = 50;
 
-//= C61
+//= C63
 pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &mut Notes<'_>) {
     if merchant.routes.len() > MOST_RULES {
         notes.say(
