@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod books;
 mod canary;
 mod codes;
 mod compile_fail;
@@ -18,6 +19,7 @@ mod native;
 mod operations;
 mod referees;
 mod repo;
+mod routes;
 mod scans;
 mod telemetry;
 mod through;

@@ -188,6 +188,164 @@ pub enum Pattern {
     Phone,
 }
 
+/// Why an attempt goes to its account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteTaken {
+    /// The attempt whose place it takes, where that was tried elsewhere and is surely not open there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<u16>,
+    /// Accounts that would have come first, and why they did not.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passed: Vec<Passed>,
+    /// Name of the operator's rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<Arc<str>>,
+    /// What decided.
+    pub why: RouteWhy,
+}
+
+/// What decided on an account.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteWhy {
+    /// It was the first of several by rule, health and rate.
+    First,
+    /// A standby account, since none of the others is in order.
+    Standby,
+    /// The former attempt is surely not open at its account.
+    Failover,
+    /// None is in order: the one that would be first if all were.
+    NoneInOrder,
+}
+
+impl RouteWhy {
+    /// The name in labels and journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RouteWhy::First => "first",
+            RouteWhy::Standby => "standby",
+            RouteWhy::Failover => "failover",
+            RouteWhy::NoneInOrder => "none_in_order",
+        }
+    }
+}
+
+/// An account that was passed over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Passed {
+    /// Which.
+    pub account: AccountNo,
+    /// Why.
+    pub why: PassedWhy,
+}
+
+/// Why an account was passed over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassedWhy {
+    /// Its breaker is open.
+    BreakerOpen,
+    /// Another order is trying it out.
+    OnTrial,
+    /// This order was tried there and is surely not open there.
+    Tried,
+    /// It answers worse or slower than the one taken.
+    Unhealthy,
+}
+
+/// Whether new orders go to an account.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// All of them.
+    Closed,
+    /// None, where there is another account.
+    Open,
+    /// One at a time, to see whether it is well again.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The name in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half_open",
+        }
+    }
+}
+
+/// What a breaker watches: operations that fail alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationClass {
+    /// New orders.
+    Place,
+    /// Closes, reverses, refunds.
+    Change,
+    /// Queries and certificates.
+    Ask,
+}
+
+impl OperationClass {
+    /// Of an operation.
+    pub const fn of(operation: Operation) -> OperationClass {
+        match operation {
+            Operation::Create => OperationClass::Place,
+            other if other.is_read() => OperationClass::Ask,
+            _ => OperationClass::Change,
+        }
+    }
+
+    /// The name in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OperationClass::Place => "place",
+            OperationClass::Change => "change",
+            OperationClass::Ask => "ask",
+        }
+    }
+}
+
+/// Why a breaker opened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ailment {
+    /// No connection: refused, no name, a wrong certificate, no TLS.
+    NotConnected,
+    /// The connection broke.
+    Broken,
+    /// No answer in time.
+    Silent,
+    /// The channel says that it does not know (5xx, `SYSTEM_ERROR`, 20000).
+    ChannelError,
+    /// The answer's signature is wrong, or it cannot be read.
+    Unreadable,
+    /// The channel does not take this account's calls (signature, permission, binding).
+    Account,
+    /// The channel limits this account.
+    Limited,
+    /// It answers, too slowly.
+    Slow,
+}
+
+impl Ailment {
+    /// The name in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Ailment::NotConnected => "not_connected",
+            Ailment::Broken => "broken",
+            Ailment::Silent => "silent",
+            Ailment::ChannelError => "channel_error",
+            Ailment::Unreadable => "unreadable",
+            Ailment::Account => "account",
+            Ailment::Limited => "limited",
+            Ailment::Slow => "slow",
+        }
+    }
+}
+
 /// Which registry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -311,6 +469,9 @@ pub enum TradeEvent {
         /// The payer's pseudonym, where the order names one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         payer: Option<PayerToken>,
+        /// Why it goes to this account, where there was a choice.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        route: Option<Arc<RouteTaken>>,
         /// Sealed buyer data of this order.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         seal: Option<SealRef>,
@@ -573,10 +734,162 @@ pub enum TradeEvent {
         /// Its number.
         epoch: u32,
     },
+    /// New orders go to an account again, or no longer.
+    BreakerTurned {
+        /// Account.
+        account: AccountNo,
+        /// What it suffers from, where it opened.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        ailment: Option<Ailment>,
+        /// Channel.
+        channel: Channel,
+        /// Which of its breakers.
+        class: OperationClass,
+        /// What it is now.
+        state: BreakerState,
+    },
     /// The index was thrown away and built again from this journal.
     IndexRebuilt {
         /// Entries read.
         entries: u64,
+    },
+    /// A channel is about to be asked for the bill of a day.
+    BillAsked {
+        /// Whose account.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// Of which day (UTC+8).
+        day: Day,
+        /// Which bill.
+        kind: BillKind,
+        /// How often it was asked for, from 1.
+        tries: u32,
+    },
+    /// The channel does not give the bill, or what it gave is none; it is asked for again.
+    BillRefused {
+        /// Whose account.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// The channel's error code, or ours: `hash`, `host`, `unreadable`, `unclear`.
+        code: Arc<str>,
+        /// Of which day.
+        day: Day,
+        /// Which bill.
+        kind: BillKind,
+    },
+    /// The bill is here, or the channel has none for that day. What follows is found by the entries before `entries` and
+    /// these octets alone.
+    BillTaken {
+        /// Whose account.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// Of which day.
+        day: Day,
+        /// SHA-256 of the file as it came; absent where the channel says that there is none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        digest: Option<Digest>,
+        /// Our record as it stood when so many entries were in this journal.
+        entries: u64,
+        /// Which bill.
+        kind: BillKind,
+    },
+    /// Bill and record differ.
+    BillDiffers {
+        /// Whose account.
+        account: AccountNo,
+        /// Fen by our record.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        amount: Option<Amount>,
+        /// Fen by the bill.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bill_amount: Option<Amount>,
+        /// Of which day the bill is.
+        bill_day: Day,
+        /// The channel's number by the bill; absent where the bill has no such line.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bill_trade_no: Option<TradeNo>,
+        /// Channel.
+        channel: Channel,
+        /// To which day it belongs by our record; where we have none, the bill's.
+        day: Day,
+        /// How they differ.
+        difference: DifferenceKind,
+        /// Which bill.
+        kind: BillKind,
+        /// Payment, refund or reversal.
+        movement: Movement,
+        /// Gapless within one bill from 1.
+        n: u64,
+        /// The order's number at the channel, where lawful.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        number: Option<ChannelNo>,
+        /// Our order.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payment: Option<PaymentId>,
+        /// The refund's number at the channel.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        refund: Option<ChannelNo>,
+        /// The channel's number by our record.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trade_no: Option<TradeNo>,
+    },
+    /// Refunds that this bill counts, though they were done on a later day, whose bill need not have them.
+    BillEarly {
+        /// Whose account.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// Of which day.
+        day: Day,
+        /// Which bill.
+        kind: BillKind,
+        /// Numbers at the channel: the order's and the refund's.
+        refunds: Vec<(ChannelNo, ChannelNo)>,
+    },
+    /// Two officers resolved a difference at the desk.
+    BillResolved {
+        /// Whose account.
+        account: AccountNo,
+        /// Of which day the bill is.
+        bill_day: Day,
+        /// Where their decision stands in the cases journal.
+        cases_index: u64,
+        /// Channel.
+        channel: Channel,
+        /// Where the difference stands in this journal.
+        difference: u64,
+        /// Which bill.
+        kind: BillKind,
+        /// What it comes to.
+        resolution: Resolution,
+    },
+    /// The whole bill was compared with the whole record of its day.
+    BillMatched {
+        /// Whose account.
+        account: AccountNo,
+        /// Channel.
+        channel: Channel,
+        /// Of which day.
+        day: Day,
+        /// How many differences were found; the first ten thousand stand before this entry.
+        differences: u64,
+        /// Fees by the bill, in thousandths of a fen.
+        fee_millifen: i64,
+        /// Which bill.
+        kind: BillKind,
+        /// Lines that state a movement.
+        lines: u64,
+        /// Fen paid, by the bill.
+        paid: Amount,
+        /// Payments, by the bill.
+        payments: u64,
+        /// Fen that went back, by the bill.
+        refunded: Amount,
+        /// Refunds and reversals, by the bill.
+        refunds: u64,
     },
 }
 
@@ -742,6 +1055,43 @@ pub enum CaseEvent {
         /// Number of the package.
         package: u64,
     },
+    /// A first officer proposes what becomes of a difference between a bill and the record.
+    DifferenceProposed {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who proposes.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+        /// What it comes to.
+        resolution: Resolution,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
+    /// A second officer agrees: resolved.
+    DifferenceResolved {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who agreed.
+        officer: OfficerId,
+        /// Who had proposed it; never the same person.
+        proposer: OfficerId,
+        /// What it comes to.
+        resolution: Resolution,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
+    /// A second officer does not agree: the difference is open again.
+    DifferenceReturned {
+        /// Whose.
+        merchant: MerchantId,
+        /// Who.
+        officer: OfficerId,
+        /// Why.
+        reason: Arc<str>,
+        /// Where the difference stands in the trades journal.
+        trades_index: u64,
+    },
     /// Somebody signed in.
     SignedIn {
         /// Who.
@@ -805,7 +1155,15 @@ impl TradeEvent {
             BucketDestroyed { .. } => "bucket_destroyed",
             EpochOpened { .. } => "epoch_opened",
             EpochDestroyed { .. } => "epoch_destroyed",
+            BreakerTurned { .. } => "breaker_turned",
             IndexRebuilt { .. } => "index_rebuilt",
+            BillAsked { .. } => "bill_asked",
+            BillRefused { .. } => "bill_refused",
+            BillTaken { .. } => "bill_taken",
+            BillDiffers { .. } => "bill_differs",
+            BillEarly { .. } => "bill_early",
+            BillMatched { .. } => "bill_matched",
+            BillResolved { .. } => "bill_resolved",
         }
     }
 }

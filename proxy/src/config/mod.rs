@@ -5,6 +5,7 @@ mod read;
 pub use read::{Problem, line_of};
 
 use crate::limits::Rate;
+use domain::Day;
 use journal::VerifierKey;
 use read::Section;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -30,8 +31,12 @@ pub struct Config {
     pub times: Times,
     /// Limits.
     pub limits: Limits,
+    /// When accounts count as out of order.
+    pub routing: Routing,
     /// The desk's journal; `None` where no desk runs.
     pub cases: Option<Cases>,
+    /// Bills of the channels; `None` where they are not asked for.
+    pub books: Option<Books>,
     /// Logs, metrics, traces.
     pub telemetry: Telemetry,
 }
@@ -133,6 +138,25 @@ pub struct Limits {
     pub signers: usize,
 }
 
+/// When an account counts as out of order, and when it is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct Routing {
+    /// So many bad calls in a row open its breaker.
+    pub failures: u32,
+    /// So does this share of the calls of the window, of eight at least.
+    pub bad_percent: u32,
+    /// An answer that took so long counts as bad.
+    pub slow: Duration,
+    /// How long calls are remembered.
+    pub window: Duration,
+    /// First rest of an open breaker; each further one is twice as long.
+    pub rest: Duration,
+    /// Longest rest.
+    pub rest_most: Duration,
+    /// How long one order may try out a half-open account before another may.
+    pub trial: Duration,
+}
+
 /// The desk.
 #[derive(Debug, Clone)]
 pub struct Cases {
@@ -148,6 +172,19 @@ pub struct Cases {
     pub vkey_file: PathBuf,
     /// New orders stop when the desk was not reachable for so long.
     pub patience: Duration,
+}
+
+/// Reconciliation with the channels' bills.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// First day that is compared; the journal's first where absent.
+    pub from: Option<Day>,
+    /// A day's bill is asked for so long after the day's end. Channels make it from 9:00 on (channels.md 1.13).
+    pub after: Duration,
+    /// A bill that is not there yet is asked for again after this.
+    pub retry: Duration,
+    /// How often is looked whether one is due.
+    pub every: Duration,
 }
 
 /// Logs, metrics and traces.
@@ -185,7 +222,9 @@ impl Config {
             vault: root.section("vault", vault_settings),
             times: root.section("times", times),
             limits: root.section("limits", limits),
+            routing: root.section("routing", routing),
             cases: root.optional("cases", cases),
+            books: root.optional("books", books),
             telemetry: root.section("telemetry", telemetry),
         })
     }
@@ -342,6 +381,27 @@ fn limits(section: &Section<'_>) -> Limits {
     }
 }
 
+fn routing(section: &Section<'_>) -> Routing {
+    let settings = Routing {
+        failures: section.number("failures", 3, 1, 100) as u32,
+        bad_percent: section.number("bad_percent", 50, 1, 100) as u32,
+        slow: section.millis("slow_ms", 3000, 10, 60_000),
+        window: section.millis("window_ms", 30_000, 1000, 600_000),
+        rest: section.millis("rest_ms", 5000, 50, 600_000),
+        rest_most: section.millis("rest_most_ms", 60_000, 50, 3_600_000),
+        trial: section.millis("trial_ms", 10_000, 100, 600_000),
+    };
+    if settings.rest_most < settings.rest {
+        section.problem(
+            "rest_most_ms",
+            None,
+            "the longest rest is shorter than the first",
+            "at least rest_ms",
+        );
+    }
+    settings
+}
+
 fn cases(section: &Section<'_>) -> Cases {
     Cases {
         url: section.text("url"),
@@ -350,6 +410,25 @@ fn cases(section: &Section<'_>) -> Cases {
         key: section.path("key"),
         vkey_file: section.path("vkey_file"),
         patience: Duration::from_secs(section.number("patience_seconds", 900, 5, 900)),
+    }
+}
+
+fn books(section: &Section<'_>) -> Books {
+    let from = section.text_or_none("from");
+    let day = from.as_ref().and_then(|text| Day::parse(text));
+    if from.is_some() && day.is_none() {
+        section.problem(
+            "from",
+            None,
+            "this is no day",
+            "write a day such as \"2026-11-23\"",
+        );
+    }
+    Books {
+        from: day,
+        after: Duration::from_secs(section.number("after_minutes", 600, 0, 2880) * 60),
+        retry: section.millis("retry_ms", 1_800_000, 100, 86_400_000),
+        every: section.millis("every_ms", 60_000, 50, 3_600_000),
     }
 }
 

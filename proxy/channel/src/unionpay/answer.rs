@@ -41,7 +41,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Operation::RefundQuery => asked(code, &fields, |code| {
             facts::refund(&fields, code).map(Answer::Refund)
         }),
-        Operation::Reverse | Operation::Certificates => None,
+        Operation::Reverse | Operation::Certificates | Operation::Bill => None,
     };
     said.unwrap_or_else(garbage)
 }
@@ -54,6 +54,7 @@ fn answers(operation: Operation, fields: &Fields) -> bool {
         Operation::Refund => "04",
         Operation::Reverse => "31",
         Operation::Certificates => "95",
+        Operation::Bill => "76",
     };
     fields.get("txnType") == Some(wanted)
 }

@@ -1,6 +1,7 @@
 //! All targets. Each holds its parser to a promise, not only to not panicking.
 
 mod api;
+mod bills;
 mod desk;
 mod entries;
 mod head;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("wal", stores::wal),
     ("sealed", stores::sealed),
     ("registries", registries::registries),
+    ("condition", registries::condition),
     ("config", registries::config),
     ("desk_asking", desk::asking),
     ("desk_config", desk::config),
@@ -44,6 +46,9 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("receipt", packages::receipt),
     ("export", packages::export),
     ("entries", entries::entries),
+    ("bill_wechat", bills::wechat),
+    ("bill_alipay", bills::alipay),
+    ("bill_unionpay", bills::unionpay),
 ];
 
 /// The octets in `n` parts, cut at the first NULs.

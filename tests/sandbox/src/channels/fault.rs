@@ -22,6 +22,7 @@ pub(crate) enum Operation {
     Refund,
     RefundQuery,
     Certificates,
+    Bill,
     Notice,
     /// Anything the sandbox does not know; no fault can be set for it.
     #[serde(skip_deserializing)]
