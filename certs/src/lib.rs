@@ -1,11 +1,13 @@
 //! All keys, asymmetric and symmetric. Others name a key by its [`KeyRef`] and get signatures, verdicts and opened
 //! texts; a key's octets enter here and never leave.
 
+mod api_v2;
 mod chain;
 mod facts;
 mod material;
 pub mod tls;
 
+pub use api_v2::{ApiV2, V2Digest};
 pub use chain::issued_under;
 pub use facts::{CertificateFacts, alipay_root_sn};
 pub use material::Material;
@@ -112,7 +114,7 @@ impl Keys {
         self.0.load().get(key).cloned().ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
-    /// Signs: RSA PKCS#1 v1.5 with SHA-256, or Ed25519, as the key is.
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or the digest of a shared key, as the key is.
     pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
@@ -121,6 +123,7 @@ impl Keys {
                 Ok(signature)
             }
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Material::ApiV2(key) => Ok(key.sign(message)),
             _ => Err(KeyError::Kind("a private key")),
         }
     }

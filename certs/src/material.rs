@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{CertificateFacts, KeyError};
+use crate::{ApiV2, CertificateFacts, KeyError};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -23,6 +23,8 @@ pub enum Material {
     Ed25519Public(ParsedPublicKey),
     /// A secret of 32 octets for AES-256-GCM.
     Secret(SecretBox<[u8]>),
+    /// WeChat's APIv2 key, for one of its digests.
+    ApiV2(ApiV2),
 }
 
 impl Material {
@@ -86,6 +88,7 @@ impl Material {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         match self {
             Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public.verify_sig(message, signature).map_err(|_| KeyError::Signature),
+            Material::ApiV2(key) => key.verify(message, signature),
             _ => Err(KeyError::Kind("a public key")),
         }
     }
@@ -98,6 +101,7 @@ impl Material {
             Material::Ed25519Private(_) => "Ed25519 private key",
             Material::Ed25519Public(_) => "Ed25519 public key",
             Material::Secret(_) => "secret",
+            Material::ApiV2(key) => key.kind(),
         }
     }
 

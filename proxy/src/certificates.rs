@@ -123,7 +123,7 @@ fn issued(app: &App, account: &Account, pem: &[u8], number: &str, now: Instant) 
 /// The answer is signed with a certificate that is inside it (it must be opened before it can be verified), or at Alipay
 /// with another that we have.
 fn signed_by_one_of(app: &App, account: &Account, answered: &Answered, found: &[(KeyRef, Material)], now: Instant) -> Result<(), Missing> {
-    let authentic = channel::authenticate_answer(account, Operation::Certificates, answered.status, &answered.headers, &answered.body, now);
+    let authentic = channel::authenticate_answer(account, Operation::Certificates, PayWay::Native, answered.status, &answered.headers, &answered.body, now);
     let Ok(Authentic::Signed(signed)) = authentic else { return Err(Missing::Signature) };
     let verdict = match found.iter().find(|(key, _)| *key == signed.key) {
         Some((_, material)) => material.verify(&signed.message, &signed.signature),

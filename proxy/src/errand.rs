@@ -158,7 +158,7 @@ async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: Cl
 
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
-    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await
+    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, attempt.pay_way, &attempt.number)).await
 }
 
 /// Puts events on record; what was faster stands.
@@ -212,7 +212,7 @@ pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, ref
     let facts = RefundFacts { number: &attempt.number, refund: &refund.number, amount: refund.amount, total: attempt.amount };
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, &facts, reason)).await;
+    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, attempt.pay_way, &facts, reason)).await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,

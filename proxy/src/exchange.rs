@@ -71,7 +71,7 @@ fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), h
 /// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
 async fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWay, answered: &Answered) -> Answer {
     let now = app.clock().now();
-    match channel::authenticate_answer(account, operation, answered.status, &answered.headers, &answered.body, now) {
+    match channel::authenticate_answer(account, operation, pay_way, answered.status, &answered.headers, &answered.body, now) {
         Ok(Authentic::Signed(signed)) => match certificates::verify(app, account, &signed).await {
             Ok(()) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
             Err(error) => {

@@ -5,8 +5,12 @@
 mod alipay;
 #[path = "vectors/crypto.rs"]
 mod crypto;
+#[path = "vectors/qr_codes.rs"]
+mod qr_codes;
 #[path = "vectors/wechat.rs"]
 mod wechat;
+#[path = "vectors/wechat_v2.rs"]
+mod wechat_v2;
 
 use serde_json::Value;
 use std::{io::Write, path::PathBuf};
@@ -36,6 +40,17 @@ fn vectors_wechat_v3() {
 }
 
 #[test]
+fn vectors_wechat_v2() {
+    run("wechat_v2", wechat_v2::case);
+}
+
+#[test]
+fn vectors_qr_codes() {
+    let octets = std::fs::read(folder().join("qr_codes.json")).expect("the vectors are there");
+    qr_codes::tables(&serde_json::from_slice(&octets).expect("vectors are JSON"));
+}
+
+#[test]
 fn vectors_alipay_v2() {
     run("alipay_v2", alipay::case);
 }
@@ -47,7 +62,7 @@ fn vectors_alipay_cert() {
 
 #[test]
 fn vectors_of_channels_not_built_are_named() {
-    let built = ["wechat_v3", "alipay_v2", "alipay_cert"];
+    let built = ["wechat_v3", "wechat_v2", "qr_codes", "alipay_v2", "alipay_cert"];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();

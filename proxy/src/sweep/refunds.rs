@@ -95,7 +95,7 @@ fn is_last_word(failure: &Failure) -> bool {
 }
 
 async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund) -> Option<Answer> {
-    let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(account, stamp, &attempt.number, &refund.number)).await;
+    let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(account, stamp, attempt.pay_way, &attempt.number, &refund.number)).await;
     match asked {
         Exchanged::Answer(answer) => Some(answer),
         Exchanged::NotSent(_) => None,

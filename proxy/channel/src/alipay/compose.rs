@@ -272,6 +272,7 @@ fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, Compo
             ),
         ],
         body: Zeroizing::default(),
+        identity: None,
     };
     let key = keys::alipay_app(&account.account)?;
     Ok(Draft {

@@ -247,6 +247,7 @@ fn draft(
         target,
         headers,
         body,
+        identity: None,
     };
     Ok(Draft {
         message,

@@ -90,7 +90,7 @@ fn the_other_calls_are_exact() {
         )
     };
     let one = r#"{"out_trade_no":"20260101000010"}"#;
-    let (method, query) = content(channel::query(&account, &stamp(), &no));
+    let (method, query) = content(channel::query(&account, &stamp(), PayWay::Qr, &no));
     assert_eq!((method.as_str(), query.as_str()), ("alipay.trade.query", one));
     let (method, close) = content(channel::close(&account, &stamp(), &no));
     assert_eq!((method.as_str(), close.as_str()), ("alipay.trade.close", one));
@@ -103,6 +103,7 @@ fn the_other_calls_are_exact() {
     let (method, refund) = content(channel::refund(
         &account,
         &stamp(),
+        PayWay::Qr,
         &facts,
         Some(&Text::from("退货")),
     ));
@@ -111,7 +112,7 @@ fn the_other_calls_are_exact() {
         refund,
         r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","refund_amount":"0.01","refund_reason":"退货"}"#
     );
-    let (method, query) = content(channel::refund_query(&account, &stamp(), &no, &again));
+    let (method, query) = content(channel::refund_query(&account, &stamp(), PayWay::Qr, &no, &again));
     assert_eq!(method, "alipay.trade.fastpay.refund.query");
     assert_eq!(
         query,
