@@ -4,12 +4,14 @@
 mod api_v2;
 mod chain;
 mod facts;
+mod identity;
 mod material;
 pub mod tls;
 
 pub use api_v2::{ApiV2, V2Digest};
 pub use chain::issued_under;
 pub use facts::{CertificateFacts, alipay_root_sn};
+pub use identity::Certificate;
 pub use material::Material;
 
 use arc_swap::ArcSwap;

@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{ApiV2, CertificateFacts, KeyError};
+use crate::{ApiV2, Certificate, CertificateFacts, KeyError};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -25,6 +25,8 @@ pub enum Material {
     Secret(SecretBox<[u8]>),
     /// WeChat's APIv2 key, for one of its digests.
     ApiV2(ApiV2),
+    /// A certificate that we show in TLS.
+    Certificate(Box<Certificate>),
 }
 
 impl Material {
@@ -102,6 +104,7 @@ impl Material {
             Material::Ed25519Public(_) => "Ed25519 public key",
             Material::Secret(_) => "secret",
             Material::ApiV2(key) => key.kind(),
+            Material::Certificate(_) => "certificate that we show",
         }
     }
 
@@ -109,6 +112,7 @@ impl Material {
     pub fn not_after(&self) -> Option<Instant> {
         match self {
             Material::RsaPublic(_, not_after) => *not_after,
+            Material::Certificate(shown) => Some(shown.not_after()),
             _ => None,
         }
     }

@@ -314,14 +314,27 @@ impl App {
     /// Connections to a channel: its first host in the licence registry.
     //= C50
     pub fn way_to(&self, channel: Channel) -> Option<Outbound> {
+        self.way_as(channel, None)
+    }
+
+    /// The same, showing a certificate where the channel asks for one. Each identity has connections of its own, so that
+    /// nobody's request goes out as somebody else.
+    //= C62
+    pub fn way_as(&self, channel: Channel, identity: Option<&channel::Identity>) -> Option<Outbound> {
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = licence.hosts.first()?;
-        let key = (host.host.clone(), host.port);
+        // No host name has a `#`.
+        let name = identity.map_or(host.host.clone(), |own| format!("{}#{}", host.host, own.certificate));
+        let key = (name, host.port);
         if let Some(way) = self.0.ways.read().get(&key) {
             return Some(way.clone());
         }
-        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let tls = match identity {
+            None => certs::tls::client(licence.roots_pem.as_bytes(), None),
+            Some(own) => self.keys().client(licence.roots_pem.as_bytes(), &own.certificate, &own.key),
+        };
+        let tls = tls.ok()?;
         let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, most: crate::outbound::MOST_ANSWER, tls };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())

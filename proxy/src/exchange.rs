@@ -31,7 +31,7 @@ pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: Pa
 pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<Answered, Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
-    let way = app.way_to(account.channel).ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
+    let way = app.way_as(account.channel, request.identity.as_ref()).ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
     let (method, headers) = head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&request.body);
@@ -43,6 +43,13 @@ pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation,
         SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
         SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
     })
+}
+
+fn no_way(account: &Account, request: &channel::Request) -> String {
+    match &request.identity {
+        Some(own) => format!("{} is in no licence registry, or {} and {} are not there or do not belong together", account.channel, own.certificate, own.key),
+        None => format!("{} is in no licence registry", account.channel),
+    }
 }
 
 /// Composes and signs what the payer's browser or app will carry. The error is for the log.

@@ -1,9 +1,10 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys); anything else is PEM or bare base64.
+//! keys), an `apiv2.secret` is one key for each of V2's digests; a `.crt` is a certificate that we show in TLS; anything
+//! else is PEM or bare base64.
 
-use certs::{KeyError, Keys, Material};
+use certs::{KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -48,25 +49,38 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
             walk(root, &path, found, problems);
         } else {
             match one(root, &path) {
-                Ok(key) => found.push(key),
+                Ok(keys) => found.extend(keys),
                 Err(problem) => problems.push(problem),
             }
         }
     }
 }
 
-fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
+fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError> {
     let name = path.strip_prefix(root).ok().map(|p| p.with_extension("")).and_then(|p| p.to_str().map(str::to_owned));
     let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
-    let secret = path.extension().is_some_and(|e| e == "secret");
-    let material = if secret { Material::secret(&bytes) } else { Material::read(&bytes) };
-    let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let private = matches!(material, Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_));
-    if private && open_to_others(path) {
+    let found = read(path, key, &bytes).map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
+    let private = |m: &Material| matches!(m, Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_) | Material::ApiV2(_));
+    if found.iter().any(|(_, material)| private(material)) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
-    Ok((key, material))
+    Ok(found)
+}
+
+/// What one file holds: one key, but for WeChat's APIv2 secret, which signs in two ways (channels.md 2.1).
+fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)>, KeyError> {
+    let extension = path.extension().and_then(|e| e.to_str());
+    let material = match extension {
+        Some("secret") if path.file_stem().is_some_and(|stem| stem == "apiv2") => {
+            let md5 = KeyRef::new(format!("{key}-md5")).map_err(|_| KeyError::Unreadable("an APIv2 key: its name is too long"))?;
+            return Ok(vec![(key, Material::api_v2(V2Digest::HmacSha256, bytes)?), (md5, Material::api_v2(V2Digest::Md5, bytes)?)]);
+        }
+        Some("secret") => Material::secret(bytes)?,
+        Some("crt") => Material::certificate(bytes)?,
+        _ => Material::read(bytes)?,
+    };
+    Ok(vec![(key, material)])
 }
 
 fn open_to_others(path: &Path) -> bool {

@@ -108,9 +108,9 @@ impl Schedule {
     }
 
     /// When a payment-code order that nobody pays ends at the channel by itself, whatever becomes of us: twice the payer's
-    /// time, a minute at least, since channels count in minutes.
+    /// time, two minutes at least: channels count in minutes, by clocks of their own, and WeChat refuses less than one.
     pub(crate) fn charge_life(&self) -> Duration {
-        (self.charge_wait() * 2).max(Duration::from_secs(60))
+        (self.charge_wait() * 2).max(Duration::from_secs(120))
     }
 
     /// Before what the channel would not pay back is sent again: each time four times as long, an hour at most.

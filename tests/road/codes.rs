@@ -9,7 +9,7 @@ use std::time::Duration;
 type Done = anyhow::Result<()>;
 
 /// Channels whose payment codes are taken.
-pub(crate) const CHANNELS: [&str; 1] = ["alipay"];
+pub(crate) const CHANNELS: [&str; 2] = ["wechat", "alipay"];
 
 struct Counter {
     demo: Demo,
@@ -19,7 +19,7 @@ struct Counter {
 
 impl Counter {
     fn body(&self, code: &str, amount: u64) -> Value {
-        json!({ "order_no": self.demo.next_number(), "channel": self.channel, "pay_way": "micropay", "amount": amount, "description": "奶茶", "auth_code": code })
+        json!({ "order_no": self.demo.next_number(), "channel": self.channel, "pay_way": "micropay", "amount": amount, "description": "奶茶", "auth_code": code, "client_ip": "203.0.113.7" })
     }
 
     /// A payer who does this once the code is scanned.

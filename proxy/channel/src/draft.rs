@@ -124,6 +124,13 @@ impl Draft {
         &self.key
     }
 
+    /// Who we must be in TLS to send it; `None` where nobody asks.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.place {
+            Place::Header { request, .. } | Place::Form { request, .. } | Place::Xml { request, .. } => request.identity.as_ref(),
+        }
+    }
+
     /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
     pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
         match self.place {

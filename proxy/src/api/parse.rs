@@ -158,6 +158,9 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     if pay_way == PayWay::H5 && client_ip.is_none() {
         return Err(fields.wrong("client_ip", "there for pay_way h5: the address of the payer's browser"));
     }
+    if channel == Channel::Wechat && pay_way.charges() && client_ip.is_none() {
+        return Err(fields.wrong("client_ip", "there for a payment code of WeChat: the address of the terminal that scanned it"));
+    }
     let detail = fields.text("detail", 6000)?;
     if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
         return Err(Fault::new(Code::InvalidField, format!("`detail` must be the text of the goods detail that this channel takes: {wrong}.")));

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    charge,
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
@@ -57,6 +58,9 @@ impl Stage<Claimed> for Route {
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
+        if composed && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges()) && !charge::can_be_undone(&self.0, &account) {
+            return Err(Fault::new(Code::OperationNotAllowed, format!("Payment codes are not taken at this {channel} account: what would undo one (its keys and API certificate) is not held here; ask the operator.")).into());
+        }
         Ok(Routed { claimed, account, keys })
     }
 }

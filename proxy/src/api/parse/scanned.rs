@@ -30,7 +30,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
     let code = AuthCode::new(code.to_owned());
     match wallet(&code) {
         Some(Wallet::Alipay) => Ok(Some(Scanned { channel: Channel::Alipay, code })),
-        Some(Wallet::Wechat) => Err(not_offered("WeChat Pay")),
+        Some(Wallet::Wechat) => Ok(Some(Scanned { channel: Channel::Wechat, code })),
         Some(Wallet::Unionpay) => Err(not_offered("UnionPay")),
         None => Err(fields.wrong("auth_code", right)),
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 async fn payer(demo: &Demo, channel: &str, outcome: &str, after_ms: Option<u64>) -> anyhow::Result<Value> {
     let code = demo.next_code(channel);
     demo.control("/control/pay", &json!({ "channel": channel, "auth_code": code, "outcome": outcome, "after_ms": after_ms })).await?;
-    Ok(json!({ "auth_code": code }))
+    Ok(json!({ "auth_code": code, "client_ip": "203.0.113.9" }))
 }
 
 async fn scanned(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64, will: (&str, Option<u64>)) -> anyhow::Result<Value> {

@@ -45,6 +45,7 @@ impl Params {
             query: text.to_owned(),
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
+            peer: None,
         };
         Params::of(&request)
     }
