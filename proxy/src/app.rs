@@ -319,7 +319,6 @@ impl App {
 
     /// The same, showing a certificate where the channel asks for one. Each identity has connections of its own, so that
     /// nobody's request goes out as somebody else.
-    //= C62
     pub fn way_as(&self, channel: Channel, identity: Option<&channel::Identity>) -> Option<Outbound> {
         let registries = self.registries();
         let licence = registries.channel(channel)?;

@@ -116,6 +116,41 @@ async fn payment_codes() -> Done {
     Ok(())
 }
 
+/// Without the API certificate a charge could not be undone: it does not leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C61
+async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, true).await?;
+    let mchid = demo.place.merchants[0].accounts.wechat.mchid.clone();
+    let folder = demo.place.dir.join("keys/wechat").join(&mchid);
+    let certificate = folder.join("merchant-certificate.crt");
+    let shop = demo.merchant(0)?;
+    let counter = Counter { demo, shop, channel: "wechat" };
+    // Another key's certificate is as good as none.
+    let other = counter.demo.place.merchants[1].accounts.wechat.cert_file.clone();
+    let other = std::fs::read(counter.demo.place.material.dir.join(other))?;
+    for wrong in [None, Some(other)] {
+        counter.demo.services.stop_proxy().await?;
+        match &wrong {
+            None => std::fs::remove_file(&certificate)?,
+            Some(other) => std::fs::write(&certificate, other)?,
+        }
+        counter.demo.services.restart_proxy(&counter.demo.place, &[]).await?;
+        counter.demo.ready().await?;
+        let body = counter.body(&counter.payer("paid", None).await?, 100);
+        let answer = counter.scan(&body).await?;
+        ensure!(answer.status == 403 && answer.json()["code"] == "operation_not_allowed", "{} {}", answer.status, answer.json());
+        let all = counter.demo.channel_orders().await?;
+        ensure!(all["orders"].as_array().is_some_and(Vec::is_empty), "the channel has something: {all}");
+        // Whatever else the account does, it does as before.
+        let other = json!({ "order_no": counter.demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 5, "description": "茶" });
+        ensure!(counter.scan(&other).await?.status == 201, "a native order needs no certificate");
+        counter.demo.control("/control/reset", &json!({})).await?;
+    }
+    counter.demo.services.stop().await
+}
+
 async fn paid_at_once(c: &Counter) -> Done {
     let body = c.body(&c.payer("paid", None).await?, 880);
     let answer = c.scan(&body).await?;
@@ -310,7 +345,12 @@ async fn codes_are_told_from_their_digits(c: &Counter) -> Done {
         with(&|b| b["payer"] = json!({ "buyer_id": "2088102146225135" })),
         with(&|b| drop(b.as_object_mut().map(|b| b.remove("auth_code")))),
         with(&|b| b["pay_way"] = "jsapi".into()),
+        with(&|b| b["client_ip"] = "nowhere".into()),
     ];
+    if c.channel == "wechat" {
+        let refused = c.scan(&with(&|b| drop(b.as_object_mut().map(|b| b.remove("client_ip"))))).await?;
+        ensure!(refused.status == 400 && refused.json()["code"] == "invalid_field", "{}", refused.json());
+    }
     for body in refused {
         let answer = c.scan(&body).await?;
         let problem = answer.json();

@@ -130,7 +130,7 @@ async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
     for (will, status) in [("late", 202), ("declined", 422), ("paid", 201)] {
         let code = demo.next_code(channel);
         demo.control("/control/pay", &json!({ "channel": channel, "auth_code": code, "outcome": will })).await?;
-        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code });
+        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code, "client_ip": "203.0.113.7" });
         let answer = described.ask("POST", "/v1/payments", "/v1/payments", Some(&body)).await?;
         ensure!(answer.status == status, "{will}: {} {}", answer.status, answer.json());
         let Some(id) = answer.json()["id"].as_str().map(str::to_owned) else { continue };
