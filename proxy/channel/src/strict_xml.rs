@@ -3,10 +3,17 @@
 //! instruction. What could be read in two ways is refused.
 
 use crate::{draft::Parameter, strict_json::shown};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// Fields in the order received.
 pub struct Fields(Vec<(String, Zeroizing<String>)>);
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fields", self.0.len())
+    }
+}
 
 /// What is wrong. Names positions and names, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

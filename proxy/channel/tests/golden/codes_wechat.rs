@@ -44,7 +44,7 @@ fn the_charging_call_is_exact() {
              &spbill_create_ip=203.0.113.7&time_expire=20260101081500&total_fee=8880"
         )
     );
-    let fields = Fields::parse(body.as_bytes(), "xml").ok().expect("flat XML");
+    let fields = Fields::parse(body.as_bytes(), "xml").expect("flat XML");
     assert_eq!((fields.get("sign"), fields.get("attach")), (Some("AB01"), Some("桌号 7&8")));
     assert!(body.starts_with("<xml><appid><![CDATA[wx4fd52d1ed208e8ac]]></appid>"), "{body}");
 }
