@@ -98,10 +98,10 @@ fn plan(plans: &mut HashMap<PaymentId, Due>, heap: &mut BinaryHeap<Reverse<(Dura
 
 /// When to look at an order (again); `None` for one that nothing can change any more.
 fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
-    if !order.is_live() {
+    let now = app.clock().now();
+    if !order.is_live() && !order.attempts.iter().any(|attempt| charges::may_come_late(app, attempt, now)) {
         return None;
     }
-    let now = app.clock().now();
     let attempts = order.attempts.iter().filter_map(|attempt| attempt_wait(app, attempt, tries, now));
     let refunds = order.refunds.iter().filter_map(|refund| refund_wait(app, order, refund, tries));
     let surplus = order.surplus().into_iter().filter_map(|position| {
@@ -157,7 +157,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     let Some(mut order) = app.ledger().order(id).await? else { return Ok(()) };
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
-        let Some(attempt) = order.attempt(position).filter(|a| !a.state.is_final() || a.is_reversing()) else { continue };
+        let now = app.clock().now();
+        let open = |a: &&Attempt| !a.state.is_final() || a.is_reversing() || (charges::may_come_late(app, a, now) && a.expires <= now);
+        let Some(attempt) = order.attempt(position).filter(open) else { continue };
         order = match attempt.keys {
             Keys::Held if attempt.pay_way.charges() => charges::step(app, &order, position).await?,
             Keys::Held => attempt_step(app, &order, position).await?,

@@ -151,6 +151,47 @@ async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
     counter.demo.services.stop().await
 }
 
+/// The charging call was slow rather than lost: it arrives after a reverse that found nothing, and WeChat tells nobody.
+/// Looked for once the order has ended there by itself, it is found and goes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+async fn a_charge_that_arrives_after_its_reverse_goes_back() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, false).await?;
+    let shop = demo.merchant(0)?;
+    let c = Counter { demo, shop, channel: "wechat" };
+    let mut body = c.body(&c.payer("paid", None).await?, 470);
+    // WeChat takes no nearer end than a minute.
+    let end = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(63))?;
+    body["expires_at"] = end.to_string().into();
+    c.fault(&body, "create", "arrives_late").await?;
+    let answer = c.scan(&body).await?;
+    ensure!(answer.status == 202, "{} {}", answer.status, answer.json());
+    let order = c.until(&answer.json(), "reversed").await?;
+    ensure!(order["reverse"]["refunded"] == false, "found too early: {order}");
+    for _ in 0..100 {
+        if c.there(&order).await?.is_some_and(|there| there["paid"].is_string()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let there = c.there(&order).await?;
+    ensure!(there.as_ref().is_some_and(|there| there["refunded_fen"] == 0), "it did not arrive late: {there:?}");
+    c.told(&order, &["payment.reversed"]).await?;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for _ in 0..150 {
+        if c.nobody_is_charged(&order).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    c.nobody_is_charged(&order).await?;
+    c.until(&order, "reversed").await?;
+    c.told(&order, &["payment.reversed", "payment.reversed"]).await?;
+    c.demo.services.stop().await?;
+    c.demo.prove_journal().map(drop)
+}
+
 async fn paid_at_once(c: &Counter) -> Done {
     let body = c.body(&c.payer("paid", None).await?, 880);
     let answer = c.scan(&body).await?;

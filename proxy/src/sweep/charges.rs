@@ -14,12 +14,26 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     if attempt.is_reversing() {
         return Some(schedule.charge(tries).max(left(charge::not_before(app, attempt))));
     }
+    if may_come_late(app, attempt, now) {
+        return Some(left(attempt.expires) + schedule.charge(tries));
+    }
     if attempt.state.is_final() {
         return None;
     }
     // A reverse that was refused is tried again at growing distance; the channel ends an unpaid order by itself in the end.
     let refused = attempt.reversing.is_some();
     Some(if refused { schedule.refused_refund(tries + 1) } else { schedule.charge(tries).min(left(end(&schedule, attempt)).max(LEAST)) })
+}
+
+/// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
+/// at the channel by itself. Where the channel tells nobody of it (channels.md 1.12), it is looked for once that is over;
+/// what is found then goes back.
+//= C60
+pub(super) fn may_come_late(app: &App, attempt: &Attempt, now: Instant) -> bool {
+    let schedule = Schedule::of(attempt.channel, app.times());
+    let found_nothing = attempt.state == AttemptState::Reversed && attempt.reversing.as_ref().is_some_and(|r| r.refunded == Some(false));
+    let looked_for = attempt.expires.plus_millis(3 * schedule.charge(0).as_millis() as i64);
+    found_nothing && attempt.pay_way.charges() && attempt.carried == Carried::Unified && !schedule.tells_of_charges() && now < looked_for
 }
 
 /// Between two looks, however late it is.
@@ -41,7 +55,8 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     if attempt.is_reversing() {
         return charge::undo(app, &order, position, ReverseReason::Unknown).await;
     }
-    let (Some(account), false) = (errand::account_of(app, &order, position), attempt.state.is_final()) else { return Ok(order) };
+    let late = may_come_late(app, attempt, app.clock().now());
+    let (Some(account), true) = (errand::account_of(app, &order, position), late || !attempt.state.is_final()) else { return Ok(order) };
     let (order, absent) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => (super::seen(app, &order, position, view).await?, false),
         Exchanged::Answer(Answer::Failed(failure)) => (order, failure.class == FailureClass::NotFound),

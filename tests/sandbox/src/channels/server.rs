@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// A request as a handler sees it.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) method: http::Method,
     pub(crate) path: String,

@@ -60,17 +60,35 @@ fn route(path: &str) -> Option<(Operation, bool)> {
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
-    let route = route(&request.path);
     let asked = xml::read(&request.body);
     let said = |name: &str| asked.as_ref().and_then(|asked| asked.get(name));
     let sender = said("mch_id").and_then(|mchid| world.merchant_by_mchid(mchid));
-    let operation = route.map_or(Operation::Other, |(operation, _)| operation);
+    let operation = route(&request.path).map_or(Operation::Other, |(operation, _)| operation);
     let fault = world.arrive(Channel::Wechat, operation, sender.map(|(number, _)| number), said("out_trade_no"), request);
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
         Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
+        Some(Kind::ArrivesLate) => {
+            arrive_late(world, request.clone());
+            return Reply::Never;
+        }
         _ => {}
     }
+    answer(world, request, asked, fault)
+}
+
+/// Acts on it when nobody waits for it any more.
+fn arrive_late(world: &Arc<World>, request: Incoming) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.slow).await;
+        let act = move || drop(answer(&inside, &request, xml::read(&request.body), None));
+        let _ = tokio::task::spawn_blocking(act).await;
+    });
+}
+
+fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, fault: Option<Kind>) -> Reply {
+    let route = route(&request.path);
     let Some((operation, identified)) = route.filter(|_| request.method == Method::POST) else {
         return Reply::Now(plain(StatusCode::NOT_FOUND, "404 Not Found"));
     };
