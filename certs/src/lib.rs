@@ -3,15 +3,21 @@
 
 mod api_v2;
 mod chain;
+mod content;
 mod facts;
 mod identity;
+mod gm;
+mod keyed;
 mod material;
 pub mod tls;
 
 pub use api_v2::{ApiV2, V2Digest};
 pub use chain::issued_under;
+pub use content::Content;
 pub use facts::{CertificateFacts, alipay_root_sn};
 pub use identity::Certificate;
+pub use gm::Sm2Key;
+pub use keyed::{Hash, Keyed};
 pub use material::Material;
 
 use arc_swap::ArcSwap;
@@ -116,7 +122,7 @@ impl Keys {
         self.0.load().get(key).cloned().ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
-    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or the digest of a shared key, as the key is.
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or a digest with a shared key, as the key is.
     pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
@@ -126,6 +132,7 @@ impl Keys {
             }
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Material::ApiV2(key) => Ok(key.sign(message)),
+            Material::Keyed(secret) => Ok(secret.digest(message)),
             _ => Err(KeyError::Kind("a private key")),
         }
     }

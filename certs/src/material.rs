@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{ApiV2, Certificate, CertificateFacts, KeyError};
+use crate::{ApiV2, Certificate, CertificateFacts, Content, KeyError, Keyed, Sm2Key};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -27,6 +27,12 @@ pub enum Material {
     ApiV2(ApiV2),
     /// A certificate that we show in TLS.
     Certificate(Box<Certificate>),
+    /// A secret that stands behind the text of a digest.
+    Keyed(Keyed),
+    /// A key for Alipay's content encryption.
+    Content(Content),
+    /// SM2 public key.
+    Sm2Public(Box<Sm2Key>),
 }
 
 impl Material {
@@ -82,6 +88,9 @@ impl Material {
         if let Ok(key) = ParsedPublicKey::new(&ED25519, spki) {
             return Ok(Material::Ed25519Public(key));
         }
+        if let Some(key) = Sm2Key::read(spki) {
+            return Ok(Material::Sm2Public(Box::new(key)));
+        }
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
         key.map(|k| Material::RsaPublic(k, not_after)).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
     }
@@ -91,6 +100,8 @@ impl Material {
         match self {
             Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public.verify_sig(message, signature).map_err(|_| KeyError::Signature),
             Material::ApiV2(key) => key.verify(message, signature),
+            Material::Sm2Public(public) => public.verify(message, signature),
+            Material::Keyed(secret) => secret.verify(message, signature),
             _ => Err(KeyError::Kind("a public key")),
         }
     }
@@ -105,6 +116,9 @@ impl Material {
             Material::Secret(_) => "secret",
             Material::ApiV2(key) => key.kind(),
             Material::Certificate(_) => "certificate that we show",
+            Material::Keyed(secret) => secret.kind(),
+            Material::Content(_) => "content key",
+            Material::Sm2Public(_) => "SM2 public key",
         }
     }
 

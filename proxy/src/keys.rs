@@ -1,8 +1,8 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys), an `apiv2.secret` is one key for each of V2's digests; a `.crt` is a certificate that we show in TLS; anything
-//! else is PEM or bare base64.
+//! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption; a
+//! `.crt` is a certificate that we show in TLS; anything else is PEM or bare base64.
 
 use certs::{KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
@@ -61,8 +61,8 @@ fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError
     let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
     let found = read(path, key, &bytes).map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let private = |m: &Material| matches!(m, Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_) | Material::ApiV2(_));
-    if found.iter().any(|(_, material)| private(material)) && open_to_others(path) {
+    let public = |m: &Material| matches!(m, Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_) | Material::Certificate(_));
+    if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
     Ok(found)
@@ -78,6 +78,7 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
         }
         Some("secret") => Material::secret(bytes)?,
         Some("crt") => Material::certificate(bytes)?,
+        Some("aes") => Material::content(bytes)?,
         _ => Material::read(bytes)?,
     };
     Ok(vec![(key, material)])

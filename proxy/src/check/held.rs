@@ -72,11 +72,13 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
         }
         Channel::Alipay => {
             let app = (names::alipay_app(number), "pem", "the application's key");
-            match &account.serial {
+            let mut all = match &account.serial {
                 None => vec![app, (names::alipay_platform(number, None), "pem", "Alipay's public key")],
                 Some(_) if rooted => vec![app],
                 Some(_) => vec![app, (names::alipay_platform(number, platform), "pem", "Alipay's certificate (or its root in the licence's signing_roots_pem)")],
-            }
+            };
+            all.extend(account.encrypts.then(|| (names::alipay_content(number), "aes", "the key of Alipay's content encryption")));
+            all
         }
     }
 }
@@ -107,6 +109,13 @@ mod tests {
         let secret = certs::Material::api_v2(certs::V2Digest::HmacSha256, &[b'x'; 32]).expect("a key");
         keys.put(KeyRef::new("wechat/1900/apiv2").expect("lawful"), secret);
         assert_eq!(half_a_reverse(&wechat(), "", &keys).map(|m| m.file).as_deref(), Some("wechat/1900/merchant-certificate.crt"));
+    }
+
+    #[test]
+    fn what_is_to_be_encrypted_needs_its_key() {
+        let encrypts = AccountFacts { encrypts: true, ..alipay(None) };
+        let files: Vec<_> = lacking(&encrypts, false, &Keys::default()).into_iter().map(|m| m.file).collect();
+        assert_eq!(files, ["alipay/2021/app.pem", "alipay/2021/platform.pem", "alipay/2021/content.aes"]);
     }
 
     /// In certificate mode Alipay's certificate is fetched, if there is a root to hold it against.

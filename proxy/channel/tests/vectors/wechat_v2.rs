@@ -34,6 +34,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

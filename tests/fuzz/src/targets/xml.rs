@@ -43,6 +43,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     };
     let _ = channel::authenticate_answer(&account, operation, PayWay::Micropay, 200, &http::HeaderMap::new(), body, domain::Instant::default());

@@ -145,6 +145,7 @@ impl<'a> Call<'a> {
         Ok(Draft {
             message: message(&self.fields),
             key: keys::wechat_apiv2(mchid)?,
+            content_key: None,
             place: Place::Xml { request, fields: self.fields },
         })
     }
