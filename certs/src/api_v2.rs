@@ -35,7 +35,10 @@ impl Material {
         if bytes.len() != 32 {
             return Err(KeyError::Unreadable("an APIv2 key of exactly 32 characters"));
         }
-        Ok(Material::ApiV2(ApiV2 { digest, secret: SecretBox::new(bytes.into()) }))
+        Ok(Material::ApiV2(ApiV2 {
+            digest,
+            secret: SecretBox::new(bytes.into()),
+        }))
     }
 }
 
@@ -70,9 +73,9 @@ impl ApiV2 {
         text.extend_from_slice(secret);
         match digest {
             V2Digest::Md5 => Md5::digest(&*text).to_vec(),
-            V2Digest::HmacSha256 => {
-                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &text).as_ref().to_vec()
-            }
+            V2Digest::HmacSha256 => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &text)
+                .as_ref()
+                .to_vec(),
         }
     }
 }
@@ -82,12 +85,16 @@ impl Keys {
     /// 2.3). Nothing but the key vouches for it.
     pub fn open_v2(&self, key: &KeyRef, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let material = self.get(key)?;
-        let Material::ApiV2(own) = &*material else { return Err(KeyError::Kind("an APIv2 key")) };
+        let Material::ApiV2(own) = &*material else {
+            return Err(KeyError::Kind("an APIv2 key"));
+        };
         let name = Zeroizing::new(hex::encode(Md5::digest(own.secret.expose_secret())));
         let cipher = UnboundCipherKey::new(&AES_256, name.as_bytes()).map_err(|_| KeyError::Ciphertext)?;
         let cipher = PaddedBlockDecryptingKey::ecb_pkcs7(cipher).map_err(|_| KeyError::Ciphertext)?;
         let mut plain = Zeroizing::new(sealed.to_vec());
-        let opened = cipher.decrypt(&mut plain, DecryptionContext::None).map_err(|_| KeyError::Ciphertext)?;
+        let opened = cipher
+            .decrypt(&mut plain, DecryptionContext::None)
+            .map_err(|_| KeyError::Ciphertext)?;
         let length = opened.len();
         plain.truncate(length);
         Ok(plain)
@@ -104,18 +111,33 @@ mod tests {
     fn signs_with_its_own_digest_and_verifies_both() {
         let name = |text: &str| KeyRef::new(text).expect("lawful");
         let keys = Keys::default();
-        keys.put(name("md5"), Material::api_v2(V2Digest::Md5, SECRET).expect("a key"));
-        keys.put(name("hmac"), Material::api_v2(V2Digest::HmacSha256, SECRET).expect("a key"));
+        keys.put(
+            name("md5"),
+            Material::api_v2(V2Digest::Md5, SECRET).expect("a key"),
+        );
+        keys.put(
+            name("hmac"),
+            Material::api_v2(V2Digest::HmacSha256, SECRET).expect("a key"),
+        );
         for (signer, length) in [("md5", 16), ("hmac", 32)] {
             let signature = keys.sign(&name(signer), b"a=1").expect("signed");
             assert_eq!(signature.len(), length);
             for verifier in ["md5", "hmac"] {
                 assert_eq!(keys.verify(&name(verifier), b"a=1", &signature), Ok(()));
-                assert_eq!(keys.verify(&name(verifier), b"a=2", &signature), Err(KeyError::Signature));
-                assert_eq!(keys.verify(&name(verifier), b"a=1", &signature[1..]), Err(KeyError::Signature));
+                assert_eq!(
+                    keys.verify(&name(verifier), b"a=2", &signature),
+                    Err(KeyError::Signature)
+                );
+                assert_eq!(
+                    keys.verify(&name(verifier), b"a=1", &signature[1..]),
+                    Err(KeyError::Signature)
+                );
             }
         }
-        assert_eq!(keys.open_v2(&name("md5"), b"no whole block"), Err(KeyError::Ciphertext));
+        assert_eq!(
+            keys.open_v2(&name("md5"), b"no whole block"),
+            Err(KeyError::Ciphertext)
+        );
         assert!(Material::api_v2(V2Digest::Md5, b"short").is_err());
     }
 }

@@ -30,7 +30,8 @@ impl Certificate {
 
     /// Was it issued for this key?
     fn is_of(&self, key: &Material) -> bool {
-        key.public_half().is_some_and(|half| self.facts.public_key.ends_with(&half))
+        key.public_half()
+            .is_some_and(|half| self.facts.public_key.ends_with(&half))
     }
 }
 
@@ -45,9 +46,16 @@ impl Material {
 
 impl Keys {
     /// Outgoing TLS with these roots and no others, showing this certificate of this RSA key.
-    pub fn client(&self, roots_pem: &[u8], certificate: &KeyRef, key: &KeyRef) -> Result<Arc<ClientConfig>, KeyError> {
+    pub fn client(
+        &self,
+        roots_pem: &[u8],
+        certificate: &KeyRef,
+        key: &KeyRef,
+    ) -> Result<Arc<ClientConfig>, KeyError> {
         let (shown, private) = (self.get(certificate)?, self.get(key)?);
-        let Material::Certificate(shown) = &*shown else { return Err(KeyError::Kind("a certificate that we show")) };
+        let Material::Certificate(shown) = &*shown else {
+            return Err(KeyError::Kind("a certificate that we show"));
+        };
         if !matches!(&*private, Material::RsaPrivate(_)) {
             return Err(KeyError::Kind("an RSA private key"));
         }
@@ -84,7 +92,10 @@ impl SigningKey for Behind {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let known = [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PKCS1_SHA256];
         let scheme = known.into_iter().find(|scheme| offered.contains(scheme))?;
-        Some(Box::new(Signs { key: self.0.clone(), scheme }))
+        Some(Box::new(Signs {
+            key: self.0.clone(),
+            scheme,
+        }))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
@@ -95,13 +106,16 @@ impl SigningKey for Behind {
 impl Signer for Signs {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let failed = || Error::General("the client's key did not sign".into());
-        let Material::RsaPrivate(pair) = &*self.key else { return Err(failed()) };
+        let Material::RsaPrivate(pair) = &*self.key else {
+            return Err(failed());
+        };
         let encoding: &'static dyn RsaEncoding = match self.scheme {
             SignatureScheme::RSA_PSS_SHA256 => &RSA_PSS_SHA256,
             _ => &RSA_PKCS1_SHA256,
         };
         let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(|_| failed())?;
+        pair.sign(encoding, &SystemRandom::new(), message, &mut signature)
+            .map_err(|_| failed())?;
         Ok(signature)
     }
 

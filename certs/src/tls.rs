@@ -65,14 +65,21 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, KeyError> {
 
 fn server(files: &ListenerFiles) -> Result<ServerConfig, KeyError> {
     let chain = chain(&read(&files.cert)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(tls)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
+        .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {
             let roots = Arc::new(roots(&read(ca)?)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-            let verifier = if files.client_required { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = if files.client_required {
+                verifier
+            } else {
+                verifier.allow_unauthenticated()
+            };
             builder.with_client_cert_verifier(verifier.build().map_err(|e| KeyError::Tls(e.to_string()))?)
         }
     };
@@ -86,7 +93,8 @@ pub fn client(roots_pem: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<
     let shown = match identity {
         None => None,
         Some((cert, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
             let shown = CertifiedKey::from_der(chain(cert)?, key, &provider()).map_err(tls)?;
             Some(Arc::new(SingleCertAndKey::from(shown)))
         }
@@ -95,8 +103,13 @@ pub fn client(roots_pem: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<
 }
 
 /// Outgoing TLS that shows this, where the other side asks for it.
-pub(crate) fn connects_with(roots_pem: &[u8], shown: Option<Arc<SingleCertAndKey>>) -> Result<Arc<ClientConfig>, KeyError> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(tls)?;
+pub(crate) fn connects_with(
+    roots_pem: &[u8],
+    shown: Option<Arc<SingleCertAndKey>>,
+) -> Result<Arc<ClientConfig>, KeyError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?;
     let builder = builder.with_root_certificates(roots(roots_pem)?);
     let mut config = match shown {
         None => builder.with_no_client_auth(),
@@ -107,8 +120,14 @@ pub(crate) fn connects_with(roots_pem: &[u8], shown: Option<Arc<SingleCertAndKey
 }
 
 pub(crate) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in PEM"))?;
-    if chain.is_empty() { Err(KeyError::Unreadable("at least one certificate in PEM")) } else { Ok(chain) }
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| KeyError::Unreadable("certificates in PEM"))?;
+    if chain.is_empty() {
+        Err(KeyError::Unreadable("at least one certificate in PEM"))
+    } else {
+        Ok(chain)
+    }
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, KeyError> {

@@ -24,7 +24,10 @@ fn own() -> KeyRef {
 
 fn keys(digest: V2Digest, input: &Value) -> Keys {
     let keys = Keys::default();
-    keys.put(own(), Material::api_v2(digest, text(input, "apiv2_key").as_bytes()).expect("an APIv2 key"));
+    keys.put(
+        own(),
+        Material::api_v2(digest, text(input, "apiv2_key").as_bytes()).expect("an APIv2 key"),
+    );
     keys
 }
 
@@ -33,16 +36,26 @@ fn strings_are_signed_and_signatures_verified() {
     let mut seen = 0;
     for case in vectors() {
         let (input, expect) = (&case["input"], &case["expect"]);
-        let Some(message) = expect["string_before_key"].as_str() else { continue };
+        let Some(message) = expect["string_before_key"].as_str() else {
+            continue;
+        };
         let digest = match input["sign_type"].as_str() {
             Some("HMAC-SHA256") => V2Digest::HmacSha256,
             _ => V2Digest::Md5,
         };
         let keys = keys(digest, input);
         let signature = keys.sign(&own(), message.as_bytes()).expect("signed");
-        assert_eq!(hex::encode_upper(&signature), text(expect, "sign"), "{}", case["id"]);
+        assert_eq!(
+            hex::encode_upper(&signature),
+            text(expect, "sign"),
+            "{}",
+            case["id"]
+        );
         assert_eq!(keys.verify(&own(), message.as_bytes(), &signature), Ok(()));
-        assert!(keys.verify(&own(), format!("{message}0").as_bytes(), &signature).is_err());
+        assert!(
+            keys.verify(&own(), format!("{message}0").as_bytes(), &signature)
+                .is_err()
+        );
         seen += 1;
     }
     assert!(seen > 0, "no case has a string to sign");
@@ -55,13 +68,18 @@ fn refund_notices_open() {
         if case["op"] != "decrypt_v2_refund_notify" {
             continue;
         }
-        let (_, rest) = text(&case["input"], "xml").split_once("<req_info>").expect("a sealed part");
+        let (_, rest) = text(&case["input"], "xml")
+            .split_once("<req_info>")
+            .expect("a sealed part");
         let (sealed, _) = rest.split_once("</req_info>").expect("a sealed part");
         let sealed = sealed.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
         let mut sealed = STANDARD.decode(sealed).expect("base64");
         let keys = keys(V2Digest::Md5, &case["input"]);
         let plain = keys.open_v2(&own(), &sealed).expect("opens");
-        assert_eq!(String::from_utf8_lossy(&plain), text(&case["expect"], "plaintext_xml"));
+        assert_eq!(
+            String::from_utf8_lossy(&plain),
+            text(&case["expect"], "plaintext_xml")
+        );
         sealed.truncate(15);
         assert!(keys.open_v2(&own(), &sealed).is_err());
         seen += 1;

@@ -57,11 +57,25 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
 }
 
 fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError> {
-    let name = path.strip_prefix(root).ok().map(|p| p.with_extension("")).and_then(|p| p.to_str().map(str::to_owned));
-    let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
+    let name = path
+        .strip_prefix(root)
+        .ok()
+        .map(|p| p.with_extension(""))
+        .and_then(|p| p.to_str().map(str::to_owned));
+    let key = name
+        .and_then(|n| KeyRef::new(n).ok())
+        .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
     let found = read(path, key, &bytes).map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let public = |m: &Material| matches!(m, Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_) | Material::Certificate(_));
+    let public = |m: &Material| {
+        matches!(
+            m,
+            Material::RsaPublic(..)
+                | Material::Ed25519Public(_)
+                | Material::Sm2Public(_)
+                | Material::Certificate(_)
+        )
+    };
     if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
@@ -73,8 +87,12 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
     let extension = path.extension().and_then(|e| e.to_str());
     let material = match extension {
         Some("secret") if path.file_stem().is_some_and(|stem| stem == "apiv2") => {
-            let md5 = KeyRef::new(format!("{key}-md5")).map_err(|_| KeyError::Unreadable("an APIv2 key: its name is too long"))?;
-            return Ok(vec![(key, Material::api_v2(V2Digest::HmacSha256, bytes)?), (md5, Material::api_v2(V2Digest::Md5, bytes)?)]);
+            let md5 = KeyRef::new(format!("{key}-md5"))
+                .map_err(|_| KeyError::Unreadable("an APIv2 key: its name is too long"))?;
+            return Ok(vec![
+                (key, Material::api_v2(V2Digest::HmacSha256, bytes)?),
+                (md5, Material::api_v2(V2Digest::Md5, bytes)?),
+            ]);
         }
         Some("secret") => Material::secret(bytes)?,
         Some("crt") => Material::certificate(bytes)?,

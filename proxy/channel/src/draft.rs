@@ -121,7 +121,9 @@ pub(crate) enum Place {
 impl Draft {
     /// Content that must be encrypted first, and the key; `None` where it travels as it is.
     pub fn to_encrypt(&self) -> Option<(&KeyRef, &[u8])> {
-        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else { return None };
+        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else {
+            return None;
+        };
         let content = parameters.iter().find(|(name, _)| *name == CONTENT)?;
         Some((key, content.1.as_bytes()))
     }
@@ -150,7 +152,9 @@ impl Draft {
     /// Who we must be in TLS to send it; `None` where nobody asks.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.place {
-            Place::Header { request, .. } | Place::Form { request, .. } | Place::Xml { request, .. } => request.identity.as_ref(),
+            Place::Header { request, .. } | Place::Form { request, .. } | Place::Xml { request, .. } => {
+                request.identity.as_ref()
+            }
         }
     }
 
@@ -160,7 +164,10 @@ impl Draft {
             Place::Header { .. } | Place::Xml { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
-                Some(HandedOut { path: request.target, parameters })
+                Some(HandedOut {
+                    path: request.target,
+                    parameters,
+                })
             }
         }
     }
@@ -176,11 +183,17 @@ impl Draft {
                 ));
                 request
             }
-            Place::Form { mut request, parameters } => {
+            Place::Form {
+                mut request,
+                parameters,
+            } => {
                 request.body = crate::form::write(&signed(parameters, signature));
                 request
             }
-            Place::Xml { mut request, mut fields } => {
+            Place::Xml {
+                mut request,
+                mut fields,
+            } => {
                 fields.push(("sign", crate::wechat::v2::shown(signature)));
                 // What XML cannot carry was refused when it was composed.
                 request.body = crate::strict_xml::write(&fields).unwrap_or_default();

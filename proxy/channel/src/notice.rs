@@ -1,7 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, strict_xml::XmlError, wechat,
+    Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, strict_xml::XmlError,
+    wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 

@@ -64,7 +64,11 @@ impl Fields {
             fields.0.push((name.to_owned(), value));
         }
         reader.space();
-        if reader.rest().is_empty() { Ok(fields) } else { Err(reader.wrong()) }
+        if reader.rest().is_empty() {
+            Ok(fields)
+        } else {
+            Err(reader.wrong())
+        }
     }
 
     /// Is there a field of this name, empty or not?
@@ -74,7 +78,10 @@ impl Fields {
 
     /// A value that is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .find(|(n, v)| n == name && !v.is_empty())
+            .map(|(_, v)| v.as_str())
     }
 
     /// All fields.
@@ -112,7 +119,11 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, wanted: &str) -> Result<(), XmlError> {
-        if self.take(wanted) { Ok(()) } else { Err(self.wrong()) }
+        if self.take(wanted) {
+            Ok(())
+        } else {
+            Err(self.wrong())
+        }
     }
 
     fn space(&mut self) {
@@ -145,9 +156,17 @@ impl<'a> Reader<'a> {
     /// `<name>value</name>` or `<name/>`.
     fn element(&mut self) -> Result<(&'a str, Zeroizing<String>), XmlError> {
         self.expect("<")?;
-        let end = self.rest().find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(0);
-        let name = self.rest().get(..end).filter(|n| !n.is_empty() && n.len() <= LONGEST);
-        let name = name.filter(|n| !n.starts_with(|c: char| c.is_ascii_digit())).ok_or_else(|| self.wrong())?;
+        let end = self
+            .rest()
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(0);
+        let name = self
+            .rest()
+            .get(..end)
+            .filter(|n| !n.is_empty() && n.len() <= LONGEST);
+        let name = name
+            .filter(|n| !n.starts_with(|c: char| c.is_ascii_digit()))
+            .ok_or_else(|| self.wrong())?;
         self.at += name.len();
         if self.take("/>") {
             return Ok((name, Zeroizing::default()));
@@ -187,8 +206,13 @@ impl<'a> Reader<'a> {
 
     /// One of the five that need no document type.
     fn entity(&mut self) -> Result<char, XmlError> {
-        const KNOWN: [(&str, char); 5] =
-            [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')];
+        const KNOWN: [(&str, char); 5] = [
+            ("&amp;", '&'),
+            ("&lt;", '<'),
+            ("&gt;", '>'),
+            ("&quot;", '"'),
+            ("&apos;", '\''),
+        ];
         let found = KNOWN.into_iter().find(|(name, _)| self.take(name));
         found.map(|(_, c)| c).ok_or_else(|| self.wrong())
     }
@@ -199,7 +223,10 @@ pub(crate) fn write(fields: &[Parameter]) -> Result<Zeroizing<Vec<u8>>, &'static
     if let Some((name, _)) = fields.iter().find(|(_, value)| !value.chars().all(is_xml)) {
         return Err(name);
     }
-    let length: usize = fields.iter().map(|(name, value)| 2 * name.len() + value.len() + 32).sum();
+    let length: usize = fields
+        .iter()
+        .map(|(name, value)| 2 * name.len() + value.len() + 32)
+        .sum();
     let mut out = Zeroizing::new(Vec::with_capacity(length + 16));
     out.extend_from_slice(b"<xml>");
     for (name, value) in fields {

@@ -9,19 +9,34 @@ fn read(text: &str) -> Result<Vec<(String, String)>, XmlError> {
 fn reads_what_the_channel_and_its_sdks_write() {
     let text = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<xml>\n<a><![CDATA[x<&]]></a><b>1 &lt; 2 &amp; 3</b>\n<c/>\
                 <d></d><e>y<![CDATA[]]]]><![CDATA[>]]></e></xml>\n";
-    let pairs = [("a", "x<&"), ("b", "1 < 2 & 3"), ("c", ""), ("d", ""), ("e", "y]]>")];
-    assert_eq!(read(text), Ok(pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec()));
+    let pairs = [
+        ("a", "x<&"),
+        ("b", "1 < 2 & 3"),
+        ("c", ""),
+        ("d", ""),
+        ("e", "y]]>"),
+    ];
+    assert_eq!(
+        read(text),
+        Ok(pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec())
+    );
     let fields = Fields::parse(b"<xml><a/></xml>", "xml").expect("lawful");
     assert!(fields.has("a") && fields.get("a").is_none());
 }
 
 #[test]
 fn refuses_what_could_be_read_in_two_ways() {
-    assert_eq!(read("<xml><a>1</a><a>2</a></xml>"), Err(XmlError::Twice("a".into())));
+    assert_eq!(
+        read("<xml><a>1</a><a>2</a></xml>"),
+        Err(XmlError::Twice("a".into()))
+    );
     assert_eq!(read("<xml><a>1</a><a/></xml>"), Err(XmlError::Twice("a".into())));
     assert_eq!(read("<xml><a>\r\n</a></xml>"), Err(XmlError::Character(8)));
     assert_eq!(read("<xml><a>\0</a></xml>"), Err(XmlError::Character(8)));
-    assert!(matches!(Fields::parse(b"<xml><a>\xff</a></xml>", "xml"), Err(XmlError::Character(8))));
+    assert!(matches!(
+        Fields::parse(b"<xml><a>\xff</a></xml>", "xml"),
+        Err(XmlError::Character(8))
+    ));
     let odd = [
         "",
         "\u{feff}<xml></xml>",
@@ -54,7 +69,11 @@ fn refuses_what_could_be_read_in_two_ways() {
         "<XML><a>1</a></XML>",
     ];
     for text in odd {
-        assert!(matches!(read(text), Err(XmlError::Syntax(_))), "{text}: {:?}", read(text));
+        assert!(
+            matches!(read(text), Err(XmlError::Syntax(_))),
+            "{text}: {:?}",
+            read(text)
+        );
     }
     let many: String = (0..257).map(|n| format!("<a{n}>1</a{n}>")).collect();
     assert_eq!(read(&format!("<xml>{many}</xml>")), Err(XmlError::TooMany));
@@ -68,8 +87,16 @@ fn what_is_written_is_read_back() {
     ];
     let octets = write(&fields).expect("can be written");
     let back = Fields::parse(&octets, "xml").expect("is read");
-    assert!(fields.iter().all(|(name, value)| back.get(name) == Some(value.as_str())));
+    assert!(
+        fields
+            .iter()
+            .all(|(name, value)| back.get(name) == Some(value.as_str()))
+    );
     for odd in ["a\rb", "a\u{1}b", "\u{ffff}"] {
-        assert_eq!(write(&[("body", Zeroizing::new(odd.to_owned()))]), Err("body"), "{odd:?}");
+        assert_eq!(
+            write(&[("body", Zeroizing::new(odd.to_owned()))]),
+            Err("body"),
+            "{odd:?}"
+        );
     }
 }

@@ -50,7 +50,11 @@ pub(crate) fn china_digits(text: &str) -> Option<Instant> {
 
 /// The inverse of [`china_digits`], whole seconds.
 pub(crate) fn to_china_digits(at: Instant) -> String {
-    to_china(at).chars().filter(char::is_ascii_digit).take(14).collect()
+    to_china(at)
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect()
 }
 
 #[cfg(test)]
@@ -80,7 +84,13 @@ mod tests {
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
         }
-        for text in ["", "2026010108000", "2026-01-01 0800", "20260230080000", "2026010108000１"] {
+        for text in [
+            "",
+            "2026010108000",
+            "2026-01-01 0800",
+            "20260230080000",
+            "2026010108000１",
+        ] {
             assert_eq!(china_digits(text), None, "{text}");
         }
         for text in [

@@ -22,7 +22,13 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     }
     // A reverse that was refused is tried again at growing distance; the channel ends an unpaid order by itself in the end.
     let refused = attempt.reversing.is_some();
-    Some(if refused { schedule.refused_refund(tries + 1) } else { schedule.charge(tries).min(left(end(&schedule, attempt)).max(LEAST)) })
+    Some(if refused {
+        schedule.refused_refund(tries + 1)
+    } else {
+        schedule
+            .charge(tries)
+            .min(left(end(&schedule, attempt)).max(LEAST))
+    })
 }
 
 /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
@@ -31,9 +37,19 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
 //= C60
 pub(super) fn may_come_late(app: &App, attempt: &Attempt, now: Instant) -> bool {
     let schedule = Schedule::of(attempt.channel, app.times());
-    let found_nothing = attempt.state == AttemptState::Reversed && attempt.reversing.as_ref().is_some_and(|r| r.refunded == Some(false));
-    let looked_for = attempt.expires.plus_millis(3 * schedule.charge(0).as_millis() as i64);
-    found_nothing && attempt.pay_way.charges() && attempt.carried == Carried::Unified && !schedule.tells_of_charges() && now < looked_for
+    let found_nothing = attempt.state == AttemptState::Reversed
+        && attempt
+            .reversing
+            .as_ref()
+            .is_some_and(|r| r.refunded == Some(false));
+    let looked_for = attempt
+        .expires
+        .plus_millis(3 * schedule.charge(0).as_millis() as i64);
+    found_nothing
+        && attempt.pay_way.charges()
+        && attempt.carried == Carried::Unified
+        && !schedule.tells_of_charges()
+        && now < looked_for
 }
 
 /// Between two looks, however late it is.
@@ -41,28 +57,51 @@ const LEAST: Duration = Duration::from_millis(20);
 
 /// When its payer's time is over.
 fn end(schedule: &Schedule, attempt: &Attempt) -> Instant {
-    attempt.at.plus_millis(schedule.charge_wait().as_millis() as i64).min(attempt.expires)
+    attempt
+        .at
+        .plus_millis(schedule.charge_wait().as_millis() as i64)
+        .min(attempt.expires)
 }
 
 /// One look: a query, and a reverse straight after it where that is due (channels.md 2.2, 3.3).
 //= C60
 pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     // Beside the charging call itself, or the merchant's own reverse, nothing is done.
-    let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
-    let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
-    let order = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
-    let Some(attempt) = order.attempt(position) else { return Ok(order) };
+    let key = ClaimKey {
+        order: order.id,
+        operation: Operation::Create,
+        number: None,
+    };
+    let Claim::Won(_held) = app.ledger().claims().claim(key) else {
+        return Ok(order.clone());
+    };
+    let order = app
+        .ledger()
+        .order(&order.id)
+        .await?
+        .unwrap_or_else(|| order.clone());
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order);
+    };
     if attempt.is_reversing() {
         return charge::undo(app, &order, position, ReverseReason::Unknown).await;
     }
     let late = may_come_late(app, attempt, app.clock().now());
-    let (Some(account), true) = (errand::account_of(app, &order, position), late || !attempt.state.is_final()) else { return Ok(order) };
+    let (Some(account), true) = (
+        errand::account_of(app, &order, position),
+        late || !attempt.state.is_final(),
+    ) else {
+        return Ok(order);
+    };
     let (order, absent) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => (super::seen(app, &order, position, view).await?, false),
         Exchanged::Answer(Answer::Failed(failure)) => (order, failure.class == FailureClass::NotFound),
         _ => (order, false),
     };
-    match order.attempt(position).and_then(|attempt| due(app, attempt, absent)) {
+    match order
+        .attempt(position)
+        .and_then(|attempt| due(app, attempt, absent))
+    {
         Some(reason) => charge::undo(app, &order, position, reason).await,
         None => Ok(order),
     }
@@ -74,8 +113,15 @@ fn due(app: &App, attempt: &Attempt, absent: bool) -> Option<ReverseReason> {
     let now = app.clock().now();
     let lost = absent && now >= attempt.at.plus_millis(schedule.charge_lost().as_millis() as i64);
     // What the merchant's own SDK began, the merchant's own SDK ends.
-    if attempt.state.is_final() || attempt.carried == Carried::PassThrough || !(lost || now >= end(&schedule, attempt)) {
+    if attempt.state.is_final()
+        || attempt.carried == Carried::PassThrough
+        || !(lost || now >= end(&schedule, attempt))
+    {
         return None;
     }
-    Some(if attempt.state == AttemptState::Placed { ReverseReason::Unpaid } else { ReverseReason::Unknown })
+    Some(if attempt.state == AttemptState::Placed {
+        ReverseReason::Unpaid
+    } else {
+        ReverseReason::Unknown
+    })
 }

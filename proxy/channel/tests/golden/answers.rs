@@ -12,7 +12,15 @@ const SERIAL: (&str, &str) = ("Wechatpay-Serial", "5388105DA1ED9AED9408B2CD34334
 const TYPE: (&str, &str) = ("Wechatpay-Signature-Type", "WECHATPAY2-SHA256-RSA2048");
 
 fn wechat_authentic(status: u16, pairs: &[(&str, &str)], at: Instant) -> Result<Authentic, Unclear> {
-    channel::authenticate_answer(&wechat(), Operation::Query, PayWay::Native, status, &headers(pairs), b"{}", at)
+    channel::authenticate_answer(
+        &wechat(),
+        Operation::Query,
+        PayWay::Native,
+        status,
+        &headers(pairs),
+        b"{}",
+        at,
+    )
 }
 
 #[test]
@@ -129,7 +137,12 @@ fn wechat_places_orders() {
     assert!(matches!(answer, Answer::Placed(Reach::Prepay(id)) if &*id == "wx2014"));
     let answer = wechat_read(Operation::Create, PayWay::App, 200, r#"{"prepay_id":"wx2015"}"#);
     assert!(matches!(answer, Answer::Placed(Reach::Prepay(id)) if &*id == "wx2015"));
-    let answer = wechat_read(Operation::Create, PayWay::H5, 200, r#"{"h5_url":"https://wx.tenpay.com/x?a=1"}"#);
+    let answer = wechat_read(
+        Operation::Create,
+        PayWay::H5,
+        200,
+        r#"{"h5_url":"https://wx.tenpay.com/x?a=1"}"#,
+    );
     assert!(matches!(answer, Answer::Placed(Reach::Link(url)) if &*url == "https://wx.tenpay.com/x?a=1"));
     for body in [
         "",

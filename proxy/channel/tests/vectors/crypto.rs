@@ -4,8 +4,8 @@ use crate::folder;
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     cipher::{
-        AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
-        UnboundCipherKey,
+        AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+        PaddedBlockEncryptingKey, UnboundCipherKey,
     },
     hmac,
     iv::FixedLength,
@@ -102,6 +102,9 @@ pub(crate) fn v2_open(key: &str, sealed: &[u8]) -> (String, Vec<u8>) {
     let aes = UnboundCipherKey::new(&AES_256, key.as_bytes()).expect("32 octets");
     let aes = PaddedBlockDecryptingKey::ecb_pkcs7(aes).expect("key");
     let mut octets = sealed.to_vec();
-    let plain = aes.decrypt(&mut octets, DecryptionContext::None).expect("opens").to_vec();
+    let plain = aes
+        .decrypt(&mut octets, DecryptionContext::None)
+        .expect("opens")
+        .to_vec();
     (key, plain)
 }

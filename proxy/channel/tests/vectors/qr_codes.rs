@@ -9,8 +9,13 @@ use serde_json::Value;
 use vault::AuthCode;
 
 pub(crate) fn tables(file: &Value) {
-    for (name, column, of) in [("auth_codes", "code", of_code as fn(&str) -> Option<Wallet>), ("user_agents", "user_agent", browser::wallet)] {
-        let rows = file[name].as_array().unwrap_or_else(|| panic!("{name} is a table"));
+    for (name, column, of) in [
+        ("auth_codes", "code", of_code as fn(&str) -> Option<Wallet>),
+        ("user_agents", "user_agent", browser::wallet),
+    ] {
+        let rows = file[name]
+            .as_array()
+            .unwrap_or_else(|| panic!("{name} is a table"));
         assert!(!rows.is_empty(), "{name} is empty");
         for row in rows {
             assert_eq!(of(text(row, column)).map(shown), row["wallet"].as_str(), "{row}");

@@ -41,7 +41,10 @@ fn account(appid: &str, mchid: &str) -> Account {
 
 fn account_of(xml: &str) -> Account {
     let said = Message::read(xml.as_bytes()).expect("flat XML");
-    account(said.get("appid").expect("appid"), said.get("mch_id").expect("mch_id"))
+    account(
+        said.get("appid").expect("appid"),
+        said.get("mch_id").expect("mch_id"),
+    )
 }
 
 fn hex_upper(octets: &[u8]) -> String {
@@ -50,16 +53,25 @@ fn hex_upper(octets: &[u8]) -> String {
 
 fn sign_v2(input: &Value, expect: &Value) {
     let params = input["params"].as_object().expect("params");
-    let fields = params.iter().map(|(name, value)| (name.as_str(), value.as_str().expect("text")));
+    let fields = params
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str().expect("text")));
     let string = string_to_sign(fields.clone());
-    assert_eq!(String::from_utf8_lossy(&string), text(expect, "string_before_key"));
+    assert_eq!(
+        String::from_utf8_lossy(&string),
+        text(expect, "string_before_key")
+    );
     let (hmac, key) = (input["sign_type"] == "HMAC-SHA256", text(input, "apiv2_key"));
     let whole = [&string[..], b"&key=", key.as_bytes()].concat();
     assert_eq!(String::from_utf8_lossy(&whole), text(expect, "string_to_digest"));
     assert_eq!(hex_upper(&crypto::v2(hmac, key, &string)), text(expect, "sign"));
     // The whole message, as the SDK writes it, reads as what it was made of.
     let said = Message::read(text(expect, "xml").as_bytes()).expect("flat XML");
-    assert!(fields.filter(|(_, value)| !value.is_empty()).all(|(name, value)| said.get(name) == Some(value)));
+    assert!(
+        fields
+            .filter(|(_, value)| !value.is_empty())
+            .all(|(name, value)| said.get(name) == Some(value))
+    );
     assert_eq!(said.message(), string);
     assert_eq!(said.signature(), Some(crypto::v2(hmac, key, &string)));
 }
@@ -67,13 +79,25 @@ fn sign_v2(input: &Value, expect: &Value) {
 fn native_mode_one_url(input: &Value, expect: &Value) {
     let account = account(text(input, "appid"), text(input, "mch_id"));
     let at = Instant::from_secs(text(input, "time_stamp").parse().expect("seconds"));
-    let stamp = Stamp { at, nonce: text(input, "nonce_str").into() };
+    let stamp = Stamp {
+        at,
+        nonce: text(input, "nonce_str").into(),
+    };
     let code = ProductCode::compose(&account, &stamp, text(input, "product_id")).expect("composes");
-    assert_eq!(code.key().as_str(), format!("wechat/{}/apiv2-md5", account.account));
-    assert_eq!(String::from_utf8_lossy(&code.message()), text(expect, "string_before_key"));
+    assert_eq!(
+        code.key().as_str(),
+        format!("wechat/{}/apiv2-md5", account.account)
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&code.message()),
+        text(expect, "string_before_key")
+    );
     let signature = crypto::v2(false, text(input, "apiv2_key"), &code.message());
     assert_eq!(hex_upper(&signature), text(expect, "sign"));
-    assert_eq!(parts(&code.sign_with(&signature)), parts(text(expect, "url_any_param_order")));
+    assert_eq!(
+        parts(&code.sign_with(&signature)),
+        parts(text(expect, "url_any_param_order"))
+    );
 }
 
 /// The address and its parameters, sorted.
@@ -94,10 +118,24 @@ fn native_mode_one_exchange(input: &Value, expect: &Value) {
     assert_eq!(valid, expect["callback_valid"].as_bool().expect("callback_valid"));
     let said = Message::read(xml.as_bytes()).expect("flat XML");
     let wanted = expect["callback_fields"].as_object().expect("fields");
-    assert!(wanted.iter().all(|(name, value)| said.get(name) == value.as_str()));
-    assert_eq!(wanted.get("product_id"), Some(&Value::from(scanned.product.as_str())));
-    assert_eq!(wanted.get("openid"), Some(&Value::from(scanned.payer.value.expose())));
-    let answer = ScanAnswer::compose(&account, text(input, "answer_nonce_str"), Ok(text(input, "prepay_id")));
+    assert!(
+        wanted
+            .iter()
+            .all(|(name, value)| said.get(name) == value.as_str())
+    );
+    assert_eq!(
+        wanted.get("product_id"),
+        Some(&Value::from(scanned.product.as_str()))
+    );
+    assert_eq!(
+        wanted.get("openid"),
+        Some(&Value::from(scanned.payer.value.expose()))
+    );
+    let answer = ScanAnswer::compose(
+        &account,
+        text(input, "answer_nonce_str"),
+        Ok(text(input, "prepay_id")),
+    );
     let answer = answer.expect("composes");
     let signature = crypto::v2(false, key, &answer.message());
     assert_eq!(hex_upper(&signature), text(expect, "answer_sign"));

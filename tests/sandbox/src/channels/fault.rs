@@ -99,7 +99,9 @@ impl Fault {
         let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop);
         if self.kind == Again && self.operation != Operation::Reverse {
             Some("again is a fault of reverses")
-        } else if self.kind == ArrivesLate && (self.operation, self.channel) != (Operation::Create, Channel::Wechat) {
+        } else if self.kind == ArrivesLate
+            && (self.operation, self.channel) != (Operation::Create, Channel::Wechat)
+        {
             Some("arrives_late is a fault of WeChat's payment codes")
         } else if self.count == 0 {
             Some("count must be at least 1")
@@ -157,7 +159,12 @@ mod tests {
     use super::*;
 
     fn victim(channel: Channel, out_trade_no: Option<&str>, spared: bool) -> Victim<'_> {
-        Victim { channel, operation: Operation::Create, out_trade_no, spared }
+        Victim {
+            channel,
+            operation: Operation::Create,
+            out_trade_no,
+            spared,
+        }
     }
 
     #[test]
@@ -172,12 +179,22 @@ mod tests {
         };
         faults.set(fault(Some("A1")));
         for (number, spared) in [(None, false), (Some("A2"), false), (None, true)] {
-            assert_eq!(faults.take(&victim(Channel::Wechat, number, spared)), None, "{number:?}");
+            assert_eq!(
+                faults.take(&victim(Channel::Wechat, number, spared)),
+                None,
+                "{number:?}"
+            );
         }
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A1"), true)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A1"), true)),
+            Some(Kind::Busy)
+        );
         faults.set(fault(None));
         assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), true)), None);
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), false)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A3"), false)),
+            Some(Kind::Busy)
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::material::MaterialError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{
-    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
-    UnboundCipherKey,
+    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+    PaddedBlockEncryptingKey, UnboundCipherKey,
 };
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
@@ -66,7 +66,8 @@ impl Verifier {
 /// A certificate, DER.
 pub(crate) fn certificate(path: &Path) -> Result<Vec<u8>, MaterialError> {
     let der = CertificateDer::from_pem_file(path);
-    der.map(|der| der.to_vec()).map_err(|_| MaterialError::Unreadable(path.to_owned(), "a certificate"))
+    der.map(|der| der.to_vec())
+        .map_err(|_| MaterialError::Unreadable(path.to_owned(), "a certificate"))
 }
 
 /// From when to when a certificate is valid, RFC 3339.

@@ -169,7 +169,11 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, world: Arc<Worl
         None => http1(stream, world, handler, None).await,
         Some(acceptor) => match acceptor.accept(stream).await {
             Ok(stream) => {
-                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let shown = stream
+                    .get_ref()
+                    .1
+                    .peer_certificates()
+                    .and_then(|chain| chain.first());
                 let peer = shown.map(|leaf| Arc::from(leaf.as_ref()));
                 http1(stream, world, handler, peer).await;
             }

@@ -29,10 +29,15 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         return Answer::Unclear(Unclear::ChannelError);
     }
     let garbage = || Answer::Unclear(Unclear::Garbage);
-    let Ok(said) = Message::read(body) else { return garbage() };
+    let Ok(said) = Message::read(body) else {
+        return garbage();
+    };
     match (said.get("return_code"), said.get("result_code")) {
         // The transport failed, and only a text says how. Nothing is known of the order; a read may simply have failed.
-        (Some("FAIL"), _) => Answer::Failed(Failure { code: Arc::from("FAIL"), class: FailureClass::Unknown }),
+        (Some("FAIL"), _) => Answer::Failed(Failure {
+            code: Arc::from("FAIL"),
+            class: FailureClass::Unknown,
+        }),
         (Some("SUCCESS"), _) if !is_of(account, &said) => garbage(),
         (Some("SUCCESS"), Some("SUCCESS")) => success(operation, &said).unwrap_or_else(garbage),
         (Some("SUCCESS"), Some("FAIL")) => failed(operation, &said),
@@ -64,19 +69,28 @@ fn reversed(said: &Message) -> Option<ReverseView> {
         "N" => false,
         _ => return None,
     };
-    Some(ReverseView { again, refunded: None })
+    Some(ReverseView {
+        again,
+        refunded: None,
+    })
 }
 
 fn failed(operation: Operation, said: &Message) -> Answer {
     let code = said.get("err_code").filter(|code| is_code(code));
-    let Some(code) = code else { return Answer::Unclear(Unclear::Garbage) };
+    let Some(code) = code else {
+        return Answer::Unclear(Unclear::Garbage);
+    };
     match (operation, code) {
         (Operation::Create, "USERPAYING") => Answer::Waiting,
         // A reverse is to be sent again, whatever else was wrong with this one.
-        (Operation::Reverse, _) if said.get("recall") == Some("Y") => {
-            Answer::Reversed(ReverseView { again: true, refunded: None })
-        }
-        _ => Answer::Failed(Failure { code: Arc::from(code), class: codes::class(operation, code) }),
+        (Operation::Reverse, _) if said.get("recall") == Some("Y") => Answer::Reversed(ReverseView {
+            again: true,
+            refunded: None,
+        }),
+        _ => Answer::Failed(Failure {
+            code: Arc::from(code),
+            class: codes::class(operation, code),
+        }),
     }
 }
 

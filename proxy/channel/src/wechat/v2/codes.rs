@@ -23,7 +23,13 @@ pub(super) fn class(operation: Operation, code: &str) -> FailureClass {
 
 /// Listed as failed for `micropay` (channels.md 2.2): nobody was charged.
 fn surely_not_charged(code: &str) -> bool {
-    const SETUP: [&str; 5] = ["PARAM_ERROR", "LACK_PARAMS", "XML_FORMAT_ERROR", "NOT_UTF8", "INVALID_REQUEST"];
+    const SETUP: [&str; 5] = [
+        "PARAM_ERROR",
+        "LACK_PARAMS",
+        "XML_FORMAT_ERROR",
+        "NOT_UTF8",
+        "INVALID_REQUEST",
+    ];
     refusal(code) != Refusal::Other || SETUP.contains(&code)
 }
 

@@ -24,9 +24,15 @@ pub(crate) fn micropay(
     if !number_fits(facts.number.as_str()) {
         return Err(ComposeError::Number);
     }
-    let address = buyer.client_ip.as_ref().ok_or(ComposeError::Missing("client_ip"))?;
+    let address = buyer
+        .client_ip
+        .as_ref()
+        .ok_or(ComposeError::Missing("client_ip"))?;
     // The terminal of the registry goes first; it must be the same through the whole path (compliance.md R22).
-    let device = facts.terminal.map(|t| t.as_str()).or(buyer.device_id.as_ref().map(Text::expose));
+    let device = facts
+        .terminal
+        .map(|t| t.as_str())
+        .or(buyer.device_id.as_ref().map(Text::expose));
     let mut call = Call::new(account, stamp)?;
     call.put("attach", buyer.attach.as_ref().map(Text::expose));
     call.put("auth_code", Some(code.expose()));
@@ -107,12 +113,18 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(account: &'a Account, stamp: &Stamp) -> Result<Call<'a>, ComposeError> {
         let appid = account.appid.as_deref().ok_or(ComposeError::Account("appid"))?;
-        let mut call = Call { account, fields: Vec::with_capacity(16) };
+        let mut call = Call {
+            account,
+            fields: Vec::with_capacity(16),
+        };
         call.put("appid", Some(appid));
         call.put("mch_id", Some(account.account.as_str()));
         call.put("nonce_str", Some(&stamp.nonce));
         call.put("sign_type", Some("HMAC-SHA256"));
-        call.put("sub_mch_id", account.is_partner().then_some(account.payee.as_str()));
+        call.put(
+            "sub_mch_id",
+            account.is_partner().then_some(account.payee.as_str()),
+        );
         Ok(call)
     }
 
@@ -134,7 +146,11 @@ impl<'a> Call<'a> {
             }),
             false => None,
         };
-        let headers = [("Accept", "*/*"), ("Content-Type", "text/xml; charset=utf-8"), ("User-Agent", "guandao/0.1")];
+        let headers = [
+            ("Accept", "*/*"),
+            ("Content-Type", "text/xml; charset=utf-8"),
+            ("User-Agent", "guandao/0.1"),
+        ];
         let request = Request {
             method: "POST".into(),
             target: path.into(),
@@ -146,7 +162,10 @@ impl<'a> Call<'a> {
             message: message(&self.fields),
             key: keys::wechat_apiv2(mchid)?,
             content_key: None,
-            place: Place::Xml { request, fields: self.fields },
+            place: Place::Xml {
+                request,
+                fields: self.fields,
+            },
         })
     }
 }

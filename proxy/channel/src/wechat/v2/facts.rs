@@ -33,7 +33,10 @@ fn view(said: &Message, state: ChannelState) -> Option<OrderView> {
         state,
         account: Some(AccountNo::new(account).ok()?),
         payee: Some(PayeeNo::new(said.get("sub_mch_id").unwrap_or(account)).ok()?),
-        payer: openid.map(|openid| Payer { field: PayerField::Openid, value: Text::from(openid) }),
+        payer: openid.map(|openid| Payer {
+            field: PayerField::Openid,
+            value: Text::from(openid),
+        }),
         attach: said.get("attach").map(Text::from),
     })
 }

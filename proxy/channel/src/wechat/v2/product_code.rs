@@ -21,14 +21,22 @@ impl ProductCode {
         }
         let time = stamp.at.secs().to_string();
         let fields = [
-            ("appid", account.appid.as_deref().ok_or(ComposeError::Account("appid"))?),
+            (
+                "appid",
+                account.appid.as_deref().ok_or(ComposeError::Account("appid"))?,
+            ),
             ("mch_id", account.account.as_str()),
             ("nonce_str", &stamp.nonce),
             ("product_id", product),
             ("time_stamp", &time),
         ];
-        let fields = fields.map(|(name, value)| (name, Zeroizing::new(value.to_owned()))).to_vec();
-        Ok(ProductCode { key: keys::wechat_apiv2_md5(&account.account)?, fields })
+        let fields = fields
+            .map(|(name, value)| (name, Zeroizing::new(value.to_owned())))
+            .to_vec();
+        Ok(ProductCode {
+            key: keys::wechat_apiv2_md5(&account.account)?,
+            fields,
+        })
     }
 
     /// The octets to sign.
@@ -43,8 +51,16 @@ impl ProductCode {
 
     /// The text of the code.
     pub fn sign_with(self, signature: &[u8]) -> String {
-        let pairs: Vec<String> = self.fields.iter().map(|(name, value)| format!("{name}={}", **value)).collect();
-        format!("weixin://wxpay/bizpayurl?{}&sign={}", pairs.join("&"), *sign::shown(signature))
+        let pairs: Vec<String> = self
+            .fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", **value))
+            .collect();
+        format!(
+            "weixin://wxpay/bizpayurl?{}&sign={}",
+            pairs.join("&"),
+            *sign::shown(signature)
+        )
     }
 }
 
@@ -68,15 +84,22 @@ impl Scanned {
     /// Reads the call.
     pub fn read(account: &Account, body: &[u8]) -> Result<Scanned, NoticeError> {
         let said = Message::read(body)?;
-        let own = said.get("mch_id") == Some(account.account.as_str()) && said.get("appid") == account.appid.as_deref();
+        let own = said.get("mch_id") == Some(account.account.as_str())
+            && said.get("appid") == account.appid.as_deref();
         if !own {
             return Err(NoticeError::Account);
         }
-        let product = said.get("product_id").filter(|p| is_product(p)).ok_or(NoticeError::Field("product_id"))?;
+        let product = said
+            .get("product_id")
+            .filter(|p| is_product(p))
+            .ok_or(NoticeError::Field("product_id"))?;
         let openid = said.get("openid").ok_or(NoticeError::Field("openid"))?;
         Ok(Scanned {
             product: product.to_owned(),
-            payer: Payer { field: PayerField::Openid, value: Text::from(openid) },
+            payer: Payer {
+                field: PayerField::Openid,
+                value: Text::from(openid),
+            },
             message: said.message(),
             signature: said.signature().ok_or(NoticeError::Envelope("sign"))?,
             key: keys::wechat_apiv2_md5(&account.account)?,
@@ -97,11 +120,18 @@ pub struct ScanAnswer {
 
 impl ScanAnswer {
     /// With a prepay id, or with words for the payer why there is none.
-    pub fn compose(account: &Account, nonce: &str, prepay_id: Result<&str, &str>) -> Result<ScanAnswer, ComposeError> {
+    pub fn compose(
+        account: &Account,
+        nonce: &str,
+        prepay_id: Result<&str, &str>,
+    ) -> Result<ScanAnswer, ComposeError> {
         let mut fields: Vec<Parameter> = Vec::with_capacity(8);
         let mut put = |name, value: &str| fields.push((name, Zeroizing::new(value.to_owned())));
         put("return_code", "SUCCESS");
-        put("appid", account.appid.as_deref().ok_or(ComposeError::Account("appid"))?);
+        put(
+            "appid",
+            account.appid.as_deref().ok_or(ComposeError::Account("appid"))?,
+        );
         put("mch_id", account.account.as_str());
         put("nonce_str", nonce);
         match prepay_id {
@@ -114,7 +144,10 @@ impl ScanAnswer {
                 put("err_code_des", why);
             }
         }
-        Ok(ScanAnswer { key: keys::wechat_apiv2_md5(&account.account)?, fields })
+        Ok(ScanAnswer {
+            key: keys::wechat_apiv2_md5(&account.account)?,
+            fields,
+        })
     }
 
     /// The octets to sign.

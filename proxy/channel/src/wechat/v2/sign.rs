@@ -9,7 +9,9 @@ use zeroize::Zeroizing;
 
 /// Every field that is not empty, but for `sign`, sorted by name, `k=v&k=v`. The key goes behind it where the keys are.
 pub fn string_to_sign<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Zeroizing<Vec<u8>> {
-    let mut taken: Vec<_> = fields.filter(|(name, value)| *name != "sign" && !value.is_empty()).collect();
+    let mut taken: Vec<_> = fields
+        .filter(|(name, value)| *name != "sign" && !value.is_empty())
+        .collect();
     taken.sort_unstable();
     join(&taken)
 }

@@ -29,7 +29,11 @@ impl Asked {
     /// Refuses fields that this call does not have.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
         const ALWAYS: [&str; 5] = ["appid", "mch_id", "nonce_str", "sign", "sign_type"];
-        match self.fields.iter().all(|(name, _)| ALWAYS.contains(&name) || known.contains(&name)) {
+        match self
+            .fields
+            .iter()
+            .all(|(name, _)| ALWAYS.contains(&name) || known.contains(&name))
+        {
             true => Ok(()),
             false => Err(Failure::Business("PARAM_ERROR", "存在接口未定义的参数")),
         }
@@ -37,7 +41,9 @@ impl Asked {
 
     /// A text of so many characters.
     pub(super) fn text(&self, name: &str, most: usize) -> Result<&str, Failure> {
-        let text = self.get(name).ok_or(Failure::Business("LACK_PARAMS", "缺少必填参数"))?;
+        let text = self
+            .get(name)
+            .ok_or(Failure::Business("LACK_PARAMS", "缺少必填参数"))?;
         match text.chars().count() <= most {
             true => Ok(text),
             false => Err(Failure::Business("PARAM_ERROR", "参数超出长度")),
@@ -47,29 +53,53 @@ impl Asked {
     /// A merchant's number.
     pub(super) fn number(&self, name: &str, most: usize) -> Result<&str, Failure> {
         let text = self.text(name, most)?;
-        match text.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c)) {
+        match text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c))
+        {
             true => Ok(text),
-            false => Err(Failure::Business("PARAM_ERROR", "商户单号只能是数字、大小写字母_-|*@")),
+            false => Err(Failure::Business(
+                "PARAM_ERROR",
+                "商户单号只能是数字、大小写字母_-|*@",
+            )),
         }
     }
 
     /// Fen in digits.
     pub(super) fn fen(&self, name: &str) -> Result<u64, Failure> {
         let text = self.text(name, 12)?;
-        let fen = text.parse().ok().filter(|fen| *fen > 0 && text.bytes().all(|b| b.is_ascii_digit()));
-        fen.ok_or(Failure::Business("PARAM_ERROR", "金额须为整数，单位为分，且大于0"))
+        let fen = text
+            .parse()
+            .ok()
+            .filter(|fen| *fen > 0 && text.bytes().all(|b| b.is_ascii_digit()));
+        fen.ok_or(Failure::Business(
+            "PARAM_ERROR",
+            "金额须为整数，单位为分，且大于0",
+        ))
     }
 
     /// When a payment code's order ends by itself.
     pub(super) fn until(&self) -> Result<Instant, Failure> {
-        let Some(text) = self.get("time_expire") else { return Ok(now().plus_millis(LIFE_MS)) };
+        let Some(text) = self.get("time_expire") else {
+            return Ok(now().plus_millis(LIFE_MS));
+        };
         let wrong = Failure::Business("PARAM_ERROR", "time_expire须为yyyyMMddHHmmss");
-        let time: Option<jiff::civil::DateTime> = (text.len() == 14).then(|| jiff::fmt::strtime::parse("%Y%m%d%H%M%S", text).ok()?.to_datetime().ok()).flatten();
+        let time: Option<jiff::civil::DateTime> = (text.len() == 14)
+            .then(|| {
+                jiff::fmt::strtime::parse("%Y%m%d%H%M%S", text)
+                    .ok()?
+                    .to_datetime()
+                    .ok()
+            })
+            .flatten();
         let time = time.and_then(|t| jiff::tz::Offset::constant(8).to_timestamp(t).ok());
         let Some(time) = time else { return Err(wrong) };
         let at = Instant::from_millis(time.as_millisecond());
         match at.millis() - now().millis() < LEAST_MS {
-            true => Err(Failure::Business("PARAM_ERROR", "time_expire时间过短，付款码至少1分钟")),
+            true => Err(Failure::Business(
+                "PARAM_ERROR",
+                "time_expire时间过短，付款码至少1分钟",
+            )),
             false => Ok(at),
         }
     }
@@ -78,6 +108,10 @@ impl Asked {
     pub(super) fn whole(&self) -> Value {
         const PASSING: [&str; 4] = ["auth_code", "nonce_str", "sign", "sign_type"];
         let fields = self.fields.iter().filter(|(name, _)| !PASSING.contains(name));
-        Value::Object(fields.map(|(name, value)| (name.to_owned(), json!(value))).collect())
+        Value::Object(
+            fields
+                .map(|(name, value)| (name.to_owned(), json!(value)))
+                .collect(),
+        )
     }
 }

@@ -18,8 +18,21 @@ pub(super) const REVERSE: &str = "reverse";
 const REVERSE_MS: i64 = 7 * 86_400_000;
 
 const FIELDS: [&str; 15] = [
-    "attach", "auth_code", "body", "detail", "device_info", "fee_type", "goods_tag", "limit_pay", "out_trade_no", "receipt",
-    "scene_info", "spbill_create_ip", "time_expire", "time_start", "total_fee",
+    "attach",
+    "auth_code",
+    "body",
+    "detail",
+    "device_info",
+    "fee_type",
+    "goods_tag",
+    "limit_pay",
+    "out_trade_no",
+    "receipt",
+    "scene_info",
+    "spbill_create_ip",
+    "time_expire",
+    "time_start",
+    "total_fee",
 ];
 
 /// Charges the payer of a code.
@@ -29,8 +42,15 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
     asked.text("body", 128)?;
     let number = asked.number("out_trade_no", 32)?;
     let (fen, until) = (asked.fen("total_fee")?, asked.until()?);
-    if asked.text("spbill_create_ip", 64)?.parse::<std::net::IpAddr>().is_err() {
-        return Err(Failure::Business("PARAM_ERROR", "spbill_create_ip不是合法的IP地址"));
+    if asked
+        .text("spbill_create_ip", 64)?
+        .parse::<std::net::IpAddr>()
+        .is_err()
+    {
+        return Err(Failure::Business(
+            "PARAM_ERROR",
+            "spbill_create_ip不是合法的IP地址",
+        ));
     }
     if asked.get("fee_type").is_some_and(|currency| currency != "CNY") {
         return Err(Failure::Business("PARAM_ERROR", "货币类型仅支持CNY"));
@@ -43,17 +63,32 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
             return (Err(may_not_repeat(order)), None);
         }
         if !is_code(code) {
-            return (Err(Failure::Business("AUTH_CODE_INVALID", "请扫描微信支付被扫条码/二维码")), None);
+            return (
+                Err(Failure::Business(
+                    "AUTH_CODE_INVALID",
+                    "请扫描微信支付被扫条码/二维码",
+                )),
+                None,
+            );
         }
         let Some(will) = book.scans.scan(code, &key) else {
-            return (Err(Failure::Business("AUTHCODEEXPIRE", "二维码已过期，请用户在微信上刷新后再试")), None);
+            return (
+                Err(Failure::Business(
+                    "AUTHCODEEXPIRE",
+                    "二维码已过期，请用户在微信上刷新后再试",
+                )),
+                None,
+            );
         };
         if will == Will::Decline {
             return (Err(Failure::Business("NOTENOUGH", "余额不足")), None);
         }
         let order = place(call, book, &key, fen, until);
         match will {
-            Will::Password(after) => (Err(Failure::Business("USERPAYING", "需要用户输入支付密码")), after),
+            Will::Password(after) => (
+                Err(Failure::Business("USERPAYING", "需要用户输入支付密码")),
+                after,
+            ),
             _ => {
                 order.pay(None, now());
                 (Ok(orders::paid(order)), None)
@@ -68,7 +103,9 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
 
 fn is_code(code: &str) -> bool {
     let begins = code.get(..2).and_then(|b| b.parse::<u8>().ok());
-    code.len() == 18 && code.bytes().all(|b| b.is_ascii_digit()) && begins.is_some_and(|b| (10..=15).contains(&b))
+    code.len() == 18
+        && code.bytes().all(|b| b.is_ascii_digit())
+        && begins.is_some_and(|b| (10..=15).contains(&b))
 }
 
 /// A number is good for one sale.
@@ -78,15 +115,24 @@ fn may_not_repeat(order: &Order) -> Failure {
             Failure::Business("ORDERREVERSED", "当前订单已经被撤销")
         }
         State::Paid => Failure::Business("ORDERPAID", "订单号已支付"),
-        State::Closed if order.calls.contains_key("reverse") => Failure::Business("ORDERREVERSED", "当前订单已经被撤销"),
+        State::Closed if order.calls.contains_key("reverse") => {
+            Failure::Business("ORDERREVERSED", "当前订单已经被撤销")
+        }
         State::Closed => Failure::Business("ORDERCLOSED", "商户订单号已关闭"),
         State::Unpaid => Failure::Business("OUT_TRADE_NO_USED", "同一笔交易不能多次提交"),
     }
 }
 
-fn place<'a>(call: &Call<'_>, book: &'a mut Book, key: &Key, fen: u64, until: domain::Instant) -> &'a mut Order {
+fn place<'a>(
+    call: &Call<'_>,
+    book: &'a mut Book,
+    key: &Key,
+    fen: u64,
+    until: domain::Instant,
+) -> &'a mut Order {
     let channel_no = format!("42{}", keys::random_digits(26));
-    book.numbers.insert((Channel::Wechat, channel_no.clone()), key.clone());
+    book.numbers
+        .insert((Channel::Wechat, channel_no.clone()), key.clone());
     let order = book.orders.entry(key.clone()).or_insert(Order {
         channel: Channel::Wechat,
         merchant: call.number,
@@ -121,7 +167,8 @@ pub(super) fn reverse(call: &Call<'_>) -> Outcome {
     if call.fault == Some(Kind::Again) {
         return Ok(vec![("recall", "Y".into())]);
     }
-    call.world.with(|book| undo(book.order(&key).ok_or_else(missing)?))
+    call.world
+        .with(|book| undo(book.order(&key).ok_or_else(missing)?))
 }
 
 fn undo(order: &mut Order) -> Result<Fields, Failure> {

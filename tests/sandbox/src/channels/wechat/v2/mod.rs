@@ -64,7 +64,13 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let said = |name: &str| asked.as_ref().and_then(|asked| asked.get(name));
     let sender = said("mch_id").and_then(|mchid| world.merchant_by_mchid(mchid));
     let operation = route(&request.path).map_or(Operation::Other, |(operation, _)| operation);
-    let fault = world.arrive(Channel::Wechat, operation, sender.map(|(number, _)| number), said("out_trade_no"), request);
+    let fault = world.arrive(
+        Channel::Wechat,
+        operation,
+        sender.map(|(number, _)| number),
+        said("out_trade_no"),
+        request,
+    );
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
         Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
@@ -92,12 +98,20 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
     let Some((operation, identified)) = route.filter(|_| request.method == Method::POST) else {
         return Reply::Now(plain(StatusCode::NOT_FOUND, "404 Not Found"));
     };
-    let known = asked.ok_or(Failure::Transport("XML格式错误")).and_then(|fields| check(world, request, fields, identified));
+    let known = asked
+        .ok_or(Failure::Transport("XML格式错误"))
+        .and_then(|fields| check(world, request, fields, identified));
     let (number, merchant, asked) = match known {
         Ok(known) => known,
         Err(failure) => return Reply::Now(refused(&failure)),
     };
-    let call = Call { world, number, merchant, asked: &asked, fault };
+    let call = Call {
+        world,
+        number,
+        merchant,
+        asked: &asked,
+        fault,
+    };
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
         _ => act(&call, operation),
@@ -133,7 +147,9 @@ fn check<'a>(
         return Err(Failure::Transport("Content-Type须为text/xml"));
     }
     let mchid = fields.get("mch_id").ok_or(Failure::Transport("缺少参数mch_id"))?;
-    let (number, merchant) = world.merchant_by_mchid(mchid).ok_or(Failure::Transport("商户号mch_id不存在"))?;
+    let (number, merchant) = world
+        .merchant_by_mchid(mchid)
+        .ok_or(Failure::Transport("商户号mch_id不存在"))?;
     let digest = match fields.get("sign_type") {
         None | Some("MD5") => Digest::Md5,
         Some("HMAC-SHA256") => Digest::HmacSha256,
@@ -152,7 +168,10 @@ fn check<'a>(
         return Err(Failure::Transport("随机字符串nonce_str须为1到32个字符"));
     }
     let appid = fields.get("appid").ok_or(Failure::Transport("缺少参数appid"))?;
-    if ![&facts.appid, &facts.mini_appid].into_iter().any(|own| own == appid) {
+    if ![&facts.appid, &facts.mini_appid]
+        .into_iter()
+        .any(|own| own == appid)
+    {
         return Err(Failure::Transport("appid和mch_id不匹配"));
     }
     Ok((number, merchant, Asked::new(fields, digest)))
@@ -163,7 +182,10 @@ fn refused(failure: &Failure) -> Answer {
     let words = match failure {
         Failure::Transport(words) | Failure::Business(_, words) => *words,
     };
-    send(xml::write(&[("return_code", "FAIL".into()), ("return_msg", words.into())]))
+    send(xml::write(&[
+        ("return_code", "FAIL".into()),
+        ("return_msg", words.into()),
+    ]))
 }
 
 /// A signed answer, spoilt as a fault wants it.
@@ -224,7 +246,11 @@ pub(super) fn state(order: &Order) -> Option<(&'static str, &'static str)> {
 
 /// `YYYYMMDDHHmmss` in China time.
 fn digits(at: domain::Instant) -> String {
-    at.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
+    at.to_string()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect()
 }
 
 /// Whether so many milliseconds have passed since.

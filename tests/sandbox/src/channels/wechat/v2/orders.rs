@@ -12,8 +12,15 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         let order = book.order(&key).ok_or_else(missing)?;
         order.count(Operation::Query);
         let (state, words) = crate::channels::wechat::orders::trade_state(order);
-        let mut shown = if order.state == State::Paid { paid(order) } else { vec![("out_trade_no", order.out_trade_no.clone())] };
-        shown.extend([("trade_state", state.to_owned()), ("trade_state_desc", words.to_owned())]);
+        let mut shown = if order.state == State::Paid {
+            paid(order)
+        } else {
+            vec![("out_trade_no", order.out_trade_no.clone())]
+        };
+        shown.extend([
+            ("trade_state", state.to_owned()),
+            ("trade_state_desc", words.to_owned()),
+        ]);
         Ok(shown)
     })
 }
@@ -22,7 +29,11 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
 pub(super) fn addressed(call: &Call<'_>) -> Result<Key, Failure> {
     let key = match call.asked.get("transaction_id") {
         Some(number) => call.world.with(|book| book.by_number(Channel::Wechat, number)),
-        None => Some((Channel::Wechat, call.number, call.asked.number("out_trade_no", 32)?.to_owned())),
+        None => Some((
+            Channel::Wechat,
+            call.number,
+            call.asked.number("out_trade_no", 32)?.to_owned(),
+        )),
     };
     key.filter(|key| key.1 == call.number).ok_or_else(missing)
 }
@@ -43,11 +54,17 @@ pub(super) fn paid(order: &Order) -> Fields {
         ("cash_fee", order.fen.to_string()),
         ("transaction_id", order.channel_no.clone()),
         ("out_trade_no", order.out_trade_no.clone()),
-        ("attach", order.asked["attach"].as_str().unwrap_or_default().into()),
+        (
+            "attach",
+            order.asked["attach"].as_str().unwrap_or_default().into(),
+        ),
         ("time_end", order.paid.map(digits).unwrap_or_default()),
     ];
     if order.way == codes::WAY {
-        shown.push(("device_info", order.asked["device_info"].as_str().unwrap_or_default().into()));
+        shown.push((
+            "device_info",
+            order.asked["device_info"].as_str().unwrap_or_default().into(),
+        ));
     }
     shown
 }

@@ -13,7 +13,16 @@ const PARTS: usize = 50;
 
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let asked = call.asked;
-    asked.only(&["out_refund_no", "out_trade_no", "refund_account", "refund_desc", "refund_fee", "refund_fee_type", "total_fee", "transaction_id"])?;
+    asked.only(&[
+        "out_refund_no",
+        "out_trade_no",
+        "refund_account",
+        "refund_desc",
+        "refund_fee",
+        "refund_fee_type",
+        "total_fee",
+        "transaction_id",
+    ])?;
     let key = addressed(call)?;
     let out_no = asked.number("out_refund_no", 64)?.to_owned();
     let (fen, total) = (asked.fen("refund_fee")?, asked.fen("total_fee")?);
@@ -61,11 +70,17 @@ fn may_refund(order: &Order, out_no: &str, (fen, total): (u64, u64)) -> Result<b
         };
     }
     if order.refunded().saturating_add(fen) > order.fen {
-        return Err(Failure::Business("INVALID_REQUEST", "申请退款金额大于订单可退金额"));
+        return Err(Failure::Business(
+            "INVALID_REQUEST",
+            "申请退款金额大于订单可退金额",
+        ));
     }
     match order.refunds.len() < PARTS {
         true => Ok(true),
-        false => Err(Failure::Business("INVALID_REQUEST", "一笔订单最多支持50次部分退款")),
+        false => Err(Failure::Business(
+            "INVALID_REQUEST",
+            "一笔订单最多支持50次部分退款",
+        )),
     }
 }
 
@@ -109,7 +124,15 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
             ("refund_fee_0", refund.fen.to_string()),
             ("refund_recv_accout_0", super::super::refunds::RECEIVED_BY.into()),
         ];
-        shown.push(("refund_status_0", if refund.done.is_some() { "SUCCESS" } else { "PROCESSING" }.into()));
+        shown.push((
+            "refund_status_0",
+            if refund.done.is_some() {
+                "SUCCESS"
+            } else {
+                "PROCESSING"
+            }
+            .into(),
+        ));
         if let Some(done) = refund.done {
             shown.push(("refund_success_time_0", china(done)));
         }

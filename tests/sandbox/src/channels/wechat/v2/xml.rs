@@ -17,7 +17,9 @@ pub(super) struct Message(Vec<(String, String)>);
 impl Message {
     /// A value that is there and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, v)| *n == name && !v.is_empty()).map(|(_, v)| v)
+        self.iter()
+            .find(|(n, v)| *n == name && !v.is_empty())
+            .map(|(_, v)| v)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -93,17 +95,29 @@ fn unescaped(text: &str) -> Option<String> {
 /// As the channel writes it: texts in CDATA.
 pub(super) fn write(fields: &[(&'static str, String)]) -> String {
     let element = |(name, value): &(&str, String)| {
-        format!("<{name}><![CDATA[{}]]></{name}>\n", value.replace("]]>", "]]]]><![CDATA[>"))
+        format!(
+            "<{name}><![CDATA[{}]]></{name}>\n",
+            value.replace("]]>", "]]]]><![CDATA[>")
+        )
     };
     let elements: String = fields.iter().map(element).collect();
     format!("<xml>{elements}</xml>")
 }
 
 /// Fields that are not empty, sorted, `k=v&…&key=`, digested; hex in upper case.
-pub(super) fn sign<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, digest: Digest, key: &str) -> String {
-    let mut taken: Vec<_> = fields.filter(|(name, value)| *name != "sign" && !value.is_empty()).collect();
+pub(super) fn sign<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a str)>,
+    digest: Digest,
+    key: &str,
+) -> String {
+    let mut taken: Vec<_> = fields
+        .filter(|(name, value)| *name != "sign" && !value.is_empty())
+        .collect();
     taken.sort_unstable();
-    let mut text: String = taken.iter().map(|(name, value)| format!("{name}={value}&")).collect();
+    let mut text: String = taken
+        .iter()
+        .map(|(name, value)| format!("{name}={value}&"))
+        .collect();
     text.push_str(&format!("key={key}"));
     match digest {
         Digest::Md5 => hex::encode_upper(Md5::digest(text.as_bytes())),
@@ -121,8 +135,12 @@ mod tests {
 
     #[test]
     fn reads_flat_xml_and_nothing_else() {
-        let said = read(b"<?xml version=\"1.0\"?>\n<xml>\n<a><![CDATA[x<&]]></a><b>1 &lt; 2</b><c/></xml>").unwrap();
-        assert_eq!((said.get("a"), said.get("b"), said.get("c")), (Some("x<&"), Some("1 < 2"), None));
+        let said =
+            read(b"<?xml version=\"1.0\"?>\n<xml>\n<a><![CDATA[x<&]]></a><b>1 &lt; 2</b><c/></xml>").unwrap();
+        assert_eq!(
+            (said.get("a"), said.get("b"), said.get("c")),
+            (Some("x<&"), Some("1 < 2"), None)
+        );
         for odd in [
             "<xml><a>1</a><a>2</a></xml>",
             "<xml><a b=\"c\">1</a></xml>",
@@ -146,7 +164,11 @@ mod tests {
             ("out_trade_no", "20260101000003"),
             ("transaction_id", ""),
         ];
-        let sign = sign(fields.into_iter(), Digest::Md5, "Of6LQVCeIK4gFSPqoJiJAZcM2ACUcbcR");
+        let sign = sign(
+            fields.into_iter(),
+            Digest::Md5,
+            "Of6LQVCeIK4gFSPqoJiJAZcM2ACUcbcR",
+        );
         assert_eq!(sign, "1BDF21A8F6355DCFD8AD00A182F8F99B");
     }
 }
