@@ -57,7 +57,7 @@ pub(crate) async fn pay(
 }
 
 /// Could a charge at this account be undone? The keys that sign a reverse, and those that it is sent with, are here.
-//= C61
+//= C63
 pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
     let Ok(number) = ChannelNo::new("0") else {
         return false;

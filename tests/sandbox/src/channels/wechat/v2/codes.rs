@@ -13,7 +13,7 @@ use crate::channels::world::{Book, Key};
 /// The trade type of a payment code's order.
 pub(super) const WAY: &str = "MICROPAY";
 /// How the number of the refund begins that a reverse makes.
-pub(super) const REVERSE: &str = "reverse";
+pub(crate) const REVERSE: &str = "reverse";
 /// So long an order can be reversed.
 const REVERSE_MS: i64 = 7 * 86_400_000;
 

@@ -13,6 +13,7 @@ use crate::channels::order::{Order, State};
 use crate::channels::server::{Answer, Incoming, Reply, plain, typed};
 use crate::channels::world::{Merchant, World};
 use asked::Asked;
+pub(crate) use codes::REVERSE;
 use http::{Method, StatusCode};
 use std::sync::Arc;
 use xml::Digest;
