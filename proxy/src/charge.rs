@@ -57,7 +57,7 @@ pub(crate) async fn pay(
 }
 
 /// Could a charge at this account be undone? The keys that sign a reverse, and those that it is sent with, are here.
-//= C63
+//= C66
 pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
     let Ok(number) = ChannelNo::new("0") else {
         return false;
@@ -70,7 +70,7 @@ pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
         app.keys().has(draft.key())
             && draft
                 .identity()
-                .is_none_or(|own| app.way_as(account.channel, Some(own)).is_some())
+                .is_none_or(|own| app.way_of(account.channel, &account.account, Some(own)).is_some())
     })
 }
 

@@ -155,7 +155,7 @@ async fn payment_codes() -> Done {
 
 /// Without the API certificate a charge could not be undone: it does not leave.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C63
+//= C66
 async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
     let dir = tempfile::tempdir()?;
     let demo = Demo::start(

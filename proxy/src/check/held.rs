@@ -166,7 +166,7 @@ mod tests {
 
     /// One half of what a payment code needs is a mistake, none of it a choice.
     #[test]
-    //= C63
+    //= C66
     fn a_reverse_is_whole_or_not_at_all() {
         let keys = Keys::default();
         assert!(half_a_reverse(&wechat(), "", &keys).is_none());
