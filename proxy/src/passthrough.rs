@@ -29,7 +29,8 @@ use zeroize::Zeroizing;
 /// The octets of a native request.
 //= C25
 pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
-    let headers = native::forwarded_headers(native.channel)
+    let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let headers = native::forwarded_headers(native.channel, target)
         .iter()
         .filter_map(|name| {
             let value = received.head.headers.get(*name)?.to_str().ok()?;
@@ -37,12 +38,7 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
         });
     Verbatim {
         method: received.head.method.clone(),
-        target: received
-            .head
-            .uri
-            .path_and_query()
-            .map_or("/", |t| t.as_str())
-            .to_owned(),
+        target: target.to_owned(),
         headers: headers.collect(),
         body: Zeroizing::new(received.body.to_vec()),
         account: native.account.clone(),
@@ -164,7 +160,8 @@ pub(crate) async fn ask(
     verbatim: Verbatim,
 ) -> (Answer, Response) {
     let channel = account.channel;
-    let unknown = || rescue::native(dialect::refuse_native(channel, None, NativeRefusal::Unknown));
+    let path = Some(verbatim.target.as_str());
+    let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
     let (Some(way), Some(headers)) = (app.way_to(channel), headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
@@ -183,7 +180,14 @@ pub(crate) async fn ask(
         .exchanged(channel, operation, sent.is_ok(), began.elapsed());
     match sent {
         Ok(answered) => {
-            let answer = channel::read_answer(account, operation, pay_way, answered.status, &answered.body);
+            let answer = channel::read_native_answer(
+                account,
+                operation,
+                pay_way,
+                &verbatim.target,
+                answered.status,
+                &answered.body,
+            );
             (answer, back(channel, answered))
         }
         Err(error) => {
