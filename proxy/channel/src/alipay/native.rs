@@ -143,7 +143,11 @@ impl Said<'_> {
             Operation::Create => self.create(pay_way, &mut native)?,
             Operation::Refund => self.refund(&mut native)?,
             Operation::RefundQuery => self.refund_number(&mut native)?,
-            Operation::Query | Operation::Close | Operation::Reverse | Operation::Certificates => {}
+            Operation::Query
+            | Operation::Close
+            | Operation::Reverse
+            | Operation::Certificates
+            | Operation::Bill => {}
         }
         Ok(native)
     }

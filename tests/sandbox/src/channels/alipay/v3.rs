@@ -72,6 +72,7 @@ pub(super) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
                     params: &params,
                     biz,
                     mode,
+                    host: request.header("host"),
                 };
                 if fault == Some(Kind::Busy) {
                     Err(Failure::limited())
