@@ -35,7 +35,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 33] = [
+const STORIES: [Story; 39] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -63,6 +63,12 @@ const STORIES: [Story; 33] = [
     Story::NotSentYet,
     Story::TriedTwice,
     Story::OpenToItsEnd,
+    Story::CodePaid("wechat"),
+    Story::CodeWithPassword("wechat"),
+    Story::CodeAbandoned("wechat"),
+    Story::CodeTimedOut("wechat"),
+    Story::CodeLost("wechat"),
+    Story::CodeReversed("wechat"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -145,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 33, 34, 200].map(count), [33, 33, 33, 34, 200]);
+        assert_eq!([0, 1, 39, 40, 200].map(count), [39, 39, 39, 40, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,
