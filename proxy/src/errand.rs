@@ -106,7 +106,7 @@ async fn hand_out(app: &App, account: &Account, position: u16, facts: &CreateFac
 }
 
 pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
-    let event = TradeEvent::AttemptNotPlaced { attempt, code: None, reason };
+    let event = TradeEvent::AttemptNotPlaced { attempt, code: None, declined: None, reason };
     Settled::of(vec![event.into()], Ending::Recorded)
 }
 

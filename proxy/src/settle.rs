@@ -67,7 +67,7 @@ pub fn placed(attempt: u16, answer: Answer) -> Settled {
 
 fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
     let refused = |ending| {
-        let event = TradeEvent::AttemptNotPlaced { attempt, code: Some(code.clone()), reason: NotPlaced::Refused };
+        let event = TradeEvent::AttemptNotPlaced { attempt, code: Some(code.clone()), declined: None, reason: NotPlaced::Refused };
         Settled::new(event, false, ending)
     };
     match class {
@@ -108,7 +108,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
 pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
     match answer {
         Answer::Failed(Failure { class: FailureClass::NotFound, .. }) => {
-            Settled::new(TradeEvent::AttemptNotPlaced { attempt, code: None, reason }, true, Ending::Recorded)
+            Settled::new(TradeEvent::AttemptNotPlaced { attempt, code: None, declined: None, reason }, true, Ending::Recorded)
         }
         other => closed(attempt, other, false),
     }

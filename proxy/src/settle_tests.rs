@@ -119,7 +119,7 @@ fn a_refund_of_another_amount_or_after_a_refusal_is_a_mismatch_on_record() {
 
 #[test]
 fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
-    let gone = then(order(), [TradeEvent::AttemptNotPlaced { attempt: 1, code: None, reason: NotPlaced::BuyerDataGone }]);
+    let gone = then(order(), [TradeEvent::AttemptNotPlaced { attempt: 1, code: None, declined: None, reason: NotPlaced::BuyerDataGone }]);
     let TradeEvent::AttemptPaid { facts, .. } = paid() else { return };
     let view = OrderView { number: name("shop-1"), state: ChannelState::Paid(facts), account: None, payee: None, payer: None, attach: None };
     assert_eq!(names(&order_seen(&gone, 1, &view, Proof::Notice, None, None)), ["mismatched", "attempt_paid"]);

@@ -45,6 +45,8 @@ pub enum Answer {
     Certificate(Vec<u8>),
     /// The channel refused.
     Failed(Failure),
+    /// The channel refused a charge on the payer's side, and named the payer.
+    Declined(Failure, Payer),
     /// Nobody knows.
     Unclear(Unclear),
 }

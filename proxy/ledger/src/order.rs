@@ -437,7 +437,7 @@ impl Order {
                 a.reach = reach.clone().map(|r| (r, at)).or(a.reach.take());
                 a.unclear = None;
             }),
-            E::AttemptNotPlaced { attempt, code, reason } => self.change(*attempt, |a| {
+            E::AttemptNotPlaced { attempt, code, reason, .. } => self.change(*attempt, |a| {
                 a.state = AttemptState::NotPlaced;
                 a.not_placed = Some((*reason, code.clone()));
                 a.reversing = None;

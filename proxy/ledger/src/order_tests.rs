@@ -123,7 +123,7 @@ fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus(
 fn what_is_live_is_what_the_channel_may_still_change() {
     let mut order = order();
     assert!(order.is_live() && order.state() == OrderState::Unknown);
-    go(&mut order, TradeEvent::AttemptNotPlaced { attempt: 1, code: None, reason: NotPlaced::NeverSent }).expect("not placed");
+    go(&mut order, TradeEvent::AttemptNotPlaced { attempt: 1, code: None, declined: None, reason: NotPlaced::NeverSent }).expect("not placed");
     assert!(!order.is_live());
     go(&mut order, intent(2, Channel::Wechat)).expect("the same number again");
     go(&mut order, TradeEvent::AttemptUnknown { attempt: 2, reason: Unclear::Timeout }).expect("unknown");

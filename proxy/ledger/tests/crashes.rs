@@ -95,7 +95,7 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
     match dice.roll(13) {
         0 => TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::Code("weixin://x".into())) },
         1 => TradeEvent::AttemptUnknown { attempt, reason: Unclear::Timeout },
-        2 => TradeEvent::AttemptNotPlaced { attempt, code: None, reason: NotPlaced::NeverSent },
+        2 => TradeEvent::AttemptNotPlaced { attempt, code: None, declined: None, reason: NotPlaced::NeverSent },
         3 => TradeEvent::CloseIntended { attempt, reason: CloseReason::Merchant },
         4 => TradeEvent::AttemptClosed { attempt, proof: Proof::Answer },
         5 => TradeEvent::AttemptPaid { attempt, facts, payer: None, proof: Proof::Notice, seal: None },

@@ -93,7 +93,7 @@ pub(super) fn seen(it: Seen<'_>, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &
 /// reverse would take that other trade back.
 fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
     if it.proof == Proof::Query && matches!(it.known.state, AttemptState::Intended | AttemptState::Unknown) && !it.known.is_reversing() {
-        let event = TradeEvent::AttemptNotPlaced { attempt: it.attempt, code: None, reason: NotPlaced::NotThere };
+        let event = TradeEvent::AttemptNotPlaced { attempt: it.attempt, code: None, declined: None, reason: NotPlaced::NotThere };
         mismatch.events.push(Happening { event, tell: true });
     }
     mismatch
