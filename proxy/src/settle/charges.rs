@@ -1,7 +1,7 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
 use super::{Ending, Settled, order_seen, place_failed, unknown};
-use channel::{Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView};
+use channel::{auth_code::{Refusal, refusal}, Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView};
 use domain::*;
 use ledger::{Attempt, Happening, Order};
 
@@ -18,10 +18,22 @@ pub fn charged(order: &Order, attempt: u16, answer: Answer, payer: Option<PayerT
             }
             settled
         }
-        Answer::Failed(failure) => place_failed(attempt, failure),
+        Answer::Failed(failure) | Answer::Declined(failure, _) => refused(order, attempt, failure, payer),
         Answer::Unclear(reason) => unknown(attempt, reason),
         _ => unknown(attempt, Unclear::Garbage),
     }
+}
+
+/// A refusal, marked where it is the payer's side that said no, so that the watch can tell (T16, T26).
+fn refused(order: &Order, attempt: u16, failure: Failure, payer: Option<PayerToken>) -> Settled {
+    let by_payer = order.attempt(attempt).is_some_and(|a| refusal(a.channel, &failure.code) == Refusal::Payer);
+    let mut settled = place_failed(attempt, failure);
+    for happening in settled.events.iter_mut().filter(|_| by_payer) {
+        if let TradeEvent::AttemptNotPlaced { declined, .. } = &mut happening.event {
+            *declined = Some(Declined { payer });
+        }
+    }
+    settled
 }
 
 /// The channel's answer to a reverse. That there is nothing to reverse is an end too: a payment that comes later is put on

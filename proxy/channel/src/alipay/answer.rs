@@ -81,7 +81,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Some(code) => {
             let sub_code = node.value.named("sub_code").unwrap_or_default();
             match failed(code, sub_code, node.name == "error_response") {
-                Answer::Failed(failure) if pay_way.charges() => Answer::Failed(charge::judged(operation, code, sub_code, failure)),
+                Answer::Failed(failure) if pay_way.charges() => charge::refused(&node.value, charge::judged(operation, code, sub_code, failure)),
                 other => other,
             }
         }
