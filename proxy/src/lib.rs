@@ -34,6 +34,7 @@ pub mod signing;
 pub mod stack;
 pub mod stage;
 pub mod stages;
+pub mod statistics;
 mod schedule;
 pub mod sweep;
 pub mod telemetry;

@@ -85,6 +85,9 @@ async fn answers_are_as_the_description_says() -> Done {
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
+    for query in ["", "?by=hour,channel,pay_way", "?by=day", "?by=channel&format=csv", "?by=colour"] {
+        described.ask("GET", "/v1/statistics", &format!("/v1/statistics{query}"), None).await?;
+    }
     refusals(&demo, &described).await?;
     let notices: Vec<Value> = demo.shop().came("/notify/").iter().filter_map(|c| serde_json::from_slice(&c.body).ok()).collect();
     ensure!(!notices.is_empty(), "nobody was told");

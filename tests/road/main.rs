@@ -14,6 +14,7 @@ mod native;
 mod operations;
 mod referees;
 mod repo;
+mod statistics;
 mod telemetry;
 mod through;
 mod unified;

@@ -12,6 +12,7 @@ use crate::{
     outbox,
     payment::Limited,
     stage::{End, Response},
+    statistics,
 };
 use channel::Answer;
 use domain::*;
@@ -31,9 +32,13 @@ impl End<Limited> for Reads {
     async fn run(&self, Limited(request): Limited) -> Result<Response, Stop> {
         let uri = &request.received.head.uri;
         let merchant = &request.merchant;
-        let query = Query::parse(uri.query().unwrap_or_default())?;
         let app = &self.0;
-        match resource(&request.received.head.method, uri.path())? {
+        let resource = resource(&request.received.head.method, uri.path())?;
+        if resource == Resource::Statistics {
+            return statistics::api::answer(app, &merchant.id, uri.query().unwrap_or_default()).await;
+        }
+        let query = Query::parse(uri.query().unwrap_or_default(), &["order_no", "expand", "index"])?;
+        match resource {
             Resource::Find => {
                 let order_no = query.one("order_no")?.ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
                 let order_no = OrderNo::new(order_no).map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
@@ -81,20 +86,27 @@ async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc
     order.ok_or_else(|| Fault::of(Code::NotFound))
 }
 
-struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
+/// A query's names and values.
+pub(crate) struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    fn parse(text: &'a str) -> Result<Query<'a>, Fault> {
+    /// Takes these names only.
+    pub(crate) fn parse(text: &'a str, names: &[&str]) -> Result<Query<'a>, Fault> {
         let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs.");
         let pairs = text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').ok_or_else(wrong));
         let query = Query(pairs.map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?)))).collect::<Result<_, _>>()?);
-        match query.0.iter().find(|(name, _)| !["order_no", "expand", "index"].contains(name)) {
+        match query.0.iter().find(|(name, _)| !names.contains(name)) {
             None => Ok(query),
-            Some(_) => Err(Fault::new(Code::UnknownField, "The query can have `order_no`, `expand` or `index`.")),
+            Some(_) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                let (last, others) = names.split_last().ok_or_else(|| Fault::of(Code::UnknownField))?;
+                Err(Fault::new(Code::UnknownField, format!("The query can have {} or {last}.", others.join(", "))))
+            }
         }
     }
 
-    fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
+    /// The value of a name that stands once at most.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
         let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| &**v);
         let first = all.next();
         if all.next().is_some() { Err(Fault::new(Code::MalformedRequest, format!("`{name}` stands twice in the query."))) } else { Ok(first) }
