@@ -115,9 +115,9 @@ async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, posi
     settle::closed(position, answer, order.attempt(position).is_some_and(|attempt| may_come(app, attempt)))
 }
 
-/// It is in the payer's hands and can still be opened: what the channel does not have, it may get.
+/// It is in the payer's hands and can still be opened or scanned: what the channel does not have, it may get.
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
-    attempt.pay_way.is_handed_out(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
+    attempt.pay_way.opens_late(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
 }
 
 async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {

@@ -125,7 +125,7 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
             FailureClass::NotFound if may_come => {
                 Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::NotOpened }, false, Ending::Unknown)
             }
-            // A precreated order does not exist until it is scanned (channels.md 3.1); a late success is recorded.
+            // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
             FailureClass::Unknown | FailureClass::Busy => {
                 Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::ChannelError }, false, Ending::Unknown)
