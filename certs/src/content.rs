@@ -4,7 +4,10 @@
 
 use crate::{KeyError, Keys, Material};
 use aws_lc_rs::{
-    cipher::{AES_128, AES_256, Algorithm, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey, UnboundCipherKey},
+    cipher::{
+        AES_128, AES_256, Algorithm, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+        PaddedBlockEncryptingKey, UnboundCipherKey,
+    },
     iv::FixedLength,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -44,23 +47,32 @@ impl Keys {
     /// Encrypts content.
     pub fn seal_content(&self, key: &KeyRef, plain: &[u8]) -> Result<Vec<u8>, KeyError> {
         let material = self.get(key)?;
-        let Material::Content(content) = &*material else { return Err(KeyError::Kind("a content key")) };
+        let Material::Content(content) = &*material else {
+            return Err(KeyError::Kind("a content key"));
+        };
         let cipher = PaddedBlockEncryptingKey::cbc_pkcs7(content.key()?).map_err(|_| WRONG)?;
         let mut text = plain.to_vec();
         // The IV is the channel's: equal content gives equal text, which its documents accept.
         let zero = EncryptionContext::Iv128(FixedLength::from([0; 16]));
-        cipher.less_safe_encrypt(&mut text, zero).map_err(|_| KeyError::Ciphertext)?;
+        cipher
+            .less_safe_encrypt(&mut text, zero)
+            .map_err(|_| KeyError::Ciphertext)?;
         Ok(text)
     }
 
     /// Decrypts content whose signature was verified before.
     pub fn open_content(&self, key: &KeyRef, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let material = self.get(key)?;
-        let Material::Content(content) = &*material else { return Err(KeyError::Kind("a content key")) };
+        let Material::Content(content) = &*material else {
+            return Err(KeyError::Kind("a content key"));
+        };
         let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(content.key()?).map_err(|_| WRONG)?;
         let mut text = Zeroizing::new(sealed.to_vec());
         let zero = DecryptionContext::Iv128(FixedLength::from([0; 16]));
-        let length = cipher.decrypt(&mut text, zero).map_err(|_| KeyError::Ciphertext)?.len();
+        let length = cipher
+            .decrypt(&mut text, zero)
+            .map_err(|_| KeyError::Ciphertext)?
+            .len();
         text.truncate(length);
         Ok(text)
     }

@@ -56,7 +56,10 @@ impl Material {
         if !(8..=128).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
             return Err(KeyError::Unreadable("a secret of 8 to 128 printable characters"));
         }
-        Ok(Material::Keyed(Keyed { hash, secret: SecretBox::new(bytes.into()) }))
+        Ok(Material::Keyed(Keyed {
+            hash,
+            secret: SecretBox::new(bytes.into()),
+        }))
     }
 }
 
@@ -67,15 +70,26 @@ mod tests {
     #[test]
     fn a_digest_verifies_under_its_own_hash_and_secret_only() {
         let secret = |text: &[u8], hash| Material::keyed(hash, text).expect("a secret");
-        let (md5, sha1) = (secret(b"0123456789\n", Hash::Md5), secret(b"0123456789", Hash::Sha1));
-        let Material::Keyed(keyed) = &md5 else { unreachable!() };
+        let (md5, sha1) = (
+            secret(b"0123456789\n", Hash::Md5),
+            secret(b"0123456789", Hash::Sha1),
+        );
+        let Material::Keyed(keyed) = &md5 else {
+            unreachable!()
+        };
         let signature = keyed.digest(b"a=1");
-        assert_eq!(hex::encode(&signature), hex::encode(Md5::digest(b"a=1&key=0123456789")));
+        assert_eq!(
+            hex::encode(&signature),
+            hex::encode(Md5::digest(b"a=1&key=0123456789"))
+        );
         assert_eq!(md5.verify(b"a=1", &signature), Ok(()));
         assert_eq!(md5.verify(b"a=2", &signature), Err(KeyError::Signature));
         assert_eq!(md5.verify(b"a=1", &signature[..15]), Err(KeyError::Signature));
         assert_eq!(sha1.verify(b"a=1", &signature), Err(KeyError::Signature));
-        assert_eq!(secret(b"0123456788", Hash::Md5).verify(b"a=1", &signature), Err(KeyError::Signature));
+        assert_eq!(
+            secret(b"0123456788", Hash::Md5).verify(b"a=1", &signature),
+            Err(KeyError::Signature)
+        );
         for bad in [&b"short"[..], b"with a space in it", &[b'x'; 129]] {
             assert!(Material::keyed(Hash::Md5, bad).is_err());
         }

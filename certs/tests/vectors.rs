@@ -44,19 +44,29 @@ fn vectors_wechat_gm() {
         match text(&case, "op") {
             "verify_sm2_with_sm3" => {
                 let (keys, key) = with(file(text(input, "public_key")));
-                let signature = STANDARD.decode(text(input, "signature_base64_der")).expect("base64");
-                let valid = keys.verify(&key, text(input, "message").as_bytes(), &signature).is_ok();
+                let signature = STANDARD
+                    .decode(text(input, "signature_base64_der"))
+                    .expect("base64");
+                let valid = keys
+                    .verify(&key, text(input, "message").as_bytes(), &signature)
+                    .is_ok();
                 assert_eq!(valid, expect["valid"].as_bool().expect("valid"), "{}", case["id"]);
             }
             "decrypt_resource_gm" => {
-                let (keys, key) = with(Material::secret(text(input, "apiv3_key").as_bytes()).expect("a secret"));
-                let [nonce, associated] = ["nonce", "associated_data"].map(|name| text(input, name).as_bytes());
+                let (keys, key) =
+                    with(Material::secret(text(input, "apiv3_key").as_bytes()).expect("a secret"));
+                let [nonce, associated] =
+                    ["nonce", "associated_data"].map(|name| text(input, name).as_bytes());
                 let sealed = STANDARD.decode(text(input, "ciphertext")).expect("base64");
                 let plain = keys.open_sm4(&key, nonce, associated, &sealed).expect("opens");
                 assert_eq!(String::from_utf8_lossy(&plain), text(expect, "plaintext"));
                 let mut altered = sealed.clone();
                 altered[0] ^= 1;
-                for (nonce, associated, sealed) in [(nonce, associated, &altered), (nonce, b"other", &sealed), (b"short", associated, &sealed)] {
+                for (nonce, associated, sealed) in [
+                    (nonce, associated, &altered),
+                    (nonce, b"other", &sealed),
+                    (b"short", associated, &sealed),
+                ] {
                     assert!(keys.open_sm4(&key, nonce, associated, sealed).is_err());
                 }
             }
@@ -67,7 +77,10 @@ fn vectors_wechat_gm() {
 
 #[test]
 fn vectors_alipay_content() {
-    for case in cases("alipay_v2").iter().filter(|case| case["input"]["aes_key_base64"].is_string()) {
+    for case in cases("alipay_v2")
+        .iter()
+        .filter(|case| case["input"]["aes_key_base64"].is_string())
+    {
         let (input, expect) = (&case["input"], &case["expect"]);
         let (keys, key) = with(Material::content(text(input, "aes_key_base64").as_bytes()).expect("a key"));
         match text(case, "op") {
@@ -78,7 +91,8 @@ fn vectors_alipay_content() {
                 assert_eq!(*keys.open_content(&key, &sealed).expect("opens"), plain);
             }
             "verify_then_decrypt_response" => {
-                let quoted: String = serde_json::from_str(text(expect, "signed_substring")).expect("a quoted text");
+                let quoted: String =
+                    serde_json::from_str(text(expect, "signed_substring")).expect("a quoted text");
                 let sealed = STANDARD.decode(quoted).expect("base64");
                 let plain = keys.open_content(&key, &sealed).expect("opens");
                 assert_eq!(String::from_utf8_lossy(&plain), text(expect, "plaintext"));
@@ -103,11 +117,20 @@ fn vectors_baifubao_digests() {
         let secret = text(input, "key");
         let (keys, key) = with(Material::keyed(hash, secret.as_bytes()).expect("a secret"));
         let whole = text(expect, "string_to_digest");
-        let message = whole.strip_suffix(secret).and_then(|rest| rest.strip_suffix("&key=")).expect("the key stands last");
+        let message = whole
+            .strip_suffix(secret)
+            .and_then(|rest| rest.strip_suffix("&key="))
+            .expect("the key stands last");
         assert_eq!(text(input, "encoding"), "gbk");
         let (octets, _, unknown) = encoding_rs::GBK.encode(message);
         assert!(!unknown);
-        assert_eq!(hex::encode(keys.sign(&key, &octets).expect("signs")), text(expect, "sign"));
-        assert_eq!(keys.verify(&key, &octets, &hex::decode(text(expect, "sign")).expect("hex")), Ok(()));
+        assert_eq!(
+            hex::encode(keys.sign(&key, &octets).expect("signs")),
+            text(expect, "sign")
+        );
+        assert_eq!(
+            keys.verify(&key, &octets, &hex::decode(text(expect, "sign")).expect("hex")),
+            Ok(())
+        );
     }
 }

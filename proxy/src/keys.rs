@@ -56,8 +56,14 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
 }
 
 fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
-    let name = path.strip_prefix(root).ok().map(|p| p.with_extension("")).and_then(|p| p.to_str().map(str::to_owned));
-    let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
+    let name = path
+        .strip_prefix(root)
+        .ok()
+        .map(|p| p.with_extension(""))
+        .and_then(|p| p.to_str().map(str::to_owned));
+    let key = name
+        .and_then(|n| KeyRef::new(n).ok())
+        .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
     let material = match path.extension().and_then(|e| e.to_str()) {
         Some("secret") => Material::secret(&bytes),
@@ -65,7 +71,10 @@ fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
         _ => Material::read(&bytes),
     };
     let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let public = matches!(material, Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_));
+    let public = matches!(
+        material,
+        Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
+    );
     if !public && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }

@@ -28,6 +28,7 @@ pub mod passthrough;
 pub mod payment;
 pub mod registry;
 pub mod run;
+mod schedule;
 pub mod settle;
 pub mod signature;
 pub mod signing;
@@ -35,7 +36,6 @@ pub mod stack;
 pub mod stage;
 pub mod stages;
 pub mod statistics;
-mod schedule;
 pub mod sweep;
 pub mod telemetry;
 

@@ -64,9 +64,20 @@ impl Day {
 
     /// Reads `2026-11-23`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Day> {
-        let plain = text.len() == 10 && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let plain = text.len() == 10
+            && text.bytes().enumerate().all(|(at, b)| {
+                if at == 4 || at == 7 {
+                    b == b'-'
+                } else {
+                    b.is_ascii_digit()
+                }
+            });
         let number = |at: std::ops::Range<usize>| text.get(at)?.parse::<i64>().ok();
-        let (y, m, d) = if plain { (number(0..4)?, number(5..7)?, number(8..10)?) } else { return None };
+        let (y, m, d) = if plain {
+            (number(0..4)?, number(5..7)?, number(8..10)?)
+        } else {
+            return None;
+        };
         // Days of a civil date, era by era of 400 years starting in March; what does not come back the same is no date.
         let shifted = y - i64::from(m <= 2);
         let (era, yoe) = (shifted.div_euclid(400), shifted.rem_euclid(400));
@@ -108,7 +119,14 @@ impl fmt::Display for Instant {
     /// RFC 3339 in UTC+8 with whole seconds: `2026-11-23T20:47:13+08:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = (self.0 + 8 * 3_600_000).rem_euclid(86_400_000) / 1000;
-        write!(f, "{}T{:02}:{:02}:{:02}+08:00", self.day(), s / 3600, s / 60 % 60, s % 60)
+        write!(
+            f,
+            "{}T{:02}:{:02}:{:02}+08:00",
+            self.day(),
+            s / 3600,
+            s / 60 % 60,
+            s % 60
+        )
     }
 }
 
@@ -127,7 +145,12 @@ mod tests {
 
     #[test]
     fn leap_days_and_centuries() {
-        for (secs, text) in [(951_782_400, "2000-02-29"), (1_709_164_800, "2024-02-29"), (4_107_456_000, "2100-02-28"), (0, "1970-01-01")] {
+        for (secs, text) in [
+            (951_782_400, "2000-02-29"),
+            (1_709_164_800, "2024-02-29"),
+            (4_107_456_000, "2100-02-28"),
+            (0, "1970-01-01"),
+        ] {
             assert_eq!(Instant::from_secs(secs).day().to_string(), text);
         }
     }

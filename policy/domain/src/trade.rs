@@ -81,7 +81,10 @@ impl PayWay {
     /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1;
     /// [`PayWay::opens_late`]).
     pub const fn is_handed_out(self, channel: Channel) -> bool {
-        matches!((channel, self), (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap))
+        matches!(
+            (channel, self),
+            (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap)
+        )
     }
 
     /// True where the channel knows the order only once its payer opens it: what is handed out, and Alipay's code, a
@@ -127,7 +130,10 @@ impl Operation {
 
     /// True where repeating the request cannot change anything at the channel.
     pub const fn is_read(self) -> bool {
-        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates)
+        matches!(
+            self,
+            Operation::Query | Operation::RefundQuery | Operation::Certificates
+        )
     }
 }
 
@@ -210,7 +216,11 @@ impl AttemptState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Reversed | AttemptState::Unresolved
+            AttemptState::NotPlaced
+                | AttemptState::Paid
+                | AttemptState::Closed
+                | AttemptState::Reversed
+                | AttemptState::Unresolved
         )
     }
 }
@@ -244,7 +254,11 @@ impl RefundState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled | RefundState::Unresolved
+            RefundState::Succeeded
+                | RefundState::Failed
+                | RefundState::Abnormal
+                | RefundState::Cancelled
+                | RefundState::Unresolved
         )
     }
 

@@ -36,8 +36,8 @@ pub(super) const SALE: Sale = Sale {
 
 /// Further merchants of m1's acquirer.
 pub(super) const NEIGHBOURS: [&str; 30] = [
-    "n01", "n02", "n03", "n04", "n05", "n06", "n07", "n08", "n09", "n10", "n11", "n12", "n13", "n14", "n15", "n16", "n17", "n18",
-    "n19", "n20", "n21", "n22", "n23", "n24", "n25", "n26", "n27", "n28", "n29", "n30",
+    "n01", "n02", "n03", "n04", "n05", "n06", "n07", "n08", "n09", "n10", "n11", "n12", "n13", "n14", "n15",
+    "n16", "n17", "n18", "n19", "n20", "n21", "n22", "n23", "n24", "n25", "n26", "n27", "n28", "n29", "n30",
 ];
 
 pub(super) fn token(n: u8) -> PayerToken {
@@ -157,7 +157,9 @@ impl Journal {
     }
 
     fn latest_attempt(&self, order: PaymentId) -> u16 {
-        let of = |entry: &&TradeEntry| entry.order == Some(order) && matches!(entry.event, TradeEvent::AttemptIntended { .. });
+        let of = |entry: &&TradeEntry| {
+            entry.order == Some(order) && matches!(entry.event, TradeEvent::AttemptIntended { .. })
+        };
         self.entries.iter().filter(of).count() as u16
     }
 

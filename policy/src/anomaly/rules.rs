@@ -2,7 +2,8 @@
 
 use super::{
     finding::Finding, on_record, t01_same_amount, t04_under_limit, t05_splitting, t10_many_merchants,
-    t15a_refund_beyond_trade, t15d_pay_and_refund, t16_card_testing, t20_payee, t26_channel_hopping, t28_code_limit,
+    t15a_refund_beyond_trade, t15d_pay_and_refund, t16_card_testing, t20_payee, t26_channel_hopping,
+    t28_code_limit,
 };
 use domain::{Amount, CaseEvent, Instant};
 use std::{collections::BTreeMap, sync::Arc};

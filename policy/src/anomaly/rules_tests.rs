@@ -44,21 +44,50 @@ fn everything() -> Vec<Finding> {
     }
     // T10, T16 and T26.
     for merchant in NEIGHBOURS {
-        journal.wait(MINUTE).sell(Sale { merchant, payer: Some(9), yuan: 70, ..SALE });
+        journal.wait(MINUTE).sell(Sale {
+            merchant,
+            payer: Some(9),
+            yuan: 70,
+            ..SALE
+        });
     }
     for payer in 30..130 {
-        journal.try_out(Sale { payer: Some(payer), yuan: 3, ..SALE });
+        journal.try_out(Sale {
+            payer: Some(payer),
+            yuan: 3,
+            ..SALE
+        });
     }
     for _ in 0..10 {
-        journal.try_out(Sale { payer: Some(8), merchant: "n01", yuan: 90, ..SALE });
+        journal.try_out(Sale {
+            payer: Some(8),
+            merchant: "n01",
+            yuan: 90,
+            ..SALE
+        });
     }
     let hopping = journal.intend(SALE);
     journal.decline(hopping, 1, SALE);
-    journal.attempt(hopping, 2, Sale { channel: Channel::Alipay, ..SALE });
+    journal.attempt(
+        hopping,
+        2,
+        Sale {
+            channel: Channel::Alipay,
+            ..SALE
+        },
+    );
     journal.pay(hopping, SALE);
     // Fewer channels are built than the definition wants.
-    let t26 = T26 { channels: 2, ..T26::default() };
-    journal.watch(Parameters { t26, ..Parameters::default() }).1
+    let t26 = T26 {
+        channels: 2,
+        ..T26::default()
+    };
+    journal
+        .watch(Parameters {
+            t26,
+            ..Parameters::default()
+        })
+        .1
 }
 
 fn t01() -> Finding {

@@ -64,7 +64,11 @@ impl ManyMerchants {
     }
 
     pub(super) fn forget(&mut self, now: Instant, rule: &T10) {
-        let longest = windows(rule).map(|(minutes, _)| ms(minutes)).into_iter().max().unwrap_or_default();
+        let longest = windows(rule)
+            .map(|(minutes, _)| ms(minutes))
+            .into_iter()
+            .max()
+            .unwrap_or_default();
         let oldest = now.plus_millis(-longest - i64::from(LATE_DAYS) * 86_400_000);
         self.0.retain(|_, visits| {
             visits.seen.retain(|(at, ..)| *at >= oldest);
@@ -74,14 +78,26 @@ impl ManyMerchants {
 
     pub(super) fn visited(&mut self, rule: &T10, visit: Visit<'_>) -> Vec<Finding> {
         let visits = self.0.entry((visit.scope.clone(), visit.payer)).or_default();
-        let place = visits.seen.partition_point(|(at, index, _)| (*at, *index) <= (visit.at, visit.index));
-        visits.seen.insert(place, (visit.at, visit.index, visit.merchant.clone()));
+        let place = visits
+            .seen
+            .partition_point(|(at, index, _)| (*at, *index) <= (visit.at, visit.index));
+        visits
+            .seen
+            .insert(place, (visit.at, visit.index, visit.merchant.clone()));
         let mut findings = Vec::new();
         for (which, (minutes, wanted)) in windows(rule).into_iter().enumerate() {
-            let Some((window, trades)) = visits.full(place, which, ms(minutes), wanted) else { continue };
+            let Some((window, trades)) = visits.full(place, which, ms(minutes), wanted) else {
+                continue;
+            };
             let count = trades.len() as u64;
-            let finding = Finding::of(&RULE, visit.merchant, window).payer(visit.payer).trades(trades);
-            findings.push(finding.reached(count, wanted, "merchants").with([("merchants", wanted), ("minutes", minutes)]));
+            let finding = Finding::of(&RULE, visit.merchant, window)
+                .payer(visit.payer)
+                .trades(trades);
+            findings.push(
+                finding
+                    .reached(count, wanted, "merchants")
+                    .with([("merchants", wanted), ("minutes", minutes)]),
+            );
         }
         findings
     }
@@ -96,8 +112,13 @@ impl Visits {
             return None; // most payers
         }
         let at = self.seen[place].0;
-        let ends = self.seen[place..].iter().map(|(end, ..)| *end).take_while(|end| *end < at.plus_millis(length));
-        let (window, trades) = ends.map(|end| self.within(end.plus_millis(1), length)).find(|(_, trades)| trades.len() as u64 >= wanted)?;
+        let ends = self.seen[place..]
+            .iter()
+            .map(|(end, ..)| *end)
+            .take_while(|end| *end < at.plus_millis(length));
+        let (window, trades) = ends
+            .map(|end| self.within(end.plus_millis(1), length))
+            .find(|(_, trades)| trades.len() as u64 >= wanted)?;
         let quiet = &mut self.quiet_until[which];
         if quiet.is_some_and(|until| window.1 <= until) {
             return None;
@@ -110,7 +131,8 @@ impl Visits {
     fn within(&self, until: Instant, length: i64) -> (Window, Vec<u64>) {
         let from = until.plus_millis(-length);
         let inside = self.seen.iter().filter(|(at, ..)| (from..until).contains(at));
-        let latest: BTreeMap<&MerchantId, u64> = inside.map(|(_, index, merchant)| (merchant, *index)).collect();
+        let latest: BTreeMap<&MerchantId, u64> =
+            inside.map(|(_, index, merchant)| (merchant, *index)).collect();
         ((from, until), latest.into_values().collect())
     }
 }
@@ -119,7 +141,11 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (value, threshold, window) = (flag.value, flag.threshold, flag.window(lang));
     let minutes = flag.parameter("minutes").unwrap_or_default();
     match lang {
-        Lang::Zh => format!("同一付款人在 {minutes} 分钟内({window})于 {value} 个不同商户交易;阈值为 {threshold} 个。"),
-        Lang::En => format!("One payer traded with {value} different merchants within {minutes} minutes (from {window}); the threshold is {threshold}."),
+        Lang::Zh => format!(
+            "同一付款人在 {minutes} 分钟内({window})于 {value} 个不同商户交易;阈值为 {threshold} 个。"
+        ),
+        Lang::En => format!(
+            "One payer traded with {value} different merchants within {minutes} minutes (from {window}); the threshold is {threshold}."
+        ),
     }
 }

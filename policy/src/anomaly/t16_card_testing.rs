@@ -74,7 +74,8 @@ impl CardTesting {
 
     pub(super) fn forget(&mut self, now: Instant, rule: &T16) {
         let oldest = now.plus_millis(-2 * window_ms(rule));
-        self.minutes.retain(|_, minutes| minutes.seen.back().is_some_and(|last| last.at >= oldest));
+        self.minutes
+            .retain(|_, minutes| minutes.seen.back().is_some_and(|last| last.at >= oldest));
         self.declines.forget(now, rule);
         self.months.forget(now);
     }
@@ -84,7 +85,11 @@ impl CardTesting {
         minutes.push(rule, tried);
         let full = minutes.is_testing(rule);
         let new = if full { minutes.newly_counted() } else { Vec::new() };
-        let mut findings: Vec<Finding> = full.then(|| minutes.found(rule, tried)).flatten().into_iter().collect();
+        let mut findings: Vec<Finding> = full
+            .then(|| minutes.found(rule, tried))
+            .flatten()
+            .into_iter()
+            .collect();
         findings.extend(self.declines.tried(rule, tried));
         findings.extend(self.months.tried(rule, tried, &new));
         findings
@@ -94,7 +99,13 @@ impl CardTesting {
 impl Minutes {
     fn push(&mut self, rule: &T16, tried: &Tried<'_>) {
         let at = self.seen.back().map_or(tried.at, |last| last.at.max(tried.at));
-        let attempt = Attempt { at, index: tried.index, amount: tried.amount, payer: tried.payer, declined: tried.declined };
+        let attempt = Attempt {
+            at,
+            index: tried.index,
+            amount: tried.amount,
+            payer: tried.payer,
+            declined: tried.declined,
+        };
         self.count(rule, attempt, true);
         self.seen.push_back(attempt);
         let from = at.plus_millis(1 - window_ms(rule));
@@ -106,7 +117,13 @@ impl Minutes {
 
     /// Takes an attempt in, or out again.
     fn count(&mut self, rule: &T16, attempt: Attempt, more: bool) {
-        let step = |count: &mut u64, yes: bool| *count = if more { *count + u64::from(yes) } else { *count - u64::from(yes) };
+        let step = |count: &mut u64, yes: bool| {
+            *count = if more {
+                *count + u64::from(yes)
+            } else {
+                *count - u64::from(yes)
+            }
+        };
         step(&mut self.declined, attempt.declined);
         step(&mut self.small, attempt.amount <= rule.amount);
         step(&mut self.unknown, attempt.payer.is_none());
@@ -134,7 +151,12 @@ impl Minutes {
     /// Entries that are counted as testing from now on.
     fn newly_counted(&mut self) -> Vec<u64> {
         let before = self.counted;
-        let new = self.seen.iter().map(|attempt| attempt.index).filter(|index| before.is_none_or(|last| *index > last)).collect();
+        let new = self
+            .seen
+            .iter()
+            .map(|attempt| attempt.index)
+            .filter(|index| before.is_none_or(|last| *index > last))
+            .collect();
         self.counted = self.seen.back().map(|attempt| attempt.index);
         new
     }
@@ -146,13 +168,27 @@ impl Minutes {
         }
         self.quiet_until = Some(until.plus_millis(window_ms(rule)));
         let attempts = self.seen.len() as u64;
-        let finding = Finding::of(&RULE, tried.merchant, (until.plus_millis(-window_ms(rule)), until));
+        let finding = Finding::of(
+            &RULE,
+            tried.merchant,
+            (until.plus_millis(-window_ms(rule)), until),
+        );
         let finding = finding.trades(self.seen.iter().map(|attempt| attempt.index));
         let parameters = [
-            ("amount", rule.amount.fen()), ("attempts", rule.attempts), ("declined", self.declined), ("minutes", rule.minutes.into()),
-            ("payers", self.payers()), ("payers_unknown", self.unknown), ("percent", rule.percent), ("sign", 1),
+            ("amount", rule.amount.fen()),
+            ("attempts", rule.attempts),
+            ("declined", self.declined),
+            ("minutes", rule.minutes.into()),
+            ("payers", self.payers()),
+            ("payers_unknown", self.unknown),
+            ("percent", rule.percent),
+            ("sign", 1),
         ];
-        Some(finding.reached(attempts, rule.attempts, "trades").with(parameters))
+        Some(
+            finding
+                .reached(attempts, rule.attempts, "trades")
+                .with(parameters),
+        )
     }
 }
 
@@ -165,9 +201,20 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
 }
 
 fn minutes_words(flag: &FlagFacts<'_>, lang: Lang) -> String {
-    let (value, threshold, window, amount) = (flag.value, flag.threshold, flag.window(lang), flag.yuan_of("amount"));
+    let (value, threshold, window, amount) = (
+        flag.value,
+        flag.threshold,
+        flag.window(lang),
+        flag.yuan_of("amount"),
+    );
     let of = |name| flag.parameter(name).unwrap_or_default();
-    let (minutes, declined, payers, unknown, percent) = (of("minutes"), of("declined"), of("payers"), of("payers_unknown"), of("percent"));
+    let (minutes, declined, payers, unknown, percent) = (
+        of("minutes"),
+        of("declined"),
+        of("payers"),
+        of("payers_unknown"),
+        of("percent"),
+    );
     match lang {
         Lang::Zh => format!(
             "该商户在 {minutes} 分钟内({window})有 {value} 次支付尝试,来自 {payers} 个付款人(其中 {unknown} 次渠道未告知付款人,各按一人计),{declined} 次被付款方拒绝,半数以上不超过 {amount} 元;阈值为 {threshold} 次、拒绝占 {percent}%。"

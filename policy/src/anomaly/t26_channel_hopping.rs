@@ -55,12 +55,18 @@ impl ChannelHopping {
     pub(super) fn forget(&mut self, now: Instant, rule: &T26) {
         // Twice the window: as long as the same situation is not flagged again.
         let oldest = now.plus_millis(-2 * window_ms(rule));
-        self.0.retain(|_, hops| hops.seen.last().is_some_and(|(at, ..)| *at >= oldest));
+        self.0
+            .retain(|_, hops| hops.seen.last().is_some_and(|(at, ..)| *at >= oldest));
     }
 
     pub(super) fn tried(&mut self, rule: &T26, tried: &Tried<'_>) -> Option<Finding> {
-        let by_payer = tried.payer.map(|payer| Link::Payer(tried.scope.clone(), payer, tried.amount));
-        let found = [Some(Link::Order(tried.order)), by_payer].into_iter().flatten().map(|link| self.follow(rule, link, tried));
+        let by_payer = tried
+            .payer
+            .map(|payer| Link::Payer(tried.scope.clone(), payer, tried.amount));
+        let found = [Some(Link::Order(tried.order)), by_payer]
+            .into_iter()
+            .flatten()
+            .map(|link| self.follow(rule, link, tried));
         // Both links of one situation find it at once; it is one flag.
         let found: Vec<_> = found.collect();
         found.into_iter().flatten().next()
@@ -74,29 +80,52 @@ impl ChannelHopping {
         let until = tried.at.plus_millis(1);
         let from = until.plus_millis(-window_ms(rule));
         hops.seen.retain(|(at, ..)| *at >= from);
-        hops.seen.push((tried.at, tried.index, tried.channel, tried.declined));
+        hops.seen
+            .push((tried.at, tried.index, tried.channel, tried.declined));
         let channels: BTreeSet<Channel> = hops.seen.iter().map(|(_, _, channel, _)| *channel).collect();
         let declined: BTreeSet<Channel> = hops.seen.iter().filter(|hop| hop.3).map(|hop| hop.2).collect();
         let (count, wanted) = (channels.len() as u64, rule.channels.max(2));
-        if count < wanted || channels.iter().any(|channel| *channel != tried.channel && !declined.contains(channel)) {
+        if count < wanted
+            || channels
+                .iter()
+                .any(|channel| *channel != tried.channel && !declined.contains(channel))
+        {
             return None;
         }
         if hops.quiet_until.is_some_and(|quiet| until <= quiet) {
             return None;
         }
         hops.quiet_until = Some(until.plus_millis(window_ms(rule)));
-        let finding = Finding::of(&RULE, tried.merchant, (from, until)).trades(hops.seen.iter().map(|hop| hop.1));
+        let finding =
+            Finding::of(&RULE, tried.merchant, (from, until)).trades(hops.seen.iter().map(|hop| hop.1));
         let finding = tried.payer.into_iter().fold(finding, Finding::payer);
-        let parameters = [("amount", tried.amount.fen()), ("channels", wanted), ("declined", hops.seen.iter().filter(|hop| hop.3).count() as u64), ("minutes", rule.minutes.into())];
+        let parameters = [
+            ("amount", tried.amount.fen()),
+            ("channels", wanted),
+            ("declined", hops.seen.iter().filter(|hop| hop.3).count() as u64),
+            ("minutes", rule.minutes.into()),
+        ];
         Some(finding.reached(count, wanted, "channels").with(parameters))
     }
 }
 
 pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
-    let (value, threshold, window, amount) = (flag.value, flag.threshold, flag.window(lang), flag.yuan_of("amount"));
-    let (minutes, declined) = (flag.parameter("minutes").unwrap_or_default(), flag.parameter("declined").unwrap_or_default());
+    let (value, threshold, window, amount) = (
+        flag.value,
+        flag.threshold,
+        flag.window(lang),
+        flag.yuan_of("amount"),
+    );
+    let (minutes, declined) = (
+        flag.parameter("minutes").unwrap_or_default(),
+        flag.parameter("declined").unwrap_or_default(),
+    );
     match lang {
-        Lang::Zh => format!("同一笔 {amount} 元在 {minutes} 分钟内({window})先后在 {value} 个渠道尝试支付,其中 {declined} 次被拒;阈值为 {threshold} 个渠道。"),
-        Lang::En => format!("The same {amount} yuan was tried at {value} channels within {minutes} minutes (from {window}), and declined {declined} times; the threshold is {threshold} channels."),
+        Lang::Zh => format!(
+            "同一笔 {amount} 元在 {minutes} 分钟内({window})先后在 {value} 个渠道尝试支付,其中 {declined} 次被拒;阈值为 {threshold} 个渠道。"
+        ),
+        Lang::En => format!(
+            "The same {amount} yuan was tried at {value} channels within {minutes} minutes (from {window}), and declined {declined} times; the threshold is {threshold} channels."
+        ),
     }
 }

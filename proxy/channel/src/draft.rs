@@ -102,7 +102,9 @@ pub(crate) enum Place {
 impl Draft {
     /// Content that must be encrypted first, and the key; `None` where it travels as it is.
     pub fn to_encrypt(&self) -> Option<(&KeyRef, &[u8])> {
-        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else { return None };
+        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else {
+            return None;
+        };
         let content = parameters.iter().find(|(name, _)| *name == CONTENT)?;
         Some((key, content.1.as_bytes()))
     }
@@ -134,7 +136,10 @@ impl Draft {
             Place::Header { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
-                Some(HandedOut { path: request.target, parameters })
+                Some(HandedOut {
+                    path: request.target,
+                    parameters,
+                })
             }
         }
     }
@@ -150,7 +155,10 @@ impl Draft {
                 ));
                 request
             }
-            Place::Form { mut request, parameters } => {
+            Place::Form {
+                mut request,
+                parameters,
+            } => {
                 request.body = crate::form::write(&signed(parameters, signature));
                 request
             }

@@ -25,8 +25,8 @@ mod wechat;
 pub use account::{Account, Stamp};
 pub use alipay::v3 as alipay_v3;
 pub use answer::{
-    Answer, Authentic, ChannelState, Encrypted, Failure, FailureClass, OrderView, RefundView, ReverseView, SealedCertificate,
-    Signed,
+    Answer, Authentic, ChannelState, Encrypted, Failure, FailureClass, OrderView, RefundView, ReverseView,
+    SealedCertificate, Signed,
 };
 pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
@@ -173,7 +173,9 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
 pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
     let value = strict_json::parse(text.as_bytes()).map_err(|e| e.to_string())?;
     match (channel, value) {
-        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => Ok(()),
+        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => {
+            Ok(())
+        }
         (Channel::Wechat, _) => Err("it must be an object".into()),
         (Channel::Alipay, _) => Err("it must be a list".into()),
     }
@@ -195,7 +197,12 @@ pub fn authenticate_answer(
 }
 
 /// What must be decrypted before an answer can be read, once its signature is verified; `None` where it came in clear.
-pub fn encrypted_answer(account: &Account, operation: Operation, status: u16, body: &[u8]) -> Result<Option<Encrypted>, Unclear> {
+pub fn encrypted_answer(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
     match account.channel {
         Channel::Wechat => Ok(None),
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),

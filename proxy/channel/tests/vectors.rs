@@ -60,7 +60,14 @@ fn vectors_baifubao() {
 #[test]
 fn vectors_of_channels_not_built_are_named() {
     // What is about keys alone is passed by crate `certs`: wechat_gm.
-    let built = ["wechat_v3", "wechat_gm", "alipay_v2", "alipay_v3", "alipay_cert", "baifubao"];
+    let built = [
+        "wechat_v3",
+        "wechat_gm",
+        "alipay_v2",
+        "alipay_v3",
+        "alipay_cert",
+        "baifubao",
+    ];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();

@@ -20,7 +20,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// One merchant's question may not cost more: some seconds of one thread.
-const BOUNDS: Bounds = Bounds { entries: 4_000_000, time: Duration::from_secs(8) };
+const BOUNDS: Bounds = Bounds {
+    entries: 4_000_000,
+    time: Duration::from_secs(8),
+};
 /// Readings at once, so that orders keep their threads and the disk.
 static ROOM: Semaphore = Semaphore::const_new(2);
 
@@ -33,7 +36,14 @@ pub(crate) async fn answer(app: &App, merchant: &MerchantId, query: &str) -> Res
         Some(_) => return Err(Fault::new(Code::InvalidField, "`format` can be `json` or `csv`.").into()),
     };
     let today = app.clock().now().day();
-    let ask = Ask::parse(query.one("from")?, query.one("to")?, query.one("by")?, today, false).map_err(|wrong| Fault::new(Code::InvalidField, wrong))?;
+    let ask = Ask::parse(
+        query.one("from")?,
+        query.one("to")?,
+        query.one("by")?,
+        today,
+        false,
+    )
+    .map_err(|wrong| Fault::new(Code::InvalidField, wrong))?;
     let later = || Fault::of(Code::TooManyRequests).retry(Duration::from_secs(2));
     let room = ROOM.try_acquire().map_err(|_| later())?;
     let (reader, merchant) = (app.ledger().journal().reader(), merchant.clone());
@@ -46,11 +56,20 @@ pub(crate) async fn answer(app: &App, merchant: &MerchantId, query: &str) -> Res
         Ok(Err(refused @ (Refused::TooMuch | Refused::TooManyRows))) => {
             return Err(Fault::new(Code::InvalidField, format!("`from` and `to`: {refused}.")).into());
         }
-        Ok(Err(error)) => return Err(Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(error).into()),
+        Ok(Err(error)) => {
+            return Err(Fault::of(Code::IndexRebuilding)
+                .retry(Duration::from_secs(2))
+                .inside(error)
+                .into());
+        }
         Err(error) => return Err(Fault::of(Code::Internal).inside(error).into()),
     };
     Ok(match csv {
-        true => text_response(StatusCode::OK, "text/csv; charset=utf-8", render::csv(&statistics)),
+        true => text_response(
+            StatusCode::OK,
+            "text/csv; charset=utf-8",
+            render::csv(&statistics),
+        ),
         false => json_response(StatusCode::OK, &render::json(&statistics)),
     })
 }

@@ -41,12 +41,19 @@ impl Knowledge {
     }
 
     /// The order as it stood before an entry whose predecessor is `prev`.
-    pub(super) fn of(&mut self, order: PaymentId, prev: Option<u64>, earlier: &mut dyn FnMut(u64) -> Option<TradeEntry>) -> &mut Order {
+    pub(super) fn of(
+        &mut self,
+        order: PaymentId,
+        prev: Option<u64>,
+        earlier: &mut dyn FnMut(u64) -> Option<TradeEntry>,
+    ) -> &mut Order {
         if self.0.len() >= MOST_ORDERS && !self.0.contains_key(&order) {
             self.0.clear();
         }
         self.0.entry(order).or_insert_with(|| {
-            let way_back = std::iter::successors(prev.and_then(&mut *earlier), |entry| entry.prev.and_then(&mut *earlier));
+            let way_back = std::iter::successors(prev.and_then(&mut *earlier), |entry| {
+                entry.prev.and_then(&mut *earlier)
+            });
             let entries: Vec<TradeEntry> = way_back.take(MOST_STEPS).collect();
             let mut known = Order::default();
             entries.iter().rev().for_each(|entry| known.learn(&entry.event));
@@ -58,26 +65,66 @@ impl Knowledge {
 impl Order {
     pub(super) fn learn(&mut self, event: &TradeEvent) {
         match event {
-            TradeEvent::AttemptIntended { attempt, amount, channel, pay_way, .. } => {
+            TradeEvent::AttemptIntended {
+                attempt,
+                amount,
+                channel,
+                pay_way,
+                ..
+            } => {
                 self.attempts.retain(|(no, _)| no != attempt);
-                self.attempts.push((*attempt, Attempt { channel: *channel, pay_way: *pay_way, amount: *amount, paid: false }));
+                self.attempts.push((
+                    *attempt,
+                    Attempt {
+                        channel: *channel,
+                        pay_way: *pay_way,
+                        amount: *amount,
+                        paid: false,
+                    },
+                ));
             }
             TradeEvent::AttemptPaid { attempt, .. } => {
-                self.attempts.iter_mut().filter(|(no, _)| no == attempt).for_each(|(_, attempt)| attempt.paid = true);
+                self.attempts
+                    .iter_mut()
+                    .filter(|(no, _)| no == attempt)
+                    .for_each(|(_, attempt)| attempt.paid = true);
             }
-            TradeEvent::RefundIntended { amount, attempt, refund_no, .. } | TradeEvent::RefundHeld { amount, attempt, refund_no, .. } => {
+            TradeEvent::RefundIntended {
+                amount,
+                attempt,
+                refund_no,
+                ..
+            }
+            | TradeEvent::RefundHeld {
+                amount,
+                attempt,
+                refund_no,
+                ..
+            } => {
                 self.refunds.retain(|(no, _)| no != refund_no);
-                self.refunds.push((refund_no.clone(), Refund { attempt: *attempt, amount: *amount }));
+                self.refunds.push((
+                    refund_no.clone(),
+                    Refund {
+                        attempt: *attempt,
+                        amount: *amount,
+                    },
+                ));
             }
             _ => {}
         }
     }
 
     pub(super) fn attempt(&self, no: u16) -> Option<&Attempt> {
-        self.attempts.iter().find(|(known, _)| *known == no).map(|(_, attempt)| attempt)
+        self.attempts
+            .iter()
+            .find(|(known, _)| *known == no)
+            .map(|(_, attempt)| attempt)
     }
 
     pub(super) fn refund(&self, no: &RefundNo) -> Option<&Refund> {
-        self.refunds.iter().find(|(known, _)| known == no).map(|(_, refund)| refund)
+        self.refunds
+            .iter()
+            .find(|(known, _)| known == no)
+            .map(|(_, refund)| refund)
     }
 }

@@ -98,7 +98,12 @@ pub struct Statistics {
 impl Statistics {
     /// Of nothing yet.
     pub fn new(ask: Ask) -> Statistics {
-        Statistics { ask, rows: BTreeMap::new(), total: Line::default(), knowledge: Knowledge::default() }
+        Statistics {
+            ask,
+            rows: BTreeMap::new(),
+            total: Line::default(),
+            knowledge: Knowledge::default(),
+        }
     }
 
     /// Takes an entry; entries come in order. `earlier` gives an entry before the first one taken, for orders that began
@@ -106,8 +111,14 @@ impl Statistics {
     ///
     /// # Errors
     /// Where there would be too many rows.
-    pub fn observe(&mut self, entry: &TradeEntry, earlier: &mut dyn FnMut(u64) -> Option<TradeEntry>) -> Result<(), TooManyRows> {
-        let (Some(order), Some(merchant)) = (entry.order, &entry.merchant) else { return Ok(()) };
+    pub fn observe(
+        &mut self,
+        entry: &TradeEntry,
+        earlier: &mut dyn FnMut(u64) -> Option<TradeEntry>,
+    ) -> Result<(), TooManyRows> {
+        let (Some(order), Some(merchant)) = (entry.order, &entry.merchant) else {
+            return Ok(());
+        };
         if !self.ask.holds(entry.at) {
             self.knowledge.learn_more(order, &entry.event);
             return Ok(());
@@ -117,10 +128,15 @@ impl Statistics {
             return Ok(());
         };
         let known = self.knowledge.of(order, entry.prev, earlier);
-        let was_paid = what.attempt(known).and_then(|no| known.attempt(no)).is_some_and(|attempt| attempt.paid);
+        let was_paid = what
+            .attempt(known)
+            .and_then(|no| known.attempt(no))
+            .is_some_and(|attempt| attempt.paid);
         known.learn(&entry.event);
         // An order whose beginning cannot be read counts nowhere rather than in the wrong row; the journal holds it.
-        let Some(attempt) = what.attempt(known).and_then(|no| known.attempt(no)).copied() else { return Ok(()) };
+        let Some(attempt) = what.attempt(known).and_then(|no| known.attempt(no)).copied() else {
+            return Ok(());
+        };
         let amount = what.amount(known).unwrap_or(attempt.amount);
         let key = self.key(entry.at, merchant, attempt.channel, attempt.pay_way);
         if !self.rows.contains_key(&key) && self.rows.len() >= MOST_ROWS {
@@ -137,11 +153,18 @@ impl Statistics {
     fn key(&self, at: Instant, merchant: &MerchantId, channel: Channel, pay_way: PayWay) -> Key {
         let by = |by| self.ask.by.contains(&by);
         let at = match (by(By::Hour), by(By::Day)) {
-            (true, _) => Some(Instant::from_millis(at.millis() - at.millis().rem_euclid(ask::HOUR_MS))),
+            (true, _) => Some(Instant::from_millis(
+                at.millis() - at.millis().rem_euclid(ask::HOUR_MS),
+            )),
             (_, true) => Some(at.day().start()),
             _ => None,
         };
-        Key { at, merchant: by(By::Merchant).then(|| merchant.clone()), channel: by(By::Channel).then_some(channel), pay_way: by(By::PayWay).then_some(pay_way) }
+        Key {
+            at,
+            merchant: by(By::Merchant).then(|| merchant.clone()),
+            channel: by(By::Channel).then_some(channel),
+            pay_way: by(By::PayWay).then_some(pay_way),
+        }
     }
 }
 
@@ -175,7 +198,13 @@ impl<'a> What<'a> {
 
     fn attempt(&self, known: &known::Order) -> Option<u16> {
         match self {
-            What::Created(no) | What::Paid(no, _) | What::Closed(no) | What::Reversed(no) | What::Failed(no) | What::Unknown(no) | What::Unresolved(no) => Some(*no),
+            What::Created(no)
+            | What::Paid(no, _)
+            | What::Closed(no)
+            | What::Reversed(no)
+            | What::Failed(no)
+            | What::Unknown(no)
+            | What::Unresolved(no) => Some(*no),
             What::Refunded(refund_no) => known.refund(refund_no).map(|refund| refund.attempt),
         }
     }
@@ -190,7 +219,10 @@ impl<'a> What<'a> {
     }
 
     fn ends_unpaid(&self) -> bool {
-        matches!(self, What::Closed(_) | What::Reversed(_) | What::Failed(_) | What::Unresolved(_))
+        matches!(
+            self,
+            What::Closed(_) | What::Reversed(_) | What::Failed(_) | What::Unresolved(_)
+        )
     }
 
     fn sum<'l>(&self, line: &'l mut Line) -> &'l mut Sum {

@@ -24,7 +24,10 @@ pub enum Refused {
     #[error("the range holds too many journal entries for one answer; ask for fewer hours")]
     TooMuch,
     /// The grouping makes too many rows.
-    #[error("the answer would have more than {} rows; ask for fewer hours or a coarser grouping", super::MOST_ROWS)]
+    #[error(
+        "the answer would have more than {} rows; ask for fewer hours or a coarser grouping",
+        super::MOST_ROWS
+    )]
     TooManyRows,
     /// The journal cannot be read.
     #[error(transparent)]
@@ -38,7 +41,12 @@ pub enum Refused {
 ///
 /// # Errors
 /// Where the bounds do not suffice or the journal cannot be read.
-pub fn count(reader: &Reader, ask: Ask, merchant: Option<&MerchantId>, bounds: Option<Bounds>) -> Result<Statistics, Refused> {
+pub fn count(
+    reader: &Reader,
+    ask: Ask,
+    merchant: Option<&MerchantId>,
+    bounds: Option<Bounds>,
+) -> Result<Statistics, Refused> {
     let began = time::Instant::now();
     let first = first_at(reader, ask.from.plus_millis(-SLACK_MS))?;
     let end = ask.to.plus_millis(SLACK_MS);
@@ -49,18 +57,25 @@ pub fn count(reader: &Reader, ask: Ask, merchant: Option<&MerchantId>, bounds: O
     for item in reader.scan(first) {
         let (index, bytes) = item?;
         let read = index - first;
-        if bounds.is_some_and(|most| read > most.entries || (read.is_multiple_of(1024) && began.elapsed() > most.time)) {
+        if bounds.is_some_and(|most| {
+            read > most.entries || (read.is_multiple_of(1024) && began.elapsed() > most.time)
+        }) {
             return Err(Refused::TooMuch);
         }
         if at(&bytes).ok_or(Refused::Entry(index))? >= end {
             break;
         }
-        if wanted.as_ref().is_some_and(|wanted| !has(&bytes, wanted.as_bytes())) {
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !has(&bytes, wanted.as_bytes()))
+        {
             continue;
         }
         let entry = TradeEntry::from_canonical(&bytes).map_err(|_| Refused::Entry(index))?;
         if merchant.is_none() || entry.merchant.as_ref() == merchant {
-            statistics.observe(&entry, &mut earlier).map_err(|_| Refused::TooManyRows)?;
+            statistics
+                .observe(&entry, &mut earlier)
+                .map_err(|_| Refused::TooManyRows)?;
         }
     }
     Ok(statistics)
@@ -72,7 +87,11 @@ fn first_at(reader: &Reader, from: Instant) -> Result<u64, Refused> {
     while low < high {
         let middle = low + (high - low) / 2;
         let time = at(&reader.entry(middle)?).ok_or(Refused::Entry(middle))?;
-        if time < from { low = middle + 1 } else { high = middle }
+        if time < from {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
     Ok(low)
 }
@@ -81,7 +100,11 @@ fn first_at(reader: &Reader, from: Instant) -> Result<u64, Refused> {
 fn at(bytes: &[u8]) -> Option<Instant> {
     let digits = bytes.strip_prefix(b"{\"at\":")?;
     let end = digits.iter().position(|b| *b == b',')?;
-    std::str::from_utf8(&digits[..end]).ok()?.parse().ok().map(Instant::from_millis)
+    std::str::from_utf8(&digits[..end])
+        .ok()?
+        .parse()
+        .ok()
+        .map(Instant::from_millis)
 }
 
 fn has(bytes: &[u8], wanted: &[u8]) -> bool {

@@ -5,15 +5,34 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// Names of the sums, in the order of columns.
-pub const SUMS: [&str; 8] = ["created", "paid", "refunded", "closed", "reversed", "failed", "unknown", "unresolved"];
+pub const SUMS: [&str; 8] = [
+    "created",
+    "paid",
+    "refunded",
+    "closed",
+    "reversed",
+    "failed",
+    "unknown",
+    "unresolved",
+];
 
 fn sums(line: &Line) -> [Sum; 8] {
-    [line.created, line.paid, line.refunded, line.closed, line.reversed, line.failed, line.unknown, line.unresolved]
+    [
+        line.created,
+        line.paid,
+        line.refunded,
+        line.closed,
+        line.reversed,
+        line.failed,
+        line.unknown,
+        line.unresolved,
+    ]
 }
 
 /// `0.9876`: no floating point, rounded down.
 fn rate(line: &Line) -> Option<String> {
-    line.success().map(|rate| format!("{}.{:04}", rate / 10_000, rate % 10_000))
+    line.success()
+        .map(|rate| format!("{}.{:04}", rate / 10_000, rate % 10_000))
 }
 
 fn part(key: &Key, by: By) -> Option<String> {
@@ -27,14 +46,22 @@ fn part(key: &Key, by: By) -> Option<String> {
 }
 
 fn line(line: &Line) -> Map<String, Value> {
-    let sums = SUMS.iter().zip(sums(line)).map(|(name, sum)| ((*name).to_owned(), json!({ "count": sum.count, "fen": sum.fen })));
-    sums.chain([("success_rate".to_owned(), json!(rate(line)))]).collect()
+    let sums = SUMS
+        .iter()
+        .zip(sums(line))
+        .map(|(name, sum)| ((*name).to_owned(), json!({ "count": sum.count, "fen": sum.fen })));
+    sums.chain([("success_rate".to_owned(), json!(rate(line)))])
+        .collect()
 }
 
 /// As JSON.
 pub fn json(statistics: &Statistics) -> Value {
     let row = |(key, sums): (&Key, &Line)| {
-        let parts = statistics.ask.by.iter().map(|by| (by.as_str().to_owned(), json!(part(key, *by))));
+        let parts = statistics
+            .ask
+            .by
+            .iter()
+            .map(|by| (by.as_str().to_owned(), json!(part(key, *by))));
         Value::Object(parts.chain(line(sums)).collect())
     };
     let by: Vec<&str> = statistics.ask.by.iter().map(|by| by.as_str()).collect();
@@ -48,7 +75,10 @@ pub fn json(statistics: &Statistics) -> Value {
 pub fn csv(statistics: &Statistics) -> String {
     let by = &statistics.ask.by;
     let mut head: Vec<String> = by.iter().map(|by| by.as_str().to_owned()).collect();
-    head.extend(SUMS.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_fen")]));
+    head.extend(
+        SUMS.iter()
+            .flat_map(|name| [(*name).to_owned(), format!("{name}_fen")]),
+    );
     head.push("success_rate".into());
     let mut text = head.join(",") + "\r\n";
     let total = [(Key::default(), statistics.total)];
@@ -58,8 +88,13 @@ pub fn csv(statistics: &Statistics) -> String {
     };
     for (key, line) in rows {
         let parts = by.iter().map(|by| part(key, *by).unwrap_or_default());
-        let sums = sums(line).into_iter().flat_map(|sum| [sum.count.to_string(), sum.fen.to_string()]);
-        let fields: Vec<String> = parts.chain(sums).chain([rate(line).unwrap_or_default()]).collect();
+        let sums = sums(line)
+            .into_iter()
+            .flat_map(|sum| [sum.count.to_string(), sum.fen.to_string()]);
+        let fields: Vec<String> = parts
+            .chain(sums)
+            .chain([rate(line).unwrap_or_default()])
+            .collect();
         let _ = write!(text, "{}\r\n", fields.join(",")); // to memory
     }
     text

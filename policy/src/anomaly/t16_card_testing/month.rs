@@ -44,7 +44,13 @@ impl Months {
     /// month's beginning may be the former month's.
     pub(super) fn tried(&mut self, rule: &T16, tried: &Tried<'_>, testing: &[u64]) -> Option<Finding> {
         let days = month(tried.at);
-        let fresh = || Month { days, attempts: 0, testing: 0, named: Vec::new(), flagged: false };
+        let fresh = || Month {
+            days,
+            attempts: 0,
+            testing: 0,
+            named: Vec::new(),
+            flagged: false,
+        };
         let it = self.0.entry(tried.merchant.clone()).or_insert_with(fresh);
         if tried.at.day() >= it.days.1 {
             *it = fresh();
@@ -60,18 +66,40 @@ impl Months {
             return None;
         }
         it.flagged = true;
-        let finding = Finding::of(&super::RULE, tried.merchant, (it.days.0.start(), it.days.1.start())).trades(it.named.iter().copied());
-        let parameters = [("attempts", it.attempts), ("month_attempts", rule.month_attempts), ("percent", rule.month_percent), ("sign", 3), ("testing", it.testing)];
-        Some(finding.reached(share, rule.month_percent, "percent").with(parameters))
+        let finding = Finding::of(
+            &super::RULE,
+            tried.merchant,
+            (it.days.0.start(), it.days.1.start()),
+        )
+        .trades(it.named.iter().copied());
+        let parameters = [
+            ("attempts", it.attempts),
+            ("month_attempts", rule.month_attempts),
+            ("percent", rule.month_percent),
+            ("sign", 3),
+            ("testing", it.testing),
+        ];
+        Some(
+            finding
+                .reached(share, rule.month_percent, "percent")
+                .with(parameters),
+        )
     }
 }
 
 pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (value, threshold, window) = (flag.value, flag.threshold, flag.window(lang));
-    let (attempts, testing) = (flag.parameter("attempts").unwrap_or_default(), flag.parameter("testing").unwrap_or_default());
+    let (attempts, testing) = (
+        flag.parameter("attempts").unwrap_or_default(),
+        flag.parameter("testing").unwrap_or_default(),
+    );
     match lang {
-        Lang::Zh => format!("该商户当月({window})的 {attempts} 次支付尝试中有 {testing} 次属于试卡时段,占 {value}%,超过 {threshold}%。"),
-        Lang::En => format!("{testing} of this merchant's {attempts} attempts of the month (from {window}) fell into bouts of card testing, {value} %, more than {threshold} %."),
+        Lang::Zh => format!(
+            "该商户当月({window})的 {attempts} 次支付尝试中有 {testing} 次属于试卡时段,占 {value}%,超过 {threshold}%。"
+        ),
+        Lang::En => format!(
+            "{testing} of this merchant's {attempts} attempts of the month (from {window}) fell into bouts of card testing, {value} %, more than {threshold} %."
+        ),
     }
 }
 
@@ -86,7 +114,11 @@ mod tests {
             let (from, until) = month(day.start());
             let next = Day::from_number(number + 1);
             let last = next.ymd().1 != day.ymd().1;
-            assert_eq!((from.ymd().0, from.ymd().1, from.ymd().2), (day.ymd().0, day.ymd().1, 1), "{day}");
+            assert_eq!(
+                (from.ymd().0, from.ymd().1, from.ymd().2),
+                (day.ymd().0, day.ymd().1, 1),
+                "{day}"
+            );
             assert_eq!(until == next, last, "{day}: {until}");
         }
     }

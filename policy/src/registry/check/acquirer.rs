@@ -98,7 +98,11 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     for (n, token) in account.auth_tokens.iter().enumerate() {
         let at = format!("{at}.auth_tokens[{n}]");
         if account.channel != Channel::Alipay {
-            notes.say(&at, "is there for another channel", "only Alipay has `app_auth_token`");
+            notes.say(
+                &at,
+                "is there for another channel",
+                "only Alipay has `app_auth_token`",
+            );
         }
         notes.unique(
             &mut tokens,
@@ -111,7 +115,11 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 
 fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     if account.encrypts && account.channel != Channel::Alipay {
-        notes.say(&format!("{at}.encrypts"), "is there for another channel", "only Alipay encrypts content");
+        notes.say(
+            &format!("{at}.encrypts"),
+            "is there for another channel",
+            "only Alipay encrypts content",
+        );
     }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;

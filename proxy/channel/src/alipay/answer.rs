@@ -76,17 +76,28 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
 
 /// The ciphertext that stands in place of the call's own node, where content is encrypted. What the gateway refuses
 /// before it looks at content comes in clear (channels.md 3.2).
-pub(crate) fn encrypted(account: &Account, operation: Operation, status: u16, body: &[u8]) -> Result<Option<Encrypted>, Unclear> {
+pub(crate) fn encrypted(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
     if status != 200 || !account.encrypts {
         return Ok(None);
     }
     let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;
     let node = node(operation, &value).ok_or(Unclear::Garbage)?;
-    let Value::Text(text) = &node.value else { return Ok(None) };
+    let Value::Text(text) = &node.value else {
+        return Ok(None);
+    };
     let ciphertext = STANDARD.decode(text.as_bytes()).map_err(|_| Unclear::Garbage)?;
     let key = keys::alipay_content(&account.account).map_err(|_| Unclear::Garbage)?;
     // Ciphertext under `error_response` would have come unsigned.
-    if node.name == "error_response" { Err(Unclear::Garbage) } else { Ok(Some(Encrypted { key, ciphertext })) }
+    if node.name == "error_response" {
+        Err(Unclear::Garbage)
+    } else {
+        Ok(Some(Encrypted { key, ciphertext }))
+    }
 }
 
 /// Reads content that was encrypted.
@@ -101,13 +112,17 @@ pub(crate) fn read_content(operation: Operation, pay_way: PayWay, content: &[u8]
 fn said(operation: Operation, pay_way: PayWay, node: &Value, front_door: bool) -> Answer {
     let garbage = || Answer::Unclear(Unclear::Garbage);
     match node.named("code") {
-        Some("10003") if pay_way.charges() && operation == Operation::Create && !front_door => Answer::Waiting,
+        Some("10003") if pay_way.charges() && operation == Operation::Create && !front_door => {
+            Answer::Waiting
+        }
         Some("10000") if !front_door => success(operation, pay_way, node).unwrap_or_else(garbage),
         Some("10000") | None => garbage(),
         Some(code) => {
             let sub_code = node.named("sub_code").unwrap_or_default();
             match failed(code, sub_code, front_door) {
-                Answer::Failed(failure) if pay_way.charges() => charge::refused(node, charge::judged(operation, code, sub_code, failure)),
+                Answer::Failed(failure) if pay_way.charges() => {
+                    charge::refused(node, charge::judged(operation, code, sub_code, failure))
+                }
                 other => other,
             }
         }

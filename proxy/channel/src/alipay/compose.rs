@@ -118,7 +118,12 @@ pub(crate) fn hand_out(
     order.product_code = Some(product_code);
     order.quit_url = buyer.quit_url.as_ref().map(Text::expose);
     let mut parameters = parameters(account, stamp, method, true, biz_content(&order)?);
-    parameters.extend(buyer.return_url.as_ref().map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))));
+    parameters.extend(
+        buyer
+            .return_url
+            .as_ref()
+            .map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))),
+    );
     parameters.sort_by_key(|(name, _)| *name);
     to_sign(account, parameters)
 }
@@ -246,7 +251,9 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     if account.serial.is_none() {
         return Err(ComposeError::NotOffered);
     }
-    let content = Certificate { alipay_cert_sn: number };
+    let content = Certificate {
+        alipay_cert_sn: number,
+    };
     draft(account, stamp, CERTIFICATE, false, &content)
 }
 
@@ -257,18 +264,30 @@ pub(super) fn draft(
     notify: bool,
     content: &impl Serialize,
 ) -> Result<Draft, ComposeError> {
-    to_sign(account, parameters(account, stamp, method, notify, biz_content(content)?))
+    to_sign(
+        account,
+        parameters(account, stamp, method, notify, biz_content(content)?),
+    )
 }
 
 fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
-    let encrypts = account.encrypts && !parameters.iter().any(|(name, value)| *name == "method" && value.as_str() == CERTIFICATE);
+    let encrypts = account.encrypts
+        && !parameters
+            .iter()
+            .any(|(name, value)| *name == "method" && value.as_str() == CERTIFICATE);
     if encrypts {
         parameters.push(("encrypt_type", Zeroizing::new("AES".to_owned())));
         parameters.sort_by_key(|(name, _)| *name);
     }
-    let content_key = encrypts.then(|| keys::alipay_content(&account.account)).transpose()?;
+    let content_key = encrypts
+        .then(|| keys::alipay_content(&account.account))
+        .transpose()?;
     // Content is signed as it travels, so encrypted content has to be encrypted first.
-    let message = if encrypts { Zeroizing::default() } else { form::message(&parameters) };
+    let message = if encrypts {
+        Zeroizing::default()
+    } else {
+        form::message(&parameters)
+    };
     let request = Request {
         method: "POST".into(),
         target: "/gateway.do".into(),

@@ -59,16 +59,30 @@ impl Authorization {
     }
 
     /// The octets that the signature is over; the token of another merchant takes part where it is sent.
-    pub fn message(&self, method: &str, target: &str, body: &[u8], app_auth_token: Option<&Text>) -> Zeroizing<Vec<u8>> {
+    pub fn message(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        app_auth_token: Option<&Text>,
+    ) -> Zeroizing<Vec<u8>> {
         to_sign(&self.auth_string, method, target, body, app_auth_token)
     }
 }
 
 /// The octets to sign.
-pub fn to_sign(auth_string: &str, method: &str, target: &str, body: &[u8], app_auth_token: Option<&Text>) -> Zeroizing<Vec<u8>> {
+pub fn to_sign(
+    auth_string: &str,
+    method: &str,
+    target: &str,
+    body: &[u8],
+    app_auth_token: Option<&Text>,
+) -> Zeroizing<Vec<u8>> {
     let token = app_auth_token.map(Text::expose);
     let lines = [auth_string.as_bytes(), method.as_bytes(), target.as_bytes(), body];
-    let mut message = Zeroizing::new(Vec::with_capacity(lines.iter().map(|l| l.len() + 1).sum::<usize>() + token.map_or(0, |t| t.len() + 1)));
+    let mut message = Zeroizing::new(Vec::with_capacity(
+        lines.iter().map(|l| l.len() + 1).sum::<usize>() + token.map_or(0, |t| t.len() + 1),
+    ));
     for line in lines.into_iter().chain(token.map(str::as_bytes)) {
         message.extend_from_slice(line);
         message.push(b'\n');
@@ -94,7 +108,10 @@ pub fn signed(account: &Account, headers: &HeaderMap, body: &[u8]) -> Result<Sig
     let mut message = format!("{}\n{}\n", time?, nonce?).into_bytes();
     message.extend_from_slice(body);
     message.push(b'\n');
-    let named = headers.contains_key("alipay-sn").then(|| one("alipay-sn")).transpose()?;
+    let named = headers
+        .contains_key("alipay-sn")
+        .then(|| one("alipay-sn"))
+        .transpose()?;
     let cert_sn = account.serial.as_ref().and(named.or(account.platform.as_deref()));
     let key = |sn| -> Result<_, NameError> { keys::alipay_platform(&account.account, sn) };
     Ok(Signed {
@@ -122,10 +139,16 @@ mod tests {
         let auth_string = "app_id=2021000066965330,nonce=n,timestamp=1767225600123";
         let header = authorization(auth_string, b"signature");
         let read = Authorization::read(&header).expect("own header");
-        assert_eq!((read.auth_string.as_str(), read.nonce.as_str(), &*read.signature), (auth_string, "n", &b"signature"[..]));
+        assert_eq!(
+            (read.auth_string.as_str(), read.nonce.as_str(), &*read.signature),
+            (auth_string, "n", &b"signature"[..])
+        );
         assert_eq!(read.signed_at.millis(), 1_767_225_600_123);
         let token = Text::from("t");
-        assert_eq!(*read.message("POST", "/v3/x", b"{}", Some(&token)), format!("{auth_string}\nPOST\n/v3/x\n{{}}\nt\n").into_bytes());
+        assert_eq!(
+            *read.message("POST", "/v3/x", b"{}", Some(&token)),
+            format!("{auth_string}\nPOST\n/v3/x\n{{}}\nt\n").into_bytes()
+        );
         for bad in [
             "ALIPAY-SHA256withRSA app_id=1,nonce=n,sign=YQ==",
             "ALIPAY-SHA256withRSA app_id=1,app_id=2,nonce=n,timestamp=1,sign=YQ==",

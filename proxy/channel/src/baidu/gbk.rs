@@ -13,7 +13,10 @@ pub(crate) fn encode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 /// The text of these octets. Decoders of GBK take more than GBK (four octets of GB 18030, half a character, two
 /// spellings of one): only what is written back as the same octets is a text.
 pub(crate) fn decode(octets: &[u8]) -> Option<Zeroizing<String>> {
-    let text = Zeroizing::new(GBK.decode_without_bom_handling_and_without_replacement(octets)?.into_owned());
+    let text = Zeroizing::new(
+        GBK.decode_without_bom_handling_and_without_replacement(octets)?
+            .into_owned(),
+    );
     let same = encode(&text).is_some_and(|written| *written == octets);
     same.then_some(text)
 }

@@ -20,11 +20,14 @@ impl Query {
         let mut query = Query::default();
         for pair in octets.split(|b| *b == b'&') {
             let place = query.0.len();
-            let (name, value) = form::split(pair).filter(|_| place < MOST).ok_or(FormError::Pair(place))?;
+            let (name, value) = form::split(pair)
+                .filter(|_| place < MOST)
+                .ok_or(FormError::Pair(place))?;
             if query.0.iter().any(|(known, _)| known == name) {
                 return Err(FormError::Twice(shown(name).to_owned()));
             }
-            let value = gbk::decode(&form::unescape(name, value)?).ok_or_else(|| FormError::NotGbk(shown(name).to_owned()))?;
+            let value = gbk::decode(&form::unescape(name, value)?)
+                .ok_or_else(|| FormError::NotGbk(shown(name).to_owned()))?;
             query.0.push((name.to_owned(), value));
         }
         Ok(query)
@@ -42,7 +45,10 @@ impl Query {
 
     /// A value that is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .find(|(n, v)| n == name && !v.is_empty())
+            .map(|(_, v)| v.as_str())
     }
 
     /// All parameters.
@@ -54,7 +60,9 @@ impl Query {
     pub fn to_sign(&self) -> Zeroizing<Vec<u8>> {
         let mut parameters: Vec<(&str, &str)> = self.iter().filter(|(name, _)| *name != "sign").collect();
         parameters.sort_unstable_by_key(|(name, _)| *name);
-        let mut out = Zeroizing::new(Vec::with_capacity(parameters.iter().map(|(n, v)| n.len() + 2 * v.len() + 2).sum()));
+        let mut out = Zeroizing::new(Vec::with_capacity(
+            parameters.iter().map(|(n, v)| n.len() + 2 * v.len() + 2).sum(),
+        ));
         for (name, value) in parameters {
             if !out.is_empty() {
                 out.push(b'&');
@@ -69,14 +77,18 @@ impl Query {
 
     /// The query, percent-encoded.
     pub fn write(&self) -> Zeroizing<String> {
-        let mut out = Zeroizing::new(String::with_capacity(self.0.iter().map(|(n, v)| n.len() + 6 * v.len() + 2).sum()));
+        let mut out = Zeroizing::new(String::with_capacity(
+            self.0.iter().map(|(n, v)| n.len() + 6 * v.len() + 2).sum(),
+        ));
         for (name, value) in self.iter() {
             if !out.is_empty() {
                 out.push('&');
             }
             out.push_str(name);
             out.push('=');
-            out.extend(form_urlencoded::byte_serialize(&gbk::encode(value).unwrap_or_default()));
+            out.extend(form_urlencoded::byte_serialize(
+                &gbk::encode(value).unwrap_or_default(),
+            ));
         }
         out
     }

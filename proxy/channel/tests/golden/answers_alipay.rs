@@ -47,15 +47,36 @@ fn an_alipay_answer_is_signed_over_the_raw_node() {
 
 #[test]
 fn encrypted_content_stands_in_place_of_the_node_and_nowhere_else() {
-    let account = channel::Account { encrypts: true, ..alipay() };
-    let found = |account: &channel::Account, body: &str| channel::encrypted_answer(account, Operation::Query, 200, body.as_bytes());
+    let account = channel::Account {
+        encrypts: true,
+        ..alipay()
+    };
+    let found = |account: &channel::Account, body: &str| {
+        channel::encrypted_answer(account, Operation::Query, 200, body.as_bytes())
+    };
     let body = r#"{"alipay_trade_query_response":"c2VjcmV0","sign":"+/8B"}"#;
-    let Ok(Authentic::Signed(signed)) = alipay_authentic(&account, body) else { panic!("signed") };
+    let Ok(Authentic::Signed(signed)) = alipay_authentic(&account, body) else {
+        panic!("signed")
+    };
     assert_eq!(signed.message, br#""c2VjcmV0""#);
-    let Ok(Some(encrypted)) = found(&account, body) else { panic!("encrypted") };
-    assert_eq!((encrypted.key.as_str(), &*encrypted.ciphertext), ("alipay/2021000066965330/content", &b"secret"[..]));
-    assert!(matches!(found(&alipay(), body), Ok(None)), "an account that does not encrypt");
-    assert!(matches!(found(&account, r#"{"alipay_trade_query_response":{"code":"40002"},"sign":"+/8B"}"#), Ok(None)));
+    let Ok(Some(encrypted)) = found(&account, body) else {
+        panic!("encrypted")
+    };
+    assert_eq!(
+        (encrypted.key.as_str(), &*encrypted.ciphertext),
+        ("alipay/2021000066965330/content", &b"secret"[..])
+    );
+    assert!(
+        matches!(found(&alipay(), body), Ok(None)),
+        "an account that does not encrypt"
+    );
+    assert!(matches!(
+        found(
+            &account,
+            r#"{"alipay_trade_query_response":{"code":"40002"},"sign":"+/8B"}"#
+        ),
+        Ok(None)
+    ));
     for odd in [
         r#"{"error_response":"c2VjcmV0"}"#,
         r#"{"alipay_trade_query_response":"*","sign":"+/8B"}"#,
@@ -65,10 +86,32 @@ fn encrypted_content_stands_in_place_of_the_node_and_nowhere_else() {
         assert!(matches!(found(&account, odd), Err(Unclear::Garbage)), "{odd}");
     }
     // Unread as long as it is not decrypted; then it says what it would have said in clear.
-    assert_eq!(unclear(&channel::read_answer(&account, Operation::Query, PayWay::Qr, 200, body.as_bytes())), Some(Unclear::Garbage));
-    let refused = channel::read_content(&account, Operation::Query, PayWay::Qr, br#"{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}"#);
+    assert_eq!(
+        unclear(&channel::read_answer(
+            &account,
+            Operation::Query,
+            PayWay::Qr,
+            200,
+            body.as_bytes()
+        )),
+        Some(Unclear::Garbage)
+    );
+    let refused = channel::read_content(
+        &account,
+        Operation::Query,
+        PayWay::Qr,
+        br#"{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}"#,
+    );
     assert_eq!(failed(refused).1, FailureClass::NotFound);
-    assert_eq!(unclear(&channel::read_content(&account, Operation::Query, PayWay::Qr, b"secret")), Some(Unclear::Garbage));
+    assert_eq!(
+        unclear(&channel::read_content(
+            &account,
+            Operation::Query,
+            PayWay::Qr,
+            b"secret"
+        )),
+        Some(Unclear::Garbage)
+    );
 }
 
 #[test]
@@ -77,7 +120,10 @@ fn a_certificate_comes_as_base64_of_pem() {
     let read = |content: &str| alipay_read(Operation::Certificates, PayWay::Qr, node, content);
     let answer = read(r#"{"code":"10000","msg":"Success","alipay_cert_content":"LS0tLS0="}"#);
     assert!(matches!(answer, Answer::Certificate(pem) if pem == b"-----"));
-    for odd in [r#"{"code":"10000"}"#, r#"{"code":"10000","alipay_cert_content":"*"}"#] {
+    for odd in [
+        r#"{"code":"10000"}"#,
+        r#"{"code":"10000","alipay_cert_content":"*"}"#,
+    ] {
         assert_eq!(unclear(&read(odd)), Some(Unclear::Garbage), "{odd}");
     }
 }

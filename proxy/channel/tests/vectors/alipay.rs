@@ -147,12 +147,20 @@ pub(crate) fn v3_case(op: &str, input: &Value, expect: &Value) {
     match op {
         "sign_v3" => sign_v3(input, expect),
         "verify_v3" => {
-            let pairs = input["headers"].as_object().expect("headers").iter().map(|(name, value)| {
-                let name = http::HeaderName::from_bytes(name.as_bytes()).expect("name");
-                (name, HeaderValue::from_str(value.as_str().expect("text")).expect("value"))
-            });
+            let pairs = input["headers"]
+                .as_object()
+                .expect("headers")
+                .iter()
+                .map(|(name, value)| {
+                    let name = http::HeaderName::from_bytes(name.as_bytes()).expect("name");
+                    (
+                        name,
+                        HeaderValue::from_str(value.as_str().expect("text")).expect("value"),
+                    )
+                });
             let signed = alipay_v3::signed(&account(), &pairs.collect(), text(input, "body").as_bytes());
-            let valid = signed.is_ok_and(|s| crypto::verifies(text(input, "public_key"), &s.message, &s.signature));
+            let valid =
+                signed.is_ok_and(|s| crypto::verifies(text(input, "public_key"), &s.message, &s.signature));
             assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
         }
         other => panic!("unknown op {other}"),
@@ -165,11 +173,16 @@ fn sign_v3(input: &Value, expect: &Value) {
     let auth_string = text(input, "auth_string");
     let message = alipay_v3::to_sign(auth_string, method, target, body.as_bytes(), token.as_ref());
     assert_eq!(String::from_utf8_lossy(&message), text(expect, "message"));
-    let signature = STANDARD.decode(crypto::sign(text(input, "private_key"), &message)).expect("base64");
+    let signature = STANDARD
+        .decode(crypto::sign(text(input, "private_key"), &message))
+        .expect("base64");
     let header = alipay_v3::authorization(auth_string, &signature);
     assert_eq!(header, text(expect, "authorization"));
     let read = alipay_v3::Authorization::read(&header).expect("lawful");
-    assert_eq!(read.message(method, target, body.as_bytes(), token.as_ref()), message);
+    assert_eq!(
+        read.message(method, target, body.as_bytes(), token.as_ref()),
+        message
+    );
     assert_eq!(read.signature, signature);
 }
 

@@ -13,10 +13,17 @@ pub(crate) fn case(op: &str, input: &Value, expect: &Value) {
     // In the order of the query; a map does not keep one.
     for pair in written.split('&') {
         let (name, _) = pair.split_once('=').expect("name=value");
-        let value = if name == "sign" { text(expect, "sign") } else { text(&input["params"], name) };
+        let value = if name == "sign" {
+            text(expect, "sign")
+        } else {
+            text(&input["params"], name)
+        };
         assert!(query.push(name, value));
     }
-    assert_eq!(query.iter().count(), input["params"].as_object().expect("params").len() + 1);
+    assert_eq!(
+        query.iter().count(),
+        input["params"].as_object().expect("params").len() + 1
+    );
     assert_eq!(query.write().as_str(), written);
     let read = Query::parse(written.as_bytes()).expect("lawful");
     assert!(read.iter().eq(query.iter()));

@@ -7,18 +7,28 @@ use serde_json::{Value, json};
 
 /// From the one list of what can be asked for.
 fn pay_way() -> Value {
-    let of = |channel| policy::operations::pay_ways(channel).map(PayWay::as_str).collect::<Vec<_>>();
+    let of = |channel| {
+        policy::operations::pay_ways(channel)
+            .map(PayWay::as_str)
+            .collect::<Vec<_>>()
+    };
     let mut all: Vec<&str> = Channel::ALL.into_iter().flat_map(of).collect();
     all.sort_unstable();
     all.dedup();
-    let words: Vec<String> = Channel::ALL.into_iter().map(|channel| format!("{channel}: {}", of(channel).join(", "))).collect();
+    let words: Vec<String> = Channel::ALL
+        .into_iter()
+        .map(|channel| format!("{channel}: {}", of(channel).join(", ")))
+        .collect();
     json!({ "enum": all, "description": words.join("; ") })
 }
 
 pub(super) fn schemas() -> Value {
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
     let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
-    let codes: Vec<Value> = Code::ALL.iter().map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant })).collect();
+    let codes: Vec<Value> = Code::ALL
+        .iter()
+        .map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant }))
+        .collect();
     json!({
         "NewPayment": {
             "type": "object", "additionalProperties": false,
@@ -100,7 +110,10 @@ pub(super) fn schemas() -> Value {
 /// What is counted, with what a row is about.
 fn figures(row: bool) -> Value {
     let sum = json!({ "type": "object", "required": ["count", "fen"], "properties": { "count": { "type": "integer" }, "fen": { "type": "integer" } } });
-    let mut properties: serde_json::Map<String, Value> = crate::statistics::render::SUMS.iter().map(|name| ((*name).to_owned(), sum.clone())).collect();
+    let mut properties: serde_json::Map<String, Value> = crate::statistics::render::SUMS
+        .iter()
+        .map(|name| ((*name).to_owned(), sum.clone()))
+        .collect();
     properties.insert("success_rate".into(), json!({ "type": ["string", "null"], "description": "Payments as a share of what came to an end, such as 0.9876; null where nothing did" }));
     let required: Vec<String> = properties.keys().cloned().collect();
     if row {
@@ -132,6 +145,10 @@ fn notification(required: &[&str], further: Value) -> Value {
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
         properties.extend(further);
     }
-    let required: Vec<&str> = ["id", "seq", "type", "created_at"].iter().chain(required).copied().collect();
+    let required: Vec<&str> = ["id", "seq", "type", "created_at"]
+        .iter()
+        .chain(required)
+        .copied()
+        .collect();
     json!({ "type": "object", "required": required, "properties": properties })
 }

@@ -5,10 +5,18 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 /// The typologies that are planted.
-pub const RULES: [&str; 10] = ["T01", "T04", "T05", "T10", "T15a", "T15d", "T16", "T20", "T26", "T28"];
+pub const RULES: [&str; 10] = [
+    "T01", "T04", "T05", "T10", "T15a", "T15d", "T16", "T20", "T26", "T28",
+];
 
 /// Level A: limits by agreement, so that large amounts are lawful (R18).
-async fn order(demo: &Demo, merchant: &Merchant, openid: &str, yuan: u64, level: &str) -> anyhow::Result<(u16, Value)> {
+async fn order(
+    demo: &Demo,
+    merchant: &Merchant,
+    openid: &str,
+    yuan: u64,
+    level: &str,
+) -> anyhow::Result<(u16, Value)> {
     let body = json!({
         "order_no": demo.next_number(), "channel": "wechat", "pay_way": "jsapi", "amount": yuan * 100, "description": "planted",
         "payer": { "openid": openid }, "code": { "kind": "dynamic", "level": level },
@@ -25,7 +33,11 @@ async fn paid(demo: &Demo, merchant: &Merchant, openid: &str, yuan: u64) -> anyh
 
 /// The payer pays.
 async fn settle(demo: &Demo, merchant: &Merchant, order: &Value, openid: &str) -> anyhow::Result<String> {
-    demo.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": openid })).await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": openid }),
+    )
+    .await?;
     let id = order["id"].as_str().unwrap_or_default().to_owned();
     merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
     Ok(id)
@@ -34,10 +46,19 @@ async fn settle(demo: &Demo, merchant: &Merchant, order: &Value, openid: &str) -
 /// A payment code whose wallet cannot pay is scanned; the order's number.
 async fn declined(demo: &Demo, merchant: &Merchant, yuan: u64) -> anyhow::Result<String> {
     let (code, number) = (demo.next_code("alipay"), demo.next_number());
-    demo.control("/control/pay", &json!({ "channel": "alipay", "auth_code": code, "outcome": "declined" })).await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": "alipay", "auth_code": code, "outcome": "declined" }),
+    )
+    .await?;
     let body = json!({ "order_no": number, "channel": "alipay", "pay_way": "micropay", "amount": yuan * 100, "description": "planted", "auth_code": code });
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
-    ensure!(answer.status == 422 && answer.json()["code"] == "payer_cannot_pay", "a wallet that cannot pay answered {}: {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 422 && answer.json()["code"] == "payer_cannot_pay",
+        "a wallet that cannot pay answered {}: {}",
+        answer.status,
+        answer.json()
+    );
     Ok(number)
 }
 
@@ -53,7 +74,12 @@ async fn tried_out(demo: &Demo, merchant: &Merchant) -> anyhow::Result<()> {
         "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "A" },
     });
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
-    ensure!(answer.status == 201, "the next wallet answered {}: {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 201,
+        "the next wallet answered {}: {}",
+        answer.status,
+        answer.json()
+    );
     settle(demo, merchant, &answer.json(), &payer).await.map(drop)
 }
 
@@ -81,23 +107,49 @@ pub async fn plant(demo: &Demo, merchant: &Merchant, neighbours: &[Merchant]) ->
     for n in 0..3 {
         let id = paid(demo, merchant, &payer("T15d"), 1000 + 100 * n).await?;
         let body = json!({ "refund_no": "back", "amount": (1000 + 100 * n) * 100 });
-        let answer = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&body)).await?;
-        ensure!(answer.status < 300, "a planted refund answered {}: {}", answer.status, answer.json());
-        merchant.until(&id, "refund", |o| o["state"] == "refunded").await?;
+        let answer = merchant
+            .ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&body))
+            .await?;
+        ensure!(
+            answer.status < 300,
+            "a planted refund answered {}: {}",
+            answer.status,
+            answer.json()
+        );
+        merchant
+            .until(&id, "refund", |o| o["state"] == "refunded")
+            .await?;
         if n == 0 {
             // T15a: more is asked back than was paid.
-            let more = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "more", "amount": 1 }))).await?;
-            ensure!(more.status == 409 && more.json()["code"] == "refund_exceeds_paid", "more than was paid went back: {}", more.json());
+            let more = merchant
+                .ask(
+                    "POST",
+                    &format!("/v1/payments/{id}/refunds"),
+                    Some(&json!({ "refund_no": "more", "amount": 1 })),
+                )
+                .await?;
+            ensure!(
+                more.status == 409 && more.json()["code"] == "refund_exceeds_paid",
+                "more than was paid went back: {}",
+                more.json()
+            );
         }
     }
     // T20: somebody else is to be paid.
     let other = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 100, "description": "planted", "payee": "1888888888" });
     let refused = merchant.ask("POST", "/v1/payments", Some(&other)).await?;
-    ensure!(refused.status == 403 && refused.json()["code"] == "payee_not_allowed", "somebody else would have been paid: {}", refused.json());
+    ensure!(
+        refused.status == 403 && refused.json()["code"] == "payee_not_allowed",
+        "somebody else would have been paid: {}",
+        refused.json()
+    );
     // T28: beyond the payer's day limit of level C; the merchant learns nothing of it.
     let limit = payer("T28");
     let (first, _) = order(demo, merchant, &limit, 600, "C").await?;
     let (second, refusal) = order(demo, merchant, &limit, 600, "C").await?;
-    ensure!(first == 201 && second == 403 && refusal["code"] == "order_not_accepted", "the day limit did not hold: {first} {second} {refusal}");
+    ensure!(
+        first == 201 && second == 403 && refusal["code"] == "order_not_accepted",
+        "the day limit did not hold: {first} {second} {refusal}"
+    );
     Ok(())
 }

@@ -43,7 +43,10 @@ impl Failure {
 
     /// Names the payer whom it is about.
     pub(super) fn naming(self, buyer: String) -> Failure {
-        Failure { buyer: Some(buyer), ..self }
+        Failure {
+            buyer: Some(buyer),
+            ..self
+        }
     }
 
     /// 40001.

@@ -78,7 +78,10 @@ pub(super) fn check(merchant: &Merchant, params: &Params, mode: KeyMode) -> Resu
     }
     // Decrypted only once the signature over the ciphertext is good.
     let Some(content) = content(merchant, params) else {
-        return invalid("isv.decryption-error", "解密出错，请检查接口内容加密方式与AES密钥");
+        return invalid(
+            "isv.decryption-error",
+            "解密出错，请检查接口内容加密方式与AES密钥",
+        );
     };
     match serde_json::from_str::<Value>(&content) {
         Ok(biz) if biz.is_object() => Ok(biz),

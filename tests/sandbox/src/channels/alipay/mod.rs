@@ -3,8 +3,8 @@
 mod answer;
 mod codes;
 mod gateway;
-mod page;
 pub(crate) mod notice;
+mod page;
 mod params;
 mod refunds;
 mod trades;
@@ -37,7 +37,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         .unwrap_or_default();
     let named = params.as_ref().ok().map(|p| p.get("app_id"));
     let sender = named.and_then(|app_id| world.merchant_by_app(app_id));
-    let number = params.as_ref().ok().and_then(|params| out_trade_no(params, sender.map(|(_, merchant)| merchant)));
+    let number = params
+        .as_ref()
+        .ok()
+        .and_then(|params| out_trade_no(params, sender.map(|(_, merchant)| merchant)));
     let fault = world.arrive(
         Channel::Alipay,
         operation(&method),
@@ -90,7 +93,14 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
         Err(failure) => (Err(failure), false),
         Ok(_) if fault == Some(Kind::Busy) => (Err(Failure::limited()), false),
         Ok(biz) => {
-            let call = Call { world, number, merchant, params, biz, mode };
+            let call = Call {
+                world,
+                number,
+                merchant,
+                params,
+                biz,
+                mode,
+            };
             (act(&call, fault), gateway::encrypted(params))
         }
     };
@@ -136,7 +146,9 @@ pub(super) fn put(node: &mut Node, field: &'static str, value: impl Into<Value>)
 pub(crate) fn open_in_app(world: &Arc<World>, order_string: &str) -> Result<String, String> {
     let params = Params::of_text(order_string).map_err(|failure| failure.words())?;
     let opened = page::opened(world, &params, "alipay.trade.app.pay", "app");
-    opened.map(|(number, _)| number).map_err(|failure| failure.words())
+    opened
+        .map(|(number, _)| number)
+        .map_err(|failure| failure.words())
 }
 
 /// An order's state in Alipay's words; a code nobody has scanned is no trade yet.
