@@ -50,7 +50,7 @@ async fn trade(demo: &Demo, shop: &Merchant) -> anyhow::Result<Vec<String>> {
         ("wechat", "native", 500, "paid"),
         ("wechat", "native", 700, "closed"),
         ("alipay", "qr", 900, "refunded"),
-        ("alipay", "qr", 1100, "closed"),
+        ("wechat", "native", 1100, "closed"),
         ("wechat", "h5", 40, "open"),
     ] {
         let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": way, "amount": fen, "description": "茶" });

@@ -1,10 +1,10 @@
 //! Starts the two channels and their control listener.
 
-mod clock;
+pub(crate) mod clock;
 mod control;
 mod control_pay;
 mod fault;
-mod keys;
+pub(crate) mod keys;
 mod notice;
 mod order;
 mod poster;
