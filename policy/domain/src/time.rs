@@ -144,6 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_day_is_not_read_as_one() {
+        for text in [
+            "",
+            "2026-1-01",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-01-01 ",
+            "20260101",
+            "-026-01-01",
+        ] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn leap_days_and_centuries() {
         for (secs, text) in [
             (951_782_400, "2000-02-29"),
@@ -152,6 +169,7 @@ mod tests {
             (0, "1970-01-01"),
         ] {
             assert_eq!(Instant::from_secs(secs).day().to_string(), text);
+            assert_eq!(Day::parse(text), Some(Instant::from_secs(secs).day()));
         }
     }
 }

@@ -190,6 +190,8 @@ fn paths_with_one_form() -> Value {
         "/v1/statistics": { "get": operation("Your orders by hour, day, channel and way to pay, counted from the journal", &statistics_query(), None, &[
             ("200", "Figures of the hours in which the journal recorded each event (UTC+8), so those of a past hour never change. `format=csv` gives the rows as CSV", JSON, reference("Statistics")),
         ]) },
+        "/v1/reconciliations/{date}": { "get": operation("How the channels' bills of a day (UTC+8) agree with the record here; bills are asked for from 10:00 of the next day on, and kept here for 120 days", &[in_path("date", json!({ "type": "string", "format": "date" }))], None, &[("200", "Accounts with their bills, and every difference", JSON, reference("Reconciliation"))]) },
+        "/v1/reconciliations/{date}/statement": { "get": operation("Your own statement of a day: what was paid and what went back, and which of it a bill has otherwise", &[in_path("date", json!({ "type": "string", "format": "date" })), in_query("format", false, json!({ "enum": ["csv", "xlsx"] }))], None, &[("200", "UTF-8 with a byte order mark and CRLF; with format=xlsx a workbook instead", "text/csv", json!({ "type": "string" }))]) },
         "/openapi.json": { "get": open("This document", &[("200", "OpenAPI 3.1", JSON, json!({ "type": "object" }))]) },
         "/healthz": { "get": open("Does the process answer?", &[("200", "It does", "text/plain", json!({ "type": "string" }))]) },
         "/readyz": { "get": open("Are new orders taken?", &[("200", "They are", "text/plain", json!({ "type": "string" })), ("503", "They are not; the text says why", "text/plain", json!({ "type": "string" }))]) },
