@@ -105,6 +105,7 @@ impl Stream {
             pay_way: PayWay::Micropay,
             payee: crate::testing::name("1"),
             payer: None,
+            route: None,
             seal: None,
             terminal: None,
         };

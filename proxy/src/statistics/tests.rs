@@ -59,6 +59,7 @@ impl Written {
                 pay_way: way.1,
                 payee: name("1"),
                 payer: None,
+                route: None,
                 seal: None,
                 terminal: None,
             },
