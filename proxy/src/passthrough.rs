@@ -163,7 +163,7 @@ pub(crate) async fn ask(
     let channel = account.channel;
     let path = Some(verbatim.target.as_str());
     let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
-    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account), headers(&verbatim)) else {
+    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account, None), headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();
