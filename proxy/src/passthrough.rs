@@ -6,6 +6,7 @@ use crate::{
     app::App,
     errand,
     fault::{Code, Fault},
+    health::{self, Ended},
     outbound::{Answered, SendError},
     payment::{Errand, OrderRef, Verbatim},
     settle::{self, Settled},
@@ -165,7 +166,7 @@ pub(crate) async fn ask(
 ) -> (Answer, Response) {
     let channel = account.channel;
     let unknown = || rescue::native(dialect::refuse_native(channel, None, NativeRefusal::Unknown));
-    let (Some(way), Some(headers)) = (app.way_to(channel), headers(&verbatim)) else {
+    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account), headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();
@@ -179,15 +180,18 @@ pub(crate) async fn ask(
             app.answer_time(),
         )
         .await;
-    app.metrics()
-        .exchanged(channel, operation, sent.is_ok(), began.elapsed());
+    let took = began.elapsed();
+    app.metrics().exchanged(channel, operation, sent.is_ok(), took);
+    let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
         Ok(answered) => {
             let answer = channel::read_answer(account, operation, pay_way, answered.status, &answered.body);
+            ended(health::of_answer(&answer));
             (answer, back(channel, answered))
         }
         Err(error) => {
             tracing::warn!(channel = channel.as_str(), %error, "a native request got no answer");
+            ended(Some(health::of_error(&error)));
             let reason = match error {
                 SendError::Timeout => Unclear::Timeout,
                 SendError::TooLarge => Unclear::Garbage,

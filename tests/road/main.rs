@@ -19,6 +19,7 @@ mod native;
 mod operations;
 mod referees;
 mod repo;
+mod routes;
 mod scans;
 mod telemetry;
 mod through;
