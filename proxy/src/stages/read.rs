@@ -82,9 +82,10 @@ impl Read {
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
-            // Alipay's own clients send the absolute form with the channel's host in it.
+            // Alipay's own clients send the absolute form with the host in it that they were given: the channel's or ours.
             let registries = self.0.registries();
-            channel == Channel::Alipay && registries.channel(channel).is_some_and(|l| l.hosts.iter().any(|h| h.host == name))
+            let channels = || registries.channel(channel).is_some_and(|l| l.hosts.iter().any(|h| h.host == name));
+            channel == Channel::Alipay && (host.is_some_and(|own| own.eq_ignore_ascii_case(name)) || channels())
         })
     }
 }

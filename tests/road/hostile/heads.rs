@@ -129,7 +129,9 @@ async fn tricks(yard: &Yard, lawful: &Lawful) {
     refused(yard, lawful, "HTTP/1.0", &yard.say(lawful.at, old.as_bytes()).await, "HTTP/1.1");
     let bare = format!("POST {} HTTP/1.1\n{}Content-Length: {}\n\n{body}", lawful.path, lawful.host().replace('\r', ""), body.len());
     refused(yard, lawful, "bare line feeds", &yard.say(lawful.at, bare.as_bytes()).await, "CRLF");
-    let absolute = format!("POST https://127.0.0.1:{}{} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{body}", lawful.port, lawful.path, lawful.host(), body.len());
+    // Alipay's own clients send the absolute form, with the host in it that they were given.
+    let name = if lawful.at == At::Alipay { format!("{MARK}.example") } else { "127.0.0.1".into() };
+    let absolute = format!("POST https://{name}:{}{} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{body}", lawful.port, lawful.path, lawful.host(), body.len());
     if !matches!(lawful.at, At::Notify | At::NotifyAlipay | At::Metrics) {
         refused(yard, lawful, "absolute form", &yard.say(lawful.at, absolute.as_bytes()).await, "origin form");
         let odd = format!("OPTIONS * HTTP/1.1\r\n{}\r\n", lawful.host());

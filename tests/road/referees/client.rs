@@ -14,7 +14,7 @@ use std::{
 use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 
 /// Both ways in which each channel's clients trust the channel.
-pub(super) const MODES: [&str; 2] = ["public_key", "certificate"];
+pub(super) const MODES: &[&str] = &["public_key", "certificate"];
 
 const WECHAT: &[&str] = &[
     "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_query", "refund_again", "second_order", "close",
@@ -31,13 +31,21 @@ pub(super) struct Client {
     pub(super) channel: &'static str,
     pub(super) steps: &'static [&'static str],
     script: &'static str,
+    /// The first of the merchants that are its own alone in a demo, one for each of its modes.
+    pub(super) merchant: usize,
+    /// The ways in which it can trust the channel.
+    pub(super) modes: &'static [&'static str],
 }
 
-pub(super) static CLIENTS: [Client; 4] = [
-    Client { name: "wechatpayv3", channel: "wechat", steps: WECHAT, script: "python/wechat_order.py" },
-    Client { name: "wechatpay-axios-plugin", channel: "wechat", steps: WECHAT, script: "node/wechat.mjs" },
-    Client { name: "python-alipay-sdk", channel: "alipay", steps: ALIPAY, script: "python/alipay_order.py" },
-    Client { name: "alipay-sdk", channel: "alipay", steps: ALIPAY, script: "node/alipay.mjs" },
+pub(super) static CLIENTS: [Client; 6] = [
+    Client { name: "wechatpayv3", channel: "wechat", steps: WECHAT, script: "python/wechat_order.py", merchant: 0, modes: MODES },
+    Client { name: "wechatpay-axios-plugin", channel: "wechat", steps: WECHAT, script: "node/wechat.mjs", merchant: 2, modes: MODES },
+    // It never asks for the public key, and fetches the platform's certificates when it sees one that it lacks.
+    Client { name: "wechatpay-node-v3", channel: "wechat", steps: WECHAT, script: "node/wechat_v3.mjs", merchant: 4, modes: &["certificate"] },
+    Client { name: "python-alipay-sdk", channel: "alipay", steps: ALIPAY, script: "python/alipay_order.py", merchant: 0, modes: MODES },
+    Client { name: "alipay-sdk", channel: "alipay", steps: ALIPAY, script: "node/alipay.mjs", merchant: 2, modes: MODES },
+    // It has no certificate mode.
+    Client { name: "alipay-sdk-python", channel: "alipay", steps: ALIPAY, script: "python/alipay_official.py", merchant: 4, modes: &["public_key"] },
 ];
 
 /// Where a client is pointed, and as whom.
@@ -66,7 +74,7 @@ pub(super) fn skipped() -> bool {
         println!("skipped: GUANDAO_SKIP_CLIENTS=1, no published client was asked");
         return true;
     }
-    for file in ["venv/stamp", "node_modules/.stamp", "tlogcheck"] {
+    for file in ["venv/stamp", "official/stamp", "node_modules/.stamp", "tlogcheck"] {
         let file = place().join(file);
         assert!(file.exists(), "{} is not there: run tests/clients/setup first (or set GUANDAO_SKIP_CLIENTS=1)", file.display());
     }
@@ -149,6 +157,10 @@ impl Client {
 
     fn command(&self) -> Command {
         let mut command = if self.is_node() { Command::new("node") } else { Command::new(place().join("venv/bin/python")) };
+        if self.script == "python/alipay_official.py" {
+            // Another package has the same name: it is found only where it is meant.
+            command.env("PYTHONPATH", place().join("official"));
+        }
         command.env("NODE_MODULES_DIR", place()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONIOENCODING", "utf-8");
         for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy);

@@ -1,7 +1,7 @@
 //! Published clients with only the host changed to the proxy's pass-through listener: each drives two orders through
 //! their lives, verifies every answer and every relayed notice, and our ledger knows afterwards what happened.
 
-use super::{Done, client::{CLIENTS, Client, MODES, Scene, Turns}};
+use super::{Done, client::{CLIENTS, Client, Scene, Turns}};
 use anyhow::{Context, ensure};
 use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options}, shop::Came};
 use serde_json::Value;
@@ -9,17 +9,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub(super) async fn through() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Arc::new(Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, false).await?);
+    let demo = Arc::new(Demo::start(dir.path(), &Options { desk: false, merchants: 5, ..Options::default() }, false).await?);
     let mut turns = Turns::default();
     for client in &CLIENTS {
         // Each run of a channel's clients has a merchant of its own, so that what comes to its address is known.
-        let first = if client.is_node() { 2 } else { 0 };
-        for (n, mode) in MODES.into_iter().enumerate() {
+        for (n, &mode) in client.modes.iter().enumerate() {
             let demo = demo.clone();
-            turns.add(async move { relayed(&demo, client, mode, first + n).await });
+            turns.add(async move { relayed(&demo, client, mode, client.merchant + n).await });
         }
         let demo = demo.clone();
-        turns.add(async move { told_directly(&demo, client, first).await });
+        turns.add(async move { told_directly(&demo, client, client.merchant).await });
     }
     turns.all().await?;
     octets_of_a_relayed_notice_are_kept(&demo).await?;
@@ -47,7 +46,7 @@ async fn told_directly(demo: &Demo, client: &'static Client, merchant: usize) ->
     // The beginning of the path makes the shop answer in the channel's language.
     let path = format!("/relay/{}/foreign/{}", client.channel, of.id);
     let notify_url = format!("https://127.0.0.1:{}{path}", demo.place.ports.shop);
-    let scene = scene(demo, client, of, "public_key", notify_url)?;
+    let scene = scene(demo, client, of, client.modes[0], notify_url)?;
     let numbers = life(demo, client, &scene, merchant).await?;
     let read = notices(demo, client, &scene, &numbers.first, &path).await?;
     println!("{} through the pass-through with a notify_url of its own, notices verified: {read}", client.name);
