@@ -640,7 +640,9 @@ impl Run {
         let scene = json!({ "out_trade_no": number, "scene": "bar_code", "auth_code": c.digits("alipay C3 auth_code", "28", 16), "subject": "x", "total_amount": "1.00" });
         for code in codes {
             let mut body = base.clone();
-            body.as_object_mut().zip(code.as_object()).map(|(body, code)| body.extend(code.clone()));
+            if let Some((body, code)) = body.as_object_mut().zip(code.as_object()) {
+                body.extend(code.clone());
+            }
             let refused = self.send(body.to_string().as_bytes(), true, "/v1/payments").await?;
             ensure!(refused.status == 400 || refused.status == 422, "a payment code was answered {}: {}", refused.status, refused.json());
         }

@@ -50,7 +50,7 @@ impl Tree {
             }
             edges.push(edge);
         }
-        let bundle = if size % WIDTH == 0 { Vec::new() } else { disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))? };
+        let bundle = if size.is_multiple_of(WIDTH) { Vec::new() } else { disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))? };
         let frontier = Frontier::read(size, |height, index| {
             let edge = edges.get((height / 8) as usize).ok_or_else(|| damaged("a tile"))?;
             let from = ((index << (height % 8)) % WIDTH) as usize;
