@@ -123,7 +123,11 @@ pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
 async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
     let Some(attempt) = order.attempt(position) else { return Answer::Unclear(Unclear::Garbage) };
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
+    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| match &attempt.combined {
+        Some(with) => channel::close_combined(account, stamp, with),
+        None => channel::close(account, stamp, &attempt.number),
+    })
+    .await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -158,7 +162,17 @@ async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: Cl
 
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
-    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await
+    let Some(with) = &attempt.combined else {
+        return ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await;
+    };
+    // Paid together, asked for together; of what is said of all, what is said of this one.
+    match ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query_combined(account, stamp, with)).await {
+        Exchanged::Answer(Answer::Combined(views)) => {
+            let own = views.into_iter().find(|view| view.number == attempt.number);
+            Exchanged::Answer(own.map_or(Answer::Unclear(Unclear::Garbage), Answer::State))
+        }
+        other => other,
+    }
 }
 
 /// Puts events on record; what was faster stands.

@@ -29,7 +29,7 @@ pub use answer::{
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 
-use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
+use domain::{Channel, ChannelNo, Combined, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
@@ -94,6 +94,22 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     match account.channel {
         Channel::Wechat => wechat::compose::close(account, stamp, number),
         Channel::Alipay => alipay::compose::close(account, stamp, number),
+    }
+}
+
+/// Asks for several orders that are paid together (合单; channels.md 1.2).
+pub fn query_combined(account: &Account, stamp: &Stamp, with: &Combined) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::combine::ask(account, stamp, with),
+        _ => Err(ComposeError::NotOffered),
+    }
+}
+
+/// Closes several orders that are paid together: all of them, unpaid.
+pub fn close_combined(account: &Account, stamp: &Stamp, with: &Combined) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::combine::ask_to_close(account, stamp, with),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 

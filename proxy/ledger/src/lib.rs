@@ -336,7 +336,7 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
         }
         (None, [Happening { event: TradeEvent::AttemptIntended { attempt: 1, .. }, .. }, rest @ ..]) => {
             // What may ride along with the first intent changes no state.
-            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. });
+            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. } | TradeEvent::AttemptCombined { attempt: 1, .. });
             if rest.iter().all(harmless) { Ok(()) } else { Err(CommitError::NoOrder) }
         }
         (None, _) => Err(CommitError::NoOrder),

@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {

@@ -67,7 +67,11 @@ fn proof_mark(proof: &Proof) -> Option<String> {
 //= C03
 fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fault> {
     let token = native.app_auth_token.as_ref().map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
-    let payee = facts.acts_for(native.payee.as_ref(), token).map_err(|foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")))?;
+    let foreign = |foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}."));
+    for sub in native.combined.iter().flat_map(|group| &group.orders) {
+        facts.acts_for(Some(&sub.payee), None).map_err(foreign)?;
+    }
+    let payee = facts.acts_for(native.payee.as_ref(), token).map_err(foreign)?;
     Ok(payee.cloned())
 }
 

@@ -7,7 +7,7 @@ use crate::{
     charge,
     errand,
     fault::{Code, Fault, Stop},
-    payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
+    payment::{Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
     settle::{Ending, Settled},
     stage::{Around, Next, Response},
@@ -50,7 +50,7 @@ enum Intended {
 
 //= C26
 async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
-    let Admitted { routed, reservation } = admitted;
+    let Admitted { routed, reservations } = admitted;
     let command = routed.claimed.sealed.command.clone();
     let intended = match &command {
         Command::Create(create) => intend_create(app, routed, create).await,
@@ -60,16 +60,42 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
         Command::Release(_, refund_no) => release(app, routed, refund_no).await,
         Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
     };
-    drop(reservation); // the intent's own entry counts from here on
+    drop(reservations); // the intents' own entries count from here on
     intended
 }
 
 async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, content, .. }, account, keys } = routed;
+    let Routed { claimed: Claimed { sealed, held, order, content, also, .. }, account, keys } = routed;
+    let mut others = Vec::with_capacity(also.len());
+    for other in also {
+        let Command::Create(create) = &other.command else { return Err(Fault::of(Code::Internal).into()) };
+        let payee = create.payee.as_ref().unwrap_or(&account.payee);
+        let intent = Intent { sealed: &sealed, account: &account, payee, keys, id: other.id, content: other.content };
+        let (order, position) = intend_order(app, intent, create, other.order).await?;
+        others.push((order, Errand::Place(position), other.held));
+    }
+    let intent = Intent { sealed: &sealed, account: &account, payee: &account.payee, keys, id: sealed.id, content };
+    let (order, position) = intend_order(app, intent, create, order).await?;
+    Ok(Intended::Send(Recorded { also: others, ..recorded(sealed, order, account, Errand::Place(position), held) }))
+}
+
+/// What the intent of a new order rests on.
+struct Intent<'a> {
+    sealed: &'a Sealed,
+    account: &'a channel::Account,
+    payee: &'a PayeeNo,
+    keys: Keys,
+    id: PaymentId,
+    content: KeyedDigest,
+}
+
+/// The order with its intent on record, and the position of the attempt.
+async fn intend_order(app: &App, intent: Intent<'_>, create: &Create, order: Option<Arc<Order>>) -> Result<(Arc<Order>, u16), Stop> {
+    let Intent { sealed, account, payee, keys, id, content } = intent;
     let order = match order {
         Some(order) if renews(&order, create) => {
             let position = order.attempts.len() as u16;
-            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Place(position), held)));
+            return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => Some(make_way(app, &order).await?),
         order => order,
@@ -93,15 +119,17 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         }),
         order_no: create.order_no.clone(),
         pay_way: create.pay_way,
-        payee: account.payee.clone(),
+        payee: payee.clone(),
         payer: sealed.payer,
         seal: sealed.texts.buyer.as_ref().map(|b| SealRef { bucket: b.bucket(), records: 1 }),
         terminal: create.terminal.clone(),
     };
     let mut events = vec![Happening::from(event)];
-    events.extend(patterns(&sealed));
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
+    events.extend(create.combined.clone().map(|with| TradeEvent::AttemptCombined { attempt: position, with }.into()));
+    // Texts were looked at for all of a group at once.
+    events.extend(patterns(sealed).filter(|_| id == sealed.id));
+    let committed = commit(app, &sealed.merchant.id, &id, events).await?;
+    Ok((committed.order, position))
 }
 
 /// What we compose names its end. Octets that name none leave it to the channel, and so do we.
@@ -143,9 +171,22 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
 }
 
 async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, target, .. }, account, .. } = routed;
+    let Routed { claimed: Claimed { sealed, held, order, target, also, .. }, account, .. } = routed;
+    let mut others = Vec::with_capacity(also.len());
+    for Also { id, held, order, target, .. } in also {
+        let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+        let position = target.unwrap_or(order.attempts.len() as u16);
+        let order = match order.attempt(position).is_some_and(|attempt| attempt.state.is_final()) {
+            true => order,
+            false => commit(app, &sealed.merchant.id, &id, vec![TradeEvent::CloseIntended { attempt: position, reason: CloseReason::Merchant }.into()]).await?.order,
+        };
+        others.push((order, Errand::Close(position), held));
+    }
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = target.unwrap_or(order.attempts.len() as u16);
+    if order.attempt(position).is_some_and(|a| a.combined.is_some()) && matches!(sealed.cargo, Cargo::Compose) {
+        return Err(Fault::new(Code::OperationNotAllowed, "This order is paid together with others and closed with them only, where it was placed.").into());
+    }
     if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose) {
         return Err(Fault::new(Code::OperationNotAllowed, "A payment-code order is not closed but reversed: POST /v1/payments/{id}/reverse.").into());
     }
@@ -156,13 +197,13 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         }
         Some(state) if state.is_final() => {
             // A native close of a final order changes nothing here; the channel gives its own answer.
-            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Close(position), held)));
+            return Ok(Intended::Send(Recorded { also: others, ..recorded(sealed, order, account, Errand::Close(position), held) }));
         }
         _ => {}
     }
     let event = TradeEvent::CloseIntended { attempt: position, reason: CloseReason::Merchant };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Close(position), held)))
+    Ok(Intended::Send(Recorded { also: others, ..recorded(sealed, committed.order, account, Errand::Close(position), held) }))
 }
 
 async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
@@ -249,7 +290,7 @@ async fn cancel(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Inten
 }
 
 fn recorded(sealed: Sealed, order: Arc<Order>, account: Arc<channel::Account>, errand: Errand, held: ledger::Held) -> Recorded {
-    Recorded { merchant: sealed.merchant, order, account, cargo: sealed.cargo, texts: sealed.texts, errand, held }
+    Recorded { merchant: sealed.merchant, order, account, cargo: sealed.cargo, texts: sealed.texts, errand, held, also: Vec::new() }
 }
 
 fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
@@ -258,7 +299,11 @@ fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
 
 /// Puts the outcome on record and says it.
 async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
-    let Sent { merchant, order, errand, settled, native, held } = sent;
+    let Sent { merchant, order, errand, settled, native, held, also } = sent;
+    for (order, settled, held) in also {
+        errand::record(app, &order, settled.events).await.map_err(stop)?;
+        drop(held);
+    }
     let Settled { events, ending, handed_out } = settled;
     let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);

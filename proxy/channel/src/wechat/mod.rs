@@ -3,6 +3,7 @@
 mod allowed;
 pub(crate) mod answer;
 mod bodies;
+pub(crate) mod combine;
 pub(crate) mod call_up;
 pub(crate) mod codes;
 pub(crate) mod compose;
