@@ -5,6 +5,7 @@
 mod again;
 mod canary;
 mod codes;
+mod combined;
 mod compile_fail;
 mod demo;
 mod described;
@@ -12,6 +13,7 @@ mod hostile;
 mod kills;
 mod native;
 mod operations;
+mod partner;
 mod referees;
 mod repo;
 mod telemetry;

@@ -71,7 +71,7 @@ impl Sdk {
         client.send(signed.method, &signed.target, &headers, signed.body.as_bytes()).await
     }
 
-    async fn wechat(&self, method: &'static str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    pub(crate) async fn wechat(&self, method: &'static str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         self.send(&self.wechat_signed(method, target, body)?).await
     }
 
@@ -228,6 +228,14 @@ impl Sdk {
                 ]
             }
         })
+    }
+
+    /// The account at WeChat, and where its notices go.
+    pub(crate) fn wechat_account(&self) -> anyhow::Result<(&WechatAccount, &str)> {
+        match self {
+            Sdk::Wechat(_, _, account, notify_url) => Ok((account, notify_url)),
+            Sdk::Alipay(..) => anyhow::bail!("not WeChat's"),
+        }
     }
 
     /// Was it done, as the channel says?

@@ -104,9 +104,10 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 fn reset(world: &World) -> Outcome {
     let own = |key: &Key| key.1 >= world.own_from;
     world.with(|book| {
-        let Book { orders, numbers, refunds, codes, scans, faults, requests, held } = book;
+        let Book { orders, numbers, refunds, codes, scans, faults, requests, held, groups } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
+        groups.retain(|(merchant, _), _| *merchant >= world.own_from);
         numbers.retain(|_, key| own(key));
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));

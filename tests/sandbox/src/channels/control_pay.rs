@@ -100,7 +100,8 @@ fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
         (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),
         (Some(number), None, None) => {
-            let fits = |k: &&Key| k.0 == asked.channel && k.2 == *number;
+            let group = |k: &Key| book.orders.get(k).is_some_and(|o| o.combined.as_ref() == Some(number));
+            let fits = |k: &&Key| k.0 == asked.channel && (k.2 == *number || group(k));
             let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
             book.orders.keys().filter(fits).max_by_key(newest).cloned()
         }
@@ -123,8 +124,21 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
         let order = book
             .order(key)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+        let group = order.combined.clone();
         pay_order(order, asked)?;
-        let (state, notice) = told(world, key, order);
+        let payer = order.payer.clone();
+        let (state, mut notice) = told(world, key, order);
+        // The whole group is paid or none of it, and told of once.
+        let all = group.as_ref().and_then(|number| book.groups.get(&(key.1, number.clone())).cloned()).unwrap_or_default();
+        for other in all.iter().filter(|other| *other != key) {
+            let order = book.order(other).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+            pay_order(order, asked)?;
+            order.payer.clone_from(&payer);
+        }
+        if let (Some(_), Some(merchant)) = (group, world.merchants.get(key.1)) {
+            let orders: Vec<&Order> = all.iter().filter_map(|key| book.orders.get(key)).collect();
+            notice = wechat::notice::of_group(merchant, key, &orders);
+        }
         let wanted = asked.notify && asked.outcome != What::Declined;
         Ok((state, notice.filter(|_| wanted)))
     })?;

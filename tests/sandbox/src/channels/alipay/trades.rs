@@ -96,6 +96,8 @@ pub(super) fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static s
             .buyer
             .clone()
             .unwrap_or_else(|| Order::random_payer(Channel::Alipay)),
+        sub_mchid: None,
+        combined: None,
         declined: 0,
         created,
         until: asked.until,
