@@ -3,13 +3,13 @@
 //! Each stage takes a state and yields the next (see [`crate::payment`] and [`crate::notification`]); two stages in
 //! the wrong order do not compile.
 
+use crate::{accept::Received, fault::Stop, stage::Response};
 use crate::{
     api::reads::Reads,
     app::App,
     stage::{around, end, stage},
     stages::*,
 };
-use crate::{accept::Received, fault::Stop, stage::Response};
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 /// One stack: a request in, an answer out.

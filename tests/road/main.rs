@@ -1,6 +1,9 @@
 //! End to end, over real sockets, real stores and real processes. One binary, so that it links once.
 
-#![allow(clippy::print_stdout, reason = "what became of each order is part of the evidence")]
+#![allow(
+    clippy::print_stdout,
+    reason = "what became of each order is part of the evidence"
+)]
 
 mod again;
 mod canary;

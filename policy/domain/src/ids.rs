@@ -242,7 +242,10 @@ mod tests {
     #[test]
     fn digests_are_lower_case_hex_both_ways() {
         let id: PaymentId = "00ff00ff00ff00ff00ff00ff00ff00ff".parse().expect("hex");
-        assert_eq!(serde_json::to_string(&id).expect("json"), "\"00ff00ff00ff00ff00ff00ff00ff00ff\"");
+        assert_eq!(
+            serde_json::to_string(&id).expect("json"),
+            "\"00ff00ff00ff00ff00ff00ff00ff00ff\""
+        );
         assert!("00FF00FF00FF00FF00FF00FF00FF00FF".parse::<PaymentId>().is_err());
         assert!("00ff".parse::<PaymentId>().is_err());
     }

@@ -68,7 +68,15 @@ impl Ledger {
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);
-        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, measures, epochs })
+        Ok(Opening {
+            ledger,
+            found,
+            replayed: size - from,
+            changes: receiver,
+            cases,
+            measures,
+            epochs,
+        })
     }
 
     /// Stops housekeeping; the next start replays what sled lacks.
@@ -91,13 +99,19 @@ impl Ledger {
             }
             ledger.keep_house(&dir);
         };
-        std::thread::Builder::new().name("ledger".into()).spawn(work).expect("a thread can be started");
+        std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(work)
+            .expect("a thread can be started");
     }
 
     /// Puts entries that the snapshot covers, but sled lacks, into sled.
     fn index_older(&self, applied: u64, from: u64) -> Result<(), LookupError> {
         let mut batch: HashMap<PaymentId, u64> = HashMap::new();
-        let mut aliases = Heads { next: applied, ..Heads::default() };
+        let mut aliases = Heads {
+            next: applied,
+            ..Heads::default()
+        };
         for item in self.0.reader.scan(applied) {
             let (index, bytes) = item.map_err(|_| LookupError::Journal(applied))?;
             if index >= from || self.0.stop.load(Ordering::Acquire) {
@@ -113,7 +127,12 @@ impl Ledger {
         self.put(from, &mut batch, &mut aliases)
     }
 
-    fn put(&self, applied: u64, batch: &mut HashMap<PaymentId, u64>, aliases: &mut Heads) -> Result<(), LookupError> {
+    fn put(
+        &self,
+        applied: u64,
+        batch: &mut HashMap<PaymentId, u64>,
+        aliases: &mut Heads,
+    ) -> Result<(), LookupError> {
         let orders: Vec<_> = batch.drain().collect();
         let numbers: Vec<_> = aliases.aliases.drain().collect();
         aliases.dirty.clear();
@@ -188,7 +207,12 @@ impl Ledger {
             snapshot::Header::of(&heads, self.0.tally.recorded())
         };
         let live = self.live();
-        let newest = live.iter().map(|o| o.last + 1).max().unwrap_or(0).max(header.next);
+        let newest = live
+            .iter()
+            .map(|o| o.last + 1)
+            .max()
+            .unwrap_or(0)
+            .max(header.next);
         while self.0.journal.durable() < newest {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -200,7 +224,9 @@ impl Ledger {
         let applied = self.0.applied.load(Ordering::Acquire);
         let horizon = self.0.clock.now().plus_millis(-60_000);
         for shard in &self.0.shards {
-            shard.lock().retain(|_, slot| slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon);
+            shard.lock().retain(|_, slot| {
+                slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon
+            });
         }
     }
 }
@@ -214,15 +240,27 @@ struct Restored {
 }
 
 impl Restored {
-    fn replay(reader: &Reader, snapshot: Option<(snapshot::Header, Vec<Order>)>, size: u64, now: Instant) -> Result<Restored, LookupError> {
+    fn replay(
+        reader: &Reader,
+        snapshot: Option<(snapshot::Header, Vec<Order>)>,
+        size: u64,
+        now: Instant,
+    ) -> Result<Restored, LookupError> {
         let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
-        let mut restored = Restored { from: 0, heads: Heads::default(), tally: Tally::default(), shards };
+        let mut restored = Restored {
+            from: 0,
+            heads: Heads::default(),
+            tally: Tally::default(),
+            shards,
+        };
         if let Some((header, orders)) = snapshot {
             let (heads, totals) = header.into_heads();
             restored.from = heads.next;
             restored.heads = heads;
             restored.tally.restore(totals);
-            orders.into_iter().for_each(|order| restored.put(Arc::new(order), now));
+            orders
+                .into_iter()
+                .for_each(|order| restored.put(Arc::new(order), now));
         }
         for item in reader.scan(restored.from) {
             let (index, bytes) = item.map_err(|_| LookupError::Journal(restored.heads.next))?;
@@ -235,10 +273,18 @@ impl Restored {
         Ok(restored)
     }
 
-    fn follow(&mut self, reader: &Reader, index: u64, entry: &TradeEntry, now: Instant) -> Result<(), LookupError> {
+    fn follow(
+        &mut self,
+        reader: &Reader,
+        index: u64,
+        entry: &TradeEntry,
+        now: Instant,
+    ) -> Result<(), LookupError> {
         self.heads.follow(index, entry);
         let Some(id) = entry.order else { return Ok(()) };
-        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS].get_mut().remove(&id);
+        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+            .get_mut()
+            .remove(&id);
         let mut order = match (slot, entry.prev) {
             (Some(slot), _) if slot.order.last >= index => {
                 // The snapshot held this entry already, but the totals are of its header's index.

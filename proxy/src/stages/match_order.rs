@@ -23,7 +23,12 @@ impl Stage<SealedNotice> for MatchOrder {
             let order = self.order(&notice, &says).await?;
             others.push((says, order));
         }
-        Ok(Matched { notice, says, order, also: others })
+        Ok(Matched {
+            notice,
+            says,
+            order,
+            also: others,
+        })
     }
 }
 
@@ -35,7 +40,11 @@ impl MatchOrder {
             Says::Nothing | Says::Closed => return Ok(None),
         };
         let account = &notice.account;
-        let order = self.0.ledger().order_by_number(&notice.merchant.id, account.channel, &account.account, number).await;
+        let order = self
+            .0
+            .ledger()
+            .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
+            .await;
         Ok(order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?)
     }
 }

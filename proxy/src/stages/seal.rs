@@ -18,7 +18,15 @@ impl Stage<Parsed> for Seal {
     type Out = Sealed;
 
     async fn run(&self, parsed: Parsed) -> Result<Sealed, Stop> {
-        let Parsed { merchant, signed_at, mark, command, also, cargo, clear } = parsed;
+        let Parsed {
+            merchant,
+            signed_at,
+            mark,
+            command,
+            also,
+            cargo,
+            clear,
+        } = parsed;
         let id = id(&merchant.id, &command);
         let payer = match &command {
             Command::Create(create) => self.token(create.channel, &clear),
@@ -26,13 +34,28 @@ impl Stage<Parsed> for Seal {
         };
         let patterns = patterns(&clear);
         let vault = self.0.vault();
-        let context = |label| Context { merchant: merchant.id.clone(), order: id, label };
+        let context = |label| Context {
+            merchant: merchant.id.clone(),
+            order: id,
+            label,
+        };
         let texts = Texts {
             auth_code: clear.auth_code, // goes on as it is: nothing that could be opened later may hold it
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };
-        Ok(Sealed { merchant, signed_at, mark, command, also, cargo, texts, payer, patterns, id })
+        Ok(Sealed {
+            merchant,
+            signed_at,
+            mark,
+            command,
+            also,
+            cargo,
+            texts,
+            payer,
+            patterns,
+            id,
+        })
     }
 }
 
@@ -40,14 +63,21 @@ impl Stage<Parsed> for Seal {
 pub(crate) fn id(merchant: &MerchantId, command: &Command) -> PaymentId {
     match command {
         Command::Create(create) => payment_id(merchant, &create.order_no),
-        Command::Close(order) | Command::Reverse(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
+        Command::Close(order)
+        | Command::Reverse(order)
+        | Command::Release(order, _)
+        | Command::Cancel(order, _) => order.id,
         Command::Refund(refund) => refund.order.id,
     }
 }
 
 impl Seal {
     fn token(&self, channel: Channel, clear: &Clear) -> Option<PayerToken> {
-        let payer = clear.buyer.as_ref().and_then(|b| b.payer.as_ref()).or(clear.payer.as_ref())?;
+        let payer = clear
+            .buyer
+            .as_ref()
+            .and_then(|b| b.payer.as_ref())
+            .or(clear.payer.as_ref())?;
         Some(self.0.vault().token(channel, payer))
     }
 }
@@ -56,7 +86,8 @@ impl Seal {
 //= C38
 fn patterns(clear: &Clear) -> Vec<(&'static str, Pattern)> {
     let mut found = Vec::new();
-    let mut look = |field, text: &Text| found.extend(vault::pattern::scan(text).map(|pattern| (field, pattern)));
+    let mut look =
+        |field, text: &Text| found.extend(vault::pattern::scan(text).map(|pattern| (field, pattern)));
     if let Some(buyer) = &clear.buyer {
         look("description", &buyer.description);
         buyer.attach.iter().for_each(|text| look("attach", text));

@@ -33,16 +33,46 @@ impl End<Recorded> for Send {
     type Out = Sent;
 
     async fn run(&self, recorded: Recorded) -> Result<Sent, Stop> {
-        let Recorded { merchant, order, account, cargo, texts, errand, held, also } = recorded;
-        let (others, holds): (Vec<_>, Vec<_>) = also.into_iter().map(|(order, errand, held)| ((order, errand), held)).unzip();
+        let Recorded {
+            merchant,
+            order,
+            account,
+            cargo,
+            texts,
+            errand,
+            held,
+            also,
+        } = recorded;
+        let (others, holds): (Vec<_>, Vec<_>) = also
+            .into_iter()
+            .map(|(order, errand, held)| ((order, errand), held))
+            .unzip();
         let (settled, also, native) = match cargo {
             Cargo::Verbatim(verbatim) => {
-                let (settled, also, native) = passthrough::forward(&self.0, &account, &order, &errand, &others, verbatim).await;
+                let (settled, also, native) =
+                    passthrough::forward(&self.0, &account, &order, &errand, &others, verbatim).await;
                 (settled, also, Some(native))
             }
-            Cargo::Compose => (errand::perform(&self.0, &account, &order, &errand, texts).await, Vec::new(), None),
+            Cargo::Compose => (
+                errand::perform(&self.0, &account, &order, &errand, texts).await,
+                Vec::new(),
+                None,
+            ),
         };
-        let also = others.into_iter().zip(also).zip(holds).map(|(((order, _), settled), held)| (order, settled, held)).collect();
-        Ok(Sent { merchant, order, errand, settled, native, held, also })
+        let also = others
+            .into_iter()
+            .zip(also)
+            .zip(holds)
+            .map(|(((order, _), settled), held)| (order, settled, held))
+            .collect();
+        Ok(Sent {
+            merchant,
+            order,
+            errand,
+            settled,
+            native,
+            held,
+            also,
+        })
     }
 }

@@ -3,9 +3,9 @@
 mod allowed;
 pub(crate) mod answer;
 mod bodies;
-pub(crate) mod combine;
 pub(crate) mod call_up;
 pub(crate) mod codes;
+pub(crate) mod combine;
 pub(crate) mod compose;
 pub(crate) mod dialect;
 mod facts;

@@ -54,7 +54,9 @@ pub(crate) fn read(account: &Account, decrypted: &[u8], kind: Kind) -> Result<No
 fn transaction(value: &Value) -> Result<Notice, NoticeError> {
     if combine::is_group(value) {
         let views = combine::views(value).filter(|views| !views.is_empty());
-        return views.map(Notice::Combined).ok_or(NoticeError::Field("sub_orders"));
+        return views
+            .map(Notice::Combined)
+            .ok_or(NoticeError::Field("sub_orders"));
     }
     let view = facts::order(value).ok_or(NoticeError::Field("trade_state"))?;
     Ok(Notice::Order(Box::new(view)))

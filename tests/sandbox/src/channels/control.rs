@@ -2,8 +2,8 @@
 
 use super::control_pay;
 use super::fault::{Channel, Fault, Operation};
-use super::server::{Answer, Incoming, Reply, typed};
 use super::record::Requests;
+use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
 use super::{alipay, wechat};
 use http::{Method, StatusCode};
@@ -104,7 +104,17 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 fn reset(world: &World) -> Outcome {
     let own = |key: &Key| key.1 >= world.own_from;
     world.with(|book| {
-        let Book { orders, numbers, refunds, codes, scans, faults, requests, held, groups } = book;
+        let Book {
+            orders,
+            numbers,
+            refunds,
+            codes,
+            scans,
+            faults,
+            requests,
+            held,
+            groups,
+        } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         groups.retain(|(merchant, _), _| *merchant >= world.own_from);

@@ -88,7 +88,16 @@ fn scan(world: &Arc<World>, asked: &Pay) -> Option<Outcome> {
 /// The payer of a code types the password, so much later.
 pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
     let inside = world.clone();
-    let asked = Pay { channel: key.0, out_trade_no: None, qr: None, auth_code: None, outcome: What::Paid, after_ms: None, payer: None, notify: true };
+    let asked = Pay {
+        channel: key.0,
+        out_trade_no: None,
+        qr: None,
+        auth_code: None,
+        outcome: What::Paid,
+        after_ms: None,
+        payer: None,
+        notify: true,
+    };
     world.beside(async move {
         tokio::time::sleep(after).await;
         // Where the order was closed meanwhile, the wallet says so to its payer and to nobody else.
@@ -100,13 +109,21 @@ fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
         (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),
         (Some(number), None, None) => {
-            let group = |k: &Key| book.orders.get(k).is_some_and(|o| o.combined.as_ref() == Some(number));
+            let group = |k: &Key| {
+                book.orders
+                    .get(k)
+                    .is_some_and(|o| o.combined.as_ref() == Some(number))
+            };
             let fits = |k: &&Key| k.0 == asked.channel && (k.2 == *number || group(k));
             let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
             book.orders.keys().filter(fits).max_by_key(newest).cloned()
         }
         (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
-        _ => return Err(Refusal::bad("exactly one of out_trade_no, qr and auth_code must be given")),
+        _ => {
+            return Err(Refusal::bad(
+                "exactly one of out_trade_no, qr and auth_code must be given",
+            ));
+        }
     };
     let key = key.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
     let code = asked
@@ -129,9 +146,14 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
         let payer = order.payer.clone();
         let (state, mut notice) = told(world, key, order);
         // The whole group is paid or none of it, and told of once.
-        let all = group.as_ref().and_then(|number| book.groups.get(&(key.1, number.clone())).cloned()).unwrap_or_default();
+        let all = group
+            .as_ref()
+            .and_then(|number| book.groups.get(&(key.1, number.clone())).cloned())
+            .unwrap_or_default();
         for other in all.iter().filter(|other| *other != key) {
-            let order = book.order(other).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+            let order = book
+                .order(other)
+                .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
             pay_order(order, asked)?;
             order.payer.clone_from(&payer);
         }

@@ -2,11 +2,11 @@
 
 use super::ca::set_validity;
 use super::{MaterialError, make_dir, random, write};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -134,7 +134,9 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
         appid: format!("wx{}", hex::encode(random::<8>()?)),
         mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
         mchid,
-        sub_mchids: (0..2).map(|n| format!("{}", 1_610_000_101 + 2 * number + n)).collect(),
+        sub_mchids: (0..2)
+            .map(|n| format!("{}", 1_610_000_101 + 2 * number + n))
+            .collect(),
         serial,
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
         cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,

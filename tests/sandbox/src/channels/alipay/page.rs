@@ -32,7 +32,9 @@ pub(super) fn open(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> 
         Ok((number, fen)) => format!("订单 {number}<br>￥{}", Amount::from_fen(fen).to_yuan()),
         Err(failure) => format!("调试错误 {}", escaped(&failure.words())),
     };
-    let page = format!("<!doctype html><html><head><meta charset=\"utf-8\"><title>支付宝沙箱</title></head><body>{text}</body></html>");
+    let page = format!(
+        "<!doctype html><html><head><meta charset=\"utf-8\"><title>支付宝沙箱</title></head><body>{text}</body></html>"
+    );
     typed(StatusCode::OK, "text/html;charset=utf-8", page)
 }
 
@@ -60,5 +62,7 @@ pub(super) fn opened(
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -20,13 +20,20 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
     let group = number(&body, "combine_out_trade_no")?;
     let orders = asked(call, &body, way)?;
     let name = (call.number, group.clone());
-    let keys: Vec<Key> = orders.iter().map(|order| key(call, &order.out_trade_no)).collect();
+    let keys: Vec<Key> = orders
+        .iter()
+        .map(|order| key(call, &order.out_trade_no))
+        .collect();
     call.world.with(|book| {
         match book.groups.get(&name) {
             Some(known) if *known != keys => return Err(changed()),
             Some(_) => repeat(book, &keys, way, &orders)?,
             None if keys.iter().any(|key| book.orders.contains_key(key)) => {
-                return Err(Failure::new(StatusCode::FORBIDDEN, "OUT_TRADE_NO_USED", "商户订单号重复"));
+                return Err(Failure::new(
+                    StatusCode::FORBIDDEN,
+                    "OUT_TRADE_NO_USED",
+                    "商户订单号重复",
+                ));
             }
             None => {
                 for (key, order) in keys.iter().zip(&orders) {
@@ -36,7 +43,9 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
             }
         }
         // One way in for all of them.
-        keys.first().map(|key| Some(hand_out(book, key, way))).ok_or_else(missing)
+        keys.first()
+            .map(|key| Some(hand_out(book, key, way)))
+            .ok_or_else(missing)
     })
 }
 
@@ -54,8 +63,20 @@ fn repeat(book: &mut Book, keys: &[Key], way: &str, orders: &[Asked]) -> Result<
         let order = book.order(key).ok_or_else(missing)?;
         order.count(Operation::Create);
         match order.state {
-            State::Paid => return Err(Failure::new(StatusCode::BAD_REQUEST, "ORDER_PAID", "该订单已支付")),
-            State::Closed => return Err(Failure::new(StatusCode::BAD_REQUEST, "ORDER_CLOSED", "该订单已关闭")),
+            State::Paid => {
+                return Err(Failure::new(
+                    StatusCode::BAD_REQUEST,
+                    "ORDER_PAID",
+                    "该订单已支付",
+                ));
+            }
+            State::Closed => {
+                return Err(Failure::new(
+                    StatusCode::BAD_REQUEST,
+                    "ORDER_CLOSED",
+                    "该订单已关闭",
+                ));
+            }
             State::Unpaid if order.way != way || order.asked != asked.whole => return Err(changed()),
             State::Unpaid => {}
         }
@@ -84,12 +105,20 @@ fn asked(call: &Call<'_>, body: &Value, way: &str) -> Result<Vec<Asked>, Failure
 /// The orders of a group, as its body lists them.
 fn listed<'v>(call: &Call<'_>, body: &'v Value) -> Result<&'v [Value], Failure> {
     let subs = body["sub_orders"].as_array().map_or(&[][..], Vec::as_slice);
-    let most = if subs.iter().any(|sub| sub.get("sub_mchid").is_some()) { MOST.1 } else { MOST.0 };
+    let most = if subs.iter().any(|sub| sub.get("sub_mchid").is_some()) {
+        MOST.1
+    } else {
+        MOST.0
+    };
     let mut numbers: Vec<_> = subs.iter().map(|sub| sub["out_trade_no"].as_str()).collect();
     numbers.sort_unstable();
     numbers.dedup();
     if !(2..=most).contains(&subs.len()) || numbers.len() != subs.len() {
-        return Err(Failure::field("sub_orders", "", "子单数量须为2到10（服务商50）且商户订单号不重复"));
+        return Err(Failure::field(
+            "sub_orders",
+            "",
+            "子单数量须为2到10（服务商50）且商户订单号不重复",
+        ));
     }
     for sub in subs {
         call.own_mchid(sub["mchid"].as_str())?;
@@ -97,28 +126,60 @@ fn listed<'v>(call: &Call<'_>, body: &'v Value) -> Result<&'v [Value], Failure> 
     Ok(subs)
 }
 
-fn order(call: &Call<'_>, body: &Value, sub: &Value, (url, payer, until): (&str, &Option<String>, Instant)) -> Result<Asked, Failure> {
+fn order(
+    call: &Call<'_>,
+    body: &Value,
+    sub: &Value,
+    (url, payer, until): (&str, &Option<String>, Instant),
+) -> Result<Asked, Failure> {
     text(sub, "description", 1..=127)?;
     if sub.get("attach").is_some() {
         text(sub, "attach", 0..=128)?;
     }
-    let fen = sub["amount"]["total_amount"].as_u64().filter(|fen| (1..=10_000_000_000).contains(fen));
-    let fen = fen.ok_or_else(|| Failure::field("sub_orders.amount.total_amount", "", "标价金额须为整数，单位为分，且大于0"))?;
+    let fen = sub["amount"]["total_amount"]
+        .as_u64()
+        .filter(|fen| (1..=10_000_000_000).contains(fen));
+    let fen = fen.ok_or_else(|| {
+        Failure::field(
+            "sub_orders.amount.total_amount",
+            "",
+            "标价金额须为整数，单位为分，且大于0",
+        )
+    })?;
     if sub["amount"]["currency"] != "CNY" {
-        return Err(Failure::field("sub_orders.amount.currency", "", "货币类型仅支持CNY"));
+        return Err(Failure::field(
+            "sub_orders.amount.currency",
+            "",
+            "货币类型仅支持CNY",
+        ));
     }
-    let sub_mchid = sub.get("sub_mchid").map(|named| call.sub_mchid(named.as_str())).transpose()?;
+    let sub_mchid = sub
+        .get("sub_mchid")
+        .map(|named| call.sub_mchid(named.as_str()))
+        .transpose()?;
     // What the group says of all of them belongs to each, but for the list itself.
     let mut whole = sub.clone();
     for name in ["combine_appid", "notify_url", "time_expire", "combine_payer_info"] {
         whole[name] = body[name].clone();
     }
-    Ok(Asked { out_trade_no: number(sub, "out_trade_no")?, fen, notify_url: url.to_owned(), payer: payer.clone(), until, sub_mchid, whole })
+    Ok(Asked {
+        out_trade_no: number(sub, "out_trade_no")?,
+        fen,
+        notify_url: url.to_owned(),
+        payer: payer.clone(),
+        until,
+        sub_mchid,
+        whole,
+    })
 }
 
 pub(super) fn query(call: &Call<'_>, group: &str) -> Outcome {
     call.world.with(|book| {
-        let keys = book.groups.get(&(call.number, group.to_owned())).cloned().ok_or_else(missing)?;
+        let keys = book
+            .groups
+            .get(&(call.number, group.to_owned()))
+            .cloned()
+            .ok_or_else(missing)?;
         for key in &keys {
             book.order(key).ok_or_else(missing)?.count(Operation::Query);
         }
@@ -131,10 +192,19 @@ pub(super) fn query(call: &Call<'_>, group: &str) -> Outcome {
 pub(super) fn close(call: &Call<'_>, group: &str) -> Outcome {
     let body = call.object()?;
     own_appid(call, &body, "combine_appid")?;
-    let keys: Vec<Key> = listed(call, &body)?.iter().map(|sub| key(call, sub["out_trade_no"].as_str().unwrap_or_default())).collect();
-    let subs: Vec<Option<&str>> = listed(call, &body)?.iter().map(|sub| sub["sub_mchid"].as_str()).collect();
+    let keys: Vec<Key> = listed(call, &body)?
+        .iter()
+        .map(|sub| key(call, sub["out_trade_no"].as_str().unwrap_or_default()))
+        .collect();
+    let subs: Vec<Option<&str>> = listed(call, &body)?
+        .iter()
+        .map(|sub| sub["sub_mchid"].as_str())
+        .collect();
     call.world.with(|book| {
-        let known = book.groups.get(&(call.number, group.to_owned())).ok_or_else(missing)?;
+        let known = book
+            .groups
+            .get(&(call.number, group.to_owned()))
+            .ok_or_else(missing)?;
         if *known != keys {
             return Err(Failure::invalid_request("子单信息与下单时不一致"));
         }
@@ -142,8 +212,16 @@ pub(super) fn close(call: &Call<'_>, group: &str) -> Outcome {
             let order = book.order(key).ok_or_else(missing)?;
             order.count(Operation::Close);
             match order.state {
-                State::Paid => return Err(Failure::new(StatusCode::BAD_REQUEST, "ORDER_PAID", "该订单已支付")),
-                _ if order.sub_mchid.as_deref() != *sub_mchid => return Err(Failure::invalid_request("子单信息与下单时不一致")),
+                State::Paid => {
+                    return Err(Failure::new(
+                        StatusCode::BAD_REQUEST,
+                        "ORDER_PAID",
+                        "该订单已支付",
+                    ));
+                }
+                _ if order.sub_mchid.as_deref() != *sub_mchid => {
+                    return Err(Failure::invalid_request("子单信息与下单时不一致"));
+                }
                 _ => {}
             }
         }
@@ -163,7 +241,10 @@ pub(super) fn shown(merchant: &Merchant, orders: &[&Order]) -> Value {
         "combine_out_trade_no": first.and_then(|order| order.combined.as_ref()),
         "sub_orders": orders.iter().map(|order| sub_order(merchant, order)).collect::<Vec<_>>(),
     });
-    if let Some(payer) = first.filter(|order| order.paid.is_some()).map(|order| &order.payer) {
+    if let Some(payer) = first
+        .filter(|order| order.paid.is_some())
+        .map(|order| &order.payer)
+    {
         shown["combine_payer_info"] = json!({ "openid": payer });
     }
     shown

@@ -65,7 +65,11 @@ pub(super) fn own_appid(call: &Call<'_>, body: &Value, field: &str) -> Result<()
     let known = &call.merchant.facts.wechat;
     if appid != known.appid && appid != known.mini_appid {
         let message = "appid和mchid不匹配";
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "APPID_MCHID_NOT_MATCH", message));
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "APPID_MCHID_NOT_MATCH",
+            message,
+        ));
     }
     Ok(())
 }
@@ -73,9 +77,16 @@ pub(super) fn own_appid(call: &Call<'_>, body: &Value, field: &str) -> Result<()
 /// A merchant's number of an order or of a group of them.
 pub(super) fn number(body: &Value, field: &str) -> Result<String, Failure> {
     let number = text(body, field, 6..=32)?;
-    match number.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*".contains(c)) {
+    match number
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_-|*".contains(c))
+    {
         true => Ok(number),
-        false => Err(Failure::field(field, &number, "商户订单号只能是数字、大小写字母_-|*")),
+        false => Err(Failure::field(
+            field,
+            &number,
+            "商户订单号只能是数字、大小写字母_-|*",
+        )),
     }
 }
 
@@ -83,11 +94,19 @@ pub(super) fn number(body: &Value, field: &str) -> Result<String, Failure> {
 pub(super) fn browser(scene: &Value) -> Result<(), Failure> {
     let address = text(scene, "payer_client_ip", 1..=45)?;
     if address.parse::<std::net::IpAddr>().is_err() {
-        return Err(Failure::field("scene_info.payer_client_ip", "", "用户终端IP格式错误"));
+        return Err(Failure::field(
+            "scene_info.payer_client_ip",
+            "",
+            "用户终端IP格式错误",
+        ));
     }
     let kind = text(&scene["h5_info"], "type", 1..=32)?;
     if !["iOS", "Android", "Wap"].contains(&kind.as_str()) {
-        return Err(Failure::field("scene_info.h5_info.type", &kind, "场景类型仅支持iOS, Android, Wap"));
+        return Err(Failure::field(
+            "scene_info.h5_info.type",
+            &kind,
+            "场景类型仅支持iOS, Android, Wap",
+        ));
     }
     Ok(())
 }

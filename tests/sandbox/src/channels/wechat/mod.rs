@@ -111,11 +111,23 @@ fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
 
 fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let single = |s: &'a str| Some(s).filter(|s| !s.is_empty() && !s.contains('/'));
-    let partner = path.strip_prefix("/v3/pay/partner/transactions/").map(|rest| (rest, true));
-    let rest = partner.or_else(|| path.strip_prefix("/v3/pay/transactions/").map(|rest| (rest, false)));
+    let partner = path
+        .strip_prefix("/v3/pay/partner/transactions/")
+        .map(|rest| (rest, true));
+    let rest = partner.or_else(|| {
+        path.strip_prefix("/v3/pay/transactions/")
+            .map(|rest| (rest, false))
+    });
     let combined = path.strip_prefix("/v3/combine-transactions/");
-    if let Some(way) = rest.and_then(|(rest, partner)| Some(Route::Order(way(rest)?, partner))).or_else(|| combined.and_then(way).map(Route::Combine)) {
-        return if *method == Method::POST { way } else { Route::WrongMethod };
+    if let Some(way) = rest
+        .and_then(|(rest, partner)| Some(Route::Order(way(rest)?, partner)))
+        .or_else(|| combined.and_then(way).map(Route::Combine))
+    {
+        return if *method == Method::POST {
+            way
+        } else {
+            Route::WrongMethod
+        };
     }
     let group = combined.and_then(|c| c.strip_prefix("out-trade-no/"));
     let (rest, partner) = rest.unwrap_or_default();
@@ -131,7 +143,10 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
             (_, Some(no), ..) => (Method::GET, Route::QueryOut(no, partner)),
             (_, _, Some(no), _) => (Method::GET, Route::QueryId(no, partner)),
             (.., Some(no)) => (Method::GET, Route::RefundQuery(no)),
-            _ => match (group.and_then(|g| g.strip_suffix("/close")).and_then(single), group.and_then(single)) {
+            _ => match (
+                group.and_then(|g| g.strip_suffix("/close")).and_then(single),
+                group.and_then(single),
+            ) {
                 (Some(no), _) => (Method::POST, Route::CombineClose(no)),
                 (_, Some(no)) => (Method::GET, Route::CombineQuery(no)),
                 _ => return Route::Unknown,
@@ -160,10 +175,17 @@ impl Route<'_> {
     /// The order's number as the request tells it. A refund query tells the refund's only.
     fn out_trade_no(&self, request: &Incoming) -> Option<String> {
         match self {
-            Route::QueryOut(number, _) | Route::Close(number, _) | Route::CombineQuery(number) | Route::CombineClose(number) => Some((*number).to_owned()),
+            Route::QueryOut(number, _)
+            | Route::Close(number, _)
+            | Route::CombineQuery(number)
+            | Route::CombineClose(number) => Some((*number).to_owned()),
             Route::Order(..) | Route::Combine(_) | Route::Refund => {
                 let body: Value = serde_json::from_slice(&request.body).ok()?;
-                let name = if matches!(self, Route::Combine(_)) { "combine_out_trade_no" } else { "out_trade_no" };
+                let name = if matches!(self, Route::Combine(_)) {
+                    "combine_out_trade_no"
+                } else {
+                    "out_trade_no"
+                };
                 body[name].as_str().map(str::to_owned)
             }
             _ => None,
@@ -220,12 +242,20 @@ impl Call<'_> {
         match sub_mchid {
             None => Err(answer::Failure::field("sub_mchid", "", "缺少子商户号sub_mchid")),
             Some(m) if self.merchant.facts.wechat.sub_mchids.iter().any(|own| own == m) => Ok(m.to_owned()),
-            Some(_) => Err(answer::Failure::new(StatusCode::FORBIDDEN, "NO_AUTH", "服务商与子商户关系不存在")),
+            Some(_) => Err(answer::Failure::new(
+                StatusCode::FORBIDDEN,
+                "NO_AUTH",
+                "服务商与子商户关系不存在",
+            )),
         }
     }
 
     /// Who signed and for whom, as a body or query says: `mchid`, or a service provider's `sp_mchid` and `sub_mchid`.
-    fn parties<'v>(&self, partner: bool, value: impl Fn(&str) -> Option<&'v str>) -> Result<Option<String>, answer::Failure> {
+    fn parties<'v>(
+        &self,
+        partner: bool,
+        value: impl Fn(&str) -> Option<&'v str>,
+    ) -> Result<Option<String>, answer::Failure> {
         if !partner {
             self.own_mchid(value("mchid"))?;
             return Ok(None);

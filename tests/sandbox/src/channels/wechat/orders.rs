@@ -42,14 +42,21 @@ fn may_repeat(order: &Order, way: &str, asked: &Asked) -> Result<(), Failure> {
             "ORDER_CLOSED",
             "该订单已关闭",
         )),
-        State::Unpaid if order.way != way || order.asked != asked.whole || order.combined.is_some() => Err(Failure::invalid_request(
-            "201 商户订单号重复，且请求参数与原订单不一致",
-        )),
+        State::Unpaid if order.way != way || order.asked != asked.whole || order.combined.is_some() => Err(
+            Failure::invalid_request("201 商户订单号重复，且请求参数与原订单不一致"),
+        ),
         State::Unpaid => Ok(()),
     }
 }
 
-pub(super) fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: &Asked, combined: Option<String>) {
+pub(super) fn place(
+    call: &Call<'_>,
+    book: &mut Book,
+    key: &Key,
+    way: &'static str,
+    asked: &Asked,
+    combined: Option<String>,
+) {
     let created = now();
     let channel_no = format!("42{}", keys::random_digits(26));
     let mut order = Order {
@@ -122,7 +129,11 @@ fn prepay_id(created: Instant) -> String {
 }
 
 pub(super) fn query_out(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Outcome {
-    query(call, Some((Channel::Wechat, call.number, out_trade_no.to_owned())), partner)
+    query(
+        call,
+        Some((Channel::Wechat, call.number, out_trade_no.to_owned())),
+        partner,
+    )
 }
 
 pub(super) fn query_id(call: &Call<'_>, number: &str, partner: bool) -> Outcome {
@@ -136,7 +147,9 @@ pub(super) fn query_id(call: &Call<'_>, number: &str, partner: bool) -> Outcome 
 }
 
 fn query(call: &Call<'_>, key: Option<Key>, partner: bool) -> Outcome {
-    let asked: HashMap<String, String> = form_urlencoded::parse(call.request.query.as_bytes()).into_owned().collect();
+    let asked: HashMap<String, String> = form_urlencoded::parse(call.request.query.as_bytes())
+        .into_owned()
+        .collect();
     let sub_mchid = call.parties(partner, |name| asked.get(name).map(String::as_str))?;
     let key = key.filter(|k| k.1 == call.number).ok_or_else(missing)?;
     call.world.with(|book| {
@@ -148,7 +161,9 @@ fn query(call: &Call<'_>, key: Option<Key>, partner: bool) -> Outcome {
 
 /// An order that is no part of a group, of the sub-merchant that is named.
 fn single<'b>(book: &'b mut Book, key: &Key, sub_mchid: &Option<String>) -> Result<&'b mut Order, Failure> {
-    let order = book.order(key).filter(|order| order.combined.is_none() && order.sub_mchid == *sub_mchid);
+    let order = book
+        .order(key)
+        .filter(|order| order.combined.is_none() && order.sub_mchid == *sub_mchid);
     order.ok_or_else(missing)
 }
 
