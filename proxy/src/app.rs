@@ -337,6 +337,7 @@ impl App {
             serial: facts.serial.clone(),
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
+            encrypts: facts.encrypts,
             notify_url: format!(
                 "{}/n/{}/{}",
                 self.0.config.listen.notify_url, facts.channel, facts.account

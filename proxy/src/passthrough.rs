@@ -151,7 +151,11 @@ fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled
         Errand::Close(position) if order.attempt(*position).is_some_and(|a| a.state.is_final()) => {
             Settled::nothing(settle::Ending::Recorded)
         }
-        Errand::Close(position) => settle::closed(*position, answer, false),
+        Errand::Close(position) => settle::closed(
+            *position,
+            answer,
+            attempt.is_some_and(|a| errand::may_come(app, a)),
+        ),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     }

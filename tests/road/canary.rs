@@ -975,6 +975,9 @@ impl Run {
                 if !["awaiting_payment", "unknown"].contains(&state.as_str()) {
                     break;
                 }
+                // What nobody opened cannot be closed before its end, so somebody opens it. What is over already says so.
+                let scan = json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "declined" });
+                let _ = self.control("/control/pay", &scan).await;
                 self.merchant
                     .ask(
                         "POST",

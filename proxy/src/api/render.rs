@@ -202,10 +202,12 @@ pub fn order_json(order: &Order) -> Value {
     put("created_at", order.attempts[0].at.to_string().into());
     put("expires_at", shown.expires.to_string().into());
     put("journal_index", order.last.into());
+    // What is being closed is shown to no further payer.
+    let withdrawn = shown.is_closing() && shown.pay_way.opens_late(shown.channel);
     match shown
         .reach
         .as_ref()
-        .filter(|_| order.state() == OrderState::AwaitingPayment)
+        .filter(|_| order.state() == OrderState::AwaitingPayment && !withdrawn)
         .map(|(reach, _)| reach)
     {
         Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),
