@@ -100,6 +100,7 @@ pub(crate) fn meant<'a>(
 }
 
 /// Orders that are paid together are closed together: by their common number, and all of them.
+//= C61
 pub(crate) fn same_group(attempt: &Attempt, verbatim: &Verbatim) -> Result<(), Fault> {
     let ours = attempt
         .combined
@@ -154,7 +155,7 @@ fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled
         Errand::Close(position) => settle::closed(
             *position,
             answer,
-            attempt.is_some_and(|a| errand::may_come(app, a)),
+            order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
         ),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
