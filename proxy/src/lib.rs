@@ -26,6 +26,7 @@ pub mod outbox;
 mod paid;
 pub mod passthrough;
 pub mod payment;
+pub mod reconcile;
 pub mod registry;
 pub mod run;
 mod schedule;
@@ -45,6 +46,8 @@ pub mod manual {
     pub mod road {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
+    #[doc = include_str!("../manual/30-books.md")]
+    pub mod books {}
     #[doc = include_str!("../manual/40-journal.md")]
     pub mod journal {}
     #[doc = include_str!("../manual/50-operations.md")]

@@ -100,7 +100,7 @@ pub(crate) fn meant<'a>(
 }
 
 /// Orders that are paid together are closed together: by their common number, and all of them.
-//= C61
+//= C63
 pub(crate) fn same_group(attempt: &Attempt, verbatim: &Verbatim) -> Result<(), Fault> {
     let ours = attempt
         .combined

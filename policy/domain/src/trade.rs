@@ -112,6 +112,8 @@ pub enum Operation {
     RefundQuery,
     /// Fetch the channel's certificates. Read.
     Certificates,
+    /// Ask where a day's bill lies, and fetch it. Read.
+    Bill,
 }
 
 impl Operation {
@@ -125,6 +127,7 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
+            Operation::Bill => "bill",
         }
     }
 
@@ -132,7 +135,7 @@ impl Operation {
     pub const fn is_read(self) -> bool {
         matches!(
             self,
-            Operation::Query | Operation::RefundQuery | Operation::Certificates
+            Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Bill
         )
     }
 }

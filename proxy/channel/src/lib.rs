@@ -10,6 +10,7 @@ mod alipay;
 mod answer;
 pub mod auth_code;
 mod baidu;
+pub mod bill;
 pub mod dialect;
 mod draft;
 pub mod form;

@@ -6,6 +6,7 @@
 
 use crate::{
     Count, Order,
+    bills::{BillHead, BillKey, Bills},
     heads::{Heads, Numbers},
     tells::Tell,
 };
@@ -33,6 +34,7 @@ pub(crate) struct Header {
     measures: Vec<Measure>,
     epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
+    bills: Vec<(BillKey, BillHead)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +54,12 @@ impl Header {
             measures: heads.measures.values().cloned().collect(),
             epochs: heads.epochs.clone(),
             totals,
+            bills: heads
+                .bills
+                .0
+                .iter()
+                .map(|(key, head)| (key.clone(), head.clone()))
+                .collect(),
         }
     }
 
@@ -63,6 +71,7 @@ impl Header {
             ..Heads::default()
         };
         heads.numbers = self.numbers.into_iter().collect();
+        heads.bills = Bills(self.bills.into_iter().collect());
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         (heads, self.totals)

@@ -124,7 +124,7 @@ struct Intent<'a> {
 }
 
 /// The order with its intent on record, and the position of the attempt.
-//= C61
+//= C63
 async fn intend_order(
     app: &App,
     intent: Intent<'_>,

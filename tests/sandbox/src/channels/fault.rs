@@ -21,6 +21,7 @@ pub(crate) enum Operation {
     Refund,
     RefundQuery,
     Certificates,
+    Bill,
     Notice,
     /// Anything the sandbox does not know; no fault can be set for it.
     #[serde(skip_deserializing)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Answers one request as the channel whose path it is.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     match request.path.as_str() {
-        "/gateway.do" => alipay::handle(world, request),
+        "/gateway.do" | super::alipay::BILL_FILE => alipay::handle(world, request),
         path if path.starts_with("/v3/") => wechat::handle(world, request),
         _ => Reply::Now(plain(
             http::StatusCode::NOT_FOUND,

@@ -1,6 +1,7 @@
 //! Alipay, gateway v2: one path, the order of checks, faults.
 
 mod answer;
+mod bills;
 mod codes;
 mod gateway;
 pub(crate) mod notice;
@@ -26,7 +27,12 @@ pub(super) struct Call<'a> {
     pub(super) params: &'a Params,
     pub(super) biz: Value,
     pub(super) mode: KeyMode,
+    /// How the sender calls this host.
+    pub(super) host: &'a str,
 }
+
+/// Where bills are fetched from.
+pub(crate) const BILL_FILE: &str = "/downloadBillFile.resource";
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
@@ -48,6 +54,9 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         number.as_deref(),
         request,
     );
+    if request.path == BILL_FILE {
+        return Reply::Now(bills::file(world, request));
+    }
     if request.path != "/gateway.do" {
         return Reply::Now(plain(http::StatusCode::NOT_FOUND, "not found"));
     }
@@ -64,7 +73,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let answer = match &params {
         Ok(params) if page::way(&method).is_some() => page::open(world, params, fault),
         Err(failure) => answer::unsigned(failure),
-        Ok(params) => answered(world, params, fault),
+        Ok(params) => answered(world, params, request.header("host"), fault),
     };
     match fault {
         Some(Kind::TimeoutAfter) => Reply::Never,
@@ -80,7 +89,7 @@ fn out_trade_no(params: &Params, sender: Option<&Merchant>) -> Option<String> {
     biz["out_trade_no"].as_str().map(str::to_owned)
 }
 
-fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::server::Answer {
+fn answered(world: &Arc<World>, params: &Params, host: &str, fault: Option<Kind>) -> super::server::Answer {
     let (number, merchant, mode) = match gateway::identify(world, params) {
         Ok(known) => known,
         Err(failure) => return answer::unsigned(&failure),
@@ -100,6 +109,7 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
                 params,
                 biz,
                 mode,
+                host,
             };
             (act(&call, fault), gateway::encrypted(params))
         }
@@ -119,6 +129,7 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
         "alipay.open.app.alipaycert.download" => gateway::certificate(call),
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::place(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -133,6 +144,7 @@ fn operation(method: &str) -> Operation {
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
         "alipay.open.app.alipaycert.download" => Operation::Certificates,
+        "alipay.data.dataservice.bill.downloadurl.query" => Operation::Bill,
         _ => Operation::Other,
     }
 }
