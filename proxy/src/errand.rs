@@ -128,7 +128,10 @@ async fn place_once(
         Exchanged::Answer(answer) => settle::placed(position, answer),
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
-            lost(position, NotPlaced::NeverSent)
+            Settled {
+                elsewhere: true,
+                ..lost(position, NotPlaced::NeverSent)
+            }
         }
     };
     if settled.ending == Ending::Unknown {
@@ -188,7 +191,7 @@ pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
         && attempt.expires > app.clock().now()
 }
 
-async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
+pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
     let Some(attempt) = order.attempt(position) else {
         return Answer::Unclear(Unclear::Garbage);
     };
@@ -487,6 +490,11 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
         "refund",
         own.as_str(),
     ])
+}
+
+/// A number that no order has: what a probe asks for.
+pub(crate) fn probe_number(account: &AccountNo) -> ChannelNo {
+    derived(&["probe", account.as_str()])
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {

@@ -9,13 +9,16 @@ pub mod cases;
 mod certificates;
 mod charge;
 pub mod check;
+mod choice;
 pub mod clock;
 pub mod config;
 pub mod errand;
 pub mod exchange;
 pub mod export;
+mod failover;
 pub mod fault;
 pub mod front;
+pub mod health;
 pub mod keys;
 pub mod limits;
 mod lines;
@@ -44,6 +47,8 @@ pub mod manual {
     #![doc = include_str!("../manual/00-contents.md")]
     #[doc = include_str!("../manual/10-road.md")]
     pub mod road {}
+    #[doc = include_str!("../manual/15-routing.md")]
+    pub mod routing {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
     #[doc = include_str!("../manual/30-books.md")]

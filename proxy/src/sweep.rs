@@ -15,7 +15,7 @@ use crate::{
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Order};
+use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
 use refunds::{refund_step, refund_wait, surplus};
 use std::{
     cmp::Reverse,
@@ -315,9 +315,29 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
     if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now())
     {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
+        // Whoever closes it to put another attempt in its place is at it, and holds the order's claim.
+        let Some(_held) = free_to_close(app, &order, reason) else {
+            return Ok(order);
+        };
         return errand::close(app, &order, position, reason).await;
     }
     Ok(order)
+}
+
+/// The claim that a close needs which makes way for another attempt; `None` while somebody has it.
+fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option<Held>> {
+    if reason != CloseReason::Replaced {
+        return Some(None);
+    }
+    let key = ClaimKey {
+        order: order.id,
+        operation: Operation::Create,
+        number: None,
+    };
+    match app.ledger().claims().claim(key) {
+        Claim::Won(held) => Some(Some(held)),
+        Claim::Lost(_) => None,
+    }
 }
 
 /// The channel does not know the order. A precreated one does not exist until somebody scans it, one handed out until
@@ -337,6 +357,9 @@ async fn absent(
         AttemptState::Placed if errand::may_come(app, attempt) => Ok(order.clone()),
         AttemptState::Placed if attempt.is_closing() || attempt.expires <= now => {
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
+            let Some(_held) = free_to_close(app, order, reason) else {
+                return Ok(order.clone());
+            };
             errand::close(app, order, position, reason).await
         }
         AttemptState::Intended | AttemptState::Unknown => {

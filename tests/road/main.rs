@@ -21,6 +21,7 @@ mod operations;
 mod partner;
 mod referees;
 mod repo;
+mod routes;
 mod scans;
 mod telemetry;
 mod through;

@@ -213,6 +213,23 @@ pub fn authenticate_answer(
     }
 }
 
+/// What an answer to a request of a merchant's own SDK says. The target says in which form it comes (Alipay has two).
+pub fn read_native_answer(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    target: &str,
+    status: u16,
+    body: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Alipay if target.starts_with("/v3/") => {
+            alipay::answer::read_v3(operation, pay_way, status, body)
+        }
+        _ => read_answer(account, operation, pay_way, status, body),
+    }
+}
+
 /// What must be decrypted before an answer can be read, once its signature is verified; `None` where it came in clear.
 pub fn encrypted_answer(
     account: &Account,

@@ -12,6 +12,8 @@ mod codes;
 mod compose;
 #[path = "golden/native_alipay.rs"]
 mod native_alipay;
+#[path = "golden/native_alipay_v3.rs"]
+mod native_alipay_v3;
 #[path = "golden/native_wechat.rs"]
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]

@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 21] = [
+const CREATE: [&str; 22] = [
     "order_no",
     "channel",
     "pay_way",
@@ -182,6 +182,7 @@ const CREATE: [&str; 21] = [
     "expires_at",
     "code",
     "terminal",
+    "product",
     "h5_type",
     "return_url",
     "quit_url",
@@ -220,6 +221,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         expires: expires(&fields, now)?,
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
+        product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         combined: None,
     });

@@ -104,6 +104,7 @@ impl Parse {
                     expires: native.expires,
                     code: native_code(),
                     terminal: None,
+                    product: None,
                     number: Some(number),
                     combined: native.combined.as_ref().map(group),
                 }))

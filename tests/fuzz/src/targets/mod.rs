@@ -35,6 +35,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("wal", stores::wal),
     ("sealed", stores::sealed),
     ("registries", registries::registries),
+    ("condition", registries::condition),
     ("config", registries::config),
     ("desk_asking", desk::asking),
     ("desk_config", desk::config),

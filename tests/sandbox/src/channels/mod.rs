@@ -198,3 +198,8 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
     let (cert, key) = material::issue(&ca, &names)?;
     Ok(server::tls(&cert, &key)?)
 }
+
+/// A listener's TLS settings from its certificate and key.
+pub(crate) fn server_config(cert: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, StartError> {
+    Ok(server::tls(cert, key)?)
+}
