@@ -168,6 +168,7 @@ pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
     let event = TradeEvent::AttemptNotPlaced {
         attempt,
         code: None,
+        declined: None,
         reason,
     };
     Settled::of(vec![event.into()], Ending::Recorded)
@@ -273,7 +274,7 @@ async fn close_intended(
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
     let Some(with) = &attempt.combined else {
         return ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
-            channel::query(account, stamp, &attempt.number)
+            channel::query(account, stamp, attempt.pay_way, &attempt.number)
         })
         .await;
     };
@@ -392,7 +393,7 @@ pub(crate) async fn send_refund(
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
-        channel::refund(account, stamp, &facts, reason)
+        channel::refund(account, stamp, attempt.pay_way, &facts, reason)
     })
     .await;
     app.step("after_send");

@@ -97,7 +97,7 @@ pub(crate) fn meant<'a>(
 }
 
 /// Orders that are paid together are closed together: by their common number, and all of them.
-//= C66
+//= C67
 pub(crate) fn same_group(attempt: &Attempt, verbatim: &Verbatim) -> Result<(), Fault> {
     let ours = attempt
         .combined
@@ -204,7 +204,7 @@ pub(crate) async fn ask(
     let channel = account.channel;
     let path = Some(verbatim.target.as_str());
     let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
-    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account), headers(&verbatim)) else {
+    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account, None), headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();

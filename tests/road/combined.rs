@@ -308,7 +308,7 @@ async fn refused(yard: &Yard, sdk: &Sdk) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C66
+//= C67
 async fn orders_that_are_paid_together() {
     let yard = Yard::open().await.expect("demo");
     let sdk = Sdk::of(&yard, "wechat").expect("an SDK");

@@ -147,6 +147,17 @@ async fn answers_are_as_the_description_says() -> Done {
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
+    for query in [
+        "",
+        "?by=hour,channel,pay_way",
+        "?by=day",
+        "?by=channel&format=csv",
+        "?by=colour",
+    ] {
+        described
+            .ask("GET", "/v1/statistics", &format!("/v1/statistics{query}"), None)
+            .await?;
+    }
     refusals(&demo, &described).await?;
     let today = domain::Instant::from_secs(
         std::time::SystemTime::now()
@@ -311,7 +322,7 @@ async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
             &json!({ "channel": channel, "auth_code": code, "outcome": will }),
         )
         .await?;
-        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code });
+        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code, "client_ip": "203.0.113.7" });
         let answer = described
             .ask("POST", "/v1/payments", "/v1/payments", Some(&body))
             .await?;

@@ -23,6 +23,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod statistics;
 mod telemetry;
 mod through;
 mod unified;

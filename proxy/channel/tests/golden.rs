@@ -8,6 +8,8 @@ mod answers;
 mod answers_alipay;
 #[path = "golden/codes.rs"]
 mod codes;
+#[path = "golden/codes_wechat.rs"]
+mod codes_wechat;
 #[path = "golden/compose.rs"]
 mod compose;
 #[path = "golden/native_alipay.rs"]

@@ -143,7 +143,7 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
 }
 
 /// The order with its intent on record, and what stands beside it, and the position of the attempt.
-//= C66
+//= C67
 async fn intend_order(
     app: &App,
     of: Intent<'_>,

@@ -261,6 +261,7 @@ fn draft(
         target,
         headers,
         body,
+        identity: None,
     };
     Ok(Draft {
         message,

@@ -37,13 +37,13 @@ pub(super) fn schemas() -> Value {
                 "order_no": order_no(),
                 "channel": { "enum": ["wechat", "alipay"], "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
                 "pay_way": pay_way(),
-                "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. Alipay's has 16 to 24 digits and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
+                "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. WeChat's has 18 digits and begins with 10 to 15, Alipay's has 16 to 24 and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
                 "amount": fen, "currency": { "const": "CNY" },
                 "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
                 "account": text(32), "payee": text(32), "attach": text(128),
                 "appid": { "type": "string", "minLength": 1, "maxLength": 32, "description": "wechat: another registered app or mini program than the account's first" },
                 "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
-                "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "The payer's address; must be there for h5" },
+                "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "The payer's address; must be there for h5. For a payment code of WeChat it must be there too: the address of the terminal that scanned it" },
                 "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5 only; Wap if absent" },
                 "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap: where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
                 "quit_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay wap: where it goes back to unpaid" },
@@ -95,6 +95,11 @@ pub(super) fn schemas() -> Value {
         "Resent": { "type": "object", "required": ["seq", "id", "acknowledged"], "properties": {
             "seq": { "type": "integer" }, "id": { "type": "string" }, "acknowledged": { "type": "boolean" },
         } },
+        "Statistics": { "type": "object", "required": ["from", "to", "by", "rows", "total"], "properties": {
+            "from": { "type": "string", "format": "date-time" }, "to": { "type": "string", "format": "date-time", "description": "Not included" },
+            "by": { "type": "array", "items": { "enum": ["hour", "day", "channel", "pay_way"] } },
+            "rows": { "type": "array", "items": figures(true) }, "total": figures(false),
+        } },
         "Reconciliation": reconciliation(),
         "Problem": { "type": "object", "required": ["type", "title", "status", "code", "detail"], "properties": {
             "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
@@ -102,6 +107,24 @@ pub(super) fn schemas() -> Value {
             "detail": { "type": "string" }, "request_id": { "type": "string" }, "channel_code": { "type": "string" },
         }, "x-codes": codes },
     })
+}
+
+/// What is counted, with what a row is about.
+fn figures(row: bool) -> Value {
+    let sum = json!({ "type": "object", "required": ["count", "fen"], "properties": { "count": { "type": "integer" }, "fen": { "type": "integer" } } });
+    let mut properties: serde_json::Map<String, Value> = crate::statistics::render::SUMS
+        .iter()
+        .map(|name| ((*name).to_owned(), sum.clone()))
+        .collect();
+    properties.insert("success_rate".into(), json!({ "type": ["string", "null"], "description": "Payments as a share of what came to an end, such as 0.9876; null where nothing did" }));
+    let required: Vec<String> = properties.keys().cloned().collect();
+    if row {
+        properties.insert("hour".into(), json!({ "type": "string", "format": "date-time" }));
+        properties.insert("day".into(), json!({ "type": "string", "format": "date" }));
+        properties.insert("channel".into(), json!({ "type": "string" }));
+        properties.insert("pay_way".into(), json!({ "type": "string" }));
+    }
+    json!({ "type": "object", "required": required, "properties": properties })
 }
 
 /// A day of a merchant against the channels' bills.

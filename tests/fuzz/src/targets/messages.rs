@@ -122,7 +122,7 @@ fn answer(channel: Channel, data: &[u8]) {
     const WAYS: [PayWay; 8] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay];
     let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
     let account = account(channel, at(3) & 1 == 1);
-    let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
+    let _ = channel::authenticate_answer(&account, operation, pay_way, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);
     let encrypts = Account { encrypts: channel == Channel::Alipay, ..account };
     let _ = channel::encrypted_answer(&encrypts, operation, status, body);

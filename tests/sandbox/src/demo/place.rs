@@ -422,6 +422,8 @@ impl Place {
             if self.keys_held {
                 secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+                secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
+                secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
             if !certificates {
@@ -561,6 +563,8 @@ impl Place {
             self.path("tls/desk.key"),
             self.path("trades.vkey"),
         );
+        // The demo has few merchants and channels; the definitions' own thresholds are ten merchants and three channels.
+        text += "[parameters.t10]\nmerchants = 3\n\n[parameters.t26]\nchannels = 2\n\n";
         text + &self.registries_config()
     }
 

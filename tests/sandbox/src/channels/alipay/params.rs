@@ -55,6 +55,7 @@ impl Params {
             query: text.to_owned(),
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
+            peer: None,
         };
         Params::of(&request)
     }
