@@ -90,6 +90,16 @@ fn trade_events() -> Vec<TradeEvent> {
             seal: Some(seal),
             terminal: Some(name("T-1")),
         },
+        AttemptCombined {
+            attempt: 1,
+            with: Combined {
+                number: name("C1"),
+                parts: vec![CombinedPart {
+                    number: name("A1"),
+                    payee: name("1900000109"),
+                }],
+            },
+        },
         AttemptPlaced {
             attempt: 1,
             reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())),
@@ -106,6 +116,18 @@ fn trade_events() -> Vec<TradeEvent> {
             payer: Some(payer),
             proof: Proof::Notice,
             seal: Some(seal),
+        },
+        AttemptNotPlaced {
+            attempt: 1,
+            code: Some("ACQ.BUYER_BALANCE_NOT_ENOUGH".into()),
+            declined: Some(Declined { payer: Some(payer) }),
+            reason: NotPlaced::Refused,
+        },
+        AttemptNotPlaced {
+            attempt: 1,
+            code: None,
+            declined: Some(Declined::default()),
+            reason: NotPlaced::Refused,
         },
         ReverseIntended {
             attempt: 1,
