@@ -186,6 +186,7 @@ fn answer_lost(attempt: u16) -> Settled {
         attempt,
         code: None,
         reason: NotPlaced::AnswerLost,
+        declined: None,
     };
     Settled::new(event, true, Ending::Recorded)
 }

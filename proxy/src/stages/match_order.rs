@@ -18,21 +18,29 @@ pub struct MatchOrder(pub App);
 impl Stage<SealedNotice> for MatchOrder {
     type Out = Matched;
 
-    async fn run(&self, SealedNotice { notice, says }: SealedNotice) -> Result<Matched, Stop> {
-        let number = match &says {
+    async fn run(&self, SealedNotice { notice, says, also }: SealedNotice) -> Result<Matched, Stop> {
+        let order = self.order(&notice, &says).await?;
+        let mut others = Vec::with_capacity(also.len());
+        for says in also {
+            let order = self.order(&notice, &says).await?;
+            others.push((says, order));
+        }
+        Ok(Matched {
+            notice,
+            says,
+            order,
+            also: others,
+        })
+    }
+}
+
+impl MatchOrder {
+    async fn order(&self, notice: &Identified, says: &Says) -> Result<Option<Arc<Order>>, Stop> {
+        let number = match says {
             Says::Order(view, ..) => &view.number,
             Says::Refund(Some(order), _) => order,
-            Says::Refund(None, refund) => {
-                let order = self.by_refund(&notice, &refund.number).await?;
-                return Ok(Matched { notice, says, order });
-            }
-            Says::Nothing | Says::Closed => {
-                return Ok(Matched {
-                    notice,
-                    says,
-                    order: None,
-                });
-            }
+            Says::Refund(None, refund) => return self.by_refund(notice, &refund.number).await,
+            Says::Nothing | Says::Closed => return Ok(None),
         };
         let account = &notice.account;
         let order = self
@@ -40,8 +48,7 @@ impl Stage<SealedNotice> for MatchOrder {
             .ledger()
             .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
             .await;
-        let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
-        Ok(Matched { notice, says, order })
+        Ok(order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?)
     }
 }
 

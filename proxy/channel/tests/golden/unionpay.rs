@@ -504,6 +504,7 @@ fn said(body: &str) -> Result<&'static str, NoticeError> {
         Notice::Order(_) => "order",
         Notice::Refund { order: None, .. } => "refund",
         Notice::Refund { .. } => "refund of an order",
+        Notice::Combined(_) => "a group",
         Notice::Ignored => "nothing",
     })
 }

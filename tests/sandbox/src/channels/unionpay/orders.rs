@@ -145,6 +145,8 @@ fn order(call: &Call<'_>, asked: &Asked) -> Order {
     let mut order = Order {
         channel: Channel::Unionpay,
         merchant: call.number,
+        sub_mchid: None,
+        combined: None,
         out_trade_no: call.fields.get("orderId").to_owned(),
         channel_no: query_id(created),
         way: asked.way,
