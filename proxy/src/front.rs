@@ -91,7 +91,7 @@ impl Answer for Front {
         if let Some(response) = self.open(&request) {
             return response;
         }
-        let is_read = request.head.method == Method::GET || request.head.uri.path().ends_with("/resend");
+        let is_read = request.head.method == Method::GET || request.head.uri.path().ends_with("/resend") || request.head.uri.path().starts_with("/v1/codes");
         let stack = match request.door {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,

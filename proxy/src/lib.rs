@@ -10,6 +10,7 @@ mod certificates;
 mod charge;
 pub mod check;
 pub mod clock;
+mod codes;
 pub mod config;
 pub mod errand;
 pub mod exchange;

@@ -34,6 +34,8 @@ pub struct Addresses {
     pub alipay: Option<SocketAddr>,
     /// Notices.
     pub notify: SocketAddr,
+    /// Payers' pages.
+    pub pages: Option<SocketAddr>,
     /// Trades journal.
     pub journal: Option<SocketAddr>,
     /// Metrics.
@@ -139,11 +141,12 @@ async fn bind(listens: &crate::config::Listens, caps: Caps, clock: &Arc<dyn Cloc
     };
     let wechat = optional(Door::Wechat, &listens.wechat).await?;
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
+    let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
     let socket = TcpListener::bind(listens.metrics).await.with_context(|| format!("listen.metrics: {}", listens.metrics))?;
     let metrics = socket.local_addr()?;
     bound.push(Bound { door: Door::Metrics, socket, tls: None, caps, clock: clock.clone() });
-    Ok((bound, Addresses { api, wechat, alipay, notify, journal, metrics }, tls))
+    Ok((bound, Addresses { api, wechat, alipay, notify, pages, journal, metrics }, tls))
 }
 
 fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
@@ -237,7 +240,7 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
 /// When the files of listeners last changed.
 fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
     let listens = &app.config().listen;
-    let all = [Some(&listens.api), Some(&listens.notify), listens.wechat.as_ref(), listens.alipay.as_ref(), listens.journal.as_ref()];
+    let all = [Some(&listens.api), Some(&listens.notify), listens.wechat.as_ref(), listens.alipay.as_ref(), listens.pages.as_ref(), listens.journal.as_ref()];
     let of = |path: &std::path::Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
     all.into_iter().flatten().flat_map(|l| [of(&l.tls.cert), of(&l.tls.key)]).collect()
 }

@@ -34,7 +34,7 @@ pub fn mutations(app: &App) -> Stack {
     )
 }
 
-/// Reads of the unified API.
+/// Reads of the unified API, and what asks no channel: codes that payers scan, a notification sent again.
 pub fn reads(app: &App) -> Stack {
     boxed(
         ServiceBuilder::new()

@@ -2,6 +2,7 @@
 //! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
 
 use crate::{
+    codes::Codes,
     index::{alias_key, trade_key},
     tells::{Tell, Tells},
 };
@@ -30,6 +31,8 @@ pub(crate) struct Heads {
     pub(crate) cases: Option<(u64, Digest)>,
     /// Measures of the desk as last observed, by their number: in force from the first moment of the next run.
     pub(crate) measures: BTreeMap<MeasureId, Measure>,
+    /// Codes that payers scan.
+    pub(crate) codes: Codes,
     /// Token epochs on record; true while their end is not.
     pub(crate) epochs: BTreeMap<u32, bool>,
 }
@@ -89,6 +92,7 @@ impl Heads {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
             }
+            (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => self.codes.follow(index, entry.at, merchant, &entry.event),
             (TradeEvent::EpochOpened { epoch, .. }, _) => {
                 self.epochs.insert(*epoch, true);
             }

@@ -4,6 +4,7 @@
 //! pending notifications are folds too. sled holds one key per order and may be lost at any time.
 
 mod claim;
+mod codes;
 mod heads;
 mod index;
 mod open;
@@ -13,6 +14,7 @@ mod tally;
 mod tells;
 
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
+pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};
 pub use open::{OpenError, Opening};
 pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, Reversing, payment_id};
@@ -56,6 +58,8 @@ struct Inner {
     rest: (Mutex<()>, parking_lot::Condvar),
     changes: mpsc::UnboundedSender<Arc<Order>>,
     salts: Mutex<Salts>,
+    /// Codes are made one after the other, so that a number is given once.
+    making: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -336,7 +340,7 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
         }
         (None, [Happening { event: TradeEvent::AttemptIntended { attempt: 1, .. }, .. }, rest @ ..]) => {
             // What may ride along with the first intent changes no state.
-            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. });
+            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. } | TradeEvent::ByCode { attempt: 1, .. });
             if rest.iter().all(harmless) { Ok(()) } else { Err(CommitError::NoOrder) }
         }
         (None, _) => Err(CommitError::NoOrder),

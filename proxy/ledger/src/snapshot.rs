@@ -5,7 +5,7 @@
 //! header's index passes over what an order already holds.
 
 use crate::{
-    Count, Order,
+    Count, Order, PayCode,
     heads::{Heads, Numbers},
     tells::Tell,
 };
@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -33,6 +33,7 @@ pub(crate) struct Header {
     measures: Vec<Measure>,
     epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
+    codes: Vec<Arc<PayCode>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +53,7 @@ impl Header {
             measures: heads.measures.values().cloned().collect(),
             epochs: heads.epochs.clone(),
             totals,
+            codes: heads.codes.all().cloned().collect(),
         }
     }
 
@@ -60,6 +62,7 @@ impl Header {
         heads.numbers = self.numbers.into_iter().collect();
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
+        self.codes.into_iter().for_each(|code| heads.codes.put(code));
         (heads, self.totals)
     }
 }
@@ -173,7 +176,7 @@ mod tests {
 
     fn order(n: u64) -> Arc<Order> {
         let (merchant, order_no) = (MerchantId::new("m1").expect("lawful"), OrderNo::new(format!("N{n}")).expect("lawful"));
-        Arc::new(Order { id: crate::payment_id(&merchant, &order_no), merchant, order_no, last: n, attempts: Vec::new(), refunds: Vec::new() })
+        Arc::new(Order { id: crate::payment_id(&merchant, &order_no), merchant, order_no, by_code: None, last: n, attempts: Vec::new(), refunds: Vec::new() })
     }
 
     #[test]

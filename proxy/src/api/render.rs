@@ -173,6 +173,9 @@ pub fn order_json(order: &Order) -> Value {
     put("created_at", order.attempts[0].at.to_string().into());
     put("expires_at", shown.expires.to_string().into());
     put("journal_index", order.last.into());
+    if let Some(code) = &order.by_code {
+        put("code", code.as_str().into());
+    }
     match shown.reach.as_ref().filter(|_| order.state() == OrderState::AwaitingPayment).map(|(reach, _)| reach) {
         Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),
         Some(Reach::Code(code)) => put("qr_code", (&**code).into()),

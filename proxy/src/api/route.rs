@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{PaymentId, RefundNo};
+use domain::{CodeId, PaymentId, RefundNo};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -35,6 +35,16 @@ pub enum Resource {
     Notifications(PaymentId),
     /// `POST /v1/payments/{id}/notifications/{seq}/resend`
     Resend(PaymentId, u64),
+    /// `POST /v1/codes`
+    MakeCode,
+    /// `GET /v1/codes/{id}`
+    CodeOf(CodeId),
+    /// `GET /v1/codes/{id}/png`
+    CodePng(CodeId),
+    /// `GET /v1/codes/{id}/svg`
+    CodeSvg(CodeId),
+    /// `POST /v1/codes/{id}/revoke`
+    RevokeCode(CodeId),
 }
 
 /// Finds the resource, or says whether the path or the method is wrong.
@@ -42,6 +52,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     let parts: Vec<&str> = path.strip_prefix("/v1/").map(|p| p.split('/').collect()).unwrap_or_default();
     let id = |text: &str| decoded(text)?.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
+    let code = |text: &str| CodeId::new(text).map_err(|_| Fault::of(Code::NotFound));
     let (wanted, found) = match parts[..] {
         ["payments"] if method == Method::POST => ("POST", Resource::Create),
         ["payments"] => ("GET", Resource::Find),
@@ -59,6 +70,11 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
         }
+        ["codes"] => ("POST", Resource::MakeCode),
+        ["codes", c] => ("GET", Resource::CodeOf(code(c)?)),
+        ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
+        ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),
+        ["codes", c, "revoke"] => ("POST", Resource::RevokeCode(code(c)?)),
         _ => return Err(Fault::new(Code::NotFound, "There is no such path; the API stands at /openapi.json.")),
     };
     if method.as_str() == wanted {
