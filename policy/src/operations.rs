@@ -18,6 +18,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Refund, None),
     (Channel::Wechat, Operation::RefundQuery, None),
     (Channel::Wechat, Operation::Certificates, None),
+    (Channel::Wechat, Operation::Authorize, None),
     (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
     (Channel::Alipay, Operation::Create, Some(PayWay::App)),
@@ -30,6 +31,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
     (Channel::Alipay, Operation::Certificates, None),
+    (Channel::Alipay, Operation::Authorize, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

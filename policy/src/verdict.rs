@@ -45,7 +45,8 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         | Operation::Close
         | Operation::Reverse
         | Operation::RefundQuery
-        | Operation::Certificates => Ok(()),
+        | Operation::Certificates
+        | Operation::Authorize => Ok(()),
     };
     judged.map_or_else(Verdict::Refuse, |()| Verdict::Admit)
 }

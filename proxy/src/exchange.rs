@@ -59,7 +59,7 @@ async fn composed(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, Compo
     Ok((draft, signature))
 }
 
-fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {
+pub(crate) fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {
     let method = http::Method::from_bytes(request.method.as_bytes())?;
     let mut headers = http::HeaderMap::with_capacity(request.headers.len());
     for (name, value) in &request.headers {

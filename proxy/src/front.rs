@@ -19,10 +19,11 @@ pub struct Front {
     reads: Stack,
     pass_through: Stack,
     notifications: Stack,
+    pages: Stack,
 }
 
 impl Front {
-    /// Builds the four stacks.
+    /// Builds the five stacks.
     pub fn new(app: &App) -> Front {
         Front {
             app: app.clone(),
@@ -30,6 +31,7 @@ impl Front {
             reads: stack::reads(app),
             pass_through: stack::pass_through(app),
             notifications: stack::notifications(app),
+            pages: stack::pages(app),
         }
     }
 
@@ -97,6 +99,7 @@ impl Answer for Front {
             Door::Api => &self.mutations,
             Door::Wechat | Door::Alipay => &self.pass_through,
             Door::Notify => &self.notifications,
+            Door::Pages => &self.pages,
             Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),
         };
         match stack.clone().oneshot(request).await {

@@ -24,6 +24,7 @@ pub mod nonces;
 pub mod notification;
 pub mod outbound;
 pub mod outbox;
+pub mod pages;
 mod paid;
 pub mod passthrough;
 pub mod payment;

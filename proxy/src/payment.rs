@@ -74,6 +74,8 @@ pub struct Create {
     pub terminal: Option<TerminalNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.
     pub number: Option<ChannelNo>,
+    /// The code that the payer scanned, at the payers' pages.
+    pub by_code: Option<CodeId>,
 }
 
 /// Which order.

@@ -9,6 +9,7 @@ mod described;
 mod hostile;
 mod kills;
 mod native;
+mod one_code;
 mod operations;
 mod referees;
 mod repo;

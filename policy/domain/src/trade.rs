@@ -103,6 +103,8 @@ pub enum Operation {
     RefundQuery,
     /// Fetch the channel's certificates. Read.
     Certificates,
+    /// Ask the wallet whose code of authorisation it is, for payers' pages. Read.
+    Authorize,
 }
 
 impl Operation {
@@ -116,12 +118,13 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
+            Operation::Authorize => "authorize",
         }
     }
 
     /// True where repeating the request cannot change anything at the channel.
     pub const fn is_read(self) -> bool {
-        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates)
+        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Authorize)
     }
 }
 

@@ -41,6 +41,12 @@ pub fn alipay_platform(app_id: &AccountNo, cert_sn: Option<&str>) -> Result<KeyR
     }
 }
 
+/// The secret of an app or official account, sent when a payer's id is asked for (channels.md 7):
+/// `wechat/{mchid}/app-secret/{appid}`.
+pub fn wechat_app_secret(mchid: &AccountNo, appid: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/app-secret/{}", word(appid)?))
+}
+
 /// A serial is one word, so that it cannot reach another key's name.
 fn word(serial: &str) -> Result<&str, NameError> {
     let ok =

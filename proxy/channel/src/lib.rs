@@ -9,6 +9,7 @@ mod account;
 mod alipay;
 mod answer;
 pub mod auth_code;
+pub mod authorize;
 pub mod dialect;
 mod draft;
 pub mod form;

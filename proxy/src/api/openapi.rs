@@ -108,6 +108,8 @@ fn paths() -> Value {
     let order = [("200", "The order", JSON, payment.clone()), ("202", "The outcome is not known yet; ask again", JSON, payment.clone())];
     let found = [("200", "The refund", JSON, refund.clone()), ("202", "The outcome is not known yet; ask again", JSON, refund.clone())];
     let asked = [("201", "The refund", JSON, refund), found[0].clone(), found[1].clone()];
+    let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
+    let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());
     json!({
         "/v1/payments": {
@@ -125,6 +127,11 @@ fn paths() -> Value {
         "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
         "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },
         "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again, now, with its own id and number", &[id, seq], None, &[("200", "Whether it was acknowledged", JSON, reference("Resent"))]) },
+        "/v1/codes": { "post": operation("Make a code that payers scan (one code, every wallet): with order_no for that order, without one static. The same again gets the same code", &[], Some("NewCode"), &[("201", "Made", JSON, reference("Code")), ("200", "Made before", JSON, reference("Code"))]) },
+        "/v1/codes/{id}": { "get": operation("A code", std::slice::from_ref(&code), None, &made) },
+        "/v1/codes/{id}/revoke": { "post": operation("Withdraw a code: it opens no new order (no body, or {})", std::slice::from_ref(&code), None, &made) },
+        "/v1/codes/{id}/svg": { "get": operation("The plate for the counter (条码台牌), with the merchant's name", std::slice::from_ref(&code), None, &[("200", "A6, with the fonts of whoever opens it", "image/svg+xml", json!({ "type": "string" }))]) },
+        "/v1/codes/{id}/png": { "get": operation("The same in dots, in a bitmap font", &[code], None, &[("200", "720 x 1000", "image/png", json!({ "type": "string", "contentMediaType": "image/png" }))]) },
         "/openapi.json": { "get": open("This document", &[("200", "OpenAPI 3.1", JSON, json!({ "type": "object" }))]) },
         "/healthz": { "get": open("Does the process answer?", &[("200", "It does", "text/plain", json!({ "type": "string" }))]) },
         "/readyz": { "get": open("Are new orders taken?", &[("200", "They are", "text/plain", json!({ "type": "string" })), ("503", "They are not; the text says why", "text/plain", json!({ "type": "string" }))]) },

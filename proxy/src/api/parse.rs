@@ -149,6 +149,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         number: None,
+        by_code: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
     let description = fields.must("description", "there: what is sold", fields.text("description", most)?)?;

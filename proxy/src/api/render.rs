@@ -227,7 +227,7 @@ pub fn refund_json(refund: &Refund) -> Value {
 }
 
 /// Parameters for the wallet's page, signed anew each time.
-async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
+pub(crate) async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     let (reach, _) = attempt.reach.as_ref()?;
     if attempt.state != AttemptState::Placed {
         return None;

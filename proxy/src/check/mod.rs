@@ -44,7 +44,7 @@ impl Check<'_> {
 
     fn listeners(&mut self, config: &Config) {
         let all = &config.listen;
-        let named = [("api", Some(&all.api)), ("notify", Some(&all.notify)), ("wechat", all.wechat.as_ref()), ("alipay", all.alipay.as_ref()), ("journal", all.journal.as_ref())];
+        let named = [("api", Some(&all.api)), ("notify", Some(&all.notify)), ("wechat", all.wechat.as_ref()), ("alipay", all.alipay.as_ref()), ("pages", all.pages.as_ref()), ("journal", all.journal.as_ref())];
         for (name, listen) in named.into_iter().filter_map(|(name, listen)| Some((name, listen?))) {
             let path = format!("listen.{name}");
             if self.sound(&path)

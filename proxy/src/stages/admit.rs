@@ -79,7 +79,7 @@ impl Admit {
     /// what takes another's place counts instead of it.
     fn reserve(&self, routed: &Routed, create: &Create, now: Instant) -> Result<Option<Reservation>, Refusal> {
         let (sealed, order) = (&routed.claimed.sealed, routed.claimed.order.as_deref());
-        if order.is_some_and(|order| record::renews(order, create)) {
+        if order.is_some_and(|order| record::renews(order, create, &routed.claimed.content)) {
             return Ok(None);
         }
         let merchant = policy::merchant_day_ceiling(&sealed.merchant)

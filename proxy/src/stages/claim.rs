@@ -166,7 +166,7 @@ impl Claim {
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),
             (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
-            (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false) if another_way(latest, create) => Ok(anew(only_repeats)?),
+            (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false) if another_way(latest, create) || another_payer(latest, create, sealed) => Ok(anew(only_repeats)?),
             (OrderState::NotPlaced, false) => Ok(anew(only_repeats)?),
             (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
             (OrderState::Reversed, false) => Err(Fault::of(Code::OrderReversed).into()),
@@ -233,6 +233,11 @@ fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
 /// The same order by another channel or way to pay.
 fn another_way(latest: &Attempt, create: &Create) -> bool {
     latest.amount == create.amount && latest.code == create.code && (latest.channel != create.channel || latest.pay_way != create.pay_way)
+}
+
+/// The same order by another payer of the same wallet, who scanned its code.
+fn another_payer(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
+    create.by_code.is_some() && sealed.payer.is_some() && latest.amount == create.amount && latest.code == create.code
 }
 
 /// The same but for a payer token of another epoch, which cannot be compared.

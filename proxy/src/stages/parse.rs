@@ -66,6 +66,7 @@ impl Parse {
                     code: native_code(),
                     terminal: None,
                     number: Some(number),
+                    by_code: None,
                 }))
             }
             Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),

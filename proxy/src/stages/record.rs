@@ -67,7 +67,7 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
 async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Intended, Stop> {
     let Routed { claimed: Claimed { sealed, held, order, content, .. }, account, keys } = routed;
     let order = match order {
-        Some(order) if renews(&order, create) => {
+        Some(order) if renews(&order, create, &content) => {
             let position = order.attempts.len() as u16;
             return Ok(Intended::Send(recorded(sealed, order, account, Errand::Place(position), held)));
         }
@@ -99,6 +99,8 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         terminal: create.terminal.clone(),
     };
     let mut events = vec![Happening::from(event)];
+    //= C61
+    events.extend(create.by_code.clone().map(|id| TradeEvent::ByCode { attempt: position, id }.into()));
     events.extend(patterns(&sealed));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
@@ -115,9 +117,10 @@ fn standing_life_ms(app: &App, create: &Create, cargo: &Cargo) -> i64 {
 
 /// The attempt is on record and only its reach is renewed: the same number and parameters go out again. A paid one
 /// comes here by a native repeat only, to which the channel says that it is paid.
-pub(crate) fn renews(order: &Order, create: &Create) -> bool {
+/// At a code another payer is another attempt: the former's parameters are of no use to them.
+pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> bool {
     let latest = order.latest();
-    !latest.pay_way.charges() && (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
+    (create.by_code.is_none() || latest.content == *content) && !latest.pay_way.charges() && (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
 }
 
 /// Closes the former attempt at its channel before another takes its place.

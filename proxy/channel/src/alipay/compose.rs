@@ -257,7 +257,7 @@ pub(super) fn draft(
     to_sign(account, parameters(account, stamp, method, notify, biz_content(content)?))
 }
 
-fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
+pub(super) fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
     let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let message = form::join(&pairs);
     let request = Request {
@@ -289,7 +289,7 @@ fn biz_content(content: &impl Serialize) -> Result<Zeroizing<String>, ComposeErr
 }
 
 /// Public parameters and `biz_content`, sorted, none empty (channels.md 3.1, 3.6).
-fn parameters(
+pub(super) fn parameters(
     account: &Account,
     stamp: &Stamp,
     method: &str,

@@ -12,6 +12,7 @@ mod scan;
 mod record;
 mod server;
 mod together;
+mod wallet;
 mod world;
 
 mod alipay;
@@ -181,6 +182,9 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "::1",
         "api.mch.weixin.qq.com",
         "api2.wechatpay.cn",
+        "api.weixin.qq.com",
+        "open.weixin.qq.com",
+        "openauth.alipay.com",
         "openapi.alipay.com",
     ];
     let listen = settings.listen.to_string();

@@ -12,6 +12,7 @@ mod trades;
 use super::fault::{Channel, Kind, Operation};
 use super::order::{KeyMode, Order};
 use super::server::{Incoming, Reply, plain};
+use super::wallet;
 use super::world::{Merchant, World};
 use answer::{Failure, Node, Outcome};
 use params::Params;
@@ -30,6 +31,9 @@ pub(super) struct Call<'a> {
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if let Some(reply) = wallet::handle(world, request) {
+        return reply;
+    }
     let params = Params::of(request);
     let method = params
         .as_ref()
@@ -109,6 +113,7 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
         "alipay.open.app.alipaycert.download" => gateway::certificate(call),
+        gateway::TOKEN => gateway::token(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -123,6 +128,7 @@ fn operation(method: &str) -> Operation {
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
         "alipay.open.app.alipaycert.download" => Operation::Certificates,
+        gateway::TOKEN => Operation::Authorize,
         _ => Operation::Other,
     }
 }

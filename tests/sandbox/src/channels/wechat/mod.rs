@@ -10,6 +10,7 @@ mod refunds;
 use super::fault::{Channel, Kind, Operation};
 use super::order::Order;
 use super::server::{Incoming, Reply};
+use super::wallet;
 use super::world::{Merchant, World};
 use answer::{Outcome, Speech};
 use http::{Method, StatusCode};
@@ -41,6 +42,9 @@ enum Route<'a> {
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if let Some(reply) = wallet::handle(world, request) {
+        return reply;
+    }
     let route = route(&request.method, &request.path);
     let sender = auth::named(request).and_then(|mchid| world.merchant_by_mchid(mchid));
     let number = route.out_trade_no(request);
