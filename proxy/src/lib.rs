@@ -47,6 +47,8 @@ pub mod manual {
     pub mod road {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
+    #[doc = include_str!("../manual/25-one-code.md")]
+    pub mod one_code {}
     #[doc = include_str!("../manual/40-journal.md")]
     pub mod journal {}
     #[doc = include_str!("../manual/50-operations.md")]

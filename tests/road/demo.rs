@@ -159,7 +159,7 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
     }
     let said = demo.until("serving").await?;
     ensure!(said.iter().any(|l| l == "all was as it should be"), "{said:#?}");
-    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 25, "not 25 orders were proven: {said:#?}");
+    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 27, "not 27 orders were proven: {said:#?}");
     let left = client.send("GET", "/control/faults", &[], b"").await?.json();
     ensure!(left["faults"].as_array().is_some_and(|f| f.len() == 2 && f.iter().all(|f| f["count"] == 3)), "the stories used up others' faults: {left}");
     let seen = client.send("GET", "/control/requests", &[], b"").await?.json();

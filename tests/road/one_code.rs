@@ -1,6 +1,9 @@
 //! One code, every wallet: over real sockets, with the User-Agent of each. The order goes down the merchant's own road; what
 //! the page says is what the journal says.
 
+mod chromium;
+mod screens;
+
 use crate::kills::{Yard, id, text};
 use anyhow::{Context, ensure};
 use sandbox::demo::{

@@ -1,6 +1,6 @@
 //! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
 
-pub(crate) mod codes;
+pub mod codes;
 mod scanned;
 
 use crate::{

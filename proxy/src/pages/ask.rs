@@ -14,7 +14,7 @@ const MOST_FORM: usize = 512;
 
 /// Which page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ask {
+pub enum Ask {
     /// `GET /q/style.css`
     Style,
     /// `GET /q/page.js`
@@ -34,16 +34,18 @@ pub(super) enum Ask {
 }
 
 /// One request.
-pub(super) struct Asked {
-    pub(super) ask: Ask,
-    pub(super) code: CodeId,
+pub struct Asked {
+    /// Which page.
+    pub ask: Ask,
+    /// Of which code; of no account for sheet and script.
+    pub code: CodeId,
     /// Fields of the form or the query. Values may be a payer's: wiped when dropped, never shown.
     fields: Vec<(String, Text)>,
 }
 
 impl Asked {
     /// Reads path, query and form.
-    pub(super) fn read(received: &Received) -> Result<Asked, Fault> {
+    pub fn read(received: &Received) -> Result<Asked, Fault> {
         let head = &received.head;
         let nothing = || Fault::of(Code::NotFound);
         let parts: Vec<&str> = head.uri.path().strip_prefix("/q/").map(|p| p.split('/').collect()).unwrap_or_default();
@@ -71,7 +73,7 @@ impl Asked {
     }
 
     /// A field's value; a field that stands twice has none.
-    pub(super) fn field(&self, name: &str) -> Option<&Text> {
+    pub fn field(&self, name: &str) -> Option<&Text> {
         let mut all = self.fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
         all.next().filter(|value| all.next().is_none() && !value.expose().is_empty())
     }

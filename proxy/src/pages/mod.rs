@@ -4,7 +4,7 @@
 //! A wallet is told from the `User-Agent` (channels.md 7), its payer by the wallet's own authorisation; the order goes down
 //! the merchant's own road from `seal` on. What a page says of an order is what the journal says.
 
-mod ask;
+pub mod ask;
 mod asked;
 mod authorize;
 mod order;

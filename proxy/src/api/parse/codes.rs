@@ -14,7 +14,7 @@ const FIELDS: [&str; 7] = ["code_no", "order_no", "amount", "code", "title", "te
 const MOST_TITLE: usize = 40;
 
 /// Reads it.
-pub(crate) fn new_code(received: &Received) -> Result<NewCode, Fault> {
+pub fn new_code(received: &Received) -> Result<NewCode, Fault> {
     let value = body(received)?;
     let fields = Fields::new(&value, "", &FIELDS)?;
     let order_no = fields.name("order_no", |t| OrderNo::new(t))?;

@@ -9,6 +9,7 @@ pub mod fates;
 pub mod http;
 pub mod merchant;
 pub mod officers;
+pub mod one_code;
 pub mod orders;
 mod payer;
 pub mod place;

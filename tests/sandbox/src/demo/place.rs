@@ -387,7 +387,7 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
     let (app_sn, alipay_sn, root_sn) = (cert_sn(&read(&a.app_cert_file)?)?, cert_sn(&read(&a.alipay_cert_file)?)?, root_cert_sn(&read(&a.root_cert_file)?)?);
     let certificates = merchant.certificate_mode();
     Ok(json!({
-        "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
+        "id": merchant.id, "name": format!("官道茶铺 Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
             { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },

@@ -1,6 +1,6 @@
 //! Which stories are told, and how many at a time.
 
-use super::{Demo, codes, orders::{self, Told}};
+use super::{Demo, codes, one_code, orders::{self, Told}};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -25,9 +25,10 @@ enum Story {
     CodeTimedOut(&'static str),
     CodeLost(&'static str),
     CodeReversed(&'static str),
+    OneCode(&'static str),
 }
 
-const STORIES: [Story; 25] = [
+const STORIES: [Story; 27] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -53,6 +54,8 @@ const STORIES: [Story; 25] = [
     Story::CodeTimedOut("alipay"),
     Story::CodeLost("alipay"),
     Story::CodeReversed("alipay"),
+    Story::OneCode("wechat"),
+    Story::OneCode("alipay"),
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -102,6 +105,7 @@ impl Demo {
             Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
             Story::CodeTimedOut(channel) => codes::timed_out_after_acting(self, &by, channel).await,
             Story::CodeLost(channel) => codes::timed_out_before_acting(self, &by, channel).await,
+            Story::OneCode(channel) => one_code::scanned(self, &by, channel).await,
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
     }
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 25, 26, 200].map(count), [25, 25, 25, 26, 200]);
+        assert_eq!([0, 1, 27, 28, 200].map(count), [27, 27, 27, 28, 200]);
         assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
     }
 }
