@@ -16,29 +16,43 @@ const MOST_BETWEEN: usize = 4;
 ///
 /// # Errors
 /// [`KeyError::Unreadable`] for what is no certificate, [`KeyError::Untrusted`] for one that does not count.
-pub fn issued_under(pem: &[u8], roots: &[u8], now: Instant) -> Result<(CertificateFacts, Material), KeyError> {
+pub fn issued_under(
+    pem: &[u8],
+    roots: &[u8],
+    now: Instant,
+) -> Result<(CertificateFacts, Material), KeyError> {
     let (presented, roots) = (ders(pem)?, ders(roots)?);
     let (presented, roots) = (parsed(&presented)?, parsed(&roots)?);
-    let (leaf, between) = presented.split_first().ok_or(KeyError::Unreadable("certificates in PEM"))?;
+    let (leaf, between) = presented
+        .split_first()
+        .ok_or(KeyError::Unreadable("certificates in PEM"))?;
     if leaf.is_ca() {
         return Err(KeyError::Untrusted("it is an issuer's"));
     }
     let mut current = leaf;
     for _ in 0..=MOST_BETWEEN {
         counts(current, now)?;
-        if roots.iter().any(|root| counts(root, now).is_ok() && issued(root, current)) {
+        if roots
+            .iter()
+            .any(|root| counts(root, now).is_ok() && issued(root, current))
+        {
             let der = presented_der(pem)?;
             let facts = CertificateFacts::read(&der)?;
             let key = Material::public_of(&facts)?;
             return Ok((facts, key));
         }
-        current = between.iter().find(|issuer| issued(issuer, current)).ok_or(KeyError::Untrusted("no root of ours has issued it"))?;
+        current = between
+            .iter()
+            .find(|issuer| issued(issuer, current))
+            .ok_or(KeyError::Untrusted("no root of ours has issued it"))?;
     }
     Err(KeyError::Untrusted("its chain is too long"))
 }
 
 fn ders(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
-    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in PEM"))
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| KeyError::Unreadable("certificates in PEM"))
 }
 
 fn presented_der(pem: &[u8]) -> Result<CertificateDer<'static>, KeyError> {
@@ -47,20 +61,37 @@ fn presented_der(pem: &[u8]) -> Result<CertificateDer<'static>, KeyError> {
 
 fn parsed<'a>(ders: &'a [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'a>>, KeyError> {
     let one = |der: &'a CertificateDer<'static>| X509Certificate::from_der(der).map(|(_, cert)| cert);
-    ders.iter().map(one).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in DER"))
+    ders.iter()
+        .map(one)
+        .collect::<Result<_, _>>()
+        .map_err(|_| KeyError::Unreadable("certificates in DER"))
 }
 
 fn counts(cert: &X509Certificate<'_>, now: Instant) -> Result<(), KeyError> {
-    let (from, until) = (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
-    if (from..=until).contains(&now.secs()) { Ok(()) } else { Err(KeyError::Untrusted("it does not count now")) }
+    let (from, until) = (
+        cert.validity().not_before.timestamp(),
+        cert.validity().not_after.timestamp(),
+    );
+    if (from..=until).contains(&now.secs()) {
+        Ok(())
+    } else {
+        Err(KeyError::Untrusted("it does not count now"))
+    }
 }
 
 /// An issuer may issue, bears the name that the certificate tells, and has signed it.
 fn issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> bool {
-    let may_sign = issuer.key_usage().ok().flatten().is_none_or(|usage| usage.value.key_cert_sign());
+    let may_sign = issuer
+        .key_usage()
+        .ok()
+        .flatten()
+        .is_none_or(|usage| usage.value.key_cert_sign());
     let named = issuer.is_ca() && may_sign && issuer.subject().as_raw() == cert.issuer().as_raw();
     let rsa = cert.signature_algorithm.algorithm.to_id_string() == RSA_SHA256;
-    let signed = || Material::public_key(issuer.public_key().raw).and_then(|key| key.verify(cert.tbs_certificate.as_ref(), &cert.signature_value.data));
+    let signed = || {
+        Material::public_key(issuer.public_key().raw)
+            .and_then(|key| key.verify(cert.tbs_certificate.as_ref(), &cert.signature_value.data))
+    };
     named && rsa && signed().is_ok()
 }
 
@@ -81,24 +112,37 @@ mod tests {
 
     #[test]
     fn a_certificate_counts_through_what_stands_between_it_and_a_root() {
-        let (facts, key) = issued_under(CHAIN, ROOTS, at(NOW)).map_err(|e| e.to_string()).expect("trusted");
+        let (facts, key) = issued_under(CHAIN, ROOTS, at(NOW))
+            .map_err(|e| e.to_string())
+            .expect("trusted");
         assert_eq!(facts, CertificateFacts::read_pem(LEAF).expect("reads")[0]);
         assert_eq!(key.kind(), "RSA public key");
     }
 
     #[test]
     fn nothing_else_counts() {
-        let refused = |pem: &[u8], roots: &[u8], now| issued_under(pem, roots, at(now)).err().expect("refused");
+        let refused =
+            |pem: &[u8], roots: &[u8], now| issued_under(pem, roots, at(now)).err().expect("refused");
         let unissued = KeyError::Untrusted("no root of ours has issued it");
-        assert_eq!(refused(LEAF, ROOTS, NOW), unissued, "what stands between is missing");
+        assert_eq!(
+            refused(LEAF, ROOTS, NOW),
+            unissued,
+            "what stands between is missing"
+        );
         assert_eq!(refused(CHAIN, OTHER, NOW), unissued, "another root");
         assert_eq!(refused(CHAIN, b"", NOW), unissued, "no root");
         assert_eq!(refused(CHAIN, LEAF, NOW), unissued, "a leaf is no root");
         assert_eq!(refused(OTHER, ROOTS, NOW), unissued);
         for out_of_time in [1_700_000_000, 2_400_000_000] {
-            assert_eq!(refused(CHAIN, ROOTS, out_of_time), KeyError::Untrusted("it does not count now"));
+            assert_eq!(
+                refused(CHAIN, ROOTS, out_of_time),
+                KeyError::Untrusted("it does not count now")
+            );
         }
-        assert_eq!(refused(ROOTS, ROOTS, NOW), KeyError::Untrusted("it is an issuer's"));
+        assert_eq!(
+            refused(ROOTS, ROOTS, NOW),
+            KeyError::Untrusted("it is an issuer's")
+        );
         assert!(matches!(refused(b"x", ROOTS, NOW), KeyError::Unreadable(_)));
     }
 
@@ -106,12 +150,21 @@ mod tests {
     fn one_changed_octet_is_another_certificate() {
         let der = presented_der(LEAF).expect("reads");
         let between = ders(CHAIN).expect("reads").remove(1);
-        let pem = |leaf: &[u8]| [crate::pem("CERTIFICATE", leaf), crate::pem("CERTIFICATE", &between)].concat();
+        let pem = |leaf: &[u8]| {
+            [
+                crate::pem("CERTIFICATE", leaf),
+                crate::pem("CERTIFICATE", &between),
+            ]
+            .concat()
+        };
         assert!(issued_under(pem(&der).as_bytes(), ROOTS, at(NOW)).is_ok());
         for place in (0..der.len()).step_by(7) {
             let mut changed = der.to_vec();
             changed[place] ^= 1;
-            assert!(issued_under(pem(&changed).as_bytes(), ROOTS, at(NOW)).is_err(), "octet {place}");
+            assert!(
+                issued_under(pem(&changed).as_bytes(), ROOTS, at(NOW)).is_err(),
+                "octet {place}"
+            );
         }
     }
 }

@@ -28,11 +28,16 @@ pub struct CertificateFacts {
 impl CertificateFacts {
     /// Reads one certificate, DER.
     pub fn read(der: &[u8]) -> Result<CertificateFacts, KeyError> {
-        let (_, cert) = X509Certificate::from_der(der).map_err(|_| KeyError::Unreadable("a certificate in DER"))?;
+        let (_, cert) =
+            X509Certificate::from_der(der).map_err(|_| KeyError::Unreadable("a certificate in DER"))?;
         let names: Vec<String> = cert.issuer().iter_attributes().map(attribute).collect();
         let at = |time: &ASN1Time| Instant::from_secs(time.timestamp());
         let serial = cert.raw_serial();
-        let digits = serial.iter().skip_while(|b| **b == 0).map(|b| format!("{b:02X}")).collect::<String>();
+        let digits = serial
+            .iter()
+            .skip_while(|b| **b == 0)
+            .map(|b| format!("{b:02X}"))
+            .collect::<String>();
         Ok(CertificateFacts {
             serial: digits,
             serial_decimal: cert.tbs_certificate.serial.to_string(),
@@ -47,7 +52,9 @@ impl CertificateFacts {
     /// Reads every certificate of a PEM text.
     pub fn read_pem(pem: &[u8]) -> Result<Vec<CertificateFacts>, KeyError> {
         let unreadable = || KeyError::Unreadable("certificates in PEM");
-        let ders: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| unreadable())?;
+        let ders: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_| unreadable())?;
         if ders.is_empty() {
             return Err(unreadable());
         }
@@ -56,14 +63,21 @@ impl CertificateFacts {
 
     /// Alipay's number of this certificate: MD5 over issuer and decimal serial (channels.md 3.6).
     pub fn alipay_sn(&self) -> String {
-        hex::encode(Md5::new().chain_update(&self.issuer).chain_update(&self.serial_decimal).finalize())
+        hex::encode(
+            Md5::new()
+                .chain_update(&self.issuer)
+                .chain_update(&self.serial_decimal)
+                .finalize(),
+        )
     }
 }
 
 /// Alipay's number of a root file: the numbers of its RSA-signed certificates, joined (channels.md 3.6).
 pub fn alipay_root_sn(pem: &[u8]) -> Result<String, KeyError> {
     let all = CertificateFacts::read_pem(pem)?;
-    let rsa = all.iter().filter(|c| c.signature_algorithm.starts_with("1.2.840.113549.1.1"));
+    let rsa = all
+        .iter()
+        .filter(|c| c.signature_algorithm.starts_with("1.2.840.113549.1.1"));
     Ok(rsa.map(CertificateFacts::alipay_sn).collect::<Vec<_>>().join("_"))
 }
 

@@ -79,7 +79,10 @@ impl Keys {
 
     /// Takes keys in and forgets those of `former` that are not among them, in one step.
     pub fn exchange(&self, former: &[KeyRef], keys: Vec<(KeyRef, Material)>) {
-        let keys: Vec<_> = keys.into_iter().map(|(key, material)| (key, Arc::new(material))).collect();
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|(key, material)| (key, Arc::new(material)))
+            .collect();
         self.0.rcu(|map| {
             let mut map = BTreeMap::clone(map);
             former.iter().for_each(|key| drop(map.remove(key)));
@@ -96,20 +99,38 @@ impl Keys {
     /// The key inventory, by name.
     pub fn list(&self) -> Vec<KeyInfo> {
         let all = self.0.load();
-        all.iter().map(|(key, m)| KeyInfo { key: key.clone(), kind: m.kind(), not_after: m.not_after() }).collect()
+        all.iter()
+            .map(|(key, m)| KeyInfo {
+                key: key.clone(),
+                kind: m.kind(),
+                not_after: m.not_after(),
+            })
+            .collect()
     }
 
     /// The last key by name, of one kind, in one folder (`answer` for `answer/…`). Looks at that folder only, so an
     /// answer may ask each time, however many keys there are.
     pub fn last_in(&self, folder: &KeyRef, kind: &str) -> Option<KeyRef> {
         let all = self.0.load();
-        let own = |key: &KeyRef| key.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let near = all.range(folder..).take_while(|(key, _)| key.as_str().starts_with(folder.as_str()));
-        near.filter(|(key, material)| own(key) && material.kind() == kind).last().map(|(key, _)| key.clone())
+        let own = |key: &KeyRef| {
+            key.as_str()
+                .strip_prefix(folder.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let near = all
+            .range(folder..)
+            .take_while(|(key, _)| key.as_str().starts_with(folder.as_str()));
+        near.filter(|(key, material)| own(key) && material.kind() == kind)
+            .last()
+            .map(|(key, _)| key.clone())
     }
 
     fn get(&self, key: &KeyRef) -> Result<Arc<Material>, KeyError> {
-        self.0.load().get(key).cloned().ok_or_else(|| KeyError::Unknown(key.clone()))
+        self.0
+            .load()
+            .get(key)
+            .cloned()
+            .ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
     /// Signs: RSA PKCS#1 v1.5 with SHA-256, or Ed25519, as the key is.
@@ -117,7 +138,8 @@ impl Keys {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| KeyError::Kind("an RSA key that can sign"))?;
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                    .map_err(|_| KeyError::Kind("an RSA key that can sign"))?;
                 Ok(signature)
             }
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
@@ -131,11 +153,21 @@ impl Keys {
     }
 
     /// Opens AES-256-GCM (ciphertext with its tag behind it).
-    pub fn open(&self, key: &KeyRef, nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    pub fn open(
+        &self,
+        key: &KeyRef,
+        nonce: &[u8],
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let material = self.get(key)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Ciphertext)?;
         let mut plain = Zeroizing::new(sealed.to_vec());
-        let length = material.aead()?.open_in_place(nonce, Aad::from(associated), &mut plain).map_err(|_| KeyError::Ciphertext)?.len();
+        let length = material
+            .aead()?
+            .open_in_place(nonce, Aad::from(associated), &mut plain)
+            .map_err(|_| KeyError::Ciphertext)?
+            .len();
         plain.truncate(length);
         Ok(plain)
     }
@@ -175,19 +207,27 @@ impl Sign for Signer {
     }
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let Material::Ed25519Private(pair) = &*self.0 else { unreachable!("checked when the signer was made") };
-        pair.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 octets")
+        let Material::Ed25519Private(pair) = &*self.0 else {
+            unreachable!("checked when the signer was made")
+        };
+        pair.sign(message)
+            .as_ref()
+            .try_into()
+            .expect("an Ed25519 signature has 64 octets")
     }
 }
 
 /// Checks an Ed25519 signature by a raw public key, as journals and registries are signed.
 pub fn verify_ed25519(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, public_key).verify(message, signature).is_ok()
+    UnparsedPublicKey::new(&ED25519, public_key)
+        .verify(message, signature)
+        .is_ok()
 }
 
 /// A new Ed25519 private key, PKCS#8 PEM.
 pub fn generate_ed25519() -> Result<Zeroizing<String>, KeyError> {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Unreadable("randomness"))?;
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|_| KeyError::Unreadable("randomness"))?;
     Ok(Zeroizing::new(pem("PRIVATE KEY", document.as_ref())))
 }
 
@@ -246,16 +286,31 @@ mod tests {
     fn signs_and_verifies_by_name_whatever_the_form_of_the_file() {
         let keys = Keys::default();
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-        let der: Vec<u8> = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).expect("der").as_ref().to_vec();
-        keys.put(name("a"), Material::read(pem("PRIVATE KEY", &der).as_bytes()).expect("readable"));
-        keys.put(name("bare"), Material::read(STANDARD.encode(&der).as_bytes()).expect("readable"));
-        keys.put(name("e"), Material::read(generate_ed25519().expect("a key").as_bytes()).expect("readable"));
+        let der: Vec<u8> = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa)
+            .expect("der")
+            .as_ref()
+            .to_vec();
+        keys.put(
+            name("a"),
+            Material::read(pem("PRIVATE KEY", &der).as_bytes()).expect("readable"),
+        );
+        keys.put(
+            name("bare"),
+            Material::read(STANDARD.encode(&der).as_bytes()).expect("readable"),
+        );
+        keys.put(
+            name("e"),
+            Material::read(generate_ed25519().expect("a key").as_bytes()).expect("readable"),
+        );
         for private in ["a", "bare", "e"] {
             let public = keys.public_pem(&name(private)).expect("public half");
             keys.put(name("p"), Material::read(public.as_bytes()).expect("readable"));
             let signature = keys.sign(&name(private), b"m").expect("signed");
             assert_eq!(keys.verify(&name("p"), b"m", &signature), Ok(()), "{private}");
-            assert_eq!(keys.verify(&name("p"), b"n", &signature), Err(KeyError::Signature));
+            assert_eq!(
+                keys.verify(&name("p"), b"n", &signature),
+                Err(KeyError::Signature)
+            );
             assert!(matches!(keys.sign(&name("p"), b"m"), Err(KeyError::Kind(_))));
         }
         assert!(matches!(keys.sign(&name("x"), b"m"), Err(KeyError::Unknown(_))));
@@ -268,13 +323,30 @@ mod tests {
         let secret = || Material::secret(b"0123456789abcdef0123456789abcdef\n").expect("32 characters");
         keys.put_all(vec![(name("api/m1/1"), secret()), (name("answer/1"), secret())]);
         keys.exchange(&[name("api/m1/1")], vec![(name("api/m1/2"), secret())]);
-        assert_eq!(keys.list().iter().map(|k| k.key.as_str().to_owned()).collect::<Vec<_>>(), ["answer/1", "api/m1/2"]);
-        keys.put_all(vec![(name("answer/2"), secret()), (name("answer-not/3"), secret()), (name("answers/4"), secret())]);
+        assert_eq!(
+            keys.list()
+                .iter()
+                .map(|k| k.key.as_str().to_owned())
+                .collect::<Vec<_>>(),
+            ["answer/1", "api/m1/2"]
+        );
+        keys.put_all(vec![
+            (name("answer/2"), secret()),
+            (name("answer-not/3"), secret()),
+            (name("answers/4"), secret()),
+        ]);
         assert_eq!(keys.last_in(&name("answer"), "secret"), Some(name("answer/2")));
         assert_eq!(keys.last_in(&name("answer"), "RSA private key"), None);
         assert!(Material::secret(b"short").is_err());
         keys.put(name("wechat/19/app-secret/wx1"), secret());
-        assert_eq!(keys.sent_along(&name("wechat/19/app-secret/wx1")).map(|s| s.len()), Ok(32));
-        assert!(matches!(keys.sent_along(&name("answer/2")), Err(KeyError::Kind(_))), "a key that opens or signs left");
+        assert_eq!(
+            keys.sent_along(&name("wechat/19/app-secret/wx1"))
+                .map(|s| s.len()),
+            Ok(32)
+        );
+        assert!(
+            matches!(keys.sent_along(&name("answer/2")), Err(KeyError::Kind(_))),
+            "a key that opens or signs left"
+        );
     }
 }

@@ -28,22 +28,30 @@ pub enum Material {
 impl Material {
     /// Reads whatever form of asymmetric key this is.
     pub fn read(bytes: &[u8]) -> Result<Material, KeyError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?;
         if text.contains("PRIVATE KEY-----") {
-            let der = PrivateKeyDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+            let der = PrivateKeyDer::from_pem_slice(bytes)
+                .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
             return Self::private(der.secret_der());
         }
         if text.contains("BEGIN CERTIFICATE") {
-            let der = CertificateDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a certificate in PEM"))?;
+            let der = CertificateDer::from_pem_slice(bytes)
+                .map_err(|_| KeyError::Unreadable("a certificate in PEM"))?;
             let facts = CertificateFacts::read(&der)?;
             return Self::public_of(&facts);
         }
         if text.contains("BEGIN PUBLIC KEY") {
-            let der = SubjectPublicKeyInfoDer::from_pem_slice(bytes).map_err(|_| KeyError::Unreadable("a public key in PEM"))?;
+            let der = SubjectPublicKeyInfoDer::from_pem_slice(bytes)
+                .map_err(|_| KeyError::Unreadable("a public key in PEM"))?;
             return Self::public(&der, None);
         }
         let packed: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
-        let der = Zeroizing::new(STANDARD.decode(packed.as_bytes()).map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?);
+        let der = Zeroizing::new(
+            STANDARD
+                .decode(packed.as_bytes())
+                .map_err(|_| KeyError::Unreadable("a key file in PEM or base64"))?,
+        );
         Self::private(&der).or_else(|_| Self::public(&der, None))
     }
 
@@ -61,7 +69,8 @@ impl Material {
             return Ok(Material::Ed25519Private(Box::new(pair)));
         }
         let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
-        pair.map(|p| Material::RsaPrivate(Box::new(p))).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+        pair.map(|p| Material::RsaPrivate(Box::new(p)))
+            .map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
     }
 
     /// The key of a certificate, with its end.
@@ -79,13 +88,16 @@ impl Material {
             return Ok(Material::Ed25519Public(key));
         }
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
-        key.map(|k| Material::RsaPublic(k, not_after)).map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+        key.map(|k| Material::RsaPublic(k, not_after))
+            .map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
     }
 
     /// Verifies a signature of the key's own kind.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         match self {
-            Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public.verify_sig(message, signature).map_err(|_| KeyError::Signature),
+            Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public
+                .verify_sig(message, signature)
+                .map_err(|_| KeyError::Signature),
             _ => Err(KeyError::Kind("a public key")),
         }
     }
@@ -120,14 +132,20 @@ impl Material {
 
     /// A secret as text.
     pub(crate) fn text(&self) -> Result<Zeroizing<String>, KeyError> {
-        let Material::Secret(secret) = self else { return Err(KeyError::Kind("a secret")) };
-        let text = std::str::from_utf8(secret.expose_secret()).map_err(|_| KeyError::Kind("a secret of characters"))?;
+        let Material::Secret(secret) = self else {
+            return Err(KeyError::Kind("a secret"));
+        };
+        let text = std::str::from_utf8(secret.expose_secret())
+            .map_err(|_| KeyError::Kind("a secret of characters"))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 
     pub(crate) fn aead(&self) -> Result<LessSafeKey, KeyError> {
-        let Material::Secret(secret) = self else { return Err(KeyError::Kind("a secret")) };
-        let key = UnboundKey::new(&AES_256_GCM, secret.expose_secret()).map_err(|_| KeyError::Kind("a secret of 32 octets"))?;
+        let Material::Secret(secret) = self else {
+            return Err(KeyError::Kind("a secret"));
+        };
+        let key = UnboundKey::new(&AES_256_GCM, secret.expose_secret())
+            .map_err(|_| KeyError::Kind("a secret of 32 octets"))?;
         Ok(LessSafeKey::new(key))
     }
 }

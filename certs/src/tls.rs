@@ -64,14 +64,21 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, KeyError> {
 
 fn server(files: &ListenerFiles) -> Result<ServerConfig, KeyError> {
     let chain = chain(&read(&files.cert)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(tls)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
+        .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {
             let roots = Arc::new(roots(&read(ca)?)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-            let verifier = if files.client_required { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = if files.client_required {
+                verifier
+            } else {
+                verifier.allow_unauthenticated()
+            };
             builder.with_client_cert_verifier(verifier.build().map_err(|e| KeyError::Tls(e.to_string()))?)
         }
     };
@@ -82,12 +89,15 @@ fn server(files: &ListenerFiles) -> Result<ServerConfig, KeyError> {
 
 /// Outgoing TLS with these roots and no others; a client certificate where asked for.
 pub fn client(roots_pem: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<ClientConfig>, KeyError> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(tls)?;
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?;
     let builder = builder.with_root_certificates(roots(roots_pem)?);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
             builder.with_client_auth_cert(chain(cert)?, key).map_err(tls)?
         }
     };
@@ -96,8 +106,14 @@ pub fn client(roots_pem: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<
 }
 
 fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| KeyError::Unreadable("certificates in PEM"))?;
-    if chain.is_empty() { Err(KeyError::Unreadable("at least one certificate in PEM")) } else { Ok(chain) }
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| KeyError::Unreadable("certificates in PEM"))?;
+    if chain.is_empty() {
+        Err(KeyError::Unreadable("at least one certificate in PEM"))
+    } else {
+        Ok(chain)
+    }
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, KeyError> {

@@ -41,7 +41,10 @@ pub fn capabilities() -> Vec<Capability> {
 
 /// The ways to pay of a channel.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
-    ALLOWED.iter().filter(move |(c, ..)| *c == channel).filter_map(|&(_, _, way)| way)
+    ALLOWED
+        .iter()
+        .filter(move |(c, ..)| *c == channel)
+        .filter_map(|&(_, _, way)| way)
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

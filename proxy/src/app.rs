@@ -104,7 +104,17 @@ struct Working {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> App {
-        let Parts { config, clock, keys, registries, registered, ledger, vault, metrics, boot } = parts;
+        let Parts {
+            config,
+            clock,
+            keys,
+            registries,
+            registered,
+            ledger,
+            vault,
+            metrics,
+            boot,
+        } = parts;
         let limits = config.limits;
         let threads = match limits.signers {
             // One core: none, in place.
@@ -272,25 +282,45 @@ impl App {
         let cases = self.0.config.cases.as_ref()?;
         let read = self.0.cases_read.load(Ordering::Acquire);
         let now = self.0.clock.since_boot().as_millis() as i64;
-        let age = if read < 0 { Duration::MAX } else { Duration::from_millis((now - read).max(0) as u64) };
+        let age = if read < 0 {
+            Duration::MAX
+        } else {
+            Duration::from_millis((now - read).max(0) as u64)
+        };
         // Policy's patience is 15 minutes; a shorter one may be configured, never a longer.
-        if age > cases.patience { Some(age.max(policy::CASES_AGE_MAX + Duration::from_secs(1))) } else { Some(age) }
+        if age > cases.patience {
+            Some(age.max(policy::CASES_AGE_MAX + Duration::from_secs(1)))
+        } else {
+            Some(age)
+        }
     }
 
     /// An order; "being rebuilt" is a fault of its own.
     pub async fn order(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, Fault> {
         self.0.ledger.order(id).await.map_err(|error| match error {
             LookupError::Rebuilding => Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)),
-            other => Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(other),
+            other => Fault::of(Code::IndexRebuilding)
+                .retry(Duration::from_secs(2))
+                .inside(other),
         })
     }
 
     /// The account as channels see it, for this payee; without one, for the account's own. Whether the payee may be
     /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today. The
     /// same goes for the app or mini program; without one it is the account's first.
-    pub fn account(&self, facts: &AccountFacts, payee: Option<&PayeeNo>, appid: Option<&AppNo>) -> Arc<channel::Account> {
+    pub fn account(
+        &self,
+        facts: &AccountFacts,
+        payee: Option<&PayeeNo>,
+        appid: Option<&AppNo>,
+    ) -> Arc<channel::Account> {
         let payee = payee.unwrap_or(&facts.payee);
-        let key = (facts.channel, facts.account.clone(), payee.clone(), appid.cloned());
+        let key = (
+            facts.channel,
+            facts.account.clone(),
+            payee.clone(),
+            appid.cloned(),
+        );
         if let Some(account) = self.0.accounts.read().get(&key) {
             return account.clone();
         }
@@ -298,14 +328,21 @@ impl App {
             channel: facts.channel,
             account: facts.account.clone(),
             payee: payee.clone(),
-            appid: appid.map(|appid| appid.as_str().to_owned()).or_else(|| facts.appids.first().cloned()),
+            appid: appid
+                .map(|appid| appid.as_str().to_owned())
+                .or_else(|| facts.appids.first().cloned()),
             serial: facts.serial.clone(),
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
-            notify_url: format!("{}/n/{}/{}", self.0.config.listen.notify_url, facts.channel, facts.account),
+            notify_url: format!(
+                "{}/n/{}/{}",
+                self.0.config.listen.notify_url, facts.channel, facts.account
+            ),
         });
         // Only registered payees are worth a place: anything can be asked for.
-        if facts.payees().any(|own| own == payee) && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str())) {
+        if facts.payees().any(|own| own == payee)
+            && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str()))
+        {
             self.0.accounts.write().insert(key, account.clone());
         }
         account
@@ -322,7 +359,14 @@ impl App {
             return Some(way.clone());
         }
         let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-        let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, most: crate::outbound::MOST_ANSWER, tls };
+        let target = Target {
+            host: host.host.clone(),
+            port: host.port,
+            address: host.address,
+            private_ok: true,
+            most: crate::outbound::MOST_ANSWER,
+            tls,
+        };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
@@ -338,7 +382,14 @@ impl App {
             return Some(way.clone());
         }
         let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-        let target = Target { host: host.host.clone(), port: host.port, address: host.address, private_ok: true, most: crate::outbound::MOST_ANSWER, tls };
+        let target = Target {
+            host: host.host.clone(),
+            port: host.port,
+            address: host.address,
+            private_ok: true,
+            most: crate::outbound::MOST_ANSWER,
+            tls,
+        };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
@@ -351,7 +402,14 @@ impl App {
         }
         let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
         let tls = certs::tls::client(&roots, None).ok()?;
-        let target = Target { host: host.to_owned(), port, address: None, private_ok, most: crate::outbound::MOST_ANSWER, tls };
+        let target = Target {
+            host: host.to_owned(),
+            port,
+            address: None,
+            private_ok,
+            most: crate::outbound::MOST_ANSWER,
+            tls,
+        };
         let way = Outbound::new(target, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
@@ -378,12 +436,20 @@ impl App {
 
     /// Takes one of the merchant's requests.
     pub fn merchant_rate(&self, merchant: &MerchantFacts) -> Result<(), Duration> {
-        let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| Rate::new(r.per_second, r.burst));
+        let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| {
+            Rate::new(r.per_second, r.burst)
+        });
         let key = (rate.per_second.get(), rate.burst.get());
         if let Some(limiter) = self.0.merchants.read().get(&key) {
             return limiter.take(&merchant.id);
         }
-        let limiter = self.0.merchants.write().entry(key).or_insert_with(|| Arc::new(Limiter::new(rate))).clone();
+        let limiter = self
+            .0
+            .merchants
+            .write()
+            .entry(key)
+            .or_insert_with(|| Arc::new(Limiter::new(rate)))
+            .clone();
         limiter.take(&merchant.id)
     }
 
@@ -419,7 +485,10 @@ impl App {
     /// A signature of this source was refused.
     pub fn count_failure(&self, source: u128) {
         if let Err(wait) = self.0.failures.take(&source) {
-            self.0.failing.lock().insert(source, self.0.clock.since_boot() + wait);
+            self.0
+                .failing
+                .lock()
+                .insert(source, self.0.clock.since_boot() + wait);
         }
     }
 
@@ -443,7 +512,12 @@ impl App {
 
     /// Looks at the journal's disk; called each second.
     pub fn look_at_disk(&self) {
-        let low = self.0.ledger.journal().free().is_some_and(|free| free < self.0.config.limits.disk_low);
+        let low = self
+            .0
+            .ledger
+            .journal()
+            .free()
+            .is_some_and(|free| free < self.0.config.limits.disk_low);
         match (low, self.0.disk_full.load().is_some()) {
             (true, false) => {
                 tracing::error!("the journal's disk is below its low-water mark; new orders are refused");
@@ -458,7 +532,10 @@ impl App {
     }
 
     /// Work that goes on when its caller hangs up; stopping waits for it.
-    pub fn spawn_work<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    pub fn spawn_work<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
         let guard = AtWork::new(&self.0.working);
         tokio::spawn(async move {
             let done = work.await;

@@ -1,10 +1,17 @@
 //! Follows the desk's journal each second and obeys its measures: nothing else of it.
 
-use crate::{app::App, config::Cases, outbound::{Outbound, Target}};
+use crate::{
+    app::App,
+    config::Cases,
+    outbound::{Outbound, Target},
+};
 use bytes::Bytes;
 use domain::*;
 use http::{HeaderMap, Method};
-use journal::{VerifierKey, follow::{Fetch, Follower}};
+use journal::{
+    VerifierKey,
+    follow::{Fetch, Follower},
+};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -12,7 +19,16 @@ struct Desk(Outbound);
 
 impl Fetch for Desk {
     async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
-        let answer = self.0.send(Method::GET, &format!("/{path}"), HeaderMap::new(), Bytes::new(), Duration::from_secs(5)).await;
+        let answer = self
+            .0
+            .send(
+                Method::GET,
+                &format!("/{path}"),
+                HeaderMap::new(),
+                Bytes::new(),
+                Duration::from_secs(5),
+            )
+            .await;
         match answer {
             Ok(answer) if answer.status == 200 => Ok(answer.body.to_vec()),
             Ok(answer) => Err(format!("status {}", answer.status)),
@@ -23,13 +39,25 @@ impl Fetch for Desk {
 
 /// Makes the connection to the desk out of its configuration.
 fn desk(cases: &Cases) -> anyhow::Result<(Desk, VerifierKey)> {
-    let read = |path: &std::path::Path| std::fs::read(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()));
+    let read =
+        |path: &std::path::Path| std::fs::read(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()));
     let tls = certs::tls::client(&read(&cases.ca)?, Some((&read(&cases.cert)?, &read(&cases.key)?)))?;
     let uri: http::Uri = cases.url.parse()?;
-    let host = uri.host().ok_or_else(|| anyhow::anyhow!("cases.url has no host"))?.to_owned();
-    let target = Target { host, port: uri.port_u16().unwrap_or(443), address: None, private_ok: true, most: crate::outbound::MOST_BUNDLE, tls };
+    let host = uri
+        .host()
+        .ok_or_else(|| anyhow::anyhow!("cases.url has no host"))?
+        .to_owned();
+    let target = Target {
+        host,
+        port: uri.port_u16().unwrap_or(443),
+        address: None,
+        private_ok: true,
+        most: crate::outbound::MOST_BUNDLE,
+        tls,
+    };
     let key = String::from_utf8(read(&cases.vkey_file)?)?;
-    let key = VerifierKey::parse(&key).ok_or_else(|| anyhow::anyhow!("{} holds no verifier key", cases.vkey_file.display()))?;
+    let key = VerifierKey::parse(&key)
+        .ok_or_else(|| anyhow::anyhow!("{} holds no verifier key", cases.vkey_file.display()))?;
     Ok((Desk(Outbound::new(target, Duration::from_secs(3))), key))
 }
 
@@ -44,7 +72,10 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
                 following = Some((desk, follower));
                 entries
             }),
-            Some((desk, follower)) => follower.poll(desk, certs::verify_ed25519).await.map_err(|e| e.to_string()),
+            Some((desk, follower)) => follower
+                .poll(desk, certs::verify_ed25519)
+                .await
+                .map_err(|e| e.to_string()),
         };
         match polled {
             Ok(entries) => {
@@ -58,7 +89,10 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
                 }
             }
             Err(error) if !alarmed => {
-                tracing::error!(error, "the cases journal is not followed; the last measures stay in force");
+                tracing::error!(
+                    error,
+                    "the cases journal is not followed; the last measures stay in force"
+                );
                 alarmed = true;
             }
             Err(_) => {}
@@ -71,38 +105,61 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
 }
 
 /// First the history we know must stand; then all measures are read from the beginning.
-async fn start(cases: &Cases, known: Option<(u64, Digest)>) -> Result<(Desk, Follower, Vec<(u64, Vec<u8>)>), String> {
+async fn start(
+    cases: &Cases,
+    known: Option<(u64, Digest)>,
+) -> Result<(Desk, Follower, Vec<(u64, Vec<u8>)>), String> {
     let (desk, key) = desk(cases).map_err(|e| e.to_string())?;
     let known = known.map(|(size, root)| (size, *root.as_bytes()));
     if known.is_some() {
-        Follower::new(key.clone(), known).poll(&desk, certs::verify_ed25519).await.map_err(|e| e.to_string())?;
+        Follower::new(key.clone(), known)
+            .poll(&desk, certs::verify_ed25519)
+            .await
+            .map_err(|e| e.to_string())?;
     }
     let mut follower = Follower::new(key, None);
-    let entries = follower.poll(&desk, certs::verify_ed25519).await.map_err(|e| e.to_string())?;
+    let entries = follower
+        .poll(&desk, certs::verify_ed25519)
+        .await
+        .map_err(|e| e.to_string())?;
     Ok((desk, follower, entries))
 }
 
 //= C56
-async fn obey(app: &App, entries: Vec<(u64, Vec<u8>)>, seen: &mut u64, cursor: Option<(u64, [u8; 32])>) -> anyhow::Result<()> {
+async fn obey(
+    app: &App,
+    entries: Vec<(u64, Vec<u8>)>,
+    seen: &mut u64,
+    cursor: Option<(u64, [u8; 32])>,
+) -> anyhow::Result<()> {
     let mut events = Vec::new();
     for (index, bytes) in &entries {
         // An entry that a newer desk wrote is nothing that this one obeys; the measures behind it are.
         let Ok(entry) = CaseEntry::from_canonical(bytes) else {
-            tracing::error!(index, "an entry of the cases journal is not understood; update this proxy");
+            tracing::error!(
+                index,
+                "an entry of the cases journal is not understood; update this proxy"
+            );
             continue;
         };
         if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
             app.observe(&measure); // in force first, then on record
             if index >= seen {
                 tracing::info!(measure = %measure.id, "a measure of the desk takes effect");
-                events.push(TradeEvent::MeasureObserved { cases_index: *index, measure });
+                events.push(TradeEvent::MeasureObserved {
+                    cases_index: *index,
+                    measure,
+                });
             }
         }
     }
     if let Some((size, root)) = cursor.filter(|(size, _)| size > seen) {
         // Not every empty step: each cursor entry would give the desk something new to read, for ever.
         if !events.is_empty() || size - *seen >= 64 {
-            events.push(TradeEvent::CasesCursor { root: Digest::from_bytes(root), size });
+            events.push(TradeEvent::CasesCursor {
+                root: Digest::from_bytes(root),
+                size,
+            });
             app.ledger().note(None, events).await?;
             *seen = size;
         }

@@ -43,7 +43,9 @@ enum Missing {
 pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signed) -> Result<(), KeyError> {
     let verdict = app.keys().verify(&signed.key, &signed.message, &signed.signature);
     match verdict {
-        Err(KeyError::Unknown(_)) if fetchable(account, &signed.key) && fetch_for(app, account, &signed.key).await => {
+        Err(KeyError::Unknown(_))
+            if fetchable(account, &signed.key) && fetch_for(app, account, &signed.key).await =>
+        {
             app.keys().verify(&signed.key, &signed.message, &signed.signature)
         }
         verdict => verdict,
@@ -72,27 +74,52 @@ async fn fetch_for(app: &App, account: &Account, key: &KeyRef) -> bool {
         return true;
     }
     let now = app.clock().since_boot();
-    if asked.get(&account.account).is_some_and(|last| now.saturating_sub(*last) < AT_MOST_EVERY) {
+    if asked
+        .get(&account.account)
+        .is_some_and(|last| now.saturating_sub(*last) < AT_MOST_EVERY)
+    {
         return false;
     }
     asked.insert(account.account.clone(), now);
     match fetch(app, account, key).await {
-        Ok(count) => tracing::info!(account = account.account.as_str(), count, "platform certificates were fetched"),
-        Err(error) => tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched"),
+        Ok(count) => tracing::info!(
+            account = account.account.as_str(),
+            count,
+            "platform certificates were fetched"
+        ),
+        Err(error) => {
+            tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched")
+        }
     }
     app.keys().has(key)
 }
 
 async fn fetch(app: &App, account: &Account, wanted: &KeyRef) -> Result<usize, Missing> {
-    let answered = match exchange(app, account, Operation::Certificates, |stamp| channel::certificates(account, stamp, number_of(wanted))).await {
+    let answered = match exchange(app, account, Operation::Certificates, |stamp| {
+        channel::certificates(account, stamp, number_of(wanted))
+    })
+    .await
+    {
         Ok(answered) => answered,
         Err(Exchanged::NotSent(reason)) => return Err(Missing::NotSent(reason)),
         Err(Exchanged::Answer(_)) => return Err(Missing::NoAnswer),
     };
     let now = app.clock().now();
-    let found = match channel::read_answer(account, Operation::Certificates, PayWay::Native, answered.status, &answered.body) {
-        Answer::Certificates(all) => all.iter().map(|sealed| opened(app, account, sealed, now)).collect::<Result<Vec<_>, _>>()?,
-        Answer::Certificate(pem) => vec![(wanted.clone(), issued(app, account, &pem, number_of(wanted), now)?)],
+    let found = match channel::read_answer(
+        account,
+        Operation::Certificates,
+        PayWay::Native,
+        answered.status,
+        &answered.body,
+    ) {
+        Answer::Certificates(all) => all
+            .iter()
+            .map(|sealed| opened(app, account, sealed, now))
+            .collect::<Result<Vec<_>, _>>()?,
+        Answer::Certificate(pem) => vec![(
+            wanted.clone(),
+            issued(app, account, &pem, number_of(wanted), now)?,
+        )],
         _ => return Err(Missing::NoAnswer),
     };
     signed_by_one_of(app, account, &answered, &found, now)?;
@@ -101,10 +128,23 @@ async fn fetch(app: &App, account: &Account, wanted: &KeyRef) -> Result<usize, M
     Ok(count)
 }
 
-fn opened(app: &App, account: &Account, sealed: &SealedCertificate, now: Instant) -> Result<(KeyRef, Material), Missing> {
+fn opened(
+    app: &App,
+    account: &Account,
+    sealed: &SealedCertificate,
+    now: Instant,
+) -> Result<(KeyRef, Material), Missing> {
     let secret = channel::keys::wechat_apiv3(&account.account).map_err(|_| Missing::Facts)?;
-    let pem = app.keys().open(&secret, &sealed.nonce, &sealed.associated_data, &sealed.ciphertext)?;
-    let facts = CertificateFacts::read_pem(&pem)?.into_iter().next().ok_or(Missing::Facts)?;
+    let pem = app.keys().open(
+        &secret,
+        &sealed.nonce,
+        &sealed.associated_data,
+        &sealed.ciphertext,
+    )?;
+    let facts = CertificateFacts::read_pem(&pem)?
+        .into_iter()
+        .next()
+        .ok_or(Missing::Facts)?;
     if facts.serial != sealed.serial.to_ascii_uppercase() || facts.not_after <= now {
         return Err(Missing::Facts);
     }
@@ -115,19 +155,42 @@ fn opened(app: &App, account: &Account, sealed: &SealedCertificate, now: Instant
 /// A certificate of Alipay's: the one that was asked for, issued under a licensed root.
 fn issued(app: &App, account: &Account, pem: &[u8], number: &str, now: Instant) -> Result<Material, Missing> {
     let registries = app.registries();
-    let roots = registries.channel(account.channel).map_or("", |licence| &licence.signing_roots_pem);
+    let roots = registries
+        .channel(account.channel)
+        .map_or("", |licence| &licence.signing_roots_pem);
     let (facts, key) = certs::issued_under(pem, roots.as_bytes(), now)?;
-    if facts.alipay_sn() == number.to_ascii_lowercase() { Ok(key) } else { Err(Missing::Facts) }
+    if facts.alipay_sn() == number.to_ascii_lowercase() {
+        Ok(key)
+    } else {
+        Err(Missing::Facts)
+    }
 }
 
 /// The answer is signed with a certificate that is inside it (it must be opened before it can be verified), or at Alipay
 /// with another that we have.
-fn signed_by_one_of(app: &App, account: &Account, answered: &Answered, found: &[(KeyRef, Material)], now: Instant) -> Result<(), Missing> {
-    let authentic = channel::authenticate_answer(account, Operation::Certificates, answered.status, &answered.headers, &answered.body, now);
-    let Ok(Authentic::Signed(signed)) = authentic else { return Err(Missing::Signature) };
+fn signed_by_one_of(
+    app: &App,
+    account: &Account,
+    answered: &Answered,
+    found: &[(KeyRef, Material)],
+    now: Instant,
+) -> Result<(), Missing> {
+    let authentic = channel::authenticate_answer(
+        account,
+        Operation::Certificates,
+        answered.status,
+        &answered.headers,
+        &answered.body,
+        now,
+    );
+    let Ok(Authentic::Signed(signed)) = authentic else {
+        return Err(Missing::Signature);
+    };
     let verdict = match found.iter().find(|(key, _)| *key == signed.key) {
         Some((_, material)) => material.verify(&signed.message, &signed.signature),
-        None if account.channel == Channel::Alipay => app.keys().verify(&signed.key, &signed.message, &signed.signature),
+        None if account.channel == Channel::Alipay => {
+            app.keys().verify(&signed.key, &signed.message, &signed.signature)
+        }
         None => return Err(Missing::Signature),
     };
     verdict.map_err(|_| Missing::Signature)

@@ -17,15 +17,34 @@ use std::sync::Arc;
 
 /// Charges, once.
 //= C60
-pub(crate) async fn pay(app: &App, account: &Account, order: &Arc<Order>, position: u16, texts: Texts) -> Settled {
-    let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Intended && !errand::sent_before(app, order, position)) else {
+pub(crate) async fn pay(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+    texts: Texts,
+) -> Settled {
+    let Some(attempt) = order
+        .attempt(position)
+        .filter(|a| a.state == AttemptState::Intended && !errand::sent_before(app, order, position))
+    else {
         return Settled::nothing(Ending::Unknown);
     };
-    let (Some(sealed), Some(code)) = (texts.buyer, texts.auth_code) else { return lost(position, NotPlaced::NeverSent) };
-    let Ok(buyer) = app.vault().open_for(&sealed, &context(order, "create"), Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
+    let (Some(sealed), Some(code)) = (texts.buyer, texts.auth_code) else {
+        return lost(position, NotPlaced::NeverSent);
+    };
+    let Ok(buyer) = app
+        .vault()
+        .open_for(&sealed, &context(order, "create"), Purpose::Forward)
+    else {
+        return lost(position, NotPlaced::BuyerDataGone);
+    };
     let facts = errand::facts_of(attempt);
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::charge(account, stamp, &facts, &buyer, &code)).await;
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
+        channel::charge(account, stamp, &facts, &buyer, &code)
+    })
+    .await;
     drop((buyer, code));
     app.step("after_send");
     match exchanged {
@@ -56,7 +75,10 @@ pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, po
         return Settled::nothing(Ending::Unknown);
     }
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| channel::reverse(account, stamp, &attempt.number)).await;
+    let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| {
+        channel::reverse(account, stamp, &attempt.number)
+    })
+    .await;
     app.step("after_send");
     let answer = match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -70,17 +92,34 @@ pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, po
 
 /// Before this the channel would not take a reverse (channels.md 2.2).
 pub(crate) fn not_before(app: &App, attempt: &Attempt) -> Instant {
-    attempt.at.plus_millis(Schedule::of(attempt.channel, app.times()).reverse_after().as_millis() as i64)
+    attempt.at.plus_millis(
+        Schedule::of(attempt.channel, app.times())
+            .reverse_after()
+            .as_millis() as i64,
+    )
 }
 
 /// Puts a reverse on record where none is under way, sends it and puts on record what came of it.
-pub(crate) async fn undo(app: &App, order: &Arc<Order>, position: u16, reason: ReverseReason) -> Result<Arc<Order>, CommitError> {
-    let Some(account) = errand::account_of(app, order, position) else { return Ok(order.clone()) };
+pub(crate) async fn undo(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    reason: ReverseReason,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = errand::account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
     let order = match order.attempt(position).is_some_and(Attempt::is_reversing) {
         true => order.clone(),
         false => {
-            let event = TradeEvent::ReverseIntended { attempt: position, reason };
-            app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order
+            let event = TradeEvent::ReverseIntended {
+                attempt: position,
+                reason,
+            };
+            app.ledger()
+                .commit(&order.merchant, &order.id, vec![event.into()])
+                .await?
+                .order
         }
     };
     app.step("reverse_intended");

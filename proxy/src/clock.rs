@@ -15,7 +15,10 @@ impl Clock for SystemClock {
 
     #[allow(unsafe_code)] // clock_gettime has no safe form for CLOCK_BOOTTIME
     fn since_boot(&self) -> Duration {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // SAFETY: the pointer is to a live timespec, which clock_gettime fills.
         unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

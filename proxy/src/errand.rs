@@ -16,9 +16,17 @@ use std::sync::Arc;
 use vault::{Context, RefundBuyer, Sealed};
 
 /// Does one errand and says what came of it.
-pub(crate) async fn perform(app: &App, account: &Account, order: &Arc<Order>, errand: &Errand, texts: Texts) -> Settled {
+pub(crate) async fn perform(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    errand: &Errand,
+    texts: Texts,
+) -> Settled {
     match errand {
-        Errand::Place(position) if order.attempt(*position).is_some_and(|a| a.pay_way.charges()) => charge::pay(app, account, order, *position, texts).await,
+        Errand::Place(position) if order.attempt(*position).is_some_and(|a| a.pay_way.charges()) => {
+            charge::pay(app, account, order, *position, texts).await
+        }
         Errand::Place(position) => place(app, account, order, *position, texts.buyer).await,
         Errand::Close(position) => close_at_channel(app, account, order, *position).await,
         Errand::Reverse(position) => charge::reverse(app, account, order, *position).await,
@@ -27,7 +35,11 @@ pub(crate) async fn perform(app: &App, account: &Account, order: &Arc<Order>, er
 }
 
 pub(crate) fn context(order: &Order, label: &'static str) -> Context {
-    Context { merchant: order.merchant.clone(), order: order.id, label }
+    Context {
+        merchant: order.merchant.clone(),
+        order: order.id,
+        label,
+    }
 }
 
 /// What the channel is told of an attempt.
@@ -42,36 +54,74 @@ pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
     }
 }
 
-async fn place(app: &App, account: &Account, order: &Arc<Order>, position: u16, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
-    let Some(attempt) = order.attempt(position) else { return lost(position, NotPlaced::NeverSent) };
+async fn place(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+    sealed: Option<Sealed<vault::Buyer>>,
+) -> Settled {
+    let Some(attempt) = order.attempt(position) else {
+        return lost(position, NotPlaced::NeverSent);
+    };
     let settled = place_once(app, account, order, position, attempt, sealed).await;
-    if sent_before(app, order, position) { settle::placed_again(attempt, settled) } else { settled }
+    if sent_before(app, order, position) {
+        settle::placed_again(attempt, settled)
+    } else {
+        settled
+    }
 }
 
 /// May the channel have it from before? Then only its own word that it has or has closed it is news.
 pub(crate) fn sent_before(app: &App, order: &Order, position: u16) -> bool {
-    let Some(attempt) = order.attempt(position) else { return false };
+    let Some(attempt) = order.attempt(position) else {
+        return false;
+    };
     let again = attempt.state != AttemptState::Intended || attempt.at < app.started_at();
     // A former attempt under the same number was given up, and may have been slow rather than lost.
-    let former = |a: &Attempt| a.number == attempt.number && a.channel == attempt.channel && a.account == attempt.account;
-    again || order.attempts.iter().take(usize::from(position) - 1).any(|a| former(a) && given_up(a))
+    let former = |a: &Attempt| {
+        a.number == attempt.number && a.channel == attempt.channel && a.account == attempt.account
+    };
+    again
+        || order
+            .attempts
+            .iter()
+            .take(usize::from(position) - 1)
+            .any(|a| former(a) && given_up(a))
 }
 
 /// It ended without a word of the channel on what was sent, but for a close that found nothing.
 fn given_up(attempt: &Attempt) -> bool {
-    matches!(attempt.not_placed, Some((NotPlaced::BuyerDataGone | NotPlaced::NotThere, _)))
+    matches!(
+        attempt.not_placed,
+        Some((NotPlaced::BuyerDataGone | NotPlaced::NotThere, _))
+    )
 }
 
-async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt, sealed: Option<Sealed<vault::Buyer>>) -> Settled {
+async fn place_once(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+    sealed: Option<Sealed<vault::Buyer>>,
+) -> Settled {
     let at = context(order, "create");
-    let Some(sealed) = sealed.or_else(|| app.vault().kept(&at)) else { return lost(position, NotPlaced::BuyerDataGone) };
-    let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else { return lost(position, NotPlaced::BuyerDataGone) };
+    let Some(sealed) = sealed.or_else(|| app.vault().kept(&at)) else {
+        return lost(position, NotPlaced::BuyerDataGone);
+    };
+    let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else {
+        return lost(position, NotPlaced::BuyerDataGone);
+    };
     let facts = facts_of(attempt);
     if attempt.pay_way.is_handed_out(attempt.channel) {
         return hand_out(app, account, position, &facts, &buyer).await;
     }
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| channel::create(account, stamp, &facts, &buyer)).await;
+    let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
+        channel::create(account, stamp, &facts, &buyer)
+    })
+    .await;
     drop(buyer);
     app.step("after_send");
     let settled = match exchanged {
@@ -92,7 +142,13 @@ async fn place_once(app: &App, account: &Account, order: &Arc<Order>, position: 
 
 /// Signs what the payer's browser or app will carry. Nothing leaves here: the text goes out with the answer, after the
 /// record of it is durable, so that what is on record as intended only was never in anybody's hands.
-async fn hand_out(app: &App, account: &Account, position: u16, facts: &CreateFacts<'_>, buyer: &vault::Buyer) -> Settled {
+async fn hand_out(
+    app: &App,
+    account: &Account,
+    position: u16,
+    facts: &CreateFacts<'_>,
+    buyer: &vault::Buyer,
+) -> Settled {
     app.step("before_send");
     let signed = exchange::hand_out(app, |stamp| channel::hand_out(account, stamp, facts, buyer)).await;
     app.step("after_send");
@@ -106,24 +162,41 @@ async fn hand_out(app: &App, account: &Account, position: u16, facts: &CreateFac
 }
 
 pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
-    let event = TradeEvent::AttemptNotPlaced { attempt, code: None, reason };
+    let event = TradeEvent::AttemptNotPlaced {
+        attempt,
+        code: None,
+        reason,
+    };
     Settled::of(vec![event.into()], Ending::Recorded)
 }
 
 async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
     let answer = ask_to_close(app, account, order, position).await;
-    settle::closed(position, answer, order.attempt(position).is_some_and(|attempt| may_come(app, attempt)))
+    settle::closed(
+        position,
+        answer,
+        order
+            .attempt(position)
+            .is_some_and(|attempt| may_come(app, attempt)),
+    )
 }
 
 /// It is in the payer's hands and can still be opened: what the channel does not have, it may get.
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
-    attempt.pay_way.is_handed_out(attempt.channel) && attempt.state == AttemptState::Placed && attempt.expires > app.clock().now()
+    attempt.pay_way.is_handed_out(attempt.channel)
+        && attempt.state == AttemptState::Placed
+        && attempt.expires > app.clock().now()
 }
 
 async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
-    let Some(attempt) = order.attempt(position) else { return Answer::Unclear(Unclear::Garbage) };
+    let Some(attempt) = order.attempt(position) else {
+        return Answer::Unclear(Unclear::Garbage);
+    };
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| channel::close(account, stamp, &attempt.number)).await;
+    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| {
+        channel::close(account, stamp, &attempt.number)
+    })
+    .await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -135,8 +208,15 @@ async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position
 }
 
 /// Closes an attempt at its channel and puts that on record.
-pub(crate) async fn close(app: &App, order: &Arc<Order>, position: u16, reason: CloseReason) -> Result<Arc<Order>, CommitError> {
-    let Some(account) = account_of(app, order, position) else { return Ok(order.clone()) };
+pub(crate) async fn close(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    reason: CloseReason,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
     let order = close_intended(app, order, position, reason).await?;
     let settled = close_at_channel(app, &account, &order, position).await;
     record(app, &order, settled.events).await
@@ -144,30 +224,69 @@ pub(crate) async fn close(app: &App, order: &Arc<Order>, position: u16, reason: 
 
 /// Closes at its channel what nobody knows and nobody can send again, and puts on record which it was: closed there, or
 /// not there.
-pub(crate) async fn give_up(app: &App, order: &Arc<Order>, position: u16, absent: NotPlaced) -> Result<Arc<Order>, CommitError> {
-    let Some(account) = account_of(app, order, position) else { return Ok(order.clone()) };
+pub(crate) async fn give_up(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    absent: NotPlaced,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
     let order = close_intended(app, order, position, CloseReason::Expiry).await?;
-    let settled = settle::given_up(position, absent, ask_to_close(app, &account, &order, position).await);
+    let settled = settle::given_up(
+        position,
+        absent,
+        ask_to_close(app, &account, &order, position).await,
+    );
     record(app, &order, settled.events).await
 }
 
-async fn close_intended(app: &App, order: &Arc<Order>, position: u16, reason: CloseReason) -> Result<Arc<Order>, CommitError> {
-    let event = TradeEvent::CloseIntended { attempt: position, reason };
-    Ok(app.ledger().commit(&order.merchant, &order.id, vec![event.into()]).await?.order)
+async fn close_intended(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    reason: CloseReason,
+) -> Result<Arc<Order>, CommitError> {
+    let event = TradeEvent::CloseIntended {
+        attempt: position,
+        reason,
+    };
+    Ok(app
+        .ledger()
+        .commit(&order.merchant, &order.id, vec![event.into()])
+        .await?
+        .order)
 }
 
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
-    ask(app, account, Operation::Query, attempt.pay_way, |stamp| channel::query(account, stamp, &attempt.number)).await
+    ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
+        channel::query(account, stamp, &attempt.number)
+    })
+    .await
 }
 
 /// Puts events on record; what was faster stands.
-pub(crate) async fn record(app: &App, order: &Arc<Order>, events: Vec<Happening>) -> Result<Arc<Order>, CommitError> {
+pub(crate) async fn record(
+    app: &App,
+    order: &Arc<Order>,
+    events: Vec<Happening>,
+) -> Result<Arc<Order>, CommitError> {
     if events.is_empty() {
         return Ok(order.clone());
     }
-    let told = app.registries().merchant(&order.merchant).is_some_and(|m| m.notify.is_some());
-    let events: Vec<Happening> = events.into_iter().map(|h| Happening { tell: h.tell && told, ..h }).collect();
+    let told = app
+        .registries()
+        .merchant(&order.merchant)
+        .is_some_and(|m| m.notify.is_some());
+    let events: Vec<Happening> = events
+        .into_iter()
+        .map(|h| Happening {
+            tell: h.tell && told,
+            ..h
+        })
+        .collect();
     let tells = events.iter().any(|h| h.tell);
     match app.ledger().commit(&order.merchant, &order.id, events).await {
         Ok(committed) => {
@@ -176,7 +295,11 @@ pub(crate) async fn record(app: &App, order: &Arc<Order>, events: Vec<Happening>
             }
             Ok(committed.order)
         }
-        Err(CommitError::Illegal(_)) => Ok(app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone())),
+        Err(CommitError::Illegal(_)) => Ok(app
+            .ledger()
+            .order(&order.id)
+            .await?
+            .unwrap_or_else(|| order.clone())),
         Err(error) => Err(error),
     }
 }
@@ -193,9 +316,22 @@ pub(crate) fn account_as_registered(app: &App, attempt: &Attempt) -> Option<Arc<
     Some(app.account(facts, Some(&attempt.payee), attempt.appid.as_ref()))
 }
 
-async fn refund(app: &App, account: &Account, order: &Arc<Order>, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Settled {
-    let again = order.refund(refund_no).is_some_and(|refund| refund_sent_before(app, refund));
-    settle::refunded(order, refund_no, send_refund(app, account, order, refund_no, sealed).await, again)
+async fn refund(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    refund_no: &RefundNo,
+    sealed: Option<Sealed<RefundBuyer>>,
+) -> Settled {
+    let again = order
+        .refund(refund_no)
+        .is_some_and(|refund| refund_sent_before(app, refund));
+    settle::refunded(
+        order,
+        refund_no,
+        send_refund(app, account, order, refund_no, sealed).await,
+        again,
+    )
 }
 
 /// May the channel have it from before?
@@ -204,15 +340,37 @@ pub(crate) fn refund_sent_before(app: &App, refund: &Refund) -> bool {
 }
 
 /// Sends a refund, for the first time or again, and says what the channel answered.
-pub(crate) async fn send_refund(app: &App, account: &Account, order: &Order, refund_no: &RefundNo, sealed: Option<Sealed<RefundBuyer>>) -> Answer {
-    let found = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?)));
-    let Some((refund, attempt)) = found else { return Answer::Unclear(Unclear::Garbage) };
+pub(crate) async fn send_refund(
+    app: &App,
+    account: &Account,
+    order: &Order,
+    refund_no: &RefundNo,
+    sealed: Option<Sealed<RefundBuyer>>,
+) -> Answer {
+    let found = order
+        .refund(refund_no)
+        .and_then(|r| Some((r, order.attempt(r.attempt)?)));
+    let Some((refund, attempt)) = found else {
+        return Answer::Unclear(Unclear::Garbage);
+    };
     // The reason is a free text that the channel shows to the payer. Where it has died, the refund goes without it.
-    let opened = sealed.and_then(|s| app.vault().open_for(&s, &context(order, "refund"), Purpose::Forward).ok());
-    let facts = RefundFacts { number: &attempt.number, refund: &refund.number, amount: refund.amount, total: attempt.amount };
+    let opened = sealed.and_then(|s| {
+        app.vault()
+            .open_for(&s, &context(order, "refund"), Purpose::Forward)
+            .ok()
+    });
+    let facts = RefundFacts {
+        number: &attempt.number,
+        refund: &refund.number,
+        amount: refund.amount,
+        total: attempt.amount,
+    };
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| channel::refund(account, stamp, &facts, reason)).await;
+    let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
+        channel::refund(account, stamp, &facts, reason)
+    })
+    .await;
     app.step("after_send");
     match exchanged {
         Exchanged::Answer(answer) => answer,
@@ -233,20 +391,44 @@ pub(crate) struct To<'a> {
 
 /// The number of an attempt at its channel: the merchant's own where it fits and is free, else a fixed function of
 /// merchant, order number and attempt, so that the channel itself refuses a duplicate even without our index.
-pub(crate) fn number_of(order: Option<&Order>, merchant: &MerchantId, order_no: &OrderNo, to: To<'_>, position: u16) -> ChannelNo {
-    let To { channel, pay_way, account, content } = to;
-    let latest = order.map(Order::latest).filter(|a| a.channel == channel && a.account == *account);
+pub(crate) fn number_of(
+    order: Option<&Order>,
+    merchant: &MerchantId,
+    order_no: &OrderNo,
+    to: To<'_>,
+    position: u16,
+) -> ChannelNo {
+    let To {
+        channel,
+        pay_way,
+        account,
+        content,
+    } = to;
+    let latest = order
+        .map(Order::latest)
+        .filter(|a| a.channel == channel && a.account == *account);
     // What was given up may have been slow rather than lost: under its number only the same order is one order.
     let surely = |a: &Attempt| !given_up(a) || a.content == *content;
     // A payment code's number is spent with its charging call, whatever came of that.
     let spent = |a: &Attempt| a.pay_way.charges() || pay_way.charges();
     match latest {
         // The channel does not have it: the same number again.
-        Some(a @ Attempt { state: AttemptState::NotPlaced, number, .. }) if surely(a) && !spent(a) => return number.clone(),
+        Some(
+            a @ Attempt {
+                state: AttemptState::NotPlaced,
+                number,
+                ..
+            },
+        ) if surely(a) && !spent(a) => return number.clone(),
         Some(_) => {}
         None => {
-            let used = order.is_some_and(|o| o.attempts.iter().any(|a| a.channel == channel && a.account == *account));
-            if !used && channel::number_fits(channel, order_no.as_str())
+            let used = order.is_some_and(|o| {
+                o.attempts
+                    .iter()
+                    .any(|a| a.channel == channel && a.account == *account)
+            });
+            if !used
+                && channel::number_fits(channel, order_no.as_str())
                 && let Ok(own) = ChannelNo::new(order_no.as_str())
             {
                 return own;
@@ -265,7 +447,12 @@ pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no:
         // Refund numbers are unique per order for us and per account for the channel.
         return derived_or_own(order, own);
     }
-    derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", refund_no.as_str()])
+    derived(&[
+        order.merchant.as_str(),
+        order.order_no.as_str(),
+        "refund",
+        refund_no.as_str(),
+    ])
 }
 
 fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
@@ -273,7 +460,12 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
     if own.as_str().starts_with(order.order_no.as_str()) {
         return own;
     }
-    derived(&[order.merchant.as_str(), order.order_no.as_str(), "refund", own.as_str()])
+    derived(&[
+        order.merchant.as_str(),
+        order.order_no.as_str(),
+        "refund",
+        own.as_str(),
+    ])
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {

@@ -20,7 +20,13 @@ pub enum Exchanged {
 }
 
 /// Asks a channel once.
-pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: PayWay, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Exchanged {
+pub async fn ask(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Exchanged {
     match exchange(app, account, operation, compose).await {
         Ok(answered) => Exchanged::Answer(read(app, account, operation, pay_way, &answered).await),
         Err(other) => other,
@@ -28,15 +34,26 @@ pub async fn ask(app: &App, account: &Account, operation: Operation, pay_way: Pa
 }
 
 /// Composes, signs, sends; the answer's octets, not verified yet.
-pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<Answered, Exchanged> {
+pub(crate) async fn exchange(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Result<Answered, Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
-    let way = app.way_to(account.channel).ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
-    let (method, headers) = head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
+    let way = app
+        .way_to(account.channel)
+        .ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
+    let (method, headers) =
+        head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&request.body);
-    let sent = way.send(method, &request.target, headers, body, app.answer_time()).await;
-    app.metrics().exchanged(account.channel, operation, sent.is_ok(), began.elapsed());
+    let sent = way
+        .send(method, &request.target, headers, body, app.answer_time())
+        .await;
+    app.metrics()
+        .exchanged(account.channel, operation, sent.is_ok(), began.elapsed());
     sent.map_err(|error| match error {
         SendError::NotSent(reason) => Exchanged::NotSent(reason),
         SendError::Broken => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
@@ -46,16 +63,31 @@ pub(crate) async fn exchange(app: &App, account: &Account, operation: Operation,
 }
 
 /// Composes and signs what the payer's browser or app will carry. The error is for the log.
-pub(crate) async fn hand_out(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<HandedOut, String> {
+pub(crate) async fn hand_out(
+    app: &App,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Result<HandedOut, String> {
     let (draft, signature) = composed(app, compose).await?;
-    draft.hand_out(&signature).ok_or_else(|| "this channel has no form to hand out".into())
+    draft
+        .hand_out(&signature)
+        .ok_or_else(|| "this channel has no form to hand out".into())
 }
 
 /// A draft and its signature.
-async fn composed(app: &App, compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>) -> Result<(Draft, Vec<u8>), String> {
-    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+async fn composed(
+    app: &App,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Result<(Draft, Vec<u8>), String> {
+    let stamp = Stamp {
+        at: app.clock().now(),
+        nonce: nonce(),
+    };
     let draft = compose(&stamp).map_err(|error| error.to_string())?;
-    let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.map_err(|error| error.to_string())?;
+    let signature = app
+        .signing()
+        .sign(draft.key(), draft.message().to_vec())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok((draft, signature))
 }
 
@@ -63,15 +95,31 @@ pub(crate) fn head(request: &channel::Request) -> Result<(http::Method, http::He
     let method = http::Method::from_bytes(request.method.as_bytes())?;
     let mut headers = http::HeaderMap::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
-        headers.insert(http::HeaderName::from_bytes(name.as_bytes())?, http::HeaderValue::from_str(value)?);
+        headers.insert(
+            http::HeaderName::from_bytes(name.as_bytes())?,
+            http::HeaderValue::from_str(value)?,
+        );
     }
     Ok((method, headers))
 }
 
 /// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
-async fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWay, answered: &Answered) -> Answer {
+async fn read(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    answered: &Answered,
+) -> Answer {
     let now = app.clock().now();
-    match channel::authenticate_answer(account, operation, answered.status, &answered.headers, &answered.body, now) {
+    match channel::authenticate_answer(
+        account,
+        operation,
+        answered.status,
+        &answered.headers,
+        &answered.body,
+        now,
+    ) {
         Ok(Authentic::Signed(signed)) => match certificates::verify(app, account, &signed).await {
             Ok(()) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
             Err(error) => {
@@ -79,7 +127,9 @@ async fn read(app: &App, account: &Account, operation: Operation, pay_way: PayWa
                 Answer::Unclear(Unclear::Signature)
             }
         },
-        Ok(Authentic::Unsigned) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
+        Ok(Authentic::Unsigned) => {
+            channel::read_answer(account, operation, pay_way, answered.status, &answered.body)
+        }
         Err(unclear) => Answer::Unclear(unclear),
     }
 }

@@ -18,11 +18,15 @@ pub fn receipt(config: &Config, index: u64) -> anyhow::Result<String> {
 }
 
 /// Becomes `guandao-desk export` with these arguments. Comes back with an error only, where that cannot be run.
-pub fn become_desk(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<std::convert::Infallible> {
+pub fn become_desk(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> anyhow::Result<std::convert::Infallible> {
     let program = beside().unwrap_or_else(|| PathBuf::from(DESK));
     let error = Command::new(&program).arg("export").args(arguments).exec();
     match error.kind() {
-        std::io::ErrorKind::NotFound => Err(anyhow!("{DESK} is neither beside this program nor in PATH; packages and acknowledgements are its work: install it, or run this where the desk runs")),
+        std::io::ErrorKind::NotFound => Err(anyhow!(
+            "{DESK} is neither beside this program nor in PATH; packages and acknowledgements are its work: install it, or run this where the desk runs"
+        )),
         _ => Err(error).with_context(|| program.display().to_string()),
     }
 }

@@ -34,7 +34,14 @@ pub struct Fault {
 impl Fault {
     /// A fault with its exact reason.
     pub fn new(code: Code, detail: impl Into<String>) -> Fault {
-        Fault { code, detail: detail.into(), retry_after: None, allow: None, inside: None, channel_code: None }
+        Fault {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            allow: None,
+            inside: None,
+            channel_code: None,
+        }
     }
 
     /// A fault with its standing sentence.

@@ -38,7 +38,8 @@ impl Front {
     /// Documents and health need no key.
     fn open(&self, request: &Received) -> Option<Response> {
         let path = request.head.uri.path();
-        let asked = matches!(request.door, Door::Metrics | Door::Journal) || ["/healthz", "/readyz", "/openapi.json"].contains(&path);
+        let asked = matches!(request.door, Door::Metrics | Door::Journal)
+            || ["/healthz", "/readyz", "/openapi.json"].contains(&path);
         if let (true, Err(fault)) = (asked, request.lawful()) {
             return Some(render::problem(&fault, None));
         }
@@ -46,12 +47,20 @@ impl Front {
             return None;
         }
         match (request.door, path) {
-            (Door::Api | Door::Metrics, "/healthz") => Some(render::text_response(StatusCode::OK, "text/plain", "ok\n")),
-            (Door::Api | Door::Metrics, "/readyz") => Some(self.ready()),
-            (Door::Api, "/openapi.json") => Some(render::text_response(StatusCode::OK, "application/json", openapi::document().to_string())),
-            (Door::Metrics, "/metrics") => {
-                Some(render::text_response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.app.metrics().render()))
+            (Door::Api | Door::Metrics, "/healthz") => {
+                Some(render::text_response(StatusCode::OK, "text/plain", "ok\n"))
             }
+            (Door::Api | Door::Metrics, "/readyz") => Some(self.ready()),
+            (Door::Api, "/openapi.json") => Some(render::text_response(
+                StatusCode::OK,
+                "application/json",
+                openapi::document().to_string(),
+            )),
+            (Door::Metrics, "/metrics") => Some(render::text_response(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.app.metrics().render(),
+            )),
             (Door::Journal, path) => self.journal(path),
             _ => None,
         }
@@ -62,7 +71,11 @@ impl Front {
         if !self.app.ledger().is_indexed() {
             missing.push("older orders are being indexed");
         }
-        if self.app.cases_age().is_some_and(|age| age > policy::CASES_AGE_MAX) {
+        if self
+            .app
+            .cases_age()
+            .is_some_and(|age| age > policy::CASES_AGE_MAX)
+        {
             missing.push("the desk is not reachable");
         }
         if self.app.open_for_new_orders().is_err() {
@@ -70,7 +83,11 @@ impl Front {
         }
         match missing.is_empty() {
             true => render::text_response(StatusCode::OK, "text/plain", "ready\n"),
-            false => render::text_response(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{}\n", missing.join("; "))),
+            false => render::text_response(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                format!("{}\n", missing.join("; ")),
+            ),
         }
     }
 
@@ -88,12 +105,17 @@ impl Answer for Front {
     async fn answer(&self, request: Received) -> Response {
         // Whatever is said to CONNECT with 200, as Alipay's refusals are, would be a tunnel to the client.
         if request.head.method == Method::CONNECT {
-            return render::problem(&Fault::new(Code::MethodNotAllowed, "There is no tunnel here."), None);
+            return render::problem(
+                &Fault::new(Code::MethodNotAllowed, "There is no tunnel here."),
+                None,
+            );
         }
         if let Some(response) = self.open(&request) {
             return response;
         }
-        let is_read = request.head.method == Method::GET || request.head.uri.path().ends_with("/resend") || request.head.uri.path().starts_with("/v1/codes");
+        let is_read = request.head.method == Method::GET
+            || request.head.uri.path().ends_with("/resend")
+            || request.head.uri.path().starts_with("/v1/codes");
         let stack = match request.door {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,

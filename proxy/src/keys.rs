@@ -56,13 +56,26 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
 }
 
 fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
-    let name = path.strip_prefix(root).ok().map(|p| p.with_extension("")).and_then(|p| p.to_str().map(str::to_owned));
-    let key = name.and_then(|n| KeyRef::new(n).ok()).ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
+    let name = path
+        .strip_prefix(root)
+        .ok()
+        .map(|p| p.with_extension(""))
+        .and_then(|p| p.to_str().map(str::to_owned));
+    let key = name
+        .and_then(|n| KeyRef::new(n).ok())
+        .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
     let secret = path.extension().is_some_and(|e| e == "secret");
-    let material = if secret { Material::secret(&bytes) } else { Material::read(&bytes) };
+    let material = if secret {
+        Material::secret(&bytes)
+    } else {
+        Material::read(&bytes)
+    };
     let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let private = matches!(material, Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_));
+    let private = matches!(
+        material,
+        Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_)
+    );
     if private && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }

@@ -30,13 +30,13 @@ pub mod passthrough;
 pub mod payment;
 pub mod registry;
 pub mod run;
+mod schedule;
 pub mod settle;
 pub mod signature;
 pub mod signing;
 pub mod stack;
 pub mod stage;
 pub mod stages;
-mod schedule;
 pub mod sweep;
 pub mod telemetry;
 

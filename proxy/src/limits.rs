@@ -19,7 +19,10 @@ impl Rate {
     /// A rate of at least one.
     pub fn new(per_second: u32, burst: u32) -> Rate {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        Rate { per_second: at_least_one(per_second), burst: at_least_one(burst.max(per_second)) }
+        Rate {
+            per_second: at_least_one(per_second),
+            burst: at_least_one(burst.max(per_second)),
+        }
     }
 
     fn quota(self) -> Quota {
@@ -37,7 +40,11 @@ pub struct Limiter<K: Hash + Eq + Clone> {
 impl<K: Hash + Eq + Clone> Limiter<K> {
     /// A limiter with the same rate for every key.
     pub fn new(rate: Rate) -> Limiter<K> {
-        Limiter { rate, cells: RateLimiter::keyed(rate.quota()), clock: DefaultClock::default() }
+        Limiter {
+            rate,
+            cells: RateLimiter::keyed(rate.quota()),
+            clock: DefaultClock::default(),
+        }
     }
 
     /// Its rate.
@@ -47,7 +54,9 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 
     /// Takes one; otherwise says how long to wait, rounded up to whole seconds.
     pub fn take(&self, key: &K) -> Result<(), Duration> {
-        self.cells.check_key(key).map_err(|not_until| whole_seconds(not_until.wait_time_from(self.clock.now())))
+        self.cells
+            .check_key(key)
+            .map_err(|not_until| whole_seconds(not_until.wait_time_from(self.clock.now())))
     }
 
     /// Forgets keys that are as good as new.
@@ -65,7 +74,9 @@ fn whole_seconds(wait: Duration) -> Duration {
 pub fn source(ip: IpAddr) -> u128 {
     match ip {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(u128::from(v6) >> 64 << 64, |v4| u128::from(u32::from(v4))),
+        IpAddr::V6(v6) => v6
+            .to_ipv4_mapped()
+            .map_or(u128::from(v6) >> 64 << 64, |v4| u128::from(u32::from(v4))),
     }
 }
 

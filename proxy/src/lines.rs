@@ -36,7 +36,10 @@ impl Lines {
                 std::thread::sleep(EVERY);
             }
         };
-        std::thread::Builder::new().name("log".into()).spawn(write).expect("a thread can be started");
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(write)
+            .expect("a thread can be started");
         lines
     }
 
@@ -98,10 +101,16 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { lines: self.clone(), at_once: true }
+        Line {
+            lines: self.clone(),
+            at_once: true,
+        }
     }
 
     fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line {
-        Line { lines: self.clone(), at_once: *meta.level() <= Level::WARN }
+        Line {
+            lines: self.clone(),
+            at_once: *meta.level() <= Level::WARN,
+        }
     }
 }

@@ -10,7 +10,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Buffers of every library are wiped when freed.
 #[global_allocator]
-static ALLOCATOR: zeroizing_alloc::ZeroAlloc<mimalloc::MiMalloc> = zeroizing_alloc::ZeroAlloc(mimalloc::MiMalloc);
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<mimalloc::MiMalloc> =
+    zeroizing_alloc::ZeroAlloc(mimalloc::MiMalloc);
 
 /// Guandao 官道: routes payments to licensed channels and never touches the money.
 #[derive(Parser)]
@@ -62,7 +63,11 @@ struct Export {
     #[arg(long, value_name = "INDEX", requires = "proxy")]
     receipt: Option<u64>,
     /// Configuration file of the desk: makes packages of what was confirmed since the last ones.
-    #[arg(long = "config", value_name = "DESK.toml", default_value = "/etc/guandao-desk/desk.toml")]
+    #[arg(
+        long = "config",
+        value_name = "DESK.toml",
+        default_value = "/etc/guandao-desk/desk.toml"
+    )]
     desk: PathBuf,
     /// For this acquirer only.
     #[arg(long)]
@@ -130,33 +135,62 @@ fn check_all(path: PathBuf) -> anyhow::Result<()> {
         println!("{}: in order", path.display());
         return Ok(());
     }
-    let lines: Vec<_> = problems.iter().map(|p| format!("{}: {p}", path.display())).collect();
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|p| format!("{}: {p}", path.display()))
+        .collect();
     Err(anyhow!("{}", lines.join("\n")))
 }
 
 fn hand_over(asked: Export) -> anyhow::Result<()> {
     if let Some(config) = asked.proxy {
-        let index = asked.receipt.or(asked.index).context("which entry? --receipt INDEX (packages of flags: --config DESK.toml)")?;
+        let index = asked
+            .receipt
+            .or(asked.index)
+            .context("which entry? --receipt INDEX (packages of flags: --config DESK.toml)")?;
         print!("{}", export::receipt(&read(&config)?.0, index)?);
         return Ok(());
     }
     let mut arguments = vec![OsString::from("--config"), asked.desk.into()];
-    arguments.extend(asked.acquirer.into_iter().flat_map(|acquirer| ["--acquirer".into(), acquirer.into()]));
-    arguments.extend(asked.ack.into_iter().flat_map(|file| ["--ack".into(), file.into()]));
+    arguments.extend(
+        asked
+            .acquirer
+            .into_iter()
+            .flat_map(|acquirer| ["--acquirer".into(), acquirer.into()]),
+    );
+    arguments.extend(
+        asked
+            .ack
+            .into_iter()
+            .flat_map(|file| ["--ack".into(), file.into()]),
+    );
     arguments.extend(asked.unacknowledged.then(|| "--unacknowledged".into()));
     match export::become_desk(arguments)? {}
 }
 
 fn rebuild(path: PathBuf) -> anyhow::Result<()> {
     let (config, _) = read(&path)?;
-    let keys = keys::load(&config.keys).map_err(|all| anyhow!("{}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let keys = keys::load(&config.keys).map_err(|all| {
+        anyhow!(
+            "{}",
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        )
+    })?;
     let signer = keys.signer(&KeyRef::new("journal")?)?;
     let origin = format!("{}/trades/0", config.name);
-    let (journal, found) = Journal::open(Arc::new(RealDisk), &config.data.join("trades"), &origin, signer, journal::Settings::default())?;
+    let (journal, found) = Journal::open(
+        Arc::new(RealDisk),
+        &config.data.join("trades"),
+        &origin,
+        signer,
+        journal::Settings::default(),
+    )?;
     for name in ["index", "snapshot.json"] {
         let old = config.data.join(name);
         if old.exists() {
-            let aside = (1..).map(|n| config.data.join(format!("{name}.old-{n}"))).find(|p| !p.exists());
+            let aside = (1..)
+                .map(|n| config.data.join(format!("{name}.old-{n}")))
+                .find(|p| !p.exists());
             std::fs::rename(&old, aside.unwrap_or_else(|| config.data.join("old")))?;
         }
     }
@@ -168,7 +202,11 @@ fn rebuild(path: PathBuf) -> anyhow::Result<()> {
     opening.ledger.stop();
     opening.ledger.index().db().flush()?;
     opening.ledger.journal().close();
-    println!("{} entries, {} live orders", found.entries, opening.ledger.live().len());
+    println!(
+        "{} entries, {} live orders",
+        found.entries,
+        opening.ledger.live().len()
+    );
     Ok(())
 }
 
@@ -176,15 +214,30 @@ fn list_keys(path: PathBuf, generate: Option<PathBuf>) -> anyhow::Result<()> {
     if let Some(file) = generate {
         use std::os::unix::fs::OpenOptionsExt;
         let pem = certs::generate_ed25519()?;
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).with_context(|| file.display().to_string())?;
+        let mut out = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .with_context(|| file.display().to_string())?;
         std::io::Write::write_all(&mut out, pem.as_bytes())?;
         println!("{}", file.display());
         return Ok(());
     }
     let (config, _) = read(&path)?;
-    let keys = keys::load(&config.keys).map_err(|all| anyhow!("{}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let keys = keys::load(&config.keys).map_err(|all| {
+        anyhow!(
+            "{}",
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        )
+    })?;
     for key in keys.list() {
-        println!("{}\t{}\t{}", key.key, key.kind, key.not_after.map_or_else(|| "-".to_owned(), |at| at.to_string()));
+        println!(
+            "{}\t{}\t{}",
+            key.key,
+            key.kind,
+            key.not_after.map_or_else(|| "-".to_owned(), |at| at.to_string())
+        );
     }
     Ok(())
 }

@@ -29,7 +29,10 @@ struct Generations {
 
 impl Default for Nonces {
     fn default() -> Self {
-        Nonces { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Nonces {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
     }
 }
 
@@ -61,6 +64,9 @@ mod tests {
         assert!(!nonces.first_use("m1", "n", at(1001)));
         assert!(nonces.first_use("m2", "n", at(1001)));
         assert!(!nonces.first_use("m1", "n", at(1599)), "still within ten minutes");
-        assert!(!nonces.first_use("m1", "n", at(1650)), "kept for a whole generation after");
+        assert!(
+            !nonces.first_use("m1", "n", at(1650)),
+            "kept for a whole generation after"
+        );
     }
 }

@@ -100,7 +100,11 @@ impl Outbound {
     pub fn new(target: Target, connect_time: Duration) -> Outbound {
         let target = Arc::new(target);
         let pool = Arc::new(ArcSwap::from_pointee(pool(&target, connect_time)));
-        Outbound { target, pool, connect_time }
+        Outbound {
+            target,
+            pool,
+            connect_time,
+        }
     }
 
     /// Where it goes.
@@ -114,22 +118,50 @@ impl Outbound {
     }
 
     /// Sends once, never again by itself, and reads the whole answer.
-    pub async fn send(&self, method: http::Method, target: &str, headers: http::HeaderMap, body: Bytes, time: Duration) -> Result<Answered, SendError> {
+    pub async fn send(
+        &self,
+        method: http::Method,
+        target: &str,
+        headers: http::HeaderMap,
+        body: Bytes,
+        time: Duration,
+    ) -> Result<Answered, SendError> {
         let uri = format!("{}{target}", self.target.origin());
-        let mut request = http::Request::builder().method(method).uri(uri).body(Full::new(body)).map_err(|e| SendError::NotSent(e.to_string()))?;
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Full::new(body))
+            .map_err(|e| SendError::NotSent(e.to_string()))?;
         *request.headers_mut() = headers;
         let pool = self.pool.load_full();
         let exchange = async {
             let answer = pool.request(request).await.map_err(|e| {
-                if e.is_connect() { SendError::NotSent(chain(&e)) } else { SendError::Broken }
+                if e.is_connect() {
+                    SendError::NotSent(chain(&e))
+                } else {
+                    SendError::Broken
+                }
             })?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, self.target.most).collect().await.map_err(|e| {
-                if e.is::<http_body_util::LengthLimitError>() { SendError::TooLarge } else { SendError::Broken }
-            })?;
-            Ok(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
+            let body = Limited::new(body, self.target.most)
+                .collect()
+                .await
+                .map_err(|e| {
+                    if e.is::<http_body_util::LengthLimitError>() {
+                        SendError::TooLarge
+                    } else {
+                        SendError::Broken
+                    }
+                })?;
+            Ok(Answered {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: body.to_bytes(),
+            })
         };
-        tokio::time::timeout(time, exchange).await.unwrap_or(Err(SendError::Timeout))
+        tokio::time::timeout(time, exchange)
+            .await
+            .unwrap_or(Err(SendError::Timeout))
     }
 }
 
@@ -140,7 +172,10 @@ fn pool(target: &Arc<Target>, connect_time: Duration) -> Pool {
         .pool_idle_timeout(IDLE)
         .retry_canceled_requests(false)
         .set_host(true)
-        .build(Dialer { target: target.clone(), time: connect_time })
+        .build(Dialer {
+            target: target.clone(),
+            time: connect_time,
+        })
 }
 
 /// The causes of an error, without addresses of anybody's data: names what failed below.
@@ -167,7 +202,9 @@ impl Dialer {
         let target = &self.target;
         let addresses: Vec<SocketAddr> = match target.address {
             Some(address) => vec![address],
-            None => tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect(),
+            None => tokio::net::lookup_host((target.host.as_str(), target.port))
+                .await?
+                .collect(),
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in addresses {
@@ -179,7 +216,9 @@ impl Dialer {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
-                    let tls = TlsConnector::from(target.tls.clone()).connect(name, stream).await?;
+                    let tls = TlsConnector::from(target.tls.clone())
+                        .connect(name, stream)
+                        .await?;
                     return Ok(Connection(TokioIo::new(tls)));
                 }
                 Err(error) => last = error,
@@ -194,14 +233,24 @@ pub(crate) fn is_private(address: SocketAddr) -> bool {
     match address.ip() {
         std::net::IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || (a == 100 && (64..128).contains(&b))
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+                || (a == 100 && (64..128).contains(&b))
         }
         std::net::IpAddr::V6(ip) => {
             if let Some(v4) = ip.to_ipv4_mapped() {
                 return is_private(SocketAddr::new(v4.into(), address.port()));
             }
             let first = ip.segments()[0];
-            ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || (first & 0xfe00) == 0xfc00 || (first & 0xffc0) == 0xfe80
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || (first & 0xfe00) == 0xfc00
+                || (first & 0xffc0) == 0xfe80
         }
     }
 }
@@ -220,7 +269,9 @@ impl tower::Service<http::Uri> for Dialer {
         Box::pin(async move {
             let time = dialer.time;
             let late = || io::Error::new(io::ErrorKind::TimedOut, "not connected in time");
-            tokio::time::timeout(time, dialer.dial()).await.unwrap_or_else(|_| Err(late()))
+            tokio::time::timeout(time, dialer.dial())
+                .await
+                .unwrap_or_else(|_| Err(late()))
         })
     }
 }
@@ -235,7 +286,11 @@ impl hyper_util::client::legacy::connect::Connection for Connection {
 }
 
 impl hyper::rt::Read for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
@@ -257,7 +312,11 @@ impl hyper::rt::Write for Connection {
         self.0.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
     }
 }
@@ -268,7 +327,19 @@ mod tests {
 
     #[test]
     fn knows_private_addresses_in_every_dress() {
-        for text in ["127.0.0.1:1", "10.1.2.3:1", "172.16.0.1:1", "192.168.1.1:1", "169.254.169.254:1", "100.64.0.1:1", "0.0.0.0:1", "[::1]:1", "[fd00::1]:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1"] {
+        for text in [
+            "127.0.0.1:1",
+            "10.1.2.3:1",
+            "172.16.0.1:1",
+            "192.168.1.1:1",
+            "169.254.169.254:1",
+            "100.64.0.1:1",
+            "0.0.0.0:1",
+            "[::1]:1",
+            "[fd00::1]:1",
+            "[fe80::1]:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
             assert!(is_private(text.parse().expect("address")), "{text}");
         }
         for text in ["8.8.8.8:1", "100.128.0.1:1", "172.32.0.1:1", "[2400:3200::1]:1"] {

@@ -53,7 +53,9 @@ pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
     let state: Arc<Mutex<HashMap<MerchantId, Merchant>>> = Arc::default();
     loop {
         for tell in app.ledger().tells() {
-            let Some(due) = take(&app, &state, &tell) else { continue };
+            let Some(due) = take(&app, &state, &tell) else {
+                continue;
+            };
             let (app, state) = (app.clone(), state.clone());
             tokio::spawn(async move { one(&app, &state, tell, due).await });
         }
@@ -112,11 +114,21 @@ async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell
         Err(why) => {
             tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
             merchant.failures += 1;
-            let wait = app.times().notify_after.saturating_mul(1 << plan.tries.min(12)).min(MOST_WAIT.max(app.times().notify_after));
+            let wait = app
+                .times()
+                .notify_after
+                .saturating_mul(1 << plan.tries.min(12))
+                .min(MOST_WAIT.max(app.times().notify_after));
             if merchant.failures >= BREAKER {
                 merchant.closed_until = now + app.times().notify_after.min(wait);
             }
-            merchant.plans.insert(tell.seq, Plan { tries, due: now + wait });
+            merchant.plans.insert(
+                tell.seq,
+                Plan {
+                    tries,
+                    due: now + wait,
+                },
+            );
         }
     }
 }
@@ -128,7 +140,12 @@ async fn forget_payer(app: &App, tell: &Tell) {
     }
     if let Ok(Some(order)) = app.order(&tell.order).await {
         for attempt in order.attempts.iter().filter(|a| a.paid_seal.is_some()) {
-            app.vault().forget(&paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number));
+            app.vault().forget(&paid_context(
+                &order.merchant,
+                attempt.channel,
+                &attempt.account,
+                &attempt.number,
+            ));
         }
     }
 }
@@ -141,11 +158,25 @@ async fn send(app: &App, tell: &Tell) -> Result<(), &'static str> {
     let order = app.order(&tell.order).await.ok().flatten().ok_or("no_order")?;
     let entry = app.ledger().entry(tell.index).map_err(|_| "no_entry")?;
     let body = zeroize::Zeroizing::new(message(app, &order, tell, &entry).to_string());
-    let scheme = merchant.api_keys.first().and_then(|k| Scheme::named(&k.scheme)).unwrap_or(Scheme::Ed25519);
-    let headers = signed(app, scheme, body.as_bytes()).await.ok_or("no_signing_key")?;
+    let scheme = merchant
+        .api_keys
+        .first()
+        .and_then(|k| Scheme::named(&k.scheme))
+        .unwrap_or(Scheme::Ed25519);
+    let headers = signed(app, scheme, body.as_bytes())
+        .await
+        .ok_or("no_signing_key")?;
     let (way, target) = way(app, &notify.url, notify.private).ok_or("bad_address")?;
     app.step("before_tell");
-    let answer = way.send(Method::POST, &target, headers, Bytes::copy_from_slice(body.as_bytes()), Duration::from_secs(5)).await;
+    let answer = way
+        .send(
+            Method::POST,
+            &target,
+            headers,
+            Bytes::copy_from_slice(body.as_bytes()),
+            Duration::from_secs(5),
+        )
+        .await;
     app.step("after_tell");
     match answer {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
@@ -187,7 +218,9 @@ fn header(seq: u64, entry: &TradeEntry) -> Value {
         "created_at": entry.at.to_string(),
     });
     let refund_no = match &entry.event {
-        TradeEvent::RefundSucceeded { refund_no, .. } | TradeEvent::RefundFailed { refund_no, .. } | TradeEvent::RefundAbnormal { refund_no } => Some(refund_no),
+        TradeEvent::RefundSucceeded { refund_no, .. }
+        | TradeEvent::RefundFailed { refund_no, .. }
+        | TradeEvent::RefundAbnormal { refund_no } => Some(refund_no),
         _ => None,
     };
     if let (Some(no), Some(map)) = (refund_no, value.as_object_mut()) {
@@ -213,7 +246,12 @@ fn kind(event: &TradeEvent) -> &'static str {
 /// The payer's id from its sealed blob, while that lives.
 fn payer(app: &App, order: &Order, position: u16) -> Option<Value> {
     let attempt = order.attempt(position)?;
-    let context = paid_context(&order.merchant, attempt.channel, &attempt.account, &attempt.number);
+    let context = paid_context(
+        &order.merchant,
+        attempt.channel,
+        &attempt.account,
+        &attempt.number,
+    );
     let sealed = app.vault().kept::<vault::PaidBuyer>(&context)?;
     let opened = app.vault().open_for(&sealed, &context, Purpose::Notify).ok()?;
     let payer = opened.payer.as_ref()?;
@@ -224,12 +262,26 @@ fn payer(app: &App, order: &Order, position: u16) -> Option<Value> {
 pub fn renew(app: &App) {
     let most = app.vault().renew_at_most().as_millis() as i64;
     let (now, soon) = (app.clock().now().millis(), app.vault().bucket_length());
-    for tell in app.ledger().tells().into_iter().filter(|t| now - t.at.millis() < most) {
-        let Ok(entry) = app.ledger().entry(tell.index) else { continue };
-        let (TradeEvent::AttemptPaid { attempt, .. }, Some(merchant)) = (&entry.event, &entry.merchant) else { continue };
-        let Some((channel, account, number)) = app.ledger().peek_attempt(&tell.order, *attempt) else { continue };
+    for tell in app
+        .ledger()
+        .tells()
+        .into_iter()
+        .filter(|t| now - t.at.millis() < most)
+    {
+        let Ok(entry) = app.ledger().entry(tell.index) else {
+            continue;
+        };
+        let (TradeEvent::AttemptPaid { attempt, .. }, Some(merchant)) = (&entry.event, &entry.merchant)
+        else {
+            continue;
+        };
+        let Some((channel, account, number)) = app.ledger().peek_attempt(&tell.order, *attempt) else {
+            continue;
+        };
         let context = paid_context(merchant, channel, &account, &number);
-        let Some(sealed) = app.vault().kept::<vault::PaidBuyer>(&context) else { continue };
+        let Some(sealed) = app.vault().kept::<vault::PaidBuyer>(&context) else {
+            continue;
+        };
         if app.vault().dies_within(sealed.bucket(), soon)
             && let Ok(renewed) = app.vault().renew(&sealed, &context)
         {
@@ -240,15 +292,24 @@ pub fn renew(app: &App) {
 
 /// Notifications of one order, for its merchant.
 pub fn of_order(app: &App, order: &Order) -> Result<Vec<Value>, Fault> {
-    let pending: HashSet<u64> = app.ledger().tells().into_iter().filter(|t| t.order == order.id).map(|t| t.seq).collect();
-    let mut list: Vec<Value> = told_of(app, order)?.into_iter().map(|(seq, index, entry)| {
-        let mut value = header(seq, &entry);
-        if let Some(map) = value.as_object_mut() {
-            map.insert("pending".into(), pending.contains(&seq).into());
-            map.insert("journal_index".into(), index.into());
-        }
-        value
-    }).collect();
+    let pending: HashSet<u64> = app
+        .ledger()
+        .tells()
+        .into_iter()
+        .filter(|t| t.order == order.id)
+        .map(|t| t.seq)
+        .collect();
+    let mut list: Vec<Value> = told_of(app, order)?
+        .into_iter()
+        .map(|(seq, index, entry)| {
+            let mut value = header(seq, &entry);
+            if let Some(map) = value.as_object_mut() {
+                map.insert("pending".into(), pending.contains(&seq).into());
+                map.insert("journal_index".into(), index.into());
+            }
+            value
+        })
+        .collect();
     list.reverse();
     Ok(list)
 }
@@ -257,7 +318,10 @@ fn told_of(app: &App, order: &Order) -> Result<Vec<(u64, u64, TradeEntry)>, Faul
     let mut found = Vec::new();
     let mut next = Some(order.last);
     while let Some(index) = next {
-        let entry = app.ledger().entry(index).map_err(|e| Fault::of(Code::IndexRebuilding).inside(e))?;
+        let entry = app
+            .ledger()
+            .entry(index)
+            .map_err(|e| Fault::of(Code::IndexRebuilding).inside(e))?;
         next = entry.prev;
         if let Some(seq) = entry.tell {
             found.push((seq, index, entry));
@@ -270,7 +334,13 @@ fn told_of(app: &App, order: &Order) -> Result<Vec<(u64, u64, TradeEntry)>, Faul
 pub async fn resend(app: &App, order: &Order, seq: u64) -> Result<Response, Stop> {
     let found = told_of(app, order)?.into_iter().find(|(s, ..)| *s == seq);
     let (_, index, entry) = found.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let tell = Tell { merchant: order.merchant.clone(), seq, order: order.id, index, at: entry.at };
+    let tell = Tell {
+        merchant: order.merchant.clone(),
+        seq,
+        order: order.id,
+        index,
+        at: entry.at,
+    };
     let acknowledged = send(app, &tell).await;
     if acknowledged.is_ok() {
         let _ = app.ledger().told(&tell, TradeEvent::Told { seq, tries: 1 }).await;
@@ -282,7 +352,11 @@ pub async fn resend(app: &App, order: &Order, seq: u64) -> Result<Response, Stop
 async fn signed(app: &App, scheme: Scheme, body: &[u8]) -> Option<HeaderMap> {
     let key = app.answer_key(scheme)?;
     let (timestamp, nonce) = (app.clock().now().secs(), nonce());
-    let signature = app.signing().sign(key, answer_message(timestamp, &nonce, body)).await.ok()?;
+    let signature = app
+        .signing()
+        .sign(key, answer_message(timestamp, &nonce, body))
+        .await
+        .ok()?;
     let serial = key.as_str().rsplit('/').next()?.to_owned();
     let mut headers = HeaderMap::new();
     let all = [
@@ -318,14 +392,31 @@ pub(crate) async fn relay(app: &App, notice: &Identified) -> Option<Result<Respo
     let account = registries.operator_account(notice.account.channel, &notice.facts.account)?;
     let url = account.relay_url.as_ref()?;
     let (way, target) = way(app, url, account.relay_private)?;
-    let headers: HeaderMap = notice.received.head.headers.iter().filter(|(name, _)| end_to_end(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
-    let answer = way.send(Method::POST, &target, headers, notice.received.body.clone(), Duration::from_secs(4)).await;
+    let headers: HeaderMap = notice
+        .received
+        .head
+        .headers
+        .iter()
+        .filter(|(name, _)| end_to_end(name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    let answer = way
+        .send(
+            Method::POST,
+            &target,
+            headers,
+            notice.received.body.clone(),
+            Duration::from_secs(4),
+        )
+        .await;
     Some(match answer {
         Ok(answered) => {
             let mut response = http::Response::new(Full::new(answered.body));
             *response.status_mut() = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::BAD_GATEWAY);
             if let Some(kind) = answered.headers.get(http::header::CONTENT_TYPE) {
-                response.headers_mut().insert(http::header::CONTENT_TYPE, kind.clone());
+                response
+                    .headers_mut()
+                    .insert(http::header::CONTENT_TYPE, kind.clone());
             }
             Ok(response)
         }

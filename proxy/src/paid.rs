@@ -18,10 +18,19 @@ pub(crate) struct Known {
 /// Takes payer and free text out of what the channel stated. They are sealed only for a merchant who will be told, and for
 /// a payment that is news; else they are forgotten here.
 pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, view: &mut OrderView) -> Known {
-    let token = view.payer.as_ref().map(|payer| app.vault().token(attempt.channel, payer));
-    let told = app.registries().merchant(merchant).is_some_and(|m| m.notify.is_some());
+    let token = view
+        .payer
+        .as_ref()
+        .map(|payer| app.vault().token(attempt.channel, payer));
+    let told = app
+        .registries()
+        .merchant(merchant)
+        .is_some_and(|m| m.notify.is_some());
     let wanted = told && attempt.paid.is_none() && view.payer.is_some();
-    let buyer = PaidBuyer { payer: view.payer.take(), attach: view.attach.take() };
+    let buyer = PaidBuyer {
+        payer: view.payer.take(),
+        attach: view.attach.take(),
+    };
     if !wanted {
         return Known { token, seal: None };
     }
@@ -30,5 +39,8 @@ pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, vi
     if let Err(error) = app.vault().keep(&sealed, &context) {
         tracing::warn!(%error, "a payer's sealed id could not be kept");
     }
-    Known { token, seal: Some(Vault::seal_ref(&sealed)) }
+    Known {
+        token,
+        seal: Some(Vault::seal_ref(&sealed)),
+    }
 }

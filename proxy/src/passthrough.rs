@@ -29,13 +29,20 @@ use zeroize::Zeroizing;
 /// The octets of a native request.
 //= C25
 pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
-    let headers = native::forwarded_headers(native.channel).iter().filter_map(|name| {
-        let value = received.head.headers.get(*name)?.to_str().ok()?;
-        Some(((*name).to_owned(), value.to_owned()))
-    });
+    let headers = native::forwarded_headers(native.channel)
+        .iter()
+        .filter_map(|name| {
+            let value = received.head.headers.get(*name)?.to_str().ok()?;
+            Some(((*name).to_owned(), value.to_owned()))
+        });
     Verbatim {
         method: received.head.method.clone(),
-        target: received.head.uri.path_and_query().map_or("/", |t| t.as_str()).to_owned(),
+        target: received
+            .head
+            .uri
+            .path_and_query()
+            .map_or("/", |t| t.as_str())
+            .to_owned(),
         headers: headers.collect(),
         body: Zeroizing::new(received.body.to_vec()),
         account: native.account.clone(),
@@ -47,34 +54,63 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
 /// A native close or refund of an order that is not on record here: not allowed, in words from which no SDK concludes
 /// that the channel does not have it.
 pub(crate) fn not_ours() -> Fault {
-    Fault::new(Code::OperationNotAllowed, "This order is not on record here; ask for it, or close and refund it where it was placed.")
+    Fault::new(
+        Code::OperationNotAllowed,
+        "This order is not on record here; ask for it, or close and refund it where it was placed.",
+    )
 }
 
 /// The attempt that the bytes of a native close or refund mean, with its position from 1. Both of the order's numbers
 /// must mean it where both are given, since the channel follows the one of its own; and so must the payee.
-pub(crate) fn meant<'a>(order: &'a Order, facts: &AccountFacts, verbatim: &Verbatim, by: &OrderRef) -> Result<(u16, &'a Attempt), Fault> {
-    let other = || Fault::new(Code::OperationNotAllowed, "The request names another order or payee than the one on record.");
+pub(crate) fn meant<'a>(
+    order: &'a Order,
+    facts: &AccountFacts,
+    verbatim: &Verbatim,
+    by: &OrderRef,
+) -> Result<(u16, &'a Attempt), Fault> {
+    let other = || {
+        Fault::new(
+            Code::OperationNotAllowed,
+            "The request names another order or payee than the one on record.",
+        )
+    };
     let found = match (&by.number, &by.trade_no) {
         (Some(number), _) => order.attempt_by_number(verbatim.channel, &verbatim.account, number),
         (None, Some(no)) => order.attempt_by_trade_no(verbatim.channel, &verbatim.account, no),
         (None, None) => None,
     };
     let (position, attempt) = found.ok_or_else(not_ours)?;
-    let same_trade = by.trade_no.as_ref().is_none_or(|no| attempt.trade_no().is_some_and(|ours| ours == no));
+    let same_trade = by
+        .trade_no
+        .as_ref()
+        .is_none_or(|no| attempt.trade_no().is_some_and(|ours| ours == no));
     let same_payee = match &by.payee {
         Some(payee) => *payee == attempt.payee,
         None => facts.own_payees().any(|own| *own == attempt.payee),
     };
-    if same_trade && same_payee { Ok((position, attempt)) } else { Err(other()) }
+    if same_trade && same_payee {
+        Ok((position, attempt))
+    } else {
+        Err(other())
+    }
 }
 
 /// Carries a mutating request whose intent is on record.
-pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand: &Errand, verbatim: Verbatim) -> (Settled, Response) {
+pub(crate) async fn forward(
+    app: &App,
+    account: &Account,
+    order: &Order,
+    errand: &Errand,
+    verbatim: Verbatim,
+) -> (Settled, Response) {
     let (operation, attempt) = match errand {
         Errand::Place(position) => (Operation::Create, order.attempt(*position)),
         Errand::Close(position) => (Operation::Close, order.attempt(*position)),
         Errand::Reverse(position) => (Operation::Reverse, order.attempt(*position)),
-        Errand::Refund(refund_no) => (Operation::Refund, order.refund(refund_no).and_then(|r| order.attempt(r.attempt))),
+        Errand::Refund(refund_no) => (
+            Operation::Refund,
+            order.refund(refund_no).and_then(|r| order.attempt(r.attempt)),
+        ),
     };
     let pay_way = attempt.map_or(PayWay::Native, |a| a.pay_way);
     app.step("before_send");
@@ -82,7 +118,9 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
     app.step("after_send");
     let settled = match errand {
         Errand::Place(position) => placed(app, order, *position, answer),
-        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => Settled::nothing(settle::Ending::Recorded),
+        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => {
+            Settled::nothing(settle::Ending::Recorded)
+        }
         Errand::Close(position) => settle::closed(*position, answer, false),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
@@ -92,7 +130,9 @@ pub(crate) async fn forward(app: &App, account: &Account, order: &Order, errand:
 
 /// A repeat of a refund that the channel may have taken: its answer may say more, a refusal of the repeat changes nothing.
 fn refunded(app: &App, order: &Order, refund_no: &RefundNo, answer: Answer) -> Settled {
-    let Some(refund) = order.refund(refund_no) else { return Settled::nothing(settle::Ending::Recorded) };
+    let Some(refund) = order.refund(refund_no) else {
+        return Settled::nothing(settle::Ending::Recorded);
+    };
     match (refund.state, &answer) {
         (RefundState::Intended, _) | (_, Answer::Refund(_)) => {
             settle::refunded(order, refund_no, answer, errand::refund_sent_before(app, refund))
@@ -112,7 +152,13 @@ fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
 }
 
 /// Sends the octets, reads what comes back, and gives it back as it came.
-pub(crate) async fn ask(app: &App, account: &Account, operation: Operation, pay_way: PayWay, verbatim: Verbatim) -> (Answer, Response) {
+pub(crate) async fn ask(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    verbatim: Verbatim,
+) -> (Answer, Response) {
     let channel = account.channel;
     let unknown = || rescue::native(dialect::refuse_native(channel, None, NativeRefusal::Unknown));
     let (Some(way), Some(headers)) = (app.way_to(channel), headers(&verbatim)) else {
@@ -120,8 +166,17 @@ pub(crate) async fn ask(app: &App, account: &Account, operation: Operation, pay_
     };
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&verbatim.body);
-    let sent = way.send(verbatim.method.clone(), &verbatim.target, headers, body, app.answer_time()).await;
-    app.metrics().exchanged(channel, operation, sent.is_ok(), began.elapsed());
+    let sent = way
+        .send(
+            verbatim.method.clone(),
+            &verbatim.target,
+            headers,
+            body,
+            app.answer_time(),
+        )
+        .await;
+    app.metrics()
+        .exchanged(channel, operation, sent.is_ok(), began.elapsed());
     match sent {
         Ok(answered) => {
             let answer = channel::read_answer(account, operation, pay_way, answered.status, &answered.body);
@@ -142,7 +197,10 @@ pub(crate) async fn ask(app: &App, account: &Account, operation: Operation, pay_
 fn headers(verbatim: &Verbatim) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(verbatim.headers.len());
     for (name, value) in &verbatim.headers {
-        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?);
+        headers.insert(
+            HeaderName::from_bytes(name.as_bytes()).ok()?,
+            HeaderValue::from_str(value).ok()?,
+        );
     }
     Some(headers)
 }
@@ -152,7 +210,9 @@ fn back(channel: Channel, answered: Answered) -> Response {
     *response.status_mut() = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for name in native::returned_headers(channel) {
         if let Some(value) = answered.headers.get(*name) {
-            response.headers_mut().insert(HeaderName::from_static(name), value.clone());
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value.clone());
         }
     }
     response

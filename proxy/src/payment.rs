@@ -33,7 +33,10 @@ impl Command {
     pub fn order(&self) -> Option<&OrderRef> {
         match self {
             Command::Create(_) => None,
-            Command::Close(order) | Command::Reverse(order) | Command::Release(order, _) | Command::Cancel(order, _) => Some(order),
+            Command::Close(order)
+            | Command::Reverse(order)
+            | Command::Release(order, _)
+            | Command::Cancel(order, _) => Some(order),
             Command::Refund(refund) => Some(&refund.order),
         }
     }
@@ -223,7 +226,9 @@ impl Claimed {
     pub(crate) fn refunded_attempt(&self, order: &Order) -> Option<u16> {
         match &self.sealed.command {
             Command::Release(_, no) => order.refund(no).map(|refund| refund.attempt),
-            _ => self.target.or_else(|| order.winner().map(|(position, _)| position)),
+            _ => self
+                .target
+                .or_else(|| order.winner().map(|(position, _)| position)),
         }
     }
 }

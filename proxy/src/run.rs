@@ -64,7 +64,10 @@ struct Opened {
 pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listens = config.listen.clone();
-    let caps = Caps { connections: config.limits.connections, ..Caps::default() };
+    let caps = Caps {
+        connections: config.limits.connections,
+        ..Caps::default()
+    };
     let (bound, addresses, tls) = bind(&listens, caps, &clock).await?;
     let Opened { app, changes, cases } = tokio::task::spawn_blocking({
         let clock = clock.clone();
@@ -75,7 +78,10 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     let (stop, stopped) = watch::channel(false);
     let front = Front::new(&app);
     let drain = app.times().drain;
-    let listeners = bound.into_iter().map(|bound| tokio::spawn(bound.serve(front.clone(), stopped.clone(), drain))).collect();
+    let listeners = bound
+        .into_iter()
+        .map(|bound| tokio::spawn(bound.serve(front.clone(), stopped.clone(), drain)))
+        .collect();
     let mut tasks = vec![
         tokio::spawn(sweep::run(app.clone(), changes, stopped.clone())),
         tokio::spawn(outbox::run(app.clone(), stopped.clone())),
@@ -86,7 +92,13 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
         tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));
     }
     tracing::info!(api = %addresses.api, notify = %addresses.notify, "serving");
-    Ok(Running { addresses, app, stop, listeners, tasks })
+    Ok(Running {
+        addresses,
+        app,
+        stop,
+        listeners,
+        tasks,
+    })
 }
 
 impl Running {
@@ -120,15 +132,28 @@ impl Running {
 
 type Tls = Vec<Arc<certs::tls::Listener>>;
 
-async fn bind(listens: &crate::config::Listens, caps: Caps, clock: &Arc<dyn Clock>) -> anyhow::Result<(Vec<Bound>, Addresses, Tls)> {
+async fn bind(
+    listens: &crate::config::Listens,
+    caps: Caps,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Vec<Bound>, Addresses, Tls)> {
     let (mut bound, mut tls) = (Vec::new(), Vec::new());
     let mut one = async |door: Door, listen: &Listen| -> anyhow::Result<SocketAddr> {
-        let socket = TcpListener::bind(listen.address).await.with_context(|| format!("listen.{}: {}", door.as_str(), listen.address))?;
+        let socket = TcpListener::bind(listen.address)
+            .await
+            .with_context(|| format!("listen.{}: {}", door.as_str(), listen.address))?;
         let address = socket.local_addr()?;
-        let listener = certs::tls::Listener::open(listen.tls.clone()).with_context(|| format!("listen.{}", door.as_str()))?;
+        let listener = certs::tls::Listener::open(listen.tls.clone())
+            .with_context(|| format!("listen.{}", door.as_str()))?;
         tls.push(listener.clone());
         let current = Arc::new(move || listener.current());
-        bound.push(Bound { door, socket, tls: Some(current), caps: caps.clone(), clock: clock.clone() });
+        bound.push(Bound {
+            door,
+            socket,
+            tls: Some(current),
+            caps: caps.clone(),
+            clock: clock.clone(),
+        });
         Ok(address)
     };
     let api = one(Door::Api, &listens.api).await?;
@@ -143,20 +168,51 @@ async fn bind(listens: &crate::config::Listens, caps: Caps, clock: &Arc<dyn Cloc
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
     let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
-    let socket = TcpListener::bind(listens.metrics).await.with_context(|| format!("listen.metrics: {}", listens.metrics))?;
+    let socket = TcpListener::bind(listens.metrics)
+        .await
+        .with_context(|| format!("listen.metrics: {}", listens.metrics))?;
     let metrics = socket.local_addr()?;
-    bound.push(Bound { door: Door::Metrics, socket, tls: None, caps, clock: clock.clone() });
-    Ok((bound, Addresses { api, wechat, alipay, notify, pages, journal, metrics }, tls))
+    bound.push(Bound {
+        door: Door::Metrics,
+        socket,
+        tls: None,
+        caps,
+        clock: clock.clone(),
+    });
+    Ok((
+        bound,
+        Addresses {
+            api,
+            wechat,
+            alipay,
+            notify,
+            pages,
+            journal,
+            metrics,
+        },
+        tls,
+    ))
 }
 
 fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
     let loaded = registry::load(&config.registries, None).map_err(|all| anyhow!(list(all)))?;
-    let signer = keys.signer(&KeyRef::new("journal")?).context("keys/journal.pem signs the trades journal")?;
+    let signer = keys
+        .signer(&KeyRef::new("journal")?)
+        .context("keys/journal.pem signs the trades journal")?;
     let origin = format!("{}/trades/0", config.name);
-    let (journal, found) = Journal::open(Arc::new(RealDisk), &config.data.join("trades"), &origin, signer, journal::Settings::default())?;
+    let (journal, found) = Journal::open(
+        Arc::new(RealDisk),
+        &config.data.join("trades"),
+        &origin,
+        signer,
+        journal::Settings::default(),
+    )?;
     if found.torn > 0 {
-        tracing::warn!(octets = found.torn, "a torn group at the end of the journal was cut; nobody had been told of it");
+        tracing::warn!(
+            octets = found.torn,
+            "a torn group at the end of the journal was cut; nobody had been told of it"
+        );
     }
     let opening = Ledger::open(journal, &config.data, clock.clone())?;
     tracing::info!(entries = found.entries, replayed = opening.replayed, index = ?opening.found, "the ledger is open");
@@ -164,19 +220,48 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     getrandom::fill(&mut boot).map_err(|e| anyhow!("no randomness: {e}"))?;
     let boot = Boot::from_bytes(boot);
     let keyring = config.data.join("keyring.json");
-    let (vault, epochs) = Vault::open(config.vault, clock.clone(), boot, opening.ledger.index().db(), &keyring, &opening.epochs)?;
+    let (vault, epochs) = Vault::open(
+        config.vault,
+        clock.clone(),
+        boot,
+        opening.ledger.index().db(),
+        &keyring,
+        &opening.epochs,
+    )?;
     let metrics = Metrics::new(&config.name, config.telemetry.otlp.as_deref())?;
-    let app = App::new(Parts { config, clock, keys, registries: loaded.registries, registered: loaded.keys, ledger: opening.ledger, vault, metrics, boot });
-    app.hold_for_start(epochs, matches!(opening.found, Found::Replaced(_) | Found::New).then_some(found.entries).filter(|n| *n > 0));
+    let app = App::new(Parts {
+        config,
+        clock,
+        keys,
+        registries: loaded.registries,
+        registered: loaded.keys,
+        ledger: opening.ledger,
+        vault,
+        metrics,
+        boot,
+    });
+    app.hold_for_start(
+        epochs,
+        matches!(opening.found, Found::Replaced(_) | Found::New)
+            .then_some(found.entries)
+            .filter(|n| *n > 0),
+    );
     opening.measures.iter().for_each(|measure| app.observe(measure));
     if opening.cases.is_some() {
         app.cases_were_read(); // by an earlier run: what it saw is in force, and patience begins here
     }
-    Ok(Opened { app, changes: opening.changes, cases: opening.cases })
+    Ok(Opened {
+        app,
+        changes: opening.changes,
+        cases: opening.cases,
+    })
 }
 
 fn list(all: Vec<impl std::fmt::Display>) -> String {
-    all.into_iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n")
+    all.into_iter()
+        .map(|p| p.to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 async fn record_start(app: &App, settings: Digest) -> anyhow::Result<()> {
@@ -198,7 +283,13 @@ async fn record_start(app: &App, settings: Digest) -> anyhow::Result<()> {
 
 fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
     let all = app.registries().digests();
-    all.into_iter().map(|(kind, digest, version, not_after)| TradeEvent::RegistryLoaded { digest, kind, not_after, version })
+    all.into_iter()
+        .map(|(kind, digest, version, not_after)| TradeEvent::RegistryLoaded {
+            digest,
+            kind,
+            not_after,
+            version,
+        })
 }
 
 /// Registries, certificates, disk, limits: looked at while running.
@@ -224,7 +315,9 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
             for listener in &tls {
                 match listener.reload() {
                     Ok(()) => tracing::info!("a listener's certificate was reloaded"),
-                    Err(error) => tracing::error!(%error, "a listener's new certificate is not taken; the old one stays in use"),
+                    Err(error) => {
+                        tracing::error!(%error, "a listener's new certificate is not taken; the old one stays in use")
+                    }
                 }
             }
         }
@@ -240,9 +333,19 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
 /// When the files of listeners last changed.
 fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
     let listens = &app.config().listen;
-    let all = [Some(&listens.api), Some(&listens.notify), listens.wechat.as_ref(), listens.alipay.as_ref(), listens.pages.as_ref(), listens.journal.as_ref()];
+    let all = [
+        Some(&listens.api),
+        Some(&listens.notify),
+        listens.wechat.as_ref(),
+        listens.alipay.as_ref(),
+        listens.pages.as_ref(),
+        listens.journal.as_ref(),
+    ];
     let of = |path: &std::path::Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
-    all.into_iter().flatten().flat_map(|l| [of(&l.tls.cert), of(&l.tls.key)]).collect()
+    all.into_iter()
+        .flatten()
+        .flat_map(|l| [of(&l.tls.cert), of(&l.tls.key)])
+        .collect()
 }
 
 async fn reload(app: &App) {
@@ -257,7 +360,12 @@ async fn reload(app: &App) {
                 tracing::error!(%error, "the reload could not be put on record");
             }
         }
-        Ok(Err(problems)) => problems.iter().for_each(|p| tracing::error!(problem = p, "the new registries are not taken; the old ones stay in force")),
+        Ok(Err(problems)) => problems.iter().for_each(|p| {
+            tracing::error!(
+                problem = p,
+                "the new registries are not taken; the old ones stay in force"
+            )
+        }),
         Err(_) => tracing::error!("reading the registries failed"),
     }
 }
@@ -266,7 +374,11 @@ async fn reload(app: &App) {
 async fn purge(app: App, mut stop: watch::Receiver<bool>) {
     loop {
         let now = app.clock().since_boot();
-        let wait = app.vault().next_purge().map_or(Duration::from_millis(500), |at| at.saturating_sub(now)).min(Duration::from_millis(500));
+        let wait = app
+            .vault()
+            .next_purge()
+            .map_or(Duration::from_millis(500), |at| at.saturating_sub(now))
+            .min(Duration::from_millis(500));
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             () = tokio::time::sleep(wait.max(Duration::from_millis(5))) => {}

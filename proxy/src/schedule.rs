@@ -87,19 +87,27 @@ impl Schedule {
 
     /// Before the next look at a payment-code order that is open.
     pub(crate) fn charge(&self, tries: u32) -> Duration {
-        let first = self.times.charge_after.unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
+        let first = self
+            .times
+            .charge_after
+            .unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
         gap(self.gaps.charge, tries, first)
     }
 
     /// When the payer's time of a payment-code order is over, from the charging call on.
     pub(crate) fn charge_wait(&self) -> Duration {
-        self.times.charge_wait.unwrap_or(self.gaps.charge_wait).max(self.reverse_after())
+        self.times
+            .charge_wait
+            .unwrap_or(self.gaps.charge_wait)
+            .max(self.reverse_after())
     }
 
     /// When a charging call that the channel knows nothing of is given up: a sixth of the payer's time, but never before the
     /// call's own answer time is over.
     pub(crate) fn charge_lost(&self) -> Duration {
-        (self.charge_wait() / 6).max(self.reverse_after()).max(self.times.answer)
+        (self.charge_wait() / 6)
+            .max(self.reverse_after())
+            .max(self.times.answer)
     }
 
     /// Not sooner after the charging call a reverse may be sent.
@@ -115,7 +123,10 @@ impl Schedule {
 
     /// Before what the channel would not pay back is sent again: each time four times as long, an hour at most.
     pub(crate) fn refused_refund(&self, tries: u32) -> Duration {
-        self.times.unknown_after.saturating_mul(1 << (2 * tries.min(8))).min(Duration::from_secs(HOUR).max(self.times.unknown_after))
+        self.times
+            .unknown_after
+            .saturating_mul(1 << (2 * tries.min(8)))
+            .min(Duration::from_secs(HOUR).max(self.times.unknown_after))
     }
 
     /// After an order's end nobody tells of it any more.
@@ -143,15 +154,35 @@ mod tests {
     fn unset() -> Times {
         let zero = Duration::ZERO;
         Times {
-            answer: zero, connect: zero, claim_wait: zero, order: zero, unknown_after: zero, placed_after: zero, refund_after: zero, silence: None,
-            charge_after: None, charge_wait: None, reverse_after: None, notify_after: zero, notify_until: zero, drain: zero,
+            answer: zero,
+            connect: zero,
+            claim_wait: zero,
+            order: zero,
+            unknown_after: zero,
+            placed_after: zero,
+            refund_after: zero,
+            silence: None,
+            charge_after: None,
+            charge_wait: None,
+            reverse_after: None,
+            notify_after: zero,
+            notify_until: zero,
+            drain: zero,
         }
     }
 
     #[test]
     fn a_refused_refund_is_sent_again_at_growing_distance_up_to_an_hour() {
-        let schedule = Schedule::of(Channel::Wechat, Times { unknown_after: Duration::from_secs(3), ..unset() });
-        let secs: Vec<u64> = (1..=6).map(|tries| schedule.refused_refund(tries).as_secs()).collect();
+        let schedule = Schedule::of(
+            Channel::Wechat,
+            Times {
+                unknown_after: Duration::from_secs(3),
+                ..unset()
+            },
+        );
+        let secs: Vec<u64> = (1..=6)
+            .map(|tries| schedule.refused_refund(tries).as_secs())
+            .collect();
         assert_eq!(secs, [12, 48, 192, 768, 3072, 3600]);
     }
 
@@ -159,14 +190,45 @@ mod tests {
     fn payment_codes_are_asked_for_and_reversed_at_the_channels_own_times() {
         let zero = Duration::ZERO;
         let secs = Duration::from_secs;
-        let own = Times { answer: secs(5), ..unset() };
-        let (wechat, alipay) = (Schedule::of(Channel::Wechat, own), Schedule::of(Channel::Alipay, own));
-        assert_eq!((wechat.charge(0), wechat.charge(9), wechat.charge_wait(), wechat.reverse_after()), (secs(5), secs(5), secs(30), secs(15)));
-        assert_eq!((alipay.charge(0), alipay.charge(9), alipay.charge_wait(), alipay.reverse_after()), (secs(3), secs(6), secs(60), zero));
+        let own = Times {
+            answer: secs(5),
+            ..unset()
+        };
+        let (wechat, alipay) = (
+            Schedule::of(Channel::Wechat, own),
+            Schedule::of(Channel::Alipay, own),
+        );
+        assert_eq!(
+            (
+                wechat.charge(0),
+                wechat.charge(9),
+                wechat.charge_wait(),
+                wechat.reverse_after()
+            ),
+            (secs(5), secs(5), secs(30), secs(15))
+        );
+        assert_eq!(
+            (
+                alipay.charge(0),
+                alipay.charge(9),
+                alipay.charge_wait(),
+                alipay.reverse_after()
+            ),
+            (secs(3), secs(6), secs(60), zero)
+        );
         assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(15), secs(10)));
-        let quick = Times { charge_after: Some(secs(1)), charge_wait: Some(secs(2)), reverse_after: Some(secs(3)), ..own };
+        let quick = Times {
+            charge_after: Some(secs(1)),
+            charge_wait: Some(secs(2)),
+            reverse_after: Some(secs(3)),
+            ..own
+        };
         let quick = Schedule::of(Channel::Wechat, quick);
-        assert_eq!((quick.charge(3), quick.charge_wait()), (secs(1), secs(3)), "nobody is reversed before it may be");
+        assert_eq!(
+            (quick.charge(3), quick.charge_wait()),
+            (secs(1), secs(3)),
+            "nobody is reversed before it may be"
+        );
     }
 
     #[test]
@@ -174,8 +236,16 @@ mod tests {
         let secs = Duration::from_secs;
         assert_eq!(gap(WECHAT.placed, 0, secs(30)), secs(30));
         assert_eq!(gap(WECHAT.placed, 3, secs(30)), secs(180));
-        assert_eq!(gap(WECHAT.placed, 99, secs(30)), secs(1800), "the last one repeats");
-        assert_eq!(gap(ALIPAY.placed, 1, secs(30)), secs(240), "each channel has its own");
+        assert_eq!(
+            gap(WECHAT.placed, 99, secs(30)),
+            secs(1800),
+            "the last one repeats"
+        );
+        assert_eq!(
+            gap(ALIPAY.placed, 1, secs(30)),
+            secs(240),
+            "each channel has its own"
+        );
         assert_eq!(gap(ALIPAY.placed, 1, secs(1)), secs(8));
         assert!(ALIPAY.notices > WECHAT.notices);
     }

@@ -35,7 +35,11 @@ pub struct Settled {
 impl Settled {
     /// Of these events.
     pub fn of(events: Vec<Happening>, ending: Ending) -> Settled {
-        Settled { events, ending, handed_out: None }
+        Settled {
+            events,
+            ending,
+            handed_out: None,
+        }
     }
 
     fn new(event: TradeEvent, tell: bool, ending: Ending) -> Settled {
@@ -51,14 +55,27 @@ impl Settled {
 /// An order that was signed and is about to leave in the payer's hands. No channel has answered: from the record of this
 /// event on it may be opened, and so it waits for its payer.
 pub fn handed_out(attempt: u16, handed_out: HandedOut) -> Settled {
-    let event = TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::HandedOut) };
-    Settled { handed_out: Some(handed_out), ..Settled::new(event, false, Ending::Recorded) }
+    let event = TradeEvent::AttemptPlaced {
+        attempt,
+        reach: Some(Reach::HandedOut),
+    };
+    Settled {
+        handed_out: Some(handed_out),
+        ..Settled::new(event, false, Ending::Recorded)
+    }
 }
 
 /// The channel's answer to placing an attempt.
 pub fn placed(attempt: u16, answer: Answer) -> Settled {
     match answer {
-        Answer::Placed(reach) => Settled::new(TradeEvent::AttemptPlaced { attempt, reach: Some(reach) }, false, Ending::Recorded),
+        Answer::Placed(reach) => Settled::new(
+            TradeEvent::AttemptPlaced {
+                attempt,
+                reach: Some(reach),
+            },
+            false,
+            Ending::Recorded,
+        ),
         Answer::Failed(failure) => place_failed(attempt, failure),
         Answer::Unclear(reason) => unknown(attempt, reason),
         _ => unknown(attempt, Unclear::Garbage),
@@ -67,49 +84,83 @@ pub fn placed(attempt: u16, answer: Answer) -> Settled {
 
 fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
     let refused = |ending| {
-        let event = TradeEvent::AttemptNotPlaced { attempt, code: Some(code.clone()), reason: NotPlaced::Refused };
+        let event = TradeEvent::AttemptNotPlaced {
+            attempt,
+            code: Some(code.clone()),
+            reason: NotPlaced::Refused,
+        };
         Settled::new(event, false, ending)
     };
     match class {
         FailureClass::Busy => refused(Ending::Busy),
-        FailureClass::AlreadyClosed => {
-            Settled::new(TradeEvent::AttemptClosed { attempt, proof: Proof::Answer }, false, Ending::Refused(code.clone()))
-        }
+        FailureClass::AlreadyClosed => Settled::new(
+            TradeEvent::AttemptClosed {
+                attempt,
+                proof: Proof::Answer,
+            },
+            false,
+            Ending::Refused(code.clone()),
+        ),
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
         FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
-        FailureClass::Final | FailureClass::NotFound | FailureClass::Changed | FailureClass::Setup | FailureClass::PayeeFunds => {
-            refused(Ending::Refused(code.clone()))
-        }
+        FailureClass::Final
+        | FailureClass::NotFound
+        | FailureClass::Changed
+        | FailureClass::Setup
+        | FailureClass::PayeeFunds => refused(Ending::Refused(code.clone())),
     }
 }
 
 //= C27
 fn unknown(attempt: u16, reason: Unclear) -> Settled {
-    Settled::new(TradeEvent::AttemptUnknown { attempt, reason }, false, Ending::Unknown)
+    Settled::new(
+        TradeEvent::AttemptUnknown { attempt, reason },
+        false,
+        Ending::Unknown,
+    )
 }
 
 /// What sending an attempt again may teach. It may have been sent before, so that it was not sent now, was too much now
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
 pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
-    let Settled { mut events, ending, handed_out } = settled;
-    let refused = events.iter().any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
+    let Settled {
+        mut events,
+        ending,
+        handed_out,
+    } = settled;
+    let refused = events
+        .iter()
+        .any(|h| matches!(h.event, TradeEvent::AttemptNotPlaced { .. }));
     events.retain(|h| match h.event {
         TradeEvent::AttemptNotPlaced { .. } => false,
         TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
-    Settled { events, ending: if refused && open { Ending::Unknown } else { ending }, handed_out }
+    Settled {
+        events,
+        ending: if refused && open { Ending::Unknown } else { ending },
+        handed_out,
+    }
 }
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
 /// up: what is not there was not placed, and the merchant may send the same number again.
 pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
     match answer {
-        Answer::Failed(Failure { class: FailureClass::NotFound, .. }) => {
-            Settled::new(TradeEvent::AttemptNotPlaced { attempt, code: None, reason }, true, Ending::Recorded)
-        }
+        Answer::Failed(Failure {
+            class: FailureClass::NotFound,
+            ..
+        }) => Settled::new(
+            TradeEvent::AttemptNotPlaced {
+                attempt,
+                code: None,
+                reason,
+            },
+            true,
+            Ending::Recorded,
+        ),
         other => closed(attempt, other, false),
     }
 }
@@ -118,22 +169,59 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
 /// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
 /// opened; what nobody opens ends with the time that its signed text names.
 pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
-    let done = || Settled::new(TradeEvent::AttemptClosed { attempt, proof: Proof::Answer }, true, Ending::Recorded);
+    let done = || {
+        Settled::new(
+            TradeEvent::AttemptClosed {
+                attempt,
+                proof: Proof::Answer,
+            },
+            true,
+            Ending::Recorded,
+        )
+    };
     match answer {
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
-            FailureClass::NotFound if may_come => {
-                Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::NotOpened }, false, Ending::Unknown)
-            }
+            FailureClass::NotFound if may_come => Settled::new(
+                TradeEvent::CloseUnknown {
+                    attempt,
+                    reason: Unclear::NotOpened,
+                },
+                false,
+                Ending::Unknown,
+            ),
             // A precreated order does not exist until it is scanned (channels.md 3.1); a late success is recorded.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
-            FailureClass::Unknown | FailureClass::Busy => {
-                Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::ChannelError }, false, Ending::Unknown)
-            }
-            _ => Settled::new(TradeEvent::CloseRefused { attempt, code: code.clone() }, false, Ending::Refused(code)),
+            FailureClass::Unknown | FailureClass::Busy => Settled::new(
+                TradeEvent::CloseUnknown {
+                    attempt,
+                    reason: Unclear::ChannelError,
+                },
+                false,
+                Ending::Unknown,
+            ),
+            _ => Settled::new(
+                TradeEvent::CloseRefused {
+                    attempt,
+                    code: code.clone(),
+                },
+                false,
+                Ending::Refused(code),
+            ),
         },
-        Answer::Unclear(reason) => Settled::new(TradeEvent::CloseUnknown { attempt, reason }, false, Ending::Unknown),
-        _ => Settled::new(TradeEvent::CloseUnknown { attempt, reason: Unclear::Garbage }, false, Ending::Unknown),
+        Answer::Unclear(reason) => Settled::new(
+            TradeEvent::CloseUnknown { attempt, reason },
+            false,
+            Ending::Unknown,
+        ),
+        _ => Settled::new(
+            TradeEvent::CloseUnknown {
+                attempt,
+                reason: Unclear::Garbage,
+            },
+            false,
+            Ending::Unknown,
+        ),
     }
 }
 
@@ -141,7 +229,10 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
 /// about what went before (WeChat refuses a repeat whose reason differs), and a query decides.
 pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool) -> Settled {
     let unknown = |reason| {
-        let event = TradeEvent::RefundUnknown { reason, refund_no: refund_no.clone() };
+        let event = TradeEvent::RefundUnknown {
+            reason,
+            refund_no: refund_no.clone(),
+        };
         Settled::new(event, false, Ending::Unknown)
     };
     match answer {
@@ -160,17 +251,30 @@ pub fn refuses(failure: &Failure) -> bool {
 
 /// The channel surely did not pay back.
 pub fn refund_failed(refund_no: &RefundNo, code: std::sync::Arc<str>) -> Settled {
-    let event = TradeEvent::RefundFailed { code: code.clone(), refund_no: refund_no.clone() };
+    let event = TradeEvent::RefundFailed {
+        code: code.clone(),
+        refund_no: refund_no.clone(),
+    };
     Settled::new(event, true, Ending::Refused(code))
 }
 
 /// What the channel states of a refund, against the one on record.
 //= C31
 pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof: Proof) -> Settled {
-    let known = order.refund(refund_no).and_then(|refund| Some((refund, order.attempt(refund.attempt)?)));
-    let Some((known, attempt)) = known else { return Settled::nothing(Ending::Recorded) };
+    let known = order
+        .refund(refund_no)
+        .and_then(|refund| Some((refund, order.attempt(refund.attempt)?)));
+    let Some((known, attempt)) = known else {
+        return Settled::nothing(Ending::Recorded);
+    };
     let mismatch = |what| {
-        let event = TradeEvent::Mismatched { account: attempt.account.clone(), channel: attempt.channel, number: known.number.clone(), proof, what };
+        let event = TradeEvent::Mismatched {
+            account: attempt.account.clone(),
+            channel: attempt.channel,
+            number: known.number.clone(),
+            proof,
+            what,
+        };
         Settled::new(event, false, Ending::Recorded)
     };
     if view.amount.is_some_and(|amount| amount != known.amount) {
@@ -184,33 +288,91 @@ pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof:
         // Nothing of ours was sent under this number.
         (_, S::Held | S::Cancelled) => mismatch(Mismatch::State),
         (S::Succeeded, before) => {
-            let late = if before == S::Failed { mismatch(Mismatch::State).events } else { Vec::new() };
-            let event = TradeEvent::RefundSucceeded { proof, refund_no, refunded_at: view.refunded_at, trade_no: view.trade_no };
-            Settled::of(late.into_iter().chain([Happening { event, tell: true }]).collect(), Ending::Recorded)
+            let late = if before == S::Failed {
+                mismatch(Mismatch::State).events
+            } else {
+                Vec::new()
+            };
+            let event = TradeEvent::RefundSucceeded {
+                proof,
+                refund_no,
+                refunded_at: view.refunded_at,
+                trade_no: view.trade_no,
+            };
+            Settled::of(
+                late.into_iter()
+                    .chain([Happening { event, tell: true }])
+                    .collect(),
+                Ending::Recorded,
+            )
         }
         (_, S::Failed) => Settled::nothing(Ending::Recorded),
-        (S::Failed | S::Cancelled, _) => settled(TradeEvent::RefundFailed { code: "CLOSED".into(), refund_no }, true),
+        (S::Failed | S::Cancelled, _) => settled(
+            TradeEvent::RefundFailed {
+                code: "CLOSED".into(),
+                refund_no,
+            },
+            true,
+        ),
         (S::Abnormal, S::Abnormal) => Settled::nothing(Ending::Recorded),
         (S::Abnormal, _) => settled(TradeEvent::RefundAbnormal { refund_no }, true),
-        (_, S::Intended | S::Unknown) => settled(TradeEvent::RefundProcessing { refund_no, trade_no: view.trade_no }, false),
+        (_, S::Intended | S::Unknown) => settled(
+            TradeEvent::RefundProcessing {
+                refund_no,
+                trade_no: view.trade_no,
+            },
+            false,
+        ),
         _ => Settled::nothing(Ending::Recorded),
     }
 }
 
 /// What the channel states of an order, against the attempt that carries its number.
 //= C31
-pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, payer: Option<PayerToken>, seal: Option<SealRef>) -> Settled {
-    let Some(known) = order.attempt(attempt) else { return Settled::nothing(Ending::Recorded) };
+pub fn order_seen(
+    order: &Order,
+    attempt: u16,
+    view: &OrderView,
+    proof: Proof,
+    payer: Option<PayerToken>,
+    seal: Option<SealRef>,
+) -> Settled {
+    let Some(known) = order.attempt(attempt) else {
+        return Settled::nothing(Ending::Recorded);
+    };
     let mismatch = |what| {
-        let event = TradeEvent::Mismatched { account: known.account.clone(), channel: known.channel, number: known.number.clone(), proof, what };
+        let event = TradeEvent::Mismatched {
+            account: known.account.clone(),
+            channel: known.channel,
+            number: known.number.clone(),
+            proof,
+            what,
+        };
         Settled::new(event, false, Ending::Recorded)
     };
-    if view.account.as_ref().is_some_and(|a| *a != known.account) || view.payee.as_ref().is_some_and(|p| *p != known.payee) {
+    if view.account.as_ref().is_some_and(|a| *a != known.account)
+        || view.payee.as_ref().is_some_and(|p| *p != known.payee)
+    {
         return mismatch(Mismatch::Account);
     }
     if known.pay_way.charges() {
-        let paid = |facts: &PaidFacts| TradeEvent::AttemptPaid { attempt, facts: facts.clone(), payer, proof, seal };
-        return charges::seen(charges::Seen { known, attempt, view, proof }, &mismatch, &paid);
+        let paid = |facts: &PaidFacts| TradeEvent::AttemptPaid {
+            attempt,
+            facts: facts.clone(),
+            payer,
+            proof,
+            seal,
+        };
+        return charges::seen(
+            charges::Seen {
+                known,
+                attempt,
+                view,
+                proof,
+            },
+            &mismatch,
+            &paid,
+        );
     }
     match &view.state {
         ChannelState::Paid(facts) | ChannelState::Refunded(facts) => match &known.paid {
@@ -223,16 +385,30 @@ pub fn order_seen(order: &Order, attempt: u16, view: &OrderView, proof: Proof, p
                 if late {
                     events.extend(mismatch(Mismatch::State).events);
                 }
-                let event = TradeEvent::AttemptPaid { attempt, facts: facts.clone(), payer, proof, seal };
+                let event = TradeEvent::AttemptPaid {
+                    attempt,
+                    facts: facts.clone(),
+                    payer,
+                    proof,
+                    seal,
+                };
                 events.push(Happening { event, tell: true });
                 Settled::of(events, Ending::Recorded)
             }
         },
-        ChannelState::Closed if known.paid.is_none() && !known.state.is_final() => {
-            Settled::new(TradeEvent::AttemptClosed { attempt, proof }, true, Ending::Recorded)
-        }
-        ChannelState::NotPaid | ChannelState::Paying if matches!(known.state, AttemptState::Intended | AttemptState::Unknown) => {
-            Settled::new(TradeEvent::AttemptPlaced { attempt, reach: None }, false, Ending::Recorded)
+        ChannelState::Closed if known.paid.is_none() && !known.state.is_final() => Settled::new(
+            TradeEvent::AttemptClosed { attempt, proof },
+            true,
+            Ending::Recorded,
+        ),
+        ChannelState::NotPaid | ChannelState::Paying
+            if matches!(known.state, AttemptState::Intended | AttemptState::Unknown) =>
+        {
+            Settled::new(
+                TradeEvent::AttemptPlaced { attempt, reach: None },
+                false,
+                Ending::Recorded,
+            )
         }
         _ => Settled::nothing(Ending::Recorded),
     }

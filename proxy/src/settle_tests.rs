@@ -14,7 +14,10 @@ pub(super) fn order() -> Order {
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,
-        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+        code: Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        },
         content: KeyedDigest::from_bytes([0; 32]),
         expires: Instant::from_secs(7200),
         keys: Keys::Held,
@@ -29,7 +32,17 @@ pub(super) fn order() -> Order {
     let merchant: MerchantId = name("m1");
     let order = ledger::payment_id(&merchant, &name("shop-1"));
     let (salt, at) = (Salt::from_bytes([0; 16]), Instant::default());
-    let entry = TradeEntry { at, event, merchant: Some(merchant), mseq: Some(1), order: Some(order), prev: None, salt, tell: None, v: ENTRY_VERSION };
+    let entry = TradeEntry {
+        at,
+        event,
+        merchant: Some(merchant),
+        mseq: Some(1),
+        order: Some(order),
+        prev: None,
+        salt,
+        tell: None,
+        v: ENTRY_VERSION,
+    };
     Order::begin(0, &entry).expect("begins")
 }
 
@@ -42,21 +55,49 @@ pub(super) fn then(mut order: Order, events: impl IntoIterator<Item = TradeEvent
 }
 
 fn paid() -> TradeEvent {
-    let facts = PaidFacts { amount: Amount::from_fen(100), bank_type: None, number: name("shop-1"), paid_at: Instant::from_secs(5), trade_no: name("T1") };
-    TradeEvent::AttemptPaid { attempt: 1, facts, payer: None, proof: Proof::Query, seal: None }
+    let facts = PaidFacts {
+        amount: Amount::from_fen(100),
+        bank_type: None,
+        number: name("shop-1"),
+        paid_at: Instant::from_secs(5),
+        trade_no: name("T1"),
+    };
+    TradeEvent::AttemptPaid {
+        attempt: 1,
+        facts,
+        payer: None,
+        proof: Proof::Query,
+        seal: None,
+    }
 }
 
 fn with_refund() -> Order {
-    let refund = TradeEvent::RefundIntended { amount: Amount::from_fen(60), attempt: 1, cause: RefundCause::Merchant, number: name("r1"), refund_no: name("r1") };
+    let refund = TradeEvent::RefundIntended {
+        amount: Amount::from_fen(60),
+        attempt: 1,
+        cause: RefundCause::Merchant,
+        number: name("r1"),
+        refund_no: name("r1"),
+    };
     then(order(), [paid(), refund])
 }
 
 fn failed(class: FailureClass) -> Answer {
-    Answer::Failed(Failure { code: Arc::from("CODE"), class })
+    Answer::Failed(Failure {
+        code: Arc::from("CODE"),
+        class,
+    })
 }
 
 fn view(state: RefundState, fen: u64) -> RefundView {
-    RefundView { order: None, number: name("r1"), state, amount: Some(Amount::from_fen(fen)), trade_no: None, refunded_at: None }
+    RefundView {
+        order: None,
+        number: name("r1"),
+        state,
+        amount: Some(Amount::from_fen(fen)),
+        trade_no: None,
+        refunded_at: None,
+    }
 }
 
 fn names(settled: &Settled) -> Vec<&'static str> {
@@ -68,40 +109,103 @@ fn names(settled: &Settled) -> Vec<&'static str> {
 fn no_refusal_of_a_repeat_says_that_an_order_was_not_placed() {
     use FailureClass::*;
     let intended = order();
-    let unknown = then(order(), [TradeEvent::AttemptUnknown { attempt: 1, reason: Unclear::Timeout }]);
+    let unknown = then(
+        order(),
+        [TradeEvent::AttemptUnknown {
+            attempt: 1,
+            reason: Unclear::Timeout,
+        }],
+    );
     for class in [Final, NotFound, Changed, Busy, Setup, PayeeFunds] {
         let first = placed(1, failed(class));
-        assert_eq!(names(&first), ["attempt_not_placed"], "{class:?} of the first sending");
+        assert_eq!(
+            names(&first),
+            ["attempt_not_placed"],
+            "{class:?} of the first sending"
+        );
         let again = placed_again(unknown.latest(), placed(1, failed(class)));
-        assert!(again.events.is_empty() && again.ending == Ending::Unknown, "{class:?} is no news of what is unknown");
+        assert!(
+            again.events.is_empty() && again.ending == Ending::Unknown,
+            "{class:?} is no news of what is unknown"
+        );
         let after_restart = placed_again(intended.latest(), placed(1, failed(class)));
-        assert!(after_restart.events.iter().all(|h| h.event.name() != "attempt_not_placed"), "{class:?}");
+        assert!(
+            after_restart
+                .events
+                .iter()
+                .all(|h| h.event.name() != "attempt_not_placed"),
+            "{class:?}"
+        );
     }
-    let known = then(order(), [TradeEvent::AttemptPlaced { attempt: 1, reach: None }]);
+    let known = then(
+        order(),
+        [TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: None,
+        }],
+    );
     let renewal = placed_again(known.latest(), placed(1, failed(Busy)));
-    assert!(renewal.events.is_empty() && renewal.ending == Ending::Busy, "a renewal that the channel limits is said to be limited");
-    let there = placed_again(unknown.latest(), placed(1, Answer::Placed(Reach::Code("c".into()))));
+    assert!(
+        renewal.events.is_empty() && renewal.ending == Ending::Busy,
+        "a renewal that the channel limits is said to be limited"
+    );
+    let there = placed_again(
+        unknown.latest(),
+        placed(1, Answer::Placed(Reach::Code("c".into()))),
+    );
     assert_eq!(names(&there), ["attempt_placed"]);
-    assert_eq!(names(&placed_again(unknown.latest(), placed(1, failed(AlreadyClosed)))), ["attempt_closed"]);
+    assert_eq!(
+        names(&placed_again(unknown.latest(), placed(1, failed(AlreadyClosed)))),
+        ["attempt_closed"]
+    );
 }
 
 #[test]
 fn what_is_given_up_and_not_there_was_not_placed_and_what_was_closed_is_closed() {
     let gone = given_up(1, NotPlaced::BuyerDataGone, failed(FailureClass::NotFound));
     assert_eq!(names(&gone), ["attempt_not_placed"]);
-    assert!(gone.events[0].tell, "the merchant may send the same number again, and has to know");
-    assert_eq!(names(&given_up(1, NotPlaced::BuyerDataGone, Answer::Closed)), ["attempt_closed"]);
-    assert_eq!(names(&given_up(1, NotPlaced::BuyerDataGone, failed(FailureClass::Unknown))), ["close_unknown"]);
+    assert!(
+        gone.events[0].tell,
+        "the merchant may send the same number again, and has to know"
+    );
+    assert_eq!(
+        names(&given_up(1, NotPlaced::BuyerDataGone, Answer::Closed)),
+        ["attempt_closed"]
+    );
+    assert_eq!(
+        names(&given_up(
+            1,
+            NotPlaced::BuyerDataGone,
+            failed(FailureClass::Unknown)
+        )),
+        ["close_unknown"]
+    );
 }
 
 #[test]
 fn a_refused_repeat_of_a_refund_is_unknown_and_a_query_decides() {
     let (order, no) = (with_refund(), name("r1"));
     for class in [FailureClass::Final, FailureClass::Changed, FailureClass::NotFound] {
-        assert_eq!(names(&refunded(&order, &no, failed(class), false)), ["refund_failed"], "{class:?}");
-        assert_eq!(names(&refunded(&order, &no, failed(class), true)), ["refund_unknown"], "{class:?}");
+        assert_eq!(
+            names(&refunded(&order, &no, failed(class), false)),
+            ["refund_failed"],
+            "{class:?}"
+        );
+        assert_eq!(
+            names(&refunded(&order, &no, failed(class), true)),
+            ["refund_unknown"],
+            "{class:?}"
+        );
     }
-    assert_eq!(names(&refund_seen(&order, &no, view(RefundState::Succeeded, 60), Proof::Query)), ["refund_succeeded"]);
+    assert_eq!(
+        names(&refund_seen(
+            &order,
+            &no,
+            view(RefundState::Succeeded, 60),
+            Proof::Query
+        )),
+        ["refund_succeeded"]
+    );
 }
 
 #[test]
@@ -109,30 +213,112 @@ fn a_refused_repeat_of_a_refund_is_unknown_and_a_query_decides() {
 fn a_refund_of_another_amount_or_after_a_refusal_is_a_mismatch_on_record() {
     let no: RefundNo = name("r1");
     let order = with_refund();
-    assert_eq!(names(&refund_seen(&order, &no, view(RefundState::Succeeded, 61), Proof::Notice)), ["mismatched"]);
-    let refused = then(order, [TradeEvent::RefundFailed { code: "CODE".into(), refund_no: no.clone() }]);
-    assert_eq!(names(&refund_seen(&refused, &no, view(RefundState::Succeeded, 60), Proof::Notice)), ["mismatched", "refund_succeeded"]);
-    assert!(refund_seen(&refused, &no, view(RefundState::Processing, 60), Proof::Query).events.is_empty());
-    let done = then(refused, [TradeEvent::RefundSucceeded { proof: Proof::Notice, refund_no: no.clone(), refunded_at: None, trade_no: None }]);
-    assert!(refund_seen(&done, &no, view(RefundState::Succeeded, 60), Proof::Query).events.is_empty(), "once");
+    assert_eq!(
+        names(&refund_seen(
+            &order,
+            &no,
+            view(RefundState::Succeeded, 61),
+            Proof::Notice
+        )),
+        ["mismatched"]
+    );
+    let refused = then(
+        order,
+        [TradeEvent::RefundFailed {
+            code: "CODE".into(),
+            refund_no: no.clone(),
+        }],
+    );
+    assert_eq!(
+        names(&refund_seen(
+            &refused,
+            &no,
+            view(RefundState::Succeeded, 60),
+            Proof::Notice
+        )),
+        ["mismatched", "refund_succeeded"]
+    );
+    assert!(
+        refund_seen(&refused, &no, view(RefundState::Processing, 60), Proof::Query)
+            .events
+            .is_empty()
+    );
+    let done = then(
+        refused,
+        [TradeEvent::RefundSucceeded {
+            proof: Proof::Notice,
+            refund_no: no.clone(),
+            refunded_at: None,
+            trade_no: None,
+        }],
+    );
+    assert!(
+        refund_seen(&done, &no, view(RefundState::Succeeded, 60), Proof::Query)
+            .events
+            .is_empty(),
+        "once"
+    );
 }
 
 #[test]
 fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
-    let gone = then(order(), [TradeEvent::AttemptNotPlaced { attempt: 1, code: None, reason: NotPlaced::BuyerDataGone }]);
-    let TradeEvent::AttemptPaid { facts, .. } = paid() else { return };
-    let view = OrderView { number: name("shop-1"), state: ChannelState::Paid(facts), account: None, payee: None, payer: None, attach: None };
-    assert_eq!(names(&order_seen(&gone, 1, &view, Proof::Notice, None, None)), ["mismatched", "attempt_paid"]);
+    let gone = then(
+        order(),
+        [TradeEvent::AttemptNotPlaced {
+            attempt: 1,
+            code: None,
+            reason: NotPlaced::BuyerDataGone,
+        }],
+    );
+    let TradeEvent::AttemptPaid { facts, .. } = paid() else {
+        return;
+    };
+    let view = OrderView {
+        number: name("shop-1"),
+        state: ChannelState::Paid(facts),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    assert_eq!(
+        names(&order_seen(&gone, 1, &view, Proof::Notice, None, None)),
+        ["mismatched", "attempt_paid"]
+    );
 }
 
 /// What is in the payer's hands and not opened is neither closed nor refused: it may come until its time is over.
 #[test]
 fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
     let early = closed(1, failed(FailureClass::NotFound), true);
-    assert!(matches!(early.events[..], [Happening { event: TradeEvent::CloseUnknown { reason: Unclear::NotOpened, .. }, tell: false }]));
+    assert!(matches!(
+        early.events[..],
+        [Happening {
+            event: TradeEvent::CloseUnknown {
+                reason: Unclear::NotOpened,
+                ..
+            },
+            tell: false
+        }]
+    ));
     assert_eq!(early.ending, Ending::Unknown);
     let late = closed(1, failed(FailureClass::NotFound), false);
-    assert!(matches!(late.events[..], [Happening { event: TradeEvent::AttemptClosed { .. }, tell: true }]));
+    assert!(matches!(
+        late.events[..],
+        [Happening {
+            event: TradeEvent::AttemptClosed { .. },
+            tell: true
+        }]
+    ));
     let opened = closed(1, Answer::Closed, true);
-    assert!(matches!(opened.events[..], [Happening { event: TradeEvent::AttemptClosed { .. }, .. }]), "the channel had it and closed it");
+    assert!(
+        matches!(
+            opened.events[..],
+            [Happening {
+                event: TradeEvent::AttemptClosed { .. },
+                ..
+            }]
+        ),
+        "the channel had it and closed it"
+    );
 }

@@ -31,7 +31,9 @@ impl Scheme {
 
     /// From the name on the wire.
     pub fn named(name: &str) -> Option<Scheme> {
-        [Scheme::Ed25519, Scheme::Rsa].into_iter().find(|s| s.as_str() == name)
+        [Scheme::Ed25519, Scheme::Rsa]
+            .into_iter()
+            .find(|s| s.as_str() == name)
     }
 }
 
@@ -55,32 +57,62 @@ pub struct Authorization {
 impl Authorization {
     /// Reads the header; each fault names the part that is wrong.
     pub fn parse(header: &str) -> Result<Authorization, Fault> {
-        let (scheme, rest) = header.split_once(' ').ok_or_else(|| missing("a scheme, then the parameters"))?;
-        let scheme = Scheme::named(scheme).ok_or_else(|| missing("the scheme GUANDAO-ED25519 or GUANDAO-SHA256-RSA2048"))?;
+        let (scheme, rest) = header
+            .split_once(' ')
+            .ok_or_else(|| missing("a scheme, then the parameters"))?;
+        let scheme = Scheme::named(scheme)
+            .ok_or_else(|| missing("the scheme GUANDAO-ED25519 or GUANDAO-SHA256-RSA2048"))?;
         let (mut mchid, mut nonce, mut timestamp, mut serial, mut signature) = (None, None, None, None, None);
         for pair in rest.split(',') {
-            let (name, value) = pair.trim().split_once('=').ok_or_else(|| missing("parameters of the form name=\"value\""))?;
-            let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).ok_or_else(|| missing("each value in double quotes"))?;
+            let (name, value) = pair
+                .trim()
+                .split_once('=')
+                .ok_or_else(|| missing("parameters of the form name=\"value\""))?;
+            let value = value
+                .strip_prefix('"')
+                .and_then(|v| v.strip_suffix('"'))
+                .ok_or_else(|| missing("each value in double quotes"))?;
             let slot = match name {
                 "mchid" => &mut mchid,
                 "nonce_str" => &mut nonce,
                 "timestamp" => &mut timestamp,
                 "serial_no" => &mut serial,
                 "signature" => &mut signature,
-                _ => return Err(missing("no parameters but mchid, nonce_str, timestamp, serial_no, signature")),
+                _ => {
+                    return Err(missing(
+                        "no parameters but mchid, nonce_str, timestamp, serial_no, signature",
+                    ));
+                }
             };
             if slot.replace(value).is_some() {
                 return Err(missing("each parameter once"));
             }
         }
-        let word = |v: &str, least, most| (least..=most).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let word = |v: &str, least, most| {
+            (least..=most).contains(&v.len())
+                && v.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
         Ok(Authorization {
             scheme,
-            merchant: mchid.and_then(|m| MerchantId::new(m).ok()).ok_or_else(|| missing("a lawful mchid"))?,
-            nonce: nonce.filter(|n| word(n, 8, 64)).map(str::to_owned).ok_or_else(|| missing("nonce_str of 8 to 64 letters, digits, _ or -"))?,
-            timestamp: timestamp.filter(|t| t.len() <= 12).and_then(|t| t.parse().ok()).ok_or_else(|| missing("timestamp in Unix seconds"))?,
-            serial: serial.filter(|s| word(s, 1, 64)).map(str::to_owned).ok_or_else(|| missing("serial_no of the signing key"))?,
-            signature: signature.and_then(|s| STANDARD.decode(s).ok()).ok_or_else(|| missing("signature in base64"))?,
+            merchant: mchid
+                .and_then(|m| MerchantId::new(m).ok())
+                .ok_or_else(|| missing("a lawful mchid"))?,
+            nonce: nonce
+                .filter(|n| word(n, 8, 64))
+                .map(str::to_owned)
+                .ok_or_else(|| missing("nonce_str of 8 to 64 letters, digits, _ or -"))?,
+            timestamp: timestamp
+                .filter(|t| t.len() <= 12)
+                .and_then(|t| t.parse().ok())
+                .ok_or_else(|| missing("timestamp in Unix seconds"))?,
+            serial: serial
+                .filter(|s| word(s, 1, 64))
+                .map(str::to_owned)
+                .ok_or_else(|| missing("serial_no of the signing key"))?,
+            signature: signature
+                .and_then(|s| STANDARD.decode(s).ok())
+                .ok_or_else(|| missing("signature in base64"))?,
         })
     }
 
@@ -101,13 +133,22 @@ impl Authorization {
 }
 
 fn missing(part: &str) -> Fault {
-    Fault::new(Code::MissingSignature, format!("The `Authorization` header needs {part}."))
+    Fault::new(
+        Code::MissingSignature,
+        format!("The `Authorization` header needs {part}."),
+    )
 }
 
 /// The five lines of a request.
 pub fn request_message(method: &str, target: &str, timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(method.len() + target.len() + nonce.len() + body.len() + 24);
-    for line in [method.as_bytes(), target.as_bytes(), timestamp.to_string().as_bytes(), nonce.as_bytes(), body] {
+    for line in [
+        method.as_bytes(),
+        target.as_bytes(),
+        timestamp.to_string().as_bytes(),
+        nonce.as_bytes(),
+        body,
+    ] {
         message.extend_from_slice(line);
         message.push(b'\n');
     }
@@ -142,7 +183,10 @@ mod tests {
         let read = Authorization::parse(GOOD).expect("lawful");
         let turned = "GUANDAO-ED25519 signature=\"AAAA\", serial_no=\"S1\",timestamp=\"1767225600\",nonce_str=\"0123456789\",mchid=\"m1\"";
         assert_eq!(Authorization::parse(turned).expect("lawful"), read);
-        assert_eq!(read.message("GET", "/v1/x?y=1", b""), b"GET\n/v1/x?y=1\n1767225600\n0123456789\n\n");
+        assert_eq!(
+            read.message("GET", "/v1/x?y=1", b""),
+            b"GET\n/v1/x?y=1\n1767225600\n0123456789\n\n"
+        );
     }
 
     #[test]

@@ -42,9 +42,15 @@ impl Signing {
                 step_back();
                 work.iter().for_each(|job| job());
             };
-            std::thread::Builder::new().name(format!("sign-{n}")).spawn(run).expect("a thread can be started");
+            std::thread::Builder::new()
+                .name(format!("sign-{n}"))
+                .spawn(run)
+                .expect("a thread can be started");
         }
-        Signing { keys, jobs: Some(jobs) }
+        Signing {
+            keys,
+            jobs: Some(jobs),
+        }
     }
 
     /// The keys.

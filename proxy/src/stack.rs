@@ -3,6 +3,7 @@
 //! Each stage takes a state and yields the next (see [`crate::payment`] and [`crate::notification`]); two stages in
 //! the wrong order do not compile.
 
+use crate::{accept::Received, fault::Stop, stage::Response};
 use crate::{
     api::reads::Reads,
     app::App,
@@ -10,7 +11,6 @@ use crate::{
     stage::{around, end, stage},
     stages::*,
 };
-use crate::{accept::Received, fault::Stop, stage::Response};
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 /// One stack: a request in, an answer out.

@@ -46,7 +46,11 @@ pub trait Around<In>: Send + Sync + 'static {
     /// What this stage gives back.
     type Out: Send + 'static;
     /// Goes down, and comes back.
-    fn run(&self, input: In, next: Next<Self::Down, Self::Up>) -> impl Future<Output = Result<Self::Out, Stop>> + Send;
+    fn run(
+        &self,
+        input: In,
+        next: Next<Self::Down, Self::Up>,
+    ) -> impl Future<Output = Result<Self::Out, Stop>> + Send;
 }
 
 /// The rest of the stack, to be used once.
@@ -159,7 +163,11 @@ impl<In, S, Rest> Service<In> for AroundService<S, Rest>
 where
     In: Send + 'static,
     S: Around<In>,
-    Rest: Service<S::Down, Response = S::Up, Error = Stop, Future = Answering<S::Up>> + Clone + Send + Sync + 'static,
+    Rest: Service<S::Down, Response = S::Up, Error = Stop, Future = Answering<S::Up>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
     type Response = S::Out;
     type Error = Stop;
@@ -198,4 +206,3 @@ where
         Box::pin(async move { end.run(input).await })
     }
 }
-

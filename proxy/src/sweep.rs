@@ -37,7 +37,11 @@ struct Due {
 }
 
 /// Sweeps until `stop`.
-pub async fn run(app: App, mut changes: mpsc::UnboundedReceiver<Arc<Order>>, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    app: App,
+    mut changes: mpsc::UnboundedReceiver<Arc<Order>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut plans: HashMap<PaymentId, Due> = HashMap::new();
     let mut heap = BinaryHeap::new();
     let room = Arc::new(Semaphore::new(AT_ONCE));
@@ -51,7 +55,9 @@ pub async fn run(app: App, mut changes: mpsc::UnboundedReceiver<Arc<Order>>, mut
         let now = app.clock().since_boot();
         while let Some(Reverse((at, id))) = heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             // After a start every live order is due at once; they wait here as numbers, not as a million tasks.
-            let Ok(permit) = room.clone().try_acquire_owned() else { break };
+            let Ok(permit) = room.clone().try_acquire_owned() else {
+                break;
+            };
             heap.pop();
             let current = plans.get(&id).is_some_and(|due| due.at == at);
             if !current {
@@ -68,8 +74,15 @@ pub async fn run(app: App, mut changes: mpsc::UnboundedReceiver<Arc<Order>>, mut
             });
         }
         let full = room.available_permits() == 0;
-        let next = heap.peek().map_or(Duration::from_secs(1), |Reverse((at, _))| at.saturating_sub(now)).min(Duration::from_secs(1));
-        let next = if full { next.max(Duration::from_millis(50)) } else { next };
+        let next = heap
+            .peek()
+            .map_or(Duration::from_secs(1), |Reverse((at, _))| at.saturating_sub(now))
+            .min(Duration::from_secs(1));
+        let next = if full {
+            next.max(Duration::from_millis(50))
+        } else {
+            next
+        };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             changed = changes.recv() => if let Some(order) = changed {
@@ -91,7 +104,13 @@ pub async fn run(app: App, mut changes: mpsc::UnboundedReceiver<Arc<Order>>, mut
     }
 }
 
-fn plan(plans: &mut HashMap<PaymentId, Due>, heap: &mut BinaryHeap<Reverse<(Duration, PaymentId)>>, id: PaymentId, tries: u32, at: Duration) {
+fn plan(
+    plans: &mut HashMap<PaymentId, Due>,
+    heap: &mut BinaryHeap<Reverse<(Duration, PaymentId)>>,
+    id: PaymentId,
+    tries: u32,
+    at: Duration,
+) {
     plans.insert(id, Due { tries, at });
     heap.push(Reverse((at, id)));
 }
@@ -102,19 +121,38 @@ fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
         return None;
     }
     let now = app.clock().now();
-    let attempts = order.attempts.iter().filter_map(|attempt| attempt_wait(app, attempt, tries, now));
-    let refunds = order.refunds.iter().filter_map(|refund| refund_wait(app, order, refund, tries));
+    let attempts = order
+        .attempts
+        .iter()
+        .filter_map(|attempt| attempt_wait(app, attempt, tries, now));
+    let refunds = order
+        .refunds
+        .iter()
+        .filter_map(|refund| refund_wait(app, order, refund, tries));
     let surplus = order.surplus().into_iter().filter_map(|position| {
-        let refused = order.refunds.iter().filter(|r| r.attempt == position).map(|r| u32::from(r.tries)).max().unwrap_or(0);
+        let refused = order
+            .refunds
+            .iter()
+            .filter(|r| r.attempt == position)
+            .map(|r| u32::from(r.tries))
+            .max()
+            .unwrap_or(0);
         let schedule = Schedule::of(order.attempt(position)?.channel, app.times());
-        Some(if refused.max(tries) == 0 { app.times().unknown_after.min(Duration::from_millis(200)) } else { schedule.refused_refund(refused.max(tries)) })
+        Some(if refused.max(tries) == 0 {
+            app.times().unknown_after.min(Duration::from_millis(200))
+        } else {
+            schedule.refused_refund(refused.max(tries))
+        })
     });
     attempts.chain(refunds).chain(surplus).min()
 }
 
 fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Option<Duration> {
     let (times, schedule) = (app.times(), Schedule::of(attempt.channel, app.times()));
-    let left = |end: Instant| Duration::from_millis((end.millis() - now.millis()).max(0) as u64) + Duration::from_millis(500).min(times.unknown_after);
+    let left = |end: Instant| {
+        Duration::from_millis((end.millis() - now.millis()).max(0) as u64)
+            + Duration::from_millis(500).min(times.unknown_after)
+    };
     if attempt.pay_way.charges() && attempt.keys == Keys::Held {
         return charges::wait(app, attempt, tries, now);
     }
@@ -139,7 +177,9 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
 }
 
 fn silent_at(schedule: &Schedule, attempt: &Attempt) -> Instant {
-    attempt.expires.plus_millis(schedule.silent_after().as_millis() as i64)
+    attempt
+        .expires
+        .plus_millis(schedule.silent_after().as_millis() as i64)
 }
 
 /// Looks at one order; true if it must be looked at again.
@@ -154,17 +194,30 @@ async fn look(app: &App, id: &PaymentId) -> bool {
 }
 
 async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
-    let Some(mut order) = app.ledger().order(id).await? else { return Ok(()) };
+    let Some(mut order) = app.ledger().order(id).await? else {
+        return Ok(());
+    };
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
-        let Some(attempt) = order.attempt(position).filter(|a| !a.state.is_final() || a.is_reversing()) else { continue };
+        let Some(attempt) = order
+            .attempt(position)
+            .filter(|a| !a.state.is_final() || a.is_reversing())
+        else {
+            continue;
+        };
         order = match attempt.keys {
             Keys::Held if attempt.pay_way.charges() => charges::step(app, &order, position).await?,
             Keys::Held => attempt_step(app, &order, position).await?,
             Keys::Merchant => unresolved(app, &order, position, attempt).await?,
         };
     }
-    for refund_no in order.refunds.iter().filter(|r| !r.state.is_final() && r.state != RefundState::Held).map(|r| r.refund_no.clone()).collect::<Vec<_>>() {
+    for refund_no in order
+        .refunds
+        .iter()
+        .filter(|r| !r.state.is_final() && r.state != RefundState::Held)
+        .map(|r| r.refund_no.clone())
+        .collect::<Vec<_>>()
+    {
         order = refund_step(app, &order, &refund_no).await?;
     }
     for position in order.surplus() {
@@ -174,22 +227,39 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
 }
 
 /// Only the merchant can ask the channel; after the channel's own window nobody will tell us any more.
-async fn unresolved(app: &App, order: &Arc<Order>, position: u16, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
+async fn unresolved(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
     if app.clock().now() < silent_at(&Schedule::of(attempt.channel, app.times()), attempt) {
         return Ok(order.clone());
     }
-    errand::record(app, order, vec![TradeEvent::AttemptUnresolved { attempt: position }.into()]).await
+    errand::record(
+        app,
+        order,
+        vec![TradeEvent::AttemptUnresolved { attempt: position }.into()],
+    )
+    .await
 }
 
 async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
-    let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position)) else { return Ok(order.clone()) };
-    let Exchanged::Answer(answer) = errand::query(app, &account, attempt).await else { return Ok(order.clone()) };
+    let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position))
+    else {
+        return Ok(order.clone());
+    };
+    let Exchanged::Answer(answer) = errand::query(app, &account, attempt).await else {
+        return Ok(order.clone());
+    };
     match answer {
         Answer::State(view) => {
             let order = seen(app, order, position, view).await?;
             due_to_close(app, order, position).await
         }
-        Answer::Failed(failure) if failure.class == FailureClass::NotFound => absent(app, &account, order, position).await,
+        Answer::Failed(failure) if failure.class == FailureClass::NotFound => {
+            absent(app, &account, order, position).await
+        }
         _ => Ok(order.clone()),
     }
 }
@@ -197,8 +267,15 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
 /// Whether an attempt that we know as placed has been paid since: asked before a refund of it is refused, so that one
 /// that overtakes the notice is no refund without a trade. Nothing but the payment is put on record.
 pub(crate) async fn ask_for_payment(app: &App, order: Arc<Order>, position: u16) -> Arc<Order> {
-    let Some(attempt) = order.attempt(position).filter(|a| a.state == AttemptState::Placed && a.keys == Keys::Held) else { return order };
-    let Some(account) = errand::account_of(app, &order, position) else { return order };
+    let Some(attempt) = order
+        .attempt(position)
+        .filter(|a| a.state == AttemptState::Placed && a.keys == Keys::Held)
+    else {
+        return order;
+    };
+    let Some(account) = errand::account_of(app, &order, position) else {
+        return order;
+    };
     match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) if is_paid(&view) => {
             seen(app, &order, position, view).await.unwrap_or(order)
@@ -209,12 +286,22 @@ pub(crate) async fn ask_for_payment(app: &App, order: Arc<Order>, position: u16)
 
 /// The channel says that it was paid, whatever went back since.
 fn is_paid(view: &channel::OrderView) -> bool {
-    matches!(view.state, channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_))
+    matches!(
+        view.state,
+        channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)
+    )
 }
 
 /// What a query says of an order, with the payer sealed for the merchant's notification.
-async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::OrderView) -> Result<Arc<Order>, CommitError> {
-    let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };
+async fn seen(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    mut view: channel::OrderView,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order.clone());
+    };
     let known = paid::keep_payer(app, &order.merchant, attempt, &mut view);
     let settled = settle::order_seen(order, position, &view, Proof::Query, known.token, known.seal);
     errand::record(app, order, settled.events).await
@@ -222,8 +309,11 @@ async fn seen(app: &App, order: &Arc<Order>, position: u16, mut view: channel::O
 
 /// An unpaid order whose time is over, or whose close is on record without an end, is closed at its channel.
 async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
-    let Some(attempt) = order.attempt(position) else { return Ok(order) };
-    if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now()) {
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order);
+    };
+    if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now())
+    {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
         return errand::close(app, &order, position, reason).await;
     }
@@ -232,8 +322,15 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
 
 /// The channel does not know the order. A precreated one does not exist until somebody scans it, one handed out until
 /// the payer opens it; a sent one may still come. "Not exist" is believed only after a close at the channel.
-async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
-    let Some(attempt) = order.attempt(position) else { return Ok(order.clone()) };
+async fn absent(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order.clone());
+    };
     let now = app.clock().now();
     match attempt.state {
         // Not opened yet: another close would find as little. It is asked for until it is opened or its time is over.
@@ -242,15 +339,27 @@ async fn absent(app: &App, account: &Account, order: &Arc<Order>, position: u16)
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
             errand::close(app, order, position, reason).await
         }
-        AttemptState::Intended | AttemptState::Unknown => unplaced(app, account, order, position, attempt).await,
+        AttemptState::Intended | AttemptState::Unknown => {
+            unplaced(app, account, order, position, attempt).await
+        }
         _ => Ok(order.clone()),
     }
 }
 
 /// Sent, perhaps, and not there: sent again while what that needs lives, else given up after a while.
-async fn unplaced(app: &App, account: &Account, order: &Arc<Order>, position: u16, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
+async fn unplaced(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
     let now = app.clock().now();
-    let at = Context { merchant: order.merchant.clone(), order: order.id, label: "create" };
+    let at = Context {
+        merchant: order.merchant.clone(),
+        order: order.id,
+        label: "create",
+    };
     // What is to be closed is not sent again.
     let closing = attempt.is_closing();
     if !closing && app.vault().kept::<vault::Buyer>(&at).is_some() && attempt.expires > now {
@@ -267,16 +376,34 @@ async fn unplaced(app: &App, account: &Account, order: &Arc<Order>, position: u1
         return Ok(order.clone());
     }
     // The merchant may be sending the same number again with what has died here: not both at once.
-    let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
-    let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
-    let latest = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
+    let key = ClaimKey {
+        order: order.id,
+        operation: Operation::Create,
+        number: None,
+    };
+    let Claim::Won(_held) = app.ledger().claims().claim(key) else {
+        return Ok(order.clone());
+    };
+    let latest = app
+        .ledger()
+        .order(&order.id)
+        .await?
+        .unwrap_or_else(|| order.clone());
     if latest.last != order.last {
         return Ok(latest);
     }
     // A close on record is the merchant's, and stands for good; else the merchant may send the same number again.
-    if attempt.closing.as_ref().is_some_and(|closing| closing.reason == CloseReason::Merchant) {
+    if attempt
+        .closing
+        .as_ref()
+        .is_some_and(|closing| closing.reason == CloseReason::Merchant)
+    {
         return errand::close(app, order, position, CloseReason::Merchant).await;
     }
-    let absent = if attempt.expires > now { NotPlaced::BuyerDataGone } else { NotPlaced::NotThere };
+    let absent = if attempt.expires > now {
+        NotPlaced::BuyerDataGone
+    } else {
+        NotPlaced::NotThere
+    };
     errand::give_up(app, order, position, absent).await
 }

@@ -35,30 +35,54 @@ impl Metrics {
     /// Metrics that are pulled from `/metrics`, and pushed by OTLP where an address is given.
     pub fn new(service: &str, otlp: Option<&str>) -> anyhow::Result<Arc<Metrics>> {
         let registry = Registry::new();
-        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
-        let mut builder = SdkMeterProvider::builder().with_resource(resource(service)).with_reader(exporter);
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .build()?;
+        let mut builder = SdkMeterProvider::builder()
+            .with_resource(resource(service))
+            .with_reader(exporter);
         if let Some(endpoint) = otlp {
             use opentelemetry_otlp::WithExportConfig;
-            let push = opentelemetry_otlp::MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-            builder = builder.with_reader(PeriodicReader::builder(push).with_interval(Duration::from_secs(5)).build());
+            let push = opentelemetry_otlp::MetricExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            builder = builder.with_reader(
+                PeriodicReader::builder(push)
+                    .with_interval(Duration::from_secs(5))
+                    .build(),
+            );
         }
         let provider = builder.build();
         let meter = provider.meter("guandao");
         // The unit stands in the name; as a unit too, the pull format would append it once more.
         let seconds = |name: &'static str, what: &'static str| {
-            let bounds = vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
-            meter.f64_histogram(name).with_description(what).with_boundaries(bounds).build()
+            let bounds = vec![
+                0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+            ];
+            meter
+                .f64_histogram(name)
+                .with_description(what)
+                .with_boundaries(bounds)
+                .build()
         };
-        let count = |name: &'static str, what: &'static str| meter.u64_counter(name).with_description(what).build();
+        let count =
+            |name: &'static str, what: &'static str| meter.u64_counter(name).with_description(what).build();
         Ok(Arc::new(Metrics {
             requests: count("guandao_requests", "Requests by door and status class"),
             request_time: seconds("guandao_request_seconds", "Time to answer a request"),
             exchanges: count("guandao_exchanges", "Exchanges with channels"),
             exchange_time: seconds("guandao_exchange_seconds", "Time of an exchange with a channel"),
             refusals: count("guandao_refusals", "Refusals by public clause"),
-            errands: count("guandao_errands", "Errands by channel and state of the order afterwards"),
+            errands: count(
+                "guandao_errands",
+                "Errands by channel and state of the order afterwards",
+            ),
             notices: count("guandao_notices", "Notices by channel and outcome"),
-            tells: count("guandao_merchant_notifications", "Notifications to merchants by outcome"),
+            tells: count(
+                "guandao_merchant_notifications",
+                "Notifications to merchants by outcome",
+            ),
             purges: count("guandao_buckets_destroyed", "Bucket keys that died"),
             registry,
             provider,
@@ -68,21 +92,36 @@ impl Metrics {
     /// A request was answered.
     //= C54
     pub fn answered(&self, door: Door, status: u16, took: Duration) {
-        let class = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100)).copied().unwrap_or("other");
-        self.requests.add(1, &[KeyValue::new("door", door.as_str()), KeyValue::new("status", class)]);
-        self.request_time.record(took.as_secs_f64(), &[KeyValue::new("door", door.as_str())]);
+        let class = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"]
+            .get(usize::from(status / 100))
+            .copied()
+            .unwrap_or("other");
+        self.requests.add(
+            1,
+            &[
+                KeyValue::new("door", door.as_str()),
+                KeyValue::new("status", class),
+            ],
+        );
+        self.request_time
+            .record(took.as_secs_f64(), &[KeyValue::new("door", door.as_str())]);
     }
 
     /// An exchange with a channel ended.
     pub fn exchanged(&self, channel: Channel, operation: Operation, answered: bool, took: Duration) {
-        let labels = [KeyValue::new("channel", channel.as_str()), KeyValue::new("operation", operation.as_str()), KeyValue::new("answered", answered)];
+        let labels = [
+            KeyValue::new("channel", channel.as_str()),
+            KeyValue::new("operation", operation.as_str()),
+            KeyValue::new("answered", answered),
+        ];
         self.exchanges.add(1, &labels);
         self.exchange_time.record(took.as_secs_f64(), &labels[..2]);
     }
 
     /// Policy refused.
     pub fn refused(&self, clause: Clause) {
-        self.refusals.add(1, &[KeyValue::new("clause", clause.to_string())]);
+        self.refusals
+            .add(1, &[KeyValue::new("clause", clause.to_string())]);
     }
 
     /// An errand is over.
@@ -94,12 +133,25 @@ impl Metrics {
             Errand::Refund(_) => "refund",
         };
         let state = crate::api::render::state_name(order.state());
-        self.errands.add(1, &[KeyValue::new("channel", order.latest().channel.as_str()), KeyValue::new("errand", what), KeyValue::new("state", state)]);
+        self.errands.add(
+            1,
+            &[
+                KeyValue::new("channel", order.latest().channel.as_str()),
+                KeyValue::new("errand", what),
+                KeyValue::new("state", state),
+            ],
+        );
     }
 
     /// A notice of a channel was handled.
     pub fn noticed(&self, channel: Channel, outcome: &'static str) {
-        self.notices.add(1, &[KeyValue::new("channel", channel.as_str()), KeyValue::new("outcome", outcome)]);
+        self.notices.add(
+            1,
+            &[
+                KeyValue::new("channel", channel.as_str()),
+                KeyValue::new("outcome", outcome),
+            ],
+        );
     }
 
     /// A merchant was told, or not.
@@ -114,7 +166,9 @@ impl Metrics {
 
     /// The pull format.
     pub fn render(&self) -> String {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        prometheus::TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
     }
 
     /// Pushes what is left.
@@ -131,23 +185,44 @@ fn resource(service: &str) -> Resource {
 pub fn start(telemetry: &config::Telemetry, service: &str) -> anyhow::Result<Guard> {
     use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
     let level: LevelFilter = telemetry.level.parse().unwrap_or(LevelFilter::INFO);
-    let ours = tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("proxy") || meta.target().starts_with("ledger") || meta.target().starts_with("guandao"));
+    let ours = tracing_subscriber::filter::filter_fn(|meta| {
+        meta.target().starts_with("proxy")
+            || meta.target().starts_with("ledger")
+            || meta.target().starts_with("guandao")
+    });
     let lines = Lines::start();
     let format = tracing_subscriber::fmt::layer().with_writer(lines.clone());
-    let logs = if telemetry.json { format.json().boxed() } else { format.with_ansi(false).boxed() };
+    let logs = if telemetry.json {
+        format.json().boxed()
+    } else {
+        format.with_ansi(false).boxed()
+    };
     let tracer = match &telemetry.otlp {
         None => None,
         Some(endpoint) => {
             use opentelemetry_otlp::WithExportConfig;
-            let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-            Some(SdkTracerProvider::builder().with_resource(resource(service)).with_batch_exporter(exporter).build())
+            let exporter = opentelemetry_otlp::SpanExporter::builder()
+                .with_tonic()
+                .with_endpoint(endpoint)
+                .build()?;
+            Some(
+                SdkTracerProvider::builder()
+                    .with_resource(resource(service))
+                    .with_batch_exporter(exporter)
+                    .build(),
+            )
         }
     };
     let spans = tracer.as_ref().map(|provider| {
         use opentelemetry::trace::TracerProvider;
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("guandao")).with_filter(ours.clone())
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("guandao"))
+            .with_filter(ours.clone())
     });
-    let _ = tracing_subscriber::registry().with(logs.with_filter(level).with_filter(ours)).with(spans).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(logs.with_filter(level).with_filter(ours))
+        .with(spans)
+        .try_init();
     Ok(Guard(tracer, lines))
 }
 

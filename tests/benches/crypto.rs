@@ -5,7 +5,10 @@ use anyhow::anyhow;
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+        RsaKeyPair,
+    },
 };
 use std::time::Duration;
 
@@ -45,9 +48,16 @@ impl Crypto {
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(unusable)?;
         let ed = Ed25519KeyPair::generate().map_err(unusable)?;
         let rejected = |e| anyhow!("a public key could not be read: {e}");
-        let rsa_public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, rsa.public_key().as_ref()).map_err(rejected)?;
+        let rsa_public =
+            ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, rsa.public_key().as_ref()).map_err(rejected)?;
         let ed_public = ParsedPublicKey::new(&ED25519, ed.public_key().as_ref()).map_err(rejected)?;
-        Ok(Crypto { rsa, rsa_public, ed, ed_public, message: vec![b'm'; 800] })
+        Ok(Crypto {
+            rsa,
+            rsa_public,
+            ed,
+            ed_public,
+            message: vec![b'm'; 800],
+        })
     }
 
     /// Measures on the proxy's core, about 150 ms.
@@ -64,15 +74,26 @@ impl Crypto {
     fn all(&self) -> Costs {
         let random = SystemRandom::new();
         let mut signature = vec![0; 256];
-        let _ = self.rsa.sign(&RSA_PKCS1_SHA256, &random, &self.message, &mut signature);
+        let _ = self
+            .rsa
+            .sign(&RSA_PKCS1_SHA256, &random, &self.message, &mut signature);
         let ed_signature = self.ed.sign(&self.message);
         let each = Duration::from_millis(40);
         let mut scratch = vec![0; 256];
         Costs {
-            rsa_sign: per_call(each, || hidden(self.rsa.sign(&RSA_PKCS1_SHA256, &random, &self.message, &mut scratch))),
-            rsa_verify: per_call(each, || hidden(self.rsa_public.verify_sig(&self.message, &signature))),
+            rsa_sign: per_call(each, || {
+                hidden(
+                    self.rsa
+                        .sign(&RSA_PKCS1_SHA256, &random, &self.message, &mut scratch),
+                )
+            }),
+            rsa_verify: per_call(each, || {
+                hidden(self.rsa_public.verify_sig(&self.message, &signature))
+            }),
             ed_sign: per_call(each, || hidden(self.ed.sign(&self.message))),
-            ed_verify: per_call(each, || hidden(self.ed_public.verify_sig(&self.message, ed_signature.as_ref()))),
+            ed_verify: per_call(each, || {
+                hidden(self.ed_public.verify_sig(&self.message, ed_signature.as_ref()))
+            }),
         }
     }
 }
@@ -80,15 +101,17 @@ impl Crypto {
 /// Microseconds of thread CPU time per call: the median of five parts, so that one disturbed part counts little.
 fn per_call(time: Duration, mut call: impl FnMut()) -> f64 {
     call();
-    let mut parts: Vec<f64> = (0..5).map(|_| {
-        let began = machine::thread_cpu();
-        let mut calls = 0u32;
-        while machine::thread_cpu() - began < time / 5 {
-            call();
-            calls += 1;
-        }
-        (machine::thread_cpu() - began).as_secs_f64() * 1e6 / f64::from(calls.max(1))
-    }).collect();
+    let mut parts: Vec<f64> = (0..5)
+        .map(|_| {
+            let began = machine::thread_cpu();
+            let mut calls = 0u32;
+            while machine::thread_cpu() - began < time / 5 {
+                call();
+                calls += 1;
+            }
+            (machine::thread_cpu() - began).as_secs_f64() * 1e6 / f64::from(calls.max(1))
+        })
+        .collect();
     parts.sort_by(f64::total_cmp);
     parts[2]
 }

@@ -3,7 +3,11 @@
 
 use crate::machine::{self, PROXY_CORE, Ticker};
 use anyhow::{Context, anyhow, ensure};
-use rustls::{ClientConfig, RootCertStore, client::Resumption, pki_types::{CertificateDer, ServerName, pem::PemObject}};
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::Resumption,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use std::{
     net::SocketAddr,
     sync::{
@@ -27,7 +31,10 @@ pub(crate) fn end_of_head(bytes: &[u8]) -> Option<usize> {
 /// The head's `Content-Length`.
 pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"\r\ncontent-length:";
-    let at = head.windows(NAME.len()).position(|w| w.eq_ignore_ascii_case(NAME))? + NAME.len();
+    let at = head
+        .windows(NAME.len())
+        .position(|w| w.eq_ignore_ascii_case(NAME))?
+        + NAME.len();
     let line = head[at..].split(|b| *b == b'\r').next()?;
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
@@ -49,7 +56,8 @@ pub(crate) fn client(ca_pem: &[u8], offer: Offer) -> anyhow::Result<Arc<ClientCo
     }
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca_pem)?)?;
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
@@ -66,12 +74,21 @@ impl Line {
     pub(crate) async fn open(at: SocketAddr, tls: &Arc<ClientConfig>) -> anyhow::Result<Line> {
         let stream = TcpStream::connect(at).await.with_context(|| at.to_string())?;
         stream.set_nodelay(true)?;
-        let stream = TlsConnector::from(tls.clone()).connect(ServerName::from(at.ip()), stream).await?;
-        Ok(Line { stream, buffer: Vec::with_capacity(8192) })
+        let stream = TlsConnector::from(tls.clone())
+            .connect(ServerName::from(at.ip()), stream)
+            .await?;
+        Ok(Line {
+            stream,
+            buffer: Vec::with_capacity(8192),
+        })
     }
 
     /// So many.
-    pub(crate) async fn many(at: SocketAddr, tls: &Arc<ClientConfig>, count: usize) -> anyhow::Result<Vec<Line>> {
+    pub(crate) async fn many(
+        at: SocketAddr,
+        tls: &Arc<ClientConfig>,
+        count: usize,
+    ) -> anyhow::Result<Vec<Line>> {
         let mut lines = Vec::with_capacity(count);
         for _ in 0..count {
             lines.push(Line::open(at, tls).await?);
@@ -82,7 +99,10 @@ impl Line {
     /// Sends and reads the whole answer; its status.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<u16> {
         self.whole(request).await?;
-        let status = self.buffer.get(9..12).and_then(|s| std::str::from_utf8(s).ok()?.parse().ok());
+        let status = self
+            .buffer
+            .get(9..12)
+            .and_then(|s| std::str::from_utf8(s).ok()?.parse().ok());
         status.ok_or_else(|| anyhow!("no status line"))
     }
 
@@ -93,12 +113,16 @@ impl Line {
         self.buffer.clear();
         let (head, end) = loop {
             if let Some(head) = end_of_head(&self.buffer) {
-                let length = content_length(&self.buffer[..head]).context("an answer without Content-Length")?;
+                let length =
+                    content_length(&self.buffer[..head]).context("an answer without Content-Length")?;
                 if self.buffer.len() >= head + length {
                     break (head, head + length);
                 }
             }
-            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the connection ended within an answer");
+            ensure!(
+                self.stream.read_buf(&mut self.buffer).await? > 0,
+                "the connection ended within an answer"
+            );
         };
         Ok((&self.buffer[..head], &self.buffer[head..end]))
     }
@@ -140,7 +164,13 @@ impl Window {
 }
 
 /// Sends all requests over these connections. `times` are offsets from the start; without them, as fast as answers come.
-pub(crate) async fn run(pid: u32, lines: &mut Vec<Line>, requests: Vec<Vec<u8>>, times: Option<Vec<Duration>>, wanted: u16) -> anyhow::Result<Window> {
+pub(crate) async fn run(
+    pid: u32,
+    lines: &mut Vec<Line>,
+    requests: Vec<Vec<u8>>,
+    times: Option<Vec<Duration>>,
+    wanted: u16,
+) -> anyhow::Result<Window> {
     let (requests, times) = (Arc::new(requests), Arc::new(times));
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
@@ -152,7 +182,9 @@ pub(crate) async fn run(pid: u32, lines: &mut Vec<Line>, requests: Vec<Vec<u8>>,
             let ticker = times.as_ref().as_ref().map(|_| Ticker::new()).transpose()?;
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                let Some(request) = requests.get(n) else { return Ok::<_, anyhow::Error>((line, latencies, odd)) };
+                let Some(request) = requests.get(n) else {
+                    return Ok::<_, anyhow::Error>((line, latencies, odd));
+                };
                 let intended = match (&ticker, times.as_ref()) {
                     (Some(ticker), Some(times)) => {
                         let then = began + times[n];
@@ -176,24 +208,44 @@ pub(crate) async fn run(pid: u32, lines: &mut Vec<Line>, requests: Vec<Vec<u8>>,
     }
     window.wall = began.elapsed();
     window.cpu = machine::cpu_of(pid).saturating_sub(cpu);
-    window.foreign = machine::busy(PROXY_CORE).saturating_sub(busy).saturating_sub(window.cpu);
+    window.foreign = machine::busy(PROXY_CORE)
+        .saturating_sub(busy)
+        .saturating_sub(window.cpu);
     window.count = window.latencies.len();
     window.latencies.sort_unstable();
-    ensure!(window.odd * 100 <= window.count, "{} of {} answers had another status than {wanted}", window.odd, window.count);
+    ensure!(
+        window.odd * 100 <= window.count,
+        "{} of {} answers had another status than {wanted}",
+        window.odd,
+        window.count
+    );
     Ok(window)
 }
 
 /// New connection, full handshake, one GET, close: so many times, eight at once.
-pub(crate) async fn handshakes(pid: u32, at: SocketAddr, tls: &Arc<ClientConfig>, count: usize) -> anyhow::Result<Window> {
+pub(crate) async fn handshakes(
+    pid: u32,
+    at: SocketAddr,
+    tls: &Arc<ClientConfig>,
+    count: usize,
+) -> anyhow::Result<Window> {
     let left = Arc::new(AtomicUsize::new(count));
     let mut tasks = JoinSet::new();
     let (cpu, began) = (machine::cpu_of(pid), Instant::now());
     for _ in 0..8 {
         let (tls, left) = (tls.clone(), left.clone());
         tasks.spawn(async move {
-            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_ok()
+            {
                 let mut line = Line::open(at, &tls).await?;
-                ensure!(line.exchange(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await? == 200, "/healthz is not well");
+                ensure!(
+                    line.exchange(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                        .await?
+                        == 200,
+                    "/healthz is not well"
+                );
             }
             Ok(())
         });
@@ -201,12 +253,19 @@ pub(crate) async fn handshakes(pid: u32, at: SocketAddr, tls: &Arc<ClientConfig>
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    Ok(Window { count, wall: began.elapsed(), cpu: machine::cpu_of(pid).saturating_sub(cpu), ..Window::default() })
+    Ok(Window {
+        count,
+        wall: began.elapsed(),
+        cpu: machine::cpu_of(pid).saturating_sub(cpu),
+        ..Window::default()
+    })
 }
 
 /// Evenly spaced arrivals.
 pub(crate) fn evenly(count: usize, rate: f64) -> Vec<Duration> {
-    (0..count).map(|n| Duration::from_secs_f64(n as f64 / rate)).collect()
+    (0..count)
+        .map(|n| Duration::from_secs_f64(n as f64 / rate))
+        .collect()
 }
 
 /// Arrivals as strangers make them: exponential gaps.

@@ -31,7 +31,10 @@ pub(crate) fn pin(core: usize) {
 }
 
 fn read_clock(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the pointer is to a live timespec, which clock_gettime fills.
     unsafe { libc::clock_gettime(clock, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -57,7 +60,11 @@ pub(crate) fn busy(core: usize) -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let name = format!("cpu{core} ");
     let line = stat.lines().find(|l| l.starts_with(&name)).unwrap_or_default();
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|t| t.parse().ok())
+        .collect();
     let idle = ticks.get(3).copied().unwrap_or(0) + ticks.get(4).copied().unwrap_or(0);
     Duration::from_millis(10 * ticks.iter().take(8).sum::<u64>().saturating_sub(idle))
 }
@@ -65,16 +72,27 @@ pub(crate) fn busy(core: usize) -> Duration {
 /// Resident memory of a process, octets.
 pub(crate) fn resident(pid: u32) -> u64 {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096
+    statm
+        .split(' ')
+        .nth(1)
+        .and_then(|p| p.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 4096
 }
 
 /// Lets this process and its children open as many files as the machine allows.
 pub(crate) fn raise_open_files() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: both calls read or write a live rlimit.
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        let more = libc::rlimit { rlim_cur: 100_000, rlim_max: limit.rlim_max.max(100_000) };
+        let more = libc::rlimit {
+            rlim_cur: 100_000,
+            rlim_max: limit.rlim_max.max(100_000),
+        };
         if libc::setrlimit(libc::RLIMIT_NOFILE, &more) != 0 {
             limit.rlim_cur = limit.rlim_max;
             libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
@@ -105,8 +123,15 @@ pub(crate) fn flush_times(dir: &Path, count: usize) -> anyhow::Result<Vec<Durati
 /// What every number must be read with.
 pub(crate) fn facts() -> Value {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned());
-    let has = |flag: &str| cpu.lines().find(|l| l.starts_with("flags")).is_some_and(|l| l.split(' ').any(|f| f == flag));
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .map(|l| l.trim_start_matches([' ', '\t', ':']).to_owned());
+    let has = |flag: &str| {
+        cpu.lines()
+            .find(|l| l.starts_with("flags"))
+            .is_some_and(|l| l.split(' ').any(|f| f == flag))
+    };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     json!({
         "cpu": model, "cores": std::thread::available_parallelism().map_or(1, usize::from), "avx512ifma": has("avx512ifma"),
@@ -121,7 +146,8 @@ impl Ticker {
     /// A new timer; needs a running tokio.
     pub(crate) fn new() -> anyhow::Result<Ticker> {
         // SAFETY: takes no pointers; the descriptor is owned from here on.
-        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
+        let fd =
+            unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
         ensure!(fd >= 0, "timerfd_create: {}", std::io::Error::last_os_error());
         // SAFETY: the descriptor was just made, belongs to nobody else and stays the same as long as it is registered.
         Ok(Ticker(unsafe { AsyncFd::register(OwnedFd::from_raw_fd(fd)) }?))
@@ -133,8 +159,17 @@ impl Ticker {
         if left.is_zero() {
             return Ok(());
         }
-        let value = libc::timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let spec = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        let value = libc::timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let spec = libc::itimerspec {
+            it_interval: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: value,
+        };
         // SAFETY: the descriptor is open and the pointer is to a live itimerspec.
         unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &spec, std::ptr::null_mut()) };
         loop {

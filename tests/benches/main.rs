@@ -31,7 +31,17 @@ struct Line {
 }
 
 fn line(mut words: impl Iterator<Item = String>) -> anyhow::Result<Line> {
-    let mut line = Line { length: Length { rounds: 7, orders: 3000, lines: 32 }, only: "abcde".into(), big: false, history: true, drive: None };
+    let mut line = Line {
+        length: Length {
+            rounds: 7,
+            orders: 3000,
+            lines: 32,
+        },
+        only: "abcde".into(),
+        big: false,
+        history: true,
+        drive: None,
+    };
     while let Some(word) = words.next() {
         let mut next = || words.next().context(HELP);
         match word.as_str() {
@@ -51,30 +61,47 @@ fn line(mut words: impl Iterator<Item = String>) -> anyhow::Result<Line> {
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["forward", dir, port, upstream] => return forward::serve(Path::new(dir), port.parse()?, upstream.parse()?),
+        ["forward", dir, port, upstream] => {
+            return forward::serve(Path::new(dir), port.parse()?, upstream.parse()?);
+        }
         ["fill", dir, orders] => return storage::fill(Path::new(dir), orders.parse()?),
         _ => {}
     }
     let line = line(words.into_iter())?;
     machine::pin(machine::LOAD_CORE);
     machine::raise_open_files();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(all(line))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(all(line))
 }
 
 async fn all(line: Line) -> anyhow::Result<()> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp");
     std::fs::create_dir_all(&target)?;
     let disk = tempfile::Builder::new().prefix("bench").tempdir_in(&target)?;
-    let memory = tempfile::Builder::new().prefix("guandao-bench").tempdir_in("/dev/shm")?;
+    let memory = tempfile::Builder::new()
+        .prefix("guandao-bench")
+        .tempdir_in("/dev/shm")?;
     let facts = machine::facts();
     let mut report = Report::default();
     let wants = |letters: &str| letters.chars().any(|c| line.only.contains(c));
     if let Some((name, seconds)) = &line.drive {
-        let mut bench = Bench::start(&disk.path().join("orders"), &memory.path().join("orders"), line.length).await?;
+        let mut bench = Bench::start(
+            &disk.path().join("orders"),
+            &memory.path().join("orders"),
+            line.length,
+        )
+        .await?;
         return bench.drive(name, *seconds).await;
     }
     if wants("abc") {
-        let mut bench = Bench::start(&disk.path().join("orders"), &memory.path().join("orders"), line.length).await?;
+        let mut bench = Bench::start(
+            &disk.path().join("orders"),
+            &memory.path().join("orders"),
+            line.length,
+        )
+        .await?;
         bench.rounds().await?;
         bench.tell(&mut report);
         if wants("c") {
@@ -86,7 +113,11 @@ async fn all(line: Line) -> anyhow::Result<()> {
     }
     if wants("e") {
         memory::connections(disk.path(), 10_000, &mut report).await?;
-        let sizes: &[u64] = if line.big { &[1_000_000, 10_000_000] } else { &[250_000, 1_000_000] };
+        let sizes: &[u64] = if line.big {
+            &[1_000_000, 10_000_000]
+        } else {
+            &[250_000, 1_000_000]
+        };
         storage::starts(disk.path(), sizes, 3, &mut report).await?;
     }
     let history = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/history.jsonl");

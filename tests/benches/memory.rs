@@ -36,18 +36,54 @@ pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -
     let (ours, _) = site.start("0").await?;
     let (resident, each) = connected(&ours, &ca, count, healthz).await?;
     ours.kill();
-    report.one("e.idle", format!("memory with {count} idle TLS connections"), resident / 1e6, "MB", Want::Nothing);
-    report.one("e.idle.each", "memory per idle connection", each, "B", Want::Nothing);
+    report.one(
+        "e.idle",
+        format!("memory with {count} idle TLS connections"),
+        resident / 1e6,
+        "MB",
+        Want::Nothing,
+    );
+    report.one(
+        "e.idle.each",
+        "memory per idle connection",
+        each,
+        "B",
+        Want::Nothing,
+    );
     let forwarder = peers::forwarder(&site.place, upstream).await?;
     let get: &[u8] = b"GET /v3/pay/transactions/out-trade-no/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (bare, bare_each) = connected(&forwarder, &ca, count, get).await?;
-    report.one("e.idle.bare", "the same, bare forwarder", bare / 1e6, "MB", Want::Nothing);
-    report.one("e.idle.bare.each", "the same, bare forwarder, per connection", bare_each, "B", Want::Nothing);
-    report.one("e.idle.ratio", "memory with idle connections, guandao / bare forwarder", resident / bare, "", Want::Most(2.0));
+    report.one(
+        "e.idle.bare",
+        "the same, bare forwarder",
+        bare / 1e6,
+        "MB",
+        Want::Nothing,
+    );
+    report.one(
+        "e.idle.bare.each",
+        "the same, bare forwarder, per connection",
+        bare_each,
+        "B",
+        Want::Nothing,
+    );
+    report.one(
+        "e.idle.ratio",
+        "memory with idle connections, guandao / bare forwarder",
+        resident / bare,
+        "",
+        Want::Most(2.0),
+    );
     if let Ok(nginx) = peers::nginx(&site.place, upstream).await {
         let (all, each) = connected(&nginx, &ca, count, healthz).await?;
         report.one("e.idle.nginx", "the same, nginx", all / 1e6, "MB", Want::Nothing);
-        report.one("e.idle.nginx.each", "the same, nginx, per connection", each, "B", Want::Nothing);
+        report.one(
+            "e.idle.nginx.each",
+            "the same, nginx, per connection",
+            each,
+            "B",
+            Want::Nothing,
+        );
     }
     Ok(())
 }

@@ -62,12 +62,20 @@ impl Site {
     /// Makes the files. The settings are those of a service, not the demo's hurried ones, and no order is looked at
     /// within the run: a sweep's queries are work of their own.
     pub(crate) fn make(dir: &Path, stub: &Stub) -> anyhow::Result<Site> {
-        let options = Options { merchants: 1, vault: (60, 120), desk: false, answer_ms: 10_000, ..Options::default() };
+        let options = Options {
+            merchants: 1,
+            vault: (60, 120),
+            desk: false,
+            answer_ms: 10_000,
+            ..Options::default()
+        };
         let place = Place::make(dir, &options)?;
         place.configure(stub.at, stub.at, &options)?;
         let file = place.dir.join("guandao.toml");
         let text = fs::read_to_string(&file)?;
-        let patient = text.replace("placed_after_ms = 2000", "placed_after_ms = 3600000").replace("unknown_after_ms = 400", "unknown_after_ms = 3000");
+        let patient = text
+            .replace("placed_after_ms = 2000", "placed_after_ms = 3600000")
+            .replace("unknown_after_ms = 400", "unknown_after_ms = 3000");
         ensure!(patient != text, "the demo's settings have other names now");
         fs::write(&file, patient)?;
         Ok(Site { place })
@@ -89,10 +97,20 @@ impl Site {
 
     /// Starts the proxy and waits until it serves; the time that took. `cores` as `taskset` writes them.
     pub(crate) async fn start(&self, cores: &str) -> anyhow::Result<(Peer, Duration)> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.place.dir.join("guandao.log"))?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.place.dir.join("guandao.log"))?;
         let began = Instant::now();
-        let child = pinned(cores, &binary("guandao")?).arg("run").arg(self.place.dir.join("guandao.toml")).stderr(log).spawn()?;
-        let peer = Peer { child, at: self.api() };
+        let child = pinned(cores, &binary("guandao")?)
+            .arg("run")
+            .arg(self.place.dir.join("guandao.toml"))
+            .stderr(log)
+            .spawn()?;
+        let peer = Peer {
+            child,
+            at: self.api(),
+        };
         self.until("/healthz").await?;
         Ok((peer, began.elapsed()))
     }
@@ -101,19 +119,33 @@ impl Site {
     pub(crate) async fn until(&self, path: &str) -> anyhow::Result<()> {
         let metrics = Client::clear(Self::local(self.place.ports.metrics));
         for _ in 0..60_000 {
-            if metrics.send("GET", path, &[], b"").await.is_ok_and(|a| a.status == 200) {
+            if metrics
+                .send("GET", path, &[], b"")
+                .await
+                .is_ok_and(|a| a.status == 200)
+            {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Err(anyhow!("{path} was not 200 within five minutes; see {}", self.place.dir.join("guandao.log").display()))
+        Err(anyhow!(
+            "{path} was not 200 within five minutes; see {}",
+            self.place.dir.join("guandao.log").display()
+        ))
     }
 }
 
 /// Starts `program` on these cores, silent.
 fn pinned(cores: &str, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.arg("-c").arg(cores).arg(program).env("RUST_BACKTRACE", "0").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("-c")
+        .arg(cores)
+        .arg(program)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -123,7 +155,10 @@ fn free_port() -> anyhow::Result<u16> {
 }
 
 async fn listening(child: Child, port: u16, what: &str) -> anyhow::Result<Peer> {
-    let mut peer = Peer { child, at: SocketAddr::from(([127, 0, 0, 1], port)) };
+    let mut peer = Peer {
+        child,
+        at: SocketAddr::from(([127, 0, 0, 1], port)),
+    };
     for _ in 0..400 {
         if tokio::net::TcpStream::connect(peer.at).await.is_ok() {
             return Ok(peer);
@@ -139,7 +174,13 @@ async fn listening(child: Child, port: u16, what: &str) -> anyhow::Result<Peer> 
 /// The bare forwarder.
 pub(crate) async fn forwarder(place: &Place, upstream: SocketAddr) -> anyhow::Result<Peer> {
     let port = free_port()?;
-    let child = pinned(&PROXY_CORE.to_string(), &std::env::current_exe()?).arg("forward").arg(&place.dir).arg(port.to_string()).arg(upstream.to_string()).stderr(Stdio::inherit()).spawn()?;
+    let child = pinned(&PROXY_CORE.to_string(), &std::env::current_exe()?)
+        .arg("forward")
+        .arg(&place.dir)
+        .arg(port.to_string())
+        .arg(upstream.to_string())
+        .stderr(Stdio::inherit())
+        .spawn()?;
     listening(child, port, "the bare forwarder").await
 }
 
@@ -148,9 +189,15 @@ pub(crate) async fn nginx(place: &Place, upstream: SocketAddr) -> anyhow::Result
     let port = free_port()?;
     let dir = &place.dir;
     let file = dir.join("nginx.conf");
-    let (cert, key, shown) = (dir.join("tls/server.pem"), dir.join("tls/server.key"), dir.display());
-    fs::write(&file, format!(
-        "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 100000; pid {shown}/nginx.pid; error_log {shown}/nginx.log crit;\n\
+    let (cert, key, shown) = (
+        dir.join("tls/server.pem"),
+        dir.join("tls/server.key"),
+        dir.display(),
+    );
+    fs::write(
+        &file,
+        format!(
+            "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 100000; pid {shown}/nginx.pid; error_log {shown}/nginx.log crit;\n\
          events {{ worker_connections 30000; }}\n\
          http {{\n  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; client_body_buffer_size 64k;\n\
          client_body_temp_path {shown}/nginx-body; proxy_temp_path {shown}/nginx-proxy; fastcgi_temp_path {shown}/nginx-f; uwsgi_temp_path {shown}/nginx-u; scgi_temp_path {shown}/nginx-s;\n\
@@ -158,9 +205,16 @@ pub(crate) async fn nginx(place: &Place, upstream: SocketAddr) -> anyhow::Result
          server {{\n  listen 127.0.0.1:{port} ssl backlog=4096; ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;\n\
          location = /healthz {{ return 200 \"ok\\n\"; }}\n\
          location / {{ proxy_pass https://channel; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host api.mch.weixin.qq.com; }}\n  }}\n}}\n",
-        cert.display(), key.display(),
-    ))?;
-    let child = pinned(&PROXY_CORE.to_string(), &found("nginx")?).arg("-c").arg(&file).arg("-p").arg(dir).spawn()?;
+            cert.display(),
+            key.display(),
+        ),
+    )?;
+    let child = pinned(&PROXY_CORE.to_string(), &found("nginx")?)
+        .arg("-c")
+        .arg(&file)
+        .arg("-p")
+        .arg(dir)
+        .spawn()?;
     listening(child, port, "nginx").await
 }
 
@@ -169,9 +223,15 @@ pub(crate) async fn envoy(place: &Place, upstream: SocketAddr) -> anyhow::Result
     let port = free_port()?;
     let dir = &place.dir;
     let file = dir.join("envoy.yaml");
-    let (cert, key, ca) = (dir.join("tls/server.pem"), dir.join("tls/server.key"), place.material.ca_path());
-    fs::write(&file, format!(
-        r#"static_resources:
+    let (cert, key, ca) = (
+        dir.join("tls/server.pem"),
+        dir.join("tls/server.key"),
+        place.material.ca_path(),
+    );
+    fs::write(
+        &file,
+        format!(
+            r#"static_resources:
   listeners:
   - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
     filter_chains:
@@ -199,9 +259,17 @@ pub(crate) async fn envoy(place: &Place, upstream: SocketAddr) -> anyhow::Result
         sni: api.mch.weixin.qq.com
         common_tls_context: {{ validation_context: {{ trusted_ca: {{ filename: "{}" }} }} }}
 "#,
-        cert.display(), key.display(), upstream.port(), ca.display(),
-    ))?;
-    let child = pinned(&PROXY_CORE.to_string(), &found("envoy")?).arg("-c").arg(&file).args(["--concurrency", "1", "-l", "critical", "--disable-hot-restart"]).spawn()?;
+            cert.display(),
+            key.display(),
+            upstream.port(),
+            ca.display(),
+        ),
+    )?;
+    let child = pinned(&PROXY_CORE.to_string(), &found("envoy")?)
+        .arg("-c")
+        .arg(&file)
+        .args(["--concurrency", "1", "-l", "critical", "--disable-hot-restart"])
+        .spawn()?;
     listening(child, port, "Envoy").await
 }
 
@@ -210,8 +278,12 @@ fn found(name: &str) -> anyhow::Result<PathBuf> {
     let peers = std::env::var_os("GUANDAO_BENCH_PEERS").map(PathBuf::from);
     let envoys = peers.iter().map(|p| p.join("envoy/_bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut all = envoys.chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
-    all.find(|dir| dir.join(name).is_file()).map(|dir| dir.join(name)).with_context(|| format!("{name} is not installed"))
+    let mut all = envoys
+        .chain(std::env::split_paths(&path))
+        .chain([PathBuf::from("/usr/sbin")]);
+    all.find(|dir| dir.join(name).is_file())
+        .map(|dir| dir.join(name))
+        .with_context(|| format!("{name} is not installed"))
 }
 
 /// Resident memory once it no longer moves.

@@ -46,14 +46,34 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 impl Report {
     /// One value per round.
-    pub(crate) fn add(&mut self, id: &'static str, what: impl Into<String>, values: Vec<f64>, unit: &'static str, want: Want) {
-        let row = Row { id, what: what.into(), values, unit, want };
+    pub(crate) fn add(
+        &mut self,
+        id: &'static str,
+        what: impl Into<String>,
+        values: Vec<f64>,
+        unit: &'static str,
+        want: Want,
+    ) {
+        let row = Row {
+            id,
+            what: what.into(),
+            values,
+            unit,
+            want,
+        };
         eprintln!("{}", line(&row));
         self.rows.push(row);
     }
 
     /// One value.
-    pub(crate) fn one(&mut self, id: &'static str, what: impl Into<String>, value: f64, unit: &'static str, want: Want) {
+    pub(crate) fn one(
+        &mut self,
+        id: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        want: Want,
+    ) {
         self.add(id, what, vec![value], unit, want);
     }
 
@@ -66,7 +86,10 @@ impl Report {
 
     /// Prints the table and appends the history.
     pub(crate) fn finish(&self, history: Option<&Path>, facts: Value) -> anyhow::Result<()> {
-        println!("\n{:<74} {:>11} {:>11} {:>11}  {:<6} {:>8}  met", "", "least", "median", "most", "unit", "target");
+        println!(
+            "\n{:<74} {:>11} {:>11} {:>11}  {:<6} {:>8}  met",
+            "", "least", "median", "most", "unit", "target"
+        );
         let mut section = "";
         for row in &self.rows {
             let own = row.id.split('.').next().unwrap_or_default();
@@ -113,7 +136,15 @@ fn line(row: &Row) -> String {
         Some(false) => "NO",
         None => "",
     };
-    format!("  {:<72} {:>11} {:>11} {:>11}  {:<6} {:>8}  {met}", row.what, short(least), short(middle), short(most), row.unit, target)
+    format!(
+        "  {:<72} {:>11} {:>11} {:>11}  {:<6} {:>8}  {met}",
+        row.what,
+        short(least),
+        short(middle),
+        short(most),
+        row.unit,
+        target
+    )
 }
 
 fn short(value: f64) -> String {
@@ -126,12 +157,21 @@ fn short(value: f64) -> String {
 }
 
 fn said(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-    output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    output
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default()
 }
 
 fn commit() -> String {
-    let changed = if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { "+changes" };
+    let changed = if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
+        ""
+    } else {
+        "+changes"
+    };
     format!("{}{changed}", said("git", &["rev-parse", "--short", "HEAD"]))
 }
 

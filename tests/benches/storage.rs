@@ -36,8 +36,16 @@ fn durable_rate(dir: &Path, waiters: usize, time: Duration) -> anyhow::Result<f6
     std::thread::scope(|scope| {
         let run = scope.spawn(|| -> anyhow::Result<f64> {
             machine::pin(machine::PROXY_CORE);
-            let (journal, _) = Journal::open(Arc::new(RealDisk), &dir.join("log"), "bench/0", signer, Settings::default())?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (journal, _) = Journal::open(
+                Arc::new(RealDisk),
+                &dir.join("log"),
+                "bench/0",
+                signer,
+                Settings::default(),
+            )?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             let rate = runtime.block_on(async {
                 let (began, before) = (Instant::now(), journal.durable());
                 let mut tasks = tokio::task::JoinSet::new();
@@ -45,7 +53,16 @@ fn durable_rate(dir: &Path, waiters: usize, time: Duration) -> anyhow::Result<f6
                     let journal = journal.clone();
                     tasks.spawn(async move {
                         while began.elapsed() < time {
-                            if journal.append(|first| vec![format!("{{\"i\":{first},\"w\":{n},\"pad\":\"{:0>420}\"}}", first).into_bytes()]).await.is_err() {
+                            if journal
+                                .append(|first| {
+                                    vec![
+                                        format!("{{\"i\":{first},\"w\":{n},\"pad\":\"{:0>420}\"}}", first)
+                                            .into_bytes(),
+                                    ]
+                                })
+                                .await
+                                .is_err()
+                            {
                                 return;
                             }
                         }
@@ -57,7 +74,8 @@ fn durable_rate(dir: &Path, waiters: usize, time: Duration) -> anyhow::Result<f6
             journal.close();
             Ok(rate)
         });
-        run.join().map_err(|_| anyhow::anyhow!("the journal's thread ended"))?
+        run.join()
+            .map_err(|_| anyhow::anyhow!("the journal's thread ended"))?
     })
 }
 
@@ -72,8 +90,20 @@ pub(crate) fn journal(disk: &Path, memory: &Path, rounds: usize, report: &mut Re
         }
     }
     let ratio = on_disk.iter().zip(&on_tmpfs).map(|(a, b)| a / b).collect();
-    report.add("d.disk", "journal on disk, 256 waiters, entries of 450 octets", on_disk, "/s", Want::Least(20_000.0));
-    report.add("d.tmpfs", "journal on tmpfs, the same", on_tmpfs, "/s", Want::Nothing);
+    report.add(
+        "d.disk",
+        "journal on disk, 256 waiters, entries of 450 octets",
+        on_disk,
+        "/s",
+        Want::Least(20_000.0),
+    );
+    report.add(
+        "d.tmpfs",
+        "journal on tmpfs, the same",
+        on_tmpfs,
+        "/s",
+        Want::Nothing,
+    );
     report.add("d.ratio", "journal on disk / on tmpfs", ratio, "", Want::Nothing);
     Ok(())
 }
@@ -82,11 +112,20 @@ pub(crate) fn journal(disk: &Path, memory: &Path, rounds: usize, report: &mut Re
 pub(crate) fn fill(dir: &Path, orders: u64) -> anyhow::Result<()> {
     let data = dir.join("data");
     let signer = signer(&dir.join("keys/journal.pem"))?;
-    let (journal, _) = Journal::open(Arc::new(RealDisk), &data.join("trades"), &format!("{NAME}/trades/0"), signer, Settings::default())?;
+    let (journal, _) = Journal::open(
+        Arc::new(RealDisk),
+        &data.join("trades"),
+        &format!("{NAME}/trades/0"),
+        signer,
+        Settings::default(),
+    )?;
     let ledger = Ledger::open(journal, &data, Arc::new(SystemClock))?.ledger;
     let mchid = fs::read_to_string(dir.join("channels/material.json"))?;
     let mchid: serde_json::Value = serde_json::from_str(&mchid)?;
-    let mchid = mchid["merchants"][0]["wechat"]["mchid"].as_str().context("a mchid")?.to_owned();
+    let mchid = mchid["merchants"][0]["wechat"]["mchid"]
+        .as_str()
+        .context("a mchid")?
+        .to_owned();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
@@ -129,7 +168,10 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,
-        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+        code: Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        },
         content: KeyedDigest::from_bytes([7; 32]),
         expires: now.plus_millis(6 * 3_600_000),
         keys: Keys::Held,
@@ -138,17 +180,30 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         pay_way: PayWay::Native,
         payee: PayeeNo::new(mchid)?,
         payer: None,
-        seal: Some(SealRef { bucket: 1, records: 1 }),
+        seal: Some(SealRef {
+            bucket: 1,
+            records: 1,
+        }),
         terminal: None,
     };
-    ledger.commit(&merchant, &id, vec![Happening::from(intent)]).await?;
-    let placed = TradeEvent::AttemptPlaced { attempt: 1, reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=p4lpSuKzz".into())) };
+    ledger
+        .commit(&merchant, &id, vec![Happening::from(intent)])
+        .await?;
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=p4lpSuKzz".into())),
+    };
     ledger.commit(&merchant, &id, vec![placed.into()]).await?;
     Ok(())
 }
 
 /// Row (e), orders: each size in a place of its own.
-pub(crate) async fn starts(dir: &Path, sizes: &[u64], rounds: usize, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn starts(
+    dir: &Path,
+    sizes: &[u64],
+    rounds: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut slope: Vec<(f64, f64)> = Vec::new();
     for orders in sizes {
         let millions = *orders as f64 / 1e6;
@@ -160,10 +215,23 @@ pub(crate) async fn starts(dir: &Path, sizes: &[u64], rounds: usize, report: &mu
         let before = peers::settled_memory(empty.pid()).await;
         empty.stop()?;
         let began = Instant::now();
-        anyhow::ensure!(Command::new("taskset").args(["-c", "0,1"]).arg(std::env::current_exe()?).arg("fill").arg(&site.place.dir).arg(orders.to_string()).status()?.success(), "the ledger could not be filled");
+        anyhow::ensure!(
+            Command::new("taskset")
+                .args(["-c", "0,1"])
+                .arg(std::env::current_exe()?)
+                .arg("fill")
+                .arg(&site.place.dir)
+                .arg(orders.to_string())
+                .status()?
+                .success(),
+            "the ledger could not be filled"
+        );
         eprintln!("{orders} orders filled in {:?}", began.elapsed());
         // The snapshot counts from the fill on; a start takes one after a minute, so it is kept aside.
-        let (snapshot, kept) = (site.place.dir.join("data/snapshot.json"), site.place.dir.join("data/snapshot.kept"));
+        let (snapshot, kept) = (
+            site.place.dir.join("data/snapshot.json"),
+            site.place.dir.join("data/snapshot.kept"),
+        );
         fs::copy(&snapshot, &kept)?;
         let (mut one, mut both, mut replay, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
@@ -184,16 +252,53 @@ pub(crate) async fn starts(dir: &Path, sizes: &[u64], rounds: usize, report: &mu
             peer.kill();
         }
         slope.push((millions, median(&one)));
-        let name = if *orders >= 1_000_000 { format!("{millions} M live orders") } else { format!("{orders} live orders") };
+        let name = if *orders >= 1_000_000 {
+            format!("{millions} M live orders")
+        } else {
+            format!("{orders} live orders")
+        };
         let (id_one, id_both, id_replay, id_bytes) = ids(*orders);
-        report.add(id_one, format!("start-up with {name}, from snapshot, one core"), one, "s", Want::Most(millions));
-        report.add(id_both, format!("start-up with {name}, from snapshot, both cores"), both, "s", Want::Nothing);
-        report.add(id_replay, format!("start-up with {name}, no snapshot: the whole journal ({} entries)", orders * 2), replay, "s", Want::Nothing);
-        report.add(id_bytes, format!("memory per live order, with {name}"), bytes, "B", Want::Nothing);
+        report.add(
+            id_one,
+            format!("start-up with {name}, from snapshot, one core"),
+            one,
+            "s",
+            Want::Most(millions),
+        );
+        report.add(
+            id_both,
+            format!("start-up with {name}, from snapshot, both cores"),
+            both,
+            "s",
+            Want::Nothing,
+        );
+        report.add(
+            id_replay,
+            format!(
+                "start-up with {name}, no snapshot: the whole journal ({} entries)",
+                orders * 2
+            ),
+            replay,
+            "s",
+            Want::Nothing,
+        );
+        report.add(
+            id_bytes,
+            format!("memory per live order, with {name}"),
+            bytes,
+            "B",
+            Want::Nothing,
+        );
         fs::remove_dir_all(&dir)?;
     }
     if let [first, .., last] = slope[..] {
-        report.one("e.start.slope", format!("start-up slope, {} M to {} M", first.0, last.0), (last.1 - first.1) / (last.0 - first.0), "s/M", Want::Most(1.0));
+        report.one(
+            "e.start.slope",
+            format!("start-up slope, {} M to {} M", first.0, last.0),
+            (last.1 - first.1) / (last.0 - first.0),
+            "s/M",
+            Want::Most(1.0),
+        );
     }
     Ok(())
 }
@@ -203,6 +308,11 @@ fn ids(orders: u64) -> (&'static str, &'static str, &'static str, &'static str) 
     match orders {
         10_000_000 => ("e.start.10m", "e.start.10m.both", "e.replay.10m", "e.order.10m"),
         1_000_000 => ("e.start.1m", "e.start.1m.both", "e.replay.1m", "e.order.1m"),
-        _ => ("e.start.small", "e.start.small.both", "e.replay.small", "e.order.small"),
+        _ => (
+            "e.start.small",
+            "e.start.small.both",
+            "e.replay.small",
+            "e.order.small",
+        ),
     }
 }

@@ -47,18 +47,39 @@ impl Stub {
 
     /// Answers with this place's platform keys, on the calling runtime.
     pub(crate) fn serve(self, place: &Place) -> anyhow::Result<()> {
-        let (cert, key) = material::issue(&place.material.ca()?, &["api.mch.weixin.qq.com", "openapi.alipay.com", "localhost", "127.0.0.1"])?;
+        let (cert, key) = material::issue(
+            &place.material.ca()?,
+            &[
+                "api.mch.weixin.qq.com",
+                "openapi.alipay.com",
+                "localhost",
+                "127.0.0.1",
+            ],
+        )?;
         let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes())?];
-        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?;
+        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?;
         let first = place.merchants.first().context("a merchant")?;
         let (keys, name) = (Keys::default(), KeyRef::new("platform")?);
-        keys.put(name.clone(), Material::read(&std::fs::read(place.material.dir.join(&first.accounts.channel_keys.wechat_public_key))?)?);
+        keys.put(
+            name.clone(),
+            Material::read(&std::fs::read(
+                place
+                    .material
+                    .dir
+                    .join(&first.accounts.channel_keys.wechat_public_key),
+            )?)?,
+        );
         let serial = first.accounts.wechat.public_key_id.clone();
         let sign = move |body: &str| answer(&keys, &name, &serial, body);
-        let answers = Arc::new(Mutex::new(Answers { native: sign(NATIVE)?, jsapi: sign(JSAPI)? }));
+        let answers = Arc::new(Mutex::new(Answers {
+            native: sign(NATIVE)?,
+            jsapi: sign(JSAPI)?,
+        }));
         let renewed = answers.clone();
         tokio::spawn(async move {
             loop {
@@ -80,7 +101,9 @@ impl Stub {
 
 async fn talk(stream: TcpStream, acceptor: TlsAcceptor, answers: Arc<Mutex<Answers>>) {
     let _ = stream.set_nodelay(true);
-    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+    let Ok(mut stream) = acceptor.accept(stream).await else {
+        return;
+    };
     let mut buffer = Vec::with_capacity(8192);
     loop {
         let end = loop {

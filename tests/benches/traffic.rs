@@ -44,12 +44,28 @@ impl Traffic {
     pub(crate) fn of(place: &Place) -> anyhow::Result<Traffic> {
         let first = place.merchants.first().context("a merchant")?;
         let ca = std::fs::read(place.material.ca_path())?;
-        let merchant = Merchant::open(&place.dir, &ca, first, SocketAddr::from(([127, 0, 0, 1], place.ports.api)))?;
+        let merchant = Merchant::open(
+            &place.dir,
+            &ca,
+            first,
+            SocketAddr::from(([127, 0, 0, 1], place.ports.api)),
+        )?;
         let wechat = &first.accounts.wechat;
         let sdk = Keys::default();
-        sdk.put(sdk_key()?, Material::read(&std::fs::read(place.material.dir.join(&wechat.key_file))?)?);
+        sdk.put(
+            sdk_key()?,
+            Material::read(&std::fs::read(place.material.dir.join(&wechat.key_file))?)?,
+        );
         let run = format!("{:08x}", unix().as_millis() as u32);
-        Ok(Traffic { merchant, sdk, appid: wechat.appid.clone(), mchid: wechat.mchid.clone(), serial: wechat.serial.clone(), run, next: AtomicU64::new(1) })
+        Ok(Traffic {
+            merchant,
+            sdk,
+            appid: wechat.appid.clone(),
+            mchid: wechat.mchid.clone(),
+            serial: wechat.serial.clone(),
+            run,
+            next: AtomicU64::new(1),
+        })
     }
 
     /// So many requests, each with a number and a nonce of its own.
@@ -68,7 +84,9 @@ impl Traffic {
             }
             _ => {
                 let body = unified_body(&number, kind).to_string();
-                let authorization = self.merchant.authorization("POST", "/v1/payments", body.as_bytes())?;
+                let authorization = self
+                    .merchant
+                    .authorization("POST", "/v1/payments", body.as_bytes())?;
                 Ok(request("localhost", "/v1/payments", &authorization, &body))
             }
         }

@@ -6,7 +6,12 @@ use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
 use domain::KeyRef;
-use sandbox::demo::{Demo, http::{Answer, Client}, merchant::Merchant, place::Options};
+use sandbox::demo::{
+    Demo,
+    http::{Answer, Client},
+    merchant::Merchant,
+    place::Options,
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -50,7 +55,10 @@ impl Canaries {
     fn address(&mut self, name: &str) -> String {
         let mut random = [0; 12];
         getrandom(&mut random);
-        let words: Vec<String> = random.chunks(2).map(|w| format!("{:x}", 0x1000 | u16::from_be_bytes([w[0], w[1]]))).collect();
+        let words: Vec<String> = random
+            .chunks(2)
+            .map(|w| format!("{:x}", 0x1000 | u16::from_be_bytes([w[0], w[1]])))
+            .collect();
         self.keep(name, format!("2001:db8:{}", words.join(":")))
     }
 
@@ -74,12 +82,23 @@ struct Needle {
 fn needles(canaries: &Canaries) -> Vec<Needle> {
     let mut all = Vec::new();
     for (name, value) in &canaries.0 {
-        let mut put = |how: &str, octets: Vec<u8>| all.push(Needle { name: format!("{name} ({how})"), octets });
+        let mut put = |how: &str, octets: Vec<u8>| {
+            all.push(Needle {
+                name: format!("{name} ({how})"),
+                octets,
+            })
+        };
         let bytes = value.as_bytes();
         put("UTF-8, front", bytes[..PART.min(bytes.len())].to_vec());
-        put("UTF-8, middle", bytes[bytes.len() / 2 - PART / 2..][..PART].to_vec());
+        put(
+            "UTF-8, middle",
+            bytes[bytes.len() / 2 - PART / 2..][..PART].to_vec(),
+        );
         put("UTF-8, end", bytes[bytes.len() - PART..].to_vec());
-        put("UTF-16", value.encode_utf16().flat_map(u16::to_le_bytes).collect());
+        put(
+            "UTF-16",
+            value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        );
         put("hex", hex::encode(bytes).into_bytes());
         put("HEX", hex::encode_upper(bytes).into_bytes());
         for shift in 0..3 {
@@ -93,21 +112,27 @@ fn needles(canaries: &Canaries) -> Vec<Needle> {
         let json = serde_json::to_string(value).unwrap_or_default();
         put("JSON", json.trim_matches('"').as_bytes().to_vec());
         let escape = |upper: bool| -> String {
-            value.encode_utf16().map(|unit| match (unit, upper) {
-                (0x22, _) => "\\\"".to_owned(),
-                (0..0x80, _) => char::from(unit as u8).to_string(),
-                (_, true) => format!("\\u{unit:04X}"),
-                (_, false) => format!("\\u{unit:04x}"),
-            }).collect()
+            value
+                .encode_utf16()
+                .map(|unit| match (unit, upper) {
+                    (0x22, _) => "\\\"".to_owned(),
+                    (0..0x80, _) => char::from(unit as u8).to_string(),
+                    (_, true) => format!("\\u{unit:04X}"),
+                    (_, false) => format!("\\u{unit:04x}"),
+                })
+                .collect()
         };
         put("JSON, escaped", escape(false).into_bytes());
         put("JSON, ESCAPED", escape(true).into_bytes());
         let percent = |plus: bool| -> String {
-            bytes.iter().map(|b| match b {
-                b' ' if plus => "+".to_owned(),
-                b if b.is_ascii_alphanumeric() => char::from(*b).to_string(),
-                b => format!("%{b:02X}"),
-            }).collect()
+            bytes
+                .iter()
+                .map(|b| match b {
+                    b' ' if plus => "+".to_owned(),
+                    b if b.is_ascii_alphanumeric() => char::from(*b).to_string(),
+                    b => format!("%{b:02X}"),
+                })
+                .collect()
         };
         put("percent", percent(false).into_bytes());
         put("form", percent(true).into_bytes());
@@ -129,11 +154,20 @@ impl Scanner {
         let needles = needles(canaries);
         let (mut begins, mut by_front) = (vec![false; 1 << 16], HashMap::<[u8; 4], Vec<usize>>::new());
         for (n, needle) in needles.iter().enumerate() {
-            let front = [needle.octets[0], needle.octets[1], needle.octets[2], needle.octets[3]];
+            let front = [
+                needle.octets[0],
+                needle.octets[1],
+                needle.octets[2],
+                needle.octets[3],
+            ];
             begins[usize::from(u16::from_be_bytes([front[0], front[1]]))] = true;
             by_front.entry(front).or_default().push(n);
         }
-        Scanner { needles, begins, by_front }
+        Scanner {
+            needles,
+            begins,
+            by_front,
+        }
     }
 
     /// Names of what is in there, with their places.
@@ -171,7 +205,12 @@ impl Scanner {
             let Ok(bytes) = std::fs::read(&file) else { continue };
             looked.octets += bytes.len();
             looked.places += 1;
-            looked.found.extend(self.look(&bytes).into_iter().chain(self.look(name.as_bytes())).map(|(at, what)| format!("{what} in {name} at {at}")));
+            looked.found.extend(
+                self.look(&bytes)
+                    .into_iter()
+                    .chain(self.look(name.as_bytes()))
+                    .map(|(at, what)| format!("{what} in {name} at {at}")),
+            );
         }
         Ok(looked)
     }
@@ -179,12 +218,17 @@ impl Scanner {
     /// Every writable page of a process.
     fn memory(&self, pid: u32) -> anyhow::Result<Looked> {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).context("maps")?;
-        let memory = File::open(format!("/proc/{pid}/mem")).context("mem; this test reads another process's memory and runs as root")?;
+        let memory = File::open(format!("/proc/{pid}/mem"))
+            .context("mem; this test reads another process's memory and runs as root")?;
         let mut looked = Looked::default();
         for line in maps.lines() {
             let mut words = line.split_whitespace();
-            let (Some(range), Some(may), name) = (words.next(), words.next(), words.nth(3)) else { continue };
-            let Some((from, to)) = range.split_once('-') else { continue };
+            let (Some(range), Some(may), name) = (words.next(), words.next(), words.nth(3)) else {
+                continue;
+            };
+            let Some((from, to)) = range.split_once('-') else {
+                continue;
+            };
             let (from, to) = (u64::from_str_radix(from, 16)?, u64::from_str_radix(to, 16)?);
             if !may.starts_with("rw") || name.is_some_and(|n| n.starts_with("[v")) {
                 continue;
@@ -196,11 +240,27 @@ impl Scanner {
             }
             looked.octets += read;
             looked.places += 1;
-            let near = |at: usize| String::from_utf8_lossy(&bytes[at.saturating_sub(48)..(at + 64).min(read)]).replace(|c: char| c.is_control(), "·");
-            let say = |(at, what): (usize, &str)| format!("{what} at {:x} of {}: {}", from + at as u64, name.unwrap_or("anonymous"), near(at));
-            looked.found.extend(self.look(&bytes[..read]).into_iter().map(say));
+            let near = |at: usize| {
+                String::from_utf8_lossy(&bytes[at.saturating_sub(48)..(at + 64).min(read)])
+                    .replace(|c: char| c.is_control(), "·")
+            };
+            let say = |(at, what): (usize, &str)| {
+                format!(
+                    "{what} at {:x} of {}: {}",
+                    from + at as u64,
+                    name.unwrap_or("anonymous"),
+                    near(at)
+                )
+            };
+            looked
+                .found
+                .extend(self.look(&bytes[..read]).into_iter().map(say));
         }
-        ensure!(looked.octets > 1 << 20, "hardly any memory could be read: {}", looked.octets);
+        ensure!(
+            looked.octets > 1 << 20,
+            "hardly any memory could be read: {}",
+            looked.octets
+        );
         Ok(looked)
     }
 }
@@ -214,21 +274,49 @@ struct Looked {
 
 impl Looked {
     fn must_be_found(self, what: &str) -> anyhow::Result<()> {
-        ensure!(!self.found.is_empty(), "the scan did not find {what} in {} octets of memory", self.octets);
-        println!("{what}: found {} times in {} octets of memory", self.found.len(), self.octets);
+        ensure!(
+            !self.found.is_empty(),
+            "the scan did not find {what} in {} octets of memory",
+            self.octets
+        );
+        println!(
+            "{what}: found {} times in {} octets of memory",
+            self.found.len(),
+            self.octets
+        );
         Ok(())
     }
 
     fn must_be_clean(self, what: &str) -> anyhow::Result<()> {
-        println!("{what}: {} places, {} octets, {} values found", self.places, self.octets, self.found.len());
-        ensure!(self.found.is_empty(), "{what} holds buyer data:\n{}", self.found.join("\n"));
+        println!(
+            "{what}: {} places, {} octets, {} values found",
+            self.places,
+            self.octets,
+            self.found.len()
+        );
+        ensure!(
+            self.found.is_empty(),
+            "{what} holds buyer data:\n{}",
+            self.found.join("\n")
+        );
         Ok(())
     }
 }
 
 fn files_under(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    entries.flatten().flat_map(|e| if e.path().is_dir() { files_under(&e.path()) } else { vec![e.path()] }).collect()
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .flat_map(|e| {
+            if e.path().is_dir() {
+                files_under(&e.path())
+            } else {
+                vec![e.path()]
+            }
+        })
+        .collect()
 }
 
 fn local(port: u16) -> SocketAddr {
@@ -241,7 +329,10 @@ struct Signer(Keys);
 impl Signer {
     fn open(demo: &Demo, file: &str) -> anyhow::Result<Signer> {
         let keys = Keys::default();
-        keys.put(KeyRef::new("own")?, Material::read(&std::fs::read(demo.place.material.dir.join(file))?)?);
+        keys.put(
+            KeyRef::new("own")?,
+            Material::read(&std::fs::read(demo.place.material.dir.join(file))?)?,
+        );
         Ok(Signer(keys))
     }
 
@@ -295,7 +386,11 @@ impl Run {
 
     /// Ways outside the wallet: an address at WeChat, an order in the payer's own hands at Alipay.
     async fn outside_the_wallet(&mut self) -> anyhow::Result<()> {
-        let (one, two, c) = (self.demo.next_number(), self.demo.next_number(), &mut self.canaries);
+        let (one, two, c) = (
+            self.demo.next_number(),
+            self.demo.next_number(),
+            &mut self.canaries,
+        );
         let back = format!("https://shop.example/back?customer={}", c.text("return address"));
         let h5 = json!({
             "order_no": one, "channel": "wechat", "pay_way": "h5", "amount": 550, "description": c.odd_text("h5 description"),
@@ -308,10 +403,22 @@ impl Run {
         for (body, place) in [(h5, "h5_url"), (page, "call_up")] {
             let answer = self.create(&body).await?;
             let order = answer.json();
-            ensure!(answer.status == 201 && !order[place].is_null(), "create answered {}: {order}", answer.status);
+            ensure!(
+                answer.status == 201 && !order[place].is_null(),
+                "create answered {}: {order}",
+                answer.status
+            );
             self.demo.open(&order).await?;
-            self.control("/control/pay", &json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "paid" })).await?;
-            self.merchant.until(order["id"].as_str().context("id")?, "payment", |o| o["state"] == "paid").await?;
+            self.control(
+                "/control/pay",
+                &json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "paid" }),
+            )
+            .await?;
+            self.merchant
+                .until(order["id"].as_str().context("id")?, "payment", |o| {
+                    o["state"] == "paid"
+                })
+                .await?;
         }
         Ok(())
     }
@@ -319,30 +426,69 @@ impl Run {
     /// Create, pay, tell, ask for the payer, refund.
     async fn unified(&mut self) -> anyhow::Result<()> {
         for channel in ["wechat", "alipay"] {
-            let body = if channel == "wechat" { self.wechat_buyer() } else { self.alipay_buyer() };
+            let body = if channel == "wechat" {
+                self.wechat_buyer()
+            } else {
+                self.alipay_buyer()
+            };
             let answer = self.create(&body).await?;
-            ensure!(answer.status == 201, "{channel} create answered {}: {}", answer.status, answer.json());
+            ensure!(
+                answer.status == 201,
+                "{channel} create answered {}: {}",
+                answer.status,
+                answer.json()
+            );
             let order = answer.json();
             let id = order["id"].as_str().context("id")?;
             let again = self.create(&body).await?;
-            ensure!(again.status == 200, "the repeat answered {}: {}", again.status, again.json());
+            ensure!(
+                again.status == 200,
+                "the repeat answered {}: {}",
+                again.status,
+                again.json()
+            );
             let payer = match channel {
                 "wechat" => self.canaries.text("openid of a notice"),
                 _ => self.canaries.digits("buyer_id of a notice", "2088", 12),
             };
             self.control("/control/pay", &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid", "payer": payer })).await?;
-            self.merchant.until(id, "payment", |o| o["state"] == "paid").await?;
+            self.merchant
+                .until(id, "payment", |o| o["state"] == "paid")
+                .await?;
             self.told(id, &payer).await?;
-            let live = self.merchant.ask("GET", &format!("/v1/payments/{id}?expand=payer"), None).await?;
-            ensure!(live.json()["payer"].to_string().contains(&payer), "the channel does not tell the payer: {}", live.json());
+            let live = self
+                .merchant
+                .ask("GET", &format!("/v1/payments/{id}?expand=payer"), None)
+                .await?;
+            ensure!(
+                live.json()["payer"].to_string().contains(&payer),
+                "the channel does not tell the payer: {}",
+                live.json()
+            );
             let reason = self.canaries.odd_text(&format!("{channel} refund reason"));
             let refund = json!({ "refund_no": "r1", "amount": 100, "reason": reason });
-            let answer = self.merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&refund)).await?;
-            ensure!(answer.status < 300, "refund answered {}: {}", answer.status, answer.json());
-            self.merchant.until(id, "refund", |o| o["refunds"][0]["state"] == "succeeded").await?;
-            let receipt = self.merchant.ask("GET", &format!("/v1/payments/{id}/receipt"), None).await?;
+            let answer = self
+                .merchant
+                .ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&refund))
+                .await?;
+            ensure!(
+                answer.status < 300,
+                "refund answered {}: {}",
+                answer.status,
+                answer.json()
+            );
+            self.merchant
+                .until(id, "refund", |o| o["refunds"][0]["state"] == "succeeded")
+                .await?;
+            let receipt = self
+                .merchant
+                .ask("GET", &format!("/v1/payments/{id}/receipt"), None)
+                .await?;
             std::fs::create_dir_all(self.demo.place.dir.join("receipts"))?;
-            std::fs::write(self.demo.place.dir.join(format!("receipts/{id}.txt")), &receipt.body)?;
+            std::fs::write(
+                self.demo.place.dir.join(format!("receipts/{id}.txt")),
+                &receipt.body,
+            )?;
         }
         Ok(())
     }
@@ -350,7 +496,13 @@ impl Run {
     /// The merchant is told who paid: that the value really goes through here.
     async fn told(&self, id: &str, payer: &str) -> anyhow::Result<()> {
         for _ in 0..100 {
-            if self.demo.shop().told(self.merchant.id(), id).iter().any(|e| e["payment"]["payer"].to_string().contains(payer)) {
+            if self
+                .demo
+                .shop()
+                .told(self.merchant.id(), id)
+                .iter()
+                .any(|e| e["payment"]["payer"].to_string().contains(payer))
+            {
                 return Ok(());
             }
             sleep(Duration::from_millis(50)).await;
@@ -360,21 +512,48 @@ impl Run {
 
     /// Channels that answer badly, late, or not at all.
     async fn errors(&mut self) -> anyhow::Result<()> {
-        for kind in ["status_5xx", "garbage", "wrong_signature", "timeout_after", "busy"] {
+        for kind in [
+            "status_5xx",
+            "garbage",
+            "wrong_signature",
+            "timeout_after",
+            "busy",
+        ] {
             for channel in ["wechat", "alipay"] {
-                self.control("/control/fault", &json!({ "channel": channel, "operation": "create", "kind": kind, "count": 1 })).await?;
-                let body = if channel == "wechat" { self.wechat_buyer() } else { self.alipay_buyer() };
+                self.control(
+                    "/control/fault",
+                    &json!({ "channel": channel, "operation": "create", "kind": kind, "count": 1 }),
+                )
+                .await?;
+                let body = if channel == "wechat" {
+                    self.wechat_buyer()
+                } else {
+                    self.alipay_buyer()
+                };
                 let answer = self.create(&body).await?;
-                ensure!(answer.status >= 202, "{kind} answered {}: {}", answer.status, answer.json());
+                ensure!(
+                    answer.status >= 202,
+                    "{kind} answered {}: {}",
+                    answer.status,
+                    answer.json()
+                );
             }
         }
         for kind in ["wrong_signature", "duplicate"] {
             let body = self.wechat_buyer();
             let order = self.create(&body).await?.json();
             let payer = self.canaries.text(&format!("openid of a notice ({kind})"));
-            self.control("/control/fault", &json!({ "channel": "wechat", "operation": "notice", "kind": kind, "count": 1 })).await?;
+            self.control(
+                "/control/fault",
+                &json!({ "channel": "wechat", "operation": "notice", "kind": kind, "count": 1 }),
+            )
+            .await?;
             self.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": payer })).await?;
-            self.merchant.until(order["id"].as_str().context("id")?, "payment", |o| o["state"] == "paid").await?;
+            self.merchant
+                .until(order["id"].as_str().context("id")?, "payment", |o| {
+                    o["state"] == "paid"
+                })
+                .await?;
         }
         Ok(())
     }
@@ -405,8 +584,12 @@ impl Run {
         ];
         // Lawful for us, and not to be composed for the channel.
         let (broken, twice) = (c.text("broken detail"), c.text("detail's name, twice"));
-        bodies.push(whole(json!({ "order_no": format!("{number}a"), "detail": format!("{{\"goods\":{broken}") })));
-        bodies.push(whole(json!({ "order_no": format!("{number}b"), "detail": format!("{{\"{twice}\":1,\"{twice}\":2}}") })));
+        bodies.push(whole(
+            json!({ "order_no": format!("{number}a"), "detail": format!("{{\"goods\":{broken}") }),
+        ));
+        bodies.push(whole(
+            json!({ "order_no": format!("{number}b"), "detail": format!("{{\"{twice}\":1,\"{twice}\":2}}") }),
+        ));
         let mut texts: Vec<Vec<u8>> = bodies.iter().map(|b| b.to_string().into_bytes()).collect();
         let c = &mut self.canaries;
         texts.push(format!("{{\"description\":\"{}", c.text("malformed JSON")).into_bytes());
@@ -417,23 +600,47 @@ impl Run {
         texts.push(format!("\"{}\"", c.text("not an object")).into_bytes());
         for bytes in &texts {
             let answer = self.send(bytes, true, "/v1/payments").await?;
-            ensure!((400..600).contains(&answer.status) || answer.status == 200 || answer.status == 201, "answered {}", answer.status);
+            ensure!(
+                (400..600).contains(&answer.status) || answer.status == 200 || answer.status == 201,
+                "answered {}",
+                answer.status
+            );
         }
         let c = &mut self.canaries;
-        let forged = json!({ "order_no": number, "attach": c.odd_text("body with a wrong signature") }).to_string();
-        let (path, query) = (format!("/v1/payments/{}", c.text("unknown path")), format!("/v1/payments?order_no={}", c.text("unknown query")));
-        ensure!(self.send(forged.as_bytes(), false, "/v1/payments").await?.status == 401, "a forged request was taken");
-        ensure!(self.send(b"{}", true, &path).await?.status >= 400, "an unknown path was taken");
-        ensure!(self.send(b"{}", true, &query).await?.status >= 400, "an unknown query was taken");
+        let forged =
+            json!({ "order_no": number, "attach": c.odd_text("body with a wrong signature") }).to_string();
+        let (path, query) = (
+            format!("/v1/payments/{}", c.text("unknown path")),
+            format!("/v1/payments?order_no={}", c.text("unknown query")),
+        );
+        ensure!(
+            self.send(forged.as_bytes(), false, "/v1/payments").await?.status == 401,
+            "a forged request was taken"
+        );
+        ensure!(
+            self.send(b"{}", true, &path).await?.status >= 400,
+            "an unknown path was taken"
+        );
+        ensure!(
+            self.send(b"{}", true, &query).await?.status >= 400,
+            "an unknown query was taken"
+        );
         Ok(())
     }
 
     /// Raw octets, signed or not, over a connection of their own.
     async fn send(&mut self, body: &[u8], signed: bool, target: &str) -> anyhow::Result<Answer> {
         let client = Client::tls(local(self.demo.place.ports.api), self.demo.ca())?;
-        let authorization = self.merchant.authorization("POST", target, if signed { body } else { b"something else" })?;
+        let authorization =
+            self.merchant
+                .authorization("POST", target, if signed { body } else { b"something else" })?;
         let agent = self.canaries.text("User-Agent");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json"), ("user-agent", &agent), ("x-buyer", &agent)];
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("user-agent", &agent),
+            ("x-buyer", &agent),
+        ];
         client.send("POST", target, &headers, body).await
     }
 
@@ -453,27 +660,97 @@ impl Run {
         let payer = c.text("openid of a relayed notice");
         let refund = json!({ "out_trade_no": number, "out_refund_no": format!("{number}r"), "reason": c.odd_text("native reason"), "amount": { "refund": 70, "total": 770, "currency": "CNY" } });
         let unknown = json!({ "appid": account.appid, "mchid": account.mchid, "out_trade_no": number, "buyer": { c.text("native unknown name"): c.odd_text("native unknown value") } });
-        let placed = self.wechat(&account, &signer, "POST", "/v3/pay/transactions/jsapi", &order.to_string()).await?;
-        ensure!(placed.status == 200, "a native order answered {}: {}", placed.status, placed.json());
-        self.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid", "payer": payer })).await?;
+        let placed = self
+            .wechat(
+                &account,
+                &signer,
+                "POST",
+                "/v3/pay/transactions/jsapi",
+                &order.to_string(),
+            )
+            .await?;
+        ensure!(
+            placed.status == 200,
+            "a native order answered {}: {}",
+            placed.status,
+            placed.json()
+        );
+        self.control(
+            "/control/pay",
+            &json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid", "payer": payer }),
+        )
+        .await?;
         for _ in 0..100 {
             if !self.demo.shop().came("/relay/wechat/").is_empty() {
                 break;
             }
             sleep(Duration::from_millis(50)).await;
         }
-        ensure!(!self.demo.shop().came("/relay/wechat/").is_empty(), "the notice was not relayed");
-        let asked = self.wechat(&account, &signer, "GET", &format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", account.mchid), "").await?;
-        ensure!(asked.json()["payer"]["openid"] == payer.as_str(), "a native query answered {}", asked.json());
-        let back = self.wechat(&account, &signer, "POST", "/v3/refund/domestic/refunds", &refund.to_string()).await?;
-        ensure!(back.status == 200, "a native refund answered {}: {}", back.status, back.json());
-        let refused = self.wechat(&account, &signer, "POST", "/v3/pay/transactions/native", &unknown.to_string()).await?;
-        ensure!((400..500).contains(&refused.status), "an unknown native field was taken: {} {}", refused.status, refused.json());
+        ensure!(
+            !self.demo.shop().came("/relay/wechat/").is_empty(),
+            "the notice was not relayed"
+        );
+        let asked = self
+            .wechat(
+                &account,
+                &signer,
+                "GET",
+                &format!(
+                    "/v3/pay/transactions/out-trade-no/{number}?mchid={}",
+                    account.mchid
+                ),
+                "",
+            )
+            .await?;
+        ensure!(
+            asked.json()["payer"]["openid"] == payer.as_str(),
+            "a native query answered {}",
+            asked.json()
+        );
+        let back = self
+            .wechat(
+                &account,
+                &signer,
+                "POST",
+                "/v3/refund/domestic/refunds",
+                &refund.to_string(),
+            )
+            .await?;
+        ensure!(
+            back.status == 200,
+            "a native refund answered {}: {}",
+            back.status,
+            back.json()
+        );
+        let refused = self
+            .wechat(
+                &account,
+                &signer,
+                "POST",
+                "/v3/pay/transactions/native",
+                &unknown.to_string(),
+            )
+            .await?;
+        ensure!(
+            (400..500).contains(&refused.status),
+            "an unknown native field was taken: {} {}",
+            refused.status,
+            refused.json()
+        );
         self.native_alipay().await
     }
 
-    async fn wechat(&self, account: &sandbox::material::WechatAccount, signer: &Signer, method: &str, target: &str, body: &str) -> anyhow::Result<Answer> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    async fn wechat(
+        &self,
+        account: &sandbox::material::WechatAccount,
+        signer: &Signer,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> anyhow::Result<Answer> {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_secs();
         let mut random = [0; 16];
         getrandom(&mut random);
         let nonce = hex::encode(random);
@@ -483,7 +760,12 @@ impl Run {
             account.mchid, account.serial,
         );
         let client = Client::tls(local(self.demo.place.ports.wechat), self.demo.ca())?;
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json"), ("accept", "application/json"), ("user-agent", "canary")];
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+            ("user-agent", "canary"),
+        ];
         client.send(method, target, &headers, body.as_bytes()).await
     }
 
@@ -501,41 +783,108 @@ impl Run {
         let payer = c.digits("buyer_id of a relayed notice", "2088", 12);
         let refund = json!({ "out_trade_no": number, "refund_amount": "1.00", "out_request_no": "r1", "refund_reason": c.odd_text("native refund_reason") });
         let unknown = json!({ "out_trade_no": number, "subject": "x", "total_amount": "1.00", c.text("alipay unknown name"): c.odd_text("alipay unknown value") });
-        let notify = format!("https://127.0.0.1:{}/n/alipay/{}", self.demo.place.ports.notify, account.app_id);
-        let placed = self.alipay(&account, &signer, "alipay.trade.create", Some(&notify), &order).await?;
-        ensure!(placed.json()["alipay_trade_create_response"]["code"] == "10000", "a native order answered {}", placed.json());
-        self.control("/control/pay", &json!({ "channel": "alipay", "out_trade_no": number, "outcome": "paid", "payer": payer })).await?;
+        let notify = format!(
+            "https://127.0.0.1:{}/n/alipay/{}",
+            self.demo.place.ports.notify, account.app_id
+        );
+        let placed = self
+            .alipay(&account, &signer, "alipay.trade.create", Some(&notify), &order)
+            .await?;
+        ensure!(
+            placed.json()["alipay_trade_create_response"]["code"] == "10000",
+            "a native order answered {}",
+            placed.json()
+        );
+        self.control(
+            "/control/pay",
+            &json!({ "channel": "alipay", "out_trade_no": number, "outcome": "paid", "payer": payer }),
+        )
+        .await?;
         for _ in 0..100 {
             if !self.demo.shop().came("/relay/alipay/").is_empty() {
                 break;
             }
             sleep(Duration::from_millis(50)).await;
         }
-        ensure!(!self.demo.shop().came("/relay/alipay/").is_empty(), "the notice was not relayed");
-        let asked = self.alipay(&account, &signer, "alipay.trade.query", None, &json!({ "out_trade_no": number })).await?;
-        ensure!(asked.json()["alipay_trade_query_response"].to_string().contains(&payer), "a native query answered {}", asked.json());
-        if let Some(logon) = asked.json()["alipay_trade_query_response"]["buyer_logon_id"].as_str().filter(|l| l.len() >= 2 * PART) {
+        ensure!(
+            !self.demo.shop().came("/relay/alipay/").is_empty(),
+            "the notice was not relayed"
+        );
+        let asked = self
+            .alipay(
+                &account,
+                &signer,
+                "alipay.trade.query",
+                None,
+                &json!({ "out_trade_no": number }),
+            )
+            .await?;
+        ensure!(
+            asked.json()["alipay_trade_query_response"]
+                .to_string()
+                .contains(&payer),
+            "a native query answered {}",
+            asked.json()
+        );
+        if let Some(logon) = asked.json()["alipay_trade_query_response"]["buyer_logon_id"]
+            .as_str()
+            .filter(|l| l.len() >= 2 * PART)
+        {
             self.canaries.keep("alipay logon id", logon.to_owned());
         }
-        let back = self.alipay(&account, &signer, "alipay.trade.refund", None, &refund).await?;
-        ensure!(back.json()["alipay_trade_refund_response"]["code"] == "10000", "a native refund answered {}", back.json());
-        let refused = self.alipay(&account, &signer, "alipay.trade.precreate", None, &unknown).await?;
-        ensure!(!refused.json().to_string().contains("\"10000\""), "an unknown native field was taken: {}", refused.json());
+        let back = self
+            .alipay(&account, &signer, "alipay.trade.refund", None, &refund)
+            .await?;
+        ensure!(
+            back.json()["alipay_trade_refund_response"]["code"] == "10000",
+            "a native refund answered {}",
+            back.json()
+        );
+        let refused = self
+            .alipay(&account, &signer, "alipay.trade.precreate", None, &unknown)
+            .await?;
+        ensure!(
+            !refused.json().to_string().contains("\"10000\""),
+            "an unknown native field was taken: {}",
+            refused.json()
+        );
         self.notices(&account).await
     }
 
-    async fn alipay(&self, account: &sandbox::material::AlipayAccount, signer: &Signer, method: &str, notify: Option<&str>, content: &Value) -> anyhow::Result<Answer> {
+    async fn alipay(
+        &self,
+        account: &sandbox::material::AlipayAccount,
+        signer: &Signer,
+        method: &str,
+        notify: Option<&str>,
+        content: &Value,
+    ) -> anyhow::Result<Answer> {
         let mut parameters = vec![
-            ("app_id", account.app_id.clone()), ("biz_content", content.to_string()), ("charset", "utf-8".into()), ("format", "JSON".into()),
-            ("method", method.into()), ("sign_type", "RSA2".into()), ("timestamp", china_now()?), ("version", "1.0".into()),
+            ("app_id", account.app_id.clone()),
+            ("biz_content", content.to_string()),
+            ("charset", "utf-8".into()),
+            ("format", "JSON".into()),
+            ("method", method.into()),
+            ("sign_type", "RSA2".into()),
+            ("timestamp", china_now()?),
+            ("version", "1.0".into()),
         ];
         parameters.extend(notify.map(|url| ("notify_url", url.to_owned())));
         parameters.sort();
-        let text = parameters.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("&");
+        let text = parameters
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect::<Vec<_>>()
+            .join("&");
         parameters.push(("sign", signer.sign(&text)?));
         let client = Client::tls(local(self.demo.place.ports.alipay), self.demo.ca())?;
-        let headers = [("content-type", "application/x-www-form-urlencoded;charset=utf-8"), ("user-agent", "canary")];
-        client.send("POST", "/gateway.do", &headers, form(&parameters).as_bytes()).await
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded;charset=utf-8"),
+            ("user-agent", "canary"),
+        ];
+        client
+            .send("POST", "/gateway.do", &headers, form(&parameters).as_bytes())
+            .await
     }
 
     /// Notices that are forged, or true and not to be read.
@@ -544,23 +893,60 @@ impl Run {
         let client = Client::tls(local(place.ports.notify), self.demo.ca())?;
         let forged = json!({ "id": self.canaries.text("forged notice"), "resource": { "ciphertext": self.canaries.text("forged ciphertext") } }).to_string();
         let path = format!("/n/wechat/{}", place.merchants[0].accounts.wechat.mchid);
-        ensure!(client.send("POST", &path, &[("content-type", "application/json")], forged.as_bytes()).await?.status >= 400, "a forged notice was taken");
+        ensure!(
+            client
+                .send(
+                    "POST",
+                    &path,
+                    &[("content-type", "application/json")],
+                    forged.as_bytes()
+                )
+                .await?
+                .status
+                >= 400,
+            "a forged notice was taken"
+        );
         let signer = Signer::open(&self.demo, &place.merchants[0].accounts.channel_keys.alipay)?;
         let c = &mut self.canaries;
         for amount in ["6.60".to_owned(), c.text("amount of a true notice")] {
             let mut parameters = vec![
-                ("app_id", account.app_id.clone()), ("buyer_id", c.digits("buyer_id of a true notice", "2088", 12)), ("buyer_logon_id", c.odd_text("logon id of a true notice")),
-                ("charset", "utf-8".into()), ("notify_id", c.text("notify id")), ("notify_time", china_now()?), ("notify_type", "trade_status_sync".into()),
-                ("out_trade_no", self.demo.next_number()), ("seller_id", account.seller_id.clone()), ("total_amount", amount), ("trade_no", "2026112222001234567890".into()),
-                ("trade_status", "TRADE_SUCCESS".into()), ("gmt_payment", china_now()?), ("version", "1.0".into()),
+                ("app_id", account.app_id.clone()),
+                ("buyer_id", c.digits("buyer_id of a true notice", "2088", 12)),
+                ("buyer_logon_id", c.odd_text("logon id of a true notice")),
+                ("charset", "utf-8".into()),
+                ("notify_id", c.text("notify id")),
+                ("notify_time", china_now()?),
+                ("notify_type", "trade_status_sync".into()),
+                ("out_trade_no", self.demo.next_number()),
+                ("seller_id", account.seller_id.clone()),
+                ("total_amount", amount),
+                ("trade_no", "2026112222001234567890".into()),
+                ("trade_status", "TRADE_SUCCESS".into()),
+                ("gmt_payment", china_now()?),
+                ("version", "1.0".into()),
             ];
             parameters.sort();
-            let text = parameters.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("&");
+            let text = parameters
+                .iter()
+                .map(|(n, v)| format!("{n}={v}"))
+                .collect::<Vec<_>>()
+                .join("&");
             parameters.push(("sign", signer.sign(&text)?));
             parameters.push(("sign_type", "RSA2".into()));
             let path = format!("/n/alipay/{}", account.app_id);
-            let answer = client.send("POST", &path, &[("content-type", "application/x-www-form-urlencoded;charset=utf-8")], form(&parameters).as_bytes()).await?;
-            println!("a true notice of an unknown order answered {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+            let answer = client
+                .send(
+                    "POST",
+                    &path,
+                    &[("content-type", "application/x-www-form-urlencoded;charset=utf-8")],
+                    form(&parameters).as_bytes(),
+                )
+                .await?;
+            println!(
+                "a true notice of an unknown order answered {} {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            );
         }
         Ok(())
     }
@@ -568,21 +954,40 @@ impl Run {
     /// Brings every order to its end: of an open one the channel is asked again and again, and tells its buyer each time.
     async fn end_all(&mut self) -> anyhow::Result<()> {
         let there = self.demo.channel_orders().await?;
-        self.asked.extend(there["orders"].as_array().into_iter().flatten().filter_map(|o| o["out_trade_no"].as_str().map(str::to_owned)));
+        self.asked.extend(
+            there["orders"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|o| o["out_trade_no"].as_str().map(str::to_owned)),
+        );
         self.asked.sort();
         self.asked.dedup();
         for number in &self.asked {
             let mut state = String::new();
             for _ in 0..150 {
-                let order = self.merchant.ask("GET", &format!("/v1/payments?order_no={number}"), None).await?.json();
+                let order = self
+                    .merchant
+                    .ask("GET", &format!("/v1/payments?order_no={number}"), None)
+                    .await?
+                    .json();
                 state = order["state"].as_str().unwrap_or("none").to_owned();
                 if !["awaiting_payment", "unknown"].contains(&state.as_str()) {
                     break;
                 }
-                self.merchant.ask("POST", &format!("/v1/payments/{}/close", order["id"].as_str().unwrap_or_default()), Some(&json!({}))).await?;
+                self.merchant
+                    .ask(
+                        "POST",
+                        &format!("/v1/payments/{}/close", order["id"].as_str().unwrap_or_default()),
+                        Some(&json!({})),
+                    )
+                    .await?;
                 sleep(Duration::from_millis(100)).await;
             }
-            ensure!(!["awaiting_payment", "unknown"].contains(&state.as_str()), "{number} is still {state}");
+            ensure!(
+                !["awaiting_payment", "unknown"].contains(&state.as_str()),
+                "{number} is still {state}"
+            );
         }
         println!("{} orders brought to their end", self.asked.len());
         Ok(())
@@ -591,7 +996,8 @@ impl Run {
     /// While a channel keeps a request waiting, its buyer is in memory, composed or passed through: the scan finds it,
     /// so that it can be believed when it finds nothing.
     async fn living(&mut self, pid: u32) -> anyhow::Result<()> {
-        let fault = json!({ "channel": "wechat", "operation": "create", "kind": "timeout_before", "count": 1 });
+        let fault =
+            json!({ "channel": "wechat", "operation": "create", "kind": "timeout_before", "count": 1 });
         self.control("/control/fault", &fault).await?;
         let body = self.wechat_buyer();
         let openid = body["payer"]["openid"].as_str().context("openid")?.to_owned();
@@ -613,54 +1019,122 @@ impl Run {
         let scanner = Scanner::new(&Canaries(vec![("living native openid".into(), openid)]));
         let asked = self.wechat(&account, &signer, "POST", "/v3/pay/transactions/jsapi", &order);
         let (answer, looked) = tokio::join!(asked, soon(&scanner, pid));
-        ensure!(answer?.status == 500, "a native request without an answer is unknown");
+        ensure!(
+            answer?.status == 500,
+            "a native request without an answer is unknown"
+        );
         looked?.must_be_found("a living buyer that passes through")
     }
 
     /// Payment codes (class C3). None is carried yet, so each is refused; once it is answered and its connection closed
     /// it is gone. These come last, so that nothing else has written over what they may leave behind.
     async fn codes(&mut self, pid: u32) -> anyhow::Result<()> {
-        let waiting = self.canaries.digits("C3 auth_code of an unfinished request", "13", 16);
+        let waiting = self
+            .canaries
+            .digits("C3 auth_code of an unfinished request", "13", 16);
         let body = format!("{{\"auth_code\":\"{waiting}\",\"order_no\":\"");
-        let head = format!("POST /v1/payments HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len() + 100);
+        let head = format!(
+            "POST /v1/payments HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len() + 100
+        );
         let tcp = tokio::net::TcpStream::connect(local(self.demo.place.ports.api)).await?;
         let connector = tokio_rustls::TlsConnector::from(certs::tls::client(self.demo.ca(), None)?);
-        let mut unfinished = connector.connect(rustls::pki_types::ServerName::from(std::net::IpAddr::from([127, 0, 0, 1])), tcp).await?;
+        let mut unfinished = connector
+            .connect(
+                rustls::pki_types::ServerName::from(std::net::IpAddr::from([127, 0, 0, 1])),
+                tcp,
+            )
+            .await?;
         unfinished.write_all(format!("{head}{body}").as_bytes()).await?;
         unfinished.flush().await?;
         let scanner = Scanner::new(&Canaries(vec![("living auth_code".into(), waiting)]));
-        soon(&scanner, pid).await?.must_be_found("a living payment code")?;
+        soon(&scanner, pid)
+            .await?
+            .must_be_found("a living payment code")?;
         drop(unfinished);
         let number = self.demo.next_number();
         let base = json!({ "order_no": number, "channel": "wechat", "pay_way": "native", "amount": 1, "description": "x" });
         let c = &mut self.canaries;
-        let codes = [json!({ "auth_code": c.digits("C3 auth_code", "13", 16) }), json!({ "payer": { "auth_code": c.digits("C3 auth_code in payer", "28", 16) } })];
-        let (wechat, alipay) = (self.demo.place.merchants[0].accounts.wechat.clone(), self.demo.place.merchants[0].accounts.alipay.clone());
+        let codes = [
+            json!({ "auth_code": c.digits("C3 auth_code", "13", 16) }),
+            json!({ "payer": { "auth_code": c.digits("C3 auth_code in payer", "28", 16) } }),
+        ];
+        let (wechat, alipay) = (
+            self.demo.place.merchants[0].accounts.wechat.clone(),
+            self.demo.place.merchants[0].accounts.alipay.clone(),
+        );
         let native = json!({ "appid": wechat.appid, "mchid": wechat.mchid, "auth_code": c.digits("native C3 auth_code", "13", 16) });
         let scene = json!({ "out_trade_no": number, "scene": "bar_code", "auth_code": c.digits("alipay C3 auth_code", "28", 16), "subject": "x", "total_amount": "1.00" });
         for code in codes {
             let mut body = base.clone();
-            body.as_object_mut().zip(code.as_object()).map(|(body, code)| body.extend(code.clone()));
-            let refused = self.send(body.to_string().as_bytes(), true, "/v1/payments").await?;
-            ensure!(refused.status == 400 || refused.status == 422, "a payment code was answered {}: {}", refused.status, refused.json());
+            body.as_object_mut()
+                .zip(code.as_object())
+                .map(|(body, code)| body.extend(code.clone()));
+            let refused = self
+                .send(body.to_string().as_bytes(), true, "/v1/payments")
+                .await?;
+            ensure!(
+                refused.status == 400 || refused.status == 422,
+                "a payment code was answered {}: {}",
+                refused.status,
+                refused.json()
+            );
         }
         let signer = Signer::open(&self.demo, &wechat.key_file)?;
-        let refused = self.wechat(&wechat, &signer, "POST", "/v3/pay/transactions/codepay", &native.to_string()).await?;
-        ensure!((400..500).contains(&refused.status), "a native payment code was answered {}: {}", refused.status, refused.json());
+        let refused = self
+            .wechat(
+                &wechat,
+                &signer,
+                "POST",
+                "/v3/pay/transactions/codepay",
+                &native.to_string(),
+            )
+            .await?;
+        ensure!(
+            (400..500).contains(&refused.status),
+            "a native payment code was answered {}: {}",
+            refused.status,
+            refused.json()
+        );
         let signer = Signer::open(&self.demo, &alipay.private_key_file)?;
-        let refused = self.alipay(&alipay, &signer, "alipay.trade.pay", None, &scene).await?;
-        ensure!(!refused.json().to_string().contains("\"10000\""), "a native payment code was answered {}", refused.json());
+        let refused = self
+            .alipay(&alipay, &signer, "alipay.trade.pay", None, &scene)
+            .await?;
+        ensure!(
+            !refused.json().to_string().contains("\"10000\""),
+            "a native payment code was answered {}",
+            refused.json()
+        );
         self.scanned().await?;
         sleep(Duration::from_secs(1)).await;
-        let codes = Canaries(self.canaries.0.iter().filter(|(name, _)| name.contains("C3")).cloned().collect());
-        ensure!(codes.0.len() == 5 + SCANNED.len(), "payment codes were sent: {}", codes.0.len());
-        Scanner::new(&codes).memory(pid)?.must_be_clean("memory of guandao, for C3, one second after the answers")
+        let codes = Canaries(
+            self.canaries
+                .0
+                .iter()
+                .filter(|(name, _)| name.contains("C3"))
+                .cloned()
+                .collect(),
+        );
+        ensure!(
+            codes.0.len() == 5 + SCANNED.len(),
+            "payment codes were sent: {}",
+            codes.0.len()
+        );
+        Scanner::new(&codes)
+            .memory(pid)?
+            .must_be_clean("memory of guandao, for C3, one second after the answers")
     }
 }
 
 /// What becomes of codes that are taken: the fault of the charging call, what the payer does, the answer.
-const SCANNED: [(&str, &str, u16); 6] =
-    [("", "paid", 201), ("", "declined", 422), ("", "late", 202), ("timeout_after", "paid", 202), ("garbage", "paid", 202), ("status_5xx", "paid", 202)];
+const SCANNED: [(&str, &str, u16); 6] = [
+    ("", "paid", 201),
+    ("", "declined", 422),
+    ("", "late", 202),
+    ("timeout_after", "paid", 202),
+    ("garbage", "paid", 202),
+    ("status_5xx", "paid", 202),
+];
 
 impl Run {
     /// Codes that go to the channel, each over a connection of its own, with every kind of answer.
@@ -668,14 +1142,30 @@ impl Run {
     async fn scanned(&mut self) -> anyhow::Result<()> {
         for (fault, will, status) in SCANNED {
             let number = self.demo.next_number();
-            let code = self.canaries.digits(&format!("C3 auth_code, {will} {fault}"), "28", 16);
-            self.control("/control/pay", &json!({ "channel": "alipay", "auth_code": code, "outcome": will })).await?;
-            for (operation, kind) in [("create", fault), ("notice", "drop")].into_iter().filter(|(_, kind)| !fault.is_empty() && !kind.is_empty()) {
+            let code = self
+                .canaries
+                .digits(&format!("C3 auth_code, {will} {fault}"), "28", 16);
+            self.control(
+                "/control/pay",
+                &json!({ "channel": "alipay", "auth_code": code, "outcome": will }),
+            )
+            .await?;
+            for (operation, kind) in [("create", fault), ("notice", "drop")]
+                .into_iter()
+                .filter(|(_, kind)| !fault.is_empty() && !kind.is_empty())
+            {
                 self.control("/control/fault", &json!({ "channel": "alipay", "operation": operation, "kind": kind, "out_trade_no": number })).await?;
             }
             let body = json!({ "order_no": number, "pay_way": "micropay", "amount": 1, "description": "x", "auth_code": code });
-            let answer = self.send(body.to_string().as_bytes(), true, "/v1/payments").await?;
-            ensure!(answer.status == status, "{will} {fault}: {} {}", answer.status, answer.json());
+            let answer = self
+                .send(body.to_string().as_bytes(), true, "/v1/payments")
+                .await?;
+            ensure!(
+                answer.status == status,
+                "{will} {fault}: {} {}",
+                answer.status,
+                answer.json()
+            );
         }
         Ok(())
     }
@@ -688,13 +1178,30 @@ async fn soon(scanner: &Scanner, pid: u32) -> anyhow::Result<Looked> {
 }
 
 fn form(parameters: &[(&str, String)]) -> String {
-    let escape = |text: &str| text.bytes().map(|b| if b.is_ascii_alphanumeric() || b"-_.".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect::<String>();
-    parameters.iter().map(|(n, v)| format!("{n}={}", escape(v))).collect::<Vec<_>>().join("&")
+    let escape = |text: &str| {
+        text.bytes()
+            .map(|b| {
+                if b.is_ascii_alphanumeric() || b"-_.".contains(&b) {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02X}")
+                }
+            })
+            .collect::<String>()
+    };
+    parameters
+        .iter()
+        .map(|(n, v)| format!("{n}={}", escape(v)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 /// `2026-11-24 11:09:16`, the time of China.
 fn china_now() -> anyhow::Result<String> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() + 8 * 3600;
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_secs()
+        + 8 * 3600;
     let (days, second) = ((now / 86_400) as i64, now % 86_400);
     // Civil date from days since 1970 (Howard Hinnant).
     let z = days + 719_468;
@@ -702,9 +1209,17 @@ fn china_now() -> anyhow::Result<String> {
     let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let (day, month) = (
+        doy - (153 * mp + 2) / 5 + 1,
+        if mp < 10 { mp + 3 } else { mp - 9 },
+    );
     let year = yoe + era * 400 + i64::from(month <= 2);
-    Ok(format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60))
+    Ok(format!(
+        "{year}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    ))
 }
 
 /// Waits until no connection is open from us to these ports, nor from others to ours; 30 s is too long.
@@ -717,22 +1232,46 @@ async fn until_closed(theirs: &[u16], ours: &[u16], since: Instant) -> anyhow::R
             let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
             (state == "01").then_some((port(local)?, port(remote)?))
         });
-        let open: Vec<_> = open.filter(|(local, remote)| theirs.contains(remote) || ours.contains(local)).collect();
+        let open: Vec<_> = open
+            .filter(|(local, remote)| theirs.contains(remote) || ours.contains(local))
+            .collect();
         if open.is_empty() {
             return Ok(since.elapsed());
         }
-        ensure!(since.elapsed() < Duration::from_secs(30), "open 30 s after their last use (local, remote): {open:?}, theirs {theirs:?}, ours {ours:?}");
+        ensure!(
+            since.elapsed() < Duration::from_secs(30),
+            "open 30 s after their last use (local, remote): {open:?}, theirs {theirs:?}, ours {ours:?}"
+        );
         sleep(Duration::from_millis(250)).await;
     }
 }
 
 async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
-    let demo = Demo::start(dir, &Options { desk: true, merchants: 1, ..Options::default() }, true).await?;
+    let demo = Demo::start(
+        dir,
+        &Options {
+            desk: true,
+            merchants: 1,
+            ..Options::default()
+        },
+        true,
+    )
+    .await?;
     let pids = demo.services.pids();
-    let pid = |name: &str| pids[name].as_u64().map(|p| p as u32).with_context(|| format!("{name} runs in a process of its own"));
+    let pid = |name: &str| {
+        pids[name]
+            .as_u64()
+            .map(|p| p as u32)
+            .with_context(|| format!("{name} runs in a process of its own"))
+    };
     let (proxy, desk) = (pid("proxy")?, pid("desk")?);
     let merchant = demo.merchant(0)?;
-    let mut run = Run { demo, canaries: Canaries::default(), merchant, asked: Vec::new() };
+    let mut run = Run {
+        demo,
+        canaries: Canaries::default(),
+        merchant,
+        asked: Vec::new(),
+    };
     // What the channels say again after minutes, they say again within a second.
     run.control("/control/clock", &json!({ "speed": 60.0 })).await?;
     run.living(proxy).await?;
@@ -743,54 +1282,107 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.bad_requests().await?;
     run.end_all().await?;
     run.codes(proxy).await?;
-    let Run { demo, canaries, merchant, .. } = run;
+    let Run {
+        demo,
+        canaries,
+        merchant,
+        ..
+    } = run;
     drop(merchant);
     let closed = Instant::now();
     let scanner = Scanner::new(&canaries);
-    println!("{} values, {} ways to write them", canaries.0.len(), scanner.needles.len());
+    println!(
+        "{} values, {} ways to write them",
+        canaries.0.len(),
+        scanner.needles.len()
+    );
     // The vault's deadline is 5 s; idle connections, kept by us or by others, close within 30 s (design.md section 7).
     let ports = demo.place.ports;
-    let at_channels = [demo.channels.wechat.port(), demo.channels.alipay.port(), ports.shop];
-    let open = until_closed(&at_channels, &[ports.api, ports.notify, ports.wechat, ports.alipay], closed).await?;
-    println!("the last connection that had carried a buyer closed {} s after it was last used at the latest", open.as_secs());
+    let at_channels = [
+        demo.channels.wechat.port(),
+        demo.channels.alipay.port(),
+        ports.shop,
+    ];
+    let open = until_closed(
+        &at_channels,
+        &[ports.api, ports.notify, ports.wechat, ports.alipay],
+        closed,
+    )
+    .await?;
+    println!(
+        "the last connection that had carried a buyer closed {} s after it was last used at the latest",
+        open.as_secs()
+    );
     sleep(Duration::from_secs(1)).await;
-    let metrics = Client::clear(local(demo.place.ports.metrics)).send("GET", "/metrics", &[], b"").await?;
+    let metrics = Client::clear(local(demo.place.ports.metrics))
+        .send("GET", "/metrics", &[], b"")
+        .await?;
     ensure!(metrics.body.len() > 1000, "no metrics");
     let export = demo.export().map(|_| ()).map_err(|e| e.to_string());
     println!("export: {export:?}");
     let memory = [scanner.memory(proxy)?, scanner.memory(desk)?];
-    let mut everything = Looked { places: 1, octets: metrics.body.len(), found: scanner.look(&metrics.body).into_iter().map(|(at, what)| format!("{what} at {at}")).collect() };
+    let mut everything = Looked {
+        places: 1,
+        octets: metrics.body.len(),
+        found: scanner
+            .look(&metrics.body)
+            .into_iter()
+            .map(|(at, what)| format!("{what} at {at}"))
+            .collect(),
+    };
     std::mem::take(&mut everything).must_be_clean("metrics")?;
-    scanner.files(dir, &["channels/"])?.must_be_clean("files: journal, index, logs, keys, receipts, exports")?;
+    scanner
+        .files(dir, &["channels/"])?
+        .must_be_clean("files: journal, index, logs, keys, receipts, exports")?;
     let [of_proxy, of_desk] = memory;
     of_proxy.must_be_clean("memory of guandao, after its deadline and its connections")?;
     of_desk.must_be_clean("memory of guandao-desk")?;
     planted(dir, &scanner, &canaries)?;
     demo.services.stop().await?;
-    scanner.files(dir, &["channels/", "planted"])?.must_be_clean("files after a stop in good order")
+    scanner
+        .files(dir, &["channels/", "planted"])?
+        .must_be_clean("files after a stop in good order")
 }
 
 /// The same scan finds each value in each of its encodings where there is one.
 fn planted(dir: &Path, scanner: &Scanner, canaries: &Canaries) -> anyhow::Result<()> {
     let folder = dir.join("planted");
     std::fs::create_dir_all(&folder)?;
-    let (name, value) = canaries.0.iter().find(|(name, _)| name == "wechat attach").context("attach")?;
+    let (name, value) = canaries
+        .0
+        .iter()
+        .find(|(name, _)| name == "wechat attach")
+        .context("attach")?;
     let texts = [
         ("plain", value.clone().into_bytes()),
         ("utf16", value.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("hex", hex::encode(value).into_bytes()),
         ("base64-0", STANDARD.encode(value).into_bytes()),
         ("base64-1", STANDARD.encode(format!("x{value}")).into_bytes()),
-        ("base64-2", STANDARD.encode(format!("{{\"attach\":\"{value}\"}}")).into_bytes()),
+        (
+            "base64-2",
+            STANDARD
+                .encode(format!("{{\"attach\":\"{value}\"}}"))
+                .into_bytes(),
+        ),
         ("json", json!({ "attach": value }).to_string().into_bytes()),
         ("form", form(&[("attach", value.clone())]).into_bytes()),
     ];
     for (how, octets) in &texts {
-        std::fs::write(folder.join(how), [&vec![b'.'; 5000][..], octets, b"...."].concat())?;
+        std::fs::write(
+            folder.join(how),
+            [&vec![b'.'; 5000][..], octets, b"...."].concat(),
+        )?;
     }
     let looked = scanner.files(&folder, &[])?;
     for (how, _) in texts {
-        ensure!(looked.found.iter().any(|f| f.starts_with(name.as_str()) && f.contains(&format!("in {how} at"))), "a planted value was not found: {how}");
+        ensure!(
+            looked
+                .found
+                .iter()
+                .any(|f| f.starts_with(name.as_str()) && f.contains(&format!("in {how} at"))),
+            "a planted value was not found: {how}"
+        );
     }
     println!("planted: found in all {} files", looked.places);
     Ok(())

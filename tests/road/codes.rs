@@ -43,24 +43,45 @@ impl Counter {
     }
 
     async fn until(&self, order: &Value, state: &str) -> anyhow::Result<Value> {
-        self.shop.until(order["id"].as_str().unwrap_or_default(), state, |o| o["state"] == state).await
+        self.shop
+            .until(order["id"].as_str().unwrap_or_default(), state, |o| {
+                o["state"] == state
+            })
+            .await
     }
 
     async fn reverse(&self, order: &Value) -> anyhow::Result<Answer> {
-        self.shop.ask("POST", &format!("/v1/payments/{}/reverse", order["id"].as_str().unwrap_or_default()), Some(&json!({}))).await
+        self.shop
+            .ask(
+                "POST",
+                &format!(
+                    "/v1/payments/{}/reverse",
+                    order["id"].as_str().unwrap_or_default()
+                ),
+                Some(&json!({})),
+            )
+            .await
     }
 
     /// What the channel has of it; `None` where it has nothing.
     async fn there(&self, order: &Value) -> anyhow::Result<Option<Value>> {
         let all = self.demo.channel_orders().await?;
-        Ok(all["orders"].as_array().into_iter().flatten().find(|o| o["out_trade_no"] == order["number"] && o["channel"] == self.channel).cloned())
+        Ok(all["orders"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|o| o["out_trade_no"] == order["number"] && o["channel"] == self.channel)
+            .cloned())
     }
 
     /// Nobody is charged at the channel, and nothing is open there.
     async fn nobody_is_charged(&self, order: &Value) -> Done {
-        let Some(there) = self.there(order).await? else { return Ok(()) };
+        let Some(there) = self.there(order).await? else {
+            return Ok(());
+        };
         let charged = there["paid"].is_string() && there["refunded_fen"] != there["fen"];
-        let open = ["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY"].contains(&there["state"].as_str().unwrap_or_default());
+        let open =
+            ["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY"].contains(&there["state"].as_str().unwrap_or_default());
         ensure!(!charged && !open, "charged {charged}, open {open}: {there}");
         Ok(())
     }
@@ -68,7 +89,9 @@ impl Counter {
     /// Charged once, by one call.
     async fn charged_once(&self, order: &Value) -> Done {
         let there = self.there(order).await?;
-        let once = there.as_ref().is_some_and(|t| t["paid"].is_string() && t["refunded_fen"] == 0 && t["calls"]["create"] == 1);
+        let once = there
+            .as_ref()
+            .is_some_and(|t| t["paid"].is_string() && t["refunded_fen"] == 0 && t["calls"]["create"] == 1);
         ensure!(once, "at the channel: {there:?}");
         Ok(())
     }
@@ -77,10 +100,16 @@ impl Counter {
     async fn told(&self, order: &Value, wanted: &[&str]) -> Done {
         let mut kinds = Vec::new();
         for _ in 0..100 {
-            let mut events = self.demo.shop().told(self.shop.id(), order["id"].as_str().unwrap_or_default());
+            let mut events = self
+                .demo
+                .shop()
+                .told(self.shop.id(), order["id"].as_str().unwrap_or_default());
             events.sort_by_key(|e| e["seq"].as_u64());
             events.dedup_by_key(|e| e["seq"].as_u64());
-            kinds = events.iter().map(|e| e["type"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+            kinds = events
+                .iter()
+                .map(|e| e["type"].as_str().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>();
             if kinds == wanted {
                 return Ok(());
             }
@@ -95,7 +124,15 @@ impl Counter {
 async fn payment_codes() -> Done {
     for channel in CHANNELS {
         let dir = tempfile::tempdir()?;
-        let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, false).await?;
+        let demo = Demo::start(
+            dir.path(),
+            &Options {
+                desk: false,
+                ..Options::default()
+            },
+            false,
+        )
+        .await?;
         let shop = demo.merchant(0)?;
         let counter = Counter { demo, shop, channel };
         paid_at_once(&counter).await?;
@@ -120,15 +157,33 @@ async fn paid_at_once(c: &Counter) -> Done {
     let body = c.body(&c.payer("paid", None).await?, 880);
     let answer = c.scan(&body).await?;
     let order = answer.json();
-    ensure!(answer.status == 201 && order["state"] == "paid" && order["paid"]["proof"] != "query", "{} {order}", answer.status);
+    ensure!(
+        answer.status == 201 && order["state"] == "paid" && order["paid"]["proof"] != "query",
+        "{} {order}",
+        answer.status
+    );
     c.charged_once(&order).await?;
     c.told(&order, &["payment.paid"]).await?;
     // A channel's notice that comes as well says nothing new, and a refund works as of any other order.
-    let refund = c.shop.ask("POST", &format!("/v1/payments/{}/refunds", order["id"].as_str().unwrap_or_default()), Some(&json!({ "refund_no": "r1", "amount": 880 }))).await?;
+    let refund = c
+        .shop
+        .ask(
+            "POST",
+            &format!(
+                "/v1/payments/{}/refunds",
+                order["id"].as_str().unwrap_or_default()
+            ),
+            Some(&json!({ "refund_no": "r1", "amount": 880 })),
+        )
+        .await?;
     ensure!(refund.status < 300, "{}", refund.json());
     c.until(&order, "refunded").await?;
     let reverse = c.reverse(&order).await?;
-    ensure!(reverse.status == 409 && reverse.json()["code"] == "refund_exceeds_paid", "{}", reverse.json());
+    ensure!(
+        reverse.status == 409 && reverse.json()["code"] == "refund_exceeds_paid",
+        "{}",
+        reverse.json()
+    );
     Ok(())
 }
 
@@ -136,9 +191,24 @@ async fn a_password_is_waited_for(c: &Counter) -> Done {
     let body = c.body(&c.payer("late", Some(900)).await?, 1000);
     let answer = c.scan(&body).await?;
     let order = answer.json();
-    ensure!(answer.status == 202 && order["state"] == "awaiting_payment", "{} {order}", answer.status);
-    let close = c.shop.ask("POST", &format!("/v1/payments/{}/close", order["id"].as_str().unwrap_or_default()), Some(&json!({}))).await?;
-    ensure!(close.status == 403, "a payment-code order was closed: {}", close.json());
+    ensure!(
+        answer.status == 202 && order["state"] == "awaiting_payment",
+        "{} {order}",
+        answer.status
+    );
+    let close = c
+        .shop
+        .ask(
+            "POST",
+            &format!("/v1/payments/{}/close", order["id"].as_str().unwrap_or_default()),
+            Some(&json!({})),
+        )
+        .await?;
+    ensure!(
+        close.status == 403,
+        "a payment-code order was closed: {}",
+        close.json()
+    );
     let order = c.until(&order, "paid").await?;
     c.charged_once(&order).await?;
     c.told(&order, &["payment.paid"]).await
@@ -149,7 +219,10 @@ async fn a_password_that_never_comes_ends_in_a_reverse(c: &Counter) -> Done {
     let answer = c.scan(&body).await?;
     ensure!(answer.status == 202, "{}", answer.json());
     let order = c.until(&answer.json(), "reversed").await?;
-    ensure!(order["reverse"]["reason"] == "unpaid" && order["reverse"]["refunded"] != true, "{order}");
+    ensure!(
+        order["reverse"]["reason"] == "unpaid" && order["reverse"]["refunded"] != true,
+        "{order}"
+    );
     c.nobody_is_charged(&order).await?;
     c.told(&order, &["payment.reversed"]).await
 }
@@ -160,7 +233,12 @@ async fn what_timed_out_is_found(c: &Counter) -> Done {
         c.fault(&body, "create", kind).await?;
         c.fault(&body, "notice", "drop").await?; // or Alipay's own notice is faster than the query
         let answer = c.scan(&body).await?;
-        ensure!(answer.status == 202 && answer.json()["state"] == "unknown", "{kind}: {} {}", answer.status, answer.json());
+        ensure!(
+            answer.status == 202 && answer.json()["state"] == "unknown",
+            "{kind}: {} {}",
+            answer.status,
+            answer.json()
+        );
         let order = c.until(&answer.json(), "paid").await?;
         c.charged_once(&order).await?;
         c.told(&order, &["payment.paid"]).await?;
@@ -173,7 +251,11 @@ async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) ->
         let mut body = c.body(&c.payer("paid", None).await?, 640);
         c.fault(&body, "create", kind).await?;
         let answer = c.scan(&body).await?;
-        ensure!(answer.status == 202 && answer.json()["state"] == "unknown", "{kind}: {}", answer.json());
+        ensure!(
+            answer.status == 202 && answer.json()["state"] == "unknown",
+            "{kind}: {}",
+            answer.json()
+        );
         let order = c.until(&answer.json(), "reversed").await?;
         ensure!(order["reverse"]["reason"] == "unknown", "{order}");
         ensure!(c.there(&order).await?.is_none(), "{kind}: the channel has it");
@@ -181,8 +263,15 @@ async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) ->
         body["auth_code"] = c.payer("paid", None).await?.into();
         let again = c.scan(&body).await?;
         let second = again.json();
-        ensure!(again.status == 201 && second["attempt"] == 2 && second["state"] == "paid", "{kind}: {} {second}", again.status);
-        ensure!(second["number"] != order["number"] && second["id"] == order["id"], "a spent number was used again: {second}");
+        ensure!(
+            again.status == 201 && second["attempt"] == 2 && second["state"] == "paid",
+            "{kind}: {} {second}",
+            again.status
+        );
+        ensure!(
+            second["number"] != order["number"] && second["id"] == order["id"],
+            "a spent number was used again: {second}"
+        );
         c.charged_once(&second).await?;
         c.nobody_is_charged(&order).await?;
     }
@@ -192,13 +281,28 @@ async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) ->
 async fn a_refusal_is_said_in_words_for_a_counter(c: &Counter) -> Done {
     let mut body = c.body(&c.payer("declined", None).await?, 500);
     let answer = c.scan(&body).await?;
-    ensure!(answer.status == 422 && answer.json()["code"] == "payer_cannot_pay" && answer.json()["channel_code"].is_string(), "{} {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 422
+            && answer.json()["code"] == "payer_cannot_pay"
+            && answer.json()["channel_code"].is_string(),
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
     // The same code once more: it is used up.
     let used = c.scan(&body).await?;
-    ensure!(used.status == 422 && used.json()["code"] == "payment_code_invalid", "{}", used.json());
+    ensure!(
+        used.status == 422 && used.json()["code"] == "payment_code_invalid",
+        "{}",
+        used.json()
+    );
     body["auth_code"] = c.payer("paid", None).await?.into();
     let paid = c.scan(&body).await?;
-    ensure!(paid.status == 201 && paid.json()["attempt"] == 3, "{}", paid.json());
+    ensure!(
+        paid.status == 201 && paid.json()["attempt"] == 3,
+        "{}",
+        paid.json()
+    );
     c.charged_once(&paid.json()).await
 }
 
@@ -207,10 +311,19 @@ async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
     let first = c.scan(&body).await?.json();
     body["auth_code"] = c.payer("paid", None).await?.into();
     let again = c.scan(&body).await?;
-    ensure!(again.status == 202 && again.json()["attempt"] == 1 && again.json()["state"] == "awaiting_payment", "{}", again.json());
+    ensure!(
+        again.status == 202 && again.json()["attempt"] == 1 && again.json()["state"] == "awaiting_payment",
+        "{}",
+        again.json()
+    );
     let order = c.until(&first, "paid").await?;
     let after = c.scan(&body).await?;
-    ensure!(after.status == 200 && after.json()["state"] == "paid" && after.json()["attempt"] == 1, "{} {}", after.status, after.json());
+    ensure!(
+        after.status == 200 && after.json()["state"] == "paid" && after.json()["attempt"] == 1,
+        "{} {}",
+        after.status,
+        after.json()
+    );
     c.charged_once(&order).await?;
     body["amount"] = 301.into();
     let changed = c.scan(&body).await?;
@@ -219,46 +332,102 @@ async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
     let body = c.body(&c.payer("paid", None).await?, 310);
     let (one, two) = tokio::join!(c.scan(&body), c.scan(&body));
     let (one, two) = (one?, two?);
-    ensure!(one.json()["state"] == "paid" && two.json()["state"] == "paid", "{} {}", one.json(), two.json());
+    ensure!(
+        one.json()["state"] == "paid" && two.json()["state"] == "paid",
+        "{} {}",
+        one.json(),
+        two.json()
+    );
     c.charged_once(&one.json()).await
 }
 
 async fn the_merchant_reverses(c: &Counter) -> Done {
     // What waits.
-    let waiting = c.scan(&c.body(&c.payer("late", None).await?, 210).clone()).await?.json();
+    let waiting = c
+        .scan(&c.body(&c.payer("late", None).await?, 210).clone())
+        .await?
+        .json();
     tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
     let answer = c.reverse(&waiting).await?;
-    ensure!(answer.status == 200 && answer.json()["state"] == "reversed" && answer.json()["reverse"]["reason"] == "merchant", "{} {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 200
+            && answer.json()["state"] == "reversed"
+            && answer.json()["reverse"]["reason"] == "merchant",
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
     c.nobody_is_charged(&waiting).await?;
     c.told(&waiting, &["payment.reversed"]).await?;
     // What is paid.
     let paid = c.scan(&c.body(&c.payer("paid", None).await?, 220)).await?.json();
     tokio::time::sleep(Duration::from_millis(250)).await;
     let answer = c.reverse(&paid).await?;
-    ensure!(answer.status == 200 && answer.json()["state"] == "reversed" && answer.json()["reverse"]["refunded"] != false, "{}", answer.json());
+    ensure!(
+        answer.status == 200
+            && answer.json()["state"] == "reversed"
+            && answer.json()["reverse"]["refunded"] != false,
+        "{}",
+        answer.json()
+    );
     c.nobody_is_charged(&paid).await?;
     c.told(&paid, &["payment.paid", "payment.reversed"]).await?;
     let again = c.reverse(&paid).await?;
-    ensure!(again.status == 200 && again.json()["state"] == "reversed", "{}", again.json());
-    let refund = c.shop.ask("POST", &format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap_or_default()), Some(&json!({ "refund_no": "r1", "amount": 1 }))).await?;
-    ensure!(refund.status == 409 && refund.json()["code"] == "order_not_paid", "{}", refund.json());
+    ensure!(
+        again.status == 200 && again.json()["state"] == "reversed",
+        "{}",
+        again.json()
+    );
+    let refund = c
+        .shop
+        .ask(
+            "POST",
+            &format!("/v1/payments/{}/refunds", paid["id"].as_str().unwrap_or_default()),
+            Some(&json!({ "refund_no": "r1", "amount": 1 })),
+        )
+        .await?;
+    ensure!(
+        refund.status == 409 && refund.json()["code"] == "order_not_paid",
+        "{}",
+        refund.json()
+    );
     // What was placed in another way.
-    let (channel, way) = if c.channel == "wechat" { ("wechat", "native") } else { ("alipay", "qr") };
+    let (channel, way) = if c.channel == "wechat" {
+        ("wechat", "native")
+    } else {
+        ("alipay", "qr")
+    };
     let other = json!({ "order_no": c.demo.next_number(), "channel": channel, "pay_way": way, "amount": 5, "description": "茶" });
     let other = c.scan(&other).await?.json();
     let refused = c.reverse(&other).await?;
-    ensure!(refused.status == 403 && refused.json()["code"] == "operation_not_allowed", "{}", refused.json());
+    ensure!(
+        refused.status == 403 && refused.json()["code"] == "operation_not_allowed",
+        "{}",
+        refused.json()
+    );
     Ok(())
 }
 
 async fn a_reverse_is_repeated_until_it_is_known(c: &Counter) -> Done {
-    for kind in ["again", "timeout_before", "timeout_after", "garbage", "busy", "status_5xx"] {
+    for kind in [
+        "again",
+        "timeout_before",
+        "timeout_after",
+        "garbage",
+        "busy",
+        "status_5xx",
+    ] {
         let body = c.body(&c.payer("paid", None).await?, 230);
         let paid = c.scan(&body).await?.json();
         tokio::time::sleep(Duration::from_millis(250)).await;
         c.fault(&body, "reverse", kind).await?;
         let answer = c.reverse(&paid).await?;
-        ensure!(answer.status == 202 && answer.json()["state"] == "reversing", "{kind}: {} {}", answer.status, answer.json());
+        ensure!(
+            answer.status == 202 && answer.json()["state"] == "reversing",
+            "{kind}: {} {}",
+            answer.status,
+            answer.json()
+        );
         let order = c.until(&paid, "reversed").await?;
         c.nobody_is_charged(&order).await?;
         c.told(&order, &["payment.paid", "payment.reversed"]).await?;
@@ -275,7 +444,10 @@ async fn a_payment_during_the_reverse_goes_back(c: &Counter) -> Done {
     let answer = c.reverse(&waiting).await?;
     ensure!(answer.json()["state"] == "reversing", "{}", answer.json());
     let order = c.until(&waiting, "reversed").await?;
-    ensure!(order["reverse"]["refunded"] != false, "it was paid in between: {order}");
+    ensure!(
+        order["reverse"]["refunded"] != false,
+        "it was paid in between: {order}"
+    );
     c.nobody_is_charged(&order).await?;
     c.told(&order, &["payment.reversed"]).await
 }
@@ -284,12 +456,21 @@ async fn another_way_reverses_first(c: &Counter) -> Done {
     let mut body = c.body(&c.payer("late", None).await?, 250);
     let first = c.scan(&body).await?.json();
     tokio::time::sleep(Duration::from_millis(250)).await;
-    let (other, way) = if c.channel == "wechat" { ("alipay", "qr") } else { ("wechat", "native") };
+    let (other, way) = if c.channel == "wechat" {
+        ("alipay", "qr")
+    } else {
+        ("wechat", "native")
+    };
     body["channel"] = other.into();
     body["pay_way"] = way.into();
     body.as_object_mut().map(|b| b.remove("auth_code"));
     let second = c.scan(&body).await?;
-    ensure!(second.status == 201 && second.json()["attempt"] == 2, "{} {}", second.status, second.json());
+    ensure!(
+        second.status == 201 && second.json()["attempt"] == 2,
+        "{} {}",
+        second.status,
+        second.json()
+    );
     c.nobody_is_charged(&first).await
 }
 
@@ -314,14 +495,32 @@ async fn codes_are_told_from_their_digits(c: &Counter) -> Done {
     for body in refused {
         let answer = c.scan(&body).await?;
         let problem = answer.json();
-        ensure!(answer.status == 400 && problem["code"] == "invalid_field", "{body}: {} {problem}", answer.status);
+        ensure!(
+            answer.status == 400 && problem["code"] == "invalid_field",
+            "{body}: {} {problem}",
+            answer.status
+        );
         let said = problem["detail"].as_str().unwrap_or_default();
-        ensure!(!said.contains(&good) && !said.contains("9912345678901234"), "the code is in the answer: {said}");
+        ensure!(
+            !said.contains(&good) && !said.contains("9912345678901234"),
+            "the code is in the answer: {said}"
+        );
     }
-    let unionpay = c.scan(&with(&|b| { b["auth_code"] = "6212345678901234567".into(); drop(b.as_object_mut().map(|b| b.remove("channel"))); })).await?;
+    let unionpay = c
+        .scan(&with(&|b| {
+            b["auth_code"] = "6212345678901234567".into();
+            drop(b.as_object_mut().map(|b| b.remove("channel")));
+        }))
+        .await?;
     ensure!(unionpay.status == 403, "{}", unionpay.json());
     // Left out, the channel is the code's.
-    let told = c.scan(&with(&|b| drop(b.as_object_mut().map(|b| b.remove("channel"))))).await?;
-    ensure!(told.status == 201 && told.json()["channel"] == c.channel, "{}", told.json());
+    let told = c
+        .scan(&with(&|b| drop(b.as_object_mut().map(|b| b.remove("channel")))))
+        .await?;
+    ensure!(
+        told.status == 201 && told.json()["channel"] == c.channel,
+        "{}",
+        told.json()
+    );
     Ok(())
 }

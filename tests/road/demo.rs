@@ -7,13 +7,7 @@ use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
 use sandbox::demo::{Demo, http::Client, place::Options, services::binary};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    process::Stdio,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -24,14 +18,32 @@ type Done = anyhow::Result<()>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endpoints_have_the_shape_of_the_golden_file() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 2, own: 1, ..Options::default() }, false).await?;
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            merchants: 2,
+            own: 1,
+            ..Options::default()
+        },
+        false,
+    )
+    .await?;
     let endpoints: Value = serde_json::from_slice(&std::fs::read(dir.path().join("endpoints.json"))?)?;
     let mut shape = BTreeSet::new();
     outline("", &endpoints, &mut shape);
-    repo::golden("endpoints.txt", &shape.into_iter().map(|line| line + "\n").collect::<String>());
+    repo::golden(
+        "endpoints.txt",
+        &shape.into_iter().map(|line| line + "\n").collect::<String>(),
+    );
     every_named_file_is_there(dir.path(), &endpoints)?;
-    ensure!(endpoints["merchants"].as_array().map(Vec::len) == Some(1), "the demo's own merchants are published");
-    let secret = endpoints["merchants"][0]["accounts"]["wechat"]["apiv2_key"].as_str().unwrap_or_default();
+    ensure!(
+        endpoints["merchants"].as_array().map(Vec::len) == Some(1),
+        "the demo's own merchants are published"
+    );
+    let secret = endpoints["merchants"][0]["accounts"]["wechat"]["apiv2_key"]
+        .as_str()
+        .unwrap_or_default();
     ensure!(secret.len() == 32, "an APIv2 key has 32 characters");
     demo.services.stop().await
 }
@@ -39,8 +51,16 @@ async fn endpoints_have_the_shape_of_the_golden_file() -> Done {
 /// `path: type` of every leaf; members of lists look alike.
 fn outline(path: &str, value: &Value, shape: &mut BTreeSet<String>) {
     let kind = match value {
-        Value::Object(map) => return map.iter().for_each(|(name, value)| outline(&format!("{path}.{name}"), value, shape)),
-        Value::Array(list) => return list.iter().for_each(|value| outline(&format!("{path}[]"), value, shape)),
+        Value::Object(map) => {
+            return map
+                .iter()
+                .for_each(|(name, value)| outline(&format!("{path}.{name}"), value, shape));
+        }
+        Value::Array(list) => {
+            return list
+                .iter()
+                .for_each(|value| outline(&format!("{path}[]"), value, shape));
+        }
         Value::String(_) => "text",
         Value::Number(_) => "number",
         Value::Bool(_) => "truth",
@@ -58,7 +78,9 @@ fn every_named_file_is_there(dir: &Path, value: &Value) -> Done {
             }
             _ => every_named_file_is_there(dir, value),
         }),
-        Value::Array(list) => list.iter().try_for_each(|value| every_named_file_is_there(dir, value)),
+        Value::Array(list) => list
+            .iter()
+            .try_for_each(|value| every_named_file_is_there(dir, value)),
         _ => Ok(()),
     }
 }
@@ -73,12 +95,21 @@ struct Started {
 impl Started {
     async fn new(dir: &Path) -> anyhow::Result<Started> {
         let mut command = Command::new(binary("guandao-sandbox")?);
-        command.args(["demo", "--orders", "19", "--dir"]).arg(dir).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+            .args(["demo", "--orders", "19", "--dir"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
         let mut child = command.spawn()?;
         let lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         for _ in 0..600 {
             if let Ok(bytes) = std::fs::read(dir.join("endpoints.json")) {
-                return Ok(Started { child, lines, endpoints: serde_json::from_slice(&bytes)? });
+                return Ok(Started {
+                    child,
+                    lines,
+                    endpoints: serde_json::from_slice(&bytes)?,
+                });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -98,21 +129,35 @@ impl Started {
             bail!("it ended")
         };
         let done = tokio::time::timeout(Duration::from_secs(170), reading).await;
-        ensure!(matches!(done, Ok(Ok(()))), "{beginning:?} was not said: {said:#?}");
+        ensure!(
+            matches!(done, Ok(Ok(()))),
+            "{beginning:?} was not said: {said:#?}"
+        );
         Ok(said)
     }
 
     fn signal(&self, signal: &str) -> Done {
         let pid = self.child.id().context("it runs")?.to_string();
-        ensure!(std::process::Command::new("kill").args([signal, &pid]).status()?.success(), "kill {signal} {pid}");
+        ensure!(
+            std::process::Command::new("kill")
+                .args([signal, &pid])
+                .status()?
+                .success(),
+            "kill {signal} {pid}"
+        );
         Ok(())
     }
 
     /// Whether proxy and desk are gone, within ten seconds.
     async fn children_gone(&self) -> Done {
         for name in ["proxy", "desk"] {
-            let pid = self.endpoints["pids"][name].as_u64().context("a process number")?;
-            ensure!(Some(pid) != self.child.id().map(u64::from), "{name} is no process of its own");
+            let pid = self.endpoints["pids"][name]
+                .as_u64()
+                .context("a process number")?;
+            ensure!(
+                Some(pid) != self.child.id().map(u64::from),
+                "{name} is no process of its own"
+            );
             let mut left = 100;
             while alive(pid) {
                 left -= 1;
@@ -126,16 +171,37 @@ impl Started {
 
 /// A process that has ended and was not waited for yet is not alive.
 fn alive(pid: u64) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('Z')
+    })
 }
 
 /// So many that the published officer is locked out.
 async fn wrong_passwords(dir: &Path, endpoints: &Value) -> Done {
     let ca = std::fs::read(dir.join("channels/ca.pem"))?;
-    let desk = Client::tls(endpoints["desk"]["url"].as_str().unwrap_or_default().trim_start_matches("https://").parse()?, &ca)?;
-    let body = json!({ "name": endpoints["desk"]["users"][0]["name"], "password": "a wrong password" }).to_string();
+    let desk = Client::tls(
+        endpoints["desk"]["url"]
+            .as_str()
+            .unwrap_or_default()
+            .trim_start_matches("https://")
+            .parse()?,
+        &ca,
+    )?;
+    let body =
+        json!({ "name": endpoints["desk"]["users"][0]["name"], "password": "a wrong password" }).to_string();
     for _ in 0..12 {
-        desk.send("POST", "/api/sign-in", &[("content-type", "application/json")], body.as_bytes()).await?;
+        desk.send(
+            "POST",
+            "/api/sign-in",
+            &[("content-type", "application/json")],
+            body.as_bytes(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -144,32 +210,68 @@ async fn wrong_passwords(dir: &Path, endpoints: &Value) -> Done {
 async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_order() -> Done {
     let dir = tempfile::tempdir()?;
     let mut demo = Started::new(dir.path()).await?;
-    let control = demo.endpoints["sandbox"]["control"].as_str().context("control")?.to_owned();
-    let client = Client::clear(control.trim_start_matches("http://").trim_end_matches("/control").parse()?);
+    let control = demo.endpoints["sandbox"]["control"]
+        .as_str()
+        .context("control")?
+        .to_owned();
+    let client = Client::clear(
+        control
+            .trim_start_matches("http://")
+            .trim_end_matches("/control")
+            .parse()?,
+    );
     let json = [("content-type", "application/json")];
     // An integrator forgets everything and sets faults of its own, while the stories are told.
     for _ in 0..3 {
-        ensure!(client.send("POST", "/control/reset", &json, b"").await?.status == 200, "reset");
+        ensure!(
+            client.send("POST", "/control/reset", &json, b"").await?.status == 200,
+            "reset"
+        );
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     wrong_passwords(dir.path(), &demo.endpoints).await?;
     for channel in ["wechat", "alipay"] {
-        let fault = json!({ "channel": channel, "operation": "create", "kind": "status_5xx", "count": 3 }).to_string();
-        ensure!(client.send("POST", "/control/fault", &json, fault.as_bytes()).await?.status == 200, "fault");
+        let fault = json!({ "channel": channel, "operation": "create", "kind": "status_5xx", "count": 3 })
+            .to_string();
+        ensure!(
+            client
+                .send("POST", "/control/fault", &json, fault.as_bytes())
+                .await?
+                .status
+                == 200,
+            "fault"
+        );
     }
     let said = demo.until("serving").await?;
     ensure!(said.iter().any(|l| l == "all was as it should be"), "{said:#?}");
-    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 27, "not 27 orders were proven: {said:#?}");
+    ensure!(
+        said.iter().filter(|l| l.ends_with("  verified")).count() == 27,
+        "not 27 orders were proven: {said:#?}"
+    );
     let left = client.send("GET", "/control/faults", &[], b"").await?.json();
-    ensure!(left["faults"].as_array().is_some_and(|f| f.len() == 2 && f.iter().all(|f| f["count"] == 3)), "the stories used up others' faults: {left}");
+    ensure!(
+        left["faults"]
+            .as_array()
+            .is_some_and(|f| f.len() == 2 && f.iter().all(|f| f["count"] == 3)),
+        "the stories used up others' faults: {left}"
+    );
     let seen = client.send("GET", "/control/requests", &[], b"").await?.json();
-    ensure!(seen["requests"] == json!([]), "the stories' requests stand among others'");
+    ensure!(
+        seen["requests"] == json!([]),
+        "the stories' requests stand among others'"
+    );
     demo.signal("-TERM")?;
     ensure!(demo.child.wait().await?.success(), "SIGTERM is no failure");
     demo.children_gone().await?;
     let reader = Reader::open(Arc::new(RealDisk), &dir.path().join("data/trades"))?;
     let last = reader.scan(0).last().context("entries")??;
-    ensure!(matches!(TradeEntry::from_canonical(&last.1)?.event, TradeEvent::ProcessStopped { .. }), "the end is not on record");
+    ensure!(
+        matches!(
+            TradeEntry::from_canonical(&last.1)?.event,
+            TradeEvent::ProcessStopped { .. }
+        ),
+        "the end is not on record"
+    );
     Ok(())
 }
 
@@ -178,10 +280,23 @@ async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans
     let dir = tempfile::tempdir()?;
     let mut demo = Started::new(dir.path()).await?;
     let desk = demo.endpoints["pids"]["desk"].to_string();
-    ensure!(std::process::Command::new("kill").args(["-KILL", &desk]).status()?.success(), "kill {desk}");
+    ensure!(
+        std::process::Command::new("kill")
+            .args(["-KILL", &desk])
+            .status()?
+            .success(),
+        "kill {desk}"
+    );
     let said = demo.until("serving").await?;
-    ensure!(said.iter().any(|l| l.starts_with("FAILED: the watch")) && said.iter().any(|l| l.starts_with("NOT as it should be")), "{said:#?}");
-    ensure!(said.iter().filter(|l| l.ends_with("  verified")).count() == 25, "the orders need no desk: {said:#?}");
+    ensure!(
+        said.iter().any(|l| l.starts_with("FAILED: the watch"))
+            && said.iter().any(|l| l.starts_with("NOT as it should be")),
+        "{said:#?}"
+    );
+    ensure!(
+        said.iter().filter(|l| l.ends_with("  verified")).count() == 25,
+        "the orders need no desk: {said:#?}"
+    );
     demo.signal("-KILL")?;
     demo.children_gone().await
 }

@@ -18,33 +18,64 @@ impl Described {
     fn at<'a>(&'a self, value: &'a Value) -> anyhow::Result<&'a Value> {
         match value["$ref"].as_str() {
             None => Ok(value),
-            Some(to) => self.at(self.document.pointer(to.trim_start_matches('#')).with_context(|| format!("{to} leads nowhere"))?),
+            Some(to) => self.at(self
+                .document
+                .pointer(to.trim_start_matches('#'))
+                .with_context(|| format!("{to} leads nowhere"))?),
         }
     }
 
     /// Asks and holds the answer against the description of this path.
-    async fn ask(&self, method: &str, template: &str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    async fn ask(
+        &self,
+        method: &str,
+        template: &str,
+        target: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
         let answer = self.shop.ask(method, target, body).await?;
         let said = &self.document["paths"][template][method.to_lowercase()]["responses"];
         let status = answer.status.to_string();
-        let said = said.get(&status).or_else(|| said.get("default").filter(|_| answer.status >= 400));
-        let said = self.at(said.with_context(|| format!("{method} {template} never says {status}: {}", answer.json()))?)?;
+        let said = said
+            .get(&status)
+            .or_else(|| said.get("default").filter(|_| answer.status >= 400));
+        let said = self.at(
+            said.with_context(|| format!("{method} {template} never says {status}: {}", answer.json()))?
+        )?;
         for (name, header) in said["headers"].as_object().context("headers")? {
             let there = answer.headers.contains_key(name.to_lowercase());
-            ensure!(there || self.at(header)?["required"] == false, "{method} {template} {status} has no {name}");
+            ensure!(
+                there || self.at(header)?["required"] == false,
+                "{method} {template} {status} has no {name}"
+            );
         }
-        let kind = answer.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = answer
+            .headers
+            .get("content-type")
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         let content = &said["content"][kind.split(';').next().unwrap_or_default()];
-        ensure!(content.is_object(), "{method} {template} {status} comes as {kind}, which is not said");
-        let value = if kind.contains("json") { answer.json() } else { String::from_utf8_lossy(&answer.body).into() };
-        self.fits(&content["schema"], &value).with_context(|| format!("{method} {template} {status}: {value}"))?;
+        ensure!(
+            content.is_object(),
+            "{method} {template} {status} comes as {kind}, which is not said"
+        );
+        let value = if kind.contains("json") {
+            answer.json()
+        } else {
+            String::from_utf8_lossy(&answer.body).into()
+        };
+        self.fits(&content["schema"], &value)
+            .with_context(|| format!("{method} {template} {status}: {value}"))?;
         Ok(answer)
     }
 
     /// As JSON Schema has it, and stricter: a field that is not described is an error.
     fn fits(&self, schema: &Value, value: &Value) -> Done {
         let schema = self.at(schema)?;
-        let kinds: Vec<&str> = schema["type"].as_array().map_or_else(|| schema["type"].as_str().into_iter().collect(), |all| all.iter().filter_map(Value::as_str).collect());
+        let kinds: Vec<&str> = schema["type"].as_array().map_or_else(
+            || schema["type"].as_str().into_iter().collect(),
+            |all| all.iter().filter_map(Value::as_str).collect(),
+        );
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "boolean",
@@ -53,15 +84,29 @@ impl Described {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        ensure!(kinds.is_empty() || kinds.contains(&kind), "{value} is no {kinds:?}");
-        ensure!(schema["enum"].as_array().is_none_or(|all| all.contains(value)), "{value} is none of {}", schema["enum"]);
+        ensure!(
+            kinds.is_empty() || kinds.contains(&kind),
+            "{value} is no {kinds:?}"
+        );
+        ensure!(
+            schema["enum"].as_array().is_none_or(|all| all.contains(value)),
+            "{value} is none of {}",
+            schema["enum"]
+        );
         match value {
             Value::Array(all) => all.iter().try_for_each(|one| self.fits(&schema["items"], one)),
             Value::Object(map) if schema["properties"].is_object() => {
                 let required = schema["required"].as_array().cloned().unwrap_or_default();
-                ensure!(required.iter().all(|name| map.contains_key(name.as_str().unwrap_or_default())), "{required:?} are not all in {value}");
+                ensure!(
+                    required
+                        .iter()
+                        .all(|name| map.contains_key(name.as_str().unwrap_or_default())),
+                    "{required:?} are not all in {value}"
+                );
                 map.iter().try_for_each(|(name, value)| {
-                    let below = schema["properties"].get(name).with_context(|| format!("{name} is not described"))?;
+                    let below = schema["properties"]
+                        .get(name)
+                        .with_context(|| format!("{name} is not described"))?;
                     self.fits(below, value).with_context(|| name.clone())
                 })
             }
@@ -73,9 +118,26 @@ impl Described {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_as_the_description_says() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..Options::default() }, false).await?;
-    let described = Described { document: proxy::api::openapi::document(), shop: demo.merchant(0)? };
-    for (channel, way, payer) in [("wechat", "native", json!(null)), ("alipay", "qr", json!(null)), ("wechat", "jsapi", json!({ "openid": "oDescribed" })), ("alipay", "jsapi", json!({ "buyer_id": "2088000000000001" }))] {
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            merchants: 1,
+            ..Options::default()
+        },
+        false,
+    )
+    .await?;
+    let described = Described {
+        document: proxy::api::openapi::document(),
+        shop: demo.merchant(0)?,
+    };
+    for (channel, way, payer) in [
+        ("wechat", "native", json!(null)),
+        ("alipay", "qr", json!(null)),
+        ("wechat", "jsapi", json!({ "openid": "oDescribed" })),
+        ("alipay", "jsapi", json!({ "buyer_id": "2088000000000001" })),
+    ] {
         let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": way, "amount": 900, "description": "茶" });
         if !payer.is_null() {
             body["payer"] = payer;
@@ -87,38 +149,129 @@ async fn answers_are_as_the_description_says() -> Done {
     }
     codes(&demo, &described).await?;
     refusals(&demo, &described).await?;
-    let notices: Vec<Value> = demo.shop().came("/notify/").iter().filter_map(|c| serde_json::from_slice(&c.body).ok()).collect();
+    let notices: Vec<Value> = demo
+        .shop()
+        .came("/notify/")
+        .iter()
+        .filter_map(|c| serde_json::from_slice(&c.body).ok())
+        .collect();
     ensure!(!notices.is_empty(), "nobody was told");
-    let told = &described.document["webhooks"]["notification"]["post"]["requestBody"]["content"]["application/json"]["schema"];
-    notices.iter().try_for_each(|notice| described.fits(told, notice))?;
+    let told = &described.document["webhooks"]["notification"]["post"]["requestBody"]["content"]["application/json"]
+        ["schema"];
+    notices
+        .iter()
+        .try_for_each(|notice| described.fits(told, notice))?;
     demo.services.stop().await
 }
 
 async fn life(demo: &Demo, described: &Described, body: &Value) -> Done {
     const ONE: &str = "/v1/payments/{id}";
-    let order = described.ask("POST", "/v1/payments", "/v1/payments", Some(body)).await?.json();
-    described.ask("POST", "/v1/payments", "/v1/payments", Some(body)).await?;
+    let order = described
+        .ask("POST", "/v1/payments", "/v1/payments", Some(body))
+        .await?
+        .json();
+    described
+        .ask("POST", "/v1/payments", "/v1/payments", Some(body))
+        .await?;
     let path = format!("/v1/payments/{}", order["id"].as_str().unwrap_or_default());
-    described.ask("GET", "/v1/payments", &format!("/v1/payments?order_no={}", order["order_no"].as_str().unwrap_or_default()), None).await?;
-    demo.control("/control/pay", &json!({ "channel": body["channel"], "out_trade_no": order["number"], "outcome": "paid" })).await?;
-    described.shop.until(path.trim_start_matches("/v1/payments/"), "payment", |o| o["state"] == "paid").await?;
-    described.ask("GET", ONE, &format!("{path}?expand=payer"), None).await?;
-    described.ask("POST", &format!("{ONE}/close"), &format!("{path}/close"), Some(&json!({}))).await?;
+    described
+        .ask(
+            "GET",
+            "/v1/payments",
+            &format!(
+                "/v1/payments?order_no={}",
+                order["order_no"].as_str().unwrap_or_default()
+            ),
+            None,
+        )
+        .await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": body["channel"], "out_trade_no": order["number"], "outcome": "paid" }),
+    )
+    .await?;
+    described
+        .shop
+        .until(path.trim_start_matches("/v1/payments/"), "payment", |o| {
+            o["state"] == "paid"
+        })
+        .await?;
+    described
+        .ask("GET", ONE, &format!("{path}?expand=payer"), None)
+        .await?;
+    described
+        .ask(
+            "POST",
+            &format!("{ONE}/close"),
+            &format!("{path}/close"),
+            Some(&json!({})),
+        )
+        .await?;
     let refunds = format!("{ONE}/refunds");
-    described.ask("POST", &refunds, &format!("{path}/refunds"), Some(&json!({ "refund_no": "r1", "amount": 100 }))).await?;
+    described
+        .ask(
+            "POST",
+            &refunds,
+            &format!("{path}/refunds"),
+            Some(&json!({ "refund_no": "r1", "amount": 100 })),
+        )
+        .await?;
     for (no, act) in [("r2", "release"), ("r3", "cancel")] {
-        described.ask("POST", &refunds, &format!("{path}/refunds"), Some(&json!({ "refund_no": no, "amount": 100, "hold": true }))).await?;
-        described.ask("POST", &format!("{refunds}/{{refund_no}}/{act}"), &format!("{path}/refunds/{no}/{act}"), None).await?;
+        described
+            .ask(
+                "POST",
+                &refunds,
+                &format!("{path}/refunds"),
+                Some(&json!({ "refund_no": no, "amount": 100, "hold": true })),
+            )
+            .await?;
+        described
+            .ask(
+                "POST",
+                &format!("{refunds}/{{refund_no}}/{act}"),
+                &format!("{path}/refunds/{no}/{act}"),
+                None,
+            )
+            .await?;
     }
-    described.ask("GET", &format!("{refunds}/{{refund_no}}"), &format!("{path}/refunds/r1"), None).await?;
+    described
+        .ask(
+            "GET",
+            &format!("{refunds}/{{refund_no}}"),
+            &format!("{path}/refunds/r1"),
+            None,
+        )
+        .await?;
     described.ask("GET", ONE, &path, None).await?;
-    for (what, target) in [("receipt", "receipt"), ("receipt", "receipt?index=0"), ("purge", "purge"), ("notifications", "notifications")] {
-        described.ask("GET", &format!("{ONE}/{what}"), &format!("{path}/{target}"), None).await?;
+    for (what, target) in [
+        ("receipt", "receipt"),
+        ("receipt", "receipt?index=0"),
+        ("purge", "purge"),
+        ("notifications", "notifications"),
+    ] {
+        described
+            .ask("GET", &format!("{ONE}/{what}"), &format!("{path}/{target}"), None)
+            .await?;
     }
     for _ in 0..50 {
-        let told = described.ask("GET", &format!("{ONE}/notifications"), &format!("{path}/notifications"), None).await?.json();
+        let told = described
+            .ask(
+                "GET",
+                &format!("{ONE}/notifications"),
+                &format!("{path}/notifications"),
+                None,
+            )
+            .await?
+            .json();
         if let Some(seq) = told["notifications"][0]["seq"].as_u64() {
-            described.ask("POST", &format!("{ONE}/notifications/{{seq}}/resend"), &format!("{path}/notifications/{seq}/resend"), None).await?;
+            described
+                .ask(
+                    "POST",
+                    &format!("{ONE}/notifications/{{seq}}/resend"),
+                    &format!("{path}/notifications/{seq}/resend"),
+                    None,
+                )
+                .await?;
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -130,31 +283,86 @@ async fn life(demo: &Demo, described: &Described, body: &Value) -> Done {
 async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
     for (will, status) in [("late", 202), ("declined", 422), ("paid", 201)] {
         let code = demo.next_code(channel);
-        demo.control("/control/pay", &json!({ "channel": channel, "auth_code": code, "outcome": will })).await?;
+        demo.control(
+            "/control/pay",
+            &json!({ "channel": channel, "auth_code": code, "outcome": will }),
+        )
+        .await?;
         let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code });
-        let answer = described.ask("POST", "/v1/payments", "/v1/payments", Some(&body)).await?;
-        ensure!(answer.status == status, "{will}: {} {}", answer.status, answer.json());
-        let Some(id) = answer.json()["id"].as_str().map(str::to_owned) else { continue };
+        let answer = described
+            .ask("POST", "/v1/payments", "/v1/payments", Some(&body))
+            .await?;
+        ensure!(
+            answer.status == status,
+            "{will}: {} {}",
+            answer.status,
+            answer.json()
+        );
+        let Some(id) = answer.json()["id"].as_str().map(str::to_owned) else {
+            continue;
+        };
         tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
-        described.ask("POST", "/v1/payments/{id}/reverse", &format!("/v1/payments/{id}/reverse"), Some(&json!({}))).await?;
-        described.shop.until(&id, "reverse", |o| o["state"] == "reversed").await?;
-        described.ask("GET", "/v1/payments/{id}", &format!("/v1/payments/{id}"), None).await?;
+        described
+            .ask(
+                "POST",
+                "/v1/payments/{id}/reverse",
+                &format!("/v1/payments/{id}/reverse"),
+                Some(&json!({})),
+            )
+            .await?;
+        described
+            .shop
+            .until(&id, "reverse", |o| o["state"] == "reversed")
+            .await?;
+        described
+            .ask("GET", "/v1/payments/{id}", &format!("/v1/payments/{id}"), None)
+            .await?;
     }
     Ok(())
 }
 
 /// Codes that payers scan.
 async fn codes(demo: &Demo, described: &Described) -> Done {
-    let bodies = [json!({ "code_no": "desk-1", "title": "一号桌" }), json!({ "code_no": "bill-1", "order_no": demo.next_number(), "amount": 1200, "expires_at": null })];
+    let bodies = [
+        json!({ "code_no": "desk-1", "title": "一号桌" }),
+        json!({ "code_no": "bill-1", "order_no": demo.next_number(), "amount": 1200, "expires_at": null }),
+    ];
     for mut body in bodies {
-        body.as_object_mut().context("an object")?.retain(|_, value| !value.is_null());
-        let code = described.ask("POST", "/v1/codes", "/v1/codes", Some(&body)).await?;
-        ensure!(code.status == 201 && described.ask("POST", "/v1/codes", "/v1/codes", Some(&body)).await?.status == 200, "{}", code.json());
+        body.as_object_mut()
+            .context("an object")?
+            .retain(|_, value| !value.is_null());
+        let code = described
+            .ask("POST", "/v1/codes", "/v1/codes", Some(&body))
+            .await?;
+        ensure!(
+            code.status == 201
+                && described
+                    .ask("POST", "/v1/codes", "/v1/codes", Some(&body))
+                    .await?
+                    .status
+                    == 200,
+            "{}",
+            code.json()
+        );
         let path = format!("/v1/codes/{}", code.json()["id"].as_str().unwrap_or_default());
         for what in ["", "/svg", "/png"] {
-            described.ask("GET", &format!("/v1/codes/{{id}}{what}"), &format!("{path}{what}"), None).await?;
+            described
+                .ask(
+                    "GET",
+                    &format!("/v1/codes/{{id}}{what}"),
+                    &format!("{path}{what}"),
+                    None,
+                )
+                .await?;
         }
-        let revoked = described.ask("POST", "/v1/codes/{id}/revoke", &format!("{path}/revoke"), Some(&json!({}))).await?;
+        let revoked = described
+            .ask(
+                "POST",
+                "/v1/codes/{id}/revoke",
+                &format!("{path}/revoke"),
+                Some(&json!({})),
+            )
+            .await?;
         ensure!(revoked.json()["state"] == "revoked", "{}", revoked.json());
     }
     Ok(())
@@ -163,10 +371,37 @@ async fn codes(demo: &Demo, described: &Described) -> Done {
 async fn refusals(demo: &Demo, described: &Described) -> Done {
     let nobody = "/v1/payments/00112233445566778899aabbccddeeff";
     described.ask("GET", "/v1/payments/{id}", nobody, None).await?;
-    described.ask("POST", "/v1/payments", "/v1/payments", Some(&json!({ "amount": 1 }))).await?;
-    let wrong = described.ask("GET", "/v1/payments/{id}/close", &format!("{nobody}/close"), None).await;
-    ensure!(wrong.is_err_and(|e| e.to_string().contains("never says 405")), "a method that is not described is not described");
+    described
+        .ask(
+            "POST",
+            "/v1/payments",
+            "/v1/payments",
+            Some(&json!({ "amount": 1 })),
+        )
+        .await?;
+    let wrong = described
+        .ask("GET", "/v1/payments/{id}/close", &format!("{nobody}/close"), None)
+        .await;
+    ensure!(
+        wrong.is_err_and(|e| e.to_string().contains("never says 405")),
+        "a method that is not described is not described"
+    );
     let closed = orders::closed(demo, &described.shop, "wechat").await?;
-    described.ask("POST", "/v1/payments/{id}/refunds", &format!("/v1/payments/{}/refunds", closed.id), Some(&json!({ "refund_no": "r", "amount": 1 }))).await?;
-    described.ask("GET", "/v1/payments/{id}/purge", &format!("/v1/payments/{}/purge", closed.id), None).await.map(drop)
+    described
+        .ask(
+            "POST",
+            "/v1/payments/{id}/refunds",
+            &format!("/v1/payments/{}/refunds", closed.id),
+            Some(&json!({ "refund_no": "r", "amount": 1 })),
+        )
+        .await?;
+    described
+        .ask(
+            "GET",
+            "/v1/payments/{id}/purge",
+            &format!("/v1/payments/{}/purge", closed.id),
+            None,
+        )
+        .await
+        .map(drop)
 }

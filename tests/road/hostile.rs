@@ -33,10 +33,23 @@ impl Yard {
     pub(crate) async fn open() -> Yard {
         let dir = tempfile::tempdir().expect("a folder");
         let extra = "[telemetry]\nlevel = \"debug\"\n".into();
-        let options = Options { desk: false, merchants: 2, extra, ..Options::default() };
-        let demo = Demo::start(dir.path(), &options, true).await.unwrap_or_else(|e| panic!("the demo starts: {e:#}"));
+        let options = Options {
+            desk: false,
+            merchants: 2,
+            extra,
+            ..Options::default()
+        };
+        let demo = Demo::start(dir.path(), &options, true)
+            .await
+            .unwrap_or_else(|e| panic!("the demo starts: {e:#}"));
         let tls = certs::tls::client(demo.ca(), None).expect("roots");
-        Yard { demo, dir, tls, wrong: Mutex::default(), tried: Mutex::default() }
+        Yard {
+            demo,
+            dir,
+            tls,
+            wrong: Mutex::default(),
+            tried: Mutex::default(),
+        }
     }
 
     pub(crate) fn port(&self, at: At) -> u16 {
@@ -53,7 +66,9 @@ impl Yard {
     /// Numbers of the orders that channels have, with how often each was placed, closed or refunded there.
     pub(crate) async fn orders(&self) -> Vec<String> {
         let all = self.demo.channel_orders().await.expect("orders");
-        let calls = |order: &Value| ["create", "close", "refund"].map(|call| order["calls"][call].as_u64().unwrap_or_default());
+        let calls = |order: &Value| {
+            ["create", "close", "refund"].map(|call| order["calls"][call].as_u64().unwrap_or_default())
+        };
         let line = |order: &Value| format!("{} {:?}", order["out_trade_no"], calls(order));
         all["orders"].as_array().into_iter().flatten().map(line).collect()
     }
@@ -68,36 +83,65 @@ impl Yard {
     /// The request was refused in the language of the door, for the reason given.
     pub(crate) fn refused(&self, at: At, what: &str, said: &Said, reason: &str) {
         *self.tried.lock().expect("lock") += 1;
-        let problem = refusal(at, said).err().or_else(|| (!said.text().contains(reason)).then(|| format!("lacks {reason:?}")));
-        let problem = problem.or_else(|| said.text().contains(MARK).then(|| "repeats a hostile value".into()));
-        self.must(problem.is_none(), || format!("{at:?} {what}: {} in {said:?}", problem.unwrap_or_default()));
+        let problem = refusal(at, said)
+            .err()
+            .or_else(|| (!said.text().contains(reason)).then(|| format!("lacks {reason:?}")));
+        let problem = problem.or_else(|| {
+            said.text()
+                .contains(MARK)
+                .then(|| "repeats a hostile value".into())
+        });
+        self.must(problem.is_none(), || {
+            format!("{at:?} {what}: {} in {said:?}", problem.unwrap_or_default())
+        });
     }
 
     /// What is not HTTP at all is refused by the reader of HTTP, who speaks no dialect, and the connection ends.
     pub(crate) fn bare(&self, at: At, what: &str, said: &Said) {
         *self.tried.lock().expect("lock") += 1;
-        let right = said.closed && said.body.is_empty() && said.status.is_none_or(|s| (400..500).contains(&s));
-        self.must(right, || format!("{at:?} {what}: not refused as no HTTP: {said:?}"));
+        let right =
+            said.closed && said.body.is_empty() && said.status.is_none_or(|s| (400..500).contains(&s));
+        self.must(right, || {
+            format!("{at:?} {what}: not refused as no HTTP: {said:?}")
+        });
     }
 
     /// The service lives, its log is clean, and nothing was wrong on the way.
     pub(crate) async fn close(self) {
-        let healthy = self.say(At::Api, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        self.must(healthy.status == Some(200) && healthy.body == b"ok\n", || format!("not healthy afterwards: {healthy:?}"));
+        let healthy = self
+            .say(At::Api, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await;
+        self.must(healthy.status == Some(200) && healthy.body == b"ok\n", || {
+            format!("not healthy afterwards: {healthy:?}")
+        });
         let merchant = self.demo.merchant(0).expect("merchant");
         let read = merchant.ask("GET", "/v1/payments?order_no=none", None).await;
-        self.must(read.as_ref().is_ok_and(|a| a.status == 404), || format!("does not answer afterwards: {read:?}"));
+        self.must(read.as_ref().is_ok_and(|a| a.status == 404), || {
+            format!("does not answer afterwards: {read:?}")
+        });
         let stopped = self.demo.services.stop().await;
         self.must(stopped.is_ok(), || format!("does not stop: {stopped:?}"));
         let log = std::fs::read_to_string(self.dir.path().join("guandao.log")).expect("a log");
-        self.must(log.contains("answered") && log.contains("refused"), || "the log is empty".into());
+        self.must(log.contains("answered") && log.contains("refused"), || {
+            "the log is empty".into()
+        });
         for line in log.lines() {
-            let clean = !line.to_ascii_lowercase().contains(MARK) && !line.contains("panicked") && !line.contains(" ERROR ");
+            let clean = !line.to_ascii_lowercase().contains(MARK)
+                && !line.contains("panicked")
+                && !line.contains(" ERROR ");
             self.must(clean, || format!("in the log: {line}"));
         }
-        let (wrong, tried) = (self.wrong.into_inner().expect("lock"), self.tried.into_inner().expect("lock"));
+        let (wrong, tried) = (
+            self.wrong.into_inner().expect("lock"),
+            self.tried.into_inner().expect("lock"),
+        );
         println!("{tried} hostile requests, {} log lines", log.lines().count());
-        assert!(tried > 0 && wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(
+            tried > 0 && wrong.is_empty(),
+            "{} of {tried}:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
 }
 
@@ -105,8 +149,16 @@ impl Yard {
 fn refusal(at: At, said: &Said) -> Result<(), String> {
     let status = said.status.ok_or("no answer")?;
     let json = || serde_json::from_slice::<Value>(&said.body).map_err(|e| format!("no JSON: {e}"));
-    let keys = |value: &Value| value.as_object().map(|o| o.keys().cloned().collect::<HashSet<_>>()).unwrap_or_default();
-    let texts = |value: &Value, names: &[&str]| keys(value) == names.iter().map(|n| (*n).to_owned()).collect() && names.iter().all(|n| value[*n].is_string());
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .map(|o| o.keys().cloned().collect::<HashSet<_>>())
+            .unwrap_or_default()
+    };
+    let texts = |value: &Value, names: &[&str]| {
+        keys(value) == names.iter().map(|n| (*n).to_owned()).collect()
+            && names.iter().all(|n| value[*n].is_string())
+    };
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
         At::Alipay => is(status == 200, "Alipay says it with 200")?,
@@ -114,19 +166,48 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     }
     match at {
         At::Api | At::Metrics => {
-            is(said.header("content-type") == Some("application/problem+json"), "no problem document")?;
+            is(
+                said.header("content-type") == Some("application/problem+json"),
+                "no problem document",
+            )?;
             let value = json()?;
-            let row = Code::ALL.iter().map(|c| c.row()).find(|row| value["code"] == row.code).ok_or("no stable code")?;
-            is(row.status == status && value["status"] == status, "another status than its code has")?;
-            is(value["detail"].as_str().is_some_and(|d| !d.is_empty()), "no detail")?;
-            let signed = ["guandao-signature", "guandao-serial", "guandao-nonce", "guandao-timestamp"].iter().all(|h| said.header(h).is_some());
+            let row = Code::ALL
+                .iter()
+                .map(|c| c.row())
+                .find(|row| value["code"] == row.code)
+                .ok_or("no stable code")?;
+            is(
+                row.status == status && value["status"] == status,
+                "another status than its code has",
+            )?;
+            is(
+                value["detail"].as_str().is_some_and(|d| !d.is_empty()),
+                "no detail",
+            )?;
+            let signed = [
+                "guandao-signature",
+                "guandao-serial",
+                "guandao-nonce",
+                "guandao-timestamp",
+            ]
+            .iter()
+            .all(|h| said.header(h).is_some());
             is(at != At::Api || signed, "not signed")
         }
         At::Wechat => is(texts(&json()?, &["code", "message"]), "not WeChat's form"),
-        At::Alipay => is(texts(&json()?["error_response"], &["code", "msg", "sub_code", "sub_msg"]), "not Alipay's form"),
+        At::Alipay => is(
+            texts(
+                &json()?["error_response"],
+                &["code", "msg", "sub_code", "sub_msg"],
+            ),
+            "not Alipay's form",
+        ),
         At::Notify => {
             let value = json()?;
-            is(texts(&value, &["code", "message"]) && value["code"] == "FAIL", "not WeChat's form")
+            is(
+                texts(&value, &["code", "message"]) && value["code"] == "FAIL",
+                "not WeChat's form",
+            )
         }
         At::NotifyAlipay => is(said.body == b"fail", "not Alipay's form"),
     }

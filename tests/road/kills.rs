@@ -22,9 +22,21 @@ use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 
 /// Steps of a mutation, in order; between any two of them stands one action of the road.
-pub(crate) const MUTATION: [&str; 6] = ["before_intent", "intent_recorded", "before_send", "after_send", "answer_read", "outcome_recorded"];
+pub(crate) const MUTATION: [&str; 6] = [
+    "before_intent",
+    "intent_recorded",
+    "before_send",
+    "after_send",
+    "answer_read",
+    "outcome_recorded",
+];
 /// Steps of a notice and of telling the merchant.
-const NOTICE: [&str; 4] = ["before_notice_recorded", "notice_recorded", "before_tell", "after_tell"];
+const NOTICE: [&str; 4] = [
+    "before_notice_recorded",
+    "notice_recorded",
+    "before_tell",
+    "after_tell",
+];
 pub(crate) const CHANNELS: [&str; 2] = ["wechat", "alipay"];
 
 /// One demo whose proxy may be ended.
@@ -42,10 +54,23 @@ impl Yard {
 
     pub(crate) async fn with(options: Options) -> anyhow::Result<Yard> {
         let dir = tempfile::tempdir()?;
-        let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..options }, true).await?;
+        let demo = Demo::start(
+            dir.path(),
+            &Options {
+                desk: false,
+                merchants: 1,
+                ..options
+            },
+            true,
+        )
+        .await?;
         // Notices of the channels come again after 15 s and 4 min; the test has not that long.
         demo.control("/control/clock", &json!({ "speed": 20.0 })).await?;
-        Ok(Yard { demo, said: Mutex::default(), _dir: dir })
+        Ok(Yard {
+            demo,
+            said: Mutex::default(),
+            _dir: dir,
+        })
     }
 
     fn data(&self) -> PathBuf {
@@ -63,7 +88,10 @@ impl Yard {
     /// Kills whatever runs and starts a proxy that stops itself at this step.
     pub(crate) async fn restart_until(&self, step: &str) -> anyhow::Result<()> {
         self.demo.services.kill_proxy().await?;
-        self.demo.services.restart_proxy(&self.demo.place, &[("GUANDAO_STOP_AT", step)]).await?;
+        self.demo
+            .services
+            .restart_proxy(&self.demo.place, &[("GUANDAO_STOP_AT", step)])
+            .await?;
         self.demo.ready().await
     }
 
@@ -71,7 +99,10 @@ impl Yard {
     pub(crate) async fn stopped_and_started(&self) -> anyhow::Result<()> {
         let ended = tokio::time::timeout(Duration::from_secs(15), self.demo.services.proxy_ended()).await;
         let status = ended.map_err(|_| anyhow!("the step was not reached in 15 s"))??;
-        ensure!(status.signal() == Some(libc::SIGABRT), "the proxy ended otherwise: {status}");
+        ensure!(
+            status.signal() == Some(libc::SIGABRT),
+            "the proxy ended otherwise: {status}"
+        );
         self.start().await
     }
 
@@ -81,10 +112,21 @@ impl Yard {
     }
 
     /// A request whose answer, if there is one, counts as said.
-    async fn ask(&self, merchant: &Merchant, method: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        let answer = merchant.ask(method, path, (method == "POST").then_some(body)).await?;
+    async fn ask(
+        &self,
+        merchant: &Merchant,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        let answer = merchant
+            .ask(method, path, (method == "POST").then_some(body))
+            .await?;
         let value = answer.json();
-        if answer.status < 300 && value["order_no"].is_string() && let Some(id) = value["id"].as_str() {
+        if answer.status < 300
+            && value["order_no"].is_string()
+            && let Some(id) = value["id"].as_str()
+        {
             self.said.lock().await.insert(id.to_owned(), value.clone());
         }
         Ok(answer)
@@ -96,17 +138,37 @@ impl Yard {
         let said = self.said.lock().await.clone();
         for (id, before) in said {
             let now = merchant.ask("GET", &format!("/v1/payments/{id}"), None).await?;
-            ensure!(now.status < 300, "{id} was acknowledged and is gone: {} {}", now.status, now.json());
+            ensure!(
+                now.status < 300,
+                "{id} was acknowledged and is gone: {} {}",
+                now.status,
+                now.json()
+            );
             let now = now.json();
-            ensure!(rank(&now) >= rank(&before), "{id} was {} and is {}", before["state"], now["state"]);
+            ensure!(
+                rank(&now) >= rank(&before),
+                "{id} was {} and is {}",
+                before["state"],
+                now["state"]
+            );
             for field in ["order_no", "number", "amount", "channel"] {
-                ensure!(now[field] == before[field], "{field} of {id} was {} and is {}", before[field], now[field]);
+                ensure!(
+                    now[field] == before[field],
+                    "{field} of {id} was {} and is {}",
+                    before[field],
+                    now[field]
+                );
             }
             let list = |o: &Value| o["refunds"].as_array().cloned().unwrap_or_default();
             for refund in list(&before) {
-                let now = list(&now).into_iter().find(|r| r["refund_no"] == refund["refund_no"]);
+                let now = list(&now)
+                    .into_iter()
+                    .find(|r| r["refund_no"] == refund["refund_no"]);
                 let now = now.with_context(|| format!("refund {} of {id} is gone", refund["refund_no"]))?;
-                ensure!(refund["state"] != "succeeded" || now["state"] == "succeeded", "refund {refund} became {now}");
+                ensure!(
+                    refund["state"] != "succeeded" || now["state"] == "succeeded",
+                    "refund {refund} became {now}"
+                );
             }
         }
         Ok(())
@@ -118,8 +180,20 @@ impl Yard {
     }
 
     pub(crate) async fn placed(&self, channel: &str, amount: u64) -> anyhow::Result<Value> {
-        let answer = self.ask(&self.merchant()?, "POST", "/v1/payments", &self.body(channel, amount)).await?;
-        ensure!(answer.status == 201, "create answered {}: {}", answer.status, answer.json());
+        let answer = self
+            .ask(
+                &self.merchant()?,
+                "POST",
+                "/v1/payments",
+                &self.body(channel, amount),
+            )
+            .await?;
+        ensure!(
+            answer.status == 201,
+            "create answered {}: {}",
+            answer.status,
+            answer.json()
+        );
         Ok(answer.json())
     }
 
@@ -128,7 +202,12 @@ impl Yard {
         self.demo.control("/control/pay", &body).await.map(drop)
     }
 
-    pub(crate) async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    pub(crate) async fn until(
+        &self,
+        id: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
         let order = self.merchant()?.until(id, what, wanted).await?;
         self.said.lock().await.insert(id.to_owned(), order.clone());
         Ok(order)
@@ -144,17 +223,33 @@ impl Yard {
     pub(crate) async fn at_channel(&self, order: &Value) -> anyhow::Result<Vec<Value>> {
         let all = self.demo.channel_orders().await?;
         let fits = |o: &&Value| o["channel"] == order["channel"] && o["out_trade_no"] == order["number"];
-        Ok(all["orders"].as_array().context("orders")?.iter().filter(fits).cloned().collect())
+        Ok(all["orders"]
+            .as_array()
+            .context("orders")?
+            .iter()
+            .filter(fits)
+            .cloned()
+            .collect())
     }
 
     /// The shop has it, and that the shop has it is on record: a proxy that starts now tells nothing again.
     pub(crate) async fn told(&self, id: &str, what: &str) -> anyhow::Result<()> {
         let (merchant, path) = (self.merchant()?, format!("/v1/payments/{id}/notifications"));
         for _ in 0..150 {
-            if self.demo.shop().told(merchant.id(), id).iter().any(|e| e["type"] == what) {
+            if self
+                .demo
+                .shop()
+                .told(merchant.id(), id)
+                .iter()
+                .any(|e| e["type"] == what)
+            {
                 let list = merchant.ask("GET", &path, None).await?.json();
-                let all = list["notifications"].as_array().ok_or_else(|| anyhow!("no notifications: {list}"))?;
-                if all.iter().any(|n| n["type"] == what && n["pending"] == false) && all.iter().all(|n| n["pending"] == false) {
+                let all = list["notifications"]
+                    .as_array()
+                    .ok_or_else(|| anyhow!("no notifications: {list}"))?;
+                if all.iter().any(|n| n["type"] == what && n["pending"] == false)
+                    && all.iter().all(|n| n["pending"] == false)
+                {
                     return Ok(());
                 }
             }
@@ -170,13 +265,21 @@ impl Yard {
         let mut books = Books::default();
         let mut ours = HashMap::new();
         for id in self.said.lock().await.keys() {
-            let order = merchant.ask("GET", &format!("/v1/payments/{id}"), None).await?.json();
+            let order = merchant
+                .ask("GET", &format!("/v1/payments/{id}"), None)
+                .await?
+                .json();
             ours.insert((text(&order["channel"]), text(&order["number"])), order);
         }
         books.orders = ours.len();
-        for there in self.demo.channel_orders().await?["orders"].as_array().context("orders")? {
+        for there in self.demo.channel_orders().await?["orders"]
+            .as_array()
+            .context("orders")?
+        {
             let key = (text(&there["channel"]), text(&there["out_trade_no"]));
-            let order = ours.get(&key).with_context(|| format!("the channel has an order that nobody knows: {there}"))?;
+            let order = ours
+                .get(&key)
+                .with_context(|| format!("the channel has an order that nobody knows: {there}"))?;
             books.agree(order, there)?;
         }
         books.events = self.in_order()?;
@@ -190,10 +293,17 @@ impl Yard {
         let place = &self.demo.place;
         let merchant = self.merchant()?;
         let mut seen: BTreeMap<u64, (String, String)> = BTreeMap::new();
-        for came in self.demo.shop().came(&format!("/notify/{}", place.merchants[0].id)) {
+        for came in self
+            .demo
+            .shop()
+            .came(&format!("/notify/{}", place.merchants[0].id))
+        {
             merchant.verify(&came.headers, &came.body)?;
             let value: Value = serde_json::from_slice(&came.body)?;
-            let is = (text(&value["id"]), format!("{} {}", text(&value["type"]), text(&value["payment"]["id"])));
+            let is = (
+                text(&value["id"]),
+                format!("{} {}", text(&value["type"]), text(&value["payment"]["id"])),
+            );
             let seq = value["seq"].as_u64().context("seq")?;
             let first = seen.entry(seq).or_insert_with(|| is.clone());
             ensure!(*first == is, "notification {seq} was {first:?} and is {is:?}");
@@ -217,17 +327,34 @@ pub(crate) struct Books {
 impl Books {
     fn agree(&mut self, order: &Value, there: &Value) -> anyhow::Result<()> {
         if order["state"] == "reversed" {
-            ensure!(!there["paid"].is_string() || there["refunded_fen"] == there["fen"], "reversed here, charged there: {order} {there}");
+            ensure!(
+                !there["paid"].is_string() || there["refunded_fen"] == there["fen"],
+                "reversed here, charged there: {order} {there}"
+            );
             return Ok(());
         }
-        let paid_here = ["paid", "partly_refunded", "refunded"].contains(&order["state"].as_str().unwrap_or_default());
+        let paid_here =
+            ["paid", "partly_refunded", "refunded"].contains(&order["state"].as_str().unwrap_or_default());
         let paid_there = there["paid"].is_string();
-        ensure!(paid_here == paid_there, "paid here {paid_here}, there {paid_there}: {order} {there}");
-        ensure!(order["amount"] == there["fen"], "the amount differs: {order} {there}");
+        ensure!(
+            paid_here == paid_there,
+            "paid here {paid_here}, there {paid_there}: {order} {there}"
+        );
+        ensure!(
+            order["amount"] == there["fen"],
+            "the amount differs: {order} {there}"
+        );
         let refunds = order["refunds"].as_array().cloned().unwrap_or_default();
-        let back: u64 = refunds.iter().filter(|r| r["state"] == "succeeded").filter_map(|r| r["amount"].as_u64()).sum();
+        let back: u64 = refunds
+            .iter()
+            .filter(|r| r["state"] == "succeeded")
+            .filter_map(|r| r["amount"].as_u64())
+            .sum();
         let back_there = there["refunded_fen"].as_u64().unwrap_or_default();
-        ensure!(back == back_there, "refunded {back} here, {back_there} there: {order} {there}");
+        ensure!(
+            back == back_there,
+            "refunded {back} here, {back_there} there: {order} {there}"
+        );
         self.paid += usize::from(paid_there);
         self.refunded_fen += back_there;
         Ok(())
@@ -259,13 +386,22 @@ fn rank(order: &Value) -> u8 {
 /// A request during which the proxy ends. It must not have been answered: every step comes before the answer.
 async fn unanswered(yard: &Yard, path: &str, body: &Value) -> anyhow::Result<()> {
     match yard.ask(&yard.merchant()?, "POST", path, body).await {
-        Ok(answer) => bail!("answered {} although the proxy ended before: {}", answer.status, answer.json()),
+        Ok(answer) => bail!(
+            "answered {} although the proxy ended before: {}",
+            answer.status,
+            answer.json()
+        ),
         Err(_) => Ok(()),
     }
 }
 
 /// The same request again until it is answered with a known outcome.
-async fn repeat(yard: &Yard, path: &str, body: &Value, done: impl Fn(&Answer) -> bool) -> anyhow::Result<Value> {
+async fn repeat(
+    yard: &Yard,
+    path: &str,
+    body: &Value,
+    done: impl Fn(&Answer) -> bool,
+) -> anyhow::Result<Value> {
     let merchant = yard.merchant()?;
     let mut last = Value::Null;
     for _ in 0..150 {
@@ -283,7 +419,11 @@ async fn create_point(yard: &Yard, channel: &str, step: &str, jsapi: bool) -> an
     let mut body = yard.body(channel, 700);
     if jsapi {
         body["pay_way"] = "jsapi".into();
-        body["payer"] = if channel == "wechat" { json!({ "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }) } else { json!({ "buyer_id": "2088102146225135" }) };
+        body["payer"] = if channel == "wechat" {
+            json!({ "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" })
+        } else {
+            json!({ "buyer_id": "2088102146225135" })
+        };
     }
     let reach = match (channel, jsapi) {
         (_, true) => "call_up",
@@ -299,17 +439,33 @@ pub(crate) async fn create_by(yard: &Yard, step: &str, body: &Value, reach: &str
     unanswered(yard, "/v1/payments", body).await?;
     yard.stopped_and_started().await?;
     yard.keeps_its_word().await?;
-    let order = repeat(yard, "/v1/payments", body, |a| a.status < 300 && a.json()["state"] == "awaiting_payment" && !a.json()[reach].is_null()).await?;
+    let order = repeat(yard, "/v1/payments", body, |a| {
+        a.status < 300 && a.json()["state"] == "awaiting_payment" && !a.json()[reach].is_null()
+    })
+    .await?;
     yard.demo.open(&order).await?;
     let there = yard.at_channel(&order).await?;
-    ensure!(there.len() == 1, "the channel has {} orders of {}", there.len(), order["number"]);
+    ensure!(
+        there.len() == 1,
+        "the channel has {} orders of {}",
+        there.len(),
+        order["number"]
+    );
     yard.pay(&order).await?;
     let id = id(&order)?;
     yard.until(id, "payment", |o| o["state"] == "paid").await?;
     yard.told(id, "payment.paid").await?;
     let again = yard.ask(&yard.merchant()?, "POST", "/v1/payments", body).await?;
-    ensure!(again.status == 200 && again.json()["state"] == "paid", "a repeat after payment answered {}: {}", again.status, again.json());
-    Ok(format!("one order at the channel, create sent {} time(s), paid once, told", there[0]["calls"]["create"]))
+    ensure!(
+        again.status == 200 && again.json()["state"] == "paid",
+        "a repeat after payment answered {}: {}",
+        again.status,
+        again.json()
+    );
+    Ok(format!(
+        "one order at the channel, create sent {} time(s), paid once, told",
+        there[0]["calls"]["create"]
+    ))
 }
 
 /// The merchant asks no more for a while, and what a repeat needs died with the process: a close at the channel finds
@@ -319,19 +475,45 @@ async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
     let body = yard.body(channel, 710);
     unanswered(yard, "/v1/payments", &body).await?;
     yard.stopped_and_started().await?;
-    let found = yard.merchant()?.ask("GET", &format!("/v1/payments?order_no={}", text(&body["order_no"])), None).await?.json();
-    ensure!(found["state"] == "unknown", "an intent without an outcome is {found}");
-    let gone = yard.until(id(&found)?, "outcome", |o| o["state"] != "unknown").await?;
+    let found = yard
+        .merchant()?
+        .ask(
+            "GET",
+            &format!("/v1/payments?order_no={}", text(&body["order_no"])),
+            None,
+        )
+        .await?
+        .json();
+    ensure!(
+        found["state"] == "unknown",
+        "an intent without an outcome is {found}"
+    );
+    let gone = yard
+        .until(id(&found)?, "outcome", |o| o["state"] != "unknown")
+        .await?;
     ensure!(gone["state"] == "not_placed", "what was never sent is {gone}");
-    ensure!(yard.at_channel(&gone).await?.is_empty(), "the channel has an order that was never sent");
+    ensure!(
+        yard.at_channel(&gone).await?.is_empty(),
+        "the channel has an order that was never sent"
+    );
     yard.told(id(&gone)?, "payment.not_placed").await?;
     let events = yard.demo.shop().told(yard.merchant()?.id(), id(&gone)?);
-    ensure!(events.iter().all(|e| e["type"] != "payment.closed"), "the number was burned: {events:?}");
+    ensure!(
+        events.iter().all(|e| e["type"] != "payment.closed"),
+        "the number was burned: {events:?}"
+    );
     let again = repeat(yard, "/v1/payments", &body, |a| a.status == 201).await?;
-    ensure!(again["id"] == gone["id"] && again["number"] == body["order_no"], "the repeat has another number: {again}");
+    ensure!(
+        again["id"] == gone["id"] && again["number"] == body["order_no"],
+        "the repeat has another number: {again}"
+    );
     yard.pay(&again).await?;
-    yard.until(id(&again)?, "payment", |o| o["state"] == "paid").await?;
-    ensure!(yard.at_channel(&again).await?.len() == 1, "not one order at the channel");
+    yard.until(id(&again)?, "payment", |o| o["state"] == "paid")
+        .await?;
+    ensure!(
+        yard.at_channel(&again).await?.len() == 1,
+        "not one order at the channel"
+    );
     Ok("never sent, not placed, told; the same number placed anew and paid".into())
 }
 
@@ -345,24 +527,56 @@ async fn refund_point(yard: &Yard, channel: &str, step: &str, repeats: bool) -> 
     yard.restart_until(step).await?;
     if !repeats {
         // Then nobody but the sweep can find out.
-        yard.demo.control("/control/fault", &json!({ "channel": channel, "operation": "notice", "kind": "drop", "count": 1 })).await?;
+        yard.demo
+            .control(
+                "/control/fault",
+                &json!({ "channel": channel, "operation": "notice", "kind": "drop", "count": 1 }),
+            )
+            .await?;
     }
     unanswered(yard, &path, &body).await?;
     yard.stopped_and_started().await?;
     yard.keeps_its_word().await?;
     if repeats || step == "before_intent" {
         let refund = repeat(yard, &path, &body, |a| a.status < 300).await?;
-        ensure!(refund["refund_no"] == "r1" && refund["amount"] == 400, "an odd refund: {refund}");
+        ensure!(
+            refund["refund_no"] == "r1" && refund["amount"] == 400,
+            "an odd refund: {refund}"
+        );
     }
-    let order = yard.until(id, "refund", |o| o["refunds"][0]["state"] == "succeeded").await?;
-    ensure!(order["state"] == "partly_refunded" && order["refunds"].as_array().map(Vec::len) == Some(1), "an odd order: {order}");
+    let order = yard
+        .until(id, "refund", |o| o["refunds"][0]["state"] == "succeeded")
+        .await?;
+    ensure!(
+        order["state"] == "partly_refunded" && order["refunds"].as_array().map(Vec::len) == Some(1),
+        "an odd order: {order}"
+    );
     let there = yard.at_channel(&order).await?;
-    ensure!(there.len() == 1 && there[0]["refunded_fen"] == 400, "the channel paid back {}", there[0]["refunded_fen"]);
-    ensure!(there[0]["refunds"].as_array().map(Vec::len) == Some(1), "refunds at the channel: {}", there[0]["refunds"]);
+    ensure!(
+        there.len() == 1 && there[0]["refunded_fen"] == 400,
+        "the channel paid back {}",
+        there[0]["refunded_fen"]
+    );
+    ensure!(
+        there[0]["refunds"].as_array().map(Vec::len) == Some(1),
+        "refunds at the channel: {}",
+        there[0]["refunds"]
+    );
     yard.told(id, "refund.succeeded").await?;
     let events = yard.demo.shop().told(yard.merchant()?.id(), id);
-    ensure!(events.iter().all(|e| e["type"] != "refund.failed"), "the merchant was told of a failure that was none: {events:?}");
-    Ok(format!("400 fen back once, refund sent {} time(s), told{}", there[0]["calls"]["refund"], if repeats || step == "before_intent" { "" } else { ", merchant silent" }))
+    ensure!(
+        events.iter().all(|e| e["type"] != "refund.failed"),
+        "the merchant was told of a failure that was none: {events:?}"
+    );
+    Ok(format!(
+        "400 fen back once, refund sent {} time(s), told{}",
+        there[0]["calls"]["refund"],
+        if repeats || step == "before_intent" {
+            ""
+        } else {
+            ", merchant silent"
+        }
+    ))
 }
 
 /// `repeats`: does the merchant ask again, or is the sweep alone?
@@ -382,9 +596,20 @@ async fn close_point(yard: &Yard, channel: &str, step: &str, repeats: bool) -> a
     let there = yard.at_channel(&closed).await?;
     let state = text(&there[0]["state"]);
     // Alipay knows nothing of a code that nobody has scanned; closing it is closing nothing.
-    ensure!(there.len() == 1 && !there[0]["paid"].is_string() && (channel == "alipay" || state == "CLOSED"), "at the channel: {there:?}");
+    ensure!(
+        there.len() == 1 && !there[0]["paid"].is_string() && (channel == "alipay" || state == "CLOSED"),
+        "at the channel: {there:?}"
+    );
     yard.told(id, "payment.closed").await?;
-    Ok(format!("closed, {state} at the channel, close sent {} time(s){}", there[0]["calls"]["close"], if repeats || step == "before_intent" { "" } else { ", merchant silent" }))
+    Ok(format!(
+        "closed, {state} at the channel, close sent {} time(s){}",
+        there[0]["calls"]["close"],
+        if repeats || step == "before_intent" {
+            ""
+        } else {
+            ", merchant silent"
+        }
+    ))
 }
 
 async fn notice_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<String> {
@@ -401,7 +626,10 @@ async fn notice_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<
         notice = yard.at_channel(&order).await?[0]["notices"][0].clone();
         if notice["status"] == "acknowledged" {
             let tries = notice["attempts"].as_array().map_or(0, Vec::len);
-            return Ok(format!("paid by {}, notice acknowledged at try {tries}, told", order["paid"]["proof"]));
+            return Ok(format!(
+                "paid by {}, notice acknowledged at try {tries}, told",
+                order["paid"]["proof"]
+            ));
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -417,10 +645,14 @@ async fn killed_between_every_two_steps_of_create() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in MUTATION {
-            let said = create_point(&yard, channel, step, false).await.unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
+            let said = create_point(&yard, channel, step, false)
+                .await
+                .unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
             say("create", channel, step, &said);
         }
-        let said = silent_create(&yard, channel).await.unwrap_or_else(|e| panic!("create {channel}, silent: {e:#}"));
+        let said = silent_create(&yard, channel)
+            .await
+            .unwrap_or_else(|e| panic!("create {channel}, silent: {e:#}"));
         say("create", channel, "intent_recorded", &said);
     }
     let books = yard.agree().await.expect("the books agree");
@@ -433,7 +665,9 @@ async fn killed_between_every_two_steps_of_a_jsapi_create() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in MUTATION {
-            let said = create_point(&yard, channel, step, true).await.unwrap_or_else(|e| panic!("jsapi {channel} {step}: {e:#}"));
+            let said = create_point(&yard, channel, step, true)
+                .await
+                .unwrap_or_else(|e| panic!("jsapi {channel} {step}: {e:#}"));
             say("jsapi", channel, step, &said);
         }
     }
@@ -448,7 +682,9 @@ async fn killed_between_every_two_steps_of_refund() {
     for channel in CHANNELS {
         for (n, step) in MUTATION.into_iter().enumerate() {
             let repeats = n % 2 == usize::from(channel == "wechat");
-            let said = refund_point(&yard, channel, step, repeats).await.unwrap_or_else(|e| panic!("refund {channel} {step}: {e:#}"));
+            let said = refund_point(&yard, channel, step, repeats)
+                .await
+                .unwrap_or_else(|e| panic!("refund {channel} {step}: {e:#}"));
             say("refund", channel, step, &said);
         }
     }
@@ -464,7 +700,9 @@ async fn killed_between_every_two_steps_of_close() {
         for (n, step) in MUTATION.into_iter().enumerate() {
             // By turns the merchant repeats, or says nothing and the sweep has to bring it to its end.
             let repeats = n % 2 == usize::from(channel == "alipay");
-            let said = close_point(&yard, channel, step, repeats).await.unwrap_or_else(|e| panic!("close {channel} {step}: {e:#}"));
+            let said = close_point(&yard, channel, step, repeats)
+                .await
+                .unwrap_or_else(|e| panic!("close {channel} {step}: {e:#}"));
             say("close", channel, step, &said);
         }
     }
@@ -478,7 +716,9 @@ async fn killed_between_every_two_steps_of_notice() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in NOTICE {
-            let said = notice_point(&yard, channel, step).await.unwrap_or_else(|e| panic!("notice {channel} {step}: {e:#}"));
+            let said = notice_point(&yard, channel, step)
+                .await
+                .unwrap_or_else(|e| panic!("notice {channel} {step}: {e:#}"));
             say("notice", channel, step, &said);
         }
     }
@@ -504,8 +744,19 @@ impl Dice {
 }
 
 fn files_under(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.flatten().flat_map(|e| if e.path().is_dir() { files_under(&e.path()) } else { vec![e.path()] }).collect();
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .flat_map(|e| {
+            if e.path().is_dir() {
+                files_under(&e.path())
+            } else {
+                vec![e.path()]
+            }
+        })
+        .collect();
     files.sort();
     files
 }
@@ -516,7 +767,12 @@ fn damage(files: &[PathBuf], dice: &mut Dice) -> anyhow::Result<u64> {
     for file in files {
         let mut bytes = std::fs::read(file)?;
         // Where there is something: sled keeps long stretches of zeros.
-        let used: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b != 0).map(|(at, _)| at).collect();
+        let used: Vec<usize> = bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b != 0)
+            .map(|(at, _)| at)
+            .collect();
         for _ in 0..used.len().min(4) {
             let at = used[dice.below(used.len() as u64) as usize];
             for byte in bytes.iter_mut().skip(at).take(1 + dice.below(64) as usize) {
@@ -535,8 +791,15 @@ async fn stocked(yard: &Yard) -> anyhow::Result<()> {
         for _ in 0..3 {
             let order = yard.paid(channel, 900).await?;
             let path = format!("/v1/payments/{}/refunds", id(&order)?);
-            yard.ask(&yard.merchant()?, "POST", &path, &json!({ "refund_no": "r1", "amount": 900 })).await?;
-            yard.until(id(&order)?, "refund", |o| o["state"] == "refunded").await?;
+            yard.ask(
+                &yard.merchant()?,
+                "POST",
+                &path,
+                &json!({ "refund_no": "r1", "amount": 900 }),
+            )
+            .await?;
+            yard.until(id(&order)?, "refund", |o| o["state"] == "refunded")
+                .await?;
             yard.paid(channel, 100).await?;
             yard.placed(channel, 200).await?;
         }
@@ -557,11 +820,28 @@ async fn found_again(yard: &Yard, why: &str) -> anyhow::Result<()> {
     let merchant = yard.merchant()?;
     let said = yard.said.lock().await.clone();
     for (id, order) in &said {
-        let found = merchant.ask("GET", &format!("/v1/payments?order_no={}", text(&order["order_no"])), None).await?;
-        ensure!(found.status == 200 && found.json()["id"] == *id.as_str(), "{why}: {id} was not found: {}", found.json());
-        ensure!(found.json()["amount"] == order["amount"], "{why}: {id} has another amount");
+        let found = merchant
+            .ask(
+                "GET",
+                &format!("/v1/payments?order_no={}", text(&order["order_no"])),
+                None,
+            )
+            .await?;
+        ensure!(
+            found.status == 200 && found.json()["id"] == *id.as_str(),
+            "{why}: {id} was not found: {}",
+            found.json()
+        );
+        ensure!(
+            found.json()["amount"] == order["amount"],
+            "{why}: {id} has another amount"
+        );
     }
-    println!("{why:<52} ready after {:>4} ms, {} orders found", took.as_millis(), said.len());
+    println!(
+        "{why:<52} ready after {:>4} ms, {} orders found",
+        took.as_millis(),
+        said.len()
+    );
     Ok(())
 }
 
@@ -571,37 +851,67 @@ async fn without_its_index(yard: &Yard) -> anyhow::Result<()> {
     services.kill_proxy().await?;
     std::fs::remove_dir_all(data.join("index"))?;
     found_again(yard, "index deleted").await?;
-    let mut dice = Dice(std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0x5eed));
-    let rounds: u64 = std::env::var("ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(8);
+    let mut dice = Dice(
+        std::env::var("SEED")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0x5eed),
+    );
+    let rounds: u64 = std::env::var("ROUNDS")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(8);
     for round in 1..=rounds {
         sleep(Duration::from_millis(1700)).await;
         services.kill_proxy().await?;
         // All of its files, or one of them: what sled finds out by itself differs.
         let mut files = files_under(&data.join("index"));
         if round % 4 != 0 {
-            let one = if round % 2 == 0 { dice.below(files.len() as u64) as usize } else { files.iter().position(|f| f.ends_with("db")).unwrap_or(0) };
+            let one = if round % 2 == 0 {
+                dice.below(files.len() as u64) as usize
+            } else {
+                files.iter().position(|f| f.ends_with("db")).unwrap_or(0)
+            };
             files = vec![files.swap_remove(one)];
         }
         let octets = damage(&files, &mut dice)?;
-        let names: Vec<_> = files.iter().filter_map(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned()).collect();
-        found_again(yard, &format!("index damaged ({}), {octets} octets", names.join(" "))).await?;
+        let names: Vec<_> = files
+            .iter()
+            .filter_map(|f| f.file_name())
+            .map(|n| n.to_string_lossy().into_owned())
+            .collect();
+        found_again(
+            yard,
+            &format!("index damaged ({}), {octets} octets", names.join(" ")),
+        )
+        .await?;
     }
     Ok(())
 }
 
 /// `guandao rebuild`, as an operator would.
 fn rebuild(yard: &Yard) -> anyhow::Result<std::process::Output> {
-    Ok(std::process::Command::new(services::binary("guandao")?).arg("rebuild").arg(yard.config()).output()?)
+    Ok(std::process::Command::new(services::binary("guandao")?)
+        .arg("rebuild")
+        .arg(yard.config())
+        .output()?)
 }
 
 async fn without_its_snapshot(yard: &Yard) -> anyhow::Result<()> {
     let (data, services) = (yard.data(), &yard.demo.services);
     let refused = rebuild(yard)?;
     ensure!(!refused.status.success(), "rebuilt under a running service");
-    println!("rebuild beside a running service: {}", String::from_utf8_lossy(&refused.stderr).trim());
+    println!(
+        "rebuild beside a running service: {}",
+        String::from_utf8_lossy(&refused.stderr).trim()
+    );
     services.kill_proxy().await?;
     let rebuilt = rebuild(yard)?;
-    ensure!(rebuilt.status.success(), "rebuild: {}", String::from_utf8_lossy(&rebuilt.stderr));
+    ensure!(
+        rebuilt.status.success(),
+        "rebuild: {}",
+        String::from_utf8_lossy(&rebuilt.stderr)
+    );
     println!("rebuild: {}", String::from_utf8_lossy(&rebuilt.stdout).trim());
     found_again(yard, "index and snapshot rebuilt by command").await?;
     let snapshot = data.join("snapshot.json");
@@ -611,7 +921,12 @@ async fn without_its_snapshot(yard: &Yard) -> anyhow::Result<()> {
     let torn = whole.chars().take(whole.len() / 2).collect::<String>();
     let other_amount = whole.replacen("\"amount\":200", "\"amount\":201", 1);
     let other_place = whole.replacen("\"next\":", "\"next\":1", 1);
-    for (why, text) in [("snapshot cut in half", torn), ("snapshot with another amount", other_amount), ("snapshot of another place", other_place), ("snapshot empty", String::new())] {
+    for (why, text) in [
+        ("snapshot cut in half", torn),
+        ("snapshot with another amount", other_amount),
+        ("snapshot of another place", other_place),
+        ("snapshot empty", String::new()),
+    ] {
         services.kill_proxy().await?;
         std::fs::write(&snapshot, text)?;
         found_again(yard, why).await?;
@@ -632,7 +947,9 @@ async fn without_its_snapshot(yard: &Yard) -> anyhow::Result<()> {
 async fn a_damaged_or_deleted_index_rebuilds() {
     let yard = Yard::open().await.expect("demo");
     without_its_index(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
-    without_its_snapshot(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
+    without_its_snapshot(&yard)
+        .await
+        .unwrap_or_else(|e| panic!("{e:#}"));
     let books = yard.agree().await.expect("the books agree");
     println!("{books:?}");
 }
@@ -649,16 +966,28 @@ fn calls(trace: &str) -> Vec<Call> {
     let mut open: HashMap<&str, (usize, String)> = HashMap::new();
     let mut all = Vec::new();
     for (n, line) in trace.lines().enumerate() {
-        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        let Some((thread, rest)) = line.split_once(' ') else {
+            continue;
+        };
         let rest = rest.trim_start();
         if let Some(begin) = rest.strip_suffix(" <unfinished ...>") {
             open.insert(thread, (n, begin.to_owned()));
         } else if rest.starts_with("<... ") {
-            let Some((began, begin)) = open.remove(thread) else { continue };
+            let Some((began, begin)) = open.remove(thread) else {
+                continue;
+            };
             let end = rest.split_once("resumed>").map_or("", |(_, end)| end);
-            all.push(Call { began, ended: n, text: begin + end });
+            all.push(Call {
+                began,
+                ended: n,
+                text: begin + end,
+            });
         } else {
-            all.push(Call { began: n, ended: n, text: rest.to_owned() });
+            all.push(Call {
+                began: n,
+                ended: n,
+                text: rest.to_owned(),
+            });
         }
     }
     all.sort_by_key(|c| c.began);
@@ -667,22 +996,40 @@ fn calls(trace: &str) -> Vec<Call> {
 
 /// Where the bytes of a call go: to a socket whose other end is this port.
 fn goes_to(call: &Call, port: u16) -> bool {
-    let sends = ["write(", "writev(", "sendto(", "sendmsg("].iter().any(|name| call.text.starts_with(name));
+    let sends = ["write(", "writev(", "sendto(", "sendmsg("]
+        .iter()
+        .any(|name| call.text.starts_with(name));
     let descriptor = call.text.split(']').next().unwrap_or_default();
     sends && descriptor.contains("TCP:[") && descriptor.ends_with(&format!("->127.0.0.1:{port}"))
 }
 
 /// The bytes of a call come from our own listener at this port.
 fn comes_from(call: &Call, port: u16) -> bool {
-    let sends = ["write(", "writev(", "sendto(", "sendmsg("].iter().any(|name| call.text.starts_with(name));
-    sends && call.text.split("->").next().unwrap_or_default().ends_with(&format!("TCP:[127.0.0.1:{port}"))
+    let sends = ["write(", "writev(", "sendto(", "sendmsg("]
+        .iter()
+        .any(|name| call.text.starts_with(name));
+    sends
+        && call
+            .text
+            .split("->")
+            .next()
+            .unwrap_or_default()
+            .ends_with(&format!("TCP:[127.0.0.1:{port}"))
 }
 
 async fn traced(yard: &Yard) -> anyhow::Result<()> {
     let trace = yard.demo.place.dir.join("trace");
     yard.demo.services.kill_proxy().await?;
     let mut child = tokio::process::Command::new("strace")
-        .args(["-f", "-yy", "-s", "65536", "-e", "trace=fdatasync,sendto,write,writev,sendmsg,pwrite64", "-o"])
+        .args([
+            "-f",
+            "-yy",
+            "-s",
+            "65536",
+            "-e",
+            "trace=fdatasync,sendto,write,writev,sendmsg,pwrite64",
+            "-o",
+        ])
         .arg(&trace)
         .arg(services::binary("guandao")?)
         .arg("run")
@@ -696,8 +1043,15 @@ async fn traced(yard: &Yard) -> anyhow::Result<()> {
     for channel in CHANNELS {
         orders.push(yard.placed(channel, 250).await?);
     }
-    let proxy = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id().context("strace runs")?))?;
-    let proxy: i32 = proxy.split_whitespace().next().context("the traced process")?.parse()?;
+    let proxy = std::fs::read_to_string(format!(
+        "/proc/{0}/task/{0}/children",
+        child.id().context("strace runs")?
+    ))?;
+    let proxy: i32 = proxy
+        .split_whitespace()
+        .next()
+        .context("the traced process")?
+        .parse()?;
     // SAFETY: a signal to a process that this test started.
     #[allow(unsafe_code)]
     let sent = unsafe { libc::kill(proxy, libc::SIGTERM) };
@@ -716,25 +1070,58 @@ async fn traced(yard: &Yard) -> anyhow::Result<()> {
 fn in_right_order(calls: &[Call], order: &Value, channel: u16, api: u16) -> anyhow::Result<()> {
     let number = text(&order["number"]);
     let written = |from: usize, event: &str, of: &str| {
-        let fits = |c: &&Call| c.began >= from && c.text.starts_with("pwrite64(") && c.text.contains(".wal>") && c.text.contains(event) && c.text.contains(of);
+        let fits = |c: &&Call| {
+            c.began >= from
+                && c.text.starts_with("pwrite64(")
+                && c.text.contains(".wal>")
+                && c.text.contains(event)
+                && c.text.contains(of)
+        };
         calls.iter().find(fits)
     };
     let synced = |write: &Call| {
-        let fits = |c: &&Call| c.began > write.ended && c.text.starts_with("fdatasync(") && c.text.contains(".wal>") && c.text.ends_with("= 0");
+        let fits = |c: &&Call| {
+            c.began > write.ended
+                && c.text.starts_with("fdatasync(")
+                && c.text.contains(".wal>")
+                && c.text.ends_with("= 0")
+        };
         calls.iter().find(fits)
     };
     let intent = written(0, "attempt_intended", &number).context("no intent in the trace")?;
     let intent_synced = synced(intent).context("no fdatasync after the intent")?;
-    let first = calls.iter().find(|c| goes_to(c, channel)).context("no bytes to the channel in the trace")?;
-    ensure!(first.began > intent_synced.ended, "bytes left for the channel at line {} before the intent was durable at line {}", first.began, intent_synced.ended);
+    let first = calls
+        .iter()
+        .find(|c| goes_to(c, channel))
+        .context("no bytes to the channel in the trace")?;
+    ensure!(
+        first.began > intent_synced.ended,
+        "bytes left for the channel at line {} before the intent was durable at line {}",
+        first.began,
+        intent_synced.ended
+    );
     let placed = written(first.ended, "attempt_placed", "").context("no outcome in the trace")?;
     let placed_synced = synced(placed).context("no fdatasync after the outcome")?;
-    let early = calls.iter().find(|c| comes_from(c, api) && c.began > intent.began && c.began <= placed_synced.ended);
-    ensure!(early.is_none(), "bytes left for the merchant before the outcome was durable");
-    let answer = calls.iter().find(|c| comes_from(c, api) && c.began > placed_synced.ended).context("no answer in the trace")?;
+    let early = calls
+        .iter()
+        .find(|c| comes_from(c, api) && c.began > intent.began && c.began <= placed_synced.ended);
+    ensure!(
+        early.is_none(),
+        "bytes left for the merchant before the outcome was durable"
+    );
+    let answer = calls
+        .iter()
+        .find(|c| comes_from(c, api) && c.began > placed_synced.ended)
+        .context("no answer in the trace")?;
     println!(
         "{:<7} line {:>5} intent written, {:>5} its fdatasync = 0, {:>5} first bytes to the channel, {:>5} outcome written, {:>5} its fdatasync = 0, {:>5} first bytes to the merchant",
-        text(&order["channel"]), intent.began + 1, intent_synced.ended + 1, first.began + 1, placed.began + 1, placed_synced.ended + 1, answer.began + 1,
+        text(&order["channel"]),
+        intent.began + 1,
+        intent_synced.ended + 1,
+        first.began + 1,
+        placed.began + 1,
+        placed_synced.ended + 1,
+        answer.began + 1,
     );
     Ok(())
 }
@@ -767,17 +1154,33 @@ async fn custom(yard: &Yard, stop: &AtomicBool, done: &AtomicU64, mut dice: Dice
         // A repeat that came too late finds the order closed: an outcome too.
         if order["state"] == "awaiting_payment" && dice.below(5) == 0 {
             let closed = |a: &Answer| a.status == 200 && a.json()["state"] == "closed";
-            persist(yard, "POST", &format!("/v1/payments/{id}/close"), &json!({}), closed).await?;
+            persist(
+                yard,
+                "POST",
+                &format!("/v1/payments/{id}/close"),
+                &json!({}),
+                closed,
+            )
+            .await?;
         } else if order["state"] == "awaiting_payment" {
             let pay = json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid", "notify": dice.below(3) != 0 });
             yard.demo.control("/control/pay", &pay).await?;
             let get = format!("/v1/payments/{id}");
-            persist(yard, "GET", &get, &Value::Null, |a| a.status == 200 && a.json()["state"] == "paid").await?;
+            persist(yard, "GET", &get, &Value::Null, |a| {
+                a.status == 200 && a.json()["state"] == "paid"
+            })
+            .await?;
             if dice.below(2) == 0 {
                 let part = 1 + dice.below(amount);
                 let refund = json!({ "refund_no": "r1", "amount": part, "reason": "returned" });
-                persist(yard, "POST", &format!("{get}/refunds"), &refund, |a| a.status < 300).await?;
-                persist(yard, "GET", &get, &Value::Null, |a| a.json()["refunds"][0]["state"] == "succeeded").await?;
+                persist(yard, "POST", &format!("{get}/refunds"), &refund, |a| {
+                    a.status < 300
+                })
+                .await?;
+                persist(yard, "GET", &get, &Value::Null, |a| {
+                    a.json()["refunds"][0]["state"] == "succeeded"
+                })
+                .await?;
             }
         }
         done.fetch_add(1, Ordering::AcqRel);
@@ -785,7 +1188,13 @@ async fn custom(yard: &Yard, stop: &AtomicBool, done: &AtomicU64, mut dice: Dice
     Ok(())
 }
 
-async fn persist(yard: &Yard, method: &str, path: &str, body: &Value, done: impl Fn(&Answer) -> bool) -> anyhow::Result<Value> {
+async fn persist(
+    yard: &Yard,
+    method: &str,
+    path: &str,
+    body: &Value,
+    done: impl Fn(&Answer) -> bool,
+) -> anyhow::Result<Value> {
     let began = Instant::now();
     let mut merchant = yard.merchant()?;
     let mut last = String::new();
@@ -809,10 +1218,20 @@ async fn killed_at_random(kills: u64, customers: u64) -> anyhow::Result<()> {
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let seed = u64::from(std::process::id());
     println!("{kills} kills, {customers} clients, seed {seed}");
-    let load: Vec<_> = (1..=customers).map(|n| {
-        let (yard, stop, done) = (yard.clone(), stop.clone(), done.clone());
-        tokio::spawn(async move { custom(&yard, &stop, &done, Dice(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed)).await })
-    }).collect();
+    let load: Vec<_> = (1..=customers)
+        .map(|n| {
+            let (yard, stop, done) = (yard.clone(), stop.clone(), done.clone());
+            tokio::spawn(async move {
+                custom(
+                    &yard,
+                    &stop,
+                    &done,
+                    Dice(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed),
+                )
+                .await
+            })
+        })
+        .collect();
     let mut dice = Dice(0xdead ^ seed);
     for kill in 1..=kills {
         sleep(Duration::from_millis(dice.below(700))).await;
@@ -823,7 +1242,10 @@ async fn killed_at_random(kills: u64, customers: u64) -> anyhow::Result<()> {
             yard.demo.ready().await?;
         }
         if kill % 50 == 0 {
-            println!("{kill} kills, {} orders brought to their end", done.load(Ordering::Acquire));
+            println!(
+                "{kill} kills, {} orders brought to their end",
+                done.load(Ordering::Acquire)
+            );
         }
     }
     yard.demo.ready().await?;
@@ -842,6 +1264,11 @@ async fn killed_at_random(kills: u64, customers: u64) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "soak: two hundred kills take some minutes"]
 async fn random_kills_under_load() {
-    let kills = std::env::var("KILLS").ok().and_then(|k| k.parse().ok()).unwrap_or(200);
-    killed_at_random(kills, 6).await.unwrap_or_else(|e| panic!("{e:#}"));
+    let kills = std::env::var("KILLS")
+        .ok()
+        .and_then(|k| k.parse().ok())
+        .unwrap_or(200);
+    killed_at_random(kills, 6)
+        .await
+        .unwrap_or_else(|e| panic!("{e:#}"));
 }

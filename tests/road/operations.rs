@@ -27,7 +27,15 @@ async fn paid(demo: &Demo, shop: &Merchant, body: Value) -> anyhow::Result<Strin
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_service() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, true).await?;
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            ..Options::default()
+        },
+        true,
+    )
+    .await?;
     let shop = Arc::new(demo.merchant(0)?);
     buyer_data_dies_on_time_and_the_certificate_says_so(&demo, &shop).await?;
     certificates_are_reloaded_without_a_restart(&demo).await?;
@@ -46,14 +54,28 @@ async fn buyer_data_dies_on_time_and_the_certificate_says_so(demo: &Demo, shop: 
     body["pay_way"] = json!("jsapi");
     body["payer"] = json!({ "openid": "oPURGEME" });
     let id = paid(demo, shop, body).await?;
-    let asked = shop.ask("GET", &format!("/v1/payments/{id}?expand=payer"), None).await?.json();
-    ensure!(asked["payer"]["openid"] == "oPURGEME", "the channel was not asked for the payer: {asked}");
+    let asked = shop
+        .ask("GET", &format!("/v1/payments/{id}?expand=payer"), None)
+        .await?
+        .json();
+    ensure!(
+        asked["payer"]["openid"] == "oPURGEME",
+        "the channel was not asked for the payer: {asked}"
+    );
     for _ in 0..120 {
-        let answer = shop.ask("GET", &format!("/v1/payments/{id}/purge"), None).await?.json();
+        let answer = shop
+            .ask("GET", &format!("/v1/payments/{id}/purge"), None)
+            .await?
+            .json();
         let seals = answer["seals"].as_array().context("seals")?;
         ensure!(!seals.is_empty(), "nothing was sealed: {answer}");
         if seals.iter().all(|s| s["state"] == "destroyed") {
-            ensure!(seals[0]["openings_of_the_bucket"]["forward"].as_u64().is_some_and(|n| n > 0), "no opening was counted: {answer}");
+            ensure!(
+                seals[0]["openings_of_the_bucket"]["forward"]
+                    .as_u64()
+                    .is_some_and(|n| n > 0),
+                "no opening was counted: {answer}"
+            );
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -63,16 +85,24 @@ async fn buyer_data_dies_on_time_and_the_certificate_says_so(demo: &Demo, shop: 
 
 async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
     let at = SocketAddr::from(([127, 0, 0, 1], demo.place.ports.api));
-    Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await?;
+    Client::tls(at, demo.ca())?
+        .send("GET", "/healthz", &[], b"")
+        .await?;
     // A certificate for another name: whoever connects anew is served it.
     let (cert, key) = material::issue(&demo.place.material.ca()?, &["reloaded.example"])?;
-    let (old_cert, old_key) = (fs::read(demo.place.dir.join("tls/server.pem"))?, fs::read(demo.place.dir.join("tls/server.key"))?);
+    let (old_cert, old_key) = (
+        fs::read(demo.place.dir.join("tls/server.pem"))?,
+        fs::read(demo.place.dir.join("tls/server.key"))?,
+    );
     fs::write(demo.place.dir.join("tls/server.key"), key)?;
     fs::write(demo.place.dir.join("tls/server.pem"), cert)?;
     let mut refused = false;
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        refused = Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await.is_err();
+        refused = Client::tls(at, demo.ca())?
+            .send("GET", "/healthz", &[], b"")
+            .await
+            .is_err();
         if refused {
             break;
         }
@@ -82,7 +112,11 @@ async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
     fs::write(demo.place.dir.join("tls/server.pem"), old_cert)?;
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        if Client::tls(at, demo.ca())?.send("GET", "/healthz", &[], b"").await.is_ok() {
+        if Client::tls(at, demo.ca())?
+            .send("GET", "/healthz", &[], b"")
+            .await
+            .is_ok()
+        {
             return Ok(());
         }
     }
@@ -94,9 +128,20 @@ async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
 async fn platform_certificates_are_fetched_by_themselves(demo: &Demo) -> Done {
     let merchant = &demo.place.merchants[1];
     ensure!(merchant.certificate_mode(), "the second merchant has public keys");
-    let laid = demo.place.dir.join("keys/wechat").join(&merchant.accounts.wechat.mchid).join("platform");
-    ensure!(fs::read_dir(&laid).is_ok_and(|mut all| all.next().is_none()), "a certificate was laid down in {}", laid.display());
-    paid(demo, &demo.merchant(1)?, order(&demo.next_number())).await.map(drop)
+    let laid = demo
+        .place
+        .dir
+        .join("keys/wechat")
+        .join(&merchant.accounts.wechat.mchid)
+        .join("platform");
+    ensure!(
+        fs::read_dir(&laid).is_ok_and(|mut all| all.next().is_none()),
+        "a certificate was laid down in {}",
+        laid.display()
+    );
+    paid(demo, &demo.merchant(1)?, order(&demo.next_number()))
+        .await
+        .map(drop)
 }
 
 /// The operator's file without a merchant's key: what it signs is refused as soon as the file counts.
@@ -111,11 +156,19 @@ async fn a_key_that_is_registered_no_longer_opens_nothing(demo: &Demo) -> Done {
     without["version"] = json!(version + 1);
     without["merchants"][1]["api_keys"] = json!([]);
     demo.place.sign_registry("operator", &without)?;
-    until(async || Ok(status().await? == 401), "a key that is registered no longer still counts").await?;
+    until(
+        async || Ok(status().await? == 401),
+        "a key that is registered no longer still counts",
+    )
+    .await?;
     let mut again = before;
     again["version"] = json!(version + 2);
     demo.place.sign_registry("operator", &again)?;
-    until(async || Ok(status().await? == 404), "the key does not count again").await
+    until(
+        async || Ok(status().await? == 404),
+        "the key does not count again",
+    )
+    .await
 }
 
 async fn until(is: impl AsyncFn() -> anyhow::Result<bool>, else_say: &str) -> Done {
@@ -130,26 +183,55 @@ async fn until(is: impl AsyncFn() -> anyhow::Result<bool>, else_say: &str) -> Do
 
 fn check_prints_every_problem(demo: &Demo) -> Done {
     let good = demo.place.dir.join("guandao.toml");
-    let run = |file: &std::path::Path| Command::new(binary("guandao")?).arg("check").arg(file).output().context("guandao check");
+    let run = |file: &std::path::Path| {
+        Command::new(binary("guandao")?)
+            .arg("check")
+            .arg(file)
+            .output()
+            .context("guandao check")
+    };
     let output = run(&good)?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = fs::read_to_string(&good)?;
     let at = |file: &str| demo.place.dir.join(file).display().to_string();
     let bad = text
         .replace("answer_ms = 1500", "answer_ms = \"soon\"")
         .replace("[vault]", "[vault]\nmistyped = 1")
-        .replace(&format!("data = \"{}\"", at("data")), &format!("data = \"{}\"", at("nowhere")))
-        .replace(&format!("notify_roots = \"{}\"", at("channels/ca.pem")), &format!("notify_roots = \"{}\"", at("trades.vkey")))
+        .replace(
+            &format!("data = \"{}\"", at("data")),
+            &format!("data = \"{}\"", at("nowhere")),
+        )
+        .replace(
+            &format!("notify_roots = \"{}\"", at("channels/ca.pem")),
+            &format!("notify_roots = \"{}\"", at("trades.vkey")),
+        )
         .replacen(&at("tls/server.pem"), &at("tls/missing.pem"), 1)
         .replacen("host = \"127.0.0.1\"", "host = \"https://x/\"", 1)
         .replacen("host = \"127.0.0.1\"\n", "", 1)
-        + &format!("\n[cases]\nurl = \"http://x\"\nca = \"{ca}\"\ncert = \"{cert}\"\nkey = \"{key}\"\nvkey_file = \"{ca}\"\n[telemetry]\notlp = \"nonsense\"\n", ca = at("channels/ca.pem"), cert = at("tls/proxy.pem"), key = at("tls/desk.key"));
-    let (mchid, app) = (&demo.place.merchants[0].accounts.wechat.mchid, &demo.place.merchants[0].accounts.alipay.app_id);
-    let keys = [format!("keys/wechat/{mchid}/apiv3.secret"), format!("keys/alipay/{app}/platform.pem")];
+        + &format!(
+            "\n[cases]\nurl = \"http://x\"\nca = \"{ca}\"\ncert = \"{cert}\"\nkey = \"{key}\"\nvkey_file = \"{ca}\"\n[telemetry]\notlp = \"nonsense\"\n",
+            ca = at("channels/ca.pem"),
+            cert = at("tls/proxy.pem"),
+            key = at("tls/desk.key")
+        );
+    let (mchid, app) = (
+        &demo.place.merchants[0].accounts.wechat.mchid,
+        &demo.place.merchants[0].accounts.alipay.app_id,
+    );
+    let keys = [
+        format!("keys/wechat/{mchid}/apiv3.secret"),
+        format!("keys/alipay/{app}/platform.pem"),
+    ];
     for key in &keys {
         fs::rename(at(key), at("aside-").clone() + &key.replace('/', "-"))?;
     }
-    let (file, line) = (demo.place.dir.join("bad.toml"), |what: &str| bad[..bad.find(what).unwrap_or_default()].matches('\n').count() + 1);
+    let (file, line) = (demo.place.dir.join("bad.toml"), |what: &str| {
+        bad[..bad.find(what).unwrap_or_default()].matches('\n').count() + 1
+    });
     fs::write(&file, &bad)?;
     let said = run(&file)?;
     for key in &keys {
@@ -158,14 +240,28 @@ fn check_prints_every_problem(demo: &Demo) -> Done {
     let told = String::from_utf8_lossy(&said.stderr).into_owned();
     ensure!(!said.status.success(), "{told}");
     for (path, line) in [
-        ("times.answer_ms", line("answer_ms")), ("vault.mistyped", line("mistyped")), ("data", line("data =")), ("notify_roots", line("notify_roots")),
-        ("listen.api", line("[listen.api]")), ("listen.wechat.host", line("host = ")), ("listen.alipay.host", line("[listen.alipay]")),
-        ("cases.url", line("url = \"http://x")), ("cases.cert", line(&at("tls/proxy.pem"))), ("cases.vkey_file", line("vkey_file")), ("telemetry.otlp", line("otlp")),
+        ("times.answer_ms", line("answer_ms")),
+        ("vault.mistyped", line("mistyped")),
+        ("data", line("data =")),
+        ("notify_roots", line("notify_roots")),
+        ("listen.api", line("[listen.api]")),
+        ("listen.wechat.host", line("host = ")),
+        ("listen.alipay.host", line("[listen.alipay]")),
+        ("cases.url", line("url = \"http://x")),
+        ("cases.cert", line(&at("tls/proxy.pem"))),
+        ("cases.vkey_file", line("vkey_file")),
+        ("telemetry.otlp", line("otlp")),
     ] {
-        ensure!(told.contains(&format!("line {line}: {path}: ")), "no problem at {path}, line {line}:\n{told}");
+        ensure!(
+            told.contains(&format!("line {line}: {path}: ")),
+            "no problem at {path}, line {line}:\n{told}"
+        );
     }
     for key in &keys {
-        ensure!(told.contains(key.trim_start_matches("keys/")), "{key} is not missed:\n{told}");
+        ensure!(
+            told.contains(key.trim_start_matches("keys/")),
+            "{key} is not missed:\n{told}"
+        );
     }
     ensure!(told.lines().count() == 13, "another number of problems:\n{told}");
     Ok(())
@@ -175,10 +271,24 @@ fn check_prints_every_problem(demo: &Demo) -> Done {
 fn a_receipt_can_be_had_from_the_command_line(demo: &Demo) -> Done {
     let file = demo.place.dir.join("receipt-3.txt");
     for arguments in [&["3"][..], &["--receipt", "3"]] {
-        let output = Command::new(binary("guandao")?).arg("export").arg(demo.place.dir.join("guandao.toml")).args(arguments).output()?;
+        let output = Command::new(binary("guandao")?)
+            .arg("export")
+            .arg(demo.place.dir.join("guandao.toml"))
+            .args(arguments)
+            .output()?;
         fs::write(&file, &output.stdout)?;
-        let verify = Command::new(binary("guandao-verify")?).arg("receipt").arg(&file).arg("--key").arg(demo.place.dir.join("trades.vkey")).output()?;
-        ensure!(verify.status.success(), "{}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+        let verify = Command::new(binary("guandao-verify")?)
+            .arg("receipt")
+            .arg(&file)
+            .arg("--key")
+            .arg(demo.place.dir.join("trades.vkey"))
+            .output()?;
+        ensure!(
+            verify.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&verify.stdout),
+            String::from_utf8_lossy(&verify.stderr)
+        );
     }
     Ok(())
 }
@@ -189,37 +299,70 @@ fn without_a_desk_the_front_door_says_so(demo: &Demo) -> Done {
     fs::create_dir_all(&alone)?;
     let program = alone.join("guandao");
     fs::copy(binary("guandao")?, &program)?;
-    let output = Command::new(&program).args(["export", "--unacknowledged"]).env("PATH", &alone).output()?;
+    let output = Command::new(&program)
+        .args(["export", "--unacknowledged"])
+        .env("PATH", &alone)
+        .output()?;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(!output.status.success() && told.contains("guandao-desk is neither beside this program nor in PATH"), "{told}");
+    ensure!(
+        !output.status.success() && told.contains("guandao-desk is neither beside this program nor in PATH"),
+        "{told}"
+    );
     Ok(())
 }
 
 /// An order that is under way when SIGTERM comes is finished and answered.
 async fn stopping_drains(demo: &Demo, shop: &Arc<Merchant>) -> Done {
-    demo.control("/control/fault", &json!({ "channel": "wechat", "operation": "create", "kind": "timeout_after", "count": 1 })).await?;
+    demo.control(
+        "/control/fault",
+        &json!({ "channel": "wechat", "operation": "create", "kind": "timeout_after", "count": 1 }),
+    )
+    .await?;
     let (late, no) = (shop.clone(), demo.next_number());
     let body = order(&no);
     let under_way = tokio::spawn(async move { late.ask("POST", "/v1/payments", Some(&body)).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     demo.services.stop_proxy().await?;
     let answer = under_way.await??;
-    ensure!(answer.status == 202, "an order under way was answered {}: {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 202,
+        "an order under way was answered {}: {}",
+        answer.status,
+        answer.json()
+    );
     demo.prove_journal()?;
     let purge = demo.prove_purge()?;
-    ensure!(!purge.contains("lost at a crash"), "a stop in good order loses no key: {purge}");
+    ensure!(
+        !purge.contains("lost at a crash"),
+        "a stop in good order loses no key: {purge}"
+    );
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    let found = shop.ask("GET", &format!("/v1/payments?order_no={no}"), None).await?.json();
+    let found = shop
+        .ask("GET", &format!("/v1/payments?order_no={no}"), None)
+        .await?
+        .json();
     let id = found["id"].as_str().context("the order is on record")?;
-    shop.until(id, "recovery", |o| o["state"] == "awaiting_payment").await?;
+    shop.until(id, "recovery", |o| o["state"] == "awaiting_payment")
+        .await?;
     demo.services.stop_proxy().await
 }
 
 fn the_index_can_be_rebuilt_by_hand(demo: &Demo) -> Done {
-    let output = Command::new(binary("guandao")?).arg("rebuild").arg(demo.place.dir.join("guandao.toml")).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    ensure!(String::from_utf8_lossy(&output.stdout).contains("live orders"), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = Command::new(binary("guandao")?)
+        .arg("rebuild")
+        .arg(demo.place.dir.join("guandao.toml"))
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        String::from_utf8_lossy(&output.stdout).contains("live orders"),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     Ok(())
 }
 
@@ -227,12 +370,17 @@ fn the_index_can_be_rebuilt_by_hand(demo: &Demo) -> Done {
 async fn low_disk_refuses_new_orders_and_records_notices(demo: &Demo, shop: &Merchant) -> Done {
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    let answer = shop.ask("POST", "/v1/payments", Some(&order(&demo.next_number()))).await?;
+    let answer = shop
+        .ask("POST", "/v1/payments", Some(&order(&demo.next_number())))
+        .await?;
     ensure!(answer.status == 201, "after a rebuild: {}", answer.json());
     let waiting = answer.json();
     demo.services.stop_proxy().await?;
     let file = demo.place.dir.join("guandao.toml");
-    fs::write(&file, fs::read_to_string(&file)?.replace("disk_low_mib = 64", "disk_low_mib = 1000000000"))?;
+    fs::write(
+        &file,
+        fs::read_to_string(&file)?.replace("disk_low_mib = 64", "disk_low_mib = 1000000000"),
+    )?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     let at = SocketAddr::from(([127, 0, 0, 1], demo.place.ports.metrics));
     for tries in 0.. {
@@ -243,8 +391,24 @@ async fn low_disk_refuses_new_orders_and_records_notices(demo: &Demo, shop: &Mer
         ensure!(tries < 100, "the low disk was not seen");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let refused = shop.ask("POST", "/v1/payments", Some(&order(&demo.next_number()))).await?;
-    ensure!(refused.status == 503 && refused.json()["code"] == "storage_low", "{}", refused.json());
-    demo.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": waiting["number"], "outcome": "paid" })).await?;
-    shop.until(waiting["id"].as_str().unwrap_or_default(), "payment on a low disk", |o| o["state"] == "paid").await.map(drop)
+    let refused = shop
+        .ask("POST", "/v1/payments", Some(&order(&demo.next_number())))
+        .await?;
+    ensure!(
+        refused.status == 503 && refused.json()["code"] == "storage_low",
+        "{}",
+        refused.json()
+    );
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": "wechat", "out_trade_no": waiting["number"], "outcome": "paid" }),
+    )
+    .await?;
+    shop.until(
+        waiting["id"].as_str().unwrap_or_default(),
+        "payment on a low disk",
+        |o| o["state"] == "paid",
+    )
+    .await
+    .map(drop)
 }

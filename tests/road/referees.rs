@@ -2,7 +2,10 @@
 //! OpenSSL verifies our signatures beside theirs, the Go team's transparency log packages verify our journal. None of
 //! them shares a line with us. `tests/clients/setup` installs them all.
 
-#![allow(clippy::print_stdout, reason = "what the referees said is part of the evidence")]
+#![allow(
+    clippy::print_stdout,
+    reason = "what the referees said is part of the evidence"
+)]
 
 mod client;
 mod compared;
@@ -49,17 +52,29 @@ async fn published_clients_straight_at_the_sandbox() -> Done {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn published_clients_through_the_pass_through() -> Done {
-    if client::skipped() { Ok(()) } else { life::through().await }
+    if client::skipped() {
+        Ok(())
+    } else {
+        life::through().await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_request_and_theirs_agree_and_openssl_verifies_both() -> Done {
-    if client::skipped() { Ok(()) } else { compared::agree().await }
+    if client::skipped() {
+        Ok(())
+    } else {
+        compared::agree().await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_go_teams_packages_verify_the_journal() -> Done {
-    if client::skipped() { Ok(()) } else { tlog::verified().await }
+    if client::skipped() {
+        Ok(())
+    } else {
+        tlog::verified().await
+    }
 }
 
 /// Asks for no client of others, so it is never skipped.

@@ -47,7 +47,10 @@ struct Received {
 
 #[tonic::async_trait]
 impl TraceService for Receiver {
-    async fn export(&self, request: Request<ExportTraceServiceRequest>) -> Result<Response<ExportTraceServiceResponse>, Status> {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         self.0.lock().expect("lock").spans.push(request.into_inner());
         Ok(Response::new(Default::default()))
     }
@@ -55,7 +58,10 @@ impl TraceService for Receiver {
 
 #[tonic::async_trait]
 impl MetricsService for Receiver {
-    async fn export(&self, request: Request<ExportMetricsServiceRequest>) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         self.0.lock().expect("lock").metrics.push(request.into_inner());
         Ok(Response::new(Default::default()))
     }
@@ -66,7 +72,9 @@ impl Receiver {
     async fn start(&self) -> SocketAddr {
         let [port] = sandbox::demo::ports::free().expect("a port");
         let inner = SocketAddr::from(([127, 0, 0, 1], port));
-        let service = tonic::transport::Server::builder().add_service(TraceServiceServer::new(self.clone())).add_service(MetricsServiceServer::new(self.clone()));
+        let service = tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(self.clone()))
+            .add_service(MetricsServiceServer::new(self.clone()));
         tokio::spawn(service.serve(inner));
         let outer = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = outer.local_addr().expect("an address");
@@ -81,7 +89,9 @@ impl Receiver {
 }
 
 async fn pass(stream: TcpStream, to: SocketAddr, all: Arc<Mutex<Received>>) {
-    let Ok(service) = TcpStream::connect(to).await else { return };
+    let Ok(service) = TcpStream::connect(to).await else {
+        return;
+    };
     let ((mut from, mut back), (mut answers, mut into)) = (stream.into_split(), service.into_split());
     let there = async {
         let mut buffer = vec![0; 65_536];
@@ -93,7 +103,9 @@ async fn pass(stream: TcpStream, to: SocketAddr, all: Arc<Mutex<Received>>) {
         }
         let _ = into.shutdown().await;
     };
-    tokio::join!(there, tokio::io::copy(&mut answers, &mut back)).1.ok();
+    tokio::join!(there, tokio::io::copy(&mut answers, &mut back))
+        .1
+        .ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,27 +114,59 @@ async fn a_receiver_gets_spans_and_metrics_of_closed_sets_and_no_buyer() {
     let address = receiver.start().await;
     let dir = tempfile::tempdir().expect("a folder");
     let extra = format!("[telemetry]\nlevel = \"debug\"\notlp = \"http://{address}\"\n");
-    let options = Options { desk: false, merchants: 2, extra, ..Options::default() };
-    let demo = Demo::start(dir.path(), &options, true).await.unwrap_or_else(|e| panic!("the demo starts: {e:#}"));
+    let options = Options {
+        desk: false,
+        merchants: 2,
+        extra,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, true)
+        .await
+        .unwrap_or_else(|e| panic!("the demo starts: {e:#}"));
     trade(&demo).await;
     let metrics = Client::clear(([127, 0, 0, 1], demo.place.ports.metrics).into());
     let pulled = metrics.send("GET", "/metrics", &[], b"").await.expect("metrics");
     prometheus(&String::from_utf8_lossy(&pulled.body));
     demo.services.stop().await.expect("stops");
     let log = std::fs::read_to_string(dir.path().join("guandao.log")).expect("a log");
-    assert!(log.contains("answered") && !log.contains(CANARY), "the log speaks of a buyer");
+    assert!(
+        log.contains("answered") && !log.contains(CANARY),
+        "the log speaks of a buyer"
+    );
     let received = receiver.0.lock().expect("lock");
-    println!("{} octets, {} exports of spans, {} of metrics", received.octets.len(), received.spans.len(), received.metrics.len());
+    println!(
+        "{} octets, {} exports of spans, {} of metrics",
+        received.octets.len(),
+        received.spans.len(),
+        received.metrics.len()
+    );
     for hidden in [CANARY, "203.0.113.77", "13800138000", "hostileqz"] {
-        assert!(!received.octets.windows(hidden.len()).any(|w| w == hidden.as_bytes()), "{hidden} was exported");
+        assert!(
+            !received
+                .octets
+                .windows(hidden.len())
+                .any(|w| w == hidden.as_bytes()),
+            "{hidden} was exported"
+        );
         // The octets are not compressed: what they hold, can be found in them.
         assert!(received.octets.windows(12).any(|w| w == b"guandao.demo"));
     }
     for merchant in &demo.place.merchants {
         let accounts = &merchant.accounts;
-        let numbers = [&merchant.id, &accounts.wechat.mchid, &accounts.alipay.app_id, &accounts.alipay.seller_id];
+        let numbers = [
+            &merchant.id,
+            &accounts.wechat.mchid,
+            &accounts.alipay.app_id,
+            &accounts.alipay.seller_id,
+        ];
         for number in numbers {
-            assert!(!received.octets.windows(number.len()).any(|w| w == number.as_bytes()), "{number} was exported");
+            assert!(
+                !received
+                    .octets
+                    .windows(number.len())
+                    .any(|w| w == number.as_bytes()),
+                "{number} was exported"
+            );
         }
     }
     spans(&received.spans);
@@ -132,7 +176,10 @@ async fn a_receiver_gets_spans_and_metrics_of_closed_sets_and_no_buyer() {
 /// Something of everything: payments, refunds, refusals, hostile requests, notices.
 async fn trade(demo: &Demo) {
     let merchant = demo.merchant(0).expect("merchant");
-    for (channel, way, payer) in [("wechat", "jsapi", json!({ "openid": format!("o{CANARY}") })), ("alipay", "qr", Value::Null)] {
+    for (channel, way, payer) in [
+        ("wechat", "jsapi", json!({ "openid": format!("o{CANARY}") })),
+        ("alipay", "qr", Value::Null),
+    ] {
         let mut body = json!({
             "order_no": format!("{CANARY}{channel}"), "channel": channel, "pay_way": way, "amount": 300, "description": format!("{CANARY} 13800138000"), "attach": CANARY,
             "client_ip": "203.0.113.77", "device_id": CANARY, "detail": if channel == "wechat" { format!("{{\"invoice_id\":\"{CANARY}\"}}") } else { format!("[{{\"goods_id\":\"g\",\"goods_name\":\"{CANARY}\",\"quantity\":1,\"price\":\"3\"}}]") },
@@ -140,30 +187,71 @@ async fn trade(demo: &Demo) {
         if !payer.is_null() {
             body["payer"] = payer;
         }
-        let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await.expect("answers");
+        let answer = merchant
+            .ask("POST", "/v1/payments", Some(&body))
+            .await
+            .expect("answers");
         assert_eq!(answer.status, 201, "{}", answer.json());
         let order = answer.json();
-        demo.control("/control/pay", &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" })).await.expect("pays");
+        demo.control(
+            "/control/pay",
+            &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" }),
+        )
+        .await
+        .expect("pays");
         let id = order["id"].as_str().expect("an id").to_owned();
-        merchant.until(&id, "payment", |o| o["state"] == "paid").await.expect("paid");
+        merchant
+            .until(&id, "payment", |o| o["state"] == "paid")
+            .await
+            .expect("paid");
         let refund = json!({ "refund_no": "r1", "amount": 100, "reason": format!("{CANARY} 13800138000") });
-        let refunded = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&refund)).await.expect("answers");
+        let refunded = merchant
+            .ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&refund))
+            .await
+            .expect("answers");
         assert!(refunded.status < 300, "{}", refunded.json());
-        merchant.until(&id, "refund", |o| o["state"] == "partly_refunded").await.expect("refunded");
-        let close = merchant.ask("POST", &format!("/v1/payments/{id}/close"), Some(&json!({}))).await.expect("answers");
+        merchant
+            .until(&id, "refund", |o| o["state"] == "partly_refunded")
+            .await
+            .expect("refunded");
+        let close = merchant
+            .ask("POST", &format!("/v1/payments/{id}/close"), Some(&json!({})))
+            .await
+            .expect("answers");
         assert_eq!(close.status, 409);
     }
-    for body in [json!({ "hostileqz": CANARY }), json!({ "order_no": "x", "amount": CANARY })] {
-        let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await.expect("answers");
+    for body in [
+        json!({ "hostileqz": CANARY }),
+        json!({ "order_no": "x", "amount": CANARY }),
+    ] {
+        let answer = merchant
+            .ask("POST", "/v1/payments", Some(&body))
+            .await
+            .expect("answers");
         assert_eq!(answer.status, 400);
     }
     let api = Client::tls(([127, 0, 0, 1], demo.place.ports.api).into(), demo.ca()).expect("client");
     let notify = Client::tls(([127, 0, 0, 1], demo.place.ports.notify).into(), demo.ca()).expect("client");
     for n in 0..20 {
         let path = format!("/hostileqz/{n}/{CANARY}");
-        api.send("POST", &path, &[("authorization", CANARY), ("x-hostileqz", CANARY)], CANARY.as_bytes()).await.expect("answers");
+        api.send(
+            "POST",
+            &path,
+            &[("authorization", CANARY), ("x-hostileqz", CANARY)],
+            CANARY.as_bytes(),
+        )
+        .await
+        .expect("answers");
         let account = &demo.place.merchants[0].accounts.alipay.app_id;
-        notify.send("POST", &format!("/n/alipay/{account}"), &[], format!("{CANARY}={CANARY}&{CANARY}=1").as_bytes()).await.expect("answers");
+        notify
+            .send(
+                "POST",
+                &format!("/n/alipay/{account}"),
+                &[],
+                format!("{CANARY}={CANARY}&{CANARY}=1").as_bytes(),
+            )
+            .await
+            .expect("answers");
     }
     // The meter pushes every five seconds.
     tokio::time::sleep(Duration::from_secs(6)).await;
@@ -177,14 +265,51 @@ fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
 fn labels() -> BTreeMap<&'static str, BTreeSet<String>> {
     let channels = set(["wechat", "alipay"]);
     [
-        ("door", set(["api", "wechat", "alipay", "notify", "metrics", "journal"])),
+        (
+            "door",
+            set(["api", "wechat", "alipay", "notify", "metrics", "journal"]),
+        ),
         ("status", set(["1xx", "2xx", "3xx", "4xx", "5xx", "other"])),
         ("channel", channels),
-        ("operation", set(["create", "query", "close", "refund", "refund_query", "certificates"])),
+        (
+            "operation",
+            set([
+                "create",
+                "query",
+                "close",
+                "refund",
+                "refund_query",
+                "certificates",
+            ]),
+        ),
         ("answered", set(["true", "false"])),
         ("errand", set(["place", "close", "refund"])),
-        ("state", set(["unknown", "awaiting_payment", "paid", "partly_refunded", "refunded", "closed", "not_placed", "unresolved"])),
-        ("outcome", set(["refused", "wrong_signature", "ignored", "foreign", "known", "recorded", "acknowledged", "failed"])),
+        (
+            "state",
+            set([
+                "unknown",
+                "awaiting_payment",
+                "paid",
+                "partly_refunded",
+                "refunded",
+                "closed",
+                "not_placed",
+                "unresolved",
+            ]),
+        ),
+        (
+            "outcome",
+            set([
+                "refused",
+                "wrong_signature",
+                "ignored",
+                "foreign",
+                "known",
+                "recorded",
+                "acknowledged",
+                "failed",
+            ]),
+        ),
         ("clause", (1..100).map(|n| format!("C{n:02}")).collect()),
     ]
     .into()
@@ -226,8 +351,14 @@ fn of_resource(attributes: &[KeyValue]) {
 
 fn spans(exports: &[ExportTraceServiceRequest]) {
     let resources = exports.iter().flat_map(|e| &e.resource_spans);
-    resources.clone().filter_map(|r| r.resource.as_ref()).for_each(|r| of_resource(&r.attributes));
-    let spans: Vec<&Span> = resources.flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans).collect();
+    resources
+        .clone()
+        .filter_map(|r| r.resource.as_ref())
+        .for_each(|r| of_resource(&r.attributes));
+    let spans: Vec<&Span> = resources
+        .flat_map(|r| &r.scope_spans)
+        .flat_map(|s| &s.spans)
+        .collect();
     assert!(spans.len() > 40, "{} spans", spans.len());
     let (mut doors, mut names) = (BTreeSet::new(), BTreeSet::new());
     for span in &spans {
@@ -237,12 +368,20 @@ fn spans(exports: &[ExportTraceServiceRequest]) {
             names.insert(event.name.clone());
             event.attributes.iter().for_each(|a| attribute(a, &mut doors));
         }
-        assert!(span.status.as_ref().is_none_or(|s| s.message.is_empty()), "{span:?}");
+        assert!(
+            span.status.as_ref().is_none_or(|s| s.message.is_empty()),
+            "{span:?}"
+        );
     }
     println!("{} spans of {doors:?}; events {names:?}", spans.len());
     assert!(doors.is_superset(&set(["api", "notify"])));
     // Fixed sentences of the source; a value in one of them would make it another.
-    let known = set(["answered", "refused", "a notification was not acknowledged", "an order was not sent"]);
+    let known = set([
+        "answered",
+        "refused",
+        "a notification was not acknowledged",
+        "an order was not sent",
+    ]);
     assert!(names.is_subset(&known), "events {names:?}");
 }
 
@@ -255,9 +394,13 @@ fn attribute(attribute: &KeyValue, doors: &mut BTreeSet<String>) {
         "code" => Code::ALL.iter().any(|c| c.row().code == value),
         "channel" => labels()["channel"].contains(&value),
         "level" => ["ERROR", "WARN", "INFO", "DEBUG"].contains(&value.as_str()),
-        "status" | "micros" | "busy_ns" | "idle_ns" | "thread.id" | "code.line.number" | "code.lineno" => number(&value),
+        "status" | "micros" | "busy_ns" | "idle_ns" | "thread.id" | "code.line.number" | "code.lineno" => {
+            number(&value)
+        }
         // Ours: where in the source, and a fixed reason that names no value.
-        "target" | "code.module.name" | "code.namespace" => value.starts_with("proxy") || value.starts_with("ledger"),
+        "target" | "code.module.name" | "code.namespace" => {
+            value.starts_with("proxy") || value.starts_with("ledger")
+        }
         "code.file.path" | "code.filepath" => value.ends_with(".rs"),
         "thread.name" => value.starts_with("tokio") || value == "main" || value.starts_with("guandao"),
         "inside" => value.len() < 120 && value.bytes().filter(u8::is_ascii_digit).count() < 6,
@@ -269,24 +412,51 @@ fn attribute(attribute: &KeyValue, doors: &mut BTreeSet<String>) {
 
 fn pushed(exports: &[ExportMetricsServiceRequest]) {
     let resources = exports.iter().flat_map(|e| &e.resource_metrics);
-    resources.clone().filter_map(|r| r.resource.as_ref()).for_each(|r| of_resource(&r.attributes));
-    let metrics: Vec<&Metric> = resources.flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics).collect();
+    resources
+        .clone()
+        .filter_map(|r| r.resource.as_ref())
+        .for_each(|r| of_resource(&r.attributes));
+    let metrics: Vec<&Metric> = resources
+        .flat_map(|r| &r.scope_metrics)
+        .flat_map(|s| &s.metrics)
+        .collect();
     let mut seen = BTreeSet::new();
     for metric in metrics {
-        let (_, allowed) = METRICS.iter().find(|(name, _)| *name == metric.name).unwrap_or_else(|| panic!("a metric {}", metric.name));
+        let (_, allowed) = METRICS
+            .iter()
+            .find(|(name, _)| *name == metric.name)
+            .unwrap_or_else(|| panic!("a metric {}", metric.name));
         seen.insert(metric.name.clone());
         let points: Vec<&[KeyValue]> = match metric.data.as_ref().expect("data") {
             Data::Sum(sum) => sum.data_points.iter().map(|p| p.attributes.as_slice()).collect(),
-            Data::Histogram(histogram) => histogram.data_points.iter().map(|p| p.attributes.as_slice()).collect(),
+            Data::Histogram(histogram) => histogram
+                .data_points
+                .iter()
+                .map(|p| p.attributes.as_slice())
+                .collect(),
             other => panic!("{}: {other:?}", metric.name),
         };
-        assert!(!points.is_empty() && points.len() < 100, "{} points of {}", points.len(), metric.name);
+        assert!(
+            !points.is_empty() && points.len() < 100,
+            "{} points of {}",
+            points.len(),
+            metric.name
+        );
         for point in points {
-            point.iter().for_each(|a| label(&metric.name, &a.key, &text(&a.value), allowed));
+            point
+                .iter()
+                .for_each(|a| label(&metric.name, &a.key, &text(&a.value), allowed));
         }
     }
     println!("pushed {seen:?}");
-    for name in ["guandao_requests", "guandao_request_seconds", "guandao_exchanges", "guandao_errands", "guandao_notices", "guandao_merchant_notifications"] {
+    for name in [
+        "guandao_requests",
+        "guandao_request_seconds",
+        "guandao_exchanges",
+        "guandao_errands",
+        "guandao_notices",
+        "guandao_merchant_notifications",
+    ] {
         assert!(seen.contains(name), "{name} did not arrive");
     }
 }
@@ -303,7 +473,11 @@ fn prometheus(page: &str) {
     for line in page.lines().filter(|l| !l.is_empty()) {
         if let Some(comment) = line.strip_prefix("# ") {
             let mut words = comment.splitn(3, ' ');
-            let (what, name, rest) = (words.next().expect("a word"), words.next().expect("a name"), words.next().unwrap_or_default());
+            let (what, name, rest) = (
+                words.next().expect("a word"),
+                words.next().expect("a name"),
+                words.next().unwrap_or_default(),
+            );
             assert!(what == "HELP" || what == "TYPE", "{line}");
             if what == "TYPE" {
                 kinds.insert(name.to_owned(), rest.to_owned());
@@ -313,14 +487,31 @@ fn prometheus(page: &str) {
         samples += 1;
         let (series, value) = line.rsplit_once(' ').expect("a value");
         value.parse::<f64>().unwrap_or_else(|e| panic!("{line}: {e}"));
-        let (name, inner) = series.split_once('{').map_or((series, ""), |(n, l)| (n, l.strip_suffix('}').expect("a closing brace")));
-        let family = ["", "_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s).filter(|f| kinds.contains_key(*f))).unwrap_or_else(|| panic!("{name} is not declared"));
+        let (name, inner) = series.split_once('{').map_or((series, ""), |(n, l)| {
+            (n, l.strip_suffix('}').expect("a closing brace"))
+        });
+        let family = ["", "_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|s| name.strip_suffix(s).filter(|f| kinds.contains_key(*f)))
+            .unwrap_or_else(|| panic!("{name} is not declared"));
         if family == "target_info" || family == "otel_scope_info" {
-            assert!(inner.split(',').filter(|l| !l.is_empty()).all(|l| ["service_name", "telemetry_sdk_", "otel_scope_name"].iter().any(|known| l.starts_with(known))), "{line}");
+            assert!(
+                inner.split(',').filter(|l| !l.is_empty()).all(|l| [
+                    "service_name",
+                    "telemetry_sdk_",
+                    "otel_scope_name"
+                ]
+                .iter()
+                .any(|known| l.starts_with(known))),
+                "{line}"
+            );
             continue;
         }
         let base = family.strip_suffix("_total").unwrap_or(family);
-        let (_, allowed) = METRICS.iter().find(|(name, _)| *name == base).unwrap_or_else(|| panic!("a metric {family}"));
+        let (_, allowed) = METRICS
+            .iter()
+            .find(|(name, _)| *name == base)
+            .unwrap_or_else(|| panic!("a metric {family}"));
         for pair in inner.split(',').filter(|l| !l.is_empty()) {
             let (key, quoted) = pair.split_once('=').expect("a pair");
             let value = quoted.trim_matches('"');

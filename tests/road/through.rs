@@ -14,7 +14,11 @@ use tokio::time::sleep;
 /// A call during which the proxy ends.
 fn unanswered(answer: anyhow::Result<Answer>) -> anyhow::Result<()> {
     match answer {
-        Ok(answer) => bail!("answered {} although the proxy ended before: {}", answer.status, answer.json()),
+        Ok(answer) => bail!(
+            "answered {} although the proxy ended before: {}",
+            answer.status,
+            answer.json()
+        ),
         Err(_) => Ok(()),
     }
 }
@@ -33,12 +37,25 @@ async fn repeat(sdk: &Sdk, call: impl AsyncFn() -> anyhow::Result<Answer>) -> an
     bail!("no outcome within 15 s: {last}")
 }
 
-pub(crate) async fn placed(yard: &Yard, sdk: &Sdk, fen: u64, payer: Option<&str>) -> anyhow::Result<(String, Value)> {
+pub(crate) async fn placed(
+    yard: &Yard,
+    sdk: &Sdk,
+    fen: u64,
+    payer: Option<&str>,
+) -> anyhow::Result<(String, Value)> {
     let number = yard.demo.next_number();
     let answer = sdk.create(&number, fen, payer).await?;
-    ensure!(sdk.done(&answer), "create answered {} {}", answer.status, answer.json());
+    ensure!(
+        sdk.done(&answer),
+        "create answered {} {}",
+        answer.status,
+        answer.json()
+    );
     let order = shown(yard, &number).await?;
-    ensure!(order["state"] == "awaiting_payment", "placed, and shown as {order}");
+    ensure!(
+        order["state"] == "awaiting_payment",
+        "placed, and shown as {order}"
+    );
     Ok((number, order))
 }
 
@@ -52,8 +69,13 @@ async fn create_point(yard: &Yard, channel: &str, step: &str, payer: Option<&str
     repeat(&sdk, async || sdk.create(&number, 500, payer).await).await?;
     let order = shown(yard, &number).await?;
     yard.pay(&order).await?;
-    let order = yard.until(id(&order)?, "payment", |o| o["state"] == "paid").await?;
-    ensure!(yard.at_channel(&order).await?.len() == 1, "not one order at the channel");
+    let order = yard
+        .until(id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
+    ensure!(
+        yard.at_channel(&order).await?.len() == 1,
+        "not one order at the channel"
+    );
     yard.told(id(&order)?, "payment.paid").await
 }
 
@@ -64,25 +86,40 @@ async fn close_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<(
     yard.stopped_and_started().await?;
     // Alipay does not know a code that nobody scanned, and says so; the order is closed all the same.
     Sdk::of(yard, channel)?.close(&number).await?;
-    let order = yard.until(id(&order)?, "close", |o| o["state"] == "closed").await?;
-    ensure!(yard.at_channel(&order).await?.iter().all(|o| o["paid"].is_null()), "closed, and paid there");
+    let order = yard
+        .until(id(&order)?, "close", |o| o["state"] == "closed")
+        .await?;
+    ensure!(
+        yard.at_channel(&order).await?.iter().all(|o| o["paid"].is_null()),
+        "closed, and paid there"
+    );
     yard.told(id(&order)?, "payment.closed").await
 }
 
 async fn refund_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<()> {
     let (number, order) = placed(yard, &Sdk::of(yard, channel)?, 900, None).await?;
     yard.pay(&order).await?;
-    yard.until(id(&order)?, "payment", |o| o["state"] == "paid").await?;
+    yard.until(id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
     let refund = format!("R{number}");
     yard.restart_until(step).await?;
     unanswered(Sdk::of(yard, channel)?.refund(&number, &refund, 400, 900).await)?;
     yard.stopped_and_started().await?;
     let sdk = Sdk::of(yard, channel)?;
     repeat(&sdk, async || sdk.refund(&number, &refund, 400, 900).await).await?;
-    let order = yard.until(id(&order)?, "refund", |o| o["refunds"][0]["state"] == "succeeded").await?;
-    ensure!(order["refunds"].as_array().map(Vec::len) == Some(1), "refunds: {order}");
+    let order = yard
+        .until(id(&order)?, "refund", |o| o["refunds"][0]["state"] == "succeeded")
+        .await?;
+    ensure!(
+        order["refunds"].as_array().map(Vec::len) == Some(1),
+        "refunds: {order}"
+    );
     let there = yard.at_channel(&order).await?;
-    ensure!(there.len() == 1 && there[0]["refunded_fen"] == 400, "the channel paid back {}", there[0]["refunded_fen"]);
+    ensure!(
+        there.len() == 1 && there[0]["refunded_fen"] == 400,
+        "the channel paid back {}",
+        there[0]["refunded_fen"]
+    );
     yard.told(id(&order)?, "refund.succeeded").await
 }
 
@@ -91,8 +128,14 @@ async fn killed_between_every_two_steps_of_create_through_an_sdk() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for (n, step) in MUTATION.into_iter().enumerate() {
-            let payer = (n % 2 == 1).then_some(if channel == "wechat" { "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" } else { "2088102146225135" });
-            create_point(&yard, channel, step, payer).await.unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
+            let payer = (n % 2 == 1).then_some(if channel == "wechat" {
+                "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+            } else {
+                "2088102146225135"
+            });
+            create_point(&yard, channel, step, payer)
+                .await
+                .unwrap_or_else(|e| panic!("create {channel} {step}: {e:#}"));
         }
     }
     let books = yard.agree().await.expect("the books agree");
@@ -104,7 +147,9 @@ async fn killed_between_every_two_steps_of_close_through_an_sdk() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in MUTATION {
-            close_point(&yard, channel, step).await.unwrap_or_else(|e| panic!("close {channel} {step}: {e:#}"));
+            close_point(&yard, channel, step)
+                .await
+                .unwrap_or_else(|e| panic!("close {channel} {step}: {e:#}"));
         }
     }
     let books = yard.agree().await.expect("the books agree");
@@ -116,7 +161,9 @@ async fn killed_between_every_two_steps_of_refund_through_an_sdk() {
     let yard = Yard::open().await.expect("demo");
     for channel in CHANNELS {
         for step in MUTATION {
-            refund_point(&yard, channel, step).await.unwrap_or_else(|e| panic!("refund {channel} {step}: {e:#}"));
+            refund_point(&yard, channel, step)
+                .await
+                .unwrap_or_else(|e| panic!("refund {channel} {step}: {e:#}"));
         }
     }
     let books = yard.agree().await.expect("the books agree");
@@ -133,19 +180,38 @@ async fn nobody_acts_for_another_payee_in_any_operation() {
         let (number, order) = placed(&yard, &sdk, 100, None).await.expect("placed");
         let before = yard.at_channel(&order).await.expect("there")[0]["calls"].clone();
         for answer in sdk.for_another(&number).await.expect("answered") {
-            sdk.not_allowed(&answer).unwrap_or_else(|e| panic!("{channel}: {e:#}"));
+            sdk.not_allowed(&answer)
+                .unwrap_or_else(|e| panic!("{channel}: {e:#}"));
         }
-        assert_eq!(yard.at_channel(&order).await.expect("there")[0]["calls"], before, "{channel} heard of it");
+        assert_eq!(
+            yard.at_channel(&order).await.expect("there")[0]["calls"],
+            before,
+            "{channel} heard of it"
+        );
         // Nor is anything closed or paid back that is not on record here: and no SDK is told that it does not exist.
-        for answer in [sdk.close("NOBODYS0001").await, sdk.refund("NOBODYS0001", "R1", 1, 1).await] {
-            sdk.not_allowed(&answer.expect("answered")).unwrap_or_else(|e| panic!("{channel}: {e:#}"));
+        for answer in [
+            sdk.close("NOBODYS0001").await,
+            sdk.refund("NOBODYS0001", "R1", 1, 1).await,
+        ] {
+            sdk.not_allowed(&answer.expect("answered"))
+                .unwrap_or_else(|e| panic!("{channel}: {e:#}"));
         }
-        let own = sdk.refund(&number, "surplus-1", 1, 100).await.expect("answered").json().to_string();
+        let own = sdk
+            .refund(&number, "surplus-1", 1, 100)
+            .await
+            .expect("answered")
+            .json()
+            .to_string();
         assert!(own.contains("surplus-"), "a number that is ours was taken: {own}");
     }
 }
 
-async fn until(yard: &Yard, number: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+async fn until(
+    yard: &Yard,
+    number: &str,
+    what: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
     let mut last = Value::Null;
     for _ in 0..200 {
         last = shown(yard, number).await?;
@@ -158,7 +224,13 @@ async fn until(yard: &Yard, number: &str, what: &str, wanted: impl Fn(&Value) ->
 }
 
 pub(crate) async fn pay(yard: &Yard, channel: &str, number: &str, notify: bool) -> anyhow::Result<()> {
-    yard.demo.control("/control/pay", &json!({ "channel": channel, "out_trade_no": number, "outcome": "paid", "notify": notify })).await.map(drop)
+    yard.demo
+        .control(
+            "/control/pay",
+            &json!({ "channel": channel, "out_trade_no": number, "outcome": "paid", "notify": notify }),
+        )
+        .await
+        .map(drop)
 }
 
 /// How many notices of this channel the merchant got through us so far.
@@ -181,7 +253,10 @@ async fn learned_by_query(yard: &Yard, sdk: &Sdk, channel: &str) -> anyhow::Resu
     let (number, _) = placed(yard, sdk, 300, None).await?;
     pay(yard, channel, &number, false).await?;
     sleep(Duration::from_secs(1)).await;
-    ensure!(shown(yard, &number).await?["state"] == "awaiting_payment", "known before anybody asked");
+    ensure!(
+        shown(yard, &number).await?["state"] == "awaiting_payment",
+        "known before anybody asked"
+    );
     ensure!(sdk.done(&sdk.query(&number).await?), "the query was refused");
     let paid = until(yard, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(paid["paid"]["proof"] == "query", "{paid}");
@@ -200,18 +275,37 @@ async fn learned_by_notice(yard: &Yard, sdk: &Sdk, channel: &str) -> anyhow::Res
         return Ok(());
     }
     // WeChat's is sealed for the merchant alone: its verified octets are on record, and relayed with their signature.
-    let came = yard.demo.shop().came("/relay/wechat/").pop().context("a notice")?;
-    ensure!(came.headers.contains_key("wechatpay-signature"), "the signature was lost");
+    let came = yard
+        .demo
+        .shop()
+        .came("/relay/wechat/")
+        .pop()
+        .context("a notice")?;
+    ensure!(
+        came.headers.contains_key("wechatpay-signature"),
+        "the signature was lost"
+    );
     let sealed: Value = serde_json::from_slice(&came.body)?;
-    ensure!(sealed["resource"]["ciphertext"].is_string(), "not as it came: {sealed}");
-    ensure!(shown(yard, &number).await?["state"] == "awaiting_payment", "read without the merchant's key");
+    ensure!(
+        sealed["resource"]["ciphertext"].is_string(),
+        "not as it came: {sealed}"
+    );
+    ensure!(
+        shown(yard, &number).await?["state"] == "awaiting_payment",
+        "read without the merchant's key"
+    );
     sdk.query(&number).await?;
-    until(yard, &number, "payment", |o| o["state"] == "paid").await.map(drop)
+    until(yard, &number, "payment", |o| o["state"] == "paid")
+        .await
+        .map(drop)
 }
 
 async fn refund_learned(yard: &Yard, sdk: &Sdk, number: &str) -> anyhow::Result<()> {
     let refund = format!("R{number}");
-    ensure!(sdk.done(&sdk.refund(number, &refund, 100, 300).await?), "the refund was refused");
+    ensure!(
+        sdk.done(&sdk.refund(number, &refund, 100, 300).await?),
+        "the refund was refused"
+    );
     for _ in 0..40 {
         sdk.refund_query(number, &refund).await?;
         if shown(yard, number).await?["refunds"][0]["state"] == "succeeded" {
@@ -229,27 +323,50 @@ async fn not_by_the_unified_api(yard: &Yard, number: &str, channel: &str) -> any
     let path = format!("/v1/payments/{}", id(&order)?);
     let asked = [
         ("/v1/payments".to_owned(), yard.body(channel, 100)),
-        (format!("{path}/refunds"), json!({ "refund_no": "u1", "amount": 1 })),
+        (
+            format!("{path}/refunds"),
+            json!({ "refund_no": "u1", "amount": 1 }),
+        ),
         (format!("{path}/close"), json!({})),
     ];
     for (path, body) in asked {
         let answer = merchant.ask("POST", &path, Some(&body)).await?;
-        ensure!(answer.status == 403 && text(&answer.json()["code"]) == "operation_not_allowed", "{path}: {} {}", answer.status, answer.json());
+        ensure!(
+            answer.status == 403 && text(&answer.json()["code"]) == "operation_not_allowed",
+            "{path}: {} {}",
+            answer.status,
+            answer.json()
+        );
     }
-    ensure!(shown(yard, number).await?["journal_index"] == order["journal_index"], "something was put on record");
+    ensure!(
+        shown(yard, number).await?["journal_index"] == order["journal_index"],
+        "something was put on record"
+    );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_keys_of_the_merchant_outcomes_are_learned_from_what_passes_or_end_unresolved() {
-    let options = Options { keys_held: false, times: "silence_seconds = 8\n".into(), ..Options::default() };
+    let options = Options {
+        keys_held: false,
+        times: "silence_seconds = 8\n".into(),
+        ..Options::default()
+    };
     let yard = Yard::with(options).await.expect("demo");
     for channel in CHANNELS {
         let sdk = Sdk::of(&yard, channel).expect("an SDK");
-        let number = learned_by_query(&yard, &sdk, channel).await.unwrap_or_else(|e| panic!("{channel}, query: {e:#}"));
-        learned_by_notice(&yard, &sdk, channel).await.unwrap_or_else(|e| panic!("{channel}, notice: {e:#}"));
-        refund_learned(&yard, &sdk, &number).await.unwrap_or_else(|e| panic!("{channel}, refund: {e:#}"));
-        not_by_the_unified_api(&yard, &number, channel).await.unwrap_or_else(|e| panic!("{channel}, unified: {e:#}"));
+        let number = learned_by_query(&yard, &sdk, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, query: {e:#}"));
+        learned_by_notice(&yard, &sdk, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, notice: {e:#}"));
+        refund_learned(&yard, &sdk, &number)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, refund: {e:#}"));
+        not_by_the_unified_api(&yard, &number, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, unified: {e:#}"));
     }
     silent(&yard).await.unwrap_or_else(|e| panic!("silent: {e:#}"));
 }
@@ -258,12 +375,25 @@ async fn with_keys_of_the_merchant_outcomes_are_learned_from_what_passes_or_end_
 async fn silent(yard: &Yard) -> anyhow::Result<()> {
     let sdk = Sdk::of(yard, "wechat")?;
     let number = yard.demo.next_number();
-    ensure!(sdk.done(&sdk.create_brief(&number, 2).await?), "a brief order was refused");
+    ensure!(
+        sdk.done(&sdk.create_brief(&number, 2).await?),
+        "a brief order was refused"
+    );
     let refunded = learned_by_query(yard, &sdk, "wechat").await?;
     let refund = format!("R{refunded}");
-    ensure!(sdk.done(&sdk.refund(&refunded, &refund, 100, 300).await?), "the refund was refused");
+    ensure!(
+        sdk.done(&sdk.refund(&refunded, &refund, 100, 300).await?),
+        "the refund was refused"
+    );
     until(yard, &number, "the order's end", |o| o["state"] == "unresolved").await?;
-    until(yard, &refunded, "the refund's end", |o| o["refunds"][0]["state"] == "unresolved").await?;
+    until(yard, &refunded, "the refund's end", |o| {
+        o["refunds"][0]["state"] == "unresolved"
+    })
+    .await?;
     sdk.refund_query(&refunded, &refund).await?;
-    until(yard, &refunded, "late news", |o| o["refunds"][0]["state"] == "succeeded").await.map(drop)
+    until(yard, &refunded, "late news", |o| {
+        o["refunds"][0]["state"] == "succeeded"
+    })
+    .await
+    .map(drop)
 }

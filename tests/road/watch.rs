@@ -13,7 +13,12 @@ use sandbox::demo::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{fs, path::Path, sync::Arc, time::{Duration, Instant}};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 type Done = anyhow::Result<()>;
 
@@ -27,11 +32,17 @@ async fn flags_exports_and_measures() -> Done {
         orders::in_the_wallet(&demo, &ordinary, channel).await?;
     }
     planted::plant(&demo, &demo.merchant(1)?).await?;
-    let (a, b) = (Officer::sign_in(&demo, "officer-a").await?, Officer::sign_in(&demo, "officer-b").await?);
+    let (a, b) = (
+        Officer::sign_in(&demo, "officer-a").await?,
+        Officer::sign_in(&demo, "officer-b").await?,
+    );
     let planted_at = demo.place.merchants[1].id.clone();
     a.until_flagged(&planted_at, &planted::RULES).await?;
     let flags = a.flags().await?;
-    ensure!(flags.iter().all(|f| f["merchant"] == json!(planted_at)), "ordinary trade was flagged: {flags:?}");
+    ensure!(
+        flags.iter().all(|f| f["merchant"] == json!(planted_at)),
+        "ordinary trade was flagged: {flags:?}"
+    );
     one_officer_is_not_enough(&a, &b, &flags[0]).await?;
     let confirmed = officers::confirm_all(&a, &b, &planted_at).await?;
     let package = demo.export()?;
@@ -47,16 +58,49 @@ async fn flags_exports_and_measures() -> Done {
 
 //= C44
 async fn one_officer_is_not_enough(a: &Officer, b: &Officer, flag: &Value) -> Done {
-    let path = format!("/api/flags/{}/{}", flag["acquirer"].as_str().unwrap_or_default(), flag["flag"]);
-    ensure!(a.ask("POST", &format!("{path}/propose"), Some(&json!({ "disposition": "confirm" }))).await.is_err(), "no reason was asked for");
-    a.ask("POST", &format!("{path}/propose"), Some(&json!({ "disposition": "confirm", "reason": "first" }))).await?;
-    ensure!(a.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await.is_err(), "one officer decided alone");
-    b.ask("POST", &format!("{path}/return"), Some(&json!({ "reason": "look again" }))).await.map(drop)
+    let path = format!(
+        "/api/flags/{}/{}",
+        flag["acquirer"].as_str().unwrap_or_default(),
+        flag["flag"]
+    );
+    ensure!(
+        a.ask(
+            "POST",
+            &format!("{path}/propose"),
+            Some(&json!({ "disposition": "confirm" }))
+        )
+        .await
+        .is_err(),
+        "no reason was asked for"
+    );
+    a.ask(
+        "POST",
+        &format!("{path}/propose"),
+        Some(&json!({ "disposition": "confirm", "reason": "first" })),
+    )
+    .await?;
+    ensure!(
+        a.ask("POST", &format!("{path}/agree"), Some(&json!({})))
+            .await
+            .is_err(),
+        "one officer decided alone"
+    );
+    b.ask(
+        "POST",
+        &format!("{path}/return"),
+        Some(&json!({ "reason": "look again" })),
+    )
+    .await
+    .map(drop)
 }
 
 //= C47
 fn a_copy_with_one_flag_left_out_does_not_verify(demo: &Demo, package: &Path) -> Done {
-    let copy = demo.place.dir.join("copy").join(package.file_name().context("a name")?);
+    let copy = demo
+        .place
+        .dir
+        .join("copy")
+        .join(package.file_name().context("a name")?);
     fs::create_dir_all(&copy)?;
     for entry in fs::read_dir(package)?.flatten() {
         fs::copy(entry.path(), copy.join(entry.file_name()))?;
@@ -65,8 +109,15 @@ fn a_copy_with_one_flag_left_out_does_not_verify(demo: &Demo, package: &Path) ->
     let mut flags: Vec<Value> = serde_json::from_slice(&fs::read(copy.join("flags.json"))?)?;
     let left_out = flags.remove(2);
     fs::write(copy.join("flags.json"), serde_json::to_vec(&flags)?)?;
-    let found = demo.prove_export(&copy).err().context("a package without one of its flags verifies")?.to_string();
-    ensure!(found.contains(&left_out["flag"].to_string()) || found.contains("flags.json"), "the finding names nothing: {found}");
+    let found = demo
+        .prove_export(&copy)
+        .err()
+        .context("a package without one of its flags verifies")?
+        .to_string();
+    ensure!(
+        found.contains(&left_out["flag"].to_string()) || found.contains("flags.json"),
+        "the finding names nothing: {found}"
+    );
     Ok(())
 }
 
@@ -75,18 +126,38 @@ fn the_front_door_lists_what_is_not_acknowledged(demo: &Demo, package: &Path, co
     let (good, said) = demo.hand_over(&["--unacknowledged"])?;
     ensure!(good && said.lines().count() == confirmed, "{said}");
     let merchant = &demo.place.merchants[1].id;
-    ensure!(said.lines().all(|l| l.contains(&format!(": {merchant} T")) && l.ends_with("ago, in package 1")), "{said}");
+    ensure!(
+        said.lines()
+            .all(|l| l.contains(&format!(": {merchant} T")) && l.ends_with("ago, in package 1")),
+        "{said}"
+    );
     let digest = hex::encode(Sha256::digest(fs::read(package.join("manifest.json"))?));
     let ack = json!({ "acquirer": ACQUIRER, "package": 1, "digest": digest, "at": 1 }).to_string();
     let file = demo.place.dir.join("ack.json");
-    let note = demo.place.sign_as_acquirer(&format!("guandao-ack\n{ACQUIRER}\n{}\n", hex::encode(Sha256::digest(&ack))));
+    let note = demo.place.sign_as_acquirer(&format!(
+        "guandao-ack\n{ACQUIRER}\n{}\n",
+        hex::encode(Sha256::digest(&ack))
+    ));
     fs::write(&file, &ack)?;
-    fs::write(file.with_extension("json.sig"), note.replace("guandao-ack", "guandao-not"))?;
+    fs::write(
+        file.with_extension("json.sig"),
+        note.replace("guandao-ack", "guandao-not"),
+    )?;
     let asked = ["--ack", &file.display().to_string()];
     let (good, said) = demo.hand_over(&asked)?;
-    ensure!(!good && said.contains("not signed"), "its exit status and words are passed on: {said}");
+    ensure!(
+        !good && said.contains("not signed"),
+        "its exit status and words are passed on: {said}"
+    );
     fs::write(file.with_extension("json.sig"), note)?;
-    ensure!(demo.hand_over(&asked)?.0 && demo.hand_over(&["--unacknowledged"])?.1.starts_with("every confirmed flag"), "not taken");
+    ensure!(
+        demo.hand_over(&asked)?.0
+            && demo
+                .hand_over(&["--unacknowledged"])?
+                .1
+                .starts_with("every confirmed flag"),
+        "not taken"
+    );
     Ok(())
 }
 
@@ -95,8 +166,19 @@ fn the_front_door_lists_what_is_not_acknowledged(demo: &Demo, package: &Path, co
 async fn a_refund_of_nothing_is_flagged(demo: &Demo, a: &Officer) -> Done {
     let merchant = demo.merchant(3)?;
     let nothing = "/v1/payments/00000000000000000000000000000000/refunds";
-    let answer = merchant.ask("POST", nothing, Some(&json!({ "refund_no": "r1", "amount": 100 }))).await?;
-    ensure!(answer.status == 404 && answer.json()["code"] == "not_found", "{} {}", answer.status, answer.json());
+    let answer = merchant
+        .ask(
+            "POST",
+            nothing,
+            Some(&json!({ "refund_no": "r1", "amount": 100 })),
+        )
+        .await?;
+    ensure!(
+        answer.status == 404 && answer.json()["code"] == "not_found",
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
     a.until_flagged(merchant.id(), &["T15a"]).await.map(drop)
 }
 
@@ -104,24 +186,39 @@ async fn a_refund_of_nothing_is_flagged(demo: &Demo, a: &Officer) -> Done {
 //= C43
 async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer) -> Done {
     let merchant = demo.merchant(2)?;
-    let order = |payer: &str, amount: u64| json!({
-        "order_no": demo.next_number(), "channel": "wechat", "pay_way": "jsapi", "amount": amount, "description": "x",
-        "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "C" },
-    });
-    let first = merchant.ask("POST", "/v1/payments", Some(&order("oLimited", 100_000))).await?;
+    let order = |payer: &str, amount: u64| {
+        json!({
+            "order_no": demo.next_number(), "channel": "wechat", "pay_way": "jsapi", "amount": amount, "description": "x",
+            "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "C" },
+        })
+    };
+    let first = merchant
+        .ask("POST", "/v1/payments", Some(&order("oLimited", 100_000)))
+        .await?;
     ensure!(first.status == 201, "{}", first.json());
-    demo.control("/control/pay", &json!({ "channel": "wechat", "out_trade_no": first.json()["number"], "outcome": "paid" })).await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": "wechat", "out_trade_no": first.json()["number"], "outcome": "paid" }),
+    )
+    .await?;
     let id = first.json()["id"].as_str().unwrap_or_default().to_owned();
     merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    let limit = merchant.ask("POST", "/v1/payments", Some(&order("oLimited", 1))).await?;
+    let limit = merchant
+        .ask("POST", "/v1/payments", Some(&order("oLimited", 1)))
+        .await?;
     let measure = officers::stop_merchant(a, b, merchant.id()).await?;
     let began = Instant::now();
     let stopped = loop {
-        let answer = merchant.ask("POST", "/v1/payments", Some(&order("oAnother", 100))).await?;
+        let answer = merchant
+            .ask("POST", "/v1/payments", Some(&order("oAnother", 100)))
+            .await?;
         if answer.status == 403 {
             break answer;
         }
-        ensure!(began.elapsed() < Duration::from_secs(2), "the stop took no effect within 2 s");
+        ensure!(
+            began.elapsed() < Duration::from_secs(2),
+            "the stop took no effect within 2 s"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let said = |answer: &sandbox::demo::http::Answer| {
@@ -130,13 +227,32 @@ async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer
         let names: Vec<_> = answer.headers.keys().map(|k| k.as_str().to_owned()).collect();
         (answer.status, value, names)
     };
-    ensure!(said(&stopped) == said(&limit), "a stopped merchant can tell: {:?} is not {:?}", said(&stopped), said(&limit));
-    let refund = merchant.ask("POST", &format!("/v1/payments/{id}/refunds"), Some(&json!({ "refund_no": "r", "amount": 100 }))).await?;
+    ensure!(
+        said(&stopped) == said(&limit),
+        "a stopped merchant can tell: {:?} is not {:?}",
+        said(&stopped),
+        said(&limit)
+    );
+    let refund = merchant
+        .ask(
+            "POST",
+            &format!("/v1/payments/{id}/refunds"),
+            Some(&json!({ "refund_no": "r", "amount": 100 })),
+        )
+        .await?;
     ensure!(refund.status < 300, "refunds go on: {}", refund.json());
     officers::lift(a, b, &measure).await?;
     let lifted = Instant::now();
-    while merchant.ask("POST", "/v1/payments", Some(&order("oAnother", 100))).await?.status != 201 {
-        ensure!(lifted.elapsed() < Duration::from_secs(5), "the lift took no effect within 5 s");
+    while merchant
+        .ask("POST", "/v1/payments", Some(&order("oAnother", 100)))
+        .await?
+        .status
+        != 201
+    {
+        ensure!(
+            lifted.elapsed() < Duration::from_secs(5),
+            "the lift took no effect within 5 s"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())

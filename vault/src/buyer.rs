@@ -55,7 +55,9 @@ impl PayerField {
     }
 
     fn of(tag: u8) -> Option<PayerField> {
-        [PayerField::Openid, PayerField::BuyerId, PayerField::BuyerOpenId].into_iter().find(|f| f.tag() == tag)
+        [PayerField::Openid, PayerField::BuyerId, PayerField::BuyerOpenId]
+            .into_iter()
+            .find(|f| f.tag() == tag)
     }
 }
 
@@ -179,7 +181,10 @@ impl Record for PaidBuyer {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<PaidBuyer> {
-        Some(PaidBuyer { payer: read_payer(bytes)?, attach: read_text(bytes)? })
+        Some(PaidBuyer {
+            payer: read_payer(bytes)?,
+            attach: read_text(bytes)?,
+        })
     }
 }
 
@@ -191,6 +196,8 @@ impl Record for RefundBuyer {
     }
 
     fn read(bytes: &mut &[u8]) -> Option<RefundBuyer> {
-        Some(RefundBuyer { reason: read_text(bytes)? })
+        Some(RefundBuyer {
+            reason: read_text(bytes)?,
+        })
     }
 }

@@ -76,17 +76,37 @@ pub(crate) struct Epochs {
 impl Epochs {
     /// Opens the keyring, or begins one; yields the events of what began and ended, those included that a stop kept
     /// from the journal.
-    pub(crate) fn open(file: &Path, lengths: Lengths, locked: Locked, today: Day, known: &KnownEpochs) -> Result<(Epochs, Vec<TradeEvent>), KeyringError> {
+    pub(crate) fn open(
+        file: &Path,
+        lengths: Lengths,
+        locked: Locked,
+        today: Day,
+        known: &KnownEpochs,
+    ) -> Result<(Epochs, Vec<TradeEvent>), KeyringError> {
         let files = Files::of(file);
         let mut keys = files.load(&locked)?;
         let stored = keys.len();
         // What is on record as destroyed can only come from a copy that was put back: it must not link again.
         keys.retain(|e| known.get(&e.number) != Some(&false));
-        keys.iter_mut().for_each(|e| e.on_record = known.contains_key(&e.number));
+        keys.iter_mut()
+            .for_each(|e| e.on_record = known.contains_key(&e.number));
         let mut events = missing(&keys, known);
-        let highest = keys.iter().map(|e| e.number).chain(known.keys().copied()).max().unwrap_or(0);
+        let highest = keys
+            .iter()
+            .map(|e| e.number)
+            .chain(known.keys().copied())
+            .max()
+            .unwrap_or(0);
         let fewer = keys.len() < stored;
-        let epochs = Epochs { files, lengths, locked, state: RwLock::new(State { highest, epochs: keys }) };
+        let epochs = Epochs {
+            files,
+            lengths,
+            locked,
+            state: RwLock::new(State {
+                highest,
+                epochs: keys,
+            }),
+        };
         events.extend(epochs.roll_from(today, fewer)?);
         Ok((epochs, events))
     }
@@ -101,12 +121,22 @@ impl Epochs {
         let mut state = self.state.write();
         let lives = |e: &Epoch| e.until.number() + self.lengths.kept as i32 >= today.number();
         let current = state.epochs.last().is_some_and(|e| e.until >= today);
-        let begun = if current { None } else { Some(self.begun(state.highest + 1, today)?) };
+        let begun = if current {
+            None
+        } else {
+            Some(self.begun(state.highest + 1, today)?)
+        };
         if !changed && begun.is_none() && state.epochs.iter().all(lives) {
             return Ok(Vec::new());
         }
-        self.files.store(state.epochs.iter().filter(|e| lives(e)).chain(&begun))?;
-        let mut events: Vec<_> = state.epochs.iter().filter(|e| !lives(e)).map(|e| TradeEvent::EpochDestroyed { epoch: e.number }).collect();
+        self.files
+            .store(state.epochs.iter().filter(|e| lives(e)).chain(&begun))?;
+        let mut events: Vec<_> = state
+            .epochs
+            .iter()
+            .filter(|e| !lives(e))
+            .map(|e| TradeEvent::EpochDestroyed { epoch: e.number })
+            .collect();
         state.epochs.retain(lives);
         if let Some(begun) = begun {
             events.push(opened(&begun));
@@ -118,12 +148,22 @@ impl Epochs {
 
     fn begun(&self, number: u32, today: Day) -> Result<Epoch, KeyringError> {
         let until = Day::from_number(today.number() + self.lengths.days as i32 - 1);
-        Ok(Epoch { number, from: today, until, key: self.locked.random()?, on_record: false })
+        Ok(Epoch {
+            number,
+            from: today,
+            until,
+            key: self.locked.random()?,
+            on_record: false,
+        })
     }
 
     /// All that was yielded is on record.
     pub(crate) fn recorded(&self) {
-        self.state.write().epochs.iter_mut().for_each(|e| e.on_record = true);
+        self.state
+            .write()
+            .epochs
+            .iter_mut()
+            .for_each(|e| e.on_record = true);
     }
 
     /// The payer's pseudonym in the current epoch. No token precedes its epoch's beginning in the journal.
@@ -132,20 +172,41 @@ impl Epochs {
         let state = self.state.read();
         let today = now.day();
         let on_record = |e: &&Epoch| e.on_record && e.from <= today;
-        let epoch = state.epochs.iter().rev().find(on_record).or(state.epochs.last()).expect("an epoch is always open");
-        let mut mac = Hmac::<Sha256>::new_from_slice(epoch.key.expose()).expect("HMAC takes keys of any length");
-        for part in [channel.as_str(), "|", payer.field.as_str(), "|", payer.value.expose()] {
+        let epoch = state
+            .epochs
+            .iter()
+            .rev()
+            .find(on_record)
+            .or(state.epochs.last())
+            .expect("an epoch is always open");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(epoch.key.expose()).expect("HMAC takes keys of any length");
+        for part in [
+            channel.as_str(),
+            "|",
+            payer.field.as_str(),
+            "|",
+            payer.value.expose(),
+        ] {
             mac.update(part.as_bytes());
         }
         let tag = mac.finalize().into_bytes();
         let mut token = [0; 16];
         token.copy_from_slice(&tag[..16]);
-        PayerToken { epoch: epoch.number, token: Token::from_bytes(token) }
+        PayerToken {
+            epoch: epoch.number,
+            token: Token::from_bytes(token),
+        }
     }
 }
 
 fn opened(epoch: &Epoch) -> TradeEvent {
-    TradeEvent::EpochOpened { epoch: epoch.number, from: epoch.from, grade: GRADE.into(), until: epoch.until }
+    TradeEvent::EpochOpened {
+        epoch: epoch.number,
+        from: epoch.from,
+        grade: GRADE.into(),
+        until: epoch.until,
+    }
 }
 
 /// What a stop between keyring and journal kept from the journal: the keyring is durable first.
@@ -153,5 +214,7 @@ fn missing(keys: &[Epoch], known: &KnownEpochs) -> Vec<TradeEvent> {
     let held = |number: &u32| keys.iter().any(|e| e.number == *number);
     let gone = known.iter().filter(|(number, open)| **open && !held(number));
     let opened = keys.iter().filter(|e| !known.contains_key(&e.number)).map(opened);
-    gone.map(|(number, _)| TradeEvent::EpochDestroyed { epoch: *number }).chain(opened).collect()
+    gone.map(|(number, _)| TradeEvent::EpochDestroyed { epoch: *number })
+        .chain(opened)
+        .collect()
 }

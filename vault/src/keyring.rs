@@ -52,7 +52,13 @@ impl Files {
     pub(crate) fn of(keys: &Path) -> Files {
         let with = |extension| keys.with_extension(extension);
         let (root, new_root, old_root) = (with("root"), with("root.new"), with("root.old"));
-        Files { keys: keys.to_owned(), root, new_keys: with("json.new"), new_root, old_root }
+        Files {
+            keys: keys.to_owned(),
+            root,
+            new_keys: with("json.new"),
+            new_root,
+            old_root,
+        }
     }
 
     /// The epochs of the pair that opens, which bears both names afterwards; none where no keyring was ever in force.
@@ -71,8 +77,20 @@ impl Files {
 
     /// Pairs that a stop at any moment can leave, those in force first.
     fn pairs(&self) -> [(&Path, &Path); 5] {
-        let Files { keys, root, new_keys, new_root, old_root } = self;
-        [(root, keys), (new_root, keys), (root, new_keys), (new_root, new_keys), (old_root, keys)]
+        let Files {
+            keys,
+            root,
+            new_keys,
+            new_root,
+            old_root,
+        } = self;
+        [
+            (root, keys),
+            (new_root, keys),
+            (root, new_keys),
+            (new_root, new_keys),
+            (old_root, keys),
+        ]
     }
 
     /// Gives the pair that opened both names and removes what is left of the other.
@@ -98,14 +116,21 @@ impl Files {
     /// The new pair, whole and durable beside the old one.
     pub(crate) fn prepare<'a>(&self, epochs: impl Iterator<Item = &'a Epoch>) -> Result<(), KeyringError> {
         let mut root = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *root).map_err(|e| KeyringError::File(self.root.clone(), io::Error::other(e.to_string())))?;
+        getrandom::fill(&mut *root)
+            .map_err(|e| KeyringError::File(self.root.clone(), io::Error::other(e.to_string())))?;
         let stored: Vec<Stored> = epochs
             .map(|e| {
                 let sealed = seal_octets(&root, u64::from(e.number), b"guandao-epoch", e.key.expose());
-                Stored { epoch: e.number, from: e.from, until: e.until, sealed: hex::encode(sealed) }
+                Stored {
+                    epoch: e.number,
+                    from: e.from,
+                    until: e.until,
+                    sealed: hex::encode(sealed),
+                }
             })
             .collect();
-        let text = serde_json::to_vec_pretty(&stored).map_err(|e| KeyringError::File(self.keys.clone(), e.into()))?;
+        let text = serde_json::to_vec_pretty(&stored)
+            .map_err(|e| KeyringError::File(self.keys.clone(), e.into()))?;
         write(&self.new_keys, &text)?;
         write(&self.new_root, &*root)?;
         self.sync_folder()
@@ -120,22 +145,47 @@ impl Files {
     }
 
     fn sync_folder(&self) -> Result<(), KeyringError> {
-        let folder = self.keys.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::File::open(folder).and_then(|d| d.sync_all()).map_err(|e| KeyringError::File(folder.to_owned(), e))
+        let folder = self
+            .keys
+            .parent()
+            .filter(|d| !d.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::File::open(folder)
+            .and_then(|d| d.sync_all())
+            .map_err(|e| KeyringError::File(folder.to_owned(), e))
     }
 }
 
 /// The epochs of a pair; `None` if a file is not there or they do not belong together.
 fn opened(root: &Path, keys: &Path, locked: &Locked) -> Result<Option<Vec<Epoch>>, KeyringError> {
-    let (Some(root), Some(text)) = (read(root)?, read(keys)?) else { return Ok(None) };
-    let Ok(root) = <[u8; 32]>::try_from(root.as_slice()).map(Zeroizing::new) else { return Ok(None) };
+    let (Some(root), Some(text)) = (read(root)?, read(keys)?) else {
+        return Ok(None);
+    };
+    let Ok(root) = <[u8; 32]>::try_from(root.as_slice()).map(Zeroizing::new) else {
+        return Ok(None);
+    };
     // A keyring in force is never empty; an empty list would "open" under every root.
-    let Some(stored) = serde_json::from_slice::<Vec<Stored>>(&text).ok().filter(|s| !s.is_empty()) else { return Ok(None) };
+    let Some(stored) = serde_json::from_slice::<Vec<Stored>>(&text)
+        .ok()
+        .filter(|s| !s.is_empty())
+    else {
+        return Ok(None);
+    };
     let mut epochs = Vec::with_capacity(stored.len());
     for one in stored {
-        let key = hex::decode(&one.sealed).ok().and_then(|sealed| open_octets(&root, u64::from(one.epoch), b"guandao-epoch", &sealed));
-        let Some(mut key) = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok()) else { return Ok(None) };
-        epochs.push(Epoch { number: one.epoch, from: one.from, until: one.until, key: locked.take(&mut key)?, on_record: false });
+        let key = hex::decode(&one.sealed)
+            .ok()
+            .and_then(|sealed| open_octets(&root, u64::from(one.epoch), b"guandao-epoch", &sealed));
+        let Some(mut key) = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok()) else {
+            return Ok(None);
+        };
+        epochs.push(Epoch {
+            number: one.epoch,
+            from: one.from,
+            until: one.until,
+            key: locked.take(&mut key)?,
+            on_record: false,
+        });
     }
     Ok(Some(epochs))
 }
@@ -150,7 +200,13 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyringError> {
     let at = |e| KeyringError::File(path.to_owned(), e);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(at)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(at)?;
     file.set_len(bytes.len() as u64).map_err(at)?;
     file.write_all(bytes).map_err(at)?;
     file.sync_all().map_err(at)
@@ -158,7 +214,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyringError> {
 
 fn unless_absent(path: &Path, done: io::Result<()>) -> Result<(), KeyringError> {
     match done {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(KeyringError::File(path.to_owned(), error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(KeyringError::File(path.to_owned(), error))
+        }
         _ => Ok(()),
     }
 }

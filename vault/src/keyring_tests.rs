@@ -10,7 +10,10 @@ struct Place {
 impl Place {
     /// A keyring in force with one epoch.
     fn new() -> Place {
-        let place = Place { dir: tempfile::tempdir().expect("a directory"), locked: Locked::default() };
+        let place = Place {
+            dir: tempfile::tempdir().expect("a directory"),
+            locked: Locked::default(),
+        };
         place.files().store([place.epoch(1)].iter()).expect("stored");
         place
     }
@@ -21,16 +24,29 @@ impl Place {
 
     fn epoch(&self, number: u32) -> Epoch {
         let (from, until) = (Day::from_number(DAY), Day::from_number(DAY + 89));
-        Epoch { number, from, until, key: self.locked.random().expect("locked memory"), on_record: true }
+        Epoch {
+            number,
+            from,
+            until,
+            key: self.locked.random().expect("locked memory"),
+            on_record: true,
+        }
     }
 
     fn numbers(&self) -> Vec<u32> {
-        self.files().load(&self.locked).expect("a start opens it").iter().map(|e| e.number).collect()
+        self.files()
+            .load(&self.locked)
+            .expect("a start opens it")
+            .iter()
+            .map(|e| e.number)
+            .collect()
     }
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).expect("readable");
-        let mut names: Vec<_> = entries.map(|e| e.expect("readable").file_name().into_string().expect("text")).collect();
+        let mut names: Vec<_> = entries
+            .map(|e| e.expect("readable").file_name().into_string().expect("text"))
+            .collect();
         names.sort();
         names
     }
@@ -49,7 +65,9 @@ fn a_stop_after_any_step_leaves_a_keyring_that_opens() {
     for done in 0..=STEPS.len() {
         let place = Place::new();
         let files = place.files();
-        files.prepare([place.epoch(1), place.epoch(2)].iter()).expect("prepared");
+        files
+            .prepare([place.epoch(1), place.epoch(2)].iter())
+            .expect("prepared");
         STEPS[..done].iter().for_each(|step| step(&files).expect("done"));
         place.opens_with(if done == 0 { &[1] } else { &[1, 2] });
     }
@@ -62,7 +80,10 @@ fn a_stop_while_a_start_goes_on_where_another_stopped_leaves_a_keyring_that_open
             let place = Place::new();
             let files = place.files();
             files.prepare([place.epoch(2)].iter()).expect("prepared");
-            STEPS[..done].iter().chain(&STEPS[..again]).for_each(|step| step(&files).expect("done"));
+            STEPS[..done]
+                .iter()
+                .chain(&STEPS[..again])
+                .for_each(|step| step(&files).expect("done"));
             place.opens_with(&[2]);
         }
     }
@@ -97,7 +118,10 @@ fn a_new_pair_that_is_not_whole_changes_nothing() {
 
 #[test]
 fn a_first_keyring_whose_second_name_is_missing_opens_and_a_torn_one_begins_anew() {
-    let place = Place { dir: tempfile::tempdir().expect("a directory"), locked: Locked::default() };
+    let place = Place {
+        dir: tempfile::tempdir().expect("a directory"),
+        locked: Locked::default(),
+    };
     let files = place.files();
     files.prepare([place.epoch(1)].iter()).expect("prepared");
     fs::write(&files.new_keys, "[{").expect("torn");
@@ -128,7 +152,13 @@ fn the_old_root_is_overwritten_once_the_new_pair_is_in_force_and_never_before() 
 fn a_keyring_that_opens_under_no_root_is_named_damaged() {
     let place = Place::new();
     fs::write(place.files().root, [7; 32]).expect("written");
-    assert!(matches!(place.files().load(&place.locked), Err(KeyringError::Damaged(..))));
+    assert!(matches!(
+        place.files().load(&place.locked),
+        Err(KeyringError::Damaged(..))
+    ));
     fs::remove_file(place.files().root).expect("removed");
-    assert!(matches!(place.files().load(&place.locked), Err(KeyringError::Damaged(..))));
+    assert!(matches!(
+        place.files().load(&place.locked),
+        Err(KeyringError::Damaged(..))
+    ));
 }

@@ -53,7 +53,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Settings { bucket: s(60), deadline: s(120), renew_at_most: s(24 * 3600), epochs: Lengths { days: 90, kept: 30 } }
+        Settings {
+            bucket: s(60),
+            deadline: s(120),
+            renew_at_most: s(24 * 3600),
+            epochs: Lengths { days: 90, kept: 30 },
+        }
     }
 }
 
@@ -115,17 +120,29 @@ impl Vault {
         known: &KnownEpochs,
     ) -> Result<(Vault, Vec<TradeEvent>), VaultError> {
         let locked = Locked::default();
-        let (epochs, events) = Epochs::open(keyring, settings.epochs, locked.clone(), clock.now().day(), known)?;
+        let (epochs, events) =
+            Epochs::open(keyring, settings.epochs, locked.clone(), clock.now().day(), known)?;
         let blobs = db.open_tree("sealed")?;
         blobs.clear()?;
-        let inner = Inner { settings, clock, boot, locked, buckets: Mutex::default(), blobs, epochs };
+        let inner = Inner {
+            settings,
+            clock,
+            boot,
+            locked,
+            buckets: Mutex::default(),
+            blobs,
+            epochs,
+        };
         Ok((Vault(Arc::new(inner)), events))
     }
 
     /// Number of the bucket for what is sealed now: its key dies at `(number + 0) × bucket` since boot, which is
     /// within the deadline.
     fn bucket_now(&self) -> u64 {
-        let (bucket, deadline) = (self.0.settings.bucket.as_millis(), self.0.settings.deadline.as_millis());
+        let (bucket, deadline) = (
+            self.0.settings.bucket.as_millis(),
+            self.0.settings.deadline.as_millis(),
+        );
         ((self.0.clock.since_boot().as_millis() + deadline) / bucket.max(1)) as u64
     }
 
@@ -143,7 +160,17 @@ impl Vault {
                 let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
                 let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
                 let key = Arc::new(self.0.locked.random()?);
-                buckets.insert(number, Bucket { key, counter: 0, records: 0, openings: BTreeMap::new(), blobs: Vec::new(), deadline });
+                buckets.insert(
+                    number,
+                    Bucket {
+                        key,
+                        counter: 0,
+                        records: 0,
+                        openings: BTreeMap::new(),
+                        blobs: Vec::new(),
+                        deadline,
+                    },
+                );
             }
             let bucket = buckets.get_mut(&number).expect("it was just put in");
             bucket.counter += 1;
@@ -153,7 +180,12 @@ impl Vault {
         let mut plain = Zeroizing::new(Vec::with_capacity(512));
         record.write(&mut plain);
         let (record_key, commitment) = derive(key.expose(), counter);
-        let ciphertext = seal_octets(&record_key, counter, &context.associated(T::CLASS, number), &plain);
+        let ciphertext = seal_octets(
+            &record_key,
+            counter,
+            &context.associated(T::CLASS, number),
+            &plain,
+        );
         let mut bytes = Vec::with_capacity(sealed::HEAD + ciphertext.len());
         bytes.push(sealed::VERSION);
         bytes.extend_from_slice(self.0.boot.as_bytes());
@@ -166,12 +198,18 @@ impl Vault {
 
     /// Seals; a machine that has no locked memory left cannot go on.
     pub fn seal<T: Record>(&self, record: T, context: &Context) -> Sealed<T> {
-        self.try_seal(&record, context).expect("locked memory was reserved at the start")
+        self.try_seal(&record, context)
+            .expect("locked memory was reserved at the start")
     }
 
     /// Opens a record for a purpose, which is counted.
     //= C36
-    pub fn open_for<T: Record>(&self, sealed: &Sealed<T>, context: &Context, purpose: Purpose) -> Result<Opened<T>, OpenError> {
+    pub fn open_for<T: Record>(
+        &self,
+        sealed: &Sealed<T>,
+        context: &Context,
+        purpose: Purpose,
+    ) -> Result<Opened<T>, OpenError> {
         if sealed.boot() != self.0.boot || self.0.clock.since_boot() >= self.dies_at(sealed.bucket()) {
             return Err(OpenError::Gone);
         }
@@ -186,8 +224,11 @@ impl Vault {
             return Err(OpenError::Forged);
         }
         let associated = context.associated(T::CLASS, sealed.bucket());
-        let plain = open_octets(&record_key, sealed.counter(), &associated, sealed.ciphertext()).ok_or(OpenError::Forged)?;
-        T::read(&mut plain.as_slice()).map(Opened).ok_or(OpenError::Forged)
+        let plain = open_octets(&record_key, sealed.counter(), &associated, sealed.ciphertext())
+            .ok_or(OpenError::Forged)?;
+        T::read(&mut plain.as_slice())
+            .map(Opened)
+            .ok_or(OpenError::Forged)
     }
 
     /// Seals again under a later bucket. Nothing renews by itself.
@@ -222,7 +263,10 @@ impl Vault {
 
     /// Where the sealed records of one request lie, for the journal.
     pub fn seal_ref<T>(sealed: &Sealed<T>) -> SealRef {
-        SealRef { bucket: sealed.bucket(), records: 1 }
+        SealRef {
+            bucket: sealed.bucket(),
+            records: 1,
+        }
     }
 
     /// True if a record kept under this bucket must be renewed now to outlive it.
@@ -249,7 +293,8 @@ impl Vault {
     pub fn keyed(&self, octets: &[u8]) -> Result<KeyedDigest, LockError> {
         let number = self.bucket_now();
         let key = self.try_key(number)?;
-        let mut mac = hmac::Hmac::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..]).expect("HMAC takes keys of any length");
+        let mut mac = hmac::Hmac::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
+            .expect("HMAC takes keys of any length");
         mac.update(octets);
         Ok(KeyedDigest::from_bytes(mac.finalize().into_bytes().into()))
     }
@@ -262,7 +307,17 @@ impl Vault {
         let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
         let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
         let key = Arc::new(self.0.locked.random()?);
-        buckets.insert(number, Bucket { key: key.clone(), counter: 0, records: 0, openings: BTreeMap::new(), blobs: Vec::new(), deadline });
+        buckets.insert(
+            number,
+            Bucket {
+                key: key.clone(),
+                counter: 0,
+                records: 0,
+                openings: BTreeMap::new(),
+                blobs: Vec::new(),
+                deadline,
+            },
+        );
         Ok(key)
     }
 
@@ -286,21 +341,42 @@ impl Vault {
         dead.extend(due.into_iter().filter_map(|n| Some((n, buckets.remove(&n)?))));
         drop(buckets);
         dead.sort_by_key(|(number, _)| *number);
-        dead.into_iter().map(|(number, bucket)| self.destroyed(number, bucket)).collect()
+        dead.into_iter()
+            .map(|(number, bucket)| self.destroyed(number, bucket))
+            .collect()
     }
 
     //= C35
     fn destroyed(&self, number: u64, bucket: Bucket) -> TradeEvent {
-        let Bucket { key, records, openings, blobs, deadline, .. } = bucket;
+        let Bucket {
+            key,
+            records,
+            openings,
+            blobs,
+            deadline,
+            ..
+        } = bucket;
         drop(key);
         for name in blobs {
             // Only if it was not renewed under a later bucket since.
-            let still = self.0.blobs.get(&name).ok().flatten().and_then(|b| Sealed::<Buyer>::from_bytes(b.to_vec()));
+            let still = self
+                .0
+                .blobs
+                .get(&name)
+                .ok()
+                .flatten()
+                .and_then(|b| Sealed::<Buyer>::from_bytes(b.to_vec()));
             if still.is_some_and(|s| s.bucket() == number) {
                 let _ = self.0.blobs.remove(&name);
             }
         }
-        TradeEvent::BucketDestroyed { boot: self.0.boot, bucket: number, deadline, openings, records }
+        TradeEvent::BucketDestroyed {
+            boot: self.0.boot,
+            bucket: number,
+            deadline,
+            openings,
+            records,
+        }
     }
 
     /// Time since boot at which the next key dies.
@@ -331,7 +407,8 @@ fn derive(bucket: &[u8; 32], counter: u64) -> (Zeroizing<[u8; 32]>, [u8; 32]) {
     info[..16].copy_from_slice(b"guandao-record\0\0");
     info[16..].copy_from_slice(&counter.to_be_bytes());
     let mut both = Zeroizing::new([0; 64]);
-    hkdf.expand(&info, &mut *both).expect("64 octets are within HKDF's limit");
+    hkdf.expand(&info, &mut *both)
+        .expect("64 octets are within HKDF's limit");
     let (mut key, mut commitment) = (Zeroizing::new([0; 32]), [0; 32]);
     key.copy_from_slice(&both[..32]);
     commitment.copy_from_slice(&both[32..]);
@@ -346,12 +423,22 @@ fn nonce(counter: u64) -> [u8; 12] {
 
 pub(crate) fn seal_octets(key: &[u8; 32], counter: u64, aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let cipher = Aes256Gcm::new(key.into());
-    cipher.encrypt(&nonce(counter).into(), Payload { msg: plain, aad }).expect("a record is far below AES-GCM's limit")
+    cipher
+        .encrypt(&nonce(counter).into(), Payload { msg: plain, aad })
+        .expect("a record is far below AES-GCM's limit")
 }
 
-pub(crate) fn open_octets(key: &[u8; 32], counter: u64, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn open_octets(
+    key: &[u8; 32],
+    counter: u64,
+    aad: &[u8],
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
     let cipher = Aes256Gcm::new(key.into());
-    cipher.decrypt(&nonce(counter).into(), Payload { msg: sealed, aad }).ok().map(Zeroizing::new)
+    cipher
+        .decrypt(&nonce(counter).into(), Payload { msg: sealed, aad })
+        .ok()
+        .map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -70,7 +70,11 @@ impl Locked {
         let slot = pages.free.pop().unwrap_or_default();
         // SAFETY: page and slot are within the mapping; the pointer is aligned for octets.
         let at = unsafe { pages.pages[slot.0].add(slot.1 * SLOT) }.cast();
-        Ok(LockedKey { home: self.clone(), slot, at })
+        Ok(LockedKey {
+            home: self.clone(),
+            slot,
+            at,
+        })
     }
 }
 
@@ -100,12 +104,25 @@ impl Drop for Pages {
 
 fn map() -> std::io::Result<NonNull<u8>> {
     // SAFETY: an anonymous mapping at no fixed address touches nothing that exists.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+    let page = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            PAGE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
     if page == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
     }
     // SAFETY: the mapping was just made with this length.
-    let locked = unsafe { libc::mlock(page, PAGE) == 0 && libc::madvise(page, PAGE, libc::MADV_DONTDUMP) == 0 && libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) == 0 };
+    let locked = unsafe {
+        libc::mlock(page, PAGE) == 0
+            && libc::madvise(page, PAGE, libc::MADV_DONTDUMP) == 0
+            && libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) == 0
+    };
     if !locked {
         let error = std::io::Error::last_os_error();
         // SAFETY: as above.

@@ -74,13 +74,19 @@ pub struct Sealed<T> {
 
 impl<T> Clone for Sealed<T> {
     fn clone(&self) -> Self {
-        Sealed { bytes: self.bytes.clone(), what: PhantomData }
+        Sealed {
+            bytes: self.bytes.clone(),
+            what: PhantomData,
+        }
     }
 }
 
 impl<T> Sealed<T> {
     pub(crate) fn new(bytes: Vec<u8>) -> Sealed<T> {
-        Sealed { bytes, what: PhantomData }
+        Sealed {
+            bytes,
+            what: PhantomData,
+        }
     }
 
     /// Reads what [`Sealed::as_bytes`] gave. `None` if it is no sealed record of this version.

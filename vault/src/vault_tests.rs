@@ -29,7 +29,11 @@ impl Place {
     fn new() -> Place {
         let dir = tempfile::tempdir().expect("a directory");
         let db = sled::open(dir.path().join("db")).expect("a store");
-        Place { dir, clock: Arc::default(), db }
+        Place {
+            dir,
+            clock: Arc::default(),
+            db,
+        }
     }
 
     fn vault(&self, boot: u8) -> (Vault, Vec<TradeEvent>) {
@@ -39,17 +43,42 @@ impl Place {
     /// A run over a journal that knows these epochs.
     fn vault_after(&self, boot: u8, known: &KnownEpochs) -> (Vault, Vec<TradeEvent>) {
         let (boot, keyring) = (Boot::from_bytes([boot; 16]), self.dir.path().join("keyring.json"));
-        Vault::open(Settings::default(), self.clock.clone(), boot, &self.db, &keyring, known).expect("opens")
+        Vault::open(
+            Settings::default(),
+            self.clock.clone(),
+            boot,
+            &self.db,
+            &keyring,
+            known,
+        )
+        .expect("opens")
     }
 }
 
 fn context(order: u8) -> Context {
-    Context { merchant: MerchantId::new("m1").expect("lawful"), order: PaymentId::from_bytes([order; 16]), label: "create" }
+    Context {
+        merchant: MerchantId::new("m1").expect("lawful"),
+        order: PaymentId::from_bytes([order; 16]),
+        label: "create",
+    }
 }
 
 fn buyer() -> Buyer {
-    let payer = Payer { field: PayerField::Openid, value: "oCANARYopenid".into() };
-    Buyer { description: "奶茶".into(), attach: None, payer: Some(payer), client_ip: Some("10.0.0.9".into()), device_id: None, detail: None, h5_type: None, return_url: None, quit_url: None }
+    let payer = Payer {
+        field: PayerField::Openid,
+        value: "oCANARYopenid".into(),
+    };
+    Buyer {
+        description: "奶茶".into(),
+        attach: None,
+        payer: Some(payer),
+        client_ip: Some("10.0.0.9".into()),
+        device_id: None,
+        detail: None,
+        h5_type: None,
+        return_url: None,
+        quit_url: None,
+    }
 }
 
 #[test]
@@ -59,14 +88,37 @@ fn opens_until_the_deadline_and_never_after() {
     let place = Place::new();
     let (vault, _) = place.vault_after(1, &KnownEpochs::new());
     let sealed = vault.seal(buyer(), &context(1));
-    let opened = vault.open_for(&sealed, &context(1), Purpose::Forward).ok().expect("alive");
-    assert_eq!(opened.payer.as_ref().map(|p| p.value.expose()), Some("oCANARYopenid"));
+    let opened = vault
+        .open_for(&sealed, &context(1), Purpose::Forward)
+        .ok()
+        .expect("alive");
+    assert_eq!(
+        opened.payer.as_ref().map(|p| p.value.expose()),
+        Some("oCANARYopenid")
+    );
     assert_eq!(opened.description.expose(), "奶茶");
     assert!(opened.attach.is_none());
     place.clock.forward(120_000);
-    assert_eq!(vault.open_for(&sealed, &context(1), Purpose::Forward).err(), Some(OpenError::Gone), "dead before it is purged");
-    let [TradeEvent::BucketDestroyed { openings, records, bucket, .. }] = &vault.purge_due()[..] else { panic!("one bucket") };
-    assert_eq!((openings[&Purpose::Forward], *records, *bucket), (1, 1, sealed.bucket()));
+    assert_eq!(
+        vault.open_for(&sealed, &context(1), Purpose::Forward).err(),
+        Some(OpenError::Gone),
+        "dead before it is purged"
+    );
+    let [
+        TradeEvent::BucketDestroyed {
+            openings,
+            records,
+            bucket,
+            ..
+        },
+    ] = &vault.purge_due()[..]
+    else {
+        panic!("one bucket")
+    };
+    assert_eq!(
+        (openings[&Purpose::Forward], *records, *bucket),
+        (1, 1, sealed.bucket())
+    );
 }
 
 #[test]
@@ -81,7 +133,10 @@ fn a_record_opens_only_where_it_belongs_and_unaltered() {
         let mut bytes = sealed.as_bytes().to_vec();
         bytes[at] ^= 1;
         let altered = Sealed::<Buyer>::from_bytes(bytes);
-        assert!(altered.is_none_or(|a| refused(&a, &context(1)).is_some()), "octet {at}");
+        assert!(
+            altered.is_none_or(|a| refused(&a, &context(1)).is_some()),
+            "octet {at}"
+        );
     }
 }
 
@@ -95,7 +150,10 @@ fn another_run_opens_nothing_and_holds_no_blob() {
     let (later, events) = place.vault(2);
     assert!(events.is_empty(), "the epoch goes on");
     assert!(later.kept::<Buyer>(&context(1)).is_none());
-    assert_eq!(later.open_for(&sealed, &context(1), Purpose::Forward).err(), Some(OpenError::Gone));
+    assert_eq!(
+        later.open_for(&sealed, &context(1), Purpose::Forward).err(),
+        Some(OpenError::Gone)
+    );
 }
 
 #[test]
@@ -112,7 +170,10 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     vault.keep(&renewed, &context(1)).expect("kept");
     place.clock.forward(40_000);
     assert_eq!(vault.purge_due().len(), 1);
-    assert!(vault.kept::<Buyer>(&context(1)).is_some(), "the later bucket keeps it");
+    assert!(
+        vault.kept::<Buyer>(&context(1)).is_some(),
+        "the later bucket keeps it"
+    );
     place.clock.forward(200_000);
     vault.purge_due();
     assert_eq!(place.db.open_tree("sealed").expect("tree").len(), 0);
@@ -122,7 +183,10 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
 //= C37
 fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
     let place = Place::new();
-    let payer = || Payer { field: PayerField::Openid, value: "o1".into() };
+    let payer = || Payer {
+        field: PayerField::Openid,
+        value: "o1".into(),
+    };
     let (vault, events) = place.vault_after(1, &KnownEpochs::new());
     assert!(matches!(&events[..], [TradeEvent::EpochOpened { epoch: 1, .. }]));
     vault.epochs_recorded();
@@ -130,13 +194,23 @@ fn tokens_link_within_an_epoch_only_and_survive_a_restart() {
     assert_eq!(first, place.vault(2).0.token(Channel::Wechat, &payer()));
     assert_ne!(first, vault.token(Channel::Alipay, &payer()));
     place.clock.forward(90 * 86_400_000);
-    assert!(matches!(&vault.roll_epochs().expect("rolls")[..], [TradeEvent::EpochOpened { epoch: 2, .. }]));
-    assert_eq!(vault.token(Channel::Wechat, &payer()), first, "no token precedes its epoch's beginning on record");
+    assert!(matches!(
+        &vault.roll_epochs().expect("rolls")[..],
+        [TradeEvent::EpochOpened { epoch: 2, .. }]
+    ));
+    assert_eq!(
+        vault.token(Channel::Wechat, &payer()),
+        first,
+        "no token precedes its epoch's beginning on record"
+    );
     vault.epochs_recorded();
     let second = vault.token(Channel::Wechat, &payer());
     assert!(second.epoch == 2 && second.token != first.token);
     place.clock.forward(31 * 86_400_000);
-    assert!(matches!(&vault.roll_epochs().expect("rolls")[..], [TradeEvent::EpochDestroyed { epoch: 1 }]));
+    assert!(matches!(
+        &vault.roll_epochs().expect("rolls")[..],
+        [TradeEvent::EpochDestroyed { epoch: 1 }]
+    ));
 }
 
 #[test]
@@ -148,8 +222,18 @@ fn an_older_keyring_does_not_open_under_a_new_root() {
     place.clock.forward(90 * 86_400_000);
     vault.roll_epochs().expect("rolls");
     std::fs::write(&file, stolen).expect("writable");
-    let again = Vault::open(Settings::default(), place.clock.clone(), Boot::from_bytes([3; 16]), &place.db, &file, &KnownEpochs::new());
-    assert!(matches!(again.err(), Some(VaultError::Keyring(KeyringError::Damaged(..)))));
+    let again = Vault::open(
+        Settings::default(),
+        place.clock.clone(),
+        Boot::from_bytes([3; 16]),
+        &place.db,
+        &file,
+        &KnownEpochs::new(),
+    );
+    assert!(matches!(
+        again.err(),
+        Some(VaultError::Keyring(KeyringError::Damaged(..)))
+    ));
 }
 
 /// Kinds and numbers of epoch events, `+` begun, `-` ended.
@@ -168,14 +252,29 @@ fn epochs_that_a_stop_kept_from_the_journal_are_put_on_record_at_the_next_start(
     let place = Place::new();
     let (vault, events) = place.vault_after(1, &KnownEpochs::new());
     assert_eq!(told(&events), "+1");
-    assert_eq!(told(&place.vault_after(2, &KnownEpochs::new()).1), "+1", "it never got there");
+    assert_eq!(
+        told(&place.vault_after(2, &KnownEpochs::new()).1),
+        "+1",
+        "it never got there"
+    );
     assert_eq!(told(&place.vault_after(3, &KnownEpochs::from([(1, true)])).1), "");
     place.clock.forward(90 * 86_400_000);
     assert_eq!(told(&vault.roll_epochs().expect("rolls")), "+2");
     place.clock.forward(31 * 86_400_000);
     assert_eq!(told(&vault.roll_epochs().expect("rolls")), "-1");
-    assert_eq!(told(&place.vault_after(4, &KnownEpochs::from([(1, true)])).1), "-1 +2", "neither got there");
-    assert_eq!(told(&place.vault_after(5, &KnownEpochs::from([(1, false), (2, true)])).1), "");
+    assert_eq!(
+        told(&place.vault_after(4, &KnownEpochs::from([(1, true)])).1),
+        "-1 +2",
+        "neither got there"
+    );
+    assert_eq!(
+        told(
+            &place
+                .vault_after(5, &KnownEpochs::from([(1, false), (2, true)]))
+                .1
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -187,7 +286,10 @@ fn after_the_keyring_was_removed_numbers_go_on_above_the_journal() {
     }
     let (vault, events) = place.vault_after(2, &KnownEpochs::from([(1, false), (2, true)]));
     assert_eq!(told(&events), "-2 +3");
-    let payer = Payer { field: PayerField::Openid, value: "o1".into() };
+    let payer = Payer {
+        field: PayerField::Openid,
+        value: "o1".into(),
+    };
     assert_eq!(vault.token(Channel::Wechat, &payer).epoch, 3);
 }
 
@@ -198,8 +300,15 @@ fn a_key_whose_end_is_on_record_links_no_more_even_from_a_copy_put_back() {
     place.vault_after(1, &KnownEpochs::new());
     let (vault, events) = place.vault_after(2, &KnownEpochs::from([(1, false)]));
     assert_eq!(told(&events), "+2");
-    let payer = Payer { field: PayerField::Openid, value: "o1".into() };
+    let payer = Payer {
+        field: PayerField::Openid,
+        value: "o1".into(),
+    };
     assert_eq!(vault.token(Channel::Wechat, &payer).epoch, 2);
     drop(vault);
-    assert_eq!(told(&place.vault_after(3, &KnownEpochs::from([(2, true)])).1), "", "nor is it in the files");
+    assert_eq!(
+        told(&place.vault_after(3, &KnownEpochs::from([(2, true)])).1),
+        "",
+        "nor is it in the files"
+    );
 }

@@ -67,8 +67,14 @@ impl Amount {
         if !digits(whole) {
             return Err(AmountError::Form);
         }
-        let fen: u64 = format!("{whole}{cents}").parse().map_err(|_| AmountError::TooLarge)?;
-        if fen > Self::MAX.0 { Err(AmountError::TooLarge) } else { Ok(Amount(fen)) }
+        let fen: u64 = format!("{whole}{cents}")
+            .parse()
+            .map_err(|_| AmountError::TooLarge)?;
+        if fen > Self::MAX.0 {
+            Err(AmountError::TooLarge)
+        } else {
+            Ok(Amount(fen))
+        }
     }
 
     /// Yuan with exactly two decimals, as Alipay reads them.
@@ -89,7 +95,13 @@ mod tests {
 
     #[test]
     fn yuan_and_fen_agree_both_ways() {
-        for (text, fen) in [("0.01", 1), ("88", 8800), ("88.8", 8880), ("0.10", 10), ("90071992547409.91", (1 << 53) - 1)] {
+        for (text, fen) in [
+            ("0.01", 1),
+            ("88", 8800),
+            ("88.8", 8880),
+            ("0.10", 10),
+            ("90071992547409.91", (1 << 53) - 1),
+        ] {
             assert_eq!(Amount::parse_yuan(text), Ok(Amount(fen)), "{text}");
         }
         for fen in [0, 1, 10, 99, 100, 101, 123_456] {
@@ -99,10 +111,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_yuan() {
-        for text in ["", ".", "1.", ".1", "1.234", "-1", "+1", "1e2", " 1", "1 ", "１", "0x1", "1,000"] {
+        for text in [
+            "", ".", "1.", ".1", "1.234", "-1", "+1", "1e2", " 1", "1 ", "１", "0x1", "1,000",
+        ] {
             assert_eq!(Amount::parse_yuan(text), Err(AmountError::Form), "{text:?}");
         }
-        assert_eq!(Amount::parse_yuan("90071992547409.92"), Err(AmountError::TooLarge));
-        assert_eq!(Amount::parse_yuan("99999999999999999999999"), Err(AmountError::TooLarge));
+        assert_eq!(
+            Amount::parse_yuan("90071992547409.92"),
+            Err(AmountError::TooLarge)
+        );
+        assert_eq!(
+            Amount::parse_yuan("99999999999999999999999"),
+            Err(AmountError::TooLarge)
+        );
     }
 }

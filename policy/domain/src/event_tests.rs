@@ -10,12 +10,21 @@ where
 fn trade_events() -> Vec<TradeEvent> {
     use TradeEvent::*;
     let at = Instant::from_secs(1_767_225_600);
-    let payer = PayerToken { epoch: 3, token: Token::from_bytes([7; 16]) };
-    let seal = SealRef { bucket: 9, records: 2 };
+    let payer = PayerToken {
+        epoch: 3,
+        token: Token::from_bytes([7; 16]),
+    };
+    let seal = SealRef {
+        bucket: 9,
+        records: 2,
+    };
     let measure = Measure {
         effect: Effect::Stop,
         id: name("m-1"),
-        subject: Subject::Account { account: name("1900000109"), channel: Channel::Wechat },
+        subject: Subject::Account {
+            account: name("1900000109"),
+            channel: Channel::Wechat,
+        },
         until: at,
     };
     vec![
@@ -27,13 +36,24 @@ fn trade_events() -> Vec<TradeEvent> {
             settings: Digest::from_bytes([2; 32]),
             version: "0.1.0".into(),
         },
-        RegistryLoaded { digest: Digest::from_bytes([2; 32]), kind: Registry::Acquirer, not_after: at, version: 4 },
-        MeasureObserved { cases_index: 5, measure },
+        RegistryLoaded {
+            digest: Digest::from_bytes([2; 32]),
+            kind: Registry::Acquirer,
+            not_after: at,
+            version: 4,
+        },
+        MeasureObserved {
+            cases_index: 5,
+            measure,
+        },
         Refused {
             amount: Some(Amount::from_fen(1)),
             channel: Some(Channel::Alipay),
             clause: Clause::NOT_ACCEPTED,
-            code: Some(Code { kind: CodeKind::Static, level: CodeLevel::D }),
+            code: Some(Code {
+                kind: CodeKind::Static,
+                level: CodeLevel::D,
+            }),
             operation: Operation::Create,
             order_no: Some(name("A1")),
             payee: Some(name("2088")),
@@ -46,7 +66,10 @@ fn trade_events() -> Vec<TradeEvent> {
             attempt: 1,
             carried: Carried::PassThrough,
             channel: Channel::Wechat,
-            code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+            code: Code {
+                kind: CodeKind::Dynamic,
+                level: CodeLevel::B,
+            },
             content: KeyedDigest::from_bytes([4; 32]),
             expires: at,
             keys: Keys::Held,
@@ -58,7 +81,10 @@ fn trade_events() -> Vec<TradeEvent> {
             seal: Some(seal),
             terminal: Some(name("T-1")),
         },
-        AttemptPlaced { attempt: 1, reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())) },
+        AttemptPlaced {
+            attempt: 1,
+            reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())),
+        },
         AttemptPaid {
             attempt: 1,
             facts: PaidFacts {
@@ -72,18 +98,58 @@ fn trade_events() -> Vec<TradeEvent> {
             proof: Proof::Notice,
             seal: Some(seal),
         },
-        ReverseIntended { attempt: 1, reason: ReverseReason::Unpaid },
-        ReverseUnknown { attempt: 1, reason: Some(Unclear::Timeout) },
-        ReverseUnknown { attempt: 1, reason: None },
-        ReverseRefused { attempt: 1, code: "ACQ.TRADE_CANCEL_TIME_OUT".into() },
-        AttemptReversed { attempt: 1, proof: Proof::Answer, refunded: Some(true) },
-        AttemptReversed { attempt: 1, proof: Proof::Query, refunded: None },
-        RefundIntended { amount: Amount::from_fen(1), attempt: 1, cause: RefundCause::Surplus, number: name("R1"), refund_no: name("R1") },
-        RefundSucceeded { proof: Proof::Query, refund_no: name("R1"), refunded_at: Some(at), trade_no: None },
-        Mismatched { account: name("19"), channel: Channel::Wechat, number: name("A1"), proof: Proof::Notice, what: Mismatch::Amount },
+        ReverseIntended {
+            attempt: 1,
+            reason: ReverseReason::Unpaid,
+        },
+        ReverseUnknown {
+            attempt: 1,
+            reason: Some(Unclear::Timeout),
+        },
+        ReverseUnknown {
+            attempt: 1,
+            reason: None,
+        },
+        ReverseRefused {
+            attempt: 1,
+            code: "ACQ.TRADE_CANCEL_TIME_OUT".into(),
+        },
+        AttemptReversed {
+            attempt: 1,
+            proof: Proof::Answer,
+            refunded: Some(true),
+        },
+        AttemptReversed {
+            attempt: 1,
+            proof: Proof::Query,
+            refunded: None,
+        },
+        RefundIntended {
+            amount: Amount::from_fen(1),
+            attempt: 1,
+            cause: RefundCause::Surplus,
+            number: name("R1"),
+            refund_no: name("R1"),
+        },
+        RefundSucceeded {
+            proof: Proof::Query,
+            refund_no: name("R1"),
+            refunded_at: Some(at),
+            trade_no: None,
+        },
+        Mismatched {
+            account: name("19"),
+            channel: Channel::Wechat,
+            number: name("A1"),
+            proof: Proof::Notice,
+            what: Mismatch::Amount,
+        },
         CodeMade {
             amount: Some(Amount::from_fen(100)),
-            code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+            code: Code {
+                kind: CodeKind::Dynamic,
+                level: CodeLevel::B,
+            },
             code_no: name("desk-1"),
             expires: Some(at),
             id: CodeId::from_random([5; 10]),
@@ -91,8 +157,13 @@ fn trade_events() -> Vec<TradeEvent> {
             terminal: Some(name("T-1")),
             title: Some("奶茶 Milk tea".into()),
         },
-        CodeRevoked { id: CodeId::from_random([5; 10]) },
-        ByCode { attempt: 1, id: CodeId::from_random([5; 10]) },
+        CodeRevoked {
+            id: CodeId::from_random([5; 10]),
+        },
+        ByCode {
+            attempt: 1,
+            id: CodeId::from_random([5; 10]),
+        },
         BucketDestroyed {
             boot: Boot::from_bytes([1; 16]),
             bucket: 9,
@@ -100,7 +171,12 @@ fn trade_events() -> Vec<TradeEvent> {
             openings: [(Purpose::Notify, 2), (Purpose::Forward, 1)].into(),
             records: 3,
         },
-        EpochOpened { epoch: 1, from: at.day(), grade: "C".into(), until: at.day() },
+        EpochOpened {
+            epoch: 1,
+            from: at.day(),
+            grade: "C".into(),
+            until: at.day(),
+        },
     ]
 }
 
@@ -125,7 +201,10 @@ fn direct_serialisation_is_canonical_and_reads_back() {
             v: ENTRY_VERSION,
         };
         let bytes = entry.to_canonical();
-        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&canonical_by_a_stranger(&bytes)));
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            String::from_utf8_lossy(&canonical_by_a_stranger(&bytes))
+        );
         assert_eq!(Entry::from_canonical(&bytes).expect("reads back"), entry);
     }
 }
@@ -148,7 +227,17 @@ fn a_flag_is_canonical_too() {
         window_from: Instant::from_secs(0),
         window_until: Instant::from_secs(1),
     };
-    let entry = Entry { at: Instant::from_secs(1), event, merchant: None, mseq: None, order: None, prev: None, salt: Salt::from_bytes([0; 16]), tell: None, v: 1 };
+    let entry = Entry {
+        at: Instant::from_secs(1),
+        event,
+        merchant: None,
+        mseq: None,
+        order: None,
+        prev: None,
+        salt: Salt::from_bytes([0; 16]),
+        tell: None,
+        v: 1,
+    };
     let bytes = entry.to_canonical();
     assert_eq!(bytes, canonical_by_a_stranger(&bytes));
     assert_eq!(Entry::from_canonical(&bytes).expect("reads back"), entry);

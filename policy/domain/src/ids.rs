@@ -140,7 +140,9 @@ impl CodeId {
     /// From eighty random bits, in digits and letters that are not mistaken for each other.
     pub fn from_random(random: [u8; 10]) -> CodeId {
         const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let bits = random.iter().fold(0u128, |all, byte| all << 8 | u128::from(*byte));
+        let bits = random
+            .iter()
+            .fold(0u128, |all, byte| all << 8 | u128::from(*byte));
         let letter = |n: u32| char::from(LETTERS[(bits >> (75 - 5 * n)) as usize & 31]);
         CodeId(Arc::from((0..16).map(letter).collect::<String>()))
     }
@@ -260,14 +262,20 @@ mod tests {
     #[test]
     fn a_code_id_says_all_its_random_bits() {
         assert_eq!(CodeId::from_random([0xff; 10]).as_str(), "zzzzzzzzzzzzzzzz");
-        assert_eq!(CodeId::from_random([0, 0, 0, 0, 0, 0, 0, 0, 0, 33]).as_str(), "0000000000000011");
+        assert_eq!(
+            CodeId::from_random([0, 0, 0, 0, 0, 0, 0, 0, 0, 33]).as_str(),
+            "0000000000000011"
+        );
         assert!(CodeId::new("ABCDEFGHIJKLMNOP").is_err() && CodeId::new("0").is_err());
     }
 
     #[test]
     fn digests_are_lower_case_hex_both_ways() {
         let id: PaymentId = "00ff00ff00ff00ff00ff00ff00ff00ff".parse().expect("hex");
-        assert_eq!(serde_json::to_string(&id).expect("json"), "\"00ff00ff00ff00ff00ff00ff00ff00ff\"");
+        assert_eq!(
+            serde_json::to_string(&id).expect("json"),
+            "\"00ff00ff00ff00ff00ff00ff00ff00ff\""
+        );
         assert!("00FF00FF00FF00FF00FF00FF00FF00FF".parse::<PaymentId>().is_err());
         assert!("00ff".parse::<PaymentId>().is_err());
     }

@@ -95,7 +95,14 @@ impl fmt::Display for Instant {
     /// RFC 3339 in UTC+8 with whole seconds: `2026-11-23T20:47:13+08:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = (self.0 + 8 * 3_600_000).rem_euclid(86_400_000) / 1000;
-        write!(f, "{}T{:02}:{:02}:{:02}+08:00", self.day(), s / 3600, s / 60 % 60, s % 60)
+        write!(
+            f,
+            "{}T{:02}:{:02}:{:02}+08:00",
+            self.day(),
+            s / 3600,
+            s / 60 % 60,
+            s % 60
+        )
     }
 }
 
@@ -114,7 +121,12 @@ mod tests {
 
     #[test]
     fn leap_days_and_centuries() {
-        for (secs, text) in [(951_782_400, "2000-02-29"), (1_709_164_800, "2024-02-29"), (4_107_456_000, "2100-02-28"), (0, "1970-01-01")] {
+        for (secs, text) in [
+            (951_782_400, "2000-02-29"),
+            (1_709_164_800, "2024-02-29"),
+            (4_107_456_000, "2100-02-28"),
+            (0, "1970-01-01"),
+        ] {
             assert_eq!(Instant::from_secs(secs).day().to_string(), text);
         }
     }

@@ -81,7 +81,10 @@ impl PayWay {
     /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1). Until the end that
     /// the signed text itself names, "not there" is no last word, neither of a query nor of a close.
     pub const fn is_handed_out(self, channel: Channel) -> bool {
-        matches!((channel, self), (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap))
+        matches!(
+            (channel, self),
+            (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap)
+        )
     }
 }
 
@@ -124,7 +127,10 @@ impl Operation {
 
     /// True where repeating the request cannot change anything at the channel.
     pub const fn is_read(self) -> bool {
-        matches!(self, Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Authorize)
+        matches!(
+            self,
+            Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Authorize
+        )
     }
 }
 
@@ -207,7 +213,11 @@ impl AttemptState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            AttemptState::NotPlaced | AttemptState::Paid | AttemptState::Closed | AttemptState::Reversed | AttemptState::Unresolved
+            AttemptState::NotPlaced
+                | AttemptState::Paid
+                | AttemptState::Closed
+                | AttemptState::Reversed
+                | AttemptState::Unresolved
         )
     }
 }
@@ -241,7 +251,11 @@ impl RefundState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            RefundState::Succeeded | RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled | RefundState::Unresolved
+            RefundState::Succeeded
+                | RefundState::Failed
+                | RefundState::Abnormal
+                | RefundState::Cancelled
+                | RefundState::Unresolved
         )
     }
 

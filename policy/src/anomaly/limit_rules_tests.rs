@@ -189,7 +189,10 @@ fn t28_flags_a_payers_day_once_whichever_sign_shows_first() {
 fn t28_tells_each_acquirer_at_its_own_trade_and_names_its_own_only() {
     let mut journal = Journal::new();
     journal.merchants.clear();
-    let at = |merchant| Sale { merchant, ..by_b(3_000) };
+    let at = |merchant| Sale {
+        merchant,
+        ..by_b(3_000)
+    };
     let paid = ["m1", "m2", "m1", "m2"].map(|merchant| journal.sell(at(merchant)).1);
     let told: Vec<_> = journal
         .only("T28")
@@ -198,5 +201,8 @@ fn t28_tells_each_acquirer_at_its_own_trade_and_names_its_own_only() {
         .collect();
     // Without registry facts each merchant stands for an acquirer of its own.
     let expected = [("m2", vec![paid[1]]), ("m1", vec![paid[0], paid[2]])];
-    assert_eq!(told, expected.map(|(merchant, trades)| (merchant.to_owned(), trades)));
+    assert_eq!(
+        told,
+        expected.map(|(merchant, trades)| (merchant.to_owned(), trades))
+    );
 }

@@ -80,7 +80,9 @@ impl Recorded {
     ) -> Option<Finding> {
         let kind = Kind::of(event)?;
         let (of, wanted) = kind.rule(rule);
-        let trades = self.0.count_to(wanted, at.day(), (merchant.clone(), kind), index)?;
+        let trades = self
+            .0
+            .count_to(wanted, at.day(), (merchant.clone(), kind), index)?;
         let count = trades.len() as u64;
         let finding = Finding::of(of, merchant, whole(at.day())).trades(trades);
         Some(
@@ -146,6 +148,8 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (things, did) = what(flag.parameter("kind"), lang);
     match lang {
         Lang::Zh => format!("该商户于 {window} 有 {value} 笔{things}{did};阈值为 {threshold} 笔。"),
-        Lang::En => format!("{value} {things} of this merchant {did} on {window}; the threshold is {threshold}."),
+        Lang::En => {
+            format!("{value} {things} of this merchant {did} on {window}; the threshold is {threshold}.")
+        }
     }
 }

@@ -7,7 +7,8 @@ impl AccountFacts {
     /// Everyone an order through this account may pay: its own payee, the key's own sub-merchants, and those who
     /// authorised this app (R03).
     pub fn payees(&self) -> impl Iterator<Item = &PayeeNo> {
-        self.own_payees().chain(self.auth_tokens.iter().map(|token| &token.payee))
+        self.own_payees()
+            .chain(self.auth_tokens.iter().map(|token| &token.payee))
     }
 
     /// Those whom this account's own key may have paid: its own payee and the key's own sub-merchants.
@@ -18,14 +19,26 @@ impl AccountFacts {
     /// Whom a native request acts for, by the payee that it names and the SHA-256 of the `app_auth_token` that it
     /// carries; `Err` where that is nobody of this account's. A request that names nobody acts for the account itself.
     //= C03
-    pub fn acts_for(&self, named: Option<&PayeeNo>, token: Option<Digest>) -> Result<Option<&PayeeNo>, Foreign> {
+    pub fn acts_for(
+        &self,
+        named: Option<&PayeeNo>,
+        token: Option<Digest>,
+    ) -> Result<Option<&PayeeNo>, Foreign> {
         let Some(token) = token else {
             return match named {
                 None => Ok(None),
-                Some(named) => self.own_payees().find(|own| *own == named).map(Some).ok_or(Foreign),
+                Some(named) => self
+                    .own_payees()
+                    .find(|own| *own == named)
+                    .map(Some)
+                    .ok_or(Foreign),
             };
         };
-        let listed = self.auth_tokens.iter().find(|known| known.sha256 == token).map(|known| &known.payee);
+        let listed = self
+            .auth_tokens
+            .iter()
+            .find(|known| known.sha256 == token)
+            .map(|known| &known.payee);
         match listed {
             Some(payee) if named.is_none_or(|named| named == payee) => Ok(Some(payee)),
             _ => Err(Foreign),
@@ -67,9 +80,21 @@ mod tests {
         assert_eq!(app.acts_for(Some(&sub), None), Ok(Some(&sub)));
         assert_eq!(app.acts_for(None, Some(digest(7))), Ok(Some(&listed)));
         assert_eq!(app.acts_for(Some(&listed), Some(digest(7))), Ok(Some(&listed)));
-        assert_eq!(app.acts_for(None, Some(digest(8))), Err(Foreign), "an unknown authorisation");
-        assert_eq!(app.acts_for(Some(&own), Some(digest(7))), Err(Foreign), "another payee than the authorisation's");
-        assert_eq!(app.acts_for(Some(&listed), None), Err(Foreign), "its payee without the authorisation");
+        assert_eq!(
+            app.acts_for(None, Some(digest(8))),
+            Err(Foreign),
+            "an unknown authorisation"
+        );
+        assert_eq!(
+            app.acts_for(Some(&own), Some(digest(7))),
+            Err(Foreign),
+            "another payee than the authorisation's"
+        );
+        assert_eq!(
+            app.acts_for(Some(&listed), None),
+            Err(Foreign),
+            "its payee without the authorisation"
+        );
         assert_eq!(app.acts_for(Some(&name("2088000000000009")), None), Err(Foreign));
     }
 }

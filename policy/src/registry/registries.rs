@@ -44,7 +44,8 @@ impl MerchantFacts {
     pub fn may_return_to(&self, address: &str) -> bool {
         address.starts_with("https://")
             && url::fault(address, true).is_none()
-            && url::host_of(address).is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
+            && url::host_of(address)
+                .is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
     }
 }
 

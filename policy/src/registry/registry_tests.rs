@@ -138,7 +138,11 @@ fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
     a.merchants[0].accounts[1].auth_tokens = vec![token("1999999999"), token("2088000000000003")];
     a.merchants[0].accounts[0].auth_tokens = vec![token("2088000000000003")];
     let said = wrongs(licence(), vec![a], operator()).join("\n");
-    for expected in ["1999999999 is the operator's own account", "it stands twice", "is there for another channel"] {
+    for expected in [
+        "1999999999 is the operator's own account",
+        "it stands twice",
+        "is there for another channel",
+    ] {
         assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
     }
 }

@@ -62,14 +62,37 @@ mod tests {
         }
         for begin in 25..=30 {
             for length in 16..=24 {
-                assert_eq!(with(&begin.to_string(), length), Some(Wallet::Alipay), "{begin} {length}");
+                assert_eq!(
+                    with(&begin.to_string(), length),
+                    Some(Wallet::Alipay),
+                    "{begin} {length}"
+                );
             }
         }
         assert_eq!(with("62", 19), Some(Wallet::Unionpay));
-        for (begin, length) in [("09", 18), ("16", 18), ("10", 17), ("10", 19), ("24", 18), ("31", 18), ("25", 15), ("25", 25), ("62", 18), ("62", 20), ("99", 18)] {
+        for (begin, length) in [
+            ("09", 18),
+            ("16", 18),
+            ("10", 17),
+            ("10", 19),
+            ("24", 18),
+            ("31", 18),
+            ("25", 15),
+            ("25", 25),
+            ("62", 18),
+            ("62", 20),
+            ("99", 18),
+        ] {
             assert_eq!(with(begin, length), None, "{begin} {length}");
         }
-        for odd in ["", "1", "13012345678901234x", "１３012345678901234", "+30123456789012345", "13 12345678901234 "] {
+        for odd in [
+            "",
+            "1",
+            "13012345678901234x",
+            "１３012345678901234",
+            "+30123456789012345",
+            "13 12345678901234 ",
+        ] {
             assert_eq!(of(odd), None, "{odd}");
         }
     }

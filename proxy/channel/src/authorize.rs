@@ -8,7 +8,11 @@ use std::sync::Arc;
 use vault::{Payer, PayerField, Text};
 use zeroize::Zeroizing;
 
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// What the wallet said.
 pub enum Whose {
@@ -43,11 +47,15 @@ pub fn page(account: &Account, page: &str, back: &str, state: &str) -> Option<St
     match account.channel {
         Channel::Wechat => {
             let app = text(account.appid.as_deref()?);
-            Some(format!("{page}?appid={app}&redirect_uri={back}&response_type=code&scope=snsapi_base&state={state}#wechat_redirect"))
+            Some(format!(
+                "{page}?appid={app}&redirect_uri={back}&response_type=code&scope=snsapi_base&state={state}#wechat_redirect"
+            ))
         }
         Channel::Alipay => {
             let app = text(account.account.as_str());
-            Some(format!("{page}?app_id={app}&scope=auth_base&redirect_uri={back}&state={state}"))
+            Some(format!(
+                "{page}?app_id={app}&scope=auth_base&redirect_uri={back}&state={state}"
+            ))
         }
     }
 }
@@ -61,16 +69,34 @@ pub fn secret(account: &Account) -> Option<KeyRef> {
 }
 
 /// Asks whose code it is. `secret` is the app's own, where [`secret`] names one.
-pub fn exchange(account: &Account, stamp: &Stamp, code: &Text, secret: Option<&Zeroizing<String>>) -> Result<Exchange, ComposeError> {
+pub fn exchange(
+    account: &Account,
+    stamp: &Stamp,
+    code: &Text,
+    secret: Option<&Zeroizing<String>>,
+) -> Result<Exchange, ComposeError> {
     match account.channel {
         Channel::Alipay => alipay::authorize::token(account, stamp, code).map(Exchange::Signed),
         Channel::Wechat => {
             let app = account.appid.as_deref().ok_or(ComposeError::Account("appid"))?;
             let secret = secret.ok_or(ComposeError::Account("app secret"))?;
             let text = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
-            let target = format!("/sns/oauth2/access_token?appid={}&secret={}&code={}&grant_type=authorization_code", text(app), text(secret), text(code.expose()));
-            let headers = vec![("Accept".into(), "application/json".into()), ("User-Agent".into(), "guandao/0.1".into())];
-            Ok(Exchange::Plain(Request { method: "GET".into(), target, headers, body: Zeroizing::default() }))
+            let target = format!(
+                "/sns/oauth2/access_token?appid={}&secret={}&code={}&grant_type=authorization_code",
+                text(app),
+                text(secret),
+                text(code.expose())
+            );
+            let headers = vec![
+                ("Accept".into(), "application/json".into()),
+                ("User-Agent".into(), "guandao/0.1".into()),
+            ];
+            Ok(Exchange::Plain(Request {
+                method: "GET".into(),
+                target,
+                headers,
+                body: Zeroizing::default(),
+            }))
         }
     }
 }
@@ -80,9 +106,17 @@ pub fn read(channel: Channel, body: &[u8]) -> Whose {
     match channel {
         Channel::Alipay => alipay::authorize::read(body),
         Channel::Wechat => {
-            let Ok(value) = strict_json::parse(body) else { return Whose::Unclear };
-            match (value.text("openid").filter(|id| !id.is_empty()), value.integer("errcode").filter(|code| *code > 0)) {
-                (Some(openid), None) => Whose::Payer(Payer { field: PayerField::Openid, value: openid.into() }),
+            let Ok(value) = strict_json::parse(body) else {
+                return Whose::Unclear;
+            };
+            match (
+                value.text("openid").filter(|id| !id.is_empty()),
+                value.integer("errcode").filter(|code| *code > 0),
+            ) {
+                (Some(openid), None) => Whose::Payer(Payer {
+                    field: PayerField::Openid,
+                    value: openid.into(),
+                }),
                 (_, Some(code)) => Whose::Refused(Arc::from(code.to_string())),
                 _ => Whose::Unclear,
             }
@@ -118,41 +152,90 @@ mod tests {
 
     #[test]
     fn the_page_names_app_way_back_and_state_and_asks_for_no_more_than_the_id() {
-        let at = |channel, base| page(&account(channel), base, "https://q.example/q/a/back", "S1").expect("an app");
+        let at = |channel, base| {
+            page(&account(channel), base, "https://q.example/q/a/back", "S1").expect("an app")
+        };
         assert_eq!(
-            at(Channel::Wechat, "https://open.weixin.qq.com/connect/oauth2/authorize"),
+            at(
+                Channel::Wechat,
+                "https://open.weixin.qq.com/connect/oauth2/authorize"
+            ),
             "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx8888888888888888&redirect_uri=https%3A%2F%2Fq.example%2Fq%2Fa%2Fback&response_type=code&scope=snsapi_base&state=S1#wechat_redirect"
         );
         assert_eq!(
-            at(Channel::Alipay, "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm"),
+            at(
+                Channel::Alipay,
+                "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm"
+            ),
             "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm?app_id=1900000109&scope=auth_base&redirect_uri=https%3A%2F%2Fq.example%2Fq%2Fa%2Fback&state=S1"
         );
     }
 
     #[test]
     fn codes_are_exchanged_as_each_wallet_asks() {
-        let stamp = Stamp { at: Instant::from_secs(1_767_225_600), nonce: "n".into() };
+        let stamp = Stamp {
+            at: Instant::from_secs(1_767_225_600),
+            nonce: "n".into(),
+        };
         let code = Text::from("C/1");
-        let Ok(Exchange::Plain(request)) = exchange(&account(Channel::Wechat), &stamp, &code, Some(&Zeroizing::new("s3".into()))) else { panic!("plain") };
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/sns/oauth2/access_token?appid=wx8888888888888888&secret=s3&code=C%2F1&grant_type=authorization_code"));
+        let Ok(Exchange::Plain(request)) = exchange(
+            &account(Channel::Wechat),
+            &stamp,
+            &code,
+            Some(&Zeroizing::new("s3".into())),
+        ) else {
+            panic!("plain")
+        };
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            (
+                "GET",
+                "/sns/oauth2/access_token?appid=wx8888888888888888&secret=s3&code=C%2F1&grant_type=authorization_code"
+            )
+        );
         assert!(exchange(&account(Channel::Wechat), &stamp, &code, None).is_err());
-        let Ok(Exchange::Signed(draft)) = exchange(&account(Channel::Alipay), &stamp, &code, None) else { panic!("signed") };
+        let Ok(Exchange::Signed(draft)) = exchange(&account(Channel::Alipay), &stamp, &code, None) else {
+            panic!("signed")
+        };
         let text = String::from_utf8(draft.message().to_vec()).expect("UTF-8");
-        assert_eq!(text, "app_id=1900000109&charset=utf-8&code=C/1&format=JSON&grant_type=authorization_code&method=alipay.system.oauth.token&sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0");
+        assert_eq!(
+            text,
+            "app_id=1900000109&charset=utf-8&code=C/1&format=JSON&grant_type=authorization_code&method=alipay.system.oauth.token&sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
+        );
     }
 
     #[test]
     fn answers_name_a_payer_or_the_wallets_own_error_or_nothing() {
         let (w, a) = (Channel::Wechat, Channel::Alipay);
         for (channel, body, wanted) in [
-            (w, r#"{"access_token":"T","expires_in":7200,"openid":"oX1","scope":"snsapi_base"}"#, "openid oX1"),
+            (
+                w,
+                r#"{"access_token":"T","expires_in":7200,"openid":"oX1","scope":"snsapi_base"}"#,
+                "openid oX1",
+            ),
             (w, r#"{"errcode":40163,"errmsg":"code been used"}"#, "40163"),
             (w, r#"{"openid":""}"#, "unclear"),
             (w, "<html>", "unclear"),
-            (a, r#"{"alipay_system_oauth_token_response":{"access_token":"T","user_id":"2088102146225135"},"sign":"x"}"#, "buyer_id 2088102146225135"),
-            (a, r#"{"alipay_system_oauth_token_response":{"access_token":"T","open_id":"074a1"},"sign":"x"}"#, "buyer_open_id 074a1"),
-            (a, r#"{"error_response":{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.code-invalid","sub_msg":"授权码code无效"}}"#, "isv.code-invalid"),
-            (a, r#"{"error_response":{"user_id":"2088102146225135"}}"#, "unclear"),
+            (
+                a,
+                r#"{"alipay_system_oauth_token_response":{"access_token":"T","user_id":"2088102146225135"},"sign":"x"}"#,
+                "buyer_id 2088102146225135",
+            ),
+            (
+                a,
+                r#"{"alipay_system_oauth_token_response":{"access_token":"T","open_id":"074a1"},"sign":"x"}"#,
+                "buyer_open_id 074a1",
+            ),
+            (
+                a,
+                r#"{"error_response":{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.code-invalid","sub_msg":"授权码code无效"}}"#,
+                "isv.code-invalid",
+            ),
+            (
+                a,
+                r#"{"error_response":{"user_id":"2088102146225135"}}"#,
+                "unclear",
+            ),
         ] {
             assert_eq!(said(channel, body), wanted, "{body}");
         }

@@ -111,7 +111,10 @@ impl Draft {
             Place::Header { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
-                Some(HandedOut { path: request.target, parameters })
+                Some(HandedOut {
+                    path: request.target,
+                    parameters,
+                })
             }
         }
     }
@@ -127,7 +130,10 @@ impl Draft {
                 ));
                 request
             }
-            Place::Form { mut request, parameters } => {
+            Place::Form {
+                mut request,
+                parameters,
+            } => {
                 request.body = crate::form::write(&signed(parameters, signature));
                 request
             }

@@ -8,7 +8,11 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 /// What stands unescaped, so that readers of forms and of addresses read the same.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A signed order.
 pub struct HandedOut {
@@ -27,14 +31,25 @@ impl HandedOut {
     pub fn for_browser(&self, origin: &str) -> Value {
         let place = format!("{origin}{}", self.path);
         // A reader of a form has to know its charset before it reads it; so that stands in the address.
-        let (charset, rest): (Vec<&Parameter>, Vec<&Parameter>) = self.parameters.iter().partition(|(name, _)| *name == "charset");
-        let action = charset.first().map_or_else(|| place.clone(), |(name, value)| format!("{place}?{name}={}", value.as_str()));
-        let fields: Map<String, Value> = rest.into_iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let (charset, rest): (Vec<&Parameter>, Vec<&Parameter>) =
+            self.parameters.iter().partition(|(name, _)| *name == "charset");
+        let action = charset.first().map_or_else(
+            || place.clone(),
+            |(name, value)| format!("{place}?{name}={}", value.as_str()),
+        );
+        let fields: Map<String, Value> = rest
+            .into_iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
+            .collect();
         json!({ "url": format!("{place}?{}", self.query().as_str()), "form": { "action": action, "method": "POST", "fields": fields } })
     }
 
     fn query(&self) -> Zeroizing<String> {
-        let most = self.parameters.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+        let most = self
+            .parameters
+            .iter()
+            .map(|(name, value)| name.len() + 3 * value.len() + 2)
+            .sum();
         let mut out = Zeroizing::new(String::with_capacity(most));
         for (name, value) in &self.parameters {
             if !out.is_empty() {

@@ -24,8 +24,8 @@ mod wechat;
 
 pub use account::{Account, Stamp};
 pub use answer::{
-    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, ReverseView, SealedCertificate,
-    Signed,
+    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, ReverseView,
+    SealedCertificate, Signed,
 };
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
@@ -171,7 +171,9 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
 pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
     let value = strict_json::parse(text.as_bytes()).map_err(|e| e.to_string())?;
     match (channel, value) {
-        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => Ok(()),
+        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => {
+            Ok(())
+        }
         (Channel::Wechat, _) => Err("it must be an object".into()),
         (Channel::Alipay, _) => Err("it must be a list".into()),
     }

@@ -56,14 +56,24 @@ fn identity(trades: &Trades) -> Vec<String> {
             .map_err(|e| problems.push(format!("trades.{key}: {}: {e}", path.display())))
             .ok()
     };
-    let (ca, cert, key) = (read("ca", &trades.ca), read("cert", &trades.cert), read("key", &trades.key));
+    let (ca, cert, key) = (
+        read("ca", &trades.ca),
+        read("cert", &trades.cert),
+        read("key", &trades.key),
+    );
     let Some(ca) = ca else { return problems };
     if let Err(error) = tls::client(&ca, None) {
-        problems.push(format!("trades.ca: {}: {error}; write CA certificates in PEM", trades.ca.display()));
+        problems.push(format!(
+            "trades.ca: {}: {error}; write CA certificates in PEM",
+            trades.ca.display()
+        ));
     } else if let (Some(cert), Some(key)) = (cert, key)
         && let Err(error) = tls::client(&ca, Some((&cert, &key)))
     {
-        problems.push(format!("trades.cert: {}: {error}; write a certificate and the key that belongs to it in PEM", trades.cert.display()));
+        problems.push(format!(
+            "trades.cert: {}: {error}; write a certificate and the key that belongs to it in PEM",
+            trades.cert.display()
+        ));
     }
     problems
 }

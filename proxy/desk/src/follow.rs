@@ -97,7 +97,9 @@ impl Following {
         };
         match self.then.observe(&entry.event) {
             Err(missing) if wait => return Err(missing),
-            Err(missing) => tracing::warn!(index, %missing, "an earlier registry is missing; the one before it is used"),
+            Err(missing) => {
+                tracing::warn!(index, %missing, "an earlier registry is missing; the one before it is used")
+            }
             Ok(()) => {}
         }
         self.fed.push(merkle::leaf(bytes));
@@ -178,7 +180,10 @@ impl Following {
     /// Feeds what the copy holds beyond what was fed, as far as registries are known, and puts what was found on record.
     async fn feed_on(&mut self) -> io::Result<()> {
         let before = self.fed.size();
-        let on_record = self.cases.look(|state| state.cursor()).map_or(0, |(size, _)| size);
+        let on_record = self
+            .cases
+            .look(|state| state.cursor())
+            .map_or(0, |(size, _)| size);
         let (mut new, mut missing) = (Vec::new(), None);
         while let Some(bytes) = self.trades.mirror.entry(self.fed.size())? {
             let index = self.fed.size();
@@ -221,7 +226,8 @@ impl Following {
             None => tracing::info!("the registry came; trades are watched again"),
         }
         let now = self.cases.now();
-        self.trades.change(|health| health.waiting = text.map(|text| (now, text)));
+        self.trades
+            .change(|health| health.waiting = text.map(|text| (now, text)));
     }
 
     /// A reading from the beginning must come by the root that we put on record.

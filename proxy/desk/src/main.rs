@@ -156,7 +156,11 @@ fn check(path: &Path, alone: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn asked(acquirer: Option<AcquirerNo>, ack: Option<PathBuf>, unacknowledged: bool) -> anyhow::Result<Question> {
+fn asked(
+    acquirer: Option<AcquirerNo>,
+    ack: Option<PathBuf>,
+    unacknowledged: bool,
+) -> anyhow::Result<Question> {
     Ok(match ack {
         None if unacknowledged => Question::Unacknowledged { acquirer },
         None => Question::Export { acquirer },
@@ -191,7 +195,9 @@ fn export(path: &Path, question: Question) -> anyhow::Result<ExitCode> {
         Reply::Acknowledged { acquirer, package } => {
             writeln!(out, "package {package} for {acquirer} is acknowledged")?
         }
-        Reply::Unacknowledged(all) if all.is_empty() => writeln!(out, "every confirmed flag is acknowledged")?,
+        Reply::Unacknowledged(all) if all.is_empty() => {
+            writeln!(out, "every confirmed flag is acknowledged")?
+        }
         Reply::Unacknowledged(all) => {
             for one in all {
                 writeln!(out, "{one}")?;

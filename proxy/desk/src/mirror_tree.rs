@@ -40,7 +40,9 @@ impl<'a> Prover<'a> {
     /// Over the first `size` entries, which the copy must hold.
     pub(crate) fn new(mirror: &'a Mirror, size: u64) -> io::Result<Prover<'a>> {
         if mirror.size() < size {
-            return Err(io::Error::other("the copy of the trades journal is behind its signed head; let the desk follow it first"));
+            return Err(io::Error::other(
+                "the copy of the trades journal is behind its signed head; let the desk follow it first",
+            ));
         }
         Ok(Prover {
             mirror,
@@ -100,14 +102,20 @@ mod tests {
             if ![1, 2, 255, 256, 257, 511, 512, 700].contains(&size) {
                 continue;
             }
-            let again = Mirror::open(&dir.path().join("copy"), Some((size, frontier.root()))).expect("opened");
+            let again =
+                Mirror::open(&dir.path().join("copy"), Some((size, frontier.root()))).expect("opened");
             for index in [0, 1, 100, 255, 256, 300, 699].into_iter().filter(|n| *n < size) {
-                let (leaf, proof) = Prover::new(&again, size).expect("whole").prove(index).expect("there");
+                let (leaf, proof) = Prover::new(&again, size)
+                    .expect("whole")
+                    .prove(index)
+                    .expect("there");
                 let root = merkle::root_by_inclusion(merkle::leaf(&leaf), index, size, &proof);
                 assert_eq!(root, Some(frontier.root()), "{index} in {size}");
             }
             assert!(Prover::new(&again, size + 1).is_err());
-            again.append(entries[size as usize..].iter().map(Vec::as_slice)).expect("appended");
+            again
+                .append(entries[size as usize..].iter().map(Vec::as_slice))
+                .expect("appended");
         }
     }
 }

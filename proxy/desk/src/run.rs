@@ -11,10 +11,10 @@ use crate::{
     reload::Files,
     serve::serve,
     sessions::Sessions,
+    then::{Archive, Then},
     trades::Trades,
     users::Users,
     web::{self, Desk},
-    then::{Archive, Then},
 };
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;

@@ -30,7 +30,10 @@ pub struct Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Missing { kind, digest, why } = self;
-        write!(f, "the {kind:?} file with SHA-256 {digest} ({why}); lay it into data/registries as {digest}.json")
+        write!(
+            f,
+            "the {kind:?} file with SHA-256 {digest} ({why}); lay it into data/registries as {digest}.json"
+        )
     }
 }
 
@@ -69,7 +72,12 @@ impl Archive {
         (Sha256::digest(&bytes)[..] == digest.as_bytes()[..]).then_some(bytes)
     }
 
-    fn find<T, E: fmt::Debug>(&self, kind: Registry, digest: Digest, parse: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, Missing> {
+    fn find<T, E: fmt::Debug>(
+        &self,
+        kind: Registry,
+        digest: Digest,
+        parse: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Result<T, Missing> {
         let missing = |why: String| Missing { kind, digest, why };
         let path = self.path(&digest);
         let kept = self.read(&path, &digest).or_else(|| {
@@ -142,7 +150,10 @@ impl Then {
     }
 
     fn turn(&mut self, coming: &Coming, operator: Digest) -> Result<(), Missing> {
-        let digests: Vec<Digest> = [coming.licence, operator].into_iter().chain(coming.acquirers.iter().copied()).collect();
+        let digests: Vec<Digest> = [coming.licence, operator]
+            .into_iter()
+            .chain(coming.acquirers.iter().copied())
+            .collect();
         if self.current.is_some() && digests == self.digests {
             return Ok(());
         }
@@ -152,7 +163,12 @@ impl Then {
         let acquirers = coming
             .acquirers
             .iter()
-            .map(|digest| Ok((find.find(Registry::Acquirer, *digest, AcquirerFile::parse)?, *digest)))
+            .map(|digest| {
+                Ok((
+                    find.find(Registry::Acquirer, *digest, AcquirerFile::parse)?,
+                    *digest,
+                ))
+            })
             .collect::<Result<Vec<_>, Missing>>()?;
         let joined = Registries::new(Arc::new(licence), coming.licence, acquirers, (own, operator));
         let registries = joined.map_err(|problems| Missing {

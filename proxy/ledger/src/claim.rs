@@ -48,7 +48,11 @@ impl Claims {
         }
         let (alive, watcher) = watch::channel(());
         held.insert(key.clone(), watcher);
-        Claim::Won(Held { claims: self.clone(), key, _alive: alive })
+        Claim::Won(Held {
+            claims: self.clone(),
+            key,
+            _alive: alive,
+        })
     }
 }
 
@@ -72,7 +76,11 @@ mod tests {
     #[tokio::test]
     async fn two_hundred_parallel_claims_have_one_winner_at_a_time() {
         let claims = Claims::default();
-        let key = ClaimKey { order: PaymentId::from_bytes([1; 16]), operation: Operation::Create, number: None };
+        let key = ClaimKey {
+            order: PaymentId::from_bytes([1; 16]),
+            operation: Operation::Create,
+            number: None,
+        };
         let inside = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let mut tasks = Vec::new();
         for _ in 0..200 {

@@ -66,8 +66,25 @@ impl PayCode {
     }
 
     fn made_event(&self) -> TradeEvent {
-        let NewCode { code_no, code, amount, order_no, expires, terminal, title } = self.facts.clone();
-        TradeEvent::CodeMade { amount, code, code_no, expires, id: self.id.clone(), order_no, terminal, title }
+        let NewCode {
+            code_no,
+            code,
+            amount,
+            order_no,
+            expires,
+            terminal,
+            title,
+        } = self.facts.clone();
+        TradeEvent::CodeMade {
+            amount,
+            code,
+            code_no,
+            expires,
+            id: self.id.clone(),
+            order_no,
+            terminal,
+            title,
+        }
     }
 }
 
@@ -85,16 +102,31 @@ impl Codes {
     }
 
     pub(crate) fn put(&mut self, code: Arc<PayCode>) {
-        let end = [code.facts.expires, code.revoked.map(|(at, _)| at)].into_iter().flatten().min();
+        let end = [code.facts.expires, code.revoked.map(|(at, _)| at)]
+            .into_iter()
+            .flatten()
+            .min();
         self.ends.extend(end.map(|end| (end, code.id.clone())));
-        self.by_no.insert((code.merchant.clone(), code.facts.code_no.clone()), code.id.clone());
+        self.by_no.insert(
+            (code.merchant.clone(), code.facts.code_no.clone()),
+            code.id.clone(),
+        );
         self.by_id.insert(code.id.clone(), code);
     }
 
     pub(crate) fn follow(&mut self, index: u64, at: Instant, merchant: &MerchantId, event: &TradeEvent) {
         self.forget_before(at.plus_millis(-REMEMBERED_MS));
         match event {
-            TradeEvent::CodeMade { amount, code, code_no, expires, id, order_no, terminal, title } => {
+            TradeEvent::CodeMade {
+                amount,
+                code,
+                code_no,
+                expires,
+                id,
+                order_no,
+                terminal,
+                title,
+            } => {
                 let facts = NewCode {
                     code_no: code_no.clone(),
                     code: *code,
@@ -104,11 +136,24 @@ impl Codes {
                     terminal: terminal.clone(),
                     title: title.clone(),
                 };
-                self.put(Arc::new(PayCode { id: id.clone(), merchant: merchant.clone(), facts, index, made: at, revoked: None }));
+                self.put(Arc::new(PayCode {
+                    id: id.clone(),
+                    merchant: merchant.clone(),
+                    facts,
+                    index,
+                    made: at,
+                    revoked: None,
+                }));
             }
             TradeEvent::CodeRevoked { id } => {
-                let found = self.by_id.get(id).filter(|code| code.merchant == *merchant && code.revoked.is_none());
-                let revoked = found.map(|code| PayCode { revoked: Some((at, index)), ..PayCode::clone(code) });
+                let found = self
+                    .by_id
+                    .get(id)
+                    .filter(|code| code.merchant == *merchant && code.revoked.is_none());
+                let revoked = found.map(|code| PayCode {
+                    revoked: Some((at, index)),
+                    ..PayCode::clone(code)
+                });
                 revoked.into_iter().for_each(|code| self.put(Arc::new(code)));
             }
             _ => {}
@@ -118,7 +163,9 @@ impl Codes {
     fn forget_before(&mut self, horizon: Instant) {
         while let Some((end, id)) = self.ends.first().filter(|(end, _)| *end < horizon).cloned() {
             self.ends.remove(&(end, id.clone()));
-            let Some(code) = self.by_id.remove(&id) else { continue };
+            let Some(code) = self.by_id.remove(&id) else {
+                continue;
+            };
             let key = (code.merchant.clone(), code.facts.code_no.clone());
             if self.by_no.get(&key) == Some(&id) {
                 self.by_no.remove(&key);
@@ -131,13 +178,21 @@ impl Ledger {
     /// A code; what it says is durable.
     pub async fn code(&self, id: &CodeId) -> Option<Arc<PayCode>> {
         let code = self.0.heads.lock().codes.by_id.get(id).cloned()?;
-        self.until_durable(code.revoked.map_or(code.index, |(_, index)| index)).await;
+        self.until_durable(code.revoked.map_or(code.index, |(_, index)| index))
+            .await;
         Some(code)
     }
 
     /// A merchant's code by the merchant's number.
     pub async fn code_by_no(&self, merchant: &MerchantId, code_no: &CodeNo) -> Option<Arc<PayCode>> {
-        let id = self.0.heads.lock().codes.by_no.get(&(merchant.clone(), code_no.clone())).cloned()?;
+        let id = self
+            .0
+            .heads
+            .lock()
+            .codes
+            .by_no
+            .get(&(merchant.clone(), code_no.clone()))
+            .cloned()?;
         self.code(&id).await
     }
 
@@ -151,7 +206,14 @@ impl Ledger {
         let mut random = [0; 10];
         getrandom::fill(&mut random).expect("the operating system gives randomness");
         let id = CodeId::from_random(random);
-        let code = PayCode { id: id.clone(), merchant: merchant.clone(), facts, index: 0, made: Instant::from_secs(0), revoked: None };
+        let code = PayCode {
+            id: id.clone(),
+            merchant: merchant.clone(),
+            facts,
+            index: 0,
+            made: Instant::from_secs(0),
+            revoked: None,
+        };
         self.note(Some(merchant), vec![code.made_event()]).await?;
         self.code(&id).await.map(MadeCode::New).ok_or(CommitError::Closed)
     }
@@ -164,7 +226,11 @@ impl Ledger {
         if now.revoked.is_some() {
             return Ok(now);
         }
-        self.note(Some(&code.merchant), vec![TradeEvent::CodeRevoked { id: code.id.clone() }]).await?;
+        self.note(
+            Some(&code.merchant),
+            vec![TradeEvent::CodeRevoked { id: code.id.clone() }],
+        )
+        .await?;
         self.code(&code.id).await.ok_or(CommitError::Closed)
     }
 }
@@ -178,7 +244,10 @@ mod tests {
     }
 
     fn made(n: u8, expires: Option<i64>) -> TradeEvent {
-        let code = Code { kind: CodeKind::Static, level: CodeLevel::D };
+        let code = Code {
+            kind: CodeKind::Static,
+            level: CodeLevel::D,
+        };
         TradeEvent::CodeMade {
             amount: None,
             code,
@@ -199,13 +268,33 @@ mod tests {
         codes.follow(0, Instant::from_secs(0), &shop, &made(1, None));
         codes.follow(1, Instant::from_secs(1), &shop, &made(2, Some(100)));
         let other = name::<MerchantId>("m2");
-        codes.follow(2, Instant::from_secs(2), &other, &TradeEvent::CodeRevoked { id: CodeId::from_random([1; 10]) });
-        assert!(codes.by_id[&CodeId::from_random([1; 10])].revoked.is_none(), "another merchant revoked it");
-        codes.follow(3, Instant::from_secs(3), &shop, &TradeEvent::CodeRevoked { id: CodeId::from_random([1; 10]) });
+        codes.follow(
+            2,
+            Instant::from_secs(2),
+            &other,
+            &TradeEvent::CodeRevoked {
+                id: CodeId::from_random([1; 10]),
+            },
+        );
+        assert!(
+            codes.by_id[&CodeId::from_random([1; 10])].revoked.is_none(),
+            "another merchant revoked it"
+        );
+        codes.follow(
+            3,
+            Instant::from_secs(3),
+            &shop,
+            &TradeEvent::CodeRevoked {
+                id: CodeId::from_random([1; 10]),
+            },
+        );
         let first = &codes.by_id[&CodeId::from_random([1; 10])];
         assert!(first.revoked == Some((Instant::from_secs(3), 3)) && !first.is_open(Instant::from_secs(4)));
         codes.follow(4, Instant::from_secs(day + 50), &shop, &made(3, None));
-        assert!(codes.by_id.len() == 2 && codes.by_no.len() == 2, "the revoked one is forgotten");
+        assert!(
+            codes.by_id.len() == 2 && codes.by_no.len() == 2,
+            "the revoked one is forgotten"
+        );
         codes.follow(5, Instant::from_secs(day + 101), &shop, &made(4, None));
         assert_eq!(codes.by_id.len(), 2, "so is the ended one");
     }

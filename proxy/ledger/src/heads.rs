@@ -47,8 +47,20 @@ pub(crate) struct Of<'a> {
 impl Heads {
     /// Makes the next entry, with the merchant's next numbers.
     //= C29
-    pub(crate) fn entry(&self, at: Instant, of: Of<'_>, prev: Option<u64>, event: TradeEvent, tell: bool, salt: Salt) -> TradeEntry {
-        let numbers = of.merchant.and_then(|m| self.numbers.get(m)).copied().unwrap_or_default();
+    pub(crate) fn entry(
+        &self,
+        at: Instant,
+        of: Of<'_>,
+        prev: Option<u64>,
+        event: TradeEvent,
+        tell: bool,
+        salt: Salt,
+    ) -> TradeEntry {
+        let numbers = of
+            .merchant
+            .and_then(|m| self.numbers.get(m))
+            .copied()
+            .unwrap_or_default();
         TradeEntry {
             at,
             event,
@@ -81,7 +93,13 @@ impl Heads {
 
     fn follow_event(&mut self, index: u64, entry: &TradeEntry) {
         if let (Some(merchant), Some(seq), Some(order)) = (&entry.merchant, entry.tell, entry.order) {
-            self.tells.add(Tell { merchant: merchant.clone(), seq, order, index, at: entry.at });
+            self.tells.add(Tell {
+                merchant: merchant.clone(),
+                seq,
+                order,
+                index,
+                at: entry.at,
+            });
         }
         match (&entry.event, &entry.merchant) {
             (TradeEvent::Told { seq, .. } | TradeEvent::TellGivenUp { seq, .. }, Some(merchant)) => {
@@ -92,7 +110,9 @@ impl Heads {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
             }
-            (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => self.codes.follow(index, entry.at, merchant, &entry.event),
+            (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => {
+                self.codes.follow(index, entry.at, merchant, &entry.event)
+            }
             (TradeEvent::EpochOpened { epoch, .. }, _) => {
                 self.epochs.insert(*epoch, true);
             }
@@ -100,8 +120,19 @@ impl Heads {
                 self.epochs.insert(*epoch, false);
             }
             (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
-            (TradeEvent::MeasureObserved { measure, .. }, _) => drop(self.measures.insert(measure.id.clone(), measure.clone())),
-            (TradeEvent::AttemptIntended { channel, account, number, order_no, .. }, _) if number.as_str() != order_no.as_str() => {
+            (TradeEvent::MeasureObserved { measure, .. }, _) => {
+                drop(self.measures.insert(measure.id.clone(), measure.clone()))
+            }
+            (
+                TradeEvent::AttemptIntended {
+                    channel,
+                    account,
+                    number,
+                    order_no,
+                    ..
+                },
+                _,
+            ) if number.as_str() != order_no.as_str() => {
                 if let Some(order) = entry.order {
                     self.aliases.insert(alias_key(*channel, account, number), order);
                 }

@@ -45,8 +45,16 @@ impl Index {
     }
 
     fn open_once(dir: &Path) -> Result<Index, sled::Error> {
-        let db = sled::Config::new().path(dir).cache_capacity(64 << 20).flush_every_ms(Some(1000)).open()?;
-        Ok(Index { orders: db.open_tree("orders")?, aliases: db.open_tree("aliases")?, db })
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(64 << 20)
+            .flush_every_ms(Some(1000))
+            .open()?;
+        Ok(Index {
+            orders: db.open_tree("orders")?,
+            aliases: db.open_tree("aliases")?,
+            db,
+        })
     }
 
     /// Moves an index aside that claims entries the journal does not have, and makes a new one.
@@ -55,7 +63,9 @@ impl Index {
     }
 
     fn replace(dir: &Path) -> Result<(Index, Found), sled::Error> {
-        let aside = (1..).map(|n| dir.with_extension(format!("damaged-{n}"))).find(|p| !p.exists());
+        let aside = (1..)
+            .map(|n| dir.with_extension(format!("damaged-{n}")))
+            .find(|p| !p.exists());
         let aside = aside.unwrap_or_else(|| dir.with_extension("damaged"));
         std::fs::rename(dir, &aside)?;
         let index = Self::open_once(dir)?;
@@ -76,16 +86,28 @@ impl Index {
     /// The order behind a number at a channel, or behind the channel's own number of it.
     pub(crate) fn alias(&self, key: &[u8]) -> Result<Option<PaymentId>, sled::Error> {
         let found = self.aliases.get(key)?;
-        Ok(found.and_then(|v| <[u8; 16]>::try_from(v.as_ref()).ok()).map(PaymentId::from_bytes))
+        Ok(found
+            .and_then(|v| <[u8; 16]>::try_from(v.as_ref()).ok())
+            .map(PaymentId::from_bytes))
     }
 
     /// Entries below this journal index are all in.
     pub fn applied(&self) -> u64 {
-        self.orders.get(b"applied").ok().flatten().and_then(|v| number(&v)).unwrap_or(0)
+        self.orders
+            .get(b"applied")
+            .ok()
+            .flatten()
+            .and_then(|v| number(&v))
+            .unwrap_or(0)
     }
 
     /// Puts in a batch and says how far that goes.
-    pub fn set_applied(&self, applied: u64, orders: &[(PaymentId, u64)], aliases: &[(Vec<u8>, PaymentId)]) -> Result<(), sled::Error> {
+    pub fn set_applied(
+        &self,
+        applied: u64,
+        orders: &[(PaymentId, u64)],
+        aliases: &[(Vec<u8>, PaymentId)],
+    ) -> Result<(), sled::Error> {
         for (key, id) in aliases {
             self.aliases.insert(key, id.as_bytes())?;
         }

@@ -136,7 +136,9 @@ impl Ledger {
 
     /// An order, from memory or from the journal. What it says is durable.
     pub async fn order(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, LookupError> {
-        let Some(order) = self.peek(id)? else { return Ok(None) };
+        let Some(order) = self.peek(id)? else {
+            return Ok(None);
+        };
         self.until_durable(order.last).await;
         Ok(Some(order))
     }
@@ -151,20 +153,34 @@ impl Ledger {
     ) -> Result<Option<Arc<Order>>, LookupError> {
         if let Ok(order_no) = OrderNo::new(number.as_str()) {
             let own = self.order(&payment_id(merchant, &order_no)).await?;
-            let fits = |o: &Arc<Order>| o.attempts.iter().any(|a| a.number == *number && a.channel == channel && a.account == *account);
+            let fits = |o: &Arc<Order>| {
+                o.attempts
+                    .iter()
+                    .any(|a| a.number == *number && a.channel == channel && a.account == *account)
+            };
             if let Some(order) = own.filter(fits) {
                 return Ok(Some(order));
             }
         }
-        self.order_by_key(merchant, &index::alias_key(channel, account, number)).await
+        self.order_by_key(merchant, &index::alias_key(channel, account, number))
+            .await
     }
 
     /// The order of a merchant by the channel's own number of its payment.
-    pub async fn order_by_trade_no(&self, merchant: &MerchantId, trade_no: &TradeNo) -> Result<Option<Arc<Order>>, LookupError> {
-        self.order_by_key(merchant, &index::trade_key(merchant, trade_no)).await
+    pub async fn order_by_trade_no(
+        &self,
+        merchant: &MerchantId,
+        trade_no: &TradeNo,
+    ) -> Result<Option<Arc<Order>>, LookupError> {
+        self.order_by_key(merchant, &index::trade_key(merchant, trade_no))
+            .await
     }
 
-    async fn order_by_key(&self, merchant: &MerchantId, key: &[u8]) -> Result<Option<Arc<Order>>, LookupError> {
+    async fn order_by_key(
+        &self,
+        merchant: &MerchantId,
+        key: &[u8],
+    ) -> Result<Option<Arc<Order>>, LookupError> {
         let recent = self.0.heads.lock().aliases.get(key).copied();
         let id = match recent {
             Some(id) => Some(id),
@@ -179,7 +195,12 @@ impl Ledger {
 
     /// Records events of one order, all or none, and waits until they are durable. Each is checked against the
     /// state the one before leaves behind.
-    pub async fn commit(&self, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, CommitError> {
+    pub async fn commit(
+        &self,
+        merchant: &MerchantId,
+        id: &PaymentId,
+        events: Vec<Happening>,
+    ) -> Result<Committed, CommitError> {
         let (order, pending) = self.apply(merchant, id, events)?;
         let first = pending.first;
         pending.await.map_err(|_| CommitError::Closed)?;
@@ -188,16 +209,27 @@ impl Ledger {
     }
 
     /// Records events that change no order: of the machine, or of a merchant whose request was refused.
-    pub async fn note(&self, merchant: Option<&MerchantId>, events: Vec<TradeEvent>) -> Result<u64, CommitError> {
+    pub async fn note(
+        &self,
+        merchant: Option<&MerchantId>,
+        events: Vec<TradeEvent>,
+    ) -> Result<u64, CommitError> {
         let at = self.0.clock.now();
         let pending = self.0.journal.append(|first| {
             let mut heads = self.0.heads.lock();
-            let of = heads::Of { merchant, order: None };
-            events.into_iter().zip(first..).map(|(event, index)| {
-                let entry = heads.entry(at, of, None, event, false, self.salt());
-                heads.follow(index, &entry);
-                entry.to_canonical()
-            }).collect()
+            let of = heads::Of {
+                merchant,
+                order: None,
+            };
+            events
+                .into_iter()
+                .zip(first..)
+                .map(|(event, index)| {
+                    let entry = heads.entry(at, of, None, event, false, self.salt());
+                    heads.follow(index, &entry);
+                    entry.to_canonical()
+                })
+                .collect()
         });
         let first = pending.first;
         pending.await.map_err(|_| CommitError::Closed)?;
@@ -231,13 +263,20 @@ impl Ledger {
     /// Where an attempt of an order in memory lies: channel, account, number there.
     pub fn peek_attempt(&self, id: &PaymentId, position: u16) -> Option<(Channel, AccountNo, ChannelNo)> {
         let order = self.peek(id).ok()??;
-        order.attempt(position).map(|a| (a.channel, a.account.clone(), a.number.clone()))
+        order
+            .attempt(position)
+            .map(|a| (a.channel, a.account.clone(), a.number.clone()))
     }
 
     /// Orders in memory that the channel may still change.
     pub fn live(&self) -> Vec<Arc<Order>> {
         let of = |shard: &Mutex<HashMap<PaymentId, Slot>>| {
-            shard.lock().values().filter(|s| s.order.is_live()).map(|s| s.order.clone()).collect::<Vec<_>>()
+            shard
+                .lock()
+                .values()
+                .filter(|s| s.order.is_live())
+                .map(|s| s.order.clone())
+                .collect::<Vec<_>>()
         };
         self.0.shards.iter().flat_map(of).collect()
     }
@@ -252,7 +291,12 @@ impl Ledger {
         open::entry(&self.0.reader, index)
     }
 
-    fn apply(&self, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<(Arc<Order>, journal::Pending), CommitError> {
+    fn apply(
+        &self,
+        merchant: &MerchantId,
+        id: &PaymentId,
+        events: Vec<Happening>,
+    ) -> Result<(Arc<Order>, journal::Pending), CommitError> {
         self.peek(id)?; // brings an older order into memory
         let at = self.0.clock.now();
         let mut shard = self.shard(id).lock();
@@ -262,7 +306,10 @@ impl Ledger {
             let mut heads = self.0.heads.lock();
             let mut lines = Vec::with_capacity(events.len());
             for (Happening { event, tell }, index) in events.into_iter().zip(first..) {
-                let of = heads::Of { merchant: Some(merchant), order: Some(*id) };
+                let of = heads::Of {
+                    merchant: Some(merchant),
+                    order: Some(*id),
+                };
                 let entry = heads.entry(at, of, order.as_ref().map(|o| o.last), event, tell, self.salt());
                 self.fold(&mut order, index, &entry);
                 heads.follow(index, &entry);
@@ -274,7 +321,13 @@ impl Ledger {
             return Err(CommitError::Closed);
         }
         let order = order.ok_or(CommitError::NoOrder)?;
-        shard.insert(*id, Slot { order: order.clone(), touched: at });
+        shard.insert(
+            *id,
+            Slot {
+                order: order.clone(),
+                touched: at,
+            },
+        );
         Ok((order, pending))
     }
 
@@ -289,11 +342,18 @@ impl Ledger {
         }
         let recent = self.0.heads.lock().dirty.get(id).copied();
         let Some(last) = recent.map_or_else(|| self.0.index.order(id), |last| Ok(Some(last)))? else {
-            return if self.is_indexed() { Ok(None) } else { Err(LookupError::Rebuilding) };
+            return if self.is_indexed() {
+                Ok(None)
+            } else {
+                Err(LookupError::Rebuilding)
+            };
         };
         let order = Arc::new(open::load(&self.0.reader, last)?);
         let mut shard = self.shard(id).lock();
-        let slot = shard.entry(*id).or_insert_with(|| Slot { order, touched: self.0.clock.now() });
+        let slot = shard.entry(*id).or_insert_with(|| Slot {
+            order,
+            touched: self.0.clock.now(),
+        });
         Ok(Some(slot.order.clone()))
     }
 
@@ -338,10 +398,28 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
             }
             Ok(())
         }
-        (None, [Happening { event: TradeEvent::AttemptIntended { attempt: 1, .. }, .. }, rest @ ..]) => {
+        (
+            None,
+            [
+                Happening {
+                    event: TradeEvent::AttemptIntended { attempt: 1, .. },
+                    ..
+                },
+                rest @ ..,
+            ],
+        ) => {
             // What may ride along with the first intent changes no state.
-            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. } | TradeEvent::ByCode { attempt: 1, .. });
-            if rest.iter().all(harmless) { Ok(()) } else { Err(CommitError::NoOrder) }
+            let harmless = |h: &Happening| {
+                matches!(
+                    h.event,
+                    TradeEvent::PatternSeen { .. } | TradeEvent::ByCode { attempt: 1, .. }
+                )
+            };
+            if rest.iter().all(harmless) {
+                Ok(())
+            } else {
+                Err(CommitError::NoOrder)
+            }
         }
         (None, _) => Err(CommitError::NoOrder),
     }
@@ -349,13 +427,17 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
 
 /// One entry into one order and the day totals.
 fn fold(tally: &Tally, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
-    let before = changes_total(&entry.event).and_then(|p| order.as_ref()?.attempt(p)).map(|a| (a.counts(), a.payer));
+    let before = changes_total(&entry.event)
+        .and_then(|p| order.as_ref()?.attempt(p))
+        .map(|a| (a.counts(), a.payer));
     match order {
         None => *order = Order::begin(index, entry).map(Arc::new),
         Some(order) => Arc::make_mut(order).apply(index, entry.at, &entry.event),
     }
     let Some(order) = order else { return };
-    let Some(attempt) = changes_total(&entry.event).and_then(|p| order.attempt(p)) else { return };
+    let Some(attempt) = changes_total(&entry.event).and_then(|p| order.attempt(p)) else {
+        return;
+    };
     let (counted, payer) = before.unwrap_or((false, None));
     match (counted, attempt.counts()) {
         (false, true) => tally.add(attempt, &order.merchant),

@@ -69,7 +69,15 @@ impl Ledger {
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);
-        Ok(Opening { ledger, found, replayed: size - from, changes: receiver, cases, measures, epochs })
+        Ok(Opening {
+            ledger,
+            found,
+            replayed: size - from,
+            changes: receiver,
+            cases,
+            measures,
+            epochs,
+        })
     }
 
     /// Stops housekeeping; the next start replays what sled lacks.
@@ -92,7 +100,10 @@ impl Ledger {
             }
             ledger.keep_house(&dir);
         };
-        std::thread::Builder::new().name("ledger".into()).spawn(work).expect("a thread can be started");
+        std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(work)
+            .expect("a thread can be started");
     }
 
     /// Puts entries that the snapshot covers, but sled lacks, into sled.
@@ -115,7 +126,12 @@ impl Ledger {
         self.put(from, &mut batch, &mut aliases)
     }
 
-    fn put(&self, applied: u64, batch: &mut HashMap<PaymentId, u64>, aliases: &mut Heads) -> Result<(), LookupError> {
+    fn put(
+        &self,
+        applied: u64,
+        batch: &mut HashMap<PaymentId, u64>,
+        aliases: &mut Heads,
+    ) -> Result<(), LookupError> {
         let orders: Vec<_> = batch.drain().collect();
         let numbers: Vec<_> = aliases.aliases.drain().collect();
         aliases.dirty.clear();
@@ -190,7 +206,12 @@ impl Ledger {
             snapshot::Header::of(&heads, self.0.tally.recorded())
         };
         let live = self.live();
-        let newest = live.iter().map(|o| o.last + 1).max().unwrap_or(0).max(header.next);
+        let newest = live
+            .iter()
+            .map(|o| o.last + 1)
+            .max()
+            .unwrap_or(0)
+            .max(header.next);
         while self.0.journal.durable() < newest {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -202,7 +223,9 @@ impl Ledger {
         let applied = self.0.applied.load(Ordering::Acquire);
         let horizon = self.0.clock.now().plus_millis(-60_000);
         for shard in &self.0.shards {
-            shard.lock().retain(|_, slot| slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon);
+            shard.lock().retain(|_, slot| {
+                slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon
+            });
         }
     }
 }
@@ -216,15 +239,27 @@ struct Restored {
 }
 
 impl Restored {
-    fn replay(reader: &Reader, snapshot: Option<(snapshot::Header, Vec<Order>)>, size: u64, now: Instant) -> Result<Restored, LookupError> {
+    fn replay(
+        reader: &Reader,
+        snapshot: Option<(snapshot::Header, Vec<Order>)>,
+        size: u64,
+        now: Instant,
+    ) -> Result<Restored, LookupError> {
         let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
-        let mut restored = Restored { from: 0, heads: Heads::default(), tally: Tally::default(), shards };
+        let mut restored = Restored {
+            from: 0,
+            heads: Heads::default(),
+            tally: Tally::default(),
+            shards,
+        };
         if let Some((header, orders)) = snapshot {
             let (heads, totals) = header.into_heads();
             restored.from = heads.next;
             restored.heads = heads;
             restored.tally.restore(totals);
-            orders.into_iter().for_each(|order| restored.put(Arc::new(order), now));
+            orders
+                .into_iter()
+                .for_each(|order| restored.put(Arc::new(order), now));
         }
         for item in reader.scan(restored.from) {
             let (index, bytes) = item.map_err(|_| LookupError::Journal(restored.heads.next))?;
@@ -237,10 +272,18 @@ impl Restored {
         Ok(restored)
     }
 
-    fn follow(&mut self, reader: &Reader, index: u64, entry: &TradeEntry, now: Instant) -> Result<(), LookupError> {
+    fn follow(
+        &mut self,
+        reader: &Reader,
+        index: u64,
+        entry: &TradeEntry,
+        now: Instant,
+    ) -> Result<(), LookupError> {
         self.heads.follow(index, entry);
         let Some(id) = entry.order else { return Ok(()) };
-        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS].get_mut().remove(&id);
+        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+            .get_mut()
+            .remove(&id);
         let mut order = match (slot, entry.prev) {
             (Some(slot), _) if slot.order.last >= index => {
                 // The snapshot held this entry already, but the totals are of its header's index.

@@ -210,7 +210,12 @@ pub struct Illegal {
 impl Order {
     /// Begins an order with its first intent. `None` for any other event.
     pub fn begin(index: u64, entry: &TradeEntry) -> Option<Order> {
-        let TradeEvent::AttemptIntended { order_no, attempt: 1, .. } = &entry.event else { return None };
+        let TradeEvent::AttemptIntended {
+            order_no, attempt: 1, ..
+        } = &entry.event
+        else {
+            return None;
+        };
         let merchant = entry.merchant.clone()?;
         let mut order = Order {
             id: entry.order?,
@@ -237,15 +242,36 @@ impl Order {
 
     /// The attempt that carries this number at this account of a channel, with its position from 1. Two channels may
     /// know the same number; the latest wins within one.
-    pub fn attempt_by_number(&self, channel: Channel, account: &AccountNo, number: &ChannelNo) -> Option<(u16, &Attempt)> {
+    pub fn attempt_by_number(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+        number: &ChannelNo,
+    ) -> Option<(u16, &Attempt)> {
         let fits = |a: &Attempt| a.number == *number && a.channel == channel && a.account == *account;
-        self.attempts.iter().enumerate().rev().find(|(_, a)| fits(a)).map(|(i, a)| (i as u16 + 1, a))
+        self.attempts
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(_, a)| fits(a))
+            .map(|(i, a)| (i as u16 + 1, a))
     }
 
     /// The attempt that the channel knows by this number of its own, with its position from 1.
-    pub fn attempt_by_trade_no(&self, channel: Channel, account: &AccountNo, trade_no: &TradeNo) -> Option<(u16, &Attempt)> {
-        let fits = |a: &Attempt| a.trade_no() == Some(trade_no) && a.channel == channel && a.account == *account;
-        self.attempts.iter().enumerate().rev().find(|(_, a)| fits(a)).map(|(i, a)| (i as u16 + 1, a))
+    pub fn attempt_by_trade_no(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+        trade_no: &TradeNo,
+    ) -> Option<(u16, &Attempt)> {
+        let fits =
+            |a: &Attempt| a.trade_no() == Some(trade_no) && a.channel == channel && a.account == *account;
+        self.attempts
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(_, a)| fits(a))
+            .map(|(i, a)| (i as u16 + 1, a))
     }
 
     /// A refund by the merchant's number.
@@ -257,29 +283,48 @@ impl Order {
     pub fn winner(&self) -> Option<(u16, &Attempt)> {
         let standing = self.attempts.iter().enumerate().filter(|(_, a)| a.stands());
         let paid = standing.filter_map(|(i, a)| Some((a.paid.as_ref()?.0.paid_at, i as u16 + 1, a)));
-        paid.min_by_key(|(at, position, _)| (*at, *position)).map(|(_, position, a)| (position, a))
+        paid.min_by_key(|(at, position, _)| (*at, *position))
+            .map(|(_, position, a)| (position, a))
     }
 
     /// Paid attempts that lost, not yet on their way back. Where the merchant alone holds the key, only the merchant can
     /// send them back.
     pub fn surplus(&self) -> Vec<u16> {
-        let Some((winner, _)) = self.winner() else { return Vec::new() };
+        let Some((winner, _)) = self.winner() else {
+            return Vec::new();
+        };
         let positions = (1..=self.attempts.len() as u16).filter(|p| *p != winner);
-        let paid = positions.filter(|p| self.attempt(*p).is_some_and(|a| a.paid.is_some() && a.stands() && a.keys == Keys::Held));
-        paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves())).collect()
+        let paid = positions.filter(|p| {
+            self.attempt(*p)
+                .is_some_and(|a| a.paid.is_some() && a.stands() && a.keys == Keys::Held)
+        });
+        paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves()))
+            .collect()
     }
 
     /// Fen of this attempt that refunds hold or have returned.
     pub fn reserved(&self, attempt: u16) -> Amount {
-        let held = self.refunds.iter().filter(|r| r.attempt == attempt && r.state.reserves());
-        held.fold(Amount::ZERO, |sum, r| sum.checked_add(r.amount).unwrap_or(Amount::MAX))
+        let held = self
+            .refunds
+            .iter()
+            .filter(|r| r.attempt == attempt && r.state.reserves());
+        held.fold(Amount::ZERO, |sum, r| {
+            sum.checked_add(r.amount).unwrap_or(Amount::MAX)
+        })
     }
 
     /// Fen that are back with the payer of the winning payment.
     pub fn refunded(&self) -> Amount {
-        let Some((winner, _)) = self.winner() else { return Amount::ZERO };
-        let done = self.refunds.iter().filter(|r| r.attempt == winner && r.state == RefundState::Succeeded);
-        done.fold(Amount::ZERO, |sum, r| sum.checked_add(r.amount).unwrap_or(Amount::MAX))
+        let Some((winner, _)) = self.winner() else {
+            return Amount::ZERO;
+        };
+        let done = self
+            .refunds
+            .iter()
+            .filter(|r| r.attempt == winner && r.state == RefundState::Succeeded);
+        done.fold(Amount::ZERO, |sum, r| {
+            sum.checked_add(r.amount).unwrap_or(Amount::MAX)
+        })
     }
 
     /// What the merchant sees.
@@ -308,7 +353,9 @@ impl Order {
 
     /// True while the channel may still change something that we would have to learn.
     pub fn is_live(&self) -> bool {
-        self.attempts.iter().any(|a| !a.state.is_final() || a.is_reversing())
+        self.attempts
+            .iter()
+            .any(|a| !a.state.is_final() || a.is_reversing())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -316,7 +363,10 @@ impl Order {
     /// May this event follow?
     pub fn check(&self, event: &TradeEvent) -> Result<(), Illegal> {
         let ok = self.may_follow(event);
-        ok.map_err(|why| Illegal { event: event.name(), why })
+        ok.map_err(|why| Illegal {
+            event: event.name(),
+            why,
+        })
     }
 
     fn may_follow(&self, event: &TradeEvent) -> Result<(), &'static str> {
@@ -325,28 +375,52 @@ impl Order {
         let attempt = |position: &u16| self.attempt(*position).ok_or("there is no such attempt");
         let within = |position: &u16, allowed: &[S]| {
             let found = attempt(position)?;
-            if allowed.contains(&found.state) { Ok(()) } else { Err("the attempt is in another state") }
+            if allowed.contains(&found.state) {
+                Ok(())
+            } else {
+                Err("the attempt is in another state")
+            }
         };
         match event {
-            E::AttemptIntended { attempt: position, .. } => self.may_begin(*position),
+            E::AttemptIntended {
+                attempt: position, ..
+            } => self.may_begin(*position),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
-            E::AttemptPaid { attempt, .. } => {
-                within(attempt, &[S::Intended, S::Unknown, S::Placed, S::Closed, S::Reversed, S::NotPlaced, S::Unresolved])
-            }
+            E::AttemptPaid { attempt, .. } => within(
+                attempt,
+                &[
+                    S::Intended,
+                    S::Unknown,
+                    S::Placed,
+                    S::Closed,
+                    S::Reversed,
+                    S::NotPlaced,
+                    S::Unresolved,
+                ],
+            ),
             E::CloseIntended { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
-            E::CloseUnknown { attempt: a, .. } | E::CloseRefused { attempt: a, .. } => {
-                attempt(a)?.closing.as_ref().map(|_| ()).ok_or("no close was intended")
-            }
+            E::CloseUnknown { attempt: a, .. } | E::CloseRefused { attempt: a, .. } => attempt(a)?
+                .closing
+                .as_ref()
+                .map(|_| ())
+                .ok_or("no close was intended"),
             E::AttemptClosed { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
-            E::ReverseIntended { .. } | E::ReverseUnknown { .. } | E::ReverseRefused { .. } | E::AttemptReversed { .. } => self.may_reverse(event),
+            E::ReverseIntended { .. }
+            | E::ReverseUnknown { .. }
+            | E::ReverseRefused { .. }
+            | E::AttemptReversed { .. } => self.may_reverse(event),
             E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
-            E::RefundHeld { .. } | E::RefundIntended { .. } | E::RefundCancelled { .. } | E::RefundUnknown { .. }
-            | E::RefundProcessing { .. } | E::RefundSucceeded { .. } | E::RefundFailed { .. } | E::RefundAbnormal { .. }
-            | E::RefundUnresolved { .. } => {
-                self.may_refund(event)
-            }
+            E::RefundHeld { .. }
+            | E::RefundIntended { .. }
+            | E::RefundCancelled { .. }
+            | E::RefundUnknown { .. }
+            | E::RefundProcessing { .. }
+            | E::RefundSucceeded { .. }
+            | E::RefundFailed { .. }
+            | E::RefundAbnormal { .. }
+            | E::RefundUnresolved { .. } => self.may_refund(event),
             E::PatternSeen { .. } | E::Mismatched { .. } | E::ByCode { .. } => Ok(()),
             _ => Err("it is no event of an order"),
         }
@@ -356,7 +430,12 @@ impl Order {
         if usize::from(position) != self.attempts.len() + 1 {
             return Err("attempts are numbered without gaps");
         }
-        let over = |a: &Attempt| matches!(a.state, AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced);
+        let over = |a: &Attempt| {
+            matches!(
+                a.state,
+                AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced
+            )
+        };
         match self.attempts.iter().all(over) {
             true => Ok(()),
             false => Err("an earlier attempt is neither closed nor known to be absent"),
@@ -367,10 +446,18 @@ impl Order {
     fn may_reverse(&self, event: &TradeEvent) -> Result<(), &'static str> {
         use AttemptState as S;
         use TradeEvent as E;
-        let (E::ReverseIntended { attempt: position, .. }
-        | E::ReverseUnknown { attempt: position, .. }
-        | E::ReverseRefused { attempt: position, .. }
-        | E::AttemptReversed { attempt: position, .. }) = event
+        let (E::ReverseIntended {
+            attempt: position, ..
+        }
+        | E::ReverseUnknown {
+            attempt: position, ..
+        }
+        | E::ReverseRefused {
+            attempt: position, ..
+        }
+        | E::AttemptReversed {
+            attempt: position, ..
+        }) = event
         else {
             return Err("it is no event of a reverse");
         };
@@ -379,7 +466,9 @@ impl Order {
         match event {
             _ if !attempt.pay_way.charges() => Err("it is no payment-code order"),
             _ if !open => Err("the attempt is in another state"),
-            E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => Err("refunds hold or have returned a part"),
+            E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => {
+                Err("refunds hold or have returned a part")
+            }
             E::ReverseIntended { .. } if attempt.is_reversing() => Err("a reverse is under way"),
             // The channel's own word that it was reversed needs no intent of ours.
             E::ReverseIntended { .. } | E::AttemptReversed { .. } => Ok(()),
@@ -396,7 +485,8 @@ impl Order {
             let paid = standing.and_then(|a| a.paid.as_ref()).ok_or("nothing was paid")?;
             let mut reserved = self.reserved(*position);
             if let Some(earlier) = self.refund(refund_no) {
-                if !from.contains(&earlier.state) || earlier.amount != *amount || earlier.attempt != *position {
+                if !from.contains(&earlier.state) || earlier.amount != *amount || earlier.attempt != *position
+                {
                     return Err("the refund number is taken");
                 }
                 if earlier.state.reserves() {
@@ -414,17 +504,41 @@ impl Order {
             None => Err("there is no such refund"),
         };
         match event {
-            E::RefundHeld { amount, attempt, refund_no, .. } => begun(amount, attempt, refund_no, &[]),
-            E::RefundIntended { amount, attempt, refund_no, .. } => begun(amount, attempt, refund_no, &[S::Held, S::Failed]),
+            E::RefundHeld {
+                amount,
+                attempt,
+                refund_no,
+                ..
+            } => begun(amount, attempt, refund_no, &[]),
+            E::RefundIntended {
+                amount,
+                attempt,
+                refund_no,
+                ..
+            } => begun(amount, attempt, refund_no, &[S::Held, S::Failed]),
             E::RefundCancelled { refund_no } => within(refund_no, &[S::Held]),
             E::RefundUnknown { refund_no, .. } => within(refund_no, &[S::Intended]),
             E::RefundProcessing { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown]),
             // A fact is a fact, also after a refusal that was taken for the last word.
-            E::RefundSucceeded { refund_no, .. } => {
-                within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal, S::Failed, S::Unresolved])
-            }
-            E::RefundFailed { refund_no, .. } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Abnormal, S::Unresolved]),
-            E::RefundAbnormal { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing, S::Unresolved]),
+            E::RefundSucceeded { refund_no, .. } => within(
+                refund_no,
+                &[
+                    S::Intended,
+                    S::Unknown,
+                    S::Processing,
+                    S::Abnormal,
+                    S::Failed,
+                    S::Unresolved,
+                ],
+            ),
+            E::RefundFailed { refund_no, .. } => within(
+                refund_no,
+                &[S::Intended, S::Unknown, S::Processing, S::Abnormal, S::Unresolved],
+            ),
+            E::RefundAbnormal { refund_no } => within(
+                refund_no,
+                &[S::Intended, S::Unknown, S::Processing, S::Unresolved],
+            ),
             E::RefundUnresolved { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing]),
             _ => Err("it is no event of a refund"),
         }
@@ -441,7 +555,11 @@ impl Order {
                 a.reach = reach.clone().map(|r| (r, at)).or(a.reach.take());
                 a.unclear = None;
             }),
-            E::AttemptNotPlaced { attempt, code, reason } => self.change(*attempt, |a| {
+            E::AttemptNotPlaced {
+                attempt,
+                code,
+                reason,
+            } => self.change(*attempt, |a| {
                 a.state = AttemptState::NotPlaced;
                 a.not_placed = Some((*reason, code.clone()));
                 a.reversing = None;
@@ -451,7 +569,13 @@ impl Order {
                 a.state = AttemptState::Unknown;
                 a.unclear = Some(*reason);
             }),
-            E::AttemptPaid { attempt, facts, payer, proof, seal } => self.change(*attempt, |a| {
+            E::AttemptPaid {
+                attempt,
+                facts,
+                payer,
+                proof,
+                seal,
+            } => self.change(*attempt, |a| {
                 // A reverse that is done found nothing; one under way goes on, and takes this payment back.
                 a.reversing.take_if(|_| a.state == AttemptState::Reversed);
                 a.state = AttemptState::Paid;
@@ -462,7 +586,11 @@ impl Order {
                 a.unclear = None;
             }),
             E::CloseIntended { attempt, reason } => self.change(*attempt, |a| {
-                a.closing = Some(Closing { reason: *reason, refused: None, unknown: false });
+                a.closing = Some(Closing {
+                    reason: *reason,
+                    refused: None,
+                    unknown: false,
+                });
             }),
             E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
             E::CloseRefused { attempt, code } => self.close_step(*attempt, |c| {
@@ -476,7 +604,10 @@ impl Order {
             }),
             E::ByCode { id, .. } => self.by_code = Some(id.clone()),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
-            E::ReverseIntended { .. } | E::ReverseUnknown { .. } | E::ReverseRefused { .. } | E::AttemptReversed { .. } => self.apply_reverse(at, event),
+            E::ReverseIntended { .. }
+            | E::ReverseUnknown { .. }
+            | E::ReverseRefused { .. }
+            | E::AttemptReversed { .. } => self.apply_reverse(at, event),
             _ => self.apply_refund(at, event),
         }
     }
@@ -485,18 +616,32 @@ impl Order {
         use TradeEvent as E;
         match event {
             E::ReverseIntended { attempt, reason } => self.change(*attempt, |a| {
-                a.reversing = Some(Reversing { reason: *reason, at, refused: None, unknown: false, refunded: None });
+                a.reversing = Some(Reversing {
+                    reason: *reason,
+                    at,
+                    refused: None,
+                    unknown: false,
+                    refunded: None,
+                });
             }),
             E::ReverseUnknown { attempt, .. } => self.reverse_step(*attempt, |r| r.unknown = true),
             E::ReverseRefused { attempt, code } => self.reverse_step(*attempt, |r| {
                 r.refused = Some(code.clone());
                 r.unknown = false;
             }),
-            E::AttemptReversed { attempt, refunded, .. } => {
+            E::AttemptReversed {
+                attempt, refunded, ..
+            } => {
                 self.change(*attempt, |a| {
                     a.state = AttemptState::Reversed;
                     a.unclear = None;
-                    a.reversing.get_or_insert(Reversing { reason: ReverseReason::Unknown, at, refused: None, unknown: false, refunded: None });
+                    a.reversing.get_or_insert(Reversing {
+                        reason: ReverseReason::Unknown,
+                        at,
+                        refused: None,
+                        unknown: false,
+                        refunded: None,
+                    });
                 });
                 self.reverse_step(*attempt, |r| {
                     r.unknown = false;
@@ -512,10 +657,29 @@ impl Order {
         use RefundState as S;
         use TradeEvent as E;
         match event {
-            E::RefundHeld { amount, attempt, number, refund_no } => {
-                self.put_refund(at, *amount, *attempt, RefundCause::Merchant, number, refund_no, S::Held);
+            E::RefundHeld {
+                amount,
+                attempt,
+                number,
+                refund_no,
+            } => {
+                self.put_refund(
+                    at,
+                    *amount,
+                    *attempt,
+                    RefundCause::Merchant,
+                    number,
+                    refund_no,
+                    S::Held,
+                );
             }
-            E::RefundIntended { amount, attempt, cause, number, refund_no } => {
+            E::RefundIntended {
+                amount,
+                attempt,
+                cause,
+                number,
+                refund_no,
+            } => {
                 self.put_refund(at, *amount, *attempt, *cause, number, refund_no, S::Intended);
             }
             E::RefundCancelled { refund_no } => self.change_refund(refund_no, |r| r.state = S::Cancelled),
@@ -524,7 +688,12 @@ impl Order {
                 r.state = S::Processing;
                 r.trade_no = trade_no.clone().or(r.trade_no.take());
             }),
-            E::RefundSucceeded { refund_no, refunded_at, trade_no, .. } => self.change_refund(refund_no, |r| {
+            E::RefundSucceeded {
+                refund_no,
+                refunded_at,
+                trade_no,
+                ..
+            } => self.change_refund(refund_no, |r| {
                 r.state = S::Succeeded;
                 r.code = None;
                 r.refunded_at = *refunded_at;
@@ -541,7 +710,16 @@ impl Order {
     }
 
     #[allow(clippy::too_many_arguments)] // the fields of one refund, named at the only two callers above
-    fn put_refund(&mut self, at: Instant, amount: Amount, attempt: u16, cause: RefundCause, number: &ChannelNo, refund_no: &RefundNo, state: RefundState) {
+    fn put_refund(
+        &mut self,
+        at: Instant,
+        amount: Amount,
+        attempt: u16,
+        cause: RefundCause,
+        number: &ChannelNo,
+        refund_no: &RefundNo,
+        state: RefundState,
+    ) {
         if let Some(earlier) = self.refunds.iter_mut().find(|r| r.refund_no == *refund_no) {
             earlier.state = state;
             earlier.code = None;
@@ -566,7 +744,10 @@ impl Order {
     }
 
     fn change(&mut self, position: u16, how: impl FnOnce(&mut Attempt)) {
-        if let Some(found) = usize::from(position).checked_sub(1).and_then(|i| self.attempts.get_mut(i)) {
+        if let Some(found) = usize::from(position)
+            .checked_sub(1)
+            .and_then(|i| self.attempts.get_mut(i))
+        {
             how(found);
         }
     }
@@ -597,12 +778,17 @@ impl Order {
 impl Attempt {
     /// True while it counts in its day's totals: until it is surely not placed or closed unpaid.
     pub fn counts(&self) -> bool {
-        !matches!(self.state, AttemptState::NotPlaced | AttemptState::Closed | AttemptState::Reversed)
+        !matches!(
+            self.state,
+            AttemptState::NotPlaced | AttemptState::Closed | AttemptState::Reversed
+        )
     }
 
     /// True while a close is on record whose end nobody knows.
     pub fn is_closing(&self) -> bool {
-        self.closing.as_ref().is_some_and(|closing| closing.refused.is_none())
+        self.closing
+            .as_ref()
+            .is_some_and(|closing| closing.refused.is_none())
     }
 
     /// True while a reverse is on record whose end nobody knows.
@@ -626,7 +812,21 @@ impl Attempt {
 
     fn begin(index: u64, at: Instant, event: &TradeEvent) -> Option<Attempt> {
         let TradeEvent::AttemptIntended {
-            account, amount, appid, carried, channel, code, content, expires, keys, number, pay_way, payee, payer, terminal, ..
+            account,
+            amount,
+            appid,
+            carried,
+            channel,
+            code,
+            content,
+            expires,
+            keys,
+            number,
+            pay_way,
+            payee,
+            payer,
+            terminal,
+            ..
         } = event
         else {
             return None;

@@ -16,7 +16,10 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
         attempt,
         carried: Carried::Unified,
         channel,
-        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::C },
+        code: Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::C,
+        },
         content: KeyedDigest::from_bytes([0; 32]),
         expires: Instant::from_secs(7200),
         keys: Keys::Held,
@@ -53,7 +56,13 @@ fn paid(attempt: u16, fen: u64, secs: i64) -> TradeEvent {
         paid_at: Instant::from_secs(secs),
         trade_no: TradeNo::new(format!("T{attempt}")).expect("lawful"),
     };
-    TradeEvent::AttemptPaid { attempt, facts, payer: None, proof: Proof::Query, seal: None }
+    TradeEvent::AttemptPaid {
+        attempt,
+        facts,
+        payer: None,
+        proof: Proof::Query,
+        seal: None,
+    }
 }
 
 fn refund(no: &str, fen: u64) -> TradeEvent {
@@ -73,7 +82,12 @@ fn go(order: &mut Order, event: TradeEvent) -> Result<(), Illegal> {
 }
 
 fn succeeded(no: &str) -> TradeEvent {
-    TradeEvent::RefundSucceeded { proof: Proof::Query, refund_no: RefundNo::new(no).expect("lawful"), refunded_at: None, trade_no: None }
+    TradeEvent::RefundSucceeded {
+        proof: Proof::Query,
+        refund_no: RefundNo::new(no).expect("lawful"),
+        refunded_at: None,
+        trade_no: None,
+    }
 }
 
 #[test]
@@ -81,8 +95,14 @@ fn a_notice_may_come_before_the_outcome_of_the_create() {
     let mut order = order();
     go(&mut order, paid(1, 100, 5)).expect("Intent → Paid is legal");
     assert_eq!(order.state(), OrderState::Paid);
-    let late = TradeEvent::AttemptPlaced { attempt: 1, reach: None };
-    assert!(go(&mut order, late).is_err(), "the answer that comes later changes nothing");
+    let late = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    assert!(
+        go(&mut order, late).is_err(),
+        "the answer that comes later changes nothing"
+    );
     assert!(go(&mut order, paid(1, 100, 5)).is_err(), "paid once");
 }
 
@@ -94,10 +114,16 @@ fn refunds_never_exceed_what_was_paid_and_failed_ones_give_back() {
     go(&mut order, refund("r1", 60)).expect("fits");
     assert!(go(&mut order, refund("r2", 41)).is_err());
     assert!(go(&mut order, refund("r1", 60)).is_err(), "under way");
-    let failed = TradeEvent::RefundFailed { code: "NOT_ENOUGH".into(), refund_no: RefundNo::new("r1").expect("lawful") };
+    let failed = TradeEvent::RefundFailed {
+        code: "NOT_ENOUGH".into(),
+        refund_no: RefundNo::new("r1").expect("lawful"),
+    };
     go(&mut order, failed).expect("failed");
     go(&mut order, refund("r2", 100)).expect("fits now");
-    assert!(go(&mut order, refund("r1", 60)).is_err(), "the repeat of r1 no longer fits");
+    assert!(
+        go(&mut order, refund("r1", 60)).is_err(),
+        "the repeat of r1 no longer fits"
+    );
     go(&mut order, succeeded("r2")).expect("succeeded");
     assert_eq!(order.state(), OrderState::Refunded);
     assert!(!order.is_live());
@@ -107,10 +133,31 @@ fn refunds_never_exceed_what_was_paid_and_failed_ones_give_back() {
 fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus() {
     let mut order = order();
     assert!(go(&mut order, intent(2, Channel::Alipay)).is_err());
-    go(&mut order, TradeEvent::AttemptPlaced { attempt: 1, reach: None }).expect("placed");
+    go(
+        &mut order,
+        TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: None,
+        },
+    )
+    .expect("placed");
     assert!(go(&mut order, intent(2, Channel::Alipay)).is_err());
-    go(&mut order, TradeEvent::CloseIntended { attempt: 1, reason: CloseReason::Replaced }).expect("closing");
-    go(&mut order, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    go(
+        &mut order,
+        TradeEvent::CloseIntended {
+            attempt: 1,
+            reason: CloseReason::Replaced,
+        },
+    )
+    .expect("closing");
+    go(
+        &mut order,
+        TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        },
+    )
+    .expect("closed");
     go(&mut order, intent(2, Channel::Alipay)).expect("another way");
     go(&mut order, paid(2, 100, 50)).expect("paid");
     assert_eq!(order.surplus(), Vec::<u16>::new());
@@ -123,12 +170,35 @@ fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus(
 fn what_is_live_is_what_the_channel_may_still_change() {
     let mut order = order();
     assert!(order.is_live() && order.state() == OrderState::Unknown);
-    go(&mut order, TradeEvent::AttemptNotPlaced { attempt: 1, code: None, reason: NotPlaced::NeverSent }).expect("not placed");
+    go(
+        &mut order,
+        TradeEvent::AttemptNotPlaced {
+            attempt: 1,
+            code: None,
+            reason: NotPlaced::NeverSent,
+        },
+    )
+    .expect("not placed");
     assert!(!order.is_live());
     go(&mut order, intent(2, Channel::Wechat)).expect("the same number again");
-    go(&mut order, TradeEvent::AttemptUnknown { attempt: 2, reason: Unclear::Timeout }).expect("unknown");
+    go(
+        &mut order,
+        TradeEvent::AttemptUnknown {
+            attempt: 2,
+            reason: Unclear::Timeout,
+        },
+    )
+    .expect("unknown");
     assert!(order.is_live());
-    assert!(go(&mut order, TradeEvent::ProcessStopped { boot: Boot::from_bytes([0; 16]) }).is_err());
+    assert!(
+        go(
+            &mut order,
+            TradeEvent::ProcessStopped {
+                boot: Boot::from_bytes([0; 16])
+            }
+        )
+        .is_err()
+    );
 }
 
 fn no(text: &str) -> RefundNo {
@@ -140,10 +210,23 @@ fn a_refund_that_was_refused_may_still_turn_out_to_be_done() {
     let mut order = order();
     go(&mut order, paid(1, 100, 5)).expect("paid");
     go(&mut order, refund("r1", 60)).expect("fits");
-    go(&mut order, TradeEvent::RefundFailed { code: "TRADE_ERROR".into(), refund_no: no("r1") }).expect("refused");
+    go(
+        &mut order,
+        TradeEvent::RefundFailed {
+            code: "TRADE_ERROR".into(),
+            refund_no: no("r1"),
+        },
+    )
+    .expect("refused");
     assert_eq!(order.state(), OrderState::Paid);
     go(&mut order, succeeded("r1")).expect("a fact is a fact");
-    assert_eq!((order.state(), order.refund(&no("r1")).and_then(|r| r.code.clone())), (OrderState::PartlyRefunded, None));
+    assert_eq!(
+        (
+            order.state(),
+            order.refund(&no("r1")).and_then(|r| r.code.clone())
+        ),
+        (OrderState::PartlyRefunded, None)
+    );
 }
 
 #[test]
@@ -154,7 +237,10 @@ fn a_refund_that_nobody_tells_of_ends_unresolved_keeps_its_amount_and_can_be_tol
     let end = || TradeEvent::RefundUnresolved { refund_no: no("r1") };
     go(&mut order, end()).expect("its window is over");
     assert!(!order.is_live() && go(&mut order, end()).is_err(), "once");
-    assert!(go(&mut order, refund("r2", 41)).is_err(), "it may have been done: its amount is not free");
+    assert!(
+        go(&mut order, refund("r2", 41)).is_err(),
+        "it may have been done: its amount is not free"
+    );
     go(&mut order, succeeded("r1")).expect("told after all");
 }
 
@@ -162,7 +248,14 @@ fn a_refund_that_nobody_tells_of_ends_unresolved_keeps_its_amount_and_can_be_tol
 //= C57
 fn a_surplus_that_does_not_go_back_is_counted_and_rests_as_abnormal() {
     let mut order = order();
-    go(&mut order, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    go(
+        &mut order,
+        TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        },
+    )
+    .expect("closed");
     go(&mut order, intent(2, Channel::Alipay)).expect("another way");
     go(&mut order, paid(2, 100, 50)).expect("paid");
     go(&mut order, paid(1, 100, 60)).expect("a late success");
@@ -172,18 +265,35 @@ fn a_surplus_that_does_not_go_back_is_counted_and_rests_as_abnormal() {
         go(&mut order, refund("surplus-1", 100)).expect("again");
         assert_eq!(order.refund(&surplus).map(|r| r.tries), Some(tries));
         assert!(order.surplus().is_empty(), "on its way");
-        go(&mut order, TradeEvent::RefundFailed { code: "NOT_ENOUGH".into(), refund_no: surplus.clone() }).expect("refused");
+        go(
+            &mut order,
+            TradeEvent::RefundFailed {
+                code: "NOT_ENOUGH".into(),
+                refund_no: surplus.clone(),
+            },
+        )
+        .expect("refused");
         assert_eq!(order.surplus(), vec![1]);
     }
     go(&mut order, refund("surplus-1", 100)).expect("for the last time");
     go(&mut order, TradeEvent::RefundAbnormal { refund_no: surplus }).expect("left to people");
-    assert!(order.surplus().is_empty() && !order.is_live(), "no loop without end");
+    assert!(
+        order.surplus().is_empty() && !order.is_live(),
+        "no loop without end"
+    );
 }
 
 #[test]
 fn what_only_the_merchant_can_send_back_is_no_work_of_ours() {
     let mut order = order();
-    go(&mut order, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
+    go(
+        &mut order,
+        TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        },
+    )
+    .expect("closed");
     go(&mut order, intent(2, Channel::Alipay)).expect("another way");
     go(&mut order, paid(1, 100, 50)).expect("late");
     go(&mut order, paid(2, 100, 60)).expect("paid");
@@ -207,10 +317,30 @@ fn the_terminal_of_the_intent_stays_with_the_attempt() {
 fn an_attempt_is_found_by_the_channels_own_number_at_its_own_account_only() {
     let mut order = order();
     go(&mut order, paid(1, 100, 5)).expect("paid");
-    let (account, trade) = (AccountNo::new("1900000109").expect("lawful"), TradeNo::new("T1").expect("lawful"));
-    assert_eq!(order.attempt_by_trade_no(Channel::Wechat, &account, &trade).map(|(p, _)| p), Some(1));
-    assert!(order.attempt_by_trade_no(Channel::Alipay, &account, &trade).is_none());
-    assert!(order.attempt_by_trade_no(Channel::Wechat, &AccountNo::new("1900000110").expect("lawful"), &trade).is_none());
+    let (account, trade) = (
+        AccountNo::new("1900000109").expect("lawful"),
+        TradeNo::new("T1").expect("lawful"),
+    );
+    assert_eq!(
+        order
+            .attempt_by_trade_no(Channel::Wechat, &account, &trade)
+            .map(|(p, _)| p),
+        Some(1)
+    );
+    assert!(
+        order
+            .attempt_by_trade_no(Channel::Alipay, &account, &trade)
+            .is_none()
+    );
+    assert!(
+        order
+            .attempt_by_trade_no(
+                Channel::Wechat,
+                &AccountNo::new("1900000110").expect("lawful"),
+                &trade
+            )
+            .is_none()
+    );
 }
 
 #[test]
@@ -222,10 +352,23 @@ fn a_payer_who_becomes_known_by_paying_counts_from_then_on() {
     let mut found = None;
     let mut follow = |index: u64, event| {
         let (merchant, prev) = (Some(merchant()), index.checked_sub(1));
-        let entry = TradeEntry { at: Instant::default(), event, merchant, mseq: Some(index + 1), order: Some(id), prev, salt: Salt::from_bytes([0; 16]), tell: None, v: ENTRY_VERSION };
+        let entry = TradeEntry {
+            at: Instant::default(),
+            event,
+            merchant,
+            mseq: Some(index + 1),
+            order: Some(id),
+            prev,
+            salt: Salt::from_bytes([0; 16]),
+            tell: None,
+            v: ENTRY_VERSION,
+        };
         crate::fold(&tally, &mut found, index, &entry);
     };
-    let token = PayerToken { epoch: 1, token: Token::from_bytes([7; 16]) };
+    let token = PayerToken {
+        epoch: 1,
+        token: Token::from_bytes([7; 16]),
+    };
     let payer = Count::Payer(token, CodeLevel::C);
     let day = Instant::default().day();
     follow(0, intent(1, Channel::Wechat));
@@ -235,7 +378,13 @@ fn a_payer_who_becomes_known_by_paying_counts_from_then_on() {
         *payer = Some(token);
     }
     follow(1, event);
-    assert_eq!((tally.total(day, &payer), tally.total(day, &Count::Merchant(merchant()))), (Amount::from_fen(100), Amount::from_fen(100)));
+    assert_eq!(
+        (
+            tally.total(day, &payer),
+            tally.total(day, &Count::Merchant(merchant()))
+        ),
+        (Amount::from_fen(100), Amount::from_fen(100))
+    );
 }
 
 #[test]
@@ -244,15 +393,41 @@ fn what_takes_an_open_attempts_place_is_not_counted_beside_it() {
     use crate::{Ceiling, Count, Tally};
     let (tally, order) = (Tally::default(), order());
     tally.add(order.latest(), &merchant());
-    let ceilings = [Ceiling { count: Count::Merchant(merchant()), most: Amount::from_fen(150) }];
+    let ceilings = [Ceiling {
+        count: Count::Merchant(merchant()),
+        most: Amount::from_fen(150),
+    }];
     let day = order.latest().at.day();
     let fen = Amount::from_fen;
-    assert!(tally.reserve(day, fen(100), &ceilings).is_err(), "beside it there is no room");
-    drop(tally.reserve_instead(day, fen(150), &ceilings, Some(&order)).expect("in its place there is"));
-    assert!(tally.reserve_instead(day, fen(151), &ceilings, Some(&order)).is_err());
+    assert!(
+        tally.reserve(day, fen(100), &ceilings).is_err(),
+        "beside it there is no room"
+    );
+    drop(
+        tally
+            .reserve_instead(day, fen(150), &ceilings, Some(&order))
+            .expect("in its place there is"),
+    );
+    assert!(
+        tally
+            .reserve_instead(day, fen(151), &ceilings, Some(&order))
+            .is_err()
+    );
     let mut closed = order;
-    go(&mut closed, TradeEvent::AttemptClosed { attempt: 1, proof: Proof::Answer }).expect("closed");
-    assert!(tally.reserve_instead(day, fen(100), &ceilings, Some(&closed)).is_err(), "what counts no longer frees nothing");
+    go(
+        &mut closed,
+        TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        },
+    )
+    .expect("closed");
+    assert!(
+        tally
+            .reserve_instead(day, fen(100), &ceilings, Some(&closed))
+            .is_err(),
+        "what counts no longer frees nothing"
+    );
 }
 
 fn code_order() -> Order {
@@ -262,28 +437,66 @@ fn code_order() -> Order {
 }
 
 fn reverse(attempt: u16) -> TradeEvent {
-    TradeEvent::ReverseIntended { attempt, reason: ReverseReason::Unpaid }
+    TradeEvent::ReverseIntended {
+        attempt,
+        reason: ReverseReason::Unpaid,
+    }
 }
 
 fn reversed(refunded: Option<bool>) -> TradeEvent {
-    TradeEvent::AttemptReversed { attempt: 1, proof: Proof::Answer, refunded }
+    TradeEvent::AttemptReversed {
+        attempt: 1,
+        proof: Proof::Answer,
+        refunded,
+    }
 }
 
 #[test]
 //= C60
 fn a_reverse_is_live_until_its_end_and_a_payment_that_arrives_meanwhile_does_not_stand() {
     let mut order = code_order();
-    go(&mut order, TradeEvent::AttemptUnknown { attempt: 1, reason: Unclear::Timeout }).expect("unknown");
-    assert!(go(&mut order, TradeEvent::ReverseUnknown { attempt: 1, reason: None }).is_err(), "none was intended");
+    go(
+        &mut order,
+        TradeEvent::AttemptUnknown {
+            attempt: 1,
+            reason: Unclear::Timeout,
+        },
+    )
+    .expect("unknown");
+    assert!(
+        go(
+            &mut order,
+            TradeEvent::ReverseUnknown {
+                attempt: 1,
+                reason: None
+            }
+        )
+        .is_err(),
+        "none was intended"
+    );
     go(&mut order, reverse(1)).expect("intended");
     assert!(go(&mut order, reverse(1)).is_err(), "one at a time");
-    go(&mut order, TradeEvent::ReverseUnknown { attempt: 1, reason: Some(Unclear::Timeout) }).expect("unknown");
+    go(
+        &mut order,
+        TradeEvent::ReverseUnknown {
+            attempt: 1,
+            reason: Some(Unclear::Timeout),
+        },
+    )
+    .expect("unknown");
     assert_eq!(order.state(), OrderState::Reversing);
     go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
-    assert_eq!(order.state(), OrderState::Reversing, "told of as paid it would be wrong in a moment");
+    assert_eq!(
+        order.state(),
+        OrderState::Reversing,
+        "told of as paid it would be wrong in a moment"
+    );
     assert!(order.is_live() && order.winner().is_none() && order.surplus().is_empty());
     assert!(go(&mut order, refund("r1", 1)).is_err(), "it goes back once");
-    assert!(go(&mut order, intent(2, Channel::Alipay)).is_err(), "not beside a reverse");
+    assert!(
+        go(&mut order, intent(2, Channel::Alipay)).is_err(),
+        "not beside a reverse"
+    );
     go(&mut order, reversed(Some(true))).expect("reversed");
     assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
     assert!(go(&mut order, refund("r1", 1)).is_err());
@@ -295,13 +508,23 @@ fn a_refused_reverse_leaves_what_there_was_and_may_be_tried_again() {
     let mut order = code_order();
     go(&mut order, paid(1, 100, 5)).expect("paid");
     go(&mut order, reverse(1)).expect("intended");
-    go(&mut order, TradeEvent::ReverseRefused { attempt: 1, code: "TOO_LATE".into() }).expect("refused");
+    go(
+        &mut order,
+        TradeEvent::ReverseRefused {
+            attempt: 1,
+            code: "TOO_LATE".into(),
+        },
+    )
+    .expect("refused");
     assert_eq!((order.state(), order.is_live()), (OrderState::Paid, false));
     go(&mut order, refund("r1", 1)).expect("the payment stands");
     assert!(go(&mut order, reverse(1)).is_err(), "a part is going back");
     let mut other = self::order();
     go(&mut other, paid(1, 100, 5)).expect("paid");
-    assert!(go(&mut other, reverse(1)).is_err(), "only payment-code orders are reversed");
+    assert!(
+        go(&mut other, reverse(1)).is_err(),
+        "only payment-code orders are reversed"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     heads::{Heads, Numbers},
     tells::Tell,
 };
-use domain::{Amount, Day, Digest, MerchantId, Measure};
+use domain::{Amount, Day, Digest, Measure, MerchantId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -58,7 +58,12 @@ impl Header {
     }
 
     pub(crate) fn into_heads(self) -> (Heads, Vec<(Day, Count, Amount)>) {
-        let mut heads = Heads { next: self.next, cases: self.cases, epochs: self.epochs, ..Heads::default() };
+        let mut heads = Heads {
+            next: self.next,
+            cases: self.cases,
+            epochs: self.epochs,
+            ..Heads::default()
+        };
         heads.numbers = self.numbers.into_iter().collect();
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
@@ -67,7 +72,11 @@ impl Header {
     }
 }
 
-pub(crate) fn write(path: &Path, header: &Header, orders: impl Iterator<Item = Arc<Order>>) -> io::Result<u64> {
+pub(crate) fn write(
+    path: &Path,
+    header: &Header,
+    orders: impl Iterator<Item = Arc<Order>>,
+) -> io::Result<u64> {
     let beside = path.with_extension("new");
     let mut out = BufWriter::with_capacity(1 << 20, File::create(&beside)?);
     let mut hash = Sha256::new();
@@ -78,7 +87,14 @@ pub(crate) fn write(path: &Path, header: &Header, orders: impl Iterator<Item = A
         count += 1;
     }
     let digest = Digest::from_bytes(hash.clone().finalize().into());
-    line(&mut out, &mut hash, &End { orders: count, digest })?;
+    line(
+        &mut out,
+        &mut hash,
+        &End {
+            orders: count,
+            digest,
+        },
+    )?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_data()?;
     std::fs::rename(&beside, path)?;
@@ -175,8 +191,19 @@ mod tests {
     use domain::*;
 
     fn order(n: u64) -> Arc<Order> {
-        let (merchant, order_no) = (MerchantId::new("m1").expect("lawful"), OrderNo::new(format!("N{n}")).expect("lawful"));
-        Arc::new(Order { id: crate::payment_id(&merchant, &order_no), merchant, order_no, by_code: None, last: n, attempts: Vec::new(), refunds: Vec::new() })
+        let (merchant, order_no) = (
+            MerchantId::new("m1").expect("lawful"),
+            OrderNo::new(format!("N{n}")).expect("lawful"),
+        );
+        Arc::new(Order {
+            id: crate::payment_id(&merchant, &order_no),
+            merchant,
+            order_no,
+            by_code: None,
+            last: n,
+            attempts: Vec::new(),
+            refunds: Vec::new(),
+        })
     }
 
     #[test]
@@ -184,7 +211,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("snapshot.json");
         for count in [0, 1, 2, 3, 50, 1001] {
-            let header = Header::of(&Heads { next: 7, ..Heads::default() }, Vec::new());
+            let header = Header::of(
+                &Heads {
+                    next: 7,
+                    ..Heads::default()
+                },
+                Vec::new(),
+            );
             write(&path, &header, (0..count).map(order)).expect("written");
             let (header, orders) = read(&path).expect("whole");
             assert_eq!((header.next, orders.len() as u64), (7, count));
@@ -201,15 +234,35 @@ mod tests {
     //= C37
     fn token_epochs_are_followed_and_survive_in_the_header() {
         let day = Day::from_number(20_454);
-        let opened = |epoch| TradeEvent::EpochOpened { epoch, from: day, grade: "C".into(), until: day };
+        let opened = |epoch| TradeEvent::EpochOpened {
+            epoch,
+            from: day,
+            grade: "C".into(),
+            until: day,
+        };
         let mut heads = Heads::default();
-        for (index, event) in [opened(1), opened(2), TradeEvent::EpochDestroyed { epoch: 1 }].into_iter().enumerate() {
-            let nobody = crate::heads::Of { merchant: None, order: None };
-            let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, Salt::from_bytes([0; 16]));
+        for (index, event) in [opened(1), opened(2), TradeEvent::EpochDestroyed { epoch: 1 }]
+            .into_iter()
+            .enumerate()
+        {
+            let nobody = crate::heads::Of {
+                merchant: None,
+                order: None,
+            };
+            let entry = heads.entry(
+                Instant::from_secs(1),
+                nobody,
+                None,
+                event,
+                false,
+                Salt::from_bytes([0; 16]),
+            );
             heads.follow(index as u64, &entry);
         }
         let text = serde_json::to_vec(&Header::of(&heads, Vec::new())).expect("plain data");
-        let (heads, _) = serde_json::from_slice::<Header>(&text).expect("the same").into_heads();
+        let (heads, _) = serde_json::from_slice::<Header>(&text)
+            .expect("the same")
+            .into_heads();
         assert_eq!(heads.epochs, [(1, false), (2, true)].into());
     }
 
@@ -217,7 +270,12 @@ mod tests {
     fn an_altered_line_is_not_believed() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("snapshot.json");
-        write(&path, &Header::of(&Heads::default(), Vec::new()), (0..3).map(order)).expect("written");
+        write(
+            &path,
+            &Header::of(&Heads::default(), Vec::new()),
+            (0..3).map(order),
+        )
+        .expect("written");
         let whole = std::fs::read_to_string(&path).expect("readable");
         assert!(read(&path).is_some());
         let altered = whole.replacen("\"last\":1", "\"last\":2", 1);

@@ -60,20 +60,39 @@ impl Tally {
 
     /// The same for an attempt that takes the place of this order's latest one: what that one counts is not counted
     /// against it, since it is closed before the new one is sent. Until then both stand in the totals.
-    pub fn reserve_instead(&self, day: Day, amount: Amount, ceilings: &[Ceiling], order: Option<&Order>) -> Result<Reservation, Exceeded> {
-        let former = order.map(|order| (order.latest(), &order.merchant)).filter(|(a, _)| a.counts() && a.paid.is_none() && a.at.day() == day);
-        let freed = former.map_or((Amount::ZERO, Vec::new()), |(attempt, merchant)| (attempt.amount, counts(attempt, merchant)));
+    pub fn reserve_instead(
+        &self,
+        day: Day,
+        amount: Amount,
+        ceilings: &[Ceiling],
+        order: Option<&Order>,
+    ) -> Result<Reservation, Exceeded> {
+        let former = order
+            .map(|order| (order.latest(), &order.merchant))
+            .filter(|(a, _)| a.counts() && a.paid.is_none() && a.at.day() == day);
+        let freed = former.map_or((Amount::ZERO, Vec::new()), |(attempt, merchant)| {
+            (attempt.amount, counts(attempt, merchant))
+        });
         let mut totals = self.0.lock();
         for ceiling in ceilings {
             let total = totals.of(day, &ceiling.count);
-            let others = if freed.1.contains(&ceiling.count) { total.checked_sub(freed.0).unwrap_or_default() } else { total };
+            let others = if freed.1.contains(&ceiling.count) {
+                total.checked_sub(freed.0).unwrap_or_default()
+            } else {
+                total
+            };
             if others.checked_add(amount).is_none_or(|sum| sum > ceiling.most) {
                 return Err(Exceeded(ceiling.count.clone()));
             }
         }
         let counts: Vec<Count> = ceilings.iter().map(|c| c.count.clone()).collect();
         add(&mut totals.reserved, day, amount, &counts);
-        Ok(Reservation { tally: self.clone(), day, amount, counts })
+        Ok(Reservation {
+            tally: self.clone(),
+            day,
+            amount,
+            counts,
+        })
     }
 
     /// Fen counted so far.
@@ -82,7 +101,12 @@ impl Tally {
     }
 
     pub(crate) fn add(&self, attempt: &Attempt, merchant: &MerchantId) {
-        add(&mut self.0.lock().recorded, attempt.at.day(), attempt.amount, &counts(attempt, merchant));
+        add(
+            &mut self.0.lock().recorded,
+            attempt.at.day(),
+            attempt.amount,
+            &counts(attempt, merchant),
+        );
     }
 
     /// The payer of a counted attempt became known: it counts for that payer too, and for no other.
@@ -90,17 +114,35 @@ impl Tally {
     pub(crate) fn payer_known(&self, attempt: &Attempt, before: Option<PayerToken>) {
         let of = |token| Count::Payer(token, attempt.code.level);
         let recorded = &mut self.0.lock().recorded;
-        take(recorded, attempt.at.day(), attempt.amount, &before.map(of).into_iter().collect::<Vec<_>>());
-        add(recorded, attempt.at.day(), attempt.amount, &attempt.payer.map(of).into_iter().collect::<Vec<_>>());
+        take(
+            recorded,
+            attempt.at.day(),
+            attempt.amount,
+            &before.map(of).into_iter().collect::<Vec<_>>(),
+        );
+        add(
+            recorded,
+            attempt.at.day(),
+            attempt.amount,
+            &attempt.payer.map(of).into_iter().collect::<Vec<_>>(),
+        );
     }
 
     pub(crate) fn give_back(&self, attempt: &Attempt, merchant: &MerchantId) {
-        take(&mut self.0.lock().recorded, attempt.at.day(), attempt.amount, &counts(attempt, merchant));
+        take(
+            &mut self.0.lock().recorded,
+            attempt.at.day(),
+            attempt.amount,
+            &counts(attempt, merchant),
+        );
     }
 
     /// Forgets days before yesterday.
     pub(crate) fn forget_before(&self, today: Day) {
-        self.0.lock().recorded.retain(|day, _| day.number() + 1 >= today.number());
+        self.0
+            .lock()
+            .recorded
+            .retain(|day, _| day.number() + 1 >= today.number());
     }
 
     /// What is on record, for the snapshot.
@@ -108,7 +150,10 @@ impl Tally {
         let totals = self.0.lock();
         let of_day = |(day, counts): (&Day, &HashMap<Count, Amount>)| {
             let day = *day;
-            counts.iter().map(move |(count, amount)| (day, count.clone(), *amount)).collect::<Vec<_>>()
+            counts
+                .iter()
+                .map(move |(count, amount)| (day, count.clone(), *amount))
+                .collect::<Vec<_>>()
         };
         totals.recorded.iter().flat_map(of_day).collect()
     }
@@ -124,8 +169,15 @@ impl Tally {
 
 impl Totals {
     fn of(&self, day: Day, count: &Count) -> Amount {
-        let on = |days: &Days| days.get(&day).and_then(|d| d.get(count)).copied().unwrap_or_default();
-        on(&self.recorded).checked_add(on(&self.reserved)).unwrap_or(Amount::MAX)
+        let on = |days: &Days| {
+            days.get(&day)
+                .and_then(|d| d.get(count))
+                .copied()
+                .unwrap_or_default()
+        };
+        on(&self.recorded)
+            .checked_add(on(&self.reserved))
+            .unwrap_or(Amount::MAX)
     }
 }
 
@@ -140,7 +192,10 @@ fn add(days: &mut Days, day: Day, amount: Amount, counts: &[Count]) {
 fn take(days: &mut Days, day: Day, amount: Amount, counts: &[Count]) {
     let Some(of_day) = days.get_mut(&day) else { return };
     for count in counts {
-        let left = of_day.get(count).and_then(|total| total.checked_sub(amount)).filter(|left| !left.is_zero());
+        let left = of_day
+            .get(count)
+            .and_then(|total| total.checked_sub(amount))
+            .filter(|left| !left.is_zero());
         match left {
             Some(left) => of_day.insert(count.clone(), left),
             None => of_day.remove(count),
@@ -150,12 +205,20 @@ fn take(days: &mut Days, day: Day, amount: Amount, counts: &[Count]) {
 
 fn counts(attempt: &Attempt, merchant: &MerchantId) -> Vec<Count> {
     let payer = attempt.payer.map(|token| Count::Payer(token, attempt.code.level));
-    payer.into_iter().chain([Count::Merchant(merchant.clone())]).collect()
+    payer
+        .into_iter()
+        .chain([Count::Merchant(merchant.clone())])
+        .collect()
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        take(&mut self.tally.0.lock().reserved, self.day, self.amount, &self.counts);
+        take(
+            &mut self.tally.0.lock().reserved,
+            self.day,
+            self.amount,
+            &self.counts,
+        );
     }
 }
 
@@ -164,16 +227,23 @@ mod tests {
     use super::*;
 
     fn ceiling(most: u64) -> Ceiling {
-        Ceiling { count: Count::Merchant(MerchantId::new("m1").expect("lawful")), most: Amount::from_fen(most) }
+        Ceiling {
+            count: Count::Merchant(MerchantId::new("m1").expect("lawful")),
+            most: Amount::from_fen(most),
+        }
     }
 
     #[test]
     //= C12
     fn a_reservation_fits_up_to_the_ceiling_and_is_given_back_when_dropped() {
         let (tally, day) = (Tally::default(), Day::from_number(20_000));
-        let first = tally.reserve(day, Amount::from_fen(60), &[ceiling(100)]).expect("fits");
+        let first = tally
+            .reserve(day, Amount::from_fen(60), &[ceiling(100)])
+            .expect("fits");
         assert!(tally.reserve(day, Amount::from_fen(41), &[ceiling(100)]).is_err());
-        let second = tally.reserve(day, Amount::from_fen(40), &[ceiling(100)]).expect("equality is allowed");
+        let second = tally
+            .reserve(day, Amount::from_fen(40), &[ceiling(100)])
+            .expect("equality is allowed");
         drop((first, second));
         assert_eq!(tally.total(day, &ceiling(0).count), Amount::ZERO);
     }
@@ -181,15 +251,28 @@ mod tests {
     #[test]
     fn days_do_not_mix() {
         let tally = Tally::default();
-        let _today = tally.reserve(Day::from_number(1), Amount::from_fen(100), &[ceiling(100)]).expect("fits");
-        assert!(tally.reserve(Day::from_number(2), Amount::from_fen(100), &[ceiling(100)]).is_ok());
+        let _today = tally
+            .reserve(Day::from_number(1), Amount::from_fen(100), &[ceiling(100)])
+            .expect("fits");
+        assert!(
+            tally
+                .reserve(Day::from_number(2), Amount::from_fen(100), &[ceiling(100)])
+                .is_ok()
+        );
     }
 
     #[test]
     fn all_ceilings_or_none() {
         let (tally, day) = (Tally::default(), Day::from_number(1));
-        let other = Ceiling { count: Count::Merchant(MerchantId::new("m2").expect("lawful")), most: Amount::from_fen(5) };
-        assert!(tally.reserve(day, Amount::from_fen(10), &[ceiling(100), other]).is_err());
+        let other = Ceiling {
+            count: Count::Merchant(MerchantId::new("m2").expect("lawful")),
+            most: Amount::from_fen(5),
+        };
+        assert!(
+            tally
+                .reserve(day, Amount::from_fen(10), &[ceiling(100), other])
+                .is_err()
+        );
         assert_eq!(tally.total(day, &ceiling(0).count), Amount::ZERO);
     }
 }

@@ -30,14 +30,21 @@ pub(crate) struct Tells {
 impl Tells {
     pub(crate) fn add(&mut self, tell: Tell) {
         let order = tell.order;
-        let former = self.pending.entry(tell.merchant.clone()).or_default().insert(tell.seq, tell);
+        let former = self
+            .pending
+            .entry(tell.merchant.clone())
+            .or_default()
+            .insert(tell.seq, tell);
         former.iter().for_each(|former| self.one_less(former.order));
         *self.of_order.entry(order).or_default() += 1;
     }
 
     /// True if it was pending.
     pub(crate) fn done(&mut self, merchant: &MerchantId, seq: u64) -> bool {
-        let done = self.pending.get_mut(merchant).and_then(|pending| pending.remove(&seq));
+        let done = self
+            .pending
+            .get_mut(merchant)
+            .and_then(|pending| pending.remove(&seq));
         done.iter().for_each(|done| self.one_less(done.order));
         done.is_some()
     }
@@ -73,7 +80,13 @@ mod tests {
         let (one, other) = (PaymentId::from_bytes([1; 16]), PaymentId::from_bytes([2; 16]));
         let mut tells = Tells::default();
         for (seq, order) in [(1, one), (2, one), (3, other)] {
-            tells.add(Tell { merchant: merchant.clone(), seq, order, index: seq, at: Instant::default() });
+            tells.add(Tell {
+                merchant: merchant.clone(),
+                seq,
+                order,
+                index: seq,
+                at: Instant::default(),
+            });
         }
         tells.done(&merchant, 2);
         assert!(tells.has(&one), "the first is still to be told");

@@ -66,13 +66,20 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         attempt,
         carried: Carried::Unified,
         channel: Channel::Wechat,
-        code: Code { kind: CodeKind::Dynamic, level: CodeLevel::B },
+        code: Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        },
         content: KeyedDigest::from_bytes([0; 32]),
         expires: Instant::from_secs(1_767_232_800),
         keys: Keys::Held,
         number: ChannelNo::new(format!("n{n}x{attempt}")).expect("lawful"),
         order_no: order_no(n),
-        pay_way: if n % 2 == 0 { PayWay::Native } else { PayWay::Micropay },
+        pay_way: if n % 2 == 0 {
+            PayWay::Native
+        } else {
+            PayWay::Micropay
+        },
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
         seal: None,
@@ -93,18 +100,64 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
     };
     let refund_no = RefundNo::new(format!("r{}", dice.roll(3))).expect("lawful");
     match dice.roll(13) {
-        0 => TradeEvent::AttemptPlaced { attempt, reach: Some(Reach::Code("weixin://x".into())) },
-        1 => TradeEvent::AttemptUnknown { attempt, reason: Unclear::Timeout },
-        2 => TradeEvent::AttemptNotPlaced { attempt, code: None, reason: NotPlaced::NeverSent },
-        3 => TradeEvent::CloseIntended { attempt, reason: CloseReason::Merchant },
-        4 => TradeEvent::AttemptClosed { attempt, proof: Proof::Answer },
-        5 => TradeEvent::AttemptPaid { attempt, facts, payer: None, proof: Proof::Notice, seal: None },
-        6 => TradeEvent::RefundIntended { amount: Amount::from_fen(40), attempt, cause: RefundCause::Merchant, number: ChannelNo::new(format!("R{n}{refund_no}")).expect("lawful"), refund_no },
-        7 => TradeEvent::RefundSucceeded { proof: Proof::Query, refund_no, refunded_at: None, trade_no: None },
-        8 => TradeEvent::ReverseIntended { attempt, reason: ReverseReason::Unknown },
-        9 => TradeEvent::ReverseUnknown { attempt, reason: None },
-        10 => TradeEvent::ReverseRefused { attempt, code: "TOO_LATE".into() },
-        11 => TradeEvent::AttemptReversed { attempt, proof: Proof::Answer, refunded: Some(true) },
+        0 => TradeEvent::AttemptPlaced {
+            attempt,
+            reach: Some(Reach::Code("weixin://x".into())),
+        },
+        1 => TradeEvent::AttemptUnknown {
+            attempt,
+            reason: Unclear::Timeout,
+        },
+        2 => TradeEvent::AttemptNotPlaced {
+            attempt,
+            code: None,
+            reason: NotPlaced::NeverSent,
+        },
+        3 => TradeEvent::CloseIntended {
+            attempt,
+            reason: CloseReason::Merchant,
+        },
+        4 => TradeEvent::AttemptClosed {
+            attempt,
+            proof: Proof::Answer,
+        },
+        5 => TradeEvent::AttemptPaid {
+            attempt,
+            facts,
+            payer: None,
+            proof: Proof::Notice,
+            seal: None,
+        },
+        6 => TradeEvent::RefundIntended {
+            amount: Amount::from_fen(40),
+            attempt,
+            cause: RefundCause::Merchant,
+            number: ChannelNo::new(format!("R{n}{refund_no}")).expect("lawful"),
+            refund_no,
+        },
+        7 => TradeEvent::RefundSucceeded {
+            proof: Proof::Query,
+            refund_no,
+            refunded_at: None,
+            trade_no: None,
+        },
+        8 => TradeEvent::ReverseIntended {
+            attempt,
+            reason: ReverseReason::Unknown,
+        },
+        9 => TradeEvent::ReverseUnknown {
+            attempt,
+            reason: None,
+        },
+        10 => TradeEvent::ReverseRefused {
+            attempt,
+            code: "TOO_LATE".into(),
+        },
+        11 => TradeEvent::AttemptReversed {
+            attempt,
+            proof: Proof::Answer,
+            refunded: Some(true),
+        },
         _ => intent(n, attempt + 1),
     }
 }
@@ -137,7 +190,10 @@ fn live(ledger: &Ledger, dice: &mut Dice, known: &mut Known, tried: &mut Known, 
                 known.insert(id, (*committed.order).clone());
                 tried.insert(id, (*committed.order).clone());
             }
-            other => panic!("a durable commit is not acknowledged: {:?}", other.map(|r| r.map(|c| c.first))),
+            other => panic!(
+                "a durable commit is not acknowledged: {:?}",
+                other.map(|r| r.map(|c| c.first))
+            ),
         }
     }
 }
@@ -149,7 +205,10 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
     for item in ledger.journal().reader().scan(0) {
         let (index, bytes) = item.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let entry = TradeEntry::from_canonical(&bytes).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        let (m, id) = (entry.merchant.clone().expect("a merchant"), entry.order.expect("an order"));
+        let (m, id) = (
+            entry.merchant.clone().expect("a merchant"),
+            entry.order.expect("an order"),
+        );
         let (mseq, tell) = numbers.entry(m.clone()).or_default();
         *mseq += 1;
         assert_eq!(entry.mseq, Some(*mseq), "seed {seed}: a gap at entry {index}");
@@ -158,26 +217,43 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
             assert_eq!(t, *tell, "seed {seed}: a gap in notifications at entry {index}");
             pending.insert((m, t));
         }
-        assert_eq!(entry.prev, found.get(&id).map(|o| o.last), "seed {seed}: entry {index}");
+        assert_eq!(
+            entry.prev,
+            found.get(&id).map(|o| o.last),
+            "seed {seed}: entry {index}"
+        );
         match found.get_mut(&id) {
             None => drop(found.insert(id, Order::begin(index, &entry).expect("begins"))),
             Some(order) => {
-                order.check(&entry.event).unwrap_or_else(|e| panic!("seed {seed}: entry {index}: {e}"));
+                order
+                    .check(&entry.event)
+                    .unwrap_or_else(|e| panic!("seed {seed}: entry {index}: {e}"));
                 order.apply(index, entry.at, &entry.event);
             }
         }
     }
     for (id, acknowledged) in known {
-        let there = found.get(id).unwrap_or_else(|| panic!("seed {seed}: an acknowledged order is gone"));
-        assert!(there.last >= acknowledged.last, "seed {seed}: an acknowledged event is gone");
+        let there = found
+            .get(id)
+            .unwrap_or_else(|| panic!("seed {seed}: an acknowledged order is gone"));
+        assert!(
+            there.last >= acknowledged.last,
+            "seed {seed}: an acknowledged event is gone"
+        );
     }
     for (id, order) in &found {
         let mut lookup = pin!(ledger.order(id));
-        let Poll::Ready(Ok(Some(own))) = poll_once(lookup.as_mut()) else { panic!("seed {seed}: an order is not found") };
-        assert_eq!(*own, *order, "seed {seed}: the ledger says something else than its journal");
+        let Poll::Ready(Ok(Some(own))) = poll_once(lookup.as_mut()) else {
+            panic!("seed {seed}: an order is not found")
+        };
+        assert_eq!(
+            *own, *order,
+            "seed {seed}: the ledger says something else than its journal"
+        );
         assert_eq!(own.state() == OrderState::Paid, order.state() == OrderState::Paid);
     }
-    let tells: std::collections::HashSet<_> = ledger.tells().into_iter().map(|t| (t.merchant, t.seq)).collect();
+    let tells: std::collections::HashSet<_> =
+        ledger.tells().into_iter().map(|t| (t.merchant, t.seq)).collect();
     assert_eq!(tells, pending, "seed {seed}: pending notifications");
     found
 }
@@ -187,17 +263,27 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
 //= C28
 //= C29
 fn ten_thousand_crashes_of_journal_and_ledger() {
-    let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(or);
-    let (from, seeds) = (number("GUANDAO_CRASH_FROM", 0), number("GUANDAO_CRASH_SEEDS", 10_000));
+    let number = |name: &str, or: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(or)
+    };
+    let (from, seeds) = (
+        number("GUANDAO_CRASH_FROM", 0),
+        number("GUANDAO_CRASH_SEEDS", 10_000),
+    );
     let next = std::sync::atomic::AtomicU64::new(from);
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| loop {
-                let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                if seed >= from + seeds {
-                    return;
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if seed >= from + seeds {
+                        return;
+                    }
+                    one(seed);
                 }
-                one(seed);
             });
         }
     });
@@ -205,24 +291,50 @@ fn ten_thousand_crashes_of_journal_and_ledger() {
 
 fn one(seed: u64) {
     let memory = Path::new("/dev/shm");
-    let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder");
+    let dir = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    }
+    .expect("a folder");
     let sim = SimulatedDisk::new(seed);
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let settings = Settings { segment: 8192, threads: false, ..Settings::default() };
+    let settings = Settings {
+        segment: 8192,
+        threads: false,
+        ..Settings::default()
+    };
     let (mut known, mut tried) = (Known::new(), Known::new());
     for life in 0..2 {
         if life == 0 {
             sim.crash_after(30 + dice.roll(260));
         }
-        let opened = Journal::open(disk.clone(), Path::new("/j"), "test.example/trades/0", Arc::new(Stamp), settings);
+        let opened = Journal::open(
+            disk.clone(),
+            Path::new("/j"),
+            "test.example/trades/0",
+            Arc::new(Stamp),
+            settings,
+        );
         match opened {
             Ok((journal, _)) => {
-                let opening = Ledger::open(journal, dir.path(), Arc::new(Still)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+                let opening = Ledger::open(journal, dir.path(), Arc::new(Still))
+                    .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
                 let ledger = opening.ledger;
-                known = if life == 0 { known } else { check(&ledger, &known, seed) };
+                known = if life == 0 {
+                    known
+                } else {
+                    check(&ledger, &known, seed)
+                };
                 tried.clone_from(&known);
-                live(&ledger, &mut dice, &mut known, &mut tried, if life == 0 { 40 } else { 3 });
+                live(
+                    &ledger,
+                    &mut dice,
+                    &mut known,
+                    &mut tried,
+                    if life == 0 { 40 } else { 3 },
+                );
                 ledger.stop();
             }
             Err(error) => assert!(sim.crashed(), "seed {seed}: {error}"),

@@ -38,7 +38,11 @@ pub struct HeadFacts {
 impl HeadFacts {
     /// True if the place of the next head is not known for sure.
     pub fn must_close(&self) -> bool {
-        self.transfer_encodings > 0 || self.content_lengths > 1 || self.hosts != 1 || self.sloppy || self.odd_length
+        self.transfer_encodings > 0
+            || self.content_lengths > 1
+            || self.hosts != 1
+            || self.sloppy
+            || self.odd_length
     }
 }
 
@@ -63,7 +67,14 @@ impl Heads {
 /// Looks at each head that is read from `stream`.
 pub(super) fn watch<I>(stream: I) -> (Watched<I>, Heads) {
     let heads = Heads::default();
-    (Watched { stream, heads: heads.clone(), state: State::Head(Vec::new()) }, heads)
+    (
+        Watched {
+            stream,
+            heads: heads.clone(),
+            state: State::Head(Vec::new()),
+        },
+        heads,
+    )
 }
 
 enum State {
@@ -130,18 +141,26 @@ fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
 /// The facts, and the length of the body (`None` where it cannot be told).
 fn facts(head: &[u8]) -> (HeadFacts, Option<u64>) {
     let bare = |(i, octet): (usize, &u8)| *octet == b'\n' && (i == 0 || head[i - 1] != b'\r');
-    let mut facts = HeadFacts { sloppy: head.iter().enumerate().any(bare), ..HeadFacts::default() };
+    let mut facts = HeadFacts {
+        sloppy: head.iter().enumerate().any(bare),
+        ..HeadFacts::default()
+    };
     let mut length = Some(0);
     for line in head.split(|b| *b == b'\n').skip(1) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            continue;
+        };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         facts.sloppy |= name.last().is_some_and(u8::is_ascii_whitespace);
         if name.eq_ignore_ascii_case(b"host") {
             facts.hosts = facts.hosts.saturating_add(1);
         } else if name.eq_ignore_ascii_case(b"content-length") {
             facts.content_lengths = facts.content_lengths.saturating_add(1);
-            length = std::str::from_utf8(value).ok().filter(|v| v.bytes().all(|b| b.is_ascii_digit())).and_then(|v| v.parse().ok());
+            length = std::str::from_utf8(value)
+                .ok()
+                .filter(|v| v.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|v| v.parse().ok());
             facts.odd_length |= length.is_none();
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             facts.transfer_encodings = facts.transfer_encodings.saturating_add(1);
@@ -152,7 +171,11 @@ fn facts(head: &[u8]) -> (HeadFacts, Option<u64>) {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = polled {
@@ -168,7 +191,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -201,14 +228,25 @@ mod tests {
             let pieces: Vec<&[u8]> = wire.chunks(size).collect();
             let heads = seen(&pieces);
             assert_eq!(heads.len(), 2, "pieces of {size}");
-            assert_eq!((heads[0].hosts, heads[0].content_lengths, heads[1].hosts), (1, 1, 2));
+            assert_eq!(
+                (heads[0].hosts, heads[0].content_lengths, heads[1].hosts),
+                (1, 1, 2)
+            );
         }
     }
 
     #[test]
     fn tells_both_framings_and_odd_codings() {
-        let both = seen(&[b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]);
-        assert_eq!((both[0].content_lengths, both[0].transfer_encodings, both[0].odd_coding), (1, 1, false));
+        let both =
+            seen(&[b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]);
+        assert_eq!(
+            (
+                both[0].content_lengths,
+                both[0].transfer_encodings,
+                both[0].odd_coding
+            ),
+            (1, 1, false)
+        );
         let odd = seen(&[b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"]);
         assert!(odd[0].odd_coding);
         assert!(seen(&[b"GET / HTTP/1.1\nHost: x\n\n"])[0].sloppy);
@@ -218,10 +256,18 @@ mod tests {
     #[test]
     fn what_hyper_may_count_differently_ends_the_connection() {
         // hyper skips empty lines in front of a request; we see a head there, and give the next head's facts away.
-        for wire in [&b"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"GET / HTTP/1.1\r\nHost: x\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        for wire in [
+            &b"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+            b"GET / HTTP/1.1\r\nHost: x\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        ] {
             assert!(Heads::of([wire]).next().must_close());
         }
         assert!(Heads::default().next().must_close());
-        assert!(!Heads::of([&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..]]).next().must_close());
+        assert!(
+            !Heads::of([&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..]])
+                .next()
+                .must_close()
+        );
     }
 }

@@ -108,7 +108,14 @@ pub struct Caps {
 impl Default for Caps {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Caps { body: 64 << 10, body_time: s(10), idle: s(25), age: s(110), last: s(8), connections: 12_000 }
+        Caps {
+            body: 64 << 10,
+            body_time: s(10),
+            idle: s(25),
+            age: s(110),
+            last: s(8),
+            connections: 12_000,
+        }
     }
 }
 
@@ -164,7 +171,13 @@ impl Bound {
         let _ = tokio::time::timeout(drain, room.acquire_many(all)).await;
     }
 
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, answer: impl Answer, stop: watch::Receiver<bool>) {
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        answer: impl Answer,
+        stop: watch::Receiver<bool>,
+    ) {
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
             return self.requests(stream, peer, None, answer, stop).await;
@@ -172,7 +185,12 @@ impl Bound {
         let handshake = TlsAcceptor::from(tls()).accept(stream);
         match tokio::time::timeout(self.caps.idle.min(Duration::from_secs(10)), handshake).await {
             Ok(Ok(stream)) => {
-                let client = stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| sha256(c));
+                let client = stream
+                    .get_ref()
+                    .1
+                    .peer_certificates()
+                    .and_then(|c| c.first())
+                    .map(|c| sha256(c));
                 self.requests(stream, peer, client, answer, stop).await;
             }
             Ok(Err(error)) => debug!(door = self.door.as_str(), %error, "handshake failed"),
@@ -180,8 +198,14 @@ impl Bound {
         }
     }
 
-    async fn requests<I>(&self, stream: I, peer: SocketAddr, client: Option<[u8; 32]>, answer: impl Answer, mut stop: watch::Receiver<bool>)
-    where
+    async fn requests<I>(
+        &self,
+        stream: I,
+        peer: SocketAddr,
+        client: Option<[u8; 32]>,
+        answer: impl Answer,
+        mut stop: watch::Receiver<bool>,
+    ) where
         I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let (stream, heads) = head::watch(stream);
@@ -193,7 +217,9 @@ impl Bound {
                 let close = facts.must_close() || received.late || received.oversized;
                 let mut response = answer.answer(received).await;
                 if close {
-                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                    response
+                        .headers_mut()
+                        .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
                 }
                 Ok::<_, hyper::Error>(response)
             }
@@ -223,29 +249,49 @@ impl Bound {
     }
 
     /// Reads the body up to the cap, for its time. The error is of a client that went away.
-    async fn whole(&self, request: http::Request<Incoming>, facts: HeadFacts, peer: SocketAddr, client: Option<[u8; 32]>) -> Result<Received, hyper::Error> {
+    async fn whole(
+        &self,
+        request: http::Request<Incoming>,
+        facts: HeadFacts,
+        peer: SocketAddr,
+        client: Option<[u8; 32]>,
+    ) -> Result<Received, hyper::Error> {
         let (head, body) = request.into_parts();
         let (mut oversized, mut late, mut trailers) = (false, false, false);
-        let body = match tokio::time::timeout(self.caps.body_time, Limited::new(body, self.caps.body).collect()).await {
-            Ok(Ok(collected)) => {
-                trailers = collected.trailers().is_some();
-                collected.to_bytes()
-            }
-            Ok(Err(error)) => match error.downcast::<hyper::Error>() {
-                Ok(gone) => return Err(*gone),
+        let body =
+            match tokio::time::timeout(self.caps.body_time, Limited::new(body, self.caps.body).collect())
+                .await
+            {
+                Ok(Ok(collected)) => {
+                    trailers = collected.trailers().is_some();
+                    collected.to_bytes()
+                }
+                Ok(Err(error)) => match error.downcast::<hyper::Error>() {
+                    Ok(gone) => return Err(*gone),
+                    Err(_) => {
+                        oversized = true;
+                        Bytes::new()
+                    }
+                },
                 Err(_) => {
-                    oversized = true;
+                    late = true;
                     Bytes::new()
                 }
-            },
-            Err(_) => {
-                late = true;
-                Bytes::new()
-            }
-        };
+            };
         let facts = HeadFacts { trailers, ..facts };
         let id = RequestId(u64::from_ne_bytes(random()));
-        Ok(Received { head, body, facts, door: self.door, peer, client, at: self.clock.now(), id, oversized, late })
+        Ok(Received {
+            head,
+            body,
+            facts,
+            door: self.door,
+            peer,
+            client,
+            at: self.clock.now(),
+            id,
+            oversized,
+            late,
+        })
     }
 }
 
@@ -284,7 +330,13 @@ mod tests {
     async fn listening(caps: Caps) -> SocketAddr {
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = socket.local_addr().expect("an address");
-        let bound = Bound { door: Door::Metrics, socket, tls: None, caps, clock: Arc::new(SystemClock) };
+        let bound = Bound {
+            door: Door::Metrics,
+            socket,
+            tls: None,
+            caps,
+            clock: Arc::new(SystemClock),
+        };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
             let _stop = stop;
@@ -296,23 +348,43 @@ mod tests {
     #[tokio::test]
     async fn whoever_never_reads_the_answer_is_cut_at_the_age_of_the_connection() {
         let ms = Duration::from_millis;
-        let address = listening(Caps { age: ms(200), last: ms(200), connections: 1, ..Caps::default() }).await;
+        let address = listening(Caps {
+            age: ms(200),
+            last: ms(200),
+            connections: 1,
+            ..Caps::default()
+        })
+        .await;
         let mut greedy = TcpStream::connect(address).await.expect("listens");
-        greedy.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        greedy
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("writes");
         // There is room for one connection: the next is answered once the first is gone.
         let mut next = TcpStream::connect(address).await.expect("listens");
-        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("writes");
         let mut first = [0; 12];
         let answered = tokio::time::timeout(Duration::from_secs(5), next.read_exact(&mut first)).await;
-        assert!(answered.is_ok_and(|read| read.is_ok()) && &first == b"HTTP/1.1 200", "the first connection is never cut");
+        assert!(
+            answered.is_ok_and(|read| read.is_ok()) && &first == b"HTTP/1.1 200",
+            "the first connection is never cut"
+        );
         drop(greedy);
     }
 
     #[tokio::test]
     async fn a_slow_body_is_given_up_in_time() {
-        let address = listening(Caps { body_time: Duration::from_millis(200), ..Caps::default() }).await;
+        let address = listening(Caps {
+            body_time: Duration::from_millis(200),
+            ..Caps::default()
+        })
+        .await;
         let mut slow = TcpStream::connect(address).await.expect("listens");
-        slow.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx").await.expect("writes");
+        slow.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+            .await
+            .expect("writes");
         let mut first = [0; 12];
         let answered = tokio::time::timeout(Duration::from_secs(5), slow.read_exact(&mut first)).await;
         assert!(answered.is_ok_and(|read| read.is_ok()), "nobody waits for it");

@@ -12,7 +12,12 @@ pub(super) fn decoded(text: &str) -> Result<Cow<'_, str>, Fault> {
     if !text.contains('%') {
         return Ok(Cow::Borrowed(text));
     }
-    let wrong = || Fault::new(Code::MalformedRequest, "An escape in the target must be `%` and two hex digits, of UTF-8 text.");
+    let wrong = || {
+        Fault::new(
+            Code::MalformedRequest,
+            "An escape in the target must be `%` and two hex digits, of UTF-8 text.",
+        )
+    };
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -38,11 +43,21 @@ mod tests {
 
     #[test]
     fn whole_escapes_are_decoded_once_and_others_refused() {
-        for (text, plain) in [("A|1*", "A|1*"), ("A%7C1%2a", "A|1*"), ("%2525", "%25"), ("a+b", "a+b"), ("%E8%8C%B6", "茶")] {
+        for (text, plain) in [
+            ("A|1*", "A|1*"),
+            ("A%7C1%2a", "A|1*"),
+            ("%2525", "%25"),
+            ("a+b", "a+b"),
+            ("%E8%8C%B6", "茶"),
+        ] {
             assert_eq!(decoded(text).expect("lawful"), plain, "{text}");
         }
         for text in ["%", "%4", "a%zz", "%+1", "%ff", "%E8%8C"] {
-            assert_eq!(decoded(text).map_err(|f| f.code), Err(Code::MalformedRequest), "{text}");
+            assert_eq!(
+                decoded(text).map_err(|f| f.code),
+                Err(Code::MalformedRequest),
+                "{text}"
+            );
         }
     }
 }

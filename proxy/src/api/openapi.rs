@@ -32,7 +32,13 @@ fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-const SIGNED: [&str; 5] = ["Guandao-Timestamp", "Guandao-Nonce", "Guandao-Serial", "Guandao-Signature", "Guandao-Signature-Type"];
+const SIGNED: [&str; 5] = [
+    "Guandao-Timestamp",
+    "Guandao-Nonce",
+    "Guandao-Serial",
+    "Guandao-Signature",
+    "Guandao-Signature-Type",
+];
 
 fn headers() -> Value {
     json!({
@@ -48,16 +54,23 @@ fn headers() -> Value {
 
 /// The headers of a signed answer and further ones.
 fn with_headers(further: &[&str]) -> Value {
-    let all = SIGNED.iter().chain(further).map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })));
+    let all = SIGNED.iter().chain(further).map(|name| {
+        (
+            (*name).to_owned(),
+            json!({ "$ref": format!("#/components/headers/{name}") }),
+        )
+    });
     Value::Object(all.collect::<Map<_, _>>())
 }
 
 fn responses() -> Value {
-    let problem = |what: &str, further: &[&str]| json!({
-        "description": what,
-        "headers": with_headers(further),
-        "content": { "application/problem+json": { "schema": reference("Problem") } },
-    });
+    let problem = |what: &str, further: &[&str]| {
+        json!({
+            "description": what,
+            "headers": with_headers(further),
+            "content": { "application/problem+json": { "schema": reference("Problem") } },
+        })
+    };
     json!({
         "Problem": problem("A problem (RFC 9457)", &[]),
         "WrongMethod": problem("The resource does not take this method", &["Allow"]),
@@ -76,19 +89,38 @@ fn operation(summary: &str, parameters: &[Value], body: Option<&str>, answers: &
     for (status, what, content, schema) in answers {
         responses.insert((*status).into(), json!({ "description": what, "headers": with_headers(&[]), "content": { *content: { "schema": schema } } }));
     }
-    for (status, name) in [("405", "WrongMethod"), ("429", "TooMany"), ("503", "Later"), ("default", "Problem")] {
-        responses.insert(status.into(), json!({ "$ref": format!("#/components/responses/{name}") }));
+    for (status, name) in [
+        ("405", "WrongMethod"),
+        ("429", "TooMany"),
+        ("503", "Later"),
+        ("default", "Problem"),
+    ] {
+        responses.insert(
+            status.into(),
+            json!({ "$ref": format!("#/components/responses/{name}") }),
+        );
     }
     let mut operation = json!({ "summary": summary, "parameters": parameters, "responses": responses });
     if let (Some(body), Some(map)) = (body, operation.as_object_mut()) {
-        map.insert("requestBody".into(), json!({ "required": true, "content": { JSON: { "schema": reference(body) } } }));
+        map.insert(
+            "requestBody".into(),
+            json!({ "required": true, "content": { JSON: { "schema": reference(body) } } }),
+        );
     }
     operation
 }
 
 /// What needs no signature and carries none.
 fn open(summary: &str, answers: &[Said<'_>]) -> Value {
-    let responses: Map<String, Value> = answers.iter().map(|(status, what, content, schema)| ((*status).to_owned(), json!({ "description": what, "content": { *content: { "schema": schema } } }))).collect();
+    let responses: Map<String, Value> = answers
+        .iter()
+        .map(|(status, what, content, schema)| {
+            (
+                (*status).to_owned(),
+                json!({ "description": what, "content": { *content: { "schema": schema } } }),
+            )
+        })
+        .collect();
     json!({ "summary": summary, "security": [], "responses": responses })
 }
 
@@ -102,12 +134,35 @@ fn in_query(name: &str, required: bool, schema: Value) -> Value {
 
 fn paths() -> Value {
     let id = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" }));
-    let (no, seq) = (in_path("refund_no", schemas::refund_no()), in_path("seq", json!({ "type": "integer", "minimum": 0 })));
+    let (no, seq) = (
+        in_path("refund_no", schemas::refund_no()),
+        in_path("seq", json!({ "type": "integer", "minimum": 0 })),
+    );
     let (one, two) = (std::slice::from_ref(&id), [id.clone(), no]);
     let (payment, refund) = (reference("Payment"), reference("Refund"));
-    let order = [("200", "The order", JSON, payment.clone()), ("202", "The outcome is not known yet; ask again", JSON, payment.clone())];
-    let found = [("200", "The refund", JSON, refund.clone()), ("202", "The outcome is not known yet; ask again", JSON, refund.clone())];
-    let asked = [("201", "The refund", JSON, refund), found[0].clone(), found[1].clone()];
+    let order = [
+        ("200", "The order", JSON, payment.clone()),
+        (
+            "202",
+            "The outcome is not known yet; ask again",
+            JSON,
+            payment.clone(),
+        ),
+    ];
+    let found = [
+        ("200", "The refund", JSON, refund.clone()),
+        (
+            "202",
+            "The outcome is not known yet; ask again",
+            JSON,
+            refund.clone(),
+        ),
+    ];
+    let asked = [
+        ("201", "The refund", JSON, refund),
+        found[0].clone(),
+        found[1].clone(),
+    ];
     let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
     let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());

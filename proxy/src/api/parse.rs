@@ -20,14 +20,23 @@ const MOST_LIFE_MS: i64 = 7 * 86_400_000;
 
 /// A mutating request of the unified API.
 pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Clear), Fault> {
-    let of = |id: &PaymentId| OrderRef { id: *id, number: None, trade_no: None, payee: None };
+    let of = |id: &PaymentId| OrderRef {
+        id: *id,
+        number: None,
+        trade_no: None,
+        payee: None,
+    };
     match resource {
         Resource::Create => create(&body(received)?, received.at),
         Resource::Reverse(id) => empty(received).map(|()| (Command::Reverse(of(id)), Clear::default())),
         Resource::Close(id) => empty(received).map(|()| (Command::Close(of(id)), Clear::default())),
         Resource::Refund(id) => refund(&body(received)?, of(id)),
-        Resource::Release(id, no) => empty(received).map(|()| (Command::Release(of(id), no.clone()), Clear::default())),
-        Resource::Cancel(id, no) => empty(received).map(|()| (Command::Cancel(of(id), no.clone()), Clear::default())),
+        Resource::Release(id, no) => {
+            empty(received).map(|()| (Command::Release(of(id), no.clone()), Clear::default()))
+        }
+        Resource::Cancel(id, no) => {
+            empty(received).map(|()| (Command::Cancel(of(id), no.clone()), Clear::default()))
+        }
         _ => Err(Fault::of(Code::MethodNotAllowed)),
     }
 }
@@ -35,25 +44,42 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
 fn empty(received: &Received) -> Result<(), Fault> {
     match received.body.is_empty() || &received.body[..] == b"{}" {
         true => Ok(()),
-        false => Err(Fault::new(Code::MalformedRequest, "This operation takes no body (or `{}`).")),
+        false => Err(Fault::new(
+            Code::MalformedRequest,
+            "This operation takes no body (or `{}`).",
+        )),
     }
 }
 
 /// The body as JSON.
 fn body(received: &Received) -> Result<Value, Fault> {
     let headers = &received.head.headers;
-    let json = headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
-        let mut parts = v.split(';').map(str::trim);
-        parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/json")) && parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8"))
-    });
+    let json = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| {
+            let mut parts = v.split(';').map(str::trim);
+            parts
+                .next()
+                .is_some_and(|t| t.eq_ignore_ascii_case("application/json"))
+                && parts.all(|p| p.eq_ignore_ascii_case("charset=utf-8"))
+        });
     let once = headers.get_all(http::header::CONTENT_TYPE).iter().count() == 1;
     if !json || !once || headers.contains_key(http::header::CONTENT_ENCODING) {
         return Err(Fault::of(Code::UnsupportedMediaType));
     }
-    let value = strict_json::parse(&received.body).map_err(|e| Fault::new(Code::MalformedRequest, format!("The body is not the JSON we take: {e}.")))?;
+    let value = strict_json::parse(&received.body).map_err(|e| {
+        Fault::new(
+            Code::MalformedRequest,
+            format!("The body is not the JSON we take: {e}."),
+        )
+    })?;
     match value {
         Value::Object(_) => Ok(value),
-        other => Err(Fault::new(Code::MalformedRequest, format!("The body must be a JSON object, not {}.", other.kind()))),
+        other => Err(Fault::new(
+            Code::MalformedRequest,
+            format!("The body must be a JSON object, not {}.", other.kind()),
+        )),
     }
 }
 
@@ -65,24 +91,46 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn new(value: &'a Value, path: &'static str, allowed: &[&str]) -> Result<Fields<'a>, Fault> {
         let Value::Object(members) = value else {
-            return Err(Fault::new(Code::InvalidField, format!("`{path}` must be an object.")));
+            return Err(Fault::new(
+                Code::InvalidField,
+                format!("`{path}` must be an object."),
+            ));
         };
         let unknown = members.iter().find(|m| !allowed.contains(&m.name.as_str()));
         match unknown {
             None => Ok(Fields { value, path }),
-            Some(m) => Err(Fault::new(Code::UnknownField, format!("`{path}{}` is not a field of this operation; its fields are {}.", strict_json::shown(&m.name), allowed.join(", ")))),
+            Some(m) => Err(Fault::new(
+                Code::UnknownField,
+                format!(
+                    "`{path}{}` is not a field of this operation; its fields are {}.",
+                    strict_json::shown(&m.name),
+                    allowed.join(", ")
+                ),
+            )),
         }
     }
 
     fn wrong(&self, name: &str, right: &str) -> Fault {
-        Fault::new(Code::InvalidField, format!("`{}{name}` must be {right}.", self.path))
+        Fault::new(
+            Code::InvalidField,
+            format!("`{}{name}` must be {right}.", self.path),
+        )
     }
 
     fn text(&self, name: &str, most: usize) -> Result<Option<&'a str>, Fault> {
         match self.value.get(name) {
             None => Ok(None),
-            Some(Value::Text(text)) if !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(name, &format!("a text of 1 to {most} characters without control characters"))),
+            Some(Value::Text(text))
+                if !text.is_empty()
+                    && text.chars().count() <= most
+                    && !text.chars().any(char::is_control) =>
+            {
+                Ok(Some(text))
+            }
+            Some(_) => Err(self.wrong(
+                name,
+                &format!("a text of 1 to {most} characters without control characters"),
+            )),
         }
     }
 
@@ -93,7 +141,9 @@ impl<'a> Fields<'a> {
     fn name<T>(&self, name: &str, make: impl Fn(&str) -> Result<T, NameError>) -> Result<Option<T>, Fault> {
         match self.value.get(name) {
             None => Ok(None),
-            Some(Value::Text(text)) => make(text).map(Some).map_err(|e| Fault::new(Code::InvalidField, format!("`{}{name}`: {e}.", self.path))),
+            Some(Value::Text(text)) => make(text)
+                .map(Some)
+                .map_err(|e| Fault::new(Code::InvalidField, format!("`{}{name}`: {e}.", self.path))),
             Some(other) => Err(self.wrong(name, &format!("a text, not {}", other.kind()))),
         }
     }
@@ -116,8 +166,27 @@ impl<'a> Fields<'a> {
 }
 
 const CREATE: [&str; 21] = [
-    "order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "appid", "attach", "payer", "client_ip", "device_id", "detail",
-    "expires_at", "code", "terminal", "h5_type", "return_url", "quit_url", "auth_code",
+    "order_no",
+    "channel",
+    "pay_way",
+    "amount",
+    "currency",
+    "description",
+    "account",
+    "payee",
+    "appid",
+    "attach",
+    "payer",
+    "client_ip",
+    "device_id",
+    "detail",
+    "expires_at",
+    "code",
+    "terminal",
+    "h5_type",
+    "return_url",
+    "quit_url",
+    "auth_code",
 ];
 
 fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
@@ -138,7 +207,11 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         return Err(fields.wrong("payer", "there for pay_way jsapi: the payer's id in this wallet"));
     }
     let command = Command::Create(Create {
-        order_no: fields.must("order_no", "there: your own order number", fields.name("order_no", |t| OrderNo::new(t))?)?,
+        order_no: fields.must(
+            "order_no",
+            "there: your own order number",
+            fields.name("order_no", |t| OrderNo::new(t))?,
+        )?,
         channel,
         pay_way,
         account: fields.name("account", |t| AccountNo::new(t))?,
@@ -152,17 +225,27 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         by_code: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
-    let description = fields.must("description", "there: what is sold", fields.text("description", most)?)?;
+    let description = fields.must(
+        "description",
+        "there: what is sold",
+        fields.text("description", most)?,
+    )?;
     let client_ip = fields.text("client_ip", 45)?;
     if client_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
         return Err(fields.wrong("client_ip", "an IPv4 or IPv6 address"));
     }
     if pay_way == PayWay::H5 && client_ip.is_none() {
-        return Err(fields.wrong("client_ip", "there for pay_way h5: the address of the payer's browser"));
+        return Err(fields.wrong(
+            "client_ip",
+            "there for pay_way h5: the address of the payer's browser",
+        ));
     }
     let detail = fields.text("detail", 6000)?;
     if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
-        return Err(Fault::new(Code::InvalidField, format!("`detail` must be the text of the goods detail that this channel takes: {wrong}.")));
+        return Err(Fault::new(
+            Code::InvalidField,
+            format!("`detail` must be the text of the goods detail that this channel takes: {wrong}."),
+        ));
     }
     let buyer = Buyer {
         description: description.into(),
@@ -172,20 +255,40 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         device_id: fields.text("device_id", 32)?.map(Text::from),
         detail: detail.map(Text::from),
         h5_type: h5_type(&fields, pay_way)?.map(Text::from),
-        return_url: address(&fields, "return_url", matches!(pay_way, PayWay::Page | PayWay::Wap))?,
+        return_url: address(
+            &fields,
+            "return_url",
+            matches!(pay_way, PayWay::Page | PayWay::Wap),
+        )?,
         quit_url: address(&fields, "quit_url", pay_way == PayWay::Wap)?,
     };
-    Ok((command, Clear { buyer: Some(buyer), auth_code: scanned.map(|s| s.code), ..Clear::default() }))
+    Ok((
+        command,
+        Clear {
+            buyer: Some(buyer),
+            auth_code: scanned.map(|s| s.code),
+            ..Clear::default()
+        },
+    ))
 }
 
-fn pay_way(fields: &Fields<'_>, channel: Channel, scanned: Option<&scanned::Scanned>) -> Result<PayWay, Fault> {
+fn pay_way(
+    fields: &Fields<'_>,
+    channel: Channel,
+    scanned: Option<&scanned::Scanned>,
+) -> Result<PayWay, Fault> {
     if scanned.is_some_and(|scanned| scanned.channel != channel) {
-        return Err(fields.wrong("channel", "that of the wallet whose payment code this is, or left out"));
+        return Err(fields.wrong(
+            "channel",
+            "that of the wallet whose payment code this is, or left out",
+        ));
     }
     let asked = fields.value.text("pay_way");
     let mut ways = policy::operations::pay_ways(channel);
     ways.find(|way| asked == Some(way.as_str())).ok_or_else(|| {
-        let ways: Vec<&str> = policy::operations::pay_ways(channel).map(PayWay::as_str).collect();
+        let ways: Vec<&str> = policy::operations::pay_ways(channel)
+            .map(PayWay::as_str)
+            .collect();
         fields.wrong("pay_way", &format!("one of {} for {channel}", ways.join(", ")))
     })
 }
@@ -212,16 +315,23 @@ fn h5_type<'a>(fields: &Fields<'a>, pay_way: PayWay) -> Result<Option<&'a str>, 
 /// Where the payer's browser goes back to; whether the host is the merchant's is the registry's to say.
 fn address(fields: &Fields<'_>, name: &str, fits: bool) -> Result<Option<Text>, Fault> {
     match fields.text(name, 256)? {
-        Some(_) if !fits => Err(fields.wrong(name, "absent: this way to pay does not send a browser back there")),
+        Some(_) if !fits => {
+            Err(fields.wrong(name, "absent: this way to pay does not send a browser back there"))
+        }
         address => Ok(address.map(Text::from)),
     }
 }
 
 fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
-    let Some(payer) = value.get("payer") else { return Ok(None) };
+    let Some(payer) = value.get("payer") else {
+        return Ok(None);
+    };
     let allowed: &[(&str, PayerField)] = match channel {
         Channel::Wechat => &[("openid", PayerField::Openid)],
-        Channel::Alipay => &[("buyer_id", PayerField::BuyerId), ("buyer_open_id", PayerField::BuyerOpenId)],
+        Channel::Alipay => &[
+            ("buyer_id", PayerField::BuyerId),
+            ("buyer_open_id", PayerField::BuyerOpenId),
+        ],
     };
     let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
     let fields = Fields::new(payer, "payer.", &names)?;
@@ -231,17 +341,28 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             if found.is_some() || !text.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(fields.wrong(name, "the only id of the payer, in printable characters"));
             }
-            found = Some(Payer { field: *field, value: text.into() });
+            found = Some(Payer {
+                field: *field,
+                value: text.into(),
+            });
         }
     }
     match found {
         Some(payer) => Ok(Some(payer)),
-        None => Err(Fault::new(Code::InvalidField, format!("`payer` must have {}.", names.join(" or ")))),
+        None => Err(Fault::new(
+            Code::InvalidField,
+            format!("`payer` must have {}.", names.join(" or ")),
+        )),
     }
 }
 
 fn code(value: &Value) -> Result<domain::Code, Fault> {
-    let Some(code) = value.get("code") else { return Ok(domain::Code { kind: CodeKind::Dynamic, level: CodeLevel::B }) };
+    let Some(code) = value.get("code") else {
+        return Ok(domain::Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        });
+    };
     let fields = Fields::new(code, "code.", &["kind", "level"])?;
     let kind = match code.text("kind") {
         Some("static") => CodeKind::Static,
@@ -256,7 +377,8 @@ fn code(value: &Value) -> Result<domain::Code, Fault> {
         _ => return Err(fields.wrong("level", "\"A\", \"B\", \"C\" or \"D\"")),
     };
     match (kind, level) {
-        (CodeKind::Static, CodeLevel::D) | (CodeKind::Dynamic, CodeLevel::A | CodeLevel::B | CodeLevel::C) => Ok(domain::Code { kind, level }),
+        (CodeKind::Static, CodeLevel::D)
+        | (CodeKind::Dynamic, CodeLevel::A | CodeLevel::B | CodeLevel::C) => Ok(domain::Code { kind, level }),
         (CodeKind::Static, _) => Err(fields.wrong("level", "\"D\" for a static code")),
         (CodeKind::Dynamic, _) => Err(fields.wrong("level", "\"A\", \"B\" or \"C\" for a dynamic code")),
     }
@@ -264,26 +386,42 @@ fn code(value: &Value) -> Result<domain::Code, Fault> {
 
 fn expires(fields: &Fields<'_>, now: Instant) -> Result<Option<Instant>, Fault> {
     let right = "an RFC 3339 time with its zone, at least one minute and at most seven days ahead";
-    let Some(text) = fields.text("expires_at", 40)? else { return Ok(None) };
+    let Some(text) = fields.text("expires_at", 40)? else {
+        return Ok(None);
+    };
     let time: jiff::Timestamp = text.parse().map_err(|_| fields.wrong("expires_at", right))?;
     let at = Instant::from_millis(time.as_millisecond());
     let ahead = at.millis().saturating_sub(now.millis());
-    if (LEAST_LIFE_MS..=MOST_LIFE_MS).contains(&ahead) { Ok(Some(Instant::from_secs(at.secs()))) } else { Err(fields.wrong("expires_at", right)) }
+    if (LEAST_LIFE_MS..=MOST_LIFE_MS).contains(&ahead) {
+        Ok(Some(Instant::from_secs(at.secs())))
+    } else {
+        Err(fields.wrong("expires_at", right))
+    }
 }
 
 fn refund(value: &Value, order: OrderRef) -> Result<(Command, Clear), Fault> {
     let fields = Fields::new(value, "", &["refund_no", "amount", "reason", "hold"])?;
     let refund = Refund {
         order,
-        refund_no: fields.must("refund_no", "there: your own refund number", fields.name("refund_no", |t| RefundNo::new(t))?)?,
+        refund_no: fields.must(
+            "refund_no",
+            "there: your own refund number",
+            fields.name("refund_no", |t| RefundNo::new(t))?,
+        )?,
         amount: fields.amount("amount")?,
         hold: fields.flag("hold")?,
         number: None,
     };
     if refund.refund_no.is_reserved() {
-        return Err(fields.wrong("refund_no", "a number that does not begin with \"surplus-\": those are given here"));
+        return Err(fields.wrong(
+            "refund_no",
+            "a number that does not begin with \"surplus-\": those are given here",
+        ));
     }
     let reason = fields.text("reason", 80)?.map(Text::from);
-    let clear = Clear { refund: reason.map(|reason| RefundBuyer { reason: Some(reason) }), ..Clear::default() };
+    let clear = Clear {
+        refund: reason.map(|reason| RefundBuyer { reason: Some(reason) }),
+        ..Clear::default()
+    };
     Ok((Command::Refund(refund), clear))
 }

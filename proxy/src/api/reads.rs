@@ -37,8 +37,11 @@ impl End<Limited> for Reads {
         let app = &self.0;
         match resource(&request.received.head.method, uri.path())? {
             Resource::Find => {
-                let order_no = query.one("order_no")?.ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
-                let order_no = OrderNo::new(order_no).map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
+                let order_no = query
+                    .one("order_no")?
+                    .ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
+                let order_no = OrderNo::new(order_no)
+                    .map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
                 let order = find(app, merchant, &payment_id(&merchant.id, &order_no)).await?;
                 Ok(render::order(app, merchant, &order, Said::Again).await)
             }
@@ -52,7 +55,9 @@ impl End<Limited> for Reads {
             }
             Resource::RefundOf(id, refund_no) => {
                 let order = find(app, merchant, &id).await?;
-                let refund = order.refund(&refund_no).ok_or_else(|| Fault::of(Code::NotFound))?;
+                let refund = order
+                    .refund(&refund_no)
+                    .ok_or_else(|| Fault::of(Code::NotFound))?;
                 Ok(render::refund(app, merchant, &order, refund, Said::Again).await)
             }
             Resource::Receipt(id) => {
@@ -66,7 +71,10 @@ impl End<Limited> for Reads {
             Resource::Notifications(id) => {
                 let order = find(app, merchant, &id).await?;
                 let list = outbox::of_order(app, &order)?;
-                Ok(render::json_response(StatusCode::OK, &json!({ "notifications": list })))
+                Ok(render::json_response(
+                    StatusCode::OK,
+                    &json!({ "notifications": list }),
+                ))
             }
             Resource::MakeCode => codes::make(app, &request).await,
             Resource::RevokeCode(id) => codes::revoke(app, &request, &id).await,
@@ -93,32 +101,62 @@ struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
 impl<'a> Query<'a> {
     fn parse(text: &'a str) -> Result<Query<'a>, Fault> {
         let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs.");
-        let pairs = text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').ok_or_else(wrong));
-        let query = Query(pairs.map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?)))).collect::<Result<_, _>>()?);
-        match query.0.iter().find(|(name, _)| !["order_no", "expand", "index"].contains(name)) {
+        let pairs = text
+            .split('&')
+            .filter(|p| !p.is_empty())
+            .map(|p| p.split_once('=').ok_or_else(wrong));
+        let query = Query(
+            pairs
+                .map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?))))
+                .collect::<Result<_, _>>()?,
+        );
+        match query
+            .0
+            .iter()
+            .find(|(name, _)| !["order_no", "expand", "index"].contains(name))
+        {
             None => Ok(query),
-            Some(_) => Err(Fault::new(Code::UnknownField, "The query can have `order_no`, `expand` or `index`.")),
+            Some(_) => Err(Fault::new(
+                Code::UnknownField,
+                "The query can have `order_no`, `expand` or `index`.",
+            )),
         }
     }
 
     fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
         let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| &**v);
         let first = all.next();
-        if all.next().is_some() { Err(Fault::new(Code::MalformedRequest, format!("`{name}` stands twice in the query."))) } else { Ok(first) }
+        if all.next().is_some() {
+            Err(Fault::new(
+                Code::MalformedRequest,
+                format!("`{name}` stands twice in the query."),
+            ))
+        } else {
+            Ok(first)
+        }
     }
 }
 
 /// Asks the channel live for the payer; nothing of it is kept.
 async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
     let (position, attempt) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
-    let account = crate::errand::account_of(app, order, position).ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
+    let account = crate::errand::account_of(app, order, position)
+        .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
     let asked = crate::errand::query(app, &account, attempt).await;
     let Exchanged::Answer(Answer::State(view)) = asked else {
-        return Err(Fault::new(Code::Deadline, "The channel did not tell the payer now; ask again.").retry(Duration::from_secs(5)).into());
+        return Err(Fault::new(
+            Code::Deadline,
+            "The channel did not tell the payer now; ask again.",
+        )
+        .retry(Duration::from_secs(5))
+        .into());
     };
     let mut value = render::order_json(order);
     if let (Some(payer), Some(map)) = (&view.payer, value.as_object_mut()) {
-        map.insert("payer".into(), json!({ payer.field.as_str(): payer.value.expose() }));
+        map.insert(
+            "payer".into(),
+            json!({ payer.field.as_str(): payer.value.expose() }),
+        );
     }
     Ok(render::json_response(StatusCode::OK, &value))
 }
@@ -130,36 +168,77 @@ async fn receipt(app: &App, order: &Order, index: Option<&str>) -> Result<Respon
     let index = match index {
         None => order.last,
         Some(text) => {
-            let wanted: u64 = text.parse().map_err(|_| Fault::new(Code::InvalidField, "`index` must be the number of a journal entry."))?;
-            let own = app.ledger().entry(wanted).is_ok_and(|e| e.order == Some(order.id));
-            if own { wanted } else { return Err(Fault::of(Code::NotFound).into()) }
+            let wanted: u64 = text.parse().map_err(|_| {
+                Fault::new(
+                    Code::InvalidField,
+                    "`index` must be the number of a journal entry.",
+                )
+            })?;
+            let own = app
+                .ledger()
+                .entry(wanted)
+                .is_ok_and(|e| e.order == Some(order.id));
+            if own {
+                wanted
+            } else {
+                return Err(Fault::of(Code::NotFound).into());
+            }
         }
     };
     let reader = app.ledger().journal().reader();
     for _ in 0..40 {
         match reader.receipt(index) {
-            Ok(text) => return Ok(render::text_response(StatusCode::OK, "text/plain; charset=utf-8", text)),
+            Ok(text) => {
+                return Ok(render::text_response(
+                    StatusCode::OK,
+                    "text/plain; charset=utf-8",
+                    text,
+                ));
+            }
             Err(ReadError::NotYet(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(error) => return Err(Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(error).into()),
+            Err(error) => {
+                return Err(Fault::of(Code::IndexRebuilding)
+                    .retry(Duration::from_secs(2))
+                    .inside(error)
+                    .into());
+            }
         }
     }
-    Err(Fault::new(Code::Deadline, "The entry is not in the signed tree yet; ask again.").retry(Duration::from_secs(1)).into())
+    Err(Fault::new(
+        Code::Deadline,
+        "The entry is not in the signed tree yet; ask again.",
+    )
+    .retry(Duration::from_secs(1))
+    .into())
 }
 
 /// What became of the keys that sealed this order's buyer data.
 fn purge(app: &App, order: &Order) -> Result<Response, Stop> {
-    let unreadable = |e: ledger::LookupError| Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2)).inside(e);
+    let unreadable = |e: ledger::LookupError| {
+        Fault::of(Code::IndexRebuilding)
+            .retry(Duration::from_secs(2))
+            .inside(e)
+    };
     let mut seals = Vec::new();
     let mut next = Some(order.last);
     while let Some(index) = next {
         let entry = app.ledger().entry(index).map_err(unreadable)?;
-        if let TradeEvent::AttemptIntended { seal: Some(seal), .. } | TradeEvent::AttemptPaid { seal: Some(seal), .. } = &entry.event {
+        if let TradeEvent::AttemptIntended { seal: Some(seal), .. }
+        | TradeEvent::AttemptPaid { seal: Some(seal), .. } = &entry.event
+        {
             seals.push((index, *seal));
         }
         next = entry.prev;
     }
-    let list: Vec<Value> = seals.into_iter().rev().map(|(index, seal)| fate(app, index, seal)).collect();
-    Ok(render::json_response(StatusCode::OK, &json!({ "payment_id": order.id.to_string(), "grade": vault::GRADE, "seals": list })))
+    let list: Vec<Value> = seals
+        .into_iter()
+        .rev()
+        .map(|(index, seal)| fate(app, index, seal))
+        .collect();
+    Ok(render::json_response(
+        StatusCode::OK,
+        &json!({ "payment_id": order.id.to_string(), "grade": vault::GRADE, "seals": list }),
+    ))
 }
 
 fn fate(app: &App, index: u64, seal: SealRef) -> Value {
@@ -168,14 +247,24 @@ fn fate(app: &App, index: u64, seal: SealRef) -> Value {
     let mut put = |name: &str, what: Value| drop(value.as_object_mut().map(|m| m.insert(name.into(), what)));
     // The destroy entry comes within the deadline; nothing is searched for longer than a day of heavy trade.
     for (at, bytes) in reader.scan(index + 1).take(2_000_000).map_while(Result::ok) {
-        let Ok(entry) = TradeEntry::from_canonical(&bytes) else { break };
+        let Ok(entry) = TradeEntry::from_canonical(&bytes) else {
+            break;
+        };
         match entry.event {
-            TradeEvent::BucketDestroyed { bucket, deadline, openings, .. } if bucket == seal.bucket => {
+            TradeEvent::BucketDestroyed {
+                bucket,
+                deadline,
+                openings,
+                ..
+            } if bucket == seal.bucket => {
                 put("state", "destroyed".into());
                 put("destroyed_index", at.into());
                 put("destroyed_at", entry.at.to_string().into());
                 put("deadline", deadline.to_string().into());
-                put("openings_of_the_bucket", serde_json::to_value(openings).unwrap_or_default());
+                put(
+                    "openings_of_the_bucket",
+                    serde_json::to_value(openings).unwrap_or_default(),
+                );
                 return value;
             }
             TradeEvent::ProcessStarted { .. } => {

@@ -29,7 +29,9 @@ pub enum Said {
 pub fn json_response(status: StatusCode, value: &Value) -> Response {
     let mut response = http::Response::new(Full::new(Bytes::from(value.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -37,7 +39,9 @@ pub fn json_response(status: StatusCode, value: &Value) -> Response {
 pub fn text_response(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Response {
     let mut response = http::Response::new(Full::new(text.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -59,12 +63,19 @@ pub fn problem(fault: &Fault, request: Option<&str>) -> Response {
     }
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, &body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     if let Some(method) = fault.allow {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static(method));
     }
     if let Some(after) = fault.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
     response
 }
@@ -99,10 +110,12 @@ pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Sai
 pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Response {
     let attempt = order.latest();
     let origin = app.way_to(attempt.channel).map(|way| way.target().origin());
-    let call_up = handed_out.zip(origin).map(|(handed_out, origin)| match attempt.pay_way {
-        PayWay::App => handed_out.for_app(),
-        _ => handed_out.for_browser(&origin),
-    });
+    let call_up = handed_out
+        .zip(origin)
+        .map(|(handed_out, origin)| match attempt.pay_way {
+            PayWay::App => handed_out.for_app(),
+            _ => handed_out.for_browser(&origin),
+        });
     order_with(order, Said::First, call_up)
 }
 
@@ -128,20 +141,36 @@ fn order_with(order: &Order, said: Said, call_up: Option<Value>) -> Response {
 
 fn not_placed(order: &Order) -> Fault {
     match &order.latest().not_placed {
-        Some((_, Some(code))) if order.latest().pay_way.charges() => charge_refused(order.latest().channel, code),
+        Some((_, Some(code))) if order.latest().pay_way.charges() => {
+            charge_refused(order.latest().channel, code)
+        }
         Some((_, Some(code))) => refused(code),
-        Some((domain::NotPlaced::NeverSent, _)) => Fault::of(Code::Deadline).retry(std::time::Duration::from_secs(1)),
+        Some((domain::NotPlaced::NeverSent, _)) => {
+            Fault::of(Code::Deadline).retry(std::time::Duration::from_secs(1))
+        }
         _ => Fault::of(Code::NotPlaced),
     }
 }
 
 /// A refund.
-pub async fn refund(app: &App, merchant: &MerchantFacts, order: &Order, refund: &Refund, said: Said) -> Response {
+pub async fn refund(
+    app: &App,
+    merchant: &MerchantFacts,
+    order: &Order,
+    refund: &Refund,
+    said: Said,
+) -> Response {
     let _ = (app, merchant);
     let status = match (refund.state, said) {
         (RefundState::Intended | RefundState::Unknown, _) => StatusCode::ACCEPTED,
         (RefundState::Failed, Said::First) => {
-            return problem(&refund.code.as_deref().map_or_else(|| Fault::of(Code::ChannelRefused), refused), None);
+            return problem(
+                &refund
+                    .code
+                    .as_deref()
+                    .map_or_else(|| Fault::of(Code::ChannelRefused), refused),
+                None,
+            );
         }
         (_, Said::First) => StatusCode::CREATED,
         _ => StatusCode::OK,
@@ -176,7 +205,12 @@ pub fn order_json(order: &Order) -> Value {
     if let Some(code) = &order.by_code {
         put("code", code.as_str().into());
     }
-    match shown.reach.as_ref().filter(|_| order.state() == OrderState::AwaitingPayment).map(|(reach, _)| reach) {
+    match shown
+        .reach
+        .as_ref()
+        .filter(|_| order.state() == OrderState::AwaitingPayment)
+        .map(|(reach, _)| reach)
+    {
         Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),
         Some(Reach::Code(code)) => put("qr_code", (&**code).into()),
         Some(Reach::Prepay(id)) => put("prepay_id", (&**id).into()),
@@ -185,21 +219,27 @@ pub fn order_json(order: &Order) -> Value {
         Some(Reach::HandedOut) | None => {}
     }
     if let Some((facts, proof)) = &shown.paid {
-        put("paid", json!({
-            "amount": facts.amount.fen(),
-            "trade_no": facts.trade_no.as_str(),
-            "paid_at": facts.paid_at.to_string(),
-            "bank_type": facts.bank_type.as_deref(),
-            "proof": serde_json::to_value(proof).unwrap_or_default(),
-        }));
+        put(
+            "paid",
+            json!({
+                "amount": facts.amount.fen(),
+                "trade_no": facts.trade_no.as_str(),
+                "paid_at": facts.paid_at.to_string(),
+                "bank_type": facts.bank_type.as_deref(),
+                "proof": serde_json::to_value(proof).unwrap_or_default(),
+            }),
+        );
         put("refunded", order.refunded().fen().into());
     }
     if let Some(reversing) = &shown.reversing {
-        put("reverse", json!({
-            "reason": serde_json::to_value(reversing.reason).unwrap_or_default(),
-            "refunded": reversing.refunded,
-            "channel_code": reversing.refused.as_deref(),
-        }));
+        put(
+            "reverse",
+            json!({
+                "reason": serde_json::to_value(reversing.reason).unwrap_or_default(),
+                "refunded": reversing.refunded,
+                "channel_code": reversing.refused.as_deref(),
+            }),
+        );
     }
     if !order.refunds.is_empty() {
         put("refunds", order.refunds.iter().map(refund_json).collect());
@@ -233,11 +273,18 @@ pub(crate) async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
         return None;
     }
     let account = account_as_registered(app, attempt)?;
-    let stamp = Stamp { at: app.clock().now(), nonce: nonce() };
+    let stamp = Stamp {
+        at: app.clock().now(),
+        nonce: nonce(),
+    };
     match channel::call_up(&account, &stamp, attempt.pay_way, reach)? {
         CallUp::Ready(value) => Some(value),
         CallUp::ToSign(draft) => {
-            let signature = app.signing().sign(draft.key(), draft.message().to_vec()).await.ok()?;
+            let signature = app
+                .signing()
+                .sign(draft.key(), draft.message().to_vec())
+                .await
+                .ok()?;
             Some(draft.with(&signature))
         }
     }

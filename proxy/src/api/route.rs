@@ -49,8 +49,15 @@ pub enum Resource {
 
 /// Finds the resource, or says whether the path or the method is wrong.
 pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
-    let parts: Vec<&str> = path.strip_prefix("/v1/").map(|p| p.split('/').collect()).unwrap_or_default();
-    let id = |text: &str| decoded(text)?.parse::<PaymentId>().map_err(|_| Fault::of(Code::NotFound));
+    let parts: Vec<&str> = path
+        .strip_prefix("/v1/")
+        .map(|p| p.split('/').collect())
+        .unwrap_or_default();
+    let id = |text: &str| {
+        decoded(text)?
+            .parse::<PaymentId>()
+            .map_err(|_| Fault::of(Code::NotFound))
+    };
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
     let code = |text: &str| CodeId::new(text).map_err(|_| Fault::of(Code::NotFound));
     let (wanted, found) = match parts[..] {
@@ -75,7 +82,12 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
         ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),
         ["codes", c, "revoke"] => ("POST", Resource::RevokeCode(code(c)?)),
-        _ => return Err(Fault::new(Code::NotFound, "There is no such path; the API stands at /openapi.json.")),
+        _ => {
+            return Err(Fault::new(
+                Code::NotFound,
+                "There is no such path; the API stands at /openapi.json.",
+            ));
+        }
     };
     if method.as_str() == wanted {
         Ok(found)
@@ -94,15 +106,33 @@ mod tests {
     fn paths_match_as_written_or_not_at_all() {
         let id = "00112233445566778899aabbccddeeff";
         let get = |path: &str| resource(&Method::GET, path).map_err(|f| f.code);
-        assert!(matches!(get(&format!("/v1/payments/{id}")), Ok(Resource::Order(_))));
-        for path in ["/v1/payments/", "/v1//payments", "/v1/payments/%30", "/v1/payments/..", "/v2/payments", "/v1/payments/00112233445566778899AABBCCDDEEFF"] {
+        assert!(matches!(
+            get(&format!("/v1/payments/{id}")),
+            Ok(Resource::Order(_))
+        ));
+        for path in [
+            "/v1/payments/",
+            "/v1//payments",
+            "/v1/payments/%30",
+            "/v1/payments/..",
+            "/v2/payments",
+            "/v1/payments/00112233445566778899AABBCCDDEEFF",
+        ] {
             assert_eq!(get(path), Err(Code::NotFound), "{path}");
         }
         let escaped = get(&format!("/v1/payments/{id}/refunds/r%7C1%40%2A"));
         assert!(matches!(escaped, Ok(Resource::RefundOf(_, no)) if no.as_str() == "r|1@*"));
-        for (path, code) in [("refunds/a%2Fb", Code::NotFound), ("refunds/a%252A", Code::NotFound), ("refunds/a%4", Code::MalformedRequest), ("%72efunds/a", Code::NotFound)] {
+        for (path, code) in [
+            ("refunds/a%2Fb", Code::NotFound),
+            ("refunds/a%252A", Code::NotFound),
+            ("refunds/a%4", Code::MalformedRequest),
+            ("%72efunds/a", Code::NotFound),
+        ] {
             assert_eq!(get(&format!("/v1/payments/{id}/{path}")), Err(code), "{path}");
         }
-        assert_eq!(get(&format!("/v1/payments/{id}/close")), Err(Code::MethodNotAllowed));
+        assert_eq!(
+            get(&format!("/v1/payments/{id}/close")),
+            Err(Code::MethodNotAllowed)
+        );
     }
 }

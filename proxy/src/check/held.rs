@@ -17,18 +17,35 @@ pub(super) struct Missing {
 
 /// Every key that is needed and not there.
 pub(super) fn missing(registries: &Registries, keys: &Keys) -> Vec<Missing> {
-    let accounts = registries.merchants().flat_map(|merchant| &merchant.accounts).filter(|a| a.keys == domain::Keys::Held);
-    let rooted = |account: &AccountFacts| registries.channel(account.channel).is_some_and(|licence| !licence.signing_roots_pem.is_empty());
-    accounts.flat_map(|account| lacking(account, rooted(account), keys)).collect()
+    let accounts = registries
+        .merchants()
+        .flat_map(|merchant| &merchant.accounts)
+        .filter(|a| a.keys == domain::Keys::Held);
+    let rooted = |account: &AccountFacts| {
+        registries
+            .channel(account.channel)
+            .is_some_and(|licence| !licence.signing_roots_pem.is_empty())
+    };
+    accounts
+        .flat_map(|account| lacking(account, rooted(account), keys))
+        .collect()
 }
 
 fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
     let of = format!("{} account {}", account.channel, account.account);
     let absent = |(name, extension, what): Needed| match name {
         Ok(name) if keys.has(&name) => None,
-        Ok(name) => Some(Missing { account: of.clone(), file: format!("{name}.{extension}"), what }),
+        Ok(name) => Some(Missing {
+            account: of.clone(),
+            file: format!("{name}.{extension}"),
+            what,
+        }),
         // The registry names a serial that can be no key's.
-        Err(_) => Some(Missing { account: of.clone(), file: "a key under a lawful serial (0-9 A-Z a-z _)".into(), what }),
+        Err(_) => Some(Missing {
+            account: of.clone(),
+            file: "a key under a lawful serial (0-9 A-Z a-z _)".into(),
+            what,
+        }),
     };
     needed(account, rooted).into_iter().filter_map(absent).collect()
 }
@@ -45,15 +62,31 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
                 (names::wechat_merchant(number), "pem", "the merchant's API key"),
                 (names::wechat_apiv3(number), "secret", "the APIv3 secret"),
             ];
-            all.extend(platform.filter(|id| id.starts_with("PUB_KEY_ID")).map(|id| (names::wechat_platform(number, id), "pem", "WeChat Pay's public key")));
+            all.extend(platform.filter(|id| id.starts_with("PUB_KEY_ID")).map(|id| {
+                (
+                    names::wechat_platform(number, id),
+                    "pem",
+                    "WeChat Pay's public key",
+                )
+            }));
             all
         }
         Channel::Alipay => {
             let app = (names::alipay_app(number), "pem", "the application's key");
             match &account.serial {
-                None => vec![app, (names::alipay_platform(number, None), "pem", "Alipay's public key")],
+                None => vec![
+                    app,
+                    (names::alipay_platform(number, None), "pem", "Alipay's public key"),
+                ],
                 Some(_) if rooted => vec![app],
-                Some(_) => vec![app, (names::alipay_platform(number, platform), "pem", "Alipay's certificate (or its root in the licence's signing_roots_pem)")],
+                Some(_) => vec![
+                    app,
+                    (
+                        names::alipay_platform(number, platform),
+                        "pem",
+                        "Alipay's certificate (or its root in the licence's signing_roots_pem)",
+                    ),
+                ],
             }
         }
     }
@@ -74,9 +107,20 @@ mod tests {
     /// In certificate mode Alipay's certificate is fetched, if there is a root to hold it against.
     #[test]
     fn a_certificate_is_missed_only_where_it_cannot_be_fetched() {
-        let files = |serial, rooted| lacking(&alipay(serial), rooted, &Keys::default()).into_iter().map(|m| m.file).collect::<Vec<_>>();
-        assert_eq!(files(None, true), ["alipay/2021/app.pem", "alipay/2021/platform.pem"]);
+        let files = |serial, rooted| {
+            lacking(&alipay(serial), rooted, &Keys::default())
+                .into_iter()
+                .map(|m| m.file)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            files(None, true),
+            ["alipay/2021/app.pem", "alipay/2021/platform.pem"]
+        );
         assert_eq!(files(Some("ef56"), true), ["alipay/2021/app.pem"]);
-        assert_eq!(files(Some("ef56"), false), ["alipay/2021/app.pem", "alipay/2021/platform/ab12.pem"]);
+        assert_eq!(
+            files(Some("ef56"), false),
+            ["alipay/2021/app.pem", "alipay/2021/platform/ab12.pem"]
+        );
     }
 }

@@ -33,24 +33,47 @@ impl Check<'_> {
     /// Puts a problem on the list, at the line of its key or of the nearest table around it.
     fn add(&mut self, path: &str, wrong: impl Into<String>, right: impl Into<String>) {
         let (wrong, right) = (wrong.into(), right.into());
-        self.found.push(Problem { path: path.into(), line: line_of(self.text, path), wrong, right });
+        self.found.push(Problem {
+            path: path.into(),
+            line: line_of(self.text, path),
+            wrong,
+            right,
+        });
     }
 
     /// Nothing is wrong yet with this key or what is below it, so that what it names can be looked at.
     fn sound(&self, path: &str) -> bool {
-        let concerns = |other: &str| other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let concerns = |other: &str| {
+            other
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         !self.found.iter().any(|problem| concerns(&problem.path))
     }
 
     fn listeners(&mut self, config: &Config) {
         let all = &config.listen;
-        let named = [("api", Some(&all.api)), ("notify", Some(&all.notify)), ("wechat", all.wechat.as_ref()), ("alipay", all.alipay.as_ref()), ("pages", all.pages.as_ref()), ("journal", all.journal.as_ref())];
-        for (name, listen) in named.into_iter().filter_map(|(name, listen)| Some((name, listen?))) {
+        let named = [
+            ("api", Some(&all.api)),
+            ("notify", Some(&all.notify)),
+            ("wechat", all.wechat.as_ref()),
+            ("alipay", all.alipay.as_ref()),
+            ("pages", all.pages.as_ref()),
+            ("journal", all.journal.as_ref()),
+        ];
+        for (name, listen) in named
+            .into_iter()
+            .filter_map(|(name, listen)| Some((name, listen?)))
+        {
             let path = format!("listen.{name}");
             if self.sound(&path)
                 && let Err(error) = certs::tls::Listener::open(listen.tls.clone())
             {
-                self.add(&path, error.to_string(), "cert and key that belong together, and a client_ca, in readable PEM files");
+                self.add(
+                    &path,
+                    error.to_string(),
+                    "cert and key that belong together, and a client_ca, in readable PEM files",
+                );
             }
             self.host(&path, listen, ["wechat", "alipay"].contains(&name));
         }
@@ -58,10 +81,20 @@ impl Check<'_> {
 
     /// Merchants' SDKs reach a pass-through listener by one name; requests for another are refused.
     fn host(&mut self, path: &str, listen: &Listen, needed: bool) {
-        let (path, right) = (format!("{path}.host"), "a host name without a port, such as \"wechat.pay.example\"");
-        let lawful = |host: &str| host.parse::<http::uri::Authority>().is_ok_and(|a| a.port().is_none() && a.host() == host && !host.is_empty());
+        let (path, right) = (
+            format!("{path}.host"),
+            "a host name without a port, such as \"wechat.pay.example\"",
+        );
+        let lawful = |host: &str| {
+            host.parse::<http::uri::Authority>()
+                .is_ok_and(|a| a.port().is_none() && a.host() == host && !host.is_empty())
+        };
         match &listen.host {
-            None if needed && self.sound(&path) => self.add(&path, "the key is missing: requests for any host would be taken", right),
+            None if needed && self.sound(&path) => self.add(
+                &path,
+                "the key is missing: requests for any host would be taken",
+                right,
+            ),
             Some(host) if !lawful(host) => self.add(&path, "this is no host name", right),
             _ => {}
         }
@@ -74,17 +107,35 @@ impl Check<'_> {
         let loaded = match keys::load(&config.keys) {
             Ok(loaded) => loaded,
             Err(all) => {
-                all.iter().for_each(|wrong| self.add("keys", wrong.to_string(), "key files as the manual's chapter Operations lists them, mode 600"));
+                all.iter().for_each(|wrong| {
+                    self.add(
+                        "keys",
+                        wrong.to_string(),
+                        "key files as the manual's chapter Operations lists them, mode 600",
+                    )
+                });
                 return None;
             }
         };
         let folder = config.keys.display();
         let signs = KeyRef::new("journal").is_ok_and(|name| loaded.signer(&name).is_ok());
         if !signs {
-            self.add("keys", format!("{folder}: journal.pem is missing or not Ed25519; it signs the trades journal"), "make it with guandao keys FILE --generate");
+            self.add(
+                "keys",
+                format!("{folder}: journal.pem is missing or not Ed25519; it signs the trades journal"),
+                "make it with guandao keys FILE --generate",
+            );
         }
-        if !loaded.list().iter().any(|k| k.key.as_str().starts_with("answer/")) {
-            self.add("keys", format!("{folder}: answer/ has no key; it signs answers to merchants"), "make answer/<serial>.pem with guandao keys FILE --generate");
+        if !loaded
+            .list()
+            .iter()
+            .any(|k| k.key.as_str().starts_with("answer/"))
+        {
+            self.add(
+                "keys",
+                format!("{folder}: answer/ has no key; it signs answers to merchants"),
+                "make answer/<serial>.pem with guandao keys FILE --generate",
+            );
         }
         Some(loaded)
     }
@@ -94,12 +145,30 @@ impl Check<'_> {
             return;
         }
         match registry::load(&config.registries, None) {
-            Err(all) => all.into_iter().for_each(|wrong| self.add("registries.dir", wrong, "registries that are whole, signed and agree with each other")),
+            Err(all) => all.into_iter().for_each(|wrong| {
+                self.add(
+                    "registries.dir",
+                    wrong,
+                    "registries that are whole, signed and agree with each other",
+                )
+            }),
             Ok(loaded) => {
-                let missing = keys.map(|keys| held::missing(&loaded.registries, keys)).unwrap_or_default();
+                let missing = keys
+                    .map(|keys| held::missing(&loaded.registries, keys))
+                    .unwrap_or_default();
                 for held::Missing { account, file, what } in missing {
-                    let right = format!("put {} there, or have the acquirer write keys = merchant", Path::new(&file).display());
-                    self.add("keys", format!("{}: {account} has keys = held, and {what} is missing", config.keys.display()), right);
+                    let right = format!(
+                        "put {} there, or have the acquirer write keys = merchant",
+                        Path::new(&file).display()
+                    );
+                    self.add(
+                        "keys",
+                        format!(
+                            "{}: {account} has keys = held, and {what} is missing",
+                            config.keys.display()
+                        ),
+                        right,
+                    );
                 }
             }
         }

@@ -28,19 +28,47 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
     let merchant = &request.merchant;
     let asked = parse::codes::new_code(&request.received)?;
     //= C53
-    if asked.terminal.as_ref().is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no)) {
-        return Err(Fault::new(Code::InvalidField, "`terminal` must be one that the acquirer has registered for this merchant.").into());
+    if asked
+        .terminal
+        .as_ref()
+        .is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no))
+    {
+        return Err(Fault::new(
+            Code::InvalidField,
+            "`terminal` must be one that the acquirer has registered for this merchant.",
+        )
+        .into());
     }
     let before = app.ledger().code_by_no(&merchant.id, &asked.code_no).await;
     // Nonces of an earlier run are forgotten: what was signed before may only repeat what is on record.
     if before.is_none() && request.signed_at.secs() < app.started_at().secs() {
-        return Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started; sign it anew.").into());
+        return Err(Fault::new(
+            Code::StaleTimestamp,
+            "The request was signed before this service started; sign it anew.",
+        )
+        .into());
     }
-    let standing = asked.order_no.as_ref().map(|_| app.clock().now().plus_millis(STANDING_MS));
-    let facts = NewCode { expires: asked.expires.or(standing), ..asked.clone() };
-    match app.ledger().make_code(&merchant.id, facts).await.map_err(|e| Fault::of(Code::Stopping).inside(e))? {
-        MadeCode::New(code) => Ok(render::json_response(StatusCode::CREATED, &code_json(app, &code)?)),
-        MadeCode::Before(code) if is_same(&code.facts, &asked) => Ok(render::json_response(StatusCode::OK, &code_json(app, &code)?)),
+    let standing = asked
+        .order_no
+        .as_ref()
+        .map(|_| app.clock().now().plus_millis(STANDING_MS));
+    let facts = NewCode {
+        expires: asked.expires.or(standing),
+        ..asked.clone()
+    };
+    match app
+        .ledger()
+        .make_code(&merchant.id, facts)
+        .await
+        .map_err(|e| Fault::of(Code::Stopping).inside(e))?
+    {
+        MadeCode::New(code) => Ok(render::json_response(
+            StatusCode::CREATED,
+            &code_json(app, &code)?,
+        )),
+        MadeCode::Before(code) if is_same(&code.facts, &asked) => {
+            Ok(render::json_response(StatusCode::OK, &code_json(app, &code)?))
+        }
         MadeCode::Before(_) => Err(Fault::of(Code::CodeChanged).into()),
     }
 }
@@ -48,7 +76,11 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
 /// The same wish again; an end that it leaves to us is the one that was given.
 fn is_same(before: &NewCode, asked: &NewCode) -> bool {
     let expires = asked.expires.or(before.expires);
-    *before == NewCode { expires, ..asked.clone() }
+    *before
+        == NewCode {
+            expires,
+            ..asked.clone()
+        }
 }
 
 /// `POST /v1/codes/{id}/revoke`.
@@ -58,7 +90,11 @@ pub(crate) async fn revoke(app: &App, request: &Authenticated, id: &CodeId) -> R
         return Err(Fault::new(Code::MalformedRequest, "This operation takes no body (or `{}`).").into());
     }
     let code = find(app, &request.merchant, id).await?;
-    let code = app.ledger().revoke_code(&code).await.map_err(|e| Fault::of(Code::Stopping).inside(e))?;
+    let code = app
+        .ledger()
+        .revoke_code(&code)
+        .await
+        .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
     Ok(render::json_response(StatusCode::OK, &code_json(app, &code)?))
 }
 
@@ -78,28 +114,50 @@ pub(crate) async fn svg(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Res
 /// `GET /v1/codes/{id}/png`: the same in dots.
 pub(crate) async fn png(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Response, Stop> {
     let plate = plate(app, merchant, id).await?;
-    let drawn = tokio::task::spawn_blocking(move || print::png(&plate)).await.map_err(|e| Fault::of(Code::Internal).inside(e))?;
-    Ok(render::text_response(StatusCode::OK, "image/png", drawn.map_err(|e| Fault::of(Code::Internal).inside(e))?))
+    let drawn = tokio::task::spawn_blocking(move || print::png(&plate))
+        .await
+        .map_err(|e| Fault::of(Code::Internal).inside(e))?;
+    Ok(render::text_response(
+        StatusCode::OK,
+        "image/png",
+        drawn.map_err(|e| Fault::of(Code::Internal).inside(e))?,
+    ))
 }
 
 async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate, Fault> {
     let code = find(app, merchant, id).await?;
     if !code.is_open(app.clock().now()) {
-        return Err(Fault::new(Code::NotFound, "The code has ended or was revoked; there is nothing to print."));
+        return Err(Fault::new(
+            Code::NotFound,
+            "The code has ended or was revoked; there is nothing to print.",
+        ));
     }
-    Ok(Plate { name: merchant.name.clone(), title: code.facts.title.as_deref().map(str::to_owned), amount: code.facts.amount, url: url(app, &code.id)?, id: code.id.to_string() })
+    Ok(Plate {
+        name: merchant.name.clone(),
+        title: code.facts.title.as_deref().map(str::to_owned),
+        amount: code.facts.amount,
+        url: url(app, &code.id)?,
+        id: code.id.to_string(),
+    })
 }
 
 /// Another merchant's code looks the same as none.
 async fn find(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Arc<PayCode>, Fault> {
-    let code = app.ledger().code(id).await.filter(|code| code.merchant == merchant.id);
+    let code = app
+        .ledger()
+        .code(id)
+        .await
+        .filter(|code| code.merchant == merchant.id);
     code.ok_or_else(|| Fault::of(Code::NotFound))
 }
 
 fn no_query(request: &Authenticated) -> Result<(), Fault> {
     match request.received.head.uri.query() {
         None => Ok(()),
-        Some(_) => Err(Fault::new(Code::MalformedRequest, "This operation takes no query.")),
+        Some(_) => Err(Fault::new(
+            Code::MalformedRequest,
+            "This operation takes no query.",
+        )),
     }
 }
 
@@ -111,7 +169,12 @@ pub(crate) fn url(app: &App, id: &CodeId) -> Result<String, Fault> {
 fn pages_url(app: &App) -> Result<&str, Fault> {
     let listen = &app.config().listen;
     let url = listen.pages_url.as_deref().filter(|_| listen.pages.is_some());
-    url.ok_or_else(|| Fault::new(Code::OperationNotAllowed, "This service has no pages for payers (listen.pages), so no code leads anywhere."))
+    url.ok_or_else(|| {
+        Fault::new(
+            Code::OperationNotAllowed,
+            "This service has no pages for payers (listen.pages), so no code leads anywhere.",
+        )
+    })
 }
 
 fn code_json(app: &App, code: &PayCode) -> Result<Value, Fault> {
@@ -130,12 +193,32 @@ fn code_json(app: &App, code: &PayCode) -> Result<Value, Fault> {
     put("code", json!(facts.code));
     put("currency", "CNY".into());
     put("created_at", code.made.to_string().into());
-    put("journal_index", revoked.map_or(code.index, |(_, index)| index).into());
-    facts.amount.iter().for_each(|amount| put("amount", amount.fen().into()));
-    facts.order_no.iter().for_each(|no| put("order_no", no.as_str().into()));
-    facts.title.iter().for_each(|title| put("title", (&**title).into()));
-    facts.terminal.iter().for_each(|no| put("terminal", no.as_str().into()));
-    facts.expires.iter().for_each(|end| put("expires_at", end.to_string().into()));
-    revoked.iter().for_each(|(at, _)| put("revoked_at", at.to_string().into()));
+    put(
+        "journal_index",
+        revoked.map_or(code.index, |(_, index)| index).into(),
+    );
+    facts
+        .amount
+        .iter()
+        .for_each(|amount| put("amount", amount.fen().into()));
+    facts
+        .order_no
+        .iter()
+        .for_each(|no| put("order_no", no.as_str().into()));
+    facts
+        .title
+        .iter()
+        .for_each(|title| put("title", (&**title).into()));
+    facts
+        .terminal
+        .iter()
+        .for_each(|no| put("terminal", no.as_str().into()));
+    facts
+        .expires
+        .iter()
+        .for_each(|end| put("expires_at", end.to_string().into()));
+    revoked
+        .iter()
+        .for_each(|(at, _)| put("revoked_at", at.to_string().into()));
     Ok(Value::Object(map))
 }

@@ -39,7 +39,10 @@ pub(crate) enum DrawError {
 fn fields(text: &str) -> Result<(Vec<bool>, usize), QrError> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
     let width = code.width();
-    Ok((code.into_colors().into_iter().map(|c| c == Color::Dark).collect(), width))
+    Ok((
+        code.into_colors().into_iter().map(|c| c == Color::Dark).collect(),
+        width,
+    ))
 }
 
 /// A code alone, as the `d` of one path of squares of one unit, and its width.
@@ -63,7 +66,9 @@ fn path(text: &str) -> Result<(String, usize), QrError> {
 pub(crate) fn svg_code(text: &str) -> Result<String, DrawError> {
     let (d, width) = path(text)?;
     let side = width + 8;
-    Ok(format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {side} {side}\" shape-rendering=\"crispEdges\"><rect x=\"-4\" y=\"-4\" width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{d}\" fill=\"#000\"/></svg>\n"))
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {side} {side}\" shape-rendering=\"crispEdges\"><rect x=\"-4\" y=\"-4\" width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{d}\" fill=\"#000\"/></svg>\n"
+    ))
 }
 
 /// The plate, 105 × 148 mm (A6).
@@ -76,11 +81,17 @@ pub(crate) fn svg(plate: &Plate) -> Result<String, DrawError> {
          <text x=\"525\" y=\"176\" font-size=\"76\" font-weight=\"700\" fill=\"#fff\">{CALL}</text>"
     );
     let size = (820.0 / measure(&plate.name)).min(64.0);
-    text += &format!("<text x=\"525\" y=\"370\" font-size=\"{size:.0}\" font-weight=\"700\" fill=\"{INK}\">{}</text>", escaped(&plate.name));
+    text += &format!(
+        "<text x=\"525\" y=\"370\" font-size=\"{size:.0}\" font-weight=\"700\" fill=\"{INK}\">{}</text>",
+        escaped(&plate.name)
+    );
     let second = second_line(plate);
     if !second.is_empty() {
         let size = (820.0 / measure(&second)).min(44.0);
-        text += &format!("<text x=\"525\" y=\"446\" font-size=\"{size:.0}\" fill=\"#4a5750\">{}</text>", escaped(&second));
+        text += &format!(
+            "<text x=\"525\" y=\"446\" font-size=\"{size:.0}\" fill=\"#4a5750\">{}</text>",
+            escaped(&second)
+        );
     }
     text += &format!(
         "<g transform=\"translate(215 510) scale({scale:.4})\" shape-rendering=\"crispEdges\"><path d=\"{d}\"/></g>\
@@ -93,16 +104,25 @@ pub(crate) fn svg(plate: &Plate) -> Result<String, DrawError> {
 
 fn second_line(plate: &Plate) -> String {
     let amount = plate.amount.map(|amount| format!("¥ {}", amount.to_yuan()));
-    [plate.title.clone(), amount].into_iter().flatten().collect::<Vec<_>>().join("  ")
+    [plate.title.clone(), amount]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 /// How many characters of full width a text takes.
 fn measure(text: &str) -> f64 {
-    text.chars().map(|c| if c.is_ascii() { 0.56 } else { 1.0 }).sum::<f64>().max(1.0)
+    text.chars()
+        .map(|c| if c.is_ascii() { 0.56 } else { 1.0 })
+        .sum::<f64>()
+        .max(1.0)
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 const WIDE: usize = 720;
@@ -121,9 +141,15 @@ impl Canvas {
 
     /// One line in the middle, as large as it fits, at most `most` times the font's own dots.
     fn line(&mut self, text: &str, y: usize, most: usize, colour: u8) {
-        let glyphs: Vec<_> = text.chars().filter_map(|c| get_glyph(c).or_else(|| get_glyph('□'))).collect();
+        let glyphs: Vec<_> = text
+            .chars()
+            .filter_map(|c| get_glyph(c).or_else(|| get_glyph('□')))
+            .collect();
         let width: usize = glyphs.iter().map(|g| g.get_width()).sum();
-        let scale = (1..=most).rev().find(|scale| width * scale <= WIDE - 60).unwrap_or(1);
+        let scale = (1..=most)
+            .rev()
+            .find(|scale| width * scale <= WIDE - 60)
+            .unwrap_or(1);
         let mut x = WIDE.saturating_sub(width * scale) / 2;
         let top = y + (most - scale) * 8;
         for glyph in glyphs {
@@ -155,7 +181,11 @@ pub(crate) fn png(plate: &Plate) -> Result<Vec<u8>, DrawError> {
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(vec![255, 255, 255, 0x17, 0x21, 0x1c, 0x0b, 0x7a, 0x4b]);
-    encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: 6857, yppu: 6857, unit: png::Unit::Meter })); // 105 mm wide
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: 6857,
+        yppu: 6857,
+        unit: png::Unit::Meter,
+    })); // 105 mm wide
     encoder.write_header()?.write_image_data(&canvas.0)?;
     Ok(out)
 }
@@ -177,7 +207,11 @@ mod tests {
     #[test]
     fn the_svg_names_the_merchant_and_its_text_is_escaped() {
         let drawn = svg(&plate()).expect("drawn");
-        assert!(drawn.contains("老张&lt;奶茶&gt;&amp;店") && drawn.contains("一号桌  ¥ 12.50") && !drawn.contains("<奶茶>"));
+        assert!(
+            drawn.contains("老张&lt;奶茶&gt;&amp;店")
+                && drawn.contains("一号桌  ¥ 12.50")
+                && !drawn.contains("<奶茶>")
+        );
     }
 
     #[test]
@@ -185,15 +219,34 @@ mod tests {
         let text = plate().url;
         let (dark, width) = fields(&text).expect("fits");
         let (d, same) = path(&text).expect("fits");
-        let drawn: usize = d.split('h').skip(1).step_by(2).map(|run| run.split('v').next().and_then(|n| n.parse::<usize>().ok()).expect("a run")).sum();
+        let drawn: usize = d
+            .split('h')
+            .skip(1)
+            .step_by(2)
+            .map(|run| {
+                run.split('v')
+                    .next()
+                    .and_then(|n| n.parse::<usize>().ok())
+                    .expect("a run")
+            })
+            .sum();
         assert_eq!((drawn, same), (dark.iter().filter(|d| **d).count(), width));
         let bytes = png(&plate()).expect("drawn");
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().expect("a PNG");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .expect("a PNG");
         let mut dots = vec![0; reader.output_buffer_size().expect("small")];
         reader.next_frame(&mut dots).expect("whole");
         let (dot, left) = (SIDE / width, (WIDE - SIDE / width * width) / 2);
-        let at = |n: usize| dots[(330 + n / width * dot + dot / 2) * WIDE + left + n % width * dot + dot / 2] == 1;
-        assert!((0..dark.len()).all(|n| at(n) == dark[n]), "the picture is not the code");
-        assert!(dots[160 * WIDE..230 * WIDE].contains(&1), "the merchant's name is not there");
+        let at =
+            |n: usize| dots[(330 + n / width * dot + dot / 2) * WIDE + left + n % width * dot + dot / 2] == 1;
+        assert!(
+            (0..dark.len()).all(|n| at(n) == dark[n]),
+            "the picture is not the code"
+        );
+        assert!(
+            dots[160 * WIDE..230 * WIDE].contains(&1),
+            "the merchant's name is not there"
+        );
     }
 }

@@ -201,7 +201,12 @@ fn name(root: &Section<'_>) -> String {
     let name = root.text("name");
     let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     if root.has("name") && (name.is_empty() || name.len() > 100 || !name.bytes().all(lawful)) {
-        root.problem("name", None, "this cannot be the origin of a journal", "write 1 to 100 of 0-9 A-Z a-z - . _");
+        root.problem(
+            "name",
+            None,
+            "this cannot be the origin of a journal",
+            "write 1 to 100 of 0-9 A-Z a-z - . _",
+        );
     }
     name
 }
@@ -209,7 +214,12 @@ fn name(root: &Section<'_>) -> String {
 fn listen(section: &Section<'_>, client_required: bool) -> Listen {
     let client_ca = section.text_or_none("client_ca").map(PathBuf::from);
     if client_required && client_ca.is_none() {
-        section.problem("client_ca", None, "the key is missing", "this listener needs the CA of its clients' certificates");
+        section.problem(
+            "client_ca",
+            None,
+            "the key is missing",
+            "this listener needs the CA of its clients' certificates",
+        );
     }
     Listen {
         address: section.address("address"),
@@ -225,16 +235,37 @@ fn listen(section: &Section<'_>, client_required: bool) -> Listen {
 
 fn listens(section: &Section<'_>) -> Listens {
     let notify_url = section.text("notify_url");
-    if section.has("notify_url") && !(notify_url.starts_with("https://") && !notify_url.contains('?') && !notify_url.ends_with('/')) {
-        section.problem("notify_url", None, "channels cannot be told this address", "write https://host without a query and without a closing slash");
+    if section.has("notify_url")
+        && !(notify_url.starts_with("https://") && !notify_url.contains('?') && !notify_url.ends_with('/'))
+    {
+        section.problem(
+            "notify_url",
+            None,
+            "channels cannot be told this address",
+            "write https://host without a query and without a closing slash",
+        );
     }
     let pages = section.optional("pages", |s| listen(s, false));
     let pages_url = section.text_or_none("pages_url");
     match (&pages, &pages_url) {
-        (_, Some(url)) if !(url.starts_with("https://") && url.len() > 8 && !url[8..].contains(['/', '?', '#', ' '])) => {
-            section.problem("pages_url", None, "payers cannot be sent to this address", "write https://host without a path");
+        (_, Some(url))
+            if !(url.starts_with("https://")
+                && url.len() > 8
+                && !url[8..].contains(['/', '?', '#', ' '])) =>
+        {
+            section.problem(
+                "pages_url",
+                None,
+                "payers cannot be sent to this address",
+                "write https://host without a path",
+            );
         }
-        (Some(_), None) => section.problem("pages_url", None, "the key is missing", "write how payers reach listen.pages, such as \"https://pay.example\""),
+        (Some(_), None) => section.problem(
+            "pages_url",
+            None,
+            "the key is missing",
+            "write how payers reach listen.pages, such as \"https://pay.example\"",
+        ),
         _ => {}
     }
     Listens {
@@ -255,7 +286,12 @@ fn registries(section: &Section<'_>) -> RegistryFiles {
         let text = section.text(name);
         let key = VerifierKey::parse(&text);
         if key.is_none() && section.has(name) {
-            section.problem(name, None, "this is no verifier key", "write name+id+base64 as in key.vkey (C2SP signed-note, Ed25519)");
+            section.problem(
+                name,
+                None,
+                "this is no verifier key",
+                "write name+id+base64 as in key.vkey (C2SP signed-note, Ed25519)",
+            );
         }
         key
     };
@@ -274,10 +310,18 @@ fn vault_settings(section: &Section<'_>) -> vault::Settings {
         bucket: seconds("bucket_seconds", 60, 1, 600),
         deadline: seconds("deadline_seconds", 120, 2, 600),
         renew_at_most: seconds("notify_seconds", 86_400, 60, 86_400),
-        epochs: vault::Lengths { days: section.number("epoch_days", 90, 1, 366) as u32, kept: section.number("epoch_kept_days", 30, 0, 366) as u32 },
+        epochs: vault::Lengths {
+            days: section.number("epoch_days", 90, 1, 366) as u32,
+            kept: section.number("epoch_kept_days", 30, 0, 366) as u32,
+        },
     };
     if settings.deadline < settings.bucket {
-        section.problem("deadline_seconds", None, "the deadline is shorter than a bucket", "a deadline of at least bucket_seconds");
+        section.problem(
+            "deadline_seconds",
+            None,
+            "the deadline is shorter than a bucket",
+            "a deadline of at least bucket_seconds",
+        );
     }
     settings
 }
@@ -291,7 +335,9 @@ fn times(section: &Section<'_>) -> Times {
         unknown_after: section.millis("unknown_after_ms", 3000, 50, 600_000),
         placed_after: section.millis("placed_after_ms", 30_000, 50, 3_600_000),
         refund_after: section.millis("refund_after_ms", 30_000, 50, 3_600_000),
-        silence: Some(section.number("silence_seconds", 0, 0, 2_592_000)).filter(|n| *n > 0).map(Duration::from_secs),
+        silence: Some(section.number("silence_seconds", 0, 0, 2_592_000))
+            .filter(|n| *n > 0)
+            .map(Duration::from_secs),
         charge_after: own_time(section, "charge_after_ms", 60_000),
         charge_wait: own_time(section, "charge_wait_ms", 600_000),
         reverse_after: own_time(section, "reverse_after_ms", 120_000),
@@ -310,7 +356,10 @@ fn limits(section: &Section<'_>) -> Limits {
     let rate = |key: &'static str, per_second: u64, burst: u64| {
         section.section(key, |s| {
             let per_second = s.number("per_second", per_second, 1, 10_000_000) as u32;
-            Rate::new(per_second, s.number("burst", burst.max(u64::from(per_second)), 1, 10_000_000) as u32)
+            Rate::new(
+                per_second,
+                s.number("burst", burst.max(u64::from(per_second)), 1, 10_000_000) as u32,
+            )
         })
     };
     Limits {
@@ -339,9 +388,18 @@ fn cases(section: &Section<'_>) -> Cases {
 fn telemetry(section: &Section<'_>) -> Telemetry {
     let level = section.text_or_none("level").unwrap_or_else(|| "info".into());
     if !["error", "warn", "info", "debug"].contains(&level.as_str()) {
-        section.problem("level", None, "this is no level", "write error, warn, info or debug");
+        section.problem(
+            "level",
+            None,
+            "this is no level",
+            "write error, warn, info or debug",
+        );
     }
-    Telemetry { json: section.flag("json", false), level, otlp: section.text_or_none("otlp") }
+    Telemetry {
+        json: section.flag("json", false),
+        level,
+        otlp: section.text_or_none("otlp"),
+    }
 }
 
 #[cfg(test)]
@@ -352,7 +410,14 @@ mod tests {
     fn every_problem_at_once_with_path_line_and_what_would_be_right() {
         let text = "name = \"a b\"\ndata = 5\nkeys = \"k\"\nmistyped = 1\n[listen]\nmetrics = \"nowhere\"\nnotify_url = \"http://x/\"\n[listen.api]\naddress = \"127.0.0.1:1\"\n[vault]\nbucket_seconds = 100000\n";
         let problems = Config::parse(text).expect_err("many problems");
-        let has = |path: &str, line: usize| assert!(problems.iter().any(|p| p.path == path && (line == 0 || p.line == line)), "{path} at {line} in {problems:#?}");
+        let has = |path: &str, line: usize| {
+            assert!(
+                problems
+                    .iter()
+                    .any(|p| p.path == path && (line == 0 || p.line == line)),
+                "{path} at {line} in {problems:#?}"
+            )
+        };
         has("name", 0);
         has("data", 2);
         has("mistyped", 4);
@@ -367,7 +432,13 @@ mod tests {
     #[test]
     fn a_key_or_the_nearest_table_around_it_has_a_line() {
         let text = "name = \"x\"\n\n[listen.api]\nhost = \"a\"\n[cases]\nurl = \"u\"\n";
-        for (path, line) in [("name", 1), ("listen.api.host", 4), ("listen.api.cert", 3), ("cases.url", 6), ("vault.bucket", 1)] {
+        for (path, line) in [
+            ("name", 1),
+            ("listen.api.host", 4),
+            ("listen.api.cert", 3),
+            ("cases.url", 6),
+            ("vault.bucket", 1),
+        ] {
             assert_eq!(line_of(text, path), line, "{path}");
         }
     }

@@ -22,7 +22,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}: {}; {}", self.line, self.path, self.wrong, self.right)
+        write!(
+            f,
+            "line {}: {}: {}; {}",
+            self.line, self.path, self.wrong, self.right
+        )
     }
 }
 
@@ -46,10 +50,25 @@ pub(super) fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> (Op
         Ok(root) => root,
         Err(error) => {
             let line = error.span().map_or(1, |span| line(text, span.start));
-            return (None, vec![Problem { path: "(file)".into(), line, wrong: error.message().to_owned(), right: "write TOML 1.0".into() }]);
+            return (
+                None,
+                vec![Problem {
+                    path: "(file)".into(),
+                    line,
+                    wrong: error.message().to_owned(),
+                    right: "write TOML 1.0".into(),
+                }],
+            );
         }
     };
-    let section = Section { path: String::new(), text, span: 0..0, table: Some(root.get_ref()), asked: RefCell::default(), problems: problems.clone() };
+    let section = Section {
+        path: String::new(),
+        text,
+        span: 0..0,
+        table: Some(root.get_ref()),
+        asked: RefCell::default(),
+        problems: problems.clone(),
+    };
     let value = fields(&section);
     section.refuse_others();
     (Some(value), problems.take())
@@ -60,7 +79,9 @@ pub fn line_of(text: &str, path: &str) -> usize {
     let Ok(root) = DeTable::parse(text) else { return 1 };
     let (mut table, mut at) = (root.get_ref(), 0);
     for word in path.split('.') {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == word) else { break };
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == word) else {
+            break;
+        };
         at = key.span().start;
         match value.get_ref() {
             DeValue::Table(below) => table = below,
@@ -76,24 +97,43 @@ fn line(text: &str, at: usize) -> usize {
 
 impl<'a> Section<'a> {
     fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().push(key);
-        self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
+        self.table?
+            .iter()
+            .find(|(k, _)| k.get_ref() == key)
+            .map(|(_, v)| v)
     }
 
     /// Puts a problem on the list.
-    pub(super) fn problem(&self, key: &str, span: Option<Range<usize>>, wrong: impl Into<String>, right: impl Into<String>) {
+    pub(super) fn problem(
+        &self,
+        key: &str,
+        span: Option<Range<usize>>,
+        wrong: impl Into<String>,
+        right: impl Into<String>,
+    ) {
         let at = span.unwrap_or(self.span.clone()).start;
-        let problem = Problem { path: self.key(key), line: line(self.text, at), wrong: wrong.into(), right: right.into() };
+        let problem = Problem {
+            path: self.key(key),
+            line: line(self.text, at),
+            wrong: wrong.into(),
+            right: right.into(),
+        };
         self.problems.borrow_mut().push(problem);
     }
 
     /// Was the key written?
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|t| t.iter().any(|(k, _)| k.get_ref() == key))
+        self.table
+            .is_some_and(|t| t.iter().any(|(k, _)| k.get_ref() == key))
     }
 
     /// A table below, empty if it is not there.
@@ -102,13 +142,25 @@ impl<'a> Section<'a> {
         let table = match value.map(|v| (v.get_ref(), v.span())) {
             Some((DeValue::Table(table), span)) => Some((table, span)),
             Some((_, span)) => {
-                self.problem(key, Some(span), "this is not a table", format!("write [{}]", self.key(key)));
+                self.problem(
+                    key,
+                    Some(span),
+                    "this is not a table",
+                    format!("write [{}]", self.key(key)),
+                );
                 None
             }
             None => None,
         };
         let span = table.as_ref().map_or(self.span.clone(), |(_, span)| span.clone());
-        let below = Section { path: self.key(key), text: self.text, span, table: table.map(|(t, _)| t), asked: RefCell::default(), problems: self.problems.clone() };
+        let below = Section {
+            path: self.key(key),
+            text: self.text,
+            span,
+            table: table.map(|(t, _)| t),
+            asked: RefCell::default(),
+            problems: self.problems.clone(),
+        };
         let value = fields(&below);
         below.refuse_others();
         value
@@ -116,7 +168,11 @@ impl<'a> Section<'a> {
 
     /// A table below, or `None` if it is not there.
     pub(super) fn optional<T>(&self, key: &'static str, fields: impl FnOnce(&Section<'_>) -> T) -> Option<T> {
-        if self.has(key) { Some(self.section(key, fields)) } else { self.value(key).and(None) }
+        if self.has(key) {
+            Some(self.section(key, fields))
+        } else {
+            self.value(key).and(None)
+        }
     }
 
     fn refuse_others(&self) {
@@ -124,16 +180,31 @@ impl<'a> Section<'a> {
         for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
             if !asked.iter().any(|a| a == key.get_ref()) {
                 let known = asked.iter().copied().collect::<Vec<_>>().join(", ");
-                self.problem(key.get_ref(), Some(key.span()), "this key is not known", format!("keys known here: {known}"));
+                self.problem(
+                    key.get_ref(),
+                    Some(key.span()),
+                    "this key is not known",
+                    format!("keys known here: {known}"),
+                );
             }
         }
     }
 
-    fn typed<T>(&self, key: &'static str, right: &str, take: impl FnOnce(&DeValue<'_>) -> Option<T>) -> Option<T> {
+    fn typed<T>(
+        &self,
+        key: &'static str,
+        right: &str,
+        take: impl FnOnce(&DeValue<'_>) -> Option<T>,
+    ) -> Option<T> {
         let value = self.value(key)?;
         let taken = take(value.get_ref());
         if taken.is_none() {
-            self.problem(key, Some(value.span()), "the value cannot be taken", format!("write {right}"));
+            self.problem(
+                key,
+                Some(value.span()),
+                "the value cannot be taken",
+                format!("write {right}"),
+            );
         }
         taken
     }
@@ -165,14 +236,20 @@ impl<'a> Section<'a> {
     pub(super) fn address(&self, key: &'static str) -> SocketAddr {
         let right = "an address with a port, such as \"127.0.0.1:8443\"";
         let taken = self.typed(key, right, |v| v.as_str()?.parse().ok());
-        self.need(key, right, taken).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+        self.need(key, right, taken)
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// A whole number within bounds.
     pub(super) fn number(&self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
         let right = format!("a whole number from {least} to {most}");
         let whole = |v: &DeValue<'_>| match v {
-            DeValue::Integer(i) if i.radix() == 10 => i.as_str().replace('_', "").parse::<u64>().ok().filter(|n| (least..=most).contains(n)),
+            DeValue::Integer(i) if i.radix() == 10 => i
+                .as_str()
+                .replace('_', "")
+                .parse::<u64>()
+                .ok()
+                .filter(|n| (least..=most).contains(n)),
             _ => None,
         };
         self.typed(key, &right, whole).unwrap_or(default)
@@ -185,6 +262,7 @@ impl<'a> Section<'a> {
 
     /// True or false.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
-        self.typed(key, "true or false", |v| v.as_bool()).unwrap_or(default)
+        self.typed(key, "true or false", |v| v.as_bool())
+            .unwrap_or(default)
     }
 }

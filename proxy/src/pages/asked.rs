@@ -20,7 +20,10 @@ pub(super) fn amount(scanned: &Scanned, typed: Option<&Text>) -> Result<Option<A
         return Ok(None);
     }
     let typed = typed.ok_or(Wrong::Form)?.expose().trim();
-    let amount = Amount::parse_yuan(typed).ok().filter(|amount| !amount.is_zero()).ok_or(Wrong::Form)?;
+    let amount = Amount::parse_yuan(typed)
+        .ok()
+        .filter(|amount| !amount.is_zero())
+        .ok_or(Wrong::Form)?;
     match policy::order_ceiling_by_code(scanned.code.facts.code.level) {
         Some(most) if amount > most => Err(Wrong::TooMuch(most)),
         _ => Ok(Some(amount)),

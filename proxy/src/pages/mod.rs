@@ -61,7 +61,10 @@ impl Pages {
             orders,
             states: States::default(),
             sources: Limiter::new(app.limits().payer),
-            asking: Limiter::new(crate::limits::Rate { per_second: one, burst: one }),
+            asking: Limiter::new(crate::limits::Rate {
+                per_second: one,
+                burst: one,
+            }),
             served: AtomicU32::new(0),
         }
     }
@@ -96,12 +99,22 @@ impl End<Received> for Pages {
 impl Pages {
     async fn answer(&self, received: &Received, view: &View<'_>) -> Result<Response, Stop> {
         received.lawful()?;
-        received.only_for(self.app.config().listen.pages.as_ref().and_then(|l| l.host.as_deref()), |_| false)?;
+        received.only_for(
+            self.app
+                .config()
+                .listen
+                .pages
+                .as_ref()
+                .and_then(|l| l.host.as_deref()),
+            |_| false,
+        )?;
         let asked = Asked::read(received)?;
         if let Ask::Style | Ask::Script = asked.ask {
             return Ok(view::asset(&asked.ask));
         }
-        self.sources.take(&source(received.peer.ip())).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        self.sources
+            .take(&source(received.peer.ip()))
+            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let scanned = self.scanned(&asked.code).await?;
         match &asked.ask {
             Ask::Enter => self.enter(received, view, &scanned).await,
@@ -116,8 +129,18 @@ impl Pages {
 
     /// A code on record, of a merchant that is registered.
     async fn scanned(&self, id: &CodeId) -> Result<Scanned, Fault> {
-        let code = self.app.ledger().code(id).await.ok_or_else(|| Fault::of(Code::NotFound))?;
-        let merchant = self.app.registries().merchant(&code.merchant).cloned().ok_or_else(|| Fault::of(Code::NotFound))?;
+        let code = self
+            .app
+            .ledger()
+            .code(id)
+            .await
+            .ok_or_else(|| Fault::of(Code::NotFound))?;
+        let merchant = self
+            .app
+            .registries()
+            .merchant(&code.merchant)
+            .cloned()
+            .ok_or_else(|| Fault::of(Code::NotFound))?;
         Ok(Scanned { code, merchant })
     }
 }

@@ -45,13 +45,23 @@ impl Start {
     /// The code's own order, or a new one at a static code.
     pub(super) fn new(scanned: &Scanned, entered: Option<Amount>) -> Result<Start, Fault> {
         let facts = &scanned.code.facts;
-        let amount = facts.amount.or(entered).ok_or_else(|| Fault::of(Code::MalformedRequest))?;
+        let amount = facts
+            .amount
+            .or(entered)
+            .ok_or_else(|| Fault::of(Code::MalformedRequest))?;
         let new = || {
             let mut random = [0; 10];
             getrandom::fill(&mut random).map_err(|e| Fault::of(Code::Internal).inside(e))?;
-            OrderNo::new(format!("Q{}", CodeId::from_random(random).as_str().to_ascii_uppercase())).map_err(|e| Fault::of(Code::Internal).inside(e))
+            OrderNo::new(format!(
+                "Q{}",
+                CodeId::from_random(random).as_str().to_ascii_uppercase()
+            ))
+            .map_err(|e| Fault::of(Code::Internal).inside(e))
         };
-        Ok(Start { order_no: facts.order_no.clone().map_or_else(new, Ok)?, amount })
+        Ok(Start {
+            order_no: facts.order_no.clone().map_or_else(new, Ok)?,
+            amount,
+        })
     }
 
     pub(super) fn parts(self) -> (OrderNo, Amount) {
@@ -62,22 +72,39 @@ impl Start {
 impl Pages {
     /// `GET /q/{code}`: the wallet's authorisation at once where the amount is known, else the amount first; a plain browser
     /// chooses how to pay.
-    pub(super) async fn enter(&self, received: &Received, view: &View<'_>, scanned: &Scanned) -> Result<Response, Stop> {
+    pub(super) async fn enter(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+    ) -> Result<Response, Stop> {
         if let Some(done) = self.nothing_to_pay(view, scanned).await? {
             return Ok(done);
         }
         match (view.wallet, view.wallet.and_then(Wallet::channel)) {
-            (None, _) => Ok(view.choose(scanned, &ways::in_a_browser(&self.app, scanned, is_phone(view.agent)), None)),
-            (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => match scanned.code.facts.amount {
-                Some(_) => self.to_the_wallet(received, view, scanned, channel, None),
-                None => Ok(view.enter_amount(scanned, None)),
-            },
+            (None, _) => Ok(view.choose(
+                scanned,
+                &ways::in_a_browser(&self.app, scanned, is_phone(view.agent)),
+                None,
+            )),
+            (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => {
+                match scanned.code.facts.amount {
+                    Some(_) => self.to_the_wallet(received, view, scanned, channel, None),
+                    None => Ok(view.enter_amount(scanned, None)),
+                }
+            }
             _ => Ok(view.not_here(scanned)),
         }
     }
 
     /// `POST /q/{code}`: the amount, and in a plain browser how to pay.
-    pub(super) async fn choose(&self, received: &Received, view: &View<'_>, scanned: &Scanned, asked: &Asked) -> Result<Response, Stop> {
+    pub(super) async fn choose(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        asked: &Asked,
+    ) -> Result<Response, Stop> {
         if let Some(done) = self.nothing_to_pay(view, scanned).await? {
             return Ok(done);
         }
@@ -89,9 +116,15 @@ impl Pages {
             Ok(entered) => entered,
             Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong))),
         };
-        let way = asked.field("way").and_then(|name| offered.iter().find(|way| way.name() == name.expose()));
-        let Some(way) = way else { return Ok(view.choose(scanned, &offered, None)) };
-        let placed = self.place(view, scanned, Start::new(scanned, entered)?, *way, None).await?;
+        let way = asked
+            .field("way")
+            .and_then(|name| offered.iter().find(|way| way.name() == name.expose()));
+        let Some(way) = way else {
+            return Ok(view.choose(scanned, &offered, None));
+        };
+        let placed = self
+            .place(view, scanned, Start::new(scanned, entered)?, *way, None)
+            .await?;
         Ok(view.placed(scanned, &placed))
     }
 
@@ -100,18 +133,38 @@ impl Pages {
         let Some(order_no) = &scanned.code.facts.order_no else {
             return Ok((!scanned.code.is_open(self.app.clock().now())).then(|| view.ended()));
         };
-        let order = self.app.order(&payment_id(&scanned.merchant.id, order_no)).await?;
-        let over = order.as_ref().filter(|order| order.winner().is_some() || matches!(order.state(), ledger::OrderState::Paid | ledger::OrderState::Refunded));
+        let order = self
+            .app
+            .order(&payment_id(&scanned.merchant.id, order_no))
+            .await?;
+        let over = order.as_ref().filter(|order| {
+            order.winner().is_some()
+                || matches!(
+                    order.state(),
+                    ledger::OrderState::Paid | ledger::OrderState::Refunded
+                )
+        });
         match over {
-            Some(order) if order.by_code.as_ref() == Some(&scanned.code.id) => Ok(Some(view.to_order(scanned, &order.id))),
+            Some(order) if order.by_code.as_ref() == Some(&scanned.code.id) => {
+                Ok(Some(view.to_order(scanned, &order.id)))
+            }
             Some(_) => Ok(Some(view.trouble(&Fault::of(Code::OrderPaid), None))),
             None => Ok((!scanned.code.is_open(self.app.clock().now())).then(|| view.ended())),
         }
     }
 
     /// Places the order, from `seal` on by the very stages that a merchant's own request takes.
-    pub(super) async fn place(&self, view: &View<'_>, scanned: &Scanned, start: Start, way: Way, payer: Option<Payer>) -> Result<Placed, Stop> {
-        self.app.merchant_rate(&scanned.merchant).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+    pub(super) async fn place(
+        &self,
+        view: &View<'_>,
+        scanned: &Scanned,
+        start: Start,
+        way: Way,
+        payer: Option<Payer>,
+    ) -> Result<Placed, Stop> {
+        self.app
+            .merchant_rate(&scanned.merchant)
+            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let now = self.app.clock().now();
         let Start { order_no, amount } = start;
         let id = payment_id(&scanned.merchant.id, &order_no);
@@ -154,23 +207,45 @@ impl Pages {
             mark: None,
             command: Command::Create(create),
             cargo: Cargo::Compose,
-            clear: Clear { buyer: Some(buyer), ..Clear::default() },
+            clear: Clear {
+                buyer: Some(buyer),
+                ..Clear::default()
+            },
         };
         let answer = match self.orders.clone().oneshot(parsed).await {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
             Err(Stop::Fault(fault)) => return Err(Stop::Answer(view.trouble(&fault, Some(scanned)))),
         };
         let refused = !answer.status().is_success();
-        let said: Value = serde_json::from_slice(&answer.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default()).unwrap_or_default();
+        let said: Value = serde_json::from_slice(
+            &answer
+                .into_body()
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default(),
+        )
+        .unwrap_or_default();
         if refused {
             return Err(Stop::Answer(view.problem(&said, scanned)));
         }
-        Ok(Placed { id, onward: said["call_up"]["url"].as_str().filter(|_| handed_out).map(str::to_owned) })
+        Ok(Placed {
+            id,
+            onward: said["call_up"]["url"]
+                .as_str()
+                .filter(|_| handed_out)
+                .map(str::to_owned),
+        })
     }
 }
 
 /// What is sold: what stands on the code, or else who sells.
 fn text(scanned: &Scanned) -> String {
-    let text = scanned.code.facts.title.as_deref().unwrap_or(&scanned.merchant.name);
+    let text = scanned
+        .code
+        .facts
+        .title
+        .as_deref()
+        .unwrap_or(&scanned.merchant.name);
     text.chars().take(MOST_TEXT).collect()
 }

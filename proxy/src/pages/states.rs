@@ -34,7 +34,10 @@ impl States {
         let state = crate::signature::nonce();
         let mut all = self.0.lock();
         if all.len() >= MOST
-            && let Some(oldest) = all.iter().min_by_key(|(_, b)| b.until).map(|(state, _)| state.clone())
+            && let Some(oldest) = all
+                .iter()
+                .min_by_key(|(_, b)| b.until)
+                .map(|(state, _)| state.clone())
         {
             all.remove(&oldest);
         }
@@ -78,9 +81,17 @@ mod tests {
             until: Duration::from_secs(until),
         };
         let (one, two) = (states.give(begun(10)), states.give(begun(10)));
-        assert_eq!(states.take(&one, "other", Duration::from_secs(1)), None, "another browser");
+        assert_eq!(
+            states.take(&one, "other", Duration::from_secs(1)),
+            None,
+            "another browser"
+        );
         assert_eq!(states.take(&one, "b", Duration::from_secs(1)), Some(begun(10)));
-        assert_eq!(states.take(&one, "b", Duration::from_secs(1)), None, "a second time");
+        assert_eq!(
+            states.take(&one, "b", Duration::from_secs(1)),
+            None,
+            "a second time"
+        );
         assert_eq!(states.take(&two, "b", Duration::from_secs(10)), None, "too late");
         states.give(begun(10));
         states.tidy(Duration::from_secs(11));

@@ -96,13 +96,28 @@ enum Kind {
 
 impl<'a> View<'a> {
     pub(super) fn of(app: &'a App, received: &'a Received) -> View<'a> {
-        let header = |name: HeaderName| received.head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let header = |name: HeaderName| {
+            received
+                .head
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+        };
         let agent = header(header::USER_AGENT);
-        View { app, agent, wallet: Wallet::of(agent), source: received.peer.ip(), w: Words::of(header(header::ACCEPT_LANGUAGE)) }
+        View {
+            app,
+            agent,
+            wallet: Wallet::of(agent),
+            source: received.peer.ip(),
+            w: Words::of(header(header::ACCEPT_LANGUAGE)),
+        }
     }
 
     fn page(&self, status: StatusCode, page: &impl Template) -> Response {
-        let Ok(text) = page.render() else { return text_response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "") };
+        let Ok(text) = page.render() else {
+            return text_response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "");
+        };
         let mut response = text_response(status, "text/html; charset=utf-8", text);
         self.guard(&mut response);
         response
@@ -122,7 +137,10 @@ impl<'a> View<'a> {
             // WeChat's H5 asks which site sends the payer, and nobody needs to know more.
             (header::REFERRER_POLICY, "strict-origin"),
             (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-            (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+            (
+                HeaderName::from_static("permissions-policy"),
+                "camera=(), geolocation=(), microphone=()",
+            ),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
@@ -154,24 +172,51 @@ impl<'a> View<'a> {
     fn message(&self, status: u16, text: &str, code: Option<&str>, scanned: Option<&Scanned>) -> Response {
         let again = scanned.map(|s| format!("/q/{}", s.code.id));
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.page(status, &Message { w: self.w, title: self.w.sorry, text, code, again })
+        self.page(
+            status,
+            &Message {
+                w: self.w,
+                title: self.w.sorry,
+                text,
+                code,
+                again,
+            },
+        )
     }
 
     /// A refusal; `scanned` to begin again from.
     pub(super) fn trouble(&self, fault: &Fault, scanned: Option<&Scanned>) -> Response {
         let (row, code) = (fault.code.row(), fault.channel_code.as_deref());
-        let mut response = self.message(row.status, self.w.refusal(row.code, code), code.or(Some(row.code)), scanned);
+        let mut response = self.message(
+            row.status,
+            self.w.refusal(row.code, code),
+            code.or(Some(row.code)),
+            scanned,
+        );
         if let Some(after) = fault.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
         response
     }
 
     /// A refusal as the road put it.
     pub(super) fn problem(&self, said: &Value, scanned: &Scanned) -> Response {
-        let (code, channel) = (said["code"].as_str().unwrap_or("internal"), said["channel_code"].as_str());
-        let status = said["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(500);
-        self.message(status, self.w.refusal(code, channel), channel.or(Some(code)), Some(scanned))
+        let (code, channel) = (
+            said["code"].as_str().unwrap_or("internal"),
+            said["channel_code"].as_str(),
+        );
+        let status = said["status"]
+            .as_u64()
+            .and_then(|s| u16::try_from(s).ok())
+            .unwrap_or(500);
+        self.message(
+            status,
+            self.w.refusal(code, channel),
+            channel.or(Some(code)),
+            Some(scanned),
+        )
     }
 
     pub(super) fn ended(&self) -> Response {
@@ -190,7 +235,12 @@ impl<'a> View<'a> {
     /// A wallet's browser at a code without an amount.
     pub(super) fn enter_amount(&self, scanned: &Scanned, wrong: Option<Wrong>) -> Response {
         let class = self.wallet.and_then(Wallet::channel).map_or("", class);
-        let button = Button { name: String::new(), class, title: self.w.go_on, how: "" };
+        let button = Button {
+            name: String::new(),
+            class,
+            title: self.w.go_on,
+            how: "",
+        };
         self.form(scanned, vec![button], wrong)
     }
 
@@ -198,22 +248,34 @@ impl<'a> View<'a> {
     pub(super) fn choose(&self, scanned: &Scanned, offered: &[Way], wrong: Option<Wrong>) -> Response {
         let button = |way: &Way| {
             let (title, how) = self.w.way(way.channel, way.pay_way);
-            Button { name: way.name(), class: class(way.channel), title, how }
+            Button {
+                name: way.name(),
+                class: class(way.channel),
+                title,
+                how,
+            }
         };
         self.form(scanned, offered.iter().map(button).collect(), wrong)
     }
 
     fn form(&self, scanned: &Scanned, buttons: Vec<Button>, wrong: Option<Wrong>) -> Response {
-        let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        self.page(status, &Choose {
-            w: self.w,
-            shop: &scanned.merchant.name,
-            title: scanned.code.facts.title.as_deref(),
-            amount: scanned.code.facts.amount.map(Amount::to_yuan),
-            buttons,
-            wrong: wrong.map(|wrong| self.w.wrong(wrong)),
-            here: format!("/q/{}", scanned.code.id),
-        })
+        let status = if wrong.is_some() {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        self.page(
+            status,
+            &Choose {
+                w: self.w,
+                shop: &scanned.merchant.name,
+                title: scanned.code.facts.title.as_deref(),
+                amount: scanned.code.facts.amount.map(Amount::to_yuan),
+                buttons,
+                wrong: wrong.map(|wrong| self.w.wrong(wrong)),
+                here: format!("/q/{}", scanned.code.id),
+            },
+        )
     }
 
     /// An order, as the journal has it.
@@ -230,7 +292,10 @@ impl<'a> View<'a> {
             (OrderState::AwaitingPayment, Some(Reach::Link(_))) => Kind::Link,
             (OrderState::AwaitingPayment, Some(Reach::HandedOut)) => Kind::Away,
             (OrderState::AwaitingPayment | OrderState::Unknown | OrderState::Reversing, _) => Kind::Checking,
-            (OrderState::Closed | OrderState::Reversed | OrderState::NotPlaced | OrderState::Unresolved, _) => Kind::Over,
+            (
+                OrderState::Closed | OrderState::Reversed | OrderState::NotPlaced | OrderState::Unresolved,
+                _,
+            ) => Kind::Over,
         };
         let here = format!("/q/{}/o/{}", scanned.code.id, order.id);
         let link = match reach {
@@ -240,30 +305,46 @@ impl<'a> View<'a> {
         let mut rows = vec![(self.w.order, order.order_no.to_string())];
         if let Some((facts, _)) = &shown.paid {
             rows.push((self.w.by, self.w.wallet(shown.channel).to_owned()));
-            rows.push((self.w.time, facts.paid_at.to_string().replace('T', " ").chars().take(19).collect()));
+            rows.push((
+                self.w.time,
+                facts
+                    .paid_at
+                    .to_string()
+                    .replace('T', " ")
+                    .chars()
+                    .take(19)
+                    .collect(),
+            ));
             rows.push((self.w.record, format!("#{}", order.last)));
         }
-        self.page(StatusCode::OK, &OrderPage {
-            w: self.w,
-            shop: &scanned.merchant.name,
-            amount: shown.amount.to_yuan(),
-            state: state_name(order.state()),
-            kind,
-            class: class(shown.channel),
-            waits: !matches!(kind, Kind::Paid | Kind::Refunded | Kind::Over),
-            call: call_up.map(|value| value.to_string()),
-            scan: self.w.scan(shown.channel),
-            link,
-            again: format!("/q/{}", scanned.code.id),
-            here,
-            rows,
-        })
+        self.page(
+            StatusCode::OK,
+            &OrderPage {
+                w: self.w,
+                shop: &scanned.merchant.name,
+                amount: shown.amount.to_yuan(),
+                state: state_name(order.state()),
+                kind,
+                class: class(shown.channel),
+                waits: !matches!(kind, Kind::Paid | Kind::Refunded | Kind::Over),
+                call: call_up.map(|value| value.to_string()),
+                scan: self.w.scan(shown.channel),
+                link,
+                again: format!("/q/{}", scanned.code.id),
+                here,
+                rows,
+            },
+        )
     }
 
     /// H5 sends the payer back here (channels.md 1.10).
     fn with_way_back(&self, url: &str, here: &str) -> String {
         let base = self.app.config().listen.pages_url.as_deref().unwrap_or_default();
-        let back = percent_encoding::utf8_percent_encode(&format!("{base}{here}"), percent_encoding::NON_ALPHANUMERIC).to_string();
+        let back = percent_encoding::utf8_percent_encode(
+            &format!("{base}{here}"),
+            percent_encoding::NON_ALPHANUMERIC,
+        )
+        .to_string();
         format!("{url}&redirect_url={back}")
     }
 }
@@ -282,7 +363,13 @@ pub(super) fn asset(ask: &Ask) -> Response {
         _ => ("text/css; charset=utf-8", include_str!("style.css")),
     };
     let mut response = text_response(StatusCode::OK, kind, text);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }

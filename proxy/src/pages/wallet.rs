@@ -38,7 +38,9 @@ impl Wallet {
 
 /// True for a browser on a phone.
 pub(crate) fn is_phone(agent: &str) -> bool {
-    ["Mobi", "Android", "iPhone", "iPad"].iter().any(|mark| agent.contains(mark))
+    ["Mobi", "Android", "iPhone", "iPad"]
+        .iter()
+        .any(|mark| agent.contains(mark))
 }
 
 /// What WeChat is told of the browser of an H5 order (channels.md 1.2).
@@ -56,20 +58,28 @@ mod tests {
 
     #[test]
     fn wallets_are_told_as_the_vectors_say() {
-        let dir = std::env::var("GUANDAO_VECTORS").unwrap_or_else(|_| format!("{}/../tests/vectors", env!("CARGO_MANIFEST_DIR")));
+        let dir = std::env::var("GUANDAO_VECTORS")
+            .unwrap_or_else(|_| format!("{}/../tests/vectors", env!("CARGO_MANIFEST_DIR")));
         let text = std::fs::read_to_string(format!("{dir}/qr_codes.json")).expect("vectors");
         let vectors: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let rows = vectors["user_agents"].as_array().expect("a table");
         assert!(rows.len() >= 4);
         for row in rows {
-            let told = Wallet::of(row["user_agent"].as_str().expect("text")).map(|wallet| format!("{wallet:?}").to_lowercase());
+            let told = Wallet::of(row["user_agent"].as_str().expect("text"))
+                .map(|wallet| format!("{wallet:?}").to_lowercase());
             assert_eq!(told.as_deref(), row["wallet"].as_str(), "{row}");
         }
     }
 
     #[test]
     fn a_bank_app_on_a_wallets_web_view_is_the_banks() {
-        assert_eq!(Wallet::of("Mozilla/5.0 MicroMessenger/8 (UnionPay/1.0 CCBClient)"), Some(Wallet::Unionpay));
-        assert!(is_phone("Mozilla/5.0 (Linux; Android 13) Mobile Safari") && !is_phone("Mozilla/5.0 (X11; Linux x86_64) Chrome/120"));
+        assert_eq!(
+            Wallet::of("Mozilla/5.0 MicroMessenger/8 (UnionPay/1.0 CCBClient)"),
+            Some(Wallet::Unionpay)
+        );
+        assert!(
+            is_phone("Mozilla/5.0 (Linux; Android 13) Mobile Safari")
+                && !is_phone("Mozilla/5.0 (X11; Linux x86_64) Chrome/120")
+        );
     }
 }

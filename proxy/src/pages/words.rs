@@ -118,7 +118,11 @@ impl Words {
             tag if tag.starts_with("en") => Some(&EN),
             _ => None,
         };
-        accept.split(',').take(8).find_map(|part| known(part.split(';').next().unwrap_or_default())).unwrap_or(&ZH)
+        accept
+            .split(',')
+            .take(8)
+            .find_map(|part| known(part.split(';').next().unwrap_or_default()))
+            .unwrap_or(&ZH)
     }
 
     fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {
@@ -158,9 +162,14 @@ impl Words {
     pub(super) fn wrong(&self, wrong: Wrong) -> String {
         match (wrong, self.lang) {
             (Wrong::Form, Lang::Zh) => "请输入大于零的金额，最多两位小数，例如 12.50。".into(),
-            (Wrong::Form, Lang::En) => "Enter an amount above zero with at most two decimals, such as 12.50.".into(),
+            (Wrong::Form, Lang::En) => {
+                "Enter an amount above zero with at most two decimals, such as 12.50.".into()
+            }
             (Wrong::TooMuch(most), Lang::Zh) => format!("静态码单笔最多 {} 元（监管限额）。", most.to_yuan()),
-            (Wrong::TooMuch(most), Lang::En) => format!("A printed code takes at most {} CNY (a legal limit).", most.to_yuan()),
+            (Wrong::TooMuch(most), Lang::En) => format!(
+                "A printed code takes at most {} CNY (a legal limit).",
+                most.to_yuan()
+            ),
         }
     }
 
@@ -170,54 +179,139 @@ impl Words {
             return said;
         }
         match code {
-            "not_found" => self.pick("这个付款码不存在，请向商户确认。", "There is no such code. Ask the shop."),
-            "too_many_requests" | "channel_frequency" => self.pick("现在人太多了，请稍等几秒再试。", "Too many at once. Try again in a few seconds."),
-            "order_in_progress" => self.pick("这笔订单正在用另一种方式付款，请先完成那边的付款，或等几分钟再试。", "This order is being paid another way. Finish there, or try again in a few minutes."),
-            "order_paid" => self.pick("这笔订单已经付过款了，请勿重复付款。", "This order is paid already. Do not pay again."),
-            "order_closed" | "order_reversed" | "order_changed" => self.pick("这笔订单已关闭，请向商户要一个新的付款码。", "This order is closed. Ask the shop for a new code."),
-            "amount_over_limit" => self.pick("金额超过了该商户的限额。", "The amount is above the shop's limit."),
-            "channel_not_licensed" | "payee_not_allowed" | "operation_not_allowed" => self.pick("该商户暂时不能用这种方式收款，请换一种方式。", "The shop cannot take this way to pay now. Choose another."),
-            "order_not_accepted" => self.pick("这笔订单未被受理，没有扣款。", "The order was not accepted. Nothing was charged."),
-            "channel_refused" | "payer_cannot_pay" => self.pick("钱包拒绝了这笔订单，没有扣款。", "The wallet refused the order. Nothing was charged."),
-            "storage_low" | "cases_unreachable" | "stopping" | "index_rebuilding" | "deadline" | "not_placed" => self.pick("服务暂时繁忙，没有扣款，请稍后再试。", "The service is busy; nothing was charged. Try again soon."),
-            "malformed_request" | "method_not_allowed" | "unsupported_media_type" => self.pick("浏览器发来的请求无法识别，请重新扫码。", "The browser's request cannot be read. Scan the code again."),
-            _ => self.pick("出了点问题，没有扣款。请稍后再试或询问商户。", "Something went wrong; nothing was charged. Try again, or ask the shop."),
+            "not_found" => self.pick(
+                "这个付款码不存在，请向商户确认。",
+                "There is no such code. Ask the shop.",
+            ),
+            "too_many_requests" | "channel_frequency" => self.pick(
+                "现在人太多了，请稍等几秒再试。",
+                "Too many at once. Try again in a few seconds.",
+            ),
+            "order_in_progress" => self.pick(
+                "这笔订单正在用另一种方式付款，请先完成那边的付款，或等几分钟再试。",
+                "This order is being paid another way. Finish there, or try again in a few minutes.",
+            ),
+            "order_paid" => self.pick(
+                "这笔订单已经付过款了，请勿重复付款。",
+                "This order is paid already. Do not pay again.",
+            ),
+            "order_closed" | "order_reversed" | "order_changed" => self.pick(
+                "这笔订单已关闭，请向商户要一个新的付款码。",
+                "This order is closed. Ask the shop for a new code.",
+            ),
+            "amount_over_limit" => self.pick(
+                "金额超过了该商户的限额。",
+                "The amount is above the shop's limit.",
+            ),
+            "channel_not_licensed" | "payee_not_allowed" | "operation_not_allowed" => self.pick(
+                "该商户暂时不能用这种方式收款，请换一种方式。",
+                "The shop cannot take this way to pay now. Choose another.",
+            ),
+            "order_not_accepted" => self.pick(
+                "这笔订单未被受理，没有扣款。",
+                "The order was not accepted. Nothing was charged.",
+            ),
+            "channel_refused" | "payer_cannot_pay" => self.pick(
+                "钱包拒绝了这笔订单，没有扣款。",
+                "The wallet refused the order. Nothing was charged.",
+            ),
+            "storage_low" | "cases_unreachable" | "stopping" | "index_rebuilding" | "deadline"
+            | "not_placed" => self.pick(
+                "服务暂时繁忙，没有扣款，请稍后再试。",
+                "The service is busy; nothing was charged. Try again soon.",
+            ),
+            "malformed_request" | "method_not_allowed" | "unsupported_media_type" => self.pick(
+                "浏览器发来的请求无法识别，请重新扫码。",
+                "The browser's request cannot be read. Scan the code again.",
+            ),
+            _ => self.pick(
+                "出了点问题，没有扣款。请稍后再试或询问商户。",
+                "Something went wrong; nothing was charged. Try again, or ask the shop.",
+            ),
         }
     }
 
     /// Codes of the channels' lists (channels.md 1.11, 3.3) and of their authorisation.
     fn channels(&self, code: &str) -> Option<&'static str> {
         Some(match code {
-            "NOT_ENOUGH" | "NOTENOUGH" | "ACQ.BUYER_BALANCE_NOT_ENOUGH" => self.pick("余额不足，请换一张卡或换一个钱包。", "Not enough money in the wallet. Use another card or wallet."),
-            "USER_ACCOUNT_ABNORMAL" | "ACQ.BUYER_ENABLE_STATUS_FORBID" => self.pick("您的钱包账户状态异常，请在钱包中查看。", "Your wallet account is restricted. Look in the wallet."),
-            "RULE_LIMIT" | "RULELIMIT" | "ACQ.BEYOND_PAY_RESTRICTION" | "ACQ.BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR" => self.pick("超过了钱包的付款限额。", "Above the wallet's limit for you."),
-            "ACQ.TOTAL_FEE_EXCEED" => self.pick("金额超过了支付宝的上限。", "The amount is above Alipay's limit."),
-            "ORDER_PAID" | "ORDERPAID" | "ACQ.TRADE_HAS_SUCCESS" => self.pick("这笔订单已经付过款了，请勿重复付款。", "This order is paid already. Do not pay again."),
-            "ORDER_CLOSED" | "ORDERCLOSED" | "ACQ.TRADE_HAS_CLOSE" => self.pick("这笔订单已关闭，请重新扫码。", "This order is closed. Scan the code again."),
-            "ACQ.BUYER_SELLER_EQUAL" => self.pick("不能付款给自己。", "You cannot pay yourself."),
-            "ACCOUNT_ERROR" | "MCH_NOT_EXISTS" | "APPID_MCHID_NOT_MATCH" | "NO_AUTH" | "NOAUTH" | "ACQ.PARTNER_ERROR" | "ACQ.ACCESS_FORBIDDEN" | "isv.insufficient-isv-permissions" => {
-                self.pick("该商户在此钱包的设置有误，请换一种方式并告知商户。", "The shop is not set up for this wallet. Choose another way, and tell the shop.")
+            "NOT_ENOUGH" | "NOTENOUGH" | "ACQ.BUYER_BALANCE_NOT_ENOUGH" => self.pick(
+                "余额不足，请换一张卡或换一个钱包。",
+                "Not enough money in the wallet. Use another card or wallet.",
+            ),
+            "USER_ACCOUNT_ABNORMAL" | "ACQ.BUYER_ENABLE_STATUS_FORBID" => self.pick(
+                "您的钱包账户状态异常，请在钱包中查看。",
+                "Your wallet account is restricted. Look in the wallet.",
+            ),
+            "RULE_LIMIT"
+            | "RULELIMIT"
+            | "ACQ.BEYOND_PAY_RESTRICTION"
+            | "ACQ.BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR" => {
+                self.pick("超过了钱包的付款限额。", "Above the wallet's limit for you.")
             }
-            "40029" | "40163" | "42003" | "isv.code-invalid" | "isv.code-is-used" | "isv.code-expired" => self.pick("授权已过期，请重新扫码。", "The authorisation has expired. Scan the code again."),
-            "40125" | "40013" | "isv.invalid-app-id" => self.pick("该商户在此钱包的设置有误，请换一种方式并告知商户。", "The shop is not set up for this wallet. Choose another way, and tell the shop."),
-            "SYSTEM_ERROR" | "SYSTEMERROR" | "BANK_ERROR" | "FREQUENCY_LIMITED" | "ACQ.SYSTEM_ERROR" => self.pick("钱包系统繁忙，请稍后再试。", "The wallet's system is busy. Try again soon."),
+            "ACQ.TOTAL_FEE_EXCEED" => {
+                self.pick("金额超过了支付宝的上限。", "The amount is above Alipay's limit.")
+            }
+            "ORDER_PAID" | "ORDERPAID" | "ACQ.TRADE_HAS_SUCCESS" => self.pick(
+                "这笔订单已经付过款了，请勿重复付款。",
+                "This order is paid already. Do not pay again.",
+            ),
+            "ORDER_CLOSED" | "ORDERCLOSED" | "ACQ.TRADE_HAS_CLOSE" => self.pick(
+                "这笔订单已关闭，请重新扫码。",
+                "This order is closed. Scan the code again.",
+            ),
+            "ACQ.BUYER_SELLER_EQUAL" => self.pick("不能付款给自己。", "You cannot pay yourself."),
+            "ACCOUNT_ERROR"
+            | "MCH_NOT_EXISTS"
+            | "APPID_MCHID_NOT_MATCH"
+            | "NO_AUTH"
+            | "NOAUTH"
+            | "ACQ.PARTNER_ERROR"
+            | "ACQ.ACCESS_FORBIDDEN"
+            | "isv.insufficient-isv-permissions" => self.pick(
+                "该商户在此钱包的设置有误，请换一种方式并告知商户。",
+                "The shop is not set up for this wallet. Choose another way, and tell the shop.",
+            ),
+            "40029" | "40163" | "42003" | "isv.code-invalid" | "isv.code-is-used" | "isv.code-expired" => {
+                self.pick(
+                    "授权已过期，请重新扫码。",
+                    "The authorisation has expired. Scan the code again.",
+                )
+            }
+            "40125" | "40013" | "isv.invalid-app-id" => self.pick(
+                "该商户在此钱包的设置有误，请换一种方式并告知商户。",
+                "The shop is not set up for this wallet. Choose another way, and tell the shop.",
+            ),
+            "SYSTEM_ERROR" | "SYSTEMERROR" | "BANK_ERROR" | "FREQUENCY_LIMITED" | "ACQ.SYSTEM_ERROR" => self
+                .pick(
+                    "钱包系统繁忙，请稍后再试。",
+                    "The wallet's system is busy. Try again soon.",
+                ),
             _ => return None,
         })
     }
 
     /// A code that is over.
     pub(super) fn ended(&self) -> &'static str {
-        self.pick("这个付款码已失效，请向商户要一个新的。", "This code counts no longer. Ask the shop for a new one.")
+        self.pick(
+            "这个付款码已失效，请向商户要一个新的。",
+            "This code counts no longer. Ask the shop for a new one.",
+        )
     }
 
     /// Came back without a state that counts.
     pub(super) fn lost_way(&self) -> &'static str {
-        self.pick("页面已过期，没有扣款。请重新开始。", "The page has expired; nothing was charged. Start again.")
+        self.pick(
+            "页面已过期，没有扣款。请重新开始。",
+            "The page has expired; nothing was charged. Start again.",
+        )
     }
 
     /// A wallet that the merchant does not take.
     pub(super) fn not_here(&self) -> &'static str {
-        self.pick("该商户暂时不支持用这个应用付款。请用微信、支付宝或浏览器扫码。", "This shop cannot be paid with this app. Scan with WeChat, Alipay or a browser.")
+        self.pick(
+            "该商户暂时不支持用这个应用付款。请用微信、支付宝或浏览器扫码。",
+            "This shop cannot be paid with this app. Scan with WeChat, Alipay or a browser.",
+        )
     }
 }
 
@@ -227,7 +321,13 @@ mod tests {
 
     #[test]
     fn the_first_known_language_is_spoken_and_chinese_where_none_is() {
-        for (accept, tag) in [("en-US,zh;q=0.5", "en"), ("zh-TW,en", "zh-CN"), ("fr,en;q=0.3", "en"), ("", "zh-CN"), ("fr", "zh-CN")] {
+        for (accept, tag) in [
+            ("en-US,zh;q=0.5", "en"),
+            ("zh-TW,en", "zh-CN"),
+            ("fr,en;q=0.3", "en"),
+            ("", "zh-CN"),
+            ("fr", "zh-CN"),
+        ] {
             assert_eq!(Words::of(accept).tag, tag, "{accept}");
         }
     }
@@ -235,8 +335,14 @@ mod tests {
     #[test]
     fn a_channels_error_goes_before_ours_and_every_code_of_ours_has_words() {
         let w = Words::of("en");
-        assert!(w.refusal("channel_refused", Some("NOT_ENOUGH")).contains("Not enough"));
-        assert!(w.refusal("channel_refused", Some("UNHEARD_OF")).contains("refused"));
+        assert!(
+            w.refusal("channel_refused", Some("NOT_ENOUGH"))
+                .contains("Not enough")
+        );
+        assert!(
+            w.refusal("channel_refused", Some("UNHEARD_OF"))
+                .contains("refused")
+        );
         for code in crate::fault::Code::ALL {
             assert!(!w.refusal(code.row().code, None).is_empty());
         }

@@ -6,13 +6,27 @@ use domain::*;
 use ledger::{Attempt, Happening, Order};
 
 /// The channel's answer to the charging call.
-pub fn charged(order: &Order, attempt: u16, answer: Answer, payer: Option<PayerToken>, seal: Option<SealRef>) -> Settled {
+pub fn charged(
+    order: &Order,
+    attempt: u16,
+    answer: Answer,
+    payer: Option<PayerToken>,
+    seal: Option<SealRef>,
+) -> Settled {
     match answer {
-        Answer::Waiting => Settled::new(TradeEvent::AttemptPlaced { attempt, reach: None }, false, Ending::Recorded),
+        Answer::Waiting => Settled::new(
+            TradeEvent::AttemptPlaced { attempt, reach: None },
+            false,
+            Ending::Recorded,
+        ),
         Answer::State(view) => {
             let mut settled = order_seen(order, attempt, &view, Proof::Answer, payer, seal);
             // An answer about another amount or account says nothing of ours: it is asked for.
-            if settled.events.iter().all(|h| matches!(h.event, TradeEvent::Mismatched { .. })) {
+            if settled
+                .events
+                .iter()
+                .all(|h| matches!(h.event, TradeEvent::Mismatched { .. }))
+            {
                 settled.events.extend(unknown(attempt, Unclear::Garbage).events);
                 settled.ending = Ending::Unknown;
             }
@@ -29,11 +43,28 @@ pub fn charged(order: &Order, attempt: u16, answer: Answer, payer: Option<PayerT
 //= C60
 pub fn reversed(order: &Order, attempt: u16, answer: Answer) -> Settled {
     let known = order.attempt(attempt);
-    let unknown = |reason| match known.and_then(|a| a.reversing.as_ref()).is_some_and(|r| r.unknown) {
+    let unknown = |reason| match known
+        .and_then(|a| a.reversing.as_ref())
+        .is_some_and(|r| r.unknown)
+    {
         true => Settled::nothing(Ending::Unknown), // once is enough
-        false => Settled::new(TradeEvent::ReverseUnknown { attempt, reason }, false, Ending::Unknown),
+        false => Settled::new(
+            TradeEvent::ReverseUnknown { attempt, reason },
+            false,
+            Ending::Unknown,
+        ),
     };
-    let done = |refunded| Settled::new(TradeEvent::AttemptReversed { attempt, proof: Proof::Answer, refunded }, true, Ending::Recorded);
+    let done = |refunded| {
+        Settled::new(
+            TradeEvent::AttemptReversed {
+                attempt,
+                proof: Proof::Answer,
+                refunded,
+            },
+            true,
+            Ending::Recorded,
+        )
+    };
     match answer {
         Answer::Reversed(ReverseView { again: true, .. }) => unknown(None),
         Answer::Reversed(ReverseView { refunded, .. }) => done(refunded),
@@ -44,7 +75,14 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer) -> Settled {
             _ => {
                 // A payment that arrived meanwhile stands now, and the merchant has not heard of it.
                 let tell = known.is_some_and(|a| a.paid.is_some());
-                Settled::new(TradeEvent::ReverseRefused { attempt, code: code.clone() }, tell, Ending::Refused(code))
+                Settled::new(
+                    TradeEvent::ReverseRefused {
+                        attempt,
+                        code: code.clone(),
+                    },
+                    tell,
+                    Ending::Refused(code),
+                )
             }
         },
         Answer::Unclear(reason) => unknown(Some(reason)),
@@ -63,15 +101,33 @@ pub(super) struct Seen<'a> {
 /// What the channel states of a payment-code order.
 //= C31
 //= C60
-pub(super) fn seen(it: Seen<'_>, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &dyn Fn(&PaidFacts) -> TradeEvent) -> Settled {
-    let Seen { known, attempt, view, proof } = it;
+pub(super) fn seen(
+    it: Seen<'_>,
+    mismatch: &dyn Fn(Mismatch) -> Settled,
+    paid: &dyn Fn(&PaidFacts) -> TradeEvent,
+) -> Settled {
+    let Seen {
+        known,
+        attempt,
+        view,
+        proof,
+    } = it;
     let open = !known.state.is_final();
-    let reversed = |refunded| Happening { event: TradeEvent::AttemptReversed { attempt, proof, refunded }, tell: true };
+    let reversed = |refunded| Happening {
+        event: TradeEvent::AttemptReversed {
+            attempt,
+            proof,
+            refunded,
+        },
+        tell: true,
+    };
     let events = match (&view.state, &known.paid) {
         (ChannelState::Paid(facts) | ChannelState::Refunded(facts), _) if facts.amount != known.amount => {
             return not_ours(&it, mismatch(Mismatch::Amount));
         }
-        (ChannelState::Paid(facts) | ChannelState::Refunded(facts), Some((ours, _))) if ours.trade_no != facts.trade_no => {
+        (ChannelState::Paid(facts) | ChannelState::Refunded(facts), Some((ours, _)))
+            if ours.trade_no != facts.trade_no =>
+        {
             return mismatch(Mismatch::TradeNo);
         }
         // Paid, and all of it is back: nobody is charged, and nobody needs to hear of a payment first.
@@ -79,9 +135,15 @@ pub(super) fn seen(it: Seen<'_>, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &
         (ChannelState::Refunded(_), Some(_)) if known.is_reversing() => vec![reversed(Some(true))],
         (ChannelState::Paid(facts), None) => paid_now(&it, facts, mismatch, paid),
         (ChannelState::Closed, None) if known.is_reversing() => vec![reversed(Some(false))],
-        (ChannelState::Closed, None) if open => vec![Happening { event: TradeEvent::AttemptClosed { attempt, proof }, tell: true }],
+        (ChannelState::Closed, None) if open => vec![Happening {
+            event: TradeEvent::AttemptClosed { attempt, proof },
+            tell: true,
+        }],
         (ChannelState::Reversed, _) if open || known.is_reversing() => vec![reversed(None)],
-        (ChannelState::NotPaid | ChannelState::Paying, None) if matches!(known.state, AttemptState::Intended | AttemptState::Unknown) && !known.is_reversing() => {
+        (ChannelState::NotPaid | ChannelState::Paying, None)
+            if matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
+                && !known.is_reversing() =>
+        {
             vec![TradeEvent::AttemptPlaced { attempt, reach: None }.into()]
         }
         _ => Vec::new(),
@@ -92,8 +154,15 @@ pub(super) fn seen(it: Seen<'_>, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &
 /// The number belongs to another trade of the account, so that the channel cannot have charged for ours under it, and a
 /// reverse would take that other trade back.
 fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
-    if it.proof == Proof::Query && matches!(it.known.state, AttemptState::Intended | AttemptState::Unknown) && !it.known.is_reversing() {
-        let event = TradeEvent::AttemptNotPlaced { attempt: it.attempt, code: None, reason: NotPlaced::NotThere };
+    if it.proof == Proof::Query
+        && matches!(it.known.state, AttemptState::Intended | AttemptState::Unknown)
+        && !it.known.is_reversing()
+    {
+        let event = TradeEvent::AttemptNotPlaced {
+            attempt: it.attempt,
+            code: None,
+            reason: NotPlaced::NotThere,
+        };
         mismatch.events.push(Happening { event, tell: true });
     }
     mismatch
@@ -101,18 +170,37 @@ fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
 
 /// A payment that is news. While a reverse is under way it does not stand, and the merchant hears of the end only. After
 /// a reverse that found nothing it came late, and is taken back.
-fn paid_now(it: &Seen<'_>, facts: &PaidFacts, mismatch: &dyn Fn(Mismatch) -> Settled, paid: &dyn Fn(&PaidFacts) -> TradeEvent) -> Vec<Happening> {
+fn paid_now(
+    it: &Seen<'_>,
+    facts: &PaidFacts,
+    mismatch: &dyn Fn(Mismatch) -> Settled,
+    paid: &dyn Fn(&PaidFacts) -> TradeEvent,
+) -> Vec<Happening> {
     let (known, attempt) = (it.known, it.attempt);
-    let with_mismatch = |rest: Vec<Happening>| mismatch(Mismatch::State).events.into_iter().chain(rest).collect();
+    let with_mismatch =
+        |rest: Vec<Happening>| mismatch(Mismatch::State).events.into_iter().chain(rest).collect();
     match known.state {
         AttemptState::Reversed => match known.reversing.as_ref().and_then(|r| r.refunded) {
             // Said before the reverse, or not the channel's latest word.
             Some(true) => Vec::new(),
             None if it.proof != Proof::Query => Vec::new(),
-            _ => with_mismatch(vec![paid(facts).into(), TradeEvent::ReverseIntended { attempt, reason: ReverseReason::Unknown }.into()]),
+            _ => with_mismatch(vec![
+                paid(facts).into(),
+                TradeEvent::ReverseIntended {
+                    attempt,
+                    reason: ReverseReason::Unknown,
+                }
+                .into(),
+            ]),
         },
-        AttemptState::Closed | AttemptState::NotPlaced => with_mismatch(vec![Happening { event: paid(facts), tell: true }]),
-        _ => vec![Happening { event: paid(facts), tell: !known.is_reversing() }],
+        AttemptState::Closed | AttemptState::NotPlaced => with_mismatch(vec![Happening {
+            event: paid(facts),
+            tell: true,
+        }]),
+        _ => vec![Happening {
+            event: paid(facts),
+            tell: !known.is_reversing(),
+        }],
     }
 }
 

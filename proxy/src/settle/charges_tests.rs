@@ -16,24 +16,56 @@ fn then(order: Order, events: impl IntoIterator<Item = TradeEvent>) -> Order {
 }
 
 fn reversing() -> Order {
-    then(order(), [TradeEvent::AttemptUnknown { attempt: 1, reason: Unclear::Timeout }, TradeEvent::ReverseIntended { attempt: 1, reason: ReverseReason::Unknown }])
+    then(
+        order(),
+        [
+            TradeEvent::AttemptUnknown {
+                attempt: 1,
+                reason: Unclear::Timeout,
+            },
+            TradeEvent::ReverseIntended {
+                attempt: 1,
+                reason: ReverseReason::Unknown,
+            },
+        ],
+    )
 }
 
 fn facts(fen: u64) -> PaidFacts {
-    PaidFacts { amount: Amount::from_fen(fen), bank_type: None, number: name("shop-1"), paid_at: Instant::from_secs(5), trade_no: name("T1") }
+    PaidFacts {
+        amount: Amount::from_fen(fen),
+        bank_type: None,
+        number: name("shop-1"),
+        paid_at: Instant::from_secs(5),
+        trade_no: name("T1"),
+    }
 }
 
 fn view(state: ChannelState) -> OrderView {
-    OrderView { number: name("shop-1"), state, account: None, payee: None, payer: None, attach: None }
+    OrderView {
+        number: name("shop-1"),
+        state,
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    }
 }
 
 fn failed(class: FailureClass) -> Answer {
-    Answer::Failed(Failure { code: "CODE".into(), class })
+    Answer::Failed(Failure {
+        code: "CODE".into(),
+        class,
+    })
 }
 
 /// Names of the events, those that are told with a mark.
 fn said(settled: &Settled) -> Vec<String> {
-    settled.events.iter().map(|h| format!("{}{}", h.event.name(), if h.tell { "!" } else { "" })).collect()
+    settled
+        .events
+        .iter()
+        .map(|h| format!("{}{}", h.event.name(), if h.tell { "!" } else { "" }))
+        .collect()
 }
 
 fn seen_by(order: &Order, state: ChannelState, proof: Proof) -> Vec<String> {
@@ -44,7 +76,10 @@ fn seen_by(order: &Order, state: ChannelState, proof: Proof) -> Vec<String> {
 //= C60
 fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
     let charge = |answer| charged(&order(), 1, answer, None, None);
-    assert_eq!(said(&charge(Answer::State(view(ChannelState::Paid(facts(100)))))), ["attempt_paid!"]);
+    assert_eq!(
+        said(&charge(Answer::State(view(ChannelState::Paid(facts(100)))))),
+        ["attempt_paid!"]
+    );
     assert_eq!(said(&charge(Answer::Waiting)), ["attempt_placed"]);
     assert_eq!(said(&charge(failed(FailureClass::Final))), ["attempt_not_placed"]);
     for class in [FailureClass::Unknown, FailureClass::AlreadyPaid] {
@@ -54,7 +89,13 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
         assert_eq!(said(&charge(answer)), ["attempt_unknown"]);
     }
     let other = charge(Answer::State(view(ChannelState::Paid(facts(99)))));
-    assert_eq!((said(&other), other.ending), (vec!["mismatched".to_owned(), "attempt_unknown".into()], Ending::Unknown));
+    assert_eq!(
+        (said(&other), other.ending),
+        (
+            vec!["mismatched".to_owned(), "attempt_unknown".into()],
+            Ending::Unknown
+        )
+    );
 }
 
 #[test]
@@ -62,9 +103,27 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
 fn a_reverse_ends_by_the_channels_word_only() {
     let settle = |answer| said(&reversed(&reversing(), 1, answer));
     for (view, wanted) in [
-        (ReverseView { again: false, refunded: Some(true) }, "attempt_reversed!"),
-        (ReverseView { again: false, refunded: None }, "attempt_reversed!"),
-        (ReverseView { again: true, refunded: None }, "reverse_unknown"),
+        (
+            ReverseView {
+                again: false,
+                refunded: Some(true),
+            },
+            "attempt_reversed!",
+        ),
+        (
+            ReverseView {
+                again: false,
+                refunded: None,
+            },
+            "attempt_reversed!",
+        ),
+        (
+            ReverseView {
+                again: true,
+                refunded: None,
+            },
+            "reverse_unknown",
+        ),
     ] {
         assert_eq!(settle(Answer::Reversed(view)), [wanted], "{view:?}");
     }
@@ -74,42 +133,116 @@ fn a_reverse_ends_by_the_channels_word_only() {
     for class in [FailureClass::Unknown, FailureClass::Busy] {
         assert_eq!(settle(failed(class)), ["reverse_unknown"], "{class:?}");
     }
-    assert_eq!(settle(failed(FailureClass::Final)), ["reverse_refused"], "there is nothing to tell yet");
-    let unknown = then(reversing(), [TradeEvent::ReverseUnknown { attempt: 1, reason: None }]);
-    assert!(reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout)).events.is_empty(), "once is enough");
-    let paid = then(unknown, [TradeEvent::AttemptPaid { attempt: 1, facts: facts(100), payer: None, proof: Proof::Notice, seal: None }]);
-    assert_eq!(said(&reversed(&paid, 1, failed(FailureClass::Final))), ["reverse_refused!"], "the payment stands, and nobody was told of it");
+    assert_eq!(
+        settle(failed(FailureClass::Final)),
+        ["reverse_refused"],
+        "there is nothing to tell yet"
+    );
+    let unknown = then(
+        reversing(),
+        [TradeEvent::ReverseUnknown {
+            attempt: 1,
+            reason: None,
+        }],
+    );
+    assert!(
+        reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout))
+            .events
+            .is_empty(),
+        "once is enough"
+    );
+    let paid = then(
+        unknown,
+        [TradeEvent::AttemptPaid {
+            attempt: 1,
+            facts: facts(100),
+            payer: None,
+            proof: Proof::Notice,
+            seal: None,
+        }],
+    );
+    assert_eq!(
+        said(&reversed(&paid, 1, failed(FailureClass::Final))),
+        ["reverse_refused!"],
+        "the payment stands, and nobody was told of it"
+    );
 }
 
 #[test]
 //= C60
 fn while_a_reverse_is_under_way_only_its_end_is_told() {
     let order = reversing();
-    assert_eq!(seen_by(&order, ChannelState::Paid(facts(100)), Proof::Notice), ["attempt_paid"]);
-    assert_eq!(seen_by(&order, ChannelState::Refunded(facts(100)), Proof::Query), ["attempt_paid", "attempt_reversed!"]);
-    assert_eq!(seen_by(&order, ChannelState::Closed, Proof::Query), ["attempt_reversed!"]);
-    assert_eq!(seen_by(&order, ChannelState::Reversed, Proof::Query), ["attempt_reversed!"]);
+    assert_eq!(
+        seen_by(&order, ChannelState::Paid(facts(100)), Proof::Notice),
+        ["attempt_paid"]
+    );
+    assert_eq!(
+        seen_by(&order, ChannelState::Refunded(facts(100)), Proof::Query),
+        ["attempt_paid", "attempt_reversed!"]
+    );
+    assert_eq!(
+        seen_by(&order, ChannelState::Closed, Proof::Query),
+        ["attempt_reversed!"]
+    );
+    assert_eq!(
+        seen_by(&order, ChannelState::Reversed, Proof::Query),
+        ["attempt_reversed!"]
+    );
     assert!(seen_by(&order, ChannelState::Paying, Proof::Query).is_empty());
 }
 
 #[test]
 //= C60
 fn a_payment_after_a_reverse_that_found_nothing_is_taken_back_and_an_old_word_changes_nothing() {
-    let ended = |refunded| then(reversing(), [TradeEvent::AttemptReversed { attempt: 1, proof: Proof::Answer, refunded }]);
-    let late = order_seen(&ended(Some(false)), 1, &view(ChannelState::Paid(facts(100))), Proof::Notice, None, None);
+    let ended = |refunded| {
+        then(
+            reversing(),
+            [TradeEvent::AttemptReversed {
+                attempt: 1,
+                proof: Proof::Answer,
+                refunded,
+            }],
+        )
+    };
+    let late = order_seen(
+        &ended(Some(false)),
+        1,
+        &view(ChannelState::Paid(facts(100))),
+        Proof::Notice,
+        None,
+        None,
+    );
     assert_eq!(said(&late), ["mismatched", "attempt_paid", "reverse_intended"]);
     let taken_back = then(ended(Some(false)), late.events.into_iter().map(|h| h.event));
     assert!(taken_back.is_live() && taken_back.state() == ledger::OrderState::Reversing);
     assert!(seen_by(&ended(Some(true)), ChannelState::Paid(facts(100)), Proof::Notice).is_empty());
     assert!(seen_by(&ended(None), ChannelState::Paid(facts(100)), Proof::Notice).is_empty());
-    assert_eq!(seen_by(&ended(None), ChannelState::Paid(facts(100)), Proof::Query), ["mismatched", "attempt_paid", "reverse_intended"]);
+    assert_eq!(
+        seen_by(&ended(None), ChannelState::Paid(facts(100)), Proof::Query),
+        ["mismatched", "attempt_paid", "reverse_intended"]
+    );
 }
 
 #[test]
 //= C31
 fn a_number_of_another_trade_is_neither_paid_nor_reversed() {
-    let unknown = then(order(), [TradeEvent::AttemptUnknown { attempt: 1, reason: Unclear::Timeout }]);
-    assert_eq!(seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Query), ["mismatched", "attempt_not_placed!"]);
-    assert_eq!(seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Notice), ["mismatched"]);
-    assert_eq!(seen_by(&unknown, ChannelState::Refunded(facts(100)), Proof::Query), ["attempt_paid", "attempt_reversed!"]);
+    let unknown = then(
+        order(),
+        [TradeEvent::AttemptUnknown {
+            attempt: 1,
+            reason: Unclear::Timeout,
+        }],
+    );
+    assert_eq!(
+        seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Query),
+        ["mismatched", "attempt_not_placed!"]
+    );
+    assert_eq!(
+        seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Notice),
+        ["mismatched"]
+    );
+    assert_eq!(
+        seen_by(&unknown, ChannelState::Refunded(facts(100)), Proof::Query),
+        ["attempt_paid", "attempt_reversed!"]
+    );
 }

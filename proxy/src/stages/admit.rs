@@ -34,8 +34,14 @@ impl Stage<Routed> for Admit {
             Err(refusal) => Verdict::Refuse(*refusal),
         };
         match verdict {
-            Verdict::Admit => Ok(Admitted { routed, reservation: reservation.unwrap_or_default() }),
-            Verdict::Hold(_) => Ok(Admitted { routed, reservation: None }),
+            Verdict::Admit => Ok(Admitted {
+                routed,
+                reservation: reservation.unwrap_or_default(),
+            }),
+            Verdict::Hold(_) => Ok(Admitted {
+                routed,
+                reservation: None,
+            }),
             Verdict::Refuse(refusal) => Err(self.refuse(&routed, refusal).await),
         }
     }
@@ -43,7 +49,11 @@ impl Stage<Routed> for Admit {
 
 impl Admit {
     fn decide(&self, routed: &Routed, now: Instant) -> Verdict {
-        let Routed { claimed: Claimed { sealed, order, .. }, account, .. } = routed;
+        let Routed {
+            claimed: Claimed { sealed, order, .. },
+            account,
+            ..
+        } = routed;
         let app = &self.0;
         let registries = app.registries();
         let measures = app.measures();
@@ -65,31 +75,53 @@ impl Admit {
             payer: sealed.payer,
             measures: &measures,
             cases_age: app.cases_age(),
-            refund: order.as_ref().and_then(|order| refund_facts(order, &routed.claimed)),
+            refund: order
+                .as_ref()
+                .and_then(|order| refund_facts(order, &routed.claimed)),
         });
         // An authorisation is carried by the bytes of the merchant's own SDK or not at all.
-        let owned = || registries.owner(account.channel, &account.account).is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee));
+        let owned = || {
+            registries
+                .owner(account.channel, &account.account)
+                .is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee))
+        };
         match (&verdict, &sealed.cargo) {
-            (Verdict::Admit, Cargo::Compose) if create.is_some() && !owned() => Verdict::Refuse(policy::payee_refusal()),
+            (Verdict::Admit, Cargo::Compose) if create.is_some() && !owned() => {
+                Verdict::Refuse(policy::payee_refusal())
+            }
             _ => verdict,
         }
     }
 
     /// Room in the day totals; the ceilings are policy's. What only renews an attempt that counts already needs none, and
     /// what takes another's place counts instead of it.
-    fn reserve(&self, routed: &Routed, create: &Create, now: Instant) -> Result<Option<Reservation>, Refusal> {
+    fn reserve(
+        &self,
+        routed: &Routed,
+        create: &Create,
+        now: Instant,
+    ) -> Result<Option<Reservation>, Refusal> {
         let (sealed, order) = (&routed.claimed.sealed, routed.claimed.order.as_deref());
         if order.is_some_and(|order| record::renews(order, create, &routed.claimed.content)) {
             return Ok(None);
         }
-        let merchant = policy::merchant_day_ceiling(&sealed.merchant)
-            .map(|most| Ceiling { count: Count::Merchant(sealed.merchant.id.clone()), most });
+        let merchant = policy::merchant_day_ceiling(&sealed.merchant).map(|most| Ceiling {
+            count: Count::Merchant(sealed.merchant.id.clone()),
+            most,
+        });
         let payer = sealed.payer.and_then(|token| {
             let most = policy::payer_day_ceiling(create.code.level)?;
-            Some(Ceiling { count: Count::Payer(token, create.code.level), most })
+            Some(Ceiling {
+                count: Count::Payer(token, create.code.level),
+                most,
+            })
         });
         let ceilings: Vec<Ceiling> = merchant.into_iter().chain(payer).collect();
-        let taken = self.0.ledger().tally().reserve_instead(now.day(), create.amount, &ceilings, order);
+        let taken = self
+            .0
+            .ledger()
+            .tally()
+            .reserve_instead(now.day(), create.amount, &ceilings, order);
         taken.map(Some).map_err(|exceeded| match exceeded.0 {
             Count::Payer(..) => policy::payer_day_refusal(),
             Count::Merchant(_) => policy::merchant_day_refusal(),
@@ -110,11 +142,21 @@ impl Admit {
             clause: refusal.public,
             code: create.map(|c| c.code),
             operation: sealed.command.operation(),
-            order_no: create.map(|c| c.order_no.clone()).or_else(|| routed.claimed.order.as_ref().map(|o| o.order_no.clone())),
-            payee: create.and_then(|c| c.payee.clone()).filter(|_| refusal.kind == RefusalKind::Payee),
+            order_no: create
+                .map(|c| c.order_no.clone())
+                .or_else(|| routed.claimed.order.as_ref().map(|o| o.order_no.clone())),
+            payee: create
+                .and_then(|c| c.payee.clone())
+                .filter(|_| refusal.kind == RefusalKind::Payee),
             payer: sealed.payer,
         };
-        if self.0.ledger().note(Some(&sealed.merchant.id), vec![event]).await.is_err() {
+        if self
+            .0
+            .ledger()
+            .note(Some(&sealed.merchant.id), vec![event])
+            .await
+            .is_err()
+        {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
@@ -133,10 +175,17 @@ fn refund_facts(order: &Order, claimed: &Claimed) -> Option<RefundFacts> {
     let paid = order.attempt(position).filter(|attempt| attempt.paid.is_some())?;
     // A refund that is on record already counts once: itself.
     let own = order.refund(refund_no);
-    let held = own.filter(|r| r.state.reserves()).map_or(Amount::ZERO, |r| r.amount);
+    let held = own
+        .filter(|r| r.state.reserves())
+        .map_or(Amount::ZERO, |r| r.amount);
     let before = order.reserved(position).checked_sub(held).unwrap_or_default();
     let count = order.refunds.len() - usize::from(own.is_some());
-    Some(RefundFacts { paid: paid.amount, reserved_before: before, amount, count: count as u32 })
+    Some(RefundFacts {
+        paid: paid.amount,
+        reserved_before: before,
+        amount,
+        count: count as u32,
+    })
 }
 
 /// What the merchant is told.

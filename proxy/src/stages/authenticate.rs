@@ -24,7 +24,9 @@ impl Stage<Received> for Authenticate {
         let mut headers = received.head.headers.get_all(http::header::AUTHORIZATION).iter();
         let header = headers.next().ok_or_else(|| Fault::of(Code::MissingSignature))?;
         if headers.next().is_some() {
-            return Err(Fault::new(Code::MissingSignature, "Send exactly one `Authorization` header.").into());
+            return Err(
+                Fault::new(Code::MissingSignature, "Send exactly one `Authorization` header.").into(),
+            );
         }
         let header = header.to_str().map_err(|_| Fault::of(Code::MissingSignature))?;
         let authorization = Authorization::parse(header)?;
@@ -32,21 +34,42 @@ impl Stage<Received> for Authenticate {
             return Err(Fault::of(Code::StaleTimestamp).into());
         }
         let registries = app.registries();
-        let merchant = registries.merchant(&authorization.merchant).ok_or_else(|| Fault::of(Code::UnknownKey))?;
-        let registered = merchant.api_keys.iter().find(|k| k.serial.as_str() == authorization.serial);
-        let in_force = registered.filter(|k| Scheme::named(k.scheme.as_str()) == Some(authorization.scheme) && k.not_after > received.at);
+        let merchant = registries
+            .merchant(&authorization.merchant)
+            .ok_or_else(|| Fault::of(Code::UnknownKey))?;
+        let registered = merchant
+            .api_keys
+            .iter()
+            .find(|k| k.serial.as_str() == authorization.serial);
+        let in_force = registered.filter(|k| {
+            Scheme::named(k.scheme.as_str()) == Some(authorization.scheme) && k.not_after > received.at
+        });
         if in_force.is_none() {
             return Err(Fault::of(Code::UnknownKey).into());
         }
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let message = authorization.message(received.head.method.as_str(), target, &received.body);
-        if app.keys().verify(&authorization.key()?, &message, &authorization.signature).is_err() {
+        if app
+            .keys()
+            .verify(&authorization.key()?, &message, &authorization.signature)
+            .is_err()
+        {
             return Err(Fault::of(Code::WrongSignature).into());
         }
-        if !app.nonces().first_use(authorization.merchant.as_str(), &authorization.nonce, app.clock().since_boot()) {
+        if !app.nonces().first_use(
+            authorization.merchant.as_str(),
+            &authorization.nonce,
+            app.clock().since_boot(),
+        ) {
             return Err(Fault::of(Code::ReplayedNonce).into());
         }
         let signed_at = Instant::from_secs(authorization.timestamp);
-        Ok(Authenticated { received, merchant: merchant.clone(), signed_at, native: None, mark: None })
+        Ok(Authenticated {
+            received,
+            merchant: merchant.clone(),
+            signed_at,
+            native: None,
+            mark: None,
+        })
     }
 }

@@ -34,20 +34,35 @@ impl Stage<Sealed> for Claim {
             (_, order) => order,
         };
         match &sealed.command {
-            Command::Create(create) => self.create(create, order.as_deref(), &content, &sealed, only_repeats).await?,
-            Command::Refund(refund) => self.refund(refund, order.as_deref(), target, &sealed, only_repeats).await?,
+            Command::Create(create) => {
+                self.create(create, order.as_deref(), &content, &sealed, only_repeats)
+                    .await?
+            }
+            Command::Refund(refund) => {
+                self.refund(refund, order.as_deref(), target, &sealed, only_repeats)
+                    .await?
+            }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
             Command::Reverse(_) => reverse(order.as_deref(), only_repeats)?,
             Command::Release(..) | Command::Cancel(..) => anew(only_repeats)?,
         }
-        Ok(Claimed { sealed, held, order, content, target })
+        Ok(Claimed {
+            sealed,
+            held,
+            order,
+            content,
+            target,
+        })
     }
 }
 
 /// What would be more than a repeat of what is on record.
 fn anew(only_repeats: bool) -> Result<(), Fault> {
     match only_repeats {
-        true => Err(Fault::new(Code::StaleTimestamp, "The request was signed before this service started, or came before; sign it anew.")),
+        true => Err(Fault::new(
+            Code::StaleTimestamp,
+            "The request was signed before this service started, or came before; sign it anew.",
+        )),
         false => Ok(()),
     }
 }
@@ -108,16 +123,23 @@ impl Claim {
     fn only_repeats(&self, sealed: &Sealed) -> bool {
         let app = &self.0;
         let before = sealed.signed_at.secs() < app.started_at().secs();
-        let came = sealed.mark.as_ref().is_some_and(|mark| !app.nonces().first_use(sealed.merchant.id.as_str(), mark, app.clock().since_boot()));
+        let came = sealed.mark.as_ref().is_some_and(|mark| {
+            !app.nonces()
+                .first_use(sealed.merchant.id.as_str(), mark, app.clock().since_boot())
+        });
         before || came
     }
 
     /// The attempt that a native close or refund means.
     fn target(&self, sealed: &Sealed, order: Option<&Order>) -> Result<Option<u16>, Fault> {
-        let (Cargo::Verbatim(verbatim), by) = (&sealed.cargo, sealed.command.order()) else { return Ok(None) };
+        let (Cargo::Verbatim(verbatim), by) = (&sealed.cargo, sealed.command.order()) else {
+            return Ok(None);
+        };
         let Some(by) = by else { return Ok(None) };
         let registries = self.0.registries();
-        let (_, facts) = registries.owner(verbatim.channel, &verbatim.account).ok_or_else(passthrough::not_ours)?;
+        let (_, facts) = registries
+            .owner(verbatim.channel, &verbatim.account)
+            .ok_or_else(passthrough::not_ours)?;
         let order = order.ok_or_else(passthrough::not_ours)?;
         passthrough::meant(order, facts, verbatim, by).map(|(position, _)| Some(position))
     }
@@ -125,7 +147,9 @@ impl Claim {
     /// A repeat must not be paid to somebody else. A request that names nobody means the account's own payee.
     fn same_payee(&self, latest: &Attempt, create: &Create) -> bool {
         let registries = self.0.registries();
-        let own = registries.owner(latest.channel, &latest.account).map(|(_, facts)| &facts.payee);
+        let own = registries
+            .owner(latest.channel, &latest.account)
+            .map(|(_, facts)| &facts.payee);
         create.payee.as_ref().or(own) == Some(&latest.payee)
     }
 
@@ -140,38 +164,75 @@ impl Claim {
                 }
             }
         };
-        timeout(self.0.claim_wait(), race).await.map_err(|_| Fault::of(Code::OrderInProgress))
+        timeout(self.0.claim_wait(), race)
+            .await
+            .map_err(|_| Fault::of(Code::OrderInProgress))
     }
 
-    async fn create(&self, create: &Create, order: Option<&Order>, content: &KeyedDigest, sealed: &Sealed, only_repeats: bool) -> Result<(), Stop> {
-        let Some(order) = order else { return Ok(anew(only_repeats)?) };
+    async fn create(
+        &self,
+        create: &Create,
+        order: Option<&Order>,
+        content: &KeyedDigest,
+        sealed: &Sealed,
+        only_repeats: bool,
+    ) -> Result<(), Stop> {
+        let Some(order) = order else {
+            return Ok(anew(only_repeats)?);
+        };
         let latest = order.latest();
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         // The octets of a native request name a number at the channel; under another one they would be another order.
         let same_number = !native || create.number.as_ref() == Some(&latest.number);
-        let same = same_number && self.same_payee(latest, create) && (latest.content == *content || same_but_token(latest, create, sealed));
+        let same = same_number
+            && self.same_payee(latest, create)
+            && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
-            (OrderState::Reversed | OrderState::Closed, true) if latest.pay_way.charges() && !only_repeats && !native => Ok(()),
+            (OrderState::Reversed | OrderState::Closed, true)
+                if latest.pay_way.charges() && !only_repeats && !native =>
+            {
+                Ok(())
+            }
             // What charges is never sent again, with whatever code: the record answers.
-            (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
-            (OrderState::AwaitingPayment, true) if !only_repeats && needs_renewal(latest, self.0.clock().now()) => Ok(()),
+            (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(
+                render::order(&self.0, &sealed.merchant, order, render::Said::Again).await,
+            )),
+            (OrderState::AwaitingPayment, true)
+                if !only_repeats && needs_renewal(latest, self.0.clock().now()) =>
+            {
+                Ok(())
+            }
             // A native request is passed on: the channel gives its own answer to a repeat, and to an order that it has
             // as paid. What is closed here may be unknown there (a code that nobody scanned), so that does not go out.
             (OrderState::AwaitingPayment | OrderState::Unknown, true) if native => Ok(()),
-            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, true) if native && latest.state == AttemptState::Paid => Ok(()),
+            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, true)
+                if native && latest.state == AttemptState::Paid =>
+            {
+                Ok(())
+            }
             (OrderState::Closed, true) if native => Err(Fault::of(Code::OrderClosed).into()),
             (OrderState::NotPlaced, _) if native => Ok(anew(only_repeats)?),
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),
-            (_, true) => Err(Stop::Answer(render::order(&self.0, &sealed.merchant, order, render::Said::Again).await)),
-            (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false) if another_way(latest, create) || another_payer(latest, create, sealed) => Ok(anew(only_repeats)?),
+            (_, true) => Err(Stop::Answer(
+                render::order(&self.0, &sealed.merchant, order, render::Said::Again).await,
+            )),
+            (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false)
+                if another_way(latest, create) || another_payer(latest, create, sealed) =>
+            {
+                Ok(anew(only_repeats)?)
+            }
             (OrderState::NotPlaced, false) => Ok(anew(only_repeats)?),
             (OrderState::Closed, false) => Err(Fault::of(Code::OrderClosed).into()),
             (OrderState::Reversed, false) => Err(Fault::of(Code::OrderReversed).into()),
-            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => Err(Fault::of(Code::OrderPaid).into()),
-            (OrderState::Unknown | OrderState::Reversing, false) if another_way(latest, create) => Err(Fault::of(Code::OrderInProgress).into()),
+            (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => {
+                Err(Fault::of(Code::OrderPaid).into())
+            }
+            (OrderState::Unknown | OrderState::Reversing, false) if another_way(latest, create) => {
+                Err(Fault::of(Code::OrderInProgress).into())
+            }
             _ => Err(Fault::of(Code::OrderChanged).into()),
         }
     }
@@ -182,23 +243,42 @@ impl Claim {
         latest.at < self.0.started_at() && latest.closing.is_none() && latest.expires > self.0.clock().now()
     }
 
-    async fn refund(&self, refund: &Refund, order: Option<&Order>, target: Option<u16>, sealed: &Sealed, only_repeats: bool) -> Result<(), Stop> {
-        let Some(order) = order else { return Err(self.without_a_trade(refund, sealed).await.into()) };
+    async fn refund(
+        &self,
+        refund: &Refund,
+        order: Option<&Order>,
+        target: Option<u16>,
+        sealed: &Sealed,
+        only_repeats: bool,
+    ) -> Result<(), Stop> {
+        let Some(order) = order else {
+            return Err(self.without_a_trade(refund, sealed).await.into());
+        };
         if target.is_some_and(|position| order.attempt(position).is_none_or(|a| a.paid.is_none())) {
             return Err(Fault::of(Code::OrderNotPaid).into());
         }
-        let Some(earlier) = order.refund(&refund.refund_no) else { return Ok(anew(only_repeats)?) };
+        let Some(earlier) = order.refund(&refund.refund_no) else {
+            return Ok(anew(only_repeats)?);
+        };
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         match earlier.state {
             _ if earlier.amount != refund.amount => Err(Fault::of(Code::RefundChanged).into()),
-            _ if target.is_some_and(|position| position != earlier.attempt) => Err(Fault::of(Code::RefundChanged).into()),
+            _ if target.is_some_and(|position| position != earlier.attempt) => {
+                Err(Fault::of(Code::RefundChanged).into())
+            }
             RefundState::Failed => Ok(anew(only_repeats)?),
             // What was never sent, or was sent under another number, would be another refund at the channel.
-            RefundState::Held | RefundState::Cancelled if native => Err(Fault::of(Code::RefundChanged).into()),
-            _ if native && refund.number.as_ref() != Some(&earlier.number) => Err(Fault::of(Code::RefundChanged).into()),
+            RefundState::Held | RefundState::Cancelled if native => {
+                Err(Fault::of(Code::RefundChanged).into())
+            }
+            _ if native && refund.number.as_ref() != Some(&earlier.number) => {
+                Err(Fault::of(Code::RefundChanged).into())
+            }
             // As often as the SDK likes: under the same number the channel pays back once.
             _ if native => Ok(()),
-            _ => Err(Stop::Answer(render::refund(&self.0, &sealed.merchant, order, earlier, render::Said::Again).await)),
+            _ => Err(Stop::Answer(
+                render::refund(&self.0, &sealed.merchant, order, earlier, render::Said::Again).await,
+            )),
         }
     }
 }
@@ -216,7 +296,11 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
         Operation::Reverse => Operation::Create,
         other => other,
     };
-    ClaimKey { order: sealed.id, operation, number }
+    ClaimKey {
+        order: sealed.id,
+        operation,
+        number,
+    }
 }
 
 /// Two hours at WeChat, five minutes for a link; asked for anew a little earlier. Alipay's last as long as the order.
@@ -232,12 +316,17 @@ fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
 
 /// The same order by another channel or way to pay.
 fn another_way(latest: &Attempt, create: &Create) -> bool {
-    latest.amount == create.amount && latest.code == create.code && (latest.channel != create.channel || latest.pay_way != create.pay_way)
+    latest.amount == create.amount
+        && latest.code == create.code
+        && (latest.channel != create.channel || latest.pay_way != create.pay_way)
 }
 
 /// The same order by another payer of the same wallet, who scanned its code.
 fn another_payer(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
-    create.by_code.is_some() && sealed.payer.is_some() && latest.amount == create.amount && latest.code == create.code
+    create.by_code.is_some()
+        && sealed.payer.is_some()
+        && latest.amount == create.amount
+        && latest.code == create.code
 }
 
 /// The same but for a payer token of another epoch, which cannot be compared.
@@ -246,7 +335,11 @@ fn same_but_token(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
         (Some(a), Some(b)) => a.epoch != b.epoch,
         _ => false,
     };
-    epochs_differ && latest.amount == create.amount && latest.code == create.code && latest.channel == create.channel && latest.pay_way == create.pay_way
+    epochs_differ
+        && latest.amount == create.amount
+        && latest.code == create.code
+        && latest.channel == create.channel
+        && latest.pay_way == create.pay_way
 }
 
 /// What makes a repeat the same: facts and payer token. Free text and C3 data take no part.

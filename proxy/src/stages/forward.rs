@@ -27,14 +27,22 @@ impl Around<Limited> for Forward {
             return next.run(request).await;
         }
         let app = &self.0;
-        let Some(native) = request.0.native.as_ref() else { return next.run(request).await };
+        let Some(native) = request.0.native.as_ref() else {
+            return next.run(request).await;
+        };
         let registries = app.registries();
-        let Some((merchant, facts)) = registries.owner(native.channel, &native.account) else { return next.run(request).await };
+        let Some((merchant, facts)) = registries.owner(native.channel, &native.account) else {
+            return next.run(request).await;
+        };
         let account = app.account(facts, native.payee.as_ref(), None);
         let verbatim = passthrough::verbatim(&request.0.received, native);
-        let (answer, response) = passthrough::ask(app, &account, native.operation, PayWay::Native, verbatim).await;
+        let (answer, response) =
+            passthrough::ask(app, &account, native.operation, PayWay::Native, verbatim).await;
         if let Err(error) = learn(app, &merchant.id, native, answer).await {
-            tracing::warn!(inside = error.inside.as_deref().unwrap_or_default(), "what a native query told could not be put on record");
+            tracing::warn!(
+                inside = error.inside.as_deref().unwrap_or_default(),
+                "what a native query told could not be put on record"
+            );
         }
         Ok(response)
     }
@@ -56,19 +64,35 @@ async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer
     let Some(order) = found else { return Ok(()) };
     let events = match answer {
         Answer::State(view) => {
-            let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number) else { return Ok(()) };
+            let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number)
+            else {
+                return Ok(());
+            };
             let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
             settle::order_seen(&order, position, &view, Proof::Query, payer, None).events
         }
         Answer::Refund(view) => {
             let number = native.refund.as_ref().unwrap_or(&view.number);
             let ours = |refund: &&ledger::Refund| {
-                refund.number == *number && order.attempt(refund.attempt).is_some_and(|a| a.channel == native.channel && a.account == native.account)
+                refund.number == *number
+                    && order
+                        .attempt(refund.attempt)
+                        .is_some_and(|a| a.channel == native.channel && a.account == native.account)
             };
-            let Some(refund_no) = order.refunds.iter().find(ours).map(|refund| refund.refund_no.clone()) else { return Ok(()) };
+            let Some(refund_no) = order
+                .refunds
+                .iter()
+                .find(ours)
+                .map(|refund| refund.refund_no.clone())
+            else {
+                return Ok(());
+            };
             settle::refund_seen(&order, &refund_no, view, Proof::Query).events
         }
         _ => return Ok(()),
     };
-    errand::record(app, &order, events).await.map(|_| ()).map_err(stop)
+    errand::record(app, &order, events)
+        .await
+        .map(|_| ())
+        .map_err(stop)
 }

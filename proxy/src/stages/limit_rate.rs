@@ -29,7 +29,10 @@ impl Stage<Identified> for LimitNotices {
     type Out = Identified;
 
     async fn run(&self, notice: Identified) -> Result<Identified, Stop> {
-        match self.0.notice_rate(notice.account.channel, &notice.account.account) {
+        match self
+            .0
+            .notice_rate(notice.account.channel, &notice.account.account)
+        {
             Ok(()) => Ok(notice),
             Err(wait) => Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
         }

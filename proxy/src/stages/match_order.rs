@@ -18,10 +18,20 @@ impl Stage<SealedNotice> for MatchOrder {
         let number = match &says {
             Says::Order(view, ..) => &view.number,
             Says::Refund(order, _) => order,
-            Says::Nothing | Says::Closed => return Ok(Matched { notice, says, order: None }),
+            Says::Nothing | Says::Closed => {
+                return Ok(Matched {
+                    notice,
+                    says,
+                    order: None,
+                });
+            }
         };
         let account = &notice.account;
-        let order = self.0.ledger().order_by_number(&notice.merchant.id, account.channel, &account.account, number).await;
+        let order = self
+            .0
+            .ledger()
+            .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
+            .await;
         let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
         Ok(Matched { notice, says, order })
     }

@@ -21,14 +21,27 @@ impl Stage<Verified> for OpenNotice {
         let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e.kind()))?;
         let says = match sealed {
             None => notice::read(account, &identified.received.body, Kind::Open),
-            Some(sealed) => match self.0.keys().open(&sealed.key, &sealed.nonce, &sealed.associated_data, &sealed.ciphertext) {
+            Some(sealed) => match self.0.keys().open(
+                &sealed.key,
+                &sealed.nonce,
+                &sealed.associated_data,
+                &sealed.ciphertext,
+            ) {
                 Ok(plain) => notice::read(account, &plain, sealed.kind),
                 // Verified all the same: it is put on record by its digest and goes on to the merchant.
-                Err(certs::KeyError::Unknown(_)) if identified.facts.keys == Keys::Merchant => return Ok(Opened { notice: identified, says: None }),
+                Err(certs::KeyError::Unknown(_)) if identified.facts.keys == Keys::Merchant => {
+                    return Ok(Opened {
+                        notice: identified,
+                        says: None,
+                    });
+                }
                 Err(error) => return Err(malformed(&error)),
             },
         };
         let says = says.map_err(|e| malformed(&e.kind()))?;
-        Ok(Opened { notice: identified, says: Some(says) })
+        Ok(Opened {
+            notice: identified,
+            says: Some(says),
+        })
     }
 }

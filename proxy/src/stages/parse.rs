@@ -20,7 +20,13 @@ impl Stage<Limited> for Parse {
     type Out = Parsed;
 
     async fn run(&self, Limited(request): Limited) -> Result<Parsed, Stop> {
-        let Authenticated { received, merchant, signed_at, native, mark } = request;
+        let Authenticated {
+            received,
+            merchant,
+            signed_at,
+            native,
+            mark,
+        } = request;
         let Some(native) = native else {
             let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
             if received.head.uri.query().is_some() {
@@ -28,12 +34,30 @@ impl Stage<Limited> for Parse {
             }
             let (command, clear) = api::parse::command(&resource, &received)?;
             may_return(&merchant, &clear)?;
-            return Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Compose, clear });
+            return Ok(Parsed {
+                merchant,
+                signed_at,
+                mark,
+                command,
+                cargo: Cargo::Compose,
+                clear,
+            });
         };
         let command = self.command(&merchant.id, &native).await?;
         let verbatim = passthrough::verbatim(&received, &native);
-        let clear = Clear { payer: native.payer, texts: native.texts, ..Clear::default() };
-        Ok(Parsed { merchant, signed_at, mark, command, cargo: Cargo::Verbatim(verbatim), clear })
+        let clear = Clear {
+            payer: native.payer,
+            texts: native.texts,
+            ..Clear::default()
+        };
+        Ok(Parsed {
+            merchant,
+            signed_at,
+            mark,
+            command,
+            cargo: Cargo::Verbatim(verbatim),
+            clear,
+        })
     }
 }
 
@@ -41,8 +65,16 @@ impl Stage<Limited> for Parse {
 fn may_return(merchant: &MerchantFacts, clear: &Clear) -> Result<(), Fault> {
     let Some(buyer) = &clear.buyer else { return Ok(()) };
     for (name, address) in [("return_url", &buyer.return_url), ("quit_url", &buyer.quit_url)] {
-        if address.as_ref().is_some_and(|address| !merchant.may_return_to(address.expose())) {
-            return Err(Fault::new(Code::InvalidField, format!("`{name}` must be an https address at a host that the operator has registered for this merchant (return_hosts).")));
+        if address
+            .as_ref()
+            .is_some_and(|address| !merchant.may_return_to(address.expose()))
+        {
+            return Err(Fault::new(
+                Code::InvalidField,
+                format!(
+                    "`{name}` must be an https address at a host that the operator has registered for this merchant (return_hosts)."
+                ),
+            ));
         }
     }
     Ok(())
@@ -53,9 +85,13 @@ impl Parse {
         let missing = |what: &str| Fault::new(Code::InvalidField, format!("The request must name {what}."));
         match native.operation {
             Operation::Create => {
-                let number = native.number.clone().ok_or_else(|| missing("the order's number"))?;
+                let number = native
+                    .number
+                    .clone()
+                    .ok_or_else(|| missing("the order's number"))?;
                 Ok(Command::Create(Create {
-                    order_no: OrderNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?,
+                    order_no: OrderNo::new(number.as_str())
+                        .map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?,
                     channel: native.channel,
                     pay_way: native.pay_way.ok_or_else(|| missing("a way to pay"))?,
                     account: Some(native.account.clone()),
@@ -73,10 +109,18 @@ impl Parse {
             Operation::Refund => {
                 let order = self.order(merchant, native).await?;
                 // Alipay: a full refund may go without a number of its own; then the order's number is its number.
-                let number = native.refund.clone().or_else(|| native.number.clone()).ok_or_else(|| missing("the refund's number"))?;
-                let refund_no = RefundNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
+                let number = native
+                    .refund
+                    .clone()
+                    .or_else(|| native.number.clone())
+                    .ok_or_else(|| missing("the refund's number"))?;
+                let refund_no = RefundNo::new(number.as_str())
+                    .map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
                 if refund_no.is_reserved() {
-                    return Err(Fault::new(Code::InvalidField, "The refund's number must not begin with `surplus-`: those are given by the proxy."));
+                    return Err(Fault::new(
+                        Code::InvalidField,
+                        "The refund's number must not begin with `surplus-`: those are given by the proxy.",
+                    ));
                 }
                 Ok(Command::Refund(Refund {
                     order,
@@ -96,27 +140,49 @@ impl Parse {
         let id = match (order, &native.number) {
             (Some(order), _) => order.id,
             (None, Some(number)) => {
-                let order_no = OrderNo::new(number.as_str()).map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
+                let order_no = OrderNo::new(number.as_str())
+                    .map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
                 payment_id(merchant, &order_no)
             }
             (None, None) => return Err(passthrough::not_ours()),
         };
-        Ok(OrderRef { id, number: native.number.clone(), trade_no: native.trade_no.clone(), payee: native.payee.clone() })
+        Ok(OrderRef {
+            id,
+            number: native.number.clone(),
+            trade_no: native.trade_no.clone(),
+            payee: native.payee.clone(),
+        })
     }
 }
 
 /// The order that a native request means.
-pub(crate) async fn find(app: &App, merchant: &MerchantId, native: &Native) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
+pub(crate) async fn find(
+    app: &App,
+    merchant: &MerchantId,
+    native: &Native,
+) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
     match (&native.number, &native.trade_no) {
         (Some(number), _) => by_number(app, merchant, native, number).await,
-        (None, Some(trade_no)) => app.ledger().order_by_trade_no(merchant, trade_no).await.map_err(rebuilding),
+        (None, Some(trade_no)) => app
+            .ledger()
+            .order_by_trade_no(merchant, trade_no)
+            .await
+            .map_err(rebuilding),
         (None, None) => Ok(None),
     }
 }
 
 /// The order that carries this number at the account of a native request.
-pub(crate) async fn by_number(app: &App, merchant: &MerchantId, native: &Native, number: &ChannelNo) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
-    app.ledger().order_by_number(merchant, native.channel, &native.account, number).await.map_err(rebuilding)
+pub(crate) async fn by_number(
+    app: &App,
+    merchant: &MerchantId,
+    native: &Native,
+    number: &ChannelNo,
+) -> Result<Option<std::sync::Arc<ledger::Order>>, Fault> {
+    app.ledger()
+        .order_by_number(merchant, native.channel, &native.account, number)
+        .await
+        .map_err(rebuilding)
 }
 
 fn rebuilding(error: ledger::LookupError) -> Fault {
@@ -125,5 +191,8 @@ fn rebuilding(error: ledger::LookupError) -> Fault {
 
 /// Native requests do not state a code's level; the wallets show dynamic codes to payers who type a password.
 fn native_code() -> domain::Code {
-    domain::Code { kind: CodeKind::Dynamic, level: CodeLevel::B }
+    domain::Code {
+        kind: CodeKind::Dynamic,
+        level: CodeLevel::B,
+    }
 }

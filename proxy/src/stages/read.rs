@@ -34,18 +34,34 @@ impl Stage<Received> for Read {
         let registries = app.registries();
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let known = |account: &_| registries.owner(channel, account).is_some();
-        let mut native = native::read(channel, known, received.head.method.as_str(), target, &received.head.headers, &received.body).map_err(fault)?;
+        let mut native = native::read(
+            channel,
+            known,
+            received.head.method.as_str(),
+            target,
+            &received.head.headers,
+            &received.body,
+        )
+        .map_err(fault)?;
         native.settle_zone(received.at, WINDOW_MS);
-        let (merchant, facts) = registries.owner(channel, &native.account).ok_or_else(|| Fault::of(Code::UnknownKey))?;
+        let (merchant, facts) = registries
+            .owner(channel, &native.account)
+            .ok_or_else(|| Fault::of(Code::UnknownKey))?;
         let proof = &native.proof;
-        if app.keys().verify(&proof.key, &proof.message, &proof.signature).is_err() {
+        if app
+            .keys()
+            .verify(&proof.key, &proof.message, &proof.signature)
+            .is_err()
+        {
             return Err(Fault::of(Code::WrongSignature).into());
         }
         if (received.at.millis() - proof.signed_at.millis()).abs() > WINDOW_MS {
             return Err(Fault::of(Code::StaleTimestamp).into());
         }
         if let Some(nonce) = &proof.nonce
-            && !app.nonces().first_use(native.account.as_str(), nonce, app.clock().since_boot())
+            && !app
+                .nonces()
+                .first_use(native.account.as_str(), nonce, app.clock().since_boot())
         {
             return Err(Fault::of(Code::ReplayedNonce).into());
         }
@@ -53,7 +69,13 @@ impl Stage<Received> for Read {
         let (merchant, signed_at) = (merchant.clone(), proof.signed_at);
         native.payee = payee;
         let mark = proof_mark(&native.proof);
-        Ok(Authenticated { received, merchant, signed_at, native: Some(native), mark })
+        Ok(Authenticated {
+            received,
+            merchant,
+            signed_at,
+            native: Some(native),
+            mark,
+        })
     }
 }
 
@@ -66,8 +88,13 @@ fn proof_mark(proof: &Proof) -> Option<String> {
 /// Whom the request acts for. Whatever it asks, a query too, it may act for nobody but the account's registered payees.
 //= C03
 fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fault> {
-    let token = native.app_auth_token.as_ref().map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
-    let payee = facts.acts_for(native.payee.as_ref(), token).map_err(|foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")))?;
+    let token = native
+        .app_auth_token
+        .as_ref()
+        .map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
+    let payee = facts
+        .acts_for(native.payee.as_ref(), token)
+        .map_err(|foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")))?;
     Ok(payee.cloned())
 }
 
@@ -84,7 +111,10 @@ impl Read {
         received.only_for(host, |name| {
             // Alipay's own clients send the absolute form with the channel's host in it.
             let registries = self.0.registries();
-            channel == Channel::Alipay && registries.channel(channel).is_some_and(|l| l.hosts.iter().any(|h| h.host == name))
+            channel == Channel::Alipay
+                && registries
+                    .channel(channel)
+                    .is_some_and(|l| l.hosts.iter().any(|h| h.host == name))
         })
     }
 }
@@ -95,17 +125,26 @@ impl Received {
         let facts = &self.facts;
         let wrong = |what: &str| Err(Fault::new(Code::MalformedRequest, what));
         if self.oversized {
-            return Err(Fault::new(Code::BodyTooLarge, "The body is larger than 65536 bytes."));
+            return Err(Fault::new(
+                Code::BodyTooLarge,
+                "The body is larger than 65536 bytes.",
+            ));
         }
         if self.late {
             return Err(Fault::of(Code::BodyTooSlow));
         }
         // Content codings have their own answer where bodies are read.
-        let trick = native::TRICKS.iter().find(|name| **name != "content-encoding" && self.head.headers.contains_key(**name));
+        let trick = native::TRICKS
+            .iter()
+            .find(|name| **name != "content-encoding" && self.head.headers.contains_key(**name));
         match () {
             () if self.head.version != Version::HTTP_11 => wrong("Send HTTP/1.1."),
-            () if facts.content_lengths > 0 && facts.transfer_encodings > 0 => wrong("Send Content-Length or Transfer-Encoding, not both."),
-            () if facts.content_lengths > 1 || facts.transfer_encodings > 1 => wrong("Send one framing header."),
+            () if facts.content_lengths > 0 && facts.transfer_encodings > 0 => {
+                wrong("Send Content-Length or Transfer-Encoding, not both.")
+            }
+            () if facts.content_lengths > 1 || facts.transfer_encodings > 1 => {
+                wrong("Send one framing header.")
+            }
             () if facts.odd_coding => wrong("The only transfer coding taken is `chunked`."),
             () if facts.hosts != 1 => wrong("Send exactly one Host header."),
             () if facts.trailers => wrong("Trailers are not taken."),
@@ -128,10 +167,23 @@ impl Received {
         if self.head.uri.authority().is_none() && !self.head.uri.path().starts_with('/') {
             return wrong("Send the target in origin form (a path).");
         }
-        let sent = self.head.headers.get(http::header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let name = sent.rsplit_once(':').map_or(sent, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { sent });
+        let sent = self
+            .head
+            .headers
+            .get(http::header::HOST)
+            .and_then(|h| h.to_str().ok())
+            .unwrap_or_default();
+        let name = sent.rsplit_once(':').map_or(sent, |(name, port)| {
+            if port.bytes().all(|b| b.is_ascii_digit()) {
+                name
+            } else {
+                sent
+            }
+        });
         match host {
-            Some(host) if !name.eq_ignore_ascii_case(host) && !absolute_ok(name) => wrong("The Host header does not name this listener."),
+            Some(host) if !name.eq_ignore_ascii_case(host) && !absolute_ok(name) => {
+                wrong("The Host header does not name this listener.")
+            }
             _ => Ok(()),
         }
     }

@@ -4,8 +4,7 @@
 use crate::{
     api::render::{self, Said},
     app::App,
-    charge,
-    errand,
+    charge, errand,
     fault::{Code, Fault, Stop},
     payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
@@ -39,7 +38,11 @@ impl Around<Admitted> for Record {
             app.step("outcome_recorded");
             response
         });
-        work.await.unwrap_or_else(|_| Err(Fault::of(Code::Internal).inside("the order's task ended early").into()))
+        work.await.unwrap_or_else(|_| {
+            Err(Fault::of(Code::Internal)
+                .inside("the order's task ended early")
+                .into())
+        })
     }
 }
 
@@ -65,13 +68,32 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
 }
 
 async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, content, .. }, account, keys } = routed;
+    let Routed {
+        claimed:
+            Claimed {
+                sealed,
+                held,
+                order,
+                content,
+                ..
+            },
+        account,
+        keys,
+    } = routed;
     let order = match order {
         Some(order) if renews(&order, create, &content) => {
             let position = order.attempts.len() as u16;
-            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Place(position), held)));
+            return Ok(Intended::Send(recorded(
+                sealed,
+                order,
+                account,
+                Errand::Place(position),
+                held,
+            )));
         }
-        Some(order) if order.state() == ledger::OrderState::AwaitingPayment => Some(make_way(app, &order).await?),
+        Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
+            Some(make_way(app, &order).await?)
+        }
         order => order,
     };
     let position = order.as_ref().map_or(0, |o| o.attempts.len()) as u16 + 1;
@@ -85,31 +107,61 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         channel: create.channel,
         code: create.code,
         content,
-        expires: create.expires.unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create, &sealed.cargo))),
+        expires: create
+            .expires
+            .unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create, &sealed.cargo))),
         keys,
         number: create.number.clone().unwrap_or_else(|| {
-            let to = errand::To { channel: create.channel, pay_way: create.pay_way, account: &account.account, content: &content };
-            errand::number_of(order.as_deref(), &sealed.merchant.id, &create.order_no, to, position)
+            let to = errand::To {
+                channel: create.channel,
+                pay_way: create.pay_way,
+                account: &account.account,
+                content: &content,
+            };
+            errand::number_of(
+                order.as_deref(),
+                &sealed.merchant.id,
+                &create.order_no,
+                to,
+                position,
+            )
         }),
         order_no: create.order_no.clone(),
         pay_way: create.pay_way,
         payee: account.payee.clone(),
         payer: sealed.payer,
-        seal: sealed.texts.buyer.as_ref().map(|b| SealRef { bucket: b.bucket(), records: 1 }),
+        seal: sealed.texts.buyer.as_ref().map(|b| SealRef {
+            bucket: b.bucket(),
+            records: 1,
+        }),
         terminal: create.terminal.clone(),
     };
     let mut events = vec![Happening::from(event)];
     //= C61
-    events.extend(create.by_code.clone().map(|id| TradeEvent::ByCode { attempt: position, id }.into()));
+    events.extend(create.by_code.clone().map(|id| {
+        TradeEvent::ByCode {
+            attempt: position,
+            id,
+        }
+        .into()
+    }));
     events.extend(patterns(&sealed));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Place(position), held)))
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Place(position),
+        held,
+    )))
 }
 
 /// What we compose names its end. Octets that name none leave it to the channel, and so do we.
 fn standing_life_ms(app: &App, create: &Create, cargo: &Cargo) -> i64 {
     match cargo {
-        Cargo::Compose if create.pay_way.charges() => Schedule::of(create.channel, app.times()).charge_life().as_millis() as i64,
+        Cargo::Compose if create.pay_way.charges() => Schedule::of(create.channel, app.times())
+            .charge_life()
+            .as_millis() as i64,
         Cargo::Compose => app.standing_expiry_ms(),
         Cargo::Verbatim(_) => channel::standing_life_ms(create.channel),
     }
@@ -120,13 +172,21 @@ fn standing_life_ms(app: &App, create: &Create, cargo: &Cargo) -> i64 {
 /// At a code another payer is another attempt: the former's parameters are of no use to them.
 pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> bool {
     let latest = order.latest();
-    (create.by_code.is_none() || latest.content == *content) && !latest.pay_way.charges() && (!latest.state.is_final() || latest.state == AttemptState::Paid) && latest.channel == create.channel && latest.pay_way == create.pay_way
+    (create.by_code.is_none() || latest.content == *content)
+        && !latest.pay_way.charges()
+        && (!latest.state.is_final() || latest.state == AttemptState::Paid)
+        && latest.channel == create.channel
+        && latest.pay_way == create.pay_way
 }
 
 /// Closes the former attempt at its channel before another takes its place.
 async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     if order.latest().keys == Keys::Merchant {
-        return Err(Fault::new(Code::OrderInProgress, "The former way to pay is open; close it with your own key at the channel first.").into());
+        return Err(Fault::new(
+            Code::OrderInProgress,
+            "The former way to pay is open; close it with your own key at the channel first.",
+        )
+        .into());
     }
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
@@ -146,80 +206,195 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
 }
 
 async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, target, .. }, account, .. } = routed;
+    let Routed {
+        claimed:
+            Claimed {
+                sealed,
+                held,
+                order,
+                target,
+                ..
+            },
+        account,
+        ..
+    } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = target.unwrap_or(order.attempts.len() as u16);
-    if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose) {
-        return Err(Fault::new(Code::OperationNotAllowed, "A payment-code order is not closed but reversed: POST /v1/payments/{id}/reverse.").into());
+    if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose)
+    {
+        return Err(Fault::new(
+            Code::OperationNotAllowed,
+            "A payment-code order is not closed but reversed: POST /v1/payments/{id}/reverse.",
+        )
+        .into());
     }
     match order.attempt(position).map(|a| a.state) {
-        Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => return Err(Fault::of(Code::OrderPaid).into()),
+        Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => {
+            return Err(Fault::of(Code::OrderPaid).into());
+        }
         Some(AttemptState::Closed | AttemptState::NotPlaced) if matches!(sealed.cargo, Cargo::Compose) => {
-            return Ok(Intended::Done(render::order(app, &sealed.merchant, &order, Said::Again).await));
+            return Ok(Intended::Done(
+                render::order(app, &sealed.merchant, &order, Said::Again).await,
+            ));
         }
         Some(state) if state.is_final() => {
             // A native close of a final order changes nothing here; the channel gives its own answer.
-            return Ok(Intended::Send(recorded(sealed, order, account, Errand::Close(position), held)));
+            return Ok(Intended::Send(recorded(
+                sealed,
+                order,
+                account,
+                Errand::Close(position),
+                held,
+            )));
         }
         _ => {}
     }
-    let event = TradeEvent::CloseIntended { attempt: position, reason: CloseReason::Merchant };
+    let event = TradeEvent::CloseIntended {
+        attempt: position,
+        reason: CloseReason::Merchant,
+    };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Close(position), held)))
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Close(position),
+        held,
+    )))
 }
 
 async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let Routed {
+        claimed: Claimed {
+            sealed, held, order, ..
+        },
+        account,
+        ..
+    } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let (position, attempt) = order.winner().unwrap_or((order.attempts.len() as u16, order.latest()));
+    let (position, attempt) = order
+        .winner()
+        .unwrap_or((order.attempts.len() as u16, order.latest()));
     if !attempt.pay_way.charges() {
-        return Err(Fault::new(Code::OperationNotAllowed, "Only a payment-code order is reversed; close this one, or refund it.").into());
+        return Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Only a payment-code order is reversed; close this one, or refund it.",
+        )
+        .into());
     }
     match attempt.state {
         AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced => {
-            return Ok(Intended::Done(render::order(app, &sealed.merchant, &order, Said::Again).await));
+            return Ok(Intended::Done(
+                render::order(app, &sealed.merchant, &order, Said::Again).await,
+            ));
         }
         // One is under way: the same goes out again.
-        _ if attempt.is_reversing() => return Ok(Intended::Send(recorded(sealed, order, account, Errand::Reverse(position), held))),
+        _ if attempt.is_reversing() => {
+            return Ok(Intended::Send(recorded(
+                sealed,
+                order,
+                account,
+                Errand::Reverse(position),
+                held,
+            )));
+        }
         _ => {}
     }
     if !order.reserved(position).is_zero() {
-        return Err(Fault::new(Code::RefundExceedsPaid, "A part of this order was refunded or is held for it; refund the rest.").into());
+        return Err(Fault::new(
+            Code::RefundExceedsPaid,
+            "A part of this order was refunded or is held for it; refund the rest.",
+        )
+        .into());
     }
-    let event = TradeEvent::ReverseIntended { attempt: position, reason: ReverseReason::Merchant };
+    let event = TradeEvent::ReverseIntended {
+        attempt: position,
+        reason: ReverseReason::Merchant,
+    };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Reverse(position), held)))
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Reverse(position),
+        held,
+    )))
 }
 
 async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
     let Routed { claimed, account, .. } = routed;
-    let attempt = claimed.order.as_ref().and_then(|order| claimed.refunded_attempt(order)).ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
-    let Claimed { sealed, held, order, .. } = claimed;
+    let attempt = claimed
+        .order
+        .as_ref()
+        .and_then(|order| claimed.refunded_attempt(order))
+        .ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
+    let Claimed {
+        sealed, held, order, ..
+    } = claimed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let number = refund.number.clone().unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
+    let number = refund
+        .number
+        .clone()
+        .unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
     let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
-    let under_way = order.refund(&refund_no).is_some_and(|r| !matches!(r.state, RefundState::Failed));
+    let under_way = order
+        .refund(&refund_no)
+        .is_some_and(|r| !matches!(r.state, RefundState::Failed));
     if under_way {
         // A native repeat of a refund that is on record: the same number goes out again.
-        return Ok(Intended::Send(recorded(sealed, order, account, Errand::Refund(refund_no), held)));
+        return Ok(Intended::Send(recorded(
+            sealed,
+            order,
+            account,
+            Errand::Refund(refund_no),
+            held,
+        )));
     }
     let event = if refund.hold {
-        TradeEvent::RefundHeld { amount, attempt, number, refund_no: refund_no.clone() }
+        TradeEvent::RefundHeld {
+            amount,
+            attempt,
+            number,
+            refund_no: refund_no.clone(),
+        }
     } else {
-        TradeEvent::RefundIntended { amount, attempt, cause: RefundCause::Merchant, number, refund_no: refund_no.clone() }
+        TradeEvent::RefundIntended {
+            amount,
+            attempt,
+            cause: RefundCause::Merchant,
+            number,
+            refund_no: refund_no.clone(),
+        }
     };
     let mut events = vec![Happening::from(event)];
     events.extend(patterns(&sealed));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     if refund.hold {
-        let held = committed.order.refund(&refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
-        return Ok(Intended::Done(render::refund(app, &sealed.merchant, &committed.order, held, Said::First).await));
+        let held = committed
+            .order
+            .refund(&refund_no)
+            .ok_or_else(|| Fault::of(Code::Internal))?;
+        return Ok(Intended::Done(
+            render::refund(app, &sealed.merchant, &committed.order, held, Said::First).await,
+        ));
     }
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Refund(refund_no), held)))
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Refund(refund_no),
+        held,
+    )))
 }
 
 async fn release(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
-    let Routed { claimed: Claimed { sealed, held, order, .. }, account, .. } = routed;
+    let Routed {
+        claimed: Claimed {
+            sealed, held, order, ..
+        },
+        account,
+        ..
+    } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let waiting = order.refund(refund_no).ok_or_else(|| Fault::of(Code::NotFound))?;
     if waiting.state != RefundState::Held {
@@ -233,36 +408,82 @@ async fn release(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Inte
         refund_no: refund_no.clone(),
     };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(sealed, committed.order, account, Errand::Refund(refund_no.clone()), held)))
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Refund(refund_no.clone()),
+        held,
+    )))
 }
 
 async fn cancel(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
-    let Claimed { sealed, order, held, .. } = routed.claimed;
+    let Claimed {
+        sealed, order, held, ..
+    } = routed.claimed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     match order.refund(refund_no).map(|r| r.state) {
         None => return Err(Fault::of(Code::NotFound).into()),
         Some(RefundState::Held) => {}
         Some(_) => return Err(Fault::of(Code::RefundNotHeld).into()),
     }
-    let event = TradeEvent::RefundCancelled { refund_no: refund_no.clone() };
+    let event = TradeEvent::RefundCancelled {
+        refund_no: refund_no.clone(),
+    };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
     drop(held);
-    let refund = committed.order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
-    Ok(Intended::Done(render::refund(app, &sealed.merchant, &committed.order, refund, Said::First).await))
+    let refund = committed
+        .order
+        .refund(refund_no)
+        .ok_or_else(|| Fault::of(Code::Internal))?;
+    Ok(Intended::Done(
+        render::refund(app, &sealed.merchant, &committed.order, refund, Said::First).await,
+    ))
 }
 
-fn recorded(sealed: Sealed, order: Arc<Order>, account: Arc<channel::Account>, errand: Errand, held: ledger::Held) -> Recorded {
-    Recorded { merchant: sealed.merchant, order, account, cargo: sealed.cargo, texts: sealed.texts, errand, held }
+fn recorded(
+    sealed: Sealed,
+    order: Arc<Order>,
+    account: Arc<channel::Account>,
+    errand: Errand,
+    held: ledger::Held,
+) -> Recorded {
+    Recorded {
+        merchant: sealed.merchant,
+        order,
+        account,
+        cargo: sealed.cargo,
+        texts: sealed.texts,
+        errand,
+        held,
+    }
 }
 
 fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
-    sealed.patterns.iter().map(|(field, pattern)| TradeEvent::PatternSeen { field: Arc::from(*field), pattern: *pattern }.into())
+    sealed.patterns.iter().map(|(field, pattern)| {
+        TradeEvent::PatternSeen {
+            field: Arc::from(*field),
+            pattern: *pattern,
+        }
+        .into()
+    })
 }
 
 /// Puts the outcome on record and says it.
 async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
-    let Sent { merchant, order, errand, settled, native, held } = sent;
-    let Settled { events, ending, handed_out } = settled;
+    let Sent {
+        merchant,
+        order,
+        errand,
+        settled,
+        native,
+        held,
+    } = sent;
+    let Settled {
+        events,
+        ending,
+        handed_out,
+    } = settled;
     let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);
     app.metrics().concluded(&order, &errand);
@@ -270,9 +491,15 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         return Ok(native);
     }
     match (&errand, ending) {
-        (_, Ending::Busy) => Err(Fault::of(Code::ChannelFrequency).retry(std::time::Duration::from_secs(1)).into()),
-        (Errand::Place(position), Ending::Refused(code)) if charges(&order, *position) => Err(render::charge_refused(order.latest().channel, &code).into()),
-        (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
+        (_, Ending::Busy) => Err(Fault::of(Code::ChannelFrequency)
+            .retry(std::time::Duration::from_secs(1))
+            .into()),
+        (Errand::Place(position), Ending::Refused(code)) if charges(&order, *position) => {
+            Err(render::charge_refused(order.latest().channel, &code).into())
+        }
+        (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => {
+            Err(render::refused(&code).into())
+        }
         (Errand::Refund(refund_no), _) => {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
             Ok(render::refund(app, &merchant, &order, refund, Said::First).await)
@@ -287,7 +514,9 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
 }
 
 fn charges(order: &Order, position: u16) -> bool {
-    order.attempt(position).is_some_and(|attempt| attempt.pay_way.charges())
+    order
+        .attempt(position)
+        .is_some_and(|attempt| attempt.pay_way.charges())
 }
 
 /// It is on record as handed out, and nobody has asked to close it.
@@ -295,7 +524,12 @@ fn in_hands(attempt: &ledger::Attempt) -> bool {
     attempt.state == AttemptState::Placed && !attempt.is_closing()
 }
 
-async fn commit(app: &App, merchant: &MerchantId, id: &PaymentId, events: Vec<Happening>) -> Result<Committed, Stop> {
+async fn commit(
+    app: &App,
+    merchant: &MerchantId,
+    id: &PaymentId,
+    events: Vec<Happening>,
+) -> Result<Committed, Stop> {
     app.step("before_intent");
     app.ledger().commit(merchant, id, events).await.map_err(stop)
 }

@@ -26,12 +26,23 @@ impl End<Matched> for RecordNotice {
     async fn run(&self, Matched { notice, says, order }: Matched) -> Result<Response, Stop> {
         let app = self.0.clone();
         // In its own task: a channel that hangs up early cancels nothing.
-        let work = app.clone().spawn_work(async move { record(&app, notice, says, order).await });
-        work.await.unwrap_or_else(|_| Err(Fault::of(Code::Internal).inside("the notice's task ended early").into()))
+        let work = app
+            .clone()
+            .spawn_work(async move { record(&app, notice, says, order).await });
+        work.await.unwrap_or_else(|_| {
+            Err(Fault::of(Code::Internal)
+                .inside("the notice's task ended early")
+                .into())
+        })
     }
 }
 
-async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Order>>) -> Result<Response, Stop> {
+async fn record(
+    app: &App,
+    notice: Identified,
+    says: Says,
+    order: Option<Arc<Order>>,
+) -> Result<Response, Stop> {
     let channel = notice.account.channel;
     // What only the merchant can read or place is the merchant's to hear of, an order of ours or not.
     let merchants_own = notice.facts.keys == Keys::Merchant;
@@ -41,28 +52,50 @@ async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Ord
         (Says::Nothing, _) => app.metrics().noticed(channel, "ignored"),
         (says, None) | (says @ Says::Closed, Some(_)) => foreign(app, &notice, &says).await?,
         (Says::Order(view, token, sealed), Some(order)) => {
-            let Some((position, attempt)) = order.attempt_by_number(channel, &notice.account.account, &view.number) else { return Err(Fault::of(Code::Internal).into()) };
+            let Some((position, attempt)) =
+                order.attempt_by_number(channel, &notice.account.account, &view.number)
+            else {
+                return Err(Fault::of(Code::Internal).into());
+            };
             passed_through |= attempt.carried == Carried::PassThrough;
             let first = attempt.paid.is_none();
-            let settled = settle::order_seen(&order, position, &view, Proof::Notice, token, sealed.as_ref().map(Vault::seal_ref));
+            let settled = settle::order_seen(
+                &order,
+                position,
+                &view,
+                Proof::Notice,
+                token,
+                sealed.as_ref().map(Vault::seal_ref),
+            );
             if let (true, false, Some(sealed)) = (first, passed_through, &sealed) {
-                let context = super::seal_notice::paid_context(&order.merchant, channel, &attempt.account, &attempt.number);
-                app.vault().keep(sealed, &context).unwrap_or_else(|error| tracing::warn!(%error, "a payer's sealed id could not be kept"));
+                let context = super::seal_notice::paid_context(
+                    &order.merchant,
+                    channel,
+                    &attempt.account,
+                    &attempt.number,
+                );
+                app.vault()
+                    .keep(sealed, &context)
+                    .unwrap_or_else(|error| tracing::warn!(%error, "a payer's sealed id could not be kept"));
             }
             put(app, &notice, &order, settled.events).await?;
         }
-        (Says::Refund(_, view), Some(order)) => match order.refunds.iter().find(|r| r.number == view.number) {
-            Some(refund) => {
-                passed_through |= order.attempt(refund.attempt).is_some_and(|a| a.carried == Carried::PassThrough);
-                let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
-                put(app, &notice, &order, events).await?;
+        (Says::Refund(_, view), Some(order)) => {
+            match order.refunds.iter().find(|r| r.number == view.number) {
+                Some(refund) => {
+                    passed_through |= order
+                        .attempt(refund.attempt)
+                        .is_some_and(|a| a.carried == Carried::PassThrough);
+                    let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
+                    put(app, &notice, &order, events).await?;
+                }
+                None => {
+                    passed_through |= order.latest().carried == Carried::PassThrough;
+                    let says = Says::Refund(order.latest().number.clone(), view);
+                    foreign(app, &notice, &says).await?;
+                }
             }
-            None => {
-                passed_through |= order.latest().carried == Carried::PassThrough;
-                let says = Says::Refund(order.latest().number.clone(), view);
-                foreign(app, &notice, &says).await?;
-            }
-        },
+        }
     }
     app.step("notice_recorded");
     if passed_through && let Some(answer) = relay(app, &notice).await {
@@ -74,20 +107,33 @@ async fn record(app: &App, notice: Identified, says: Says, order: Option<Arc<Ord
 async fn put(app: &App, notice: &Identified, order: &Arc<Order>, events: Vec<Happening>) -> Result<(), Stop> {
     let outcome = if events.is_empty() { "known" } else { "recorded" };
     app.metrics().noticed(notice.account.channel, outcome);
-    errand::record(app, order, events).await.map_err(|e| Fault::of(Code::Stopping).inside(e))?;
+    errand::record(app, order, events)
+        .await
+        .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
     Ok(())
 }
 
 /// A verified notice for no order of ours: on record by a keyed digest, and acknowledged.
 async fn foreign(app: &App, notice: &Identified, says: &Says) -> Result<(), Stop> {
-    let seen = app.vault().keyed(&notice.received.body).map_err(|e| Fault::of(Code::Internal).inside(e))?;
+    let seen = app
+        .vault()
+        .keyed(&notice.received.body)
+        .map_err(|e| Fault::of(Code::Internal).inside(e))?;
     let number = match says {
         Says::Order(view, ..) => Some(view.number.clone()),
         Says::Refund(_, view) => Some(view.number.clone()),
         Says::Nothing | Says::Closed => None,
     };
-    let event = TradeEvent::ForeignNotice { account: notice.account.account.clone(), channel: notice.account.channel, number, seen };
+    let event = TradeEvent::ForeignNotice {
+        account: notice.account.account.clone(),
+        channel: notice.account.channel,
+        number,
+        seen,
+    };
     app.metrics().noticed(notice.account.channel, "foreign");
-    app.ledger().note(Some(&notice.merchant.id), vec![event]).await.map_err(|e| Fault::of(Code::Stopping).inside(e))?;
+    app.ledger()
+        .note(Some(&notice.merchant.id), vec![event])
+        .await
+        .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
     Ok(())
 }

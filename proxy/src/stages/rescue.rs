@@ -28,7 +28,12 @@ impl Around<Received> for Rescue {
 
     async fn run(&self, received: Received, next: Next<Received, Response>) -> Result<Response, Stop> {
         let (door, id) = (received.door, received.id);
-        let scheme = received.head.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| Scheme::named(v.split(' ').next()?));
+        let scheme = received
+            .head
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| Scheme::named(v.split(' ').next()?));
         let channel = channel_of(&received);
         let response = match unpanicked(next.run(received)).await {
             Ok(Ok(response)) | Ok(Err(Stop::Answer(response))) => response,
@@ -83,15 +88,24 @@ fn answer(door: Door, channel: Channel, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
         Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, None, refusal(fault))),
         Door::Notify => {
-            let (mut reply, row) = (dialect::refuse_notice(channel, fault.code.row().code), fault.code.row());
+            let (mut reply, row) = (
+                dialect::refuse_notice(channel, fault.code.row().code),
+                fault.code.row(),
+            );
             // A channel repeats whatever is not acknowledged, whoever's fault it is; the status still says whose.
-            reply.status = if row.status < 500 { row.status } else { reply.status };
+            reply.status = if row.status < 500 {
+                row.status
+            } else {
+                reply.status
+            };
             native(reply)
         }
         _ => render::problem(fault, Some(id)),
     };
     if let Some(after) = fault.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
     response
 }
@@ -100,7 +114,9 @@ fn answer(door: Door, channel: Channel, fault: &Fault, id: &str) -> Response {
 pub(crate) fn native(reply: Reply) -> Response {
     let mut response = http::Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     response
 }
 
@@ -108,16 +124,24 @@ pub(crate) fn native(reply: Reply) -> Response {
 fn refusal(fault: &Fault) -> NativeRefusal {
     let detail = || fault.detail.clone();
     match fault.code {
-        Code::MissingSignature | Code::UnknownKey | Code::StaleTimestamp | Code::ReplayedNonce | Code::WrongSignature => NativeRefusal::Signature,
+        Code::MissingSignature
+        | Code::UnknownKey
+        | Code::StaleTimestamp
+        | Code::ReplayedNonce
+        | Code::WrongSignature => NativeRefusal::Signature,
         Code::TooManyRequests | Code::ChannelFrequency => NativeRefusal::Frequency,
         Code::NotFound => NativeRefusal::NotFound,
         Code::OrderChanged | Code::RefundChanged => NativeRefusal::Changed,
         Code::OrderPaid => NativeRefusal::OrderPaid,
         Code::OrderClosed => NativeRefusal::OrderClosed,
         Code::OperationNotAllowed | Code::MethodNotAllowed => NativeRefusal::NotAllowed(detail()),
-        Code::ChannelNotLicensed | Code::AmountOverLimit | Code::PayeeNotAllowed | Code::OrderNotAccepted | Code::OrderNotPaid | Code::RefundExceedsPaid | Code::RefundNotHeld => {
-            NativeRefusal::RuleLimit(detail())
-        }
+        Code::ChannelNotLicensed
+        | Code::AmountOverLimit
+        | Code::PayeeNotAllowed
+        | Code::OrderNotAccepted
+        | Code::OrderNotPaid
+        | Code::RefundExceedsPaid
+        | Code::RefundNotHeld => NativeRefusal::RuleLimit(detail()),
         code if code.row().status < 500 && code.row().status != 409 => NativeRefusal::Malformed(detail()),
         _ => NativeRefusal::Unknown,
     }
@@ -126,8 +150,16 @@ fn refusal(fault: &Fault) -> NativeRefusal {
 impl Rescue {
     /// Answers are signed, errors included, with the newest key of the caller's scheme.
     async fn sign(&self, mut response: Response, scheme: Scheme) -> Response {
-        let Some(key) = self.0.answer_key(scheme) else { return response };
-        let body = response.body().clone().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+        let Some(key) = self.0.answer_key(scheme) else {
+            return response;
+        };
+        let body = response
+            .body()
+            .clone()
+            .collect()
+            .await
+            .map(|b| b.to_bytes())
+            .unwrap_or_default();
         let (timestamp, nonce) = (self.0.clock().now().secs(), nonce());
         let message = answer_message(timestamp, &nonce, &body);
         let signature = match scheme {
@@ -135,7 +167,9 @@ impl Rescue {
             Scheme::Ed25519 => self.0.keys().sign(key, &message).ok(),
             Scheme::Rsa => self.0.signing().sign(key, message).await.ok(),
         };
-        let Some(signature) = signature else { return response };
+        let Some(signature) = signature else {
+            return response;
+        };
         let serial = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         let headers = [
             ("guandao-timestamp", timestamp.to_string()),
@@ -146,7 +180,9 @@ impl Rescue {
         ];
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(name), value);
             }
         }
         response

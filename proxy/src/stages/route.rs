@@ -22,7 +22,9 @@ impl Stage<Claimed> for Route {
         let composed = matches!(claimed.sealed.cargo, Cargo::Compose);
         let registries = self.0.registries();
         let registries = &registries;
-        let merchant = registries.merchant(&claimed.sealed.merchant.id).unwrap_or(&claimed.sealed.merchant);
+        let merchant = registries
+            .merchant(&claimed.sealed.merchant.id)
+            .unwrap_or(&claimed.sealed.merchant);
         // What we compose we sign: only accounts whose key we hold.
         let usable = |a: &&AccountFacts| a.channel == channel && (!composed || a.keys == Keys::Held);
         let mut of_channel = merchant.accounts.iter().filter(usable);
@@ -31,15 +33,27 @@ impl Stage<Claimed> for Route {
             None => of_channel.next(),
         };
         if composed && only_the_merchant_can(&claimed) {
-            return Err(Fault::new(Code::OperationNotAllowed, "Only the merchant can do this, with its own key at the channel: the key is not held here.").into());
+            return Err(Fault::new(
+                Code::OperationNotAllowed,
+                "Only the merchant can do this, with its own key at the channel: the key is not held here.",
+            )
+            .into());
         }
         let chosen = chosen.ok_or_else(|| {
             Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."))
         })?;
         if let Command::Create(create) = &claimed.sealed.command {
             //= C53
-            if create.terminal.as_ref().is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no)) {
-                return Err(Fault::new(Code::InvalidField, "`terminal` must be one that the acquirer has registered for this merchant.").into());
+            if create
+                .terminal
+                .as_ref()
+                .is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no))
+            {
+                return Err(Fault::new(
+                    Code::InvalidField,
+                    "`terminal` must be one that the acquirer has registered for this merchant.",
+                )
+                .into());
             }
         }
         let payee = match (&claimed.sealed.command, subject(&claimed)) {
@@ -52,21 +66,28 @@ impl Stage<Claimed> for Route {
             (Command::Create(create), None) => registered_appid(create, chosen)?,
             (_, None) => None,
         };
-        self.0.channel_rate(channel).map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        self.0
+            .channel_rate(channel)
+            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let authorised = matches!(&claimed.sealed.cargo, Cargo::Verbatim(v) if v.authorised);
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
-        Ok(Routed { claimed, account, keys })
+        Ok(Routed {
+            claimed,
+            account,
+            keys,
+        })
     }
 }
 
 /// The app or mini program that the order names: one that the acquirer has registered for this account.
 fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<Option<AppNo>, Fault> {
     match &create.appid {
-        Some(appid) if !chosen.appids.iter().any(|known| known == appid.as_str()) => {
-            Err(Fault::new(Code::InvalidField, "`appid` must be one that the acquirer has registered for this account."))
-        }
+        Some(appid) if !chosen.appids.iter().any(|known| known == appid.as_str()) => Err(Fault::new(
+            Code::InvalidField,
+            "`appid` must be one that the acquirer has registered for this account.",
+        )),
         appid => Ok(appid.clone()),
     }
 }
@@ -76,7 +97,9 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<Option<App
 pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
     let order = claimed.order.as_deref()?;
     match &claimed.sealed.command {
-        Command::Create(create) => Some(order.latest()).filter(|_| record::renews(order, create, &claimed.content)),
+        Command::Create(create) => {
+            Some(order.latest()).filter(|_| record::renews(order, create, &claimed.content))
+        }
         Command::Refund(_) | Command::Close(_) if claimed.target.is_some() => order.attempt(claimed.target?),
         Command::Release(_, no) => order.refund(no).and_then(|refund| order.attempt(refund.attempt)),
         _ => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt)),
@@ -85,7 +108,8 @@ pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
 
 /// Its key at the channel is the merchant's alone. A held refund can be withdrawn all the same: nothing leaves.
 fn only_the_merchant_can(claimed: &Claimed) -> bool {
-    !matches!(claimed.sealed.command, Command::Cancel(..)) && subject(claimed).is_some_and(|attempt| attempt.keys == Keys::Merchant)
+    !matches!(claimed.sealed.command, Command::Cancel(..))
+        && subject(claimed).is_some_and(|attempt| attempt.keys == Keys::Merchant)
 }
 
 /// The channel, and the account where it is not ours to choose.

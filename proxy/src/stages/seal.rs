@@ -18,10 +18,20 @@ impl Stage<Parsed> for Seal {
     type Out = Sealed;
 
     async fn run(&self, parsed: Parsed) -> Result<Sealed, Stop> {
-        let Parsed { merchant, signed_at, mark, command, cargo, clear } = parsed;
+        let Parsed {
+            merchant,
+            signed_at,
+            mark,
+            command,
+            cargo,
+            clear,
+        } = parsed;
         let id = match &command {
             Command::Create(create) => payment_id(&merchant.id, &create.order_no),
-            Command::Close(order) | Command::Reverse(order) | Command::Release(order, _) | Command::Cancel(order, _) => order.id,
+            Command::Close(order)
+            | Command::Reverse(order)
+            | Command::Release(order, _)
+            | Command::Cancel(order, _) => order.id,
             Command::Refund(refund) => refund.order.id,
         };
         let payer = match &command {
@@ -30,19 +40,37 @@ impl Stage<Parsed> for Seal {
         };
         let patterns = patterns(&clear);
         let vault = self.0.vault();
-        let context = |label| Context { merchant: merchant.id.clone(), order: id, label };
+        let context = |label| Context {
+            merchant: merchant.id.clone(),
+            order: id,
+            label,
+        };
         let texts = Texts {
             auth_code: clear.auth_code, // goes on as it is: nothing that could be opened later may hold it
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };
-        Ok(Sealed { merchant, signed_at, mark, command, cargo, texts, payer, patterns, id })
+        Ok(Sealed {
+            merchant,
+            signed_at,
+            mark,
+            command,
+            cargo,
+            texts,
+            payer,
+            patterns,
+            id,
+        })
     }
 }
 
 impl Seal {
     fn token(&self, channel: Channel, clear: &Clear) -> Option<PayerToken> {
-        let payer = clear.buyer.as_ref().and_then(|b| b.payer.as_ref()).or(clear.payer.as_ref())?;
+        let payer = clear
+            .buyer
+            .as_ref()
+            .and_then(|b| b.payer.as_ref())
+            .or(clear.payer.as_ref())?;
         Some(self.0.vault().token(channel, payer))
     }
 }
@@ -51,7 +79,8 @@ impl Seal {
 //= C38
 fn patterns(clear: &Clear) -> Vec<(&'static str, Pattern)> {
     let mut found = Vec::new();
-    let mut look = |field, text: &Text| found.extend(vault::pattern::scan(text).map(|pattern| (field, pattern)));
+    let mut look =
+        |field, text: &Text| found.extend(vault::pattern::scan(text).map(|pattern| (field, pattern)));
     if let Some(buyer) = &clear.buyer {
         look("description", &buyer.description);
         buyer.attach.iter().for_each(|text| look("attach", text));

@@ -22,10 +22,18 @@ impl Stage<Opened> for SealNotice {
         let (merchant, channel) = (&notice.merchant, notice.account.channel);
         let seal = |mut view: Box<OrderView>| {
             let token = view.payer.as_ref().map(|payer| vault.token(channel, payer));
-            let buyer = PaidBuyer { payer: view.payer.take(), attach: view.attach.take() };
+            let buyer = PaidBuyer {
+                payer: view.payer.take(),
+                attach: view.attach.take(),
+            };
             // Sealed only for a merchant who will be told; anybody else's payer is forgotten here.
             let wanted = merchant.notify.is_some() && (buyer.payer.is_some() || buyer.attach.is_some());
-            let sealed = wanted.then(|| vault.seal(buyer, &paid_context(&merchant.id, channel, &notice.account.account, &view.number)));
+            let sealed = wanted.then(|| {
+                vault.seal(
+                    buyer,
+                    &paid_context(&merchant.id, channel, &notice.account.account, &view.number),
+                )
+            });
             Says::Order(view, token, sealed)
         };
         let says = match says {
@@ -40,9 +48,18 @@ impl Stage<Opened> for SealNotice {
 
 /// Where the buyer data of a payment lies: it is sealed before its order is looked up, so it goes by the number at the
 /// channel.
-pub(crate) fn paid_context(merchant: &MerchantId, channel: Channel, account: &AccountNo, number: &ChannelNo) -> Context {
+pub(crate) fn paid_context(
+    merchant: &MerchantId,
+    channel: Channel,
+    account: &AccountNo,
+    number: &ChannelNo,
+) -> Context {
     let hash = Sha256::digest(format!("guandao-paid\0{channel}\0{account}\0{number}"));
     let mut id = [0; 16];
     id.copy_from_slice(&hash[..16]);
-    Context { merchant: merchant.clone(), order: PaymentId::from_bytes(id), label: "paid" }
+    Context {
+        merchant: merchant.clone(),
+        order: PaymentId::from_bytes(id),
+        label: "paid",
+    }
 }

@@ -31,14 +31,33 @@ impl End<Recorded> for Send {
     type Out = Sent;
 
     async fn run(&self, recorded: Recorded) -> Result<Sent, Stop> {
-        let Recorded { merchant, order, account, cargo, texts, errand, held } = recorded;
+        let Recorded {
+            merchant,
+            order,
+            account,
+            cargo,
+            texts,
+            errand,
+            held,
+        } = recorded;
         let (settled, native) = match cargo {
             Cargo::Verbatim(verbatim) => {
-                let (settled, native) = passthrough::forward(&self.0, &account, &order, &errand, verbatim).await;
+                let (settled, native) =
+                    passthrough::forward(&self.0, &account, &order, &errand, verbatim).await;
                 (settled, Some(native))
             }
-            Cargo::Compose => (errand::perform(&self.0, &account, &order, &errand, texts).await, None),
+            Cargo::Compose => (
+                errand::perform(&self.0, &account, &order, &errand, texts).await,
+                None,
+            ),
         };
-        Ok(Sent { merchant, order, errand, settled, native, held })
+        Ok(Sent {
+            merchant,
+            order,
+            errand,
+            settled,
+            native,
+            held,
+        })
     }
 }

@@ -18,7 +18,10 @@ impl Around<Received> for Shed {
 
     async fn run(&self, received: Received, next: Next<Received, Response>) -> Result<Response, Stop> {
         let source = source(received.peer.ip());
-        let room = self.0.source_rate(source).and_then(|()| self.0.failures_left(source));
+        let room = self
+            .0
+            .source_rate(source)
+            .and_then(|()| self.0.failures_left(source));
         if let Err(wait) = room {
             return Err(Fault::of(Code::TooManyRequests).retry(wait).into());
         }

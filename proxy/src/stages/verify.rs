@@ -21,9 +21,17 @@ impl Stage<Identified> for Verify {
             self.0.metrics().noticed(channel, outcome);
             Stop::from(Fault::of(Code::WrongSignature).inside(why))
         };
-        let signed = channel::notice::authenticate(channel, &notice.account, &received.head.headers, &received.body, received.at);
+        let signed = channel::notice::authenticate(
+            channel,
+            &notice.account,
+            &received.head.headers,
+            &received.body,
+            received.at,
+        );
         let signed = signed.map_err(|e| refuse(&e.kind(), "refused"))?;
-        certificates::verify(&self.0, &notice.account, &signed).await.map_err(|e| refuse(&why(&e), "wrong_signature"))?;
+        certificates::verify(&self.0, &notice.account, &signed)
+            .await
+            .map_err(|e| refuse(&why(&e), "wrong_signature"))?;
         Ok(Verified(notice))
     }
 }

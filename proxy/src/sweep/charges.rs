@@ -19,7 +19,13 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     }
     // A reverse that was refused is tried again at growing distance; the channel ends an unpaid order by itself in the end.
     let refused = attempt.reversing.is_some();
-    Some(if refused { schedule.refused_refund(tries + 1) } else { schedule.charge(tries).min(left(end(&schedule, attempt)).max(LEAST)) })
+    Some(if refused {
+        schedule.refused_refund(tries + 1)
+    } else {
+        schedule
+            .charge(tries)
+            .min(left(end(&schedule, attempt)).max(LEAST))
+    })
 }
 
 /// Between two looks, however late it is.
@@ -27,27 +33,50 @@ const LEAST: Duration = Duration::from_millis(20);
 
 /// When its payer's time is over.
 fn end(schedule: &Schedule, attempt: &Attempt) -> Instant {
-    attempt.at.plus_millis(schedule.charge_wait().as_millis() as i64).min(attempt.expires)
+    attempt
+        .at
+        .plus_millis(schedule.charge_wait().as_millis() as i64)
+        .min(attempt.expires)
 }
 
 /// One look: a query, and a reverse straight after it where that is due (channels.md 2.2, 3.3).
 //= C60
 pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     // Beside the charging call itself, or the merchant's own reverse, nothing is done.
-    let key = ClaimKey { order: order.id, operation: Operation::Create, number: None };
-    let Claim::Won(_held) = app.ledger().claims().claim(key) else { return Ok(order.clone()) };
-    let order = app.ledger().order(&order.id).await?.unwrap_or_else(|| order.clone());
-    let Some(attempt) = order.attempt(position) else { return Ok(order) };
+    let key = ClaimKey {
+        order: order.id,
+        operation: Operation::Create,
+        number: None,
+    };
+    let Claim::Won(_held) = app.ledger().claims().claim(key) else {
+        return Ok(order.clone());
+    };
+    let order = app
+        .ledger()
+        .order(&order.id)
+        .await?
+        .unwrap_or_else(|| order.clone());
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order);
+    };
     if attempt.is_reversing() {
         return charge::undo(app, &order, position, ReverseReason::Unknown).await;
     }
-    let (Some(account), false) = (errand::account_of(app, &order, position), attempt.state.is_final()) else { return Ok(order) };
+    let (Some(account), false) = (
+        errand::account_of(app, &order, position),
+        attempt.state.is_final(),
+    ) else {
+        return Ok(order);
+    };
     let (order, absent) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => (super::seen(app, &order, position, view).await?, false),
         Exchanged::Answer(Answer::Failed(failure)) => (order, failure.class == FailureClass::NotFound),
         _ => (order, false),
     };
-    match order.attempt(position).and_then(|attempt| due(app, attempt, absent)) {
+    match order
+        .attempt(position)
+        .and_then(|attempt| due(app, attempt, absent))
+    {
         Some(reason) => charge::undo(app, &order, position, reason).await,
         None => Ok(order),
     }
@@ -59,8 +88,15 @@ fn due(app: &App, attempt: &Attempt, absent: bool) -> Option<ReverseReason> {
     let now = app.clock().now();
     let lost = absent && now >= attempt.at.plus_millis(schedule.charge_lost().as_millis() as i64);
     // What the merchant's own SDK began, the merchant's own SDK ends.
-    if attempt.state.is_final() || attempt.carried == Carried::PassThrough || !(lost || now >= end(&schedule, attempt)) {
+    if attempt.state.is_final()
+        || attempt.carried == Carried::PassThrough
+        || !(lost || now >= end(&schedule, attempt))
+    {
         return None;
     }
-    Some(if attempt.state == AttemptState::Placed { ReverseReason::Unpaid } else { ReverseReason::Unknown })
+    Some(if attempt.state == AttemptState::Placed {
+        ReverseReason::Unpaid
+    } else {
+        ReverseReason::Unknown
+    })
 }

@@ -20,7 +20,9 @@ pub(super) fn refund_wait(app: &App, order: &Order, refund: &Refund, tries: u32)
     let attempt = order.attempt(refund.attempt)?;
     let schedule = Schedule::of(attempt.channel, app.times());
     match refund.state {
-        RefundState::Intended | RefundState::Unknown | RefundState::Processing if attempt.keys == Keys::Merchant => {
+        RefundState::Intended | RefundState::Unknown | RefundState::Processing
+            if attempt.keys == Keys::Merchant =>
+        {
             let left = silent_at(&schedule, refund).millis() - app.clock().now().millis();
             Some(Duration::from_millis(left.max(0) as u64) + app.times().unknown_after)
         }
@@ -32,41 +34,87 @@ pub(super) fn refund_wait(app: &App, order: &Order, refund: &Refund, tries: u32)
 }
 
 fn silent_at(schedule: &Schedule, refund: &Refund) -> Instant {
-    refund.intended.plus_millis(schedule.refund_silent_after().as_millis() as i64)
+    refund
+        .intended
+        .plus_millis(schedule.refund_silent_after().as_millis() as i64)
 }
 
-pub(super) async fn refund_step(app: &App, order: &Arc<Order>, refund_no: &RefundNo) -> Result<Arc<Order>, CommitError> {
-    let Some((refund, attempt)) = order.refund(refund_no).and_then(|r| Some((r, order.attempt(r.attempt)?))) else { return Ok(order.clone()) };
+pub(super) async fn refund_step(
+    app: &App,
+    order: &Arc<Order>,
+    refund_no: &RefundNo,
+) -> Result<Arc<Order>, CommitError> {
+    let Some((refund, attempt)) = order
+        .refund(refund_no)
+        .and_then(|r| Some((r, order.attempt(r.attempt)?)))
+    else {
+        return Ok(order.clone());
+    };
     if attempt.keys == Keys::Merchant {
         return unresolved(app, order, refund, attempt).await;
     }
-    let Some(account) = errand::account_of(app, order, refund.attempt) else { return Ok(order.clone()) };
-    let settled = match (matches!(refund.state, RefundState::Intended | RefundState::Unknown), attempt.channel) {
+    let Some(account) = errand::account_of(app, order, refund.attempt) else {
+        return Ok(order.clone());
+    };
+    let settled = match (
+        matches!(refund.state, RefundState::Intended | RefundState::Unknown),
+        attempt.channel,
+    ) {
         (true, Channel::Alipay) => sent_again_then_asked(app, &account, order, refund, attempt).await,
         (pending, _) => asked_then_sent_again(app, &account, order, refund, attempt, pending).await,
     };
-    let Some(settled) = settled else { return Ok(order.clone()) };
+    let Some(settled) = settled else {
+        return Ok(order.clone());
+    };
     let settled = Settled::of(news(refund, settled), settle::Ending::Recorded);
-    let events = if refund.cause == RefundCause::Surplus { refused_so_often(refund, settled) } else { settled.events };
+    let events = if refund.cause == RefundCause::Surplus {
+        refused_so_often(refund, settled)
+    } else {
+        settled.events
+    };
     errand::record(app, order, events).await
 }
 
 /// Only the merchant can ask the channel; after the channel's own window nobody will tell us any more.
-async fn unresolved(app: &App, order: &Arc<Order>, refund: &Refund, attempt: &Attempt) -> Result<Arc<Order>, CommitError> {
+async fn unresolved(
+    app: &App,
+    order: &Arc<Order>,
+    refund: &Refund,
+    attempt: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
     if app.clock().now() < silent_at(&Schedule::of(attempt.channel, app.times()), refund) {
         return Ok(order.clone());
     }
-    errand::record(app, order, vec![TradeEvent::RefundUnresolved { refund_no: refund.refund_no.clone() }.into()]).await
+    errand::record(
+        app,
+        order,
+        vec![
+            TradeEvent::RefundUnresolved {
+                refund_no: refund.refund_no.clone(),
+            }
+            .into(),
+        ],
+    )
+    .await
 }
 
 /// WeChat refuses a repeat whose reason differs, and the reason died with its key: only what WeChat does not know is
 /// sent again. A refusal of that is the last word, but for one that says the number is known after all.
-async fn asked_then_sent_again(app: &App, account: &Account, order: &Arc<Order>, refund: &Refund, attempt: &Attempt, pending: bool) -> Option<Settled> {
+async fn asked_then_sent_again(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    refund: &Refund,
+    attempt: &Attempt,
+    pending: bool,
+) -> Option<Settled> {
     match asked(app, account, attempt, refund).await? {
         Answer::Refund(view) => Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query)),
         Answer::Failed(failure) if pending && failure.class == FailureClass::NotFound => {
             match errand::send_refund(app, account, order, &refund.refund_no, None).await {
-                Answer::Failed(failure) if is_last_word(&failure) => Some(settle::refund_failed(&refund.refund_no, failure.code)),
+                Answer::Failed(failure) if is_last_word(&failure) => {
+                    Some(settle::refund_failed(&refund.refund_no, failure.code))
+                }
                 other => Some(settle::refunded(order, &refund.refund_no, other, true)),
             }
         }
@@ -76,16 +124,33 @@ async fn asked_then_sent_again(app: &App, account: &Account, order: &Arc<Order>,
 
 /// Alipay's refund is idempotent by number and amount: sending it again also asks for it. If it refuses, a query tells
 /// whether an earlier sending was done: without the word of success it was not (channels.md 3.1).
-async fn sent_again_then_asked(app: &App, account: &Account, order: &Arc<Order>, refund: &Refund, attempt: &Attempt) -> Option<Settled> {
+async fn sent_again_then_asked(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    refund: &Refund,
+    attempt: &Attempt,
+) -> Option<Settled> {
     let answer = errand::send_refund(app, account, order, &refund.refund_no, None).await;
-    let Answer::Failed(failure) = answer else { return Some(settle::refunded(order, &refund.refund_no, answer, true)) };
+    let Answer::Failed(failure) = answer else {
+        return Some(settle::refunded(order, &refund.refund_no, answer, true));
+    };
     if !is_last_word(&failure) {
-        return Some(settle::refunded(order, &refund.refund_no, Answer::Failed(failure), true));
+        return Some(settle::refunded(
+            order,
+            &refund.refund_no,
+            Answer::Failed(failure),
+            true,
+        ));
     }
     match asked(app, account, attempt, refund).await? {
-        Answer::Refund(view) if view.state == RefundState::Succeeded => Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query)),
+        Answer::Refund(view) if view.state == RefundState::Succeeded => {
+            Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query))
+        }
         Answer::Refund(_) => Some(settle::refund_failed(&refund.refund_no, failure.code)),
-        Answer::Failed(asked) if asked.class == FailureClass::NotFound => Some(settle::refund_failed(&refund.refund_no, failure.code)),
+        Answer::Failed(asked) if asked.class == FailureClass::NotFound => {
+            Some(settle::refund_failed(&refund.refund_no, failure.code))
+        }
         _ => None,
     }
 }
@@ -95,7 +160,10 @@ fn is_last_word(failure: &Failure) -> bool {
 }
 
 async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund) -> Option<Answer> {
-    let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| channel::refund_query(account, stamp, &attempt.number, &refund.number)).await;
+    let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| {
+        channel::refund_query(account, stamp, &attempt.number, &refund.number)
+    })
+    .await;
     match asked {
         Exchanged::Answer(answer) => Some(answer),
         Exchanged::NotSent(_) => None,
@@ -115,18 +183,36 @@ fn news(refund: &Refund, settled: Settled) -> Vec<ledger::Happening> {
 /// One winner: the attempt that was paid later goes back to its source. Both must be paid by query.
 //= C57
 pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
-    let Some((winner, _)) = order.winner() else { return Ok(order.clone()) };
+    let Some((winner, _)) = order.winner() else {
+        return Ok(order.clone());
+    };
     for both in [winner, position] {
         if !paid_by_query(app, order, both).await {
             return Ok(order.clone());
         }
     }
-    let (Some(attempt), Some(account)) = (order.attempt(position), errand::account_of(app, order, position)) else { return Ok(order.clone()) };
-    let Ok(refund_no) = RefundNo::new(format!("{}{position}", RefundNo::SURPLUS)) else { return Ok(order.clone()) };
+    let (Some(attempt), Some(account)) = (order.attempt(position), errand::account_of(app, order, position))
+    else {
+        return Ok(order.clone());
+    };
+    let Ok(refund_no) = RefundNo::new(format!("{}{position}", RefundNo::SURPLUS)) else {
+        return Ok(order.clone());
+    };
     let number = errand::refund_number(order, Some(attempt), &refund_no);
-    let event = TradeEvent::RefundIntended { amount: attempt.amount, attempt: position, cause: RefundCause::Surplus, number, refund_no: refund_no.clone() };
+    let event = TradeEvent::RefundIntended {
+        amount: attempt.amount,
+        attempt: position,
+        cause: RefundCause::Surplus,
+        number,
+        refund_no: refund_no.clone(),
+    };
     let order = errand::record(app, order, vec![event.into()]).await?;
-    let Some(refund) = order.refund(&refund_no).filter(|refund| refund.state == RefundState::Intended) else { return Ok(order) };
+    let Some(refund) = order
+        .refund(&refund_no)
+        .filter(|refund| refund.state == RefundState::Intended)
+    else {
+        return Ok(order);
+    };
     let answer = errand::send_refund(app, &account, &order, &refund_no, None).await;
     let settled = settle::refunded(&order, &refund_no, answer, false);
     errand::record(app, &order, refused_so_often(refund, settled)).await
@@ -139,7 +225,9 @@ pub(super) fn refused_so_often(refund: &Refund, settled: Settled) -> Vec<ledger:
         if matches!(happening.event, TradeEvent::RefundFailed { .. }) {
             happening.tell = refund.tries >= SURPLUS_TRIES;
             if happening.tell {
-                happening.event = TradeEvent::RefundAbnormal { refund_no: refund.refund_no.clone() };
+                happening.event = TradeEvent::RefundAbnormal {
+                    refund_no: refund.refund_no.clone(),
+                };
             }
         }
     }
@@ -147,10 +235,16 @@ pub(super) fn refused_so_often(refund: &Refund, settled: Settled) -> Vec<ledger:
 }
 
 async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
-    let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position)) else { return false };
+    let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position))
+    else {
+        return false;
+    };
     if attempt.keys == Keys::Merchant {
         // The merchant's own query, which passed through here, is the only one there can be.
-        return attempt.paid.as_ref().is_some_and(|(_, proof)| *proof == Proof::Query);
+        return attempt
+            .paid
+            .as_ref()
+            .is_some_and(|(_, proof)| *proof == Proof::Query);
     }
     match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => super::is_paid(&view),
@@ -167,8 +261,18 @@ mod tests {
         let number = ChannelNo::new("n").expect("lawful");
         let at = Instant::default();
         Refund {
-            refund_no: no, number, amount: Amount::from_fen(1), attempt: 2, cause: RefundCause::Surplus, state: RefundState::Intended, at, intended: at, tries,
-            trade_no: None, refunded_at: None, code: None,
+            refund_no: no,
+            number,
+            amount: Amount::from_fen(1),
+            attempt: 2,
+            cause: RefundCause::Surplus,
+            state: RefundState::Intended,
+            at,
+            intended: at,
+            tries,
+            trade_no: None,
+            refunded_at: None,
+            code: None,
         }
     }
 
@@ -177,10 +281,17 @@ mod tests {
     fn a_surplus_that_is_refused_is_told_once_and_then_rests() {
         for tries in 1..=SURPLUS_TRIES {
             let refund = refund(tries);
-            let events = refused_so_often(&refund, settle::refund_failed(&refund.refund_no, "NOT_ENOUGH".into()));
+            let events = refused_so_often(
+                &refund,
+                settle::refund_failed(&refund.refund_no, "NOT_ENOUGH".into()),
+            );
             let last = tries == SURPLUS_TRIES;
             let name = if last { "refund_abnormal" } else { "refund_failed" };
-            assert_eq!((events[0].event.name(), events[0].tell, events.len()), (name, last, 1), "try {tries}");
+            assert_eq!(
+                (events[0].event.name(), events[0].tell, events.len()),
+                (name, last, 1),
+                "try {tries}"
+            );
         }
     }
 }

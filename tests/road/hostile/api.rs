@@ -24,42 +24,74 @@ pub(crate) fn own() -> KeyRef {
 
 pub(crate) fn keys_of(pem: &std::path::Path) -> Keys {
     let keys = Keys::default();
-    keys.put(own(), Material::read(&std::fs::read(pem).expect("a key file")).expect("a key"));
+    keys.put(
+        own(),
+        Material::read(&std::fs::read(pem).expect("a key file")).expect("a key"),
+    );
     keys
 }
 
 pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |t| t.as_secs() as i64)
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |t| t.as_secs() as i64)
 }
 
 /// Different each time.
 pub(crate) fn fresh() -> String {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    format!("{:032x}", (u128::from(std::process::id()) << 64) + u128::from(COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) + ((now() as u128) << 96))
+    format!(
+        "{:032x}",
+        (u128::from(std::process::id()) << 64)
+            + u128::from(COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+            + ((now() as u128) << 96)
+    )
 }
 
 impl Caller {
     pub(crate) fn of(yard: &Yard, n: usize) -> Caller {
         let place = &yard.demo.place;
         let merchant = &place.merchants[n];
-        Caller { id: merchant.id.clone(), scheme: merchant.scheme.into(), serial: merchant.serial.clone(), keys: keys_of(&place.dir.join(&merchant.key_file)) }
+        Caller {
+            id: merchant.id.clone(),
+            scheme: merchant.scheme.into(),
+            serial: merchant.serial.clone(),
+            keys: keys_of(&place.dir.join(&merchant.key_file)),
+        }
     }
 
     /// Over exactly these lines.
     fn header(&self, method: &str, target: &str, timestamp: i64, nonce: &str, body: &[u8]) -> String {
-        let message = [format!("{method}\n{target}\n{timestamp}\n{nonce}\n").as_bytes(), body, b"\n"].concat();
+        let message = [
+            format!("{method}\n{target}\n{timestamp}\n{nonce}\n").as_bytes(),
+            body,
+            b"\n",
+        ]
+        .concat();
         let signature = STANDARD.encode(self.keys.sign(&own(), &message).expect("signs"));
-        format!("{} mchid=\"{}\",nonce_str=\"{nonce}\",timestamp=\"{timestamp}\",serial_no=\"{}\",signature=\"{signature}\"", self.scheme, self.id, self.serial)
+        format!(
+            "{} mchid=\"{}\",nonce_str=\"{nonce}\",timestamp=\"{timestamp}\",serial_no=\"{}\",signature=\"{signature}\"",
+            self.scheme, self.id, self.serial
+        )
     }
 
     /// A well signed request with any body and these further header lines.
     pub(crate) fn wire(&self, method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
-        wire(method, target, &self.header(method, target, now(), &fresh(), body), lines, body)
+        wire(
+            method,
+            target,
+            &self.header(method, target, now(), &fresh(), body),
+            lines,
+            body,
+        )
     }
 }
 
 fn wire(method: &str, target: &str, authorization: &str, lines: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nContent-Length: {}\r\n{lines}\r\n", body.len());
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nContent-Length: {}\r\n{lines}\r\n",
+        body.len()
+    );
     [head.as_bytes(), body].concat()
 }
 
@@ -73,8 +105,15 @@ fn order(yard: &Yard) -> Value {
 async fn bodies_signatures_and_replays_of_the_unified_api() {
     let yard = Yard::open().await;
     let caller = Caller::of(&yard, 0);
-    let (merchant, stranger) = (yard.demo.merchant(0).expect("merchant"), yard.demo.merchant(1).expect("merchant"));
-    let placed = merchant.ask("POST", "/v1/payments", Some(&order(&yard))).await.expect("placed").json();
+    let (merchant, stranger) = (
+        yard.demo.merchant(0).expect("merchant"),
+        yard.demo.merchant(1).expect("merchant"),
+    );
+    let placed = merchant
+        .ask("POST", "/v1/payments", Some(&order(&yard)))
+        .await
+        .expect("placed")
+        .json();
     let id = placed["id"].as_str().expect("an id").to_owned();
     let before = yard.orders().await;
     no_json_of_ours(&yard, &caller).await;
@@ -83,41 +122,110 @@ async fn bodies_signatures_and_replays_of_the_unified_api() {
     signatures(&yard, &caller).await;
     others_orders(&yard, &stranger, &placed).await;
     let after = yard.orders().await;
-    yard.must(before == after, || format!("the channel heard of a hostile request: {before:?} {after:?}"));
+    yard.must(before == after, || {
+        format!("the channel heard of a hostile request: {before:?} {after:?}")
+    });
     replays(&yard, &caller).await;
     yard.close().await;
 }
 
 async fn no_json_of_ours(yard: &Yard, caller: &Caller) {
     let good = order(yard).to_string();
-    let deep = |open: &str, close: &str| format!("{{\"amount\":{}1{}}}", open.repeat(1000), close.repeat(1000)).into_bytes();
+    let deep = |open: &str, close: &str| {
+        format!("{{\"amount\":{}1{}}}", open.repeat(1000), close.repeat(1000)).into_bytes()
+    };
     let with = |more: &str| format!("{{{more},{}", &good[1..]).into_bytes();
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("a byte order mark", [b"\xef\xbb\xbf", good.as_bytes()].concat(), "byte order mark"),
-        ("UTF-16", good.encode_utf16().flat_map(u16::to_le_bytes).collect(), "not JSON"),
-        ("octets that are not UTF-8", with(&format!("\"attach\":\"{MARK}")).into_iter().chain(*b"\xff\xfe\"}").collect(), "UTF-8"),
-        ("an overlong octet sequence", [b"{\"attach\":\"\xc0\xaf\"}", MARK.as_bytes()].concat(), "UTF-8"),
+        (
+            "a byte order mark",
+            [b"\xef\xbb\xbf", good.as_bytes()].concat(),
+            "byte order mark",
+        ),
+        (
+            "UTF-16",
+            good.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "not JSON",
+        ),
+        (
+            "octets that are not UTF-8",
+            with(&format!("\"attach\":\"{MARK}"))
+                .into_iter()
+                .chain(*b"\xff\xfe\"}")
+                .collect(),
+            "UTF-8",
+        ),
+        (
+            "an overlong octet sequence",
+            [b"{\"attach\":\"\xc0\xaf\"}", MARK.as_bytes()].concat(),
+            "UTF-8",
+        ),
         ("a name twice", with("\"amount\":100"), "stands twice"),
-        ("a name twice, escaped", with("\"\\u0061mount\":100"), "stands twice"),
-        ("a name twice, deep", with(&format!("\"payer\":{{\"openid\":\"{MARK}\",\"openid\":\"{MARK}\"}}")), "payer.openid"),
-        ("a lone surrogate", with(&format!("\"attach\":\"{MARK}\\ud800\"")), "surrogate"),
-        ("a pair turned around", with(&format!("\"attach\":\"{MARK}\\udc00\\ud800\"")), "surrogate"),
+        (
+            "a name twice, escaped",
+            with("\"\\u0061mount\":100"),
+            "stands twice",
+        ),
+        (
+            "a name twice, deep",
+            with(&format!(
+                "\"payer\":{{\"openid\":\"{MARK}\",\"openid\":\"{MARK}\"}}"
+            )),
+            "payer.openid",
+        ),
+        (
+            "a lone surrogate",
+            with(&format!("\"attach\":\"{MARK}\\ud800\"")),
+            "surrogate",
+        ),
+        (
+            "a pair turned around",
+            with(&format!("\"attach\":\"{MARK}\\udc00\\ud800\"")),
+            "surrogate",
+        ),
         ("deep lists", deep("[", "]"), "32"),
         ("deep objects", deep("{\"a\":", "}"), "32"),
-        ("deep and never closed", [b"[".repeat(1000), MARK.into()].concat(), "32"),
+        (
+            "deep and never closed",
+            [b"[".repeat(1000), MARK.into()].concat(),
+            "32",
+        ),
         ("NaN", with("\"amount\":NaN"), "not JSON"),
         ("infinity", with("\"amount\":Infinity"), "not JSON"),
         ("an octal number", with("\"attach\":0777"), "not JSON"),
         ("a hexadecimal number", with("\"attach\":0x1F"), "not JSON"),
         ("a number that ends in a dot", with("\"attach\":1."), "not JSON"),
-        ("beyond 64 bits", with("\"attach\":18446744073709551616"), "64 bits"),
-        ("a thousand digits", with(&format!("\"attach\":{}", "9".repeat(1000))), "64 bits"),
-        ("a control character", with(&format!("\"attach\":\"{MARK}\n\"")), "not JSON"),
-        ("a bad escape", with(&format!("\"attach\":\"{MARK}\\x\"")), "not JSON"),
-        ("comments", with(&format!("/*{MARK}*/\"attach\":\"a\"")), "not JSON"),
+        (
+            "beyond 64 bits",
+            with("\"attach\":18446744073709551616"),
+            "64 bits",
+        ),
+        (
+            "a thousand digits",
+            with(&format!("\"attach\":{}", "9".repeat(1000))),
+            "64 bits",
+        ),
+        (
+            "a control character",
+            with(&format!("\"attach\":\"{MARK}\n\"")),
+            "not JSON",
+        ),
+        (
+            "a bad escape",
+            with(&format!("\"attach\":\"{MARK}\\x\"")),
+            "not JSON",
+        ),
+        (
+            "comments",
+            with(&format!("/*{MARK}*/\"attach\":\"a\"")),
+            "not JSON",
+        ),
         ("single quotes", format!("{{'{MARK}':1}}").into(), "not JSON"),
         ("a comma too many", with("").to_vec(), "not JSON"),
-        ("something behind it", format!("{good}{MARK}").into(), "after the end"),
+        (
+            "something behind it",
+            format!("{good}{MARK}").into(),
+            "after the end",
+        ),
         ("two values", format!("{good}{good}").into(), "after the end"),
         ("a list", format!("[\"{MARK}\"]").into(), "a JSON object"),
         ("a text", format!("\"{MARK}\"").into(), "a JSON object"),
@@ -127,133 +235,406 @@ async fn no_json_of_ours(yard: &Yard, caller: &Caller) {
         ("a form", format!("order_no={MARK}&amount=1").into(), "not JSON"),
     ];
     for (what, body, reason) in cases {
-        yard.refused(At::Api, what, &yard.say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &body)).await, reason);
+        yard.refused(
+            At::Api,
+            what,
+            &yard
+                .say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &body))
+                .await,
+            reason,
+        );
     }
     // Texts as long as the cap lets them be, in a field's value and in its name.
-    for long in [with(&format!("\"attach\":\"{}\"", MARK.repeat(4000))), with(&format!("\"{}\":1", MARK.repeat(4000)))] {
-        yard.refused(At::Api, "a long text", &yard.say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &long)).await, "");
+    for long in [
+        with(&format!("\"attach\":\"{}\"", MARK.repeat(4000))),
+        with(&format!("\"{}\":1", MARK.repeat(4000))),
+    ] {
+        yard.refused(
+            At::Api,
+            "a long text",
+            &yard
+                .say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &long))
+                .await,
+            "",
+        );
     }
     let names: String = (0..3000).map(|n| format!("\"{MARK}{n}\":1,")).collect();
     let many = with(names.trim_end_matches(','));
-    let said = yard.say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &many)).await;
-    yard.must(said.status == Some(400) && said.text().contains("unknown_field"), || format!("three thousand fields: {said:?}"));
+    let said = yard
+        .say(At::Api, &caller.wire("POST", "/v1/payments", JSON, &many))
+        .await;
+    yard.must(
+        said.status == Some(400) && said.text().contains("unknown_field"),
+        || format!("three thousand fields: {said:?}"),
+    );
 }
 
 /// Every field of create and refund, with a value of every wrong type; unknown fields at every level.
 async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
     let refund = json!({ "refund_no": "hostile-1", "amount": 1, "reason": "tea" });
     let refunds = format!("/v1/payments/{id}/refunds");
-    let texts: &[(&str, usize)] = &[("description", 127), ("attach", 128), ("client_ip", 45), ("device_id", 32), ("detail", 6000), ("expires_at", 40)];
+    let texts: &[(&str, usize)] = &[
+        ("description", 127),
+        ("attach", 128),
+        ("client_ip", 45),
+        ("device_id", 32),
+        ("detail", 6000),
+        ("expires_at", 40),
+    ];
     let names = ["order_no", "account", "payee", "terminal"];
     let mut cases: Vec<(String, Value, Value)> = Vec::new();
-    let wrong = [json!(null), json!(true), json!(-1), json!(1.5), json!(7), json!([]), json!({ "a": MARK }), json!([MARK]), json!(""), json!(format!("{MARK}\u{0}")), json!(format!("{MARK} \u{202e}"))];
+    let wrong = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(7),
+        json!([]),
+        json!({ "a": MARK }),
+        json!([MARK]),
+        json!(""),
+        json!(format!("{MARK}\u{0}")),
+        json!(format!("{MARK} \u{202e}")),
+    ];
     let lawful = |field: &str, value: &Value| match field {
         "amount" => value == &json!(7),
         "hold" => value.is_boolean(),
         // Free text may be of any letters.
-        "description" | "attach" | "device_id" | "reason" => value.as_str().is_some_and(|t| t.contains('\u{202e}')),
+        "description" | "attach" | "device_id" | "reason" => {
+            value.as_str().is_some_and(|t| t.contains('\u{202e}'))
+        }
         _ => false,
     };
-    for field in ["order_no", "channel", "pay_way", "amount", "currency", "description", "account", "payee", "attach", "payer", "client_ip", "device_id", "detail", "expires_at", "code", "terminal"] {
-        wrong.iter().filter(|w| !lawful(field, w)).for_each(|w| cases.push((field.to_owned(), w.clone(), order(yard))));
+    for field in [
+        "order_no",
+        "channel",
+        "pay_way",
+        "amount",
+        "currency",
+        "description",
+        "account",
+        "payee",
+        "attach",
+        "payer",
+        "client_ip",
+        "device_id",
+        "detail",
+        "expires_at",
+        "code",
+        "terminal",
+    ] {
+        wrong
+            .iter()
+            .filter(|w| !lawful(field, w))
+            .for_each(|w| cases.push((field.to_owned(), w.clone(), order(yard))));
     }
     for field in ["refund_no", "amount", "reason", "hold"] {
-        wrong.iter().filter(|w| !lawful(field, w)).for_each(|w| cases.push((field.to_owned(), w.clone(), refund.clone())));
+        wrong
+            .iter()
+            .filter(|w| !lawful(field, w))
+            .for_each(|w| cases.push((field.to_owned(), w.clone(), refund.clone())));
     }
-    texts.iter().for_each(|(field, most)| cases.push(((*field).into(), json!(MARK.repeat(most / MARK.len() + 1)), order(yard))));
-    names.iter().for_each(|field| cases.push(((*field).into(), json!(MARK.repeat(10)), order(yard))));
-    for amount in [json!(0), json!(9_007_199_254_740_992u64), json!(1e5), json!(100.0), json!("100"), json!(MARK)] {
+    texts.iter().for_each(|(field, most)| {
+        cases.push((
+            (*field).into(),
+            json!(MARK.repeat(most / MARK.len() + 1)),
+            order(yard),
+        ))
+    });
+    names
+        .iter()
+        .for_each(|field| cases.push(((*field).into(), json!(MARK.repeat(10)), order(yard))));
+    for amount in [
+        json!(0),
+        json!(9_007_199_254_740_992u64),
+        json!(1e5),
+        json!(100.0),
+        json!("100"),
+        json!(MARK),
+    ] {
         cases.push(("amount".into(), amount, order(yard)));
     }
-    for (field, value) in [("client_ip", json!("300.1.1.1")), ("client_ip", json!(MARK)), ("expires_at", json!("2026-01-01")), ("expires_at", json!("2001-01-01T00:00:00Z")), ("expires_at", json!("2999-01-01T00:00:00Z")), ("currency", json!("USD")), ("detail", json!(MARK)), ("detail", json!(format!("[\"{MARK}\"]"))), ("detail", json!(format!("{{\"a\":\"{MARK}\",\"a\":2}}"))), ("channel", json!("unionpay"))] {
+    for (field, value) in [
+        ("client_ip", json!("300.1.1.1")),
+        ("client_ip", json!(MARK)),
+        ("expires_at", json!("2026-01-01")),
+        ("expires_at", json!("2001-01-01T00:00:00Z")),
+        ("expires_at", json!("2999-01-01T00:00:00Z")),
+        ("currency", json!("USD")),
+        ("detail", json!(MARK)),
+        ("detail", json!(format!("[\"{MARK}\"]"))),
+        ("detail", json!(format!("{{\"a\":\"{MARK}\",\"a\":2}}"))),
+        ("channel", json!("unionpay")),
+    ] {
         cases.push((field.into(), value, order(yard)));
     }
     for (what, value, mut body) in cases {
-        let target = if body.get("refund_no").is_some() { refunds.as_str() } else { "/v1/payments" };
+        let target = if body.get("refund_no").is_some() {
+            refunds.as_str()
+        } else {
+            "/v1/payments"
+        };
         body[&what] = value;
-        let said = yard.say(At::Api, &caller.wire("POST", target, JSON, body.to_string().as_bytes())).await;
+        let said = yard
+            .say(
+                At::Api,
+                &caller.wire("POST", target, JSON, body.to_string().as_bytes()),
+            )
+            .await;
         yard.refused(At::Api, &format!("{what} in {body}"), &said, &format!("`{what}"));
-        yard.must(said.text().contains("invalid_field") || said.text().contains("unknown_field"), || format!("{what}: {said:?}"));
+        yard.must(
+            said.text().contains("invalid_field") || said.text().contains("unknown_field"),
+            || format!("{what}: {said:?}"),
+        );
     }
-    for body in [json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK }), json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK, "payer": { "openid": format!("{MARK} {MARK}") } })] {
-        yard.refused(At::Api, "a payer that is none", &yard.say(At::Api, &caller.wire("POST", "/v1/payments", JSON, body.to_string().as_bytes())).await, "`payer");
+    for body in [
+        json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK }),
+        json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK, "payer": { "openid": format!("{MARK} {MARK}") } }),
+    ] {
+        yard.refused(
+            At::Api,
+            "a payer that is none",
+            &yard
+                .say(
+                    At::Api,
+                    &caller.wire("POST", "/v1/payments", JSON, body.to_string().as_bytes()),
+                )
+                .await,
+            "`payer",
+        );
     }
     // The answer names the path and never the value.
-    for (field, value, path) in [("tip", json!(MARK), "`tip`"), ("payer", json!({ "phone": MARK }), "`payer.phone`"), ("code", json!({ "kind": "dynamic", "level": "B", "colour": MARK }), "`code.colour`"), ("13800138000", json!(MARK), "`?`"), ("__proto__", json!({ "a": MARK }), "`__proto__`")] {
+    for (field, value, path) in [
+        ("tip", json!(MARK), "`tip`"),
+        ("payer", json!({ "phone": MARK }), "`payer.phone`"),
+        (
+            "code",
+            json!({ "kind": "dynamic", "level": "B", "colour": MARK }),
+            "`code.colour`",
+        ),
+        ("13800138000", json!(MARK), "`?`"),
+        ("__proto__", json!({ "a": MARK }), "`__proto__`"),
+    ] {
         let mut body = order(yard);
         body[field] = value;
-        yard.refused(At::Api, field, &yard.say(At::Api, &caller.wire("POST", "/v1/payments", JSON, body.to_string().as_bytes())).await, path);
+        yard.refused(
+            At::Api,
+            field,
+            &yard
+                .say(
+                    At::Api,
+                    &caller.wire("POST", "/v1/payments", JSON, body.to_string().as_bytes()),
+                )
+                .await,
+            path,
+        );
     }
 }
 
 async fn headers_and_paths(yard: &Yard, caller: &Caller, id: &str) {
     let body = order(yard).to_string();
-    for lines in ["", "Content-Type: text/plain\r\n", "Content-Type: application/json; charset=gbk\r\n", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "Content-Type: application/json;q=1\r\n", "Content-Type: application/json\r\nContent-Type: text/plain\r\n"] {
-        yard.refused(At::Api, lines, &yard.say(At::Api, &caller.wire("POST", "/v1/payments", lines, body.as_bytes())).await, "unsupported_media_type");
+    for lines in [
+        "",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: application/json; charset=gbk\r\n",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
+        "Content-Type: application/json;q=1\r\n",
+        "Content-Type: application/json\r\nContent-Type: text/plain\r\n",
+    ] {
+        yard.refused(
+            At::Api,
+            lines,
+            &yard
+                .say(
+                    At::Api,
+                    &caller.wire("POST", "/v1/payments", lines, body.as_bytes()),
+                )
+                .await,
+            "unsupported_media_type",
+        );
     }
     let get = |target: &str| caller.wire("GET", target, "", b"");
     for path in [
-        "/", "/v1", "/v1/", "/v1/payments/", "/v1//payments", "//v1/payments", "/v1/payments/..", "/v1/x/../payments", "/v1/%70ayments", "/v1/payments/%2e%2e", "/v1/payments;x=1", "/v1/payments/%00", "/v2/payments", "/V1/payments", "/metrics", "/checkpoint",
-        &format!("/v1/payments/{MARK}"), &format!("/v1/payments/{id}/"), &format!("/v1/payments/{id}%2Freceipt"), &format!("/v1/payments/{}", id.to_uppercase()), &format!("/v1/payments/{id}/{MARK}"), &format!("/v1/payments/{id}/refunds/{}", MARK.repeat(10)),
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/payments/",
+        "/v1//payments",
+        "//v1/payments",
+        "/v1/payments/..",
+        "/v1/x/../payments",
+        "/v1/%70ayments",
+        "/v1/payments/%2e%2e",
+        "/v1/payments;x=1",
+        "/v1/payments/%00",
+        "/v2/payments",
+        "/V1/payments",
+        "/metrics",
+        "/checkpoint",
+        &format!("/v1/payments/{MARK}"),
+        &format!("/v1/payments/{id}/"),
+        &format!("/v1/payments/{id}%2Freceipt"),
+        &format!("/v1/payments/{}", id.to_uppercase()),
+        &format!("/v1/payments/{id}/{MARK}"),
+        &format!("/v1/payments/{id}/refunds/{}", MARK.repeat(10)),
     ] {
         yard.refused(At::Api, path, &yard.say(At::Api, &get(path)).await, "not_found");
     }
-    for (target, reason) in [(format!("/v1/payments?{MARK}=1"), "unknown_field"), ("/v1/payments".into(), "order_no"), (format!("/v1/payments?order_no={MARK}&order_no={MARK}"), "twice"), (format!("/v1/payments?order_no=%4{MARK}%"), "escape"), (format!("/v1/payments?order_no=%ff{MARK}"), "escape"), (format!("/v1/payments?order_no={}", MARK.repeat(9)), "order_no"), (format!("/v1/payments/{id}?expand={MARK}"), "expand"), (format!("/v1/payments/{id}/receipt?index={MARK}"), "index")] {
+    for (target, reason) in [
+        (format!("/v1/payments?{MARK}=1"), "unknown_field"),
+        ("/v1/payments".into(), "order_no"),
+        (format!("/v1/payments?order_no={MARK}&order_no={MARK}"), "twice"),
+        (format!("/v1/payments?order_no=%4{MARK}%"), "escape"),
+        (format!("/v1/payments?order_no=%ff{MARK}"), "escape"),
+        (format!("/v1/payments?order_no={}", MARK.repeat(9)), "order_no"),
+        (format!("/v1/payments/{id}?expand={MARK}"), "expand"),
+        (format!("/v1/payments/{id}/receipt?index={MARK}"), "index"),
+    ] {
         yard.refused(At::Api, &target, &yard.say(At::Api, &get(&target)).await, reason);
     }
-    for (method, path, allow) in [("DELETE", "/v1/payments".to_owned(), "GET"), ("PUT", format!("/v1/payments/{id}"), "GET"), ("GET", format!("/v1/payments/{id}/close"), "POST"), ("PATCH", format!("/v1/payments/{id}/refunds"), "POST"), ("TRACE", format!("/v1/payments/{id}/receipt"), "GET")] {
+    for (method, path, allow) in [
+        ("DELETE", "/v1/payments".to_owned(), "GET"),
+        ("PUT", format!("/v1/payments/{id}"), "GET"),
+        ("GET", format!("/v1/payments/{id}/close"), "POST"),
+        ("PATCH", format!("/v1/payments/{id}/refunds"), "POST"),
+        ("TRACE", format!("/v1/payments/{id}/receipt"), "GET"),
+    ] {
         let said = yard.say(At::Api, &caller.wire(method, &path, "", b"")).await;
         yard.refused(At::Api, method, &said, "method_not_allowed");
-        yard.must(said.header("allow") == Some(allow), || format!("{method} {path}: Allow is {:?}", said.header("allow")));
+        yard.must(said.header("allow") == Some(allow), || {
+            format!("{method} {path}: Allow is {:?}", said.header("allow"))
+        });
     }
     let query = caller.wire("POST", &format!("/v1/payments?{MARK}"), JSON, body.as_bytes());
-    yard.refused(At::Api, "a query on create", &yard.say(At::Api, &query).await, "no query");
-    let close = caller.wire("POST", &format!("/v1/payments/{id}/close"), JSON, format!("{{\"a\":\"{MARK}\"}}").as_bytes());
-    yard.refused(At::Api, "a body on close", &yard.say(At::Api, &close).await, "no body");
+    yard.refused(
+        At::Api,
+        "a query on create",
+        &yard.say(At::Api, &query).await,
+        "no query",
+    );
+    let close = caller.wire(
+        "POST",
+        &format!("/v1/payments/{id}/close"),
+        JSON,
+        format!("{{\"a\":\"{MARK}\"}}").as_bytes(),
+    );
+    yard.refused(
+        At::Api,
+        "a body on close",
+        &yard.say(At::Api, &close).await,
+        "no body",
+    );
 }
 
 async fn signatures(yard: &Yard, caller: &Caller) {
     let target = "/v1/payments";
     let body = order(yard).to_string().into_bytes();
     let good = |body: &[u8]| caller.header("POST", target, now(), &fresh(), body);
-    let say = async |authorization: &str, body: &[u8]| -> Said { yard.say(At::Api, &wire("POST", target, authorization, JSON, body)).await };
-    let none = [format!("POST {target} HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat();
-    yard.refused(At::Api, "no signature", &yard.say(At::Api, &none).await, "missing_signature");
+    let say = async |authorization: &str, body: &[u8]| -> Said {
+        yard.say(At::Api, &wire("POST", target, authorization, JSON, body))
+            .await
+    };
+    let none = [
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .as_bytes(),
+        &body,
+    ]
+    .concat();
+    yard.refused(
+        At::Api,
+        "no signature",
+        &yard.say(At::Api, &none).await,
+        "missing_signature",
+    );
     let header = good(&body);
     let part = |name: &str, value: &str| {
-        let parts: Vec<String> = header.split(',').map(|p| if p.contains(&format!("{name}=\"")) { format!("{}{name}=\"{value}\"", if p.contains(' ') { format!("{} ", caller.scheme) } else { String::new() }) } else { p.to_owned() }).collect();
+        let parts: Vec<String> = header
+            .split(',')
+            .map(|p| {
+                if p.contains(&format!("{name}=\"")) {
+                    format!(
+                        "{}{name}=\"{value}\"",
+                        if p.contains(' ') {
+                            format!("{} ", caller.scheme)
+                        } else {
+                            String::new()
+                        }
+                    )
+                } else {
+                    p.to_owned()
+                }
+            })
+            .collect();
         parts.join(",")
     };
     for (what, authorization) in [
         ("another scheme", format!("Bearer {MARK}")),
         ("no parameters", caller.scheme.clone()),
-        ("WeChat's scheme", header.replace(&caller.scheme, "WECHATPAY2-SHA256-RSA2048")),
+        (
+            "WeChat's scheme",
+            header.replace(&caller.scheme, "WECHATPAY2-SHA256-RSA2048"),
+        ),
         ("a parameter too many", format!("{header},{MARK}=\"{MARK}\"")),
         ("a parameter twice", format!("{header},mchid=\"{}\"", caller.id)),
         ("no quotes", header.replace('"', "")),
-        ("a signature that is no base64", part("signature", MARK.get(..5).unwrap_or_default())),
+        (
+            "a signature that is no base64",
+            part("signature", MARK.get(..5).unwrap_or_default()),
+        ),
         ("no lawful merchant", part("mchid", &format!("{MARK} x"))),
         ("a short nonce", part("nonce_str", "abc")),
-        ("a nonce of odd letters", part("nonce_str", &format!("{MARK}/../"))),
+        (
+            "a nonce of odd letters",
+            part("nonce_str", &format!("{MARK}/../")),
+        ),
         ("a time that is none", part("timestamp", MARK)),
         ("a long time", part("timestamp", "99999999999999999999")),
-        ("a serial with a path in it", part("serial_no", &format!("../{MARK}"))),
-        ("an endless one", format!("{header}{}", format!(",{MARK}=\"1\"").repeat(2000))),
+        (
+            "a serial with a path in it",
+            part("serial_no", &format!("../{MARK}")),
+        ),
+        (
+            "an endless one",
+            format!("{header}{}", format!(",{MARK}=\"1\"").repeat(2000)),
+        ),
     ] {
-        yard.refused(At::Api, what, &say(&authorization, &body).await, "missing_signature");
+        yard.refused(
+            At::Api,
+            what,
+            &say(&authorization, &body).await,
+            "missing_signature",
+        );
     }
     let twice = [format!("POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {header}\r\nAuthorization: {}\r\n{JSON}Content-Length: {}\r\n\r\n", good(&body), body.len()).as_bytes(), &body].concat();
-    yard.refused(At::Api, "two signatures", &yard.say(At::Api, &twice).await, "missing_signature");
+    yard.refused(
+        At::Api,
+        "two signatures",
+        &yard.say(At::Api, &twice).await,
+        "missing_signature",
+    );
     let stranger = Caller::of(yard, 1);
-    let foreign = Caller { id: caller.id.clone(), ..Caller::of(yard, 1) };
-    let posing = Caller { id: stranger.id.clone(), ..Caller::of(yard, 0) };
+    let foreign = Caller {
+        id: caller.id.clone(),
+        ..Caller::of(yard, 1)
+    };
+    let posing = Caller {
+        id: stranger.id.clone(),
+        ..Caller::of(yard, 0)
+    };
     let of = |caller: &Caller| caller.header("POST", target, now(), &fresh(), &body);
     for (what, authorization) in [
         ("an unknown merchant", part("mchid", "m9999")),
         ("an unknown serial", part("serial_no", MARK)),
         ("another merchant's key", of(&foreign)),
         ("another merchant's name", of(&posing)),
-        ("the other scheme's name", header.replace("GUANDAO-ED25519", "GUANDAO-SHA256-RSA2048")),
+        (
+            "the other scheme's name",
+            header.replace("GUANDAO-ED25519", "GUANDAO-SHA256-RSA2048"),
+        ),
     ] {
         yard.refused(At::Api, what, &say(&authorization, &body).await, "unknown_key");
     }
@@ -261,31 +642,61 @@ async fn signatures(yard: &Yard, caller: &Caller) {
     let forged = STANDARD.encode([7; 64]);
     for (what, authorization) in [
         ("another body", good(&other)),
-        ("another target", caller.header("POST", "/v1/payments/", now(), &fresh(), &body)),
-        ("another method", caller.header("PUT", target, now(), &fresh(), &body)),
+        (
+            "another target",
+            caller.header("POST", "/v1/payments/", now(), &fresh(), &body),
+        ),
+        (
+            "another method",
+            caller.header("PUT", target, now(), &fresh(), &body),
+        ),
         ("a signature of nobody", part("signature", &forged)),
         ("half a signature", part("signature", "AAAA")),
         ("no signature in quotes", part("signature", "")),
         ("another nonce", part("nonce_str", &fresh())),
     ] {
-        yard.refused(At::Api, what, &say(&authorization, &body).await, "wrong_signature");
+        yard.refused(
+            At::Api,
+            what,
+            &say(&authorization, &body).await,
+            "wrong_signature",
+        );
     }
     for off in [-302, 302, -86_400, 86_400, -now() - 100, 99_999_999_999 - now()] {
         let authorization = caller.header("POST", target, now() + off, &fresh(), &body);
-        yard.refused(At::Api, "a clock that is wrong", &say(&authorization, &body).await, "stale_timestamp");
+        yard.refused(
+            At::Api,
+            "a clock that is wrong",
+            &say(&authorization, &body).await,
+            "stale_timestamp",
+        );
     }
 }
 
 /// Another merchant's order looks the same as none, octet for octet.
 async fn others_orders(yard: &Yard, stranger: &sandbox::demo::merchant::Merchant, placed: &Value) {
-    let (id, none) = (placed["id"].as_str().unwrap_or_default(), "00112233445566778899aabbccddeeff");
+    let (id, none) = (
+        placed["id"].as_str().unwrap_or_default(),
+        "00112233445566778899aabbccddeeff",
+    );
     let refund = json!({ "refund_no": "r-1", "amount": 1 });
     let asks: [(&str, &str, Option<&Value>); 10] = [
-        ("GET", "", None), ("GET", "?expand=payer", None), ("GET", "/receipt", None), ("GET", "/purge", None), ("GET", "/notifications", None),
-        ("GET", "/refunds/r-1", None), ("POST", "/close", None), ("POST", "/refunds", Some(&refund)), ("POST", "/refunds/r-1/release", None), ("POST", "/notifications/1/resend", None),
+        ("GET", "", None),
+        ("GET", "?expand=payer", None),
+        ("GET", "/receipt", None),
+        ("GET", "/purge", None),
+        ("GET", "/notifications", None),
+        ("GET", "/refunds/r-1", None),
+        ("POST", "/close", None),
+        ("POST", "/refunds", Some(&refund)),
+        ("POST", "/refunds/r-1/release", None),
+        ("POST", "/notifications/1/resend", None),
     ];
     let ask = async |method: &str, target: &str, body: Option<&Value>| -> (u16, Value) {
-        let answer = stranger.ask(method, target, body).await.unwrap_or_else(|e| panic!("{method} {target}: {e:#}"));
+        let answer = stranger
+            .ask(method, target, body)
+            .await
+            .unwrap_or_else(|e| panic!("{method} {target}: {e:#}"));
         let mut value = answer.json();
         value.as_object_mut().map(|o| o.remove("request_id"));
         (answer.status, value)
@@ -293,43 +704,105 @@ async fn others_orders(yard: &Yard, stranger: &sandbox::demo::merchant::Merchant
     for (method, rest, body) in asks {
         let others = ask(method, &format!("/v1/payments/{id}{rest}"), body).await;
         let nobodys = ask(method, &format!("/v1/payments/{none}{rest}"), body).await;
-        yard.must(others.0 == 404 && others == nobodys, || format!("{method} {rest}: {others:?} of another merchant, {nobodys:?} of nobody"));
+        yard.must(others.0 == 404 && others == nobodys, || {
+            format!("{method} {rest}: {others:?} of another merchant, {nobodys:?} of nobody")
+        });
     }
-    let others = ask("GET", &format!("/v1/payments?order_no={}", placed["order_no"].as_str().unwrap_or_default()), None).await;
-    yard.must(others == ask("GET", "/v1/payments?order_no=nobodys", None).await, || format!("found by its number: {others:?}"));
+    let others = ask(
+        "GET",
+        &format!(
+            "/v1/payments?order_no={}",
+            placed["order_no"].as_str().unwrap_or_default()
+        ),
+        None,
+    )
+    .await;
+    yard.must(
+        others == ask("GET", "/v1/payments?order_no=nobodys", None).await,
+        || format!("found by its number: {others:?}"),
+    );
 }
 
 /// The same octets again: refused, and nothing happens a second time.
 async fn replays(yard: &Yard, caller: &Caller) {
     let create = caller.wire("POST", "/v1/payments", JSON, order(yard).to_string().as_bytes());
     let first = yard.say(At::Api, &create).await;
-    yard.must(first.status == Some(201), || format!("the first is placed: {first:?}"));
+    yard.must(first.status == Some(201), || {
+        format!("the first is placed: {first:?}")
+    });
     let orders = yard.orders().await;
     for _ in 0..3 {
-        yard.refused(At::Api, "a replayed create", &yard.say(At::Api, &create).await, "replayed_nonce");
+        yard.refused(
+            At::Api,
+            "a replayed create",
+            &yard.say(At::Api, &create).await,
+            "replayed_nonce",
+        );
     }
-    let id = serde_json::from_slice::<Value>(&first.body).unwrap_or_default()["id"].as_str().unwrap_or_default().to_owned();
+    let id = serde_json::from_slice::<Value>(&first.body).unwrap_or_default()["id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let read = caller.wire("GET", &format!("/v1/payments/{id}"), "", b"");
-    yard.must(yard.say(At::Api, &read).await.status == Some(200), || "the order is read".into());
-    yard.refused(At::Api, "a replayed read", &yard.say(At::Api, &read).await, "replayed_nonce");
+    yard.must(yard.say(At::Api, &read).await.status == Some(200), || {
+        "the order is read".into()
+    });
+    yard.refused(
+        At::Api,
+        "a replayed read",
+        &yard.say(At::Api, &read).await,
+        "replayed_nonce",
+    );
     let again = yard.orders().await;
-    yard.must(orders == again, || format!("a replay had an effect: {orders:?} {again:?}"));
+    yard.must(orders == again, || {
+        format!("a replay had an effect: {orders:?} {again:?}")
+    });
     // The nonce counts for any request, not for the same one only.
     let nonce = fresh();
     let target = format!("/v1/payments/{id}");
-    let sign = |target: &str| wire("GET", target, &caller.header("GET", target, now(), &nonce, b""), "", b"");
-    yard.must(yard.say(At::Api, &sign(&target)).await.status == Some(200), || "a fresh nonce".into());
-    yard.refused(At::Api, "another request with the same nonce", &yard.say(At::Api, &sign(&format!("{target}/receipt"))).await, "replayed_nonce");
+    let sign = |target: &str| {
+        wire(
+            "GET",
+            target,
+            &caller.header("GET", target, now(), &nonce, b""),
+            "",
+            b"",
+        )
+    };
+    yard.must(
+        yard.say(At::Api, &sign(&target)).await.status == Some(200),
+        || "a fresh nonce".into(),
+    );
+    yard.refused(
+        At::Api,
+        "another request with the same nonce",
+        &yard.say(At::Api, &sign(&format!("{target}/receipt"))).await,
+        "replayed_nonce",
+    );
     // A start forgets nonces. What was signed before it is answered from the record, or not at all.
     let unseen = caller.wire("POST", "/v1/payments", JSON, order(yard).to_string().as_bytes());
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     yard.demo.services.stop_proxy().await.expect("stops");
-    yard.demo.services.restart_proxy(&yard.demo.place, &[]).await.expect("starts");
+    yard.demo
+        .services
+        .restart_proxy(&yard.demo.place, &[])
+        .await
+        .expect("starts");
     yard.demo.ready().await.expect("ready");
     let orders = yard.orders().await;
     let replayed = yard.say(At::Api, &create).await;
-    yard.must(replayed.status == Some(200) && replayed.text().contains(&id), || format!("a create replayed after a start: {replayed:?}"));
-    yard.refused(At::Api, "a create from before the start", &yard.say(At::Api, &unseen).await, "stale_timestamp");
+    yard.must(
+        replayed.status == Some(200) && replayed.text().contains(&id),
+        || format!("a create replayed after a start: {replayed:?}"),
+    );
+    yard.refused(
+        At::Api,
+        "a create from before the start",
+        &yard.say(At::Api, &unseen).await,
+        "stale_timestamp",
+    );
     let again = yard.orders().await;
-    yard.must(orders == again, || format!("a replay after a start had an effect: {orders:?} {again:?}"));
+    yard.must(orders == again, || {
+        format!("a replay after a start had an effect: {orders:?} {again:?}")
+    });
 }

@@ -34,7 +34,10 @@ pub(crate) struct Said {
 
 impl Said {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -43,12 +46,20 @@ impl Said {
 
     /// The whole first answer in `all`, if it is whole.
     fn read(&mut self) -> bool {
-        let Some(end) = self.all.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+        let Some(end) = self.all.windows(4).position(|w| w == b"\r\n\r\n") else {
+            return false;
+        };
         let head = String::from_utf8_lossy(&self.all[..end]).into_owned();
         let mut lines = head.split("\r\n");
         self.status = lines.next().and_then(|l| l.split(' ').nth(1)?.parse().ok());
-        self.headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned())).collect();
-        let length = self.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        self.headers = lines
+            .filter_map(|l| l.split_once(':'))
+            .map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()))
+            .collect();
+        let length = self
+            .header("content-length")
+            .and_then(|l| l.parse().ok())
+            .unwrap_or(0);
         self.body = self.all[end + 4..].iter().take(length).copied().collect();
         self.body.len() == length && self.status != Some(100)
     }
@@ -56,7 +67,13 @@ impl Said {
 
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} closed={} {}", self.status, self.closed, String::from_utf8_lossy(&self.all))
+        write!(
+            f,
+            "{:?} closed={} {}",
+            self.status,
+            self.closed,
+            String::from_utf8_lossy(&self.all)
+        )
     }
 }
 
@@ -66,13 +83,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 impl Yard {
     /// A connection to a listener, over TLS where it speaks that.
     pub(crate) async fn connect(&self, at: At) -> Box<dyn Stream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port(at))).await.expect("the listener listens");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port(at)))
+            .await
+            .expect("the listener listens");
         stream.set_nodelay(true).expect("nodelay");
         if at == At::Metrics {
             return Box::new(stream);
         }
         let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
-        Box::new(TlsConnector::from(self.tls.clone()).connect(name, stream).await.expect("TLS"))
+        Box::new(
+            TlsConnector::from(self.tls.clone())
+                .connect(name, stream)
+                .await
+                .expect("TLS"),
+        )
     }
 
     /// Says it on a new connection and hears the answer, or the end of the connection.
@@ -90,7 +114,11 @@ pub(crate) async fn hear(stream: &mut Box<dyn Stream>, patience: Duration) -> Sa
     let mut said = Said::default();
     let mut buffer = [0; 16_384];
     loop {
-        let wait = if said.read() { Duration::from_millis(60) } else { patience };
+        let wait = if said.read() {
+            Duration::from_millis(60)
+        } else {
+            patience
+        };
         match tokio::time::timeout(wait, stream.read(&mut buffer)).await {
             Ok(Ok(0)) | Ok(Err(_)) => {
                 said.closed = true;

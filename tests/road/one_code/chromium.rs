@@ -43,17 +43,40 @@ impl Chromium {
     pub(super) fn start() -> anyhow::Result<Option<Chromium>> {
         let wanted = std::env::var("GUANDAO_CHROMIUM").ok();
         let names = wanted.iter().map(String::as_str).chain(NAMES);
-        let there = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-        let Some(program) = names.into_iter().find(there) else { return Ok(None) };
+        let there = |name: &&str| {
+            Command::new(name)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|s| s.success())
+        };
+        let Some(program) = names.into_iter().find(there) else {
+            return Ok(None);
+        };
         let dir = tempfile::tempdir()?;
         let [to, from] = ["to", "from"].map(|name| dir.path().join(name));
-        ensure!(Command::new("mkfifo").args([&to, &from]).status()?.success(), "no pipes");
+        ensure!(
+            Command::new("mkfifo").args([&to, &from]).status()?.success(),
+            "no pipes"
+        );
         let child = Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 3<\"$TO\" 4>\"$FROM\"", program])
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe"])
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--hide-scrollbars",
+                "--remote-debugging-pipe",
+            ])
             // The demo's own CA is in no store.
             .arg("--ignore-certificate-errors")
-            .arg(format!("--user-data-dir={}", dir.path().join("profile").display()))
+            .arg(format!(
+                "--user-data-dir={}",
+                dir.path().join("profile").display()
+            ))
             .env("TO", &to)
             .env("FROM", &from)
             .stdin(Stdio::null())
@@ -65,13 +88,21 @@ impl Chromium {
         let (sender, answers) = channel();
         std::thread::spawn(move || {
             for message in BufReader::new(output).split(0).map_while(Result::ok) {
-                let Ok(value) = serde_json::from_slice(&message) else { continue };
+                let Ok(value) = serde_json::from_slice(&message) else {
+                    continue;
+                };
                 if sender.send(value).is_err() {
                     return;
                 }
             }
         });
-        Ok(Some(Chromium { child, input, answers, next: 0, _dir: dir }))
+        Ok(Some(Chromium {
+            child,
+            input,
+            answers,
+            next: 0,
+            _dir: dir,
+        }))
     }
 
     fn ask(&mut self, session: Option<&str>, method: &str, params: Value) -> anyhow::Result<Value> {
@@ -84,8 +115,13 @@ impl Chromium {
         self.input.write_all(&[0])?;
         let end = Instant::now() + Duration::from_secs(40);
         loop {
-            let left = end.checked_duration_since(Instant::now()).with_context(|| format!("{method}: no answer"))?;
-            let answer = self.answers.recv_timeout(left).map_err(|_| anyhow!("{method}: the browser is silent"))?;
+            let left = end
+                .checked_duration_since(Instant::now())
+                .with_context(|| format!("{method}: no answer"))?;
+            let answer = self
+                .answers
+                .recv_timeout(left)
+                .map_err(|_| anyhow!("{method}: the browser is silent"))?;
             if answer["id"] == self.next {
                 ensure!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                 return Ok(answer["result"].clone());
@@ -96,14 +132,33 @@ impl Chromium {
     /// A page with nothing in it; `script` runs before each page's own.
     pub(super) fn tab(&mut self, look: &Look<'_>, script: &str) -> anyhow::Result<Tab<'_>> {
         let context = self.ask(None, "Target.createBrowserContext", json!({}))?["browserContextId"].clone();
-        let target = self.ask(None, "Target.createTarget", json!({ "url": "about:blank", "browserContextId": context }))?["targetId"].clone();
-        let session = self.ask(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": true }))?["sessionId"].clone();
+        let target = self.ask(
+            None,
+            "Target.createTarget",
+            json!({ "url": "about:blank", "browserContextId": context }),
+        )?["targetId"]
+            .clone();
+        let session = self.ask(
+            None,
+            "Target.attachToTarget",
+            json!({ "targetId": target, "flatten": true }),
+        )?["sessionId"]
+            .clone();
         let session = session.as_str().context("a session")?.to_owned();
-        let mut tab = Tab { browser: self, session };
+        let mut tab = Tab {
+            browser: self,
+            session,
+        };
         tab.ask("Page.enable", json!({}))?;
-        tab.ask("Emulation.setUserAgentOverride", json!({ "userAgent": look.agent, "acceptLanguage": look.language }))?;
+        tab.ask(
+            "Emulation.setUserAgentOverride",
+            json!({ "userAgent": look.agent, "acceptLanguage": look.language }),
+        )?;
         tab.ask("Emulation.setDeviceMetricsOverride", json!({ "width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.width < 600 }))?;
-        tab.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }))?;
+        tab.ask(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": script }),
+        )?;
         Ok(tab)
     }
 }
@@ -129,14 +184,21 @@ impl Tab<'_> {
 
     /// What an expression is in the page now.
     pub(super) fn value(&mut self, expression: &str) -> anyhow::Result<Value> {
-        Ok(self.ask("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }))?["result"]["value"].clone())
+        Ok(self.ask(
+            "Runtime.evaluate",
+            json!({ "expression": expression, "returnByValue": true }),
+        )?["result"]["value"]
+            .clone())
     }
 
     /// Waits until an expression is true; pages may change meanwhile.
     pub(super) fn until(&mut self, expression: &str) -> anyhow::Result<()> {
         let end = Instant::now() + Duration::from_secs(30);
         while Instant::now() < end {
-            if self.value(&format!("Boolean({expression})")).is_ok_and(|value| value == true) {
+            if self
+                .value(&format!("Boolean({expression})"))
+                .is_ok_and(|value| value == true)
+            {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -148,7 +210,8 @@ impl Tab<'_> {
     /// Presses what a selector names.
     pub(super) fn press(&mut self, selector: &str) -> anyhow::Result<()> {
         self.until(&format!("document.querySelector({selector:?})"))?;
-        self.value(&format!("document.querySelector({selector:?}).click()")).map(drop)
+        self.value(&format!("document.querySelector({selector:?}).click()"))
+            .map(drop)
     }
 
     /// Types into what has the focus.

@@ -34,7 +34,12 @@ impl Album {
 }
 
 fn look<'a>(agent: &'a str, language: &'a str, (width, height): (u32, u32)) -> Look<'a> {
-    Look { agent, language, width, height }
+    Look {
+        agent,
+        language,
+        width,
+        height,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -44,11 +49,17 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
         return;
     };
     let street = Street::open().await.expect("demo");
-    let album = Album { bridge: bridge(&street).await.expect("the bridge"), dir: std::env::var_os("GUANDAO_SCREENSHOTS").map(PathBuf::from) };
+    let album = Album {
+        bridge: bridge(&street).await.expect("the bridge"),
+        dir: std::env::var_os("GUANDAO_SCREENSHOTS").map(PathBuf::from),
+    };
     let (wechat_no, wechat) = street.of_order(1250).await.expect("a code");
     let (scan_no, scan) = street.of_order(880).await.expect("a code");
     let (_, refused) = street.of_order(900).await.expect("a code");
-    let desk = street.code(&json!({ "code_no": "desk-1", "title": "一号桌 Table 1" })).await.expect("a code");
+    let desk = street
+        .code(&json!({ "code_no": "desk-1", "title": "一号桌 Table 1" }))
+        .await
+        .expect("a code");
     let (chromium, desk_no) = tokio::task::spawn_blocking(move || {
         let walked = (|| -> anyhow::Result<String> {
             in_wechat(&mut chromium, &album, &wechat).context("WeChat")?;
@@ -60,13 +71,32 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
     })
     .await
     .expect("walked");
-    for (no, channel, state) in [(&wechat_no, "wechat", "paid"), (&desk_no, "alipay", "paid"), (&scan_no, "wechat", "awaiting_payment")] {
+    for (no, channel, state) in [
+        (&wechat_no, "wechat", "paid"),
+        (&desk_no, "alipay", "paid"),
+        (&scan_no, "wechat", "awaiting_payment"),
+    ] {
         let order = street.order(no).await.expect("an order");
-        assert!(order["channel"] == channel && order["state"] == state, "{no}: {order}");
+        assert!(
+            order["channel"] == channel && order["state"] == state,
+            "{no}: {order}"
+        );
     }
-    street.yard.demo.control("/control/fault", &json!({ "channel": "wechat", "operation": "create", "kind": "busy" })).await.expect("a fault");
+    street
+        .yard
+        .demo
+        .control(
+            "/control/fault",
+            &json!({ "channel": "wechat", "operation": "create", "kind": "busy" }),
+        )
+        .await
+        .expect("a fault");
     let (mut chromium, album) = chromium;
-    tokio::task::spawn_blocking(move || said_in_words(&mut chromium, &album, &refused).unwrap_or_else(|e| panic!("{e:#}"))).await.expect("walked");
+    tokio::task::spawn_blocking(move || {
+        said_in_words(&mut chromium, &album, &refused).unwrap_or_else(|e| panic!("{e:#}"))
+    })
+    .await
+    .expect("walked");
 }
 
 /// What the wallet's web view would put into pages.
@@ -83,12 +113,20 @@ fn in_wechat(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     tab.until("location.pathname === '/wallet/wechat'")?;
     tab.press("a")?; // cancel
     tab.until("document.getElementById('order') && location.hash === '#back'")?;
-    ensure!(tab.value("document.getElementById('order').dataset.state")? == "awaiting_payment", "paid without paying");
+    ensure!(
+        tab.value("document.getElementById('order').dataset.state")? == "awaiting_payment",
+        "paid without paying"
+    );
     album.keep(&mut tab, "wechat-zh")?;
     tab.press("#pay")?;
     tab.press("#confirm")?;
-    tab.until("document.getElementById('order') && document.getElementById('order').dataset.state === 'paid'")?;
-    ensure!(text(&tab.value("document.body.innerText")?).contains("付款成功"), "not in words");
+    tab.until(
+        "document.getElementById('order') && document.getElementById('order').dataset.state === 'paid'",
+    )?;
+    ensure!(
+        text(&tab.value("document.body.innerText")?).contains("付款成功"),
+        "not in words"
+    );
     album.keep(&mut tab, "paid-zh")
 }
 
@@ -101,7 +139,9 @@ fn in_alipay(chromium: &mut Chromium, album: &Album, url: &str) -> anyhow::Resul
     tab.press("button")?;
     tab.until("location.pathname === '/wallet/alipay'")?;
     tab.press("#confirm")?;
-    tab.until("document.getElementById('order') && document.getElementById('order').dataset.state === 'paid'")?;
+    tab.until(
+        "document.getElementById('order') && document.getElementById('order').dataset.state === 'paid'",
+    )?;
     album.keep(&mut tab, "paid-en")?;
     let no: Value = tab.value("document.querySelector('dd').innerText")?;
     Ok(text(&no))
@@ -123,6 +163,9 @@ fn said_in_words(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     let mut tab = chromium.tab(&look(WECHAT, "en", PHONE), &album.bridge)?;
     tab.open(url)?;
     tab.until("document.querySelector('.mark.sad')")?;
-    ensure!(text(&tab.value("document.body.innerText")?).contains("Too many at once"), "not in words");
+    ensure!(
+        text(&tab.value("document.body.innerText")?).contains("Too many at once"),
+        "not in words"
+    );
     album.keep(&mut tab, "refused-en")
 }

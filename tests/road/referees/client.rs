@@ -8,7 +8,10 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{process::Command, sync::Semaphore, task::JoinSet};
@@ -17,12 +20,38 @@ use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 pub(super) const MODES: [&str; 2] = ["public_key", "certificate"];
 
 const WECHAT: &[&str] = &[
-    "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_query", "refund_again", "second_order", "close",
-    "query_closed", "h5_order", "h5_pay", "h5_query_paid", "app_order", "app_pay", "app_query_paid",
+    "order",
+    "query",
+    "pay",
+    "query_paid",
+    "order_paid",
+    "refund",
+    "refund_query",
+    "refund_again",
+    "second_order",
+    "close",
+    "query_closed",
+    "h5_order",
+    "h5_pay",
+    "h5_query_paid",
+    "app_order",
+    "app_pay",
+    "app_query_paid",
 ];
 const ALIPAY: &[&str] = &[
-    "order", "query", "pay", "query_paid", "order_paid", "refund", "refund_again", "refund_query", "second_order",
-    "close_unscanned", "scan", "close", "query_closed",
+    "order",
+    "query",
+    "pay",
+    "query_paid",
+    "order_paid",
+    "refund",
+    "refund_again",
+    "refund_query",
+    "second_order",
+    "close_unscanned",
+    "scan",
+    "close",
+    "query_closed",
 ];
 
 /// A published client and the script that drives it.
@@ -34,10 +63,30 @@ pub(super) struct Client {
 }
 
 pub(super) static CLIENTS: [Client; 4] = [
-    Client { name: "wechatpayv3", channel: "wechat", steps: WECHAT, script: "python/wechat_order.py" },
-    Client { name: "wechatpay-axios-plugin", channel: "wechat", steps: WECHAT, script: "node/wechat.mjs" },
-    Client { name: "python-alipay-sdk", channel: "alipay", steps: ALIPAY, script: "python/alipay_order.py" },
-    Client { name: "alipay-sdk", channel: "alipay", steps: ALIPAY, script: "node/alipay.mjs" },
+    Client {
+        name: "wechatpayv3",
+        channel: "wechat",
+        steps: WECHAT,
+        script: "python/wechat_order.py",
+    },
+    Client {
+        name: "wechatpay-axios-plugin",
+        channel: "wechat",
+        steps: WECHAT,
+        script: "node/wechat.mjs",
+    },
+    Client {
+        name: "python-alipay-sdk",
+        channel: "alipay",
+        steps: ALIPAY,
+        script: "python/alipay_order.py",
+    },
+    Client {
+        name: "alipay-sdk",
+        channel: "alipay",
+        steps: ALIPAY,
+        script: "node/alipay.mjs",
+    },
 ];
 
 /// Where a client is pointed, and as whom.
@@ -68,7 +117,11 @@ pub(super) fn skipped() -> bool {
     }
     for file in ["venv/stamp", "node_modules/.stamp", "tlogcheck"] {
         let file = place().join(file);
-        assert!(file.exists(), "{} is not there: run tests/clients/setup first (or set GUANDAO_SKIP_CLIENTS=1)", file.display());
+        assert!(
+            file.exists(),
+            "{} is not there: run tests/clients/setup first (or set GUANDAO_SKIP_CLIENTS=1)",
+            file.display()
+        );
     }
     false
 }
@@ -77,7 +130,9 @@ pub(super) fn skipped() -> bool {
 pub(super) async fn said(command: &mut Command) -> anyhow::Result<Output> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(60), running).await.with_context(|| format!("{program} took more than 60 s"))?;
+    let output = tokio::time::timeout(Duration::from_secs(60), running)
+        .await
+        .with_context(|| format!("{program} took more than 60 s"))?;
     output.with_context(|| format!("{program} cannot be run; tests/clients/setup says what is missing"))
 }
 
@@ -87,7 +142,11 @@ impl Client {
     }
 
     pub(super) fn account(&self, merchant: &SandboxMerchant) -> serde_json::Result<Value> {
-        if self.channel == "wechat" { serde_json::to_value(&merchant.wechat) } else { serde_json::to_value(&merchant.alipay) }
+        if self.channel == "wechat" {
+            serde_json::to_value(&merchant.wechat)
+        } else {
+            serde_json::to_value(&merchant.alipay)
+        }
     }
 
     /// Alipay's clients write the local time of their machine without a zone: one mode runs as in a container, the
@@ -118,8 +177,16 @@ impl Client {
     }
 
     /// The client's own helper for a notice; what it read.
-    pub(super) async fn verify_notice(&self, scene: &Scene, headers: &http::HeaderMap, body: &[u8]) -> anyhow::Result<Value> {
-        let named = headers.iter().filter_map(|(n, v)| Some((title(n.as_str()), json!(v.to_str().ok()?)))).collect::<serde_json::Map<_, _>>();
+    pub(super) async fn verify_notice(
+        &self,
+        scene: &Scene,
+        headers: &http::HeaderMap,
+        body: &[u8],
+    ) -> anyhow::Result<Value> {
+        let named = headers
+            .iter()
+            .filter_map(|(n, v)| Some((title(n.as_str()), json!(v.to_str().ok()?))))
+            .collect::<serde_json::Map<_, _>>();
         let notice = json!({ "headers": named, "body": std::str::from_utf8(body)? });
         let lines = self.run(scene, json!({}), Some(&notice)).await?;
         lines.into_iter().next_back().context("no line")
@@ -137,30 +204,63 @@ impl Client {
         }
         let file = write(&scene.material, &format!("run-{run}.json"), &settings)?;
         let mut command = self.command();
-        command.arg(root().join("tests/clients").join(self.script)).arg(file).env("TZ", scene.zone);
+        command
+            .arg(root().join("tests/clients").join(self.script))
+            .arg(file)
+            .env("TZ", scene.zone);
         for name in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
             command.env(name, &scene.ca);
         }
         if let Some(notice) = notice {
-            command.arg("--verify-notice").arg(write(&scene.material, &format!("run-{run}-notice.json"), notice)?);
+            command.arg("--verify-notice").arg(write(
+                &scene.material,
+                &format!("run-{run}-notice.json"),
+                notice,
+            )?);
         }
         self.judge(&said(&mut command).await?)
     }
 
     fn command(&self) -> Command {
-        let mut command = if self.is_node() { Command::new("node") } else { Command::new(place().join("venv/bin/python")) };
-        command.env("NODE_MODULES_DIR", place()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONIOENCODING", "utf-8");
-        for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        let mut command = if self.is_node() {
+            Command::new("node")
+        } else {
+            Command::new(place().join("venv/bin/python"))
+        };
+        command
+            .env("NODE_MODULES_DIR", place())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONIOENCODING", "utf-8");
+        for proxy in [
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+        ] {
             command.env_remove(proxy);
         }
         command
     }
 
     fn judge(&self, output: &Output) -> anyhow::Result<Vec<Value>> {
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let lines: Vec<Value> = out.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(|| out.to_string())?;
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let lines: Vec<Value> = out
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| out.to_string())?;
         if !output.status.success() || lines.is_empty() || lines.iter().any(|l| l["ok"] != true) {
-            bail!("{} failed ({}): {}\n{err}", self.name, output.status, lines.last().unwrap_or(&Value::Null));
+            bail!(
+                "{} failed ({}): {}\n{err}",
+                self.name,
+                output.status,
+                lines.last().unwrap_or(&Value::Null)
+            );
         }
         Ok(lines)
     }
@@ -189,7 +289,10 @@ pub(super) struct Turns {
 
 impl Default for Turns {
     fn default() -> Turns {
-        Turns { all: JoinSet::new(), at_once: Arc::new(Semaphore::new(3)) }
+        Turns {
+            all: JoinSet::new(),
+            at_once: Arc::new(Semaphore::new(3)),
+        }
     }
 }
 

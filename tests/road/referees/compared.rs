@@ -1,10 +1,17 @@
 //! The same order twice, once composed by our adapter and once by each published client, both captured at the sandbox:
 //! path, headers, fields and values agree, and OpenSSL verifies both signatures over the captured octets.
 
-use super::{Done, client::{CLIENTS, Client, Scene, said}};
+use super::{
+    Done,
+    client::{CLIENTS, Client, Scene, said},
+};
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options, RETURN_HOST}};
+use sandbox::demo::{
+    Demo,
+    http::Client as Http,
+    place::{DemoMerchant, Options, RETURN_HOST},
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +21,13 @@ use tokio::process::Command;
 
 /// Headers of the connection and of who speaks: each HTTP client has its own, no channel reads them. They may be there
 /// or not, with any value.
-const TRANSPORT: [&str; 5] = ["accept-encoding", "accept-language", "connection", "content-length", "user-agent"];
+const TRANSPORT: [&str; 5] = [
+    "accept-encoding",
+    "accept-language",
+    "connection",
+    "content-length",
+    "user-agent",
+];
 
 /// What else differs, for one client, and why; exactly this and nothing more.
 struct Differs {
@@ -26,13 +39,29 @@ struct Differs {
 }
 
 const DIFFERS: [Differs; 4] = [
-    Differs { client: "wechatpayv3", ours: [&[], &[]], theirs: [&[], &[]] },
-    Differs { client: "wechatpay-axios-plugin", ours: [&[], &[]], theirs: [&[], &[]] },
+    Differs {
+        client: "wechatpayv3",
+        ours: [&[], &[]],
+        theirs: [&[], &[]],
+    },
+    Differs {
+        client: "wechatpay-axios-plugin",
+        ours: [&[], &[]],
+        theirs: [&[], &[]],
+    },
     // A GET with every parameter in the query: no body, so no type of it, and urllib asks for no type of answer.
     // `format` may be left out; its one value is JSON.
-    Differs { client: "python-alipay-sdk", ours: [&["accept", "content-type"], &["format"]], theirs: [&[], &[]] },
+    Differs {
+        client: "python-alipay-sdk",
+        ours: [&["accept", "content-type"], &["format"]],
+        theirs: [&[], &[]],
+    },
     // Its own number of the call, for its own logs.
-    Differs { client: "alipay-sdk", ours: [&[], &["format"]], theirs: [&["alipay-request-id"], &[]] },
+    Differs {
+        client: "alipay-sdk",
+        ours: [&[], &["format"]],
+        theirs: [&["alipay-request-id"], &[]],
+    },
 ];
 
 /// Values that are new in every request.
@@ -40,18 +69,37 @@ const FRESH: [&str; 2] = ["sign", "timestamp"];
 
 pub(super) async fn agree() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Demo::start(dir.path(), &Options { desk: false, merchants: 1, ..Options::default() }, false).await?;
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            merchants: 1,
+            ..Options::default()
+        },
+        false,
+    )
+    .await?;
     let of = demo.place.merchants.first().context("merchant")?;
     let control = Http::clear(demo.channels.control);
-    for (client, way) in CLIENTS.iter().flat_map(|client| ways(client).iter().map(move |way| (client, *way))) {
+    for (client, way) in CLIENTS
+        .iter()
+        .flat_map(|client| ways(client).iter().map(move |way| (client, *way)))
+    {
         let order = ours(&demo, client, way).await?;
         let adapter = captured(&control, client).await?;
         let facts = facts(client, way, &order, &adapter)?;
         let scene = scene(&demo, client, of, &adapter)?;
         client.place(&scene, &facts).await?;
         let theirs = captured(&control, client).await?;
-        ensure!(theirs.number > adapter.number, "{}: the request was not captured", client.name);
-        let rule = DIFFERS.iter().find(|d| d.client == client.name).context("a rule")?;
+        ensure!(
+            theirs.number > adapter.number,
+            "{}: the request was not captured",
+            client.name
+        );
+        let rule = DIFFERS
+            .iter()
+            .find(|d| d.client == client.name)
+            .context("a rule")?;
         same_headers(client, rule, &adapter, &theirs)?;
         same_fields(client, rule, &adapter, &theirs)?;
         let key = public_key(&demo, client, of).await?;
@@ -60,16 +108,25 @@ pub(super) async fn agree() -> Done {
             println!("{} {way}: {whose} request, openssl: {words}", client.name);
         }
     }
-    let node = CLIENTS.iter().find(|client| client.name == "alipay-sdk").context("a client")?;
+    let node = CLIENTS
+        .iter()
+        .find(|client| client.name == "alipay-sdk")
+        .context("a client")?;
     for way in ["page", "wap", "app"] {
-        handed_out(&demo, node, of, way, dir.path()).await.with_context(|| format!("handed out, {way}"))?;
+        handed_out(&demo, node, of, way, dir.path())
+            .await
+            .with_context(|| format!("handed out, {way}"))?;
     }
     demo.services.stop().await
 }
 
 /// Ways to pay that a client places by a call.
 fn ways(client: &Client) -> &'static [&'static str] {
-    if client.channel == "wechat" { &["native", "h5", "app"] } else { &["qr"] }
+    if client.channel == "wechat" {
+        &["native", "h5", "app"]
+    } else {
+        &["qr"]
+    }
 }
 
 /// No call places these: the text that the payer carries is compared itself, ours and the client's.
@@ -79,19 +136,41 @@ async fn handed_out(demo: &Demo, client: &Client, of: &DemoMerchant, way: &str, 
     if way != "app" {
         body["return_url"] = back.clone().into();
     }
-    let order = demo.merchant(0)?.ask("POST", "/v1/payments", Some(&body)).await?.json();
+    let order = demo
+        .merchant(0)?
+        .ask("POST", "/v1/payments", Some(&body))
+        .await?
+        .json();
     let call_up = &order["call_up"];
-    let ours = text_of(call_up["order_string"].as_str().or(call_up["url"].as_str()).context("nothing handed out")?);
-    let content: Value = serde_json::from_str(ours.fields(client)?["biz_content"].as_str().unwrap_or_default())?;
+    let ours = text_of(
+        call_up["order_string"]
+            .as_str()
+            .or(call_up["url"].as_str())
+            .context("nothing handed out")?,
+    );
+    let content: Value =
+        serde_json::from_str(ours.fields(client)?["biz_content"].as_str().unwrap_or_default())?;
     let scene = scene(demo, client, of, &ours)?;
     let asked = json!({ "way": way, "method": format!("alipay.trade.{way}.pay"), "biz_content": content, "return_url": (way != "app").then_some(back) });
     let lines = client.place(&scene, &asked).await?;
-    let theirs = text_of(lines.first().and_then(|line| line["text"].as_str()).context("no text")?);
-    let rule = Differs { client: client.name, ours: [&[], &["format"]], theirs: [&[], if way == "app" { &[] } else { &["alipay_sdk"] }] };
+    let theirs = text_of(
+        lines
+            .first()
+            .and_then(|line| line["text"].as_str())
+            .context("no text")?,
+    );
+    let rule = Differs {
+        client: client.name,
+        ours: [&[], &["format"]],
+        theirs: [&[], if way == "app" { &[] } else { &["alipay_sdk"] }],
+    };
     same_fields(client, &rule, &ours, &theirs)?;
     let key = public_key(demo, client, of).await?;
     for (whose, text) in [("our", &ours), (client.name, &theirs)] {
-        println!("{way}: {whose} text, openssl: {}", text.verified_by_openssl(client, dir, &key).await?);
+        println!(
+            "{way}: {whose} text, openssl: {}",
+            text.verified_by_openssl(client, dir, &key).await?
+        );
     }
     Ok(())
 }
@@ -99,7 +178,13 @@ async fn handed_out(demo: &Demo, client: &Client, of: &DemoMerchant, way: &str, 
 /// An address or a query, as if it had come over the wire.
 fn text_of(text: &str) -> Captured {
     let query = text.split_once('?').map_or(text, |(_, query)| query);
-    Captured { number: 0, method: "GET".into(), target: format!("/gateway.do?{query}"), headers: BTreeMap::new(), body: Vec::new() }
+    Captured {
+        number: 0,
+        method: "GET".into(),
+        target: format!("/gateway.do?{query}"),
+        headers: BTreeMap::new(),
+        body: Vec::new(),
+    }
 }
 
 /// The order as our adapter places it.
@@ -109,14 +194,23 @@ async fn ours(demo: &Demo, client: &Client, way: &str) -> anyhow::Result<Value> 
         body["client_ip"] = "203.0.113.7".into();
     }
     let answer = demo.merchant(0)?.ask("POST", "/v1/payments", Some(&body)).await?;
-    ensure!(answer.status == 201, "create answered {}: {}", answer.status, answer.json());
+    ensure!(
+        answer.status == 201,
+        "create answered {}: {}",
+        answer.status,
+        answer.json()
+    );
     Ok(answer.json())
 }
 
 /// What a client is given so that it places the very same order.
 fn facts(client: &Client, way: &str, order: &Value, adapter: &Captured) -> anyhow::Result<Value> {
     let fields = adapter.fields(client)?;
-    let content = if client.channel == "wechat" { &fields } else { &serde_json::from_str::<BTreeMap<String, Value>>(fields["biz_content"].as_str().unwrap_or_default())? };
+    let content = if client.channel == "wechat" {
+        &fields
+    } else {
+        &serde_json::from_str::<BTreeMap<String, Value>>(fields["biz_content"].as_str().unwrap_or_default())?
+    };
     let field = |name: &str| content.get(name).cloned().unwrap_or_default();
     let way = (client.channel == "wechat").then_some(way);
     Ok(json!({
@@ -126,7 +220,10 @@ fn facts(client: &Client, way: &str, order: &Value, adapter: &Captured) -> anyho
 }
 
 fn scene(demo: &Demo, client: &Client, of: &DemoMerchant, adapter: &Captured) -> anyhow::Result<Scene> {
-    let notify_url = adapter.fields(client)?.get("notify_url").and_then(|v| v.as_str().map(str::to_owned));
+    let notify_url = adapter
+        .fields(client)?
+        .get("notify_url")
+        .and_then(|v| v.as_str().map(str::to_owned));
     Ok(Scene {
         base_url: client.of(demo.channels.wechat_url(), demo.channels.alipay_url()),
         control: demo.channels.control_url(),
@@ -149,12 +246,25 @@ struct Captured {
 }
 
 async fn captured(control: &Http, client: &Client) -> anyhow::Result<Captured> {
-    let target = format!("/control/requests?channel={}&operation=create&last=1", client.channel);
+    let target = format!(
+        "/control/requests?channel={}&operation=create&last=1",
+        client.channel
+    );
     let all = control.send("GET", &target, &[], b"").await?.json();
     let last = &all["requests"][0];
-    let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("odd capture: {all}"));
-    let pairs = last["headers"].as_array().with_context(|| format!("odd capture: {all}"))?;
-    let headers: BTreeMap<_, _> = pairs.iter().map(|p| Ok((text(&p[0])?, text(&p[1])?))).collect::<anyhow::Result<_>>()?;
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("odd capture: {all}"))
+    };
+    let pairs = last["headers"]
+        .as_array()
+        .with_context(|| format!("odd capture: {all}"))?;
+    let headers: BTreeMap<_, _> = pairs
+        .iter()
+        .map(|p| Ok((text(&p[0])?, text(&p[1])?)))
+        .collect::<anyhow::Result<_>>()?;
     ensure!(headers.len() == pairs.len(), "a header stands twice: {pairs:?}");
     Ok(Captured {
         number: last["number"].as_u64().context("number")?,
@@ -171,7 +281,11 @@ impl Captured {
     }
 
     fn header_names(&self) -> BTreeSet<&str> {
-        self.headers.keys().map(String::as_str).filter(|n| !TRANSPORT.contains(n)).collect()
+        self.headers
+            .keys()
+            .map(String::as_str)
+            .filter(|n| !TRANSPORT.contains(n))
+            .collect()
     }
 
     /// JSON fields at WeChat Pay; at Alipay the parameters of query and form, which are one set there.
@@ -181,8 +295,13 @@ impl Captured {
         }
         let query = self.target.split_once('?').map_or("", |(_, q)| q);
         let mut all = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(&self.body)) {
-            ensure!(all.insert(name.to_string(), Value::from(&*value)).is_none(), "{name} stands twice");
+        for (name, value) in
+            form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(&self.body))
+        {
+            ensure!(
+                all.insert(name.to_string(), Value::from(&*value)).is_none(),
+                "{name} stands twice"
+            );
         }
         Ok(all)
     }
@@ -190,23 +309,42 @@ impl Captured {
     /// `name="value"` pairs of WeChat's Authorization header.
     fn authorization(&self) -> anyhow::Result<BTreeMap<&str, &str>> {
         let header = self.headers.get("authorization").context("no Authorization")?;
-        let list = header.strip_prefix("WECHATPAY2-SHA256-RSA2048 ").context("another scheme")?;
-        list.split(',').map(|part| part.trim().split_once('=').map(|(n, v)| (n, v.trim_matches('"'))).context("odd Authorization")).collect()
+        let list = header
+            .strip_prefix("WECHATPAY2-SHA256-RSA2048 ")
+            .context("another scheme")?;
+        list.split(',')
+            .map(|part| {
+                part.trim()
+                    .split_once('=')
+                    .map(|(n, v)| (n, v.trim_matches('"')))
+                    .context("odd Authorization")
+            })
+            .collect()
     }
 
     /// The octets that were signed, from what came over the wire alone, and the signature.
     fn signed(&self, client: &Client) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
         if client.channel == "wechat" {
             let said = self.authorization()?;
-            let mut message = format!("{}\n{}\n{}\n{}\n", self.method, self.target, said["timestamp"], said["nonce_str"]).into_bytes();
+            let mut message = format!(
+                "{}\n{}\n{}\n{}\n",
+                self.method, self.target, said["timestamp"], said["nonce_str"]
+            )
+            .into_bytes();
             message.extend_from_slice(&self.body);
             message.push(b'\n');
             return Ok((message, STANDARD.decode(said["signature"])?));
         }
         let fields = self.fields(client)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let pairs = fields.iter().filter(|(n, v)| *n != "sign" && *v != "").map(|(n, v)| format!("{n}={}", text(v)));
-        Ok((pairs.collect::<Vec<_>>().join("&").into_bytes(), STANDARD.decode(text(&fields["sign"]))?))
+        let pairs = fields
+            .iter()
+            .filter(|(n, v)| *n != "sign" && *v != "")
+            .map(|(n, v)| format!("{n}={}", text(v)));
+        Ok((
+            pairs.collect::<Vec<_>>().join("&").into_bytes(),
+            STANDARD.decode(text(&fields["sign"]))?,
+        ))
     }
 
     async fn verified_by_openssl(&self, client: &Client, dir: &Path, key: &Path) -> anyhow::Result<String> {
@@ -215,23 +353,62 @@ impl Captured {
             let (text, sig) = (dir.join("signed.txt"), dir.join("signed.sig"));
             std::fs::write(&text, message)?;
             std::fs::write(&sig, &signature)?;
-            said(Command::new("openssl").args(["dgst", "-sha256", "-verify"]).arg(key).arg("-signature").arg(sig).arg(text)).await
+            said(
+                Command::new("openssl")
+                    .args(["dgst", "-sha256", "-verify"])
+                    .arg(key)
+                    .arg("-signature")
+                    .arg(sig)
+                    .arg(text),
+            )
+            .await
         };
         let output = verify(&message).await?;
         let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        ensure!(output.status.success() && words == "Verified OK", "{}: {words} {}", client.name, String::from_utf8_lossy(&output.stderr));
-        ensure!(!verify(&[&message[..], b" "].concat()).await?.status.success(), "openssl verifies another message too");
+        ensure!(
+            output.status.success() && words == "Verified OK",
+            "{}: {words} {}",
+            client.name,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        ensure!(
+            !verify(&[&message[..], b" "].concat()).await?.status.success(),
+            "openssl verifies another message too"
+        );
         Ok(words)
     }
 }
 
 fn same_headers(client: &Client, rule: &Differs, ours: &Captured, theirs: &Captured) -> Done {
     let name = client.name;
-    ensure!(ours.path() == theirs.path(), "{name}: {} and {}", ours.path(), theirs.path());
+    ensure!(
+        ours.path() == theirs.path(),
+        "{name}: {} and {}",
+        ours.path(),
+        theirs.path()
+    );
     // Alipay's gateway takes GET and POST alike; the Python client sends GET.
-    ensure!(ours.method == theirs.method || client.channel == "alipay", "{name}: {} and {}", ours.method, theirs.method);
-    apart(name, &ours.header_names(), &theirs.header_names(), rule.ours[0], rule.theirs[0])?;
-    let plain = |value: &str| value.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase();
+    ensure!(
+        ours.method == theirs.method || client.channel == "alipay",
+        "{name}: {} and {}",
+        ours.method,
+        theirs.method
+    );
+    apart(
+        name,
+        &ours.header_names(),
+        &theirs.header_names(),
+        rule.ours[0],
+        rule.theirs[0],
+    )?;
+    let plain = |value: &str| {
+        value
+            .split([',', ';'])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+    };
     // Not of `host`, which is the one thing that is changed in a client.
     for header in ["accept", "content-type", "wechatpay-serial"] {
         if let (Some(a), Some(b)) = (ours.headers.get(header), theirs.headers.get(header)) {
@@ -240,7 +417,12 @@ fn same_headers(client: &Client, rule: &Differs, ours: &Captured, theirs: &Captu
     }
     if client.channel == "wechat" {
         let (a, b) = (ours.authorization()?, theirs.authorization()?);
-        ensure!(a.keys().eq(b.keys()) && a["mchid"] == b["mchid"] && a["serial_no"].eq_ignore_ascii_case(b["serial_no"]), "{name}: {a:?} and {b:?}");
+        ensure!(
+            a.keys().eq(b.keys())
+                && a["mchid"] == b["mchid"]
+                && a["serial_no"].eq_ignore_ascii_case(b["serial_no"]),
+            "{name}: {a:?} and {b:?}"
+        );
     }
     Ok(())
 }
@@ -255,30 +437,64 @@ fn same_fields(client: &Client, rule: &Differs, ours: &Captured, theirs: &Captur
     }
     let names = |side: &BTreeMap<String, Value>| side.keys().cloned().collect::<BTreeSet<_>>();
     let (ours_names, theirs_names) = (names(&a), names(&b));
-    let [x, y] = [&ours_names, &theirs_names].map(|side| side.iter().map(String::as_str).collect::<BTreeSet<_>>());
+    let [x, y] =
+        [&ours_names, &theirs_names].map(|side| side.iter().map(String::as_str).collect::<BTreeSet<_>>());
     apart(client.name, &x, &y, rule.ours[1], rule.theirs[1])?;
-    let both = a.iter().filter(|(name, _)| !FRESH.contains(&name.as_str())).filter_map(|(name, value)| Some((name, value, b.get(name)?)));
+    let both = a
+        .iter()
+        .filter(|(name, _)| !FRESH.contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((name, value, b.get(name)?)));
     for (name, ours, theirs) in both {
         ensure!(ours == theirs, "{}: {name}: {ours} and {theirs}", client.name);
     }
-    println!("{}: {} agrees, fields {}", client.name, ours.path(), x.intersection(&y).copied().collect::<Vec<_>>().join(" "));
+    println!(
+        "{}: {} agrees, fields {}",
+        client.name,
+        ours.path(),
+        x.intersection(&y).copied().collect::<Vec<_>>().join(" ")
+    );
     Ok(())
 }
 
 /// Two sets of names differ exactly as permitted.
-fn apart(client: &str, ours: &BTreeSet<&str>, theirs: &BTreeSet<&str>, only_ours: &[&str], only_theirs: &[&str]) -> Done {
-    let more = |a: &BTreeSet<&str>, b: &BTreeSet<&str>| a.difference(b).map(ToString::to_string).collect::<Vec<_>>();
+fn apart(
+    client: &str,
+    ours: &BTreeSet<&str>,
+    theirs: &BTreeSet<&str>,
+    only_ours: &[&str],
+    only_theirs: &[&str],
+) -> Done {
+    let more =
+        |a: &BTreeSet<&str>, b: &BTreeSet<&str>| a.difference(b).map(ToString::to_string).collect::<Vec<_>>();
     let found = (more(ours, theirs), more(theirs, ours));
-    ensure!(found.0 == only_ours && found.1 == only_theirs, "{client}: only ours {:?}, only theirs {:?}", found.0, found.1);
+    ensure!(
+        found.0 == only_ours && found.1 == only_theirs,
+        "{client}: only ours {:?}, only theirs {:?}",
+        found.0,
+        found.1
+    );
     Ok(())
 }
 
 /// The merchant's public key, taken out of its certificate by OpenSSL.
 async fn public_key(demo: &Demo, client: &Client, of: &DemoMerchant) -> anyhow::Result<PathBuf> {
-    let cert = if client.channel == "wechat" { &of.accounts.wechat.cert_file } else { &of.accounts.alipay.app_cert_file };
+    let cert = if client.channel == "wechat" {
+        &of.accounts.wechat.cert_file
+    } else {
+        &of.accounts.alipay.app_cert_file
+    };
     let file = demo.place.dir.join(format!("{}.pub.pem", client.channel));
-    let output = said(Command::new("openssl").args(["x509", "-pubkey", "-noout", "-in"]).arg(demo.place.material.dir.join(cert))).await?;
-    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    let output = said(
+        Command::new("openssl")
+            .args(["x509", "-pubkey", "-noout", "-in"])
+            .arg(demo.place.material.dir.join(cert)),
+    )
+    .await?;
+    ensure!(
+        output.status.success(),
+        "openssl: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     std::fs::write(&file, output.stdout)?;
     Ok(file)
 }

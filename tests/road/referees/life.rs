@@ -1,15 +1,33 @@
 //! Published clients with only the host changed to the proxy's pass-through listener: each drives two orders through
 //! their lives, verifies every answer and every relayed notice, and our ledger knows afterwards what happened.
 
-use super::{Done, client::{CLIENTS, Client, MODES, Scene, Turns}};
+use super::{
+    Done,
+    client::{CLIENTS, Client, MODES, Scene, Turns},
+};
 use anyhow::{Context, ensure};
-use sandbox::demo::{Demo, http::Client as Http, place::{DemoMerchant, Options}, shop::Came};
+use sandbox::demo::{
+    Demo,
+    http::Client as Http,
+    place::{DemoMerchant, Options},
+    shop::Came,
+};
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub(super) async fn through() -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Arc::new(Demo::start(dir.path(), &Options { desk: false, ..Options::default() }, false).await?);
+    let demo = Arc::new(
+        Demo::start(
+            dir.path(),
+            &Options {
+                desk: false,
+                ..Options::default()
+            },
+            false,
+        )
+        .await?,
+    );
     let mut turns = Turns::default();
     for client in &CLIENTS {
         // Each run of a channel's clients has a merchant of its own, so that what comes to its address is known.
@@ -31,13 +49,24 @@ pub(super) async fn through() -> Done {
 /// Notices go to the proxy, which relays them.
 async fn relayed(demo: &Demo, client: &'static Client, mode: &'static str, merchant: usize) -> Done {
     let of = demo.place.merchants.get(merchant).context("merchant")?;
-    let account = if client.channel == "wechat" { &of.accounts.wechat.mchid } else { &of.accounts.alipay.app_id };
-    let notify_url = format!("https://127.0.0.1:{}/n/{}/{account}", demo.place.ports.notify, client.channel);
+    let account = if client.channel == "wechat" {
+        &of.accounts.wechat.mchid
+    } else {
+        &of.accounts.alipay.app_id
+    };
+    let notify_url = format!(
+        "https://127.0.0.1:{}/n/{}/{account}",
+        demo.place.ports.notify, client.channel
+    );
     let scene = scene(demo, client, of, mode, notify_url)?;
     let numbers = life(demo, client, &scene, merchant).await?;
     let path = format!("/relay/{}/{}", client.channel, of.id);
     let read = notices(demo, client, &scene, &numbers.first, &path).await?;
-    println!("{} ({mode}) through the pass-through: {} steps, relayed notices verified: {read}", client.name, client.steps.len());
+    println!(
+        "{} ({mode}) through the pass-through: {} steps, relayed notices verified: {read}",
+        client.name,
+        client.steps.len()
+    );
     Ok(())
 }
 
@@ -50,14 +79,26 @@ async fn told_directly(demo: &Demo, client: &'static Client, merchant: usize) ->
     let scene = scene(demo, client, of, "public_key", notify_url)?;
     let numbers = life(demo, client, &scene, merchant).await?;
     let read = notices(demo, client, &scene, &numbers.first, &path).await?;
-    println!("{} through the pass-through with a notify_url of its own, notices verified: {read}", client.name);
+    println!(
+        "{} through the pass-through with a notify_url of its own, notices verified: {read}",
+        client.name
+    );
     Ok(())
 }
 
-fn scene(demo: &Demo, client: &Client, of: &DemoMerchant, mode: &'static str, notify_url: String) -> anyhow::Result<Scene> {
+fn scene(
+    demo: &Demo,
+    client: &Client,
+    of: &DemoMerchant,
+    mode: &'static str,
+    notify_url: String,
+) -> anyhow::Result<Scene> {
     let ports = demo.place.ports;
     Ok(Scene {
-        base_url: client.of(format!("https://127.0.0.1:{}", ports.wechat), format!("https://127.0.0.1:{}", ports.alipay)),
+        base_url: client.of(
+            format!("https://127.0.0.1:{}", ports.wechat),
+            format!("https://127.0.0.1:{}", ports.alipay),
+        ),
         control: demo.channels.control_url(),
         notify_url,
         material: demo.place.material.dir.clone(),
@@ -77,15 +118,29 @@ async fn life(demo: &Demo, client: &Client, scene: &Scene, merchant: usize) -> a
     let lines = client.life(scene).await?;
     let number = |step: &str| {
         let line = lines.iter().find(|l| l["step"] == step);
-        line.and_then(|l| l["number"].as_str()).map(str::to_owned).with_context(|| format!("no number in step {step}"))
+        line.and_then(|l| l["number"].as_str())
+            .map(str::to_owned)
+            .with_context(|| format!("no number in step {step}"))
     };
     let (first, second, refund) = (number("order")?, number("second_order")?, number("refund")?);
     let order = known(demo, merchant, &first, "partly_refunded").await?;
-    ensure!(order["channel"] == client.channel && order["number"] == *first, "another order: {order}");
-    ensure!(order["amount"] == 888 && order["paid"]["amount"] == 888 && order["refunded"] == 300, "other amounts: {order}");
+    ensure!(
+        order["channel"] == client.channel && order["number"] == *first,
+        "another order: {order}"
+    );
+    ensure!(
+        order["amount"] == 888 && order["paid"]["amount"] == 888 && order["refunded"] == 300,
+        "other amounts: {order}"
+    );
     let refunds = order["refunds"].as_array().map_or(&[][..], Vec::as_slice);
-    ensure!(refunds.len() == 1 && refunds[0]["number"] == *refund && refunds[0]["amount"] == 300, "other refunds: {order}");
-    ensure!(refunds[0]["state"] == "succeeded", "the refund is not known as done: {order}");
+    ensure!(
+        refunds.len() == 1 && refunds[0]["number"] == *refund && refunds[0]["amount"] == 300,
+        "other refunds: {order}"
+    );
+    ensure!(
+        refunds[0]["state"] == "succeeded",
+        "the refund is not known as done: {order}"
+    );
     known(demo, merchant, &second, "closed").await?;
     Ok(Numbers { first })
 }
@@ -95,7 +150,9 @@ async fn known(demo: &Demo, merchant: usize, number: &str, state: &str) -> anyho
     let merchant = demo.merchant(merchant)?;
     let mut last = Value::Null;
     for _ in 0..50 {
-        let answer = merchant.ask("GET", &format!("/v1/payments?order_no={number}"), None).await?;
+        let answer = merchant
+            .ask("GET", &format!("/v1/payments?order_no={number}"), None)
+            .await?;
         last = answer.json();
         if answer.status == 200 && last["state"] == state {
             return Ok(last);
@@ -107,10 +164,21 @@ async fn known(demo: &Demo, merchant: usize, number: &str, state: &str) -> anyho
 
 /// Waits until the channel counts every notice of the order as acknowledged; each that came is then verified by the
 /// client's own helper. Returns their names.
-async fn notices(demo: &Demo, client: &Client, scene: &Scene, number: &str, path: &str) -> anyhow::Result<String> {
+async fn notices(
+    demo: &Demo,
+    client: &Client,
+    scene: &Scene,
+    number: &str,
+    path: &str,
+) -> anyhow::Result<String> {
     let sent = acknowledged(demo, number).await?;
     let mut read = Vec::new();
-    let came: Vec<Came> = demo.shop().came(path).into_iter().filter(|c| c.path == path).collect();
+    let came: Vec<Came> = demo
+        .shop()
+        .came(path)
+        .into_iter()
+        .filter(|c| c.path == path)
+        .collect();
     for came in &came {
         let line = client.verify_notice(scene, &came.headers, &came.body).await?;
         let (what, event) = match client.channel {
@@ -122,16 +190,30 @@ async fn notices(demo: &Demo, client: &Client, scene: &Scene, number: &str, path
         }
     }
     refused_if_spoilt(client, scene, came.first().context("no notice came")?).await?;
-    ensure!(read.len() == sent && sent >= 2, "the channel counts {sent} notices of {number}, the shop {read:?}");
+    ensure!(
+        read.len() == sent && sent >= 2,
+        "the channel counts {sent} notices of {number}, the shop {read:?}"
+    );
     Ok(read.join(", "))
 }
 
 /// A helper that says yes to everything would prove nothing.
 async fn refused_if_spoilt(client: &Client, scene: &Scene, came: &Came) -> Done {
     let body = std::str::from_utf8(&came.body)?;
-    let spoilt = if client.channel == "wechat" { body.replacen("\"id\":\"EV-", "\"id\":\"EW-", 1) } else { body.replacen("total_amount=8.88", "total_amount=8.89", 1) };
+    let spoilt = if client.channel == "wechat" {
+        body.replacen("\"id\":\"EV-", "\"id\":\"EW-", 1)
+    } else {
+        body.replacen("total_amount=8.88", "total_amount=8.89", 1)
+    };
     ensure!(spoilt != body, "nothing was spoilt in {body}");
-    ensure!(client.verify_notice(scene, &came.headers, spoilt.as_bytes()).await.is_err(), "{} takes a spoilt notice", client.name);
+    ensure!(
+        client
+            .verify_notice(scene, &came.headers, spoilt.as_bytes())
+            .await
+            .is_err(),
+        "{} takes a spoilt notice",
+        client.name
+    );
     Ok(())
 }
 
@@ -139,7 +221,10 @@ async fn acknowledged(demo: &Demo, number: &str) -> anyhow::Result<usize> {
     let mut last = Value::Null;
     for _ in 0..100 {
         let all = demo.channel_orders().await?;
-        let order = all["orders"].as_array().and_then(|l| l.iter().find(|o| o["out_trade_no"] == *number)).cloned();
+        let order = all["orders"]
+            .as_array()
+            .and_then(|l| l.iter().find(|o| o["out_trade_no"] == *number))
+            .cloned();
         last = order.with_context(|| format!("the channel has no {number}"))?["notices"].take();
         let notices = last.as_array().map_or(&[][..], Vec::as_slice);
         if notices.len() >= 2 && notices.iter().all(|n| n["status"] == "acknowledged") {
@@ -155,16 +240,43 @@ async fn acknowledged(demo: &Demo, number: &str) -> anyhow::Result<usize> {
 async fn octets_of_a_relayed_notice_are_kept(demo: &Demo) -> Done {
     let of = demo.place.merchants.first().context("merchant")?;
     let path = format!("/relay/alipay/{}", of.id);
-    let came = demo.shop().came(&path).into_iter().find(|c| c.path == path).context("a relayed notice")?;
+    let came = demo
+        .shop()
+        .came(&path)
+        .into_iter()
+        .find(|c| c.path == path)
+        .context("a relayed notice")?;
     let mut fields: Vec<_> = std::str::from_utf8(&came.body)?.split('&').collect();
     fields.reverse();
     let body = fields.join("&").replace("%3A", "%3a");
-    ensure!(body.as_bytes() != &came.body[..], "the notice was not written anew");
-    let proxy = Http::tls(SocketAddr::from(([127, 0, 0, 1], demo.place.ports.notify)), demo.ca())?;
+    ensure!(
+        body.as_bytes() != &came.body[..],
+        "the notice was not written anew"
+    );
+    let proxy = Http::tls(
+        SocketAddr::from(([127, 0, 0, 1], demo.place.ports.notify)),
+        demo.ca(),
+    )?;
     let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
-    let answer = proxy.send("POST", &format!("/n/alipay/{}", of.accounts.alipay.app_id), &headers, body.as_bytes()).await?;
-    ensure!(answer.status == 200 && &answer.body[..] == b"success", "the merchant's answer did not go back: {} {:?}", answer.status, answer.body);
+    let answer = proxy
+        .send(
+            "POST",
+            &format!("/n/alipay/{}", of.accounts.alipay.app_id),
+            &headers,
+            body.as_bytes(),
+        )
+        .await?;
+    ensure!(
+        answer.status == 200 && &answer.body[..] == b"success",
+        "the merchant's answer did not go back: {} {:?}",
+        answer.status,
+        answer.body
+    );
     let last = demo.shop().came(&path).pop().context("a relayed notice")?;
-    ensure!(&last.body[..] == body.as_bytes(), "relayed as other octets:\n{body}\n{}", String::from_utf8_lossy(&last.body));
+    ensure!(
+        &last.body[..] == body.as_bytes(),
+        "relayed as other octets:\n{body}\n{}",
+        String::from_utf8_lossy(&last.body)
+    );
     Ok(())
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Buffers of every library are wiped when freed: the demo's proxy may run in this process.
 #[global_allocator]
-static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
 #[derive(Parser)]
 #[command(

@@ -185,8 +185,13 @@ async fn one_listener_serves_both_channels_and_the_path_decides() {
     bench.running.alipay = bench.running.both;
     let order = bench.native("order-both", 100, "https://127.0.0.1:9/n");
     assert_eq!(bench.wechat("POST", NATIVE, Some(order)).await.status, 200);
-    let asked = bench.alipay("alipay.trade.query", json!({"out_trade_no": "order-both"}), &[]).await;
-    assert_eq!(asked.json()["alipay_trade_query_response"]["sub_code"], "ACQ.TRADE_NOT_EXIST");
+    let asked = bench
+        .alipay("alipay.trade.query", json!({"out_trade_no": "order-both"}), &[])
+        .await;
+    assert_eq!(
+        asked.json()["alipay_trade_query_response"]["sub_code"],
+        "ACQ.TRADE_NOT_EXIST"
+    );
     for path in ["/", "/gateway.do/", "/v3", "/x/../v3/certificates", "/Gateway.do"] {
         let answer = bench.wechat("GET", path, None).await;
         assert_eq!(answer.status, 404, "{path}");
@@ -197,15 +202,29 @@ async fn one_listener_serves_both_channels_and_the_path_decides() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_may_name_its_order() {
     let bench = bench("named-fault").await;
-    let fault = json!({"channel": "wechat", "operation": "create", "kind": "busy", "out_trade_no": "order-b"});
+    let fault =
+        json!({"channel": "wechat", "operation": "create", "kind": "busy", "out_trade_no": "order-b"});
     assert_eq!(bench.control("fault", fault).await.status, 200);
     let place = async |number: &str| {
         let order = bench.native(number, 100, "https://127.0.0.1:9/n");
         bench.wechat("POST", NATIVE, Some(order)).await.status
     };
-    assert_eq!((place("order-a").await, place("order-b").await, place("order-b").await), (200, 429, 200));
-    let fault = json!({"channel": "alipay", "operation": "query", "kind": "status_5xx", "out_trade_no": "order-c"});
+    assert_eq!(
+        (
+            place("order-a").await,
+            place("order-b").await,
+            place("order-b").await
+        ),
+        (200, 429, 200)
+    );
+    let fault =
+        json!({"channel": "alipay", "operation": "query", "kind": "status_5xx", "out_trade_no": "order-c"});
     assert_eq!(bench.control("fault", fault).await.status, 200);
-    let ask = async |number: &str| bench.alipay("alipay.trade.query", json!({"out_trade_no": number}), &[]).await.status;
+    let ask = async |number: &str| {
+        bench
+            .alipay("alipay.trade.query", json!({"out_trade_no": number}), &[])
+            .await
+            .status
+    };
     assert_eq!((ask("order-a").await, ask("order-c").await), (200, 502));
 }

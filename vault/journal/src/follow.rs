@@ -28,7 +28,9 @@ pub enum FollowError {
     #[error("the checkpoint is not signed with the key of {0}")]
     Signature(String),
     /// The log was rolled back or forked: an alarm, never ignored.
-    #[error("the journal {origin} does not continue what was seen at size {seen}: it shows size {shown} with another history")]
+    #[error(
+        "the journal {origin} does not continue what was seen at size {seen}: it shows size {shown} with another history"
+    )]
     Forked {
         /// Log.
         origin: String,
@@ -53,7 +55,11 @@ pub struct Follower {
 impl Follower {
     /// From where we were: size and root, as put on record in our own journal.
     pub fn new(key: VerifierKey, at: Option<(u64, Hash)>) -> Follower {
-        Follower { key, seen: Frontier::default(), resume: at.filter(|(size, _)| *size > 0) }
+        Follower {
+            key,
+            seen: Frontier::default(),
+            resume: at.filter(|(size, _)| *size > 0),
+        }
     }
 
     /// Size and root of what was seen.
@@ -68,17 +74,28 @@ impl Follower {
 
     /// Fetches what is new: all of it, in order, checked; or nothing. `verify(public key, message, signature)` checks
     /// Ed25519. At most `most` entries' bundles are fetched in one call, then the tree is compared at the end of all.
-    pub async fn poll<F: Fetch>(&mut self, fetch: &F, verify: impl Fn(&[u8; 32], &[u8], &[u8]) -> bool) -> Result<Vec<(u64, Vec<u8>)>, FollowError> {
+    pub async fn poll<F: Fetch>(
+        &mut self,
+        fetch: &F,
+        verify: impl Fn(&[u8; 32], &[u8], &[u8]) -> bool,
+    ) -> Result<Vec<(u64, Vec<u8>)>, FollowError> {
         let note = get(fetch, "checkpoint").await?;
         let note = String::from_utf8(note).map_err(|_| FollowError::Damaged("checkpoint".into()))?;
         let good = |text: &[u8], signature: &[u8]| verify(&self.key.public_key, text, signature);
-        let text = note::open(&note, &self.key, good).ok_or_else(|| FollowError::Signature(self.key.name.clone()))?;
-        let tree = Checkpoint::parse(text).filter(|c| c.origin == self.key.name).ok_or_else(|| FollowError::Damaged("checkpoint".into()))?;
+        let text = note::open(&note, &self.key, good)
+            .ok_or_else(|| FollowError::Signature(self.key.name.clone()))?;
+        let tree = Checkpoint::parse(text)
+            .filter(|c| c.origin == self.key.name)
+            .ok_or_else(|| FollowError::Damaged("checkpoint".into()))?;
         if let Some((size, root)) = self.resume {
             self.seen = self.take_up(fetch, size, root, &tree).await?;
             self.resume = None;
         }
-        let forked = FollowError::Forked { origin: self.key.name.clone(), seen: self.seen.size(), shown: tree.size };
+        let forked = FollowError::Forked {
+            origin: self.key.name.clone(),
+            seen: self.seen.size(),
+            shown: tree.size,
+        };
         if tree.size < self.seen.size() {
             return Err(forked);
         }
@@ -91,8 +108,18 @@ impl Follower {
     }
 
     /// The frontier of an earlier size, out of today's tiles; it must lead to the root we knew.
-    async fn take_up<F: Fetch>(&self, fetch: &F, size: u64, root: Hash, tree: &Checkpoint) -> Result<Frontier, FollowError> {
-        let forked = || FollowError::Forked { origin: self.key.name.clone(), seen: size, shown: tree.size };
+    async fn take_up<F: Fetch>(
+        &self,
+        fetch: &F,
+        size: u64,
+        root: Hash,
+        tree: &Checkpoint,
+    ) -> Result<Frontier, FollowError> {
+        let forked = || FollowError::Forked {
+            origin: self.key.name.clone(),
+            seen: size,
+            shown: tree.size,
+        };
         if tree.size < size {
             return Err(forked());
         }
@@ -102,18 +129,34 @@ impl Follower {
             let (level, inner) = (height / 8, height % 8);
             let first = index << inner;
             let tile = first / WIDTH;
-            let path = tiles::tile(level as u8, tile, ((tree.size >> (8 * level)) - tile * WIDTH).min(WIDTH));
+            let path = tiles::tile(
+                level as u8,
+                tile,
+                ((tree.size >> (8 * level)) - tile * WIDTH).min(WIDTH),
+            );
             let octets = get(fetch, &path).await?;
             let all = tiles::hashes(&octets).ok_or_else(|| FollowError::Damaged(path.clone()))?;
             let from = (first % WIDTH) as usize;
-            let part = all.get(from..from + (1 << inner)).ok_or(FollowError::Damaged(path))?;
+            let part = all
+                .get(from..from + (1 << inner))
+                .ok_or(FollowError::Damaged(path))?;
             hashes.insert((height, index), merkle::perfect(part));
         }
-        let frontier = Frontier::read(size, |height, index| hashes.get(&(height, index)).copied().ok_or_else(forked))?;
-        if frontier.root() == root { Ok(frontier) } else { Err(forked()) }
+        let frontier = Frontier::read(size, |height, index| {
+            hashes.get(&(height, index)).copied().ok_or_else(forked)
+        })?;
+        if frontier.root() == root {
+            Ok(frontier)
+        } else {
+            Err(forked())
+        }
     }
 
-    async fn entries<F: Fetch>(&self, fetch: &F, size: u64) -> Result<(Vec<(u64, Vec<u8>)>, Frontier), FollowError> {
+    async fn entries<F: Fetch>(
+        &self,
+        fetch: &F,
+        size: u64,
+    ) -> Result<(Vec<(u64, Vec<u8>)>, Frontier), FollowError> {
         let mut frontier = self.seen.clone();
         let mut entries = Vec::new();
         while frontier.size() < size {
@@ -134,5 +177,8 @@ impl Follower {
 }
 
 async fn get<F: Fetch>(fetch: &F, path: &str) -> Result<Vec<u8>, FollowError> {
-    fetch.get(path).await.map_err(|why| FollowError::Fetch { path: path.to_owned(), why })
+    fetch.get(path).await.map_err(|why| FollowError::Fetch {
+        path: path.to_owned(),
+        why,
+    })
 }

@@ -60,7 +60,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { segment: 8 << 20, integrate_every: Duration::from_millis(500), threads: true }
+        Settings {
+            segment: 8 << 20,
+            integrate_every: Duration::from_millis(500),
+            threads: true,
+        }
     }
 }
 
@@ -135,33 +139,59 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let first = self.first;
-        Pin::new(&mut self.durable).poll(cx).map(|done| done.map(|()| first).map_err(|_| Closed))
+        Pin::new(&mut self.durable)
+            .poll(cx)
+            .map(|done| done.map(|()| first).map_err(|_| Closed))
     }
 }
 
 impl Journal {
     /// Opens or begins the journal `origin` in `dir`.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, origin: &str, signer: Arc<dyn Sign>, settings: Settings) -> Result<(Journal, Found), OpenError> {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        origin: &str,
+        signer: Arc<dyn Sign>,
+        settings: Settings,
+    ) -> Result<(Journal, Found), OpenError> {
         let at = |path: &Path, e| OpenError::Disk(path.to_owned(), e);
         disk.make_dir(dir).map_err(|e| at(dir, e))?;
-        let lock = disk.lock(&dir.join("lock")).map_err(|e| at(&dir.join("lock"), e))?;
-        let key = VerifierKey { name: origin.to_owned(), public_key: signer.public_key() };
+        let lock = disk
+            .lock(&dir.join("lock"))
+            .map_err(|e| at(&dir.join("lock"), e))?;
+        let key = VerifierKey {
+            name: origin.to_owned(),
+            public_key: signer.public_key(),
+        };
         let (checkpoint, note) = signed_tree(&*disk, dir, origin, &*signer, &key)?;
-        let tree = Tree::open(disk.clone(), dir, checkpoint.size, &checkpoint.root).map_err(|e| at(dir, e))?;
+        let tree =
+            Tree::open(disk.clone(), dir, checkpoint.size, &checkpoint.root).map_err(|e| at(dir, e))?;
         let (wal, found) = Wal::open(disk.clone(), &dir.join("wal"), settings.segment, checkpoint.size)?;
         let integrated = checkpoint.size;
-        let entries: VecDeque<_> = found.entries.into_iter().skip((integrated - found.first) as usize).collect();
+        let entries: VecDeque<_> = found
+            .entries
+            .into_iter()
+            .skip((integrated - found.first) as usize)
+            .collect();
         let next = integrated + entries.len() as u64;
         let shared = Arc::new(Shared {
             disk,
             dir: dir.to_owned(),
-            recent: RwLock::new(Recent { first: integrated, entries }),
+            recent: RwLock::new(Recent {
+                first: integrated,
+                entries,
+            }),
             signed: RwLock::new((checkpoint, note)),
             warm: Mutex::default(),
         });
         let journal = Journal(Arc::new(Inner {
             shared,
-            queue: Mutex::new(Queue { next, waiting: Vec::new(), waiters: Vec::new(), closed: false }),
+            queue: Mutex::new(Queue {
+                next,
+                waiting: Vec::new(),
+                waiters: Vec::new(),
+                closed: false,
+            }),
             more: Condvar::new(),
             durable: AtomicU64::new(next),
             writer: Mutex::new(wal),
@@ -176,7 +206,13 @@ impl Journal {
         if settings.threads {
             journal.start_threads();
         }
-        Ok((journal, Found { entries: next, torn: found.torn }))
+        Ok((
+            journal,
+            Found {
+                entries: next,
+                torn: found.torn,
+            },
+        ))
     }
 
     /// Appends what `make(first index)` yields, in the order of calls. The entries are readable at once; whoever acts
@@ -186,19 +222,32 @@ impl Journal {
         let mut queue = self.0.queue.lock();
         let first = queue.next;
         if queue.closed {
-            return Pending { first, count: 0, durable };
+            return Pending {
+                first,
+                count: 0,
+                durable,
+            };
         }
         let entries: Vec<Arc<[u8]>> = make(first).into_iter().map(Into::into).collect();
         debug_assert!(entries.iter().all(|e| e.len() <= MOST_ENTRY));
         let count = entries.len() as u64;
         queue.next += count;
-        self.0.shared.recent.write().entries.extend(entries.iter().cloned());
+        self.0
+            .shared
+            .recent
+            .write()
+            .entries
+            .extend(entries.iter().cloned());
         queue.waiting.extend(entries);
         let until = queue.next;
         queue.waiters.push((until, done));
         drop(queue);
         self.0.more.notify_one();
-        Pending { first, count, durable }
+        Pending {
+            first,
+            count,
+            durable,
+        }
     }
 
     /// Entries given out so far, durable or not.
@@ -223,7 +272,10 @@ impl Journal {
 
     /// The signer's key in text.
     pub fn key(&self) -> VerifierKey {
-        VerifierKey { name: self.0.origin.clone(), public_key: self.0.signer.public_key() }
+        VerifierKey {
+            name: self.0.origin.clone(),
+            public_key: self.0.signer.public_key(),
+        }
     }
 
     /// Commits and integrates what is left, signs, and stops. Later appends are refused.
@@ -235,7 +287,9 @@ impl Journal {
             let _ = thread.join();
         }
         if !self.0.failed.load(Ordering::Acquire) {
-            let done = self.pump().and_then(|()| self.0.writer.lock().finish(self.0.tree.lock().size()));
+            let done = self
+                .pump()
+                .and_then(|()| self.0.writer.lock().finish(self.0.tree.lock().size()));
             self.must(done);
         }
     }
@@ -251,11 +305,17 @@ impl Journal {
         let (first, entries, waiters) = {
             let mut queue = self.0.queue.lock();
             let entries = std::mem::take(&mut queue.waiting);
-            (queue.next - entries.len() as u64, entries, std::mem::take(&mut queue.waiters))
+            (
+                queue.next - entries.len() as u64,
+                entries,
+                std::mem::take(&mut queue.waiters),
+            )
         };
         if !entries.is_empty() {
             self.0.writer.lock().append(first, &entries)?;
-            self.0.durable.store(first + entries.len() as u64, Ordering::Release);
+            self.0
+                .durable
+                .store(first + entries.len() as u64, Ordering::Release);
         }
         for (_, waiter) in waiters {
             let _ = waiter.send(());
@@ -268,7 +328,12 @@ impl Journal {
         let mut tree = self.0.tree.lock();
         let entries: Vec<Arc<[u8]>> = {
             let recent = self.0.shared.recent.read();
-            recent.entries.iter().take((durable - recent.first) as usize).cloned().collect()
+            recent
+                .entries
+                .iter()
+                .take((durable - recent.first) as usize)
+                .cloned()
+                .collect()
         };
         if entries.is_empty() {
             return Ok(());
@@ -290,12 +355,20 @@ impl Journal {
 
     fn start_threads(&self) {
         let (writer, integrator) = (self.clone(), self.clone());
-        let start = |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run).expect("a thread can be started");
+        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.into())
+                .spawn(run)
+                .expect("a thread can be started")
+        };
         let writing = start("journal", Box::new(move || writer.write_for_ever()));
-        let integrating = start("journal-tree", Box::new(move || {
-            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
-            integrator.integrate_for_ever();
-        }));
+        let integrating = start(
+            "journal-tree",
+            Box::new(move || {
+                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
+                integrator.integrate_for_ever();
+            }),
+        );
         self.0.threads.lock().extend([writing, integrating]);
     }
 
@@ -316,7 +389,12 @@ impl Journal {
             match last.map(|end| end.elapsed()).filter(|since| *since < CLOSE) {
                 Some(since) => {
                     in_a_row += 1;
-                    std::thread::sleep(GATHER.saturating_mul(in_a_row).min(GATHER_AT_MOST).saturating_sub(since));
+                    std::thread::sleep(
+                        GATHER
+                            .saturating_mul(in_a_row)
+                            .min(GATHER_AT_MOST)
+                            .saturating_sub(since),
+                    );
                 }
                 None => in_a_row = 0,
             }
@@ -336,14 +414,23 @@ impl Journal {
     fn must(&self, done: io::Result<()>) {
         if let Err(error) = done {
             self.0.failed.store(true, Ordering::Release);
-            eprintln!("the journal in {} cannot be written: {error}; stopping at once", self.0.shared.dir.display());
+            eprintln!(
+                "the journal in {} cannot be written: {error}; stopping at once",
+                self.0.shared.dir.display()
+            );
             std::process::abort();
         }
     }
 }
 
 /// The signed tree on disk, or a signed empty one.
-fn signed_tree(disk: &dyn Disk, dir: &Path, origin: &str, signer: &dyn Sign, key: &VerifierKey) -> Result<(Checkpoint, Arc<str>), OpenError> {
+fn signed_tree(
+    disk: &dyn Disk,
+    dir: &Path,
+    origin: &str,
+    signer: &dyn Sign,
+    key: &VerifierKey,
+) -> Result<(Checkpoint, Arc<str>), OpenError> {
     let path = dir.join("checkpoint");
     let at = |e| OpenError::Disk(path.clone(), e);
     match disk.read(&path) {
@@ -353,13 +440,24 @@ fn signed_tree(disk: &dyn Disk, dir: &Path, origin: &str, signer: &dyn Sign, key
             // Ed25519 is deterministic: signing again is how a signer without a verifier checks its own signature.
             let own = |text: &[u8], signature: &[u8]| signer.sign(text) == signature;
             let text = note::open(&note, key, own).ok_or_else(foreign)?;
-            let checkpoint = Checkpoint::parse(text).filter(|c| c.origin == origin).ok_or_else(foreign)?;
+            let checkpoint = Checkpoint::parse(text)
+                .filter(|c| c.origin == origin)
+                .ok_or_else(foreign)?;
             Ok((checkpoint, note.into()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let checkpoint = Checkpoint { origin: origin.to_owned(), size: 0, root: merkle::empty() };
+            let checkpoint = Checkpoint {
+                origin: origin.to_owned(),
+                size: 0,
+                root: merkle::empty(),
+            };
             let note = note::sign(&checkpoint.to_text(), origin, signer);
-            tree::write_whole(disk, &dir.join("key.vkey"), format!("{}\n", key.to_text()).as_bytes()).map_err(at)?;
+            tree::write_whole(
+                disk,
+                &dir.join("key.vkey"),
+                format!("{}\n", key.to_text()).as_bytes(),
+            )
+            .map_err(at)?;
             tree::write_whole(disk, &path, note.as_bytes()).map_err(at)?;
             Ok((checkpoint, note.into()))
         }

@@ -7,12 +7,21 @@ pub type Hash = [u8; 32];
 
 /// Hash of an entry.
 pub fn leaf(entry: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(entry)
+        .finalize()
+        .into()
 }
 
 /// Hash of two subtrees.
 pub fn node(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 /// Root of the empty tree.
@@ -69,7 +78,9 @@ impl Frontier {
     /// The root.
     pub fn root(&self) -> Hash {
         let mut from_right = self.subtrees.iter().rev();
-        let Some((_, last)) = from_right.next() else { return empty() };
+        let Some((_, last)) = from_right.next() else {
+            return empty();
+        };
         from_right.fold(*last, |right, (_, left)| node(left, &right))
     }
 }
@@ -80,7 +91,11 @@ fn split(n: u64) -> u64 {
 }
 
 /// Root of leaves `[from, from + n)` where `from` is a multiple of the subtree's size.
-pub fn range_root<E>(from: u64, n: u64, subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<Hash, E> {
+pub fn range_root<E>(
+    from: u64,
+    n: u64,
+    subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+) -> Result<Hash, E> {
     if n == 0 {
         return Ok(empty());
     }
@@ -88,12 +103,25 @@ pub fn range_root<E>(from: u64, n: u64, subtree: &mut impl FnMut(u32, u64) -> Re
         return subtree(n.trailing_zeros(), from / n);
     }
     let k = split(n);
-    Ok(node(&range_root(from, k, subtree)?, &range_root(from + k, n - k, subtree)?))
+    Ok(node(
+        &range_root(from, k, subtree)?,
+        &range_root(from + k, n - k, subtree)?,
+    ))
 }
 
 /// Inclusion proof of leaf `index` in a tree of `size` (RFC 6962 section 2.1.1).
-pub fn inclusion<E>(index: u64, size: u64, subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
-    fn path<E>(m: u64, from: u64, n: u64, out: &mut Vec<Hash>, subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<(), E> {
+pub fn inclusion<E>(
+    index: u64,
+    size: u64,
+    subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    fn path<E>(
+        m: u64,
+        from: u64,
+        n: u64,
+        out: &mut Vec<Hash>,
+        subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+    ) -> Result<(), E> {
         if n <= 1 {
             return Ok(());
         }
@@ -113,8 +141,19 @@ pub fn inclusion<E>(index: u64, size: u64, subtree: &mut impl FnMut(u32, u64) ->
 }
 
 /// Consistency proof from `old` to `size` (RFC 6962 section 2.1.2).
-pub fn consistency<E>(old: u64, size: u64, subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
-    fn sub<E>(m: u64, from: u64, n: u64, whole: bool, out: &mut Vec<Hash>, subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<(), E> {
+pub fn consistency<E>(
+    old: u64,
+    size: u64,
+    subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    fn sub<E>(
+        m: u64,
+        from: u64,
+        n: u64,
+        whole: bool,
+        out: &mut Vec<Hash>,
+        subtree: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+    ) -> Result<(), E> {
         if m == n {
             if !whole {
                 out.push(range_root(from, n, subtree)?);
@@ -146,9 +185,17 @@ pub fn root_by_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash]) -> O
         }
         let (last, rest) = proof.split_last()?;
         let k = split(n);
-        if m < k { Some(node(&walk(leaf, m, k, rest)?, last)) } else { Some(node(last, &walk(leaf, m - k, n - k, rest)?)) }
+        if m < k {
+            Some(node(&walk(leaf, m, k, rest)?, last))
+        } else {
+            Some(node(last, &walk(leaf, m - k, n - k, rest)?))
+        }
     }
-    if index < size { walk(leaf, index, size, proof) } else { None }
+    if index < size {
+        walk(leaf, index, size, proof)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +208,11 @@ mod tests {
     }
 
     fn subtree(leaves: &[Hash]) -> impl FnMut(u32, u64) -> Result<Hash, Infallible> + '_ {
-        |height, index| Ok(perfect(&leaves[(index << height) as usize..((index + 1) << height) as usize]))
+        |height, index| {
+            Ok(perfect(
+                &leaves[(index << height) as usize..((index + 1) << height) as usize],
+            ))
+        }
     }
 
     #[test]
@@ -176,7 +227,11 @@ mod tests {
             assert_eq!(read, frontier);
             for i in 0..n {
                 let Ok(proof) = inclusion(i, n, &mut of);
-                assert_eq!(root_by_inclusion(all[i as usize], i, n, &proof), Some(root), "{i} of {n}");
+                assert_eq!(
+                    root_by_inclusion(all[i as usize], i, n, &proof),
+                    Some(root),
+                    "{i} of {n}"
+                );
             }
             if n < 70 {
                 frontier.push(all[n as usize]);

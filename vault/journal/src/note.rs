@@ -17,7 +17,11 @@ pub struct VerifierKey {
 impl VerifierKey {
     /// First four octets of SHA-256 over name, newline, algorithm, key.
     pub fn id(&self) -> [u8; 4] {
-        let hash = Sha256::new().chain_update(&self.name).chain_update(b"\n\x01").chain_update(self.public_key).finalize();
+        let hash = Sha256::new()
+            .chain_update(&self.name)
+            .chain_update(b"\n\x01")
+            .chain_update(self.public_key)
+            .finalize();
         [hash[0], hash[1], hash[2], hash[3]]
     }
 
@@ -25,7 +29,12 @@ impl VerifierKey {
     pub fn to_text(&self) -> String {
         let mut key = vec![1];
         key.extend_from_slice(&self.public_key);
-        format!("{}+{}+{}", self.name, hex::encode(self.id()), STANDARD.encode(key))
+        format!(
+            "{}+{}+{}",
+            self.name,
+            hex::encode(self.id()),
+            STANDARD.encode(key)
+        )
     }
 
     /// Reads `name+id+key`.
@@ -34,14 +43,20 @@ impl VerifierKey {
         let (id, key) = rest.split_once('+')?;
         let key = STANDARD.decode(key).ok()?;
         let [1, public @ ..] = &key[..] else { return None };
-        let found = VerifierKey { name: name.to_owned(), public_key: public.try_into().ok()? };
+        let found = VerifierKey {
+            name: name.to_owned(),
+            public_key: public.try_into().ok()?,
+        };
         (hex::encode(found.id()) == id).then_some(found)
     }
 }
 
 /// Signs a text that ends with a newline.
 pub fn sign(text: &str, name: &str, signer: &dyn Sign) -> String {
-    let key = VerifierKey { name: name.to_owned(), public_key: signer.public_key() };
+    let key = VerifierKey {
+        name: name.to_owned(),
+        public_key: signer.public_key(),
+    };
     let mut signature = key.id().to_vec();
     signature.extend_from_slice(&signer.sign(text.as_bytes()));
     format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(signature))
@@ -89,10 +104,16 @@ impl Checkpoint {
     pub fn parse(text: &str) -> Option<Checkpoint> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        let lawful = !origin.is_empty() && size.bytes().all(|b| b.is_ascii_digit()) && (size == "0" || !size.starts_with('0'));
+        let lawful = !origin.is_empty()
+            && size.bytes().all(|b| b.is_ascii_digit())
+            && (size == "0" || !size.starts_with('0'));
         let root: Hash = STANDARD.decode(root).ok()?.try_into().ok()?;
         (lawful && lines.next().is_none()).then_some(())?;
-        Some(Checkpoint { origin: origin.to_owned(), size: size.parse().ok()?, root })
+        Some(Checkpoint {
+            origin: origin.to_owned(),
+            size: size.parse().ok()?,
+            root,
+        })
     }
 }
 
@@ -102,9 +123,18 @@ mod tests {
 
     #[test]
     fn checkpoints_are_read_strictly() {
-        let good = Checkpoint { origin: "o/trades/0".into(), size: 7, root: [3; 32] };
+        let good = Checkpoint {
+            origin: "o/trades/0".into(),
+            size: 7,
+            root: [3; 32],
+        };
         assert_eq!(Checkpoint::parse(&good.to_text()), Some(good.clone()));
-        for bad in [good.to_text().replace('7', "07"), good.to_text().replace('7', "+7"), format!("{}x\n", good.to_text()), good.to_text().trim_end().to_owned()] {
+        for bad in [
+            good.to_text().replace('7', "07"),
+            good.to_text().replace('7', "+7"),
+            format!("{}x\n", good.to_text()),
+            good.to_text().trim_end().to_owned(),
+        ] {
             assert_eq!(Checkpoint::parse(&bad), None, "{bad:?}");
         }
     }
@@ -112,9 +142,15 @@ mod tests {
     #[test]
     fn keys_in_text_survive_and_a_wrong_id_does_not() {
         for seed in 0..200u8 {
-            let key = VerifierKey { name: "guandao.example/trades/0".into(), public_key: [seed; 32] };
+            let key = VerifierKey {
+                name: "guandao.example/trades/0".into(),
+                public_key: [seed; 32],
+            };
             assert_eq!(VerifierKey::parse(&key.to_text()), Some(key.clone()));
-            assert_eq!(VerifierKey::parse(&key.to_text().replace("example", "exbmple")), None);
+            assert_eq!(
+                VerifierKey::parse(&key.to_text().replace("example", "exbmple")),
+                None
+            );
         }
     }
 }

@@ -58,10 +58,18 @@ impl Reader {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Reader, ReadError> {
         let path = dir.join("checkpoint");
         let note = disk.read(&path).map_err(|e| ReadError::Disk(path.clone(), e))?;
-        let note: Arc<str> = String::from_utf8(note).map_err(|_| ReadError::Damaged(path.clone()))?.into();
-        let text = note.find("\n\n").map(|end| &note[..end + 1]).ok_or_else(|| ReadError::Damaged(path.clone()))?;
+        let note: Arc<str> = String::from_utf8(note)
+            .map_err(|_| ReadError::Damaged(path.clone()))?
+            .into();
+        let text = note
+            .find("\n\n")
+            .map(|end| &note[..end + 1])
+            .ok_or_else(|| ReadError::Damaged(path.clone()))?;
         let checkpoint = Checkpoint::parse(text).ok_or(ReadError::Damaged(path))?;
-        let recent = Recent { first: checkpoint.size, entries: VecDeque::new() };
+        let recent = Recent {
+            first: checkpoint.size,
+            entries: VecDeque::new(),
+        };
         Ok(Reader(Arc::new(Shared {
             disk,
             dir: dir.to_owned(),
@@ -101,13 +109,22 @@ impl Reader {
             }
         }
         let bundle = self.bundle(index / WIDTH)?;
-        let entries = tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(index / WIDTH, WIDTH)))?;
-        entries.get((index % WIDTH) as usize).map(|e| e.to_vec()).ok_or(ReadError::NoEntry(index))
+        let entries =
+            tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(index / WIDTH, WIDTH)))?;
+        entries
+            .get((index % WIDTH) as usize)
+            .map(|e| e.to_vec())
+            .ok_or(ReadError::NoEntry(index))
     }
 
     /// Entries from `from` on, in order, up to what is written now.
     pub fn scan(&self, from: u64) -> impl Iterator<Item = Result<(u64, Vec<u8>), ReadError>> + use<> {
-        Scan { reader: self.clone(), next: from, page: VecDeque::new(), failed: false }
+        Scan {
+            reader: self.clone(),
+            next: from,
+            page: VecDeque::new(),
+            failed: false,
+        }
     }
 
     fn page(&self, from: u64) -> Result<VecDeque<Vec<u8>>, ReadError> {
@@ -115,12 +132,23 @@ impl Reader {
             let recent = self.0.recent.read();
             if from >= recent.first {
                 let skip = (from - recent.first) as usize;
-                return Ok(recent.entries.iter().skip(skip).take(4096).map(|e| e.to_vec()).collect());
+                return Ok(recent
+                    .entries
+                    .iter()
+                    .skip(skip)
+                    .take(4096)
+                    .map(|e| e.to_vec())
+                    .collect());
             }
         }
         let bundle = self.bundle(from / WIDTH)?;
-        let entries = tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(from / WIDTH, WIDTH)))?;
-        Ok(entries.into_iter().skip((from % WIDTH) as usize).map(<[u8]>::to_vec).collect())
+        let entries =
+            tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(from / WIDTH, WIDTH)))?;
+        Ok(entries
+            .into_iter()
+            .skip((from % WIDTH) as usize)
+            .map(<[u8]>::to_vec)
+            .collect())
     }
 
     fn bundle(&self, index: u64) -> Result<Arc<[u8]>, ReadError> {
@@ -129,7 +157,11 @@ impl Reader {
         }
         let size = self.0.signed.read().0.size;
         let width = size.saturating_sub(index * WIDTH).min(WIDTH);
-        let bytes: Arc<[u8]> = self.file(&tiles::bundle(index, width), |size| tiles::bundle(index, size.saturating_sub(index * WIDTH).min(WIDTH)))?.into();
+        let bytes: Arc<[u8]> = self
+            .file(&tiles::bundle(index, width), |size| {
+                tiles::bundle(index, size.saturating_sub(index * WIDTH).min(WIDTH))
+            })?
+            .into();
         if width == WIDTH {
             *self.0.warm.lock() = Some((index, bytes.clone()));
         }
@@ -158,11 +190,20 @@ impl Reader {
         let (level, inner) = (height / 8, height % 8);
         let first = index << inner;
         let tile = first / WIDTH;
-        let path = |size: u64| tiles::tile(level as u8, tile, ((size >> (8 * level)) - tile * WIDTH).min(WIDTH));
+        let path = |size: u64| {
+            tiles::tile(
+                level as u8,
+                tile,
+                ((size >> (8 * level)) - tile * WIDTH).min(WIDTH),
+            )
+        };
         let bytes = self.file(&path(size), path)?;
         let hashes = tiles::hashes(&bytes).ok_or_else(|| self.damaged(path(size)))?;
         let from = (first % WIDTH) as usize;
-        hashes.get(from..from + (1 << inner)).map(merkle::perfect).ok_or_else(|| self.damaged(path(size)))
+        hashes
+            .get(from..from + (1 << inner))
+            .map(merkle::perfect)
+            .ok_or_else(|| self.damaged(path(size)))
     }
 
     /// Root of the tree of an earlier size.
@@ -188,19 +229,33 @@ impl Reader {
 
     fn whole(&self, size: u64) -> Result<u64, ReadError> {
         let now = self.0.signed.read().0.size;
-        if size > now { Err(ReadError::NotYet(size)) } else { Ok(now) }
+        if size > now {
+            Err(ReadError::NotYet(size))
+        } else {
+            Ok(now)
+        }
     }
 
     /// A receipt (C2SP tlog-proof) that holds the entry, its proof and the signed tree.
     pub fn receipt(&self, index: u64) -> Result<String, ReadError> {
         let (checkpoint, note) = self.0.signed.read().clone();
         if index >= checkpoint.size {
-            let written = { let recent = self.0.recent.read(); recent.first + recent.entries.len() as u64 };
-            return Err(if index < written { ReadError::NotYet(index) } else { ReadError::NoEntry(index) });
+            let written = {
+                let recent = self.0.recent.read();
+                recent.first + recent.entries.len() as u64
+            };
+            return Err(if index < written {
+                ReadError::NotYet(index)
+            } else {
+                ReadError::NoEntry(index)
+            });
         }
         let entry = self.entry(index)?;
         let proof = self.inclusion(index, checkpoint.size)?;
-        let mut text = format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n", STANDARD.encode(entry));
+        let mut text = format!(
+            "c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n",
+            STANDARD.encode(entry)
+        );
         for hash in proof {
             text.push_str(&STANDARD.encode(hash));
             text.push('\n');

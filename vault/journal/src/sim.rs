@@ -45,7 +45,10 @@ pub struct SimulatedDisk(Arc<Mutex<State>>);
 impl SimulatedDisk {
     /// An empty disk with its own randomness.
     pub fn new(seed: u64) -> SimulatedDisk {
-        SimulatedDisk(Arc::new(Mutex::new(State { random: seed.wrapping_mul(2).wrapping_add(1), ..State::default() })))
+        SimulatedDisk(Arc::new(Mutex::new(State {
+            random: seed.wrapping_mul(2).wrapping_add(1),
+            ..State::default()
+        })))
     }
 
     /// The power fails after this many more operations that change something.
@@ -74,7 +77,11 @@ impl SimulatedDisk {
         }
         for index in 0..state.inodes.len() {
             let Inode { now, durable } = state.inodes[index].clone();
-            let length = if state.roll(2) == 0 { now.len() } else { durable.len() };
+            let length = if state.roll(2) == 0 {
+                now.len()
+            } else {
+                durable.len()
+            };
             let mut mixed = durable.clone();
             mixed.resize(length, 0);
             for at in (0..length).step_by(SECTOR) {
@@ -83,7 +90,10 @@ impl SimulatedDisk {
                     mixed[at..end].copy_from_slice(&now[at..end]);
                 }
             }
-            state.inodes[index] = Inode { now: mixed.clone(), durable: mixed };
+            state.inodes[index] = Inode {
+                now: mixed.clone(),
+                durable: mixed,
+            };
         }
         state.names = state.durable_names.clone();
         (state.budget, state.crashed) = (None, false);
@@ -115,7 +125,10 @@ fn power() -> io::Error {
 }
 
 fn missing(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("{} is not there", path.display()))
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        format!("{} is not there", path.display()),
+    )
 }
 
 fn apply(names: &mut HashMap<PathBuf, usize>, op: &NameOp) {
@@ -163,7 +176,10 @@ impl Disk for SimulatedDisk {
         if state.crashed {
             return Err(power());
         }
-        let of = |path: &PathBuf| (path.parent() == Some(dir)).then(|| path.file_name().map(|n| n.to_string_lossy().into_owned()))?;
+        let of = |path: &PathBuf| {
+            (path.parent() == Some(dir))
+                .then(|| path.file_name().map(|n| n.to_string_lossy().into_owned()))?
+        };
         Ok(state.names.keys().filter_map(of).collect())
     }
 
@@ -173,7 +189,10 @@ impl Disk for SimulatedDisk {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.change(|state| {
-            state.inodes.push(Inode { now: bytes.to_vec(), durable: Vec::new() });
+            state.inodes.push(Inode {
+                now: bytes.to_vec(),
+                durable: Vec::new(),
+            });
             let inode = state.inodes.len() - 1;
             state.name(NameOp::Set(path.to_owned(), inode));
             Ok(())
@@ -229,7 +248,10 @@ impl Disk for SimulatedDisk {
 
     fn open_log(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         let inode = self.0.lock().inode(path)?;
-        Ok(Box::new(SimulatedLog { disk: self.clone(), inode }))
+        Ok(Box::new(SimulatedLog {
+            disk: self.clone(),
+            inode,
+        }))
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -37,17 +37,27 @@ pub fn is_resource(path: &str) -> bool {
     if path == "checkpoint" {
         return true;
     }
-    let Some(rest) = path.strip_prefix("tile/") else { return false };
-    let Some((kind, index)) = rest.split_once('/') else { return false };
+    let Some(rest) = path.strip_prefix("tile/") else {
+        return false;
+    };
+    let Some((kind, index)) = rest.split_once('/') else {
+        return false;
+    };
     let level_ok = kind == "entries" || (kind.parse::<u8>().is_ok_and(|l| l < 8) && kind.len() == 1);
     let (index, partial) = match index.split_once(".p/") {
         Some((index, width)) => (index, Some(width)),
         None => (index, None),
     };
-    let width_ok = partial.is_none_or(|w| w.parse::<u64>().is_ok_and(|n| (1..WIDTH).contains(&n)) && !w.starts_with('0') && !w.starts_with('+'));
+    let width_ok = partial.is_none_or(|w| {
+        w.parse::<u64>().is_ok_and(|n| (1..WIDTH).contains(&n)) && !w.starts_with('0') && !w.starts_with('+')
+    });
     let groups: Vec<&str> = index.split('/').collect();
     let group_ok = |(i, group): (usize, &&str)| {
-        let digits = if i + 1 == groups.len() { Some(*group) } else { group.strip_prefix('x') };
+        let digits = if i + 1 == groups.len() {
+            Some(*group)
+        } else {
+            group.strip_prefix('x')
+        };
         digits.is_some_and(|d| d.len() == 3 && d.bytes().all(|b| b.is_ascii_digit()))
     };
     level_ok && width_ok && groups.len() <= 6 && groups.iter().enumerate().all(group_ok)
@@ -74,7 +84,10 @@ pub fn entries(mut bundle: &[u8]) -> Option<Vec<&[u8]>> {
 /// Hashes of a tile; `None` if it is cut.
 pub fn hashes(tile: &[u8]) -> Option<Vec<[u8; 32]>> {
     let chunks = tile.chunks_exact(32);
-    chunks.remainder().is_empty().then(|| chunks.map(|c| c.try_into().unwrap_or_default()).collect())
+    chunks
+        .remainder()
+        .is_empty()
+        .then(|| chunks.map(|c| c.try_into().unwrap_or_default()).collect())
 }
 
 #[cfg(test)]
@@ -85,10 +98,29 @@ mod tests {
     fn names_follow_the_layout() {
         assert_eq!(tile(0, 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(bundle(0, 37), "tile/entries/000.p/37");
-        for good in ["checkpoint", "tile/0/000", "tile/3/x001/234.p/9", "tile/entries/x001/000"] {
+        for good in [
+            "checkpoint",
+            "tile/0/000",
+            "tile/3/x001/234.p/9",
+            "tile/entries/x001/000",
+        ] {
             assert!(is_resource(good), "{good}");
         }
-        for bad in ["", "tile", "tile/0/../x", "tile/9/000", "tile/0/0", "tile/0/001/000", "tile/0/000.p/256", "tile/0/000.p/0", "tile/0/000.p/+1", "../checkpoint", "tile/00/000", "key.vkey", "wal/0"] {
+        for bad in [
+            "",
+            "tile",
+            "tile/0/../x",
+            "tile/9/000",
+            "tile/0/0",
+            "tile/0/001/000",
+            "tile/0/000.p/256",
+            "tile/0/000.p/0",
+            "tile/0/000.p/+1",
+            "../checkpoint",
+            "tile/00/000",
+            "key.vkey",
+            "wal/0",
+        ] {
             assert!(!is_resource(bad), "{bad}");
         }
     }

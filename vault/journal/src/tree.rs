@@ -35,7 +35,12 @@ pub(crate) struct Tree {
 impl Tree {
     /// Reads the edges of a tree of this size; checks them against its root.
     pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, size: u64, root: &Hash) -> io::Result<Tree> {
-        let damaged = |path: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{path} does not belong to the signed tree"));
+        let damaged = |path: &str| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{path} does not belong to the signed tree"),
+            )
+        };
         let mut edges = Vec::new();
         for level in 0..8u8 {
             let hashes = size >> (8 * level);
@@ -44,22 +49,42 @@ impl Tree {
             }
             let width = hashes % WIDTH;
             let path = tiles::tile(level, hashes / WIDTH, width);
-            let edge = if width == 0 { Vec::new() } else { tiles::hashes(&disk.read(&dir.join(&path))?).ok_or_else(|| damaged(&path))? };
+            let edge = if width == 0 {
+                Vec::new()
+            } else {
+                tiles::hashes(&disk.read(&dir.join(&path))?).ok_or_else(|| damaged(&path))?
+            };
             if edge.len() as u64 != width {
                 return Err(damaged(&path));
             }
             edges.push(edge);
         }
-        let bundle = if size % WIDTH == 0 { Vec::new() } else { disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))? };
+        let bundle = if size % WIDTH == 0 {
+            Vec::new()
+        } else {
+            disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))?
+        };
         let frontier = Frontier::read(size, |height, index| {
-            let edge = edges.get((height / 8) as usize).ok_or_else(|| damaged("a tile"))?;
+            let edge = edges
+                .get((height / 8) as usize)
+                .ok_or_else(|| damaged("a tile"))?;
             let from = ((index << (height % 8)) % WIDTH) as usize;
-            edge.get(from..from + (1 << (height % 8))).map(merkle::perfect).ok_or_else(|| damaged("a tile"))
+            edge.get(from..from + (1 << (height % 8)))
+                .map(merkle::perfect)
+                .ok_or_else(|| damaged("a tile"))
         })?;
         if frontier.root() != *root {
             return Err(damaged("the edge of the tree"));
         }
-        Ok(Tree { disk, dir: dir.to_owned(), frontier, edges, bundle, completed: VecDeque::new(), known_dirs: BTreeSet::new() })
+        Ok(Tree {
+            disk,
+            dir: dir.to_owned(),
+            frontier,
+            edges,
+            bundle,
+            completed: VecDeque::new(),
+            known_dirs: BTreeSet::new(),
+        })
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -68,7 +93,12 @@ impl Tree {
 
     /// Adds entries, then writes and syncs all files and the signed checkpoint.
     //= C28
-    pub(crate) fn integrate(&mut self, entries: &[Arc<[u8]>], origin: &str, signer: &dyn Sign) -> io::Result<(Checkpoint, String)> {
+    pub(crate) fn integrate(
+        &mut self,
+        entries: &[Arc<[u8]>],
+        origin: &str,
+        signer: &dyn Sign,
+    ) -> io::Result<(Checkpoint, String)> {
         let mut written = Written::default();
         for entry in entries {
             tiles::put_entry(&mut self.bundle, entry);
@@ -89,7 +119,11 @@ impl Tree {
         for dir in &written.dirs {
             self.disk.sync_dir(dir)?;
         }
-        let checkpoint = Checkpoint { origin: origin.to_owned(), size: self.size(), root: self.frontier.root() };
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: self.size(),
+            root: self.frontier.root(),
+        };
         let note = note::sign(&checkpoint.to_text(), origin, signer);
         write_whole(&*self.disk, &self.dir.join("checkpoint"), note.as_bytes())?;
         self.forget_partials(written.full);
@@ -142,7 +176,11 @@ impl Tree {
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
         if self.known_dirs.insert(dir.clone()) {
             self.disk.make_dir(&dir)?;
-            written.dirs.extend(dir.ancestors().take_while(|d| d.starts_with(&self.dir)).map(Path::to_owned));
+            written.dirs.extend(
+                dir.ancestors()
+                    .take_while(|d| d.starts_with(&self.dir))
+                    .map(Path::to_owned),
+            );
         }
         let beside = path.with_extension("new");
         self.disk.write(&beside, bytes)?;

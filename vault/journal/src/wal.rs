@@ -25,7 +25,9 @@ pub enum WalError {
     #[error("{0}: {1}")]
     Disk(PathBuf, io::Error),
     /// Not a torn tail: something inside is gone or altered.
-    #[error("{file} is damaged at octet {at}: {what}. Restore it from a copy; cutting it would lose acknowledged entries")]
+    #[error(
+        "{file} is damaged at octet {at}: {what}. Restore it from a copy; cutting it would lose acknowledged entries"
+    )]
     Damaged {
         /// Segment.
         file: PathBuf,
@@ -61,21 +63,40 @@ struct Open {
 
 impl Wal {
     /// Reads all segments, cuts a torn tail of the last, and is ready for the next segment.
-    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, segment: u64, integrated: u64) -> Result<(Wal, Recovered), WalError> {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        segment: u64,
+        integrated: u64,
+    ) -> Result<(Wal, Recovered), WalError> {
         let at = |path: &Path, e| WalError::Disk(path.to_owned(), e);
         disk.make_dir(dir).map_err(|e| at(dir, e))?;
-        let mut segments: Vec<u64> = disk.list(dir).map_err(|e| at(dir, e))?.iter().filter_map(|n| n.strip_suffix(".wal")?.parse().ok()).collect();
+        let mut segments: Vec<u64> = disk
+            .list(dir)
+            .map_err(|e| at(dir, e))?
+            .iter()
+            .filter_map(|n| n.strip_suffix(".wal")?.parse().ok())
+            .collect();
         segments.sort_unstable();
-        let mut found = Recovered { first: segments.first().copied().unwrap_or(integrated), entries: Vec::new(), torn: 0 };
+        let mut found = Recovered {
+            first: segments.first().copied().unwrap_or(integrated),
+            entries: Vec::new(),
+            torn: 0,
+        };
         for (i, first) in segments.iter().enumerate() {
             let path = dir.join(name(*first));
             let bytes = disk.read(&path).map_err(|e| at(&path, e))?;
             let next = found.first + found.entries.len() as u64;
-            let damaged = |at: usize, what| WalError::Damaged { file: path.clone(), at: at as u64, what };
+            let damaged = |at: usize, what| WalError::Damaged {
+                file: path.clone(),
+                at: at as u64,
+                what,
+            };
             if *first != next {
                 return Err(damaged(0, "a segment that continues the one before"));
             }
-            let end = read_frames(&bytes, next, &mut found.entries).map_err(|(at, what)| damaged(at, what))?;
+            let end =
+                read_frames(&bytes, next, &mut found.entries).map_err(|(at, what)| damaged(at, what))?;
             let rest = &bytes[end..];
             if rest.iter().all(|b| *b == 0) {
                 continue;
@@ -92,9 +113,22 @@ impl Wal {
         let next = found.first + found.entries.len() as u64;
         if next < integrated || found.first > integrated {
             let file = segments.first().map_or(dir.to_owned(), |s| dir.join(name(*s)));
-            return Err(WalError::Damaged { file, at: 0, what: "the entries that follow the checkpoint" });
+            return Err(WalError::Damaged {
+                file,
+                at: 0,
+                what: "the entries that follow the checkpoint",
+            });
         }
-        Ok((Wal { disk, dir: dir.to_owned(), segment, open: None, segments }, found))
+        Ok((
+            Wal {
+                disk,
+                dir: dir.to_owned(),
+                segment,
+                open: None,
+                segments,
+            },
+            found,
+        ))
     }
 
     /// Writes a group and makes it durable.
@@ -103,7 +137,10 @@ impl Wal {
         while !rest.is_empty() {
             let (frame, taken) = frame(first, rest);
             self.room(first, frame.len() as u64)?;
-            let open = self.open.as_mut().ok_or_else(|| io::Error::other("no open segment"))?;
+            let open = self
+                .open
+                .as_mut()
+                .ok_or_else(|| io::Error::other("no open segment"))?;
             open.file.write_at(open.offset, &frame)?;
             open.file.sync()?;
             open.offset += frame.len() as u64;
@@ -114,7 +151,11 @@ impl Wal {
     }
 
     fn room(&mut self, first: u64, needed: u64) -> io::Result<()> {
-        if self.open.as_ref().is_some_and(|o| o.offset + needed <= self.segment) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|o| o.offset + needed <= self.segment)
+        {
             return Ok(());
         }
         let path = self.dir.join(name(first));
@@ -126,7 +167,10 @@ impl Wal {
         }
         self.disk.rename(&ready, &path)?;
         self.disk.sync_dir(&self.dir)?;
-        self.open = Some(Open { file: self.disk.open_log(&path)?, offset: 0 });
+        self.open = Some(Open {
+            file: self.disk.open_log(&path)?,
+            offset: 0,
+        });
         if self.segments.last() != Some(&first) {
             self.segments.push(first);
         }
@@ -138,7 +182,11 @@ impl Wal {
         let open = usize::from(self.open.is_some());
         while self.segments.len() > open {
             let next = self.segments.get(1).copied().unwrap_or(u64::MAX);
-            let last_entry_in = if self.segments.len() == 1 { integrated } else { next };
+            let last_entry_in = if self.segments.len() == 1 {
+                integrated
+            } else {
+                next
+            };
             if last_entry_in > integrated {
                 break;
             }
@@ -201,7 +249,10 @@ fn frame(first: u64, entries: &[Arc<[u8]>]) -> (Vec<u8>, usize) {
 }
 
 fn checksum(frame: &[u8]) -> [u8; 16] {
-    let hash = Sha256::new().chain_update(&frame[..20]).chain_update(&frame[HEAD..]).finalize();
+    let hash = Sha256::new()
+        .chain_update(&frame[..20])
+        .chain_update(&frame[HEAD..])
+        .finalize();
     let mut sum = [0; 16];
     sum.copy_from_slice(&hash[..16]);
     sum
@@ -220,11 +271,19 @@ fn parse(bytes: &[u8]) -> Option<(u64, u32, &[u8])> {
     let frame = bytes.get(..HEAD.checked_add(length)?)?;
     let sum: [u8; 16] = number(frame, 20)?;
     (checksum(frame) == sum).then_some(())?;
-    Some((u64::from_be_bytes(number(frame, 8)?), u32::from_be_bytes(number(frame, 16)?), &frame[HEAD..]))
+    Some((
+        u64::from_be_bytes(number(frame, 8)?),
+        u32::from_be_bytes(number(frame, 16)?),
+        &frame[HEAD..],
+    ))
 }
 
 /// Reads frames from the front; yields where they end.
-fn read_frames(bytes: &[u8], mut next: u64, out: &mut Vec<Arc<[u8]>>) -> Result<usize, (usize, &'static str)> {
+fn read_frames(
+    bytes: &[u8],
+    mut next: u64,
+    out: &mut Vec<Arc<[u8]>>,
+) -> Result<usize, (usize, &'static str)> {
     let mut at = 0;
     while let Some((first, count, mut payload)) = parse(&bytes[at..]) {
         if first != next {
@@ -235,11 +294,15 @@ fn read_frames(bytes: &[u8], mut next: u64, out: &mut Vec<Arc<[u8]>>) -> Result<
             let entry = payload.split_at_checked(4).and_then(|(length, rest)| {
                 rest.split_at_checked(u32::from_be_bytes(length.try_into().ok()?) as usize)
             });
-            let Some((entry, rest)) = entry else { return Err((at, "entries as many as the frame says")) };
+            let Some((entry, rest)) = entry else {
+                return Err((at, "entries as many as the frame says"));
+            };
             out.push(entry.into());
             payload = rest;
         }
-        next = next.checked_add(u64::from(count)).ok_or((at, "indices that can be counted"))?;
+        next = next
+            .checked_add(u64::from(count))
+            .ok_or((at, "indices that can be counted"))?;
     }
     Ok(at)
 }

@@ -127,9 +127,7 @@ impl Cases {
 
     fn see_measure(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
         match event {
-            CaseEvent::MeasureProposed {
-                measure, officer, ..
-            } => {
+            CaseEvent::MeasureProposed { measure, officer, .. } => {
                 if measure.effect == domain::Effect::Stop && !self.stops.insert(measure.id.clone()) {
                     find(format!("measure {} is proposed a second time", measure.id));
                 }
@@ -153,9 +151,7 @@ impl Cases {
                     )),
                 }
             }
-            CaseEvent::MeasureRejected {
-                measure, officer, ..
-            } => match self.measures.remove(measure) {
+            CaseEvent::MeasureRejected { measure, officer, .. } => match self.measures.remove(measure) {
                 Some((_, first)) => two(officer, &first, find),
                 None => find(format!(
                     "measure {measure} was rejected, but nobody had proposed it"

@@ -98,7 +98,11 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     for (n, token) in account.auth_tokens.iter().enumerate() {
         let at = format!("{at}.auth_tokens[{n}]");
         if account.channel != Channel::Alipay {
-            notes.say(&at, "is there for another channel", "only Alipay has `app_auth_token`");
+            notes.say(
+                &at,
+                "is there for another channel",
+                "only Alipay has `app_auth_token`",
+            );
         }
         notes.unique(
             &mut tokens,

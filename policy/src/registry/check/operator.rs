@@ -39,7 +39,11 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
         }
         for (h, host) in merchant.return_hosts.iter().enumerate() {
             if !url::is_host(host) {
-                notes.say(&format!("{at}.return_hosts[{h}]"), "is no host", "a host name without scheme, port or path");
+                notes.say(
+                    &format!("{at}.return_hosts[{h}]"),
+                    "is no host",
+                    "a host name without scheme, port or path",
+                );
             }
         }
         if merchant

@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 /// The node that answers this operation. Only one may be there: the call's own or the front door's error.
 pub(super) fn node(operation: Operation, value: &Value) -> Option<&Member> {
-    let all = METHODS.iter().map(|m| (m.0, m.1)).chain(CHARGES).chain([authorize::METHOD]);
+    let all = METHODS
+        .iter()
+        .map(|m| (m.0, m.1))
+        .chain(CHARGES)
+        .chain([authorize::METHOD]);
     let own = all.filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
@@ -72,7 +76,11 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         return garbage();
     };
     match node.value.named("code") {
-        Some("10003") if pay_way.charges() && operation == Operation::Create && node.name != "error_response" => Answer::Waiting,
+        Some("10003")
+            if pay_way.charges() && operation == Operation::Create && node.name != "error_response" =>
+        {
+            Answer::Waiting
+        }
         // The front door never says that something is done.
         Some("10000") if node.name != "error_response" => {
             success(operation, pay_way, &node.value).unwrap_or_else(garbage)
@@ -81,7 +89,9 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Some(code) => {
             let sub_code = node.value.named("sub_code").unwrap_or_default();
             match failed(code, sub_code, node.name == "error_response") {
-                Answer::Failed(failure) if pay_way.charges() => Answer::Failed(charge::judged(operation, code, sub_code, failure)),
+                Answer::Failed(failure) if pay_way.charges() => {
+                    Answer::Failed(charge::judged(operation, code, sub_code, failure))
+                }
                 other => other,
             }
         }

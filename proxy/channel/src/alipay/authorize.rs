@@ -21,13 +21,29 @@ pub(crate) fn token(account: &Account, stamp: &Stamp, code: &Text) -> Result<Dra
 
 /// Reads the answer: `user_id`, for newer apps `open_id`. Where both are there the first goes, which every app may use.
 pub(crate) fn read(body: &[u8]) -> Whose {
-    let Ok(value) = strict_json::parse(body) else { return Whose::Unclear };
-    let Some(node) = answer::node(Operation::Authorize, &value) else { return Whose::Unclear };
+    let Ok(value) = strict_json::parse(body) else {
+        return Whose::Unclear;
+    };
+    let Some(node) = answer::node(Operation::Authorize, &value) else {
+        return Whose::Unclear;
+    };
     let text = |name: &str| node.value.text(name).filter(|text| !text.is_empty());
-    let named = [("user_id", PayerField::BuyerId), ("open_id", PayerField::BuyerOpenId)];
-    let found = named.into_iter().find_map(|(name, field)| Some(Payer { field, value: text(name)?.into() }));
+    let named = [
+        ("user_id", PayerField::BuyerId),
+        ("open_id", PayerField::BuyerOpenId),
+    ];
+    let found = named.into_iter().find_map(|(name, field)| {
+        Some(Payer {
+            field,
+            value: text(name)?.into(),
+        })
+    });
     match found {
         Some(payer) if node.name != "error_response" => Whose::Payer(payer),
-        _ => [text("sub_code"), text("code")].into_iter().flatten().find(|code| answer::is_code(code)).map_or(Whose::Unclear, |code| Whose::Refused(Arc::from(code))),
+        _ => [text("sub_code"), text("code")]
+            .into_iter()
+            .flatten()
+            .find(|code| answer::is_code(code))
+            .map_or(Whose::Unclear, |code| Whose::Refused(Arc::from(code))),
     }
 }

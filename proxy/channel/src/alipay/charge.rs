@@ -5,12 +5,20 @@ use super::{
     compose::{OneOrder, attach, draft, order},
     facts::Named,
 };
-use crate::{Account, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp, strict_json::Value};
+use crate::{
+    Account, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp, strict_json::Value,
+};
 use domain::{ChannelNo, Operation};
 use vault::{AuthCode, Buyer};
 
 /// Charges the payer of this code. The code stands in this one message and nowhere else.
-pub(crate) fn pay(account: &Account, stamp: &Stamp, facts: &CreateFacts<'_>, buyer: &Buyer, code: &AuthCode) -> Result<Draft, ComposeError> {
+pub(crate) fn pay(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &CreateFacts<'_>,
+    buyer: &Buyer,
+    code: &AuthCode,
+) -> Result<Draft, ComposeError> {
     let attach = attach(buyer);
     let mut order = order(account, facts, buyer, attach.as_deref())?;
     order.auth_code = Some(code.expose());
@@ -20,7 +28,15 @@ pub(crate) fn pay(account: &Account, stamp: &Stamp, facts: &CreateFacts<'_>, buy
 
 /// Undoes a payment-code order.
 pub(crate) fn cancel(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
-    draft(account, stamp, "alipay.trade.cancel", false, &OneOrder { out_trade_no: number.as_str() })
+    draft(
+        account,
+        stamp,
+        "alipay.trade.cancel",
+        false,
+        &OneOrder {
+            out_trade_no: number.as_str(),
+        },
+    )
 }
 
 /// `action` is `close` or `refund`; it is absent where Alipay has no such trade [unverified; Alipay's own pages], and then
@@ -36,11 +52,24 @@ pub(super) fn cancelled(node: &Value) -> Option<ReverseView> {
         Some("close") | None => false,
         Some(_) => return None,
     };
-    Some(ReverseView { again, refunded: Some(refunded).filter(|_| !again) })
+    Some(ReverseView {
+        again,
+        refunded: Some(refunded).filter(|_| !again),
+    })
 }
 
 /// A charging call failed for good only where Alipay's list says so: what is not listed may have been charged.
 pub(super) fn judged(operation: Operation, code: &str, sub_code: &str, failure: Failure) -> Failure {
-    let unlisted = operation == Operation::Create && code == "40004" && failure.class == FailureClass::Final && !codes::surely_not_charged(sub_code);
-    Failure { class: if unlisted { FailureClass::Unknown } else { failure.class }, ..failure }
+    let unlisted = operation == Operation::Create
+        && code == "40004"
+        && failure.class == FailureClass::Final
+        && !codes::surely_not_charged(sub_code);
+    Failure {
+        class: if unlisted {
+            FailureClass::Unknown
+        } else {
+            failure.class
+        },
+        ..failure
+    }
 }

@@ -43,7 +43,10 @@ fn setup(plain: &str) -> bool {
 pub(crate) fn surely_not_charged(sub_code: &str) -> bool {
     let plain = plain(sub_code);
     refusal(sub_code) != Refusal::Other
-        || matches!(plain, "INVALID_PARAMETER" | "EXIST_FORBIDDEN_WORD" | "TOTAL_FEE_EXCEED" | "CONTEXT_INCONSISTENT")
+        || matches!(
+            plain,
+            "INVALID_PARAMETER" | "EXIST_FORBIDDEN_WORD" | "TOTAL_FEE_EXCEED" | "CONTEXT_INCONSISTENT"
+        )
 }
 
 /// What a refusal of a payment code means to the cashier (channels.md 3.3).

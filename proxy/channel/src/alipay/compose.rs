@@ -115,7 +115,12 @@ pub(crate) fn hand_out(
     order.product_code = Some(product_code);
     order.quit_url = buyer.quit_url.as_ref().map(Text::expose);
     let mut parameters = parameters(account, stamp, method, true, biz_content(&order)?);
-    parameters.extend(buyer.return_url.as_ref().map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))));
+    parameters.extend(
+        buyer
+            .return_url
+            .as_ref()
+            .map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))),
+    );
     parameters.sort_by_key(|(name, _)| *name);
     to_sign(account, parameters)
 }
@@ -243,8 +248,16 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     if account.serial.is_none() {
         return Err(ComposeError::NotOffered);
     }
-    let content = Certificate { alipay_cert_sn: number };
-    draft(account, stamp, "alipay.open.app.alipaycert.download", false, &content)
+    let content = Certificate {
+        alipay_cert_sn: number,
+    };
+    draft(
+        account,
+        stamp,
+        "alipay.open.app.alipaycert.download",
+        false,
+        &content,
+    )
 }
 
 pub(super) fn draft(
@@ -254,7 +267,10 @@ pub(super) fn draft(
     notify: bool,
     content: &impl Serialize,
 ) -> Result<Draft, ComposeError> {
-    to_sign(account, parameters(account, stamp, method, notify, biz_content(content)?))
+    to_sign(
+        account,
+        parameters(account, stamp, method, notify, biz_content(content)?),
+    )
 }
 
 pub(super) fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {

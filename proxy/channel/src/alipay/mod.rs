@@ -21,7 +21,11 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 7] = [
     ("alipay.trade.close", Operation::Close, None),
     ("alipay.trade.refund", Operation::Refund, None),
     ("alipay.trade.fastpay.refund.query", Operation::RefundQuery, None),
-    ("alipay.open.app.alipaycert.download", Operation::Certificates, None),
+    (
+        "alipay.open.app.alipaycert.download",
+        Operation::Certificates,
+        None,
+    ),
 ];
 
 /// The calls for payment codes: only composed here, never carried.

@@ -103,7 +103,11 @@ fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
         Operation::Create => said.create(pay_way, &mut native)?,
         Operation::Refund => said.refund(&mut native)?,
         Operation::RefundQuery => said.refund_number(&mut native)?,
-        Operation::Query | Operation::Close | Operation::Reverse | Operation::Certificates | Operation::Authorize => {}
+        Operation::Query
+        | Operation::Close
+        | Operation::Reverse
+        | Operation::Certificates
+        | Operation::Authorize => {}
     }
     Ok(native)
 }

@@ -13,7 +13,12 @@ pub(crate) fn in_wallet(account: &Account, stamp: &Stamp, prepay_id: &str) -> Op
         ("package", &package),
         ("signType", "RSA"),
     ];
-    to_sign(account, [appid, &timestamp, &stamp.nonce, &package], "paySign", &parameters)
+    to_sign(
+        account,
+        [appid, &timestamp, &stamp.nonce, &package],
+        "paySign",
+        &parameters,
+    )
 }
 
 /// The merchant's own app. The bare prepay id is signed; in partner mode `partnerid` is the `sub_mchid` [unverified].
@@ -27,10 +32,20 @@ pub(crate) fn in_app(account: &Account, stamp: &Stamp, prepay_id: &str) -> Optio
         ("noncestr", &stamp.nonce),
         ("timestamp", &timestamp),
     ];
-    to_sign(account, [appid, &timestamp, &stamp.nonce, prepay_id], "sign", &parameters)
+    to_sign(
+        account,
+        [appid, &timestamp, &stamp.nonce, prepay_id],
+        "sign",
+        &parameters,
+    )
 }
 
-fn to_sign(account: &Account, lines: [&str; 4], place: &'static str, parameters: &[(&str, &str)]) -> Option<ToSign> {
+fn to_sign(
+    account: &Account,
+    lines: [&str; 4],
+    place: &'static str,
+    parameters: &[(&str, &str)],
+) -> Option<ToSign> {
     let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
     Some(ToSign {
         message: format!("{}\n", lines.join("\n")).into_bytes(),

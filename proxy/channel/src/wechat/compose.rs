@@ -3,8 +3,7 @@
 
 use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys,
-    strict_json,
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys, strict_json,
 };
 use domain::{ChannelNo, PayWay};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -114,14 +113,24 @@ fn scene<'a>(facts: &CreateFacts<'a>, buyer: &'a Buyer) -> Result<Option<Scene<'
         .or(buyer.device_id.as_ref().map(Text::expose));
     let payer_client_ip = buyer.client_ip.as_ref().map(Text::expose);
     let h5_info = match facts.pay_way {
-        PayWay::H5 if payer_client_ip.is_none() => return Err(ComposeError::Missing("scene_info.payer_client_ip")),
+        PayWay::H5 if payer_client_ip.is_none() => {
+            return Err(ComposeError::Missing("scene_info.payer_client_ip"));
+        }
         PayWay::H5 => Some(H5 {
-            kind: buyer.h5_type.as_ref().map(Text::expose).ok_or(ComposeError::Missing("scene_info.h5_info.type"))?,
+            kind: buyer
+                .h5_type
+                .as_ref()
+                .map(Text::expose)
+                .ok_or(ComposeError::Missing("scene_info.h5_info.type"))?,
         }),
         _ => None,
     };
     let any = device_id.is_some() || payer_client_ip.is_some();
-    Ok(any.then_some(Scene { device_id, h5_info, payer_client_ip }))
+    Ok(any.then_some(Scene {
+        device_id,
+        h5_info,
+        payer_client_ip,
+    }))
 }
 
 /// Goods detail goes on as it was written, once it is known to be one lawful JSON object.

@@ -152,13 +152,23 @@ fn what_is_handed_out_is_one_sorted_signed_query_with_an_absolute_end() {
     for (pay_way, word, product) in ways {
         let back = (pay_way != PayWay::App).then(|| Text::from("https://shop.example/back?o=1"));
         let quit = (pay_way == PayWay::Wap).then(|| Text::from("https://shop.example/"));
-        let quit_field = quit.as_ref().map_or("", |_| "\"quit_url\":\"https://shop.example/\",");
+        let quit_field = quit
+            .as_ref()
+            .map_or("", |_| "\"quit_url\":\"https://shop.example/\",");
         let (back_field, back_query) = match back {
-            Some(_) => ("&return_url=https://shop.example/back?o=1", "&return_url=https%3A%2F%2Fshop.example%2Fback%3Fo%3D1"),
+            Some(_) => (
+                "&return_url=https://shop.example/back?o=1",
+                "&return_url=https%3A%2F%2Fshop.example%2Fback%3Fo%3D1",
+            ),
             None => ("", ""),
         };
-        let buyer = Buyer { return_url: back, quit_url: quit, ..bare() };
-        let draft = channel::hand_out(&account, &stamp(), &facts(&no, pay_way, None), &buyer).expect("composes");
+        let buyer = Buyer {
+            return_url: back,
+            quit_url: quit,
+            ..bare()
+        };
+        let draft =
+            channel::hand_out(&account, &stamp(), &facts(&no, pay_way, None), &buyer).expect("composes");
         assert_eq!(draft.key().as_str(), "alipay/2021000066965330/app");
         let content = format!(
             r#"{{"out_trade_no":"20260101000010","product_code":"{product}",{quit_field}"seller_id":"2088864287612845","subject":"Test goods","time_expire":"2026-01-01 08:15:00","total_amount":"88.80"}}"#
@@ -172,12 +182,27 @@ fn what_is_handed_out_is_one_sorted_signed_query_with_an_absolute_end() {
             )
         );
         let handed_out = draft.hand_out(&[0xfb, 0xff, 1]).expect("a form");
-        let text = handed_out.for_app()["order_string"].as_str().expect("text").to_owned();
-        assert!(text.starts_with("app_id=2021000066965330&biz_content=%7B%22out_trade_no%22%3A%2220260101000010%22"));
-        assert!(text.ends_with(&format!("{back_query}&sign=%2B%2F8B&sign_type=RSA2&timestamp=2026-01-01%2008%3A00%3A00&version=1.0")));
+        let text = handed_out.for_app()["order_string"]
+            .as_str()
+            .expect("text")
+            .to_owned();
+        assert!(
+            text.starts_with(
+                "app_id=2021000066965330&biz_content=%7B%22out_trade_no%22%3A%2220260101000010%22"
+            )
+        );
+        assert!(text.ends_with(&format!(
+            "{back_query}&sign=%2B%2F8B&sign_type=RSA2&timestamp=2026-01-01%2008%3A00%3A00&version=1.0"
+        )));
         let page = handed_out.for_browser("https://openapi.alipay.com");
-        assert_eq!(page["url"], format!("https://openapi.alipay.com/gateway.do?{text}"));
-        assert_eq!(page["form"]["action"], "https://openapi.alipay.com/gateway.do?charset=utf-8");
+        assert_eq!(
+            page["url"],
+            format!("https://openapi.alipay.com/gateway.do?{text}")
+        );
+        assert_eq!(
+            page["form"]["action"],
+            "https://openapi.alipay.com/gateway.do?charset=utf-8"
+        );
         let fields = page["form"]["fields"].as_object().expect("fields");
         assert_eq!(fields["biz_content"], content);
         assert!(!fields.contains_key("charset") && fields["sign"] == "+/8B");
@@ -185,7 +210,11 @@ fn what_is_handed_out_is_one_sorted_signed_query_with_an_absolute_end() {
     let native = channel::hand_out(&account, &stamp(), &facts(&no, PayWay::Qr, None), &bare());
     assert_eq!(native.err(), Some(ComposeError::NotOffered));
     let placed = channel::create(&account, &stamp(), &facts(&no, PayWay::Page, None), &bare());
-    assert_eq!(placed.err(), Some(ComposeError::NotOffered), "no call of ours places it");
+    assert_eq!(
+        placed.err(),
+        Some(ComposeError::NotOffered),
+        "no call of ours places it"
+    );
 }
 
 #[test]

@@ -128,7 +128,12 @@ fn wechat_places_orders() {
     assert!(matches!(answer, Answer::Placed(Reach::Prepay(id)) if &*id == "wx2014"));
     let answer = wechat_read(Operation::Create, PayWay::App, 200, r#"{"prepay_id":"wx2015"}"#);
     assert!(matches!(answer, Answer::Placed(Reach::Prepay(id)) if &*id == "wx2015"));
-    let answer = wechat_read(Operation::Create, PayWay::H5, 200, r#"{"h5_url":"https://wx.tenpay.com/x?a=1"}"#);
+    let answer = wechat_read(
+        Operation::Create,
+        PayWay::H5,
+        200,
+        r#"{"h5_url":"https://wx.tenpay.com/x?a=1"}"#,
+    );
     assert!(matches!(answer, Answer::Placed(Reach::Link(url)) if &*url == "https://wx.tenpay.com/x?a=1"));
     for body in [
         "",

@@ -51,7 +51,10 @@ fn a_certificate_comes_as_base64_of_pem() {
     let read = |content: &str| alipay_read(Operation::Certificates, PayWay::Qr, node, content);
     let answer = read(r#"{"code":"10000","msg":"Success","alipay_cert_content":"LS0tLS0="}"#);
     assert!(matches!(answer, Answer::Certificate(pem) if pem == b"-----"));
-    for odd in [r#"{"code":"10000"}"#, r#"{"code":"10000","alipay_cert_content":"*"}"#] {
+    for odd in [
+        r#"{"code":"10000"}"#,
+        r#"{"code":"10000","alipay_cert_content":"*"}"#,
+    ] {
         assert_eq!(unclear(&read(odd)), Some(Unclear::Garbage), "{odd}");
     }
 }

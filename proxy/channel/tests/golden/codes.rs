@@ -19,7 +19,14 @@ fn alipay_charges_the_payer_of_a_code() {
     let (account, no) = (alipay(), number("20260101000010"));
     let terminal = TerminalNo::new("T0000001").expect("terminal");
     let code = AuthCode::new(CODE.into());
-    let draft = channel::charge(&account, &stamp(), &facts(&no, PayWay::Micropay, Some(&terminal)), &buyer(None), &code).expect("composes");
+    let draft = channel::charge(
+        &account,
+        &stamp(),
+        &facts(&no, PayWay::Micropay, Some(&terminal)),
+        &buyer(None),
+        &code,
+    )
+    .expect("composes");
     assert_eq!(draft.key().as_str(), "alipay/2021000066965330/app");
     let (line, message, ..) = wire(draft);
     assert_eq!(line, "POST /gateway.do");
@@ -43,7 +50,11 @@ fn alipay_cancels_by_the_orders_number() {
     let draft = channel::reverse(&alipay(), &stamp(), &number("20260101000010")).expect("composes");
     let (line, message, ..) = wire(draft);
     assert_eq!(line, "POST /gateway.do");
-    assert!(message.contains(r#"biz_content={"out_trade_no":"20260101000010"}&"#) && message.contains("&method=alipay.trade.cancel&"), "{message}");
+    assert!(
+        message.contains(r#"biz_content={"out_trade_no":"20260101000010"}&"#)
+            && message.contains("&method=alipay.trade.cancel&"),
+        "{message}"
+    );
     assert!(!message.contains("notify_url"), "{message}");
 }
 
@@ -52,7 +63,13 @@ fn only_the_charging_call_takes_a_code() {
     let no = number("20260101000010");
     let refused = channel::create(&alipay(), &stamp(), &facts(&no, PayWay::Micropay, None), &bare());
     assert_eq!(refused.err(), Some(ComposeError::NotOffered));
-    let refused = channel::charge(&wechat(), &stamp(), &facts(&no, PayWay::Micropay, None), &bare(), &AuthCode::new(CODE.into()));
+    let refused = channel::charge(
+        &wechat(),
+        &stamp(),
+        &facts(&no, PayWay::Micropay, None),
+        &bare(),
+        &AuthCode::new(CODE.into()),
+    );
     assert_eq!(refused.err(), Some(ComposeError::NotOffered));
 }
 
@@ -69,7 +86,9 @@ fn paid(content: &str) -> Answer {
 fn done_is_paid_and_10003_waits() {
     let done = r#"{"code":"10000","out_trade_no":"20260101000010","trade_no":"2026010122001473031000000001","total_amount":"88.80",
         "gmt_payment":"2026-01-01 08:00:07","buyer_user_id":"2088102116773037","fund_bill_list":[{"fund_channel":"ALIPAYACCOUNT","amount":"88.80"}]}"#;
-    let Answer::State(view) = paid(done) else { panic!("10000 is paid") };
+    let Answer::State(view) = paid(done) else {
+        panic!("10000 is paid")
+    };
     let facts = PaidFacts {
         amount: Amount::from_fen(8880),
         bank_type: Some("ALIPAYACCOUNT".into()),
@@ -79,13 +98,29 @@ fn done_is_paid_and_10003_waits() {
     };
     assert_eq!(view.state, ChannelState::Paid(facts));
     assert_eq!(view.payer.expect("the payer").value.expose(), "2088102116773037");
-    assert!(matches!(paid(r#"{"code":"10003","out_trade_no":"20260101000010"}"#), Answer::Waiting));
+    assert!(matches!(
+        paid(r#"{"code":"10003","out_trade_no":"20260101000010"}"#),
+        Answer::Waiting
+    ));
     // Only the charging call waits, and the front door neither pays nor waits.
-    assert!(!matches!(read(Operation::Query, "alipay_trade_query_response", r#"{"code":"10003"}"#), Answer::Waiting));
-    assert!(!matches!(read(Operation::Create, "error_response", r#"{"code":"10003"}"#), Answer::Waiting));
+    assert!(!matches!(
+        read(
+            Operation::Query,
+            "alipay_trade_query_response",
+            r#"{"code":"10003"}"#
+        ),
+        Answer::Waiting
+    ));
+    assert!(!matches!(
+        read(Operation::Create, "error_response", r#"{"code":"10003"}"#),
+        Answer::Waiting
+    ));
     for lacking in ["gmt_payment", "out_trade_no", "trade_no", "total_amount"] {
         let without = done.replace(&format!("\"{lacking}\""), "\"x\"");
-        assert!(matches!(paid(&without), Answer::Unclear(Unclear::Garbage)), "without {lacking}");
+        assert!(
+            matches!(paid(&without), Answer::Unclear(Unclear::Garbage)),
+            "without {lacking}"
+        );
     }
 }
 
@@ -106,19 +141,39 @@ fn a_charge_failed_for_good_only_where_the_list_says_so() {
         ("ACQ.SOMETHING_NEW", Unknown, Refusal::Other),
     ];
     for (code, class, to_the_counter) in table {
-        let Answer::Failed(failure) = paid(&format!(r#"{{"code":"40004","sub_code":"{code}"}}"#)) else { panic!("{code}") };
-        assert_eq!((failure.class, refusal(Channel::Alipay, code)), (class, to_the_counter), "{code}");
+        let Answer::Failed(failure) = paid(&format!(r#"{{"code":"40004","sub_code":"{code}"}}"#)) else {
+            panic!("{code}")
+        };
+        assert_eq!(
+            (failure.class, refusal(Channel::Alipay, code)),
+            (class, to_the_counter),
+            "{code}"
+        );
     }
     // Of another operation the same code is as final as it was.
-    let Answer::Failed(failure) = read(Operation::Reverse, "alipay_trade_cancel_response", r#"{"code":"40004","sub_code":"ACQ.SOMETHING_NEW"}"#) else { panic!("failed") };
+    let Answer::Failed(failure) = read(
+        Operation::Reverse,
+        "alipay_trade_cancel_response",
+        r#"{"code":"40004","sub_code":"ACQ.SOMETHING_NEW"}"#,
+    ) else {
+        panic!("failed")
+    };
     assert_eq!(failure.class, Final);
-    let Answer::Failed(failure) = paid(r#"{"code":"20000","sub_code":"isp.unknow-error"}"#) else { panic!("failed") };
+    let Answer::Failed(failure) = paid(r#"{"code":"20000","sub_code":"isp.unknow-error"}"#) else {
+        panic!("failed")
+    };
     assert_eq!(failure.class, Unknown);
 }
 
 #[test]
 fn a_cancel_closes_pays_back_wants_to_be_sent_again_or_finds_nothing() {
-    let cancelled = |rest: &str| read(Operation::Reverse, "alipay_trade_cancel_response", &format!(r#"{{"code":"10000","out_trade_no":"1"{rest}}}"#));
+    let cancelled = |rest: &str| {
+        read(
+            Operation::Reverse,
+            "alipay_trade_cancel_response",
+            &format!(r#"{{"code":"10000","out_trade_no":"1"{rest}}}"#),
+        )
+    };
     let table = [
         (r#","retry_flag":"N","action":"close""#, false, Some(false)),
         (r#","retry_flag":"N","action":"refund""#, false, Some(true)),
@@ -127,14 +182,26 @@ fn a_cancel_closes_pays_back_wants_to_be_sent_again_or_finds_nothing() {
         (r#","retry_flag":"Y","action":"refund""#, true, None),
     ];
     for (rest, again, refunded) in table {
-        let Answer::Reversed(view) = cancelled(rest) else { panic!("{rest}") };
+        let Answer::Reversed(view) = cancelled(rest) else {
+            panic!("{rest}")
+        };
         assert_eq!(view, ReverseView { again, refunded }, "{rest}");
     }
     for odd in [r#","retry_flag":"X""#, r#","retry_flag":"N","action":"pay""#] {
-        assert!(matches!(cancelled(odd), Answer::Unclear(Unclear::Garbage)), "{odd}");
+        assert!(
+            matches!(cancelled(odd), Answer::Unclear(Unclear::Garbage)),
+            "{odd}"
+        );
     }
-    let Answer::Failed(failure) = read(Operation::Reverse, "alipay_trade_cancel_response", r#"{"code":"40004","sub_code":"ACQ.TRADE_CANCEL_TIME_OUT"}"#) else {
+    let Answer::Failed(failure) = read(
+        Operation::Reverse,
+        "alipay_trade_cancel_response",
+        r#"{"code":"40004","sub_code":"ACQ.TRADE_CANCEL_TIME_OUT"}"#,
+    ) else {
         panic!("failed")
     };
-    assert_eq!((&*failure.code, failure.class), ("ACQ.TRADE_CANCEL_TIME_OUT", FailureClass::Final));
+    assert_eq!(
+        (&*failure.code, failure.class),
+        ("ACQ.TRADE_CANCEL_TIME_OUT", FailureClass::Final)
+    );
 }

@@ -111,7 +111,8 @@ fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
         h5_type: Some(Text::from("Wap")),
         ..bare()
     };
-    let compose = |pay_way, buyer: &Buyer| channel::create(&account, &stamp(), &facts(&no, pay_way, None), buyer);
+    let compose =
+        |pay_way, buyer: &Buyer| channel::create(&account, &stamp(), &facts(&no, pay_way, None), buyer);
     let (line, _, body, _) = wire(compose(PayWay::H5, &browser()).expect("composes"));
     assert_eq!(line, "POST /v3/pay/transactions/h5");
     assert!(
@@ -119,8 +120,14 @@ fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
         "{body}"
     );
     for lacking in [
-        Buyer { client_ip: None, ..browser() },
-        Buyer { h5_type: None, ..browser() },
+        Buyer {
+            client_ip: None,
+            ..browser()
+        },
+        Buyer {
+            h5_type: None,
+            ..browser()
+        },
     ] {
         assert!(matches!(
             compose(PayWay::H5, &lacking).err(),
@@ -294,7 +301,15 @@ fn jsapi_is_called_up_with_a_signature_and_codes_are_not() {
         "package": "prepay_id=wx2014", "signType": "RSA", "paySign": "+/8B",
     });
     assert_eq!(draft.with(&[0xfb, 0xff, 1]), parameters);
-    assert!(channel::call_up(&account, &stamp(), PayWay::Native, &Reach::Code("weixin://x".into())).is_none());
+    assert!(
+        channel::call_up(
+            &account,
+            &stamp(),
+            PayWay::Native,
+            &Reach::Code("weixin://x".into())
+        )
+        .is_none()
+    );
 }
 
 #[test]

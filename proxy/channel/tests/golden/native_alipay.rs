@@ -382,8 +382,14 @@ fn a_time_without_a_zone_is_chinas_or_else_utc() {
         assert_eq!(native.expires, Some(meant.plus_millis(90 * 60_000)), "{now}");
     }
     // What names its end in China time moves nowhere.
-    let content = ORDER.replace(r#""timeout_express":"90m""#, r#""time_expire":"2026-01-01 20:00:00""#);
+    let content = ORDER.replace(
+        r#""timeout_express":"90m""#,
+        r#""time_expire":"2026-01-01 20:00:00""#,
+    );
     let mut native = call("alipay.trade.precreate", &content).expect("lawful");
     native.settle_zone(utc, WINDOW);
-    assert_eq!((native.proof.signed_at, native.expires), (utc, Some(NOW.plus_millis(12 * HOUR))));
+    assert_eq!(
+        (native.proof.signed_at, native.expires),
+        (utc, Some(NOW.plus_millis(12 * HOUR)))
+    );
 }

@@ -296,7 +296,8 @@ fn the_authorization_header_is_exact() {
 
 #[test]
 fn h5_and_app_orders_are_carried_and_only_h5_names_a_browser() {
-    let browser = r#""h5_info":{"type":"iOS","app_name":"Tea","app_url":"https://m.example","bundle_id":"x.y"},"#;
+    let browser =
+        r#""h5_info":{"type":"iOS","app_name":"Tea","app_url":"https://m.example","bundle_id":"x.y"},"#;
     let h5 = NATIVE.replacen(r#""scene_info":{"#, &format!(r#""scene_info":{{{browser}"#), 1);
     let native = read("POST", "/v3/pay/transactions/h5", &h5).expect("lawful");
     assert_eq!(

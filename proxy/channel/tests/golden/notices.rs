@@ -33,7 +33,10 @@ fn a_wechat_notice_needs_four_headers_and_no_other_scheme() {
     assert_eq!(wechat_error(&HEADERS[..4], NOW), None, "the scheme may go unsaid");
     let mut other = HEADERS;
     other[4].1 = "WECHATPAY2-SM2-WITH-SM3";
-    assert_eq!(wechat_error(&other, NOW), Some(NoticeError::Envelope("Wechatpay-Signature-Type")));
+    assert_eq!(
+        wechat_error(&other, NOW),
+        Some(NoticeError::Envelope("Wechatpay-Signature-Type"))
+    );
     for (place, (name, _)) in HEADERS[..4].iter().enumerate() {
         let mut pairs = HEADERS.to_vec();
         pairs.remove(place);

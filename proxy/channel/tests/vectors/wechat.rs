@@ -173,7 +173,10 @@ fn sign_client_params(input: &Value, expect: &Value) {
         "app" => (PayWay::App, "sign"),
         other => panic!("unknown kind {other}"),
     };
-    let account = channel::Account { appid: Some(text(input, "appId").into()), ..account() };
+    let account = channel::Account {
+        appid: Some(text(input, "appId").into()),
+        ..account()
+    };
     let reach = Reach::Prepay(text(input, "prepay_id").into());
     let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp, pay_way, &reach) else {
         panic!("to sign")

@@ -158,7 +158,11 @@ impl Exporter {
     /// Waits while the copy of the trades journal is behind the signed head that was taken; the follower appends next.
     async fn copied(&self) {
         for _ in 0..40 {
-            let size = self.trades.note().and_then(|note| files::signed_size(&note)).unwrap_or(0);
+            let size = self
+                .trades
+                .note()
+                .and_then(|note| files::signed_size(&note))
+                .unwrap_or(0);
             if self.trades.mirror.size() >= size {
                 return;
             }

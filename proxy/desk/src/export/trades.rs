@@ -146,24 +146,50 @@ impl Columns {
     fn take(&mut self, event: &TradeEvent) {
         use TradeEvent as E;
         match event.clone() {
-            E::AttemptIntended { order_no, number, channel, amount, account, payee, .. } => {
+            E::AttemptIntended {
+                order_no,
+                number,
+                channel,
+                amount,
+                account,
+                payee,
+                ..
+            } => {
                 (self.order_no, self.number, self.channel) = (Some(order_no), Some(number), Some(channel));
                 (self.amount, self.account, self.payee) = (Some(amount), Some(account), Some(payee));
             }
             E::AttemptPaid { facts, .. } => {
-                (self.number, self.amount, self.time) = (Some(facts.number), Some(facts.amount), facts.paid_at);
+                (self.number, self.amount, self.time) =
+                    (Some(facts.number), Some(facts.amount), facts.paid_at);
             }
             E::RefundIntended { amount, number, .. } | E::RefundHeld { amount, number, .. } => {
                 (self.number, self.amount) = (Some(number), Some(amount));
             }
-            E::Refused { amount, channel, clause, order_no, payee, .. } => {
+            E::Refused {
+                amount,
+                channel,
+                clause,
+                order_no,
+                payee,
+                ..
+            } => {
                 (self.amount, self.channel, self.order_no, self.payee) = (amount, channel, order_no, payee);
                 self.clause = Some(clause);
             }
-            E::Mismatched { account, channel, number, .. } => {
+            E::Mismatched {
+                account,
+                channel,
+                number,
+                ..
+            } => {
                 (self.account, self.channel, self.number) = (Some(account), Some(channel), Some(number));
             }
-            E::ForeignNotice { account, channel, number, .. } => {
+            E::ForeignNotice {
+                account,
+                channel,
+                number,
+                ..
+            } => {
                 (self.account, self.channel, self.number) = (Some(account), Some(channel), number);
             }
             _ => {}
@@ -177,8 +203,8 @@ pub(super) fn table(trades: &[Trade]) -> io::Result<Vec<u8>> {
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
     writer.write_record([
-        "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account", "payee",
-        "clause",
+        "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account",
+        "payee", "clause",
     ])?;
     for trade in trades {
         let flags: Vec<String> = trade.flags.iter().map(u64::to_string).collect();
@@ -191,7 +217,8 @@ pub(super) fn table(trades: &[Trade]) -> io::Result<Vec<u8>> {
             c.time.to_string(),
             cell(&c.order_no),
             cell(&c.number),
-            c.channel.map_or(String::new(), |channel| channel.as_str().to_owned()),
+            c.channel
+                .map_or(String::new(), |channel| channel.as_str().to_owned()),
             c.amount.map_or(String::new(), |amount| amount.fen().to_string()),
             cell(&c.account),
             cell(&c.payee),

@@ -27,7 +27,9 @@ pub struct Awaiting {
 impl State {
     /// Confirmed flags that no acknowledged package holds, the oldest decision first.
     pub fn unacknowledged(&self, now: Instant) -> Vec<Awaiting> {
-        let confirmed = self.flags().filter(|(_, flag)| flag.status() == Status::Confirmed);
+        let confirmed = self
+            .flags()
+            .filter(|(_, flag)| flag.status() == Status::Confirmed);
         let mut all: Vec<Awaiting> = confirmed
             .filter_map(|(of, flag)| {
                 let decision = flag.decision.as_ref()?;
@@ -50,16 +52,30 @@ impl State {
     /// The package that tells a decision, and whether it was acknowledged: the first that was made after it, since a
     /// package holds every decision since the one before.
     fn carrier(&self, of: &FlagRef, decided: u64) -> Option<(u64, bool)> {
-        let made = self.packages(&of.acquirer).iter().find(|package| package.index > decided)?;
+        let made = self
+            .packages(&of.acquirer)
+            .iter()
+            .find(|package| package.index > decided)?;
         Some((made.package, made.acknowledged.is_some()))
     }
 }
 
 impl fmt::Display for Awaiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Awaiting { acquirer, flag, merchant, rule, confirmed_at, age_ms, package } = self;
+        let Awaiting {
+            acquirer,
+            flag,
+            merchant,
+            rule,
+            confirmed_at,
+            age_ms,
+            package,
+        } = self;
         let age = crate::words::age(policy::anomaly::Lang::En, *age_ms);
-        write!(f, "flag {flag} for {acquirer}: {merchant} {rule}, confirmed {confirmed_at}, {age} ago, ")?;
+        write!(
+            f,
+            "flag {flag} for {acquirer}: {merchant} {rule}, confirmed {confirmed_at}, {age} ago, "
+        )?;
         match package {
             Some(number) => write!(f, "in package {number}"),
             None => write!(f, "in no package yet"),

@@ -72,7 +72,10 @@ async fn it_checks_runs_exports_and_stops_when_told() {
         let (head, tail) = text.split_once("[trades]").expect("a table");
         std::fs::write(&broken, format!("{head}[trades]{}", tail.replacen(from, to, 1))).expect("written");
         let (good, said) = ran(&mut desk(&["check", broken.to_str().expect("text")]));
-        assert!(!good && said.contains(wanted) && said.lines().count() == 1, "{said}");
+        assert!(
+            !good && said.contains(wanted) && said.lines().count() == 1,
+            "{said}"
+        );
     }
 
     let mut child = desk(&["run", config])

@@ -200,24 +200,44 @@ async fn an_acknowledgement_counts_once_and_only_with_the_acquirers_signature() 
     let config = world.config();
     let mut li = world.signed_in(&running, "li").await;
     let mut waiting = async || li.get("/api/unacknowledged").await.json()["flags"].clone();
-    assert_eq!(waiting().await, json!([]), "nobody waits for what is not confirmed");
+    assert_eq!(
+        waiting().await,
+        json!([]),
+        "nobody waits for what is not confirmed"
+    );
     decide(&world, &running, 1, "confirm").await;
     let flag = waiting().await[0].clone();
-    assert_eq!((&flag["flag"], &flag["merchant"], &flag["rule"], &flag["package"]), (&json!(1), &json!("m1"), &json!("T01"), &Value::Null), "{flag}");
+    assert_eq!(
+        (&flag["flag"], &flag["merchant"], &flag["rule"], &flag["package"]),
+        (&json!(1), &json!("m1"), &json!("T01"), &Value::Null),
+        "{flag}"
+    );
     assert!(flag["age_ms"].is_i64() && flag["confirmed_at"].is_i64(), "{flag}");
     desk::command(&config, Question::Export { acquirer: None })
         .await
         .expect("made");
-    assert_eq!(waiting().await[0]["package"], 1, "handed over and not acknowledged");
+    assert_eq!(
+        waiting().await[0]["package"],
+        1,
+        "handed over and not acknowledged"
+    );
     let asked = async |acquirer: Option<&str>| {
         let acquirer = acquirer.map(|a| domain::AcquirerNo::new(a).expect("lawful"));
-        match desk::command(&config, Question::Unacknowledged { acquirer }).await.expect("answered") {
+        match desk::command(&config, Question::Unacknowledged { acquirer })
+            .await
+            .expect("answered")
+        {
             Reply::Unacknowledged(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         }
     };
     let lines = asked(Some("acq1")).await;
-    assert!(lines.len() == 1 && lines[0].starts_with("flag 1 for acq1: m1 T01, confirmed ") && lines[0].ends_with(" ago, in package 1"), "{lines:?}");
+    assert!(
+        lines.len() == 1
+            && lines[0].starts_with("flag 1 for acq1: m1 T01, confirmed ")
+            && lines[0].ends_with(" ago, in package 1"),
+        "{lines:?}"
+    );
     assert_eq!(asked(Some("acq2")).await, Vec::<String>::new());
     let manifest = std::fs::read(package(&world, 1).join("manifest.json")).expect("read");
     let digest = hex::encode(sha2::Sha256::digest(manifest));

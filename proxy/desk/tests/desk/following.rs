@@ -63,7 +63,8 @@ async fn the_same_journal_gives_the_same_flags_and_none_twice() {
 
 /// Acquirer and merchant of each flag.
 fn whose(running: &Running) -> Vec<(String, String)> {
-    let row = |(acquirer, _, raised): (String, u64, desk::state::Raised)| (acquirer, raised.merchant.to_string());
+    let row =
+        |(acquirer, _, raised): (String, u64, desk::state::Raised)| (acquirer, raised.merchant.to_string());
     flags(running).into_iter().map(row).collect()
 }
 
@@ -79,14 +80,21 @@ async fn flags_rest_on_the_registries_of_then_whenever_they_are_raised() {
     world.book.thrice("m2", 10, 2);
     world.read(&running).await;
     let (first, owners) = (flags(&running), whose(&running));
-    assert_eq!(owners, [("acq1", "m2"), ("unassigned", "m2")].map(|(a, m)| (a.to_owned(), m.to_owned())));
+    assert_eq!(
+        owners,
+        [("acq1", "m2"), ("unassigned", "m2")].map(|(a, m)| (a.to_owned(), m.to_owned()))
+    );
     running.stop().await;
 
     for gone in ["data/cases", "data/trades.copy"] {
         std::fs::rename(world.at(gone), world.at(&gone.replace('/', "-"))).expect("moved");
     }
     let running = world.start().await;
-    assert_eq!(flags(&running), first, "though the registries of now know m2 no more");
+    assert_eq!(
+        flags(&running),
+        first,
+        "though the registries of now know m2 no more"
+    );
     running.stop().await;
 }
 
@@ -94,7 +102,9 @@ async fn flags_rest_on_the_registries_of_then_whenever_they_are_raised() {
 async fn trades_that_rest_on_an_unknown_registry_wait_for_it_with_an_alarm() {
     let world = World::new().await;
     let elsewhere = world.registries(&world.at("elsewhere"), 2, &["m1"]);
-    world.book.loaded(1, &world.registries(&world.at("registries"), 1, &["m1", "m2"]));
+    world
+        .book
+        .loaded(1, &world.registries(&world.at("registries"), 1, &["m1", "m2"]));
     world.book.thrice("m1", 1, 1);
     let running = world.start().await;
     world.book.loaded(2, &elsewhere);
@@ -106,7 +116,11 @@ async fn trades_that_rest_on_an_unknown_registry_wait_for_it_with_an_alarm() {
     running.stop().await;
     let running = desk::start(world.config()).await.expect("it starts");
     until(|| running.trades.health().waiting.is_some()).await;
-    assert_eq!(whose(&running).len(), 1, "what comes after is not judged by the wrong registries");
+    assert_eq!(
+        whose(&running).len(),
+        1,
+        "what comes after is not judged by the wrong registries"
+    );
     world.registries(&world.at("registries"), 2, &["m1"]);
     world.read(&running).await;
     until(|| running.trades.health().waiting.is_none()).await;

@@ -291,10 +291,14 @@ fn registries(dir: &Path, authority: &Arc<dyn Sign>, version: u64, ids: &[&str])
         merchant("m1", "一号店", "1900000109"),
         merchant("m2", "二号店", "1900000110"),
     ];
-    let merchants: Vec<_> = all.into_iter().filter(|m| ids.iter().any(|id| m["id"] == *id)).collect();
+    let merchants: Vec<_> = all
+        .into_iter()
+        .filter(|m| ids.iter().any(|id| m["id"] == *id))
+        .collect();
     let acquirer = serde_json::json!({"kind": "acquirer", "version": version, "not_after": LATER, "acquirer": "acq1",
         "name": "收单机构", "merchants": merchants});
-    let operator = serde_json::json!({"kind": "operator", "version": version, "not_after": LATER, "merchants": []});
+    let operator =
+        serde_json::json!({"kind": "operator", "version": version, "not_after": LATER, "merchants": []});
     let files = [
         (Registry::Licence, "licence", "licence", licence),
         (Registry::Acquirer, "acquirer-1", "acquirer", acquirer),

@@ -7,18 +7,28 @@ use serde_json::{Value, json};
 
 /// From the one list of what can be asked for.
 fn pay_way() -> Value {
-    let of = |channel| policy::operations::pay_ways(channel).map(PayWay::as_str).collect::<Vec<_>>();
+    let of = |channel| {
+        policy::operations::pay_ways(channel)
+            .map(PayWay::as_str)
+            .collect::<Vec<_>>()
+    };
     let mut all: Vec<&str> = Channel::ALL.into_iter().flat_map(of).collect();
     all.sort_unstable();
     all.dedup();
-    let words: Vec<String> = Channel::ALL.into_iter().map(|channel| format!("{channel}: {}", of(channel).join(", "))).collect();
+    let words: Vec<String> = Channel::ALL
+        .into_iter()
+        .map(|channel| format!("{channel}: {}", of(channel).join(", ")))
+        .collect();
     json!({ "enum": all, "description": words.join("; ") })
 }
 
 pub(super) fn schemas() -> Value {
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
     let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
-    let codes: Vec<Value> = Code::ALL.iter().map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant })).collect();
+    let codes: Vec<Value> = Code::ALL
+        .iter()
+        .map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant }))
+        .collect();
     json!({
         "NewPayment": {
             "type": "object", "additionalProperties": false,
@@ -131,6 +141,10 @@ fn notification(required: &[&str], further: Value) -> Value {
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
         properties.extend(further);
     }
-    let required: Vec<&str> = ["id", "seq", "type", "created_at"].iter().chain(required).copied().collect();
+    let required: Vec<&str> = ["id", "seq", "type", "created_at"]
+        .iter()
+        .chain(required)
+        .copied()
+        .collect();
     json!({ "type": "object", "required": required, "properties": properties })
 }

@@ -23,13 +23,20 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
         return Err(fields.wrong("auth_code", "left out, but for pay_way micropay"));
     }
     if fields.value.get("payer").is_some() {
-        return Err(fields.wrong("payer", "left out for pay_way micropay: the payment code tells the payer"));
+        return Err(fields.wrong(
+            "payer",
+            "left out for pay_way micropay: the payment code tells the payer",
+        ));
     }
-    let right = "the digits of a payment code: WeChat 18 digits from 10 to 15, Alipay 16 to 24 digits from 25 to 30";
+    let right =
+        "the digits of a payment code: WeChat 18 digits from 10 to 15, Alipay 16 to 24 digits from 25 to 30";
     let code = fields.must("auth_code", right, fields.text("auth_code", 32)?)?;
     let code = AuthCode::new(code.to_owned());
     match wallet(&code) {
-        Some(Wallet::Alipay) => Ok(Some(Scanned { channel: Channel::Alipay, code })),
+        Some(Wallet::Alipay) => Ok(Some(Scanned {
+            channel: Channel::Alipay,
+            code,
+        })),
         Some(Wallet::Wechat) => Err(not_offered("WeChat Pay")),
         Some(Wallet::Unionpay) => Err(not_offered("UnionPay")),
         None => Err(fields.wrong("auth_code", right)),
@@ -37,5 +44,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
 }
 
 fn not_offered(wallet: &str) -> Fault {
-    Fault::new(Code::OperationNotAllowed, format!("This is a payment code of {wallet}, which is not taken here."))
+    Fault::new(
+        Code::OperationNotAllowed,
+        format!("This is a payment code of {wallet}, which is not taken here."),
+    )
 }

@@ -2,8 +2,8 @@
 
 use super::control_pay;
 use super::fault::{Channel, Fault, Operation};
-use super::server::{Answer, Incoming, Reply, typed};
 use super::record::Requests;
+use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
 use super::{alipay, wechat};
 use http::{Method, StatusCode};
@@ -104,7 +104,17 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 fn reset(world: &World) -> Outcome {
     let own = |key: &Key| key.1 >= world.own_from;
     world.with(|book| {
-        let Book { orders, numbers, refunds, codes, scans, authorised: _, faults, requests, held } = book;
+        let Book {
+            orders,
+            numbers,
+            refunds,
+            codes,
+            scans,
+            authorised: _,
+            faults,
+            requests,
+            held,
+        } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         numbers.retain(|_, key| own(key));

@@ -88,7 +88,16 @@ fn scan(world: &Arc<World>, asked: &Pay) -> Option<Outcome> {
 /// The payer of a code types the password, so much later.
 pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
     let inside = world.clone();
-    let asked = Pay { channel: key.0, out_trade_no: None, qr: None, auth_code: None, outcome: What::Paid, after_ms: None, payer: None, notify: true };
+    let asked = Pay {
+        channel: key.0,
+        out_trade_no: None,
+        qr: None,
+        auth_code: None,
+        outcome: What::Paid,
+        after_ms: None,
+        payer: None,
+        notify: true,
+    };
     world.beside(async move {
         tokio::time::sleep(after).await;
         // Where the order was closed meanwhile, the wallet says so to its payer and to nobody else.
@@ -98,7 +107,16 @@ pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
 
 /// The payer confirms on the wallet's own page.
 pub(super) fn confirmed(world: &Arc<World>, key: Key) {
-    let asked = Pay { channel: key.0, out_trade_no: None, qr: None, auth_code: None, outcome: What::Paid, after_ms: None, payer: None, notify: true };
+    let asked = Pay {
+        channel: key.0,
+        out_trade_no: None,
+        qr: None,
+        auth_code: None,
+        outcome: What::Paid,
+        after_ms: None,
+        payer: None,
+        notify: true,
+    };
     if let Err(Refusal(_, reason)) = act(world, &key, &asked) {
         tracing::warn!(%reason, "a payment on the wallet's page came to nothing");
     }
@@ -113,7 +131,11 @@ fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
             book.orders.keys().filter(fits).max_by_key(newest).cloned()
         }
         (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
-        _ => return Err(Refusal::bad("exactly one of out_trade_no, qr and auth_code must be given")),
+        _ => {
+            return Err(Refusal::bad(
+                "exactly one of out_trade_no, qr and auth_code must be given",
+            ));
+        }
     };
     let key = key.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
     let code = asked

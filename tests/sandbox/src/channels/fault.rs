@@ -155,7 +155,12 @@ mod tests {
     use super::*;
 
     fn victim(channel: Channel, out_trade_no: Option<&str>, spared: bool) -> Victim<'_> {
-        Victim { channel, operation: Operation::Create, out_trade_no, spared }
+        Victim {
+            channel,
+            operation: Operation::Create,
+            out_trade_no,
+            spared,
+        }
     }
 
     #[test]
@@ -170,12 +175,22 @@ mod tests {
         };
         faults.set(fault(Some("A1")));
         for (number, spared) in [(None, false), (Some("A2"), false), (None, true)] {
-            assert_eq!(faults.take(&victim(Channel::Wechat, number, spared)), None, "{number:?}");
+            assert_eq!(
+                faults.take(&victim(Channel::Wechat, number, spared)),
+                None,
+                "{number:?}"
+            );
         }
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A1"), true)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A1"), true)),
+            Some(Kind::Busy)
+        );
         faults.set(fault(None));
         assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), true)), None);
-        assert_eq!(faults.take(&victim(Channel::Wechat, Some("A3"), false)), Some(Kind::Busy));
+        assert_eq!(
+            faults.take(&victim(Channel::Wechat, Some("A3"), false)),
+            Some(Kind::Busy)
+        );
     }
 
     #[test]

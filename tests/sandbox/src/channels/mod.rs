@@ -8,8 +8,8 @@ mod keys;
 mod notice;
 mod order;
 mod poster;
-mod scan;
 mod record;
+mod scan;
 mod server;
 mod together;
 mod wallet;
@@ -138,7 +138,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let tls = server_tls(&settings)?;
     let at = |port| SocketAddr::new(settings.listen, port);
     let control_at = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.control_port);
-    let ports = [at(settings.port), at(settings.wechat_port), at(settings.alipay_port), control_at];
+    let ports = [
+        at(settings.port),
+        at(settings.wechat_port),
+        at(settings.alipay_port),
+        control_at,
+    ];
     let world = Arc::new(world::World::new(settings, stopped.clone())?);
     let both = server::serve(
         ports[0],

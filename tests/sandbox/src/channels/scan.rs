@@ -63,7 +63,11 @@ mod tests {
         scans.tell(Channel::Wechat, "2802", Will::Decline);
         assert_eq!(scans.scan("2801", &order), Some(Will::Decline));
         assert_eq!(scans.scan("2801", &order), None);
-        assert_eq!(scans.scan("2802", &order), Some(Will::Pay), "another channel's code of the same digits");
+        assert_eq!(
+            scans.scan("2802", &order),
+            Some(Will::Pay),
+            "another channel's code of the same digits"
+        );
         assert_eq!(scans.order(Channel::Alipay, "2802"), Some(&order));
     }
 }

@@ -51,18 +51,35 @@ impl Authorised {
         }
         let code = keys::random_text(32);
         let until = now().plus_millis(LIFE_MS);
-        self.0.insert(code.clone(), Given { channel, app: app.to_owned(), payer: payer.to_owned(), until, used: false });
+        self.0.insert(
+            code.clone(),
+            Given {
+                channel,
+                app: app.to_owned(),
+                payer: payer.to_owned(),
+                until,
+                used: false,
+            },
+        );
         code
     }
 
     /// Whose it is; once.
     pub(super) fn take(&mut self, channel: Channel, app: &str, code: &str) -> Result<String, NotGood> {
-        let given = self.0.get_mut(code).filter(|g| g.channel == channel && g.app == app).ok_or(NotGood::Unknown)?;
+        let given = self
+            .0
+            .get_mut(code)
+            .filter(|g| g.channel == channel && g.app == app)
+            .ok_or(NotGood::Unknown)?;
         if given.used {
             return Err(NotGood::Used);
         }
         given.used = true;
-        if now() >= given.until { Err(NotGood::Expired) } else { Ok(given.payer.clone()) }
+        if now() >= given.until {
+            Err(NotGood::Expired)
+        } else {
+            Ok(given.payer.clone())
+        }
     }
 }
 
@@ -82,22 +99,37 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Option<Reply> {
 }
 
 fn fields(request: &Incoming) -> BTreeMap<String, String> {
-    form_urlencoded::parse(request.query.as_bytes()).into_owned().collect()
+    form_urlencoded::parse(request.query.as_bytes())
+        .into_owned()
+        .collect()
 }
 
 fn page(status: StatusCode, title: &str, body: &str) -> Answer {
     let style = "body{font:17px/1.6 sans-serif;margin:0;padding:48px 20px;text-align:center;color:#17211c;background:#f4f6f5}b{display:block;font-size:40px;margin:12px}\
                  button,a{display:block;box-sizing:border-box;width:100%;max-width:380px;margin:14px auto;padding:13px;border:0;border-radius:12px;font:inherit;text-decoration:none;color:#fff;background:#07c160}\
                  a{background:#fff;color:#66726b}.alipay button{background:#1677ff}";
-    typed(status, "text/html;charset=utf-8", format!("<!doctype html><html lang=\"zh\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{style}</style></head><body>{body}</body></html>"))
+    typed(
+        status,
+        "text/html;charset=utf-8",
+        format!(
+            "<!doctype html><html lang=\"zh\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{style}</style></head><body>{body}</body></html>"
+        ),
+    )
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn is_inside(request: &Incoming, channel: Channel) -> bool {
-    let mark = if channel == Channel::Wechat { "MicroMessenger" } else { "AlipayClient" };
+    let mark = if channel == Channel::Wechat {
+        "MicroMessenger"
+    } else {
+        "AlipayClient"
+    };
     request.header("user-agent").contains(mark)
 }
 
@@ -110,9 +142,21 @@ const fn cookie_name(channel: Channel) -> &'static str {
 
 /// Who is signed in to this wallet.
 fn signed_in(request: &Incoming, channel: Channel) -> Option<String> {
-    let pairs = request.header("cookie").split(';').filter_map(|pair| pair.trim().split_once('='));
-    let lawful = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    pairs.filter(|(name, _)| *name == cookie_name(channel)).map(|(_, value)| value).find(lawful).map(str::to_owned)
+    let pairs = request
+        .header("cookie")
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    let lawful = |text: &&str| {
+        (1..=128).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    };
+    pairs
+        .filter(|(name, _)| *name == cookie_name(channel))
+        .map(|(_, value)| value)
+        .find(lawful)
+        .map(str::to_owned)
 }
 
 /// Sends the browser back with a code.
@@ -120,19 +164,39 @@ fn authorize(world: &Arc<World>, request: &Incoming, channel: Channel) -> Answer
     let asked = fields(request);
     let text = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
     if !is_inside(request, channel) {
-        let name = if channel == Channel::Wechat { "微信" } else { "支付宝" };
-        return page(StatusCode::OK, "沙箱", &format!("<p>请在{name}客户端打开链接</p>"));
+        let name = if channel == Channel::Wechat {
+            "微信"
+        } else {
+            "支付宝"
+        };
+        return page(
+            StatusCode::OK,
+            "沙箱",
+            &format!("<p>请在{name}客户端打开链接</p>"),
+        );
     }
-    let (app_field, code_field) = if channel == Channel::Wechat { ("appid", "code") } else { ("app_id", "auth_code") };
+    let (app_field, code_field) = if channel == Channel::Wechat {
+        ("appid", "code")
+    } else {
+        ("app_id", "auth_code")
+    };
     let app = text(app_field);
     let wrong = match channel {
-        Channel::Wechat if !world.merchants.iter().any(|m| m.facts.wechat.appid == app) => Some("appid 参数错误 10013"),
+        Channel::Wechat if !world.merchants.iter().any(|m| m.facts.wechat.appid == app) => {
+            Some("appid 参数错误 10013")
+        }
         Channel::Wechat if text("response_type") != "code" => Some("response_type 参数错误"),
-        Channel::Wechat if !["snsapi_base", "snsapi_userinfo"].contains(&text("scope")) => Some("scope 参数错误 10005"),
+        Channel::Wechat if !["snsapi_base", "snsapi_userinfo"].contains(&text("scope")) => {
+            Some("scope 参数错误 10005")
+        }
         Channel::Alipay if world.merchant_by_app(app).is_none() => Some("app_id 无效"),
         Channel::Alipay if !["auth_base", "auth_user"].contains(&text("scope")) => Some("scope 无效"),
-        _ if !text("redirect_uri").starts_with("https://") || text("redirect_uri").contains('#') => Some("redirect_uri 参数错误 10003"),
-        _ if text("state").len() > 128 || !text("state").bytes().all(|b| b.is_ascii_alphanumeric()) => Some("state 参数错误"),
+        _ if !text("redirect_uri").starts_with("https://") || text("redirect_uri").contains('#') => {
+            Some("redirect_uri 参数错误 10003")
+        }
+        _ if text("state").len() > 128 || !text("state").bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            Some("state 参数错误")
+        }
         _ => None,
     };
     if let Some(wrong) = wrong {
@@ -141,13 +205,22 @@ fn authorize(world: &Arc<World>, request: &Incoming, channel: Channel) -> Answer
     let payer = signed_in(request, channel).unwrap_or_else(|| Order::random_payer(channel));
     let code = world.with(|book| book.authorised.give(channel, app, &payer));
     let mut back = form_urlencoded::Serializer::new(String::new());
-    back.append_pair(code_field, &code).append_pair("state", text("state"));
+    back.append_pair(code_field, &code)
+        .append_pair("state", text("state"));
     if channel == Channel::Alipay {
-        back.append_pair("app_id", app).append_pair("scope", text("scope"));
+        back.append_pair("app_id", app)
+            .append_pair("scope", text("scope"));
     }
-    let joint = if text("redirect_uri").contains('?') { '&' } else { '?' };
+    let joint = if text("redirect_uri").contains('?') {
+        '&'
+    } else {
+        '?'
+    };
     let cookie = format!("{}={payer}; Path=/; Secure; HttpOnly", cookie_name(channel));
-    redirect(&format!("{}{joint}{}", text("redirect_uri"), back.finish()), Some(&cookie))
+    redirect(
+        &format!("{}{joint}{}", text("redirect_uri"), back.finish()),
+        Some(&cookie),
+    )
 }
 
 fn redirect(address: &str, cookie: Option<&str>) -> Answer {
@@ -164,24 +237,39 @@ fn redirect(address: &str, cookie: Option<&str>) -> Answer {
 fn access_token(world: &Arc<World>, request: &Incoming) -> Reply {
     let asked = fields(request);
     let text = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
-    let app = world.merchants.iter().position(|m| m.facts.wechat.appid == text("appid"));
+    let app = world
+        .merchants
+        .iter()
+        .position(|m| m.facts.wechat.appid == text("appid"));
     let fault = world.arrive(Channel::Wechat, Operation::Authorize, app, None, request);
     let refused = |code: u32, text: &str| json!({ "errcode": code, "errmsg": text });
     let said = match app.and_then(|n| world.merchants.get(n)) {
         _ if matches!(fault, Some(Kind::TimeoutBefore)) => return Reply::Never,
-        _ if matches!(fault, Some(Kind::Status5xx)) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
+        _ if matches!(fault, Some(Kind::Status5xx)) => {
+            return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway"));
+        }
         _ if matches!(fault, Some(Kind::Busy)) => refused(45_011, "api minute-quota reach limit"),
         None => refused(40_013, "invalid appid"),
-        Some(merchant) if merchant.facts.wechat.app_secret != text("secret") => refused(40_125, "invalid appsecret"),
+        Some(merchant) if merchant.facts.wechat.app_secret != text("secret") => {
+            refused(40_125, "invalid appsecret")
+        }
         Some(_) if text("grant_type") != "authorization_code" => refused(40_002, "invalid grant_type"),
-        Some(_) => match world.with(|book| book.authorised.take(Channel::Wechat, text("appid"), text("code"))) {
-            Ok(openid) => json!({ "access_token": keys::random_text(64), "expires_in": 7200, "refresh_token": keys::random_text(64), "openid": openid, "scope": "snsapi_base" }),
-            Err(NotGood::Unknown) => refused(40_029, "invalid code"),
-            Err(NotGood::Used) => refused(40_163, "code been used"),
-            Err(NotGood::Expired) => refused(42_003, "code expired"),
-        },
+        Some(_) => {
+            match world.with(|book| book.authorised.take(Channel::Wechat, text("appid"), text("code"))) {
+                Ok(openid) => {
+                    json!({ "access_token": keys::random_text(64), "expires_in": 7200, "refresh_token": keys::random_text(64), "openid": openid, "scope": "snsapi_base" })
+                }
+                Err(NotGood::Unknown) => refused(40_029, "invalid code"),
+                Err(NotGood::Used) => refused(40_163, "code been used"),
+                Err(NotGood::Expired) => refused(42_003, "code expired"),
+            }
+        }
     };
-    let body = if fault == Some(Kind::Garbage) { "<html>".to_owned() } else { said.to_string() };
+    let body = if fault == Some(Kind::Garbage) {
+        "<html>".to_owned()
+    } else {
+        said.to_string()
+    };
     let answer = typed(StatusCode::OK, "text/plain", body);
     match fault {
         Some(Kind::TimeoutAfter) => Reply::Never,
@@ -208,10 +296,16 @@ fn pay_page(world: &Arc<World>, request: &Incoming, channel: Channel) -> Answer 
     let back = Some(text("back")).filter(|back| back.starts_with("https://"));
     let payer = signed_in(request, channel);
     let shown = world.with(|book| book.order(&key).map(|o| (o.fen, o.state, o.payer.clone(), o.way)));
-    let Some((fen, state, wanted, way)) = shown else { return page(StatusCode::OK, "沙箱", "<p>订单不存在</p>") };
+    let Some((fen, state, wanted, way)) = shown else {
+        return page(StatusCode::OK, "沙箱", "<p>订单不存在</p>");
+    };
     let named = ["JSAPI", "create"].contains(&way);
     if named && payer.as_deref().is_some_and(|payer| payer != wanted) {
-        return page(StatusCode::OK, "沙箱", "<p>下单账号与支付账号不一致，请核实后再支付</p>");
+        return page(
+            StatusCode::OK,
+            "沙箱",
+            "<p>下单账号与支付账号不一致，请核实后再支付</p>",
+        );
     }
     match (state, request.method == Method::POST) {
         (State::Closed, _) => page(StatusCode::OK, "沙箱", "<p>订单已关闭</p>"),
@@ -220,17 +314,27 @@ fn pay_page(world: &Arc<World>, request: &Incoming, channel: Channel) -> Answer 
             if state == State::Unpaid {
                 control_pay::confirmed(world, key);
             }
-            back.map_or_else(|| page(StatusCode::OK, "沙箱", "<p>支付成功</p>"), |back| redirect(back, None))
+            back.map_or_else(
+                || page(StatusCode::OK, "沙箱", "<p>支付成功</p>"),
+                |back| redirect(back, None),
+            )
         }
     }
 }
 
 fn confirm(channel: Channel, fen: u64, request: &Incoming, back: Option<&str>) -> Answer {
-    let (class, name) = if channel == Channel::Wechat { ("wechat", "微信支付沙箱") } else { ("alipay", "支付宝沙箱") };
-    let cancel = back.map(|back| format!("<a href=\"{}\">取消</a>", escaped(back))).unwrap_or_default();
+    let (class, name) = if channel == Channel::Wechat {
+        ("wechat", "微信支付沙箱")
+    } else {
+        ("alipay", "支付宝沙箱")
+    };
+    let cancel = back
+        .map(|back| format!("<a href=\"{}\">取消</a>", escaped(back)))
+        .unwrap_or_default();
     let form = format!(
         "<div class=\"{class}\"><p>{name}</p><b>￥{}</b><form method=\"post\" action=\"{}\"><button id=\"confirm\">确认支付</button></form>{cancel}</div>",
-        Amount::from_fen(fen).to_yuan(), escaped(&request.target()),
+        Amount::from_fen(fen).to_yuan(),
+        escaped(&request.target()),
     );
     page(StatusCode::OK, name, &form)
 }
@@ -239,14 +343,31 @@ fn confirm(channel: Channel, fen: u64, request: &Incoming, back: Option<&str>) -
 fn called_up(world: &World, channel: Channel, asked: &BTreeMap<String, String>) -> Result<Key, &'static str> {
     let text = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
     if channel == Channel::Alipay {
-        return world.with(|book| book.by_number(channel, text("tradeNO"))).ok_or("交易不存在");
+        return world
+            .with(|book| book.by_number(channel, text("tradeNO")))
+            .ok_or("交易不存在");
     }
-    let (number, merchant) = world.merchants.iter().enumerate().find(|(_, m)| [&m.facts.wechat.appid, &m.facts.wechat.mini_appid].contains(&&asked.get("appId").cloned().unwrap_or_default())).ok_or("appId错误")?;
-    let message = format!("{}\n{}\n{}\n{}\n", text("appId"), text("timeStamp"), text("nonceStr"), text("package"));
+    let (number, merchant) = world
+        .merchants
+        .iter()
+        .enumerate()
+        .find(|(_, m)| {
+            [&m.facts.wechat.appid, &m.facts.wechat.mini_appid]
+                .contains(&&asked.get("appId").cloned().unwrap_or_default())
+        })
+        .ok_or("appId错误")?;
+    let message = format!(
+        "{}\n{}\n{}\n{}\n",
+        text("appId"),
+        text("timeStamp"),
+        text("nonceStr"),
+        text("package")
+    );
     if text("signType") != "RSA" || !merchant.wechat_key.verify(message.as_bytes(), text("paySign")) {
         return Err("支付验证签名失败");
     }
     let prepay = text("package").strip_prefix("prepay_id=").ok_or("package错误")?;
     let key = world.with(|book| book.codes.get(prepay).cloned());
-    key.filter(|key| key.0 == channel && key.1 == number).ok_or("prepay_id无效")
+    key.filter(|key| key.0 == channel && key.1 == number)
+        .ok_or("prepay_id无效")
 }

@@ -12,11 +12,21 @@ use std::time::Duration;
 /// A code whose payer does this once it is scanned.
 async fn payer(demo: &Demo, channel: &str, outcome: &str, after_ms: Option<u64>) -> anyhow::Result<Value> {
     let code = demo.next_code(channel);
-    demo.control("/control/pay", &json!({ "channel": channel, "auth_code": code, "outcome": outcome, "after_ms": after_ms })).await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": channel, "auth_code": code, "outcome": outcome, "after_ms": after_ms }),
+    )
+    .await?;
     Ok(json!({ "auth_code": code }))
 }
 
-async fn scanned(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64, will: (&str, Option<u64>)) -> anyhow::Result<Value> {
+async fn scanned(
+    demo: &Demo,
+    merchant: &Merchant,
+    channel: &str,
+    amount: u64,
+    will: (&str, Option<u64>),
+) -> anyhow::Result<Value> {
     let code = payer(demo, channel, will.0, will.1).await?;
     create(demo, merchant, channel, "micropay", amount, code).await
 }
@@ -24,8 +34,16 @@ async fn scanned(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64, w
 /// Nobody is charged for it at the channel, and nothing is open there.
 async fn nobody_is_charged(demo: &Demo, order: &Value) -> anyhow::Result<()> {
     let all = demo.channel_orders().await?;
-    for there in all["orders"].as_array().into_iter().flatten().filter(|o| o["channel"] == order["channel"] && o["out_trade_no"] == order["number"]) {
-        ensure!(!there["paid"].is_string() || there["refunded_fen"] == there["fen"], "the payer is charged: {there}");
+    for there in all["orders"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|o| o["channel"] == order["channel"] && o["out_trade_no"] == order["number"])
+    {
+        ensure!(
+            !there["paid"].is_string() || there["refunded_fen"] == there["fen"],
+            "the payer is charged: {there}"
+        );
     }
     Ok(())
 }
@@ -34,7 +52,12 @@ async fn nobody_is_charged(demo: &Demo, order: &Value) -> anyhow::Result<()> {
 async fn heard(demo: &Demo, merchant: &Merchant, order: &Value, kind: &str) -> anyhow::Result<()> {
     let id = id(order)?;
     for _ in 0..100 {
-        if demo.shop().told(merchant.id(), &id).iter().any(|e| e["type"] == kind) {
+        if demo
+            .shop()
+            .told(merchant.id(), &id)
+            .iter()
+            .any(|e| e["type"] == kind)
+        {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -45,7 +68,10 @@ async fn heard(demo: &Demo, merchant: &Merchant, order: &Value, kind: &str) -> a
 /// Paid by the answer itself.
 pub async fn paid_at_once(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let order = scanned(demo, merchant, channel, 990, ("paid", None)).await?;
-    ensure!(order["http_status"] == 201 && order["state"] == "paid", "not paid: {order}");
+    ensure!(
+        order["http_status"] == 201 && order["state"] == "paid",
+        "not paid: {order}"
+    );
     heard(demo, merchant, &order, "payment.paid").await?;
     told(merchant, &format!("{channel} micropay: paid at once"), &order)
 }
@@ -53,8 +79,13 @@ pub async fn paid_at_once(demo: &Demo, merchant: &Merchant, channel: &str) -> an
 /// The payer types a password; the sweep finds the payment.
 pub async fn with_a_password(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let order = scanned(demo, merchant, channel, 2600, ("late", Some(700))).await?;
-    ensure!(order["http_status"] == 202 && order["state"] == "awaiting_payment", "not waiting: {order}");
-    let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
+    ensure!(
+        order["http_status"] == 202 && order["state"] == "awaiting_payment",
+        "not waiting: {order}"
+    );
+    let order = merchant
+        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
     told(merchant, &format!("{channel} micropay: password, paid"), &order)
 }
 
@@ -62,37 +93,88 @@ pub async fn with_a_password(demo: &Demo, merchant: &Merchant, channel: &str) ->
 pub async fn abandoned(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let order = scanned(demo, merchant, channel, 2700, ("late", None)).await?;
     ensure!(order["state"] == "awaiting_payment", "not waiting: {order}");
-    reversed(demo, merchant, &order, &format!("{channel} micropay: password never, reversed")).await
+    reversed(
+        demo,
+        merchant,
+        &order,
+        &format!("{channel} micropay: password never, reversed"),
+    )
+    .await
 }
 
 /// The channel charged and its answer was lost: the sweep finds it paid, once.
 pub async fn timed_out_after_acting(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let order = faulty(demo, merchant, channel, "timeout_after").await?;
-    let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
-    told(merchant, &format!("{channel} micropay: timed out after acting, paid"), &order)
+    let order = merchant
+        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
+    told(
+        merchant,
+        &format!("{channel} micropay: timed out after acting, paid"),
+        &order,
+    )
 }
 
 /// The channel never heard of it: reversed, nobody is charged.
-pub async fn timed_out_before_acting(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
+pub async fn timed_out_before_acting(
+    demo: &Demo,
+    merchant: &Merchant,
+    channel: &str,
+) -> anyhow::Result<Told> {
     let order = faulty(demo, merchant, channel, "timeout_before").await?;
     ensure!(order["state"] == "unknown", "a time-out is unknown, not {order}");
-    reversed(demo, merchant, &order, &format!("{channel} micropay: timed out before acting, reversed")).await
+    reversed(
+        demo,
+        merchant,
+        &order,
+        &format!("{channel} micropay: timed out before acting, reversed"),
+    )
+    .await
 }
 
 /// Paid, and undone by the merchant: the money goes back.
-pub async fn reversed_by_the_merchant(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
+pub async fn reversed_by_the_merchant(
+    demo: &Demo,
+    merchant: &Merchant,
+    channel: &str,
+) -> anyhow::Result<Told> {
     let order = scanned(demo, merchant, channel, 1500, ("paid", None)).await?;
-    let answer = merchant.ask("POST", &format!("/v1/payments/{}/reverse", id(&order)?), Some(&json!({}))).await?;
-    ensure!(answer.status < 300, "reverse answered {}: {}", answer.status, answer.json());
-    reversed(demo, merchant, &order, &format!("{channel} micropay: paid, reversed by the merchant")).await
+    let answer = merchant
+        .ask(
+            "POST",
+            &format!("/v1/payments/{}/reverse", id(&order)?),
+            Some(&json!({})),
+        )
+        .await?;
+    ensure!(
+        answer.status < 300,
+        "reverse answered {}: {}",
+        answer.status,
+        answer.json()
+    );
+    reversed(
+        demo,
+        merchant,
+        &order,
+        &format!("{channel} micropay: paid, reversed by the merchant"),
+    )
+    .await
 }
 
 async fn faulty(demo: &Demo, merchant: &Merchant, channel: &str, kind: &str) -> anyhow::Result<Value> {
     let no = demo.next_number();
     // A notice would tell the payment before the query does.
-    let faults: &[_] = if kind == "timeout_after" { &[("create", kind), ("notice", "drop")] } else { &[("create", kind)] };
+    let faults: &[_] = if kind == "timeout_after" {
+        &[("create", kind), ("notice", "drop")]
+    } else {
+        &[("create", kind)]
+    };
     for (operation, kind) in faults {
-        demo.control("/control/fault", &json!({ "channel": channel, "operation": operation, "kind": kind, "out_trade_no": no })).await?;
+        demo.control(
+            "/control/fault",
+            &json!({ "channel": channel, "operation": operation, "kind": kind, "out_trade_no": no }),
+        )
+        .await?;
     }
     let mut more = payer(demo, channel, "paid", None).await?;
     more["order_no"] = no.into();
@@ -100,7 +182,9 @@ async fn faulty(demo: &Demo, merchant: &Merchant, channel: &str, kind: &str) -> 
 }
 
 async fn reversed(demo: &Demo, merchant: &Merchant, order: &Value, what: &str) -> anyhow::Result<Told> {
-    let order = merchant.until(&id(order)?, "reverse", |o| o["state"] == "reversed").await?;
+    let order = merchant
+        .until(&id(order)?, "reverse", |o| o["state"] == "reversed")
+        .await?;
     nobody_is_charged(demo, &order).await?;
     heard(demo, merchant, &order, "payment.reversed").await?;
     told(merchant, what, &order)

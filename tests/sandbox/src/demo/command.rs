@@ -3,7 +3,11 @@
 
 use super::{Demo, Own, orders::Told, place::Options, signals::Signals, stories, watched};
 use anyhow::{Context, ensure};
-use std::{path::PathBuf, sync::Arc, time::{Duration, Instant}};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// With `--exit` all of it must be over by then, seconds.
 const LIMIT: u64 = 180;
@@ -40,9 +44,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&arguments.dir).with_context(|| arguments.dir.display().to_string())?;
     }
     let (own, merchants) = Own::after(PUBLISHED);
-    let options = Options { desk: !arguments.no_desk, merchants, own: merchants - PUBLISHED, ..Options::default() };
+    let options = Options {
+        desk: !arguments.no_desk,
+        merchants,
+        own: merchants - PUBLISHED,
+        ..Options::default()
+    };
     let demo = Arc::new(Demo::start(&arguments.dir, &options, true).await?);
-    println!("everything runs after {} s; endpoints.json is in {}", began.elapsed().as_secs(), demo.place.dir.display());
+    println!(
+        "everything runs after {} s; endpoints.json is in {}",
+        began.elapsed().as_secs(),
+        demo.place.dir.display()
+    );
     let left = Duration::from_secs(LIMIT - FOR_STOPPING).saturating_sub(began.elapsed());
     let failed = tokio::select! {
         () = signals.come() => return demo.services.stop().await,
@@ -59,7 +72,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return demo.services.stop().await;
     }
     demo.services.stop().await?;
-    ensure!(failed.is_empty(), "{} of what the demo tells failed", failed.len());
+    ensure!(
+        failed.is_empty(),
+        "{} of what the demo tells failed",
+        failed.len()
+    );
     Ok(())
 }
 
@@ -71,13 +88,22 @@ async fn tell(demo: &Arc<Demo>, own: &Own, arguments: &Arguments, left: Duration
     let all = async {
         let (told, broken) = demo.tell(orders, own.stories).await;
         broken.into_iter().for_each(|why| fail(&mut failed, why));
-        let (flags, rows) = (watch(demo, own, arguments.no_desk).await, prove(demo, &told).await);
-        flags.into_iter().chain(rows).for_each(|why| fail(&mut failed, why));
+        let (flags, rows) = (
+            watch(demo, own, arguments.no_desk).await,
+            prove(demo, &told).await,
+        );
+        flags
+            .into_iter()
+            .chain(rows)
+            .for_each(|why| fail(&mut failed, why));
     };
     if !arguments.exit {
         all.await;
     } else if tokio::time::timeout(left, all).await.is_err() {
-        fail(&mut failed, format!("not all was told within {} s", LIMIT - FOR_STOPPING));
+        fail(
+            &mut failed,
+            format!("not all was told within {} s", LIMIT - FOR_STOPPING),
+        );
     }
     failed
 }
@@ -91,24 +117,46 @@ async fn watch(demo: &Demo, own: &Own, no_desk: bool) -> Option<String> {
     if no_desk {
         return None;
     }
-    watched::watch(demo, own).await.err().map(|why| format!("the watch: {why:#}"))
+    watched::watch(demo, own)
+        .await
+        .err()
+        .map(|why| format!("the watch: {why:#}"))
 }
 
 /// Prints what became of each order; what was not as it should be comes back.
 async fn prove(demo: &Demo, told: &[Told]) -> Vec<String> {
     let mut failed = Vec::new();
-    println!("{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  proof", "order", "payment", "state", "sealed in", "purged at", "entry");
+    println!(
+        "{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  proof",
+        "order", "payment", "state", "sealed in", "purged at", "entry"
+    );
     for one in told {
         match demo.fate(one).await {
-            Ok(fate) => println!("{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  verified", one.what, one.id, fate.state, fate.sealed(), fate.purged(), fate.index),
+            Ok(fate) => println!(
+                "{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  verified",
+                one.what,
+                one.id,
+                fate.state,
+                fate.sealed(),
+                fate.purged(),
+                fate.index
+            ),
             Err(why) => {
-                println!("{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  NOT proven", one.what, one.id, one.state, "?", "?", one.index);
+                println!(
+                    "{:<52} {:<34} {:<16} {:<12} {:<12} {:>7}  NOT proven",
+                    one.what, one.id, one.state, "?", "?", one.index
+                );
                 failed.push(format!("{}: {}: {why:#}", one.what, one.id));
             }
         }
     }
-    println!("sealed in: buckets of the vault whose keys sealed buyer data; purged at: the journal entries that say that these keys are gone");
-    for (what, said) in [("the journal", demo.prove_journal()), ("the purge", demo.prove_purge())] {
+    println!(
+        "sealed in: buckets of the vault whose keys sealed buyer data; purged at: the journal entries that say that these keys are gone"
+    );
+    for (what, said) in [
+        ("the journal", demo.prove_journal()),
+        ("the purge", demo.prove_purge()),
+    ] {
         match said {
             Ok(said) => println!("{what} verified\n{}", said.trim_end()),
             Err(why) => failed.push(format!("{what}: {why:#}")),

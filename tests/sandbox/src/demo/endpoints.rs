@@ -7,7 +7,10 @@ impl Demo {
     pub(super) fn write_endpoints(&self) -> anyhow::Result<()> {
         let file = self.place.dir.join("endpoints.json");
         // Written beside and renamed: whoever waits for the file never reads half of it.
-        std::fs::write(file.with_extension("new"), serde_json::to_string_pretty(&self.endpoints()?)?)?;
+        std::fs::write(
+            file.with_extension("new"),
+            serde_json::to_string_pretty(&self.endpoints()?)?,
+        )?;
         std::fs::rename(file.with_extension("new"), file)?;
         Ok(())
     }
@@ -16,7 +19,9 @@ impl Demo {
         let (ports, place) = (self.place.ports, &self.place);
         let url = |port: u16| format!("https://127.0.0.1:{port}");
         let vkey = |file: &str| std::fs::read_to_string(place.dir.join(file)).map(|t| t.trim().to_owned());
-        let (others, own) = place.merchants.split_at(place.merchants.len().saturating_sub(place.own));
+        let (others, own) = place
+            .merchants
+            .split_at(place.merchants.len().saturating_sub(place.own));
         Ok(json!({
             "api": { "url": url(ports.api), "ca": "channels/ca.pem", "keys": [
                 { "serial": "GDED25519A1", "scheme": "GUANDAO-ED25519", "public_key_file": "merchants/GDED25519A1.pub.pem" },

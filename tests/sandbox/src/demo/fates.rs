@@ -44,7 +44,11 @@ impl Fate {
 
 fn list(numbers: BTreeSet<u64>, none: &str) -> String {
     let texts: Vec<String> = numbers.iter().map(u64::to_string).collect();
-    if texts.is_empty() { none.to_owned() } else { texts.join(",") }
+    if texts.is_empty() {
+        none.to_owned()
+    } else {
+        texts.join(",")
+    }
 }
 
 impl Demo {
@@ -52,9 +56,17 @@ impl Demo {
     pub async fn fate(&self, told: &Told) -> anyhow::Result<Fate> {
         let merchant = self.merchant_named(&told.merchant)?;
         let seals = purged(&merchant, told).await?;
-        ensure!(!told.payer_sent || !seals.is_empty(), "a payer was sent and the purge certificate names no seal");
-        let order = merchant.ask("GET", &format!("/v1/payments/{}", told.id), None).await?.json();
-        let index = order["journal_index"].as_u64().with_context(|| format!("no journal index in {order}"))?;
+        ensure!(
+            !told.payer_sent || !seals.is_empty(),
+            "a payer was sent and the purge certificate names no seal"
+        );
+        let order = merchant
+            .ask("GET", &format!("/v1/payments/{}", told.id), None)
+            .await?
+            .json();
+        let index = order["journal_index"]
+            .as_u64()
+            .with_context(|| format!("no journal index in {order}"))?;
         let state = order["state"].as_str().unwrap_or_default().to_owned();
         ensure!(state == told.state, "it was {} and is {state}", told.state);
         self.prove_receipt(&merchant, &told.id, index).await?;
@@ -66,10 +78,18 @@ impl Demo {
 async fn purged(merchant: &Merchant, told: &Told) -> anyhow::Result<Vec<Seal>> {
     let mut last = Value::Null;
     for _ in 0..PATIENCE {
-        let answer = merchant.ask("GET", &format!("/v1/payments/{}/purge", told.id), None).await?;
+        let answer = merchant
+            .ask("GET", &format!("/v1/payments/{}/purge", told.id), None)
+            .await?;
         last = answer.json();
-        ensure!(answer.status == 200 && last["payment_id"] == told.id.as_str(), "the purge certificate answered {}: {last}", answer.status);
-        let seals = last["seals"].as_array().with_context(|| format!("no seals in {last}"))?;
+        ensure!(
+            answer.status == 200 && last["payment_id"] == told.id.as_str(),
+            "the purge certificate answered {}: {last}",
+            answer.status
+        );
+        let seals = last["seals"]
+            .as_array()
+            .with_context(|| format!("no seals in {last}"))?;
         if seals.iter().all(|s| s["state"] != "alive") {
             return seals.iter().map(seal).collect();
         }
@@ -79,8 +99,19 @@ async fn purged(merchant: &Merchant, told: &Told) -> anyhow::Result<Vec<Seal>> {
 }
 
 fn seal(value: &Value) -> anyhow::Result<Seal> {
-    let number = |name: &str| value[name].as_u64().with_context(|| format!("no {name} in {value}"));
+    let number = |name: &str| {
+        value[name]
+            .as_u64()
+            .with_context(|| format!("no {name} in {value}"))
+    };
     let state = value["state"].as_str().unwrap_or_default().to_owned();
-    ensure!(["destroyed", "lost_at_a_crash"].contains(&state.as_str()), "a seal is {value}");
-    Ok(Seal { bucket: number("bucket")?, state, gone_at: number("destroyed_index")? })
+    ensure!(
+        ["destroyed", "lost_at_a_crash"].contains(&state.as_str()),
+        "a seal is {value}"
+    );
+    Ok(Seal {
+        bucket: number("bucket")?,
+        state,
+        gone_at: number("destroyed_index")?,
+    })
 }

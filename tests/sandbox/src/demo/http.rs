@@ -38,22 +38,44 @@ pub struct Client {
 impl Client {
     /// Over TLS with these roots.
     pub fn tls(at: SocketAddr, roots_pem: &[u8]) -> anyhow::Result<Client> {
-        Ok(Client { at, tls: Some(certs::tls::client(roots_pem, None)?), kept: Mutex::default() })
+        Ok(Client {
+            at,
+            tls: Some(certs::tls::client(roots_pem, None)?),
+            kept: Mutex::default(),
+        })
     }
 
     /// In clear, for the control listener.
     pub fn clear(at: SocketAddr) -> Client {
-        Client { at, tls: None, kept: Mutex::default() }
+        Client {
+            at,
+            tls: None,
+            kept: Mutex::default(),
+        }
     }
 
     /// Sends once and reads the whole answer.
-    pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
-        let mut request = http::Request::builder().method(method).uri(target).header("host", self.at.to_string());
+    pub async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(target)
+            .header("host", self.at.to_string());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body)))?;
-        let kept = self.kept.lock().await.take().filter(|c| c.is_ready() && !c.is_closed());
+        let kept = self
+            .kept
+            .lock()
+            .await
+            .take()
+            .filter(|c| c.is_ready() && !c.is_closed());
         let mut connection = match kept {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -62,15 +84,23 @@ impl Client {
             let answer = connection.send_request(request).await?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await?.to_bytes();
-            Ok::<_, hyper::Error>(Answer { status: head.status.as_u16(), headers: head.headers, body })
+            Ok::<_, hyper::Error>(Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body,
+            })
         };
-        let answer = tokio::time::timeout(Duration::from_secs(30), exchange).await.map_err(|_| anyhow!("no answer in 30 s"))??;
+        let answer = tokio::time::timeout(Duration::from_secs(30), exchange)
+            .await
+            .map_err(|_| anyhow!("no answer in 30 s"))??;
         *self.kept.lock().await = Some(connection);
         Ok(answer)
     }
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.at).await.with_context(|| self.at.to_string())?;
+        let stream = TcpStream::connect(self.at)
+            .await
+            .with_context(|| self.at.to_string())?;
         stream.set_nodelay(true)?;
         match &self.tls {
             None => start(stream).await,

@@ -32,12 +32,21 @@ impl Merchant {
     /// Reads the merchant's key and the service's public keys from the demo's directory.
     pub fn open(dir: &Path, ca: &[u8], merchant: &DemoMerchant, api: SocketAddr) -> anyhow::Result<Merchant> {
         let keys = Keys::default();
-        keys.put(own(), Material::read(&std::fs::read(dir.join(&merchant.key_file))?)?);
+        keys.put(
+            own(),
+            Material::read(&std::fs::read(dir.join(&merchant.key_file))?)?,
+        );
         for serial in ["GDED25519A1", "GDRSA2048A1"] {
             let pem = std::fs::read(dir.join(format!("merchants/{serial}.pub.pem")))?;
             keys.put(key(&format!("answer/{serial}"))?, Material::read(&pem)?);
         }
-        Ok(Merchant { id: merchant.id.clone(), scheme: merchant.scheme, serial: merchant.serial.clone(), keys, client: Client::tls(api, ca)? })
+        Ok(Merchant {
+            id: merchant.id.clone(),
+            scheme: merchant.scheme,
+            serial: merchant.serial.clone(),
+            keys,
+            client: Client::tls(api, ca)?,
+        })
     }
 
     /// Its number.
@@ -47,7 +56,9 @@ impl Merchant {
 
     /// The `Authorization` header for a request.
     pub fn authorization(&self, method: &str, target: &str, body: &[u8]) -> anyhow::Result<String> {
-        let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        let timestamp = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_secs();
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
         let nonce = hex::encode(random);
@@ -65,7 +76,10 @@ impl Merchant {
     pub async fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         let bytes = body.map(Value::to_string).unwrap_or_default().into_bytes();
         let authorization = self.authorization(method, target, &bytes)?;
-        let mut headers = vec![("authorization", authorization.as_str()), ("accept", "application/json")];
+        let mut headers = vec![
+            ("authorization", authorization.as_str()),
+            ("accept", "application/json"),
+        ];
         if body.is_some() {
             headers.push(("content-type", "application/json"));
         }
@@ -76,18 +90,34 @@ impl Merchant {
 
     /// Verifies the signature of an answer or a notification.
     pub fn verify(&self, headers: &http::HeaderMap, body: &[u8]) -> anyhow::Result<()> {
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).ok_or_else(|| anyhow!("no header {name}"));
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .ok_or_else(|| anyhow!("no header {name}"))
+        };
         let serial = header("guandao-serial")?;
-        ensure!(header("guandao-signature-type")? == self.scheme, "signed in another scheme than the request");
-        let mut message = format!("{}\n{}\n", header("guandao-timestamp")?, header("guandao-nonce")?).into_bytes();
+        ensure!(
+            header("guandao-signature-type")? == self.scheme,
+            "signed in another scheme than the request"
+        );
+        let mut message =
+            format!("{}\n{}\n", header("guandao-timestamp")?, header("guandao-nonce")?).into_bytes();
         message.extend_from_slice(body);
         message.push(b'\n');
         let signature = STANDARD.decode(header("guandao-signature")?)?;
-        Ok(self.keys.verify(&key(&format!("answer/{serial}"))?, &message, &signature)?)
+        Ok(self
+            .keys
+            .verify(&key(&format!("answer/{serial}"))?, &message, &signature)?)
     }
 
     /// Asks for an order until it is as wanted.
-    pub async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    pub async fn until(
+        &self,
+        id: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
         let mut last = Value::Null;
         for _ in 0..150 {
             last = self.ask("GET", &format!("/v1/payments/{id}"), None).await?.json();

@@ -49,7 +49,14 @@ pub struct Own {
 impl Own {
     /// Behind so many merchants of others; also how many there are then altogether.
     pub fn after(others: usize) -> (Own, usize) {
-        (Own { stories: [others, others + 1], planted: others + 2, stopped: others + 3 }, others + 4)
+        (
+            Own {
+                stories: [others, others + 1],
+                planted: others + 2,
+                stopped: others + 3,
+            },
+            others + 4,
+        )
     }
 }
 
@@ -82,7 +89,16 @@ impl Demo {
         let ca = std::fs::read(place.material.ca_path())?;
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
-        let demo = Demo { channels, services, shop, control, ca, numbers: AtomicU64::new(1), run: hex::encode(random), place };
+        let demo = Demo {
+            channels,
+            services,
+            shop,
+            control,
+            ca,
+            numbers: AtomicU64::new(1),
+            run: hex::encode(random),
+            place,
+        };
         demo.ready().await?;
         demo.write_endpoints()?;
         Ok(demo)
@@ -113,23 +129,50 @@ impl Demo {
 
     /// Asks the sandbox's control listener.
     pub async fn control(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let answer = self.control.send("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes()).await?;
-        ensure!(answer.status == 200, "{path} answered {}: {}", answer.status, answer.json());
+        let answer = self
+            .control
+            .send(
+                "POST",
+                path,
+                &[("content-type", "application/json")],
+                body.to_string().as_bytes(),
+            )
+            .await?;
+        ensure!(
+            answer.status == 200,
+            "{path} answered {}: {}",
+            answer.status,
+            answer.json()
+        );
         Ok(answer.json())
     }
 
     /// What the channels have.
     pub async fn channel_orders(&self) -> anyhow::Result<Value> {
-        Ok(self.control.send("GET", "/control/orders", &[], b"").await?.json())
+        Ok(self
+            .control
+            .send("GET", "/control/orders", &[], b"")
+            .await?
+            .json())
     }
 
     /// The body of the latest request that a channel got, as text; a form is decoded.
     pub async fn last_request(&self, channel: &str, operation: &str) -> anyhow::Result<String> {
         let path = format!("/control/requests?channel={channel}&operation={operation}&last=1");
         let all = self.control.send("GET", &path, &[], b"").await?.json();
-        let list = all["requests"].as_array().or(all.as_array()).context("requests")?;
-        let body = list.last().and_then(|r| r["body"].as_str()).context("a request with a body")?;
-        Ok(String::from_utf8_lossy(&base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body)?).into_owned())
+        let list = all["requests"]
+            .as_array()
+            .or(all.as_array())
+            .context("requests")?;
+        let body = list
+            .last()
+            .and_then(|r| r["body"].as_str())
+            .context("a request with a body")?;
+        Ok(String::from_utf8_lossy(&base64::Engine::decode(
+            &base64::engine::general_purpose::STANDARD,
+            body,
+        )?)
+        .into_owned())
     }
 
     /// The client of a merchant of the demo.

@@ -1,6 +1,11 @@
 //! Two officers at the desk, by its JSON face.
 
-use super::{Demo, http::{Answer, Client}, local, place::{ACQUIRER, PASSWORD}};
+use super::{
+    Demo,
+    http::{Answer, Client},
+    local,
+    place::{ACQUIRER, PASSWORD},
+};
 use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -17,23 +22,53 @@ impl Officer {
     pub async fn sign_in(demo: &Demo, name: &str) -> anyhow::Result<Officer> {
         let client = Client::tls(local(demo.place.ports.desk), demo.ca())?;
         let body = json!({ "name": name, "password": PASSWORD }).to_string();
-        let answer = client.send("POST", "/api/sign-in", &[("content-type", "application/json")], body.as_bytes()).await?;
-        ensure!(answer.status == 200, "sign-in answered {}: {}", answer.status, answer.json());
-        let cookie = answer.headers.get("set-cookie").and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next()).context("no cookie")?;
+        let answer = client
+            .send(
+                "POST",
+                "/api/sign-in",
+                &[("content-type", "application/json")],
+                body.as_bytes(),
+            )
+            .await?;
+        ensure!(
+            answer.status == 200,
+            "sign-in answered {}: {}",
+            answer.status,
+            answer.json()
+        );
+        let cookie = answer
+            .headers
+            .get("set-cookie")
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.split(';').next())
+            .context("no cookie")?;
         let csrf = answer.json()["csrf"].as_str().context("no csrf")?.to_owned();
-        Ok(Officer { cookie: cookie.to_owned(), csrf, client })
+        Ok(Officer {
+            cookie: cookie.to_owned(),
+            csrf,
+            client,
+        })
     }
 
     /// Asks the desk.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let answer = self.send(method, path, body).await?;
-        ensure!(answer.status < 300, "{method} {path} answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        ensure!(
+            answer.status < 300,
+            "{method} {path} answered {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
         Ok(answer.json())
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         let bytes = body.map(Value::to_string).unwrap_or_default();
-        let headers = [("cookie", self.cookie.as_str()), ("x-csrf-token", self.csrf.as_str()), ("content-type", "application/json")];
+        let headers = [
+            ("cookie", self.cookie.as_str()),
+            ("x-csrf-token", self.csrf.as_str()),
+            ("content-type", "application/json"),
+        ];
         self.client.send(method, path, &headers, bytes.as_bytes()).await
     }
 
@@ -47,13 +82,23 @@ impl Officer {
     /// Asks the desk for a decision; `false` if somebody else was first (409).
     pub async fn decide(&self, path: &str, body: &Value) -> anyhow::Result<bool> {
         let answer = self.send("POST", path, Some(body)).await?;
-        ensure!(answer.status < 300 || answer.status == 409, "POST {path} answered {}: {}", answer.status, answer.json());
+        ensure!(
+            answer.status < 300 || answer.status == 409,
+            "POST {path} answered {}: {}",
+            answer.status,
+            answer.json()
+        );
         Ok(answer.status < 300)
     }
 
     /// Flags of one merchant.
     async fn flags_of(&self, merchant: &str) -> anyhow::Result<Vec<Value>> {
-        Ok(self.flags().await?.into_iter().filter(|f| f["merchant"] == merchant).collect())
+        Ok(self
+            .flags()
+            .await?
+            .into_iter()
+            .filter(|f| f["merchant"] == merchant)
+            .collect())
     }
 
     /// Waits until every rule has been flagged at this merchant; yields its flags.
@@ -62,7 +107,11 @@ impl Officer {
         for _ in 0..200 {
             let flags = self.flags_of(merchant).await?;
             let raised: BTreeSet<&str> = flags.iter().filter_map(|f| f["rule"].as_str()).collect();
-            missing = rules.iter().filter(|r| !raised.contains(*r)).map(|r| (*r).to_owned()).collect();
+            missing = rules
+                .iter()
+                .filter(|r| !raised.contains(*r))
+                .map(|r| (*r).to_owned())
+                .collect();
             if missing.is_empty() {
                 return Ok(flags);
             }
@@ -77,10 +126,13 @@ impl Officer {
 pub async fn confirm_all(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<usize> {
     let mut confirmed = 0;
     for flag in a.flags_of(merchant).await? {
-        let (Some(acquirer), Some(number)) = (flag["acquirer"].as_str(), flag["flag"].as_u64()) else { continue };
+        let (Some(acquirer), Some(number)) = (flag["acquirer"].as_str(), flag["flag"].as_u64()) else {
+            continue;
+        };
         let path = format!("/api/flags/{acquirer}/{number}");
         let confirm = json!({ "disposition": "confirm", "reason": "planted by the demo" });
-        let decided = a.decide(&format!("{path}/propose"), &confirm).await? && b.decide(&format!("{path}/agree"), &json!({})).await?;
+        let decided = a.decide(&format!("{path}/propose"), &confirm).await?
+            && b.decide(&format!("{path}/agree"), &json!({})).await?;
         confirmed += usize::from(decided);
     }
     Ok(confirmed)
@@ -88,8 +140,17 @@ pub async fn confirm_all(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Re
 
 /// Stops a merchant by two officers; yields the measure's number when the second has agreed.
 pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<String> {
-    let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as i64 + 3_600_000;
-    let proposed = a.ask("POST", "/api/measures", Some(&json!({ "subject": { "merchant": merchant }, "until": until, "reason": "demo" }))).await?;
+    let until = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_millis() as i64
+        + 3_600_000;
+    let proposed = a
+        .ask(
+            "POST",
+            "/api/measures",
+            Some(&json!({ "subject": { "merchant": merchant }, "until": until, "reason": "demo" })),
+        )
+        .await?;
     let id = proposed["id"].as_str().context("a measure's id")?.to_owned();
     b.decide(&format!("/api/measures/{id}/agree"), &json!({})).await?;
     Ok(id)
@@ -97,16 +158,29 @@ pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::
 
 /// Lifts a measure by two officers.
 pub async fn lift(a: &Officer, b: &Officer, measure: &str) -> anyhow::Result<()> {
-    a.decide(&format!("/api/measures/{measure}/lift"), &json!({ "reason": "the demo has shown it" })).await?;
-    b.decide(&format!("/api/measures/{measure}/agree"), &json!({})).await.map(drop)
+    a.decide(
+        &format!("/api/measures/{measure}/lift"),
+        &json!({ "reason": "the demo has shown it" }),
+    )
+    .await?;
+    b.decide(&format!("/api/measures/{measure}/agree"), &json!({}))
+        .await
+        .map(drop)
 }
 
 impl Demo {
     /// `guandao export` with the desk's configuration: whether it succeeded, and what it said.
     pub fn hand_over(&self, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
         let mut command = std::process::Command::new(super::services::binary("guandao")?);
-        let output = command.args(["export", "--config"]).arg(self.place.dir.join("desk/desk.toml")).args(arguments).output()?;
-        Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)))
+        let output = command
+            .args(["export", "--config"])
+            .arg(self.place.dir.join("desk/desk.toml"))
+            .args(arguments)
+            .output()?;
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        ))
     }
 
     /// Makes a package of confirmed flags and yields its folder.
@@ -114,7 +188,11 @@ impl Demo {
         let (good, said) = self.hand_over(&["--acquirer", ACQUIRER])?;
         // Somebody else may have made the package that holds the latest decisions.
         ensure!(good || said.contains("nothing new"), "guandao export: {said}");
-        let mut packages: Vec<PathBuf> = std::fs::read_dir(self.place.dir.join("exports"))?.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+        let mut packages: Vec<PathBuf> = std::fs::read_dir(self.place.dir.join("exports"))?
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.is_dir())
+            .collect();
         packages.sort();
         packages.pop().context("no package was made")
     }

@@ -11,11 +11,19 @@ impl Demo {
         match (is("channel"), is("pay_way")) {
             ("alipay", "app") => {
                 let string = &order["call_up"]["order_string"];
-                self.control("/control/open", &json!({ "channel": "alipay", "order_string": string })).await.map(drop)
+                self.control(
+                    "/control/open",
+                    &json!({ "channel": "alipay", "order_string": string }),
+                )
+                .await
+                .map(drop)
             }
             ("alipay", "page" | "wap") => {
                 let page = self.browse(order).await?;
-                ensure!(page.contains(is("number")) && page.contains('￥'), "the cashier shows {page}");
+                ensure!(
+                    page.contains(is("number")) && page.contains('￥'),
+                    "the cashier shows {page}"
+                );
                 Ok(())
             }
             _ => Ok(()),
@@ -30,10 +38,21 @@ impl Demo {
             client.send("GET", path(&call_up["url"])?, &[], b"").await?
         } else {
             let fields = call_up["form"]["fields"].as_object().context("fields")?;
-            let pairs = fields.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
-            let octets = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let pairs = fields
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+            let octets = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish();
             let headers = [("content-type", "application/x-www-form-urlencoded")];
-            client.send("POST", path(&call_up["form"]["action"])?, &headers, octets.as_bytes()).await?
+            client
+                .send(
+                    "POST",
+                    path(&call_up["form"]["action"])?,
+                    &headers,
+                    octets.as_bytes(),
+                )
+                .await?
         };
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
@@ -42,7 +61,13 @@ impl Demo {
 /// Path and query of an address at the licensed host.
 fn path(address: &Value) -> anyhow::Result<&str> {
     let address = address.as_str().context("no address")?;
-    let (host, _) = address.strip_prefix("https://").and_then(|rest| rest.split_once('/')).context("no https address")?;
-    ensure!(host.starts_with("openapi.alipay.com:"), "handed out for another host: {host}");
+    let (host, _) = address
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split_once('/'))
+        .context("no https address")?;
+    ensure!(
+        host.starts_with("openapi.alipay.com:"),
+        "handed out for another host: {host}"
+    );
     Ok(&address["https://".len() + host.len()..])
 }

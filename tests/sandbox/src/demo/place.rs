@@ -117,7 +117,16 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { merchants: 4, own: 0, vault: (2, 5), desk: true, extra: String::new(), answer_ms: 1500, keys_held: true, times: String::new() }
+        Options {
+            merchants: 4,
+            own: 0,
+            vault: (2, 5),
+            desk: true,
+            extra: String::new(),
+            answer_ms: 1500,
+            keys_held: true,
+            times: String::new(),
+        }
     }
 }
 
@@ -127,16 +136,59 @@ impl Place {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
         let material = material::generate(&dir.join("channels"), options.merchants)?;
-        let [api, wechat, alipay, notify, pages, trades, metrics, desk, cases, shop] = ports::free()?;
-        let ports = Ports { api, wechat, alipay, notify, pages, trades, metrics, desk, cases, shop };
-        for sub in ["tls", "keys/answer", "keys/wechat", "keys/alipay", "registries", "authority", "data", "merchants", "desk/keys", "desk/data", "exports"] {
+        let [
+            api,
+            wechat,
+            alipay,
+            notify,
+            pages,
+            trades,
+            metrics,
+            desk,
+            cases,
+            shop,
+        ] = ports::free()?;
+        let ports = Ports {
+            api,
+            wechat,
+            alipay,
+            notify,
+            pages,
+            trades,
+            metrics,
+            desk,
+            cases,
+            shop,
+        };
+        for sub in [
+            "tls",
+            "keys/answer",
+            "keys/wechat",
+            "keys/alipay",
+            "registries",
+            "authority",
+            "data",
+            "merchants",
+            "desk/keys",
+            "desk/data",
+            "exports",
+        ] {
             fs::create_dir_all(dir.join(sub))?;
         }
         let ca = material.ca()?;
         tls(&dir, &ca, &material)?;
         let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
         let merchants = merchants(&dir, &material)?;
-        let place = Place { dir, material, merchants, own: options.own, ports, keys_held: options.keys_held, authority, acquirer };
+        let place = Place {
+            dir,
+            material,
+            merchants,
+            own: options.own,
+            ports,
+            keys_held: options.keys_held,
+            authority,
+            acquirer,
+        };
         place.keys()?;
         Ok(place)
     }
@@ -157,15 +209,35 @@ impl Place {
     }
 
     /// All three registries, signed. `licensed_until` is the end of the channels' licences, in milliseconds.
-    pub fn write_registries(&self, version: u64, wechat: SocketAddr, alipay: SocketAddr, licensed_until: i64) -> anyhow::Result<()> {
+    pub fn write_registries(
+        &self,
+        version: u64,
+        wechat: SocketAddr,
+        alipay: SocketAddr,
+        licensed_until: i64,
+    ) -> anyhow::Result<()> {
         let roots = fs::read_to_string(self.material.ca_path())?;
-        let root_of = |m: &DemoMerchant| fs::read_to_string(self.material.dir.join(&m.accounts.alipay.root_cert_file));
-        let alipay_roots = self.merchants.iter().map(root_of).collect::<Result<String, _>>()?;
+        let root_of =
+            |m: &DemoMerchant| fs::read_to_string(self.material.dir.join(&m.accounts.alipay.root_cert_file));
+        let alipay_roots = self
+            .merchants
+            .iter()
+            .map(root_of)
+            .collect::<Result<String, _>>()?;
         let channel = |name: &str, host: &str, at: SocketAddr| {
             // In certificate mode Alipay signs with certificates of roots that the licence names.
-            let signing = if name == "alipay" { alipay_roots.as_str() } else { "" };
+            let signing = if name == "alipay" {
+                alipay_roots.as_str()
+            } else {
+                ""
+            };
             let (page, token) = match name {
-                "wechat" => ("connect/oauth2/authorize", Some(json!({ "host": "api.weixin.qq.com", "port": at.port(), "address": at.to_string() }))),
+                "wechat" => (
+                    "connect/oauth2/authorize",
+                    Some(
+                        json!({ "host": "api.weixin.qq.com", "port": at.port(), "address": at.to_string() }),
+                    ),
+                ),
                 _ => ("oauth2/publicAppAuthorize.htm", None),
             };
             json!({
@@ -178,12 +250,25 @@ impl Place {
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
             "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
         }))?;
-        let merchants = self.merchants.iter().map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held)).collect::<anyhow::Result<Vec<Value>>>()?;
+        let merchants = self
+            .merchants
+            .iter()
+            .map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held))
+            .collect::<anyhow::Result<Vec<Value>>>()?;
         self.sign_registry("acquirer-demo", &json!({
             "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
         }))?;
-        let operators = self.merchants.iter().map(|m| self.operator_merchant(m)).collect::<anyhow::Result<Vec<_>>>()?;
-        let accounts = self.merchants.iter().map(|m| self.operator_accounts(m)).collect::<anyhow::Result<Vec<_>>>()?.concat();
+        let operators = self
+            .merchants
+            .iter()
+            .map(|m| self.operator_merchant(m))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let accounts = self
+            .merchants
+            .iter()
+            .map(|m| self.operator_accounts(m))
+            .collect::<anyhow::Result<Vec<_>>>()?
+            .concat();
         self.sign_registry("operator", &json!({
             "kind": "operator", "version": version, "not_after": FOREVER, "merchants": operators, "accounts": accounts,
         }))
@@ -202,7 +287,12 @@ impl Place {
 
     fn operator_accounts(&self, merchant: &DemoMerchant) -> anyhow::Result<Vec<Value>> {
         let read = |file: &str| fs::read_to_string(self.material.dir.join(file));
-        let relay = |channel: &str| format!("https://127.0.0.1:{}/relay/{channel}/{}", self.ports.shop, merchant.id);
+        let relay = |channel: &str| {
+            format!(
+                "https://127.0.0.1:{}/relay/{channel}/{}",
+                self.ports.shop, merchant.id
+            )
+        };
         let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
         Ok(vec![
             json!({ "channel": "wechat", "account": w.mchid, "relay_url": relay("wechat"), "relay_private": true,
@@ -216,8 +306,15 @@ impl Place {
     pub fn sign_registry(&self, name: &str, value: &Value) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(value)?;
         let kind = name.split('-').next().unwrap_or(name);
-        let signer = if kind == "acquirer" { &self.acquirer } else { &self.authority };
-        let signed = format!("guandao-registry\n{kind}\n{}\n", hex::encode(Sha256::digest(&text)));
+        let signer = if kind == "acquirer" {
+            &self.acquirer
+        } else {
+            &self.authority
+        };
+        let signed = format!(
+            "guandao-registry\n{kind}\n{}\n",
+            hex::encode(Sha256::digest(&text))
+        );
         let signature = note::sign(&signed, &signer_name(kind), &**signer);
         let file = self.dir.join(format!("registries/{name}.json"));
         // The signature is there before the file it signs changes.
@@ -228,8 +325,16 @@ impl Place {
     }
 
     fn vkey(&self, kind: &str) -> String {
-        let signer = if kind == "acquirer" { &self.acquirer } else { &self.authority };
-        VerifierKey { name: signer_name(kind), public_key: signer.public_key() }.to_text()
+        let signer = if kind == "acquirer" {
+            &self.acquirer
+        } else {
+            &self.authority
+        };
+        VerifierKey {
+            name: signer_name(kind),
+            public_key: signer.public_key(),
+        }
+        .to_text()
     }
 
     /// The acquirer's key, which also signs acknowledgements of exports.
@@ -245,8 +350,14 @@ impl Place {
     fn keys(&self) -> anyhow::Result<()> {
         let dir = self.dir.join("keys");
         secret(&dir.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
-        secret(&dir.join("answer/GDED25519A1.pem"), certs::generate_ed25519()?.as_bytes())?;
-        secret(&dir.join("answer/GDRSA2048A1.pem"), rsa()?.serialize_pem().as_bytes())?;
+        secret(
+            &dir.join("answer/GDED25519A1.pem"),
+            certs::generate_ed25519()?.as_bytes(),
+        )?;
+        secret(
+            &dir.join("answer/GDRSA2048A1.pem"),
+            rsa()?.serialize_pem().as_bytes(),
+        )?;
         let from = |file: &str| fs::read(self.material.dir.join(file));
         for merchant in &self.merchants {
             let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
@@ -256,12 +367,21 @@ impl Place {
                 secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
                 fs::create_dir_all(wechat.join("app-secret"))?;
-                secret(&wechat.join(format!("app-secret/{}.secret", w.appid)), w.app_secret.as_bytes())?;
+                secret(
+                    &wechat.join(format!("app-secret/{}.secret", w.appid)),
+                    w.app_secret.as_bytes(),
+                )?;
             }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
             if !merchant.certificate_mode() {
-                secret(&wechat.join(format!("platform/{}.pem", w.platform_serial)), &from(&w.platform_cert_file)?)?;
-                secret(&wechat.join(format!("platform/{}.pem", w.public_key_id)), &from(&w.public_key_file)?)?;
+                secret(
+                    &wechat.join(format!("platform/{}.pem", w.platform_serial)),
+                    &from(&w.platform_cert_file)?,
+                )?;
+                secret(
+                    &wechat.join(format!("platform/{}.pem", w.public_key_id)),
+                    &from(&w.public_key_file)?,
+                )?;
             }
             let alipay = dir.join("alipay").join(&a.app_id);
             fs::create_dir_all(&alipay)?;
@@ -275,34 +395,58 @@ impl Place {
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
         secret(&desk.join("export.pem"), certs::generate_ed25519()?.as_bytes())?;
-        fs::write(self.dir.join("trades.vkey"), self.journal_vkey(&dir.join("journal.pem"), "trades/0")?)?;
-        fs::write(self.dir.join("cases.vkey"), self.journal_vkey(&desk.join("journal.pem"), "cases/0")?)?;
-        fs::write(self.dir.join("export.vkey"), self.journal_vkey(&desk.join("export.pem"), "export")?)?;
+        fs::write(
+            self.dir.join("trades.vkey"),
+            self.journal_vkey(&dir.join("journal.pem"), "trades/0")?,
+        )?;
+        fs::write(
+            self.dir.join("cases.vkey"),
+            self.journal_vkey(&desk.join("journal.pem"), "cases/0")?,
+        )?;
+        fs::write(
+            self.dir.join("export.vkey"),
+            self.journal_vkey(&desk.join("export.pem"), "export")?,
+        )?;
         for kind in ["licence", "acquirer", "operator"] {
             fs::write(self.dir.join(format!("authority/{kind}.vkey")), self.vkey(kind))?;
         }
         for answer in ["GDED25519A1", "GDRSA2048A1"] {
             let keys = Keys::default();
             let name = KeyRef::new("x")?;
-            keys.put(name.clone(), Key::read(&fs::read(dir.join(format!("answer/{answer}.pem")))?)?);
-            fs::write(self.dir.join(format!("merchants/{answer}.pub.pem")), keys.public_pem(&name)?)?;
+            keys.put(
+                name.clone(),
+                Key::read(&fs::read(dir.join(format!("answer/{answer}.pem")))?)?,
+            );
+            fs::write(
+                self.dir.join(format!("merchants/{answer}.pub.pem")),
+                keys.public_pem(&name)?,
+            )?;
         }
         Ok(())
     }
 
     fn journal_vkey(&self, key: &Path, what: &str) -> anyhow::Result<String> {
-        Ok(VerifierKey { name: format!("{NAME}/{what}"), public_key: signer(key)?.public_key() }.to_text())
+        Ok(VerifierKey {
+            name: format!("{NAME}/{what}"),
+            public_key: signer(key)?.public_key(),
+        }
+        .to_text())
     }
 
     fn listener(&self, name: &str, port: u16, rest: &str) -> String {
         let (cert, key) = (self.path("tls/server.pem"), self.path("tls/server.key"));
-        format!("[listen.{name}]\naddress = \"127.0.0.1:{port}\"\ncert = \"{cert}\"\nkey = \"{key}\"\n{rest}\n")
+        format!(
+            "[listen.{name}]\naddress = \"127.0.0.1:{port}\"\ncert = \"{cert}\"\nkey = \"{key}\"\n{rest}\n"
+        )
     }
 
     fn registries_config(&self) -> String {
         format!(
             "[registries]\ndir = \"{}\"\nlicence_key = \"{}\"\nacquirer_key = \"{}\"\noperator_key = \"{}\"\n",
-            self.path("registries"), self.vkey("licence"), self.vkey("acquirer"), self.vkey("operator"),
+            self.path("registries"),
+            self.vkey("licence"),
+            self.vkey("acquirer"),
+            self.vkey("operator"),
         )
     }
 
@@ -311,7 +455,11 @@ impl Place {
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
             "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
-            self.path("data"), self.path("keys"), ports.notify, ports.pages, ports.metrics,
+            self.path("data"),
+            self.path("keys"),
+            ports.notify,
+            ports.pages,
+            ports.metrics,
         );
         text += &self.listener("api", ports.api, "");
         text += &self.listener("wechat", ports.wechat, "host = \"127.0.0.1\"\n");
@@ -322,7 +470,9 @@ impl Place {
         text += &self.registries_config();
         text += "every_ms = 300\n";
         let (bucket, deadline) = options.vault;
-        text += &format!("\n[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\nnotify_seconds = 600\n");
+        text += &format!(
+            "\n[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\nnotify_seconds = 600\n"
+        );
         text += &format!(
             "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\ncharge_after_ms = 300\ncharge_wait_ms = 2500\nreverse_after_ms = 200\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
             options.answer_ms, options.times,
@@ -331,7 +481,10 @@ impl Place {
         if options.desk {
             text += &format!(
                 "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",
-                ports.cases, self.path("tls/proxy.pem"), self.path("tls/proxy.key"), self.path("cases.vkey"),
+                ports.cases,
+                self.path("tls/proxy.pem"),
+                self.path("tls/proxy.key"),
+                self.path("cases.vkey"),
             );
         }
         text + "\n" + &options.extra
@@ -342,13 +495,19 @@ impl Place {
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
             "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nusers = \"{}\"\nexports = \"{}\"\npoll_ms = 300\n\n",
-            self.path("desk/data"), self.path("desk/keys"), self.path("desk/users.toml"), self.path("exports"),
+            self.path("desk/data"),
+            self.path("desk/keys"),
+            self.path("desk/users.toml"),
+            self.path("exports"),
         );
         text += &self.listener("pages", ports.desk, "");
         text += &self.listener("journal", ports.cases, &format!("client_ca = \"{ca}\"\n"));
         text += &format!(
             "[trades]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n\n",
-            ports.trades, self.path("tls/desk.pem"), self.path("tls/desk.key"), self.path("trades.vkey"),
+            ports.trades,
+            self.path("tls/desk.pem"),
+            self.path("tls/desk.key"),
+            self.path("trades.vkey"),
         );
         text + &self.registries_config()
     }
@@ -356,11 +515,16 @@ impl Place {
     fn users(&self) -> anyhow::Result<()> {
         use argon2::{Argon2, PasswordHasher, password_hash::SaltString};
         let mut text = String::new();
-        for (name, role) in USERS.into_iter().chain(OWN_OFFICERS.map(|name| (name, "officer"))) {
+        for (name, role) in USERS
+            .into_iter()
+            .chain(OWN_OFFICERS.map(|name| (name, "officer")))
+        {
             let mut random = [0; 16];
             getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
             let salt = SaltString::encode_b64(&random).map_err(|e| anyhow!("{e}"))?;
-            let hash = Argon2::default().hash_password(PASSWORD.as_bytes(), &salt).map_err(|e| anyhow!("{e}"))?;
+            let hash = Argon2::default()
+                .hash_password(PASSWORD.as_bytes(), &salt)
+                .map_err(|e| anyhow!("{e}"))?;
             text += &format!("[[users]]\nname = \"{name}\"\nrole = \"{role}\"\npassword = \"{hash}\"\n\n");
         }
         secret(&self.dir.join("desk/users.toml"), text.as_bytes())
@@ -371,7 +535,11 @@ impl Place {
 pub const RETURN_HOST: &str = "shop.example";
 
 /// Officers of the demo: name and role.
-pub const USERS: [(&str, &str); 3] = [("officer-a", "officer"), ("officer-b", "officer"), ("regulator", "regulator")];
+pub const USERS: [(&str, &str); 3] = [
+    ("officer-a", "officer"),
+    ("officer-b", "officer"),
+    ("regulator", "regulator"),
+];
 
 /// Officers of the demo's own stories, not published: whoever tries wrong passwords locks out the published ones only.
 pub const OWN_OFFICERS: [&str; 2] = ["story-a", "story-b"];
@@ -384,7 +552,11 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
     let keys = if keys_held { "held" } else { "merchant" };
     let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
     let read = |file: &String| fs::read_to_string(material.join(file));
-    let (app_sn, alipay_sn, root_sn) = (cert_sn(&read(&a.app_cert_file)?)?, cert_sn(&read(&a.alipay_cert_file)?)?, root_cert_sn(&read(&a.root_cert_file)?)?);
+    let (app_sn, alipay_sn, root_sn) = (
+        cert_sn(&read(&a.app_cert_file)?)?,
+        cert_sn(&read(&a.alipay_cert_file)?)?,
+        root_cert_sn(&read(&a.root_cert_file)?)?,
+    );
     let certificates = merchant.certificate_mode();
     Ok(json!({
         "id": merchant.id, "name": format!("官道茶铺 Demo shop {}", merchant.id),
@@ -428,19 +600,39 @@ fn merchants(dir: &Path, material: &Material) -> anyhow::Result<Vec<DemoMerchant
     let of = |(n, accounts): (usize, &SandboxMerchant)| -> anyhow::Result<DemoMerchant> {
         let id = format!("m{}", 1001 + n);
         let key_file = format!("merchants/{id}.pem");
-        let scheme = if n % 2 == 0 { "GUANDAO-ED25519" } else { "GUANDAO-SHA256-RSA2048" };
-        let private = if n % 2 == 0 { certs::generate_ed25519()?.to_string() } else { rsa()?.serialize_pem() };
+        let scheme = if n % 2 == 0 {
+            "GUANDAO-ED25519"
+        } else {
+            "GUANDAO-SHA256-RSA2048"
+        };
+        let private = if n % 2 == 0 {
+            certs::generate_ed25519()?.to_string()
+        } else {
+            rsa()?.serialize_pem()
+        };
         secret(&dir.join(&key_file), private.as_bytes())?;
         let (keys, name) = (Keys::default(), KeyRef::new("x")?);
         keys.put(name.clone(), Key::read(private.as_bytes())?);
-        fs::write(dir.join(&key_file).with_extension("pub.pem"), keys.public_pem(&name)?)?;
-        Ok(DemoMerchant { id, scheme, serial: format!("K{:04}", 1 + n), key_file, accounts: accounts.clone() })
+        fs::write(
+            dir.join(&key_file).with_extension("pub.pem"),
+            keys.public_pem(&name)?,
+        )?;
+        Ok(DemoMerchant {
+            id,
+            scheme,
+            serial: format!("K{:04}", 1 + n),
+            key_file,
+            accounts: accounts.clone(),
+        })
     };
     material.merchants.iter().enumerate().map(of).collect()
 }
 
 fn rsa() -> anyhow::Result<rcgen::KeyPair> {
-    Ok(rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?)
+    Ok(rcgen::KeyPair::generate_rsa_for(
+        &rcgen::PKCS_RSA_SHA256,
+        rcgen::RsaKeySize::_2048,
+    )?)
 }
 
 fn secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

@@ -7,7 +7,10 @@
 use anyhow::Context;
 use std::{
     net::TcpListener,
-    sync::{OnceLock, atomic::{AtomicU32, Ordering}},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 const FIRST: u32 = 10_000;
@@ -21,8 +24,14 @@ pub fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
         }
         held.extend(TcpListener::bind(("127.0.0.1", next())));
     }
-    let ports = held.iter().map(|l| l.local_addr().map(|a| a.port())).collect::<Result<Vec<_>, _>>()?;
-    ports.try_into().ok().with_context(|| format!("no {N} free ports from {FIRST} up"))
+    let ports = held
+        .iter()
+        .map(|l| l.local_addr().map(|a| a.port()))
+        .collect::<Result<Vec<_>, _>>()?;
+    ports
+        .try_into()
+        .ok()
+        .with_context(|| format!("no {N} free ports from {FIRST} up"))
 }
 
 /// The next number: processes start at different ones.
@@ -30,9 +39,15 @@ fn next() -> u16 {
     static NEXT: OnceLock<(AtomicU32, u32)> = OnceLock::new();
     let (next, span) = NEXT.get_or_init(|| {
         let given_out = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok();
-        let lowest = given_out.and_then(|t| t.split_whitespace().next()?.parse().ok()).unwrap_or(32_768_u32);
+        let lowest = given_out
+            .and_then(|t| t.split_whitespace().next()?.parse().ok())
+            .unwrap_or(32_768_u32);
         // Where the system gives out nearly all numbers there is nothing below: any is as good as another.
-        let span = if lowest > FIRST + 2_000 { lowest - FIRST } else { 50_000 };
+        let span = if lowest > FIRST + 2_000 {
+            lowest - FIRST
+        } else {
+            50_000
+        };
         (AtomicU32::new(std::process::id().wrapping_mul(131)), span)
     });
     let number = FIRST + next.fetch_add(1, Ordering::Relaxed) % span;
@@ -47,6 +62,9 @@ mod tests {
     fn ports_come_once_and_can_be_had() {
         let all: Vec<_> = (0..40).flat_map(|_| super::free::<9>().expect("ports")).collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        assert!(all.iter().all(|p| std::net::TcpListener::bind(("127.0.0.1", *p)).is_ok()));
+        assert!(
+            all.iter()
+                .all(|p| std::net::TcpListener::bind(("127.0.0.1", *p)).is_ok())
+        );
     }
 }

@@ -4,8 +4,14 @@
 use super::place::{Options, Place};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
-use std::{path::{Path, PathBuf}, process::Stdio};
-use tokio::{process::{Child, Command}, sync::Mutex};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+use tokio::{
+    process::{Child, Command},
+    sync::Mutex,
+};
 
 /// What runs beside the channels.
 pub struct Services {
@@ -26,12 +32,25 @@ struct Outside {
 impl Services {
     /// Starts them.
     pub async fn start(place: &Place, options: &Options, split: bool) -> anyhow::Result<Services> {
-        let services = Services { inside: Mutex::default(), outside: Mutex::default() };
+        let services = Services {
+            inside: Mutex::default(),
+            outside: Mutex::default(),
+        };
         if split {
             let mut outside = services.outside.lock().await;
-            outside.proxy = Some(spawn("guandao", &place.dir, &place.dir.join("guandao.toml"), &[])?);
+            outside.proxy = Some(spawn(
+                "guandao",
+                &place.dir,
+                &place.dir.join("guandao.toml"),
+                &[],
+            )?);
             if options.desk {
-                outside.desk = Some(spawn("guandao-desk", &place.dir, &place.dir.join("desk/desk.toml"), &[])?);
+                outside.desk = Some(spawn(
+                    "guandao-desk",
+                    &place.dir,
+                    &place.dir.join("desk/desk.toml"),
+                    &[],
+                )?);
             }
             drop(outside);
             return Ok(services);
@@ -40,7 +59,12 @@ impl Services {
         let config = proxy::config::Config::parse(&text).map_err(|all| anyhow!("{}", list(&all)))?;
         let proxy = proxy::run::start(config, proxy::run::settings_digest(&text)).await?;
         if options.desk {
-            services.outside.lock().await.desk = Some(spawn("guandao-desk", &place.dir, &place.dir.join("desk/desk.toml"), &[])?);
+            services.outside.lock().await.desk = Some(spawn(
+                "guandao-desk",
+                &place.dir,
+                &place.dir.join("desk/desk.toml"),
+                &[],
+            )?);
         }
         *services.inside.lock().await = Some(Inside { proxy });
         Ok(services)
@@ -51,7 +75,9 @@ impl Services {
         let own = std::process::id();
         let of = |child: Option<&Child>| child.and_then(Child::id).unwrap_or(own);
         match self.outside.try_lock() {
-            Ok(outside) => json!({ "proxy": of(outside.proxy.as_ref()), "desk": of(outside.desk.as_ref()), "sandbox": own }),
+            Ok(outside) => {
+                json!({ "proxy": of(outside.proxy.as_ref()), "desk": of(outside.desk.as_ref()), "sandbox": own })
+            }
             Err(_) => json!({ "proxy": own, "desk": own, "sandbox": own }),
         }
     }
@@ -70,7 +96,12 @@ impl Services {
     }
 
     async fn take_proxy(&self) -> anyhow::Result<Child> {
-        self.outside.lock().await.proxy.take().context("the proxy does not run in a process of its own")
+        self.outside
+            .lock()
+            .await
+            .proxy
+            .take()
+            .context("the proxy does not run in a process of its own")
     }
 
     /// How the proxy ended, if it did, and the last that it said.
@@ -78,13 +109,21 @@ impl Services {
         let status = self.outside.lock().await.proxy.as_mut()?.try_wait().ok()??;
         let log = std::fs::read_to_string(place.dir.join("guandao.log")).unwrap_or_default();
         let last: Vec<_> = log.lines().rev().take(5).collect();
-        Some(format!("{status}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | ")))
+        Some(format!(
+            "{status}: {}",
+            last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        ))
     }
 
     /// Starts the proxy again (split only), with these environment variables.
     pub async fn restart_proxy(&self, place: &Place, env: &[(&str, &str)]) -> anyhow::Result<()> {
         let mut outside = self.outside.lock().await;
-        outside.proxy = Some(spawn("guandao", &place.dir, &place.dir.join("guandao.toml"), env)?);
+        outside.proxy = Some(spawn(
+            "guandao",
+            &place.dir,
+            &place.dir.join("guandao.toml"),
+            env,
+        )?);
         Ok(())
     }
 
@@ -105,12 +144,15 @@ impl Services {
         }
         Ok(())
     }
-
 }
 
 async fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(pid) = child.id() {
-        Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+        Command::new("kill")
+            .arg("-TERM")
+            .arg(pid.to_string())
+            .status()
+            .await?;
     }
     child.wait().await?;
     Ok(())
@@ -121,13 +163,27 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a folder")?;
     let beside = [folder.join(name), folder.parent().unwrap_or(folder).join(name)];
-    beside.into_iter().find(|p| p.exists()).with_context(|| format!("{name} is not beside {}; build the workspace first (cargo build --release)", own.display()))
+    beside.into_iter().find(|p| p.exists()).with_context(|| {
+        format!(
+            "{name} is not beside {}; build the workspace first (cargo build --release)",
+            own.display()
+        )
+    })
 }
 
 fn spawn(name: &str, dir: &Path, config: &Path, env: &[(&str, &str)]) -> anyhow::Result<Child> {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join(format!("{name}.log")))?;
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join(format!("{name}.log")))?;
     let mut command = Command::new(binary(name)?);
-    command.arg("run").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    command
+        .arg("run")
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true);
     command.envs(env.iter().copied());
     die_with_us(&mut command);
     Ok(command.spawn()?)
@@ -144,7 +200,11 @@ fn die_with_us(command: &mut Command) {
                 return Err(std::io::Error::last_os_error());
             }
             // Too late to be told: the parent went before we asked.
-            if u32::try_from(libc::getppid()) != Ok(parent) { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(()) }
+            if u32::try_from(libc::getppid()) != Ok(parent) {
+                Err(std::io::ErrorKind::NotFound.into())
+            } else {
+                Ok(())
+            }
         });
     }
 }

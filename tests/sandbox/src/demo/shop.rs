@@ -36,21 +36,33 @@ struct State {
 impl Shop {
     /// Listens with the demo's certificate.
     pub async fn start(dir: &Path, port: u16) -> anyhow::Result<Shop> {
-        let files = certs::tls::ListenerFiles { cert: dir.join("tls/server.pem"), key: dir.join("tls/server.key"), client_ca: None, client_required: false };
+        let files = certs::tls::ListenerFiles {
+            cert: dir.join("tls/server.pem"),
+            key: dir.join("tls/server.key"),
+            client_ca: None,
+            client_required: false,
+        };
         let tls = TlsAcceptor::from(certs::tls::Listener::open(files)?.current());
-        let socket = TcpListener::bind(("127.0.0.1", port)).await.context("the shop's port")?;
+        let socket = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .context("the shop's port")?;
         let shop = Shop::default();
         let serving = shop.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 let (tls, shop) = (tls.clone(), serving.clone());
                 tokio::spawn(async move {
-                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let Ok(stream) = tls.accept(stream).await else {
+                        return;
+                    };
                     let service = service_fn(move |request| {
                         let shop = shop.clone();
                         async move { Ok::<_, Infallible>(shop.take(request).await) }
                     });
-                    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -65,10 +77,18 @@ impl Shop {
             let mut state = self.0.lock();
             let deaf = state.deaf > 0;
             state.deaf = state.deaf.saturating_sub(1);
-            state.came.push(Came { path: path.clone(), headers: head.headers, body });
+            state.came.push(Came {
+                path: path.clone(),
+                headers: head.headers,
+                body,
+            });
             deaf
         };
-        let answer = if path.starts_with("/relay/alipay/") { "success" } else { "{\"code\":\"SUCCESS\"}" };
+        let answer = if path.starts_with("/relay/alipay/") {
+            "success"
+        } else {
+            "{\"code\":\"SUCCESS\"}"
+        };
         let mut response = http::Response::new(Full::new(Bytes::from(answer)));
         if deaf {
             *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
@@ -83,13 +103,21 @@ impl Shop {
 
     /// Everything that came to paths that begin so.
     pub fn came(&self, path: &str) -> Vec<Came> {
-        self.0.lock().came.iter().filter(|c| c.path.starts_with(path)).cloned().collect()
+        self.0
+            .lock()
+            .came
+            .iter()
+            .filter(|c| c.path.starts_with(path))
+            .cloned()
+            .collect()
     }
 
     /// Notifications about an order.
     pub fn told(&self, merchant: &str, payment: &str) -> Vec<Value> {
         let all = self.came(&format!("/notify/{merchant}"));
-        let values = all.iter().filter_map(|c| serde_json::from_slice::<Value>(&c.body).ok());
+        let values = all
+            .iter()
+            .filter_map(|c| serde_json::from_slice::<Value>(&c.body).ok());
         values.filter(|v| v["payment"]["id"] == payment).collect()
     }
 }

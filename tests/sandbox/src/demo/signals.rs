@@ -11,7 +11,10 @@ pub struct Signals {
 impl Signals {
     /// From now on neither ends the process by itself. Must be called inside a tokio runtime.
     pub fn listen() -> std::io::Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     /// Waits for one, or yields at once if one has come.

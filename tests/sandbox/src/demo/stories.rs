@@ -1,6 +1,9 @@
 //! Which stories are told, and how many at a time.
 
-use super::{Demo, codes, one_code, orders::{self, Told}};
+use super::{
+    Demo, codes, one_code,
+    orders::{self, Told},
+};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -73,7 +76,12 @@ impl Demo {
             let (demo, at_once, merchant) = (self.clone(), at_once.clone(), merchants[n % 2]);
             under_way.spawn(async move {
                 let _turn = at_once.acquire_owned().await;
-                (n, demo.tell_one(story, merchant).await.map_err(|e| format!("{story:?} at m{}: {e:#}", 1001 + merchant)))
+                (
+                    n,
+                    demo.tell_one(story, merchant)
+                        .await
+                        .map_err(|e| format!("{story:?} at m{}: {e:#}", 1001 + merchant)),
+                )
             });
         }
         let (mut told, mut failed) = (Vec::new(), Vec::new());
@@ -99,7 +107,14 @@ impl Demo {
             Story::HeldAndReleased(channel) => orders::held_and_released(self, &by, channel).await,
             Story::AnotherWay => orders::another_way(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
-            Story::MiniProgram => orders::in_a_mini_program(self, &by, &self.place.merchants[merchant].accounts.wechat.mini_appid).await,
+            Story::MiniProgram => {
+                orders::in_a_mini_program(
+                    self,
+                    &by,
+                    &self.place.merchants[merchant].accounts.wechat.mini_appid,
+                )
+                .await
+            }
             Story::CodePaid(channel) => codes::paid_at_once(self, &by, channel).await,
             Story::CodeWithPassword(channel) => codes::with_a_password(self, &by, channel).await,
             Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
@@ -118,6 +133,10 @@ mod tests {
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
         assert_eq!([0, 1, 27, 28, 200].map(count), [27, 27, 27, 28, 200]);
-        assert_eq!(STORIES.len() % 2, 1, "with an even number some stories come to one merchant only");
+        assert_eq!(
+            STORIES.len() % 2,
+            1,
+            "with an even number some stories come to one merchant only"
+        );
     }
 }

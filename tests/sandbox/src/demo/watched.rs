@@ -15,18 +15,34 @@ use std::time::{Duration, Instant};
 /// Tells all of it. Others may use the same desk at the same time: only what is the demo's own is judged or decided.
 pub(super) async fn watch(demo: &Demo, own: &Own) -> anyhow::Result<()> {
     planted::plant(demo, &demo.merchant(own.planted)?).await?;
-    let (a, b) = (Officer::sign_in(demo, OWN_OFFICERS[0]).await?, Officer::sign_in(demo, OWN_OFFICERS[1]).await?);
+    let (a, b) = (
+        Officer::sign_in(demo, OWN_OFFICERS[0]).await?,
+        Officer::sign_in(demo, OWN_OFFICERS[1]).await?,
+    );
     let id = |n: usize| demo.place.merchants[n].id.as_str();
     let planted_at = id(own.planted);
     let flags = a.until_flagged(planted_at, &planted::RULES).await?;
     let ordinary = own.stories.map(id);
-    let wrong: Vec<_> = a.flags().await?.into_iter().filter(|f| ordinary.iter().any(|m| f["merchant"] == *m)).collect();
+    let wrong: Vec<_> = a
+        .flags()
+        .await?
+        .into_iter()
+        .filter(|f| ordinary.iter().any(|m| f["merchant"] == *m))
+        .collect();
     ensure!(wrong.is_empty(), "ordinary trade was flagged: {wrong:?}");
-    println!("flagged at {planted_at}: {} cases of {}; none at {}", flags.len(), planted::RULES.join(" "), ordinary.join(" "));
+    println!(
+        "flagged at {planted_at}: {} cases of {}; none at {}",
+        flags.len(),
+        planted::RULES.join(" "),
+        ordinary.join(" ")
+    );
     let confirmed = officers::confirm_all(&a, &b, planted_at).await?;
     let package = demo.export()?;
     demo.prove_export(&package)?;
-    println!("confirmed by two officers: {confirmed}; package {} verified", package.file_name().unwrap_or_default().display());
+    println!(
+        "confirmed by two officers: {confirmed}; package {} verified",
+        package.file_name().unwrap_or_default().display()
+    );
     stopped(demo, &a, &b, own.stopped).await
 }
 
@@ -36,7 +52,11 @@ async fn stopped(demo: &Demo, a: &Officer, b: &Officer, number: usize) -> anyhow
     let measure = officers::stop_merchant(a, b, merchant.id()).await?;
     let took = refused_after(demo, &merchant).await;
     officers::lift(a, b, &measure).await?;
-    println!("{} stopped by two officers; its next order was refused {} ms later, like any order_not_accepted; the stop is lifted", merchant.id(), took?.as_millis());
+    println!(
+        "{} stopped by two officers; its next order was refused {} ms later, like any order_not_accepted; the stop is lifted",
+        merchant.id(),
+        took?.as_millis()
+    );
     Ok(())
 }
 
@@ -48,7 +68,11 @@ async fn refused_after(demo: &Demo, merchant: &super::merchant::Merchant) -> any
         if answer.status == 403 && answer.json()["code"] == "order_not_accepted" {
             return Ok(began.elapsed());
         }
-        ensure!(began.elapsed() < Duration::from_secs(2), "the stop took no effect within 2 s: {}", answer.json());
+        ensure!(
+            began.elapsed() < Duration::from_secs(2),
+            "the stop took no effect within 2 s: {}",
+            answer.json()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

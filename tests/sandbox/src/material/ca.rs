@@ -54,7 +54,10 @@ pub fn issue(ca: &Ca, names: &[&str]) -> Result<(String, String), MaterialError>
     params.serial_number = Some(SerialNumber::from_slice(&random::<16>()?));
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     // Some TLS stacks refuse server certificates that live longer than 825 days.
     set_validity(&mut params, 2);
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;

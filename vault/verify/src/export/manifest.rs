@@ -120,10 +120,15 @@ impl Manifest {
         for number in &self.late {
             let flag = number.flag;
             if flag == 0 || flag >= self.first {
-                find(format!("late flag {flag} is not of an earlier package, this one begins with {}", self.first));
+                find(format!(
+                    "late flag {flag} is not of an earlier package, this one begins with {}",
+                    self.first
+                ));
             }
             if number.status == Status::Open {
-                find(format!("late flag {flag} is open; only what was decided since is late"));
+                find(format!(
+                    "late flag {flag} is open; only what was decided since is late"
+                ));
             }
         }
         if !self.late.is_sorted_by(|a, b| a.flag < b.flag) {

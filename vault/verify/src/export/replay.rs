@@ -58,7 +58,8 @@ fn until(cases: &Cases, manifest: &Manifest, digest: &str, report: &mut Report) 
     if let Some((index, recorded)) = own {
         let recorded = recorded.to_string();
         if recorded != digest {
-            let what = format!("its SHA-256 is {digest}, but entry {index} of the cases journal says {recorded}");
+            let what =
+                format!("its SHA-256 is {digest}, but entry {index} of the cases journal says {recorded}");
             report.find("manifest.json", None, what);
         }
         return index;
@@ -88,15 +89,27 @@ impl Replay<'_> {
                 None => self.find(number.flag, "the cases journal does not know it".to_owned()),
             }
         }
-        let since = manifest.package.checked_sub(1).and_then(|n| cases.package(&manifest.acquirer, n));
+        let since = manifest
+            .package
+            .checked_sub(1)
+            .and_then(|n| cases.package(&manifest.acquirer, n));
         for (number, flag) in cases.flags_of(&manifest.acquirer) {
             if number > manifest.last && flag.raised < until {
-                self.find(number, format!("it was raised at index {} and is left out", flag.raised));
+                self.find(
+                    number,
+                    format!("it was raised at index {} and is left out", flag.raised),
+                );
             }
-            let decided = flag.decided.map(|(index, _)| index).filter(|index| *index < until);
+            let decided = flag
+                .decided
+                .map(|(index, _)| index)
+                .filter(|index| *index < until);
             let late = number < manifest.first && decided > since.map(|(index, _)| index);
             if late && !manifest.late.iter().any(|n| n.flag == number) {
-                self.find(number, "it was decided since the package before and is not among the late ones".to_owned());
+                self.find(
+                    number,
+                    "it was decided since the package before and is not among the late ones".to_owned(),
+                );
             }
         }
     }
@@ -127,7 +140,10 @@ impl Replay<'_> {
             );
         }
         if flag.raised != number.raised_index {
-            let what = format!("it was raised at index {}, not {}", flag.raised, number.raised_index);
+            let what = format!(
+                "it was raised at index {}, not {}",
+                flag.raised, number.raised_index
+            );
             self.find(number.flag, what);
         }
     }

@@ -27,8 +27,8 @@ const FILE: &str = "trades.json";
 
 /// Columns that people read, as they stand in both files.
 const COLUMNS: [&str; 12] = [
-    "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account", "payee",
-    "clause",
+    "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account",
+    "payee", "clause",
 ];
 
 /// An entry with its proof.
@@ -81,7 +81,11 @@ pub(super) fn check_trades(
     Ok(())
 }
 
-fn check_row(row: &Map<String, Value>, head: Option<&Checkpoint>, report: &mut Report) -> Option<(u64, Named)> {
+fn check_row(
+    row: &Map<String, Value>,
+    head: Option<&Checkpoint>,
+    report: &mut Report,
+) -> Option<(u64, Named)> {
     let index = row.get("index").and_then(Value::as_u64);
     let parsed = serde_json::from_value::<Proven>(Value::Object(row.clone()));
     let own = report.keep(FILE, index, parsed)?;
@@ -121,7 +125,11 @@ fn check_leaf(
             Some(of),
             format!("the proof of {what} holds something that is not the base64 of 32 bytes"),
         ),
-        (Some(_), None) => report.find(FILE, Some(of), "there is no trades checkpoint that could prove it"),
+        (Some(_), None) => report.find(
+            FILE,
+            Some(of),
+            "there is no trades checkpoint that could prove it",
+        ),
         (Some(proof), Some(head)) => {
             let leaf = merkle::leaf_hash(&bytes);
             if let Err(error) = merkle::check_inclusion(proven.index, head.size, leaf, &proof, &head.root) {
@@ -146,7 +154,11 @@ fn check_begun(own: &Proven, entry: &TradeEntry, begun: &Proven, earlier: &Trade
     let same = entry.order.is_some() && earlier.order == entry.order && earlier.merchant == entry.merchant;
     let fits = attempt_of(&entry.event).is_none_or(|wanted| wanted == *attempt);
     if !same || !fits || begun.index >= own.index {
-        report.find(FILE, Some(own.index), "begun is not the beginning of this entry's attempt");
+        report.find(
+            FILE,
+            Some(own.index),
+            "begun is not the beginning of this entry's attempt",
+        );
     }
 }
 
@@ -193,19 +205,31 @@ fn columns(entry: &TradeEntry, begun: Option<&TradeEntry>) -> BTreeMap<&'static 
 
 fn told(event: &TradeEvent) -> Vec<(&'static str, Value)> {
     let body = serde_json::to_value(event).unwrap_or_default();
-    let body = body.as_object().and_then(|o| o.values().next()).cloned().unwrap_or_default();
+    let body = body
+        .as_object()
+        .and_then(|o| o.values().next())
+        .cloned()
+        .unwrap_or_default();
     let facts = body.get("facts").cloned().unwrap_or_default();
     let of = |name: &'static str| (name, body.get(name).cloned().unwrap_or_default());
     let fact = |name: &'static str, from: &str| (name, facts.get(from).cloned().unwrap_or_default());
     match event {
-        TradeEvent::AttemptIntended { .. } => {
-            ["order_no", "number", "channel", "amount", "account", "payee"].map(of).to_vec()
-        }
+        TradeEvent::AttemptIntended { .. } => ["order_no", "number", "channel", "amount", "account", "payee"]
+            .map(of)
+            .to_vec(),
         TradeEvent::AttemptPaid { .. } => {
-            vec![fact("number", "number"), fact("amount", "amount"), fact("time", "paid_at")]
+            vec![
+                fact("number", "number"),
+                fact("amount", "amount"),
+                fact("time", "paid_at"),
+            ]
         }
-        TradeEvent::RefundIntended { .. } | TradeEvent::RefundHeld { .. } => ["number", "amount"].map(of).to_vec(),
-        TradeEvent::Refused { .. } => ["amount", "channel", "clause", "order_no", "payee"].map(of).to_vec(),
+        TradeEvent::RefundIntended { .. } | TradeEvent::RefundHeld { .. } => {
+            ["number", "amount"].map(of).to_vec()
+        }
+        TradeEvent::Refused { .. } => ["amount", "channel", "clause", "order_no", "payee"]
+            .map(of)
+            .to_vec(),
         TradeEvent::Mismatched { .. } | TradeEvent::ForeignNotice { .. } => {
             ["account", "channel", "number"].map(of).to_vec()
         }
@@ -222,7 +246,8 @@ fn compare_flags(
 ) {
     let mut expected: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for number in manifest.all_numbers().filter(|n| n.status == Status::Confirmed) {
-        let Some(CaseEvent::FlagRaised { trades, inputs, .. }) = flags.get(&number.flag).map(|flag| &flag.raised)
+        let Some(CaseEvent::FlagRaised { trades, inputs, .. }) =
+            flags.get(&number.flag).map(|flag| &flag.raised)
         else {
             continue;
         };
@@ -231,7 +256,11 @@ fn compare_flags(
             expected.entry(*index).or_default().insert(number.flag);
             match named.get(index) {
                 Some(one) => hash.update(&one.bytes),
-                None => report.find(FILE, Some(*index), format!("the trade is left out; flag {} names it", number.flag)),
+                None => report.find(
+                    FILE,
+                    Some(*index),
+                    format!("the trade is left out; flag {} names it", number.flag),
+                ),
             }
         }
         let found = hex::encode(hash.finalize());

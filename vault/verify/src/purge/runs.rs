@@ -34,7 +34,9 @@ struct Run {
 impl Runs {
     pub(super) fn see(&mut self, seen: Seen, report: &mut Report) {
         match &seen.entry.event {
-            TradeEvent::ProcessStarted { boot, .. } => self.start(seen, *boot, Times::of(&seen.entry.event), report),
+            TradeEvent::ProcessStarted { boot, .. } => {
+                self.start(seen, *boot, Times::of(&seen.entry.event), report)
+            }
             TradeEvent::ProcessStopped { boot } => self.stop(seen, *boot, report),
             TradeEvent::BucketDestroyed {
                 boot,

@@ -47,7 +47,9 @@ impl Times {
             return "  its settings are not on record: deadlines are held against 24 h only".to_owned();
         };
         let [bucket, deadline, notify] = [t.bucket_ms, t.deadline_ms, t.notify_ms].map(|ms| ms / 1000);
-        format!("  settings: buckets of {bucket} s, deadline {deadline} s, notifications renewed for {notify} s at most")
+        format!(
+            "  settings: buckets of {bucket} s, deadline {deadline} s, notifications renewed for {notify} s at most"
+        )
     }
 
     pub(super) fn fact(times: Option<Times>, boot: Boot) -> Value {

@@ -77,7 +77,11 @@ fn hide_decision(case: &mut Case) {
 #[test]
 fn forgery_confirmed_flag_called_open_with_its_decision_hidden() {
     let report = with_cases(hide_decision);
-    let words = ["numbers, index 3", "called open", "whole cases journal says confirmed, by entry 9"];
+    let words = [
+        "numbers, index 3",
+        "called open",
+        "whole cases journal says confirmed, by entry 9",
+    ];
     assert_found(&report, &words);
     assert_holds(&by_the_desk(hide_decision));
 }
@@ -95,13 +99,22 @@ fn forgery_late_decision_or_last_flag_left_out() {
         ..crate::package::after(&written.first())
     };
     let report = check_export(&written.second(), &keys(), &options).expect("readable");
-    assert_found(&report, &["numbers, index 1", "decided since the package before", "late"]);
+    assert_found(
+        &report,
+        &["numbers, index 1", "decided since the package before", "late"],
+    );
     let report = with_cases(|case| {
-        case.second.manifest["numbers"].as_array_mut().expect("a list").pop();
+        case.second.manifest["numbers"]
+            .as_array_mut()
+            .expect("a list")
+            .pop();
         case.second.manifest["last"] = 5.into();
         case.second.manifest["count"] = 3.into();
     });
-    assert_found(&report, &["numbers, index 6", "was raised at index", "is left out"]);
+    assert_found(
+        &report,
+        &["numbers, index 6", "was raised at index", "is left out"],
+    );
 }
 
 #[test]

@@ -138,7 +138,11 @@ impl Package {
         let json = serde_json::to_vec_pretty(&self.rows).expect("json");
         let csv = self.csv.clone().unwrap_or_else(|| table(&self.rows)).into_bytes();
         let trades = serde_json::to_vec_pretty(&self.trades).expect("json");
-        let sheet = self.sheet.clone().unwrap_or_else(|| sheet(&self.trades)).into_bytes();
+        let sheet = self
+            .sheet
+            .clone()
+            .unwrap_or_else(|| sheet(&self.trades))
+            .into_bytes();
         if self.manifest["files"].is_null() {
             let file = |name: &str, bytes: &[u8]| json!({"name": name, "sha256": sha256(bytes), "bytes": bytes.len()});
             self.manifest["files"] = json!([

@@ -188,7 +188,10 @@ fn forgery_forward_kept_longer_than_the_settings_say() {
     };
     assert_holds(&lives(175));
     let report = lives(190);
-    assert_found(&report, &["bucket 90 of boot 0303", "never destroyed: its deadline is over"]);
+    assert_found(
+        &report,
+        &["bucket 90 of boot 0303", "never destroyed: its deadline is over"],
+    );
 }
 
 #[test]
@@ -202,19 +205,28 @@ fn forgery_deadline_later_than_the_settings_allow() {
     };
     assert_holds(&put_off(170));
     let report = put_off(190);
-    assert_found(&report, &["bucket 91 of boot 0303", "has the deadline", "at the latest"]);
+    assert_found(
+        &report,
+        &["bucket 91 of boot 0303", "has the deadline", "at the latest"],
+    );
 }
 
 /// A bucket that something was renewed from, so many seconds after the last notification began.
 fn renewed_after(seconds: i64) -> Report {
     forged(|book| {
-        let index = book.entries.iter().rposition(|e| e.event.name() == "attempt_paid");
+        let index = book
+            .entries
+            .iter()
+            .rposition(|e| e.event.name() == "attempt_paid");
         let paid = book.entries[index.expect("there is one")].at;
         book.destroy(3, 90, 2);
         book.destroy(3, 200, 1);
         let entry = book.entries.last_mut().expect("just written");
         entry.at = paid.plus_millis(seconds * 1000);
-        if let TradeEvent::BucketDestroyed { openings, deadline, .. } = &mut entry.event {
+        if let TradeEvent::BucketDestroyed {
+            openings, deadline, ..
+        } = &mut entry.event
+        {
             *openings = [(domain::Purpose::Renew, 1)].into();
             *deadline = entry.at;
         }
@@ -225,7 +237,14 @@ fn renewed_after(seconds: i64) -> Report {
 fn forgery_notification_renewed_beyond_its_limit() {
     assert_holds(&renewed_after(7_260));
     let report = renewed_after(7_270);
-    assert_found(&report, &["bucket 200 of boot 0303", "1 records were renewed until", "for a notification"]);
+    assert_found(
+        &report,
+        &[
+            "bucket 200 of boot 0303",
+            "1 records were renewed until",
+            "for a notification",
+        ],
+    );
 }
 
 #[test]

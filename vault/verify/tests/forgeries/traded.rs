@@ -14,15 +14,25 @@ pub(crate) fn named(flag: u64) -> Vec<u64> {
 
 pub(crate) fn inputs(named: &[u64]) -> Digest {
     let log = Book::lawful().log();
-    let all: Vec<u8> = named.iter().flat_map(|n| log.entries[*n as usize].clone()).collect();
+    let all: Vec<u8> = named
+        .iter()
+        .flat_map(|n| log.entries[*n as usize].clone())
+        .collect();
     Digest::from_bytes(sha2::Sha256::digest(all).into())
 }
 
 /// Every entry that rows name, once.
 pub(crate) fn trades(rows: &[Map<String, Value>]) -> Vec<Value> {
     let flags = |index: u64| {
-        let names = |row: &&Map<String, Value>| row["trades"].as_array().is_some_and(|all| all.contains(&index.into()));
-        rows.iter().filter(names).map(|row| row["flag"].clone()).collect::<Vec<_>>()
+        let names = |row: &&Map<String, Value>| {
+            row["trades"]
+                .as_array()
+                .is_some_and(|all| all.contains(&index.into()))
+        };
+        rows.iter()
+            .filter(names)
+            .map(|row| row["flag"].clone())
+            .collect::<Vec<_>>()
     };
     let all: BTreeSet<u64> = rows
         .iter()
@@ -39,9 +49,19 @@ fn trade(index: u64, flags: Vec<Value>) -> Value {
     let entry = &book.entries[index as usize];
     let begun = (0..=index as usize)
         .rev()
-        .find(|n| book.entries[*n].order == entry.order && book.entries[*n].event.name() == "attempt_intended")
+        .find(|n| {
+            book.entries[*n].order == entry.order && book.entries[*n].event.name() == "attempt_intended"
+        })
         .expect("an order");
-    let TradeEvent::AttemptIntended { order_no, number, channel, amount, account, payee, .. } = &book.entries[begun].event
+    let TradeEvent::AttemptIntended {
+        order_no,
+        number,
+        channel,
+        amount,
+        account,
+        payee,
+        ..
+    } = &book.entries[begun].event
     else {
         panic!("found as such")
     };
@@ -64,8 +84,8 @@ fn trade(index: u64, flags: Vec<Value>) -> Value {
 /// `trades.csv`, quoted.
 pub(crate) fn sheet(trades: &[Value]) -> String {
     const COLUMNS: [&str; 12] = [
-        "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account", "payee",
-        "clause",
+        "index", "flags", "merchant", "event", "time", "order_no", "number", "channel", "amount", "account",
+        "payee", "clause",
     ];
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
@@ -73,7 +93,13 @@ pub(crate) fn sheet(trades: &[Value]) -> String {
         Value::Array(items) => items.iter().map(Value::to_string).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    let line = |row: &Value| COLUMNS.map(|column| format!("\"{}\"", cell(&row[column]))).join(",");
-    let lines: Vec<_> = std::iter::once(COLUMNS.join(",")).chain(trades.iter().map(line)).collect();
+    let line = |row: &Value| {
+        COLUMNS
+            .map(|column| format!("\"{}\"", cell(&row[column])))
+            .join(",")
+    };
+    let lines: Vec<_> = std::iter::once(COLUMNS.join(","))
+        .chain(trades.iter().map(line))
+        .collect();
     lines.join("\r\n") + "\r\n"
 }

@@ -23,7 +23,10 @@ fn cases_of(events: impl IntoIterator<Item = CaseEvent>) -> Report {
         tell: None,
         v: 1,
     };
-    let entries = events.into_iter().map(|event| entry(event).to_canonical()).collect();
+    let entries = events
+        .into_iter()
+        .map(|event| entry(event).to_canonical())
+        .collect();
     let signer = Signer::new(origin, 1);
     let key = Some(signer.key());
     let dir = written(&Log { signer, entries });
@@ -66,9 +69,20 @@ fn decided(disposition: Disposition, officer: &str, proposer: &str) -> CaseEvent
 #[test]
 fn forgery_two_spellings_of_one_officer() {
     let raised = || crate::package::raised(1, "m1");
-    crate::assert_holds(&cases_of([raised(), proposed_by("li"), decided(Disposition::Dismiss, "wang", "li")]));
-    let report = cases_of([raised(), proposed_by("li"), decided(Disposition::Dismiss, "LI", "li")]);
-    assert_found(&report, &["index 2", "LI decided what li had proposed", "two persons"]);
+    crate::assert_holds(&cases_of([
+        raised(),
+        proposed_by("li"),
+        decided(Disposition::Dismiss, "wang", "li"),
+    ]));
+    let report = cases_of([
+        raised(),
+        proposed_by("li"),
+        decided(Disposition::Dismiss, "LI", "li"),
+    ]);
+    assert_found(
+        &report,
+        &["index 2", "LI decided what li had proposed", "two persons"],
+    );
     let measure = stop();
     let (officer, proposer, reason) = (name("Chen"), name("chen"), "why".into());
     let events = [
@@ -83,17 +97,34 @@ fn forgery_two_spellings_of_one_officer() {
             proposer,
         },
     ];
-    assert_found(&cases_of(events), &["index 1", "Chen decided what chen had proposed"]);
+    assert_found(
+        &cases_of(events),
+        &["index 1", "Chen decided what chen had proposed"],
+    );
 }
 
 #[test]
 fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
     let raised = || crate::package::raised(1, "m1");
     let report = cases_of([raised(), decided(Disposition::Dismiss, "wang", "li")]);
-    assert_found(&report, &["index 1", "flag 1 of acq1 was decided, but li had not proposed it"]);
-    let report = cases_of([raised(), proposed_by("zhao"), decided(Disposition::Dismiss, "wang", "li")]);
+    assert_found(
+        &report,
+        &[
+            "index 1",
+            "flag 1 of acq1 was decided, but li had not proposed it",
+        ],
+    );
+    let report = cases_of([
+        raised(),
+        proposed_by("zhao"),
+        decided(Disposition::Dismiss, "wang", "li"),
+    ]);
     assert_found(&report, &["index 2", "as proposed by li, but zhao had proposed"]);
-    let report = cases_of([raised(), proposed_by("li"), decided(Disposition::Confirm, "wang", "li")]);
+    let report = cases_of([
+        raised(),
+        proposed_by("li"),
+        decided(Disposition::Confirm, "wang", "li"),
+    ]);
     assert_found(&report, &["index 2", "but li had proposed Dismiss"]);
     let returned = CaseEvent::FlagReturned {
         acquirer: name("acq1"),
@@ -101,7 +132,12 @@ fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
         officer: name("wang"),
         reason: "why".into(),
     };
-    let report = cases_of([raised(), proposed_by("li"), returned, decided(Disposition::Dismiss, "wang", "li")]);
+    let report = cases_of([
+        raised(),
+        proposed_by("li"),
+        returned,
+        decided(Disposition::Dismiss, "wang", "li"),
+    ]);
     assert_found(&report, &["index 3", "li had not proposed it"]);
 }
 
@@ -118,10 +154,16 @@ fn forgery_measure_ordered_that_nobody_proposed_or_another_one() {
         reason: "why".into(),
     };
     crate::assert_holds(&cases_of([proposed.clone(), ordered(stop())]));
-    assert_found(&cases_of([ordered(stop())]), &["index 0", "measure m-1 was ordered, but li had not proposed it"]);
+    assert_found(
+        &cases_of([ordered(stop())]),
+        &["index 0", "measure m-1 was ordered, but li had not proposed it"],
+    );
     let longer = Measure {
         until: Instant::from_secs(10),
         ..stop()
     };
-    assert_found(&cases_of([proposed, ordered(longer)]), &["index 1", "it is not what li had proposed"]);
+    assert_found(
+        &cases_of([proposed, ordered(longer)]),
+        &["index 1", "it is not what li had proposed"],
+    );
 }

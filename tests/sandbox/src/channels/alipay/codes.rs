@@ -68,7 +68,10 @@ fn is_code(code: &str) -> bool {
 }
 
 fn invalid_code() -> Failure {
-    Failure::business("ACQ.PAYMENT_AUTH_CODE_INVALID", "支付失败，获取顾客账户信息失败，请顾客刷新付款码后重新收款")
+    Failure::business(
+        "ACQ.PAYMENT_AUTH_CODE_INVALID",
+        "支付失败，获取顾客账户信息失败，请顾客刷新付款码后重新收款",
+    )
 }
 
 fn waiting(order: &Order) -> Node {
@@ -91,7 +94,10 @@ fn paid(order: &Order) -> Node {
         ("out_trade_no", json!(order.out_trade_no)),
         ("total_amount", json!(total)),
         ("trade_no", json!(order.channel_no)),
-        ("fund_bill_list", json!([{"amount": total, "fund_channel": "ALIPAYACCOUNT"}])),
+        (
+            "fund_bill_list",
+            json!([{"amount": total, "fund_channel": "ALIPAYACCOUNT"}]),
+        ),
         ("gmt_payment", json!(order.paid.map(china))),
     ];
     for field in ["buyer_pay_amount", "invoice_amount", "receipt_amount"] {

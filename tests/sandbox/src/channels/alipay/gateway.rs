@@ -6,8 +6,8 @@ use super::params::Params;
 use crate::channels::clock::{self, china};
 use crate::channels::fault::Channel;
 use crate::channels::keys;
-use crate::channels::wallet::NotGood;
 use crate::channels::order::KeyMode;
+use crate::channels::wallet::NotGood;
 use crate::channels::world::{Merchant, World};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -96,19 +96,31 @@ pub(super) fn token(call: &Call<'_>) -> Outcome {
         return Err(Failure::invalid("isv.grant-type-invalid", "授权类型无效"));
     }
     let (app, code) = (&call.merchant.facts.alipay.app_id, call.params.get("code"));
-    let payer = call.world.with(|book| book.authorised.take(Channel::Alipay, app, code));
+    let payer = call
+        .world
+        .with(|book| book.authorised.take(Channel::Alipay, app, code));
     let payer = payer.map_err(|why| match why {
         NotGood::Unknown => Failure::invalid("isv.code-invalid", "授权码code无效"),
         NotGood::Used => Failure::invalid("isv.code-is-used", "授权码code已被使用"),
         NotGood::Expired => Failure::invalid("isv.code-expired", "授权码code已过期"),
     })?;
-    let name = if payer.starts_with("2088") { "user_id" } else { "open_id" };
+    let name = if payer.starts_with("2088") {
+        "user_id"
+    } else {
+        "open_id"
+    };
     Ok(vec![
-        ("access_token", Value::from(format!("authbseB{}", keys::random_text(32)))),
+        (
+            "access_token",
+            Value::from(format!("authbseB{}", keys::random_text(32))),
+        ),
         ("auth_start", Value::from(china(clock::now()))),
         ("expires_in", Value::from(1_296_000)),
         ("re_expires_in", Value::from(2_592_000)),
-        ("refresh_token", Value::from(format!("authbseB{}", keys::random_text(32)))),
+        (
+            "refresh_token",
+            Value::from(format!("authbseB{}", keys::random_text(32))),
+        ),
         (name, Value::from(payer)),
     ])
 }

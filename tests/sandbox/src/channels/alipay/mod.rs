@@ -3,8 +3,8 @@
 mod answer;
 mod codes;
 mod gateway;
-mod page;
 pub(crate) mod notice;
+mod page;
 mod params;
 mod refunds;
 mod trades;
@@ -90,14 +90,17 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
     }
     let outcome = gateway::check(merchant, params, mode).and_then(|biz| match fault {
         Some(Kind::Busy) => Err(Failure::limited()),
-        _ => act(&Call {
-            world,
-            number,
-            merchant,
-            params,
-            biz,
-            mode,
-        }, fault),
+        _ => act(
+            &Call {
+                world,
+                number,
+                merchant,
+                params,
+                biz,
+                mode,
+            },
+            fault,
+        ),
     });
     answer::write(merchant, params.get("method"), mode, outcome, fault)
 }
@@ -142,7 +145,9 @@ pub(super) fn put(node: &mut Node, field: &'static str, value: impl Into<Value>)
 pub(crate) fn open_in_app(world: &Arc<World>, order_string: &str) -> Result<String, String> {
     let params = Params::of_text(order_string).map_err(|failure| failure.words())?;
     let opened = page::opened(world, &params, "alipay.trade.app.pay", "app");
-    opened.map(|(number, _)| number).map_err(|failure| failure.words())
+    opened
+        .map(|(number, _)| number)
+        .map_err(|failure| failure.words())
 }
 
 /// An order's state in Alipay's words; a code nobody has scanned is no trade yet.

@@ -92,7 +92,10 @@ fn shown(order: &Order, fresh: bool) -> Node {
     let last = order.refunds.last().map(|r| china(r.created)).unwrap_or_default();
     vec![
         ("buyer_logon_id", json!(logon_id(order))),
-        (super::trades::payer_field(order, "buyer_user_id"), json!(order.payer)),
+        (
+            super::trades::payer_field(order, "buyer_user_id"),
+            json!(order.payer),
+        ),
         ("fund_change", json!(if fresh { "Y" } else { "N" })),
         ("gmt_refund_pay", json!(last)),
         ("out_trade_no", json!(order.out_trade_no)),

@@ -71,7 +71,14 @@ pub(super) fn may_repeat(order: &Order, way: &str, biz: &Value) -> Result<(), Fa
     }
 }
 
-pub(super) fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: &Asked, biz: Value) {
+pub(super) fn place(
+    call: &Call<'_>,
+    book: &mut Book,
+    key: &Key,
+    way: &'static str,
+    asked: &Asked,
+    biz: Value,
+) {
     let created = now();
     let day: String = china(created)
         .chars()

@@ -75,11 +75,19 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
 fn browser(scene: &Value) -> Result<(), Failure> {
     let address = text(scene, "payer_client_ip", 1..=45)?;
     if address.parse::<std::net::IpAddr>().is_err() {
-        return Err(Failure::field("scene_info.payer_client_ip", "", "用户终端IP格式错误"));
+        return Err(Failure::field(
+            "scene_info.payer_client_ip",
+            "",
+            "用户终端IP格式错误",
+        ));
     }
     let kind = text(&scene["h5_info"], "type", 1..=32)?;
     if !["iOS", "Android", "Wap"].contains(&kind.as_str()) {
-        return Err(Failure::field("scene_info.h5_info.type", &kind, "场景类型仅支持iOS, Android, Wap"));
+        return Err(Failure::field(
+            "scene_info.h5_info.type",
+            &kind,
+            "场景类型仅支持iOS, Android, Wap",
+        ));
     }
     Ok(())
 }
