@@ -2,12 +2,18 @@
 //! texts; a key's octets enter here and never leave.
 
 mod chain;
+mod content;
 mod facts;
+mod gm;
+mod keyed;
 mod material;
 pub mod tls;
 
 pub use chain::issued_under;
+pub use content::Content;
 pub use facts::{CertificateFacts, alipay_root_sn};
+pub use gm::Sm2Key;
+pub use keyed::{Hash, Keyed};
 pub use material::Material;
 
 use arc_swap::ArcSwap;
@@ -133,7 +139,7 @@ impl Keys {
             .ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
-    /// Signs: RSA PKCS#1 v1.5 with SHA-256, or Ed25519, as the key is.
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or a digest with the key behind the text, as the key is.
     pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
@@ -143,6 +149,7 @@ impl Keys {
                 Ok(signature)
             }
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Material::Keyed(secret) => Ok(secret.digest(message)),
             _ => Err(KeyError::Kind("a private key")),
         }
     }

@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{CertificateFacts, KeyError};
+use crate::{CertificateFacts, Content, KeyError, Keyed, Sm2Key};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -23,6 +23,12 @@ pub enum Material {
     Ed25519Public(ParsedPublicKey),
     /// A secret of 32 octets for AES-256-GCM.
     Secret(SecretBox<[u8]>),
+    /// A secret that stands behind the text of a digest.
+    Keyed(Keyed),
+    /// A key for Alipay's content encryption.
+    Content(Content),
+    /// SM2 public key.
+    Sm2Public(Box<Sm2Key>),
 }
 
 impl Material {
@@ -87,6 +93,9 @@ impl Material {
         if let Ok(key) = ParsedPublicKey::new(&ED25519, spki) {
             return Ok(Material::Ed25519Public(key));
         }
+        if let Some(key) = Sm2Key::read(spki) {
+            return Ok(Material::Sm2Public(Box::new(key)));
+        }
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
         key.map(|k| Material::RsaPublic(k, not_after))
             .map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
@@ -98,6 +107,8 @@ impl Material {
             Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public
                 .verify_sig(message, signature)
                 .map_err(|_| KeyError::Signature),
+            Material::Sm2Public(public) => public.verify(message, signature),
+            Material::Keyed(secret) => secret.verify(message, signature),
             _ => Err(KeyError::Kind("a public key")),
         }
     }
@@ -110,6 +121,9 @@ impl Material {
             Material::Ed25519Private(_) => "Ed25519 private key",
             Material::Ed25519Public(_) => "Ed25519 public key",
             Material::Secret(_) => "secret",
+            Material::Keyed(secret) => secret.kind(),
+            Material::Content(_) => "content key",
+            Material::Sm2Public(_) => "SM2 public key",
         }
     }
 

@@ -62,6 +62,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         serial: Some("5157F09EFDC096DE15EBE81A47057A7200000000".into()),
         platform: None,
         root_sn: None,
+        encrypts: false,
     }
 }
 

@@ -59,6 +59,9 @@ pub struct Parts {
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 
+/// Merchants of one rate.
+type MerchantLimiter = Arc<Limiter<MerchantId>>;
+
 struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -76,7 +79,7 @@ struct Inner {
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
-    merchants: RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>,
+    merchants: RwLock<HashMap<(u32, u32), MerchantLimiter>>,
     channels: Limiter<Channel>,
     /// Notices have room of their own: nobody's notices keep orders from leaving.
     notices: Limiter<(Channel, AccountNo)>,
@@ -334,6 +337,7 @@ impl App {
             serial: facts.serial.clone(),
             platform: facts.platform.clone(),
             root_sn: facts.root_sn.clone(),
+            encrypts: facts.encrypts,
             notify_url: format!(
                 "{}/n/{}/{}",
                 self.0.config.listen.notify_url, facts.channel, facts.account

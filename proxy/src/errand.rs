@@ -181,9 +181,9 @@ async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, posi
     )
 }
 
-/// It is in the payer's hands and can still be opened: what the channel does not have, it may get.
+/// It is in the payer's hands and can still be opened or scanned: what the channel does not have, it may get.
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
-    attempt.pay_way.is_handed_out(attempt.channel)
+    attempt.pay_way.opens_late(attempt.channel)
         && attempt.state == AttemptState::Placed
         && attempt.expires > app.clock().now()
 }

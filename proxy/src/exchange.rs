@@ -82,7 +82,14 @@ async fn composed(
         at: app.clock().now(),
         nonce: nonce(),
     };
-    let draft = compose(&stamp).map_err(|error| error.to_string())?;
+    let mut draft = compose(&stamp).map_err(|error| error.to_string())?;
+    let ciphertext = draft
+        .to_encrypt()
+        .map(|(key, content)| app.keys().seal_content(key, content))
+        .transpose();
+    if let Some(ciphertext) = ciphertext.map_err(|error| error.to_string())? {
+        draft = draft.encrypted(&ciphertext);
+    }
     let signature = app
         .signing()
         .sign(draft.key(), draft.message().to_vec())
@@ -103,6 +110,27 @@ pub(crate) fn head(request: &channel::Request) -> Result<(http::Method, http::He
     Ok((method, headers))
 }
 
+/// Reads an answer whose signature is good; what is encrypted is decrypted first.
+fn verified(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    answered: &Answered,
+) -> Answer {
+    match channel::encrypted_answer(account, operation, answered.status, &answered.body) {
+        Ok(None) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
+        Ok(Some(encrypted)) => match app.keys().open_content(&encrypted.key, &encrypted.ciphertext) {
+            Ok(content) => channel::read_content(account, operation, pay_way, &content),
+            Err(error) => {
+                tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "an answer could not be decrypted");
+                Answer::Unclear(Unclear::Garbage)
+            }
+        },
+        Err(unclear) => Answer::Unclear(unclear),
+    }
+}
+
 /// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
 async fn read(
     app: &App,
@@ -121,7 +149,7 @@ async fn read(
         now,
     ) {
         Ok(Authentic::Signed(signed)) => match certificates::verify(app, account, &signed).await {
-            Ok(()) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
+            Ok(()) => verified(app, account, operation, pay_way, answered),
             Err(error) => {
                 tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "the answer's signature was not accepted");
                 Answer::Unclear(Unclear::Signature)

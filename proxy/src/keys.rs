@@ -1,7 +1,7 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys); anything else is PEM or bare base64.
+//! keys), `.aes` files base64 of a key for Alipay's content encryption; anything else is PEM or bare base64.
 
 use certs::{KeyError, Keys, Material};
 use domain::KeyRef;
@@ -65,18 +65,17 @@ fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
         .and_then(|n| KeyRef::new(n).ok())
         .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
-    let secret = path.extension().is_some_and(|e| e == "secret");
-    let material = if secret {
-        Material::secret(&bytes)
-    } else {
-        Material::read(&bytes)
+    let material = match path.extension().and_then(|e| e.to_str()) {
+        Some("secret") => Material::secret(&bytes),
+        Some("aes") => Material::content(&bytes),
+        _ => Material::read(&bytes),
     };
     let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let private = matches!(
+    let public = matches!(
         material,
-        Material::RsaPrivate(_) | Material::Ed25519Private(_) | Material::Secret(_)
+        Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
     );
-    if private && open_to_others(path) {
+    if !public && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
     Ok((key, material))

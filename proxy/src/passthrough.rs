@@ -121,7 +121,11 @@ pub(crate) async fn forward(
         Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => {
             Settled::nothing(settle::Ending::Recorded)
         }
-        Errand::Close(position) => settle::closed(*position, answer, false),
+        Errand::Close(position) => settle::closed(
+            *position,
+            answer,
+            attempt.is_some_and(|a| errand::may_come(app, a)),
+        ),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     };

@@ -190,7 +190,7 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
                 false,
                 Ending::Unknown,
             ),
-            // A precreated order does not exist until it is scanned (channels.md 3.1); a late success is recorded.
+            // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
             FailureClass::Unknown | FailureClass::Busy => Settled::new(
                 TradeEvent::CloseUnknown {

@@ -975,6 +975,9 @@ impl Run {
                 if !["awaiting_payment", "unknown"].contains(&state.as_str()) {
                     break;
                 }
+                // What nobody opened cannot be closed before its end, so somebody opens it. What is over already says so.
+                let scan = json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "declined" });
+                let _ = self.control("/control/pay", &scan).await;
                 self.merchant
                     .ask(
                         "POST",
@@ -1067,9 +1070,9 @@ impl Run {
         let scene = json!({ "out_trade_no": number, "scene": "bar_code", "auth_code": c.digits("alipay C3 auth_code", "28", 16), "subject": "x", "total_amount": "1.00" });
         for code in codes {
             let mut body = base.clone();
-            body.as_object_mut()
-                .zip(code.as_object())
-                .map(|(body, code)| body.extend(code.clone()));
+            if let Some((body, code)) = body.as_object_mut().zip(code.as_object()) {
+                body.extend(code.clone());
+            }
             let refused = self
                 .send(body.to_string().as_bytes(), true, "/v1/payments")
                 .await?;

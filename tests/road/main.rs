@@ -1,11 +1,17 @@
 //! End to end, over real sockets, real stores and real processes. One binary, so that it links once.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "what became of each order is part of the evidence"
+)]
+
 mod again;
 mod canary;
 mod codes;
 mod compile_fail;
 mod demo;
 mod described;
+mod encrypted;
 mod hostile;
 mod kills;
 mod native;
@@ -13,6 +19,7 @@ mod one_code;
 mod operations;
 mod referees;
 mod repo;
+mod scans;
 mod telemetry;
 mod through;
 mod unified;

@@ -237,6 +237,8 @@ async fn an_order_ends_with_a_close_at_the_channel(demo: &Demo, shop: &Merchant)
         body["expires_at"] = json!(domain::Instant::from_secs(soon).to_string());
         let order = post(shop, "/v1/payments", body).await?.json();
         let id = order["id"].as_str().unwrap_or_default().to_owned();
+        // Alipay has an order only once somebody has scanned its code.
+        demo.open(&order).await?;
         // The end itself is a minute away; closing by the merchant takes the same road now.
         let closed = post(shop, &format!("/v1/payments/{id}/close"), json!({})).await?;
         ensure!(closed.json()["state"] == "closed", "{}", closed.json());

@@ -29,7 +29,7 @@ use locked::{Locked, LockedKey};
 use parking_lot::Mutex;
 use sha2::Sha256;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -156,23 +156,22 @@ impl Vault {
         let number = self.bucket_now();
         let (key, counter) = {
             let mut buckets = self.0.buckets.lock();
-            if !buckets.contains_key(&number) {
-                let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
-                let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
-                let key = Arc::new(self.0.locked.random()?);
-                buckets.insert(
-                    number,
-                    Bucket {
+            let bucket = match buckets.entry(number) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(place) => {
+                    let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
+                    let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
+                    let key = Arc::new(self.0.locked.random()?);
+                    place.insert(Bucket {
                         key,
                         counter: 0,
                         records: 0,
                         openings: BTreeMap::new(),
                         blobs: Vec::new(),
                         deadline,
-                    },
-                );
-            }
-            let bucket = buckets.get_mut(&number).expect("it was just put in");
+                    })
+                }
+            };
             bucket.counter += 1;
             bucket.records += 1;
             (bucket.key.clone(), bucket.counter)

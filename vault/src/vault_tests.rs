@@ -90,8 +90,7 @@ fn opens_until_the_deadline_and_never_after() {
     let sealed = vault.seal(buyer(), &context(1));
     let opened = vault
         .open_for(&sealed, &context(1), Purpose::Forward)
-        .ok()
-        .expect("alive");
+        .unwrap_or_else(|_| panic!("not alive"));
     assert_eq!(
         opened.payer.as_ref().map(|p| p.value.expose()),
         Some("oCANARYopenid")
@@ -165,7 +164,9 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     let sealed = vault.seal(buyer(), &context(1));
     vault.keep(&sealed, &context(1)).expect("kept");
     place.clock.forward(90_000);
-    let renewed = vault.renew(&sealed, &context(1)).ok().expect("alive");
+    let renewed = vault
+        .renew(&sealed, &context(1))
+        .unwrap_or_else(|_| panic!("not alive"));
     assert!(renewed.bucket() > sealed.bucket());
     vault.keep(&renewed, &context(1)).expect("kept");
     place.clock.forward(40_000);

@@ -78,13 +78,19 @@ impl PayWay {
     }
 
     /// True where the order is *handed out*: no call of ours places it. We sign it, the payer's browser or app carries
-    /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1). Until the end that
-    /// the signed text itself names, "not there" is no last word, neither of a query nor of a close.
+    /// it to the channel, and the channel knows it only once the payer opens it (channels.md 3.1;
+    /// [`PayWay::opens_late`]).
     pub const fn is_handed_out(self, channel: Channel) -> bool {
         matches!(
             (channel, self),
             (Channel::Alipay, PayWay::App | PayWay::Page | PayWay::Wap)
         )
+    }
+
+    /// True where the channel knows the order only once its payer opens it: what is handed out, and Alipay's code, a
+    /// trade there once somebody scans it (channels.md 3.1). Until the order's own end "not there" is no last word.
+    pub const fn opens_late(self, channel: Channel) -> bool {
+        self.is_handed_out(channel) || matches!((channel, self), (Channel::Alipay, PayWay::Qr))
     }
 }
 

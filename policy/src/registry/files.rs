@@ -159,6 +159,9 @@ pub struct AccountFacts {
     /// Alipay `alipay_root_cert_sn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_sn: Option<String>,
+    /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypts: bool,
 }
 
 /// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.

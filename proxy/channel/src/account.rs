@@ -21,6 +21,8 @@ pub struct Account {
     pub platform: Option<String>,
     /// Alipay: `alipay_root_cert_sn`, in certificate mode only.
     pub root_sn: Option<String>,
+    /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
+    pub encrypts: bool,
     /// Where the channel sends its notices.
     pub notify_url: String,
 }

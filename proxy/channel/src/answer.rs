@@ -16,6 +16,14 @@ pub struct Signed {
     pub signature: Vec<u8>,
 }
 
+/// Content that came encrypted (channels.md 3.2). Its signature is over this very text and verified first.
+pub struct Encrypted {
+    /// The key that decrypts it.
+    pub key: KeyRef,
+    /// What to decrypt.
+    pub ciphertext: Vec<u8>,
+}
+
 /// Whether an answer carries a signature.
 pub enum Authentic {
     /// It does; verify it.

@@ -138,6 +138,7 @@ mod tests {
             serial: None,
             platform: None,
             root_sn: None,
+            encrypts: false,
             notify_url: String::new(),
         }
     }

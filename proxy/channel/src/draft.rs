@@ -78,7 +78,12 @@ pub struct Draft {
     pub(crate) message: Zeroizing<Vec<u8>>,
     pub(crate) key: KeyRef,
     pub(crate) place: Place,
+    /// Encrypts the content before it is signed; until then there is no message (channels.md 3.2).
+    pub(crate) content_key: Option<KeyRef>,
 }
+
+/// The parameter whose value is encrypted where content is.
+pub(crate) const CONTENT: &str = "biz_content";
 
 /// A parameter of a form; wiped when dropped.
 pub(crate) type Parameter = (&'static str, Zeroizing<String>);
@@ -95,6 +100,26 @@ pub(crate) enum Place {
 }
 
 impl Draft {
+    /// Content that must be encrypted first, and the key; `None` where it travels as it is.
+    pub fn to_encrypt(&self) -> Option<(&KeyRef, &[u8])> {
+        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else {
+            return None;
+        };
+        let content = parameters.iter().find(|(name, _)| *name == CONTENT)?;
+        Some((key, content.1.as_bytes()))
+    }
+
+    /// Puts the encrypted content into its place.
+    pub fn encrypted(mut self, ciphertext: &[u8]) -> Draft {
+        if let Place::Form { parameters, .. } = &mut self.place {
+            let content = parameters.iter_mut().filter(|(name, _)| *name == CONTENT);
+            content.for_each(|(_, value)| *value = Zeroizing::new(STANDARD.encode(ciphertext)));
+            self.message = crate::form::message(parameters);
+            self.content_key = None;
+        }
+        self
+    }
+
     /// The octets to sign.
     pub fn message(&self) -> &[u8] {
         &self.message

@@ -19,6 +19,9 @@ pub enum FormError {
     /// Not UTF-8.
     #[error("{0} is not UTF-8")]
     NotUtf8(String),
+    /// Not GBK, or not in its one spelling.
+    #[error("{0} is not GBK")]
+    NotGbk(String),
     /// A name twice.
     #[error("{0} stands twice")]
     Twice(String),
@@ -75,6 +78,12 @@ impl Form {
     }
 }
 
+/// What is signed of parameters already in order.
+pub(crate) fn message(parameters: &[Parameter]) -> Zeroizing<Vec<u8>> {
+    let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    join(&pairs)
+}
+
 /// `k=v&k=v` of parameters already in order.
 pub(crate) fn join(parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let length = parameters.iter().map(|(n, v)| n.len() + v.len() + 2).sum();
@@ -91,7 +100,7 @@ pub(crate) fn join(parameters: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
 }
 
 /// A name is a plain word; whoever escapes names wants to be read differently by somebody.
-fn split(pair: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn split(pair: &[u8]) -> Option<(&str, &[u8])> {
     let middle = pair.iter().position(|b| *b == b'=')?;
     let (name, value) = (&pair[..middle], &pair[middle + 1..]);
     let word = !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
@@ -99,6 +108,18 @@ fn split(pair: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 fn decode(name: &str, value: &[u8]) -> Result<Zeroizing<String>, FormError> {
+    let mut out = unescape(name, value)?;
+    match String::from_utf8(std::mem::take(&mut *out)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(FormError::NotUtf8(shown(name).to_owned()))
+        }
+    }
+}
+
+/// The octets of a value.
+pub(crate) fn unescape(name: &str, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, FormError> {
     let mut out = Zeroizing::new(Vec::with_capacity(value.len()));
     let mut rest = value;
     while let Some((first, after)) = rest.split_first() {
@@ -117,13 +138,7 @@ fn decode(name: &str, value: &[u8]) -> Result<Zeroizing<String>, FormError> {
             plain => *plain,
         });
     }
-    match String::from_utf8(std::mem::take(&mut *out)) {
-        Ok(text) => Ok(Zeroizing::new(text)),
-        Err(error) => {
-            drop(Zeroizing::new(error.into_bytes()));
-            Err(FormError::NotUtf8(shown(name).to_owned()))
-        }
-    }
+    Ok(out)
 }
 
 fn hex(octets: &[u8]) -> Option<(u8, &[u8])> {

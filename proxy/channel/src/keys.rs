@@ -47,6 +47,11 @@ pub fn wechat_app_secret(mchid: &AccountNo, appid: &str) -> Result<KeyRef, NameE
     KeyRef::new(format!("wechat/{mchid}/app-secret/{}", word(appid)?))
 }
 
+/// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
+pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("alipay/{app_id}/content"))
+}
+
 /// A serial is one word, so that it cannot reach another key's name.
 fn word(serial: &str) -> Result<&str, NameError> {
     let ok =

@@ -10,6 +10,7 @@ mod alipay;
 mod answer;
 pub mod auth_code;
 pub mod authorize;
+mod baidu;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -23,10 +24,12 @@ mod times;
 mod wechat;
 
 pub use account::{Account, Stamp};
+pub use alipay::v3 as alipay_v3;
 pub use answer::{
-    Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, ReverseView,
+    Answer, Authentic, ChannelState, Encrypted, Failure, FailureClass, OrderView, RefundView, ReverseView,
     SealedCertificate, Signed,
 };
+pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 
@@ -191,6 +194,27 @@ pub fn authenticate_answer(
     match account.channel {
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
+    }
+}
+
+/// What must be decrypted before an answer can be read, once its signature is verified; `None` where it came in clear.
+pub fn encrypted_answer(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    match account.channel {
+        Channel::Wechat => Ok(None),
+        Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
+    }
+}
+
+/// What decrypted content says.
+pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
+    match account.channel {
+        Channel::Wechat => Answer::Unclear(Unclear::Garbage),
+        Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
     }
 }
 

@@ -44,6 +44,7 @@ impl NoticeError {
             NoticeError::Form(FormError::Pair(_)) => "form: pair",
             NoticeError::Form(FormError::Escape(_)) => "form: escape",
             NoticeError::Form(FormError::NotUtf8(_)) => "form: not UTF-8",
+            NoticeError::Form(FormError::NotGbk(_)) => "form: not GBK",
             NoticeError::Form(FormError::Twice(_)) => "form: twice",
             NoticeError::Json(_) => "not the JSON we take",
         }

@@ -37,6 +37,7 @@ pub(crate) fn wechat() -> Account {
         serial: Some("4B74CAE8482A9D987E2BF899FA7FDEA0349C6659".into()),
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn alipay() -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }

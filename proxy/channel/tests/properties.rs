@@ -19,6 +19,7 @@ fn account(channel: Channel) -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

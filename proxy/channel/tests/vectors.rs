@@ -3,6 +3,8 @@
 
 #[path = "vectors/alipay.rs"]
 mod alipay;
+#[path = "vectors/baidu.rs"]
+mod baidu;
 #[path = "vectors/crypto.rs"]
 mod crypto;
 #[path = "vectors/wechat.rs"]
@@ -46,8 +48,26 @@ fn vectors_alipay_cert() {
 }
 
 #[test]
+fn vectors_alipay_v3() {
+    run("alipay_v3", alipay::v3_case);
+}
+
+#[test]
+fn vectors_baifubao() {
+    run("baifubao", baidu::case);
+}
+
+#[test]
 fn vectors_of_channels_not_built_are_named() {
-    let built = ["wechat_v3", "alipay_v2", "alipay_cert"];
+    // What is about keys alone is passed by crate `certs`: wechat_gm.
+    let built = [
+        "wechat_v3",
+        "wechat_gm",
+        "alipay_v2",
+        "alipay_v3",
+        "alipay_cert",
+        "baifubao",
+    ];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();

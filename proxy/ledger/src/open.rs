@@ -109,8 +109,10 @@ impl Ledger {
     /// Puts entries that the snapshot covers, but sled lacks, into sled.
     fn index_older(&self, applied: u64, from: u64) -> Result<(), LookupError> {
         let mut batch: HashMap<PaymentId, u64> = HashMap::new();
-        let mut aliases = Heads::default();
-        aliases.next = applied;
+        let mut aliases = Heads {
+            next: applied,
+            ..Heads::default()
+        };
         for item in self.0.reader.scan(applied) {
             let (index, bytes) = item.map_err(|_| LookupError::Journal(applied))?;
             if index >= from || self.0.stop.load(Ordering::Acquire) {

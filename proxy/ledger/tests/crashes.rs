@@ -75,7 +75,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         keys: Keys::Held,
         number: ChannelNo::new(format!("n{n}x{attempt}")).expect("lawful"),
         order_no: order_no(n),
-        pay_way: if n % 2 == 0 {
+        pay_way: if n.is_multiple_of(2) {
             PayWay::Native
         } else {
             PayWay::Micropay

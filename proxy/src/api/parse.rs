@@ -199,7 +199,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         _ => return Err(fields.wrong("channel", "\"wechat\" or \"alipay\"")),
     };
     let pay_way = pay_way(&fields, channel, scanned.as_ref())?;
-    if !matches!(value.get("currency"), None) && value.text("currency") != Some("CNY") {
+    if value.get("currency").is_some() && value.text("currency") != Some("CNY") {
         return Err(fields.wrong("currency", "\"CNY\", the only currency"));
     }
     let payer = payer(value, channel)?;

@@ -205,10 +205,12 @@ pub fn order_json(order: &Order) -> Value {
     if let Some(code) = &order.by_code {
         put("code", code.as_str().into());
     }
+    // What is being closed is shown to no further payer.
+    let withdrawn = shown.is_closing() && shown.pay_way.opens_late(shown.channel);
     match shown
         .reach
         .as_ref()
-        .filter(|_| order.state() == OrderState::AwaitingPayment)
+        .filter(|_| order.state() == OrderState::AwaitingPayment && !withdrawn)
         .map(|(reach, _)| reach)
     {
         Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),

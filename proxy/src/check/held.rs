@@ -73,7 +73,7 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
         }
         Channel::Alipay => {
             let app = (names::alipay_app(number), "pem", "the application's key");
-            match &account.serial {
+            let mut all = match &account.serial {
                 None => vec![
                     app,
                     (names::alipay_platform(number, None), "pem", "Alipay's public key"),
@@ -87,7 +87,15 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
                         "Alipay's certificate (or its root in the licence's signing_roots_pem)",
                     ),
                 ],
-            }
+            };
+            all.extend(account.encrypts.then(|| {
+                (
+                    names::alipay_content(number),
+                    "aes",
+                    "the key of Alipay's content encryption",
+                )
+            }));
+            all
         }
     }
 }
@@ -102,6 +110,26 @@ mod tests {
             "serial": serial, "platform": serial.map(|_| "ab12"), "root_sn": serial.map(|_| "cd34"),
         });
         serde_json::from_value(text).expect("lawful")
+    }
+
+    #[test]
+    fn what_is_to_be_encrypted_needs_its_key() {
+        let encrypts = AccountFacts {
+            encrypts: true,
+            ..alipay(None)
+        };
+        let files: Vec<_> = lacking(&encrypts, false, &Keys::default())
+            .into_iter()
+            .map(|m| m.file)
+            .collect();
+        assert_eq!(
+            files,
+            [
+                "alipay/2021/app.pem",
+                "alipay/2021/platform.pem",
+                "alipay/2021/content.aes"
+            ]
+        );
     }
 
     /// In certificate mode Alipay's certificate is fetched, if there is a root to hold it against.

@@ -206,6 +206,12 @@ impl Claim {
             }
             // A native request is passed on: the channel gives its own answer to a repeat, and to an order that it has
             // as paid. What is closed here may be unknown there (a code that nobody scanned), so that does not go out.
+            // Nor does what waits to be opened so that it can be closed.
+            (OrderState::AwaitingPayment, true)
+                if native && latest.is_closing() && latest.pay_way.opens_late(latest.channel) =>
+            {
+                Err(Fault::of(Code::OrderClosed).into())
+            }
             (OrderState::AwaitingPayment | OrderState::Unknown, true) if native => Ok(()),
             (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, true)
                 if native && latest.state == AttemptState::Paid =>
@@ -304,11 +310,13 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
 }
 
 /// Two hours at WeChat, five minutes for a link; asked for anew a little earlier. Alipay's last as long as the order.
-/// What was handed out is kept nowhere and is signed anew, but not while a close of it is under way.
+/// What was handed out is kept nowhere and is signed anew. While a close is under way of what may not be opened yet,
+/// nothing more of it goes out.
 fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
     match &attempt.reach {
+        _ if attempt.is_closing() && attempt.pay_way.opens_late(attempt.channel) => false,
         None => true,
-        Some((Reach::HandedOut, _)) => attempt.expires > now && !attempt.is_closing(),
+        Some((Reach::HandedOut, _)) => attempt.expires > now,
         Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
     }

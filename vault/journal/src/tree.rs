@@ -59,7 +59,7 @@ impl Tree {
             }
             edges.push(edge);
         }
-        let bundle = if size % WIDTH == 0 {
+        let bundle = if size.is_multiple_of(WIDTH) {
             Vec::new()
         } else {
             disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))?

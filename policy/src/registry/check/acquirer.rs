@@ -114,6 +114,13 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 }
 
 fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    if account.encrypts && account.channel != Channel::Alipay {
+        notes.say(
+            &format!("{at}.encrypts"),
+            "is there for another channel",
+            "only Alipay encrypts content",
+        );
+    }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::{CHARGES, METHODS, authorize, charge, codes, facts, facts::Named};
 use crate::{
-    Account, Answer, Authentic, Failure, RefundView, Signed, keys,
+    Account, Answer, Authentic, Encrypted, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
     times,
 };
@@ -72,23 +72,58 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
     let Ok(value) = strict_json::parse(body) else {
         return garbage();
     };
-    let Some(node) = node(operation, &value) else {
-        return garbage();
+    match node(operation, &value) {
+        Some(node) => said(operation, pay_way, &node.value, node.name == "error_response"),
+        None => garbage(),
+    }
+}
+
+/// The ciphertext that stands in place of the call's own node, where content is encrypted. What the gateway refuses
+/// before it looks at content comes in clear (channels.md 3.2).
+pub(crate) fn encrypted(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    if status != 200 || !account.encrypts {
+        return Ok(None);
+    }
+    let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;
+    let node = node(operation, &value).ok_or(Unclear::Garbage)?;
+    let Value::Text(text) = &node.value else {
+        return Ok(None);
     };
-    match node.value.named("code") {
-        Some("10003")
-            if pay_way.charges() && operation == Operation::Create && node.name != "error_response" =>
-        {
+    let ciphertext = STANDARD.decode(text.as_bytes()).map_err(|_| Unclear::Garbage)?;
+    let key = keys::alipay_content(&account.account).map_err(|_| Unclear::Garbage)?;
+    // Ciphertext under `error_response` would have come unsigned.
+    if node.name == "error_response" {
+        Err(Unclear::Garbage)
+    } else {
+        Ok(Some(Encrypted { key, ciphertext }))
+    }
+}
+
+/// Reads content that was encrypted.
+pub(crate) fn read_content(operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
+    match strict_json::parse(content) {
+        Ok(value) => said(operation, pay_way, &value, false),
+        Err(_) => Answer::Unclear(Unclear::Garbage),
+    }
+}
+
+/// What a node says; the front door's own never says that something is done.
+fn said(operation: Operation, pay_way: PayWay, node: &Value, front_door: bool) -> Answer {
+    let garbage = || Answer::Unclear(Unclear::Garbage);
+    match node.named("code") {
+        Some("10003") if pay_way.charges() && operation == Operation::Create && !front_door => {
             Answer::Waiting
         }
-        // The front door never says that something is done.
-        Some("10000") if node.name != "error_response" => {
-            success(operation, pay_way, &node.value).unwrap_or_else(garbage)
-        }
+        Some("10000") if !front_door => success(operation, pay_way, node).unwrap_or_else(garbage),
         Some("10000") | None => garbage(),
         Some(code) => {
-            let sub_code = node.value.named("sub_code").unwrap_or_default();
-            match failed(code, sub_code, node.name == "error_response") {
+            let sub_code = node.named("sub_code").unwrap_or_default();
+            match failed(code, sub_code, front_door) {
                 Answer::Failed(failure) if pay_way.charges() => {
                     Answer::Failed(charge::judged(operation, code, sub_code, failure))
                 }

@@ -12,6 +12,9 @@ use serde_json::value::RawValue;
 use vault::{Buyer, PayerField, Text};
 use zeroize::Zeroizing;
 
+/// Asks for what is public; its content is never encrypted.
+const CERTIFICATE: &str = "alipay.open.app.alipaycert.download";
+
 /// Up to 64 letters, digits and `_` [unverified in channels.md; Alipay's own pages].
 pub(crate) fn number_fits(number: &str) -> bool {
     (1..=64).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -251,13 +254,7 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     let content = Certificate {
         alipay_cert_sn: number,
     };
-    draft(
-        account,
-        stamp,
-        "alipay.open.app.alipaycert.download",
-        false,
-        &content,
-    )
+    draft(account, stamp, CERTIFICATE, false, &content)
 }
 
 pub(super) fn draft(
@@ -273,9 +270,24 @@ pub(super) fn draft(
     )
 }
 
-pub(super) fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
-    let pairs: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    let message = form::join(&pairs);
+pub(super) fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
+    let encrypts = account.encrypts
+        && !parameters
+            .iter()
+            .any(|(name, value)| *name == "method" && [CERTIFICATE, super::authorize::METHOD.0].contains(&value.as_str()));
+    if encrypts {
+        parameters.push(("encrypt_type", Zeroizing::new("AES".to_owned())));
+        parameters.sort_by_key(|(name, _)| *name);
+    }
+    let content_key = encrypts
+        .then(|| keys::alipay_content(&account.account))
+        .transpose()?;
+    // Content is signed as it travels, so encrypted content has to be encrypted first.
+    let message = if encrypts {
+        Zeroizing::default()
+    } else {
+        form::message(&parameters)
+    };
     let request = Request {
         method: "POST".into(),
         target: "/gateway.do".into(),
@@ -294,6 +306,7 @@ pub(super) fn to_sign(account: &Account, parameters: Vec<Parameter>) -> Result<D
         message,
         key,
         place: Place::Form { request, parameters },
+        content_key,
     })
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod dialect;
 mod facts;
 pub(crate) mod native;
 pub(crate) mod notice;
+pub mod v3;
 
 use domain::{Operation, PayWay};
 

@@ -261,6 +261,7 @@ fn draft(
         message,
         key: keys::wechat_merchant(mchid)?,
         place: Place::Header { request, prefix },
+        content_key: None,
     })
 }
 

@@ -42,6 +42,33 @@ fn a_precreate_is_one_sorted_form() {
     assert_eq!(kind, Some("application/x-www-form-urlencoded;charset=utf-8"));
 }
 
+/// Content is signed as it travels: encrypted first (channels.md 3.2).
+#[test]
+fn encrypted_content_is_asked_for_and_signed_in_place_of_the_content() {
+    let (mut account, no) = (alipay_certificates(), number("20260101000010"));
+    account.encrypts = true;
+    let facts = facts(&no, PayWay::Qr, None);
+    let draft = channel::create(&account, &stamp(), &facts, &buyer(None)).expect("composes");
+    assert!(draft.message().is_empty());
+    let (key, content) = draft.to_encrypt().expect("content to encrypt");
+    assert_eq!(key.as_str(), "alipay/2021000066965330/content");
+    assert!(content.starts_with(br#"{"out_trade_no":"20260101000010""#) && content.ends_with(b"}"));
+    let draft = draft.encrypted(b"\xfb\xffsecret");
+    assert!(draft.to_encrypt().is_none());
+    let (_, message, body, _) = wire(draft);
+    assert!(message.contains("&biz_content=+/9zZWNyZXQ=&charset=utf-8&encrypt_type=AES&format=JSON&method=alipay.trade.precreate&"), "{message}");
+    assert!(body.contains("&biz_content=%2B%2F9zZWNyZXQ%3D&") && !body.contains("20260101000010"));
+    // What is public is not encrypted; other accounts ask for nothing.
+    let certificate = channel::certificates(&account, &stamp(), "ab12").expect("composes");
+    assert!(certificate.to_encrypt().is_none() && !wire(certificate).1.contains("encrypt_type"));
+    assert!(
+        channel::query(&alipay(), &stamp(), &no)
+            .expect("composes")
+            .to_encrypt()
+            .is_none()
+    );
+}
+
 #[test]
 fn the_cashier_needs_a_buyer_and_certificates_are_named() {
     let (account, no) = (alipay_certificates(), number("20260101000010"));

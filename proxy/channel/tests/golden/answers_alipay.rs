@@ -46,6 +46,75 @@ fn an_alipay_answer_is_signed_over_the_raw_node() {
 }
 
 #[test]
+fn encrypted_content_stands_in_place_of_the_node_and_nowhere_else() {
+    let account = channel::Account {
+        encrypts: true,
+        ..alipay()
+    };
+    let found = |account: &channel::Account, body: &str| {
+        channel::encrypted_answer(account, Operation::Query, 200, body.as_bytes())
+    };
+    let body = r#"{"alipay_trade_query_response":"c2VjcmV0","sign":"+/8B"}"#;
+    let Ok(Authentic::Signed(signed)) = alipay_authentic(&account, body) else {
+        panic!("signed")
+    };
+    assert_eq!(signed.message, br#""c2VjcmV0""#);
+    let Ok(Some(encrypted)) = found(&account, body) else {
+        panic!("encrypted")
+    };
+    assert_eq!(
+        (encrypted.key.as_str(), &*encrypted.ciphertext),
+        ("alipay/2021000066965330/content", &b"secret"[..])
+    );
+    assert!(
+        matches!(found(&alipay(), body), Ok(None)),
+        "an account that does not encrypt"
+    );
+    assert!(matches!(
+        found(
+            &account,
+            r#"{"alipay_trade_query_response":{"code":"40002"},"sign":"+/8B"}"#
+        ),
+        Ok(None)
+    ));
+    for odd in [
+        r#"{"error_response":"c2VjcmV0"}"#,
+        r#"{"alipay_trade_query_response":"*","sign":"+/8B"}"#,
+        r#"{"alipay_trade_close_response":"c2VjcmV0","sign":"+/8B"}"#,
+        "c2VjcmV0",
+    ] {
+        assert!(matches!(found(&account, odd), Err(Unclear::Garbage)), "{odd}");
+    }
+    // Unread as long as it is not decrypted; then it says what it would have said in clear.
+    assert_eq!(
+        unclear(&channel::read_answer(
+            &account,
+            Operation::Query,
+            PayWay::Qr,
+            200,
+            body.as_bytes()
+        )),
+        Some(Unclear::Garbage)
+    );
+    let refused = channel::read_content(
+        &account,
+        Operation::Query,
+        PayWay::Qr,
+        br#"{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}"#,
+    );
+    assert_eq!(failed(refused).1, FailureClass::NotFound);
+    assert_eq!(
+        unclear(&channel::read_content(
+            &account,
+            Operation::Query,
+            PayWay::Qr,
+            b"secret"
+        )),
+        Some(Unclear::Garbage)
+    );
+}
+
+#[test]
 fn a_certificate_comes_as_base64_of_pem() {
     let node = "alipay_open_app_alipaycert_download_response";
     let read = |content: &str| alipay_read(Operation::Certificates, PayWay::Qr, node, content);

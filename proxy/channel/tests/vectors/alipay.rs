@@ -3,7 +3,7 @@
 use crate::{crypto, text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
-    Account, Answer, Authentic, Signed, dialect,
+    Account, Answer, Authentic, Signed, alipay_v3, dialect,
     form::Form,
     native,
     notice::{self, Kind, Notice},
@@ -37,6 +37,7 @@ fn account() -> Account {
         serial: None,
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -140,6 +141,49 @@ fn verify_then_decrypt(input: &Value, expect: &Value) {
     let sealed = STANDARD.decode(quoted).expect("base64");
     let plain = crypto::cbc_open(text(input, "aes_key_base64"), &sealed);
     assert_eq!(String::from_utf8_lossy(&plain), text(expect, "plaintext"));
+}
+
+pub(crate) fn v3_case(op: &str, input: &Value, expect: &Value) {
+    match op {
+        "sign_v3" => sign_v3(input, expect),
+        "verify_v3" => {
+            let pairs = input["headers"]
+                .as_object()
+                .expect("headers")
+                .iter()
+                .map(|(name, value)| {
+                    let name = http::HeaderName::from_bytes(name.as_bytes()).expect("name");
+                    (
+                        name,
+                        HeaderValue::from_str(value.as_str().expect("text")).expect("value"),
+                    )
+                });
+            let signed = alipay_v3::signed(&account(), &pairs.collect(), text(input, "body").as_bytes());
+            let valid =
+                signed.is_ok_and(|s| crypto::verifies(text(input, "public_key"), &s.message, &s.signature));
+            assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
+        }
+        other => panic!("unknown op {other}"),
+    }
+}
+
+fn sign_v3(input: &Value, expect: &Value) {
+    let token = input["app_auth_token"].as_str().map(vault::Text::from);
+    let [method, target, body] = ["method", "path_and_query", "body"].map(|name| text(input, name));
+    let auth_string = text(input, "auth_string");
+    let message = alipay_v3::to_sign(auth_string, method, target, body.as_bytes(), token.as_ref());
+    assert_eq!(String::from_utf8_lossy(&message), text(expect, "message"));
+    let signature = STANDARD
+        .decode(crypto::sign(text(input, "private_key"), &message))
+        .expect("base64");
+    let header = alipay_v3::authorization(auth_string, &signature);
+    assert_eq!(header, text(expect, "authorization"));
+    let read = alipay_v3::Authorization::read(&header).expect("lawful");
+    assert_eq!(
+        read.message(method, target, body.as_bytes(), token.as_ref()),
+        message
+    );
+    assert_eq!(read.signature, signature);
 }
 
 pub(crate) fn certificate_case(op: &str, input: &Value, expect: &Value) {

@@ -36,6 +36,7 @@ fn account() -> Account {
         serial: Some("4B74CAE8482A9D987E2BF899FA7FDEA0349C6659".into()),
         platform: None,
         root_sn: None,
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

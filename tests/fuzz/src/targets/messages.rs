@@ -26,6 +26,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         serial: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         platform: None,
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
+        encrypts: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -117,6 +118,9 @@ fn answer(channel: Channel, data: &[u8]) {
     let account = account(channel, at(3) & 1 == 1);
     let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);
+    let encrypts = Account { encrypts: channel == Channel::Alipay, ..account };
+    let _ = channel::encrypted_answer(&encrypts, operation, status, body);
+    let _ = channel::read_content(&encrypts, operation, pay_way, body);
 }
 
 /// Parts: operation, status, way to pay; header lines; body.

@@ -8,6 +8,7 @@ mod json;
 mod messages;
 mod packages;
 mod pages;
+mod queries;
 mod registries;
 mod stores;
 mod tlog;
@@ -22,6 +23,8 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("notice_alipay", messages::notice_alipay),
     ("answer_wechat", messages::answer_wechat),
     ("answer_alipay", messages::answer_alipay),
+    ("query_gbk", queries::query_gbk),
+    ("authorization_v3", queries::authorization_v3),
     ("authorization", api::authorization),
     ("api_body", api::body),
     ("api_route", api::route),

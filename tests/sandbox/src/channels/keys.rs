@@ -2,6 +2,11 @@
 
 use crate::material::MaterialError;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::cipher::{
+    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+    PaddedBlockEncryptingKey, UnboundCipherKey,
+};
+use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
@@ -81,6 +86,30 @@ pub(crate) fn seal(apiv3_key: &str, associated_data: &str, plaintext: &str) -> (
             Some(STANDARD.encode(bytes))
         });
     (nonce, sealed.unwrap_or_default())
+}
+
+/// Alipay's encryption of contents: AES-CBC, IV of zeroes, PKCS#7; key, result and text in base64.
+pub(crate) fn encrypt_content(aes_key: &str, plain: &[u8]) -> Option<String> {
+    let cipher = PaddedBlockEncryptingKey::cbc_pkcs7(content_key(aes_key)?).ok()?;
+    let mut text = plain.to_vec();
+    let zero = EncryptionContext::Iv128(FixedLength::from([0; 16]));
+    cipher.less_safe_encrypt(&mut text, zero).ok()?;
+    Some(STANDARD.encode(text))
+}
+
+/// The inverse of [`encrypt_content`].
+pub(crate) fn decrypt_content(aes_key: &str, text: &str) -> Option<String> {
+    let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(content_key(aes_key)?).ok()?;
+    let mut text = STANDARD.decode(text).ok()?;
+    let zero = DecryptionContext::Iv128(FixedLength::from([0; 16]));
+    let plain = cipher.decrypt(&mut text, zero).ok()?;
+    String::from_utf8(plain.to_vec()).ok()
+}
+
+fn content_key(aes_key: &str) -> Option<UnboundCipherKey> {
+    let key = STANDARD.decode(aes_key).ok()?;
+    let algorithm = if key.len() == 32 { &AES_256 } else { &AES_128 };
+    UnboundCipherKey::new(algorithm, &key).ok()
 }
 
 /// Well-formed base64 of a signature that is not this one.

@@ -236,6 +236,8 @@ pub async fn by_way(demo: &Demo, merchant: &Merchant, channel: &str, pay_way: &s
 pub async fn closed(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let pay_way = if channel == "wechat" { "native" } else { "qr" };
     let order = create(demo, merchant, channel, pay_way, 300, json!({})).await?;
+    // Before somebody scans it Alipay does not have it, and a close of it waits.
+    demo.open(&order).await?;
     let answer = merchant
         .ask(
             "POST",

@@ -5,7 +5,8 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 impl Demo {
-    /// Opens what was handed out; of an order that is at its channel already, nothing.
+    /// Opens what was handed out, scans a code that is no trade before; of an order that is at its channel already,
+    /// nothing. Nobody pays yet.
     pub async fn open(&self, order: &Value) -> anyhow::Result<()> {
         let is = |name: &str| order[name].as_str().unwrap_or_default();
         match (is("channel"), is("pay_way")) {
@@ -25,6 +26,11 @@ impl Demo {
                     "the cashier shows {page}"
                 );
                 Ok(())
+            }
+            ("alipay", "qr") => {
+                let scan =
+                    json!({ "channel": "alipay", "out_trade_no": order["number"], "outcome": "declined" });
+                self.control("/control/pay", &scan).await.map(drop)
             }
             _ => Ok(()),
         }

@@ -49,6 +49,11 @@ impl DemoMerchant {
     pub fn certificate_mode(&self) -> bool {
         self.id == "m1002"
     }
+
+    /// The third merchant encrypts content at Alipay.
+    pub fn encrypts(&self) -> bool {
+        self.id == "m1003"
+    }
 }
 
 /// The installation.
@@ -388,6 +393,9 @@ impl Place {
             if self.keys_held {
                 secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
             }
+            if merchant.encrypts() && self.keys_held {
+                secret(&alipay.join("content.aes"), a.aes_key.as_bytes())?;
+            }
             if !merchant.certificate_mode() {
                 secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
             }
@@ -565,6 +573,7 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
+                "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
         "terminals": [{ "no": TERMINAL, "area": "310101" }],

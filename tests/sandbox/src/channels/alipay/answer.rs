@@ -91,11 +91,18 @@ pub(super) fn unsigned(failure: &Failure) -> Answer {
     )
 }
 
+/// How an answer is written.
+pub(super) struct Form {
+    pub(super) mode: KeyMode,
+    /// Its content is encrypted, as the request's was.
+    pub(super) encrypted: bool,
+}
+
 /// Writes and signs the answer, spoilt as a fault wants it.
 pub(super) fn write(
     merchant: &Merchant,
     method: &str,
-    mode: KeyMode,
+    form: &Form,
     outcome: Outcome,
     fault: Option<Kind>,
 ) -> Answer {
@@ -119,12 +126,17 @@ pub(super) fn write(
             node
         }
     };
-    let node = escaped(method, object(&node));
+    let mut node = escaped(method, object(&node));
+    if form.encrypted {
+        // A quoted text in place of the object; the signature covers the quotes too.
+        let text = keys::encrypt_content(&merchant.facts.alipay.aes_key, node.as_bytes()).unwrap_or_default();
+        node = format!("\"{text}\"");
+    }
     let mut signature = merchant.alipay.sign(node.as_bytes());
     if fault == Some(Kind::WrongSignature) {
         signature = keys::spoilt(&signature);
     }
-    let sn = (mode == KeyMode::Certificate).then_some(merchant.alipay_cert_sn.as_str());
+    let sn = (form.mode == KeyMode::Certificate).then_some(merchant.alipay_cert_sn.as_str());
     typed(StatusCode::OK, TEXT, body(method, &node, &signature, sn))
 }
 

@@ -11,6 +11,7 @@ use crate::channels::wallet::NotGood;
 use crate::channels::world::{Merchant, World};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The documents ask for China time, the published clients send their machine's local time without a zone, which
 /// may be up to twenty hours off. So only a day's difference tells a stale request.
@@ -63,7 +64,7 @@ pub(super) fn check(merchant: &Merchant, params: &Params, mode: KeyMode) -> Resu
     if params.get("version") != "1.0" {
         return invalid("isv.invalid-version", "无效的版本号");
     }
-    if !params.get("encrypt_type").is_empty() {
+    if !["", "AES"].contains(&params.get("encrypt_type")) {
         return invalid("isv.invalid-encrypt-type", "无效的加密类型");
     }
     timestamp(params.get("timestamp"))?;
@@ -81,7 +82,14 @@ pub(super) fn check(merchant: &Merchant, params: &Params, mode: KeyMode) -> Resu
     if params.get("method") == TOKEN && params.get("biz_content").is_empty() {
         return Ok(Value::Object(Default::default()));
     }
-    match serde_json::from_str::<Value>(params.get("biz_content")) {
+    // Decrypted only once the signature over the ciphertext is good.
+    let Some(content) = content(merchant, params) else {
+        return invalid(
+            "isv.decryption-error",
+            "解密出错，请检查接口内容加密方式与AES密钥",
+        );
+    };
+    match serde_json::from_str::<Value>(&content) {
         Ok(biz) if biz.is_object() => Ok(biz),
         _ => invalid("isv.invalid-parameter", "biz_content须为JSON对象"),
     }
@@ -123,6 +131,20 @@ pub(super) fn token(call: &Call<'_>) -> Outcome {
         ),
         (name, Value::from(payer)),
     ])
+}
+
+/// Whether the request's content is encrypted, and so will the answer's be.
+pub(super) fn encrypted(params: &Params) -> bool {
+    params.get("encrypt_type") == "AES"
+}
+
+/// The content in clear; `None` if it does not decrypt.
+pub(super) fn content<'a>(merchant: &Merchant, params: &'a Params) -> Option<Cow<'a, str>> {
+    let content = params.get("biz_content");
+    match encrypted(params) {
+        false => Some(Cow::Borrowed(content)),
+        true => keys::decrypt_content(&merchant.facts.alipay.aes_key, content).map(Cow::Owned),
+    }
 }
 
 /// Alipay's certificate by its number, base64 of its PEM; in certificate mode only.

@@ -41,7 +41,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         .unwrap_or_default();
     let named = params.as_ref().ok().map(|p| p.get("app_id"));
     let sender = named.and_then(|app_id| world.merchant_by_app(app_id));
-    let number = params.as_ref().ok().and_then(out_trade_no);
+    let number = params
+        .as_ref()
+        .ok()
+        .and_then(|params| out_trade_no(params, sender.map(|(_, merchant)| merchant)));
     let fault = world.arrive(
         Channel::Alipay,
         operation(&method),
@@ -75,8 +78,9 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
 }
 
 /// The order's number as the request tells it.
-fn out_trade_no(params: &Params) -> Option<String> {
-    let biz: Value = serde_json::from_str(params.get("biz_content")).ok()?;
+fn out_trade_no(params: &Params, sender: Option<&Merchant>) -> Option<String> {
+    let content = gateway::content(sender?, params)?;
+    let biz: Value = serde_json::from_str(&content).ok()?;
     biz["out_trade_no"].as_str().map(str::to_owned)
 }
 
@@ -88,21 +92,24 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
     if operation(params.get("method")) == Operation::Other {
         return answer::unsigned(&Failure::invalid("isv.invalid-method", "不存在的方法名"));
     }
-    let outcome = gateway::check(merchant, params, mode).and_then(|biz| match fault {
-        Some(Kind::Busy) => Err(Failure::limited()),
-        _ => act(
-            &Call {
+    // What the gateway refuses before it looks at content comes in clear.
+    let (outcome, encrypted) = match gateway::check(merchant, params, mode) {
+        Err(failure) => (Err(failure), false),
+        Ok(_) if fault == Some(Kind::Busy) => (Err(Failure::limited()), false),
+        Ok(biz) => {
+            let call = Call {
                 world,
                 number,
                 merchant,
                 params,
                 biz,
                 mode,
-            },
-            fault,
-        ),
-    });
-    answer::write(merchant, params.get("method"), mode, outcome, fault)
+            };
+            (act(&call, fault), gateway::encrypted(params))
+        }
+    };
+    let form = answer::Form { mode, encrypted };
+    answer::write(merchant, params.get("method"), &form, outcome, fault)
 }
 
 fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
