@@ -2,10 +2,12 @@
 //!
 //! Three things are decided here. [`decide`] says whether one request may go on: licence, no funds, ceilings,
 //! measures, refunds. [`registry`] says whether the signed files that bring those facts agree with each other.
-//! [`anomaly`] folds the trades journal into findings for the desk. Each refusal names its [`clauses`] entry,
+//! [`anomaly`] folds the trades journal into findings for the desk. [`books`] compares a day of it with the channel's
+//! bill. Each refusal names its [`clauses`] entry,
 //! whose sentence stands in `policy/specs/controls.md` with the rule behind it.
 
 pub mod anomaly;
+pub mod books;
 pub mod clauses;
 mod facts;
 mod limits;

@@ -19,6 +19,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::RefundQuery, None),
     (Channel::Wechat, Operation::Certificates, None),
     (Channel::Wechat, Operation::Authorize, None),
+    (Channel::Wechat, Operation::Bill, None),
     (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
     (Channel::Alipay, Operation::Create, Some(PayWay::App)),
@@ -32,6 +33,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::RefundQuery, None),
     (Channel::Alipay, Operation::Certificates, None),
     (Channel::Alipay, Operation::Authorize, None),
+    (Channel::Alipay, Operation::Bill, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

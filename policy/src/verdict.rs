@@ -46,6 +46,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         | Operation::Reverse
         | Operation::RefundQuery
         | Operation::Certificates
+        | Operation::Bill
         | Operation::Authorize => Ok(()),
     };
     judged.map_or_else(Verdict::Refuse, |()| Verdict::Admit)

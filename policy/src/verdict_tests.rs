@@ -64,6 +64,7 @@ fn nothing_lapsed_carries_a_new_order_and_everything_else_goes_on() {
             Operation::Close,
             Operation::RefundQuery,
             Operation::Certificates,
+            Operation::Bill,
         ] {
             (case.operation, case.pay_way) = (operation, None);
             assert_eq!(case.decide(), Verdict::Admit, "{operation:?}");

@@ -398,6 +398,33 @@ impl App {
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
 
+    /// Connections to the place where a channel's bills lie: any of its hosts in the licence registry, and no other.
+    //= C50
+    pub(crate) fn way_to_bill(&self, channel: Channel, host: &str, port: u16) -> Option<Outbound> {
+        let registries = self.registries();
+        let licence = registries.channel(channel)?;
+        let host = licence
+            .hosts
+            .iter()
+            .find(|own| own.host.eq_ignore_ascii_case(host) && own.port == port)?;
+        let key = (format!("{}/bill", host.host), host.port);
+        if let Some(way) = self.0.ways.read().get(&key) {
+            return Some(way.clone());
+        }
+        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let most = crate::reconcile::MOST_BILL;
+        let target = Target {
+            host: host.host.clone(),
+            port: host.port,
+            address: host.address,
+            private_ok: true,
+            most,
+            tls,
+        };
+        let way = Outbound::new(target, self.0.config.times.connect);
+        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+    }
+
     /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
     pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
         let key = (format!("{host}/{private_ok}"), port);

@@ -1,4 +1,5 @@
-//! Follows the desk's journal each second and obeys its measures: nothing else of it.
+//! Follows the desk's journal each second, obeys its measures, and puts on record what two officers made of differences in the books:
+//! nothing else of it.
 
 use crate::{
     app::App,
@@ -142,6 +143,16 @@ async fn obey(
             );
             continue;
         };
+        if let CaseEvent::DifferenceResolved {
+            merchant,
+            resolution,
+            trades_index,
+            ..
+        } = &entry.event
+            && index >= seen
+        {
+            crate::reconcile::resolved(app, *index, merchant, *trades_index, *resolution).await?;
+        }
         if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
             app.observe(&measure); // in force first, then on record
             if index >= seen {

@@ -74,15 +74,11 @@ pub(crate) async fn hand_out(
 }
 
 /// A draft and its signature.
-async fn composed(
+pub(crate) async fn composed(
     app: &App,
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
 ) -> Result<(Draft, Vec<u8>), String> {
-    let stamp = Stamp {
-        at: app.clock().now(),
-        nonce: nonce(),
-    };
-    let mut draft = compose(&stamp).map_err(|error| error.to_string())?;
+    let mut draft = compose(&stamp(app)).map_err(|error| error.to_string())?;
     let ciphertext = draft
         .to_encrypt()
         .map(|(key, content)| app.keys().seal_content(key, content))
@@ -96,6 +92,14 @@ async fn composed(
         .await
         .map_err(|error| error.to_string())?;
     Ok((draft, signature))
+}
+
+/// Now, and a nonce that is never used again.
+pub(crate) fn stamp(app: &App) -> Stamp {
+    Stamp {
+        at: app.clock().now(),
+        nonce: nonce(),
+    }
 }
 
 pub(crate) fn head(request: &channel::Request) -> Result<(http::Method, http::HeaderMap), http::Error> {

@@ -28,6 +28,7 @@ pub mod pages;
 mod paid;
 pub mod passthrough;
 pub mod payment;
+pub mod reconcile;
 pub mod registry;
 pub mod run;
 mod schedule;
@@ -49,6 +50,8 @@ pub mod manual {
     pub mod vault {}
     #[doc = include_str!("../manual/25-one-code.md")]
     pub mod one_code {}
+    #[doc = include_str!("../manual/30-books.md")]
+    pub mod books {}
     #[doc = include_str!("../manual/40-journal.md")]
     pub mod journal {}
     #[doc = include_str!("../manual/50-operations.md")]

@@ -7,7 +7,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, Listen},
     front::Front,
-    keys, outbox, registry, sweep,
+    keys, outbox, reconcile, registry, sweep,
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
@@ -85,6 +85,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     let mut tasks = vec![
         tokio::spawn(sweep::run(app.clone(), changes, stopped.clone())),
         tokio::spawn(outbox::run(app.clone(), stopped.clone())),
+        tokio::spawn(reconcile::run(app.clone(), stopped.clone())),
         tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
         tokio::spawn(purge(app.clone(), stopped.clone())),
     ];

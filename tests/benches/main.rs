@@ -1,6 +1,7 @@
 //! `tests/benches/run`: the proxy against its peers and against the speed of its own cryptography, as ratios of one
 //! interleaved run. Prints a table, keeps a history, asserts nothing.
 
+mod books;
 mod crypto;
 mod forward;
 mod load;
@@ -18,7 +19,7 @@ use orders::{Bench, Length};
 use report::Report;
 use std::path::{Path, PathBuf};
 
-const HELP: &str = "guandao-bench [--rounds N] [--orders N] [--only abcde] [--big] [--no-history] [--drive SUBJECT SECONDS]\n\
+const HELP: &str = "guandao-bench [--rounds N] [--orders N] [--only abcdef] [--big] [--no-history] [--drive SUBJECT SECONDS]\n\
   --rounds N     interleaved rounds (7)\n  --orders N     orders per window (3000)\n  --only LETTERS rows to measure\n\
   --big          10 M live orders too: 15 GB of disk, 20 minutes\n  --no-history   print only\n  --drive S N    load subject S (native, jsapi, pass-through) for N seconds, for a profiler";
 
@@ -37,7 +38,7 @@ fn line(mut words: impl Iterator<Item = String>) -> anyhow::Result<Line> {
             orders: 3000,
             lines: 32,
         },
-        only: "abcde".into(),
+        only: "abcdef".into(),
         big: false,
         history: true,
         drive: None,
@@ -64,6 +65,8 @@ fn main() -> anyhow::Result<()> {
         ["forward", dir, port, upstream] => {
             return forward::serve(Path::new(dir), port.parse()?, upstream.parse()?);
         }
+        ["fill-books", dir, orders] => return books::fill(Path::new(dir), orders.parse()?),
+        ["compare-books", dir, orders] => return books::compare(Path::new(dir), orders.parse()?),
         ["fill", dir, orders] => return storage::fill(Path::new(dir), orders.parse()?),
         _ => {}
     }
@@ -119,6 +122,9 @@ async fn all(line: Line) -> anyhow::Result<()> {
             &[250_000, 1_000_000]
         };
         storage::starts(disk.path(), sizes, 3, &mut report).await?;
+    }
+    if wants("f") {
+        books::row(disk.path(), &mut report)?;
     }
     let history = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/history.jsonl");
     report.finish(line.history.then_some(history.as_path()), facts)

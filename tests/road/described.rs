@@ -149,6 +149,30 @@ async fn answers_are_as_the_description_says() -> Done {
     }
     codes(&demo, &described).await?;
     refusals(&demo, &described).await?;
+    let today = domain::Instant::from_secs(
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)?
+            .as_secs() as i64,
+    )
+    .day();
+    let (books, statement) = (
+        "/v1/reconciliations/{date}",
+        "/v1/reconciliations/{date}/statement",
+    );
+    described
+        .ask("GET", books, &format!("/v1/reconciliations/{today}"), None)
+        .await?;
+    described
+        .ask("GET", books, "/v1/reconciliations/today", None)
+        .await?;
+    described
+        .ask(
+            "GET",
+            statement,
+            &format!("/v1/reconciliations/{today}/statement"),
+            None,
+        )
+        .await?;
     let notices: Vec<Value> = demo
         .shop()
         .came("/notify/")

@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod books;
 mod canary;
 mod codes;
 mod compile_fail;

@@ -5,6 +5,7 @@
 //! ours, `*No` is somebody else's.
 
 mod amount;
+mod bill;
 mod clause;
 mod event;
 mod ids;
@@ -14,6 +15,7 @@ mod time;
 mod trade;
 
 pub use amount::{Amount, AmountError};
+pub use bill::*;
 pub use clause::Clause;
 pub use event::*;
 pub use ids::*;

@@ -62,6 +62,30 @@ impl Day {
         Instant(self.0 as i64 * 86_400_000 - 8 * 3_600_000)
     }
 
+    /// Reads `2026-11-23`; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Day> {
+        let plain = text.len() == 10
+            && text.bytes().enumerate().all(|(at, b)| {
+                if at == 4 || at == 7 {
+                    b == b'-'
+                } else {
+                    b.is_ascii_digit()
+                }
+            });
+        let number = |at: std::ops::Range<usize>| text.get(at)?.parse::<i64>().ok();
+        let (y, m, d) = if plain {
+            (number(0..4)?, number(5..7)?, number(8..10)?)
+        } else {
+            return None;
+        };
+        // Days of a civil date, era by era of 400 years starting in March; what does not come back the same is no date.
+        let shifted = y - i64::from(m <= 2);
+        let (era, yoe) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+        let doy = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
+        let day = Day((era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468) as i32);
+        (day.to_string() == text).then_some(day)
+    }
+
     /// Year, month, day of the Gregorian calendar.
     pub fn ymd(self) -> (i64, u32, u32) {
         // Days to civil date, era by era of 400 years starting in March.
@@ -120,6 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_day_is_not_read_as_one() {
+        for text in [
+            "",
+            "2026-1-01",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-01-01 ",
+            "20260101",
+            "-026-01-01",
+        ] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn leap_days_and_centuries() {
         for (secs, text) in [
             (951_782_400, "2000-02-29"),
@@ -128,6 +169,7 @@ mod tests {
             (0, "1970-01-01"),
         ] {
             assert_eq!(Instant::from_secs(secs).day().to_string(), text);
+            assert_eq!(Day::parse(text), Some(Instant::from_secs(secs).day()));
         }
     }
 }

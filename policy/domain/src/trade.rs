@@ -114,6 +114,8 @@ pub enum Operation {
     Certificates,
     /// Ask the wallet whose code of authorisation it is, for payers' pages. Read.
     Authorize,
+    /// Ask where a day's bill lies, and fetch it. Read.
+    Bill,
 }
 
 impl Operation {
@@ -128,6 +130,7 @@ impl Operation {
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
             Operation::Authorize => "authorize",
+            Operation::Bill => "bill",
         }
     }
 
@@ -135,7 +138,11 @@ impl Operation {
     pub const fn is_read(self) -> bool {
         matches!(
             self,
-            Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Authorize
+            Operation::Query
+                | Operation::RefundQuery
+                | Operation::Certificates
+                | Operation::Bill
+                | Operation::Authorize
         )
     }
 }

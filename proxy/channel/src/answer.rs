@@ -51,6 +51,8 @@ pub enum Answer {
     Certificates(Vec<SealedCertificate>),
     /// A certificate and what stands between it and its root, PEM; nothing vouches for it yet (channels.md 3.6).
     Certificate(Vec<u8>),
+    /// Where a bill lies.
+    Bill(crate::bill::BillPlace),
     /// The channel refused.
     Failed(Failure),
     /// Nobody knows.

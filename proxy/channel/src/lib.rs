@@ -11,6 +11,7 @@ mod answer;
 pub mod auth_code;
 pub mod authorize;
 mod baidu;
+pub mod bill;
 pub mod dialect;
 mod draft;
 pub mod form;

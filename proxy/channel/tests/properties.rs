@@ -173,7 +173,7 @@ proptest! {
         for kind in [Kind::Open, Kind::Transaction, Kind::Refund, Kind::Other] {
             let _ = notice::read(&account, &body, kind);
         }
-        for operation in [Operation::Create, Operation::Query, Operation::Close, Operation::Reverse, Operation::Refund, Operation::RefundQuery, Operation::Certificates] {
+        for operation in [Operation::Create, Operation::Query, Operation::Close, Operation::Reverse, Operation::Refund, Operation::RefundQuery, Operation::Certificates, Operation::Bill] {
             let _ = channel::authenticate_answer(&account, operation, status, &headers, &body, Instant::default());
             for pay_way in [PayWay::Native, PayWay::Micropay] {
                 let _ = channel::read_answer(&account, operation, pay_way, status, &body);

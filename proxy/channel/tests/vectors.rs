@@ -5,6 +5,8 @@
 mod alipay;
 #[path = "vectors/baidu.rs"]
 mod baidu;
+#[path = "vectors/bill.rs"]
+mod bill;
 #[path = "vectors/crypto.rs"]
 mod crypto;
 #[path = "vectors/wechat.rs"]
@@ -48,6 +50,21 @@ fn vectors_alipay_cert() {
 }
 
 #[test]
+fn vectors_wechat_bill() {
+    run("wechat_bill", bill::wechat_case);
+}
+
+#[test]
+fn vectors_alipay_bill() {
+    run("alipay_bill", bill::alipay_case);
+}
+
+#[test]
+fn vectors_unionpay_file() {
+    run("unionpay_file", bill::unionpay_case);
+}
+
+#[test]
 fn vectors_alipay_v3() {
     run("alipay_v3", alipay::v3_case);
 }
@@ -67,6 +84,9 @@ fn vectors_of_channels_not_built_are_named() {
         "alipay_v3",
         "alipay_cert",
         "baifubao",
+        "wechat_bill",
+        "alipay_bill",
+        "unionpay_file",
     ];
     for entry in std::fs::read_dir(folder()).expect("the vectors are there") {
         let path = entry.expect("entry").path();

@@ -120,6 +120,7 @@ impl Following {
     }
 
     fn watch_over(&mut self, index: u64, entry: &TradeEntry) -> Found {
+        self.trades.differences.observe(index, entry);
         let registries = self.then.registries();
         let facts = entry
             .merchant

@@ -3,6 +3,7 @@
 //!
 //! Its only truth is the cases journal. It does not depend on the vault, so no page can show what it cannot open.
 
+pub mod books;
 pub mod cases;
 pub mod clock;
 mod commands;

@@ -15,7 +15,7 @@ pub const LONGEST_REASON: usize = 2000;
 pub const LONGEST_MEASURE: i64 = 366;
 
 //= C45
-fn reason(text: &str) -> Result<Arc<str>, Refusal> {
+pub(crate) fn reason(text: &str) -> Result<Arc<str>, Refusal> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Refusal::Text("a written reason is needed"));
@@ -32,7 +32,7 @@ fn reason(text: &str) -> Result<Arc<str>, Refusal> {
     Ok(text.into())
 }
 
-fn allowed(allowed: bool) -> Result<(), Refusal> {
+pub(crate) fn allowed(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::Role) }
 }
 
@@ -237,7 +237,7 @@ fn pending(case: Option<&MeasureCase>) -> Result<&crate::state::MeasureProposal,
         .ok_or(Refusal::State("nothing is proposed"))
 }
 
-fn another(user: &User, first: &OfficerId) -> Result<(), Refusal> {
+pub(crate) fn another(user: &User, first: &OfficerId) -> Result<(), Refusal> {
     if two_people(&user.name, first) {
         Ok(())
     } else {

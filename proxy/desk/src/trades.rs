@@ -32,6 +32,8 @@ pub struct Trades {
     pub mirror: Mirror,
     /// Its key.
     pub key: VerifierKey,
+    /// Differences of bills that it names.
+    pub differences: crate::books::Differences,
     path: PathBuf,
     note: RwLock<Option<Arc<str>>>,
     health: RwLock<Health>,
@@ -49,6 +51,7 @@ impl Trades {
         Trades {
             mirror,
             key,
+            differences: Default::default(),
             path,
             note,
             health: RwLock::default(),

@@ -2,6 +2,7 @@
 //! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
 
 use crate::{
+    bills::Bills,
     codes::Codes,
     index::{alias_key, trade_key},
     tells::{Tell, Tells},
@@ -35,6 +36,8 @@ pub(crate) struct Heads {
     pub(crate) codes: Codes,
     /// Token epochs on record; true while their end is not.
     pub(crate) epochs: BTreeMap<u32, bool>,
+    /// How far the bills of each account and day are.
+    pub(crate) bills: Bills,
 }
 
 /// Whom an entry is about.
@@ -92,6 +95,8 @@ impl Heads {
     }
 
     fn follow_event(&mut self, index: u64, entry: &TradeEntry) {
+        self.bills
+            .follow(index, entry.at, entry.merchant.as_ref(), &entry.event);
         if let (Some(merchant), Some(seq), Some(order)) = (&entry.merchant, entry.tell, entry.order) {
             self.tells.add(Tell {
                 merchant: merchant.clone(),

@@ -3,6 +3,7 @@
 //! The journal is the truth. An order is a fold over its entries ([`Order`]); day totals, notification numbers and
 //! pending notifications are folds too. sled holds one key per order and may be lost at any time.
 
+mod bills;
 mod claim;
 mod codes;
 mod heads;
@@ -13,6 +14,7 @@ mod snapshot;
 mod tally;
 mod tells;
 
+pub use bills::{BillHead, BillKey, TakenBill};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};
@@ -244,6 +246,18 @@ impl Ledger {
     /// True while a notification of this order is pending.
     pub fn must_tell_of(&self, order: &PaymentId) -> bool {
         self.0.heads.lock().tells.has(order)
+    }
+
+    /// How far a bill is; `None` where it was never asked for.
+    pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
+        self.0.heads.lock().bills.0.get(key).cloned()
+    }
+
+    /// The bills of a day, of all accounts.
+    pub fn bills_of(&self, day: Day) -> Vec<(BillKey, BillHead)> {
+        let heads = self.0.heads.lock();
+        let all = heads.bills.0.iter().filter(|(key, _)| key.day == day);
+        all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 
     /// How many notifications are pending.

@@ -6,6 +6,7 @@
 
 use crate::{
     Count, Order, PayCode,
+    bills::{BillHead, BillKey, Bills},
     heads::{Heads, Numbers},
     tells::Tell,
 };
@@ -21,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -34,6 +35,7 @@ pub(crate) struct Header {
     epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
     codes: Vec<Arc<PayCode>>,
+    bills: Vec<(BillKey, BillHead)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +56,12 @@ impl Header {
             epochs: heads.epochs.clone(),
             totals,
             codes: heads.codes.all().cloned().collect(),
+            bills: heads
+                .bills
+                .0
+                .iter()
+                .map(|(key, head)| (key.clone(), head.clone()))
+                .collect(),
         }
     }
 
@@ -65,6 +73,7 @@ impl Header {
             ..Heads::default()
         };
         heads.numbers = self.numbers.into_iter().collect();
+        heads.bills = Bills(self.bills.into_iter().collect());
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         self.codes.into_iter().for_each(|code| heads.codes.put(code));

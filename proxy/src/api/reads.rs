@@ -13,6 +13,7 @@ use crate::{
     fault::{Code, Fault, Stop},
     outbox,
     payment::Limited,
+    reconcile::statement::{self, Format},
     stage::{End, Response},
 };
 use channel::Answer;
@@ -85,9 +86,57 @@ impl End<Limited> for Reads {
                 let order = find(app, merchant, &id).await?;
                 outbox::resend(app, &order, seq).await
             }
+            Resource::Statement(day) => statement(app, merchant, day, query.one("format")?).await,
+            Resource::Reconciliation(day) => reconciliation(app, merchant, day).await,
             _ => Err(Fault::of(Code::MethodNotAllowed).into()),
         }
     }
+}
+
+/// How the channels' bills of a day agree with our record.
+async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> Result<Response, Stop> {
+    let (reading, merchant) = (app.clone(), merchant.clone());
+    let read =
+        tokio::task::spawn_blocking(move || crate::reconcile::view::day(&reading, &merchant, day)).await;
+    let later = |error: String| {
+        Fault::of(Code::IndexRebuilding)
+            .retry(Duration::from_secs(2))
+            .inside(error)
+    };
+    let value = read
+        .map_err(|e| later(e.to_string()))?
+        .map_err(|e| later(e.to_string()))?;
+    Ok(render::json_response(StatusCode::OK, &value))
+}
+
+/// What was paid and what went back on a day.
+async fn statement(
+    app: &App,
+    merchant: &Arc<MerchantFacts>,
+    day: Day,
+    format: Option<&str>,
+) -> Result<Response, Stop> {
+    let format = match format {
+        None | Some("csv") => Format::Csv,
+        Some("xlsx") => Format::Xlsx,
+        Some(_) => return Err(Fault::new(Code::InvalidField, "`format` can be `csv` or `xlsx`.").into()),
+    };
+    let (reading, merchant, handle) = (app.clone(), merchant.clone(), tokio::runtime::Handle::current());
+    let made =
+        tokio::task::spawn_blocking(move || statement::make(&reading, &handle, &merchant, day, format)).await;
+    let later = |error: String| {
+        Fault::of(Code::IndexRebuilding)
+            .retry(Duration::from_secs(2))
+            .inside(error)
+    };
+    let octets = made
+        .map_err(|e| later(e.to_string()))?
+        .map_err(|e| later(e.to_string()))?;
+    Ok(render::text_response(
+        StatusCode::OK,
+        format.content_type(),
+        octets,
+    ))
 }
 
 /// Another merchant's order looks the same as none.
@@ -113,12 +162,12 @@ impl<'a> Query<'a> {
         match query
             .0
             .iter()
-            .find(|(name, _)| !["order_no", "expand", "index"].contains(name))
+            .find(|(name, _)| !["order_no", "expand", "index", "format"].contains(name))
         {
             None => Ok(query),
             Some(_) => Err(Fault::new(
                 Code::UnknownField,
-                "The query can have `order_no`, `expand` or `index`.",
+                "The query can have `order_no`, `expand`, `index` or `format`.",
             )),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{CodeId, PaymentId, RefundNo};
+use domain::{CodeId, Day, PaymentId, RefundNo};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -45,6 +45,10 @@ pub enum Resource {
     CodeSvg(CodeId),
     /// `POST /v1/codes/{id}/revoke`
     RevokeCode(CodeId),
+    /// `GET /v1/reconciliations/{date}`
+    Reconciliation(Day),
+    /// `GET /v1/reconciliations/{date}/statement?format=`
+    Statement(Day),
 }
 
 /// Finds the resource, or says whether the path or the method is wrong.
@@ -60,6 +64,10 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     };
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
     let code = |text: &str| CodeId::new(text).map_err(|_| Fault::of(Code::NotFound));
+    let day = |text: &str| {
+        Day::parse(text)
+            .ok_or_else(|| Fault::new(Code::InvalidField, "The day must be a date such as 2026-11-23."))
+    };
     let (wanted, found) = match parts[..] {
         ["payments"] if method == Method::POST => ("POST", Resource::Create),
         ["payments"] => ("GET", Resource::Find),
@@ -82,6 +90,8 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
         ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),
         ["codes", c, "revoke"] => ("POST", Resource::RevokeCode(code(c)?)),
+        ["reconciliations", date, "statement"] => ("GET", Resource::Statement(day(date)?)),
+        ["reconciliations", date] => ("GET", Resource::Reconciliation(day(date)?)),
         _ => {
             return Err(Fault::new(
                 Code::NotFound,
@@ -130,6 +140,10 @@ mod tests {
         ] {
             assert_eq!(get(&format!("/v1/payments/{id}/{path}")), Err(code), "{path}");
         }
+        assert!(
+            matches!(get("/v1/reconciliations/2026-11-23"), Ok(Resource::Reconciliation(day)) if day.to_string() == "2026-11-23")
+        );
+        assert_eq!(get("/v1/reconciliations/2026-02-30"), Err(Code::InvalidField));
         assert_eq!(
             get(&format!("/v1/payments/{id}/close")),
             Err(Code::MethodNotAllowed)

@@ -5,6 +5,7 @@ mod read;
 pub use read::{Problem, line_of};
 
 use crate::limits::Rate;
+use domain::Day;
 use journal::VerifierKey;
 use read::Section;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -32,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// The desk's journal; `None` where no desk runs.
     pub cases: Option<Cases>,
+    /// Bills of the channels; `None` where they are not asked for.
+    pub books: Option<Books>,
     /// Logs, metrics, traces.
     pub telemetry: Telemetry,
 }
@@ -156,6 +159,19 @@ pub struct Cases {
     pub patience: Duration,
 }
 
+/// Reconciliation with the channels' bills.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// First day that is compared; the journal's first where absent.
+    pub from: Option<Day>,
+    /// A day's bill is asked for so long after the day's end. Channels make it from 9:00 on (channels.md 1.13).
+    pub after: Duration,
+    /// A bill that is not there yet is asked for again after this.
+    pub retry: Duration,
+    /// How often is looked whether one is due.
+    pub every: Duration,
+}
+
 /// Logs, metrics and traces.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -192,6 +208,7 @@ impl Config {
             times: root.section("times", times),
             limits: root.section("limits", limits),
             cases: root.optional("cases", cases),
+            books: root.optional("books", books),
             telemetry: root.section("telemetry", telemetry),
         })
     }
@@ -382,6 +399,25 @@ fn cases(section: &Section<'_>) -> Cases {
         key: section.path("key"),
         vkey_file: section.path("vkey_file"),
         patience: Duration::from_secs(section.number("patience_seconds", 900, 5, 900)),
+    }
+}
+
+fn books(section: &Section<'_>) -> Books {
+    let from = section.text_or_none("from");
+    let day = from.as_ref().and_then(|text| Day::parse(text));
+    if from.is_some() && day.is_none() {
+        section.problem(
+            "from",
+            None,
+            "this is no day",
+            "write a day such as \"2026-11-23\"",
+        );
+    }
+    Books {
+        from: day,
+        after: Duration::from_secs(section.number("after_minutes", 600, 0, 2880) * 60),
+        retry: section.millis("retry_ms", 1_800_000, 100, 86_400_000),
+        every: section.millis("every_ms", 60_000, 50, 3_600_000),
     }
 }
 

@@ -137,7 +137,7 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         terminal: create.terminal.clone(),
     };
     let mut events = vec![Happening::from(event)];
-    //= C61
+    //= C63
     events.extend(create.by_code.clone().map(|id| {
         TradeEvent::ByCode {
             attempt: position,

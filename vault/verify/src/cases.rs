@@ -1,6 +1,6 @@
 //! What the cases journal says of flags and measures: who proposed, who decided, and that these were two.
 
-use domain::{AcquirerNo, CaseEvent, Digest, Disposition, Measure, MeasureId, OfficerId};
+use domain::{AcquirerNo, CaseEvent, Digest, Disposition, Measure, MeasureId, OfficerId, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Flags and measures after so many entries.
@@ -11,6 +11,8 @@ pub(crate) struct Cases {
     packages: BTreeMap<(AcquirerNo, u64), (u64, Digest)>,
     /// Measures that were proposed once: the number of a stop is used once.
     stops: BTreeSet<MeasureId>,
+    /// What is proposed upon differences of bills, by where they stand in the trades journal; decided ones stay as `None`.
+    differences: BTreeMap<u64, Option<(OfficerId, Resolution)>>,
 }
 
 /// One flag.
@@ -42,6 +44,9 @@ impl Cases {
             }
             E::MeasureProposed { .. } | E::MeasureOrdered { .. } | E::MeasureRejected { .. } => {
                 self.see_measure(event, find);
+            }
+            E::DifferenceProposed { .. } | E::DifferenceResolved { .. } | E::DifferenceReturned { .. } => {
+                self.see_difference(event, find);
             }
             E::ExportMade {
                 acquirer,
@@ -155,6 +160,57 @@ impl Cases {
                 Some((_, first)) => two(officer, &first, find),
                 None => find(format!(
                     "measure {measure} was rejected, but nobody had proposed it"
+                )),
+            },
+            _ => {}
+        }
+    }
+}
+
+impl Cases {
+    fn see_difference(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
+        match event {
+            CaseEvent::DifferenceProposed {
+                officer,
+                resolution,
+                trades_index,
+                ..
+            } => {
+                let before = self
+                    .differences
+                    .insert(*trades_index, Some((officer.clone(), *resolution)));
+                if before.is_some() {
+                    find(format!(
+                        "{officer} proposes on difference {trades_index}, which is not open"
+                    ));
+                }
+            }
+            CaseEvent::DifferenceResolved {
+                officer,
+                proposer,
+                resolution,
+                trades_index,
+                ..
+            } => {
+                two(officer, proposer, find);
+                match self.differences.insert(*trades_index, None).flatten() {
+                    Some((first, wanted)) if first == *proposer && wanted == *resolution => {}
+                    Some((first, wanted)) => find(format!(
+                        "difference {trades_index} was resolved as {resolution:?} as proposed by {proposer}, but {first} had proposed {wanted:?}"
+                    )),
+                    None => find(format!(
+                        "difference {trades_index} was resolved, but {proposer} had not proposed it"
+                    )),
+                }
+            }
+            CaseEvent::DifferenceReturned {
+                officer,
+                trades_index,
+                ..
+            } => match self.differences.remove(trades_index).flatten() {
+                Some((first, _)) => two(officer, &first, find),
+                None => find(format!(
+                    "difference {trades_index} was returned, but nobody had proposed"
                 )),
             },
             _ => {}

@@ -168,6 +168,7 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Reverse => charge::cancelled(node).map(Answer::Reversed),
         Operation::Refund => refund(node).map(Answer::Refund),
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
+        Operation::Bill => crate::bill::ask::alipay(node).map(Answer::Bill),
         Operation::Certificates => {
             let packed = node.named("alipay_cert_content")?;
             STANDARD.decode(packed).ok().map(Answer::Certificate)

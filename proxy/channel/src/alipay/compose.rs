@@ -257,7 +257,7 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     draft(account, stamp, CERTIFICATE, false, &content)
 }
 
-pub(super) fn draft(
+pub(crate) fn draft(
     account: &Account,
     stamp: &Stamp,
     method: &str,

@@ -29,8 +29,9 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 7] = [
     ),
 ];
 
-/// The calls for payment codes: only composed here, never carried.
-pub(crate) const CHARGES: [(&str, Operation); 2] = [
+/// The calls for payment codes and bills: only composed here, never carried.
+pub(crate) const CHARGES: [(&str, Operation); 3] = [
     ("alipay.trade.pay", Operation::Create),
     ("alipay.trade.cancel", Operation::Reverse),
+    (crate::bill::ask::ALIPAY_METHOD, Operation::Bill),
 ];

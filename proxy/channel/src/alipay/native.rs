@@ -107,6 +107,7 @@ fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
         | Operation::Close
         | Operation::Reverse
         | Operation::Certificates
+        | Operation::Bill
         | Operation::Authorize => {}
     }
     Ok(native)

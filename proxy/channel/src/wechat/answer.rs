@@ -49,6 +49,7 @@ fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer>
         Operation::Refund | Operation::RefundQuery => facts::refund(&value, "status").map(Answer::Refund),
         Operation::Certificates => certificates(&value).map(Answer::Certificates),
         Operation::Close => Some(Answer::Closed),
+        Operation::Bill => crate::bill::ask::wechat(&value).map(Answer::Bill),
         Operation::Reverse | Operation::Authorize => None,
     }
 }

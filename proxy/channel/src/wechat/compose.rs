@@ -219,7 +219,7 @@ pub(crate) fn certificates(account: &Account, stamp: &Stamp) -> Result<Draft, Co
     get(account, stamp, "/v3/certificates".into())
 }
 
-fn get(account: &Account, stamp: &Stamp, target: String) -> Result<Draft, ComposeError> {
+pub(crate) fn get(account: &Account, stamp: &Stamp, target: String) -> Result<Draft, ComposeError> {
     draft(account, stamp, "GET", target, Zeroizing::default())
 }
 

@@ -80,6 +80,47 @@ impl State {
                 "two different officers decide",
             ),
             E::FlagRead { acquirer, flag, .. } => self.status(acquirer, *flag).map(drop),
+            E::DifferenceProposed {
+                reason, trades_index, ..
+            } => {
+                must(!reason.trim().is_empty(), "a proposal has a written reason")?;
+                must(
+                    self.difference(*trades_index)
+                        .is_none_or(|case| case.status() == "open"),
+                    "only an open difference can be proposed upon",
+                )
+            }
+            E::DifferenceResolved {
+                officer,
+                proposer,
+                resolution,
+                trades_index,
+                ..
+            } => {
+                let pending = self
+                    .difference(*trades_index)
+                    .and_then(|case| case.pending.as_ref());
+                let pending = pending.ok_or("only what was proposed can be decided")?;
+                must(
+                    pending.officer == *proposer && pending.resolution == *resolution,
+                    "what was proposed is what is decided",
+                )?;
+                must(two_people(officer, proposer), "two different officers decide")
+            }
+            E::DifferenceReturned {
+                officer,
+                trades_index,
+                ..
+            } => {
+                let pending = self
+                    .difference(*trades_index)
+                    .and_then(|case| case.pending.as_ref());
+                let pending = pending.ok_or("only what was proposed can be decided")?;
+                must(
+                    two_people(officer, &pending.officer),
+                    "two different officers decide",
+                )
+            }
             E::MeasureProposed { measure, reason, .. } => self.measure_proposed(measure, reason, at),
             E::MeasureOrdered {
                 measure,

@@ -3,6 +3,7 @@
 
 mod awaiting;
 mod check;
+mod difference;
 mod flag;
 mod measure;
 mod package;
@@ -11,6 +12,7 @@ mod raised;
 pub use awaiting::Awaiting;
 pub use check::Broken;
 pub(crate) use check::two_people;
+pub use difference::{DifferenceCase, DifferenceProposal};
 pub use flag::{Decision, Flag, FlagRef, Proposal, Status, Step, What};
 pub use measure::{MeasureCase, MeasureProposal, MeasureStatus, MeasureStep, MeasureWhat};
 pub use package::{Acknowledged, Package};
@@ -32,6 +34,8 @@ pub struct State {
     observed: Measures,
     packages: BTreeMap<AcquirerNo, Vec<Package>>,
     explained: BTreeMap<u64, Clause>,
+    /// Differences of bills, by where they stand in the trades journal.
+    differences: BTreeMap<u64, DifferenceCase>,
     cursor: Option<(u64, Digest)>,
     rules: Option<Digest>,
     /// Journal index of the last decision or flag per acquirer; packages are made against it.
@@ -63,6 +67,11 @@ impl State {
             E::FlagDecided { acquirer, flag, .. } => {
                 self.revisions.insert(acquirer.clone(), index);
                 self.flag_step(acquirer, *flag, index, at, event);
+            }
+            E::DifferenceProposed { trades_index, .. }
+            | E::DifferenceResolved { trades_index, .. }
+            | E::DifferenceReturned { trades_index, .. } => {
+                self.differences.entry(*trades_index).or_default().take(at, event);
             }
             E::MeasureProposed { measure, .. } => self.measure_step(&measure.id, index, at, event),
             E::MeasureOrdered { measure, .. } => {
@@ -170,6 +179,11 @@ impl State {
     /// Was this situation flagged before?
     pub fn knows(&self, identity: &Digest) -> bool {
         self.identities.contains(identity)
+    }
+
+    /// A difference that somebody proposed upon.
+    pub fn difference(&self, trades_index: u64) -> Option<&DifferenceCase> {
+        self.differences.get(&trades_index)
     }
 
     /// One measure.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod api;
+mod api_books;
 mod api_cases;
 mod asking;
 mod case_page;
@@ -70,6 +71,8 @@ pub fn router(desk: Arc<Desk>) -> Router {
             get(api_cases::measures).post(api_cases::propose_measure),
         )
         .route("/api/measures/{id}/{act}", post(api_cases::measure_act))
+        .route("/api/differences", get(api_books::differences))
+        .route("/api/differences/{index}/{act}", post(api_books::act))
         .route("/api/unacknowledged", get(api::unacknowledged))
         .route("/api/exports", get(api::exports).post(api::make_exports))
         .route("/api/{*rest}", get(api::not_found).post(api::not_found));

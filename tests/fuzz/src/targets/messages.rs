@@ -105,8 +105,8 @@ pub(crate) fn notice_alipay(data: &[u8]) {
     let _ = notice::read(&account, data, Kind::Open);
 }
 
-const OPERATIONS: [Operation; 7] =
-    [Operation::Create, Operation::Query, Operation::Close, Operation::Refund, Operation::RefundQuery, Operation::Certificates, Operation::Reverse];
+const OPERATIONS: [Operation; 8] =
+    [Operation::Create, Operation::Query, Operation::Close, Operation::Refund, Operation::RefundQuery, Operation::Certificates, Operation::Reverse, Operation::Bill];
 
 fn answer(channel: Channel, data: &[u8]) {
     let [first, lines, body] = parts(data);

@@ -1,6 +1,7 @@
 //! All targets. Each holds its parser to a promise, not only to not panicking.
 
 mod api;
+mod bills;
 mod desk;
 mod entries;
 mod head;
@@ -45,6 +46,9 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("receipt", packages::receipt),
     ("export", packages::export),
     ("entries", entries::entries),
+    ("bill_wechat", bills::wechat),
+    ("bill_alipay", bills::alipay),
+    ("bill_unionpay", bills::unionpay),
 ];
 
 /// The octets in `n` parts, cut at the first NULs.

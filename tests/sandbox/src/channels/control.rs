@@ -1,5 +1,6 @@
 //! The control API: the payer, the faults and the clock of the sandbox, as JSON over plain HTTP on loopback.
 
+use super::bills;
 use super::control_pay;
 use super::fault::{Channel, Fault, Operation};
 use super::record::Requests;
@@ -42,6 +43,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
     match (post, request.method == Method::GET, request.path.as_str()) {
         (true, _, "/control/pay") => control_pay::pay(world, body(request)?),
         (true, _, "/control/open") => open(world, &body(request)?),
+        (true, _, "/control/bills") => bills::control(world, body(request)?),
         (true, _, "/control/fault") => fault(world, body(request)?),
         (true, _, "/control/clock") => clock(world, &body(request)?),
         (true, _, "/control/reset") => reset(world),
@@ -50,7 +52,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, open, fault, clock, reset and GET /control/orders, requests, faults"
+            "there is POST /control/pay, open, bills, fault, clock, reset and GET /control/orders, requests, faults"
                 .to_owned(),
         )),
     }
@@ -89,14 +91,25 @@ fn fault(world: &World, fault: Fault) -> Outcome {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Speed {
-    speed: f64,
+    speed: Option<f64>,
+    /// Payments and refunds from now on are dated so many days earlier.
+    days_ago: Option<u32>,
 }
 
+/// Bills do not go back further.
+const MOST_DAYS_AGO: u32 = 92;
+
 fn clock(world: &World, asked: &Speed) -> Outcome {
-    match world.clock.set(asked.speed) {
-        true => Ok(json!({"ok": true, "speed": world.clock.speed()})),
-        false => Err(Refusal::bad("speed must be a positive number")),
+    if asked.days_ago.is_some_and(|days| days > MOST_DAYS_AGO) {
+        return Err(Refusal::bad("days_ago must be 92 at most"));
     }
+    if asked.speed.is_some_and(|speed| !world.clock.set(speed)) {
+        return Err(Refusal::bad("speed must be a positive number"));
+    }
+    if let Some(days) = asked.days_ago {
+        world.date_back(days);
+    }
+    Ok(json!({"ok": true, "speed": world.clock.speed()}))
 }
 
 /// Forgets orders, faults and requests, but not those of the starter's own merchants; real speed again is not wanted, a
@@ -114,6 +127,7 @@ fn reset(world: &World) -> Outcome {
             faults,
             requests,
             held,
+            bills,
         } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
@@ -121,6 +135,7 @@ fn reset(world: &World) -> Outcome {
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));
         scans.retain(own);
+        bills.forget(|merchant| merchant >= world.own_from);
         *requests = Requests::default();
         // A fault of one order may be the starter's, set before that order comes; one of somebody else's harms nobody.
         faults.forget(|fault| world.own_from == usize::MAX || fault.out_trade_no.is_none());

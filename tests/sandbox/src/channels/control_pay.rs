@@ -7,6 +7,7 @@ use super::order::{Order, State};
 use super::scan::Will;
 use super::world::{Book, Key, World};
 use super::{alipay, notice, wechat};
+use domain::Instant;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,7 +51,7 @@ pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
     if let Some(told) = scan(world, &asked) {
         return told;
     }
-    let key = world.with(|book| find(book, &asked))?;
+    let key = world.with(|book| find(world.merchants.len(), book, &asked))?;
     let Some(after) = asked.after_ms.filter(|ms| *ms > 0) else {
         return act(world, &key, &asked);
     };
@@ -122,13 +123,14 @@ pub(super) fn confirmed(world: &Arc<World>, key: Key) {
     }
 }
 
-fn find(book: &Book, asked: &Pay) -> Result<Key, Refusal> {
+fn find(merchants: usize, book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
         (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),
         (Some(number), None, None) => {
-            let fits = |k: &&Key| k.0 == asked.channel && k.2 == *number;
-            let newest = |k: &&Key| book.orders.get(*k).map(|o| o.created);
-            book.orders.keys().filter(fits).max_by_key(newest).cloned()
+            // By key for each merchant: a look through all orders would make a large day slow.
+            let keys = (0..merchants).map(|merchant| (asked.channel, merchant, number.clone()));
+            let found = keys.filter_map(|key| Some((book.orders.get(&key)?.created, key)));
+            found.max_by_key(|(created, _)| *created).map(|(_, key)| key)
         }
         (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
         _ => {
@@ -153,7 +155,7 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
         let order = book
             .order(key)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
-        pay_order(order, asked)?;
+        pay_order(order, asked, world.dated())?;
         let (state, notice) = told(world, key, order);
         let wanted = asked.notify && asked.outcome != What::Declined;
         Ok((state, notice.filter(|_| wanted)))
@@ -167,7 +169,7 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
     )
 }
 
-fn pay_order(order: &mut Order, asked: &Pay) -> Result<(), Refusal> {
+fn pay_order(order: &mut Order, asked: &Pay, at: Instant) -> Result<(), Refusal> {
     match (asked.outcome, order.state) {
         (_, State::Paid) => Err(Refusal(
             StatusCode::CONFLICT,
@@ -183,7 +185,7 @@ fn pay_order(order: &mut Order, asked: &Pay) -> Result<(), Refusal> {
             Ok(())
         }
         (What::Paid | What::Late | What::Twice, _) => {
-            order.pay(asked.payer.clone(), now());
+            order.pay(asked.payer.clone(), at);
             Ok(())
         }
     }

@@ -23,6 +23,7 @@ pub(crate) enum Operation {
     Certificates,
     /// The exchange of a wallet's code of authorisation.
     Authorize,
+    Bill,
     Notice,
     /// Anything the sandbox does not know; no fault can be set for it.
     #[serde(skip_deserializing)]

@@ -1,5 +1,6 @@
 //! Starts the two channels and their control listener.
 
+mod bills;
 mod clock;
 mod control;
 mod control_pay;

@@ -11,7 +11,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         return reply;
     }
     match request.path.as_str() {
-        "/gateway.do" => alipay::handle(world, request),
+        "/gateway.do" | super::alipay::BILL_FILE => alipay::handle(world, request),
         path if path.starts_with("/v3/") => wechat::handle(world, request),
         _ => Reply::Now(plain(
             http::StatusCode::NOT_FOUND,

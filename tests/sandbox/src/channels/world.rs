@@ -1,5 +1,6 @@
 //! Everything the sandbox knows: merchants, orders, faults, captured requests.
 
+use super::bills::Bills;
 use super::clock::Clock;
 use super::fault::{Channel, Faults, Kind, Operation, Victim};
 use super::keys::{Signer, Verifier, validity};
@@ -14,7 +15,10 @@ use super::{Settings, StartError};
 use crate::material::{self, SandboxMerchant};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
@@ -56,6 +60,8 @@ pub(crate) struct Book {
     pub(crate) requests: Requests,
     /// Payment notices that wait for a refund notice to overtake them.
     pub(crate) held: HashMap<Key, Vec<Notice>>,
+    /// What was planted in bills, and files to be fetched.
+    pub(crate) bills: Bills,
 }
 
 impl Book {
@@ -84,6 +90,8 @@ pub(crate) struct World {
     pub(crate) threads: Semaphore,
     /// From here on merchants are the starter's own.
     pub(crate) own_from: usize,
+    /// Payments and refunds are dated so many days earlier, so that bills of past days have lines.
+    days_ago: AtomicU32,
     book: Mutex<Book>,
     by_mchid: HashMap<String, usize>,
     by_app: HashMap<String, usize>,
@@ -117,8 +125,19 @@ impl World {
             slow: settings.slow,
             stopped,
             threads: Semaphore::new(2 * std::thread::available_parallelism().map_or(2, usize::from)),
+            days_ago: AtomicU32::new(0),
             book: Mutex::new(Book::default()),
         })
+    }
+
+    /// When a payment or refund happens that happens now.
+    pub(crate) fn dated(&self) -> domain::Instant {
+        super::clock::now().plus_millis(-86_400_000 * i64::from(self.days_ago.load(Ordering::Relaxed)))
+    }
+
+    /// From now on they are dated so many days earlier.
+    pub(crate) fn date_back(&self, days: u32) {
+        self.days_ago.store(days, Ordering::Relaxed);
     }
 
     /// Runs with the book open. Never sign or wait inside.

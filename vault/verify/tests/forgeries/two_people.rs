@@ -104,6 +104,43 @@ fn forgery_two_spellings_of_one_officer() {
 }
 
 #[test]
+fn forgery_a_difference_resolved_by_one_person_or_as_nobody_proposed() {
+    let proposed = |officer: &str| CaseEvent::DifferenceProposed {
+        merchant: name("m1"),
+        officer: name(officer),
+        reason: "why".into(),
+        resolution: domain::Resolution::Explained,
+        trades_index: 7,
+    };
+    let resolved = |resolution, officer: &str| CaseEvent::DifferenceResolved {
+        merchant: name("m1"),
+        officer: name(officer),
+        proposer: name("li"),
+        resolution,
+        trades_index: 7,
+    };
+    let explained = domain::Resolution::Explained;
+    crate::assert_holds(&cases_of([proposed("li"), resolved(explained, "wang")]));
+    assert_found(
+        &cases_of([proposed("li"), resolved(explained, "Li")]),
+        &["index 1", "Li decided what li had proposed"],
+    );
+    assert_found(
+        &cases_of([resolved(explained, "wang")]),
+        &["index 0", "difference 7 was resolved, but li had not proposed it"],
+    );
+    let other = resolved(domain::Resolution::BillStands, "wang");
+    assert_found(
+        &cases_of([proposed("li"), other]),
+        &["index 1", "but li had proposed Explained"],
+    );
+    assert_found(
+        &cases_of([proposed("li"), resolved(explained, "wang"), proposed("li")]),
+        &["index 2", "difference 7, which is not open"],
+    );
+}
+
+#[test]
 fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
     let raised = || crate::package::raised(1, "m1");
     let report = cases_of([raised(), decided(Disposition::Dismiss, "wang", "li")]);

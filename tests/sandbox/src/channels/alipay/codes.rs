@@ -9,7 +9,7 @@ use crate::channels::fault::{Channel, Kind, Operation};
 use crate::channels::keys;
 use crate::channels::order::{Order, Refund, State};
 use crate::channels::scan::Will;
-use domain::Amount;
+use domain::{Amount, Instant};
 use serde_json::json;
 
 /// How long after its beginning a trade can be cancelled.
@@ -46,7 +46,7 @@ pub(super) fn pay(call: &Call<'_>) -> Outcome {
         match will {
             Will::Password(after) => Ok((waiting(order), after, None)),
             _ => {
-                order.pay(None, now());
+                order.pay(None, call.world.dated());
                 Ok((paid(order), None, notice::of_payment(call.merchant, &key, order)))
             }
         }
@@ -114,7 +114,11 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         node = vec![("out_trade_no", json!(key.2)), ("retry_flag", json!("Y"))];
         return Ok(node);
     }
-    let action = call.world.with(|book| book.order(&key).map(undo).transpose())?;
+    let action = call.world.with(|book| {
+        book.order(&key)
+            .map(|order| undo(order, call.world.dated()))
+            .transpose()
+    })?;
     if let Some((action, number)) = action {
         put(&mut node, "action", action);
         put(&mut node, "trade_no", number);
@@ -123,7 +127,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
 }
 
 /// What was done, and the trade's number at Alipay.
-fn undo(order: &mut Order) -> Result<(&'static str, String), Failure> {
+fn undo(order: &mut Order, at: Instant) -> Result<(&'static str, String), Failure> {
     order.count(Operation::Reverse);
     let number = order.channel_no.clone();
     let whole = order.refunded() >= order.fen;
@@ -143,8 +147,8 @@ fn undo(order: &mut Order) -> Result<(&'static str, String), Failure> {
                 channel_no: keys::random_digits(28),
                 fen: order.fen,
                 asked: serde_json::Value::Null,
-                created: now(),
-                done: Some(now()),
+                created: at,
+                done: Some(at),
                 notify_url: None,
             });
             Ok(("refund", number))

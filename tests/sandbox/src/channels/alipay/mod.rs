@@ -1,6 +1,7 @@
 //! Alipay, gateway v2: one path, the order of checks, faults.
 
 mod answer;
+mod bills;
 mod codes;
 mod gateway;
 pub(crate) mod notice;
@@ -27,7 +28,12 @@ pub(super) struct Call<'a> {
     pub(super) params: &'a Params,
     pub(super) biz: Value,
     pub(super) mode: KeyMode,
+    /// How the sender calls this host.
+    pub(super) host: &'a str,
 }
+
+/// Where bills are fetched from.
+pub(crate) const BILL_FILE: &str = "/downloadBillFile.resource";
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
@@ -52,6 +58,9 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         number.as_deref(),
         request,
     );
+    if request.path == BILL_FILE {
+        return Reply::Now(bills::file(world, request));
+    }
     if request.path != "/gateway.do" {
         return Reply::Now(plain(http::StatusCode::NOT_FOUND, "not found"));
     }
@@ -68,7 +77,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let answer = match &params {
         Ok(params) if page::way(&method).is_some() => page::open(world, params, fault),
         Err(failure) => answer::unsigned(failure),
-        Ok(params) => answered(world, params, fault),
+        Ok(params) => answered(world, params, request.header("host"), fault),
     };
     match fault {
         Some(Kind::TimeoutAfter) => Reply::Never,
@@ -84,7 +93,7 @@ fn out_trade_no(params: &Params, sender: Option<&Merchant>) -> Option<String> {
     biz["out_trade_no"].as_str().map(str::to_owned)
 }
 
-fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::server::Answer {
+fn answered(world: &Arc<World>, params: &Params, host: &str, fault: Option<Kind>) -> super::server::Answer {
     let (number, merchant, mode) = match gateway::identify(world, params) {
         Ok(known) => known,
         Err(failure) => return answer::unsigned(&failure),
@@ -104,6 +113,7 @@ fn answered(world: &Arc<World>, params: &Params, fault: Option<Kind>) -> super::
                 params,
                 biz,
                 mode,
+                host,
             };
             (act(&call, fault), gateway::encrypted(params))
         }
@@ -124,6 +134,7 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
         "alipay.open.app.alipaycert.download" => gateway::certificate(call),
         gateway::TOKEN => gateway::token(call),
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::place(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
 }
@@ -139,6 +150,7 @@ fn operation(method: &str) -> Operation {
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
         "alipay.open.app.alipaycert.download" => Operation::Certificates,
         gateway::TOKEN => Operation::Authorize,
+        "alipay.data.dataservice.bill.downloadurl.query" => Operation::Bill,
         _ => Operation::Other,
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn opened(
         params,
         biz,
         mode,
+        host: "", // no bill is asked for here
     };
     trades::open(&call, way)
 }

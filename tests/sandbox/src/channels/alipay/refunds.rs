@@ -3,11 +3,11 @@
 use super::answer::{Failure, Node, Outcome};
 use super::trades::{addressed, existing, logon_id, parameter, yuan};
 use super::{Call, notice, put};
-use crate::channels::clock::{china, now};
+use crate::channels::clock::china;
 use crate::channels::fault::Operation;
 use crate::channels::keys;
 use crate::channels::order::{Order, Refund, State};
-use domain::Amount;
+use domain::{Amount, Instant};
 use serde_json::json;
 
 struct Asked {
@@ -32,7 +32,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         let out_no = number(order, &asked)?;
         let fresh = may_refund(order, &asked, &out_no)?;
         if fresh {
-            order.refunds.push(refund(&asked, &out_no));
+            order.refunds.push(refund(&asked, &out_no, call.world.dated()));
         }
         let notice = if fresh {
             notice::of_refund(call.merchant, &key, order, &out_no)
@@ -75,14 +75,14 @@ fn may_refund(order: &Order, asked: &Asked, out_no: &str) -> Result<bool, Failur
     }
 }
 
-fn refund(asked: &Asked, out_no: &str) -> Refund {
+fn refund(asked: &Asked, out_no: &str, at: Instant) -> Refund {
     Refund {
         out_no: out_no.to_owned(),
         channel_no: keys::random_digits(28),
         fen: asked.fen,
         asked: serde_json::Value::Null,
-        created: now(),
-        done: Some(now()),
+        created: at,
+        done: Some(at),
         notify_url: None,
     }
 }

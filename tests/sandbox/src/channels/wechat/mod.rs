@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod bills;
 mod fields;
 pub(crate) mod notice;
 mod orders;
@@ -36,6 +37,8 @@ enum Route<'a> {
     Refund,
     RefundQuery(&'a str),
     Certificates,
+    Bill(super::bills::wechat::Kind),
+    BillFile,
     WrongMethod,
     Unknown,
 }
@@ -70,6 +73,9 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         request,
         speech,
     };
+    if matches!(route, Route::BillFile) {
+        return Reply::Now(bills::file(&call));
+    }
     let outcome = match fault {
         Some(Kind::Status5xx) => Err(answer::Failure::system_error()),
         Some(Kind::Busy) => Err(answer::Failure::busy()),
@@ -92,6 +98,8 @@ fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
         Route::Refund => refunds::create(call),
         Route::RefundQuery(no) => refunds::query(call, no),
         Route::Certificates => answer::certificates(call.merchant),
+        Route::Bill(kind) => bills::place(call, kind),
+        Route::BillFile => Ok(None), // answered before: it is no JSON
         Route::WrongMethod => Err(answer::Failure::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "PARAM_ERROR",
@@ -118,6 +126,9 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/v3/pay/transactions/app" => (Method::POST, Route::Order("APP")),
         "/v3/refund/domestic/refunds" => (Method::POST, Route::Refund),
         "/v3/certificates" => (Method::GET, Route::Certificates),
+        "/v3/bill/tradebill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Trade)),
+        "/v3/bill/fundflowbill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Funds)),
+        bills::FILE => (Method::GET, Route::BillFile),
         _ => match (close, out.and_then(single), id, refund) {
             (Some(no), ..) => (Method::POST, Route::Close(no)),
             (_, Some(no), ..) => (Method::GET, Route::QueryOut(no)),
@@ -154,7 +165,8 @@ impl Route<'_> {
             Route::Refund => Operation::Refund,
             Route::RefundQuery(_) => Operation::RefundQuery,
             Route::Certificates => Operation::Certificates,
-            Route::WrongMethod | Route::Unknown => Operation::Other,
+            Route::Bill(_) => Operation::Bill,
+            Route::BillFile | Route::WrongMethod | Route::Unknown => Operation::Other,
         }
     }
 }

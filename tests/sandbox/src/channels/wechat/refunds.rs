@@ -3,7 +3,6 @@
 use super::answer::{Failure, Outcome};
 use super::fields::{notify_url, text};
 use super::{Call, notice};
-use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
 use crate::channels::order::{Order, Refund, State};
@@ -44,7 +43,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
                 channel_no: format!("503{}", keys::random_digits(25)),
                 fen: asked.fen,
                 asked: asked.whole.clone(),
-                created: now(),
+                created: call.world.dated(),
                 done: None,
                 notify_url: asked.notify_url.clone(),
             });
@@ -144,9 +143,10 @@ fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
     let inside = world.clone();
     world.beside(async move {
         tokio::time::sleep(inside.refund_delay).await;
+        let at = inside.dated();
         let notice = inside.with(|book| {
             let order = book.orders.get_mut(&key)?;
-            order.refunds.iter_mut().find(|r| r.out_no == out_no)?.done = Some(now());
+            order.refunds.iter_mut().find(|r| r.out_no == out_no)?.done = Some(at);
             notice::of_refund(inside.merchants.get(key.1)?, &key, order, &out_no)
         });
         if let Some(notice) = notice {

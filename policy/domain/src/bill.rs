@@ -1,0 +1,122 @@
+//! The words of reconciliation (对账): what a channel's bill says, line by line, and how it can differ from our record.
+
+use crate::{Amount, ChannelNo, Instant, TradeNo};
+use serde::{Deserialize, Serialize};
+
+/// Which of a channel's bills.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BillKind {
+    /// Orders paid and paid back in a day.
+    Trade,
+    /// What moved on the merchant's own account at the channel in a day (资金账单).
+    Funds,
+}
+
+impl BillKind {
+    /// The name in paths, files and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BillKind::Trade => "trade",
+            BillKind::Funds => "funds",
+        }
+    }
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Movement {
+    /// A payer paid.
+    Payment,
+    /// Money went back.
+    Refund,
+    /// A payment-code order was undone.
+    Reversal,
+}
+
+/// How far it is, in the channel's words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineState {
+    /// Done.
+    Done,
+    /// The channel works on it.
+    Pending,
+    /// It came to nothing.
+    Failed,
+}
+
+/// One line of a bill: facts only. What a bill says of the payer (wallet id, name, card) and its free texts have no field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BillLine {
+    /// What happened.
+    pub movement: Movement,
+    /// The order's number at the channel; absent where it is no lawful number, which none of ours is.
+    pub number: Option<ChannelNo>,
+    /// The refund's number at the channel.
+    pub refund: Option<ChannelNo>,
+    /// The channel's own number: of the payment, or of the refund where refunds have their own.
+    pub trade_no: TradeNo,
+    /// Fen of the order, or fen that went back.
+    pub amount: Amount,
+    /// The channel's fee in thousandths of a fen; negative where a fee came back.
+    pub fee_millifen: i64,
+    /// How far it is.
+    pub state: LineState,
+    /// When, by the channel's clock.
+    pub at: Instant,
+}
+
+/// How a bill and our record can differ.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    /// The bill has the same movement more than once.
+    Repeated,
+    /// The bill has what we have no record of.
+    OnlyAtChannel,
+    /// We have on record what the bill does not have.
+    OnlyHere,
+    /// Another amount.
+    Amount,
+    /// Another state: paid there and not here, done here and failed there.
+    State,
+    /// Another trade number of the channel.
+    TradeNo,
+    /// Counted in another day's bill.
+    Day,
+}
+
+/// What two people make of a difference.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The bill is right; whoever keeps books by our record follows it.
+    BillStands,
+    /// Our record is right; the channel is asked to correct its bill.
+    RecordStands,
+    /// Both are right: a matter of time or of counting.
+    Explained,
+}
+
+impl DifferenceKind {
+    /// All seven.
+    pub const ALL: [DifferenceKind; 7] = {
+        use DifferenceKind::*;
+        [Repeated, OnlyAtChannel, OnlyHere, Amount, State, TradeNo, Day]
+    };
+
+    /// The name in the API, files and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DifferenceKind::Repeated => "repeated",
+            DifferenceKind::OnlyAtChannel => "only_at_channel",
+            DifferenceKind::OnlyHere => "only_here",
+            DifferenceKind::Amount => "amount",
+            DifferenceKind::State => "state",
+            DifferenceKind::TradeNo => "trade_no",
+            DifferenceKind::Day => "day",
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Reconciliation (对账): our record of one account and day against the channel's bill of that day, in both directions.
+//!
+//! [`Book`] holds what our journal says. Each line of the bill is shown to it once, in any order; what nobody asked for at
+//! the end is missing in the bill. A verdict hangs on facts only, so the same journal and the same bill give the same
+//! differences whenever and however often they are compared.
+//!
+//! **Which day.** A payment belongs to the day in which the payer paid, by the channel's clock; a refund to the day in
+//! which it was done, and a bill that counts it on the day it was asked for is right too. What is missing at the very end of a day may
+//! stand in the next day's bill: within [`CUT_OVER_MS`] it is called [`DifferenceKind::Day`] at first, and
+//! [`DifferenceKind::OnlyHere`] once the next day's bill does not have it.
+
+mod key;
+
+pub use key::{Key, mark};
+
+use domain::{Amount, BillLine, Channel, Day, DifferenceKind, Instant, LineState, Movement, PaymentId};
+use std::collections::{HashMap, HashSet};
+
+/// So near to midnight a channel may count a movement in the next day's bill.
+pub const CUT_OVER_MS: i64 = 10 * 60_000;
+
+/// How far a movement is in our record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OurState {
+    /// Money moved.
+    Done,
+    /// Nobody has told us.
+    Open,
+    /// Surely no money moved.
+    Gone,
+    /// A payment-code order that was undone: its bill may have the payment and the way back, or neither.
+    Undone,
+}
+
+/// What our journal says of one movement. Small: a day may have a million of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ours {
+    /// Of which order.
+    pub payment: PaymentId,
+    /// Fen.
+    pub amount: Amount,
+    /// [`mark`] of the channel's own number; `None` where we were not told it.
+    pub trade_no: Option<u64>,
+    /// When it was asked for: for payments the same as `done`.
+    pub asked: Instant,
+    /// When it was done, by the channel's clock; where it is not, when it was asked for.
+    pub done: Instant,
+    /// How far it is.
+    pub state: OurState,
+}
+
+impl Ours {
+    /// The day in whose bill it must stand.
+    pub fn day(&self) -> Day {
+        self.done.day()
+    }
+
+    fn may_stand_in(&self, day: Day) -> bool {
+        self.done.day() == day || self.asked.day() == day
+    }
+}
+
+/// What became of a record of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// No line yet.
+    None,
+    /// This bill has it.
+    Here,
+    /// Another day's bill has it.
+    Elsewhere,
+}
+
+/// Sums of a bill's lines.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Totals {
+    /// Lines that state a movement.
+    pub lines: u64,
+    /// Payments.
+    pub payments: u64,
+    /// Fen paid.
+    pub paid: u64,
+    /// Refunds and reversals that are not failed.
+    pub refunds: u64,
+    /// Fen that went back.
+    pub refunded: u64,
+    /// Fees in thousandths of a fen.
+    pub fee_millifen: i64,
+}
+
+/// What a line comes to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// We have it on record.
+    Known {
+        /// Our record.
+        ours: Ours,
+        /// Where the two differ, if anywhere.
+        kinds: Vec<DifferenceKind>,
+        /// True for a refund that is counted on the day it was asked for, though it was done on a later one, whose bill need
+        /// not have it.
+        early: bool,
+    },
+    /// This book does not have it. The journal may: put it in and show the line again, or call it [`Book::strange`].
+    Unknown,
+}
+
+/// Our record of one account and day.
+pub struct Book {
+    channel: Channel,
+    day: Day,
+    ours: HashMap<Key, (Ours, Claim)>,
+    strangers: HashSet<Key>,
+    totals: Totals,
+}
+
+impl Book {
+    /// An empty one.
+    pub fn new(channel: Channel, day: Day) -> Book {
+        Book {
+            channel,
+            day,
+            ours: HashMap::new(),
+            strangers: HashSet::new(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// The day.
+    pub fn day(&self) -> Day {
+        self.day
+    }
+
+    /// Takes a record of ours, or what it has become since.
+    pub fn put(&mut self, key: Key, ours: Ours) {
+        let claim = self.ours.get(&key).map_or(Claim::None, |(_, claim)| *claim);
+        self.ours.insert(key, (ours, claim));
+    }
+
+    /// What we have under this key.
+    pub fn get(&self, key: &Key) -> Option<&Ours> {
+        self.ours.get(key).map(|(ours, _)| ours)
+    }
+
+    /// Another day's bill has this: it is not missing in ours.
+    pub fn stands_elsewhere(&mut self, key: &Key) {
+        if let Some((_, claim @ Claim::None)) = self.ours.get_mut(key) {
+            *claim = Claim::Elsewhere;
+        }
+    }
+
+    /// Records held.
+    pub fn len(&self) -> usize {
+        self.ours.len()
+    }
+
+    /// True for an empty book.
+    pub fn is_empty(&self) -> bool {
+        self.ours.is_empty()
+    }
+
+    /// Compares a line with our record of it. Every line counts in the totals, once.
+    //= C61
+    pub fn see(&mut self, line: &BillLine) -> Seen {
+        let Some(key) = self.find(line) else {
+            return Seen::Unknown;
+        };
+        self.count(line);
+        let day = self.day;
+        let Some((ours, claim)) = self.ours.get_mut(&key) else {
+            return Seen::Unknown;
+        };
+        let (mut kinds, mut early) = (Vec::new(), false);
+        match claim {
+            Claim::Here => kinds.push(DifferenceKind::Repeated),
+            // A second bill has what a former one has.
+            Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
+            // What we do not know to be done belongs to no day.
+            Claim::None if ours.state != OurState::Done => {}
+            Claim::None if !ours.may_stand_in(day) => kinds.push(DifferenceKind::Day),
+            Claim::None if ours.done.day() != day => early = true,
+            Claim::None => {}
+        }
+        *claim = Claim::Here;
+        if line.amount != ours.amount {
+            kinds.push(DifferenceKind::Amount);
+        }
+        if !agree(line, ours.state) {
+            kinds.push(DifferenceKind::State);
+        }
+        if ours
+            .trade_no
+            .is_some_and(|own| own != mark(line.trade_no.as_str()))
+        {
+            kinds.push(DifferenceKind::TradeNo);
+        }
+        Seen::Known {
+            ours: *ours,
+            kinds,
+            early,
+        }
+    }
+
+    /// A line that neither this book nor the journal knows: what it is.
+    pub fn strange(&mut self, line: &BillLine) -> DifferenceKind {
+        self.count(line);
+        let first = self.strangers.insert(Key::of_stranger(self.channel, line));
+        if first {
+            DifferenceKind::OnlyAtChannel
+        } else {
+            DifferenceKind::Repeated
+        }
+    }
+
+    /// Records of ours that this bill had to have and has not, in the order of time: the kind says whether the next day's
+    /// bill may still have them.
+    pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
+        let end = Day::from_number(self.day.number() + 1).start();
+        let must = |(_, (ours, claim)): &(&Key, &(Ours, Claim))| {
+            *claim == Claim::None && ours.state == OurState::Done && ours.day() == self.day
+        };
+        let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
+            true => DifferenceKind::Day,
+            false => DifferenceKind::OnlyHere,
+        };
+        let mut all: Vec<_> = self
+            .ours
+            .iter()
+            .filter(must)
+            .map(|(key, (ours, _))| (*key, *ours, kind(ours)))
+            .collect();
+        all.sort_by_key(|(key, ours, _)| (ours.done, *key));
+        all
+    }
+
+    /// Sums of the lines seen.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// A way back without a number of its own is the reversal of its order, and a reversal may be one of ours by the refund.
+    fn find(&self, line: &BillLine) -> Option<Key> {
+        Key::of(
+            self.channel,
+            line.movement,
+            line.number.as_ref(),
+            line.refund.as_ref(),
+        )
+        .filter(|key| self.ours.contains_key(key))
+        .or_else(|| {
+            let undone = Key::of(self.channel, Movement::Reversal, line.number.as_ref(), None)?;
+            (line.movement != Movement::Payment && self.ours.contains_key(&undone)).then_some(undone)
+        })
+    }
+
+    fn count(&mut self, line: &BillLine) {
+        let totals = &mut self.totals;
+        totals.lines += 1;
+        totals.fee_millifen = totals.fee_millifen.saturating_add(line.fee_millifen);
+        match line.movement {
+            Movement::Payment => {
+                totals.payments += 1;
+                totals.paid = totals.paid.saturating_add(line.amount.fen());
+            }
+            _ if line.state == LineState::Failed => {}
+            _ => {
+                totals.refunds += 1;
+                totals.refunded = totals.refunded.saturating_add(line.amount.fen());
+            }
+        }
+    }
+}
+
+/// Can both be true? A bill that calls a refund pending may have been made before it was done.
+fn agree(line: &BillLine, ours: OurState) -> bool {
+    match (line.state, ours) {
+        (_, OurState::Undone) => true,
+        (LineState::Done, OurState::Done)
+        | (LineState::Pending, OurState::Done | OurState::Open)
+        | (LineState::Failed, OurState::Gone) => true,
+        (LineState::Done, OurState::Open | OurState::Gone)
+        | (LineState::Pending, OurState::Gone)
+        | (LineState::Failed, OurState::Done | OurState::Open) => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "../books_tests.rs"]
+mod tests;

@@ -1,0 +1,306 @@
+use super::*;
+use domain::{ChannelNo, DifferenceKind as Kind, TradeNo};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const DAY: Day = Day::from_number(20_454);
+
+fn at(day: i32, ms: i64) -> Instant {
+    Day::from_number(DAY.number() + day).start().plus_millis(ms)
+}
+
+/// The n-th order of a day, or its refund.
+#[derive(Clone, Copy, Debug)]
+struct Trade {
+    n: u32,
+    refund: bool,
+    fen: u64,
+    ms: i64,
+}
+
+fn line(channel: Channel, trade: Trade) -> BillLine {
+    let no = |text: String| Some(ChannelNo::new(text).expect("lawful"));
+    let own = if channel == Channel::Wechat && trade.refund {
+        format!("50{}", trade.n)
+    } else {
+        format!("42{}", trade.n)
+    };
+    BillLine {
+        movement: if trade.refund {
+            Movement::Refund
+        } else {
+            Movement::Payment
+        },
+        number: no(format!("T{}", trade.n)),
+        refund: if trade.refund {
+            no(format!("R{}", trade.n))
+        } else {
+            None
+        },
+        trade_no: TradeNo::new(own).expect("lawful"),
+        amount: Amount::from_fen(trade.fen),
+        fee_millifen: 600,
+        state: LineState::Done,
+        at: at(0, trade.ms),
+    }
+}
+
+fn key(channel: Channel, line: &BillLine) -> Key {
+    Key::of(channel, line.movement, line.number.as_ref(), line.refund.as_ref()).expect("numbers")
+}
+
+fn ours(line: &BillLine) -> Ours {
+    Ours {
+        payment: PaymentId::from_bytes([7; 16]),
+        amount: line.amount,
+        trade_no: Some(mark(line.trade_no.as_str())),
+        asked: line.at,
+        done: line.at,
+        state: OurState::Done,
+    }
+}
+
+type Found = BTreeMap<(Kind, Key), u32>;
+
+/// Both directions, as the proxy does it.
+fn compare(book: &mut Book, channel: Channel, bill: &[BillLine]) -> Found {
+    let mut found = Found::new();
+    for line in bill {
+        match book.see(line) {
+            Seen::Known { kinds, .. } => kinds
+                .into_iter()
+                .for_each(|kind| *found.entry((kind, key(channel, line))).or_default() += 1),
+            Seen::Unknown => *found.entry((book.strange(line), key(channel, line))).or_default() += 1,
+        }
+    }
+    book.missing(true)
+        .into_iter()
+        .for_each(|(key, _, kind)| *found.entry((kind, key)).or_default() += 1);
+    found
+}
+
+/// What is done to a line and to our record of it, so that they differ in one way.
+fn plant(kind: Kind, line: &BillLine, book: &mut Book, channel: Channel, bill: &mut Vec<BillLine>) {
+    let (mut line, own) = (line.clone(), ours(line));
+    let key = key(channel, &line);
+    match kind {
+        Kind::Repeated => {
+            book.put(key, own);
+            bill.push(line.clone());
+        }
+        Kind::OnlyAtChannel => {}
+        Kind::OnlyHere => return book.put(key, own),
+        Kind::Amount => {
+            book.put(key, own);
+            line.amount = Amount::from_fen(line.amount.fen() + 1);
+        }
+        // Asked for on another day: what is not done belongs to none.
+        Kind::State => book.put(
+            key,
+            Ours {
+                state: OurState::Open,
+                asked: at(3, 0),
+                done: at(3, 0),
+                ..own
+            },
+        ),
+        Kind::TradeNo => {
+            book.put(key, own);
+            line.trade_no = TradeNo::new("999").expect("lawful");
+        }
+        Kind::Day => {
+            let other = own.done.plus_millis(-86_400_000);
+            book.put(
+                key,
+                Ours {
+                    asked: other,
+                    done: other,
+                    ..own
+                },
+            );
+        }
+    }
+    bill.push(line);
+}
+
+fn trades() -> impl Strategy<Value = Vec<(Trade, Option<usize>)>> {
+    let one = (
+        any::<bool>(),
+        1..10_000_000u64,
+        0..86_400_000i64,
+        prop::option::weighted(0.3, 0..7usize),
+    );
+    prop::collection::vec(one, 0..60).prop_map(|all| {
+        all.into_iter()
+            .zip(1..)
+            .map(|((refund, fen, ms, planted), n)| (Trade { n, refund, fen, ms }, planted))
+            .collect()
+    })
+}
+
+proptest! {
+    /// Every planted difference of all seven kinds is found, none is invented, and the order of rows changes nothing.
+    //= C61
+    #[test]
+    fn planted_differences_are_found_and_none_is_invented(all in trades(), wechat: bool, seed: u64) {
+        let channel = if wechat { Channel::Wechat } else { Channel::Alipay };
+        let (mut book, mut bill, mut planted) = (Book::new(channel, DAY), Vec::new(), Found::new());
+        for (trade, kind) in &all {
+            let line = line(channel, *trade);
+            match kind {
+                Some(kind) => {
+                    plant(Kind::ALL[*kind], &line, &mut book, channel, &mut bill);
+                    planted.insert((Kind::ALL[*kind], key(channel, &line)), 1);
+                }
+                None => {
+                    book.put(key(channel, &line), ours(&line));
+                    bill.push(line);
+                }
+            }
+        }
+        let mut rng = seed | 1;
+        for i in (1..bill.len()).rev() {
+            rng ^= rng << 13; rng ^= rng >> 7; rng ^= rng << 17;
+            bill.swap(i, (rng % (i as u64 + 1)) as usize);
+        }
+        prop_assert_eq!(compare(&mut book, channel, &bill), planted);
+        prop_assert_eq!(book.totals().lines, bill.len() as u64);
+        prop_assert_eq!(book.totals().fee_millifen, 600 * bill.len() as i64);
+    }
+}
+
+fn one(refund: bool) -> BillLine {
+    line(
+        Channel::Wechat,
+        Trade {
+            n: 1,
+            refund,
+            fen: 100,
+            ms: 43_200_000,
+        },
+    )
+}
+
+#[test]
+fn what_is_missing_at_midnight_waits_for_the_next_days_bill() {
+    let mut book = Book::new(Channel::Wechat, DAY);
+    let late = BillLine {
+        at: at(1, -1000),
+        ..one(false)
+    };
+    book.put(key(Channel::Wechat, &late), ours(&late));
+    let kinds = |book: &Book, next| {
+        book.missing(next)
+            .into_iter()
+            .map(|(_, _, kind)| kind)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (kinds(&book, false), kinds(&book, true)),
+        (vec![Kind::Day], vec![Kind::OnlyHere])
+    );
+    book.stands_elsewhere(&key(Channel::Wechat, &late));
+    assert_eq!(kinds(&book, false), []);
+}
+
+#[test]
+fn what_two_days_bills_both_have_is_repeated() {
+    let (mut book, line) = (Book::new(Channel::Wechat, DAY), one(false));
+    book.put(key(Channel::Wechat, &line), ours(&line));
+    book.stands_elsewhere(&key(Channel::Wechat, &line));
+    assert_eq!(
+        book.see(&line),
+        Seen::Known {
+            ours: ours(&line),
+            kinds: vec![Kind::Repeated],
+            early: false
+        }
+    );
+}
+
+#[test]
+fn a_refund_over_midnight_may_stand_in_either_days_bill_but_in_one() {
+    let line = one(true);
+    let over = Ours {
+        asked: line.at,
+        done: at(1, 5000),
+        ..ours(&line)
+    };
+    let mut first = Book::new(Channel::Wechat, DAY);
+    first.put(key(Channel::Wechat, &line), over);
+    assert_eq!(
+        first.see(&line),
+        Seen::Known {
+            ours: over,
+            kinds: vec![],
+            early: true
+        }
+    );
+    let mut second = Book::new(Channel::Wechat, Day::from_number(DAY.number() + 1));
+    second.put(key(Channel::Wechat, &line), over);
+    assert_eq!(
+        second.missing(true).len(),
+        1,
+        "the first day's bill might not have had it"
+    );
+    second.stands_elsewhere(&key(Channel::Wechat, &line));
+    assert_eq!(second.missing(true), []);
+}
+
+#[test]
+fn every_pair_of_states() {
+    use {LineState as L, OurState as O};
+    let pairs = [
+        (L::Done, O::Done, true),
+        (L::Done, O::Open, false),
+        (L::Done, O::Gone, false),
+        (L::Pending, O::Done, true),
+        (L::Pending, O::Open, true),
+        (L::Pending, O::Gone, false),
+        (L::Failed, O::Done, false),
+        (L::Failed, O::Open, false),
+        (L::Failed, O::Gone, true),
+        (L::Done, O::Undone, true),
+    ];
+    for (state, ours_is, same) in pairs {
+        let (mut book, line) = (Book::new(Channel::Wechat, DAY), BillLine { state, ..one(true) });
+        book.put(
+            key(Channel::Wechat, &line),
+            Ours {
+                state: ours_is,
+                ..ours(&line)
+            },
+        );
+        let Seen::Known { kinds, .. } = book.see(&line) else {
+            panic!("known")
+        };
+        assert_eq!(kinds.is_empty(), same, "{state:?} {ours_is:?}");
+    }
+}
+
+#[test]
+fn a_way_back_of_a_reversed_order_is_its_reversal() {
+    let (mut book, paid) = (Book::new(Channel::Alipay, DAY), one(false));
+    let own = Ours {
+        state: OurState::Undone,
+        ..ours(&paid)
+    };
+    for movement in [Movement::Payment, Movement::Reversal] {
+        book.put(
+            Key::of(Channel::Alipay, movement, paid.number.as_ref(), None).expect("a number"),
+            own,
+        );
+    }
+    assert_eq!(book.missing(true), [], "neither must be there");
+    let back = BillLine {
+        movement: Movement::Refund,
+        refund: Some(ChannelNo::new("X").expect("lawful")),
+        ..paid.clone()
+    };
+    let known = Seen::Known {
+        ours: own,
+        kinds: vec![],
+        early: false,
+    };
+    assert_eq!((book.see(&paid), book.see(&back)), (known.clone(), known));
+}

@@ -1,0 +1,135 @@
+//! Differences between channels' bills and the record (对账), as the trades journal names them, and what two officers make of
+//! each.
+
+use crate::{
+    cases::{Cases, Refusal},
+    officers::{allowed, another, reason},
+    state::State,
+    users::User,
+};
+use domain::*;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+
+/// A difference where it stands in the trades journal.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Difference {
+    /// Whose.
+    pub merchant: MerchantId,
+    /// When it was found.
+    pub at: Instant,
+    /// What it is.
+    pub event: TradeEvent,
+}
+
+/// Every difference that was read, by its place in the trades journal. Read anew at each start, like all of that journal.
+#[derive(Default)]
+pub struct Differences(RwLock<BTreeMap<u64, Difference>>);
+
+impl Differences {
+    /// Takes an entry of the trades journal.
+    pub fn observe(&self, index: u64, entry: &TradeEntry) {
+        if let (TradeEvent::BillDiffers { .. }, Some(merchant)) = (&entry.event, &entry.merchant) {
+            let difference = Difference {
+                merchant: merchant.clone(),
+                at: entry.at,
+                event: entry.event.clone(),
+            };
+            self.0.write().insert(index, difference);
+        }
+    }
+
+    /// One of them.
+    pub fn get(&self, index: u64) -> Option<Difference> {
+        self.0.read().get(&index).cloned()
+    }
+
+    /// Those that `wanted` wants, oldest first.
+    pub fn list(&self, wanted: impl Fn(&Difference) -> bool) -> Vec<(u64, Difference)> {
+        self.0
+            .read()
+            .iter()
+            .filter(|(_, difference)| wanted(difference))
+            .map(|(index, difference)| (*index, difference.clone()))
+            .collect()
+    }
+}
+
+/// A first officer proposes what becomes of a difference.
+pub async fn propose(
+    cases: &Cases,
+    user: &User,
+    differences: &Differences,
+    index: u64,
+    resolution: Resolution,
+    why: &str,
+) -> Result<(), Refusal> {
+    allowed(user.role.may_propose())?;
+    let reason = reason(why)?;
+    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let decide = |state: &State, _| {
+        match state.difference(index).map_or("open", |case| case.status()) {
+            "open" => {}
+            "proposed" => return Err(Refusal::State("a proposal waits for a second officer already")),
+            _ => return Err(Refusal::State("the difference is resolved")),
+        }
+        Ok(vec![CaseEvent::DifferenceProposed {
+            merchant,
+            officer: user.name.clone(),
+            reason,
+            resolution,
+            trades_index: index,
+        }])
+    };
+    cases.commit(decide).await.map(drop)
+}
+
+//= C62
+/// A second officer agrees: resolved. The proxy puts it on its own record as soon as it reads it.
+pub async fn agree(cases: &Cases, user: &User, differences: &Differences, index: u64) -> Result<(), Refusal> {
+    allowed(user.role.may_decide())?;
+    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let decide = |state: &State, _| {
+        let pending = state
+            .difference(index)
+            .and_then(|case| case.pending.as_ref())
+            .ok_or(Refusal::State("nothing is proposed"))?;
+        another(user, &pending.officer)?;
+        let (resolution, proposer) = (pending.resolution, pending.officer.clone());
+        Ok(vec![CaseEvent::DifferenceResolved {
+            merchant,
+            officer: user.name.clone(),
+            proposer,
+            resolution,
+            trades_index: index,
+        }])
+    };
+    cases.commit(decide).await.map(drop)
+}
+
+/// A second officer does not agree: the difference is open again.
+pub async fn send_back(
+    cases: &Cases,
+    user: &User,
+    differences: &Differences,
+    index: u64,
+    why: &str,
+) -> Result<(), Refusal> {
+    allowed(user.role.may_decide())?;
+    let reason = reason(why)?;
+    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let decide = |state: &State, _| {
+        let pending = state
+            .difference(index)
+            .and_then(|case| case.pending.as_ref())
+            .ok_or(Refusal::State("nothing is proposed"))?;
+        another(user, &pending.officer)?;
+        Ok(vec![CaseEvent::DifferenceReturned {
+            merchant,
+            officer: user.name.clone(),
+            reason,
+            trades_index: index,
+        }])
+    };
+    cases.commit(decide).await.map(drop)
+}

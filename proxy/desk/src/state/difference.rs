@@ -1,0 +1,66 @@
+//! One difference between a bill and the record, from what a first officer makes of it to the second one's word.
+
+use domain::*;
+use std::sync::Arc;
+
+/// What waits for a second officer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DifferenceProposal {
+    /// What it comes to.
+    pub resolution: Resolution,
+    /// Who.
+    pub officer: OfficerId,
+    /// Why.
+    pub reason: Arc<str>,
+    /// When.
+    pub at: Instant,
+}
+
+/// How far it is.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct DifferenceCase {
+    /// What waits for a second officer.
+    pub pending: Option<DifferenceProposal>,
+    /// What two officers made of it, who they were, and when.
+    pub resolved: Option<(Resolution, OfficerId, OfficerId, Instant)>,
+}
+
+impl DifferenceCase {
+    pub(super) fn take(&mut self, at: Instant, event: &CaseEvent) {
+        match event {
+            CaseEvent::DifferenceProposed {
+                officer,
+                reason,
+                resolution,
+                ..
+            } => {
+                self.pending = Some(DifferenceProposal {
+                    resolution: *resolution,
+                    officer: officer.clone(),
+                    reason: reason.clone(),
+                    at,
+                });
+            }
+            CaseEvent::DifferenceReturned { .. } => self.pending = None,
+            CaseEvent::DifferenceResolved {
+                officer,
+                proposer,
+                resolution,
+                ..
+            } => {
+                self.pending = None;
+                self.resolved = Some((*resolution, proposer.clone(), officer.clone(), at));
+            }
+            _ => {}
+        }
+    }
+
+    /// Its name in the API.
+    pub fn status(&self) -> &'static str {
+        match (&self.pending, &self.resolved) {
+            (_, Some(_)) => "resolved",
+            (Some(_), None) => "proposed",
+            (None, None) => "open",
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! How far the bills of each account and day are (对账): where in the journal it stands, and nothing that is not there.
+
+use domain::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
+const DAYS_KEPT: i32 = 120;
+
+/// Which bill.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct BillKey {
+    /// Of which day.
+    pub day: Day,
+    /// Channel.
+    pub channel: Channel,
+    /// Whose account.
+    pub account: AccountNo,
+    /// Trades or funds.
+    pub kind: BillKind,
+}
+
+/// The bill that was taken.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TakenBill {
+    /// Where that stands in the journal.
+    pub index: u64,
+    /// SHA-256 of the file; `None` where the channel says that there is none.
+    pub digest: Option<Digest>,
+    /// Our record counts up to this entry.
+    pub entries: u64,
+}
+
+/// How far one bill is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BillHead {
+    /// Whose account it is.
+    pub merchant: MerchantId,
+    /// How often it was asked for.
+    pub tries: u32,
+    /// When last.
+    pub asked: Instant,
+    /// The last refusal, while nothing was taken since.
+    pub refused: Option<std::sync::Arc<str>>,
+    /// The bill that the rest is about.
+    pub taken: Option<TakenBill>,
+    /// Where its differences stand in the journal.
+    pub differs: Vec<u64>,
+    /// Where its early refunds stand.
+    pub early: Vec<u64>,
+    /// Where its end stands: all was compared.
+    pub matched: Option<u64>,
+    /// What two officers made of differences, by where those stand.
+    pub resolved: BTreeMap<u64, Resolution>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Bills(pub(crate) BTreeMap<BillKey, BillHead>);
+
+impl Bills {
+    pub(crate) fn follow(
+        &mut self,
+        index: u64,
+        at: Instant,
+        merchant: Option<&MerchantId>,
+        event: &TradeEvent,
+    ) {
+        use TradeEvent as E;
+        let (Some(key), Some(merchant)) = (key(event), merchant) else {
+            return;
+        };
+        let day = key.day;
+        let head = self.0.entry(key).or_insert_with(|| BillHead {
+            merchant: merchant.clone(),
+            tries: 0,
+            asked: at,
+            refused: None,
+            taken: None,
+            differs: Vec::new(),
+            early: Vec::new(),
+            matched: None,
+            resolved: BTreeMap::new(),
+        });
+        match event {
+            E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
+            E::BillRefused { code, .. } => head.refused = Some(code.clone()),
+            E::BillTaken { digest, entries, .. } => {
+                head.taken = Some(TakenBill {
+                    index,
+                    digest: *digest,
+                    entries: *entries,
+                });
+                (head.refused, head.matched) = (None, None);
+                head.differs.clear();
+                head.early.clear();
+            }
+            E::BillDiffers { .. } => head.differs.push(index),
+            E::BillResolved {
+                difference,
+                resolution,
+                ..
+            } => drop(head.resolved.insert(*difference, *resolution)),
+            E::BillEarly { .. } => head.early.push(index),
+            E::BillMatched { .. } => {
+                head.matched = Some(index);
+                self.forget(day);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, newest: Day) {
+        let oldest = Day::from_number(newest.number() - DAYS_KEPT);
+        while self.0.first_key_value().is_some_and(|(key, _)| key.day < oldest) {
+            self.0.pop_first();
+        }
+    }
+}
+
+/// The bill that an entry is about.
+fn key(event: &TradeEvent) -> Option<BillKey> {
+    use TradeEvent as E;
+    match event {
+        E::BillAsked {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillRefused {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillTaken {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillDiffers {
+            account,
+            channel,
+            bill_day: day,
+            kind,
+            ..
+        }
+        | E::BillResolved {
+            account,
+            channel,
+            bill_day: day,
+            kind,
+            ..
+        }
+        | E::BillEarly {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        }
+        | E::BillMatched {
+            account,
+            channel,
+            day,
+            kind,
+            ..
+        } => Some(BillKey {
+            day: *day,
+            channel: *channel,
+            account: account.clone(),
+            kind: *kind,
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,459 @@
+//! Reconciliation (对账): each account's day against the channel's bill of that day, fetched when it is due.
+//!
+//! A fold over the journal says how far each bill is ([`ledger::BillHead`]), so a run goes on where another was killed:
+//! `bill_asked` is durable before the channel is asked, `bill_taken` fixes which file and which state of our record are
+//! compared, differences follow in a fixed order, and `bill_matched` ends it. One bill is compared at a time.
+
+mod ask;
+mod compare;
+mod record;
+pub(crate) mod statement;
+pub(crate) mod view;
+
+pub(crate) use ask::MOST_BILL;
+
+use crate::app::App;
+use ask::Got;
+use bytes::Bytes;
+use channel::bill::Layout;
+use compare::{CompareError, Comparison};
+use domain::*;
+use ledger::{BillHead, BillKey, CommitError, LookupError};
+use policy::{
+    books::Book,
+    registry::{AccountFacts, MerchantFacts},
+};
+use record::DayRecord;
+use sha2::{Digest as _, Sha256};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
+const MOST_DAYS_BACK: i32 = 85;
+/// Differences are put on record so many at once.
+const AT_ONCE: usize = 64;
+
+/// One bill to be compared.
+struct Job {
+    merchant: Arc<MerchantFacts>,
+    account: AccountFacts,
+    layout: Layout,
+    key: BillKey,
+    head: Option<BillHead>,
+}
+
+/// Our record of a day, kept while the day's accounts are compared one after the other.
+struct Kept {
+    day: Day,
+    entries: u64,
+    record: DayRecord,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum JobError {
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    #[error(transparent)]
+    Read(#[from] journal::ReadError),
+    #[error("the comparison was cut short")]
+    Cut,
+}
+
+/// Compares until `stop`.
+pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+    let Some(books) = app.config().books.clone() else {
+        return;
+    };
+    loop {
+        if app.ledger().is_indexed() {
+            let mut kept = None;
+            for job in due(&app) {
+                if let Err(error) = work(&app, &mut kept, &job).await {
+                    tracing::error!(%error, channel = job.key.channel.as_str(), "a bill could not be compared; it is tried again");
+                    kept = None;
+                }
+                if *stop.borrow() {
+                    return;
+                }
+            }
+        }
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = tokio::time::sleep(books.every) => {}
+        }
+    }
+}
+
+/// Everything that is due now, the oldest day first.
+fn due(app: &App) -> Vec<Job> {
+    let (now, registries) = (app.clock().now(), app.registries());
+    let Some((books, first)) = app
+        .config()
+        .books
+        .as_ref()
+        .and_then(|books| Some((books, first_day(app)?)))
+    else {
+        return Vec::new();
+    };
+    let mut jobs = Vec::new();
+    for number in first.number()..now.day().number() {
+        let day = Day::from_number(number);
+        if now
+            < Day::from_number(number + 1)
+                .start()
+                .plus_millis(books.after.as_millis() as i64)
+        {
+            continue;
+        }
+        for merchant in registries.merchants() {
+            for account in merchant.accounts.iter().filter(|account| is_compared(account)) {
+                let Some(layout) = Layout::of(account.channel, BillKind::Trade) else {
+                    continue;
+                };
+                let key = BillKey {
+                    day,
+                    channel: account.channel,
+                    account: account.account.clone(),
+                    kind: BillKind::Trade,
+                };
+                let head = app.ledger().bill(&key);
+                if head
+                    .as_ref()
+                    .is_none_or(|head| is_due(app, head, now, books.retry))
+                {
+                    jobs.push(Job {
+                        merchant: merchant.clone(),
+                        account: account.clone(),
+                        layout,
+                        key,
+                        head,
+                    });
+                }
+            }
+        }
+    }
+    jobs
+}
+
+/// We hold its keys, and read its channel's bills.
+pub(crate) fn is_compared(account: &AccountFacts) -> bool {
+    account.keys == Keys::Held && Layout::of(account.channel, BillKind::Trade).is_some()
+}
+
+/// From the configured day on, else from the day on which this journal began.
+fn first_day(app: &App) -> Option<Day> {
+    let configured = app.config().books.as_ref().and_then(|books| books.from);
+    let first = configured.or_else(|| app.ledger().entry(0).ok().map(|entry| entry.at.day()))?;
+    Some(first.max(Day::from_number(
+        app.clock().now().day().number() - MOST_DAYS_BACK,
+    )))
+}
+
+/// What an earlier run left behind is gone on with at once.
+fn is_due(app: &App, head: &BillHead, now: Instant, retry: Duration) -> bool {
+    head.matched.is_none()
+        && (head.asked < app.started_at() || now >= head.asked.plus_millis(retry.as_millis() as i64))
+}
+
+//= C61
+async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobError> {
+    let BillKey {
+        day,
+        channel,
+        account,
+        kind,
+    } = job.key.clone();
+    let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
+    //= C26
+    note(
+        app,
+        job,
+        vec![TradeEvent::BillAsked {
+            account,
+            channel,
+            day,
+            kind,
+            tries,
+        }],
+    )
+    .await?;
+    app.step("bill_asked");
+    let at = app.account(&job.account, None, None);
+    let octets = match ask::get(app, &at, &job.key, job.layout).await {
+        Got::Bill(octets) => Some(octets),
+        Got::None => None,
+        Got::Refused(code) => return refused(app, job, code).await,
+    };
+    app.step("bill_here");
+    let taken = take(app, kept, job, octets.as_ref()).await?;
+    app.step("bill_taken");
+    compared(app, kept, job, octets, taken).await
+}
+
+/// A refusal stands in the journal once, however often it comes.
+async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
+    tracing::info!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is not there yet");
+    if job.head.as_ref().and_then(|head| head.refused.as_ref()) == Some(&code) {
+        return Ok(());
+    }
+    let BillKey {
+        day,
+        channel,
+        account,
+        kind,
+    } = job.key.clone();
+    note(
+        app,
+        job,
+        vec![TradeEvent::BillRefused {
+            account,
+            channel,
+            code,
+            day,
+            kind,
+        }],
+    )
+    .await
+}
+
+/// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then.
+async fn take(
+    app: &App,
+    kept: &Option<Kept>,
+    job: &Job,
+    octets: Option<&Bytes>,
+) -> Result<(u64, usize), JobError> {
+    let digest = octets.map(|octets| Digest::from_bytes(Sha256::digest(octets).into()));
+    let before = job
+        .head
+        .as_ref()
+        .and_then(|head| Some((head, head.taken.as_ref()?)));
+    if let Some((head, taken)) = before.filter(|(_, taken)| taken.digest == digest) {
+        return Ok((taken.entries, head.differs.len() + head.early.len()));
+    }
+    let entries = match kept {
+        Some(kept) if kept.day == job.key.day => kept.entries,
+        _ => app.ledger().journal().durable(),
+    };
+    let BillKey {
+        day,
+        channel,
+        account,
+        kind,
+    } = job.key.clone();
+    note(
+        app,
+        job,
+        vec![TradeEvent::BillTaken {
+            account,
+            channel,
+            day,
+            digest,
+            entries,
+            kind,
+        }],
+    )
+    .await?;
+    Ok((entries, 0))
+}
+
+async fn compared(
+    app: &App,
+    kept: &mut Option<Kept>,
+    job: &Job,
+    octets: Option<Bytes>,
+    (entries, done): (u64, usize),
+) -> Result<(), JobError> {
+    let book = book(app, kept, job, entries).await?;
+    let neighbours = compare::neighbours(app.ledger(), &job.key)?;
+    let (ledger, merchant, key, layout) = (
+        app.ledger().clone(),
+        job.merchant.id.clone(),
+        job.key.clone(),
+        job.layout,
+    );
+    let handle = tokio::runtime::Handle::current();
+    let found = tokio::task::spawn_blocking(move || {
+        Comparison {
+            ledger: &ledger,
+            handle: &handle,
+            merchant: &merchant,
+            bill: &key,
+            book,
+        }
+        .run(layout, octets.as_deref(), &neighbours)
+    });
+    let found = match found.await.map_err(|_| JobError::Cut)? {
+        Ok(found) => found,
+        Err(CompareError::Lookup(error)) => return Err(error.into()),
+        Err(CompareError::Bill(error)) => {
+            tracing::error!(channel = key_of(job), %error, "a bill cannot be read");
+            *kept = None; // its book is spent
+            return refused(app, job, "unreadable".into()).await;
+        }
+    };
+    for events in found.events.get(done..).unwrap_or_default().chunks(AT_ONCE) {
+        note(app, job, events.to_vec()).await?;
+        app.step("bill_differs");
+    }
+    let BillKey {
+        day,
+        channel,
+        account,
+        kind,
+    } = job.key.clone();
+    let sums = found.totals;
+    let matched = TradeEvent::BillMatched {
+        account,
+        channel,
+        day,
+        differences: found.differences,
+        fee_millifen: sums.fee_millifen,
+        kind,
+        lines: sums.lines,
+        paid: Amount::from_fen(sums.paid),
+        payments: sums.payments,
+        refunded: Amount::from_fen(sums.refunded),
+        refunds: sums.refunds,
+    };
+    note(app, job, vec![matched]).await?;
+    tracing::info!(channel = channel.as_str(), %day, lines = sums.lines, differences = found.differences, "a bill was compared");
+    Ok(())
+}
+
+fn key_of(job: &Job) -> &'static str {
+    job.key.channel.as_str()
+}
+
+/// The account's part of our record, which is read once for all accounts of a day.
+async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Result<Book, JobError> {
+    let day = job.key.day;
+    if kept
+        .as_ref()
+        .is_none_or(|kept| kept.day != day || kept.entries != entries)
+    {
+        *kept = None; // before the next one is read: two would not fit
+        let reader = app.ledger().journal().reader();
+        let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
+        let mut record = read.await.map_err(|_| JobError::Cut)??;
+        record::complete(app.ledger(), &mut record, day).await?;
+        *kept = Some(Kept { day, entries, record });
+    }
+    let own = kept.as_mut().and_then(|kept| {
+        kept.record
+            .books
+            .remove(&(job.key.channel, job.key.account.clone()))
+    });
+    Ok(own.unwrap_or_else(|| Book::new(job.key.channel, day)))
+}
+
+async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobError> {
+    app.ledger().note(Some(&job.merchant.id), events).await?;
+    Ok(())
+}
+
+/// Two officers resolved a difference at the desk: that goes on our own record, once.
+//= C62
+pub(crate) async fn resolved(
+    app: &App,
+    cases_index: u64,
+    merchant: &MerchantId,
+    difference: u64,
+    resolution: Resolution,
+) -> Result<(), CommitError> {
+    let entry = app
+        .ledger()
+        .entry(difference)
+        .ok()
+        .filter(|entry| entry.merchant.as_ref() == Some(merchant));
+    let Some(TradeEvent::BillDiffers {
+        account,
+        channel,
+        bill_day,
+        kind,
+        ..
+    }) = entry.map(|entry| entry.event)
+    else {
+        tracing::error!(
+            cases_index,
+            "the desk resolved what is no difference of this journal"
+        );
+        return Ok(());
+    };
+    let key = BillKey {
+        day: bill_day,
+        channel,
+        account: account.clone(),
+        kind,
+    };
+    if app
+        .ledger()
+        .bill(&key)
+        .is_some_and(|head| head.resolved.contains_key(&difference))
+    {
+        return Ok(());
+    }
+    let event = TradeEvent::BillResolved {
+        account,
+        bill_day,
+        cases_index,
+        channel,
+        difference,
+        kind,
+        resolution,
+    };
+    app.ledger().note(Some(merchant), vec![event]).await.map(drop)
+}
+
+/// What a comparison of one bill gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lines that state a movement.
+    pub lines: u64,
+    /// Differences.
+    pub differences: u64,
+}
+
+/// Compares a file with the record of a ledger as it stands, and puts nothing on record: for measuring.
+///
+/// # Errors
+/// Where the file is no bill of this kind, or the journal cannot be read.
+pub async fn rehearse(
+    ledger: &ledger::Ledger,
+    merchant: &MerchantId,
+    bill: &BillKey,
+    octets: Bytes,
+) -> anyhow::Result<Outcome> {
+    let layout =
+        Layout::of(bill.channel, bill.kind).ok_or_else(|| anyhow::anyhow!("no such bill is read"))?;
+    let (reader, day, entries) = (ledger.journal().reader(), bill.day, ledger.journal().durable());
+    let mut record = tokio::task::spawn_blocking(move || record::read(&reader, day, entries)).await??;
+    record::complete(ledger, &mut record, day).await?;
+    let book = record
+        .books
+        .remove(&(bill.channel, bill.account.clone()))
+        .unwrap_or_else(|| Book::new(bill.channel, day));
+    let (ledger, merchant, bill) = (ledger.clone(), merchant.clone(), bill.clone());
+    let handle = tokio::runtime::Handle::current();
+    let found = tokio::task::spawn_blocking(move || {
+        let neighbours = compare::Neighbours {
+            next_is_read: true,
+            ..Default::default()
+        };
+        Comparison {
+            ledger: &ledger,
+            handle: &handle,
+            merchant: &merchant,
+            bill: &bill,
+            book,
+        }
+        .run(layout, Some(&octets), &neighbours)
+    });
+    let found = found.await??;
+    Ok(Outcome {
+        lines: found.totals.lines,
+        differences: found.differences,
+    })
+}

@@ -1,0 +1,372 @@
+//! A bill against our record of its day: line by line, then what no line asked for.
+
+use super::record;
+use channel::bill::{Bill, BillError, Layout};
+use domain::*;
+use ledger::{BillHead, BillKey, Ledger, LookupError};
+use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
+use tokio::runtime::Handle;
+
+/// So many differences of one bill stand in the journal one by one; the rest is counted.
+const MOST_DIFFERENCES: u64 = 10_000;
+/// So many early refunds stand in one entry.
+const EARLY_AT_ONCE: usize = 300;
+
+/// Why a bill was not compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompareError {
+    /// The bill is none.
+    #[error(transparent)]
+    Bill(#[from] BillError),
+    /// Our own record cannot be read now.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+}
+
+/// What the neighbouring days' bills say of this day.
+#[derive(Default)]
+pub(crate) struct Neighbours {
+    /// Movements of this day that another day's bill has.
+    pub(crate) elsewhere: Vec<Key>,
+    /// Movements of the day before that its bill did not have, and this one may.
+    pub(crate) awaited: Vec<Awaited>,
+    /// The next day's bill was read.
+    pub(crate) next_is_read: bool,
+}
+
+/// A movement of the day before that its bill did not have.
+pub(crate) struct Awaited {
+    pub(crate) key: Key,
+    pub(crate) event: TradeEvent,
+}
+
+/// What a comparison gave.
+pub(crate) struct Found {
+    /// `BillDiffers` in a fixed order, then `BillEarly`.
+    pub(crate) events: Vec<TradeEvent>,
+    /// How many differences there are, those beyond the list too.
+    pub(crate) differences: u64,
+    /// Sums of the bill.
+    pub(crate) totals: Totals,
+}
+
+/// Compares; blocks.
+pub(crate) struct Comparison<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) handle: &'a Handle,
+    pub(crate) merchant: &'a MerchantId,
+    pub(crate) bill: &'a BillKey,
+    pub(crate) book: Book,
+}
+
+impl Comparison<'_> {
+    /// The whole of it. `octets` is the file as it came; none where the channel says that there is none.
+    pub(crate) fn run(
+        mut self,
+        layout: Layout,
+        octets: Option<&[u8]>,
+        neighbours: &Neighbours,
+    ) -> Result<Found, CompareError> {
+        neighbours
+            .elsewhere
+            .iter()
+            .for_each(|key| self.book.stands_elsewhere(key));
+        let mut found = Found {
+            events: Vec::new(),
+            differences: 0,
+            totals: Totals::default(),
+        };
+        let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
+        if let Some(octets) = octets {
+            let mut bill = Bill::open(layout, octets)?;
+            while let Some(line) = bill.line()? {
+                self.line(&line, &mut found, &mut early)?;
+                if !neighbours.awaited.is_empty() {
+                    came.extend(Key::of(
+                        self.bill.channel,
+                        line.movement,
+                        line.number.as_ref(),
+                        line.refund.as_ref(),
+                    ));
+                }
+            }
+        }
+        found.totals = self.book.totals();
+        for awaited in neighbours
+            .awaited
+            .iter()
+            .filter(|awaited| !came.contains(&awaited.key))
+        {
+            self.never_came(awaited, &mut found);
+        }
+        for (key, ours, difference) in self.book.missing(neighbours.next_is_read) {
+            self.missing(&key, &ours, difference, &mut found)?;
+        }
+        for refunds in early.chunks(EARLY_AT_ONCE) {
+            let BillKey {
+                day,
+                channel,
+                account,
+                kind,
+            } = self.bill.clone();
+            found.events.push(TradeEvent::BillEarly {
+                account,
+                channel,
+                day,
+                kind,
+                refunds: refunds.to_vec(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn line(
+        &mut self,
+        line: &BillLine,
+        found: &mut Found,
+        early: &mut Vec<(ChannelNo, ChannelNo)>,
+    ) -> Result<(), CompareError> {
+        let mut seen = self.book.see(line);
+        if seen == Seen::Unknown && self.look_up(line)? {
+            seen = self.book.see(line);
+        }
+        match seen {
+            Seen::Unknown => {
+                let difference = self.book.strange(line);
+                self.differs(found, difference, Some(line), None);
+            }
+            Seen::Known {
+                ours,
+                kinds,
+                early: before,
+            } => {
+                if before && let (Some(number), Some(refund)) = (&line.number, &line.refund) {
+                    early.push((number.clone(), refund.clone()));
+                }
+                for difference in kinds {
+                    let own = self.own_trade_no(line, &ours)?;
+                    self.differs(found, difference, Some(line), Some((&ours, own)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The order that a line names, should the journal have it from another day or in another state.
+    fn look_up(&mut self, line: &BillLine) -> Result<bool, CompareError> {
+        let (channel, account) = (self.bill.channel, &self.bill.account);
+        let Some(number) = &line.number else {
+            return Ok(false);
+        };
+        let order =
+            self.handle.block_on(
+                self.ledger
+                    .order_by_number(self.merchant, channel, account, number),
+            )?;
+        if let Some(order) = &order {
+            record::add(&mut self.book, order, channel, account);
+        }
+        Ok(order.is_some())
+    }
+
+    fn own_trade_no(&self, line: &BillLine, ours: &Ours) -> Result<Option<TradeNo>, CompareError> {
+        let (channel, account) = (self.bill.channel, &self.bill.account);
+        let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
+        let key = Key::of(channel, line.movement, line.number.as_ref(), line.refund.as_ref());
+        let numbers = order
+            .zip(key)
+            .and_then(|(order, key)| record::numbers(&order, channel, account, &key));
+        Ok(numbers.and_then(|(_, _, _, trade_no)| trade_no))
+    }
+
+    fn differs(
+        &self,
+        found: &mut Found,
+        difference: DifferenceKind,
+        line: Option<&BillLine>,
+        ours: Option<(&Ours, Option<TradeNo>)>,
+    ) {
+        let Some(line) = line else { return };
+        let BillKey {
+            day: bill_day,
+            channel,
+            account,
+            kind,
+        } = self.bill.clone();
+        found.push(|n| TradeEvent::BillDiffers {
+            account,
+            amount: ours.as_ref().map(|(ours, _)| ours.amount),
+            bill_amount: Some(line.amount),
+            bill_day,
+            bill_trade_no: Some(line.trade_no.clone()),
+            channel,
+            day: ours
+                .as_ref()
+                .filter(|(ours, _)| ours.state == OurState::Done)
+                .map_or(bill_day, |(ours, _)| ours.day()),
+            difference,
+            kind,
+            movement: line.movement,
+            n,
+            number: line.number.clone(),
+            payment: ours.as_ref().map(|(ours, _)| ours.payment),
+            refund: line.refund.clone(),
+            trade_no: ours.and_then(|(_, own)| own),
+        });
+    }
+
+    fn missing(
+        &self,
+        key: &Key,
+        ours: &Ours,
+        difference: DifferenceKind,
+        found: &mut Found,
+    ) -> Result<(), CompareError> {
+        let BillKey {
+            day: bill_day,
+            channel,
+            account,
+            kind,
+        } = self.bill.clone();
+        if found.differences >= MOST_DIFFERENCES {
+            found.differences += 1;
+            return Ok(());
+        }
+        let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
+        let numbers = order.and_then(|order| record::numbers(&order, channel, &account, key));
+        let (movement, number, refund, trade_no) = numbers.map_or(
+            (Movement::Payment, None, None, None),
+            |(movement, number, refund, own)| (movement, Some(number), refund, own),
+        );
+        let (amount, day, payment) = (Some(ours.amount), ours.day(), Some(ours.payment));
+        found.push(|n| TradeEvent::BillDiffers {
+            account,
+            amount,
+            bill_amount: None,
+            bill_day,
+            bill_trade_no: None,
+            channel,
+            day,
+            difference,
+            kind,
+            movement,
+            n,
+            number,
+            payment,
+            refund,
+            trade_no,
+        });
+        Ok(())
+    }
+
+    /// The day before waited for this bill in vain.
+    fn never_came(&self, awaited: &Awaited, found: &mut Found) {
+        if let TradeEvent::BillDiffers {
+            account,
+            amount,
+            channel,
+            day,
+            kind,
+            movement,
+            number,
+            payment,
+            refund,
+            trade_no,
+            ..
+        } = awaited.event.clone()
+        {
+            let bill_day = self.bill.day;
+            found.push(|n| TradeEvent::BillDiffers {
+                account,
+                amount,
+                bill_amount: None,
+                bill_day,
+                bill_trade_no: None,
+                channel,
+                day,
+                difference: DifferenceKind::OnlyHere,
+                kind,
+                movement,
+                n,
+                number,
+                payment,
+                refund,
+                trade_no,
+            });
+        }
+    }
+}
+
+impl Found {
+    fn push(&mut self, event: impl FnOnce(u64) -> TradeEvent) {
+        self.differences += 1;
+        if self.differences <= MOST_DIFFERENCES {
+            self.events.push(event(self.differences));
+        }
+    }
+}
+
+/// What the bills of the days before and after, as far as they were read, say of this one.
+pub(crate) fn neighbours(ledger: &Ledger, bill: &BillKey) -> Result<Neighbours, LookupError> {
+    let at = |days: i32| {
+        let key = BillKey {
+            day: Day::from_number(bill.day.number() + days),
+            ..bill.clone()
+        };
+        ledger.bill(&key).filter(|head| head.matched.is_some())
+    };
+    let (before, after) = (at(-1), at(1));
+    let mut found = Neighbours {
+        next_is_read: after.is_some(),
+        ..Neighbours::default()
+    };
+    for (head, is_before) in [(before, true), (after, false)]
+        .into_iter()
+        .filter_map(|(head, before)| Some((head?, before)))
+    {
+        neighbour(ledger, bill, &head, is_before, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn neighbour(
+    ledger: &Ledger,
+    bill: &BillKey,
+    head: &BillHead,
+    is_before: bool,
+    found: &mut Neighbours,
+) -> Result<(), LookupError> {
+    for index in &head.differs {
+        let event = ledger.entry(*index)?.event;
+        let TradeEvent::BillDiffers {
+            difference: DifferenceKind::Day,
+            day,
+            bill_trade_no,
+            movement,
+            number,
+            refund,
+            ..
+        } = &event
+        else {
+            continue;
+        };
+        let Some(key) = Key::of(bill.channel, *movement, number.as_ref(), refund.as_ref()) else {
+            continue;
+        };
+        match bill_trade_no {
+            Some(_) if *day == bill.day => found.elsewhere.push(key),
+            None if is_before && *day != bill.day => found.awaited.push(Awaited { key, event }),
+            _ => {}
+        }
+    }
+    for index in head.early.iter().filter(|_| is_before) {
+        if let TradeEvent::BillEarly { refunds, .. } = ledger.entry(*index)?.event {
+            found
+                .elsewhere
+                .extend(refunds.iter().filter_map(|(number, refund)| {
+                    Key::of(bill.channel, Movement::Refund, Some(number), Some(refund))
+                }));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,450 @@
+//! What our journal says of one day, of all accounts, read once. What began before the day, and what a bill names that is
+//! not in here, is looked up order by order.
+
+use domain::*;
+use journal::{ReadError, Reader};
+use ledger::{Attempt, Ledger, Order, Refund};
+use policy::books::{Book, Key, OurState, Ours, mark};
+use std::collections::{BTreeSet, HashMap};
+
+/// The channel's clock and ours may differ by so much.
+const SKEW_MS: i64 = 15 * 60_000;
+
+/// Our record of a day.
+pub(crate) struct DayRecord {
+    /// By account.
+    pub(crate) books: HashMap<(Channel, AccountNo), Book>,
+    /// Orders whose beginning lies before the day.
+    pub(crate) older: BTreeSet<PaymentId>,
+}
+
+/// What an attempt's intent says, as far as it matters here.
+struct Intent {
+    of: (Channel, AccountNo),
+    number: ChannelNo,
+    amount: Amount,
+}
+
+/// What a refund's intent says.
+struct Asked {
+    attempt: u16,
+    number: ChannelNo,
+    amount: Amount,
+    at: Instant,
+}
+
+/// Reads the journal from the day's beginning up to `entries`.
+pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord, ReadError> {
+    let from = first_at(reader, day.start().plus_millis(-SKEW_MS), entries)?;
+    let mut fold = Fold {
+        day,
+        record: DayRecord {
+            books: HashMap::new(),
+            older: BTreeSet::new(),
+        },
+        intents: HashMap::new(),
+        refunds: HashMap::new(),
+    };
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= entries {
+            break;
+        }
+        if !matters(&octets) {
+            continue;
+        }
+        // What a newer version wrote is nothing that this one can compare.
+        let Ok(entry) = TradeEntry::from_canonical(&octets) else {
+            continue;
+        };
+        if let Some(order) = entry.order {
+            fold.take(order, entry.at, entry.event);
+        }
+    }
+    Ok(fold.record)
+}
+
+/// Orders of a merchant of which something was put on record from a day's beginning on.
+pub(crate) fn orders_of(
+    reader: &Reader,
+    merchant: &MerchantId,
+    day: Day,
+    entries: u64,
+) -> Result<BTreeSet<PaymentId>, ReadError> {
+    let from = first_at(reader, day.start().plus_millis(-SKEW_MS), entries)?;
+    let mut all = BTreeSet::new();
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= entries {
+            break;
+        }
+        if matters(&octets)
+            && let Ok(entry) = TradeEntry::from_canonical(&octets)
+            && entry.merchant.as_ref() == Some(merchant)
+        {
+            all.extend(entry.order);
+        }
+    }
+    Ok(all)
+}
+
+/// The first entry that was not written before `at`: times rise with the numbers.
+fn first_at(reader: &Reader, at: Instant, entries: u64) -> Result<u64, ReadError> {
+    let (mut low, mut high) = (0, entries);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let before = time_of(&reader.entry(middle)?).is_some_and(|written| written < at);
+        if before { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
+}
+
+/// `{"at":1767225600000,"event":{"attempt_paid":{…`: canonical, so its beginning is always the same.
+fn time_of(octets: &[u8]) -> Option<Instant> {
+    let rest = octets.strip_prefix(b"{\"at\":")?;
+    let end = rest.iter().position(|b| *b == b',')?;
+    std::str::from_utf8(&rest[..end])
+        .ok()?
+        .parse()
+        .ok()
+        .map(Instant::from_millis)
+}
+
+fn matters(octets: &[u8]) -> bool {
+    const NAMES: [&[u8]; 5] = [
+        b"attempt_intended",
+        b"attempt_paid",
+        b"attempt_reversed",
+        b"refund_intended",
+        b"refund_succeeded",
+    ];
+    let event = octets
+        .iter()
+        .position(|b| *b == b',')
+        .and_then(|comma| octets.get(comma..))
+        .and_then(|rest| rest.strip_prefix(b",\"event\":{\""));
+    event.is_some_and(|rest| {
+        NAMES.iter().any(|name| {
+            rest.strip_prefix(*name)
+                .is_some_and(|after| after.first() == Some(&b'"'))
+        })
+    })
+}
+
+struct Fold {
+    day: Day,
+    record: DayRecord,
+    intents: HashMap<(PaymentId, u16), Intent>,
+    refunds: HashMap<(PaymentId, RefundNo), Asked>,
+}
+
+impl Fold {
+    fn take(&mut self, order: PaymentId, at: Instant, event: TradeEvent) {
+        match event {
+            TradeEvent::AttemptIntended {
+                account,
+                amount,
+                attempt,
+                channel,
+                number,
+                ..
+            } => {
+                self.intents.insert(
+                    (order, attempt),
+                    Intent {
+                        of: (channel, account),
+                        number,
+                        amount,
+                    },
+                );
+            }
+            TradeEvent::AttemptPaid { attempt, facts, .. } => self.paid(order, attempt, &facts),
+            TradeEvent::AttemptReversed {
+                refunded: Some(false),
+                ..
+            } => {}
+            // Rare, and its record may be in parts: the order says it whole.
+            TradeEvent::AttemptReversed { .. } => drop(self.record.older.insert(order)),
+            TradeEvent::RefundIntended {
+                amount,
+                attempt,
+                number,
+                refund_no,
+                ..
+            } => {
+                self.refunds.insert(
+                    (order, refund_no),
+                    Asked {
+                        attempt,
+                        number,
+                        amount,
+                        at,
+                    },
+                );
+            }
+            TradeEvent::RefundSucceeded {
+                refund_no,
+                refunded_at,
+                trade_no,
+                ..
+            } => self.refunded(order, &refund_no, refunded_at.unwrap_or(at), trade_no),
+            _ => {}
+        }
+    }
+
+    fn paid(&mut self, order: PaymentId, attempt: u16, facts: &PaidFacts) {
+        let Some(intent) = self.intents.get(&(order, attempt)) else {
+            self.record.older.insert(order);
+            return;
+        };
+        let Some(key) = Key::of(intent.of.0, Movement::Payment, Some(&intent.number), None) else {
+            return;
+        };
+        let ours = Ours {
+            payment: order,
+            amount: intent.amount,
+            trade_no: Some(mark(facts.trade_no.as_str())),
+            asked: facts.paid_at,
+            done: facts.paid_at,
+            state: OurState::Done,
+        };
+        put(&mut self.record.books, self.day, &intent.of, key, ours);
+    }
+
+    fn refunded(&mut self, order: PaymentId, refund_no: &RefundNo, done: Instant, trade_no: Option<TradeNo>) {
+        let asked = self.refunds.get(&(order, refund_no.clone()));
+        let found = asked.and_then(|asked| Some((asked, self.intents.get(&(order, asked.attempt))?)));
+        let Some((asked, intent)) = found else {
+            self.record.older.insert(order);
+            return;
+        };
+        let Some(key) = Key::of(
+            intent.of.0,
+            Movement::Refund,
+            Some(&intent.number),
+            Some(&asked.number),
+        ) else {
+            return;
+        };
+        // Alipay's refunds carry the payment's number (channels.md 3.7), which the order knows.
+        let trade_no = trade_no
+            .filter(|_| intent.of.0 != Channel::Alipay)
+            .map(|no| mark(no.as_str()));
+        let ours = Ours {
+            payment: order,
+            amount: asked.amount,
+            trade_no,
+            asked: asked.at,
+            done,
+            state: OurState::Done,
+        };
+        put(&mut self.record.books, self.day, &intent.of, key, ours);
+    }
+}
+
+/// Only what this day's bill may have; the rest is looked up where a bill names it.
+fn put(
+    books: &mut HashMap<(Channel, AccountNo), Book>,
+    day: Day,
+    of: &(Channel, AccountNo),
+    key: Key,
+    ours: Ours,
+) {
+    if ours.done.day() == day || ours.asked.day() == day {
+        books
+            .entry(of.clone())
+            .or_insert_with(|| Book::new(of.0, day))
+            .put(key, ours);
+    }
+}
+
+/// Everything that an order has at an account.
+pub(crate) fn of_order(order: &Order, channel: Channel, account: &AccountNo) -> Vec<(Key, Ours)> {
+    let mut all = Vec::new();
+    for (attempt, position) in order.attempts.iter().zip(1..) {
+        if attempt.channel != channel || attempt.account != *account {
+            continue;
+        }
+        all.extend(payment(order, attempt));
+        all.extend(
+            order
+                .refunds
+                .iter()
+                .filter(|refund| refund.attempt == position)
+                .filter_map(|r| refund(order, attempt, r)),
+        );
+    }
+    all
+}
+
+fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
+    let paid = attempt.paid.as_ref().map(|(facts, _)| facts);
+    let back = attempt
+        .reversing
+        .as_ref()
+        .and_then(|reversing| reversing.refunded);
+    let state = match attempt.state {
+        AttemptState::Paid => OurState::Done,
+        AttemptState::Reversed if back == Some(false) => OurState::Gone,
+        AttemptState::Reversed => OurState::Undone,
+        AttemptState::Closed | AttemptState::NotPlaced => OurState::Gone,
+        AttemptState::Intended | AttemptState::Placed | AttemptState::Unknown | AttemptState::Unresolved => {
+            OurState::Open
+        }
+    };
+    let at = paid.map_or(attempt.at, |facts| facts.paid_at);
+    let ours = Ours {
+        payment: order.id,
+        amount: attempt.amount,
+        trade_no: paid.map(|facts| mark(facts.trade_no.as_str())),
+        asked: at,
+        done: at,
+        state,
+    };
+    let keys = [
+        Some(Movement::Payment),
+        (state == OurState::Undone).then_some(Movement::Reversal),
+    ];
+    keys.into_iter()
+        .flatten()
+        .filter_map(|movement| {
+            Some((
+                Key::of(attempt.channel, movement, Some(&attempt.number), None)?,
+                ours,
+            ))
+        })
+        .collect()
+}
+
+fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Ours)> {
+    let state = match refund.state {
+        RefundState::Succeeded => OurState::Done,
+        RefundState::Intended | RefundState::Processing | RefundState::Unknown | RefundState::Unresolved => {
+            OurState::Open
+        }
+        RefundState::Failed | RefundState::Abnormal | RefundState::Cancelled | RefundState::Held => {
+            OurState::Gone
+        }
+    };
+    let own = match attempt.channel {
+        Channel::Alipay => attempt.paid.as_ref().map(|(facts, _)| facts.trade_no.as_str()),
+        _ => refund.trade_no.as_ref().map(TradeNo::as_str),
+    };
+    let ours = Ours {
+        payment: order.id,
+        amount: refund.amount,
+        trade_no: own.map(mark),
+        asked: refund.intended,
+        done: refund.refunded_at.unwrap_or(refund.intended),
+        state,
+    };
+    Some((
+        Key::of(
+            attempt.channel,
+            Movement::Refund,
+            Some(&attempt.number),
+            Some(&refund.number),
+        )?,
+        ours,
+    ))
+}
+
+/// Puts what an order has at an account into its book: where nobody told of it on this day, a bill of this day may.
+pub(crate) fn add(book: &mut Book, order: &Order, channel: Channel, account: &AccountNo) {
+    of_order(order, channel, account)
+        .into_iter()
+        .for_each(|(key, ours)| book.put(key, ours));
+}
+
+/// Numbers of a record of ours, for people: the order's, the refund's, the channel's own.
+pub(crate) fn numbers(
+    order: &Order,
+    channel: Channel,
+    account: &AccountNo,
+    key: &Key,
+) -> Option<(Movement, ChannelNo, Option<ChannelNo>, Option<TradeNo>)> {
+    for (attempt, position) in order
+        .attempts
+        .iter()
+        .zip(1..)
+        .filter(|(a, _)| a.channel == channel && a.account == *account)
+    {
+        let paid = attempt.paid.as_ref().map(|(facts, _)| facts.trade_no.clone());
+        for movement in [Movement::Payment, Movement::Reversal] {
+            if Key::of(channel, movement, Some(&attempt.number), None).as_ref() == Some(key) {
+                return Some((movement, attempt.number.clone(), None, paid));
+            }
+        }
+        for refund in order.refunds.iter().filter(|refund| refund.attempt == position) {
+            if Key::of(
+                channel,
+                Movement::Refund,
+                Some(&attempt.number),
+                Some(&refund.number),
+            )
+            .as_ref()
+                == Some(key)
+            {
+                let own = if channel == Channel::Alipay {
+                    paid
+                } else {
+                    refund.trade_no.clone()
+                };
+                return Some((
+                    Movement::Refund,
+                    attempt.number.clone(),
+                    Some(refund.number.clone()),
+                    own,
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Looks up the orders whose beginning lies before the day.
+pub(crate) async fn complete(
+    ledger: &Ledger,
+    record: &mut DayRecord,
+    day: Day,
+) -> Result<(), ledger::LookupError> {
+    for id in std::mem::take(&mut record.older) {
+        let Some(order) = ledger.order(&id).await? else {
+            continue;
+        };
+        let accounts: BTreeSet<_> = order
+            .attempts
+            .iter()
+            .map(|a| (a.channel, a.account.clone()))
+            .collect();
+        for of in accounts {
+            for (key, ours) in of_order(&order, of.0, &of.1) {
+                put(&mut record.books, day, &of, key, ours);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_matter_are_told_by_their_beginning() {
+        assert_eq!(
+            time_of(b"{\"at\":1767225600000,\"event\":{}}"),
+            Some(Instant::from_millis(1_767_225_600_000))
+        );
+        for (text, yes) in [
+            ("attempt_paid", true),
+            ("attempt_paid_twice", false),
+            ("told", false),
+            ("refund_succeeded", true),
+        ] {
+            let entry =
+                format!("{{\"at\":1767225600000,\"event\":{{\"{text}\":{{\"attempt\":1}}}},\"salt\":\"x\"}}");
+            assert_eq!(matters(entry.as_bytes()), yes, "{text}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A merchant's own statement of a day, as the journal has it: what was paid and what went back, and where a bill differs.
+//! It names no payer: there is no field for one.
+
+use super::{record, view};
+use crate::app::App;
+use domain::*;
+use ledger::{LookupError, Order};
+use policy::registry::MerchantFacts;
+use std::collections::HashMap;
+
+/// Columns, for people who read Chinese and programs that read English.
+const COLUMNS: [&str; 13] = [
+    "时间 time",
+    "类型 movement",
+    "商户订单号 order_no",
+    "渠道订单号 number",
+    "退款单号 refund_no",
+    "渠道退款单号 refund_number",
+    "渠道 channel",
+    "账户 account",
+    "支付方式 pay_way",
+    "金额(元) yuan",
+    "金额(分) fen",
+    "渠道流水号 trade_no",
+    "对账差异 differences",
+];
+/// Where the amount in fen stands: a number, all else is text.
+const FEN: usize = 10;
+
+/// Why there is no statement.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatementError {
+    /// The journal cannot be read now.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The journal cannot be read now.
+    #[error(transparent)]
+    Read(#[from] journal::ReadError),
+    /// The file could not be written.
+    #[error("{0}")]
+    Write(String),
+}
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Comma-separated, UTF-8 with a byte order mark, so that spreadsheets read Chinese.
+    Csv,
+    /// A workbook.
+    Xlsx,
+}
+
+impl Format {
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Format::Csv => "text/csv; charset=utf-8",
+            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        }
+    }
+}
+
+struct Row {
+    at: Instant,
+    cells: [String; COLUMNS.len()],
+}
+
+/// The statement's octets; blocks.
+pub(crate) fn make(
+    app: &App,
+    handle: &tokio::runtime::Handle,
+    merchant: &MerchantFacts,
+    day: Day,
+    format: Format,
+) -> Result<Vec<u8>, StatementError> {
+    let differences = view::kinds(app, merchant, day)?;
+    let ids = record::orders_of(
+        &app.ledger().journal().reader(),
+        &merchant.id,
+        day,
+        app.ledger().journal().durable(),
+    )?;
+    let mut rows = Vec::new();
+    for id in ids {
+        if let Some(order) = handle.block_on(app.ledger().order(&id))? {
+            rows.extend(rows_of(&order, day, &differences));
+        }
+    }
+    rows.sort_by(|a, b| (a.at, &a.cells[3], &a.cells[5]).cmp(&(b.at, &b.cells[3], &b.cells[5])));
+    match format {
+        Format::Csv => csv(&rows),
+        Format::Xlsx => xlsx(&rows),
+    }
+}
+
+/// Kinds of difference by channel, the order's and the refund's number there.
+pub(super) type Kinds = HashMap<(Channel, String, String), Vec<&'static str>>;
+
+fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (attempt, position) in order.attempts.iter().zip(1..) {
+        let Some((facts, _)) = &attempt.paid else { continue };
+        let own = |refund: &str| {
+            differences
+                .get(&(attempt.channel, attempt.number.to_string(), refund.to_owned()))
+                .map(|kinds| kinds.join(" "))
+                .unwrap_or_default()
+        };
+        let mut put = |at: Instant,
+                       movement: &str,
+                       refund: [String; 2],
+                       amount: Amount,
+                       sign: &str,
+                       trade_no: String| {
+            let kinds = own(&refund[1]);
+            let [refund_no, refund_number] = refund;
+            rows.push(Row {
+                at,
+                cells: [
+                    at.to_string(),
+                    movement.to_owned(),
+                    order.order_no.to_string(),
+                    attempt.number.to_string(),
+                    refund_no,
+                    refund_number,
+                    attempt.channel.to_string(),
+                    attempt.account.to_string(),
+                    attempt.pay_way.as_str().to_owned(),
+                    format!("{sign}{}", amount.to_yuan()),
+                    format!("{sign}{}", amount.fen()),
+                    trade_no,
+                    kinds,
+                ],
+            });
+        };
+        if facts.paid_at.day() == day {
+            put(
+                facts.paid_at,
+                "payment",
+                Default::default(),
+                attempt.amount,
+                "",
+                facts.trade_no.to_string(),
+            );
+        }
+        for refund in order
+            .refunds
+            .iter()
+            .filter(|refund| refund.attempt == position && refund.state == RefundState::Succeeded)
+        {
+            let done = refund.refunded_at.unwrap_or(refund.intended);
+            if done.day() == day {
+                let trade_no = refund
+                    .trade_no
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                put(
+                    done,
+                    "refund",
+                    [refund.refund_no.to_string(), refund.number.to_string()],
+                    refund.amount,
+                    "-",
+                    trade_no,
+                );
+            }
+        }
+    }
+    rows
+}
+
+/// Numbers of ours have no character with which a spreadsheet would begin to reckon but `-`, and none that it needs then.
+fn csv(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
+    let wrong = |error: csv::Error| StatementError::Write(error.to_string());
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer("\u{feff}".as_bytes().to_vec());
+    writer.write_record(COLUMNS).map_err(wrong)?;
+    for row in rows {
+        writer.write_record(&row.cells).map_err(wrong)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| StatementError::Write(error.to_string()))
+}
+
+fn xlsx(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
+    let wrong = |error: rust_xlsxwriter::XlsxError| StatementError::Write(error.to_string());
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in (0..).zip(COLUMNS) {
+        sheet.write_string(0, column, name).map_err(wrong)?;
+    }
+    for (line, row) in (1..).zip(rows) {
+        for (column, cell) in (0..).zip(&row.cells) {
+            match cell.parse::<i32>() {
+                // Exact: a workbook's numbers are of 64 bits. Larger ones stay text.
+                Ok(fen) if usize::from(column) == FEN => {
+                    sheet.write_number(line, column, fen).map_err(wrong)?
+                }
+                _ => sheet.write_string(line, column, cell).map_err(wrong)?,
+            };
+        }
+    }
+    book.save_to_buffer().map_err(wrong)
+}

@@ -1,0 +1,262 @@
+//! What became of a day, as its merchant may see it: folded from the journal, no payer in it.
+
+use crate::app::App;
+use domain::*;
+use ledger::{BillHead, BillKey, LookupError};
+use policy::registry::MerchantFacts;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// One difference where it stands in the journal.
+struct Difference {
+    resolution: Option<Resolution>,
+    index: u64,
+    at: Instant,
+    event: TradeEvent,
+}
+
+/// How far a merchant's day is.
+pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value, LookupError> {
+    let bills = own_bills(app, merchant, day);
+    let mut accounts = Vec::new();
+    for (key, head) in &bills {
+        accounts.push(account(app, key, head.as_ref())?);
+    }
+    let differences = differences(app, merchant, day)?;
+    let matched = bills
+        .iter()
+        .filter(|(_, head)| head.as_ref().is_some_and(|head| head.matched.is_some()))
+        .count();
+    let state = match () {
+        () if bills.is_empty() => "none",
+        () if matched < bills.len() => "waiting",
+        () if differences.is_empty() => "agreed",
+        () if differences
+            .iter()
+            .all(|difference| difference.resolution.is_some()) =>
+        {
+            "resolved"
+        }
+        () => "differs",
+    };
+    let list: Vec<Value> = differences.iter().map(shown).collect();
+    Ok(json!({ "date": day.to_string(), "state": state, "accounts": accounts, "differences": list }))
+}
+
+/// The bills of a day of every account that is registered now, and of those that had one then.
+fn own_bills(app: &App, merchant: &MerchantFacts, day: Day) -> Vec<(BillKey, Option<BillHead>)> {
+    let mut all: Vec<_> = app
+        .ledger()
+        .bills_of(day)
+        .into_iter()
+        .filter(|(_, head)| head.merchant == merchant.id)
+        .map(|(key, head)| (key, Some(head)))
+        .collect();
+    for facts in merchant.accounts.iter().filter(|facts| super::is_compared(facts)) {
+        let key = BillKey {
+            day,
+            channel: facts.channel,
+            account: facts.account.clone(),
+            kind: BillKind::Trade,
+        };
+        if all.iter().all(|(own, _)| *own != key) {
+            all.push((key, None));
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, LookupError> {
+    let mut shown = json!({ "channel": key.channel.as_str(), "account": key.account.as_str(), "bill": key.kind.as_str(), "state": "not_asked" });
+    let (Some(head), Some(map)) = (head, shown.as_object_mut()) else {
+        return Ok(shown);
+    };
+    map.insert("asked_at".into(), head.asked.to_string().into());
+    map.insert("tries".into(), head.tries.into());
+    if let Some(index) = head.matched {
+        map.insert("state".into(), "matched".into());
+        map.insert("journal_index".into(), index.into());
+        let entry = app.ledger().entry(index)?;
+        map.insert("matched_at".into(), entry.at.to_string().into());
+        if let TradeEvent::BillMatched {
+            differences,
+            fee_millifen,
+            lines,
+            paid,
+            payments,
+            refunded,
+            refunds,
+            ..
+        } = entry.event
+        {
+            let sums = json!({ "differences": differences, "fee_millifen": fee_millifen, "lines": lines, "paid": paid.fen(), "payments": payments, "refunded": refunded.fen(), "refunds": refunds });
+            map.extend(sums.as_object().cloned().unwrap_or_default());
+        }
+    } else if head.taken.is_some() {
+        map.insert("state".into(), "comparing".into());
+    } else if let Some(code) = &head.refused {
+        map.insert("state".into(), "refused".into());
+        map.insert("channel_code".into(), (&**code).into());
+    } else {
+        map.insert("state".into(), "asked".into());
+    }
+    Ok(shown)
+}
+
+/// Every difference that concerns a day: of its own bills, and of the neighbouring ones that have what belongs to it. What a
+/// later bill has cleared up stands no more.
+fn differences(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Vec<Difference>, LookupError> {
+    let mut all = Vec::new();
+    for other in -1..=1 {
+        for (_, head) in app.ledger().bills_of(Day::from_number(day.number() + other)) {
+            if head.merchant != merchant.id || head.matched.is_none() {
+                continue;
+            }
+            for index in head.differs {
+                let (entry, resolution) = (app.ledger().entry(index)?, head.resolved.get(&index).copied());
+                let concerns = matches!(&entry.event, TradeEvent::BillDiffers { day: own, bill_day, .. } if *own == day || *bill_day == day);
+                if concerns {
+                    all.push(Difference {
+                        resolution,
+                        index,
+                        at: entry.at,
+                        event: entry.event,
+                    });
+                }
+            }
+        }
+    }
+    all.sort_by_key(|difference| difference.index);
+    let mut later = HashSet::new();
+    let mut standing: Vec<Difference> = Vec::new();
+    for difference in all.into_iter().rev() {
+        let Some(name) = name(&difference.event) else {
+            continue;
+        };
+        if !(missing(&difference.event) && later.contains(&name)) {
+            if settles(&difference.event) {
+                later.insert(name);
+            }
+            standing.push(difference);
+        }
+    }
+    standing.reverse();
+    Ok(standing)
+}
+
+/// The kinds of difference that stand, by what they are about.
+pub(super) fn kinds(
+    app: &App,
+    merchant: &MerchantFacts,
+    day: Day,
+) -> Result<super::statement::Kinds, LookupError> {
+    let mut all = super::statement::Kinds::new();
+    for found in differences(app, merchant, day)? {
+        if let TradeEvent::BillDiffers {
+            channel,
+            number: Some(number),
+            refund,
+            difference,
+            ..
+        } = &found.event
+        {
+            let refund = refund.as_ref().map(ToString::to_string).unwrap_or_default();
+            all.entry((*channel, number.to_string(), refund))
+                .or_default()
+                .push(difference.as_str());
+        }
+    }
+    Ok(all)
+}
+
+type Name = (Channel, AccountNo, Movement, Option<ChannelNo>, Option<ChannelNo>);
+
+fn name(event: &TradeEvent) -> Option<Name> {
+    match event {
+        TradeEvent::BillDiffers {
+            channel,
+            account,
+            movement,
+            number,
+            refund,
+            ..
+        } => Some((
+            *channel,
+            account.clone(),
+            *movement,
+            number.clone(),
+            refund.clone(),
+        )),
+        _ => None,
+    }
+}
+
+/// Its day's bill did not have it.
+fn missing(event: &TradeEvent) -> bool {
+    matches!(
+        event,
+        TradeEvent::BillDiffers {
+            difference: DifferenceKind::OnlyHere | DifferenceKind::Day,
+            bill_trade_no: None,
+            ..
+        }
+    )
+}
+
+/// A later word on what was missing: another day's bill has it, or does not have it either.
+fn settles(event: &TradeEvent) -> bool {
+    matches!(
+        event,
+        TradeEvent::BillDiffers {
+            difference: DifferenceKind::OnlyHere | DifferenceKind::Day,
+            ..
+        }
+    )
+}
+
+fn shown(difference: &Difference) -> Value {
+    let TradeEvent::BillDiffers {
+        account,
+        amount,
+        bill_amount,
+        bill_day,
+        bill_trade_no,
+        channel,
+        day,
+        difference: kind,
+        kind: bill,
+        movement,
+        number,
+        payment,
+        refund,
+        trade_no,
+        ..
+    } = &difference.event
+    else {
+        return Value::Null;
+    };
+    let mut shown = json!({
+        "journal_index": difference.index, "found_at": difference.at.to_string(), "difference": kind, "channel": channel, "account": account,
+        "bill": bill.as_str(), "bill_date": bill_day.to_string(), "date": day.to_string(), "movement": movement,
+    });
+    let Some(map) = shown.as_object_mut() else {
+        return shown;
+    };
+    let mut put = |name: &str, value: Option<Value>| drop(value.map(|value| map.insert(name.into(), value)));
+    put(
+        "resolution",
+        difference.resolution.map(|resolution| json!(resolution)),
+    );
+    put("number", number.as_ref().map(|no| no.as_str().into()));
+    put("refund_number", refund.as_ref().map(|no| no.as_str().into()));
+    put("payment_id", payment.map(|id| id.to_string().into()));
+    put("amount", amount.map(|amount| amount.fen().into()));
+    put("bill_amount", bill_amount.map(|amount| amount.fen().into()));
+    put("trade_no", trade_no.as_ref().map(|no| no.as_str().into()));
+    put(
+        "bill_trade_no",
+        bill_trade_no.as_ref().map(|no| no.as_str().into()),
+    );
+    shown
+}

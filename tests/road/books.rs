@@ -1,0 +1,433 @@
+//! The books: a day of orders over both channels against the channels' own bills, with every kind of difference planted,
+//! and the proxy killed between every two steps of the comparison.
+
+mod large;
+
+use anyhow::{Context, anyhow, ensure};
+use domain::Day;
+use sandbox::demo::{Demo, merchant::Merchant, officers::Officer, place::Options};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::Path, time::Duration};
+
+type Done = anyhow::Result<()>;
+
+/// Steps of a comparison, in order; behind `bill_differs` the first differences stand on record.
+const STEPS: [&str; 4] = ["bill_asked", "bill_here", "bill_taken", "bill_differs"];
+
+/// Orders of one channel that were paid three days ago, by the channel's clock.
+struct Shop {
+    channel: &'static str,
+    account: String,
+    paid: Vec<Value>,
+    unpaid: Value,
+    refund: Value,
+}
+
+fn now() -> domain::Instant {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    domain::Instant::from_millis(since.as_millis() as i64)
+}
+
+fn days_ago(days: i32) -> Day {
+    Day::from_number(now().day().number() - days)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A demo that does not compare yet.
+async fn open(dir: &Path, desk: bool) -> anyhow::Result<(Demo, Merchant)> {
+    let demo = Demo::start(
+        dir,
+        &Options {
+            desk,
+            merchants: 1,
+            ..Options::default()
+        },
+        true,
+    )
+    .await?;
+    demo.control("/control/clock", &json!({ "speed": 20.0, "days_ago": 3 }))
+        .await?;
+    let merchant = demo.merchant(0)?;
+    Ok((demo, merchant))
+}
+
+async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
+    let pay_way = if channel == "wechat" { "native" } else { "qr" };
+    let body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
+    let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(answer.status == 201, "{}", answer.json());
+    Ok(answer.json())
+}
+
+async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
+    let order = placed(demo, merchant, channel, amount).await?;
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" }),
+    )
+    .await?;
+    merchant
+        .until(order["id"].as_str().unwrap_or_default(), "payment", |o| {
+            o["state"] == "paid"
+        })
+        .await
+}
+
+async fn trade(demo: &Demo, merchant: &Merchant, channel: &'static str) -> anyhow::Result<Shop> {
+    let accounts = &demo.place.merchants[0].accounts;
+    let account = if channel == "wechat" {
+        accounts.wechat.mchid.clone()
+    } else {
+        accounts.alipay.app_id.clone()
+    };
+    let mut all = Vec::new();
+    for n in 0..12 {
+        all.push(paid(demo, merchant, channel, 1000 + n).await?);
+    }
+    let unpaid = placed(demo, merchant, channel, 700).await?;
+    let path = format!("/v1/payments/{}", text(&all[11]["id"]));
+    for (no, amount) in [("r1", 100), ("r2", 200)] {
+        let answer = merchant
+            .ask(
+                "POST",
+                &format!("{path}/refunds"),
+                Some(&json!({ "refund_no": no, "amount": amount })),
+            )
+            .await?;
+        ensure!(answer.status < 300, "{}", answer.json());
+    }
+    let order = merchant
+        .until(&text(&all[11]["id"]), "refunds", |o| o["refunded"] == 300)
+        .await?;
+    Ok(Shop {
+        channel,
+        account,
+        unpaid,
+        refund: order["refunds"][0].clone(),
+        paid: all,
+    })
+}
+
+type Found = BTreeSet<(String, String, String, String)>;
+
+/// One difference of every kind, and one of a refund.
+async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
+    let number = |n: usize| text(&shop.paid[n]["number"]);
+    let mut planted: Vec<(&str, String, String)> = ["repeated", "only_here", "amount", "trade_no", "day"]
+        .into_iter()
+        .enumerate()
+        .map(|(n, kind)| (kind, number(n), String::new()))
+        .collect();
+    planted.push(("only_at_channel", format!("NEVER{}", shop.channel), String::new()));
+    planted.push(("state", text(&shop.unpaid["number"]), String::new()));
+    planted.push(("amount", number(11), text(&shop.refund["number"])));
+    let list: Vec<Value> = planted.iter().map(|(kind, number, refund)| {
+        json!({ "difference": kind, "out_trade_no": number, "out_refund_no": Some(refund).filter(|no| !no.is_empty()) })
+    }).collect();
+    demo.control(
+        "/control/bills",
+        &json!({ "channel": shop.channel, "account": shop.account, "day": day.to_string(), "plant": list }),
+    )
+    .await?;
+    Ok(planted
+        .into_iter()
+        .map(|(kind, number, refund)| (shop.channel.to_owned(), kind.to_owned(), number, refund))
+        .collect())
+}
+
+/// From now on the proxy compares, beginning with this day.
+fn compare_from(demo: &Demo, day: Day) -> Done {
+    let path = demo.place.dir.join("guandao.toml");
+    let config = std::fs::read_to_string(&path)?
+        + &format!("\n[books]\nfrom = \"{day}\"\nafter_minutes = 0\nevery_ms = 100\nretry_ms = 500\n");
+    std::fs::write(path, config).map_err(Into::into)
+}
+
+async fn asked(merchant: &Merchant, day: Day) -> anyhow::Result<Value> {
+    let answer = merchant
+        .ask("GET", &format!("/v1/reconciliations/{day}"), None)
+        .await?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.json());
+    Ok(answer.json())
+}
+
+async fn until_compared(merchant: &Merchant, day: Day) -> anyhow::Result<Value> {
+    let mut last = Value::Null;
+    for _ in 0..600 {
+        last = asked(merchant, day).await?;
+        if last["state"] == "agreed" || last["state"] == "differs" {
+            return Ok(last);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!("{day} is not compared: {last}"))
+}
+
+fn found(result: &Value) -> anyhow::Result<Found> {
+    let list = result["differences"].as_array().context("differences")?;
+    let all: Found = list
+        .iter()
+        .map(|d| {
+            (
+                text(&d["channel"]),
+                text(&d["difference"]),
+                text(&d["number"]),
+                text(&d["refund_number"]),
+            )
+        })
+        .collect();
+    ensure!(all.len() == list.len(), "a difference stands twice: {result}");
+    Ok(all)
+}
+
+/// The proxy ends at each step in turn, and goes on where it was.
+async fn killed_at_every_step(demo: &Demo) -> Done {
+    for step in STEPS {
+        demo.services
+            .restart_proxy(&demo.place, &[("GUANDAO_STOP_AT", step)])
+            .await?;
+        let ended = tokio::time::timeout(Duration::from_secs(60), demo.services.proxy_ended()).await;
+        let status = ended.map_err(|_| anyhow!("{step} was not reached in 60 s"))??;
+        ensure!(
+            status.signal() == Some(libc::SIGABRT),
+            "{step}: the proxy ended otherwise: {status}"
+        );
+    }
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await
+}
+
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_step() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let day = days_ago(3);
+    let mut planted = Found::new();
+    let mut shops = Vec::new();
+    for channel in ["wechat", "alipay"] {
+        let shop = trade(&demo, &merchant, channel).await?;
+        planted.extend(plant(&demo, &shop, day).await?);
+        shops.push(shop);
+    }
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    killed_at_every_step(&demo).await?;
+    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+    let result = until_compared(&merchant, day).await?;
+    let seen = found(&result)?;
+    ensure!(
+        seen == planted,
+        "missed {:?}, invented {:?}",
+        planted.difference(&seen),
+        seen.difference(&planted)
+    );
+    for account in result["accounts"].as_array().context("accounts")? {
+        // Twelve payments and two refunds; one line twice, one of nobody, one of an unpaid order; one missing, one a day late.
+        let shop = shops
+            .iter()
+            .find(|shop| account["channel"] == shop.channel)
+            .context("a channel")?;
+        ensure!(
+            account["account"] == shop.account
+                && account["lines"] == 12 + 2 + 3 - 2
+                && account["refunded"] == 301,
+            "{account}"
+        );
+    }
+    let later = found(&asked(&merchant, Day::from_number(day.number() + 1)).await?)?;
+    ensure!(
+        later
+            == planted
+                .iter()
+                .filter(|(_, kind, ..)| kind == "day")
+                .cloned()
+                .collect(),
+        "{later:?}"
+    );
+    statements(&merchant, day, &shops).await?;
+    demo.services.stop().await?;
+    demo.prove_journal().map(drop)
+}
+
+/// The merchant's own statement has every payment and refund of the day, and says where a bill differs.
+async fn statements(merchant: &Merchant, day: Day, shops: &[Shop]) -> Done {
+    let path = format!("/v1/reconciliations/{day}/statement");
+    let answer = merchant.ask("GET", &path, None).await?;
+    let text = String::from_utf8(answer.body.to_vec())?;
+    ensure!(
+        answer.status == 200 && text.starts_with('\u{feff}') && text.lines().count() == 1 + 2 * 14,
+        "{} {text}",
+        answer.status
+    );
+    for shop in shops {
+        let line = |n: usize| {
+            text.lines()
+                .find(|line| {
+                    line.contains(shop.channel)
+                        && line.contains(shop.paid[n]["number"].as_str().unwrap_or("?"))
+                })
+                .unwrap_or_default()
+        };
+        ensure!(
+            line(0).ends_with(",repeated") && line(2).ends_with(",amount") && line(6).ends_with(','),
+            "{text}"
+        );
+        ensure!(line(5).contains(",10.05,1005,"), "{}", line(5));
+    }
+    let book = merchant.ask("GET", &format!("{path}?format=xlsx"), None).await?;
+    ensure!(
+        book.status == 200 && book.body.starts_with(b"PK\x03\x04") && book.body.len() > 2000,
+        "{}",
+        book.status
+    );
+    let other = merchant.ask("GET", &format!("{path}?format=pdf"), None).await?;
+    ensure!(other.status == 400, "{}", other.json());
+    Ok(())
+}
+
+/// A bill that is being made is asked for again; a day on which nothing happened agrees.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bill_that_is_late_is_asked_for_again() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let (day, shop) = (days_ago(3), trade(&demo, &merchant, "wechat").await?);
+    let late = |ready: bool| json!({ "channel": "wechat", "account": shop.account, "day": day.to_string(), "ready": ready });
+    demo.control("/control/bills", &late(false)).await?;
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    until_compared(&merchant, days_ago(1)).await?; // nothing happened then, and later days do not wait
+    let result = asked(&merchant, day).await?;
+    let account = &result["accounts"]
+        .as_array()
+        .and_then(|all| all.iter().find(|a| a["channel"] == "wechat"))
+        .context("an account")?;
+    ensure!(
+        result["state"] == "waiting"
+            && account["state"] == "refused"
+            && account["channel_code"] == "STATEMENT_CREATING",
+        "{result}"
+    );
+    demo.control("/control/bills", &late(true)).await?;
+    let result = until_compared(&merchant, day).await?;
+    ensure!(
+        result["state"] == "agreed" && found(&result)?.is_empty(),
+        "{result}"
+    );
+    let wrong = merchant
+        .ask("GET", "/v1/reconciliations/2026-02-30", None)
+        .await?;
+    ensure!(
+        wrong.status == 400 && wrong.json()["code"] == "invalid_field",
+        "{}",
+        wrong.json()
+    );
+    demo.services.stop().await
+}
+
+/// One officer looks at what stands and proposes, another agrees; it is on both records, and the merchant sees it.
+//= C62
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_resolve_a_difference() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), true).await?;
+    let (day, shop) = (days_ago(3), trade(&demo, &merchant, "wechat").await?);
+    plant(&demo, &shop, day).await?;
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+    let before = until_compared(&merchant, day).await?;
+    let (a, b) = (
+        Officer::sign_in(&demo, "officer-a").await?,
+        Officer::sign_in(&demo, "officer-b").await?,
+    );
+    let list = format!(
+        "/api/differences?merchant={}&date={day}&state=open",
+        demo.place.merchants[0].id
+    );
+    let open = until_listed(&a, &list, before["differences"].as_array().map_or(0, Vec::len)).await?;
+    let wanted = json!({ "resolution": "explained", "reason": "counted a day later" });
+    for difference in &open {
+        let path = format!("/api/differences/{}", difference["index"]);
+        ensure!(
+            a.ask(
+                "POST",
+                &format!("{path}/propose"),
+                Some(&json!({ "resolution": "explained" }))
+            )
+            .await
+            .is_err(),
+            "no reason was asked for"
+        );
+        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
+        ensure!(
+            a.ask("POST", &format!("{path}/agree"), Some(&json!({})))
+                .await
+                .is_err(),
+            "one officer decided alone"
+        );
+        b.ask(
+            "POST",
+            &format!("{path}/return"),
+            Some(&json!({ "reason": "look again" })),
+        )
+        .await?;
+        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
+        let done = b.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await?;
+        ensure!(done["state"] == "resolved", "{done}");
+        ensure!(
+            a.ask("POST", &format!("{path}/propose"), Some(&wanted))
+                .await
+                .is_err(),
+            "what is resolved stays resolved"
+        );
+    }
+    ensure!(
+        a.ask("POST", "/api/differences/0/propose", Some(&wanted))
+            .await
+            .is_err(),
+        "entry 0 is no difference"
+    );
+    for _ in 0..100 {
+        let result = asked(&merchant, day).await?;
+        if result["state"] == "resolved" {
+            ensure!(
+                result["differences"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().all(|d| d["resolution"] == "explained")),
+                "{result}"
+            );
+            demo.services.stop().await?;
+            return demo.prove_journal().map(drop);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!(
+        "the proxy did not hear of it: {}",
+        asked(&merchant, day).await?
+    ))
+}
+
+/// The desk has read so many at least: it also has those that a later bill cleared up.
+async fn until_listed(officer: &Officer, path: &str, least: usize) -> anyhow::Result<Vec<Value>> {
+    for _ in 0..100 {
+        let found = officer.ask("GET", path, None).await?;
+        if let Some(list) = found["differences"]
+            .as_array()
+            .filter(|list| !list.is_empty() && list.len() >= least)
+        {
+            return Ok(list.clone());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!("the desk did not read {least} differences"))
+}

@@ -1,0 +1,96 @@
+//! Where a bill lies, and the file itself: fetched with a signature over its own address, answered without one.
+
+use super::Call;
+use super::answer::{Failure, Outcome};
+use crate::channels::bills::{self, NoBill, wechat::Kind};
+use crate::channels::fault::Channel;
+use crate::channels::server::{Answer, plain};
+use aws_lc_rs::digest;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use serde_json::json;
+
+/// Where files are fetched.
+pub(super) const FILE: &str = "/v3/billdownload/file";
+
+/// The query's parameters, each once and known.
+fn asked<'a>(
+    query: &'a [(String, String)],
+    known: &[&str],
+) -> Result<impl Fn(&str) -> Option<&'a str> + use<'a>, Failure> {
+    for (name, value) in query {
+        if !known.contains(&name.as_str()) || query.iter().filter(|(other, _)| other == name).count() > 1 {
+            return Err(Failure::field(name, value, "不支持的查询参数或参数重复"));
+        }
+    }
+    Ok(|name: &str| {
+        query
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
+    })
+}
+
+pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
+    let query: Vec<(String, String)> = form_urlencoded::parse(call.request.query.as_bytes())
+        .into_owned()
+        .collect();
+    let (own, only) = match kind {
+        Kind::Trade => ("bill_type", "ALL"),
+        Kind::Funds => ("account_type", "BASIC"),
+    };
+    let get = asked(&query, &["bill_date", own, "tar_type"])?;
+    let day = get("bill_date").ok_or_else(|| Failure::field("bill_date", "", "缺少账单日期bill_date"))?;
+    if get(own).is_some_and(|value| value != only) {
+        return Err(Failure::field(
+            own,
+            get(own).unwrap_or_default(),
+            &format!("此沙箱仅支持{only}"),
+        ));
+    }
+    let packed = match get("tar_type") {
+        None => false,
+        Some("GZIP") => true,
+        Some(other) => return Err(Failure::field("tar_type", other, "压缩类型仅支持GZIP")),
+    };
+    let text =
+        bills::wechat::text(call.world, call.number, call.merchant, kind, day).map_err(|why| match why {
+            NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
+            NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
+            NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
+        })?;
+    let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()));
+    let octets = if packed {
+        bills::wechat::gzip(&text)
+    } else {
+        text.into_bytes()
+    };
+    let token = call
+        .world
+        .with(|book| bills::lay_down(book, Channel::Wechat, call.number, octets));
+    let url = format!("https://{}{FILE}?token={token}", call.request.header("host"));
+    Ok(Some(
+        json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url}),
+    ))
+}
+
+pub(super) fn file(call: &Call<'_>) -> Answer {
+    match bills::file(
+        call.world,
+        Channel::Wechat,
+        Some(call.number),
+        &call.request.query,
+    ) {
+        None => plain(
+            StatusCode::NOT_FOUND,
+            "the address is not good or not good any more",
+        ),
+        Some(octets) => {
+            let mut answer = http::Response::new(Full::new(octets));
+            answer
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            answer
+        }
+    }
+}
