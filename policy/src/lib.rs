@@ -14,6 +14,7 @@ mod limits;
 mod measures;
 pub mod operations;
 pub mod registry;
+pub mod routing;
 mod verdict;
 
 pub use facts::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};

@@ -47,6 +47,7 @@ pub(crate) fn licence() -> LicenceFile {
             channel(Channel::Wechat, "api.mch.weixin.qq.com"),
             channel(Channel::Alipay, "openapi.alipay.com"),
         ],
+        guide_prices: Vec::new(),
     }
 }
 
@@ -56,6 +57,8 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         account: name(account),
         payee: name(account),
         keys: Keys::Held,
+        host: None,
+        rates: Vec::new(),
         appids: vec!["wx0123456789abcdef".into()],
         sub_payees: Vec::new(),
         auth_tokens: Vec::new(),
@@ -130,6 +133,7 @@ pub(crate) fn operator() -> OperatorFile {
         id: name("m1"),
         api_keys: vec![key],
         return_hosts: Vec::new(),
+        routes: Vec::new(),
         notify: Some(Notify {
             url: "https://m1.example/notify".into(),
             private: false,
@@ -144,6 +148,7 @@ pub(crate) fn operator() -> OperatorFile {
     let account = OperatorAccount {
         channel: Channel::Wechat,
         account: name("1900000109"),
+        standby: false,
         merchant_keys: vec![MerchantKey {
             serial: "S".into(),
             public_key: "-----BEGIN PUBLIC KEY-----".into(),

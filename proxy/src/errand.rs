@@ -128,7 +128,10 @@ async fn place_once(
         Exchanged::Answer(answer) => settle::placed(position, answer),
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
-            lost(position, NotPlaced::NeverSent)
+            Settled {
+                elsewhere: true,
+                ..lost(position, NotPlaced::NeverSent)
+            }
         }
     };
     if settled.ending == Ending::Unknown {
@@ -188,7 +191,7 @@ pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
         && attempt.expires > app.clock().now()
 }
 
-async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
+pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
     let Some(attempt) = order.attempt(position) else {
         return Answer::Unclear(Unclear::Garbage);
     };
@@ -262,7 +265,7 @@ async fn close_intended(
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
     ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
-        channel::query(account, stamp, &attempt.number)
+        channel::query(account, stamp, attempt.pay_way, &attempt.number)
     })
     .await
 }
@@ -368,7 +371,7 @@ pub(crate) async fn send_refund(
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
-        channel::refund(account, stamp, &facts, reason)
+        channel::refund(account, stamp, attempt.pay_way, &facts, reason)
     })
     .await;
     app.step("after_send");
@@ -466,6 +469,11 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
         "refund",
         own.as_str(),
     ])
+}
+
+/// A number that no order has: what a probe asks for.
+pub(crate) fn probe_number(account: &AccountNo) -> ChannelNo {
+    derived(&["probe", account.as_str()])
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {

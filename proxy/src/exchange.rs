@@ -3,13 +3,14 @@
 use crate::{
     app::App,
     certificates,
+    health::{self, Ended},
     outbound::{Answered, SendError},
     signature::nonce,
 };
 use bytes::Bytes;
 use channel::{Account, Answer, Authentic, ComposeError, Draft, HandedOut, Stamp};
 use domain::*;
-use std::time::Instant as Timer;
+use std::time::{Duration, Instant as Timer};
 
 /// How an exchange ended.
 pub enum Exchanged {
@@ -27,8 +28,19 @@ pub async fn ask(
     pay_way: PayWay,
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
 ) -> Exchanged {
-    match exchange(app, account, operation, compose).await {
-        Ok(answered) => Exchanged::Answer(read(app, account, operation, pay_way, &answered).await),
+    match timed(app, account, operation, compose).await {
+        Ok((answered, took)) => {
+            let answer = read(app, account, operation, pay_way, &answered).await;
+            app.fed(
+                account,
+                operation,
+                Ended {
+                    took,
+                    ailment: health::of_answer(&answer),
+                },
+            );
+            Exchanged::Answer(answer)
+        }
         Err(other) => other,
     }
 }
@@ -40,11 +52,24 @@ pub(crate) async fn exchange(
     operation: Operation,
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
 ) -> Result<Answered, Exchanged> {
+    let (answered, took) = timed(app, account, operation, compose).await?;
+    let ailment = (answered.status >= 500).then_some(Ailment::ChannelError);
+    app.fed(account, operation, Ended { took, ailment });
+    Ok(answered)
+}
+
+/// The same, with the time it took. What got no answer is known to the account's health already.
+async fn timed(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
+) -> Result<(Answered, Duration), Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
     let way = app
-        .way_to(account.channel)
-        .ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
+        .way_of(account.channel, &account.account, request.identity.as_ref())
+        .ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
     let (method, headers) =
         head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
@@ -52,14 +77,36 @@ pub(crate) async fn exchange(
     let sent = way
         .send(method, &request.target, headers, body, app.answer_time())
         .await;
+    let took = began.elapsed();
     app.metrics()
-        .exchanged(account.channel, operation, sent.is_ok(), began.elapsed());
-    sent.map_err(|error| match error {
-        SendError::NotSent(reason) => Exchanged::NotSent(reason),
-        SendError::Broken => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
-        SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
-        SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
-    })
+        .exchanged(account.channel, operation, sent.is_ok(), took);
+    if let Err(error) = &sent {
+        app.fed(
+            account,
+            operation,
+            Ended {
+                took,
+                ailment: Some(health::of_error(error)),
+            },
+        );
+    }
+    sent.map(|answered| (answered, took))
+        .map_err(|error| match error {
+            SendError::NotSent(reason) => Exchanged::NotSent(reason),
+            SendError::Broken => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),
+            SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
+            SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
+        })
+}
+
+fn no_way(account: &Account, request: &channel::Request) -> String {
+    match &request.identity {
+        Some(own) => format!(
+            "{} is in no licence registry, or {} and {} are not there or do not belong together",
+            account.channel, own.certificate, own.key
+        ),
+        None => format!("{} is in no licence registry", account.channel),
+    }
 }
 
 /// Composes and signs what the payer's browser or app will carry. The error is for the log.
@@ -147,6 +194,7 @@ async fn read(
     match channel::authenticate_answer(
         account,
         operation,
+        pay_way,
         answered.status,
         &answered.headers,
         &answered.body,

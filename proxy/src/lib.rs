@@ -9,14 +9,17 @@ pub mod cases;
 mod certificates;
 mod charge;
 pub mod check;
+mod choice;
 pub mod clock;
 mod codes;
 pub mod config;
 pub mod errand;
 pub mod exchange;
 pub mod export;
+mod failover;
 pub mod fault;
 pub mod front;
+pub mod health;
 pub mod keys;
 pub mod limits;
 mod lines;
@@ -46,6 +49,8 @@ pub mod manual {
     #![doc = include_str!("../manual/00-contents.md")]
     #[doc = include_str!("../manual/10-road.md")]
     pub mod road {}
+    #[doc = include_str!("../manual/15-routing.md")]
+    pub mod routing {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
     #[doc = include_str!("../manual/25-one-code.md")]

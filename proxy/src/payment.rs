@@ -75,6 +75,8 @@ pub struct Create {
     pub code: Code,
     /// Terminal.
     pub terminal: Option<TerminalNo>,
+    /// The merchant's own code of what kind of sale it is, for routing.
+    pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.
     pub number: Option<ChannelNo>,
     /// The code that the payer scanned, at the payers' pages.
@@ -238,6 +240,12 @@ pub struct Routed {
     pub(crate) claimed: Claimed,
     pub(crate) account: Arc<Account>,
     pub(crate) keys: Keys,
+    /// The app to put on record, where it is not the account's first.
+    pub(crate) appid: Option<AppNo>,
+    /// Accounts that a new order may go to next, in order.
+    pub(crate) next: Vec<AccountNo>,
+    /// Why this account, where there was a choice.
+    pub(crate) route: Option<Arc<RouteTaken>>,
 }
 
 /// Policy said yes.

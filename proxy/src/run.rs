@@ -7,7 +7,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, Listen},
     front::Front,
-    keys, outbox, reconcile, registry, sweep,
+    health, keys, outbox, reconcile, registry, sweep,
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
@@ -88,6 +88,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
         tokio::spawn(reconcile::run(app.clone(), stopped.clone())),
         tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
         tokio::spawn(purge(app.clone(), stopped.clone())),
+        tokio::spawn(health::probe(app.clone(), stopped.clone())),
     ];
     if let Some(settings) = app.config().cases.clone() {
         tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));

@@ -30,6 +30,8 @@ pub struct Settled {
     pub ending: Ending,
     /// What was signed for the payer's browser or app. Leaves only once the events are durable.
     pub handed_out: Option<HandedOut>,
+    /// The account surely did not take it, for a reason of the account's own or of the way there: another account may.
+    pub elsewhere: bool,
 }
 
 impl Settled {
@@ -39,6 +41,7 @@ impl Settled {
             events,
             ending,
             handed_out: None,
+            elsewhere: false,
         }
     }
 
@@ -92,7 +95,14 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         Settled::new(event, false, ending)
     };
     match class {
-        FailureClass::Busy => refused(Ending::Busy),
+        FailureClass::Busy => Settled {
+            elsewhere: true,
+            ..refused(Ending::Busy)
+        },
+        FailureClass::Setup => Settled {
+            elsewhere: true,
+            ..refused(Ending::Refused(code.clone()))
+        },
         FailureClass::AlreadyClosed => Settled::new(
             TradeEvent::AttemptClosed {
                 attempt,
@@ -103,11 +113,9 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         ),
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
         FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
-        FailureClass::Final
-        | FailureClass::NotFound
-        | FailureClass::Changed
-        | FailureClass::Setup
-        | FailureClass::PayeeFunds => refused(Ending::Refused(code.clone())),
+        FailureClass::Final | FailureClass::NotFound | FailureClass::Changed | FailureClass::PayeeFunds => {
+            refused(Ending::Refused(code.clone()))
+        }
     }
 }
 
@@ -128,6 +136,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         mut events,
         ending,
         handed_out,
+        ..
     } = settled;
     let refused = events
         .iter()
@@ -142,6 +151,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         events,
         ending: if refused && open { Ending::Unknown } else { ending },
         handed_out,
+        elsewhere: false,
     }
 }
 

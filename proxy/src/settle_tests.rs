@@ -26,6 +26,7 @@ pub(super) fn order() -> Order {
         pay_way: PayWay::Native,
         payee: name("1900000109"),
         payer: None,
+        route: None,
         seal: None,
         terminal: None,
     };

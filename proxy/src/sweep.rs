@@ -15,7 +15,7 @@ use crate::{
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Order};
+use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
 use refunds::{refund_step, refund_wait, surplus};
 use std::{
     cmp::Reverse,
@@ -117,10 +117,15 @@ fn plan(
 
 /// When to look at an order (again); `None` for one that nothing can change any more.
 fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
-    if !order.is_live() {
+    let now = app.clock().now();
+    if !order.is_live()
+        && !order
+            .attempts
+            .iter()
+            .any(|attempt| charges::may_come_late(app, attempt, now))
+    {
         return None;
     }
-    let now = app.clock().now();
     let attempts = order
         .attempts
         .iter()
@@ -199,10 +204,13 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     };
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
-        let Some(attempt) = order
-            .attempt(position)
-            .filter(|a| !a.state.is_final() || a.is_reversing())
-        else {
+        let now = app.clock().now();
+        let open = |a: &&Attempt| {
+            !a.state.is_final()
+                || a.is_reversing()
+                || (charges::may_come_late(app, a, now) && a.expires <= now)
+        };
+        let Some(attempt) = order.attempt(position).filter(open) else {
             continue;
         };
         order = match attempt.keys {
@@ -315,9 +323,29 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
     if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now())
     {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
+        // Whoever closes it to put another attempt in its place is at it, and holds the order's claim.
+        let Some(_held) = free_to_close(app, &order, reason) else {
+            return Ok(order);
+        };
         return errand::close(app, &order, position, reason).await;
     }
     Ok(order)
+}
+
+/// The claim that a close needs which makes way for another attempt; `None` while somebody has it.
+fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option<Held>> {
+    if reason != CloseReason::Replaced {
+        return Some(None);
+    }
+    let key = ClaimKey {
+        order: order.id,
+        operation: Operation::Create,
+        number: None,
+    };
+    match app.ledger().claims().claim(key) {
+        Claim::Won(held) => Some(Some(held)),
+        Claim::Lost(_) => None,
+    }
 }
 
 /// The channel does not know the order. A precreated one does not exist until somebody scans it, one handed out until
@@ -337,6 +365,9 @@ async fn absent(
         AttemptState::Placed if errand::may_come(app, attempt) => Ok(order.clone()),
         AttemptState::Placed if attempt.is_closing() || attempt.expires <= now => {
             let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
+            let Some(_held) = free_to_close(app, order, reason) else {
+                return Ok(order.clone());
+            };
             errand::close(app, order, position, reason).await
         }
         AttemptState::Intended | AttemptState::Unknown => {

@@ -1,12 +1,12 @@
 //! Logs for people (JSON by a flag), metrics and traces with closed label sets. Labels and fields come from enums and
 //! numbers of our own; no value of a request ever becomes one.
 
-use crate::{accept::Door, config, lines::Lines, payment::Errand};
-use domain::{Channel, Clause, Operation};
+use crate::{accept::Door, config, health::Turn, lines::Lines, payment::Errand};
+use domain::{Ailment, BreakerState, Channel, Clause, Operation, OperationClass, RouteWhy};
 use ledger::Order;
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, MeterProvider},
+    metrics::{Counter, Histogram, MeterProvider, UpDownCounter},
 };
 use opentelemetry_sdk::{
     Resource,
@@ -27,6 +27,9 @@ pub struct Metrics {
     notices: Counter<u64>,
     tells: Counter<u64>,
     purges: Counter<u64>,
+    routes: Counter<u64>,
+    breakers: UpDownCounter<i64>,
+    turns: Counter<u64>,
     pub(crate) registry: Registry,
     provider: SdkMeterProvider,
 }
@@ -84,6 +87,18 @@ impl Metrics {
                 "Notifications to merchants by outcome",
             ),
             purges: count("guandao_buckets_destroyed", "Bucket keys that died"),
+            routes: count(
+                "guandao_route_choices",
+                "New orders by channel and what decided on their account",
+            ),
+            breakers: meter
+                .i64_up_down_counter("guandao_breakers_not_closed")
+                .with_description("Breakers that are open or half open, by channel, class and state")
+                .build(),
+            turns: count(
+                "guandao_breaker_turns",
+                "Turns of breakers by channel, class, state they came to and cause",
+            ),
             registry,
             provider,
         }))
@@ -162,6 +177,43 @@ impl Metrics {
     /// Buckets died.
     pub fn purged(&self, buckets: u64) {
         self.purges.add(buckets, &[]);
+    }
+
+    /// An attempt was given its account where there was a choice.
+    pub fn routed(&self, channel: Channel, why: RouteWhy) {
+        self.routes.add(
+            1,
+            &[
+                KeyValue::new("channel", channel.as_str()),
+                KeyValue::new("why", why.as_str()),
+            ],
+        );
+    }
+
+    /// A breaker turned. Which account's stands in the journal, not here.
+    pub fn breaker_turned(&self, channel: Channel, class: OperationClass, turn: Turn) {
+        let labels = |state: BreakerState| {
+            [
+                KeyValue::new("channel", channel.as_str()),
+                KeyValue::new("class", class.as_str()),
+                KeyValue::new("state", state.as_str()),
+            ]
+        };
+        for (state, by) in [(turn.from, -1), (turn.to, 1)] {
+            if state != BreakerState::Closed {
+                self.breakers.add(by, &labels(state));
+            }
+        }
+        let [channel, class, state] = labels(turn.to);
+        self.turns.add(
+            1,
+            &[
+                channel,
+                class,
+                state,
+                KeyValue::new("cause", turn.ailment.map_or("none", Ailment::as_str)),
+            ],
+        );
     }
 
     /// The pull format.

@@ -75,6 +75,7 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         pay_way: PayWay::Native,
         payee: PayeeNo::new(MCHID)?,
         payer: None,
+        route: None,
         seal: None,
         terminal: None,
     };

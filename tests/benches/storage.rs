@@ -180,6 +180,7 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         pay_way: PayWay::Native,
         payee: PayeeNo::new(mchid)?,
         payer: None,
+        route: None,
         seal: Some(SealRef {
             bucket: 1,
             records: 1,

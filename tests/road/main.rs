@@ -20,6 +20,7 @@ mod one_code;
 mod operations;
 mod referees;
 mod repo;
+mod routes;
 mod scans;
 mod telemetry;
 mod through;

@@ -295,6 +295,24 @@ fn labels() -> BTreeMap<&'static str, BTreeSet<String>> {
                 "closed",
                 "not_placed",
                 "unresolved",
+                "open",
+                "half_open",
+            ]),
+        ),
+        ("why", set(["first", "standby", "failover", "none_in_order"])),
+        ("class", set(["place", "change", "ask"])),
+        (
+            "cause",
+            set([
+                "none",
+                "not_connected",
+                "broken",
+                "silent",
+                "channel_error",
+                "unreadable",
+                "account",
+                "limited",
+                "slow",
             ]),
         ),
         (
@@ -316,7 +334,7 @@ fn labels() -> BTreeMap<&'static str, BTreeSet<String>> {
 }
 
 /// Metrics by name, and the labels each may have.
-const METRICS: [(&str, &[&str]); 9] = [
+const METRICS: [(&str, &[&str]); 12] = [
     ("guandao_requests", &["door", "status"]),
     ("guandao_request_seconds", &["door"]),
     ("guandao_exchanges", &["answered", "channel", "operation"]),
@@ -326,6 +344,9 @@ const METRICS: [(&str, &[&str]); 9] = [
     ("guandao_notices", &["channel", "outcome"]),
     ("guandao_merchant_notifications", &["outcome"]),
     ("guandao_buckets_destroyed", &[]),
+    ("guandao_route_choices", &["channel", "why"]),
+    ("guandao_breakers_not_closed", &["channel", "class", "state"]),
+    ("guandao_breaker_turns", &["cause", "channel", "class", "state"]),
 ];
 
 fn text(value: &Option<AnyValue>) -> String {

@@ -78,6 +78,15 @@ fn trade_events() -> Vec<TradeEvent> {
             pay_way: PayWay::Jsapi,
             payee: name("1900000109"),
             payer: Some(payer),
+            route: Some(std::sync::Arc::new(RouteTaken {
+                after: Some(1),
+                passed: vec![Passed {
+                    account: name("19"),
+                    why: PassedWhy::BreakerOpen,
+                }],
+                rule: Some("night".into()),
+                why: RouteWhy::Failover,
+            })),
             seal: Some(seal),
             terminal: Some(name("T-1")),
         },
@@ -170,6 +179,20 @@ fn trade_events() -> Vec<TradeEvent> {
             deadline: at,
             openings: [(Purpose::Notify, 2), (Purpose::Forward, 1)].into(),
             records: 3,
+        },
+        BreakerTurned {
+            account: name("19"),
+            ailment: Some(Ailment::Silent),
+            channel: Channel::Wechat,
+            class: OperationClass::Place,
+            state: BreakerState::Open,
+        },
+        BreakerTurned {
+            account: name("19"),
+            ailment: None,
+            channel: Channel::Wechat,
+            class: OperationClass::Ask,
+            state: BreakerState::HalfOpen,
         },
         EpochOpened {
             epoch: 1,

@@ -128,6 +128,10 @@ name!(
     CodeId, "a code id", 16..=16, "0-9 a-z", |b| b.is_ascii_digit() || b.is_ascii_lowercase()
 );
 name!(
+    /// The merchant's own code of a kind of sale (its product line); routing rules may look at it.
+    ProductNo, "a product code", 1..=32, "0-9 A-Z a-z _ - .", |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)
+);
+name!(
     /// The number of a measure in the cases journal.
     MeasureId, "a measure id", 1..=64, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
 );

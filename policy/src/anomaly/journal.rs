@@ -135,6 +135,7 @@ impl Journal {
             },
             payee: name(sale.payee.unwrap_or(account)),
             payer: if sale.native { None } else { sale.payer.map(token) },
+            route: None,
             seal: None,
             terminal: None,
         };

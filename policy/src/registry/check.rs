@@ -2,6 +2,8 @@
 
 mod acquirer;
 mod operator;
+mod rates;
+mod routes;
 
 use super::{AcquirerFile, LicenceFile, OperatorFile, Problem, url};
 use domain::{AccountNo, Channel, MerchantId, Registry};
@@ -102,6 +104,7 @@ fn check_licence(file: &LicenceFile, problems: &mut Vec<Problem>) {
         &file.filing_no,
         "the operator's filing number at PCAC (R25)",
     );
+    rates::bands(file, &mut notes);
     let mut seen = BTreeSet::new();
     for (n, channel) in file.channels.iter().enumerate() {
         let at = format!("$.channels[{n}]");

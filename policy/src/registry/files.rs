@@ -2,7 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayeeNo, Registry, TerminalNo,
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo, Registry,
+    TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -23,6 +24,35 @@ pub struct LicenceFile {
     pub operator_accounts: Vec<PayeeNo>,
     /// Licensed channels.
     pub channels: Vec<ChannelLicence>,
+    /// Guide prices (指导价格): the band within which merchants' and agents' rates lie.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guide_prices: Vec<GuidePrice>,
+}
+
+/// The guide price of a wallet, or of one way to pay in it. Rates are hundred-thousandths of the amount: 380 is 0.38 %.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidePrice {
+    /// Wallet.
+    pub channel: Channel,
+    /// Way to pay; every one that has no row of its own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_way: Option<PayWay>,
+    /// Lowest rate.
+    pub least: u32,
+    /// Highest rate.
+    pub most: u32,
+}
+
+/// A rate: hundred-thousandths of the amount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayRate {
+    /// Way to pay; every one that has no row of its own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_way: Option<PayWay>,
+    /// 380 is 0.38 %.
+    pub rate: u32,
 }
 
 /// One licensed channel.
@@ -140,6 +170,12 @@ pub struct AccountFacts {
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,
+    /// Which of the channel's licensed hosts it is reached at; the first one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What the merchant pays for orders through this account, by its agreement with the acquirer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<PayRate>,
     /// WeChat appids that may be used, the first by default; empty for Alipay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub appids: Vec<String>,
@@ -206,6 +242,9 @@ pub struct OperatorMerchant {
     /// Hosts to which a channel may send a payer's browser back (`return_url`, `quit_url`); a port does not matter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub return_hosts: Vec<String>,
+    /// Which of its accounts new orders go to; the first rule that holds decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteRule>,
     /// Its own request rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateFacts>,
@@ -215,6 +254,24 @@ pub struct OperatorMerchant {
     /// Most per natural day, fen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_max: Option<Amount>,
+}
+
+/// A routing rule as the operator writes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteRule {
+    /// Its name, unique per merchant; it stands in the journal beside each order that it decided.
+    pub name: String,
+    /// The wallet it is about.
+    pub channel: Channel,
+    /// A CEL expression over amount (fen), pay_way, hour, minute, weekday (1 is Monday), day, month (all in UTC+8), terminal,
+    /// area, product and code.
+    pub when: String,
+    /// The merchant's accounts that are equals: health decides among them, then the rate.
+    pub accounts: Vec<AccountNo>,
+    /// Accounts that are taken only where none of those is in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standby: Vec<AccountNo>,
 }
 
 /// A key that signs requests to the unified API.
@@ -265,6 +322,10 @@ pub struct OperatorAccount {
     pub channel: Channel,
     /// Account; an acquirer's file must know it.
     pub account: AccountNo,
+    /// True where, without a rule that says otherwise, it is taken only if none of the merchant's other accounts of this wallet
+    /// is in order.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub standby: bool,
     /// Keys of the merchant's official SDK; they check its signature in pass-through.
     #[serde(default)]
     pub merchant_keys: Vec<MerchantKey>,
@@ -284,4 +345,28 @@ pub struct MerchantKey {
     pub serial: String,
     /// SPKI, PEM.
     pub public_key: String,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl AccountFacts {
+    /// What the merchant pays for an order of this way to pay through this account, in hundred-thousandths.
+    pub fn rate(&self, pay_way: PayWay) -> Option<u32> {
+        let of = |way: Option<PayWay>| self.rates.iter().find(|r| r.pay_way == way).map(|r| r.rate);
+        of(Some(pay_way)).or_else(|| of(None))
+    }
+}
+
+impl LicenceFile {
+    /// The band of a way to pay in a wallet; `None` where no guide price is known.
+    pub fn guide_price(&self, channel: Channel, pay_way: Option<PayWay>) -> Option<&GuidePrice> {
+        let of = |way: Option<PayWay>| {
+            self.guide_prices
+                .iter()
+                .find(|g| g.channel == channel && g.pay_way == way)
+        };
+        of(pay_way).or_else(|| of(None))
+    }
 }

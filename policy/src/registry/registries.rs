@@ -2,11 +2,12 @@
 
 use super::{
     AccountFacts, AcquirerFile, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
-    OperatorFile, OperatorMerchant, Problem, RateFacts, Terminal, check, url,
+    OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
 };
+use crate::routing::{Condition, Route};
 use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -31,6 +32,10 @@ pub struct MerchantFacts {
     pub notify: Option<Notify>,
     /// Hosts to which a payer's browser may be sent back.
     pub return_hosts: Vec<String>,
+    /// Routing rules, compiled.
+    pub routes: Vec<Route>,
+    /// Accounts that are taken only where none of the others is in order.
+    pub standby: Vec<(Channel, AccountNo)>,
     /// Its own request rate.
     pub rate: Option<RateFacts>,
     /// Most per order, fen.
@@ -91,6 +96,12 @@ impl Registries {
         };
         let mut added: HashMap<MerchantId, OperatorMerchant> =
             file.merchants.into_iter().map(|m| (m.id.clone(), m)).collect();
+        let standby: BTreeSet<_> = file
+            .accounts
+            .iter()
+            .filter(|a| a.standby)
+            .map(|a| (a.channel, a.account.clone()))
+            .collect();
         let accounts = file
             .accounts
             .into_iter()
@@ -106,7 +117,7 @@ impl Registries {
             };
             stamps.insert(file.acquirer.clone(), stamp);
             for merchant in file.merchants {
-                let facts = join(&file.acquirer, merchant, &mut added);
+                let facts = join(&file.acquirer, merchant, &mut added, &standby);
                 merchants.insert(facts.id.clone(), Arc::new(facts));
             }
         }
@@ -199,17 +210,38 @@ fn join(
     acquirer: &AcquirerNo,
     merchant: super::AcquirerMerchant,
     added: &mut HashMap<MerchantId, OperatorMerchant>,
+    standby: &BTreeSet<(Channel, AccountNo)>,
 ) -> MerchantFacts {
     let added = added.remove(&merchant.id).unwrap_or_else(|| OperatorMerchant {
         id: merchant.id.clone(),
         api_keys: Vec::new(),
         notify: None,
         return_hosts: Vec::new(),
+        routes: Vec::new(),
         rate: None,
         order_max: None,
         day_max: None,
     });
+    // The check has compiled them all before.
+    let compiled = |rule: RouteRule| {
+        let when = Condition::compile(&rule.when).ok()?;
+        Some(Route {
+            name: rule.name.into(),
+            channel: rule.channel,
+            when,
+            accounts: rule.accounts,
+            standby: rule.standby,
+        })
+    };
+    let stands_by = |a: &&AccountFacts| standby.contains(&(a.channel, a.account.clone()));
     MerchantFacts {
+        standby: merchant
+            .accounts
+            .iter()
+            .filter(stands_by)
+            .map(|a| (a.channel, a.account.clone()))
+            .collect(),
+        routes: added.routes.into_iter().filter_map(compiled).collect(),
         id: merchant.id,
         name: merchant.name,
         acquirer: acquirer.clone(),

@@ -239,3 +239,111 @@ HERE]}]}"#;
         Registry::Licence
     );
 }
+
+fn rule(when: &str) -> RouteRule {
+    RouteRule {
+        name: "night".into(),
+        channel: Channel::Wechat,
+        when: when.into(),
+        accounts: vec![name("1900000109")],
+        standby: Vec::new(),
+    }
+}
+
+#[test]
+//= C63
+fn a_bad_rule_refuses_the_whole_file_and_says_where() {
+    let mut o = operator();
+    o.merchants[0].routes = vec![
+        rule("hour >= 22 || hour < 6"),
+        RouteRule {
+            accounts: vec![name("1900000110"), name("2021000000000001")],
+            ..rule("amount > 'x'")
+        },
+        RouteRule {
+            name: "a b".into(),
+            accounts: Vec::new(),
+            ..rule("payer == 'me'")
+        },
+    ];
+    let said = wrongs(licence(), vec![acquirer()], o.clone()).join("\n");
+    for expected in [
+        "Operator $.merchants[0].routes[1].when at character 8: a whole number is compared with a text",
+        "Operator $.merchants[0].routes[1].name night stands twice",
+        "Operator $.merchants[0].routes[1].accounts[0] 1900000110 is no wechat account of merchant m1",
+        "Operator $.merchants[0].routes[1].accounts[1] 2021000000000001 is no wechat account",
+        "Operator $.merchants[0].routes[2].when at character 1: there is no such variable",
+        "Operator $.merchants[0].routes[2].name is no name",
+        "Operator $.merchants[0].routes[2].accounts is empty",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+    o.merchants[0].routes.truncate(1);
+    o.accounts[0].standby = true;
+    let taken = join(licence(), vec![acquirer()], o).expect("the files agree");
+    let m1 = taken.merchant(&name("m1")).expect("m1");
+    assert_eq!((m1.routes.len(), m1.standby.len()), (1, 1));
+}
+
+#[test]
+//= C64
+fn rates_lie_within_the_guide_price_and_hosts_in_the_licence() {
+    let mut l = licence();
+    let band = |channel, pay_way, least, most| GuidePrice {
+        channel,
+        pay_way,
+        least,
+        most,
+    };
+    l.guide_prices = vec![
+        band(Channel::Wechat, None, 200, 600),
+        band(Channel::Wechat, Some(PayWay::H5), 600, 1000),
+    ];
+    let mut a = acquirer();
+    a.merchants[0].accounts[0].rates = vec![
+        PayRate {
+            pay_way: None,
+            rate: 380,
+        },
+        PayRate {
+            pay_way: Some(PayWay::H5),
+            rate: 600,
+        },
+    ];
+    a.merchants[0].accounts[0].host = Some("api.mch.weixin.qq.com".into());
+    let taken = join(l.clone(), vec![a.clone()], operator()).expect("the files agree");
+    let (_, account) = taken
+        .owner(Channel::Wechat, &name("1900000109"))
+        .expect("registered");
+    assert_eq!(
+        [PayWay::Native, PayWay::H5].map(|way| account.rate(way)),
+        [Some(380), Some(600)]
+    );
+    a.merchants[0].accounts[0].rates = vec![
+        PayRate {
+            pay_way: None,
+            rate: 601,
+        },
+        PayRate {
+            pay_way: Some(PayWay::H5),
+            rate: 599,
+        },
+    ];
+    a.merchants[0].accounts[0].host = Some("openapi.alipay.com".into());
+    a.merchants[0].accounts[1].rates = vec![PayRate {
+        pay_way: None,
+        rate: 380,
+    }];
+    l.guide_prices.push(band(Channel::Wechat, None, 7, 6));
+    let said = wrongs(l, vec![a], operator()).join("\n");
+    for expected in [
+        "accounts[0].rates[0].rate acquirer acq1: 601 is outside the guide price",
+        "accounts[0].rates[1].rate acquirer acq1: 599 is outside the guide price",
+        "accounts[1].rates[0].rate acquirer acq1: no guide price of alipay is known",
+        "accounts[0].host acquirer acq1: wechat has no such host in the licence file",
+        "Licence $.guide_prices[2] this way to pay stands twice",
+        "Licence $.guide_prices[2] is no band",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+}

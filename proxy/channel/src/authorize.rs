@@ -95,6 +95,7 @@ pub fn exchange(
                 method: "GET".into(),
                 target,
                 headers,
+                identity: None,
                 body: Zeroizing::default(),
             }))
         }

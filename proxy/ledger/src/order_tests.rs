@@ -28,6 +28,7 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
         pay_way: PayWay::Native,
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
+        route: None,
         seal: None,
         terminal: None,
     }

@@ -82,6 +82,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         },
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
+        route: None,
         seal: None,
         terminal: None,
     }

@@ -165,7 +165,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 21] = [
+const CREATE: [&str; 22] = [
     "order_no",
     "channel",
     "pay_way",
@@ -183,6 +183,7 @@ const CREATE: [&str; 21] = [
     "expires_at",
     "code",
     "terminal",
+    "product",
     "h5_type",
     "return_url",
     "quit_url",
@@ -221,6 +222,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         expires: expires(&fields, now)?,
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
+        product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         by_code: None,
     });
@@ -238,6 +240,12 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         return Err(fields.wrong(
             "client_ip",
             "there for pay_way h5: the address of the payer's browser",
+        ));
+    }
+    if channel == Channel::Wechat && pay_way.charges() && client_ip.is_none() {
+        return Err(fields.wrong(
+            "client_ip",
+            "there for a payment code of WeChat: the address of the terminal that scanned it",
         ));
     }
     let detail = fields.text("detail", 6000)?;

@@ -109,7 +109,9 @@ pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Sai
 /// An order with what was signed for the payer's browser or app, said this once.
 pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Response {
     let attempt = order.latest();
-    let origin = app.way_to(attempt.channel).map(|way| way.target().origin());
+    let origin = app
+        .way_of(attempt.channel, &attempt.account, None)
+        .map(|way| way.target().origin());
     let call_up = handed_out
         .zip(origin)
         .map(|(handed_out, origin)| match attempt.pay_way {

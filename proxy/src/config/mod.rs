@@ -31,6 +31,8 @@ pub struct Config {
     pub times: Times,
     /// Limits.
     pub limits: Limits,
+    /// When accounts count as out of order.
+    pub routing: Routing,
     /// The desk's journal; `None` where no desk runs.
     pub cases: Option<Cases>,
     /// Bills of the channels; `None` where they are not asked for.
@@ -142,6 +144,25 @@ pub struct Limits {
     pub signers: usize,
 }
 
+/// When an account counts as out of order, and when it is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct Routing {
+    /// So many bad calls in a row open its breaker.
+    pub failures: u32,
+    /// So does this share of the calls of the window, of eight at least.
+    pub bad_percent: u32,
+    /// An answer that took so long counts as bad.
+    pub slow: Duration,
+    /// How long calls are remembered.
+    pub window: Duration,
+    /// First rest of an open breaker; each further one is twice as long.
+    pub rest: Duration,
+    /// Longest rest.
+    pub rest_most: Duration,
+    /// How long one order may try out a half-open account before another may.
+    pub trial: Duration,
+}
+
 /// The desk.
 #[derive(Debug, Clone)]
 pub struct Cases {
@@ -207,6 +228,7 @@ impl Config {
             vault: root.section("vault", vault_settings),
             times: root.section("times", times),
             limits: root.section("limits", limits),
+            routing: root.section("routing", routing),
             cases: root.optional("cases", cases),
             books: root.optional("books", books),
             telemetry: root.section("telemetry", telemetry),
@@ -389,6 +411,27 @@ fn limits(section: &Section<'_>) -> Limits {
         disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,
         signers: section.number("signers", 0, 0, 256) as usize,
     }
+}
+
+fn routing(section: &Section<'_>) -> Routing {
+    let settings = Routing {
+        failures: section.number("failures", 3, 1, 100) as u32,
+        bad_percent: section.number("bad_percent", 50, 1, 100) as u32,
+        slow: section.millis("slow_ms", 3000, 10, 60_000),
+        window: section.millis("window_ms", 30_000, 1000, 600_000),
+        rest: section.millis("rest_ms", 5000, 50, 600_000),
+        rest_most: section.millis("rest_most_ms", 60_000, 50, 3_600_000),
+        trial: section.millis("trial_ms", 10_000, 100, 600_000),
+    };
+    if settings.rest_most < settings.rest {
+        section.problem(
+            "rest_most_ms",
+            None,
+            "the longest rest is shorter than the first",
+            "at least rest_ms",
+        );
+    }
+    settings
 }
 
 fn cases(section: &Section<'_>) -> Cases {

@@ -75,7 +75,7 @@ impl Pages {
 
     /// The browser is back from the wallet: whose code is it? Then the order is placed, and the address with the code in it
     /// is left behind.
-    //= C65
+    //= C69
     pub(super) async fn back(
         &self,
         received: &Received,
@@ -195,7 +195,7 @@ async fn whose(app: &App, account: &Account, code: &Text) -> Whose {
     }
 }
 
-//= C65
+//= C69
 async fn plain(app: &App, account: &Account, request: channel::Request) -> Whose {
     let Some(way) = app.way_to_authorize(account.channel) else {
         return Whose::Unclear;
@@ -224,6 +224,7 @@ async fn signed(app: &App, account: &Account, answered: &Answered) -> Whose {
     match channel::authenticate_answer(
         account,
         Operation::Authorize,
+        PayWay::Jsapi,
         answered.status,
         &answered.headers,
         &answered.body,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     accept::Received,
+    app::App,
     fault::{Code, Fault, Stop},
     payment::{Cargo, Clear, Command, Create, Parsed},
     stage::Response,
@@ -179,7 +180,10 @@ impl Pages {
             order_no,
             channel: way.channel,
             pay_way: way.pay_way,
-            account: None,
+            // A payer's id is of the app that asked for it: no other account could use it.
+            account: payer
+                .as_ref()
+                .and_then(|_| account_of(&self.app, scanned, way.channel)),
             payee: None,
             appid: None,
             amount,
@@ -187,6 +191,7 @@ impl Pages {
             code: facts.code,
             terminal: facts.terminal.clone(),
             number: None,
+            product: None,
             by_code: Some(scanned.code.id.clone()),
         };
         let page = crate::codes::url(&self.app, &scanned.code.id)?;
@@ -237,6 +242,11 @@ impl Pages {
                 .map(str::to_owned),
         })
     }
+}
+
+/// The account whose app asks who the payer is.
+fn account_of(app: &App, scanned: &Scanned, channel: Channel) -> Option<AccountNo> {
+    ways::in_a_wallet(app, scanned, channel).map(|wallet| wallet.account.account.clone())
 }
 
 /// What is sold: what stands on the code, or else who sells.

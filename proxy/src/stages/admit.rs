@@ -7,9 +7,10 @@ use crate::{
     stage::Stage,
     stages::record,
 };
+use channel::Account;
 use domain::*;
 use ledger::{Ceiling, Count, Order, Reservation};
-use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};
+use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict, registry::MerchantFacts};
 
 /// Over policy.
 pub struct Admit(pub App);
@@ -162,6 +163,38 @@ impl Admit {
         self.0.metrics().refused(refusal.public);
         Fault::of(code(refusal.kind)).into()
     }
+}
+
+/// Whether policy lets an order that is on record go to another account of the same merchant. The same rules decide as on
+/// the first one; what they refuse is not told, since the merchant asked for no account.
+pub(crate) fn may_place(
+    app: &App,
+    merchant: &MerchantFacts,
+    create: &Create,
+    payer: Option<PayerToken>,
+    account: &Account,
+) -> bool {
+    let (registries, measures) = (app.registries(), app.measures());
+    let verdict = policy::decide(&Facts {
+        operation: Operation::Create,
+        pay_way: Some(create.pay_way),
+        now: app.clock().now(),
+        registries: &registries,
+        merchant,
+        channel: account.channel,
+        account: &account.account,
+        payee: &account.payee,
+        amount: Some(create.amount),
+        code: Some(create.code),
+        payer,
+        measures: &measures,
+        cases_age: app.cases_age(),
+        refund: None,
+    });
+    let owned = registries
+        .owner(account.channel, &account.account)
+        .is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee));
+    verdict == Verdict::Admit && owned
 }
 
 /// What a refund is judged by: the paid attempt that it is to go back from.

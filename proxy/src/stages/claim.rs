@@ -4,6 +4,7 @@
 use crate::{
     api::render,
     app::App,
+    choice,
     fault::{Code, Fault, Stop},
     passthrough,
     payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
@@ -195,6 +196,8 @@ impl Claim {
             {
                 Ok(())
             }
+            // It was closed to go to another account, and did not get there.
+            (OrderState::Closed, true) if !only_repeats && !native && choice::moves_on(latest) => Ok(()),
             // What charges is never sent again, with whatever code: the record answers.
             (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(
                 render::order(&self.0, &sealed.merchant, order, render::Said::Again).await,
@@ -315,7 +318,8 @@ fn claim_key(sealed: &Sealed) -> ClaimKey {
 fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
     match &attempt.reach {
         _ if attempt.is_closing() && attempt.pay_way.opens_late(attempt.channel) => false,
-        None => true,
+        // What is being closed is not sent again.
+        None => !attempt.is_closing(),
         Some((Reach::HandedOut, _)) => attempt.expires > now,
         Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
@@ -364,6 +368,10 @@ fn content(sealed: &Sealed) -> KeyedDigest {
         add(format!("{:?}", create.code).as_bytes());
         add(create.account.as_ref().map_or(&[], |a| a.as_str().as_bytes()));
         add(create.terminal.as_ref().map_or(&[], |t| t.as_str().as_bytes()));
+        if let Some(product) = &create.product {
+            add(b"product");
+            add(product.as_str().as_bytes());
+        }
         if let Some(appid) = &create.appid {
             add(appid.as_str().as_bytes());
         }

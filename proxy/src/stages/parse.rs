@@ -101,6 +101,7 @@ impl Parse {
                     expires: native.expires,
                     code: native_code(),
                     terminal: None,
+                    product: None,
                     number: Some(number),
                     by_code: None,
                 }))

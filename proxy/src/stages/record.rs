@@ -5,6 +5,7 @@ use crate::{
     api::render::{self, Said},
     app::App,
     charge, errand,
+    failover::{self, Spare},
     fault::{Code, Fault, Stop},
     payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
@@ -27,12 +28,17 @@ impl Around<Admitted> for Record {
     async fn run(&self, admitted: Admitted, next: Next<Recorded, Sent>) -> Result<Response, Stop> {
         let app = self.0.clone();
         let work = app.clone().spawn_work(async move {
-            let recorded = match intend(&app, admitted).await? {
-                Intended::Send(recorded) => recorded,
+            let (recorded, spare) = match intend(&app, admitted).await? {
+                Intended::Send(recorded) => (recorded, None),
+                Intended::Place(recorded, spare) => (recorded, spare),
                 Intended::Done(response) => return Ok(response),
             };
             app.step("intent_recorded");
             let sent = next.run(recorded).await?;
+            let sent = match spare {
+                Some(spare) => failover::go_on(&app, *spare, sent).await?,
+                None => sent,
+            };
             app.step("answer_read");
             let response = conclude(&app, sent).await;
             app.step("outcome_recorded");
@@ -48,6 +54,8 @@ impl Around<Admitted> for Record {
 
 enum Intended {
     Send(Recorded),
+    /// A new attempt, and what it needs to go on elsewhere.
+    Place(Recorded, Option<Box<Spare>>),
     Done(Response),
 }
 
@@ -79,6 +87,9 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
             },
         account,
         keys,
+        appid,
+        next,
+        route,
     } = routed;
     let order = match order {
         Some(order) if renews(&order, create, &content) => {
@@ -97,47 +108,30 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         order => order,
     };
     let position = order.as_ref().map_or(0, |o| o.attempts.len()) as u16 + 1;
-    let now = app.clock().now();
-    let event = TradeEvent::AttemptIntended {
-        account: account.account.clone(),
-        amount: create.amount,
-        appid: create.appid.clone(),
-        attempt: position,
-        carried: sealed.cargo.carried(),
-        channel: create.channel,
-        code: create.code,
-        content,
-        expires: create
-            .expires
-            .unwrap_or_else(|| now.plus_millis(standing_life_ms(app, create, &sealed.cargo))),
-        keys,
-        number: create.number.clone().unwrap_or_else(|| {
-            let to = errand::To {
-                channel: create.channel,
-                pay_way: create.pay_way,
-                account: &account.account,
-                content: &content,
-            };
-            errand::number_of(
-                order.as_deref(),
-                &sealed.merchant.id,
-                &create.order_no,
-                to,
-                position,
-            )
-        }),
-        order_no: create.order_no.clone(),
-        pay_way: create.pay_way,
-        payee: account.payee.clone(),
-        payer: sealed.payer,
-        seal: sealed.texts.buyer.as_ref().map(|b| SealRef {
-            bucket: b.bucket(),
-            records: 1,
-        }),
-        terminal: create.terminal.clone(),
-    };
+    let spare = spare(&sealed, create, content, next, route.as_deref());
+    let event = intent(
+        app,
+        Intent {
+            merchant: &sealed.merchant.id,
+            create,
+            content,
+            payer: sealed.payer,
+            carried: sealed.cargo.carried(),
+            keys,
+            account: &account,
+            appid,
+            seal: sealed.texts.buyer.as_ref().map(|b| SealRef {
+                bucket: b.bucket(),
+                records: 1,
+            }),
+            route,
+            expires: None,
+        },
+        order.as_deref(),
+        position,
+    );
     let mut events = vec![Happening::from(event)];
-    //= C63
+    //= C67
     events.extend(create.by_code.clone().map(|id| {
         TradeEvent::ByCode {
             attempt: position,
@@ -147,23 +141,111 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
     }));
     events.extend(patterns(&sealed));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
+    Ok(Intended::Place(
+        recorded(sealed, committed.order, account, Errand::Place(position), held),
+        spare,
+    ))
+}
+
+/// What an attempt's intent says that the order itself does not.
+pub(crate) struct Intent<'a> {
+    pub(crate) merchant: &'a MerchantId,
+    pub(crate) create: &'a Create,
+    pub(crate) content: KeyedDigest,
+    pub(crate) payer: Option<PayerToken>,
+    pub(crate) carried: Carried,
+    pub(crate) keys: Keys,
+    pub(crate) account: &'a channel::Account,
+    pub(crate) appid: Option<AppNo>,
+    pub(crate) seal: Option<SealRef>,
+    pub(crate) route: Option<Arc<RouteTaken>>,
+    /// Its end, where that is said already.
+    pub(crate) expires: Option<Instant>,
+}
+
+/// The intent of an order's attempt at this position.
+pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position: u16) -> TradeEvent {
+    let Intent {
+        merchant,
+        create,
+        content,
+        payer,
+        carried,
+        keys,
         account,
-        Errand::Place(position),
-        held,
-    )))
+        appid,
+        seal,
+        route,
+        expires,
+    } = of;
+    let named = expires.or(create.expires);
+    TradeEvent::AttemptIntended {
+        account: account.account.clone(),
+        amount: create.amount,
+        appid,
+        attempt: position,
+        carried,
+        channel: create.channel,
+        code: create.code,
+        content,
+        expires: named.unwrap_or_else(|| {
+            app.clock()
+                .now()
+                .plus_millis(standing_life_ms(app, create, carried))
+        }),
+        keys,
+        number: create.number.clone().unwrap_or_else(|| {
+            let to = errand::To {
+                channel: create.channel,
+                pay_way: create.pay_way,
+                account: &account.account,
+                content: &content,
+            };
+            errand::number_of(order, merchant, &create.order_no, to, position)
+        }),
+        order_no: create.order_no.clone(),
+        pay_way: create.pay_way,
+        payee: account.payee.clone(),
+        payer,
+        route,
+        seal,
+        terminal: create.terminal.clone(),
+    }
+}
+
+/// What the order needs to go on at another account; `None` where there is no other, and for what charges, was handed out
+/// or was composed by the merchant's own SDK.
+fn spare(
+    sealed: &Sealed,
+    create: &Create,
+    content: KeyedDigest,
+    next: Vec<AccountNo>,
+    route: Option<&RouteTaken>,
+) -> Option<Box<Spare>> {
+    let stays = next.is_empty()
+        || create.pay_way.charges()
+        || create.pay_way.is_handed_out(create.channel)
+        || matches!(sealed.cargo, Cargo::Verbatim(_));
+    let buyer = sealed.texts.buyer.clone().filter(|_| !stays)?;
+    let rule = route.and_then(|route| route.rule.clone());
+    Some(Box::new(Spare {
+        create: create.clone(),
+        content,
+        payer: sealed.payer,
+        buyer,
+        next,
+        rule,
+    }))
 }
 
 /// What we compose names its end. Octets that name none leave it to the channel, and so do we.
-fn standing_life_ms(app: &App, create: &Create, cargo: &Cargo) -> i64 {
-    match cargo {
-        Cargo::Compose if create.pay_way.charges() => Schedule::of(create.channel, app.times())
+fn standing_life_ms(app: &App, create: &Create, carried: Carried) -> i64 {
+    match carried {
+        Carried::Unified if create.pay_way.charges() => Schedule::of(create.channel, app.times())
             .charge_life()
             .as_millis() as i64,
-        Cargo::Compose => app.standing_expiry_ms(),
-        Cargo::Verbatim(_) => channel::standing_life_ms(create.channel),
+        Carried::Unified => app.standing_expiry_ms(),
+        Carried::PassThrough => channel::standing_life_ms(create.channel),
     }
 }
 
@@ -483,6 +565,7 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         events,
         ending,
         handed_out,
+        ..
     } = settled;
     let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);
@@ -534,7 +617,7 @@ async fn commit(
     app.ledger().commit(merchant, id, events).await.map_err(stop)
 }
 
-fn stop(error: CommitError) -> Stop {
+pub(crate) fn stop(error: CommitError) -> Stop {
     match error {
         CommitError::Illegal(illegal) => Fault::of(Code::OrderInProgress).inside(illegal).into(),
         CommitError::NoOrder => Fault::of(Code::NotFound).into(),

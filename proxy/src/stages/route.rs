@@ -2,12 +2,14 @@
 
 use crate::{
     app::App,
+    charge,
+    choice::{self, Choice},
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
     stages::record,
 };
-use domain::{AccountNo, AppNo, Channel, Keys};
+use domain::{AccountNo, Channel, Keys};
 use ledger::Attempt;
 use policy::registry::AccountFacts;
 
@@ -28,9 +30,21 @@ impl Stage<Claimed> for Route {
         // What we compose we sign: only accounts whose key we hold.
         let usable = |a: &&AccountFacts| a.channel == channel && (!composed || a.keys == Keys::Held);
         let mut of_channel = merchant.accounts.iter().filter(usable);
-        let chosen = match &wanted {
-            Some(account) => of_channel.find(|a| a.account == *account),
-            None => of_channel.next(),
+        let begins = matches!(claimed.sealed.command, Command::Create(_)) && subject(&claimed).is_none();
+        let choice = match (&wanted, &claimed.sealed.command) {
+            (Some(account), _) => of_channel.find(|a| a.account == *account).map(Choice::given),
+            (None, Command::Create(create)) if begins => {
+                let choose = |fits: &dyn Fn(&AccountFacts) -> bool| {
+                    choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {
+                        usable(&a) && fits(a)
+                    })
+                };
+                let undone =
+                    |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
+                // Where no account could undo a charge, the one that would be chosen says so below.
+                choose(&|a| !create.pay_way.charges() || undone(a)).or_else(|| choose(&|_| true))
+            }
+            (None, _) => of_channel.next().map(Choice::given),
         };
         if composed && only_the_merchant_can(&claimed) {
             return Err(Fault::new(
@@ -39,7 +53,7 @@ impl Stage<Claimed> for Route {
             )
             .into());
         }
-        let chosen = chosen.ok_or_else(|| {
+        let Choice { chosen, next, route } = choice.ok_or_else(|| {
             Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."))
         })?;
         if let Command::Create(create) = &claimed.sealed.command {
@@ -63,7 +77,10 @@ impl Stage<Claimed> for Route {
         };
         let appid = match (&claimed.sealed.command, subject(&claimed)) {
             (_, Some(attempt)) => attempt.appid.clone(),
-            (Command::Create(create), None) => registered_appid(create, chosen)?,
+            (Command::Create(create), None) => {
+                registered_appid(create, chosen)?;
+                choice::appid_at(create, merchant, chosen).filter(|_| composed)
+            }
             (_, None) => None,
         };
         self.0
@@ -73,22 +90,31 @@ impl Stage<Claimed> for Route {
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
+        if composed
+            && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges())
+            && !charge::can_be_undone(&self.0, &account)
+        {
+            return Err(Fault::new(Code::OperationNotAllowed, format!("Payment codes are not taken at this {channel} account: what would undo one (its keys and API certificate) is not held here; ask the operator.")).into());
+        }
         Ok(Routed {
             claimed,
             account,
             keys,
+            appid,
+            next,
+            route,
         })
     }
 }
 
 /// The app or mini program that the order names: one that the acquirer has registered for this account.
-fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<Option<AppNo>, Fault> {
+fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault> {
     match &create.appid {
         Some(appid) if !chosen.appids.iter().any(|known| known == appid.as_str()) => Err(Fault::new(
             Code::InvalidField,
             "`appid` must be one that the acquirer has registered for this account.",
         )),
-        appid => Ok(appid.clone()),
+        _ => Ok(()),
     }
 }
 

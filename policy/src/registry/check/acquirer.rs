@@ -1,6 +1,6 @@
 //! An acquirer's file: whole merchants, one owner per account, nobody paid but the merchant.
 
-use super::{Known, Notes};
+use super::{Known, Notes, rates};
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
 use domain::{Channel, Keys, MerchantId, PayeeNo};
 use std::collections::BTreeSet;
@@ -52,6 +52,8 @@ pub(super) fn check<'a>(
             own_payees(&licence.operator_accounts, account, &at, notes);
             authorised(account, &at, notes);
             complete(account, &at, notes);
+            reached(licence, account, &at, notes);
+            rates::check(licence, account, &at, notes);
         }
     }
 }
@@ -136,6 +138,24 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &format!("{at}.appids"),
             "is empty",
             "at least one appid bound to this mchid",
+        );
+    }
+}
+
+/// At a licensed host and nowhere else (R06).
+//= C50
+fn reached(licence: &LicenceFile, account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    let Some(host) = &account.host else { return };
+    let licensed = licence
+        .channels
+        .iter()
+        .filter(|c| c.channel == account.channel)
+        .flat_map(|c| &c.hosts);
+    if !licensed.into_iter().any(|known| known.host == *host) {
+        notes.say(
+            &format!("{at}.host"),
+            format!("{} has no such host in the licence file", account.channel),
+            "one of the channel's licensed hosts",
         );
     }
 }

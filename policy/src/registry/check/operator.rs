@@ -1,6 +1,6 @@
 //! The operator's file: only what an acquirer knows, keys of known schemes, addresses that may be called.
 
-use super::{Known, Notes};
+use super::{Known, Notes, routes};
 use crate::registry::{ApiKey, OperatorFile, Problem, url};
 use domain::Registry;
 use std::collections::BTreeSet;
@@ -29,6 +29,7 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
             );
         }
         check_keys(&merchant.api_keys, &at, &mut notes);
+        routes::check(merchant, known, &at, &mut notes);
         if let Some(notify) = &merchant.notify {
             address(
                 &notify.url,

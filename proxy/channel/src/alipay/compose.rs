@@ -300,6 +300,7 @@ pub(super) fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Resu
             ),
         ],
         body: Zeroizing::default(),
+        identity: None,
     };
     let key = keys::alipay_app(&account.account)?;
     Ok(Draft {

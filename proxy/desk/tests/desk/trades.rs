@@ -91,6 +91,7 @@ impl Book {
                 pay_way: PayWay::Jsapi,
                 payee: name(account),
                 payer: Some(payer(who)),
+                route: None,
                 seal: None,
                 terminal: None,
             },

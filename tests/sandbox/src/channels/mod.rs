@@ -95,7 +95,7 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    /// Both channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`.
+    /// Both channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -201,4 +201,9 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
     }
     let (cert, key) = material::issue(&ca, &names)?;
     Ok(server::tls(&cert, &key)?)
+}
+
+/// A listener's TLS settings from its certificate and key.
+pub(crate) fn server_config(cert: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, StartError> {
+    Ok(server::tls(cert, key)?)
 }

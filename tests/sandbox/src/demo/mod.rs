@@ -6,6 +6,7 @@ pub mod codes;
 pub mod command;
 mod endpoints;
 pub mod fates;
+pub mod gate;
 pub mod http;
 pub mod merchant;
 pub mod officers;
@@ -24,6 +25,7 @@ mod watched;
 
 use crate::channels::{self, Settings};
 use anyhow::{Context, anyhow, ensure};
+use gate::Gate;
 use http::Client;
 use merchant::Merchant;
 use place::{Options, Place};
@@ -33,7 +35,10 @@ use shop::Shop;
 use std::{
     net::SocketAddr,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Which merchants are the demo's own, by their places in the list.
@@ -68,6 +73,8 @@ pub struct Demo {
     pub channels: channels::Running,
     /// Proxy and desk.
     pub services: Services,
+    /// Before the first accounts of the first merchant, where it has second ones: WeChat's, Alipay's.
+    pub gates: Vec<Arc<Gate>>,
     shop: Shop,
     control: Client,
     ca: Vec<u8>,
@@ -82,6 +89,14 @@ impl Demo {
         let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
         settings.own_from = place.merchants.len().saturating_sub(options.own);
         let channels = channels::start(settings).await?;
+        let mut gates = Vec::new();
+        if options.second_accounts {
+            let ca = place.material.ca()?;
+            for (host, to) in place::GATED.into_iter().zip([channels.wechat, channels.alipay]) {
+                gates.push(Gate::open(&ca, host, to).await?);
+            }
+            place.behind(gates.iter().map(|gate| gate.address).collect());
+        }
         place.configure(channels.wechat, channels.alipay, options)?;
         let shop = Shop::start(&place.dir, place.ports.shop).await?;
         let services = Services::start(&place, options, split).await?;
@@ -92,6 +107,7 @@ impl Demo {
         let demo = Demo {
             channels,
             services,
+            gates,
             shop,
             control,
             ca,

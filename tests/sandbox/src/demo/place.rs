@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
 use domain::{KeyRef, Sign};
 use journal::{VerifierKey, note};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
@@ -13,7 +14,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Name of the demo's service: origin of its journals.
@@ -26,6 +27,8 @@ pub const TERMINAL: &str = "POS-0001";
 pub const AUTHORISED: (&str, &str) = ("202601BBdemo7f3a", "2088000000000777");
 /// Password of every officer in the demo.
 pub const PASSWORD: &str = "correct horse battery staple";
+/// Names that the gates before the first accounts go by: WeChat's, Alipay's.
+pub const GATED: [&str; 2] = ["api2.wechatpay.cn", "localhost"];
 const FOREVER: i64 = 4_102_444_800_000;
 
 /// One merchant of the demo.
@@ -69,6 +72,12 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    /// Second accounts of the first merchant, where it has them.
+    pub second: Option<SandboxMerchant>,
+    /// The gates before its first ones.
+    gates: OnceLock<Vec<SocketAddr>>,
+    /// What tests add to the operator's facts of the first merchant (`routes`), and accounts that stand by.
+    pub routing: Mutex<(Value, Vec<String>)>,
     /// Who signs registries.
     authority: Arc<dyn Sign>,
     acquirer: Arc<dyn Sign>,
@@ -118,6 +127,8 @@ pub struct Options {
     pub keys_held: bool,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
+    /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
+    pub second_accounts: bool,
 }
 
 impl Default for Options {
@@ -131,6 +142,7 @@ impl Default for Options {
             answer_ms: 1500,
             keys_held: true,
             times: String::new(),
+            second_accounts: false,
         }
     }
 }
@@ -140,7 +152,14 @@ impl Place {
     pub fn make(dir: &Path, options: &Options) -> anyhow::Result<Place> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
-        let material = material::generate(&dir.join("channels"), options.merchants)?;
+        let material = material::generate(
+            &dir.join("channels"),
+            options.merchants + usize::from(options.second_accounts),
+        )?;
+        let second = options
+            .second_accounts
+            .then(|| material.merchants.last().cloned())
+            .flatten();
         let [
             api,
             wechat,
@@ -183,13 +202,17 @@ impl Place {
         let ca = material.ca()?;
         tls(&dir, &ca, &material)?;
         let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
-        let merchants = merchants(&dir, &material)?;
+        let mut merchants = merchants(&dir, &material)?;
+        merchants.truncate(options.merchants);
         let place = Place {
             dir,
             material,
             merchants,
             own: options.own,
             ports,
+            second,
+            gates: OnceLock::new(),
+            routing: Mutex::default(),
             keys_held: options.keys_held,
             authority,
             acquirer,
@@ -207,6 +230,11 @@ impl Place {
             self.users()?;
         }
         Ok(())
+    }
+
+    /// The first merchant's first accounts are reached through these gates.
+    pub fn behind(&self, gates: Vec<SocketAddr>) {
+        let _ = self.gates.set(gates);
     }
 
     fn path(&self, relative: &str) -> String {
@@ -229,7 +257,16 @@ impl Place {
             .iter()
             .map(root_of)
             .collect::<Result<String, _>>()?;
+        let gated = |name: &str| -> Vec<Value> {
+            let at = usize::from(name == "alipay");
+            let gate = self.gates.get().and_then(|gates| gates.get(at));
+            gate.map(|gate| json!({ "host": GATED[at], "port": gate.port(), "address": gate.to_string() }))
+                .into_iter()
+                .collect()
+        };
         let channel = |name: &str, host: &str, at: SocketAddr| {
+            let mut hosts = vec![json!({ "host": host, "port": at.port(), "address": at.to_string() })];
+            hosts.extend(gated(name));
             // In certificate mode Alipay signs with certificates of roots that the licence names.
             let signing = if name == "alipay" {
                 alipay_roots.as_str()
@@ -248,18 +285,20 @@ impl Place {
             json!({
                 "authorization": { "page": format!("https://127.0.0.1:{}/{page}", at.port()), "token": token },
                 "signing_roots_pem": signing, "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
-                "hosts": [{ "host": host, "port": at.port(), "address": at.to_string() }], "roots_pem": roots,
+                "hosts": hosts, "roots_pem": roots,
             })
         };
         self.sign_registry("licence", &json!({
             "kind": "licence", "version": version, "not_after": FOREVER, "filing_no": "DEMO-FILING-0001", "operator_accounts": ["1999999999"],
+            "guide_prices": [{ "channel": "wechat", "least": 200, "most": 600 }, { "channel": "alipay", "least": 200, "most": 600 }],
             "channels": [channel("wechat", "api.mch.weixin.qq.com", wechat), channel("alipay", "openapi.alipay.com", alipay)],
         }))?;
-        let merchants = self
+        let mut merchants = self
             .merchants
             .iter()
             .map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held))
             .collect::<anyhow::Result<Vec<Value>>>()?;
+        self.with_second(&mut merchants);
         self.sign_registry("acquirer-demo", &json!({
             "kind": "acquirer", "version": version, "not_after": FOREVER, "acquirer": ACQUIRER, "name": "Demo Acquirer", "merchants": merchants,
         }))?;
@@ -279,6 +318,26 @@ impl Place {
         }))
     }
 
+    /// The first merchant's second accounts, cheaper than none of the first ones: those come first while they are in order.
+    fn with_second(&self, merchants: &mut [Value]) {
+        let (Some(second), Some(first)) = (&self.second, merchants.first_mut()) else {
+            return;
+        };
+        let Some(accounts) = first["accounts"].as_array_mut() else {
+            return;
+        };
+        for (n, account) in accounts.iter_mut().enumerate() {
+            account["host"] = GATED[n].into();
+            account["rates"] = json!([{ "rate": 380 }]);
+        }
+        // The same app: its payers' ids are good for both.
+        let appids = accounts[0]["appids"].clone();
+        let rates = json!([{ "rate": 600 }]);
+        let (w, a) = (&second.wechat, &second.alipay);
+        accounts.push(json!({ "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid, appids[0]], "serial": w.serial, "platform": w.public_key_id, "rates": rates }));
+        accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "rates": rates }));
+    }
+
     fn operator_merchant(&self, merchant: &DemoMerchant) -> anyhow::Result<Value> {
         let public_key = fs::read_to_string(self.dir.join(&merchant.key_file).with_extension("pub.pem"))?;
         Ok(json!({
@@ -287,7 +346,17 @@ impl Place {
             "notify": { "url": format!("https://127.0.0.1:{}/notify/{}", self.ports.shop, merchant.id), "private": true },
             "return_hosts": [RETURN_HOST],
             "rate": { "per_second": 100_000, "burst": 200_000 },
+            "routes": if self.merchants.first().is_some_and(|first| first.id == merchant.id) { self.routes() } else { json!([]) },
         }))
+    }
+
+    fn routes(&self) -> Value {
+        let routes = self.routing.lock().0.clone();
+        if routes.is_null() { json!([]) } else { routes }
+    }
+
+    fn stands_by(&self, account: &str) -> bool {
+        self.routing.lock().1.iter().any(|no| no == account)
     }
 
     fn operator_accounts(&self, merchant: &DemoMerchant) -> anyhow::Result<Vec<Value>> {
@@ -300,7 +369,7 @@ impl Place {
         };
         let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
         Ok(vec![
-            json!({ "channel": "wechat", "account": w.mchid, "relay_url": relay("wechat"), "relay_private": true,
+            json!({ "channel": "wechat", "account": w.mchid, "standby": self.stands_by(&w.mchid), "relay_url": relay("wechat"), "relay_private": true,
                 "merchant_keys": [{ "serial": w.serial, "public_key": read(&w.cert_file)? }] }),
             json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
                 "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
@@ -364,8 +433,14 @@ impl Place {
             rsa()?.serialize_pem().as_bytes(),
         )?;
         let from = |file: &str| fs::read(self.material.dir.join(file));
-        for merchant in &self.merchants {
-            let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+        let own = self
+            .merchants
+            .iter()
+            .map(|m| (&m.accounts, m.certificate_mode(), m.encrypts()));
+        for (accounts, certificates, encrypts) in
+            own.chain(self.second.iter().map(|second| (second, false, false)))
+        {
+            let (w, a) = (&accounts.wechat, &accounts.alipay);
             let wechat = dir.join("wechat").join(&w.mchid);
             fs::create_dir_all(wechat.join("platform"))?;
             if self.keys_held {
@@ -376,9 +451,11 @@ impl Place {
                     &wechat.join(format!("app-secret/{}.secret", w.appid)),
                     w.app_secret.as_bytes(),
                 )?;
+                secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
+                secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
-            if !merchant.certificate_mode() {
+            if !certificates {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.platform_serial)),
                     &from(&w.platform_cert_file)?,
@@ -393,10 +470,10 @@ impl Place {
             if self.keys_held {
                 secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
             }
-            if merchant.encrypts() && self.keys_held {
+            if encrypts && self.keys_held {
                 secret(&alipay.join("content.aes"), a.aes_key.as_bytes())?;
             }
-            if !merchant.certificate_mode() {
+            if !certificates {
                 secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
             }
         }

@@ -31,7 +31,7 @@ enum Story {
     OneCode(&'static str),
 }
 
-const STORIES: [Story; 27] = [
+const STORIES: [Story; 33] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -51,6 +51,12 @@ const STORIES: [Story; 27] = [
     Story::ByWay("alipay", "page"),
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
+    Story::CodePaid("wechat"),
+    Story::CodeWithPassword("wechat"),
+    Story::CodeAbandoned("wechat"),
+    Story::CodeTimedOut("wechat"),
+    Story::CodeLost("wechat"),
+    Story::CodeReversed("wechat"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -132,7 +138,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 27, 28, 200].map(count), [27, 27, 27, 28, 200]);
+        assert_eq!([0, 1, 33, 34, 200].map(count), [33, 33, 33, 34, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

@@ -1,0 +1,79 @@
+//! Routing rules: compiled and type-checked when they are loaded; they choose among the merchant's own accounts only.
+
+use super::{Known, Notes};
+use crate::{registry::OperatorMerchant, routing::Condition};
+use std::collections::BTreeSet;
+
+/// Most rules of one merchant; each is looked at once per new order.
+const MOST_RULES: usize = 50;
+
+//= C63
+pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &mut Notes<'_>) {
+    if merchant.routes.len() > MOST_RULES {
+        notes.say(
+            &format!("{at}.routes"),
+            format!("has more than {MOST_RULES} rules"),
+            "fewer rules: each is looked at for every order",
+        );
+    }
+    let mut names = BTreeSet::new();
+    for (n, rule) in merchant.routes.iter().enumerate() {
+        let at = format!("{at}.routes[{n}]");
+        let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if rule.name.is_empty() || rule.name.len() > 64 || !rule.name.bytes().all(lawful) {
+            notes.say(
+                &format!("{at}.name"),
+                "is no name",
+                "1 to 64 of 0-9 A-Z a-z - _ .",
+            );
+        }
+        notes.unique(
+            &mut names,
+            rule.name.as_str(),
+            format!("{at}.name"),
+            format!("{} stands twice", rule.name),
+        );
+        if let Err(faulty) = Condition::compile(&rule.when) {
+            notes.say(
+                &format!("{at}.when"),
+                format!("at character {}: {}", faulty.at, faulty.wrong),
+                &faulty.right,
+            );
+        }
+        if rule.accounts.is_empty() {
+            notes.say(
+                &format!("{at}.accounts"),
+                "is empty",
+                "at least one account of this merchant",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        let all = [("accounts", &rule.accounts), ("standby", &rule.standby)];
+        for (list, (a, account)) in all
+            .into_iter()
+            .flat_map(|(name, list)| list.iter().enumerate().map(move |row| (name, row)))
+        {
+            let path = format!("{at}.{list}[{a}]");
+            if known
+                .accounts
+                .get(&(rule.channel, account))
+                .is_none_or(|owner| **owner != merchant.id)
+            {
+                notes.say(
+                    &path,
+                    format!(
+                        "{account} is no {} account of merchant {}",
+                        rule.channel, merchant.id
+                    ),
+                    "an account that an acquirer's file gives this merchant",
+                );
+            }
+            notes.unique(
+                &mut seen,
+                account,
+                path,
+                format!("{account} stands twice in the rule"),
+            );
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! From CEL's text to a checked tree. The grammar is CEL's, read by its parser; what may stand in a rule is an allow-list:
+//! the variables of [`super::Sale`], comparisons, `&& || ! ?:`, `in` over a list, whole-number arithmetic, and
+//! `startsWith endsWith contains`. Types are checked here, so that a rule that loads can always be evaluated.
+
+use super::{
+    Condition,
+    condition::{Comparison, Name, Num, Number, Part, Sum, Test, Word},
+};
+use cel::{
+    IdedExpr,
+    common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators as op},
+    parser::Parser,
+};
+
+/// Longest condition, in octets.
+pub const MOST_LENGTH: usize = 500;
+/// Most parts of a condition.
+pub const MOST_PARTS: usize = 100;
+/// Deepest nesting that the parser takes.
+const MOST_DEPTH: u16 = 32;
+
+/// What is wrong with a condition, where, and what would be right.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("at character {at}: {wrong}; {right}")]
+pub struct Faulty {
+    /// Character from 1.
+    pub at: usize,
+    /// What is wrong.
+    pub wrong: String,
+    /// What would be right.
+    pub right: String,
+}
+
+const VARIABLES: &str = "amount, hour, minute, weekday, day, month (whole numbers), pay_way, terminal, area, product, code (texts)";
+const OPERATORS: &str = "comparisons, && || ! ?:, in [...], + - * / %, startsWith, endsWith, contains";
+
+enum Typed {
+    Test(Test),
+    Num(Num),
+    Word(Word),
+}
+
+impl Typed {
+    fn kind(&self) -> &'static str {
+        match self {
+            Typed::Test(_) => "a truth value",
+            Typed::Num(_) => "a whole number",
+            Typed::Word(_) => "a text",
+        }
+    }
+}
+
+struct Compiler<'a> {
+    source: &'a str,
+    places: &'a SourceInfo,
+    parts: usize,
+}
+
+impl Condition {
+    /// Compiles and checks a condition.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn compile(source: &str) -> Result<Condition, Faulty> {
+        let faulty = |at: usize, wrong: String, right: &str| Faulty {
+            at,
+            wrong,
+            right: right.to_owned(),
+        };
+        if source.len() > MOST_LENGTH {
+            return Err(faulty(
+                MOST_LENGTH,
+                format!("it is longer than {MOST_LENGTH} octets"),
+                "split it into several rules",
+            ));
+        }
+        let parsed = Parser::new()
+            .max_recursion_depth(MOST_DEPTH)
+            .parse_with_source_info(source);
+        let (tree, places) = parsed.map_err(|errors| {
+            let first = errors.errors.first();
+            let at = first.map_or(1, |e| e.pos.1.max(1) as usize);
+            faulty(
+                at,
+                "this is no CEL".to_owned(),
+                "an expression such as `pay_way == \"jsapi\" && amount >= 100000`",
+            )
+        })?;
+        let mut compiler = Compiler {
+            source,
+            places: &places,
+            parts: 0,
+        };
+        match compiler.typed(&tree)? {
+            Typed::Test(test) => Ok(Condition(test)),
+            other => Err(compiler.faulty(
+                &tree,
+                format!("it is {}", other.kind()),
+                "a truth value, such as a comparison",
+            )),
+        }
+    }
+}
+
+impl Compiler<'_> {
+    fn faulty(&self, at: &IdedExpr, wrong: String, right: &str) -> Faulty {
+        let offset = self
+            .places
+            .offset_for(at.id)
+            .map_or(0, |(start, _)| start as usize);
+        let at = self
+            .source
+            .get(..offset)
+            .map_or(offset, |before| before.chars().count())
+            + 1;
+        Faulty {
+            at,
+            wrong,
+            right: right.to_owned(),
+        }
+    }
+
+    fn typed(&mut self, tree: &IdedExpr) -> Result<Typed, Faulty> {
+        self.parts += 1;
+        if self.parts > MOST_PARTS {
+            return Err(self.faulty(
+                tree,
+                format!("it has more than {MOST_PARTS} parts"),
+                "split it into several rules",
+            ));
+        }
+        match &tree.expr {
+            Expr::Literal(LiteralValue::Boolean(is)) => Ok(Typed::Test(Test::Is(*is.inner()))),
+            Expr::Literal(LiteralValue::Int(is)) => Ok(Typed::Num(Num::Is(*is.inner()))),
+            Expr::Literal(LiteralValue::String(is)) => Ok(Typed::Word(Word::Is(is.inner().into()))),
+            Expr::Ident(name) => self.variable(tree, name),
+            Expr::Call(call) => self.call(tree, call),
+            Expr::Literal(_) => Err(self.faulty(
+                tree,
+                "a rule has no such literal".into(),
+                "a whole number, a text or true and false",
+            )),
+            _ => Err(self.faulty(tree, "this may not stand in a rule".into(), OPERATORS)),
+        }
+    }
+
+    fn variable(&self, tree: &IdedExpr, name: &str) -> Result<Typed, Faulty> {
+        Ok(match name {
+            "amount" => Typed::Num(Num::Of(Number::Amount)),
+            "hour" => Typed::Num(Num::Of(Number::Hour)),
+            "minute" => Typed::Num(Num::Of(Number::Minute)),
+            "weekday" => Typed::Num(Num::Of(Number::Weekday)),
+            "day" => Typed::Num(Num::Of(Number::Day)),
+            "month" => Typed::Num(Num::Of(Number::Month)),
+            "pay_way" => Typed::Word(Word::Of(Name::PayWay)),
+            "terminal" => Typed::Word(Word::Of(Name::Terminal)),
+            "area" => Typed::Word(Word::Of(Name::Area)),
+            "product" => Typed::Word(Word::Of(Name::Product)),
+            "code" => Typed::Word(Word::Of(Name::Code)),
+            _ => return Err(self.faulty(tree, "there is no such variable".into(), VARIABLES)),
+        })
+    }
+
+    fn call(&mut self, tree: &IdedExpr, call: &CallExpr) -> Result<Typed, Faulty> {
+        let name = call.func_name.as_str();
+        match (&call.target, call.args.as_slice()) {
+            (None, [one]) if name == op::LOGICAL_NOT => Ok(Typed::Test(Test::Not(Box::new(self.test(one)?)))),
+            (None, [one]) if name == op::NEGATE => Ok(Typed::Num(Num::Sum(
+                Sum::Minus,
+                Box::new([Num::Is(0), self.num(one)?]),
+            ))),
+            (None, many) if name == op::LOGICAL_AND && many.len() > 1 => {
+                Ok(Typed::Test(Test::All(self.tests(many)?)))
+            }
+            (None, many) if name == op::LOGICAL_OR && many.len() > 1 => {
+                Ok(Typed::Test(Test::Any(self.tests(many)?)))
+            }
+            (None, [one, list]) if name == op::IN => self.is_in(one, list),
+            (None, [a, b]) => match (comparison(name), sum(name)) {
+                (Some(how), _) => self.compared(tree, how, a, b),
+                (_, Some(how)) => Ok(Typed::Num(Num::Sum(how, Box::new([self.num(a)?, self.num(b)?])))),
+                _ => Err(self.faulty(tree, "there is no such operation".into(), OPERATORS)),
+            },
+            (None, [asked, yes, no]) if name == op::CONDITIONAL => self.either(tree, asked, yes, no),
+            (Some(whole), [piece]) => {
+                let part = match name {
+                    "startsWith" => Part::Begins,
+                    "endsWith" => Part::Ends,
+                    "contains" => Part::Holds,
+                    _ => return Err(self.faulty(tree, "there is no such function".into(), OPERATORS)),
+                };
+                Ok(Typed::Test(Test::Part(
+                    part,
+                    Box::new([self.word(whole)?, self.word(piece)?]),
+                )))
+            }
+            _ => Err(self.faulty(tree, "there is no such operation".into(), OPERATORS)),
+        }
+    }
+
+    fn compared(
+        &mut self,
+        tree: &IdedExpr,
+        how: Comparison,
+        a: &IdedExpr,
+        b: &IdedExpr,
+    ) -> Result<Typed, Faulty> {
+        let test = match (self.typed(a)?, self.typed(b)?) {
+            (Typed::Num(a), Typed::Num(b)) => Test::Numbers(how, Box::new([a, b])),
+            (Typed::Word(a), Typed::Word(b)) => Test::Words(how, Box::new([a, b])),
+            (Typed::Test(a), Typed::Test(b)) if matches!(how, Comparison::Equal | Comparison::Unequal) => {
+                Test::Same(how == Comparison::Equal, Box::new([a, b]))
+            }
+            (a, b) => {
+                return Err(self.faulty(
+                    tree,
+                    format!("{} is compared with {}", a.kind(), b.kind()),
+                    "compare numbers with numbers and texts with texts",
+                ));
+            }
+        };
+        Ok(Typed::Test(test))
+    }
+
+    fn either(
+        &mut self,
+        tree: &IdedExpr,
+        asked: &IdedExpr,
+        yes: &IdedExpr,
+        no: &IdedExpr,
+    ) -> Result<Typed, Faulty> {
+        let asked = self.test(asked)?;
+        Ok(match (self.typed(yes)?, self.typed(no)?) {
+            (Typed::Test(yes), Typed::Test(no)) => Typed::Test(Test::If(Box::new([asked, yes, no]))),
+            (Typed::Num(yes), Typed::Num(no)) => Typed::Num(Num::If(Box::new((asked, yes, no)))),
+            (Typed::Word(yes), Typed::Word(no)) => Typed::Word(Word::If(Box::new((asked, yes, no)))),
+            (a, b) => {
+                return Err(self.faulty(
+                    tree,
+                    format!("it is {} or {}", a.kind(), b.kind()),
+                    "both sides of `:` of one type",
+                ));
+            }
+        })
+    }
+
+    fn is_in(&mut self, one: &IdedExpr, list: &IdedExpr) -> Result<Typed, Faulty> {
+        let Expr::List(all) = &list.expr else {
+            return Err(self.faulty(
+                list,
+                "this is no list".into(),
+                "a list such as [1, 2] or [\"a\", \"b\"]",
+            ));
+        };
+        let test = match self.typed(one)? {
+            Typed::Num(one) => Test::NumberIn(
+                Box::new(one),
+                all.elements
+                    .iter()
+                    .map(|e| self.num(e))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Typed::Word(one) => Test::WordIn(
+                Box::new(one),
+                all.elements
+                    .iter()
+                    .map(|e| self.word(e))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Typed::Test(_) => {
+                return Err(self.faulty(
+                    one,
+                    "a truth value is in no list".into(),
+                    "a number or a text before `in`",
+                ));
+            }
+        };
+        Ok(Typed::Test(test))
+    }
+
+    fn tests(&mut self, many: &[IdedExpr]) -> Result<Vec<Test>, Faulty> {
+        many.iter().map(|one| self.test(one)).collect()
+    }
+
+    fn test(&mut self, tree: &IdedExpr) -> Result<Test, Faulty> {
+        match self.typed(tree)? {
+            Typed::Test(test) => Ok(test),
+            other => Err(self.faulty(
+                tree,
+                format!("it is {}", other.kind()),
+                "a truth value, such as a comparison",
+            )),
+        }
+    }
+
+    fn num(&mut self, tree: &IdedExpr) -> Result<Num, Faulty> {
+        match self.typed(tree)? {
+            Typed::Num(num) => Ok(num),
+            other => Err(self.faulty(tree, format!("it is {}", other.kind()), "a whole number")),
+        }
+    }
+
+    fn word(&mut self, tree: &IdedExpr) -> Result<Word, Faulty> {
+        match self.typed(tree)? {
+            Typed::Word(word) => Ok(word),
+            other => Err(self.faulty(tree, format!("it is {}", other.kind()), "a text")),
+        }
+    }
+}
+
+fn comparison(name: &str) -> Option<Comparison> {
+    Some(match name {
+        op::EQUALS => Comparison::Equal,
+        op::NOT_EQUALS => Comparison::Unequal,
+        op::LESS => Comparison::Less,
+        op::LESS_EQUALS => Comparison::AtMost,
+        op::GREATER => Comparison::Greater,
+        op::GREATER_EQUALS => Comparison::AtLeast,
+        _ => return None,
+    })
+}
+
+fn sum(name: &str) -> Option<Sum> {
+    Some(match name {
+        op::ADD => Sum::Plus,
+        op::SUBSTRACT => Sum::Minus,
+        op::MULTIPLY => Sum::Times,
+        op::DIVIDE => Sum::By,
+        op::MODULO => Sum::Rest,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

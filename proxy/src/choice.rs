@@ -1,0 +1,200 @@
+//! Which account a new order goes to, and which others could take its place. Policy orders them; this gathers what it
+//! looks at: the registries' rules, the order's facts, the health of the accounts, and where this order was tried before.
+
+use crate::{app::App, health::Barred, payment::Create};
+use domain::*;
+use ledger::{Attempt, Order};
+use policy::{
+    registry::{AccountFacts, MerchantFacts},
+    routing::{Candidate, Sale, Standing, candidates, in_order},
+};
+use std::sync::Arc;
+
+/// An account, and what would come after it.
+pub(crate) struct Choice<'a> {
+    /// Where it goes.
+    pub(crate) chosen: &'a AccountFacts,
+    /// Where it may go next, should it surely not be open there.
+    pub(crate) next: Vec<AccountNo>,
+    /// For the record; absent where there was nothing to choose.
+    pub(crate) route: Option<Arc<RouteTaken>>,
+}
+
+impl<'a> Choice<'a> {
+    /// An account that is not ours to choose.
+    pub(crate) fn given(chosen: &'a AccountFacts) -> Choice<'a> {
+        Choice {
+            chosen,
+            next: Vec::new(),
+            route: None,
+        }
+    }
+}
+
+/// Chooses among the merchant's accounts of the order's wallet. `None` where none is eligible.
+//= C63
+pub(crate) fn choose<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    create: &Create,
+    order: Option<&Order>,
+    usable: impl Fn(&AccountFacts) -> bool,
+) -> Option<Choice<'a>> {
+    let mut of_channel = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && usable(a));
+    let first = of_channel.next()?;
+    let rules = merchant.routes.iter().any(|rule| rule.channel == create.channel);
+    if !rules && of_channel.next().is_none() {
+        return Some(Choice::given(first));
+    }
+    let area = create
+        .terminal
+        .as_ref()
+        .and_then(|no| merchant.terminals.iter().find(|t| t.no == *no))
+        .map(|t| t.area.as_str());
+    let sale = Sale {
+        amount: create.amount,
+        pay_way: create.pay_way,
+        at: app.clock().now(),
+        terminal: create.terminal.as_ref().map(TerminalNo::as_str),
+        area,
+        product: create.product.as_ref().map(ProductNo::as_str),
+        code: create.code,
+    };
+    let (eligible, rule) = candidates(merchant, create.channel, &sale, |a| {
+        usable(a) && serves(create, first, a)
+    });
+    let health = |a: &AccountFacts| {
+        app.health().looks(
+            a.channel,
+            &a.account,
+            OperationClass::Place,
+            app.clock().since_boot(),
+        )
+    };
+    let standing = |a: &AccountFacts| {
+        let looks = health(a);
+        Standing {
+            open: looks.barred.is_some(),
+            failed: tried(order, a),
+            unreliable: looks.unreliable,
+            slow: looks.slow,
+        }
+    };
+    let ideal = in_order(eligible.clone(), create.pay_way, |_| Standing::default());
+    let ordered = in_order(eligible, create.pay_way, standing);
+    let (taken, how) = ordered.first()?;
+    let why_not = |c: &Candidate<'_>| match (health(c.account).barred, tried(order, c.account)) {
+        (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
+        (_, true) => PassedWhy::Tried,
+        (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
+        (None, false) => PassedWhy::Unhealthy,
+    };
+    let before = ideal
+        .iter()
+        .take_while(|(c, _)| c.account.account != taken.account.account);
+    let passed = before
+        .map(|(c, _)| Passed {
+            account: c.account.account.clone(),
+            why: why_not(c),
+        })
+        .collect();
+    let former = |o: &&Order| {
+        o.latest().channel == create.channel
+            && o.latest().account != taken.account.account
+            && moves_on(o.latest())
+    };
+    let after = order.filter(former).map(|o| o.attempts.len() as u16);
+    let why = match (how.open, after, taken.standby) {
+        (true, ..) => RouteWhy::NoneInOrder,
+        (_, Some(_), _) => RouteWhy::Failover,
+        (_, _, true) => RouteWhy::Standby,
+        _ => RouteWhy::First,
+    };
+    app.health().begin(
+        taken.account.channel,
+        &taken.account.account,
+        app.clock().since_boot(),
+    );
+    app.metrics().routed(create.channel, why);
+    let next = ordered
+        .iter()
+        .skip(1)
+        .filter(|(_, s)| !s.failed)
+        .map(|(c, _)| c.account.account.clone())
+        .collect();
+    Some(Choice {
+        chosen: taken.account,
+        next,
+        route: Some(Arc::new(RouteTaken {
+            after,
+            passed,
+            rule,
+            why,
+        })),
+    })
+}
+
+/// Whether this order did not come to be open at this account, for no reason of its own.
+fn tried(order: Option<&Order>, account: &AccountFacts) -> bool {
+    let there = |a: &&Attempt| a.channel == account.channel && a.account == account.account;
+    order.is_some_and(|order| order.attempts.iter().filter(there).any(moves_on))
+}
+
+/// Whether another account may take this attempt's place: it is surely not open, and neither the merchant nor the order's
+/// own contents ended it.
+pub(crate) fn moves_on(attempt: &Attempt) -> bool {
+    match attempt.state {
+        AttemptState::NotPlaced => matches!(
+            attempt.not_placed,
+            Some((
+                NotPlaced::NeverSent | NotPlaced::NotThere | NotPlaced::BuyerDataGone,
+                _
+            ))
+        ),
+        AttemptState::Closed => attempt
+            .closing
+            .as_ref()
+            .is_some_and(|closing| closing.reason == CloseReason::Replaced),
+        _ => false,
+    }
+}
+
+/// Whether an account can serve this order: it is registered for the payee and the app that the order names. A payer's id
+/// belongs to the app it was got in, so an order that carries one stays with the app that it was got for: at WeChat any
+/// account that has that app, at Alipay (where an account is an app) the first one.
+fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool {
+    let pays = create
+        .payee
+        .as_ref()
+        .is_none_or(|payee| account.own_payees().any(|own| own == payee));
+    let has = match (app_of(create, first), create.channel) {
+        (Some(appid), _) => account.appids.iter().any(|own| own == appid),
+        (None, Channel::Alipay) if create.pay_way == PayWay::Jsapi => account.account == first.account,
+        (None, _) => true,
+    };
+    pays && has
+}
+
+/// The app that the order is bound to, where it is bound to one.
+fn app_of<'a>(create: &'a Create, first: &'a AccountFacts) -> Option<&'a str> {
+    let bound = matches!(create.pay_way, PayWay::Jsapi | PayWay::App) && create.channel == Channel::Wechat;
+    create
+        .appid
+        .as_ref()
+        .map(AppNo::as_str)
+        .or_else(|| first.appids.first().map(String::as_str).filter(|_| bound))
+}
+
+/// The app to name at the account, where it is not the account's first.
+pub(crate) fn appid_at(create: &Create, merchant: &MerchantFacts, account: &AccountFacts) -> Option<AppNo> {
+    let first = merchant
+        .accounts
+        .iter()
+        .find(|a| a.channel == create.channel && a.keys == Keys::Held)?;
+    let bound = app_of(create, first).filter(|_| create.account.is_none())?;
+    let named = create.appid.is_some() || account.appids.first().is_none_or(|own| own != bound);
+    AppNo::new(bound).ok().filter(|_| named)
+}

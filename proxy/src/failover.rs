@@ -1,0 +1,224 @@
+//! An order that is surely not open at one account goes to the merchant's next one, as another attempt. Never across
+//! wallets, never for what a merchant's own SDK composed, never for what charges when it is sent.
+//!
+//! *Surely* is either of two. No byte of the order left us, or the channel refused this account's call: it moves at once.
+//! Or nobody knows: then it is closed at its channel first, and moves only once the channel says that it is closed or not
+//! there. What cannot be closed stays where it is, and the sweep goes on with it.
+
+use crate::{
+    app::App,
+    choice, errand,
+    fault::{Fault, Stop},
+    payment::{Create, Errand, Texts},
+    settle::{self, Ending, Settled},
+    stages::{admit, record, send::Sent},
+};
+use channel::Account;
+use domain::*;
+use ledger::{CommitError, Happening, Order};
+use policy::registry::MerchantFacts;
+use std::sync::Arc;
+use vault::Sealed;
+
+/// What another attempt of the same order needs.
+pub(crate) struct Spare {
+    pub(crate) create: Create,
+    pub(crate) content: KeyedDigest,
+    pub(crate) payer: Option<PayerToken>,
+    pub(crate) buyer: Sealed<vault::Buyer>,
+    /// Further accounts, in order.
+    pub(crate) next: Vec<AccountNo>,
+    /// The rule that made them eligible.
+    pub(crate) rule: Option<Arc<str>>,
+}
+
+/// Moves on while there is somewhere to go and the order is surely not open where it was.
+//= C65
+pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sent, Stop> {
+    let mut next = spare.next.iter();
+    loop {
+        let Errand::Place(position) = sent.errand else {
+            return Ok(sent);
+        };
+        let unknown = sent.settled.ending == Ending::Unknown && sent.settled.handed_out.is_none();
+        if !(sent.settled.elsewhere || unknown) {
+            return Ok(sent);
+        }
+        let Some(account) = next.find_map(|no| eligible(app, &sent.merchant, &spare, no)) else {
+            return Ok(sent);
+        };
+        let mut events = match unknown {
+            false => std::mem::take(&mut sent.settled.events),
+            true => match close(app, &mut sent, position).await? {
+                Some(events) => events,
+                None => return Ok(sent),
+            },
+        };
+        let (account, appid) = account;
+        events.push(intent(app, &spare, &sent.order, (&account, appid), position).into());
+        let committed = app
+            .ledger()
+            .commit(&sent.order.merchant, &sent.order.id, events)
+            .await;
+        sent.order = match committed {
+            Ok(committed) => committed.order,
+            // Something was faster, a notice or the sweep: what is on record stands.
+            Err(CommitError::Illegal(_)) => {
+                let order = app
+                    .order(&sent.order.id)
+                    .await?
+                    .ok_or_else(|| Fault::of(crate::fault::Code::Internal))?;
+                return Ok(Sent {
+                    order,
+                    settled: Settled::nothing(Ending::Recorded),
+                    ..sent
+                });
+            }
+            Err(error) => return Err(record::stop(error)),
+        };
+        app.metrics().routed(account.channel, RouteWhy::Failover);
+        app.step("moved_on");
+        sent.errand = Errand::Place(position + 1);
+        let texts = Texts {
+            buyer: Some(spare.buyer.clone()),
+            ..Texts::default()
+        };
+        sent.settled = errand::perform(app, &account, &sent.order, &sent.errand, texts).await;
+    }
+}
+
+/// The account as channels see it, if it is still registered, in order, within the channel's rate, and policy says yes. A
+/// measure against an account is not gone round: it ends the search for this account only, and is told nobody.
+fn eligible(
+    app: &App,
+    merchant: &MerchantFacts,
+    spare: &Spare,
+    no: &AccountNo,
+) -> Option<(Arc<Account>, Option<AppNo>)> {
+    let create = &spare.create;
+    let registries = app.registries();
+    let (owner, facts) = registries.owner(create.channel, no)?;
+    let now = app.clock().since_boot();
+    let barred = app
+        .health()
+        .looks(create.channel, no, OperationClass::Place, now)
+        .barred;
+    if owner.id != merchant.id
+        || facts.keys != Keys::Held
+        || barred.is_some()
+        || app.channel_rate(create.channel).is_err()
+    {
+        return None;
+    }
+    let appid = choice::appid_at(create, owner, facts);
+    let account = app.account(facts, create.payee.as_ref(), appid.as_ref());
+    if !admit::may_place(app, owner, create, spare.payer, &account) {
+        return None;
+    }
+    app.health().begin(create.channel, no, now);
+    Some((account, appid))
+}
+
+/// Closes what nobody knows. `Some` where the channel says that it is not open there: what is to be put on record together
+/// with the next attempt. `None` where nobody knows that either: it stays, and the sweep goes on with the close.
+async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<Happening>>, Stop> {
+    let Some(account) = errand::account_of(app, &sent.order, position) else {
+        return Ok(None);
+    };
+    let looks = app.health().looks(
+        account.channel,
+        &account.account,
+        OperationClass::Change,
+        app.clock().since_boot(),
+    );
+    if looks.barred.is_some() {
+        return Ok(None);
+    }
+    let mut events = std::mem::take(&mut sent.settled.events);
+    events.push(
+        TradeEvent::CloseIntended {
+            attempt: position,
+            reason: CloseReason::Replaced,
+        }
+        .into(),
+    );
+    sent.order = errand::record(app, &sent.order, events)
+        .await
+        .map_err(record::stop)?;
+    if !sent
+        .order
+        .attempt(position)
+        .is_some_and(|a| a.is_closing() && !a.state.is_final())
+    {
+        return Ok(None); // something was faster: what is on record stands
+    }
+    app.step("close_intended");
+    let answer = errand::ask_to_close(app, &account, &sent.order, position).await;
+    let mut closed = settle::closed(position, answer, false).events;
+    if closed
+        .iter()
+        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }))
+    {
+        // The order goes on: nobody needs to hear of its former attempt.
+        closed.iter_mut().for_each(|h| h.tell = false);
+        return Ok(Some(closed));
+    }
+    // A query may have found it closed or paid in the meantime.
+    sent.order = app
+        .order(&sent.order.id)
+        .await?
+        .unwrap_or_else(|| sent.order.clone());
+    if sent
+        .order
+        .attempt(position)
+        .is_some_and(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced))
+    {
+        return Ok(Some(Vec::new()));
+    }
+    sent.settled.events = closed;
+    Ok(None)
+}
+
+fn intent(
+    app: &App,
+    spare: &Spare,
+    order: &Order,
+    (account, appid): (&Account, Option<AppNo>),
+    before: u16,
+) -> TradeEvent {
+    let former = order.attempt(before);
+    let why = match former {
+        Some(former) => vec![Passed {
+            account: former.account.clone(),
+            why: PassedWhy::Tried,
+        }],
+        None => Vec::new(),
+    };
+    record::intent(
+        app,
+        record::Intent {
+            merchant: &order.merchant,
+            create: &spare.create,
+            content: spare.content,
+            payer: spare.payer,
+            carried: Carried::Unified,
+            keys: Keys::Held,
+            account,
+            appid,
+            seal: Some(SealRef {
+                bucket: spare.buyer.bucket(),
+                records: 1,
+            }),
+            route: Some(Arc::new(RouteTaken {
+                after: Some(before),
+                passed: why,
+                rule: spare.rule.clone(),
+                why: RouteWhy::Failover,
+            })),
+            // Its end stays what was said.
+            expires: former.map(|a| a.expires),
+        },
+        Some(order),
+        before + 1,
+    )
+}

@@ -1,0 +1,380 @@
+//! One account's one class of operations: what came of the last calls, and whether new ones go there. Pure; time is told.
+
+use crate::config::Routing;
+use domain::{Ailment, BreakerState};
+use std::{collections::VecDeque, time::Duration};
+
+/// Calls that are remembered at most.
+const MOST_REMEMBERED: usize = 64;
+/// Shares and averages say nothing before so many: one bad call of a quiet shop moves nobody.
+const LEAST_CALLS: usize = 8;
+
+/// One call that ended.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    at: Duration,
+    took: Duration,
+    bad: bool,
+}
+
+/// Whether calls go there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Closed,
+    Open {
+        until: Duration,
+    },
+    /// One call at a time; since when one is under way.
+    HalfOpen {
+        trial: Option<Duration>,
+    },
+}
+
+/// What the breaker became.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// What it was.
+    pub from: BreakerState,
+    /// What it is.
+    pub to: BreakerState,
+    /// What it suffers from, where it opened.
+    pub ailment: Option<Ailment>,
+}
+
+/// How calls fare, for routing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Looks {
+    /// Whether calls go there.
+    pub barred: Option<Barred>,
+    /// 0 for a success rate of 95 % and more within the window, 1 for 80 %, 2 for less.
+    pub unreliable: u8,
+    /// 1 where the calls of the window took more than half of what counts as slow, on average.
+    pub slow: u8,
+}
+
+/// Why no call goes there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Barred {
+    /// It is open.
+    Open,
+    /// It is half open, and another call tries it out.
+    OnTrial,
+}
+
+/// The breaker.
+#[derive(Debug)]
+pub struct Breaker {
+    settings: Routing,
+    state: State,
+    calls: VecDeque<Call>,
+    /// Bad calls without a good one between them.
+    in_a_row: u32,
+    /// How often it opened without having been closed for good.
+    openings: u32,
+}
+
+impl Breaker {
+    /// Closed, and without memory.
+    pub fn new(settings: Routing) -> Breaker {
+        Breaker {
+            settings,
+            state: State::Closed,
+            calls: VecDeque::new(),
+            in_a_row: 0,
+            openings: 0,
+        }
+    }
+
+    /// What it is now, for the record.
+    pub fn state(&self) -> BreakerState {
+        match self.state {
+            State::Closed => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    /// A call ended. A slow answer is a good one for its order and a bad one for the account.
+    pub fn feed(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
+        let ailment = ailment.or((took >= self.settings.slow).then_some(Ailment::Slow));
+        self.remember(Call {
+            at: now,
+            took,
+            bad: ailment.is_some(),
+        });
+        match (self.state, ailment) {
+            (State::Closed, Some(ailment)) if self.is_enough() => self.open(now, ailment),
+            (State::HalfOpen { .. }, Some(ailment)) => self.open(now, ailment),
+            (State::HalfOpen { .. }, None) => self.close(),
+            // What was under way when it opened, or had nowhere else to go.
+            (State::Open { .. }, None) => self.half_open(),
+            _ => None,
+        }
+    }
+
+    /// The probe of an open breaker answered, or did not.
+    pub fn probed(&mut self, now: Duration, ailment: Option<Ailment>) -> Option<Turn> {
+        match (self.state, ailment) {
+            (State::Open { .. }, None) => self.half_open(),
+            (State::Open { .. }, Some(_)) => {
+                // No turn: it was open and stays so.
+                self.openings = self.openings.saturating_add(1);
+                self.state = State::Open {
+                    until: now + self.rest(),
+                };
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// True once an open breaker has rested; the next probe is due, and no other until this one's word.
+    pub fn take_probe(&mut self, now: Duration) -> bool {
+        match self.state {
+            State::Open { until } if until <= now => {
+                self.state = State::Open {
+                    until: now + self.settings.rest_most,
+                };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// How its calls fare.
+    pub fn looks(&self, now: Duration) -> Looks {
+        let barred = match self.state {
+            State::Closed => None,
+            State::Open { .. } => Some(Barred::Open),
+            State::HalfOpen { trial: Some(since) } if now < since + self.settings.trial => {
+                Some(Barred::OnTrial)
+            }
+            State::HalfOpen { .. } => None,
+        };
+        if self.state != State::Closed {
+            return Looks {
+                barred,
+                ..Looks::default()
+            }; // whoever tries it out shall not be held off by what was before
+        }
+        let recent = self.recent(now);
+        let (mut count, mut bad, mut took) = (0_u32, 0_u32, Duration::ZERO);
+        for call in recent {
+            count += 1;
+            bad += u32::from(call.bad);
+            took += call.took;
+        }
+        if (count as usize) < LEAST_CALLS {
+            return Looks::default();
+        }
+        let unreliable = match bad * 100 {
+            worse if worse <= count * 5 => 0,
+            worse if worse <= count * 20 => 1,
+            _ => 2,
+        };
+        let slow = took > self.settings.slow * count / 2;
+        Looks {
+            barred,
+            unreliable,
+            slow: u8::from(slow),
+        }
+    }
+
+    /// A call is about to go there: where it is half open, it is the one that tries it out.
+    pub fn begin(&mut self, now: Duration) {
+        if let State::HalfOpen { trial } = &mut self.state {
+            *trial = Some(now);
+        }
+    }
+
+    fn remember(&mut self, call: Call) {
+        self.in_a_row = if call.bad {
+            self.in_a_row.saturating_add(1)
+        } else {
+            0
+        };
+        if self.calls.len() == MOST_REMEMBERED {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+        let past = call.at.saturating_sub(self.settings.window);
+        while self.calls.front().is_some_and(|oldest| oldest.at < past) {
+            self.calls.pop_front();
+        }
+    }
+
+    fn recent(&self, now: Duration) -> impl Iterator<Item = &Call> {
+        let past = now.saturating_sub(self.settings.window);
+        self.calls.iter().filter(move |call| call.at >= past)
+    }
+
+    fn is_enough(&self) -> bool {
+        let bad = self.calls.iter().filter(|call| call.bad).count();
+        self.in_a_row >= self.settings.failures
+            || (self.calls.len() >= LEAST_CALLS
+                && bad * 100 >= self.calls.len() * self.settings.bad_percent as usize)
+    }
+
+    /// Twice as long each time, up to the longest rest.
+    fn rest(&self) -> Duration {
+        self.settings
+            .rest
+            .saturating_mul(1 << self.openings.saturating_sub(1).min(10))
+            .min(self.settings.rest_most)
+    }
+
+    fn open(&mut self, now: Duration, ailment: Ailment) -> Option<Turn> {
+        self.openings = self.openings.saturating_add(1);
+        let until = now + self.rest();
+        self.turn(State::Open { until }, Some(ailment))
+    }
+
+    fn half_open(&mut self) -> Option<Turn> {
+        self.turn(State::HalfOpen { trial: None }, None)
+    }
+
+    fn close(&mut self) -> Option<Turn> {
+        self.calls.clear();
+        self.in_a_row = 0;
+        self.openings = 0;
+        self.turn(State::Closed, None)
+    }
+
+    fn turn(&mut self, to: State, ailment: Option<Ailment>) -> Option<Turn> {
+        let from = self.state();
+        self.state = to;
+        Some(Turn {
+            from,
+            to: self.state(),
+            ailment,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::BreakerState as B;
+
+    const QUICK: Duration = Duration::from_millis(40);
+
+    fn breaker() -> Breaker {
+        Breaker::new(Routing {
+            failures: 3,
+            bad_percent: 50,
+            slow: Duration::from_secs(2),
+            window: Duration::from_secs(30),
+            rest: Duration::from_secs(5),
+            rest_most: Duration::from_secs(15),
+            trial: Duration::from_secs(10),
+        })
+    }
+
+    fn at(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it_and_a_probe_and_a_good_order_close_it() {
+        let mut b = breaker();
+        assert_eq!(b.feed(at(1), QUICK, Some(Ailment::NotConnected)), None);
+        assert_eq!(b.feed(at(1), QUICK, None), None, "a good one between");
+        for _ in 0..2 {
+            assert_eq!(b.feed(at(2), QUICK, Some(Ailment::NotConnected)), None);
+        }
+        let opened = b.feed(at(2), QUICK, Some(Ailment::Silent)).expect("opens");
+        assert_eq!(
+            (opened.from, opened.to, opened.ailment),
+            (B::Closed, B::Open, Some(Ailment::Silent))
+        );
+        assert_eq!(b.looks(at(3)).barred, Some(Barred::Open));
+        assert!(
+            !b.take_probe(at(6)) && b.take_probe(at(7)) && !b.take_probe(at(8)),
+            "one probe, once it has rested"
+        );
+        assert_eq!(
+            b.probed(at(8), Some(Ailment::Silent)),
+            None,
+            "it stays open, for twice as long"
+        );
+        assert!(!b.take_probe(at(17)) && b.take_probe(at(18)));
+        assert_eq!(b.probed(at(18), None).map(|t| t.to), Some(B::HalfOpen));
+        assert_eq!(b.looks(at(18)).barred, None);
+        b.begin(at(18));
+        assert_eq!(
+            b.looks(at(19)).barred,
+            Some(Barred::OnTrial),
+            "one order at a time"
+        );
+        assert_eq!(b.looks(at(28)).barred, None, "a trial that nobody ended is over");
+        assert_eq!(b.feed(at(29), QUICK, None).map(|t| t.to), Some(B::Closed));
+        assert_eq!(b.looks(at(29)), Looks::default(), "and what was is forgotten");
+    }
+
+    #[test]
+    fn a_failed_trial_rests_longer_and_never_longer_than_the_most() {
+        let mut b = breaker();
+        let mut now = 0;
+        for rest in [5, 10, 15, 15] {
+            if b.state() == B::Closed {
+                for _ in 0..3 {
+                    b.feed(at(now), QUICK, Some(Ailment::Broken));
+                }
+            } else {
+                assert_eq!(
+                    b.feed(at(now), QUICK, Some(Ailment::Broken)).map(|t| t.to),
+                    Some(B::Open)
+                );
+            }
+            assert!(
+                !b.take_probe(at(now + rest - 1)) && b.take_probe(at(now + rest)),
+                "rests {rest} s"
+            );
+            now += rest;
+            assert_eq!(b.probed(at(now), None).map(|t| t.to), Some(B::HalfOpen));
+        }
+    }
+
+    #[test]
+    fn half_of_many_opens_it_and_slow_ones_count() {
+        let mut b = breaker();
+        for n in 0..7 {
+            let ailment = (n % 2 == 0).then_some(Ailment::ChannelError);
+            assert_eq!(b.feed(at(1), QUICK, ailment), None);
+        }
+        assert_eq!(b.looks(at(2)), Looks::default(), "seven say nothing");
+        assert!(b.feed(at(2), QUICK, Some(Ailment::ChannelError)).is_some());
+        let mut b = breaker();
+        for n in 0..3 {
+            let turned = b.feed(at(1), at(3), None);
+            assert_eq!(turned.and_then(|t| t.ailment), (n == 2).then_some(Ailment::Slow));
+        }
+    }
+
+    #[test]
+    fn what_is_past_the_window_counts_no_more() {
+        let mut b = breaker();
+        for n in 0..20 {
+            b.feed(at(n), QUICK, (n % 10 == 0).then_some(Ailment::Broken));
+        }
+        assert_eq!(
+            b.looks(at(20)),
+            Looks {
+                unreliable: 1,
+                ..Looks::default()
+            },
+            "a tenth failed"
+        );
+        assert_eq!(b.looks(at(80)), Looks::default());
+        for n in 80..90 {
+            b.feed(at(n), Duration::from_millis(1500), None);
+        }
+        assert_eq!(
+            b.looks(at(90)),
+            Looks {
+                slow: 1,
+                ..Looks::default()
+            }
+        );
+    }
+}

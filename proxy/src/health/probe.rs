@@ -1,0 +1,52 @@
+//! An account that new orders were moved away from is asked, once it has rested, for an order that does not exist. An
+//! answer, whatever it says, means that it can be reached again, and one order at a time may try it out. No payer waits for
+//! an account that is still down.
+
+use super::of_answer;
+use crate::{
+    app::App,
+    errand,
+    exchange::{Exchanged, ask},
+};
+use domain::*;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often breakers are looked at.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Probes until `stop`.
+pub(crate) async fn run(app: App, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        for (channel, account) in app.health().due(app.clock().since_boot()) {
+            let app = app.clone();
+            tokio::spawn(async move { once(&app, channel, &account).await });
+        }
+    }
+}
+
+async fn once(app: &App, channel: Channel, no: &AccountNo) {
+    let registries = app.registries();
+    let Some((_, facts)) = registries.owner(channel, no) else {
+        return app.probed(channel, no, Some(Ailment::Account));
+    };
+    if facts.keys != Keys::Held {
+        // We cannot ask in its name: the next order of its own SDK tells.
+        return app.probed(channel, no, None);
+    }
+    let account = app.account(facts, None, None);
+    let number = errand::probe_number(no);
+    let asked = ask(app, &account, Operation::Query, PayWay::Native, |stamp| {
+        channel::query(&account, stamp, PayWay::Native, &number)
+    })
+    .await;
+    let ailment = match &asked {
+        Exchanged::Answer(answer) => of_answer(answer),
+        Exchanged::NotSent(_) => Some(Ailment::NotConnected),
+    };
+    app.probed(channel, no, ailment);
+}

@@ -1,0 +1,589 @@
+//! Which account an order goes to, and what becomes of it when that account is lost: refused connections, a black hole,
+//! server errors, slowness, a wrong certificate, each on a real line before the first account of a wallet, while the second
+//! one goes on.
+
+mod kills;
+
+use anyhow::{Context, bail, ensure};
+use domain::{BreakerState, OperationClass, PassedWhy, RouteWhy, TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
+use sandbox::demo::{
+    Demo,
+    gate::Mode,
+    http::{Answer, Client},
+    merchant::Merchant,
+    place::Options,
+};
+use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+type Done = anyhow::Result<()>;
+
+/// Wallets with an account behind a gate, and the way to pay that is placed by a call.
+const WALLETS: [(&str, &str); 2] = [("wechat", "native"), ("alipay", "qr")];
+
+const QUICK: &str =
+    "[routing]\nfailures = 2\nslow_ms = 400\nrest_ms = 500\nrest_most_ms = 1000\ntrial_ms = 2000\n";
+
+pub(crate) fn options() -> Options {
+    Options {
+        desk: false,
+        merchants: 1,
+        second_accounts: true,
+        extra: QUICK.into(),
+        ..Options::default()
+    }
+}
+
+struct Road {
+    demo: Demo,
+    shop: Merchant,
+    _dir: tempfile::TempDir,
+}
+
+impl Road {
+    async fn open() -> anyhow::Result<Road> {
+        let dir = tempfile::tempdir()?;
+        let demo = Demo::start(dir.path(), &options(), false).await?;
+        let shop = demo.merchant(0)?;
+        Ok(Road {
+            demo,
+            shop,
+            _dir: dir,
+        })
+    }
+
+    fn body(&self, wallet: usize, amount: u64) -> Value {
+        let (channel, pay_way) = WALLETS[wallet];
+        json!({ "order_no": self.demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "奶茶" })
+    }
+
+    /// The first and the second account of a wallet.
+    fn accounts(&self, wallet: usize) -> [String; 2] {
+        accounts(&self.demo, wallet)
+    }
+
+    async fn place(&self, body: &Value) -> anyhow::Result<Answer> {
+        self.shop.ask("POST", "/v1/payments", Some(body)).await
+    }
+
+    /// Places orders until one is open at this account, and says how long that took and what all of them are.
+    async fn until_at(&self, wallet: usize, account: &str) -> anyhow::Result<(Duration, Vec<Value>)> {
+        let (began, mut all) = (Instant::now(), Vec::new());
+        while began.elapsed() < Duration::from_secs(12) {
+            let answer = self.place(&self.body(wallet, 100)).await?;
+            let order = answer.json();
+            all.push(order.clone());
+            if answer.status == 201 && order["account"] == account {
+                return Ok((began.elapsed(), all));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        bail!("no order went to {account} within 12 s: {all:?}")
+    }
+
+    /// What is on record, once it is in the signed tree.
+    async fn entries(&self) -> anyhow::Result<Vec<TradeEntry>> {
+        sleep(Duration::from_millis(1300)).await;
+        let reader = Reader::open(Arc::new(RealDisk), &self.demo.place.dir.join("data/trades"))?;
+        reader
+            .scan(0)
+            .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
+            .collect()
+    }
+
+    async fn metrics(&self) -> anyhow::Result<String> {
+        let client = Client::clear(([127, 0, 0, 1], self.demo.place.ports.metrics).into());
+        Ok(String::from_utf8_lossy(&client.send("GET", "/metrics", &[], b"").await?.body).into_owned())
+    }
+
+    /// Signs new rules into force and waits until they are.
+    async fn rule(&self, version: u64, routes: Value, standby: &[&str]) -> Done {
+        *self.demo.place.routing.lock() = (routes, standby.iter().map(|no| (*no).to_owned()).collect());
+        self.demo.place.write_registries(
+            version,
+            self.demo.channels.wechat,
+            self.demo.channels.alipay,
+            4_102_444_800_000,
+        )?;
+        for _ in 0..10 {
+            let loaded = |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
+            if self.entries().await?.iter().any(loaded) {
+                return Ok(());
+            }
+        }
+        bail!("the registries of version {version} were not taken")
+    }
+
+    /// How many orders the channel has under this number, by account, and how many of them are open.
+    async fn open_there(&self, order: &Value) -> anyhow::Result<usize> {
+        let all = self.demo.channel_orders().await?;
+        let open = ["NOTPAY", "WAIT_BUYER_PAY", "USERPAYING"];
+        let fits = |o: &&Value| {
+            o["out_trade_no"] == order["number"]
+                && o["channel"] == order["channel"]
+                && open.contains(&o["state"].as_str().unwrap_or_default())
+        };
+        Ok(all["orders"]
+            .as_array()
+            .context("orders")?
+            .iter()
+            .filter(fits)
+            .count())
+    }
+}
+
+pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
+    let (first, second) = (
+        &demo.place.merchants[0].accounts,
+        demo.place.second.as_ref().expect("second accounts"),
+    );
+    match wallet {
+        0 => [first.wechat.mchid.clone(), second.wechat.mchid.clone()],
+        _ => [first.alipay.app_id.clone(), second.alipay.app_id.clone()],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C63
+//= C65
+async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
+    for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
+        let road = Road::open().await.expect("demo");
+        let faults = [
+            (Mode::Refused, "not_connected"),
+            (Mode::WrongCertificate, "not_connected"),
+            (Mode::ServerError, "channel_error"),
+            (Mode::BlackHole, "not_connected"),
+            (Mode::Slow(Duration::from_millis(450)), "slow"),
+        ];
+        for (mode, cause) in faults {
+            lost_and_found(&road, wallet, mode, cause)
+                .await
+                .unwrap_or_else(|e| panic!("{channel} {mode:?}: {e:#}"));
+        }
+        road.demo.services.stop().await.expect("stops");
+        road.demo.prove_journal().expect("the journal verifies");
+    }
+}
+
+async fn lost_and_found(road: &Road, wallet: usize, mode: Mode, cause: &str) -> Done {
+    let [first, second] = road.accounts(wallet);
+    let channel = WALLETS[wallet].0;
+    let (_, before) = road.until_at(wallet, &first).await?;
+    let known = road.entries().await?.len();
+    road.demo.gates[wallet].set(mode).await?;
+    let (took, orders) = road.until_at(wallet, &second).await?;
+    ensure!(
+        took < Duration::from_secs(8),
+        "new orders moved after {took:?} only"
+    );
+    let at_once = matches!(mode, Mode::Refused | Mode::WrongCertificate);
+    ensure!(
+        !at_once || orders.len() == 1 && orders[0]["attempt"] == 2,
+        "what surely did not leave moves at once: {orders:?}"
+    );
+    // While it is lost, orders go to the second one straight away and fast.
+    let began = Instant::now();
+    let next = road.place(&road.body(wallet, 100)).await?;
+    ensure!(
+        next.status == 201 && next.json()["account"] == second,
+        "{} {}",
+        next.status,
+        next.json()
+    );
+    ensure!(
+        at_once || next.json()["attempt"] == 1 && began.elapsed() < Duration::from_millis(1400),
+        "after {:?}: {}",
+        began.elapsed(),
+        next.json()
+    );
+    road.demo.gates[wallet].set(Mode::Open).await?;
+    let (back, _) = road.until_at(wallet, &first).await?;
+    println!(
+        "{channel} {mode:?}: {} order(s) until the next account after {took:?}, back after {back:?}",
+        orders.len()
+    );
+    // On record: what it suffered from, and why each order went where it went.
+    let new = road.entries().await?.split_off(known);
+    let turned = |wanted: BreakerState| {
+        new.iter().any(|e| matches!(&e.event, TradeEvent::BreakerTurned { account, class: OperationClass::Place, state, .. } if account.as_str() == first && *state == wanted))
+    };
+    for state in [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed] {
+        ensure!(turned(state), "its breaker never was {state:?}");
+    }
+    let why = |wanted: PassedWhy| {
+        new.iter().any(|e| match &e.event {
+            TradeEvent::AttemptIntended {
+                account,
+                route: Some(route),
+                ..
+            } => {
+                account.as_str() == second
+                    && route
+                        .passed
+                        .iter()
+                        .any(|p| p.account.as_str() == first && p.why == wanted)
+            }
+            _ => false,
+        })
+    };
+    ensure!(
+        why(PassedWhy::BreakerOpen),
+        "no intent says that the first account was passed over"
+    );
+    let moved = |e: &TradeEntry| matches!(&e.event, TradeEvent::AttemptIntended { route: Some(route), attempt: 2, .. } if route.why == RouteWhy::Failover && route.after == Some(1));
+    ensure!(
+        !at_once || new.iter().any(moved),
+        "no intent says that it takes another's place"
+    );
+    let metrics = road.metrics().await?;
+    let has = |parts: &[&str]| {
+        metrics
+            .lines()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    ensure!(
+        has(&[
+            "guandao_breaker_turns",
+            &format!("channel=\"{channel}\""),
+            "state=\"open\"",
+            &format!("cause=\"{cause}\"")
+        ]) || mode == Mode::BlackHole,
+        "no such turn: {metrics}"
+    );
+    ensure!(
+        has(&[
+            "guandao_route_choices",
+            &format!("channel=\"{channel}\""),
+            "why=\"first\""
+        ]),
+        "{metrics}"
+    );
+    nothing_is_left_over(road, before.iter().chain(&orders)).await
+}
+
+/// Each order ends open at one account at most, or nowhere.
+async fn nothing_is_left_over(road: &Road, orders: impl Iterator<Item = &Value>) -> Done {
+    for order in orders {
+        let Some(id) = order["id"].as_str() else { continue };
+        let settled = road
+            .shop
+            .until(id, "an outcome", |o| {
+                o["state"] == "awaiting_payment" || o["state"] == "not_placed" || o["state"] == "closed"
+            })
+            .await?;
+        let open = road.open_there(&settled).await?;
+        ensure!(
+            open <= usize::from(settled["state"] == "awaiting_payment"),
+            "{open} open at the channel: {settled}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C65
+async fn what_may_have_been_placed_moves_only_once_it_is_closed() {
+    let road = Road::open().await.expect("demo");
+    for (wallet, (channel, _)) in WALLETS.into_iter().enumerate() {
+        unknown_orders(&road, wallet)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}: {e:#}"));
+    }
+    road.demo.services.stop().await.expect("stops");
+    road.demo.prove_journal().expect("the journal verifies");
+}
+
+async fn unknown_orders(road: &Road, wallet: usize) -> Done {
+    let (channel, [first, second]) = (WALLETS[wallet].0, road.accounts(wallet));
+    let fault = async |body: &Value, operation: &str, kind: &str| {
+        road.demo.control("/control/fault", &json!({ "channel": channel, "operation": operation, "kind": kind, "out_trade_no": body["order_no"] })).await
+    };
+    // The channel has it and says nothing: it is closed there, then placed at the next account.
+    let body = road.body(wallet, 300);
+    fault(&body, "create", "timeout_after").await?;
+    let answer = road.place(&body).await?;
+    let order = answer.json();
+    ensure!(
+        answer.status == 201 && order["attempt"] == 2 && order["account"] == second,
+        "{} {order}",
+        answer.status
+    );
+    // A precreated code of Alipay's is no trade before somebody scans it, so a close finds nothing; this one was told nobody.
+    let most = if channel == "alipay" { 2 } else { 1 };
+    ensure!(road.open_there(&order).await? <= most, "open twice");
+    pay(road, &order).await?;
+    let paid = road
+        .shop
+        .until(order["id"].as_str().unwrap_or_default(), "payment", |o| {
+            o["state"] == "paid"
+        })
+        .await?;
+    ensure!(paid["account"] == second && paid["attempt"] == 2, "{paid}");
+    told(road, &paid, &["payment.paid"]).await?;
+    road.until_at(wallet, &first).await?;
+    // The close gets no answer either: it stays, and nobody sends it anywhere else.
+    let body = road.body(wallet, 301);
+    fault(&body, "create", "timeout_after").await?;
+    fault(&body, "close", "timeout_before").await?;
+    let answer = road.place(&body).await?;
+    ensure!(
+        answer.status == 202 && answer.json()["attempt"] == 1 && answer.json()["account"] == first,
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
+    let settled = road
+        .shop
+        .until(answer.json()["id"].as_str().unwrap_or_default(), "an end", |o| {
+            o["state"] == "closed" || o["state"] == "not_placed"
+        })
+        .await?;
+    ensure!(settled["attempt"] == 1, "{settled}");
+    // Now it is surely not open there: the merchant's repeat goes on at the next account.
+    let again = road.place(&body).await?;
+    ensure!(
+        again.status == 201 && again.json()["attempt"] == 2 && again.json()["account"] == second,
+        "{} {}",
+        again.status,
+        again.json()
+    );
+    ensure!(road.open_there(&again.json()).await? <= most, "open twice");
+    road.until_at(wallet, &first).await?;
+    // Paid before it could be closed: it stays and is paid.
+    let body = road.body(wallet, 302);
+    fault(&body, "create", "timeout_after").await?;
+    fault(&body, "notice", "drop").await?;
+    let payer = async {
+        sleep(Duration::from_millis(500)).await;
+        road.demo
+            .control(
+                "/control/pay",
+                &json!({ "channel": channel, "out_trade_no": body["order_no"], "outcome": "paid" }),
+            )
+            .await
+    };
+    let (answer, payer) = tokio::join!(road.place(&body), payer);
+    payer?;
+    let id = answer?.json()["id"].as_str().unwrap_or_default().to_owned();
+    let paid = road.shop.until(&id, "payment", |o| o["state"] == "paid").await?;
+    ensure!(
+        paid["attempt"] == 1 && paid["account"] == first,
+        "what was paid moved: {paid}"
+    );
+    road.until_at(wallet, &first).await.map(drop)
+}
+
+async fn pay(road: &Road, order: &Value) -> Done {
+    // Both accounts may know the number; the payer has the code.
+    let code = order["code_url"]
+        .as_str()
+        .or(order["qr_code"].as_str())
+        .context("a code")?;
+    road.demo
+        .control(
+            "/control/pay",
+            &json!({ "channel": order["channel"], "qr": code, "outcome": "paid" }),
+        )
+        .await
+        .map(drop)
+}
+
+async fn told(road: &Road, order: &Value, wanted: &[&str]) -> Done {
+    let mut kinds = Vec::new();
+    for _ in 0..100 {
+        let events = road
+            .demo
+            .shop()
+            .told(road.shop.id(), order["id"].as_str().unwrap_or_default());
+        kinds = events
+            .iter()
+            .map(|e| e["type"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>();
+        kinds.dedup();
+        if kinds == wanted {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("told {kinds:?}, not {wanted:?}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+//= C65
+async fn what_charges_never_moves_by_itself() {
+    let road = Road::open().await.expect("demo");
+    charges(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
+    road.demo.services.stop().await.expect("stops");
+    road.demo.prove_journal().expect("the journal verifies");
+}
+
+async fn charges(road: &Road) -> Done {
+    let [first, second] = road.accounts(1);
+    let scan = async |amount: u64, outcome: &str| -> anyhow::Result<Value> {
+        let code = road.demo.next_code("alipay");
+        road.demo
+            .control(
+                "/control/pay",
+                &json!({ "channel": "alipay", "auth_code": code, "outcome": outcome }),
+            )
+            .await?;
+        Ok(
+            json!({ "order_no": road.demo.next_number(), "channel": "alipay", "pay_way": "micropay", "amount": amount, "description": "茶", "auth_code": code }),
+        )
+    };
+    // It acted and said nothing: found as paid where it was, by one call, at one account.
+    let body = scan(410, "paid").await?;
+    for operation in [("create", "timeout_after"), ("notice", "drop")] {
+        road.demo.control("/control/fault", &json!({ "channel": "alipay", "operation": operation.0, "kind": operation.1, "out_trade_no": body["order_no"] })).await?;
+    }
+    let answer = road.place(&body).await?;
+    ensure!(
+        answer.status == 202 && answer.json()["attempt"] == 1,
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
+    let paid = road
+        .shop
+        .until(answer.json()["id"].as_str().unwrap_or_default(), "payment", |o| {
+            o["state"] == "paid"
+        })
+        .await?;
+    ensure!(paid["account"] == first && paid["attempt"] == 1, "{paid}");
+    let all = road.demo.channel_orders().await?;
+    let there: Vec<&Value> = all["orders"]
+        .as_array()
+        .context("orders")?
+        .iter()
+        .filter(|o| o["out_trade_no"] == paid["number"])
+        .collect();
+    ensure!(there.len() == 1 && there[0]["calls"]["create"] == 1, "{there:?}");
+    // It surely did not leave: the shop is told at once, and its next scan goes to the next account.
+    road.until_at(1, &first).await?;
+    road.demo.gates[1].set(Mode::Refused).await?;
+    let mut body = scan(420, "paid").await?;
+    let lost = road.place(&body).await?;
+    let id = lost.json()["id"].clone();
+    ensure!(
+        lost.status >= 400 && id.is_null(),
+        "{} {}",
+        lost.status,
+        lost.json()
+    );
+    body["auth_code"] = scan(420, "paid").await?["auth_code"].clone();
+    let again = road.place(&body).await?;
+    ensure!(
+        again.status == 201
+            && again.json()["state"] == "paid"
+            && again.json()["account"] == second
+            && again.json()["attempt"] == 2,
+        "{} {}",
+        again.status,
+        again.json()
+    );
+    road.demo.gates[1].set(Mode::Open).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C63
+async fn rules_decide_and_standby_accounts_wait() {
+    let road = Road::open().await.expect("demo");
+    rules(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
+    road.demo.services.stop().await.expect("stops");
+}
+
+async fn rules(road: &Road) -> Done {
+    let [first, second] = road.accounts(0);
+    let at = async |body: Value| -> anyhow::Result<Value> {
+        let answer = road.place(&body).await?;
+        ensure!(answer.status == 201, "{} {}", answer.status, answer.json());
+        Ok(answer.json()["account"].clone())
+    };
+    let with = |name: &str, value: Value| {
+        let mut body = road.body(0, 100);
+        body[name] = value;
+        body
+    };
+    ensure!(
+        at(road.body(0, 100)).await? == first,
+        "the cheaper one comes first"
+    );
+    let rule = |name: &str, when: &str, account: &str, standby: &[&str]| json!({ "name": name, "channel": "wechat", "when": when, "accounts": [account], "standby": standby });
+    let rules = json!([
+        rule(
+            "big",
+            "amount >= 100000 && pay_way == 'native'",
+            &second,
+            &[&first]
+        ),
+        rule(
+            "gifts",
+            "product.startsWith('gift') || terminal != '' && area.startsWith('3101')",
+            &second,
+            &[]
+        ),
+        rule("never", "hour > 23", &second, &[]),
+        rule("rest", "true", &first, &[&second]),
+    ]);
+    road.rule(2, rules.clone(), &[]).await?;
+    ensure!(
+        at(road.body(0, 100)).await? == first && at(road.body(0, 100_000)).await? == second,
+        "by amount"
+    );
+    ensure!(
+        at(with("product", "gift-card".into())).await? == second
+            && at(with("product", "tea".into())).await? == first,
+        "by product"
+    );
+    ensure!(
+        at(with("terminal", sandbox::demo::place::TERMINAL.into())).await? == second,
+        "by terminal and its area"
+    );
+    ensure!(
+        at(with("account", first.clone().into())).await? == first,
+        "the merchant's own word goes first"
+    );
+    let named = road.entries().await?.iter().rev().find_map(|e| match &e.event {
+        TradeEvent::AttemptIntended {
+            route: Some(route), ..
+        } => route.rule.clone(),
+        _ => None,
+    });
+    ensure!(
+        named.as_deref() == Some("gifts"),
+        "the rule stands beside the order: {named:?}"
+    );
+    // A rule that names no other account leaves the order nowhere else to go.
+    road.demo.gates[0].set(Mode::Refused).await?;
+    ensure!(
+        at(road.body(0, 100)).await? == second,
+        "the standby account takes it"
+    );
+    road.demo.gates[0].set(Mode::Open).await?;
+    // A bad rule refuses the whole file, and the former one stays in force.
+    let bad = json!([rule("bad", "amount > 'x'", &second, &[])]);
+    *road.demo.place.routing.lock() = (bad, Vec::new());
+    road.demo.place.write_registries(
+        3,
+        road.demo.channels.wechat,
+        road.demo.channels.alipay,
+        4_102_444_800_000,
+    )?;
+    sleep(Duration::from_millis(900)).await;
+    ensure!(
+        at(road.body(0, 100_000)).await? == second,
+        "the former rules stay in force"
+    );
+    road.until_at(0, &first).await?;
+    // Without rules: the operator's standby account waits, though it is cheaper.
+    road.rule(4, json!([]), &[&first]).await?;
+    ensure!(at(road.body(0, 100)).await? == second, "a standby account waits");
+    Ok(())
+}

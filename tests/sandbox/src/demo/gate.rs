@@ -1,0 +1,147 @@
+//! A gate before a channel's listener: an account that is reached through it can be lost and found again, while another
+//! account of the same wallet, reached directly, goes on. What is lost is lost as on a real line.
+
+use crate::material::{self, Ca};
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// What becomes of connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// They go through.
+    Open,
+    /// Nobody listens.
+    Refused,
+    /// They are taken and nothing comes back.
+    BlackHole,
+    /// Every request is answered with 503.
+    ServerError,
+    /// Everything that comes back comes so much later.
+    Slow(Duration),
+    /// The certificate is nobody's.
+    WrongCertificate,
+}
+
+/// A gate on a port of its own.
+pub struct Gate {
+    /// Where it listens.
+    pub address: SocketAddr,
+    to: SocketAddr,
+    good: TlsAcceptor,
+    wrong: TlsAcceptor,
+    work: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Gate {
+    /// An open gate to a channel whose certificate carries `host`.
+    pub async fn open(ca: &Ca, host: &str, to: SocketAddr) -> anyhow::Result<Arc<Gate>> {
+        let acceptor = |(cert, key): (String, String)| -> anyhow::Result<TlsAcceptor> {
+            Ok(TlsAcceptor::from(crate::channels::server_config(&cert, &key)?))
+        };
+        let strange = rcgen::generate_simple_self_signed(vec![host.to_owned()])?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let gate = Arc::new(Gate {
+            address: listener.local_addr()?,
+            to,
+            good: acceptor(material::issue(ca, &[host])?)?,
+            wrong: acceptor((strange.cert.pem(), strange.signing_key.serialize_pem()))?,
+            work: Mutex::default(),
+        });
+        gate.listen(Mode::Open, listener);
+        Ok(gate)
+    }
+
+    /// Cuts all connections; new ones fare as `mode` says.
+    pub async fn set(self: &Arc<Self>, mode: Mode) -> anyhow::Result<()> {
+        let former = self.work.lock().take();
+        if let Some(work) = former {
+            work.abort();
+            let _ = work.await;
+        }
+        if mode == Mode::Refused {
+            return Ok(());
+        }
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address).context("the gate's own port")?;
+        self.listen(mode, socket.listen(256)?);
+        Ok(())
+    }
+
+    fn listen(self: &Arc<Self>, mode: Mode, listener: TcpListener) {
+        let gate = self.clone();
+        let work = tokio::spawn(async move {
+            let mut all = tokio::task::JoinSet::new(); // dropped with this task, and every connection with it
+            while let Ok((stream, _)) = listener.accept().await {
+                all.spawn(gate.clone().connection(mode, stream));
+            }
+        });
+        *self.work.lock() = Some(work);
+    }
+
+    async fn connection(self: Arc<Self>, mode: Mode, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        match mode {
+            Mode::Open => self.relay(stream, Duration::ZERO).await,
+            Mode::Slow(by) => self.relay(stream, by).await,
+            Mode::BlackHole => std::future::pending().await,
+            Mode::WrongCertificate => drop(self.wrong.accept(stream).await),
+            Mode::ServerError => {
+                if let Ok(stream) = self.good.accept(stream).await {
+                    let mut server = hyper::server::conn::http1::Builder::new();
+                    let _ = server
+                        .timer(TokioTimer::new())
+                        .serve_connection(TokioIo::new(stream), service_fn(unavailable))
+                        .await;
+                }
+            }
+            Mode::Refused => {}
+        }
+    }
+
+    async fn relay(&self, stream: TcpStream, by: Duration) {
+        let Ok(channel) = TcpStream::connect(self.to).await else {
+            return;
+        };
+        let _ = channel.set_nodelay(true);
+        let ((from, back), (answers, into)) = (stream.into_split(), channel.into_split());
+        tokio::select! {
+            () = copy(from, into, Duration::ZERO) => {}
+            () = copy(answers, back, by) => {}
+        }
+    }
+}
+
+async fn copy(mut from: impl AsyncRead + Unpin, mut into: impl AsyncWrite + Unpin, by: Duration) {
+    let mut buffer = vec![0; 16 << 10];
+    let mut last: Option<tokio::time::Instant> = None;
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        // What comes in one burst is late once.
+        if last.is_none_or(|last| last.elapsed() > Duration::from_millis(50)) {
+            tokio::time::sleep(by).await;
+        }
+        last = Some(tokio::time::Instant::now());
+        if into.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+    let _ = into.shutdown().await;
+}
+
+async fn unavailable(request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, hyper::Error> {
+    request.into_body().collect().await?;
+    let mut answer = http::Response::new(Full::new(Bytes::from_static(b"Service Unavailable")));
+    *answer.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    Ok(answer)
+}
