@@ -45,6 +45,8 @@ pub enum Resource {
     CodeSvg(CodeId),
     /// `POST /v1/codes/{id}/revoke`
     RevokeCode(CodeId),
+    /// `GET /v1/statistics?from=&to=&by=&format=`
+    Statistics,
     /// `GET /v1/reconciliations/{date}`
     Reconciliation(Day),
     /// `GET /v1/reconciliations/{date}/statement?format=`
@@ -81,6 +83,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["payments", p, "receipt"] => ("GET", Resource::Receipt(id(p)?)),
         ["payments", p, "purge"] => ("GET", Resource::Purge(id(p)?)),
         ["payments", p, "notifications"] => ("GET", Resource::Notifications(id(p)?)),
+        ["statistics"] => ("GET", Resource::Statistics),
         ["payments", p, "notifications", seq, "resend"] => {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
