@@ -23,7 +23,7 @@ pub fn payer_day_ceiling(level: CodeLevel) -> Option<Amount> {
 
 /// Most that one order by a code of this level may be (fen), whoever pays it: what is above a payer's whole day is above
 /// it for everybody (R18).
-//= C68
+//= C69
 pub fn order_ceiling_by_code(level: CodeLevel) -> Option<Amount> {
     payer_day_ceiling(level)
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    //= C68
+    //= C69
     fn no_order_by_a_static_code_is_above_a_payers_day() {
         assert_eq!(order_ceiling_by_code(CodeLevel::D).map(Amount::fen), Some(50_000));
     }

@@ -194,7 +194,7 @@ async fn for_one_order(street: &Street, agent: &str, channel: &str) -> Done {
     has(&once_more, "付款成功")
 }
 
-//= C68
+//= C69
 async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
     let url = street
         .code(&json!({ "code_no": format!("desk-{channel}"), "title": "一号桌" }))
@@ -347,7 +347,7 @@ async fn two_payers(street: &Street) -> Done {
     Ok(())
 }
 
-//= C69
+//= C70
 async fn refused(street: &Street) -> Done {
     let demo = &street.yard.demo;
     let (_, url) = street.of_order(710).await?;
@@ -455,7 +455,7 @@ async fn refused(street: &Street) -> Done {
 }
 
 /// Revoked, ended, and everything still there after a restart.
-//= C67
+//= C68
 async fn ended(street: &Street) -> Done {
     let (_, kept) = street.of_order(810).await?;
     let (_, revoked) = street.of_order(820).await?;

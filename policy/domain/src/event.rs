@@ -729,6 +729,13 @@ pub enum TradeEvent {
         /// Our number of the code.
         id: CodeId,
     },
+    /// The attempt is one of several orders that are paid together, all or none. Stands right behind its intent.
+    AttemptCombined {
+        /// Its position, from 1.
+        attempt: u16,
+        /// With which.
+        with: Combined,
+    },
     /// A free text looked like personal data; it was forwarded and nowhere kept.
     PatternSeen {
         /// Name of the field in the API.
@@ -1197,6 +1204,7 @@ impl TradeEvent {
             CodeMade { .. } => "code_made",
             CodeRevoked { .. } => "code_revoked",
             ByCode { .. } => "by_code",
+            AttemptCombined { .. } => "attempt_combined",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

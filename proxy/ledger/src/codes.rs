@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     /// Makes a code and puts it on record, once per number of the merchant.
-    //= C67
+    //= C68
     pub async fn make_code(&self, merchant: &MerchantId, facts: NewCode) -> Result<MadeCode, CommitError> {
         let _one_by_one = self.0.making.lock().await;
         if let Some(before) = self.code_by_no(merchant, &facts.code_no).await {
@@ -219,7 +219,7 @@ impl Ledger {
     }
 
     /// Withdraws a code and puts that on record, once.
-    //= C67
+    //= C68
     pub async fn revoke_code(&self, code: &PayCode) -> Result<Arc<PayCode>, CommitError> {
         let _one_by_one = self.0.making.lock().await;
         let now = self.code(&code.id).await.ok_or(CommitError::NoOrder)?;
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    //= C67
+    //= C68
     fn codes_are_what_the_journal_says_and_are_forgotten_a_day_after_their_end() {
         let (mut codes, shop) = (Codes::default(), name::<MerchantId>("m1"));
         let day = 86_400;

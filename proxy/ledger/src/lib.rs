@@ -426,7 +426,9 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
             let harmless = |h: &Happening| {
                 matches!(
                     h.event,
-                    TradeEvent::PatternSeen { .. } | TradeEvent::ByCode { attempt: 1, .. }
+                    TradeEvent::PatternSeen { .. }
+                        | TradeEvent::AttemptCombined { attempt: 1, .. }
+                        | TradeEvent::ByCode { attempt: 1, .. }
                 )
             };
             if rest.iter().all(harmless) {

@@ -14,7 +14,7 @@ pub(super) enum Wrong {
 }
 
 /// The amount where the payer must type it; `None` where the code says it.
-//= C68
+//= C69
 pub(super) fn amount(scanned: &Scanned, typed: Option<&Text>) -> Result<Option<Amount>, Wrong> {
     if scanned.code.facts.amount.is_some() {
         return Ok(None);

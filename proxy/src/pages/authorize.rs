@@ -75,7 +75,7 @@ impl Pages {
 
     /// The browser is back from the wallet: whose code is it? Then the order is placed, and the address with the code in it
     /// is left behind.
-    //= C69
+    //= C70
     pub(super) async fn back(
         &self,
         received: &Received,
@@ -195,7 +195,7 @@ async fn whose(app: &App, account: &Account, code: &Text) -> Whose {
     }
 }
 
-//= C69
+//= C70
 async fn plain(app: &App, account: &Account, request: channel::Request) -> Whose {
     let Some(way) = app.way_to_authorize(account.channel) else {
         return Whose::Unclear;

@@ -192,6 +192,7 @@ impl Pages {
             terminal: facts.terminal.clone(),
             number: None,
             product: None,
+            combined: None,
             by_code: Some(scanned.code.id.clone()),
         };
         let page = crate::codes::url(&self.app, &scanned.code.id)?;
@@ -216,6 +217,7 @@ impl Pages {
                 buyer: Some(buyer),
                 ..Clear::default()
             },
+            also: Vec::new(),
         };
         let answer = match self.orders.clone().oneshot(parsed).await {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,

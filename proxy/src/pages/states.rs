@@ -46,7 +46,7 @@ impl States {
     }
 
     /// Takes it back, once, from the browser that was given it.
-    //= C69
+    //= C70
     pub(super) fn take(&self, state: &str, browser: &str, now: Duration) -> Option<Begun> {
         let mut all = self.0.lock();
         let begun = all.get(state)?;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    //= C69
+    //= C70
     fn a_state_counts_once_in_its_own_browser_and_not_for_long() {
         let states = States::default();
         let begun = |until| Begun {

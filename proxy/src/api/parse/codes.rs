@@ -59,7 +59,7 @@ pub fn new_code(received: &Received) -> Result<NewCode, Fault> {
             "absent for a static code: it stands until it is revoked",
         ));
     }
-    //= C68
+    //= C69
     if let (Some(amount), Some(most)) = (amount, policy::order_ceiling_by_code(kind.level))
         && amount > most
     {
@@ -72,7 +72,7 @@ pub fn new_code(received: &Received) -> Result<NewCode, Fault> {
         ));
     }
     let title = fields.text("title", MOST_TITLE)?;
-    //= C67
+    //= C68
     if title.is_some_and(|title| vault::pattern::scan(&Text::from(title)).is_some()) {
         return Err(fields.wrong(
             "title",
