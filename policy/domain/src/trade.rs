@@ -136,6 +136,8 @@ pub enum Operation {
     RefundQuery,
     /// Fetch the channel's certificates. Read.
     Certificates,
+    /// Ask the wallet whose code of authorisation it is, for payers' pages. Read.
+    Authorize,
     /// Ask where a day's bill lies, and fetch it. Read.
     Bill,
 }
@@ -151,6 +153,7 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
+            Operation::Authorize => "authorize",
             Operation::Bill => "bill",
         }
     }
@@ -159,7 +162,11 @@ impl Operation {
     pub const fn is_read(self) -> bool {
         matches!(
             self,
-            Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Bill
+            Operation::Query
+                | Operation::RefundQuery
+                | Operation::Certificates
+                | Operation::Bill
+                | Operation::Authorize
         )
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Operation::RefundQuery => asked(code, &fields, |code| {
             facts::refund(&fields, code).map(Answer::Refund)
         }),
-        Operation::Reverse | Operation::Certificates | Operation::Bill => None,
+        Operation::Reverse | Operation::Certificates | Operation::Bill | Operation::Authorize => None,
     };
     said.unwrap_or_else(garbage)
 }
@@ -55,6 +55,7 @@ fn answers(operation: Operation, fields: &Fields) -> bool {
         Operation::Reverse => "31",
         Operation::Certificates => "95",
         Operation::Bill => "76",
+        Operation::Authorize => return false,
     };
     fields.get("txnType") == Some(wanted)
 }

@@ -125,6 +125,7 @@ fn reset(world: &World) -> Outcome {
             refunds,
             codes,
             scans,
+            authorised: _,
             faults,
             requests,
             held,

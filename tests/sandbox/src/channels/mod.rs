@@ -13,6 +13,7 @@ mod record;
 mod scan;
 mod server;
 mod together;
+mod wallet;
 mod world;
 
 mod alipay;
@@ -209,6 +210,9 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "::1",
         "api.mch.weixin.qq.com",
         "api2.wechatpay.cn",
+        "api.weixin.qq.com",
+        "open.weixin.qq.com",
+        "openauth.alipay.com",
         "openapi.alipay.com",
         "gateway.95516.com",
     ];
