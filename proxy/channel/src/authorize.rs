@@ -145,6 +145,7 @@ mod tests {
             platform: None,
             root_sn: None,
             encrypts: false,
+            sign_method: Default::default(),
             notify_url: String::new(),
         }
     }
@@ -181,6 +182,7 @@ mod tests {
     #[test]
     fn codes_are_exchanged_as_each_wallet_asks() {
         let stamp = Stamp {
+            begun: Instant::default(),
             at: Instant::from_secs(1_767_225_600),
             nonce: "n".into(),
         };
