@@ -132,6 +132,7 @@ pub(crate) fn operator() -> OperatorFile {
         id: name("m1"),
         api_keys: vec![key],
         return_hosts: Vec::new(),
+        agent: None,
         routes: Vec::new(),
         notify: Some(Notify {
             url: "https://m1.example/notify".into(),
@@ -160,6 +161,7 @@ pub(crate) fn operator() -> OperatorFile {
         kind,
         version,
         not_after: later(),
+        agents: Vec::new(),
         merchants: vec![merchant],
         accounts: vec![account],
     }

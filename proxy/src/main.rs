@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use domain::KeyRef;
 use journal::{Journal, disk::RealDisk};
-use proxy::{check, clock::SystemClock, config::Config, export, keys, run, telemetry};
+use proxy::{check, clock::SystemClock, commissions, config::Config, export, keys, run, telemetry};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Buffers of every library are wiped when freed.
@@ -39,6 +39,17 @@ enum Command {
     Rebuild {
         /// Configuration file.
         config: PathBuf,
+    },
+    /// Prints what agents have earned by orders paid on these days (UTC+8), as CSV: a report, nothing is paid.
+    Commissions {
+        /// Configuration file.
+        config: PathBuf,
+        /// First day, such as 2026-11-01.
+        #[arg(long)]
+        from: String,
+        /// Last day.
+        #[arg(long)]
+        until: String,
     },
     /// Lists keys by name, kind and end; never their octets.
     Keys {
@@ -86,6 +97,7 @@ fn main() -> ExitCode {
         Command::Check { config } => check_all(config),
         Command::Export(asked) => hand_over(asked),
         Command::Rebuild { config } => rebuild(config),
+        Command::Commissions { config, from, until } => read(&config).and_then(|(config, _)| commissions::report(&config, &from, &until)).map(|text| print!("{text}")),
         Command::Keys { config, generate } => list_keys(config, generate),
     };
     match done {

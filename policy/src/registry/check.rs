@@ -89,6 +89,7 @@ pub(super) fn problems(
         acquirer::check(licence, file, &mut known, &mut notes);
     }
     operator::check(operator, &known, &mut problems);
+    rates::agents(licence, acquirers, operator, &mut problems);
     problems
 }
 

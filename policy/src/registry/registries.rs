@@ -1,7 +1,7 @@
 //! The files joined: what the rest of the program asks.
 
 use super::{
-    AccountFacts, AcquirerFile, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
+    AccountFacts, AcquirerFile, AgentTerms, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
     OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
 };
 use crate::routing::{Condition, Route};
@@ -32,6 +32,8 @@ pub struct MerchantFacts {
     pub notify: Option<Notify>,
     /// Hosts to which a payer's browser may be sent back.
     pub return_hosts: Vec<String>,
+    /// Who brought it, on what terms.
+    pub agent: Option<AgentTerms>,
     /// Routing rules, compiled.
     pub routes: Vec<Route>,
     /// Accounts that are taken only where none of the others is in order.
@@ -217,6 +219,7 @@ fn join(
         api_keys: Vec::new(),
         notify: None,
         return_hosts: Vec::new(),
+        agent: None,
         routes: Vec::new(),
         rate: None,
         order_max: None,
@@ -241,6 +244,7 @@ fn join(
             .filter(stands_by)
             .map(|a| (a.channel, a.account.clone()))
             .collect(),
+        agent: added.agent,
         routes: added.routes.into_iter().filter_map(compiled).collect(),
         id: merchant.id,
         name: merchant.name,

@@ -9,6 +9,7 @@ use crate::{
     fault::{Code, Fault, Stop},
     payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
+    snapshot::Known,
     settle::{Ending, Settled},
     stage::{Around, Next, Response},
     stages::send::Sent,
@@ -171,6 +172,7 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         expires,
     } = of;
     let named = expires.or(create.expires);
+    let known = Known::of(app, merchant, create, account);
     TradeEvent::AttemptIntended {
         account: account.account.clone(),
         amount: create.amount,
@@ -199,9 +201,11 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         pay_way: create.pay_way,
         payee: account.payee.clone(),
         payer,
+        rates: known.rates,
         route,
         seal,
         terminal: create.terminal.clone(),
+        terminal_match: known.terminal,
     }
 }
 
