@@ -88,6 +88,8 @@ pub(crate) fn merchant(id: &str, accounts: Vec<AccountFacts>) -> AcquirerMerchan
             until: later(),
         },
         accounts,
+        uscc: Some("91310000MA1FL0000Y".into()),
+        settlement: Some(digest(5)),
         terminals: vec![Terminal {
             no: name("T-1"),
             area: "310101".into(),
@@ -127,6 +129,7 @@ pub(crate) fn operator() -> OperatorFile {
         scheme: "GUANDAO-ED25519".into(),
         public_key: "-----BEGIN PUBLIC KEY-----".into(),
         not_after: later(),
+        terminal: None,
     };
     let merchant = OperatorMerchant {
         id: name("m1"),

@@ -43,6 +43,7 @@ pub mod stage;
 pub mod stages;
 pub mod sweep;
 pub mod telemetry;
+mod terminal;
 
 /// The manual: why, not how.
 pub mod manual {

@@ -167,6 +167,8 @@ pub struct Authenticated {
     /// When the caller says it was signed.
     pub(crate) signed_at: Instant,
     pub(crate) native: Option<channel::native::Native>,
+    /// The terminal whose key it is, where it is one's.
+    pub(crate) terminal: Option<TerminalNo>,
     /// The signature itself, where the channel's protocol has no nonce.
     pub(crate) mark: Option<String>,
 }

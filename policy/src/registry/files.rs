@@ -119,6 +119,12 @@ pub struct AcquirerMerchant {
     pub agreement: Agreement,
     /// Its accounts at channels.
     pub accounts: Vec<AccountFacts>,
+    /// Its unified social credit code 统一社会信用代码 (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uscc: Option<String>,
+    /// SHA-256 of the number of its settlement account, 64 lower-case hex digits; the number itself stays with the acquirer (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<Digest>,
     /// Its terminals (R22).
     #[serde(default)]
     pub terminals: Vec<Terminal>,
@@ -319,6 +325,9 @@ pub struct ApiKey {
     pub public_key: String,
     /// Milliseconds since 1970; from then on it signs nothing.
     pub not_after: Instant,
+    /// The key of one terminal: it places, asks for and reverses that terminal's own orders and does nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalNo>,
 }
 
 impl ApiKey {

@@ -24,6 +24,10 @@ pub struct MerchantFacts {
     pub agreement: Agreement,
     /// Its accounts at channels.
     pub accounts: Vec<AccountFacts>,
+    /// Its unified social credit code.
+    pub uscc: Option<String>,
+    /// Digest of its settlement account's number.
+    pub settlement: Option<Digest>,
     /// Its terminals.
     pub terminals: Vec<Terminal>,
     /// Keys of the unified API.
@@ -188,6 +192,11 @@ impl Registries {
         )
     }
 
+    /// Version of an acquirer's file.
+    pub fn acquirer_version(&self, acquirer: &AcquirerNo) -> Option<u64> {
+        self.acquirers.get(acquirer).map(|stamp| stamp.version)
+    }
+
     /// Kind, SHA-256, version and end of every file, for `RegistryLoaded`.
     pub fn digests(&self) -> Vec<(Registry, Digest, u64, Instant)> {
         let licence = Stamp {
@@ -251,6 +260,8 @@ fn join(
         acquirer: acquirer.clone(),
         agreement: merchant.agreement,
         accounts: merchant.accounts,
+        uscc: merchant.uscc,
+        settlement: merchant.settlement,
         terminals: merchant.terminals,
         api_keys: added.api_keys,
         notify: added.notify,

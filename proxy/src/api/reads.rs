@@ -13,6 +13,7 @@ use crate::{
     payment::Limited,
     reconcile::statement::{self, Format},
     stage::{End, Response},
+    terminal,
 };
 use channel::Answer;
 use domain::*;
@@ -34,18 +35,23 @@ impl End<Limited> for Reads {
         let merchant = &request.merchant;
         let query = Query::parse(uri.query().unwrap_or_default())?;
         let app = &self.0;
-        match resource(&request.received.head.method, uri.path())? {
+        let asked = resource(&request.received.head.method, uri.path())?;
+        let own = request.terminal.as_ref();
+        if own.is_some() && (!matches!(asked, Resource::Find | Resource::Order(_) | Resource::RefundOf(..)) || query.one("expand")?.is_some()) {
+            return Err(terminal::not_for_terminals().into());
+        }
+        match asked {
             Resource::Find => {
                 let order_no = query
                     .one("order_no")?
                     .ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
                 let order_no = OrderNo::new(order_no)
                     .map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
-                let order = find(app, merchant, &payment_id(&merchant.id, &order_no)).await?;
+                let order = find(app, merchant, own, &payment_id(&merchant.id, &order_no)).await?;
                 Ok(render::order(app, merchant, &order, Said::Again).await)
             }
             Resource::Order(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 match query.one("expand")? {
                     None => Ok(render::order(app, merchant, &order, Said::Again).await),
                     Some("payer") => with_payer(app, &order).await,
@@ -53,22 +59,22 @@ impl End<Limited> for Reads {
                 }
             }
             Resource::RefundOf(id, refund_no) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 let refund = order
                     .refund(&refund_no)
                     .ok_or_else(|| Fault::of(Code::NotFound))?;
                 Ok(render::refund(app, merchant, &order, refund, Said::Again).await)
             }
             Resource::Receipt(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 receipt(app, &order, query.one("index")?).await
             }
             Resource::Purge(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 purge(app, &order)
             }
             Resource::Notifications(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 let list = outbox::of_order(app, &order)?;
                 Ok(render::json_response(
                     StatusCode::OK,
@@ -76,7 +82,7 @@ impl End<Limited> for Reads {
                 ))
             }
             Resource::Resend(id, seq) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 outbox::resend(app, &order, seq).await
             }
             Resource::Statement(day) => statement(app, merchant, day, query.one("format")?).await,
@@ -133,9 +139,9 @@ async fn statement(
 }
 
 /// Another merchant's order looks the same as none.
-async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc<Order>, Fault> {
+async fn find(app: &App, merchant: &MerchantFacts, terminal: Option<&TerminalNo>, id: &PaymentId) -> Result<Arc<Order>, Fault> {
     let order = app.order(id).await?.filter(|o| o.merchant == merchant.id);
-    order.ok_or_else(|| Fault::of(Code::NotFound))
+    terminal::own(terminal, order.ok_or_else(|| Fault::of(Code::NotFound))?)
 }
 
 struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
