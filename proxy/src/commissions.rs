@@ -52,8 +52,25 @@ impl Book {
         use TradeEvent as E;
         let Some(order) = entry.order else { return };
         match &entry.event {
-            E::AttemptIntended { attempt, amount, rates: Some(RateSnapshot { agent: Some(agent), agent_rate: Some(own), rate }), .. } => {
-                let sale = Sale { agent: agent.clone(), above: rate.saturating_sub(*own), amount: *amount, paid: None, back: Amount::ZERO, reversed: false };
+            E::AttemptIntended {
+                attempt,
+                amount,
+                rates:
+                    Some(RateSnapshot {
+                        agent: Some(agent),
+                        agent_rate: Some(own),
+                        rate,
+                    }),
+                ..
+            } => {
+                let sale = Sale {
+                    agent: agent.clone(),
+                    above: rate.saturating_sub(*own),
+                    amount: *amount,
+                    paid: None,
+                    back: Amount::ZERO,
+                    reversed: false,
+                };
                 self.sales.insert((order, *attempt), sale);
             }
             E::AttemptPaid { attempt, facts, .. } => self.change(order, *attempt, |sale| {
@@ -61,12 +78,20 @@ impl Book {
                 sale.reversed = false;
             }),
             E::AttemptReversed { attempt, .. } => self.change(order, *attempt, |sale| sale.reversed = true),
-            E::RefundIntended { amount, attempt, refund_no, .. } => {
-                self.refunds.insert((order, refund_no.clone()), (*attempt, *amount));
+            E::RefundIntended {
+                amount,
+                attempt,
+                refund_no,
+                ..
+            } => {
+                self.refunds
+                    .insert((order, refund_no.clone()), (*attempt, *amount));
             }
             E::RefundSucceeded { refund_no, .. } => {
                 if let Some((attempt, amount)) = self.refunds.remove(&(order, refund_no.clone())) {
-                    self.change(order, attempt, |sale| sale.back = sale.back.checked_add(amount).unwrap_or(sale.amount));
+                    self.change(order, attempt, |sale| {
+                        sale.back = sale.back.checked_add(amount).unwrap_or(sale.amount)
+                    });
                 }
             }
             _ => {}
@@ -109,14 +134,26 @@ pub fn report(config: &Config, from: &str, until: &str) -> anyhow::Result<String
         book.take(&TradeEntry::from_canonical(&item?.1)?);
     }
     let mut text = String::from("agent,from,until,orders,paid_fen,refunded_fen,commission_fen\n");
-    for (agent, Earned { orders, paid, back, commission }) in book.earned(&days) {
+    for (
+        agent,
+        Earned {
+            orders,
+            paid,
+            back,
+            commission,
+        },
+    ) in book.earned(&days)
+    {
         writeln!(text, "{agent},{from},{until},{orders},{paid},{back},{commission}")?;
     }
     Ok(text)
 }
 
 fn day(text: &str) -> anyhow::Result<Day> {
-    let date: jiff::civil::Date = text.parse().ok().with_context(|| format!("{text} is no day; write 2026-11-26"))?;
+    let date: jiff::civil::Date = text
+        .parse()
+        .ok()
+        .with_context(|| format!("{text} is no day; write 2026-11-26"))?;
     let since = date.since(jiff::civil::date(1970, 1, 1))?;
     Ok(Day::from_number(since.get_days()))
 }

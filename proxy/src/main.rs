@@ -97,7 +97,9 @@ fn main() -> ExitCode {
         Command::Check { config } => check_all(config),
         Command::Export(asked) => hand_over(asked),
         Command::Rebuild { config } => rebuild(config),
-        Command::Commissions { config, from, until } => read(&config).and_then(|(config, _)| commissions::report(&config, &from, &until)).map(|text| print!("{text}")),
+        Command::Commissions { config, from, until } => read(&config)
+            .and_then(|(config, _)| commissions::report(&config, &from, &until))
+            .map(|text| print!("{text}")),
         Command::Keys { config, generate } => list_keys(config, generate),
     };
     match done {

@@ -75,6 +75,8 @@ pub struct Create {
     pub code: Code,
     /// Terminal.
     pub terminal: Option<TerminalNo>,
+    /// Where the terminal says it is: an area code.
+    pub area: Option<String>,
     /// The merchant's own code of what kind of sale it is, for routing.
     pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.

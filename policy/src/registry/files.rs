@@ -2,8 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, AgentId, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo, Registry,
-    TerminalNo,
+    AccountNo, AcquirerNo, AgentId, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo,
+    Registry, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -290,7 +290,12 @@ pub struct AgentRate {
 impl AgentTerms {
     /// The rate of a way to pay in a wallet.
     pub fn rate(&self, channel: Channel, pay_way: PayWay) -> Option<u32> {
-        let of = |way: Option<PayWay>| self.rates.iter().find(|r| r.channel == channel && r.pay_way == way).map(|r| r.rate);
+        let of = |way: Option<PayWay>| {
+            self.rates
+                .iter()
+                .find(|r| r.channel == channel && r.pay_way == way)
+                .map(|r| r.rate)
+        };
         of(Some(pay_way)).or_else(|| of(None))
     }
 }

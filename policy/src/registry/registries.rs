@@ -1,8 +1,8 @@
 //! The files joined: what the rest of the program asks.
 
 use super::{
-    AccountFacts, AcquirerFile, AgentTerms, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
-    OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
+    AccountFacts, AcquirerFile, AgentTerms, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify,
+    OperatorAccount, OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
 };
 use crate::routing::{Condition, Route};
 use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};

@@ -37,7 +37,12 @@ impl End<Limited> for Reads {
         let app = &self.0;
         let asked = resource(&request.received.head.method, uri.path())?;
         let own = request.terminal.as_ref();
-        if own.is_some() && (!matches!(asked, Resource::Find | Resource::Order(_) | Resource::RefundOf(..)) || query.one("expand")?.is_some()) {
+        if own.is_some()
+            && (!matches!(
+                asked,
+                Resource::Find | Resource::Order(_) | Resource::RefundOf(..)
+            ) || query.one("expand")?.is_some())
+        {
             return Err(terminal::not_for_terminals().into());
         }
         match asked {
@@ -139,7 +144,12 @@ async fn statement(
 }
 
 /// Another merchant's order looks the same as none.
-async fn find(app: &App, merchant: &MerchantFacts, terminal: Option<&TerminalNo>, id: &PaymentId) -> Result<Arc<Order>, Fault> {
+async fn find(
+    app: &App,
+    merchant: &MerchantFacts,
+    terminal: Option<&TerminalNo>,
+    id: &PaymentId,
+) -> Result<Arc<Order>, Fault> {
     let order = app.order(id).await?.filter(|o| o.merchant == merchant.id);
     terminal::own(terminal, order.ok_or_else(|| Fault::of(Code::NotFound))?)
 }

@@ -44,7 +44,9 @@ impl Stage<Received> for Authenticate {
         let in_force = registered.filter(|k| {
             Scheme::named(k.scheme.as_str()) == Some(authorization.scheme) && k.not_after > received.at
         });
-        let Some(in_force) = in_force else { return Err(Fault::of(Code::UnknownKey).into()) };
+        let Some(in_force) = in_force else {
+            return Err(Fault::of(Code::UnknownKey).into());
+        };
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let message = authorization.message(received.head.method.as_str(), target, &received.body);
         if app

@@ -106,6 +106,7 @@ impl Parse {
                     expires: native.expires,
                     code: native_code(),
                     terminal: None,
+                    area: None,
                     product: None,
                     number: Some(number),
                 }))

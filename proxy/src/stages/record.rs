@@ -9,8 +9,8 @@ use crate::{
     fault::{Code, Fault, Stop},
     payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
-    snapshot::Known,
     settle::{Ending, Settled},
+    snapshot::Known,
     stage::{Around, Next, Response},
     stages::send::Sent,
 };

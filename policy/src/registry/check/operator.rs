@@ -71,8 +71,16 @@ fn check_keys(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &
             format!("{at}.serial"),
             format!("{} stands twice", key.serial),
         );
-        if key.terminal.as_ref().is_some_and(|no| !known.terminals.contains(&(&merchant.id, no))) {
-            notes.say(&format!("{at}.terminal"), "no acquirer knows this terminal of the merchant", "a terminal of this merchant in an acquirer's file");
+        if key
+            .terminal
+            .as_ref()
+            .is_some_and(|no| !known.terminals.contains(&(&merchant.id, no)))
+        {
+            notes.say(
+                &format!("{at}.terminal"),
+                "no acquirer knows this terminal of the merchant",
+                "a terminal of this merchant in an acquirer's file",
+            );
         }
         if !ApiKey::SCHEMES.contains(&key.scheme.as_str()) {
             notes.say(
