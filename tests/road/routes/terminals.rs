@@ -224,6 +224,7 @@ async fn commissions(road: &Road) -> Done {
             .as_millis() as i64,
     )
     .day();
+    road.entries().await?; // the report reads the signed tree, which is a second behind
     let config = road.demo.place.dir.join("guandao.toml");
     let run = std::process::Command::new(sandbox::demo::services::binary("guandao")?)
         .arg("commissions")
