@@ -178,6 +178,7 @@ fn signed_by_one_of(
     let authentic = channel::authenticate_answer(
         account,
         Operation::Certificates,
+        PayWay::Native,
         answered.status,
         &answered.headers,
         &answered.body,

@@ -265,7 +265,7 @@ async fn close_intended(
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
     ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
-        channel::query(account, stamp, &attempt.number)
+        channel::query(account, stamp, attempt.pay_way, &attempt.number)
     })
     .await
 }
@@ -371,7 +371,7 @@ pub(crate) async fn send_refund(
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
-        channel::refund(account, stamp, &facts, reason)
+        channel::refund(account, stamp, attempt.pay_way, &facts, reason)
     })
     .await;
     app.step("after_send");

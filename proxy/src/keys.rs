@@ -1,9 +1,10 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys), `.aes` files base64 of a key for Alipay's content encryption; anything else is PEM or bare base64.
+//! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption; a
+//! `.crt` is a certificate that we show in TLS; anything else is PEM or bare base64.
 
-use certs::{KeyError, Keys, Material};
+use certs::{KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -48,14 +49,14 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
             walk(root, &path, found, problems);
         } else {
             match one(root, &path) {
-                Ok(key) => found.push(key),
+                Ok(keys) => found.extend(keys),
                 Err(problem) => problems.push(problem),
             }
         }
     }
 }
 
-fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
+fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError> {
     let name = path
         .strip_prefix(root)
         .ok()
@@ -65,20 +66,40 @@ fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
         .and_then(|n| KeyRef::new(n).ok())
         .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
-    let material = match path.extension().and_then(|e| e.to_str()) {
-        Some("secret") => Material::secret(&bytes),
-        Some("aes") => Material::content(&bytes),
-        _ => Material::read(&bytes),
+    let found = read(path, key, &bytes).map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
+    let public = |m: &Material| {
+        matches!(
+            m,
+            Material::RsaPublic(..)
+                | Material::Ed25519Public(_)
+                | Material::Sm2Public(_)
+                | Material::Certificate(_)
+        )
     };
-    let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let public = matches!(
-        material,
-        Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
-    );
-    if !public && open_to_others(path) {
+    if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
-    Ok((key, material))
+    Ok(found)
+}
+
+/// What one file holds: one key, but for WeChat's APIv2 secret, which signs in two ways (channels.md 2.1).
+fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)>, KeyError> {
+    let extension = path.extension().and_then(|e| e.to_str());
+    let material = match extension {
+        Some("secret") if path.file_stem().is_some_and(|stem| stem == "apiv2") => {
+            let md5 = KeyRef::new(format!("{key}-md5"))
+                .map_err(|_| KeyError::Unreadable("an APIv2 key: its name is too long"))?;
+            return Ok(vec![
+                (key, Material::api_v2(V2Digest::HmacSha256, bytes)?),
+                (md5, Material::api_v2(V2Digest::Md5, bytes)?),
+            ]);
+        }
+        Some("secret") => Material::secret(bytes)?,
+        Some("crt") => Material::certificate(bytes)?,
+        Some("aes") => Material::content(bytes)?,
+        _ => Material::read(bytes)?,
+    };
+    Ok(vec![(key, material)])
 }
 
 fn open_to_others(path: &Path) -> bool {

@@ -56,6 +56,9 @@ pub enum ComposeError {
     /// A key's name cannot be made.
     #[error(transparent)]
     Key(#[from] NameError),
+    /// A text has a character that the channel's messages cannot carry.
+    #[error("{0} has a character that the channel cannot carry")]
+    Characters(&'static str),
     /// JSON could not be written.
     #[error("the body could not be written")]
     Write,
@@ -71,6 +74,17 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Body octets, wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
+    /// Who we are in TLS, where the channel asks for that.
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate and the key behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate's name.
+    pub certificate: KeyRef,
+    /// The private key's name.
+    pub key: KeyRef,
 }
 
 /// A composed request that lacks its signature.
@@ -96,6 +110,11 @@ pub(crate) enum Place {
     Form {
         request: Request,
         parameters: Vec<Parameter>,
+    },
+    /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
+    Xml {
+        request: Request,
+        fields: Vec<Parameter>,
     },
 }
 
@@ -130,10 +149,19 @@ impl Draft {
         &self.key
     }
 
+    /// Who we must be in TLS to send it; `None` where nobody asks.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.place {
+            Place::Header { request, .. } | Place::Form { request, .. } | Place::Xml { request, .. } => {
+                request.identity.as_ref()
+            }
+        }
+    }
+
     /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
     pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
         match self.place {
-            Place::Header { .. } => None,
+            Place::Header { .. } | Place::Xml { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
                 Some(HandedOut {
@@ -160,6 +188,15 @@ impl Draft {
                 parameters,
             } => {
                 request.body = crate::form::write(&signed(parameters, signature));
+                request
+            }
+            Place::Xml {
+                mut request,
+                mut fields,
+            } => {
+                fields.push(("sign", crate::wechat::v2::shown(signature)));
+                // What XML cannot carry was refused when it was composed.
+                request.body = crate::strict_xml::write(&fields).unwrap_or_default();
                 request
             }
         }

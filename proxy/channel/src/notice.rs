@@ -1,6 +1,9 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
-use crate::{Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, wechat};
+use crate::{
+    Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, strict_xml::XmlError,
+    wechat,
+};
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
 /// Why a notice is refused. Names fields and positions, never values.
@@ -24,6 +27,9 @@ pub enum NoticeError {
     /// Not the form it must be.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// Not the XML it must be.
+    #[error(transparent)]
+    Xml(#[from] XmlError),
     /// Not the JSON it must be.
     #[error(transparent)]
     Json(#[from] strict_json::Error),
@@ -46,6 +52,7 @@ impl NoticeError {
             NoticeError::Form(FormError::NotUtf8(_)) => "form: not UTF-8",
             NoticeError::Form(FormError::NotGbk(_)) => "form: not GBK",
             NoticeError::Form(FormError::Twice(_)) => "form: twice",
+            NoticeError::Xml(_) => "not the XML we take",
             NoticeError::Json(_) => "not the JSON we take",
         }
     }

@@ -33,6 +33,30 @@ pub(crate) fn to_china(at: Instant) -> String {
     format!("{day} {}", rest.trim_end_matches("+08:00"))
 }
 
+/// `YYYYMMDDHHmmss` in China time, as WeChat's V2 writes it (channels.md 2.2).
+pub(crate) fn china_digits(text: &str) -> Option<Instant> {
+    let whole = text.len() == 14 && text.bytes().all(|b| b.is_ascii_digit());
+    let part = |range: std::ops::Range<usize>| text.get(range).filter(|_| whole);
+    china(&format!(
+        "{}-{}-{} {}:{}:{}",
+        part(0..4)?,
+        part(4..6)?,
+        part(6..8)?,
+        part(8..10)?,
+        part(10..12)?,
+        part(12..14)?
+    ))
+}
+
+/// The inverse of [`china_digits`], whole seconds.
+pub(crate) fn to_china_digits(at: Instant) -> String {
+    to_china(at)
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +69,8 @@ mod tests {
         assert_eq!(china("2026-01-01 08:00:00"), Some(at));
         assert_eq!(china("2026-01-01 08:00:00.320"), Some(at));
         assert_eq!(to_china(at), "2026-01-01 08:00:00");
+        assert_eq!(china_digits("20260101080000"), Some(at));
+        assert_eq!(to_china_digits(at.plus_millis(999)), "20260101080000");
     }
 
     #[test]
@@ -57,6 +83,15 @@ mod tests {
             "2026-01-01T08:00:00+08:00[Asia/Shanghai]",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "2026010108000",
+            "2026-01-01 0800",
+            "20260230080000",
+            "2026010108000１",
+        ] {
+            assert_eq!(china_digits(text), None, "{text}");
         }
         for text in [
             "",

@@ -161,7 +161,7 @@ fn is_last_word(failure: &Failure) -> bool {
 
 async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund) -> Option<Answer> {
     let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| {
-        channel::refund_query(account, stamp, &attempt.number, &refund.number)
+        channel::refund_query(account, stamp, attempt.pay_way, &attempt.number, &refund.number)
     })
     .await;
     match asked {

@@ -4,15 +4,17 @@ use crate::folder;
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     cipher::{
-        AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
-        UnboundCipherKey,
+        AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+        PaddedBlockEncryptingKey, UnboundCipherKey,
     },
+    hmac,
     iv::FixedLength,
     rand::SystemRandom,
     rsa::{KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey},
     signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use md5::{Digest, Md5};
 
 /// The octets of a key or certificate file.
 pub(crate) fn file(path: &str) -> Vec<u8> {
@@ -82,4 +84,27 @@ pub(crate) fn cbc_open(key: &str, sealed: &[u8]) -> Vec<u8> {
     let mut octets = sealed.to_vec();
     let zero = DecryptionContext::Iv128(FixedLength::from([0; 16]));
     key.decrypt(&mut octets, zero).expect("opens").to_vec()
+}
+
+/// WeChat's V2 digest: the key stands behind the text (channels.md 2.1).
+pub(crate) fn v2(hmac: bool, key: &str, message: &[u8]) -> Vec<u8> {
+    let text = [message, b"&key=", key.as_bytes()].concat();
+    if !hmac {
+        return Md5::digest(&text).to_vec();
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    hmac::sign(&key, &text).as_ref().to_vec()
+}
+
+/// The AES key of WeChat's V2 refund notices, and what it opens (channels.md 2.3).
+pub(crate) fn v2_open(key: &str, sealed: &[u8]) -> (String, Vec<u8>) {
+    let key = hex::encode(Md5::digest(key.as_bytes()));
+    let aes = UnboundCipherKey::new(&AES_256, key.as_bytes()).expect("32 octets");
+    let aes = PaddedBlockDecryptingKey::ecb_pkcs7(aes).expect("key");
+    let mut octets = sealed.to_vec();
+    let plain = aes
+        .decrypt(&mut octets, DecryptionContext::None)
+        .expect("opens")
+        .to_vec();
+    (key, plain)
 }

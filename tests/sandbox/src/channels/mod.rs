@@ -94,7 +94,7 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    /// Both channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`.
+    /// Both channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,

@@ -30,7 +30,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 25] = [
+const STORIES: [Story; 31] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -50,6 +50,12 @@ const STORIES: [Story; 25] = [
     Story::ByWay("alipay", "page"),
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
+    Story::CodePaid("wechat"),
+    Story::CodeWithPassword("wechat"),
+    Story::CodeAbandoned("wechat"),
+    Story::CodeTimedOut("wechat"),
+    Story::CodeLost("wechat"),
+    Story::CodeReversed("wechat"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -128,7 +134,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 25, 26, 200].map(count), [25, 25, 25, 26, 200]);
+        assert_eq!([0, 1, 31, 32, 200].map(count), [31, 31, 31, 32, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,
