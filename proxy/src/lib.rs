@@ -41,6 +41,7 @@ mod snapshot;
 pub mod stack;
 pub mod stage;
 pub mod stages;
+pub mod statistics;
 pub mod sweep;
 pub mod telemetry;
 mod terminal;

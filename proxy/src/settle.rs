@@ -90,6 +90,7 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         let event = TradeEvent::AttemptNotPlaced {
             attempt,
             code: Some(code.clone()),
+            declined: None,
             reason: NotPlaced::Refused,
         };
         Settled::new(event, false, ending)
@@ -166,6 +167,7 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
             TradeEvent::AttemptNotPlaced {
                 attempt,
                 code: None,
+                declined: None,
                 reason,
             },
             true,

@@ -21,6 +21,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod statistics;
 mod telemetry;
 mod through;
 mod unified;

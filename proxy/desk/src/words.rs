@@ -220,6 +220,7 @@ pub fn quantity(lang: Lang, value: u64, unit: &str) -> String {
         (Lang::En, "fen") => format!("{} CNY", domain::Amount::from_fen(value).to_yuan()),
         (Lang::Zh, "trades") => format!("{value} 笔"),
         (Lang::Zh, "merchants") => format!("{value} 家商户"),
+        (Lang::Zh, "channels") => format!("{value} 个渠道"),
         (_, "percent") => format!("{value}%"),
         _ => format!("{value} {unit}"),
     }
