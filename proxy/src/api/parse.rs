@@ -225,6 +225,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         area: area(&fields)?,
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
+        combined: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
     let description = fields.must(
