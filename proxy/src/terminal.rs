@@ -11,7 +11,7 @@ use ledger::Order;
 use std::sync::Arc;
 
 /// Binds a request to the terminal whose key has signed it.
-//= C68
+//= C71
 pub(crate) async fn bound(app: &App, terminal: &TerminalNo, command: &mut Command) -> Result<(), Fault> {
     match command {
         Command::Create(create) => match &create.terminal {

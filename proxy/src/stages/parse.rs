@@ -112,6 +112,7 @@ impl Parse {
                     area: None,
                     product: None,
                     number: Some(number),
+                    by_code: None,
                     combined: native.combined.as_ref().map(group),
                 }))
             }

@@ -21,7 +21,7 @@ fn id(order: &Value) -> &str {
     order["id"].as_str().unwrap_or_default()
 }
 
-//= C68
+//= C71
 async fn bounded(road: &Road) -> Done {
     let terminal = road.demo.terminal()?;
     let placed = terminal
