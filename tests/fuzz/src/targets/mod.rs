@@ -31,6 +31,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("authorization", api::authorization),
     ("api_body", api::body),
     ("api_route", api::route),
+    ("statistics_ask", api::statistics_ask),
     ("head", head::head),
     ("note", tlog::note),
     ("tiles", tlog::tiles),
