@@ -79,6 +79,8 @@ pub struct Create {
     pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.
     pub number: Option<ChannelNo>,
+    /// The code that the payer scanned, at the payers' pages.
+    pub by_code: Option<CodeId>,
     /// The orders that are paid together with it, and it (合单; pass-through).
     pub combined: Option<Combined>,
 }

@@ -17,6 +17,7 @@ mod encrypted;
 mod hostile;
 mod kills;
 mod native;
+mod one_code;
 mod operations;
 mod partner;
 mod referees;

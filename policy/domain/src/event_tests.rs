@@ -175,6 +175,26 @@ fn trade_events() -> Vec<TradeEvent> {
             proof: Proof::Notice,
             what: Mismatch::Amount,
         },
+        CodeMade {
+            amount: Some(Amount::from_fen(100)),
+            code: Code {
+                kind: CodeKind::Dynamic,
+                level: CodeLevel::B,
+            },
+            code_no: name("desk-1"),
+            expires: Some(at),
+            id: CodeId::from_random([5; 10]),
+            order_no: Some(name("A1")),
+            terminal: Some(name("T-1")),
+            title: Some("奶茶 Milk tea".into()),
+        },
+        CodeRevoked {
+            id: CodeId::from_random([5; 10]),
+        },
+        ByCode {
+            attempt: 1,
+            id: CodeId::from_random([5; 10]),
+        },
         BucketDestroyed {
             boot: Boot::from_bytes([1; 16]),
             bucket: 9,

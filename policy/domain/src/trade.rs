@@ -112,6 +112,8 @@ pub enum Operation {
     RefundQuery,
     /// Fetch the channel's certificates. Read.
     Certificates,
+    /// Ask the wallet whose code of authorisation it is, for payers' pages. Read.
+    Authorize,
     /// Ask where a day's bill lies, and fetch it. Read.
     Bill,
 }
@@ -127,6 +129,7 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::RefundQuery => "refund_query",
             Operation::Certificates => "certificates",
+            Operation::Authorize => "authorize",
             Operation::Bill => "bill",
         }
     }
@@ -135,7 +138,11 @@ impl Operation {
     pub const fn is_read(self) -> bool {
         matches!(
             self,
-            Operation::Query | Operation::RefundQuery | Operation::Certificates | Operation::Bill
+            Operation::Query
+                | Operation::RefundQuery
+                | Operation::Certificates
+                | Operation::Bill
+                | Operation::Authorize
         )
     }
 }

@@ -9,6 +9,7 @@ mod account;
 mod alipay;
 mod answer;
 pub mod auth_code;
+pub mod authorize;
 mod baidu;
 pub mod bill;
 pub mod browser;

@@ -30,6 +30,9 @@ pub struct Order {
     pub merchant: MerchantId,
     /// The merchant's number.
     pub order_no: OrderNo,
+    /// The code by which a payer last opened it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_code: Option<CodeId>,
     /// Index of its latest journal entry.
     pub last: u64,
     /// Tries to place it, in order; never empty.
@@ -220,6 +223,7 @@ impl Order {
             id: entry.order?,
             merchant,
             order_no: order_no.clone(),
+            by_code: None,
             last: index,
             attempts: Vec::with_capacity(1),
             refunds: Vec::new(),
@@ -420,7 +424,7 @@ impl Order {
             | E::RefundFailed { .. }
             | E::RefundAbnormal { .. }
             | E::RefundUnresolved { .. } => self.may_refund(event),
-            E::PatternSeen { .. } | E::Mismatched { .. } => Ok(()),
+            E::PatternSeen { .. } | E::Mismatched { .. } | E::ByCode { .. } => Ok(()),
             _ => Err("it is no event of an order"),
         }
     }
@@ -605,6 +609,7 @@ impl Order {
                 a.reversing = None;
                 a.unclear = None;
             }),
+            E::ByCode { id, .. } => self.by_code = Some(id.clone()),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }

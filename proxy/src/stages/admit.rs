@@ -117,7 +117,7 @@ impl Admit {
         now: Instant,
     ) -> Result<Option<Reservation>, Refusal> {
         let sealed = &routed.claimed.sealed;
-        if order.is_some_and(|order| record::renews(order, create)) {
+        if order.is_some_and(|order| record::renews(order, create, &routed.claimed.content)) {
             return Ok(None);
         }
         let merchant = policy::merchant_day_ceiling(&sealed.merchant).map(|most| Ceiling {

@@ -302,7 +302,7 @@ impl Claim {
                 render::order(&self.0, &sealed.merchant, order, render::Said::Again).await,
             )),
             (OrderState::AwaitingPayment | OrderState::Closed | OrderState::Reversed, false)
-                if another_way(latest, create) =>
+                if another_way(latest, create) || another_payer(latest, create, sealed) =>
             {
                 Ok(anew(only_repeats)?)
             }
@@ -404,6 +404,14 @@ fn another_way(latest: &Attempt, create: &Create) -> bool {
     latest.amount == create.amount
         && latest.code == create.code
         && (latest.channel != create.channel || latest.pay_way != create.pay_way)
+}
+
+/// The same order by another payer of the same wallet, who scanned its code.
+fn another_payer(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
+    create.by_code.is_some()
+        && sealed.payer.is_some()
+        && latest.amount == create.amount
+        && latest.code == create.code
 }
 
 /// The same but for a payer token of another epoch, which cannot be compared.

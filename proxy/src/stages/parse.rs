@@ -106,6 +106,7 @@ impl Parse {
                     terminal: None,
                     product: None,
                     number: Some(number),
+                    by_code: None,
                     combined: native.combined.as_ref().map(group),
                 }))
             }

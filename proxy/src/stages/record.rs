@@ -129,7 +129,9 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         let (order, position) = intend_order(app, of, other.id, other.order, Vec::new()).await?;
         others.push((order, Errand::Place(position), other.held));
     }
-    let renewed = order.as_deref().is_some_and(|order| renews(order, create));
+    let renewed = order
+        .as_deref()
+        .is_some_and(|order| renews(order, create, &content));
     let spare = spare(&sealed, create, content, next, route.as_deref());
     let (order, position) = intend_order(app, of, sealed.id, order, patterns(&sealed).collect()).await?;
     let recorded = Recorded {
@@ -153,7 +155,7 @@ async fn intend_order(
 ) -> Result<(Arc<Order>, u16), Stop> {
     let (merchant, create) = (of.merchant, of.create);
     let order = match order {
-        Some(order) if renews(&order, create) => {
+        Some(order) if renews(&order, create, &of.content) => {
             let position = order.attempts.len() as u16;
             return Ok((order, position));
         }
@@ -168,6 +170,14 @@ async fn intend_order(
         TradeEvent::AttemptCombined {
             attempt: position,
             with,
+        }
+        .into()
+    }));
+    //= C68
+    events.extend(create.by_code.clone().map(|id| {
+        TradeEvent::ByCode {
+            attempt: position,
+            id,
         }
         .into()
     }));
@@ -281,9 +291,11 @@ fn standing_life_ms(app: &App, create: &Create, carried: Carried) -> i64 {
 
 /// The attempt is on record and only its reach is renewed: the same number and parameters go out again. A paid one
 /// comes here by a native repeat only, to which the channel says that it is paid.
-pub(crate) fn renews(order: &Order, create: &Create) -> bool {
+/// At a code another payer is another attempt: the former's parameters are of no use to them.
+pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> bool {
     let latest = order.latest();
-    !latest.pay_way.charges()
+    (create.by_code.is_none() || latest.content == *content)
+        && !latest.pay_way.charges()
         && (!latest.state.is_final() || latest.state == AttemptState::Paid)
         && latest.channel == create.channel
         && latest.pay_way == create.pay_way

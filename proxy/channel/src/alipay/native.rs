@@ -147,7 +147,8 @@ impl Said<'_> {
             | Operation::Close
             | Operation::Reverse
             | Operation::Certificates
-            | Operation::Bill => {}
+            | Operation::Bill
+            | Operation::Authorize => {}
         }
         Ok(native)
     }

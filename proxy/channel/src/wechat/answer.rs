@@ -51,7 +51,7 @@ fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer>
         Operation::Certificates => certificates(&value).map(Answer::Certificates),
         Operation::Close => Some(Answer::Closed),
         Operation::Bill => crate::bill::ask::wechat(&value).map(Answer::Bill),
-        Operation::Reverse => None,
+        Operation::Reverse | Operation::Authorize => None,
     }
 }
 

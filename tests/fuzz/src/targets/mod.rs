@@ -8,6 +8,7 @@ mod head;
 mod json;
 mod messages;
 mod packages;
+mod pages;
 mod queries;
 mod registries;
 mod stores;
@@ -32,6 +33,9 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("api_body", api::body),
     ("api_route", api::route),
     ("statistics_ask", api::statistics_ask),
+    ("new_code", pages::new_code),
+    ("pages", pages::asked),
+    ("whose", pages::whose),
     ("head", head::head),
     ("note", tlog::note),
     ("tiles", tlog::tiles),

@@ -123,6 +123,7 @@ fn reset(world: &World) -> Outcome {
             refunds,
             codes,
             scans,
+            authorised: _,
             faults,
             requests,
             held,

@@ -106,6 +106,23 @@ pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
     });
 }
 
+/// The payer confirms on the wallet's own page.
+pub(super) fn confirmed(world: &Arc<World>, key: Key) {
+    let asked = Pay {
+        channel: key.0,
+        out_trade_no: None,
+        qr: None,
+        auth_code: None,
+        outcome: What::Paid,
+        after_ms: None,
+        payer: None,
+        notify: true,
+    };
+    if let Err(Refusal(_, reason)) = act(world, &key, &asked) {
+        tracing::warn!(%reason, "a payment on the wallet's page came to nothing");
+    }
+}
+
 fn find(merchants: usize, book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     let key = match (&asked.out_trade_no, &asked.qr, &asked.auth_code) {
         (None, None, Some(code)) => book.scans.order(asked.channel, code).cloned(),

@@ -26,6 +26,8 @@ pub struct SandboxMerchant {
 pub struct WechatAccount {
     /// Application id.
     pub appid: String,
+    /// Secret of that application, 32 characters; it asks whose code of authorisation it is.
+    pub app_secret: String,
     /// Application id of the merchant's mini program, bound to the same merchant number.
     pub mini_appid: String,
     /// Merchant number.
@@ -132,6 +134,7 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
     let public_key = rsa_key()?;
     let account = WechatAccount {
         appid: format!("wx{}", hex::encode(random::<8>()?)),
+        app_secret: hex::encode(random::<16>()?),
         mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
         mchid,
         sub_mchids: (0..2)

@@ -13,6 +13,7 @@ pub(crate) mod v2;
 use super::fault::{Channel, Kind, Operation};
 use super::order::Order;
 use super::server::{Incoming, Reply};
+use super::wallet;
 use super::world::{Merchant, World};
 use answer::{Outcome, Speech};
 use http::{Method, StatusCode};
@@ -50,6 +51,9 @@ enum Route<'a> {
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if let Some(reply) = wallet::handle(world, request) {
+        return reply;
+    }
     if v2::is_path(&request.path) {
         return v2::handle(world, request);
     }
