@@ -1,9 +1,10 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys), `.aes` files base64 of a key for Alipay's content encryption; anything else is PEM or bare base64.
+//! keys), `.aes` files base64 of a key for Alipay's content encryption, `.digest` files the Baidu wallet's key for
+//! both of its digests; anything else is PEM or bare base64.
 
-use certs::{KeyError, Keys, Material};
+use certs::{Hash, KeyError, Keys, Material};
 use domain::KeyRef;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -48,14 +49,15 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
             walk(root, &path, found, problems);
         } else {
             match one(root, &path) {
-                Ok(key) => found.push(key),
+                Ok(keys) => found.extend(keys),
                 Err(problem) => problems.push(problem),
             }
         }
     }
 }
 
-fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
+/// One file's key; of a secret that stands behind texts one for each digest.
+fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError> {
     let name = path
         .strip_prefix(root)
         .ok()
@@ -65,20 +67,30 @@ fn one(root: &Path, path: &Path) -> Result<(KeyRef, Material), KeyFileError> {
         .and_then(|n| KeyRef::new(n).ok())
         .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
-    let material = match path.extension().and_then(|e| e.to_str()) {
-        Some("secret") => Material::secret(&bytes),
-        Some("aes") => Material::content(&bytes),
-        _ => Material::read(&bytes),
+    let wrong = |e| KeyFileError::Key(path.to_owned(), e);
+    let materials = match path.extension().and_then(|e| e.to_str()) {
+        Some("secret") => vec![(key, Material::secret(&bytes).map_err(wrong)?)],
+        Some("aes") => vec![(key, Material::content(&bytes).map_err(wrong)?)],
+        Some("digest") => {
+            let of = |name: &str, hash| -> Result<(KeyRef, Material), KeyFileError> {
+                let name =
+                    KeyRef::new(format!("{key}/{name}")).map_err(|_| KeyFileError::Name(path.to_owned()))?;
+                Ok((name, Material::keyed(hash, &bytes).map_err(wrong)?))
+            };
+            vec![of("md5", Hash::Md5)?, of("sha1", Hash::Sha1)?]
+        }
+        _ => vec![(key, Material::read(&bytes).map_err(wrong)?)],
     };
-    let material = material.map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
-    let public = matches!(
-        material,
-        Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
-    );
-    if !public && open_to_others(path) {
+    let public = |(_, material): &(KeyRef, Material)| {
+        matches!(
+            material,
+            Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
+        )
+    };
+    if !materials.iter().all(public) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
-    Ok((key, material))
+    Ok(materials)
 }
 
 fn open_to_others(path: &Path) -> bool {

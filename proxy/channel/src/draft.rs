@@ -1,6 +1,6 @@
 //! A request composed from facts and opened texts, not yet signed.
 
-use crate::HandedOut;
+use crate::{HandedOut, baidu::query::Query};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo};
 use zeroize::Zeroizing;
@@ -105,6 +105,8 @@ pub(crate) enum Place {
         parameters: Vec<Parameter>,
         method: SignMethod,
     },
+    /// Into the query as `sign`, a digest in hex (channels.md section 5).
+    Query { request: Request, query: Query },
 }
 
 impl Draft {
@@ -142,7 +144,7 @@ impl Draft {
     pub fn method(&self) -> SignMethod {
         match &self.place {
             Place::Signature { method, .. } => *method,
-            Place::Header { .. } | Place::Form { .. } => SignMethod::Signature,
+            Place::Header { .. } | Place::Form { .. } | Place::Query { .. } => SignMethod::Signature,
         }
     }
 
@@ -156,6 +158,7 @@ impl Draft {
                     path: request.target,
                     parameters,
                     by_address: true,
+                    written: None,
                 })
             }
             Place::Signature {
@@ -168,6 +171,16 @@ impl Draft {
                     path: request.target,
                     parameters,
                     by_address: false,
+                    written: None,
+                })
+            }
+            Place::Query { request, mut query } => {
+                query.sign(signature);
+                Some(HandedOut {
+                    path: request.target,
+                    parameters: Vec::new(),
+                    by_address: true,
+                    written: Some(query.write()),
                 })
             }
         }
@@ -199,6 +212,14 @@ impl Draft {
                 // A digest is hex text always; without one nothing is vouched for, and the channel refuses it.
                 request.body =
                     crate::form::write(&vouched(parameters, method, signature).unwrap_or_default());
+                request
+            }
+            Place::Query {
+                mut request,
+                mut query,
+            } => {
+                query.sign(signature);
+                request.target = format!("{}?{}", request.target, query.write().as_str());
                 request
             }
         }

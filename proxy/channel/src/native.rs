@@ -132,6 +132,11 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
         Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Baidu => {
+            return Err(NativeError::not_allowed(
+                "nothing passes through to the Baidu wallet",
+            ));
+        }
     };
     if known(&native.account) {
         Ok(native)
@@ -152,7 +157,9 @@ pub fn forwarded_headers(channel: Channel) -> &'static [&'static str] {
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay => &["accept", "accept-language", "content-type", "user-agent"],
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu => {
+            &["accept", "accept-language", "content-type", "user-agent"]
+        }
     }
 }
 
@@ -168,7 +175,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "wechatpay-signature-type",
             "wechatpay-timestamp",
         ],
-        Channel::Alipay | Channel::Unionpay => &["content-type"],
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu => &["content-type"],
     }
 }
 

@@ -1,6 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
-use crate::{Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, unionpay, wechat};
+use crate::{
+    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json, unionpay, wechat,
+};
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
 /// Why a notice is refused. Names fields and positions, never values.
@@ -109,6 +111,7 @@ pub fn authenticate(
         Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
         Channel::Alipay => alipay::notice::authenticate(account, body),
         Channel::Unionpay => unionpay::notice::authenticate(account, body),
+        Channel::Baidu => baidu::notice::authenticate(account, body),
     }
 }
 
@@ -116,7 +119,7 @@ pub fn authenticate(
 pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
     match account.channel {
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay | Channel::Unionpay => Ok(None),
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu => Ok(None),
     }
 }
 
@@ -126,5 +129,6 @@ pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<N
         Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
         Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),
+        Channel::Baidu => baidu::notice::read(account, body_or_decrypted),
     }
 }

@@ -26,6 +26,29 @@ pub(crate) fn china(text: &str) -> Option<Instant> {
     Some(Instant::from_millis(time.as_millisecond()))
 }
 
+/// `YYYYMMDDHHmmss` in China time, as the Baidu wallet writes it (channels.md section 5).
+pub(crate) fn digits(text: &str) -> Option<Instant> {
+    if text.len() != 14 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let part = |from: usize| &text[from..from + 2];
+    let spelt = format!(
+        "{}-{}-{} {}:{}:{}",
+        &text[..4],
+        part(4),
+        part(6),
+        part(8),
+        part(10),
+        part(12)
+    );
+    china(&spelt)
+}
+
+/// The inverse of [`digits`], whole seconds.
+pub(crate) fn to_digits(at: Instant) -> String {
+    to_china(at).chars().filter(char::is_ascii_digit).collect()
+}
+
 /// The inverse of [`china`], whole seconds.
 pub(crate) fn to_china(at: Instant) -> String {
     let text = at.to_string();
@@ -45,6 +68,9 @@ mod tests {
         assert_eq!(china("2026-01-01 08:00:00"), Some(at));
         assert_eq!(china("2026-01-01 08:00:00.320"), Some(at));
         assert_eq!(to_china(at), "2026-01-01 08:00:00");
+        assert_eq!(digits("20260101080000"), Some(at));
+        assert_eq!(to_digits(at), "20260101080000");
+        assert_eq!((digits("20260231080000"), digits("2026010108000")), (None, None));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod together;
 mod world;
 
 mod alipay;
+mod baidu;
 mod unionpay;
 mod wechat;
 
@@ -98,7 +99,8 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    /// All channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`, UnionPay under `/gateway/api/`.
+    /// All channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`, UnionPay under `/gateway/api/`, the
+    /// Baidu wallet under `/api/0/`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -210,6 +212,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "api2.wechatpay.cn",
         "openapi.alipay.com",
         "gateway.95516.com",
+        "www.baifubao.com",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

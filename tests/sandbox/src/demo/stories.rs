@@ -35,7 +35,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 33] = [
+const STORIES: [Story; 35] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -63,6 +63,8 @@ const STORIES: [Story; 33] = [
     Story::NotSentYet,
     Story::TriedTwice,
     Story::OpenToItsEnd,
+    Story::ByWay("baidu", "page"),
+    Story::ByWay("baidu", "wap"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 33, 34, 200].map(count), [33, 33, 33, 34, 200]);
+        assert_eq!([0, 1, 35, 36, 200].map(count), [35, 35, 35, 36, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,
