@@ -34,7 +34,7 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         Operation::Refund => refunded(account, &fields),
         Operation::RefundQuery => refund_asked(account, &fields),
         // What is handed out has no answer, and the others are not asked.
-        Operation::Create | Operation::Reverse | Operation::Certificates => None,
+        Operation::Create | Operation::Reverse | Operation::Certificates | Operation::Bill => None,
     };
     said.unwrap_or(Answer::Unclear(Unclear::Garbage))
 }
