@@ -1,20 +1,24 @@
 //! All keys, asymmetric and symmetric. Others name a key by its [`KeyRef`] and get signatures, verdicts and opened
 //! texts; a key's octets enter here and never leave.
 
+mod api_v2;
 mod chain;
 mod content;
 mod facts;
 mod gm;
+mod identity;
 mod keyed;
 mod material;
 mod secure;
 pub mod tls;
 mod unionpay;
 
+pub use api_v2::{ApiV2, V2Digest};
 pub use chain::issued_under;
 pub use content::Content;
 pub use facts::{CertificateFacts, alipay_root_sn};
 pub use gm::Sm2Key;
+pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use material::Material;
 pub use unionpay::unionpay_signer;
@@ -142,7 +146,7 @@ impl Keys {
             .ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
-    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or a digest with the key behind the text, as the key is.
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or a digest with a shared key, as the key is.
     pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
@@ -152,6 +156,7 @@ impl Keys {
                 Ok(signature)
             }
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Material::ApiV2(key) => Ok(key.sign(message)),
             Material::Keyed(secret) => Ok(secret.digest(message)),
             _ => Err(KeyError::Kind("a private key")),
         }

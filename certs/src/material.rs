@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{CertificateFacts, Content, KeyError, Keyed, Sm2Key};
+use crate::{ApiV2, Certificate, CertificateFacts, Content, KeyError, Keyed, Sm2Key};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -23,6 +23,10 @@ pub enum Material {
     Ed25519Public(ParsedPublicKey),
     /// A secret of 32 octets for AES-256-GCM.
     Secret(SecretBox<[u8]>),
+    /// WeChat's APIv2 key, for one of its digests.
+    ApiV2(ApiV2),
+    /// A certificate that we show in TLS.
+    Certificate(Box<Certificate>),
     /// A secret that stands behind the text of a digest.
     Keyed(Keyed),
     /// A key for Alipay's content encryption.
@@ -107,6 +111,7 @@ impl Material {
             Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public
                 .verify_sig(message, signature)
                 .map_err(|_| KeyError::Signature),
+            Material::ApiV2(key) => key.verify(message, signature),
             Material::Sm2Public(public) => public.verify(message, signature),
             Material::Keyed(secret) => secret.verify(message, signature),
             _ => Err(KeyError::Kind("a public key")),
@@ -121,6 +126,8 @@ impl Material {
             Material::Ed25519Private(_) => "Ed25519 private key",
             Material::Ed25519Public(_) => "Ed25519 public key",
             Material::Secret(_) => "secret",
+            Material::ApiV2(key) => key.kind(),
+            Material::Certificate(_) => "certificate that we show",
             Material::Keyed(secret) => secret.kind(),
             Material::Content(_) => "content key",
             Material::Sm2Public(_) => "SM2 public key",
@@ -131,6 +138,7 @@ impl Material {
     pub fn not_after(&self) -> Option<Instant> {
         match self {
             Material::RsaPublic(_, not_after) => *not_after,
+            Material::Certificate(shown) => Some(shown.not_after()),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -89,23 +90,36 @@ fn server(files: &ListenerFiles) -> Result<ServerConfig, KeyError> {
 
 /// Outgoing TLS with these roots and no others; a client certificate where asked for.
 pub fn client(roots_pem: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<ClientConfig>, KeyError> {
+    let shown = match identity {
+        None => None,
+        Some((cert, key)) => {
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
+            let shown = CertifiedKey::from_der(chain(cert)?, key, &provider()).map_err(tls)?;
+            Some(Arc::new(SingleCertAndKey::from(shown)))
+        }
+    };
+    connects_with(roots_pem, shown)
+}
+
+/// Outgoing TLS that shows this, where the other side asks for it.
+pub(crate) fn connects_with(
+    roots_pem: &[u8],
+    shown: Option<Arc<SingleCertAndKey>>,
+) -> Result<Arc<ClientConfig>, KeyError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(tls)?;
     let builder = builder.with_root_certificates(roots(roots_pem)?);
-    let mut config = match identity {
+    let mut config = match shown {
         None => builder.with_no_client_auth(),
-        Some((cert, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key)
-                .map_err(|_| KeyError::Unreadable("a private key in PEM"))?;
-            builder.with_client_auth_cert(chain(cert)?, key).map_err(tls)?
-        }
+        Some(shown) => builder.with_client_cert_resolver(shown),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
+pub(crate) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, KeyError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| KeyError::Unreadable("certificates in PEM"))?;

@@ -365,30 +365,51 @@ impl App {
     /// Connections to a channel: its first host in the licence registry.
     //= C50
     pub fn way_to(&self, channel: Channel) -> Option<Outbound> {
-        self.way_by(channel, None)
+        self.way_by(channel, None, None)
     }
 
-    /// Connections to where an account is reached: its own host, else the channel's first.
-    pub fn way_of(&self, channel: Channel, account: &AccountNo) -> Option<Outbound> {
+    /// Connections to where an account is reached: its own host, else the channel's first. They show a certificate where the
+    /// request needs one; each identity has connections of its own, so that nobody's request goes out as somebody else.
+    pub fn way_of(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+        identity: Option<&channel::Identity>,
+    ) -> Option<Outbound> {
         let registries = self.registries();
         let host = registries
             .owner(channel, account)
             .and_then(|(_, facts)| facts.host.as_deref());
-        self.way_by(channel, host)
+        self.way_by(channel, host, identity)
     }
 
-    fn way_by(&self, channel: Channel, named: Option<&str>) -> Option<Outbound> {
+    fn way_by(
+        &self,
+        channel: Channel,
+        named: Option<&str>,
+        identity: Option<&channel::Identity>,
+    ) -> Option<Outbound> {
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = match named {
             Some(named) => licence.hosts.iter().find(|host| host.host == named)?,
             None => licence.hosts.first()?,
         };
-        let key = (host.host.clone(), host.port);
+        // No host name has a `#`.
+        let name = identity.map_or(host.host.clone(), |own| {
+            format!("{}#{}", host.host, own.certificate)
+        });
+        let key = (name, host.port);
         if let Some(way) = self.0.ways.read().get(&key) {
             return Some(way.clone());
         }
-        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let tls = match identity {
+            None => certs::tls::client(licence.roots_pem.as_bytes(), None),
+            Some(own) => self
+                .keys()
+                .client(licence.roots_pem.as_bytes(), &own.certificate, &own.key),
+        };
+        let tls = tls.ok()?;
         let target = Target {
             host: host.host.clone(),
             port: host.port,

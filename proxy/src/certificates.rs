@@ -200,6 +200,7 @@ fn signed_by_one_of(
     let authentic = channel::authenticate_answer(
         account,
         Operation::Certificates,
+        PayWay::Native,
         answered.status,
         &answered.headers,
         &answered.body,

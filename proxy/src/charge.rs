@@ -56,6 +56,26 @@ pub(crate) async fn pay(
     }
 }
 
+/// Could a charge at this account be undone? The keys that sign a reverse, and those that it is sent with, are here.
+//= C66
+pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
+    let Ok(number) = ChannelNo::new("0") else {
+        return false;
+    };
+    let now = app.clock().now();
+    let stamp = channel::Stamp {
+        at: now,
+        begun: now,
+        nonce: "0".into(),
+    };
+    channel::reverse(account, &stamp, &number).is_ok_and(|draft| {
+        app.keys().has(draft.key())
+            && draft
+                .identity()
+                .is_none_or(|own| app.way_of(account.channel, &account.account, Some(own)).is_some())
+    })
+}
+
 /// The channel's answer to the charging call, with the payer sealed for the merchant's notification.
 fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settled {
     let known = match (&mut answer, order.attempt(position)) {

@@ -269,7 +269,12 @@ async fn close_intended(
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
     ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
-        channel::query(account, &stamp.about(attempt.at), &attempt.number)
+        channel::query(
+            account,
+            &stamp.about(attempt.at),
+            attempt.pay_way,
+            &attempt.number,
+        )
     })
     .await
 }
@@ -376,7 +381,13 @@ pub(crate) async fn send_refund(
     let reason = opened.as_ref().and_then(|o| o.reason.as_ref());
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
-        channel::refund(account, &stamp.about(refund.intended), &facts, reason)
+        channel::refund(
+            account,
+            &stamp.about(refund.intended),
+            attempt.pay_way,
+            &facts,
+            reason,
+        )
     })
     .await;
     app.step("after_send");

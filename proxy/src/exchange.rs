@@ -68,8 +68,8 @@ async fn timed(
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
     let way = app
-        .way_of(account.channel, &account.account)
-        .ok_or_else(|| Exchanged::NotSent(format!("{} is in no licence registry", account.channel)))?;
+        .way_of(account.channel, &account.account, request.identity.as_ref())
+        .ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
     let (method, headers) =
         head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
@@ -97,6 +97,16 @@ async fn timed(
             SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
             SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
         })
+}
+
+fn no_way(account: &Account, request: &channel::Request) -> String {
+    match &request.identity {
+        Some(own) => format!(
+            "{} is in no licence registry, or {} and {} are not there or do not belong together",
+            account.channel, own.certificate, own.key
+        ),
+        None => format!("{} is in no licence registry", account.channel),
+    }
 }
 
 /// Composes and signs what the payer's browser or app will carry. The error is for the log.
@@ -186,6 +196,7 @@ async fn read(
     match channel::authenticate_answer(
         account,
         operation,
+        pay_way,
         answered.status,
         &answered.headers,
         &answered.body,

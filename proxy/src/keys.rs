@@ -1,10 +1,11 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys), `.aes` files base64 of a key for Alipay's content encryption, `.digest` files the Baidu wallet's key for
-//! both of its digests; anything else is PEM or bare base64.
+//! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption,
+//! `.digest` files the Baidu wallet's key for both of its digests; a
+//! `.crt` is a certificate that we show in TLS; anything else is PEM or bare base64.
 
-use certs::{Hash, KeyError, Keys, Material};
+use certs::{Hash, KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -56,7 +57,6 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: 
     }
 }
 
-/// One file's key; of a secret that stands behind texts one for each digest.
 fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError> {
     let name = path
         .strip_prefix(root)
@@ -67,30 +67,51 @@ fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError
         .and_then(|n| KeyRef::new(n).ok())
         .ok_or_else(|| KeyFileError::Name(path.to_owned()))?;
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| KeyFileError::File(path.to_owned(), e))?);
-    let wrong = |e| KeyFileError::Key(path.to_owned(), e);
-    let materials = match path.extension().and_then(|e| e.to_str()) {
-        Some("secret") => vec![(key, Material::secret(&bytes).map_err(wrong)?)],
-        Some("aes") => vec![(key, Material::content(&bytes).map_err(wrong)?)],
-        Some("digest") => {
-            let of = |name: &str, hash| -> Result<(KeyRef, Material), KeyFileError> {
-                let name =
-                    KeyRef::new(format!("{key}/{name}")).map_err(|_| KeyFileError::Name(path.to_owned()))?;
-                Ok((name, Material::keyed(hash, &bytes).map_err(wrong)?))
-            };
-            vec![of("md5", Hash::Md5)?, of("sha1", Hash::Sha1)?]
-        }
-        _ => vec![(key, Material::read(&bytes).map_err(wrong)?)],
-    };
-    let public = |(_, material): &(KeyRef, Material)| {
+    let found = read(path, key, &bytes).map_err(|e| KeyFileError::Key(path.to_owned(), e))?;
+    let public = |m: &Material| {
         matches!(
-            material,
-            Material::RsaPublic(..) | Material::Ed25519Public(_) | Material::Sm2Public(_)
+            m,
+            Material::RsaPublic(..)
+                | Material::Ed25519Public(_)
+                | Material::Sm2Public(_)
+                | Material::Certificate(_)
         )
     };
-    if !materials.iter().all(public) && open_to_others(path) {
+    if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
         return Err(KeyFileError::Open(path.to_owned()));
     }
-    Ok(materials)
+    Ok(found)
+}
+
+/// What one file holds: one key, but for WeChat's APIv2 secret and the Baidu wallet's key, which sign in two ways (channels.md
+/// 2.1, section 5).
+fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)>, KeyError> {
+    let extension = path.extension().and_then(|e| e.to_str());
+    let material = match extension {
+        Some("secret") if path.file_stem().is_some_and(|stem| stem == "apiv2") => {
+            let md5 = KeyRef::new(format!("{key}-md5"))
+                .map_err(|_| KeyError::Unreadable("an APIv2 key: its name is too long"))?;
+            return Ok(vec![
+                (key, Material::api_v2(V2Digest::HmacSha256, bytes)?),
+                (md5, Material::api_v2(V2Digest::Md5, bytes)?),
+            ]);
+        }
+        Some("secret") => Material::secret(bytes)?,
+        Some("crt") => Material::certificate(bytes)?,
+        Some("aes") => Material::content(bytes)?,
+        Some("digest") => {
+            let named = |name: &str| {
+                KeyRef::new(format!("{key}/{name}"))
+                    .map_err(|_| KeyError::Unreadable("a key for digests: its name is too long"))
+            };
+            return Ok(vec![
+                (named("md5")?, Material::keyed(Hash::Md5, bytes)?),
+                (named("sha1")?, Material::keyed(Hash::Sha1, bytes)?),
+            ]);
+        }
+        _ => Material::read(bytes)?,
+    };
+    Ok(vec![(key, material)])
 }
 
 fn open_to_others(path: &Path) -> bool {

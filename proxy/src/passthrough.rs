@@ -30,7 +30,8 @@ use zeroize::Zeroizing;
 /// The octets of a native request.
 //= C25
 pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
-    let headers = native::forwarded_headers(native.channel)
+    let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
+    let headers = native::forwarded_headers(native.channel, target)
         .iter()
         .filter_map(|name| {
             let value = received.head.headers.get(*name)?.to_str().ok()?;
@@ -38,12 +39,7 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
         });
     Verbatim {
         method: received.head.method.clone(),
-        target: received
-            .head
-            .uri
-            .path_and_query()
-            .map_or("/", |t| t.as_str())
-            .to_owned(),
+        target: target.to_owned(),
         headers: headers.collect(),
         body: Zeroizing::new(received.body.to_vec()),
         account: native.account.clone(),
@@ -165,8 +161,9 @@ pub(crate) async fn ask(
     verbatim: Verbatim,
 ) -> (Answer, Response) {
     let channel = account.channel;
-    let unknown = || rescue::native(dialect::refuse_native(channel, None, NativeRefusal::Unknown));
-    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account), headers(&verbatim)) else {
+    let path = Some(verbatim.target.as_str());
+    let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
+    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account, None), headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();
@@ -185,7 +182,14 @@ pub(crate) async fn ask(
     let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
         Ok(answered) => {
-            let answer = channel::read_answer(account, operation, pay_way, answered.status, &answered.body);
+            let answer = channel::read_native_answer(
+                account,
+                operation,
+                pay_way,
+                &verbatim.target,
+                answered.status,
+                &answered.body,
+            );
             ended(health::of_answer(&answer));
             (answer, back(channel, answered))
         }

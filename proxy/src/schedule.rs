@@ -19,6 +19,8 @@ struct Gaps {
     charge_wait: Duration,
     /// Not sooner after the charging call it may be reversed.
     reverse_after: Duration,
+    /// Does it send a notice of a payment by code?
+    tells_of_charges: bool,
     /// For how long the channel repeats a notice.
     notices: Duration,
     /// For how long a refund may take, its notice included.
@@ -33,7 +35,8 @@ const STANDING_REFUND: u32 = 30;
 
 /// Notices come after 15 s, 15 s, 30 s, 3 min, 10 min, 20 min, 30 min … for a day (channels.md 1.6). `SYSTEM_ERROR` may be
 /// asked for at once (1.11). A refund to a card may take some working days [unverified]. A payer who types a password is
-/// asked for every 5 s for about 30 s; a reverse is not sent within 15 s of the charging call (2.2).
+/// asked for every 5 s for about 30 s; a reverse is not sent within 15 s of the charging call (2.2), and nobody is told of a
+/// payment by code (1.12).
 const WECHAT: Gaps = Gaps {
     unknown: &[3, 3, 6, 12, 24, 48, 96, 192, 300],
     placed: &[30, 30, 60, 180, 600, 1200, 1800],
@@ -41,6 +44,7 @@ const WECHAT: Gaps = Gaps {
     charge: &[5],
     charge_wait: Duration::from_secs(30),
     reverse_after: Duration::from_secs(15),
+    tells_of_charges: false,
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
@@ -54,6 +58,7 @@ const ALIPAY: Gaps = Gaps {
     charge: &[3, 3, 6],
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
+    tells_of_charges: true,
     notices: Duration::from_secs(25 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
@@ -68,6 +73,7 @@ const UNIONPAY: Gaps = Gaps {
     charge: &[1, 2, 4, 8, 16, 32],
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
+    tells_of_charges: true,
     notices: Duration::from_secs(HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
@@ -82,6 +88,7 @@ const BAIDU: Gaps = Gaps {
     reverse_after: Duration::ZERO,
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
+    tells_of_charges: true,
 };
 
 /// A channel's schedule under the configured times.
@@ -152,10 +159,15 @@ impl Schedule {
         self.times.reverse_after.unwrap_or(self.gaps.reverse_after)
     }
 
+    /// Does the channel tell of a payment by code that nobody asked for?
+    pub(crate) fn tells_of_charges(&self) -> bool {
+        self.gaps.tells_of_charges
+    }
+
     /// When a payment-code order that nobody pays ends at the channel by itself, whatever becomes of us: twice the payer's
-    /// time, a minute at least, since channels count in minutes.
+    /// time, two minutes at least: channels count in minutes, by clocks of their own, and WeChat refuses less than one.
     pub(crate) fn charge_life(&self) -> Duration {
-        (self.charge_wait() * 2).max(Duration::from_secs(60))
+        (self.charge_wait() * 2).max(Duration::from_secs(120))
     }
 
     /// Before what the channel would not pay back is sent again: each time four times as long, an hour at most.

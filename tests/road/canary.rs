@@ -1119,7 +1119,7 @@ impl Run {
                 .collect(),
         );
         ensure!(
-            codes.0.len() == 5 + SCANNED.len(),
+            codes.0.len() == 5 + 2 * SCANNED.len(),
             "payment codes were sent: {}",
             codes.0.len()
         );
@@ -1143,29 +1143,32 @@ impl Run {
     /// Codes that go to the channel, each over a connection of its own, with every kind of answer.
     //= C32
     async fn scanned(&mut self) -> anyhow::Result<()> {
-        for (fault, will, status) in SCANNED {
+        let all = [("wechat", "13"), ("alipay", "28")]
+            .into_iter()
+            .flat_map(|channel| SCANNED.map(|scanned| (channel, scanned)));
+        for ((channel, begin), (fault, will, status)) in all {
             let number = self.demo.next_number();
             let code = self
                 .canaries
-                .digits(&format!("C3 auth_code, {will} {fault}"), "28", 16);
+                .digits(&format!("C3 auth_code, {channel} {will} {fault}"), begin, 16);
             self.control(
                 "/control/pay",
-                &json!({ "channel": "alipay", "auth_code": code, "outcome": will }),
+                &json!({ "channel": channel, "auth_code": code, "outcome": will }),
             )
             .await?;
             for (operation, kind) in [("create", fault), ("notice", "drop")]
                 .into_iter()
                 .filter(|(_, kind)| !fault.is_empty() && !kind.is_empty())
             {
-                self.control("/control/fault", &json!({ "channel": "alipay", "operation": operation, "kind": kind, "out_trade_no": number })).await?;
+                self.control("/control/fault", &json!({ "channel": channel, "operation": operation, "kind": kind, "out_trade_no": number })).await?;
             }
-            let body = json!({ "order_no": number, "pay_way": "micropay", "amount": 1, "description": "x", "auth_code": code });
+            let body = json!({ "order_no": number, "pay_way": "micropay", "amount": 1, "description": "x", "auth_code": code, "client_ip": "203.0.113.7" });
             let answer = self
                 .send(body.to_string().as_bytes(), true, "/v1/payments")
                 .await?;
             ensure!(
                 answer.status == status,
-                "{will} {fault}: {} {}",
+                "{channel} {will} {fault}: {} {}",
                 answer.status,
                 answer.json()
             );

@@ -9,7 +9,7 @@ use std::time::Duration;
 type Done = anyhow::Result<()>;
 
 /// Channels whose payment codes are taken.
-pub(crate) const CHANNELS: [&str; 1] = ["alipay"];
+pub(crate) const CHANNELS: [&str; 2] = ["wechat", "alipay"];
 
 struct Counter {
     demo: Demo,
@@ -19,7 +19,7 @@ struct Counter {
 
 impl Counter {
     fn body(&self, code: &str, amount: u64) -> Value {
-        json!({ "order_no": self.demo.next_number(), "channel": self.channel, "pay_way": "micropay", "amount": amount, "description": "奶茶", "auth_code": code })
+        json!({ "order_no": self.demo.next_number(), "channel": self.channel, "pay_way": "micropay", "amount": amount, "description": "奶茶", "auth_code": code, "client_ip": "203.0.113.7" })
     }
 
     /// A payer who does this once the code is scanned.
@@ -151,6 +151,127 @@ async fn payment_codes() -> Done {
         counter.demo.prove_journal()?;
     }
     Ok(())
+}
+
+/// Without the API certificate a charge could not be undone: it does not leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C66
+async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            ..Options::default()
+        },
+        true,
+    )
+    .await?;
+    let mchid = demo.place.merchants[0].accounts.wechat.mchid.clone();
+    let folder = demo.place.dir.join("keys/wechat").join(&mchid);
+    let certificate = folder.join("merchant-certificate.crt");
+    let shop = demo.merchant(0)?;
+    let counter = Counter {
+        demo,
+        shop,
+        channel: "wechat",
+    };
+    // Another key's certificate is as good as none.
+    let other = counter.demo.place.merchants[1].accounts.wechat.cert_file.clone();
+    let other = std::fs::read(counter.demo.place.material.dir.join(other))?;
+    for wrong in [None, Some(other)] {
+        counter.demo.services.stop_proxy().await?;
+        match &wrong {
+            None => std::fs::remove_file(&certificate)?,
+            Some(other) => std::fs::write(&certificate, other)?,
+        }
+        counter
+            .demo
+            .services
+            .restart_proxy(&counter.demo.place, &[])
+            .await?;
+        counter.demo.ready().await?;
+        let body = counter.body(&counter.payer("paid", None).await?, 100);
+        let answer = counter.scan(&body).await?;
+        ensure!(
+            answer.status == 403 && answer.json()["code"] == "operation_not_allowed",
+            "{} {}",
+            answer.status,
+            answer.json()
+        );
+        let all = counter.demo.channel_orders().await?;
+        ensure!(
+            all["orders"].as_array().is_some_and(Vec::is_empty),
+            "the channel has something: {all}"
+        );
+        // Whatever else the account does, it does as before.
+        let other = json!({ "order_no": counter.demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 5, "description": "茶" });
+        ensure!(
+            counter.scan(&other).await?.status == 201,
+            "a native order needs no certificate"
+        );
+        counter.demo.control("/control/reset", &json!({})).await?;
+    }
+    counter.demo.services.stop().await
+}
+
+/// The charging call was slow rather than lost: it arrives after a reverse that found nothing, and WeChat tells nobody.
+/// Looked for once the order has ended there by itself, it is found and goes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+async fn a_charge_that_arrives_after_its_reverse_goes_back() -> Done {
+    let dir = tempfile::tempdir()?;
+    let demo = Demo::start(
+        dir.path(),
+        &Options {
+            desk: false,
+            ..Options::default()
+        },
+        false,
+    )
+    .await?;
+    let shop = demo.merchant(0)?;
+    let c = Counter {
+        demo,
+        shop,
+        channel: "wechat",
+    };
+    let mut body = c.body(&c.payer("paid", None).await?, 470);
+    // WeChat takes no nearer end than a minute, and it arrives after some seconds.
+    let end = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(68))?;
+    body["expires_at"] = end.to_string().into();
+    c.fault(&body, "create", "arrives_late").await?;
+    let answer = c.scan(&body).await?;
+    ensure!(answer.status == 202, "{} {}", answer.status, answer.json());
+    let order = c.until(&answer.json(), "reversed").await?;
+    ensure!(order["reverse"]["refunded"] == false, "found too early: {order}");
+    for _ in 0..100 {
+        if c.there(&order)
+            .await?
+            .is_some_and(|there| there["paid"].is_string())
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let there = c.there(&order).await?;
+    ensure!(
+        there.as_ref().is_some_and(|there| there["refunded_fen"] == 0),
+        "it did not arrive late: {there:?}"
+    );
+    c.told(&order, &["payment.reversed"]).await?;
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    for _ in 0..150 {
+        if c.nobody_is_charged(&order).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    c.nobody_is_charged(&order).await?;
+    c.until(&order, "reversed").await?;
+    c.told(&order, &["payment.reversed", "payment.reversed"]).await?;
+    c.demo.services.stop().await?;
+    c.demo.prove_journal().map(drop)
 }
 
 async fn paid_at_once(c: &Counter) -> Done {
@@ -491,7 +612,18 @@ async fn codes_are_told_from_their_digits(c: &Counter) -> Done {
         with(&|b| b["payer"] = json!({ "buyer_id": "2088102146225135" })),
         with(&|b| drop(b.as_object_mut().map(|b| b.remove("auth_code")))),
         with(&|b| b["pay_way"] = "jsapi".into()),
+        with(&|b| b["client_ip"] = "nowhere".into()),
     ];
+    if c.channel == "wechat" {
+        let refused = c
+            .scan(&with(&|b| drop(b.as_object_mut().map(|b| b.remove("client_ip")))))
+            .await?;
+        ensure!(
+            refused.status == 400 && refused.json()["code"] == "invalid_field",
+            "{}",
+            refused.json()
+        );
+    }
     for body in refused {
         let answer = c.scan(&body).await?;
         let problem = answer.json();

@@ -311,7 +311,7 @@ async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
             &json!({ "channel": channel, "auth_code": code, "outcome": will }),
         )
         .await?;
-        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code });
+        let body = json!({ "order_no": demo.next_number(), "pay_way": "micropay", "amount": 900, "description": "茶", "auth_code": code, "client_ip": "203.0.113.7" });
         let answer = described
             .ask("POST", "/v1/payments", "/v1/payments", Some(&body))
             .await?;

@@ -12,6 +12,7 @@ mod compared;
 mod life;
 mod repeats;
 mod tlog;
+mod v3;
 
 use client::{CLIENTS, MODES, Scene};
 use sandbox::{channels, material};
@@ -56,6 +57,15 @@ async fn published_clients_through_the_pass_through() -> Done {
         Ok(())
     } else {
         life::through().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alipays_sdk_by_openapi_v3() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        v3::judged().await
     }
 }
 

@@ -41,10 +41,10 @@ pub enum Refusal {
     Other,
 }
 
-/// What a channel's code of refusal means to the cashier (channels.md 3.3).
+/// What a channel's code of refusal means to the cashier (channels.md 2.2, 3.3).
 pub fn refusal(channel: Channel, code: &str) -> Refusal {
     match channel {
-        Channel::Wechat => Refusal::Other,
+        Channel::Wechat => crate::wechat::v2::codes::refusal(code),
         Channel::Alipay => crate::alipay::codes::refusal(code),
         Channel::Unionpay => crate::unionpay::codes::refusal(code),
         // It takes none here.

@@ -60,12 +60,11 @@ pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
     }
 }
 
-/// Refuses a native request. `method_of_call` is kept for channels that name errors by method; Alipay's front
-/// door answers `error_response` whatever was called (channels.md 3.2).
-pub fn refuse_native(channel: Channel, method_of_call: Option<&str>, kind: NativeRefusal) -> Reply {
+/// Refuses a native request. The path that was called says in which form: Alipay has two (channels.md 3.2, 3.8).
+pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) -> Reply {
     match channel {
         Channel::Wechat => wechat::dialect::refuse_native(kind),
-        Channel::Alipay => alipay::dialect::refuse_native(method_of_call, kind),
+        Channel::Alipay => alipay::dialect::refuse_native(path, kind),
         // Nothing passes through to these; no listener leads here.
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
         Channel::Baidu => baidu::dialect::refuse_notice(),

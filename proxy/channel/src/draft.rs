@@ -58,6 +58,9 @@ pub enum ComposeError {
     /// A key's name cannot be made.
     #[error(transparent)]
     Key(#[from] NameError),
+    /// A text has a character that the channel's messages cannot carry.
+    #[error("{0} has a character that the channel cannot carry")]
+    Characters(&'static str),
     /// JSON could not be written.
     #[error("the body could not be written")]
     Write,
@@ -73,6 +76,17 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Body octets, wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
+    /// Who we are in TLS, where the channel asks for that.
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate and the key behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate's name.
+    pub certificate: KeyRef,
+    /// The private key's name.
+    pub key: KeyRef,
 }
 
 /// A composed request that lacks its signature.
@@ -107,6 +121,11 @@ pub(crate) enum Place {
     },
     /// Into the query as `sign`, a digest in hex (channels.md section 5).
     Query { request: Request, query: Query },
+    /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
+    Xml {
+        request: Request,
+        fields: Vec<Parameter>,
+    },
 }
 
 impl Draft {
@@ -144,14 +163,27 @@ impl Draft {
     pub fn method(&self) -> SignMethod {
         match &self.place {
             Place::Signature { method, .. } => *method,
-            Place::Header { .. } | Place::Form { .. } | Place::Query { .. } => SignMethod::Signature,
+            Place::Header { .. } | Place::Form { .. } | Place::Xml { .. } | Place::Query { .. } => {
+                SignMethod::Signature
+            }
+        }
+    }
+
+    /// Who we must be in TLS to send it; `None` where nobody asks.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.place {
+            Place::Header { request, .. }
+            | Place::Form { request, .. }
+            | Place::Signature { request, .. }
+            | Place::Xml { request, .. }
+            | Place::Query { request, .. } => request.identity.as_ref(),
         }
     }
 
     /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
     pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
         match self.place {
-            Place::Header { .. } => None,
+            Place::Header { .. } | Place::Xml { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
                 Some(HandedOut {
@@ -220,6 +252,15 @@ impl Draft {
             } => {
                 query.sign(signature);
                 request.target = format!("{}?{}", request.target, query.write().as_str());
+                request
+            }
+            Place::Xml {
+                mut request,
+                mut fields,
+            } => {
+                fields.push(("sign", crate::wechat::v2::shown(signature)));
+                // What XML cannot carry was refused when it was composed.
+                request.body = crate::strict_xml::write(&fields).unwrap_or_default();
                 request
             }
         }

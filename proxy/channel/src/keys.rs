@@ -17,6 +17,21 @@ pub fn wechat_apiv3(mchid: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("wechat/{mchid}/apiv3"))
 }
 
+/// Both sides' secret of V2, signing with HMAC-SHA256: `wechat/{mchid}/apiv2` (channels.md 2.1).
+pub fn wechat_apiv2(mchid: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/apiv2"))
+}
+
+/// The same secret, signing with MD5: `wechat/{mchid}/apiv2-md5`.
+pub fn wechat_apiv2_md5(mchid: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/apiv2-md5"))
+}
+
+/// The certificate of [`wechat_merchant`], shown in TLS where V2 asks for it: `wechat/{mchid}/merchant-certificate`.
+pub fn wechat_certificate(mchid: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/merchant-certificate"))
+}
+
 /// Checks the channel's signatures: `wechat/{mchid}/platform/{serial or PUB_KEY_ID_…}` (channels.md 1.5).
 pub fn wechat_platform(mchid: &AccountNo, serial: &str) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("wechat/{mchid}/platform/{}", word(serial)?))

@@ -11,6 +11,7 @@ mod answer;
 pub mod auth_code;
 mod baidu;
 pub mod bill;
+pub mod browser;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -20,6 +21,7 @@ pub mod native;
 pub mod notice;
 mod shape;
 pub mod strict_json;
+pub mod strict_xml;
 mod times;
 mod unionpay;
 mod wechat;
@@ -31,9 +33,10 @@ pub use answer::{
     SealedCertificate, Signed,
 };
 pub use baidu::query as baidu_query;
-pub use draft::{CallUp, ComposeError, CreateFacts, Draft, RefundFacts, Request, ToSign};
+pub use draft::{CallUp, ComposeError, CreateFacts, Draft, Identity, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 pub use unionpay::{customer_info, read_customer_info};
+pub use wechat::v2 as wechat_v2;
 
 use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
@@ -70,7 +73,7 @@ pub fn hand_out(
     }
 }
 
-/// Charges the payer whose code was scanned (付款码; channels.md 3.1). Never to be sent a second time.
+/// Charges the payer whose code was scanned (付款码; channels.md 2.2, 3.1). Never to be sent a second time.
 pub fn charge(
     account: &Account,
     stamp: &Stamp,
@@ -79,24 +82,36 @@ pub fn charge(
     code: &AuthCode,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
-        Channel::Wechat => Err(ComposeError::NotOffered),
+        Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
         Channel::Baidu => Err(ComposeError::NotOffered),
     }
 }
 
-/// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 3.1).
+/// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 2.2, 3.1).
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu => Err(ComposeError::NotOffered),
+        Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
+        Channel::Unionpay | Channel::Baidu => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
 
-/// Asks for an order.
-pub fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+/// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12).
+fn is_v2(account: &Account, pay_way: PayWay) -> bool {
+    account.channel == Channel::Wechat && pay_way.charges()
+}
+
+/// Asks for an order of this way to pay.
+pub fn query(
+    account: &Account,
+    stamp: &Stamp,
+    pay_way: PayWay,
+    number: &ChannelNo,
+) -> Result<Draft, ComposeError> {
     match account.channel {
+        _ if is_v2(account, pay_way) => wechat::v2::compose::query(account, stamp, number),
         Channel::Wechat => wechat::compose::query(account, stamp, number),
         Channel::Alipay => alipay::compose::query(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
@@ -115,14 +130,16 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     }
 }
 
-/// Pays back.
+/// Pays back an order of this way to pay.
 pub fn refund(
     account: &Account,
     stamp: &Stamp,
+    pay_way: PayWay,
     facts: &RefundFacts<'_>,
     reason: Option<&Text>,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
+        _ if is_v2(account, pay_way) => wechat::v2::compose::refund(account, stamp, facts, reason),
         Channel::Wechat => wechat::compose::refund(account, stamp, facts, reason),
         Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
         // It has no field for a reason.
@@ -131,14 +148,16 @@ pub fn refund(
     }
 }
 
-/// Asks for a refund.
+/// Asks for a refund of an order of this way to pay.
 pub fn refund_query(
     account: &Account,
     stamp: &Stamp,
+    pay_way: PayWay,
     number: &ChannelNo,
     refund: &ChannelNo,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
+        _ if is_v2(account, pay_way) => wechat::v2::compose::refund_query(account, stamp, refund),
         Channel::Wechat => wechat::compose::refund_query(account, stamp, refund),
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
@@ -231,16 +250,35 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
 pub fn authenticate_answer(
     account: &Account,
     operation: Operation,
+    pay_way: PayWay,
     status: u16,
     headers: &http::HeaderMap,
     body: &[u8],
     now: Instant,
 ) -> Result<Authentic, Unclear> {
     match account.channel {
+        _ if is_v2(account, pay_way) => wechat::v2::answer::authenticate(account, status, body),
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
+    }
+}
+
+/// What an answer to a request of a merchant's own SDK says. The target says in which form it comes (Alipay has two).
+pub fn read_native_answer(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    target: &str,
+    status: u16,
+    body: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Alipay if target.starts_with("/v3/") => {
+            alipay::answer::read_v3(operation, pay_way, status, body)
+        }
+        _ => read_answer(account, operation, pay_way, status, body),
     }
 }
 
@@ -275,6 +313,7 @@ pub fn read_answer(
     body: &[u8],
 ) -> Answer {
     match account.channel {
+        _ if is_v2(account, pay_way) => wechat::v2::answer::read(account, operation, status, body),
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),

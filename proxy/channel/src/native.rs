@@ -54,7 +54,9 @@ impl Native {
         const CHINA: i64 = 8 * 3_600_000;
         let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
         let (said, moved) = (self.proof.signed_at, self.proof.signed_at.plus_millis(CHINA));
-        if self.channel == Channel::Alipay && !near(said) && near(moved) {
+        // Where there is a nonce (OpenAPI v3) the time is counted from 1970 and has no zone.
+        let zoneless = self.channel == Channel::Alipay && self.proof.nonce.is_none();
+        if zoneless && !near(said) && near(moved) {
             self.proof.signed_at = moved;
             if let Some(lasts) = &self.lasts {
                 self.expires = alipay::native::after(moved, lasts);
@@ -147,8 +149,18 @@ pub fn read(
 
 /// End-to-end request headers that go on to the channel, lower case. `Accept-Encoding` does not: nothing is
 /// decompressed on the way back.
-pub fn forwarded_headers(channel: Channel) -> &'static [&'static str] {
+pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static str] {
     match channel {
+        Channel::Alipay if target.starts_with("/v3/") => &[
+            "accept",
+            "accept-language",
+            "alipay-app-auth-token",
+            "alipay-request-id",
+            "alipay-root-cert-sn",
+            "authorization",
+            "content-type",
+            "user-agent",
+        ],
         Channel::Wechat => &[
             "accept",
             "accept-language",
@@ -175,7 +187,16 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "wechatpay-signature-type",
             "wechatpay-timestamp",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => &["content-type"],
+        // All but the first are OpenAPI v3's (channels.md 3.8).
+        Channel::Alipay => &[
+            "content-type",
+            "alipay-nonce",
+            "alipay-signature",
+            "alipay-sn",
+            "alipay-timestamp",
+            "alipay-trace-id",
+        ],
+        Channel::Unionpay | Channel::Baidu => &["content-type"],
     }
 }
 

@@ -1,7 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json, unionpay, wechat,
+    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json,
+    strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
@@ -26,6 +27,9 @@ pub enum NoticeError {
     /// Not the form it must be.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// Not the XML it must be.
+    #[error(transparent)]
+    Xml(#[from] XmlError),
     /// Not the JSON it must be.
     #[error(transparent)]
     Json(#[from] strict_json::Error),
@@ -48,6 +52,7 @@ impl NoticeError {
             NoticeError::Form(FormError::NotUtf8(_)) => "form: not UTF-8",
             NoticeError::Form(FormError::NotGbk(_)) => "form: not GBK",
             NoticeError::Form(FormError::Twice(_)) => "form: twice",
+            NoticeError::Xml(_) => "not the XML we take",
             NoticeError::Json(_) => "not the JSON we take",
         }
     }

@@ -26,34 +26,35 @@ pub(crate) fn china(text: &str) -> Option<Instant> {
     Some(Instant::from_millis(time.as_millisecond()))
 }
 
-/// `YYYYMMDDHHmmss` in China time, as the Baidu wallet writes it (channels.md section 5).
-pub(crate) fn digits(text: &str) -> Option<Instant> {
-    if text.len() != 14 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let part = |from: usize| &text[from..from + 2];
-    let spelt = format!(
-        "{}-{}-{} {}:{}:{}",
-        &text[..4],
-        part(4),
-        part(6),
-        part(8),
-        part(10),
-        part(12)
-    );
-    china(&spelt)
-}
-
-/// The inverse of [`digits`], whole seconds.
-pub(crate) fn to_digits(at: Instant) -> String {
-    to_china(at).chars().filter(char::is_ascii_digit).collect()
-}
-
 /// The inverse of [`china`], whole seconds.
 pub(crate) fn to_china(at: Instant) -> String {
     let text = at.to_string();
     let (day, rest) = text.split_once('T').unwrap_or((&text, ""));
     format!("{day} {}", rest.trim_end_matches("+08:00"))
+}
+
+/// `YYYYMMDDHHmmss` in China time, as WeChat's V2 writes it (channels.md 2.2).
+pub(crate) fn china_digits(text: &str) -> Option<Instant> {
+    let whole = text.len() == 14 && text.bytes().all(|b| b.is_ascii_digit());
+    let part = |range: std::ops::Range<usize>| text.get(range).filter(|_| whole);
+    china(&format!(
+        "{}-{}-{} {}:{}:{}",
+        part(0..4)?,
+        part(4..6)?,
+        part(6..8)?,
+        part(8..10)?,
+        part(10..12)?,
+        part(12..14)?
+    ))
+}
+
+/// The inverse of [`china_digits`], whole seconds.
+pub(crate) fn to_china_digits(at: Instant) -> String {
+    to_china(at)
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect()
 }
 
 #[cfg(test)]
@@ -68,9 +69,8 @@ mod tests {
         assert_eq!(china("2026-01-01 08:00:00"), Some(at));
         assert_eq!(china("2026-01-01 08:00:00.320"), Some(at));
         assert_eq!(to_china(at), "2026-01-01 08:00:00");
-        assert_eq!(digits("20260101080000"), Some(at));
-        assert_eq!(to_digits(at), "20260101080000");
-        assert_eq!((digits("20260231080000"), digits("2026010108000")), (None, None));
+        assert_eq!(china_digits("20260101080000"), Some(at));
+        assert_eq!(to_china_digits(at.plus_millis(999)), "20260101080000");
     }
 
     #[test]
@@ -83,6 +83,15 @@ mod tests {
             "2026-01-01T08:00:00+08:00[Asia/Shanghai]",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "2026010108000",
+            "2026-01-01 0800",
+            "20260230080000",
+            "2026010108000１",
+        ] {
+            assert_eq!(china_digits(text), None, "{text}");
         }
         for text in [
             "",

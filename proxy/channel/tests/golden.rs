@@ -8,10 +8,14 @@ mod answers;
 mod answers_alipay;
 #[path = "golden/codes.rs"]
 mod codes;
+#[path = "golden/codes_wechat.rs"]
+mod codes_wechat;
 #[path = "golden/compose.rs"]
 mod compose;
 #[path = "golden/native_alipay.rs"]
 mod native_alipay;
+#[path = "golden/native_alipay_v3.rs"]
+mod native_alipay_v3;
 #[path = "golden/native_wechat.rs"]
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]

@@ -180,8 +180,8 @@ proptest! {
             let _ = notice::read(&account, &body, kind);
         }
         for operation in [Operation::Create, Operation::Query, Operation::Close, Operation::Reverse, Operation::Refund, Operation::RefundQuery, Operation::Certificates, Operation::Bill] {
-            let _ = channel::authenticate_answer(&account, operation, status, &headers, &body, Instant::default());
             for pay_way in [PayWay::Native, PayWay::Micropay] {
+                let _ = channel::authenticate_answer(&account, operation, pay_way, status, &headers, &body, Instant::default());
                 let _ = channel::read_answer(&account, operation, pay_way, status, &body);
             }
         }

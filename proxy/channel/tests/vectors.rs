@@ -9,10 +9,14 @@ mod baidu;
 mod bill;
 #[path = "vectors/crypto.rs"]
 mod crypto;
+#[path = "vectors/qr_codes.rs"]
+mod qr_codes;
 #[path = "vectors/unionpay.rs"]
 mod unionpay;
 #[path = "vectors/wechat.rs"]
 mod wechat;
+#[path = "vectors/wechat_v2.rs"]
+mod wechat_v2;
 
 use serde_json::Value;
 use std::{io::Write, path::PathBuf};
@@ -39,6 +43,17 @@ fn run(name: &str, case: impl Fn(&str, &Value, &Value)) {
 #[test]
 fn vectors_wechat_v3() {
     run("wechat_v3", wechat::case);
+}
+
+#[test]
+fn vectors_wechat_v2() {
+    run("wechat_v2", wechat_v2::case);
+}
+
+#[test]
+fn vectors_qr_codes() {
+    let octets = std::fs::read(folder().join("qr_codes.json")).expect("the vectors are there");
+    qr_codes::tables(&serde_json::from_slice(&octets).expect("vectors are JSON"));
 }
 
 #[test]
@@ -86,7 +101,9 @@ fn vectors_of_channels_not_built_are_named() {
     // What is about keys alone is passed by crate `certs`: wechat_gm.
     let built = [
         "wechat_v3",
+        "wechat_v2",
         "wechat_gm",
+        "qr_codes",
         "alipay_v2",
         "alipay_v3",
         "alipay_cert",

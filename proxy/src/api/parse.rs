@@ -243,6 +243,12 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
             "there for pay_way h5: the address of the payer's browser",
         ));
     }
+    if channel == Channel::Wechat && pay_way.charges() && client_ip.is_none() {
+        return Err(fields.wrong(
+            "client_ip",
+            "there for a payment code of WeChat: the address of the terminal that scanned it",
+        ));
+    }
     let detail = fields.text("detail", 6000)?;
     if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
         return Err(Fault::new(

@@ -110,7 +110,7 @@ pub async fn order(app: &App, merchant: &MerchantFacts, order: &Order, said: Sai
 pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Response {
     let attempt = order.latest();
     let origin = app
-        .way_of(attempt.channel, &attempt.account)
+        .way_of(attempt.channel, &attempt.account, None)
         .map(|way| way.target().origin());
     let call_up = handed_out
         .zip(origin)

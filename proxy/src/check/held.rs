@@ -26,9 +26,56 @@ pub(super) fn missing(registries: &Registries, keys: &Keys) -> Vec<Missing> {
             .channel(account.channel)
             .is_some_and(|licence| !licence.signing_roots_pem.is_empty())
     };
+    let roots = |account: &AccountFacts| {
+        registries
+            .channel(account.channel)
+            .map_or("", |licence| &licence.roots_pem)
+    };
     accounts
-        .flat_map(|account| lacking(account, rooted(account), keys))
+        .flat_map(|account| {
+            lacking(account, rooted(account), keys)
+                .into_iter()
+                .chain(half_a_reverse(account, roots(account), keys))
+        })
         .collect()
+}
+
+/// WeChat's payment codes need the APIv2 secret and the API certificate; an account with neither does not take them, with
+/// one of them somebody meant it to.
+fn half_a_reverse(account: &AccountFacts, roots: &str, keys: &Keys) -> Option<Missing> {
+    let number = &account.account;
+    let (Channel::Wechat, Ok(secret), Ok(certificate), Ok(own)) = (
+        account.channel,
+        names::wechat_apiv2(number),
+        names::wechat_certificate(number),
+        names::wechat_merchant(number),
+    ) else {
+        return None;
+    };
+    let of = format!("{} account {number}", account.channel);
+    let missing = |name: &KeyRef, extension, what| {
+        Some(Missing {
+            account: of.clone(),
+            file: format!("{name}.{extension}"),
+            what,
+        })
+    };
+    match (keys.has(&secret), keys.has(&certificate)) {
+        (true, false) => missing(
+            &certificate,
+            "crt",
+            "the merchant's API certificate (payment codes need it beside the APIv2 secret)",
+        ),
+        (false, true) => missing(
+            &secret,
+            "secret",
+            "the APIv2 secret (payment codes need it beside the API certificate)",
+        ),
+        (true, true) if keys.has(&own) && keys.client(roots.as_bytes(), &certificate, &own).is_err() => {
+            missing(&certificate, "crt", "an API certificate of the account's own key")
+        }
+        _ => None,
+    }
 }
 
 fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
@@ -137,6 +184,25 @@ mod tests {
             "serial": serial, "platform": serial.map(|_| "ab12"), "root_sn": serial.map(|_| "cd34"),
         });
         serde_json::from_value(text).expect("lawful")
+    }
+
+    fn wechat() -> AccountFacts {
+        let text = serde_json::json!({ "channel": "wechat", "account": "1900", "payee": "1900", "keys": "held", "appids": ["wx1"], "serial": "AB" });
+        serde_json::from_value(text).expect("lawful")
+    }
+
+    /// One half of what a payment code needs is a mistake, none of it a choice.
+    #[test]
+    //= C66
+    fn a_reverse_is_whole_or_not_at_all() {
+        let keys = Keys::default();
+        assert!(half_a_reverse(&wechat(), "", &keys).is_none());
+        let secret = certs::Material::api_v2(certs::V2Digest::HmacSha256, &[b'x'; 32]).expect("a key");
+        keys.put(KeyRef::new("wechat/1900/apiv2").expect("lawful"), secret);
+        assert_eq!(
+            half_a_reverse(&wechat(), "", &keys).map(|m| m.file).as_deref(),
+            Some("wechat/1900/merchant-certificate.crt")
+        );
     }
 
     #[test]

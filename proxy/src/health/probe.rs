@@ -41,7 +41,7 @@ async fn once(app: &App, channel: Channel, no: &AccountNo) {
     let account = app.account(facts, None, None);
     let number = errand::probe_number(no);
     let asked = ask(app, &account, Operation::Query, PayWay::Native, |stamp| {
-        channel::query(&account, stamp, &number)
+        channel::query(&account, stamp, PayWay::Native, &number)
     })
     .await;
     let ailment = match &asked {

@@ -34,16 +34,16 @@ impl Around<Received> for Rescue {
             .get(header::AUTHORIZATION)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| Scheme::named(v.split(' ').next()?));
-        let channel = channel_of(&received);
+        let (channel, path) = (channel_of(&received), received.head.uri.path().to_owned());
         let response = match unpanicked(next.run(received)).await {
             Ok(Ok(response)) | Ok(Err(Stop::Answer(response))) => response,
             Ok(Err(Stop::Fault(fault))) => {
                 log(door, id, &fault);
-                answer(door, channel, &fault, &id.to_string())
+                answer(door, channel, &path, &fault, &id.to_string())
             }
             Err(()) => {
                 error!(door = door.as_str(), %id, "a stage panicked");
-                answer(door, channel, &Fault::of(Code::Internal), &id.to_string())
+                answer(door, channel, &path, &Fault::of(Code::Internal), &id.to_string())
             }
         };
         match door {
@@ -89,9 +89,9 @@ fn channel_of(received: &Received) -> Channel {
     }
 }
 
-fn answer(door: Door, channel: Channel, fault: &Fault, id: &str) -> Response {
+fn answer(door: Door, channel: Channel, path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
-        Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, None, refusal(fault))),
+        Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
         Door::Notify => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, fault.code.row().code),

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    charge,
     choice::{self, Choice},
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Create, Routed},
@@ -33,9 +34,15 @@ impl Stage<Claimed> for Route {
         let choice = match (&wanted, &claimed.sealed.command) {
             (Some(account), _) => of_channel.find(|a| a.account == *account).map(Choice::given),
             (None, Command::Create(create)) if begins => {
-                choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {
-                    usable(&a)
-                })
+                let choose = |fits: &dyn Fn(&AccountFacts) -> bool| {
+                    choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {
+                        usable(&a) && fits(a)
+                    })
+                };
+                let undone =
+                    |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
+                // Where no account could undo a charge, the one that would be chosen says so below.
+                choose(&|a| !create.pay_way.charges() || undone(a)).or_else(|| choose(&|_| true))
             }
             (None, _) => of_channel.next().map(Choice::given),
         };
@@ -83,6 +90,12 @@ impl Stage<Claimed> for Route {
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
+        if composed
+            && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges())
+            && !charge::can_be_undone(&self.0, &account)
+        {
+            return Err(Fault::new(Code::OperationNotAllowed, format!("Payment codes are not taken at this {channel} account: what would undo one (its keys and API certificate) is not held here; ask the operator.")).into());
+        }
         Ok(Routed {
             claimed,
             account,

@@ -14,6 +14,9 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     if attempt.is_reversing() {
         return Some(schedule.charge(tries).max(left(charge::not_before(app, attempt))));
     }
+    if may_come_late(app, attempt, now) {
+        return Some(left(attempt.expires) + schedule.charge(tries));
+    }
     if attempt.state.is_final() {
         return None;
     }
@@ -26,6 +29,27 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
             .charge(tries)
             .min(left(end(&schedule, attempt)).max(LEAST))
     })
+}
+
+/// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
+/// at the channel by itself. Where the channel tells nobody of it (channels.md 1.12), it is looked for once that is over;
+/// what is found then goes back.
+//= C60
+pub(super) fn may_come_late(app: &App, attempt: &Attempt, now: Instant) -> bool {
+    let schedule = Schedule::of(attempt.channel, app.times());
+    let found_nothing = attempt.state == AttemptState::Reversed
+        && attempt
+            .reversing
+            .as_ref()
+            .is_some_and(|r| r.refunded == Some(false));
+    let looked_for = attempt
+        .expires
+        .plus_millis(3 * schedule.charge(0).as_millis() as i64);
+    found_nothing
+        && attempt.pay_way.charges()
+        && attempt.carried == Carried::Unified
+        && !schedule.tells_of_charges()
+        && now < looked_for
 }
 
 /// Between two looks, however late it is.
@@ -62,9 +86,10 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     if attempt.is_reversing() {
         return charge::undo(app, &order, position, ReverseReason::Unknown).await;
     }
-    let (Some(account), false) = (
+    let late = may_come_late(app, attempt, app.clock().now());
+    let (Some(account), true) = (
         errand::account_of(app, &order, position),
-        attempt.state.is_final(),
+        late || !attempt.state.is_final(),
     ) else {
         return Ok(order);
     };

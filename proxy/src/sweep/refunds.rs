@@ -164,6 +164,7 @@ async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund)
         channel::refund_query(
             account,
             &stamp.about(refund.intended),
+            attempt.pay_way,
             &attempt.number,
             &refund.number,
         )

@@ -5,7 +5,7 @@
 use super::*;
 
 /// Channels whose payment codes are taken.
-const CHANNELS: [&str; 1] = crate::codes::CHANNELS;
+const CHANNELS: [&str; 2] = crate::codes::CHANNELS;
 /// Steps of a reverse that the sweep begins.
 const SWEEP: [&str; 4] = [
     "reverse_intended",
@@ -19,6 +19,7 @@ impl Yard {
     async fn scanned(&self, channel: &str, amount: u64, will: &str) -> anyhow::Result<Value> {
         let mut body = self.body(channel, amount);
         body["pay_way"] = "micropay".into();
+        body["client_ip"] = "203.0.113.7".into();
         self.fresh_code(&mut body, will).await?;
         Ok(body)
     }

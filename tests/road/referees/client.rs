@@ -38,7 +38,7 @@ const WECHAT: &[&str] = &[
     "app_pay",
     "app_query_paid",
 ];
-const ALIPAY: &[&str] = &[
+pub(super) const ALIPAY: &[&str] = &[
     "order",
     "query",
     "pay",
@@ -59,7 +59,7 @@ pub(super) struct Client {
     pub(super) name: &'static str,
     pub(super) channel: &'static str,
     pub(super) steps: &'static [&'static str],
-    script: &'static str,
+    pub(super) script: &'static str,
 }
 
 pub(super) static CLIENTS: [Client; 4] = [

@@ -47,7 +47,12 @@ pub(super) async fn through() -> Done {
 }
 
 /// Notices go to the proxy, which relays them.
-async fn relayed(demo: &Demo, client: &'static Client, mode: &'static str, merchant: usize) -> Done {
+pub(super) async fn relayed(
+    demo: &Demo,
+    client: &'static Client,
+    mode: &'static str,
+    merchant: usize,
+) -> Done {
     let of = demo.place.merchants.get(merchant).context("merchant")?;
     let account = if client.channel == "wechat" {
         &of.accounts.wechat.mchid
@@ -71,7 +76,7 @@ async fn relayed(demo: &Demo, client: &'static Client, mode: &'static str, merch
 }
 
 /// Notices go to an address of the merchant's own and never come near the proxy; it learns from the merchant's queries.
-async fn told_directly(demo: &Demo, client: &'static Client, merchant: usize) -> Done {
+pub(super) async fn told_directly(demo: &Demo, client: &'static Client, merchant: usize) -> Done {
     let of = demo.place.merchants.get(merchant).context("merchant")?;
     // The beginning of the path makes the shop answer in the channel's language.
     let path = format!("/relay/{}/foreign/{}", client.channel, of.id);

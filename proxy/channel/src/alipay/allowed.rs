@@ -83,20 +83,36 @@ macro_rules! create {
     };
 }
 
-const PRECREATE: &[Field] = create![
-    Field("product_code", One(&["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"])),
-    Field("qr_code_timeout_express", Word),
-    Field("disable_pay_channels", Word),
-    Field("enable_pay_channels", Word),
-];
+macro_rules! precreate {
+    ($($own:expr),* $(,)?) => {
+        create![
+            $($own,)*
+            Field("product_code", One(&["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"])),
+            Field("qr_code_timeout_express", Word),
+            Field("disable_pay_channels", Word),
+            Field("enable_pay_channels", Word),
+        ]
+    };
+}
 
-const CREATE: &[Field] = create![
-    Field("product_code", One(&["JSAPI_PAY"])),
-    Field("op_app_id", Word),
-    Field("buyer_id", Word),
-    Field("buyer_open_id", Word),
-    Field("op_buyer_open_id", Word),
-];
+macro_rules! in_app {
+    ($($own:expr),* $(,)?) => {
+        create![
+            $($own,)*
+            Field("product_code", One(&["JSAPI_PAY"])),
+            Field("op_app_id", Word),
+            Field("buyer_id", Word),
+            Field("buyer_open_id", Word),
+            Field("op_buyer_open_id", Word),
+        ]
+    };
+}
+
+const PRECREATE: &[Field] = precreate![];
+const CREATE: &[Field] = in_app![];
+/// In OpenAPI v3 the address of notices stands among the content (channels.md 3.8).
+const PRECREATE_V3: &[Field] = precreate![Field("notify_url", Word)];
+const CREATE_V3: &[Field] = in_app![Field("notify_url", Word)];
 
 const ORDER: &[Field] = &[Field("out_trade_no", Word), Field("trade_no", Word)];
 
@@ -144,5 +160,14 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
         "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
         _ => ORDER,
+    }
+}
+
+/// Body fields of a call of OpenAPI v3.
+pub(crate) fn fields_v3(method: &str) -> &'static [Field] {
+    match method {
+        "alipay.trade.precreate" => PRECREATE_V3,
+        "alipay.trade.create" => CREATE_V3,
+        other => fields(other),
     }
 }

@@ -108,6 +108,34 @@ pub(crate) fn read_content(operation: Operation, pay_way: PayWay, content: &[u8]
     }
 }
 
+/// An answer of OpenAPI v3: the content itself, or an HTTP error with a code (channels.md 3.8).
+pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: &[u8]) -> Answer {
+    let garbage = || Answer::Unclear(Unclear::Garbage);
+    let Ok(value) = strict_json::parse(body) else {
+        return Answer::Unclear(if status >= 500 {
+            Unclear::ChannelError
+        } else {
+            Unclear::Garbage
+        });
+    };
+    if status == 200 {
+        return success(operation, pay_way, &value).unwrap_or_else(garbage);
+    }
+    let Some(code) = value.named("code").filter(|code| is_code(code)) else {
+        return garbage();
+    };
+    let class = match status {
+        401 | 403 => crate::FailureClass::Setup,
+        429 => crate::FailureClass::Busy,
+        400..=499 => codes::class("40004", code),
+        _ => crate::FailureClass::Unknown,
+    };
+    Answer::Failed(Failure {
+        code: Arc::from(code),
+        class,
+    })
+}
+
 /// What a node says; the front door's own never says that something is done.
 fn said(operation: Operation, pay_way: PayWay, node: &Value, front_door: bool) -> Answer {
     let garbage = || Answer::Unclear(Unclear::Garbage);

@@ -300,6 +300,7 @@ fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, C
             ),
         ],
         body: Zeroizing::default(),
+        identity: None,
     };
     let key = keys::alipay_app(&account.account)?;
     Ok(Draft {

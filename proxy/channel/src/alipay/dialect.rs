@@ -20,8 +20,42 @@ pub(crate) fn refuse_notice() -> Reply {
     }
 }
 
-/// `error_response`, HTTP 200 (channels.md 3.2, 3.3).
-pub(crate) fn refuse_native(_method_of_call: Option<&str>, kind: NativeRefusal) -> Reply {
+/// In OpenAPI v3 an HTTP error with a code (channels.md 3.8); the front door's own codes are [unverified].
+fn refuse_v3(kind: NativeRefusal) -> Reply {
+    let fixed = |text: &str| text.to_owned();
+    let (status, code, message) = match kind {
+        NativeRefusal::Malformed(detail) => (400, "INVALID_PARAMETER", detail),
+        NativeRefusal::Signature => (
+            401,
+            "invalid-signature",
+            fixed("the signature, its time or its key is not accepted"),
+        ),
+        NativeRefusal::Frequency => (429, "app-call-limited", fixed("repeat later and slower")),
+        NativeRefusal::NotAllowed(detail) => (403, "insufficient-permissions", detail),
+        NativeRefusal::RuleLimit(detail) => (400, "ACQ.ACCESS_FORBIDDEN", detail),
+        NativeRefusal::Changed => (
+            400,
+            "ACQ.CONTEXT_INCONSISTENT",
+            fixed("the number was used with other parameters"),
+        ),
+        NativeRefusal::OrderPaid => (400, "ACQ.TRADE_HAS_SUCCESS", fixed("the order is paid")),
+        NativeRefusal::OrderClosed => (400, "ACQ.TRADE_HAS_CLOSE", fixed("the order is closed")),
+        NativeRefusal::NotFound => (400, "ACQ.TRADE_NOT_EXIST", fixed("no such order")),
+        NativeRefusal::Unknown => (500, "SYSTEM_ERROR", fixed("query, or repeat the same request")),
+    };
+    let body = serde_json::json!({ "code": code, "message": message });
+    Reply {
+        status,
+        content_type: "application/json;charset=utf-8",
+        body: body.to_string().into_bytes(),
+    }
+}
+
+/// `error_response`, HTTP 200 (channels.md 3.2, 3.3); of a call of OpenAPI v3 its own form.
+pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
+    if path.is_some_and(|path| path.starts_with("/v3/")) {
+        return refuse_v3(kind);
+    }
     let (code, msg, sub_code, sub_msg) = match kind {
         NativeRefusal::Malformed(detail) => ("40002", "Invalid Arguments", "isv.invalid-parameter", detail),
         NativeRefusal::Signature => (
@@ -84,6 +118,16 @@ mod tests {
         assert_eq!(
             String::from_utf8_lossy(&reply.body),
             r#"{"error_response":{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.invalid-parameter","sub_msg":"field a must be \"b\""}}"#
+        );
+        let v3 = |kind| refuse_native(Some("/v3/alipay/trade/close"), kind);
+        let reply = v3(NativeRefusal::Malformed("a \"b\"".into()));
+        assert_eq!(
+            (reply.status, &*reply.body),
+            (400, &br#"{"code":"INVALID_PARAMETER","message":"a \"b\""}"#[..])
+        );
+        assert_eq!(
+            [v3(NativeRefusal::Signature), v3(NativeRefusal::Unknown)].map(|r| r.status),
+            [401, 500]
         );
         let unknown = String::from_utf8_lossy(&refuse_native(None, NativeRefusal::Unknown).body).into_owned();
         assert!(unknown.contains(r#""code":"20000""#) && unknown.contains("isp.unknow-error"));

@@ -8,6 +8,7 @@ pub(crate) mod compose;
 pub(crate) mod dialect;
 mod facts;
 pub(crate) mod native;
+mod native_v3;
 pub(crate) mod notice;
 pub mod v3;
 

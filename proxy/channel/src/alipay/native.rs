@@ -14,7 +14,7 @@ use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, 
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
-type Method = (&'static str, Operation, Option<PayWay>);
+pub(super) type Method = (&'static str, Operation, Option<PayWay>);
 
 /// Reads method, target, headers and body. Query and body are one set of parameters; none may stand in both.
 pub(crate) fn read(
@@ -23,6 +23,9 @@ pub(crate) fn read(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Native, NativeError> {
+    if target.starts_with("/v3/") {
+        return super::native_v3::read(method, target, headers, body);
+    }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/gateway.do" || !matches!(method, "GET" | "POST") {
         return Err(NativeError::not_allowed("this method and path are not carried"));
@@ -77,7 +80,7 @@ fn common(parameters: &Form) -> Result<(), NativeError> {
 }
 
 fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
-    let (method, operation, pay_way) = called;
+    let method = called.0;
     let account = parameters.get("app_id").and_then(|id| AccountNo::new(id).ok());
     let account = account.ok_or_else(|| NativeError::malformed("app_id is missing or no account"))?;
     let content = parameters
@@ -90,26 +93,11 @@ fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
     let said = Said {
         content: &content,
         signed_at: proof.signed_at,
+        place: "biz_content.",
     };
-    let mut native = said.order(operation, account, proof, texts)?;
-    native.pay_way = pay_way;
-    native.method_name = Some(method);
-    native.notify_url = parameters.get("notify_url").map(str::to_owned);
-    native.app_auth_token = parameters
-        .get("app_auth_token")
-        .filter(|token| !token.is_empty())
-        .map(Text::from);
-    match operation {
-        Operation::Create => said.create(pay_way, &mut native)?,
-        Operation::Refund => said.refund(&mut native)?,
-        Operation::RefundQuery => said.refund_number(&mut native)?,
-        Operation::Query
-        | Operation::Close
-        | Operation::Reverse
-        | Operation::Certificates
-        | Operation::Bill => {}
-    }
-    Ok(native)
+    let notify_url = parameters.get("notify_url").map(str::to_owned);
+    let token = parameters.get("app_auth_token").map(Text::from);
+    said.whole(called, account, proof, texts, notify_url, token)
 }
 
 /// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
@@ -127,25 +115,59 @@ fn proof(account: &AccountNo, parameters: &Form) -> Result<Proof, NativeError> {
     })
 }
 
-/// What `biz_content` says.
-struct Said<'a> {
-    content: &'a Value,
-    signed_at: Instant,
+/// What `biz_content` says; in OpenAPI v3 that is the body.
+pub(super) struct Said<'a> {
+    pub(super) content: &'a Value,
+    pub(super) signed_at: Instant,
+    /// Before a field's name, in errors.
+    pub(super) place: &'static str,
 }
 
 impl Said<'_> {
+    /// The whole request, whichever form it came in.
+    pub(super) fn whole(
+        &self,
+        (method, operation, pay_way): Method,
+        account: AccountNo,
+        proof: Proof,
+        texts: Texts,
+        notify_url: Option<String>,
+        app_auth_token: Option<Text>,
+    ) -> Result<Native, NativeError> {
+        let mut native = self.order(operation, account, proof, texts)?;
+        native.pay_way = pay_way;
+        native.method_name = Some(method);
+        native.notify_url = notify_url;
+        native.app_auth_token = app_auth_token;
+        match operation {
+            Operation::Create => self.create(pay_way, &mut native)?,
+            Operation::Refund => self.refund(&mut native)?,
+            Operation::RefundQuery => self.refund_number(&mut native)?,
+            Operation::Query
+            | Operation::Close
+            | Operation::Reverse
+            | Operation::Certificates
+            | Operation::Bill => {}
+        }
+        Ok(native)
+    }
+
+    fn missing(&self, name: &str) -> NativeError {
+        NativeError::malformed(format!("{}{name} is missing", self.place))
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.content.text(name).filter(|text| !text.is_empty())
     }
 
     fn number(&self, name: &str) -> Result<Option<ChannelNo>, NativeError> {
         let number = self.text(name).map(ChannelNo::new).transpose();
-        number.map_err(|e| NativeError::malformed(format!("biz_content.{name}: {e}")))
+        number.map_err(|e| NativeError::malformed(format!("{}{name}: {e}", self.place)))
     }
 
     fn yuan(&self, name: &str) -> Result<Amount, NativeError> {
         let amount = self.content.get(name).and_then(shape::yuan);
-        amount.ok_or_else(|| missing(name))
+        amount.ok_or_else(|| self.missing(name))
     }
 
     fn order(
@@ -155,7 +177,7 @@ impl Said<'_> {
         proof: Proof,
         texts: Texts,
     ) -> Result<Native, NativeError> {
-        let wrong = |name: &str| NativeError::malformed(format!("biz_content.{name} is not lawful"));
+        let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not lawful", self.place));
         let number = self.number("out_trade_no")?;
         let trade_no = self
             .text("trade_no")
@@ -164,7 +186,7 @@ impl Said<'_> {
             .map_err(|_| wrong("trade_no"))?;
         // A certificate belongs to no order.
         if number.is_none() && trade_no.is_none() && operation != Operation::Certificates {
-            return Err(missing("out_trade_no"));
+            return Err(self.missing("out_trade_no"));
         }
         let payee = self
             .text("seller_id")
@@ -195,7 +217,7 @@ impl Said<'_> {
 
     fn create(&self, pay_way: Option<PayWay>, native: &mut Native) -> Result<(), NativeError> {
         native.amount = Some(self.yuan("total_amount")?);
-        self.text("subject").ok_or_else(|| missing("subject"))?;
+        self.text("subject").ok_or_else(|| self.missing("subject"))?;
         native.expires = self.expires()?;
         native.lasts = self.lasts().map(str::to_owned);
         if pay_way == Some(PayWay::Jsapi) {
@@ -206,7 +228,7 @@ impl Said<'_> {
             let payer = names
                 .into_iter()
                 .find_map(|(name, field)| self.text(name).map(|value| (field, value)));
-            let (field, value) = payer.ok_or_else(|| missing("buyer_id"))?;
+            let (field, value) = payer.ok_or_else(|| self.missing("buyer_id"))?;
             native.payer = Some(Payer {
                 field,
                 value: Text::from(value),
@@ -217,7 +239,7 @@ impl Said<'_> {
 
     /// `time_expire`, else `timeout_express` counted from the signature.
     fn expires(&self) -> Result<Option<Instant>, NativeError> {
-        let wrong = |name: &str| NativeError::malformed(format!("biz_content.{name} is not a lawful time"));
+        let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not a lawful time", self.place));
         match (self.text("time_expire"), self.lasts()) {
             (Some(text), _) => times::china(text).map(Some).ok_or_else(|| wrong("time_expire")),
             (None, Some(text)) => {
@@ -247,7 +269,7 @@ impl Said<'_> {
         if native.refund.is_some() {
             Ok(())
         } else {
-            Err(missing("out_request_no"))
+            Err(self.missing("out_request_no"))
         }
     }
 }
@@ -267,8 +289,4 @@ pub(crate) fn after(signed_at: Instant, text: &str) -> Option<Instant> {
     let lawful = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let count: i64 = digits.parse().ok().filter(|_| lawful)?;
     Some(signed_at.plus_millis(count * minutes * 60_000))
-}
-
-fn missing(name: &str) -> NativeError {
-    NativeError::malformed(format!("biz_content.{name} is missing"))
 }

@@ -37,8 +37,8 @@ pub(crate) fn hand_out(
     };
     let (fen, made, ends) = (
         facts.amount.fen().to_string(),
-        times::to_digits(stamp.begun),
-        times::to_digits(facts.expires),
+        times::to_china_digits(stamp.begun),
+        times::to_china_digits(facts.expires),
     );
     let page_url = buyer.return_url.as_ref().map(Text::expose);
     let extra = buyer
@@ -76,7 +76,10 @@ pub(crate) fn refund(
     stamp: &Stamp,
     facts: &RefundFacts<'_>,
 ) -> Result<Draft, ComposeError> {
-    let (fen, made) = (facts.amount.fen().to_string(), times::to_digits(stamp.begun));
+    let (fen, made) = (
+        facts.amount.fen().to_string(),
+        times::to_china_digits(stamp.begun),
+    );
     let mut said = Said::of("2", account);
     said.put("order_no", facts.number.as_str())?;
     said.put("cashback_amount", &fen)?;
@@ -147,6 +150,7 @@ impl Said {
             target: path.to_owned(),
             headers,
             body: Zeroizing::default(),
+            identity: None,
         };
         Ok(Draft {
             message: query.to_sign(),

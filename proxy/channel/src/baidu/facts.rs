@@ -44,7 +44,7 @@ fn paid<'a>(said: &impl Fn(&str) -> Option<&'a str>, number: &ChannelNo) -> Opti
         amount: fen(said("total_amount")?)?,
         bank_type: bank.map(Arc::from),
         number: number.clone(),
-        paid_at: times::digits(said("pay_time")?)?,
+        paid_at: times::china_digits(said("pay_time")?)?,
         trade_no: TradeNo::new(said("bfb_order_no")?).ok()?,
     })
 }

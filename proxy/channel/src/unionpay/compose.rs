@@ -246,6 +246,7 @@ fn sealed(account: &Account, target: &str, mut parameters: Vec<Parameter>) -> Re
             ),
         ],
         body: Zeroizing::default(),
+        identity: None,
     };
     Ok(Draft {
         message,

@@ -256,6 +256,7 @@ fn draft(
         target,
         headers,
         body,
+        identity: None,
     };
     Ok(Draft {
         message,

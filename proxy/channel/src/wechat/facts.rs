@@ -49,7 +49,7 @@ fn paid(value: &Value, number: &ChannelNo) -> Option<PaidFacts> {
 }
 
 /// A bank type is a word such as `CMC_DEBIT` (class C1); anything else is not kept.
-fn class_word(text: &str) -> Option<Arc<str>> {
+pub(crate) fn class_word(text: &str) -> Option<Arc<str>> {
     let word = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     word.then(|| Arc::from(text))
 }

@@ -1,4 +1,4 @@
-//! WeChat Pay 微信支付, APIv3 (channels.md section 1).
+//! WeChat Pay 微信支付: APIv3 (channels.md section 1), and V2 (section 2) in a folder of its own.
 
 mod allowed;
 pub(crate) mod answer;
@@ -7,8 +7,9 @@ pub(crate) mod call_up;
 pub(crate) mod codes;
 pub(crate) mod compose;
 pub(crate) mod dialect;
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod native;
 pub(crate) mod notice;
 mod route;
 mod seal;
+pub mod v2;

@@ -62,7 +62,7 @@ fn encrypted_content_is_asked_for_and_signed_in_place_of_the_content() {
     let certificate = channel::certificates(&account, &stamp(), "ab12").expect("composes");
     assert!(certificate.to_encrypt().is_none() && !wire(certificate).1.contains("encrypt_type"));
     assert!(
-        channel::query(&alipay(), &stamp(), &no)
+        channel::query(&alipay(), &stamp(), PayWay::Qr, &no)
             .expect("composes")
             .to_encrypt()
             .is_none()
@@ -117,7 +117,7 @@ fn the_other_calls_are_exact() {
         )
     };
     let one = r#"{"out_trade_no":"20260101000010"}"#;
-    let (method, query) = content(channel::query(&account, &stamp(), &no));
+    let (method, query) = content(channel::query(&account, &stamp(), PayWay::Qr, &no));
     assert_eq!((method.as_str(), query.as_str()), ("alipay.trade.query", one));
     let (method, close) = content(channel::close(&account, &stamp(), &no));
     assert_eq!((method.as_str(), close.as_str()), ("alipay.trade.close", one));
@@ -131,6 +131,7 @@ fn the_other_calls_are_exact() {
     let (method, refund) = content(channel::refund(
         &account,
         &stamp(),
+        PayWay::Qr,
         &facts,
         Some(&Text::from("退货")),
     ));
@@ -139,7 +140,7 @@ fn the_other_calls_are_exact() {
         refund,
         r#"{"out_request_no":"RF1","out_trade_no":"20260101000010","refund_amount":"0.01","refund_reason":"退货"}"#
     );
-    let (method, query) = content(channel::refund_query(&account, &stamp(), &no, &again));
+    let (method, query) = content(channel::refund_query(&account, &stamp(), PayWay::Qr, &no, &again));
     assert_eq!(method, "alipay.trade.fastpay.refund.query");
     assert_eq!(
         query,

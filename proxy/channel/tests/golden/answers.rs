@@ -12,7 +12,15 @@ const SERIAL: (&str, &str) = ("Wechatpay-Serial", "5388105DA1ED9AED9408B2CD34334
 const TYPE: (&str, &str) = ("Wechatpay-Signature-Type", "WECHATPAY2-SHA256-RSA2048");
 
 fn wechat_authentic(status: u16, pairs: &[(&str, &str)], at: Instant) -> Result<Authentic, Unclear> {
-    channel::authenticate_answer(&wechat(), Operation::Query, status, &headers(pairs), b"{}", at)
+    channel::authenticate_answer(
+        &wechat(),
+        Operation::Query,
+        PayWay::Native,
+        status,
+        &headers(pairs),
+        b"{}",
+        at,
+    )
 }
 
 #[test]
@@ -34,6 +42,7 @@ fn a_wechat_answer_is_signed_over_time_nonce_and_body() {
     let empty = channel::authenticate_answer(
         &wechat(),
         Operation::Close,
+        PayWay::Native,
         204,
         &headers(&[TIME, NONCE, SIGNATURE, SERIAL]),
         b"",

@@ -13,6 +13,7 @@ fn alipay_authentic(account: &channel::Account, body: &str) -> Result<Authentic,
     channel::authenticate_answer(
         account,
         Operation::Query,
+        PayWay::Qr,
         200,
         &headers(&[]),
         body.as_bytes(),
@@ -157,7 +158,15 @@ fn only_the_front_door_of_alipay_may_answer_unsigned() {
             "{body}"
         );
     }
-    let late = channel::authenticate_answer(&alipay(), Operation::Query, 502, &headers(&[]), b"", NOW);
+    let late = channel::authenticate_answer(
+        &alipay(),
+        Operation::Query,
+        PayWay::Qr,
+        502,
+        &headers(&[]),
+        b"",
+        NOW,
+    );
     assert!(matches!(late, Err(Unclear::ChannelError)));
 }
 

@@ -63,13 +63,7 @@ fn only_the_charging_call_takes_a_code() {
     let no = number("20260101000010");
     let refused = channel::create(&alipay(), &stamp(), &facts(&no, PayWay::Micropay, None), &bare());
     assert_eq!(refused.err(), Some(ComposeError::NotOffered));
-    let refused = channel::charge(
-        &wechat(),
-        &stamp(),
-        &facts(&no, PayWay::Micropay, None),
-        &bare(),
-        &AuthCode::new(CODE.into()),
-    );
+    let refused = channel::create(&wechat(), &stamp(), &facts(&no, PayWay::Micropay, None), &bare());
     assert_eq!(refused.err(), Some(ComposeError::NotOffered));
 }
 

@@ -187,9 +187,9 @@ fn the_other_calls_are_exact() {
     };
     let path = "/v3/pay/transactions/out-trade-no/A%7Cb*1-_";
     let partner_path = "/v3/pay/partner/transactions/out-trade-no/A%7Cb*1-_";
-    let query = line_and_body(channel::query(&direct, &stamp(), &odd));
+    let query = line_and_body(channel::query(&direct, &stamp(), PayWay::Native, &odd));
     assert_eq!(query, (format!("GET {path}?mchid=1900000109"), String::new()));
-    let query = line_and_body(channel::query(&partner, &stamp(), &odd));
+    let query = line_and_body(channel::query(&partner, &stamp(), PayWay::Native, &odd));
     assert_eq!(
         query.0,
         format!("GET {partner_path}?sp_mchid=1900000109&sub_mchid=1900000110")
@@ -212,6 +212,7 @@ fn the_other_calls_are_exact() {
     let sent = line_and_body(channel::refund(
         &partner,
         &stamp(),
+        PayWay::Native,
         &facts,
         Some(&Text::from("退货")),
     ));
@@ -224,9 +225,21 @@ fn the_other_calls_are_exact() {
             r#""out_trade_no":"A|b*1-_","reason":"退货","sub_mchid":"1900000110"}"#
         )
     );
-    let asked = line_and_body(channel::refund_query(&direct, &stamp(), &odd, &refund));
+    let asked = line_and_body(channel::refund_query(
+        &direct,
+        &stamp(),
+        PayWay::Native,
+        &odd,
+        &refund,
+    ));
     assert_eq!(asked.0, "GET /v3/refund/domestic/refunds/RF%401");
-    let asked = line_and_body(channel::refund_query(&partner, &stamp(), &odd, &refund));
+    let asked = line_and_body(channel::refund_query(
+        &partner,
+        &stamp(),
+        PayWay::Native,
+        &odd,
+        &refund,
+    ));
     assert_eq!(
         asked.0,
         "GET /v3/refund/domestic/refunds/RF%401?sub_mchid=1900000110"

@@ -106,7 +106,7 @@ fn a_code_is_applied_for_in_the_fields_of_the_documents() {
 #[test]
 fn with_a_secret_no_certificate_is_named_and_the_whole_text_is_digested() {
     let no = number("20260101080000002");
-    let draft = channel::query(&keyed(), &stamp(), &no).expect("composes");
+    let draft = channel::query(&keyed(), &stamp(), PayWay::Qr, &no).expect("composes");
     assert_eq!(
         (draft.key().as_str(), draft.method()),
         ("unionpay/777290058110048/secure", SignMethod::KeyedSm3)
@@ -129,10 +129,10 @@ fn an_order_is_named_by_its_number_and_its_first_time() {
     let mut late = stamp().about(NOW);
     late.at = NOW.plus_millis(3_600_000);
     for draft in [
-        channel::query(&unionpay(), &late, &no),
+        channel::query(&unionpay(), &late, PayWay::Qr, &no),
         channel::close(&unionpay(), &late, &no),
         channel::create(&unionpay(), &late, &facts(&no, PayWay::Qr), &buyer()),
-        channel::refund_query(&unionpay(), &late, &number("anything"), &no),
+        channel::refund_query(&unionpay(), &late, PayWay::Qr, &number("anything"), &no),
     ] {
         let (_, fields) = wire(draft.expect("composes"));
         assert_eq!(
@@ -208,8 +208,16 @@ fn a_refund_names_the_payment_by_unionpays_own_number() {
         amount: Amount::from_fen(30),
         total: Amount::from_fen(1000),
     };
-    let (target, fields) =
-        wire(channel::refund(&unionpay(), &stamp(), &facts, Some(&Text::from("退货"))).expect("composes"));
+    let (target, fields) = wire(
+        channel::refund(
+            &unionpay(),
+            &stamp(),
+            PayWay::Qr,
+            &facts,
+            Some(&Text::from("退货")),
+        )
+        .expect("composes"),
+    );
     assert_eq!(target, "/gateway/api/backTransReq.do");
     assert_eq!(
         spelt(&fields),
@@ -219,7 +227,7 @@ fn a_refund_names_the_payment_by_unionpays_own_number() {
     );
     facts.trade_no = None;
     assert!(matches!(
-        channel::refund(&unionpay(), &stamp(), &facts, None),
+        channel::refund(&unionpay(), &stamp(), PayWay::Qr, &facts, None),
         Err(ComposeError::Missing(_))
     ));
 }
@@ -575,6 +583,7 @@ fn an_answer_without_a_signature_says_nothing() {
     let of = |status, body: &str| match channel::authenticate_answer(
         &unionpay(),
         Operation::Query,
+        PayWay::Qr,
         status,
         &HeaderMap::new(),
         body.as_bytes(),

@@ -87,7 +87,15 @@ fn operation(input: &Value) -> Operation {
 fn signed(input: &Value) -> Option<Signed> {
     let body = text(input, "raw_body").as_bytes();
     let none = HeaderMap::new();
-    match channel::authenticate_answer(&account(), operation(input), 200, &none, body, Instant::default()) {
+    match channel::authenticate_answer(
+        &account(),
+        operation(input),
+        PayWay::Qr,
+        200,
+        &none,
+        body,
+        Instant::default(),
+    ) {
         Ok(Authentic::Signed(signed)) => Some(signed),
         Ok(Authentic::Unsigned) => None,
         Err(unclear) => panic!("{unclear:?}"),

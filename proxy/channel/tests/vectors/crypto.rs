@@ -4,9 +4,10 @@ use crate::folder;
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     cipher::{
-        AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
-        UnboundCipherKey,
+        AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+        PaddedBlockEncryptingKey, UnboundCipherKey,
     },
+    hmac,
     iv::FixedLength,
     rand::SystemRandom,
     rsa::{
@@ -16,8 +17,9 @@ use aws_lc_rs::{
     signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use md5::{Digest, Md5};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use sm3::Sm3;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -130,4 +132,27 @@ pub(crate) fn issued(certificate: &[u8], middle: &str, root: &str) -> bool {
     };
     let (middle, root) = (file(middle), file(root));
     step(certificate, &middle) && step(&middle, &root)
+}
+
+/// WeChat's V2 digest: the key stands behind the text (channels.md 2.1).
+pub(crate) fn v2(hmac: bool, key: &str, message: &[u8]) -> Vec<u8> {
+    let text = [message, b"&key=", key.as_bytes()].concat();
+    if !hmac {
+        return Md5::digest(&text).to_vec();
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    hmac::sign(&key, &text).as_ref().to_vec()
+}
+
+/// The AES key of WeChat's V2 refund notices, and what it opens (channels.md 2.3).
+pub(crate) fn v2_open(key: &str, sealed: &[u8]) -> (String, Vec<u8>) {
+    let key = hex::encode(Md5::digest(key.as_bytes()));
+    let aes = UnboundCipherKey::new(&AES_256, key.as_bytes()).expect("32 octets");
+    let aes = PaddedBlockDecryptingKey::ecb_pkcs7(aes).expect("key");
+    let mut octets = sealed.to_vec();
+    let plain = aes
+        .decrypt(&mut octets, DecryptionContext::None)
+        .expect("opens")
+        .to_vec();
+    (key, plain)
 }

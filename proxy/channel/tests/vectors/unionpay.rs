@@ -82,7 +82,7 @@ fn sign_request(input: &Value, expect: &Value) {
     let number = ChannelNo::new(text(params, "orderId")).expect("a number");
     // A number that is too short for UnionPay's own pages has nothing to compose; its text is signed as it stands.
     let draft = match (text(params, "txnType"), text(params, "txnSubType")) {
-        ("00", _) => channel::query(&account, &stamp, &number).ok(),
+        ("00", _) => channel::query(&account, &stamp, PayWay::Qr, &number).ok(),
         ("01", sub_type) => Some(order(&account, &stamp, &number, params, sub_type)),
         other => panic!("unknown transaction {other:?}"),
     };
@@ -184,6 +184,7 @@ fn verify_sync_text(input: &Value, expect: &Value) {
     let signed = match channel::authenticate_answer(
         &account,
         operation,
+        PayWay::Qr,
         200,
         &HeaderMap::new(),
         body,

@@ -117,6 +117,7 @@ fn verify_response(input: &Value, expect: &Value) {
     let found = channel::authenticate_answer(
         &account(),
         Operation::Create,
+        PayWay::Native,
         status,
         &headers(&input["headers"]),
         body,

@@ -37,7 +37,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
             channel: Channel::Alipay,
             code,
         })),
-        Some(Wallet::Wechat) => Err(not_offered("WeChat Pay")),
+        Some(Wallet::Wechat) => Ok(Some(Scanned {
+            channel: Channel::Wechat,
+            code,
+        })),
         Some(Wallet::Unionpay) => Err(not_offered("UnionPay")),
         None => Err(fields.wrong("auth_code", right)),
     }

@@ -79,12 +79,18 @@ pub(crate) fn native_wechat(data: &[u8]) {
     }
 }
 
-/// Every parameter but `sign` is signed.
+/// Every parameter but `sign` is signed; by OpenAPI v3 method, path and the whole body.
 pub(crate) fn native_alipay(data: &[u8]) {
     let Some(native) = native(Channel::Alipay, data) else { return };
+    let [method, target, _, body] = parts(data);
+    assert!(native.number.is_some() || native.trade_no.is_some());
+    if target.starts_with(b"/v3/") {
+        let middle = [b"\n", method, b"\n", target, b"\n", body, b"\n"].concat();
+        assert!(native.proof.nonce.is_some() && native.proof.message.windows(middle.len()).any(|w| w == middle));
+        return;
+    }
     let message = String::from_utf8(native.proof.message).expect("text");
     assert!(message.contains(&format!("app_id={}", native.account)) && !message.contains("&sign=") && message.contains("biz_content="));
-    assert!(native.number.is_some() || native.trade_no.is_some());
 }
 
 /// Parts: header lines, body.
@@ -120,7 +126,7 @@ fn answer(channel: Channel, data: &[u8]) {
     const WAYS: [PayWay; 9] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay, PayWay::Gateway];
     let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
     let account = account(channel, at(3) & 1 == 1);
-    let _ = channel::authenticate_answer(&account, operation, status, &headers(lines), body, NOW);
+    let _ = channel::authenticate_answer(&account, operation, pay_way, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);
     let encrypts = Account { encrypts: channel == Channel::Alipay, ..account };
     let _ = channel::encrypted_answer(&encrypts, operation, status, body);

@@ -12,11 +12,14 @@ mod queries;
 mod registries;
 mod stores;
 mod tlog;
+mod xml;
 
 /// Name and function.
 pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("strict_json", json::strict_json),
     ("form", json::form),
+    ("strict_xml", xml::strict_xml),
+    ("wechat_v2", xml::wechat_v2),
     ("native_wechat", messages::native_wechat),
     ("native_alipay", messages::native_alipay),
     ("notice_wechat", messages::notice_wechat),

@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Busy,
     /// A reverse is to be sent again, and nothing was done.
     Again,
+    /// A charging call of WeChat's arrives when it was given up: it acts so much later, and never answers.
+    ArrivesLate,
 }
 
 /// A fault that waits for its victims.
@@ -100,6 +102,10 @@ impl Fault {
         let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop);
         if self.kind == Again && self.operation != Operation::Reverse {
             Some("again is a fault of reverses")
+        } else if self.kind == ArrivesLate
+            && (self.operation, self.channel) != (Operation::Create, Channel::Wechat)
+        {
+            Some("arrives_late is a fault of WeChat's payment codes")
         } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {

@@ -63,6 +63,13 @@ impl Verifier {
     }
 }
 
+/// A certificate, DER.
+pub(crate) fn certificate(path: &Path) -> Result<Vec<u8>, MaterialError> {
+    let der = CertificateDer::from_pem_file(path);
+    der.map(|der| der.to_vec())
+        .map_err(|_| MaterialError::Unreadable(path.to_owned(), "a certificate"))
+}
+
 /// From when to when a certificate is valid, RFC 3339.
 pub(crate) fn validity(path: &Path) -> Result<(String, String), MaterialError> {
     let bad = || MaterialError::Unreadable(path.to_owned(), "a certificate");

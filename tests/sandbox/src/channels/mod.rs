@@ -99,8 +99,8 @@ pub enum StartError {
 /// Running channels; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    /// All channels, HTTPS: WeChat Pay under `/v3/`, Alipay at `/gateway.do`, UnionPay under `/gateway/api/`, the
-    /// Baidu wallet under `/api/0/`.
+    /// All channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`, UnionPay under
+    /// `/gateway/api/`, the Baidu wallet under `/api/0/`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,

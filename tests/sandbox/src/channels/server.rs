@@ -7,7 +7,13 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming as Body;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,12 +24,15 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// A request as a handler sees it.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) method: http::Method,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
+    /// The certificate that the client showed, DER.
+    pub(crate) peer: Option<Arc<[u8]>>,
 }
 
 impl Incoming {
@@ -71,12 +80,58 @@ pub(crate) fn tls(cert: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, ru
     let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).map_err(unreadable)?];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(unreadable)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(Arc::new(Anybody(provider)))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// Takes a client's certificate of whichever issuer, or none: whose it is, is for the handler to say. Only that the client
+/// has its key is checked here.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for Anybody {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 pub(crate) async fn serve(
@@ -111,16 +166,29 @@ pub(crate) async fn serve(
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, world: Arc<World>, handler: Handler) {
     let _ = stream.set_nodelay(true);
     match tls {
-        None => http1(stream, world, handler).await,
+        None => http1(stream, world, handler, None).await,
         Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => http1(stream, world, handler).await,
+            Ok(stream) => {
+                let shown = stream
+                    .get_ref()
+                    .1
+                    .peer_certificates()
+                    .and_then(|chain| chain.first());
+                let peer = shown.map(|leaf| Arc::from(leaf.as_ref()));
+                http1(stream, world, handler, peer).await;
+            }
             Err(error) => tracing::debug!(%error, "TLS handshake failed"),
         },
     }
 }
 
-async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, world: Arc<World>, handler: Handler) {
-    let service = service_fn(|request| respond(request, world.clone(), handler));
+async fn http1<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    world: Arc<World>,
+    handler: Handler,
+    peer: Option<Arc<[u8]>>,
+) {
+    let service = service_fn(|request| respond(request, world.clone(), handler, peer.clone()));
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
@@ -130,7 +198,12 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, world: Arc<World>, 
     }
 }
 
-async fn respond(request: http::Request<Body>, world: Arc<World>, handler: Handler) -> io::Result<Answer> {
+async fn respond(
+    request: http::Request<Body>,
+    world: Arc<World>,
+    handler: Handler,
+    peer: Option<Arc<[u8]>>,
+) -> io::Result<Answer> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
         return Ok(plain(
@@ -144,6 +217,7 @@ async fn respond(request: http::Request<Body>, world: Arc<World>, handler: Handl
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
         body: body.to_bytes(),
+        peer,
     };
     let turn = world.threads.acquire().await;
     let inside = world.clone();

@@ -3,7 +3,7 @@
 use super::bills::Bills;
 use super::clock::Clock;
 use super::fault::{Channel, Faults, Kind, Operation, Victim};
-use super::keys::{Signer, Verifier, validity};
+use super::keys::{self, Signer, Verifier, validity};
 use super::notice::Notice;
 use super::order::Order;
 use super::poster::Poster;
@@ -26,6 +26,8 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) struct Merchant {
     pub(crate) facts: SandboxMerchant,
     pub(crate) wechat_key: Verifier,
+    /// The merchant's API certificate, DER: V2 must be shown it.
+    pub(crate) wechat_cert: Vec<u8>,
     pub(crate) wechat_platform: Signer,
     pub(crate) wechat_public: Signer,
     pub(crate) platform_cert_pem: String,
@@ -214,6 +216,7 @@ impl World {
 fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, StartError> {
     let text = |file: &str| material::read(&dir.join(file));
     Ok(Merchant {
+        wechat_cert: keys::certificate(&dir.join(&facts.wechat.cert_file))?,
         wechat_key: Verifier::read_certificate(&dir.join(&facts.wechat.cert_file))?,
         wechat_platform: Signer::read(&dir.join(&facts.channel_keys.wechat_platform))?,
         wechat_public: Signer::read(&dir.join(&facts.channel_keys.wechat_public_key))?,

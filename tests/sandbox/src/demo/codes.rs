@@ -17,7 +17,7 @@ async fn payer(demo: &Demo, channel: &str, outcome: &str, after_ms: Option<u64>)
         &json!({ "channel": channel, "auth_code": code, "outcome": outcome, "after_ms": after_ms }),
     )
     .await?;
-    Ok(json!({ "auth_code": code }))
+    Ok(json!({ "auth_code": code, "client_ip": "203.0.113.9" }))
 }
 
 async fn scanned(

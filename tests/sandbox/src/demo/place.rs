@@ -484,6 +484,8 @@ impl Place {
             if self.keys_held {
                 secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+                secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
+                secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
             if !certificates {

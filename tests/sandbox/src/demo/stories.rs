@@ -35,7 +35,7 @@ enum Story {
     CodeReversed(&'static str),
 }
 
-const STORIES: [Story; 35] = [
+const STORIES: [Story; 41] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -65,6 +65,12 @@ const STORIES: [Story; 35] = [
     Story::OpenToItsEnd,
     Story::ByWay("baidu", "page"),
     Story::ByWay("baidu", "wap"),
+    Story::CodePaid("wechat"),
+    Story::CodeWithPassword("wechat"),
+    Story::CodeAbandoned("wechat"),
+    Story::CodeTimedOut("wechat"),
+    Story::CodeLost("wechat"),
+    Story::CodeReversed("wechat"),
     Story::CodePaid("alipay"),
     Story::CodeWithPassword("alipay"),
     Story::CodeAbandoned("alipay"),
@@ -147,7 +153,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 35, 36, 200].map(count), [35, 35, 35, 36, 200]);
+        assert_eq!([0, 1, 41, 42, 200].map(count), [41, 41, 41, 42, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

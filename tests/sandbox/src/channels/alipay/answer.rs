@@ -72,6 +72,11 @@ impl Failure {
         format!("{} {}: {}", self.code, self.sub_code, self.sub_message)
     }
 
+    /// The code and text that OpenAPI v3 says alone.
+    pub(super) fn sub(&self) -> (&'static str, &str) {
+        (self.sub_code, &self.sub_message)
+    }
+
     fn node(&self) -> Node {
         vec![
             ("code", json!(self.code)),

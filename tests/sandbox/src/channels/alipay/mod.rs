@@ -9,6 +9,7 @@ mod page;
 mod params;
 mod refunds;
 mod trades;
+mod v3;
 
 use super::fault::{Channel, Kind, Operation};
 use super::order::{KeyMode, Order};
@@ -36,6 +37,9 @@ pub(crate) const BILL_FILE: &str = "/downloadBillFile.resource";
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if request.path.starts_with("/v3/") {
+        return v3::handle(world, request);
+    }
     let params = Params::of(request);
     let method = params
         .as_ref()

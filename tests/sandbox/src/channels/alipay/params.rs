@@ -37,6 +37,16 @@ impl Params {
         Ok(Params(all))
     }
 
+    /// What another form of request says by other means.
+    pub(super) fn of_pairs<const N: usize>(pairs: [(&str, String); N]) -> Params {
+        Params(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    }
+
     /// Reads a signed text that a merchant's server gave to its app.
     pub(super) fn of_text(text: &str) -> Result<Params, Failure> {
         let request = Incoming {
@@ -45,6 +55,7 @@ impl Params {
             query: text.to_owned(),
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
+            peer: None,
         };
         Params::of(&request)
     }

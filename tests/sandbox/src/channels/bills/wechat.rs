@@ -3,6 +3,7 @@
 use super::{Line, NoBill, fee, lines, yuan};
 use crate::channels::clock::{china, now};
 use crate::channels::fault::Channel;
+use crate::channels::wechat::v2::REVERSE;
 use crate::channels::world::{Merchant, World};
 use flate2::{Compression, write::GzEncoder};
 use std::fmt::Write as _;
@@ -96,6 +97,15 @@ fn trade(all: &[Line], mchid: &str) -> String {
                     &amount,
                     "0.00",
                     "",
+                ]
+                .map(str::to_owned)
+            }
+            // The line of a payment-code order that was reversed.
+            Some((own, _)) if own.starts_with(REVERSE) => {
+                refunded += line.fen;
+                [
+                    "REVOKED", "OTHERS", "CNY", &amount, "0.00", "0", "0", "0.00", "0.00", "", "", &goods,
+                    "", "0.00000", "0.60%", &amount, "0.00", "",
                 ]
                 .map(str::to_owned)
             }

@@ -1,4 +1,4 @@
-//! WeChat Pay, APIv3: routes, the order of checks, faults.
+//! WeChat Pay, APIv3: routes, the order of checks, faults. V2 has a folder of its own.
 
 mod answer;
 mod auth;
@@ -7,6 +7,7 @@ mod fields;
 pub(crate) mod notice;
 mod orders;
 mod refunds;
+pub(crate) mod v2;
 
 use super::fault::{Channel, Kind, Operation};
 use super::order::Order;
@@ -44,6 +45,9 @@ enum Route<'a> {
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if v2::is_path(&request.path) {
+        return v2::handle(world, request);
+    }
     let route = route(&request.method, &request.path);
     let sender = auth::named(request).and_then(|mchid| world.merchant_by_mchid(mchid));
     let number = route.out_trade_no(request);

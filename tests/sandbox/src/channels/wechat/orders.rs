@@ -173,6 +173,9 @@ fn missing() -> Failure {
 
 /// The state in WeChat Pay's words.
 pub(crate) fn trade_state(order: &Order) -> (&'static str, &'static str) {
+    if let Some(state) = super::v2::state(order) {
+        return state;
+    }
     match order.state {
         State::Unpaid if order.declined > 0 => ("NOTPAY", "支付失败，请重新下单支付"),
         State::Unpaid => ("NOTPAY", "订单未支付"),

@@ -139,7 +139,7 @@ fn may_refund(order: &Order, asked: &Asked) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
+pub(super) fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
     let inside = world.clone();
     world.beside(async move {
         tokio::time::sleep(inside.refund_delay).await;

@@ -1,0 +1,102 @@
+use super::*;
+
+fn read(text: &str) -> Result<Vec<(String, String)>, XmlError> {
+    let fields = Fields::parse(text.as_bytes(), "xml")?;
+    Ok(fields.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+}
+
+#[test]
+fn reads_what_the_channel_and_its_sdks_write() {
+    let text = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<xml>\n<a><![CDATA[x<&]]></a><b>1 &lt; 2 &amp; 3</b>\n<c/>\
+                <d></d><e>y<![CDATA[]]]]><![CDATA[>]]></e></xml>\n";
+    let pairs = [
+        ("a", "x<&"),
+        ("b", "1 < 2 & 3"),
+        ("c", ""),
+        ("d", ""),
+        ("e", "y]]>"),
+    ];
+    assert_eq!(
+        read(text),
+        Ok(pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec())
+    );
+    let fields = Fields::parse(b"<xml><a/></xml>", "xml").expect("lawful");
+    assert!(fields.has("a") && fields.get("a").is_none());
+}
+
+#[test]
+fn refuses_what_could_be_read_in_two_ways() {
+    assert_eq!(
+        read("<xml><a>1</a><a>2</a></xml>"),
+        Err(XmlError::Twice("a".into()))
+    );
+    assert_eq!(read("<xml><a>1</a><a/></xml>"), Err(XmlError::Twice("a".into())));
+    assert_eq!(read("<xml><a>\r\n</a></xml>"), Err(XmlError::Character(8)));
+    assert_eq!(read("<xml><a>\0</a></xml>"), Err(XmlError::Character(8)));
+    assert!(matches!(
+        Fields::parse(b"<xml><a>\xff</a></xml>", "xml"),
+        Err(XmlError::Character(8))
+    ));
+    let odd = [
+        "",
+        "\u{feff}<xml></xml>",
+        "<!DOCTYPE xml [<!ENTITY e \"1\">]><xml><a>&e;</a></xml>",
+        "<!DOCTYPE xml SYSTEM \"file:///etc/passwd\"><xml></xml>",
+        "<xml><a>&e;</a></xml>",
+        "<xml><a>&#49;</a></xml>",
+        "<xml><a>&#x31;</a></xml>",
+        "<xml><a b=\"c\">1</a></xml>",
+        "<xml a=\"b\"><a>1</a></xml>",
+        "<xml><a><b>1</b></a></xml>",
+        "<xml><!-- --><a>1</a></xml>",
+        "<xml><?p?><a>1</a></xml>",
+        "<?xml version=\"1.1\"?><xml></xml>",
+        "<?xml version=\"1.0\" encoding=\"gbk\"?><xml></xml>",
+        " <?xml version=\"1.0\"?><xml></xml>",
+        "<xml>text<a>1</a></xml>",
+        "<xml><a>1</b></xml>",
+        "<xml><a>1</a >/xml>",
+        "<xml><a >1</a></xml>",
+        "<xml><a>1</a ></xml>",
+        "<xml><1a>1</1a></xml>",
+        "<xml><a:b>1</a:b></xml>",
+        "<xml><a>]]></a></xml>",
+        "<xml><a><![CDATA[1</a></xml>",
+        "<xml><a>1</a>",
+        "<xml><a>1</a></xml><xml></xml>",
+        "<xml><a>1</a></xml>x",
+        "<root><a>1</a></root>",
+        "<XML><a>1</a></XML>",
+    ];
+    for text in odd {
+        assert!(
+            matches!(read(text), Err(XmlError::Syntax(_))),
+            "{text}: {:?}",
+            read(text)
+        );
+    }
+    let many: String = (0..257).map(|n| format!("<a{n}>1</a{n}>")).collect();
+    assert_eq!(read(&format!("<xml>{many}</xml>")), Err(XmlError::TooMany));
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let fields: Vec<Parameter> = vec![
+        ("body", Zeroizing::new("奶茶 <b> & ]]> \"x\" ]]>]]".to_owned())),
+        ("nonce_str", Zeroizing::new("x".to_owned())),
+    ];
+    let octets = write(&fields).expect("can be written");
+    let back = Fields::parse(&octets, "xml").expect("is read");
+    assert!(
+        fields
+            .iter()
+            .all(|(name, value)| back.get(name) == Some(value.as_str()))
+    );
+    for odd in ["a\rb", "a\u{1}b", "\u{ffff}"] {
+        assert_eq!(
+            write(&[("body", Zeroizing::new(odd.to_owned()))]),
+            Err("body"),
+            "{odd:?}"
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! WeChat Pay V2: signed XML (channels.md section 2). Payment codes 付款码 go this way.
+
+pub(crate) mod answer;
+pub(crate) mod codes;
+pub(crate) mod compose;
+mod facts;
+pub mod notice;
+pub mod product_code;
+mod sign;
+
+pub(crate) use sign::shown;
+pub use sign::{Message, string_to_sign};

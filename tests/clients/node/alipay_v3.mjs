@@ -1,0 +1,73 @@
+// One Alipay order through its life by OpenAPI v3 with npm alipay-sdk; only the host is changed.
+
+import { guarded, library, say, settings } from './referee.mjs';
+
+guarded(async () => {
+  const { AlipaySdk } = await library('alipay-sdk');
+  const set = settings('alipay');
+  const trust = set.mode === 'certificate'
+    ? {
+      appCertContent: set.read('app_cert_file'),
+      alipayPublicCertContent: set.read('alipay_cert_file'),
+      alipayRootCertContent: set.read('root_cert_file'),
+    }
+    : { alipayPublicKey: set.read('alipay_public_key_file') };
+  const alipay = new AlipaySdk({
+    appId: set.account.app_id,
+    privateKey: set.read('private_key_file'),
+    keyType: 'PKCS8',
+    endpoint: set.base_url,
+    ...trust,
+  });
+  if (set.notice) {
+    // Notices are the gateway's in both forms.
+    const fields = Object.fromEntries(new URLSearchParams(set.notice.body));
+    return say('verify_notice', alipay.checkNotifySignV2(fields), { fields });
+  }
+
+  // The SDK verifies every answer that is no error, and throws what is one.
+  const call = async (path, body) => {
+    try {
+      return (await alipay.curl('POST', `/v3/alipay/trade/${path}`, { body })).data;
+    } catch (error) {
+      if (!error.code || !error.responseHttpStatus) throw error;
+      return { refused: error.code, status: error.responseHttpStatus };
+    }
+  };
+  const place = (number) => call('precreate', {
+    out_trade_no: number, total_amount: '8.88', subject: '官道 referee 订单', notify_url: set.notify_url,
+  });
+
+  const number = set.number('a');
+  let answer = await place(number);
+  say('order', answer.qr_code?.startsWith('https://qr.'), { number, answer });
+  answer = await call('query', { out_trade_no: number });
+  say('query', answer.refused === 'ACQ.TRADE_NOT_EXIST', { answer });
+  say('pay', await set.pay('alipay', number));
+  answer = await call('query', { out_trade_no: number });
+  say('query_paid', answer.trade_status === 'TRADE_SUCCESS', { answer });
+
+  answer = await place(number);
+  say('order_paid', answer.refused === 'ACQ.TRADE_HAS_SUCCESS', { answer });
+
+  const refund = set.number('r');
+  const asked = { out_trade_no: number, refund_amount: '3.00', out_request_no: refund };
+  answer = await call('refund', asked);
+  say('refund', answer.fund_change === 'Y', { number: refund, answer });
+  answer = await call('refund', asked);
+  say('refund_again', answer.fund_change === 'N', { answer });
+  answer = await call('fastpay/refund/query', { out_trade_no: number, out_request_no: refund });
+  say('refund_query', answer.refund_status === 'REFUND_SUCCESS', { answer });
+
+  const second = set.number('c');
+  answer = await place(second);
+  say('second_order', Boolean(answer.qr_code), { number: second, answer });
+  answer = await call('close', { out_trade_no: second });
+  say('close_unscanned', answer.refused === 'ACQ.TRADE_NOT_EXIST', { answer });
+  // Alipay knows a code's order only once somebody has scanned it.
+  say('scan', await set.pay('alipay', second, 'declined'));
+  answer = await call('close', { out_trade_no: second });
+  say('close', answer.out_trade_no === second, { answer });
+  answer = await call('query', { out_trade_no: second });
+  return say('query_closed', answer.trade_status === 'TRADE_CLOSED', { answer });
+});

@@ -1,0 +1,65 @@
+//! The strict reader of flat XML, compared with a reader that everybody uses, and what WeChat's V2 makes of it.
+
+use super::tells_no_number;
+use channel::{
+    Account,
+    strict_xml::Fields,
+    wechat_v2::{Message, notice, product_code::Scanned},
+};
+use domain::{AccountNo, Channel, Operation, PayWay, PayeeNo};
+
+/// What is taken, another reader reads the same, and never with a document type.
+pub(crate) fn strict_xml(data: &[u8]) {
+    match Fields::parse(data, "xml") {
+        Ok(fields) => {
+            let text = std::str::from_utf8(data).expect("what is taken is UTF-8");
+            assert!(!text.contains("<!DOCTYPE") || text.contains("<![CDATA["), "a document type was taken");
+            let theirs = roxmltree::Document::parse(text).expect("taken here, refused there");
+            let root = theirs.root_element();
+            assert!(root.has_tag_name("xml") && root.attributes().len() == 0);
+            let read = |node: roxmltree::Node<'_, '_>| {
+                assert!(node.attributes().len() == 0 && node.children().all(|child| child.is_text()));
+                let value: String = node.children().filter_map(|child| child.text()).collect();
+                (node.tag_name().name().to_owned(), value)
+            };
+            let theirs: Vec<_> = root.children().filter(|n| n.is_element()).map(read).collect();
+            let ours: Vec<_> = fields.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            assert_eq!(ours, theirs);
+        }
+        Err(error) => tells_no_number(&error.to_string(), data),
+    }
+}
+
+/// Answers, notices and scans. What is read as an answer names the account that was asked for.
+pub(crate) fn wechat_v2(data: &[u8]) {
+    let (first, body) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
+    const OPERATIONS: [Operation; 5] = [Operation::Create, Operation::Query, Operation::Reverse, Operation::Refund, Operation::RefundQuery];
+    let operation = OPERATIONS[usize::from(first) % OPERATIONS.len()];
+    let account = Account {
+        channel: Channel::Wechat,
+        account: AccountNo::new("1900000109").expect("lawful"),
+        payee: PayeeNo::new(if first & 0x80 == 0 { "1900000109" } else { "1900000110" }).expect("lawful"),
+        appid: Some("wx4fd52d1ed208e8ac".into()),
+        serial: None,
+        platform: None,
+        root_sn: None,
+        encrypts: false,
+        notify_url: "https://guandao.example/n".into(),
+    };
+    let _ = channel::authenticate_answer(&account, operation, PayWay::Micropay, 200, &http::HeaderMap::new(), body, domain::Instant::default());
+    if let channel::Answer::State(view) = channel::read_answer(&account, operation, PayWay::Micropay, 200, body) {
+        assert_eq!((view.account.as_ref(), view.payee.as_ref()), (Some(&account.account), Some(&account.payee)));
+    }
+    for error in [
+        notice::authenticate(&account, body).err(),
+        notice::payment(&account, body).err(),
+        notice::sealed_refund(&account, body).err(),
+        notice::refund(body).err(),
+        Scanned::read(&account, body).err(),
+    ] {
+        error.into_iter().for_each(|error| tells_no_number(error.kind(), data));
+    }
+    if let Ok(said) = Message::read(body) {
+        assert!(!said.message().windows(6).any(|w| w == b"&sign=") || said.iter().any(|(_, v)| v.contains("&sign=")));
+    }
+}

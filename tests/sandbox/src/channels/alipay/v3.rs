@@ -1,0 +1,284 @@
+//! OpenAPI v3 of Alipay (channels.md 3.8): a path for the method, the content as the body, the signature in
+//! `Authorization`, answers with headers over them. The business behind it is the gateway's.
+
+use super::answer::{Failure, Outcome};
+use super::params::Params;
+use super::{Call, act, operation};
+use crate::channels::clock;
+use crate::channels::fault::{Channel, Kind};
+use crate::channels::keys;
+use crate::channels::order::KeyMode;
+use crate::channels::server::{Answer, Incoming, Reply, plain, typed};
+use crate::channels::world::{Merchant, World};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is played: path, and the gateway's method.
+const PATHS: [(&str, &str); 6] = [
+    ("/v3/alipay/trade/precreate", "alipay.trade.precreate"),
+    ("/v3/alipay/trade/create", "alipay.trade.create"),
+    ("/v3/alipay/trade/query", "alipay.trade.query"),
+    ("/v3/alipay/trade/close", "alipay.trade.close"),
+    ("/v3/alipay/trade/refund", "alipay.trade.refund"),
+    (
+        "/v3/alipay/trade/fastpay/refund/query",
+        "alipay.trade.fastpay.refund.query",
+    ),
+];
+/// How far the clocks may be apart.
+const SKEW_MS: u64 = 10 * 60_000;
+
+/// Answers one request.
+pub(super) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    let found = PATHS.into_iter().find(|(path, _)| *path == request.path);
+    let Some((_, method)) = found.filter(|_| request.method == http::Method::POST) else {
+        return Reply::Now(plain(StatusCode::NOT_FOUND, "not found"));
+    };
+    let authorization = Authorization::read(request.header("authorization"));
+    let sender = world.merchant_by_app(authorization.get("app_id"));
+    let content = sender.and_then(|(_, merchant)| content(merchant, request));
+    let number = content.as_ref().and_then(|c| c["out_trade_no"].as_str());
+    let fault = world.arrive(
+        Channel::Alipay,
+        operation(method),
+        sender.map(|(n, _)| n),
+        number,
+        request,
+    );
+    match fault {
+        Some(Kind::TimeoutBefore) => return Reply::Never,
+        Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
+        _ => {}
+    }
+    let answer = match sender {
+        None => refusal(StatusCode::UNAUTHORIZED, "invalid-app-id", "无效的AppID参数"),
+        Some((number, merchant)) => {
+            let outcome = checked(merchant, request, &authorization, content).map(|biz| {
+                let params = Params::of_pairs([
+                    ("app_id", authorization.get("app_id").to_owned()),
+                    ("method", method.to_owned()),
+                    (
+                        "notify_url",
+                        biz["notify_url"].as_str().unwrap_or_default().to_owned(),
+                    ),
+                ]);
+                let mode = authorization.mode();
+                let call = Call {
+                    world,
+                    number,
+                    merchant,
+                    params: &params,
+                    biz,
+                    mode,
+                    host: request.header("host"),
+                };
+                if fault == Some(Kind::Busy) {
+                    Err(Failure::limited())
+                } else {
+                    act(&call, fault)
+                }
+            });
+            let written = match outcome {
+                Ok(outcome) => Written::of(outcome, fault),
+                Err((status, code, text)) => Written::error(status, code, text),
+            };
+            written.signed(merchant, request, authorization.mode(), fault)
+        }
+    };
+    match fault {
+        Some(Kind::TimeoutAfter) => Reply::Never,
+        Some(Kind::Slow) => Reply::After(world.slow, answer),
+        _ => Reply::Now(answer),
+    }
+}
+
+/// `Authorization: ALIPAY-SHA256withRSA k=v,…,sign=…`.
+struct Authorization {
+    text: String,
+    fields: BTreeMap<String, String>,
+}
+
+impl Authorization {
+    fn read(header: &str) -> Authorization {
+        let rest = header.strip_prefix("ALIPAY-SHA256withRSA ").unwrap_or_default();
+        let (text, sign) = rest.split_once(",sign=").unwrap_or_default();
+        let pair = |p: &str| p.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let mut fields: BTreeMap<String, String> = text.split(',').filter_map(pair).collect();
+        fields.insert("sign".to_owned(), sign.to_owned());
+        Authorization {
+            text: text.to_owned(),
+            fields,
+        }
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.fields.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn mode(&self) -> KeyMode {
+        match self.get("app_cert_sn") {
+            "" => KeyMode::PublicKey,
+            _ => KeyMode::Certificate,
+        }
+    }
+}
+
+fn encrypted(request: &Incoming) -> bool {
+    request.header("alipay-encrypt-type") == "AES"
+}
+
+/// The content in clear; `None` where it is none.
+fn content(merchant: &Merchant, request: &Incoming) -> Option<Value> {
+    let text = std::str::from_utf8(&request.body).ok()?;
+    let plain = match encrypted(request) {
+        true => keys::decrypt_content(&merchant.facts.alipay.aes_key, text)?,
+        false => text.to_owned(),
+    };
+    serde_json::from_str::<Value>(&plain)
+        .ok()
+        .filter(Value::is_object)
+}
+
+type Refused = (StatusCode, &'static str, &'static str);
+
+/// Form, clock, certificates, signature, content.
+fn checked(
+    merchant: &Merchant,
+    request: &Incoming,
+    authorization: &Authorization,
+    content: Option<Value>,
+) -> Result<Value, Refused> {
+    let refuse = |code, text| Err((StatusCode::UNAUTHORIZED, code, text));
+    let sent = authorization.get("timestamp").parse::<i64>().unwrap_or_default();
+    if sent.abs_diff(clock::now().millis()) > SKEW_MS {
+        return refuse("invalid-timestamp", "非法的时间戳参数");
+    }
+    if authorization.get("nonce").is_empty() {
+        return refuse("missing-nonce", "缺少nonce参数");
+    }
+    if authorization.mode() == KeyMode::Certificate
+        && (authorization.get("app_cert_sn") != merchant.app_cert_sn
+            || request.header("alipay-root-cert-sn") != merchant.root_cert_sn)
+    {
+        return refuse(
+            "invalid-app-cert-sn",
+            "应用公钥证书序列号或支付宝根证书序列号错误",
+        );
+    }
+    let mut message = format!(
+        "{}\n{}\n{}\n",
+        authorization.text,
+        request.method,
+        request.target()
+    )
+    .into_bytes();
+    message.extend_from_slice(&request.body);
+    message.push(b'\n');
+    let token = request.header("alipay-app-auth-token");
+    if !token.is_empty() {
+        message.extend_from_slice(format!("{token}\n").as_bytes());
+    }
+    if !merchant.app_key.verify(&message, authorization.get("sign")) {
+        return refuse(
+            "invalid-signature",
+            "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配",
+        );
+    }
+    let wanted = if encrypted(request) {
+        "text/plain"
+    } else {
+        "application/json"
+    };
+    if !request.header("content-type").starts_with(wanted) {
+        return Err((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "invalid-content-type",
+            "请求体类型错误",
+        ));
+    }
+    content.ok_or((StatusCode::BAD_REQUEST, "INVALID_PARAMETER", "请求体须为JSON对象"))
+}
+
+/// An answer without its signature.
+struct Written {
+    status: StatusCode,
+    body: String,
+}
+
+impl Written {
+    fn of(outcome: Outcome, fault: Option<Kind>) -> Written {
+        match outcome {
+            _ if fault == Some(Kind::Garbage) => Written {
+                status: StatusCode::OK,
+                body: "<html><body>系统繁忙</body></html>".to_owned(),
+            },
+            Ok(node) => {
+                let fields = node.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+                let body = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+                Written {
+                    status: StatusCode::OK,
+                    body,
+                }
+            }
+            Err(failure) => {
+                let (code, text) = failure.sub();
+                let limited = code.ends_with("call-limited");
+                let status = if limited {
+                    StatusCode::TOO_MANY_REQUESTS
+                } else {
+                    StatusCode::BAD_REQUEST
+                };
+                Written::error(status, code, text)
+            }
+        }
+    }
+
+    fn error(status: StatusCode, code: &str, text: &str) -> Written {
+        let body = json!({"code": code, "message": text, "details": [], "links": []}).to_string();
+        Written { status, body }
+    }
+
+    /// Signed over time, nonce and body; encrypted first where the request was.
+    fn signed(self, merchant: &Merchant, request: &Incoming, mode: KeyMode, fault: Option<Kind>) -> Answer {
+        let done = self.status == StatusCode::OK;
+        let sealed = (done && encrypted(request))
+            .then(|| keys::encrypt_content(&merchant.facts.alipay.aes_key, self.body.as_bytes()))
+            .flatten();
+        let kind = if sealed.is_some() {
+            "text/plain;charset=utf-8"
+        } else {
+            "application/json;charset=utf-8"
+        };
+        let body = sealed.unwrap_or(self.body);
+        let (time, nonce) = (clock::now().millis().to_string(), keys::random_text(32));
+        let mut signature = merchant
+            .alipay
+            .sign(format!("{time}\n{nonce}\n{body}\n").as_bytes());
+        if fault == Some(Kind::WrongSignature) {
+            signature = keys::spoilt(&signature);
+        }
+        let mut answer = typed(self.status, kind, body);
+        let mut headers = vec![
+            ("alipay-timestamp", time),
+            ("alipay-nonce", nonce),
+            ("alipay-signature", signature),
+            ("alipay-trace-id", keys::random_text(24)),
+        ];
+        if mode == KeyMode::Certificate {
+            headers.push(("alipay-sn", merchant.alipay_cert_sn.clone()));
+        }
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                answer.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        answer
+    }
+}
+
+fn refusal(status: StatusCode, code: &str, text: &str) -> Answer {
+    let written = Written::error(status, code, text);
+    typed(written.status, "application/json;charset=utf-8", written.body)
+}

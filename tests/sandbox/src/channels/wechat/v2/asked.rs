@@ -1,0 +1,117 @@
+//! What a V2 request asks, field by field.
+
+use super::Failure;
+use super::xml::{Digest, Message};
+use crate::channels::clock::now;
+use domain::Instant;
+use serde_json::{Value, json};
+
+/// A request's fields, and the digest that its answer is signed with.
+pub(super) struct Asked {
+    fields: Message,
+    pub(super) digest: Digest,
+}
+
+/// An order lives so long if it does not say.
+const LIFE_MS: i64 = 2 * 3_600_000;
+/// A payment code's order lives a minute at least.
+const LEAST_MS: i64 = 60_000;
+
+impl Asked {
+    pub(super) fn new(fields: Message, digest: Digest) -> Asked {
+        Asked { fields, digest }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)
+    }
+
+    /// Refuses fields that this call does not have.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
+        const ALWAYS: [&str; 5] = ["appid", "mch_id", "nonce_str", "sign", "sign_type"];
+        match self
+            .fields
+            .iter()
+            .all(|(name, _)| ALWAYS.contains(&name) || known.contains(&name))
+        {
+            true => Ok(()),
+            false => Err(Failure::Business("PARAM_ERROR", "存在接口未定义的参数")),
+        }
+    }
+
+    /// A text of so many characters.
+    pub(super) fn text(&self, name: &str, most: usize) -> Result<&str, Failure> {
+        let text = self
+            .get(name)
+            .ok_or(Failure::Business("LACK_PARAMS", "缺少必填参数"))?;
+        match text.chars().count() <= most {
+            true => Ok(text),
+            false => Err(Failure::Business("PARAM_ERROR", "参数超出长度")),
+        }
+    }
+
+    /// A merchant's number.
+    pub(super) fn number(&self, name: &str, most: usize) -> Result<&str, Failure> {
+        let text = self.text(name, most)?;
+        match text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c))
+        {
+            true => Ok(text),
+            false => Err(Failure::Business(
+                "PARAM_ERROR",
+                "商户单号只能是数字、大小写字母_-|*@",
+            )),
+        }
+    }
+
+    /// Fen in digits.
+    pub(super) fn fen(&self, name: &str) -> Result<u64, Failure> {
+        let text = self.text(name, 12)?;
+        let fen = text
+            .parse()
+            .ok()
+            .filter(|fen| *fen > 0 && text.bytes().all(|b| b.is_ascii_digit()));
+        fen.ok_or(Failure::Business(
+            "PARAM_ERROR",
+            "金额须为整数，单位为分，且大于0",
+        ))
+    }
+
+    /// When a payment code's order ends by itself.
+    pub(super) fn until(&self) -> Result<Instant, Failure> {
+        let Some(text) = self.get("time_expire") else {
+            return Ok(now().plus_millis(LIFE_MS));
+        };
+        let wrong = Failure::Business("PARAM_ERROR", "time_expire须为yyyyMMddHHmmss");
+        let time: Option<jiff::civil::DateTime> = (text.len() == 14)
+            .then(|| {
+                jiff::fmt::strtime::parse("%Y%m%d%H%M%S", text)
+                    .ok()?
+                    .to_datetime()
+                    .ok()
+            })
+            .flatten();
+        let time = time.and_then(|t| jiff::tz::Offset::constant(8).to_timestamp(t).ok());
+        let Some(time) = time else { return Err(wrong) };
+        let at = Instant::from_millis(time.as_millisecond());
+        match at.millis() - now().millis() < LEAST_MS {
+            true => Err(Failure::Business(
+                "PARAM_ERROR",
+                "time_expire时间过短，付款码至少1分钟",
+            )),
+            false => Ok(at),
+        }
+    }
+
+    /// Everything that makes the order, to tell a repeat from a change.
+    pub(super) fn whole(&self) -> Value {
+        const PASSING: [&str; 4] = ["auth_code", "nonce_str", "sign", "sign_type"];
+        let fields = self.fields.iter().filter(|(name, _)| !PASSING.contains(name));
+        Value::Object(
+            fields
+                .map(|(name, value)| (name.to_owned(), json!(value)))
+                .collect(),
+        )
+    }
+}

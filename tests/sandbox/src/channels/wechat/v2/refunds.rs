@@ -1,0 +1,141 @@
+//! Refunds of V2: taken on at once, done a little later, learned by query.
+
+use super::orders::{addressed, missing};
+use super::{Call, Failure, Fields, Outcome};
+use crate::channels::clock::{china, now};
+use crate::channels::fault::{Channel, Operation};
+use crate::channels::keys;
+use crate::channels::order::{Order, Refund, State};
+use crate::channels::wechat::refunds::finish_later;
+
+/// An order can be refunded in at most so many parts.
+const PARTS: usize = 50;
+
+pub(super) fn create(call: &Call<'_>) -> Outcome {
+    let asked = call.asked;
+    asked.only(&[
+        "out_refund_no",
+        "out_trade_no",
+        "refund_account",
+        "refund_desc",
+        "refund_fee",
+        "refund_fee_type",
+        "total_fee",
+        "transaction_id",
+    ])?;
+    let key = addressed(call)?;
+    let out_no = asked.number("out_refund_no", 64)?.to_owned();
+    let (fen, total) = (asked.fen("refund_fee")?, asked.fen("total_fee")?);
+    let name = (Channel::Wechat, call.number, out_no.clone());
+    let (fresh, shown) = call.world.with(|book| {
+        if book.refunds.get(&name).is_some_and(|taken| *taken != key) {
+            return Err(Failure::Business("INVALID_REQUEST", "商户退款单号已用于其他订单"));
+        }
+        let order = book.order(&key).ok_or_else(missing)?;
+        order.count(Operation::Refund);
+        let fresh = may_refund(order, &out_no, (fen, total))?;
+        if fresh {
+            order.refunds.push(Refund {
+                out_no: out_no.clone(),
+                channel_no: format!("503{}", keys::random_digits(25)),
+                fen,
+                asked: asked.whole(),
+                created: now(),
+                done: None,
+                notify_url: None,
+            });
+        }
+        let shown = taken(order, &out_no)?;
+        book.refunds.insert(name.clone(), key.clone());
+        Ok((fresh, shown))
+    })?;
+    if fresh {
+        finish_later(call.world, key, out_no);
+    }
+    Ok(shown)
+}
+
+/// Whether this is a new refund (true) or the repetition of one (false).
+fn may_refund(order: &Order, out_no: &str, (fen, total): (u64, u64)) -> Result<bool, Failure> {
+    if order.state != State::Paid {
+        return Err(Failure::Business("TRADE_STATE_ERROR", "订单状态错误：未支付"));
+    }
+    if total != order.fen {
+        return Err(Failure::Business("INVALID_REQUEST", "订单金额与原订单不一致"));
+    }
+    if let Some(known) = order.refund(out_no) {
+        return match known.fen == fen {
+            true => Ok(false),
+            false => Err(Failure::Business("INVALID_REQUEST", "退款金额与之前请求不一致")),
+        };
+    }
+    if order.refunded().saturating_add(fen) > order.fen {
+        return Err(Failure::Business(
+            "INVALID_REQUEST",
+            "申请退款金额大于订单可退金额",
+        ));
+    }
+    match order.refunds.len() < PARTS {
+        true => Ok(true),
+        false => Err(Failure::Business(
+            "INVALID_REQUEST",
+            "一笔订单最多支持50次部分退款",
+        )),
+    }
+}
+
+fn taken(order: &Order, out_no: &str) -> Result<Fields, Failure> {
+    let refund = order.refund(out_no).ok_or_else(unknown)?;
+    Ok(vec![
+        ("transaction_id", order.channel_no.clone()),
+        ("out_trade_no", order.out_trade_no.clone()),
+        ("out_refund_no", refund.out_no.clone()),
+        ("refund_id", refund.channel_no.clone()),
+        ("refund_fee", refund.fen.to_string()),
+        ("total_fee", order.fen.to_string()),
+        ("cash_fee", order.fen.to_string()),
+    ])
+}
+
+fn unknown() -> Failure {
+    Failure::Business("REFUNDNOTEXIST", "退款订单查询失败")
+}
+
+/// Asks for one refund by its number.
+pub(super) fn query(call: &Call<'_>) -> Outcome {
+    call.asked.only(&["out_refund_no", "offset"])?;
+    let out_no = call.asked.number("out_refund_no", 64)?;
+    call.world.with(|book| {
+        let name = (Channel::Wechat, call.number, out_no.to_owned());
+        let key = book.refunds.get(&name).cloned().ok_or_else(unknown)?;
+        let order = book.order(&key).ok_or_else(unknown)?;
+        order.count(Operation::RefundQuery);
+        let refund = order.refund(out_no).ok_or_else(unknown)?;
+        let mut shown: Fields = vec![
+            ("transaction_id", order.channel_no.clone()),
+            ("out_trade_no", order.out_trade_no.clone()),
+            ("total_fee", order.fen.to_string()),
+            ("cash_fee", order.fen.to_string()),
+            ("refund_fee", refund.fen.to_string()),
+            ("refund_count", "1".into()),
+            ("out_refund_no_0", refund.out_no.clone()),
+            ("refund_id_0", refund.channel_no.clone()),
+            ("refund_channel_0", "ORIGINAL".into()),
+            ("refund_fee_0", refund.fen.to_string()),
+            ("refund_recv_accout_0", super::super::refunds::RECEIVED_BY.into()),
+        ];
+        shown.push((
+            "refund_status_0",
+            if refund.done.is_some() {
+                "SUCCESS"
+            } else {
+                "PROCESSING"
+            }
+            .into(),
+        ));
+        if let Some(done) = refund.done {
+            shown.push(("refund_success_time_0", china(done)));
+        }
+        Ok(shown)
+    })
+}
