@@ -80,6 +80,11 @@ pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
 fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settled {
     let known = match (&mut answer, order.attempt(position)) {
         (Answer::State(view), Some(attempt)) => paid::keep_payer(app, &order.merchant, attempt, view),
+        // Of a payer who was not charged the record knows the pseudonym, and nobody else anything.
+        (Answer::Declined(_, payer), Some(attempt)) => paid::Known {
+            token: Some(app.vault().token(attempt.channel, payer)),
+            seal: None,
+        },
         _ => paid::Known::default(),
     };
     settle::charged(order, position, answer, known.token, known.seal)

@@ -172,6 +172,7 @@ pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
     let event = TradeEvent::AttemptNotPlaced {
         attempt,
         code: None,
+        declined: None,
         reason,
     };
     Settled::of(vec![event.into()], Ending::Recorded)

@@ -39,6 +39,7 @@ pub mod signing;
 pub mod stack;
 pub mod stage;
 pub mod stages;
+pub mod statistics;
 pub mod sweep;
 pub mod telemetry;
 

@@ -1,11 +1,18 @@
-//! `guandao`: run | check | export | rebuild | keys.
+//! `guandao`: run | check | export | rebuild | statistics | keys.
 #![allow(clippy::print_stdout)] // a command line answers on standard output
 
 use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use domain::KeyRef;
 use journal::{Journal, disk::RealDisk};
-use proxy::{check, clock::SystemClock, config::Config, export, keys, run, telemetry};
+use proxy::{
+    check,
+    clock::SystemClock,
+    config::Config,
+    export, keys, run,
+    statistics::{self, ask::Ask},
+    telemetry,
+};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Buffers of every library are wiped when freed.
@@ -40,6 +47,8 @@ enum Command {
         /// Configuration file.
         config: PathBuf,
     },
+    /// Counts orders of all merchants from the journal, by hour, day, merchant, channel and way to pay.
+    Statistics(Statistics),
     /// Lists keys by name, kind and end; never their octets.
     Keys {
         /// Configuration file.
@@ -80,12 +89,35 @@ struct Export {
     unacknowledged: bool,
 }
 
+/// What is counted; left out, today, in one row.
+#[derive(clap::Args)]
+struct Statistics {
+    /// Configuration file. The service may be running; its latest second may be missing.
+    config: PathBuf,
+    /// From this day (2026-11-23) or hour (2026-11-23T14), UTC+8.
+    #[arg(long)]
+    from: Option<String>,
+    /// Until before this day or hour; 31 days at most.
+    #[arg(long)]
+    to: Option<String>,
+    /// Some of hour, day, merchant, channel, pay_way, with commas between.
+    #[arg(long)]
+    by: Option<String>,
+    /// One merchant only.
+    #[arg(long)]
+    merchant: Option<domain::MerchantId>,
+    /// CSV instead of JSON.
+    #[arg(long)]
+    csv: bool,
+}
+
 fn main() -> ExitCode {
     let done = match Line::parse().command {
         Command::Run { config } => serve(config),
         Command::Check { config } => check_all(config),
         Command::Export(asked) => hand_over(asked),
         Command::Rebuild { config } => rebuild(config),
+        Command::Statistics(asked) => count(asked),
         Command::Keys { config, generate } => list_keys(config, generate),
     };
     match done {
@@ -207,6 +239,26 @@ fn rebuild(path: PathBuf) -> anyhow::Result<()> {
         found.entries,
         opening.ledger.live().len()
     );
+    Ok(())
+}
+
+fn count(asked: Statistics) -> anyhow::Result<()> {
+    let (config, _) = read(&asked.config)?;
+    let today = domain::Clock::now(&SystemClock).day();
+    let ask = Ask::parse(
+        asked.from.as_deref(),
+        asked.to.as_deref(),
+        asked.by.as_deref(),
+        today,
+        true,
+    )
+    .map_err(|wrong| anyhow!("{wrong}"))?;
+    let reader = journal::Reader::open(Arc::new(RealDisk), &config.data.join("trades"))?;
+    let counted = statistics::read::count(&reader, ask, asked.merchant.as_ref(), None)?;
+    match asked.csv {
+        true => print!("{}", statistics::render::csv(&counted)),
+        false => println!("{}", statistics::render::json(&counted)),
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod view;
 
 pub(crate) use ask::MOST_BILL;
 
-use crate::app::App;
+use crate::{app::App, config::Books};
 use ask::Got;
 use bytes::Bytes;
 use channel::bill::Layout;
@@ -109,27 +109,29 @@ fn due(app: &App) -> Vec<Job> {
         }
         for merchant in registries.merchants() {
             for account in merchant.accounts.iter().filter(|account| is_compared(account)) {
-                let Some(layout) = Layout::of(account.channel, BillKind::Trade) else {
-                    continue;
-                };
-                let key = BillKey {
-                    day,
-                    channel: account.channel,
-                    account: account.account.clone(),
-                    kind: BillKind::Trade,
-                };
-                let head = app.ledger().bill(&key);
-                if head
-                    .as_ref()
-                    .is_none_or(|head| is_due(app, head, now, books.retry))
-                {
-                    jobs.push(Job {
-                        merchant: merchant.clone(),
-                        account: account.clone(),
-                        layout,
-                        key,
-                        head,
-                    });
+                for kind in kinds(books, account) {
+                    let Some(layout) = Layout::of(account.channel, kind) else {
+                        continue;
+                    };
+                    let key = BillKey {
+                        day,
+                        channel: account.channel,
+                        account: account.account.clone(),
+                        kind,
+                    };
+                    let head = app.ledger().bill(&key);
+                    if head
+                        .as_ref()
+                        .is_none_or(|head| is_due(app, head, now, books.retry))
+                    {
+                        jobs.push(Job {
+                            merchant: merchant.clone(),
+                            account: account.clone(),
+                            layout,
+                            key,
+                            head,
+                        });
+                    }
                 }
             }
         }
@@ -140,6 +142,13 @@ fn due(app: &App) -> Vec<Job> {
 /// We hold its keys, and read its channel's bills.
 pub(crate) fn is_compared(account: &AccountFacts) -> bool {
     account.keys == Keys::Held && Layout::of(account.channel, BillKind::Trade).is_some()
+}
+
+/// The bills of an account that are compared, in this order.
+pub(crate) fn kinds(books: &Books, account: &AccountFacts) -> impl Iterator<Item = BillKind> + use<> {
+    let (channel, funds) = (account.channel, books.funds);
+    let all = [BillKind::Trade, BillKind::Funds].into_iter();
+    all.filter(move |kind| (funds || *kind == BillKind::Trade) && Layout::of(channel, *kind).is_some())
 }
 
 /// From the configured day on, else from the day on which this journal began.
@@ -341,12 +350,28 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         record::complete(app.ledger(), &mut record, day).await?;
         *kept = Some(Kept { day, entries, record });
     }
-    let own = kept.as_mut().and_then(|kept| {
-        kept.record
+    let books = kept.as_mut().map(|kept| &mut kept.record.books);
+    let of = (job.key.channel, job.key.account.clone());
+    // The account's fund-flow bill comes next and needs it again.
+    let again = job.key.kind == BillKind::Trade
+        && app
+            .config()
             .books
-            .remove(&(job.key.channel, job.key.account.clone()))
+            .as_ref()
+            .is_some_and(|b| kinds(b, &job.account).count() > 1);
+    let own = books.and_then(|books| {
+        if again {
+            books.get(&of).cloned()
+        } else {
+            books.remove(&of)
+        }
     });
-    Ok(own.unwrap_or_else(|| Book::new(job.key.channel, day)))
+    let own = own.unwrap_or_else(|| Book::new(job.key.channel, day));
+    Ok(if job.key.kind == BillKind::Funds {
+        own.against_funds()
+    } else {
+        own
+    })
 }
 
 async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobError> {

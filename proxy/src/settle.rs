@@ -92,6 +92,7 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
         let event = TradeEvent::AttemptNotPlaced {
             attempt,
             code: Some(code.clone()),
+            declined: None,
             reason: NotPlaced::Refused,
         };
         Settled::new(event, false, ending)
@@ -182,6 +183,7 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
 /// can pay it, and the merchant's repeat is another attempt under a number of its own.
 fn answer_lost(attempt: u16) -> Settled {
     let event = TradeEvent::AttemptNotPlaced {
+        declined: None,
         attempt,
         code: None,
         reason: NotPlaced::AnswerLost,
@@ -200,6 +202,7 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
             TradeEvent::AttemptNotPlaced {
                 attempt,
                 code: None,
+                declined: None,
                 reason,
             },
             true,

@@ -268,6 +268,7 @@ fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
         [TradeEvent::AttemptNotPlaced {
             attempt: 1,
             code: None,
+            declined: None,
             reason: NotPlaced::BuyerDataGone,
         }],
     );

@@ -113,7 +113,29 @@ async fn trade(demo: &Demo, merchant: &Merchant, channel: &'static str) -> anyho
     })
 }
 
-type Found = BTreeSet<(String, String, String, String)>;
+/// Which bill, which channel, the kind, the order's and the refund's number.
+type Found = BTreeSet<(String, String, String, String, String)>;
+
+/// What is planted in a channel's day stands in each of its bills; in the fund-flow bill no amount is compared.
+fn in_its_bills(channel: &str, kind: &str, number: &str, refund: &str) -> Found {
+    let bills = if channel == "wechat" && kind != "amount" {
+        &["trade", "funds"][..]
+    } else {
+        &["trade"]
+    };
+    bills
+        .iter()
+        .map(|bill| {
+            (
+                (*bill).to_owned(),
+                channel.to_owned(),
+                kind.to_owned(),
+                number.to_owned(),
+                refund.to_owned(),
+            )
+        })
+        .collect()
+}
 
 /// One difference of every kind, and one of a refund.
 async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
@@ -135,8 +157,8 @@ async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
     )
     .await?;
     Ok(planted
-        .into_iter()
-        .map(|(kind, number, refund)| (shop.channel.to_owned(), kind.to_owned(), number, refund))
+        .iter()
+        .flat_map(|(kind, number, refund)| in_its_bills(shop.channel, kind, number, refund))
         .collect())
 }
 
@@ -174,6 +196,7 @@ fn found(result: &Value) -> anyhow::Result<Found> {
         .iter()
         .map(|d| {
             (
+                text(&d["bill"]),
                 text(&d["channel"]),
                 text(&d["difference"]),
                 text(&d["number"]),
@@ -245,7 +268,7 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
         later
             == planted
                 .iter()
-                .filter(|(_, kind, ..)| kind == "day")
+                .filter(|(_, _, kind, ..)| kind == "day")
                 .cloned()
                 .collect(),
         "{later:?}"
@@ -307,7 +330,10 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     let result = asked(&merchant, day).await?;
     let account = &result["accounts"]
         .as_array()
-        .and_then(|all| all.iter().find(|a| a["channel"] == "wechat"))
+        .and_then(|all| {
+            all.iter()
+                .find(|a| a["channel"] == "wechat" && a["bill"] == "trade")
+        })
         .context("an account")?;
     ensure!(
         result["state"] == "waiting"

@@ -147,6 +147,17 @@ async fn answers_are_as_the_description_says() -> Done {
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
+    for query in [
+        "",
+        "?by=hour,channel,pay_way",
+        "?by=day",
+        "?by=channel&format=csv",
+        "?by=colour",
+    ] {
+        described
+            .ask("GET", "/v1/statistics", &format!("/v1/statistics{query}"), None)
+            .await?;
+    }
     refusals(&demo, &described).await?;
     let today = domain::Instant::from_secs(
         std::time::SystemTime::now()

@@ -22,6 +22,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod statistics;
 mod telemetry;
 mod through;
 mod unified;

@@ -346,7 +346,12 @@ async fn answers_that_say_nothing(demo: &Demo, merchant: &Merchant) -> Done {
         fault(demo, "create", kind, &text(&asked["order_no"])).await?;
         let answer = post(merchant, "/v1/payments", &asked).await?;
         if kind == "busy" {
-            ensure!(answer.status == 429, "busy: {} {}", answer.status, answer.json());
+            ensure!(
+                answer.status == 503 && answer.json()["code"] == "channel_frequency",
+                "busy: {} {}",
+                answer.status,
+                answer.json()
+            );
             continue;
         }
         ensure!(

@@ -31,7 +31,7 @@ async fn flags_exports_and_measures() -> Done {
         orders::scanned_and_refunded(&demo, &ordinary, channel).await?;
         orders::in_the_wallet(&demo, &ordinary, channel).await?;
     }
-    planted::plant(&demo, &demo.merchant(1)?).await?;
+    planted::plant(&demo, &demo.merchant(1)?, &[demo.merchant(0)?, demo.merchant(2)?]).await?;
     let (a, b) = (
         Officer::sign_in(&demo, "officer-a").await?,
         Officer::sign_in(&demo, "officer-b").await?,

@@ -106,6 +106,14 @@ pub enum NotPlaced {
     AnswerLost,
 }
 
+/// A payer's attempt that the payer's own side declined.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Declined {
+    /// The payer's pseudonym, where the channel's refusal names the payer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub payer: Option<PayerToken>,
+}
+
 /// Why an outcome is unknown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -494,6 +502,9 @@ pub enum TradeEvent {
         /// The channel's error code, from its published list; absent when none was given.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         code: Option<Arc<str>>,
+        /// There where the payer's side said no: a charging order whose wallet, bank or card declined it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        declined: Option<Declined>,
         /// Why.
         reason: NotPlaced,
     },

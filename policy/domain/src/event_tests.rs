@@ -107,6 +107,18 @@ fn trade_events() -> Vec<TradeEvent> {
             proof: Proof::Notice,
             seal: Some(seal),
         },
+        AttemptNotPlaced {
+            attempt: 1,
+            code: Some("ACQ.BUYER_BALANCE_NOT_ENOUGH".into()),
+            declined: Some(Declined { payer: Some(payer) }),
+            reason: NotPlaced::Refused,
+        },
+        AttemptNotPlaced {
+            attempt: 1,
+            code: None,
+            declined: Some(Declined::default()),
+            reason: NotPlaced::Refused,
+        },
         ReverseIntended {
             attempt: 1,
             reason: ReverseReason::Unpaid,

@@ -27,7 +27,7 @@ pub struct Finding {
     pub value: u64,
     /// What had to be reached (or, for limits stated as "not above", exceeded), in `unit`.
     pub threshold: u64,
-    /// `fen`, `trades` or `merchants`.
+    /// `fen`, `trades`, `merchants`, `channels` or `percent`.
     pub unit: &'static str,
     /// The rule's parameters, and what tells this situation from others of the rule (an amount, a limit).
     pub parameters: BTreeMap<Arc<str>, u64>,

@@ -20,6 +20,7 @@ pub(super) struct Sale {
     /// The payer is known only from the payment.
     pub(super) native: bool,
     pub(super) payee: Option<&'static str>,
+    pub(super) channel: Channel,
 }
 
 /// Payer 1 at m1 by a level A code, which no limit bounds.
@@ -30,7 +31,14 @@ pub(super) const SALE: Sale = Sale {
     level: CodeLevel::A,
     native: false,
     payee: None,
+    channel: Channel::Wechat,
 };
+
+/// Further merchants of m1's acquirer.
+pub(super) const NEIGHBOURS: [&str; 30] = [
+    "n01", "n02", "n03", "n04", "n05", "n06", "n07", "n08", "n09", "n10", "n11", "n12", "n13", "n14", "n15",
+    "n16", "n17", "n18", "n19", "n20", "n21", "n22", "n23", "n24", "n25", "n26", "n27", "n28", "n29", "n30",
+];
 
 pub(super) fn token(n: u8) -> PayerToken {
     PayerToken {
@@ -44,7 +52,7 @@ pub(super) struct Journal {
     pub(super) merchants: HashMap<MerchantId, Arc<MerchantFacts>>,
     pub(super) now: Instant,
     last: HashMap<PaymentId, u64>,
-    orders: u8,
+    orders: u32,
 }
 
 impl Journal {
@@ -101,7 +109,13 @@ impl Journal {
     /// An order is sent.
     pub(super) fn intend(&mut self, sale: Sale) -> PaymentId {
         self.orders += 1;
-        let order = PaymentId::from_bytes([self.orders; 16]);
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&self.orders.to_be_bytes());
+        self.attempt(PaymentId::from_bytes(id), 1, sale)
+    }
+
+    /// An attempt of an order is sent.
+    pub(super) fn attempt(&mut self, order: PaymentId, attempt: u16, sale: Sale) -> PaymentId {
         let account = if sale.merchant == "m1" {
             "1900000109"
         } else {
@@ -116,9 +130,9 @@ impl Journal {
             account: name(account),
             amount: Amount::from_fen(sale.yuan * 100),
             appid: None,
-            attempt: 1,
+            attempt,
             carried: Carried::Unified,
-            channel: Channel::Wechat,
+            channel: sale.channel,
             code: Code {
                 kind,
                 level: sale.level,
@@ -143,6 +157,13 @@ impl Journal {
         order
     }
 
+    fn latest_attempt(&self, order: PaymentId) -> u16 {
+        let of = |entry: &&TradeEntry| {
+            entry.order == Some(order) && matches!(entry.event, TradeEvent::AttemptIntended { .. })
+        };
+        self.entries.iter().filter(of).count() as u16
+    }
+
     /// It is paid now; returns the payment's index.
     pub(super) fn pay(&mut self, order: PaymentId, sale: Sale) -> u64 {
         self.pay_at(order, sale, self.now)
@@ -159,7 +180,7 @@ impl Journal {
         };
         let payer = sale.payer.filter(|_| sale.native).map(token);
         let event = TradeEvent::AttemptPaid {
-            attempt: 1,
+            attempt: self.latest_attempt(order),
             facts,
             payer,
             proof: Proof::Notice,
@@ -172,6 +193,37 @@ impl Journal {
     pub(super) fn sell(&mut self, sale: Sale) -> (PaymentId, u64) {
         let order = self.intend(sale);
         (order, self.pay(order, sale))
+    }
+
+    /// An attempt is declined by the payer's side, which the channel names where the sale has a payer; returns the
+    /// refusal's index.
+    pub(super) fn decline(&mut self, order: PaymentId, attempt: u16, sale: Sale) -> u64 {
+        let payer = sale.payer.map(token);
+        let event = TradeEvent::AttemptNotPlaced {
+            attempt,
+            code: Some("DECLINED".into()),
+            declined: Some(Declined { payer }),
+            reason: NotPlaced::Refused,
+        };
+        self.write(sale.merchant, Some(order), event)
+    }
+
+    /// Sent and declined.
+    pub(super) fn try_out(&mut self, sale: Sale) -> u64 {
+        let order = self.intend(sale);
+        self.decline(order, 1, sale)
+    }
+
+    /// With [`NEIGHBOURS`].
+    pub(super) fn with_neighbours() -> Self {
+        let mut journal = Journal::uncapped();
+        let first = journal.merchants[&name("m1")].clone();
+        for id in NEIGHBOURS {
+            let mut facts = (*first).clone();
+            facts.id = name(id);
+            journal.merchants.insert(name(id), Arc::new(facts));
+        }
+        journal
     }
 
     /// A refund is sent; returns its index.

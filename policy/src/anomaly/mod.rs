@@ -19,10 +19,14 @@ mod rules;
 mod t01_same_amount;
 mod t04_under_limit;
 mod t05_splitting;
+mod t10_many_merchants;
 mod t15a_refund_beyond_trade;
 mod t15d_pay_and_refund;
+mod t16_card_testing;
 mod t20_payee;
+mod t26_channel_hopping;
 mod t28_code_limit;
+mod tried;
 mod watch;
 mod window;
 
@@ -43,5 +47,9 @@ mod on_record_tests;
 mod refund_rules_tests;
 #[cfg(test)]
 mod rules_tests;
+#[cfg(test)]
+mod streams_tests;
+#[cfg(test)]
+mod tried_rules_tests;
 #[cfg(test)]
 mod watch_tests;

@@ -1,7 +1,7 @@
 //! What the watch remembers of orders, so that a payment or refund is related to what began it.
 
 use super::parameters::OrderParameters;
-use domain::{Amount, CodeLevel, Instant, PayerToken, PaymentId, RefundNo};
+use domain::{Amount, Channel, CodeLevel, Instant, PayerToken, PaymentId, RefundNo};
 use std::collections::{HashMap, VecDeque};
 
 /// One order. No account, number or text: only what a rule asks for.
@@ -20,11 +20,21 @@ pub(super) struct Order {
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) no: u16,
-    /// When it was intended, code level and payer, as far as that entry was seen.
-    pub(super) intended: Option<(Instant, CodeLevel, Option<PayerToken>)>,
+    /// What it was sent as, as far as that entry was seen.
+    pub(super) intended: Option<Intended>,
     pub(super) paid: Option<Paid>,
     /// T15d counted this attempt's pair.
     pub(super) paired: bool,
+}
+
+/// An attempt as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intended {
+    pub(super) at: Instant,
+    pub(super) amount: Amount,
+    pub(super) channel: Channel,
+    pub(super) level: CodeLevel,
+    pub(super) payer: Option<PayerToken>,
 }
 
 /// A payment.

@@ -18,12 +18,18 @@ pub struct Parameters {
     pub t04: T04,
     /// Splitting.
     pub t05: T05,
+    /// One payer, many merchants.
+    pub t10: T10,
     /// Refund without trade, above the trade, or twice.
     pub t15a: T15a,
     /// Pay and refund.
     pub t15d: T15d,
+    /// Card testing.
+    pub t16: T16,
     /// Payee other than the merchant.
     pub t20: T20,
+    /// Channel hopping.
+    pub t26: T26,
 }
 
 /// O01 to O04: entries of a merchant in a day.
@@ -82,6 +88,20 @@ pub struct T05 {
     pub trades: u64,
 }
 
+/// T10.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T10 {
+    /// The long window.
+    pub hours: u32,
+    /// Merchants of a payer in the short window.
+    pub merchants: u64,
+    /// Merchants of a payer in the long window.
+    pub merchants_long: u64,
+    /// The short window.
+    pub minutes: u32,
+}
+
 /// T15a.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -106,6 +126,30 @@ pub struct T15d {
     pub round: Amount,
 }
 
+/// T16.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T16 {
+    /// The median attempt is no more than this, fen.
+    pub amount: Amount,
+    /// Attempts at a merchant in the window.
+    pub attempts: u64,
+    /// Declines of a payer in 24 hours.
+    pub declines: u64,
+    /// Declines of a payer in 30 days.
+    pub declines_long: u64,
+    /// Window.
+    pub minutes: u32,
+    /// Attempts without which a merchant's month is not judged.
+    pub month_attempts: u64,
+    /// More than this share of a merchant's month is card testing.
+    pub month_percent: u64,
+    /// Payers in the window.
+    pub payers: u64,
+    /// Share of the attempts that was declined, at least.
+    pub percent: u64,
+}
+
 /// T20.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -116,6 +160,16 @@ pub struct T20 {
     pub merchants: u64,
     /// Orders of a merchant in a day that name somebody else as payee.
     pub orders: u64,
+}
+
+/// T26.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct T26 {
+    /// Channels; fewer than two are no hop.
+    pub channels: u64,
+    /// Window.
+    pub minutes: u32,
 }
 
 const fn yuan(yuan: u64) -> Amount {
@@ -174,6 +228,17 @@ impl Default for T05 {
     }
 }
 
+impl Default for T10 {
+    fn default() -> Self {
+        T10 {
+            hours: 24,
+            merchants: 10,
+            merchants_long: 30,
+            minutes: 60,
+        }
+    }
+}
+
 impl Default for T15a {
     fn default() -> Self {
         T15a { refused: 1 }
@@ -189,6 +254,32 @@ impl Default for T15d {
             minutes: 10,
             pairs: 3,
             round: yuan(100),
+        }
+    }
+}
+
+impl Default for T16 {
+    /// The definition gives no least number of attempts for a month; a hundred (D).
+    fn default() -> Self {
+        T16 {
+            amount: yuan(10),
+            attempts: 20,
+            declines: 10,
+            declines_long: 16,
+            minutes: 10,
+            month_attempts: 100,
+            month_percent: 20,
+            payers: 10,
+            percent: 70,
+        }
+    }
+}
+
+impl Default for T26 {
+    fn default() -> Self {
+        T26 {
+            channels: 3,
+            minutes: 5,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The rules by name, and what a flag says to an officer.
 
 use super::{
-    finding::Finding, on_record, t01_same_amount, t04_under_limit, t05_splitting, t15a_refund_beyond_trade,
-    t15d_pay_and_refund, t20_payee, t28_code_limit,
+    finding::Finding, on_record, t01_same_amount, t04_under_limit, t05_splitting, t10_many_merchants,
+    t15a_refund_beyond_trade, t15d_pay_and_refund, t16_card_testing, t20_payee, t26_channel_hopping,
+    t28_code_limit,
 };
 use domain::{Amount, CaseEvent, Instant};
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,7 +27,7 @@ pub struct Rule {
 
 /// Every rule of this watch, by id.
 pub fn rules() -> &'static [Rule] {
-    static RULES: [Rule; 11] = [
+    static RULES: [Rule; 14] = [
         on_record::MISMATCH,
         on_record::UNRESOLVED,
         on_record::PATTERN,
@@ -34,9 +35,12 @@ pub fn rules() -> &'static [Rule] {
         t01_same_amount::RULE,
         t04_under_limit::RULE,
         t05_splitting::RULE,
+        t10_many_merchants::RULE,
         t15a_refund_beyond_trade::RULE,
         t15d_pay_and_refund::RULE,
+        t16_card_testing::RULE,
         t20_payee::RULE,
+        t26_channel_hopping::RULE,
         t28_code_limit::RULE,
     ];
     &RULES
@@ -66,7 +70,7 @@ pub struct FlagFacts<'a> {
     pub value: u64,
     /// What had to be reached.
     pub threshold: u64,
-    /// `fen`, `trades` or `merchants`.
+    /// `fen`, `trades`, `merchants`, `channels` or `percent`.
     pub unit: &'a str,
     /// The rule's parameters.
     pub parameters: &'a BTreeMap<Arc<str>, u64>,
@@ -151,9 +155,12 @@ pub fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
         "T01" => t01_same_amount::words(flag, lang),
         "T04" => t04_under_limit::words(flag, lang),
         "T05" => t05_splitting::words(flag, lang),
+        "T10" => t10_many_merchants::words(flag, lang),
         "T15a" => t15a_refund_beyond_trade::words(flag, lang),
         "T15d" => t15d_pay_and_refund::words(flag, lang),
+        "T16" => t16_card_testing::words(flag, lang),
         "T20" => t20_payee::words(flag, lang),
+        "T26" => t26_channel_hopping::words(flag, lang),
         "T28" => t28_code_limit::words(flag, lang),
         _ => unknown(flag, lang),
     }

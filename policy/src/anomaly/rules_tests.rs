@@ -6,7 +6,9 @@ use domain::*;
 
 /// One journal in which every rule fires.
 fn everything() -> Vec<Finding> {
-    let mut journal = Journal::new();
+    let mut journal = Journal::with_neighbours();
+    journal.merchants.remove(&crate::testing::name("m1"));
+    journal.merchants.extend(Journal::new().merchants);
     let round = Sale { yuan: 1_000, ..SALE };
     for _ in 0..3 {
         let (order, _) = journal.wait(SECOND).sell(Sale {
@@ -40,7 +42,52 @@ fn everything() -> Vec<Finding> {
         let order = matches!(event, TradeEvent::AttemptUnresolved { .. }).then_some(unresolved);
         journal.write("m1", order, event);
     }
-    journal.findings()
+    // T10, T16 and T26.
+    for merchant in NEIGHBOURS {
+        journal.wait(MINUTE).sell(Sale {
+            merchant,
+            payer: Some(9),
+            yuan: 70,
+            ..SALE
+        });
+    }
+    for payer in 30..130 {
+        journal.try_out(Sale {
+            payer: Some(payer),
+            yuan: 3,
+            ..SALE
+        });
+    }
+    for _ in 0..10 {
+        journal.try_out(Sale {
+            payer: Some(8),
+            merchant: "n01",
+            yuan: 90,
+            ..SALE
+        });
+    }
+    let hopping = journal.intend(SALE);
+    journal.decline(hopping, 1, SALE);
+    journal.attempt(
+        hopping,
+        2,
+        Sale {
+            channel: Channel::Alipay,
+            ..SALE
+        },
+    );
+    journal.pay(hopping, SALE);
+    // Fewer channels are built than the definition wants.
+    let t26 = T26 {
+        channels: 2,
+        ..T26::default()
+    };
+    journal
+        .watch(Parameters {
+            t26,
+            ..Parameters::default()
+        })
+        .1
 }
 
 fn t01() -> Finding {

@@ -10,9 +10,12 @@ use super::{
     t01_same_amount::SameAmount,
     t04_under_limit::UnderLimit,
     t05_splitting::Splitting,
+    t10_many_merchants::ManyMerchants,
     t15a_refund_beyond_trade::RefundBeyondTrade,
     t15d_pay_and_refund::PayAndRefund,
+    t16_card_testing::CardTesting,
     t20_payee::Payees,
+    t26_channel_hopping::ChannelHopping,
     t28_code_limit::CodeLimit,
 };
 use crate::registry::MerchantFacts;
@@ -34,6 +37,9 @@ pub struct Watch {
     pay_and_refund: PayAndRefund,
     payees: Payees,
     code_limit: CodeLimit,
+    many_merchants: ManyMerchants,
+    card_testing: CardTesting,
+    channel_hopping: ChannelHopping,
     recorded: Recorded,
 }
 
@@ -61,6 +67,9 @@ impl Watch {
             pay_and_refund: PayAndRefund::default(),
             payees: Payees::default(),
             code_limit: CodeLimit::default(),
+            many_merchants: ManyMerchants::default(),
+            card_testing: CardTesting::default(),
+            channel_hopping: ChannelHopping::default(),
             recorded: Recorded::default(),
         }
     }
@@ -122,11 +131,19 @@ impl Watch {
             self.payees.turn(now, &self.parameters.t20);
             self.under_limit.forget(now, &self.parameters.t04);
             self.pay_and_refund.forget(now, &self.parameters.t15d);
+            self.many_merchants.forget(now, &self.parameters.t10);
+            self.card_testing.forget(now, &self.parameters.t16);
+            self.channel_hopping.forget(now, &self.parameters.t26);
         }
     }
 
     #[cfg(test)]
     pub(super) fn orders_remembered(&self) -> usize {
         self.orders.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tried_remembered(&self) -> usize {
+        self.many_merchants.len() + self.card_testing.len() + self.channel_hopping.len()
     }
 }

@@ -106,12 +106,15 @@ pub enum Seen {
 }
 
 /// Our record of one account and day.
+#[derive(Clone)]
 pub struct Book {
     channel: Channel,
     day: Day,
     ours: HashMap<Key, (Ours, Claim)>,
     strangers: HashSet<Key>,
     totals: Totals,
+    /// Lines state what was settled, which vouchers make less than what the order was for.
+    settled: bool,
 }
 
 impl Book {
@@ -123,6 +126,15 @@ impl Book {
             ours: HashMap::new(),
             strangers: HashSet::new(),
             totals: Totals::default(),
+            settled: false,
+        }
+    }
+
+    /// The same record against a bill that states what was settled (WeChat's fund-flow bill): amounts take no part.
+    pub fn against_funds(self) -> Book {
+        Book {
+            settled: true,
+            ..self
         }
     }
 
@@ -182,7 +194,7 @@ impl Book {
             Claim::None => {}
         }
         *claim = Claim::Here;
-        if line.amount != ours.amount {
+        if !self.settled && line.amount != ours.amount {
             kinds.push(DifferenceKind::Amount);
         }
         if !agree(line, ours.state) {

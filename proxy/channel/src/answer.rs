@@ -75,6 +75,8 @@ pub enum Answer {
     Bill(crate::bill::BillPlace),
     /// The channel refused.
     Failed(Failure),
+    /// The channel refused a charge on the payer's side, and named the payer.
+    Declined(Failure, Payer),
     /// Nobody knows.
     Unclear(Unclear),
 }

@@ -20,6 +20,26 @@ words! {
     flags: "标记", "Flags";
     measures: "措施", "Measures";
     exports: "移交", "Hand-over";
+    books: "对账", "Books";
+    books_note: "渠道账单与交易日志之间的差异。一人提出处理意见，另一人复核；商户只看到结论，看不到理由。", "Where a channel's bill and the trades journal differ. One officer proposes what it comes to, another agrees; the merchant sees the outcome, not the reason.";
+    no_differences: "没有对账差异。", "No differences.";
+    our_record: "本方记录", "Our record";
+    their_bill: "渠道账单", "The bill";
+    comes_to: "处理意见", "It comes to";
+    bill_stands: "以账单为准", "The bill stands";
+    record_stands: "以本方记录为准", "Our record stands";
+    explained: "已查明，两方均无误", "Explained, both are right";
+    resolved: "已处理", "Resolved";
+    propose_it: "提出", "Propose";
+    agree_it: "同意", "Agree";
+    send_it_back: "退回", "Send back";
+    repeated: "账单重复", "Repeated in the bill";
+    only_at_channel: "仅渠道有", "Only at the channel";
+    only_here: "仅本方有", "Only here";
+    amount_differs: "金额不符", "Another amount";
+    state_differs: "状态不符", "Another state";
+    trade_no_differs: "渠道流水号不符", "Another trade number";
+    other_day: "跨日", "In another day's bill";
     other_lang: "English", "中文";
     sign_in: "登录", "Sign in";
     sign_out: "退出", "Sign out";
@@ -220,6 +240,7 @@ pub fn quantity(lang: Lang, value: u64, unit: &str) -> String {
         (Lang::En, "fen") => format!("{} CNY", domain::Amount::from_fen(value).to_yuan()),
         (Lang::Zh, "trades") => format!("{value} 笔"),
         (Lang::Zh, "merchants") => format!("{value} 家商户"),
+        (Lang::Zh, "channels") => format!("{value} 个渠道"),
         (_, "percent") => format!("{value}%"),
         _ => format!("{value} {unit}"),
     }

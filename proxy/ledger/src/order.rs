@@ -555,6 +555,7 @@ impl Order {
                 attempt,
                 code,
                 reason,
+                ..
             } => self.change(*attempt, |a| {
                 a.state = AttemptState::NotPlaced;
                 a.not_placed = Some((*reason, code.clone()));

@@ -176,6 +176,7 @@ fn what_is_live_is_what_the_channel_may_still_change() {
         TradeEvent::AttemptNotPlaced {
             attempt: 1,
             code: None,
+            declined: None,
             reason: NotPlaced::NeverSent,
         },
     )

@@ -112,6 +112,7 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
         2 => TradeEvent::AttemptNotPlaced {
             attempt,
             code: None,
+            declined: None,
             reason: NotPlaced::NeverSent,
         },
         3 => TradeEvent::CloseIntended {

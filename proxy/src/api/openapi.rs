@@ -133,6 +133,13 @@ fn in_query(name: &str, required: bool, schema: Value) -> Value {
 }
 
 fn paths() -> Value {
+    let mut paths = paths_with_one_form();
+    paths["/v1/statistics"]["get"]["responses"]["200"]["content"]["text/csv"] =
+        json!({ "schema": { "type": "string" } });
+    paths
+}
+
+fn paths_with_one_form() -> Value {
     let id = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" }));
     let (no, seq) = (
         in_path("refund_no", schemas::refund_no()),
@@ -180,12 +187,26 @@ fn paths() -> Value {
         "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
         "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },
         "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again, now, with its own id and number", &[id, seq], None, &[("200", "Whether it was acknowledged", JSON, reference("Resent"))]) },
+        "/v1/statistics": { "get": operation("Your orders by hour, day, channel and way to pay, counted from the journal", &statistics_query(), None, &[
+            ("200", "Figures of the hours in which the journal recorded each event (UTC+8), so those of a past hour never change. `format=csv` gives the rows as CSV", JSON, reference("Statistics")),
+        ]) },
         "/v1/reconciliations/{date}": { "get": operation("How the channels' bills of a day (UTC+8) agree with the record here; bills are asked for from 10:00 of the next day on, and kept here for 120 days", &[in_path("date", json!({ "type": "string", "format": "date" }))], None, &[("200", "Accounts with their bills, and every difference", JSON, reference("Reconciliation"))]) },
         "/v1/reconciliations/{date}/statement": { "get": operation("Your own statement of a day: what was paid and what went back, and which of it a bill has otherwise", &[in_path("date", json!({ "type": "string", "format": "date" })), in_query("format", false, json!({ "enum": ["csv", "xlsx"] }))], None, &[("200", "UTF-8 with a byte order mark and CRLF; with format=xlsx a workbook instead", "text/csv", json!({ "type": "string" }))]) },
         "/openapi.json": { "get": open("This document", &[("200", "OpenAPI 3.1", JSON, json!({ "type": "object" }))]) },
         "/healthz": { "get": open("Does the process answer?", &[("200", "It does", "text/plain", json!({ "type": "string" }))]) },
         "/readyz": { "get": open("Are new orders taken?", &[("200", "They are", "text/plain", json!({ "type": "string" })), ("503", "They are not; the text says why", "text/plain", json!({ "type": "string" }))]) },
     })
+}
+
+fn statistics_query() -> [Value; 4] {
+    let time = json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2})?$", "description": "A day, or an hour of one, UTC+8. From today's begin, until the end of the day that `from` lies in, where left out; 31 days at most" });
+    let by = json!({ "type": "string", "pattern": "^((hour|day|channel|pay_way)(,(hour|day|channel|pay_way))*)?$", "description": "Each once; hour or day, not both" });
+    [
+        in_query("from", false, time.clone()),
+        in_query("to", false, time),
+        in_query("by", false, by),
+        in_query("format", false, json!({ "enum": ["json", "csv"] })),
+    ]
 }
 
 /// What merchants are told at the address of the operator's registry.

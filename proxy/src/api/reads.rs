@@ -13,6 +13,7 @@ use crate::{
     payment::Limited,
     reconcile::statement::{self, Format},
     stage::{End, Response},
+    statistics,
 };
 use channel::Answer;
 use domain::*;
@@ -32,9 +33,16 @@ impl End<Limited> for Reads {
     async fn run(&self, Limited(request): Limited) -> Result<Response, Stop> {
         let uri = &request.received.head.uri;
         let merchant = &request.merchant;
-        let query = Query::parse(uri.query().unwrap_or_default())?;
         let app = &self.0;
-        match resource(&request.received.head.method, uri.path())? {
+        let resource = resource(&request.received.head.method, uri.path())?;
+        if resource == Resource::Statistics {
+            return statistics::api::answer(app, &merchant.id, uri.query().unwrap_or_default()).await;
+        }
+        let query = Query::parse(
+            uri.query().unwrap_or_default(),
+            &["order_no", "expand", "index", "format"],
+        )?;
+        match resource {
             Resource::Find => {
                 let order_no = query
                     .one("order_no")?
@@ -138,10 +146,12 @@ async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc
     order.ok_or_else(|| Fault::of(Code::NotFound))
 }
 
-struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
+/// A query's names and values.
+pub(crate) struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    fn parse(text: &'a str) -> Result<Query<'a>, Fault> {
+    /// Takes these names only.
+    pub(crate) fn parse(text: &'a str, names: &[&str]) -> Result<Query<'a>, Fault> {
         let wrong = || Fault::new(Code::MalformedRequest, "The query must be name=value pairs.");
         let pairs = text
             .split('&')
@@ -152,20 +162,21 @@ impl<'a> Query<'a> {
                 .map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?))))
                 .collect::<Result<_, _>>()?,
         );
-        match query
-            .0
-            .iter()
-            .find(|(name, _)| !["order_no", "expand", "index", "format"].contains(name))
-        {
+        match query.0.iter().find(|(name, _)| !names.contains(name)) {
             None => Ok(query),
-            Some(_) => Err(Fault::new(
-                Code::UnknownField,
-                "The query can have `order_no`, `expand`, `index` or `format`.",
-            )),
+            Some(_) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                let (last, others) = names.split_last().ok_or_else(|| Fault::of(Code::UnknownField))?;
+                Err(Fault::new(
+                    Code::UnknownField,
+                    format!("The query can have {} or {last}.", others.join(", ")),
+                ))
+            }
         }
     }
 
-    fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
+    /// The value of a name that stands once at most.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
         let mut all = self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| &**v);
         let first = all.next();
         if all.next().is_some() {

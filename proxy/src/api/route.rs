@@ -35,6 +35,8 @@ pub enum Resource {
     Notifications(PaymentId),
     /// `POST /v1/payments/{id}/notifications/{seq}/resend`
     Resend(PaymentId, u64),
+    /// `GET /v1/statistics?from=&to=&by=&format=`
+    Statistics,
     /// `GET /v1/reconciliations/{date}`
     Reconciliation(Day),
     /// `GET /v1/reconciliations/{date}/statement?format=`
@@ -70,6 +72,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["payments", p, "receipt"] => ("GET", Resource::Receipt(id(p)?)),
         ["payments", p, "purge"] => ("GET", Resource::Purge(id(p)?)),
         ["payments", p, "notifications"] => ("GET", Resource::Notifications(id(p)?)),
+        ["statistics"] => ("GET", Resource::Statistics),
         ["payments", p, "notifications", seq, "resend"] => {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))

@@ -185,6 +185,8 @@ pub struct Books {
     pub retry: Duration,
     /// How often is looked whether one is due.
     pub every: Duration,
+    /// WeChat's fund-flow bill is asked for too.
+    pub funds: bool,
 }
 
 /// Logs, metrics and traces.
@@ -429,6 +431,7 @@ fn books(section: &Section<'_>) -> Books {
         after: Duration::from_secs(section.number("after_minutes", 600, 0, 2880) * 60),
         retry: section.millis("retry_ms", 1_800_000, 100, 86_400_000),
         every: section.millis("every_ms", 60_000, 50, 3_600_000),
+        funds: section.flag("funds", true),
     }
 }
 

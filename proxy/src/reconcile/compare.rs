@@ -140,7 +140,10 @@ impl Comparison<'_> {
                 kinds,
                 early: before,
             } => {
-                if before && let (Some(number), Some(refund)) = (&line.number, &line.refund) {
+                if before
+                    // Where a bill does not name the order, the refund's number alone tells it.
+                    && let (Some(number), Some(refund)) = (line.number.as_ref().or(line.refund.as_ref()), &line.refund)
+                {
                     early.push((number.clone(), refund.clone()));
                 }
                 for difference in kinds {

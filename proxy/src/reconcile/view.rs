@@ -23,13 +23,13 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value
         accounts.push(account(app, key, head.as_ref())?);
     }
     let differences = differences(app, merchant, day)?;
-    let matched = bills
-        .iter()
-        .filter(|(_, head)| head.as_ref().is_some_and(|head| head.matched.is_some()))
-        .count();
+    // The fund-flow bill needs a right that not every account has: nothing waits for it.
+    let waits = |(key, head): &&(BillKey, Option<BillHead>)| {
+        key.kind == BillKind::Trade && head.as_ref().is_none_or(|head| head.matched.is_none())
+    };
     let state = match () {
         () if bills.is_empty() => "none",
-        () if matched < bills.len() => "waiting",
+        () if bills.iter().any(|bill| waits(&bill)) => "waiting",
         () if differences.is_empty() => "agreed",
         () if differences
             .iter()
@@ -53,14 +53,17 @@ fn own_bills(app: &App, merchant: &MerchantFacts, day: Day) -> Vec<(BillKey, Opt
         .map(|(key, head)| (key, Some(head)))
         .collect();
     for facts in merchant.accounts.iter().filter(|facts| super::is_compared(facts)) {
-        let key = BillKey {
-            day,
-            channel: facts.channel,
-            account: facts.account.clone(),
-            kind: BillKind::Trade,
-        };
-        if all.iter().all(|(own, _)| *own != key) {
-            all.push((key, None));
+        let books = app.config().books.as_ref();
+        for kind in books.into_iter().flat_map(|books| super::kinds(books, facts)) {
+            let key = BillKey {
+                day,
+                channel: facts.channel,
+                account: facts.account.clone(),
+                kind,
+            };
+            if all.iter().all(|(own, _)| *own != key) {
+                all.push((key, None));
+            }
         }
     }
     all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -162,26 +165,36 @@ pub(super) fn kinds(
         } = &found.event
         {
             let refund = refund.as_ref().map(ToString::to_string).unwrap_or_default();
-            all.entry((*channel, number.to_string(), refund))
-                .or_default()
-                .push(difference.as_str());
+            let kinds = all.entry((*channel, number.to_string(), refund)).or_default();
+            if !kinds.contains(&difference.as_str()) {
+                kinds.push(difference.as_str());
+            }
         }
     }
     Ok(all)
 }
 
-type Name = (Channel, AccountNo, Movement, Option<ChannelNo>, Option<ChannelNo>);
+type Name = (
+    BillKind,
+    Channel,
+    AccountNo,
+    Movement,
+    Option<ChannelNo>,
+    Option<ChannelNo>,
+);
 
 fn name(event: &TradeEvent) -> Option<Name> {
     match event {
         TradeEvent::BillDiffers {
             channel,
             account,
+            kind,
             movement,
             number,
             refund,
             ..
         } => Some((
+            *kind,
             *channel,
             account.clone(),
             *movement,

@@ -1,7 +1,10 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
 use super::{Ending, Settled, order_seen, place_failed, unknown};
-use channel::{Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView};
+use channel::{
+    Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
+    auth_code::{Refusal, refusal},
+};
 use domain::*;
 use ledger::{Attempt, Happening, Order};
 
@@ -32,10 +35,24 @@ pub fn charged(
             }
             settled
         }
-        Answer::Failed(failure) => place_failed(attempt, failure),
+        Answer::Failed(failure) | Answer::Declined(failure, _) => refused(order, attempt, failure, payer),
         Answer::Unclear(reason) => unknown(attempt, reason),
         _ => unknown(attempt, Unclear::Garbage),
     }
+}
+
+/// A refusal, marked where it is the payer's side that said no, so that the watch can tell (T16, T26).
+fn refused(order: &Order, attempt: u16, failure: Failure, payer: Option<PayerToken>) -> Settled {
+    let by_payer = order
+        .attempt(attempt)
+        .is_some_and(|a| refusal(a.channel, &failure.code) == Refusal::Payer);
+    let mut settled = place_failed(attempt, failure);
+    for happening in settled.events.iter_mut().filter(|_| by_payer) {
+        if let TradeEvent::AttemptNotPlaced { declined, .. } = &mut happening.event {
+            *declined = Some(Declined { payer });
+        }
+    }
+    settled
 }
 
 /// The channel's answer to a reverse. That there is nothing to reverse is an end too: a payment that comes later is put on
@@ -163,6 +180,7 @@ fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
         let event = TradeEvent::AttemptNotPlaced {
             attempt: it.attempt,
             code: None,
+            declined: None,
             reason: NotPlaced::NotThere,
         };
         mismatch.events.push(Happening { event, tell: true });

@@ -82,6 +82,41 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
     );
     assert_eq!(said(&charge(Answer::Waiting)), ["attempt_placed"]);
     assert_eq!(said(&charge(failed(FailureClass::Final))), ["attempt_not_placed"]);
+    let declined = |code: &str, payer| {
+        let mut alipay = order();
+        alipay.attempts[0].channel = Channel::Alipay;
+        let failure = Failure {
+            code: code.into(),
+            class: FailureClass::Final,
+        };
+        match charged(&alipay, 1, Answer::Failed(failure), payer, None)
+            .events
+            .swap_remove(0)
+            .event
+        {
+            TradeEvent::AttemptNotPlaced { declined, .. } => declined,
+            other => panic!("{other:?}"),
+        }
+    };
+    let payer = PayerToken {
+        epoch: 1,
+        token: Token::from_bytes([7; 16]),
+    };
+    assert_eq!(
+        declined("ACQ.BUYER_BALANCE_NOT_ENOUGH", Some(payer)),
+        Some(Declined { payer: Some(payer) })
+    );
+    assert_eq!(
+        declined("ACQ.BUYER_BALANCE_NOT_ENOUGH", None),
+        Some(Declined { payer: None })
+    );
+    for ours in [
+        "ACQ.PAYMENT_AUTH_CODE_INVALID",
+        "ACQ.ACCESS_FORBIDDEN",
+        "ACQ.TOTAL_FEE_EXCEED",
+    ] {
+        assert_eq!(declined(ours, None), None, "{ours}");
+    }
     for class in [FailureClass::Unknown, FailureClass::AlreadyPaid] {
         assert_eq!(said(&charge(failed(class))), ["attempt_unknown"], "{class:?}");
     }

@@ -5,5 +5,6 @@
 //! a mistake in one of the two is seen.
 
 pub mod channels;
+pub mod check;
 pub mod demo;
 pub mod material;

@@ -9,6 +9,7 @@ use sandbox::material::{self, Material};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Buffers of every library are wiped when freed: the demo's proxy may run in this process.
 #[global_allocator]
@@ -32,6 +33,8 @@ enum Command {
     Channels(Channels),
     /// Start channels, proxy and desk, drive real orders, print and prove what became of each.
     Demo(sandbox::demo::command::Arguments),
+    /// Tell a merchant's notification endpoint what it does wrong: status 0 nothing, 1 something, 2 could not be run.
+    Check(sandbox::check::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -68,12 +71,24 @@ struct Channels {
     names: Vec<String>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match Arguments::parse().command {
-        Command::Channels(arguments) => runtime.block_on(channels(arguments)),
-        Command::Demo(arguments) => runtime.block_on(sandbox::demo::command::run(arguments)),
+        Command::Channels(arguments) => runtime.block_on(channels(arguments)).map(|()| ExitCode::SUCCESS),
+        Command::Demo(arguments) => runtime
+            .block_on(sandbox::demo::command::run(arguments))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Check(arguments) => Ok(
+            match runtime.block_on(sandbox::check::command::check(arguments)) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    ExitCode::from(2)
+                }
+            },
+        ),
     }
 }
 

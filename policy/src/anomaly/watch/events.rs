@@ -3,10 +3,12 @@
 use super::{Seen, Watch};
 use crate::anomaly::{
     finding::{Finding, Trade},
-    orders::{Paid, Refund},
+    orders::{Intended, Paid, Refund},
+    t10_many_merchants::Visit,
     t15a_refund_beyond_trade,
     t20_payee::Outgoing,
     t28_code_limit::Asked,
+    tried::Tried,
 };
 use domain::*;
 
@@ -22,6 +24,14 @@ impl Watch {
         let one = |finding: Option<Finding>| finding.into_iter().collect();
         match event {
             E::AttemptIntended { .. } => self.intended(seen, event, order, first),
+            E::AttemptNotPlaced {
+                attempt,
+                declined: Some(declined),
+                ..
+            } => {
+                self.give_back(seen, order, *attempt, first);
+                self.declined(seen, (order, *attempt), declined.payer, first)
+            }
             E::AttemptNotPlaced { attempt, .. }
             | E::AttemptClosed { attempt, .. }
             | E::AttemptReversed { attempt, .. }
@@ -78,7 +88,13 @@ impl Watch {
             facts,
             scope,
         } = seen;
-        self.orders.touch(order, at, first).attempt(*attempt).intended = Some((at, code.level, *payer));
+        self.orders.touch(order, at, first).attempt(*attempt).intended = Some(Intended {
+            at,
+            amount: *amount,
+            channel: *channel,
+            level: code.level,
+            payer: *payer,
+        });
         if let Some(payer) = *payer {
             let asked = Asked {
                 index,
@@ -106,7 +122,13 @@ impl Watch {
 
     fn give_back(&mut self, seen: Seen<'_>, order: PaymentId, attempt: u16, first: bool) {
         let intended = self.orders.touch(order, seen.at, first).attempt(attempt).intended;
-        if let Some((at, level, Some(payer))) = intended {
+        if let Some(Intended {
+            at,
+            level,
+            payer: Some(payer),
+            ..
+        }) = intended
+        {
             self.code_limit.given_back((order, attempt), at, payer, level);
         }
     }
@@ -135,10 +157,10 @@ impl Watch {
             at: facts.paid_at,
             amount: facts.amount,
             merchant: seen.merchant,
-            payer: payer.or(intended.and_then(|(_, _, payer)| payer)),
+            payer: payer.or(intended.and_then(|intended| intended.payer)),
             scope: seen.scope,
             cap: seen.facts.and_then(|facts| facts.order_max),
-            level: intended.map(|(_, level, _)| level),
+            level: intended.map(|intended| intended.level),
         };
         let mut findings: Vec<Finding> = self
             .same_amount
@@ -148,6 +170,55 @@ impl Watch {
         findings.extend(self.under_limit.paid(&self.parameters.t04, &trade));
         findings.extend(self.splitting.paid(&self.parameters.t05, &trade));
         findings.extend(self.code_limit.paid(id, &trade));
+        if let Some(payer) = trade.payer {
+            findings.extend(self.visited(seen, facts.paid_at, payer));
+        }
+        findings.extend(self.tried(seen, id.0, intended, payer, false));
+        findings
+    }
+
+    /// The payer's own side declined.
+    fn declined(
+        &mut self,
+        seen: Seen<'_>,
+        id: (PaymentId, u16),
+        payer: Option<PayerToken>,
+        first: bool,
+    ) -> Vec<Finding> {
+        let intended = self.orders.touch(id.0, seen.at, first).attempt(id.1).intended;
+        let known = payer.or(intended.and_then(|intended| intended.payer));
+        let mut findings = known.map_or_else(Vec::new, |payer| self.visited(seen, seen.at, payer));
+        findings.extend(self.tried(seen, id.0, intended, payer, true));
+        findings
+    }
+
+    fn visited(&mut self, seen: Seen<'_>, at: Instant, payer: PayerToken) -> Vec<Finding> {
+        let visit = Visit {
+            index: seen.index,
+            at,
+            merchant: seen.merchant,
+            scope: seen.scope,
+            payer,
+        };
+        self.many_merchants.visited(&self.parameters.t10, visit)
+    }
+
+    /// Paid or declined; of what was sent as, nothing is related where that was forgotten.
+    fn tried(
+        &mut self,
+        seen: Seen<'_>,
+        order: PaymentId,
+        intended: Option<Intended>,
+        payer: Option<PayerToken>,
+        declined: bool,
+    ) -> Vec<Finding> {
+        let Some(intended) = intended else {
+            return Vec::new();
+        };
+        let of = (seen.index, seen.at, seen.merchant, seen.scope);
+        let tried = Tried::of(of, order, intended, payer, declined);
+        let mut findings = self.card_testing.tried(&self.parameters.t16, &tried);
+        findings.extend(self.channel_hopping.tried(&self.parameters.t26, &tried));
         findings
     }
 

@@ -149,7 +149,7 @@ fn said(operation: Operation, pay_way: PayWay, node: &Value, front_door: bool) -
             let sub_code = node.named("sub_code").unwrap_or_default();
             match failed(code, sub_code, front_door) {
                 Answer::Failed(failure) if pay_way.charges() => {
-                    Answer::Failed(charge::judged(operation, code, sub_code, failure))
+                    charge::refused(node, charge::judged(operation, code, sub_code, failure))
                 }
                 other => other,
             }

@@ -3,10 +3,11 @@
 use super::{
     codes,
     compose::{OneOrder, attach, draft, order},
-    facts::Named,
+    facts::{self, Named},
 };
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp, strict_json::Value,
+    Account, Answer, ComposeError, CreateFacts, Draft, Failure, FailureClass, ReverseView, Stamp,
+    auth_code::Refusal, strict_json::Value,
 };
 use domain::{ChannelNo, Operation};
 use vault::{AuthCode, Buyer};
@@ -71,5 +72,15 @@ pub(super) fn judged(operation: Operation, code: &str, sub_code: &str, failure: 
             failure.class
         },
         ..failure
+    }
+}
+
+/// A refusal on the payer's side may name the payer (`buyer_user_id` stands among the answer's fields; which refusals fill
+/// it is unverified).
+pub(super) fn refused(node: &Value, failure: Failure) -> Answer {
+    let by_payer = failure.class == FailureClass::Final && codes::refusal(&failure.code) == Refusal::Payer;
+    match facts::payer(node).filter(|_| by_payer) {
+        Some(payer) => Answer::Declined(failure, payer),
+        None => Answer::Failed(failure),
     }
 }

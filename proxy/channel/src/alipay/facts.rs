@@ -100,7 +100,7 @@ fn paid(said: &impl Named, number: &ChannelNo, paid_at: Instant) -> Option<PaidF
     })
 }
 
-fn payer(said: &impl Named) -> Option<Payer> {
+pub(crate) fn payer(said: &impl Named) -> Option<Payer> {
     let names = [
         ("buyer_id", PayerField::BuyerId),
         ("buyer_user_id", PayerField::BuyerId),

@@ -144,6 +144,23 @@ fn a_charge_failed_for_good_only_where_the_list_says_so() {
             "{code}"
         );
     }
+    // A refusal on the payer's side may name the payer; any other names nobody.
+    let named = |code: &str| {
+        paid(&format!(
+            r#"{{"code":"40004","sub_code":"{code}","buyer_user_id":"2088000000000001"}}"#
+        ))
+    };
+    let Answer::Declined(failure, payer) = named("ACQ.BUYER_BALANCE_NOT_ENOUGH") else {
+        panic!("the payer is named")
+    };
+    assert_eq!(
+        (&*failure.code, payer.value.expose()),
+        ("ACQ.BUYER_BALANCE_NOT_ENOUGH", "2088000000000001")
+    );
+    assert!(matches!(
+        named("ACQ.PAYMENT_AUTH_CODE_INVALID"),
+        Answer::Failed(_)
+    ));
     // Of another operation the same code is as final as it was.
     let Answer::Failed(failure) = read(
         Operation::Reverse,

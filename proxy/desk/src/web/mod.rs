@@ -5,6 +5,7 @@ mod api;
 mod api_books;
 mod api_cases;
 mod asking;
+mod books_page;
 mod case_page;
 mod exports_page;
 mod measures_page;
@@ -56,6 +57,8 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/flags/{acquirer}/{number}/{act}", post(case_page::act))
         .route("/measures", get(measures_page::show).post(measures_page::propose))
         .route("/measures/{id}/{act}", post(measures_page::act))
+        .route("/books", get(books_page::show))
+        .route("/books/{index}/{act}", post(books_page::act))
         .route("/exports", get(exports_page::show).post(exports_page::make))
         .route("/desk.css", get(answers::css))
         .fallback(answers::not_found);

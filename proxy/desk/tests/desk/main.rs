@@ -1,5 +1,6 @@
 //! The desk as people, the proxy and acquirers meet it: over real HTTPS, over a real trades journal.
 
+mod books;
 mod browser;
 mod command;
 mod exports;

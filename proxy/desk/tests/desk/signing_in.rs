@@ -24,6 +24,7 @@ async fn nobody_comes_in_without_a_password_and_every_try_is_on_record() {
         "/api/measures",
         "/api/status",
         "/api/exports",
+        "/api/differences",
         "/api/flags/acq1/1",
     ] {
         assert_eq!(stranger.get(path).await.status, 401, "{path}");
@@ -186,6 +187,7 @@ async fn every_answer_is_locked_down_and_speaks_the_readers_language() {
         "/flags/acq1/1",
         "/measures",
         "/exports",
+        "/books",
         "/desk.css",
         "/nowhere",
         "/api/flags",

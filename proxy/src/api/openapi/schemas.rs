@@ -94,6 +94,11 @@ pub(super) fn schemas() -> Value {
         "Resent": { "type": "object", "required": ["seq", "id", "acknowledged"], "properties": {
             "seq": { "type": "integer" }, "id": { "type": "string" }, "acknowledged": { "type": "boolean" },
         } },
+        "Statistics": { "type": "object", "required": ["from", "to", "by", "rows", "total"], "properties": {
+            "from": { "type": "string", "format": "date-time" }, "to": { "type": "string", "format": "date-time", "description": "Not included" },
+            "by": { "type": "array", "items": { "enum": ["hour", "day", "channel", "pay_way"] } },
+            "rows": { "type": "array", "items": figures(true) }, "total": figures(false),
+        } },
         "Reconciliation": reconciliation(),
         "Problem": { "type": "object", "required": ["type", "title", "status", "code", "detail"], "properties": {
             "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
@@ -101,6 +106,24 @@ pub(super) fn schemas() -> Value {
             "detail": { "type": "string" }, "request_id": { "type": "string" }, "channel_code": { "type": "string" },
         }, "x-codes": codes },
     })
+}
+
+/// What is counted, with what a row is about.
+fn figures(row: bool) -> Value {
+    let sum = json!({ "type": "object", "required": ["count", "fen"], "properties": { "count": { "type": "integer" }, "fen": { "type": "integer" } } });
+    let mut properties: serde_json::Map<String, Value> = crate::statistics::render::SUMS
+        .iter()
+        .map(|name| ((*name).to_owned(), sum.clone()))
+        .collect();
+    properties.insert("success_rate".into(), json!({ "type": ["string", "null"], "description": "Payments as a share of what came to an end, such as 0.9876; null where nothing did" }));
+    let required: Vec<String> = properties.keys().cloned().collect();
+    if row {
+        properties.insert("hour".into(), json!({ "type": "string", "format": "date-time" }));
+        properties.insert("day".into(), json!({ "type": "string", "format": "date" }));
+        properties.insert("channel".into(), json!({ "type": "string" }));
+        properties.insert("pay_way".into(), json!({ "type": "string" }));
+    }
+    json!({ "type": "object", "required": required, "properties": properties })
 }
 
 /// A day of a merchant against the channels' bills.

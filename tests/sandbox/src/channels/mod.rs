@@ -1,11 +1,11 @@
 //! Starts the channels and their control listener.
 
 mod bills;
-mod clock;
+pub(crate) mod clock;
 mod control;
 mod control_pay;
 mod fault;
-mod keys;
+pub(crate) mod keys;
 mod notice;
 mod order;
 mod poster;

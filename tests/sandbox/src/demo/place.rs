@@ -638,6 +638,8 @@ impl Place {
             self.path("tls/desk.key"),
             self.path("trades.vkey"),
         );
+        // The demo has few merchants and channels; the definitions' own thresholds are ten merchants and three channels.
+        text += "[parameters.t10]\nmerchants = 3\n\n[parameters.t26]\nchannels = 2\n\n";
         text + &self.registries_config()
     }
 

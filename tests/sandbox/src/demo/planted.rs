@@ -5,7 +5,9 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 /// The typologies that are planted.
-pub const RULES: [&str; 7] = ["T01", "T04", "T05", "T15a", "T15d", "T20", "T28"];
+pub const RULES: [&str; 10] = [
+    "T01", "T04", "T05", "T10", "T15a", "T15d", "T16", "T20", "T26", "T28",
+];
 
 /// Level A: limits by agreement, so that large amounts are lawful (R18).
 async fn order(
@@ -26,6 +28,11 @@ async fn order(
 async fn paid(demo: &Demo, merchant: &Merchant, openid: &str, yuan: u64) -> anyhow::Result<String> {
     let (status, order) = order(demo, merchant, openid, yuan, "A").await?;
     ensure!(status == 201, "a planted order answered {status}: {order}");
+    settle(demo, merchant, &order, openid).await
+}
+
+/// The payer pays.
+async fn settle(demo: &Demo, merchant: &Merchant, order: &Value, openid: &str) -> anyhow::Result<String> {
     demo.control(
         "/control/pay",
         &json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": openid }),
@@ -36,8 +43,54 @@ async fn paid(demo: &Demo, merchant: &Merchant, openid: &str, yuan: u64) -> anyh
     Ok(id)
 }
 
-/// Plants one case of each.
-pub async fn plant(demo: &Demo, merchant: &Merchant) -> anyhow::Result<()> {
+/// A payment code whose wallet cannot pay is scanned; the order's number.
+async fn declined(demo: &Demo, merchant: &Merchant, yuan: u64) -> anyhow::Result<String> {
+    let (code, number) = (demo.next_code("alipay"), demo.next_number());
+    demo.control(
+        "/control/pay",
+        &json!({ "channel": "alipay", "auth_code": code, "outcome": "declined" }),
+    )
+    .await?;
+    let body = json!({ "order_no": number, "channel": "alipay", "pay_way": "micropay", "amount": yuan * 100, "description": "planted", "auth_code": code });
+    let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(
+        answer.status == 422 && answer.json()["code"] == "payer_cannot_pay",
+        "a wallet that cannot pay answered {}: {}",
+        answer.status,
+        answer.json()
+    );
+    Ok(number)
+}
+
+/// T16: wallets are tried out with small amounts. T26: what one wallet declined is tried with the next.
+async fn tried_out(demo: &Demo, merchant: &Merchant) -> anyhow::Result<()> {
+    for n in 0..20 {
+        declined(demo, merchant, 1 + n % 9).await?;
+    }
+    let number = declined(demo, merchant, 66).await?;
+    let payer = format!("oPLANTEDT26{}", demo.next_number());
+    let body = json!({
+        "order_no": number, "channel": "wechat", "pay_way": "jsapi", "amount": 6600, "description": "planted",
+        "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "A" },
+    });
+    let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    ensure!(
+        answer.status == 201,
+        "the next wallet answered {}: {}",
+        answer.status,
+        answer.json()
+    );
+    settle(demo, merchant, &answer.json(), &payer).await.map(drop)
+}
+
+/// Plants one case of each. Neighbours are merchants of the same acquirer.
+pub async fn plant(demo: &Demo, merchant: &Merchant, neighbours: &[Merchant]) -> anyhow::Result<()> {
+    // First, while nothing else is in its ten minutes.
+    tried_out(demo, merchant).await?;
+    let many = format!("oPLANTEDT10{}", demo.next_number());
+    for (n, neighbour) in neighbours.iter().chain([merchant]).enumerate() {
+        paid(demo, neighbour, &many, 31 + n as u64).await?;
+    }
     let payer = |rule: &str| format!("oPLANTED{rule}{}", demo.next_number());
     let same = payer("T01");
     for _ in 0..3 {

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Tells all of it. Others may use the same desk at the same time: only what is the demo's own is judged or decided.
 pub(super) async fn watch(demo: &Demo, own: &Own) -> anyhow::Result<()> {
-    planted::plant(demo, &demo.merchant(own.planted)?).await?;
+    let neighbours = [demo.merchant(own.stories[0])?, demo.merchant(own.stories[1])?];
+    planted::plant(demo, &demo.merchant(own.planted)?, &neighbours).await?;
     let (a, b) = (
         Officer::sign_in(demo, OWN_OFFICERS[0]).await?,
         Officer::sign_in(demo, OWN_OFFICERS[1]).await?,

@@ -25,6 +25,8 @@ pub(super) struct Failure {
     sub_message: String,
     /// Whether the answer comes as `error_response` without signature.
     of_gateway: bool,
+    /// The payer, where the refusal is about one.
+    buyer: Option<String>,
 }
 
 impl Failure {
@@ -35,6 +37,15 @@ impl Failure {
             sub_code,
             sub_message: text.to_owned(),
             of_gateway: false,
+            buyer: None,
+        }
+    }
+
+    /// Names the payer whom it is about.
+    pub(super) fn naming(self, buyer: String) -> Failure {
+        Failure {
+            buyer: Some(buyer),
+            ..self
         }
     }
 
@@ -78,12 +89,14 @@ impl Failure {
     }
 
     fn node(&self) -> Node {
-        vec![
+        let mut node = vec![
             ("code", json!(self.code)),
             ("msg", json!(self.message)),
             ("sub_code", json!(self.sub_code)),
             ("sub_msg", json!(self.sub_message)),
-        ]
+        ];
+        node.extend(self.buyer.as_ref().map(|buyer| ("buyer_user_id", json!(buyer))));
+        node
     }
 }
 

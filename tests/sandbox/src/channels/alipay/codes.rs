@@ -36,7 +36,8 @@ pub(super) fn pay(call: &Call<'_>) -> Outcome {
         }
         let will = book.scans.scan(&code, &key).ok_or_else(invalid_code)?;
         if will == Will::Decline {
-            return Err(Failure::business("ACQ.BUYER_BALANCE_NOT_ENOUGH", "买家余额不足"));
+            let refused = Failure::business("ACQ.BUYER_BALANCE_NOT_ENOUGH", "买家余额不足");
+            return Err(refused.naming(Order::random_payer(Channel::Alipay)));
         }
         if !book.orders.contains_key(&key) {
             place(call, book, &key, "pay", &asked, biz.clone());

@@ -1,0 +1,219 @@
+//! Differences between channels' bills and the record: what stands, what waits for a second officer, what was made of the
+//! rest.
+
+use super::{
+    answers::{Frame, outcome, page, refused},
+    asking::Signed,
+};
+use crate::{
+    books::{self, Difference},
+    cases::Refusal,
+    state::{DifferenceCase, two_people},
+    users::User,
+    words::{Words, time},
+};
+use askama::Template;
+use axum::{Form, extract::Path, http::StatusCode, response::Response};
+use domain::*;
+use serde::Deserialize;
+
+/// So many rows are shown, the latest first; `/api/differences` has all.
+const MOST_ROWS: usize = 200;
+
+/// What the forms send.
+#[derive(Deserialize)]
+pub(super) struct Sent {
+    csrf: String,
+    #[serde(default)]
+    resolution: String,
+    #[serde(default)]
+    reason: String,
+}
+
+struct Row {
+    index: u64,
+    merchant: String,
+    kind: &'static str,
+    about: String,
+    here: String,
+    there: String,
+    found: String,
+    status: &'static str,
+    status_class: &'static str,
+    open: bool,
+    waits: bool,
+    own: bool,
+    resolution: &'static str,
+    people: String,
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "books.html")]
+struct Books {
+    f: Frame,
+    rows: Vec<Row>,
+    more: usize,
+    may_propose: bool,
+    may_decide: bool,
+}
+
+pub(super) async fn show(signed: Signed) -> Response {
+    let Signed { reader, session } = &signed;
+    let w = reader.words();
+    let mut all = reader.desk.trades.differences.list(|_| true);
+    all.reverse();
+    let more = all.len().saturating_sub(MOST_ROWS);
+    let rows = reader.desk.cases.look(|state| {
+        let rows = all
+            .iter()
+            .take(MOST_ROWS)
+            .map(|(index, difference)| row(w, &session.user, *index, difference, state.difference(*index)));
+        rows.collect()
+    });
+    let (may_propose, may_decide) = (session.user.role.may_propose(), session.user.role.may_decide());
+    page(&Books {
+        f: reader.frame("books", Some("/books")),
+        rows,
+        more,
+        may_propose,
+        may_decide,
+    })
+}
+
+fn row(
+    w: &'static Words,
+    user: &User,
+    index: u64,
+    difference: &Difference,
+    case: Option<&DifferenceCase>,
+) -> Row {
+    let status = case.map_or("open", DifferenceCase::status);
+    let pending = case.and_then(|case| case.pending.as_ref());
+    let resolved = case.and_then(|case| case.resolved.as_ref());
+    let (about, here, there, kind) = facts(w, &difference.event);
+    Row {
+        index,
+        merchant: difference.merchant.to_string(),
+        kind,
+        about,
+        here,
+        there,
+        found: time(difference.at),
+        status: match status {
+            "open" => w.open,
+            "proposed" => w.proposed,
+            _ => w.resolved,
+        },
+        status_class: match status {
+            "resolved" => "confirmed",
+            other => other,
+        },
+        open: status == "open",
+        waits: status == "proposed",
+        own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
+        resolution: pending
+            .map(|p| p.resolution)
+            .or(resolved.map(|r| r.0))
+            .map_or("", |resolution| word(w, resolution)),
+        people: match (pending, resolved) {
+            (Some(p), _) => p.officer.to_string(),
+            (None, Some((_, proposer, officer, at))) => format!("{proposer}, {officer} · {}", time(*at)),
+            (None, None) => String::new(),
+        },
+        reason: pending.map(|p| p.reason.to_string()).unwrap_or_default(),
+    }
+}
+
+fn word(w: &'static Words, resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::BillStands => w.bill_stands,
+        Resolution::RecordStands => w.record_stands,
+        Resolution::Explained => w.explained,
+    }
+}
+
+/// What it is about, what we have, what the bill has, and the kind.
+fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'static str) {
+    let TradeEvent::BillDiffers {
+        account,
+        amount,
+        bill_amount,
+        bill_day,
+        bill_trade_no,
+        channel,
+        difference,
+        kind,
+        number,
+        refund,
+        trade_no,
+        ..
+    } = event
+    else {
+        return Default::default();
+    };
+    let numbers = [
+        number.as_ref().map(ToString::to_string),
+        refund.as_ref().map(ToString::to_string),
+    ];
+    let about = format!(
+        "{channel}/{account} · {bill_day} · {} · {}",
+        kind.as_str(),
+        numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ")
+    );
+    let side = |amount: &Option<Amount>, no: &Option<TradeNo>| {
+        let parts = [
+            amount.map(|amount| format!("{} CNY", amount.to_yuan())),
+            no.as_ref().map(ToString::to_string),
+        ];
+        let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        if text.is_empty() { "–".to_owned() } else { text }
+    };
+    let word = match difference {
+        DifferenceKind::Repeated => w.repeated,
+        DifferenceKind::OnlyAtChannel => w.only_at_channel,
+        DifferenceKind::OnlyHere => w.only_here,
+        DifferenceKind::Amount => w.amount_differs,
+        DifferenceKind::State => w.state_differs,
+        DifferenceKind::TradeNo => w.trade_no_differs,
+        DifferenceKind::Day => w.other_day,
+    };
+    (
+        about,
+        side(amount, trade_no),
+        side(bill_amount, bill_trade_no),
+        word,
+    )
+}
+
+pub(super) async fn act(
+    signed: Signed,
+    Path((index, act)): Path<(u64, String)>,
+    Form(sent): Form<Sent>,
+) -> Response {
+    let Signed { reader, session } = &signed;
+    if !session.is_csrf(&sent.csrf) {
+        return refused(
+            reader,
+            StatusCode::FORBIDDEN,
+            reader.words().stale.to_owned(),
+            "/books",
+        );
+    }
+    let (cases, user, all) = (&reader.desk.cases, &session.user, &reader.desk.trades.differences);
+    let resolution = match sent.resolution.as_str() {
+        "bill_stands" => Some(Resolution::BillStands),
+        "record_stands" => Some(Resolution::RecordStands),
+        "explained" => Some(Resolution::Explained),
+        _ => None,
+    };
+    let done = match (act.as_str(), resolution) {
+        ("propose", Some(resolution)) => {
+            books::propose(cases, user, all, index, resolution, &sent.reason).await
+        }
+        ("agree", _) => books::agree(cases, user, all, index).await,
+        ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
+        _ => Err(Refusal::NotFound),
+    };
+    outcome(reader, done, "/books")
+}

@@ -1,0 +1,509 @@
+//! The conformance run against a right endpoint and against wrong ones: each finding is earned by an endpoint that has
+//! that fault and no other.
+#![allow(clippy::unwrap_used)]
+
+use aws_lc_rs::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject};
+use sandbox::check::{Check, Delivered, Endpoint, Language, Report, Scheme, Verdict, run};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::net::TcpListener;
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+
+/// What an endpoint does wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    None,
+    /// Believes everybody.
+    Trusts,
+    /// Is content with a signature header being there.
+    Glances,
+    /// Verifies only serials that it knows, and believes others.
+    BelievesStrangers,
+    /// Verifies the body without its amount.
+    VerifiesLess,
+    /// Never looks at the clock.
+    Timeless,
+    /// Looks at the clock in one direction.
+    OneSided,
+    /// Looks at the event's time, not at the signature's.
+    LooksAtTheEvent,
+    /// Delivers each time that it is told.
+    Repeats,
+    /// Looks, and then writes.
+    Races,
+    /// Answers 409 to what it knows.
+    RefusesRepeats,
+    /// Fails on a refund of what it does not know to be paid.
+    NeedsOrder,
+    /// Reads 4 KiB.
+    SmallBody,
+    /// Refuses fields that it does not know.
+    StrictFields,
+    /// Refuses kinds that it does not know.
+    StrictKinds,
+    /// Waits a second for a body.
+    Impatient,
+    /// Thinks for six seconds over a refund.
+    Ponders,
+    /// Has moved.
+    Redirects,
+    /// Crashes on orders that it does not know.
+    Crashes,
+    /// Acknowledges and does nothing.
+    Idle,
+    /// Knows another key.
+    OtherKey,
+    /// Puts into effect before it verifies.
+    DeliversFirst,
+}
+
+enum Key {
+    Ed25519(Vec<u8>),
+    Rsa(Vec<u8>),
+}
+
+struct Shop {
+    fault: Fault,
+    key: Key,
+    serial: String,
+    prefix: &'static str,
+    apiv3_key: Option<String>,
+    seen: Mutex<BTreeSet<String>>,
+    paid: Mutex<BTreeMap<String, u64>>,
+}
+
+type Answer = http::Response<Full<Bytes>>;
+
+fn said(status: u16, text: impl Into<Bytes>) -> Answer {
+    http::Response::builder()
+        .status(status)
+        .body(Full::new(text.into()))
+        .unwrap()
+}
+
+impl Shop {
+    async fn answer(&self, request: http::Request<Incoming>) -> Result<Answer, &'static str> {
+        let (head, body) = request.into_parts();
+        if head.method == http::Method::GET {
+            let no = head.uri.path().rsplit('/').next().unwrap();
+            return Ok(said(
+                200,
+                format!(
+                    "delivered: {}",
+                    self.paid.lock().get(no).copied().unwrap_or_default()
+                ),
+            ));
+        }
+        if self.fault == Fault::Redirects {
+            return Ok(http::Response::builder()
+                .status(302)
+                .header("location", "/elsewhere")
+                .body(Full::default())
+                .unwrap());
+        }
+        let patience = Duration::from_secs(if self.fault == Fault::Impatient { 1 } else { 10 });
+        let Ok(body) = tokio::time::timeout(patience, body.collect()).await else {
+            return Ok(said(408, ""));
+        };
+        let body = body.map_err(|_| "broken")?.to_bytes();
+        if self.fault == Fault::SmallBody && body.len() > 4096 {
+            return Ok(said(413, ""));
+        }
+        let header = |name: &str| {
+            head.headers
+                .get(format!("{}-{name}", self.prefix))
+                .map(|v| v.to_str().unwrap().to_owned())
+        };
+        let event = self.read(&body);
+        if self.fault == Fault::DeliversFirst {
+            self.deliver(&event);
+        }
+        if !self.believes(&header, &body) {
+            return Ok(said(401, ""));
+        }
+        let fresh = |at: i64| {
+            let ahead = at - now();
+            ahead.abs() <= 300
+                || (self.fault == Fault::OneSided && ahead > 0)
+                || matches!(self.fault, Fault::Timeless | Fault::Trusts)
+        };
+        let signed_at = header("timestamp")
+            .and_then(|t| t.parse().ok())
+            .unwrap_or_else(now);
+        if !fresh(signed_at) || (self.fault == Fault::LooksAtTheEvent && now() - event.happened > 300) {
+            return Ok(said(401, ""));
+        }
+        self.act(event).await
+    }
+
+    fn believes(&self, header: &impl Fn(&str) -> Option<String>, body: &[u8]) -> bool {
+        let Some(signature) = header("signature") else {
+            return self.fault == Fault::Trusts;
+        };
+        let serial = header("serial").unwrap_or_default();
+        match self.fault {
+            Fault::Trusts | Fault::Glances => return true,
+            Fault::BelievesStrangers if serial != self.serial => return true,
+            Fault::OtherKey => return false,
+            _ if serial != self.serial => return false,
+            _ => {}
+        }
+        let verify = |body: &[u8]| {
+            let mut message =
+                format!("{}\n{}\n", header("timestamp").unwrap(), header("nonce").unwrap()).into_bytes();
+            message.extend_from_slice(body);
+            message.push(b'\n');
+            let signature = STANDARD.decode(&signature).unwrap();
+            match &self.key {
+                Key::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key)
+                    .verify(&message, &signature)
+                    .is_ok(),
+                Key::Rsa(key) => UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+                    .verify(&message, &signature)
+                    .is_ok(),
+            }
+        };
+        // The fault stands for every kind of "verified what was read, not what came".
+        verify(body)
+            || (self.fault == Fault::VerifiesLess
+                && (b'0'..=b'9').any(|digit| {
+                    let mut other = body.to_vec();
+                    let amount = body.windows(9).position(|w| w == b"\"amount\":").unwrap() + 9;
+                    other[amount] = digit;
+                    verify(&other)
+                }))
+    }
+
+    fn read(&self, body: &[u8]) -> Event {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let time = |value: &Value| {
+            text(value)
+                .parse::<jiff::Timestamp>()
+                .map_or(0, jiff::Timestamp::as_second)
+        };
+        let mut event = Event {
+            id: text(&value["id"]),
+            kind: text(&value["type"]),
+            no: text(&value["payment"]["order_no"]),
+            happened: time(&value["created_at"]),
+            further: !value["trace"].is_null(),
+        };
+        if let Some(key) = &self.apiv3_key {
+            let plain = open(key, &value["resource"]);
+            event.kind = text(&value["event_type"])
+                .replace("TRANSACTION.SUCCESS", "payment.paid")
+                .replace("REFUND.SUCCESS", "refund.succeeded");
+            (event.no, event.happened) = (text(&plain["out_trade_no"]), time(&value["create_time"]));
+        }
+        event
+    }
+
+    fn deliver(&self, event: &Event) {
+        *self.paid.lock().entry(event.no.clone()).or_default() += 1;
+    }
+
+    async fn act(&self, event: Event) -> Result<Answer, &'static str> {
+        let done = || {
+            Ok(said(
+                if self.fault == Fault::Redirects { 302 } else { 200 },
+                "{\"code\":\"SUCCESS\"}",
+            ))
+        };
+        match self.fault {
+            Fault::Crashes if event.no.starts_with("NOBODY") => return Err("crash"),
+            Fault::StrictFields if event.further => return Ok(said(400, "")),
+            Fault::Idle => return done(),
+            _ => {}
+        }
+        match event.kind.as_str() {
+            "payment.paid" => {
+                let known = self.seen.lock().contains(&event.id);
+                if self.fault == Fault::Races {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                let first = match self.fault {
+                    Fault::Races => !known,
+                    _ => self.seen.lock().insert(event.id.clone()),
+                };
+                self.seen.lock().insert(event.id.clone());
+                if !first && self.fault == Fault::RefusesRepeats {
+                    return Ok(said(409, ""));
+                }
+                if (first || self.fault == Fault::Repeats) && self.fault != Fault::DeliversFirst {
+                    self.deliver(&event);
+                }
+            }
+            "refund.succeeded" => {
+                if self.fault == Fault::Ponders {
+                    tokio::time::sleep(Duration::from_secs(6)).await;
+                }
+                if self.fault == Fault::NeedsOrder && !self.paid.lock().contains_key(&event.no) {
+                    return Ok(said(500, ""));
+                }
+            }
+            _ if self.fault == Fault::StrictKinds => return Ok(said(400, "")),
+            _ => {}
+        }
+        done()
+    }
+}
+
+struct Event {
+    id: String,
+    kind: String,
+    no: String,
+    happened: i64,
+    further: bool,
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+fn open(key: &str, resource: &Value) -> Value {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let part = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+    let Ok(mut sealed) = STANDARD.decode(part("ciphertext")) else {
+        return Value::Null;
+    };
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_bytes()).unwrap());
+    let Ok(nonce) = Nonce::try_assume_unique_for_key(part("nonce").as_bytes()) else {
+        return Value::Null;
+    };
+    match key.open_in_place(nonce, Aad::from(part("associated_data").as_bytes()), &mut sealed) {
+        Ok(plain) => serde_json::from_slice(plain).unwrap(),
+        Err(_) => Value::Null,
+    }
+}
+
+async fn serve(shop: Arc<Shop>) -> u16 {
+    let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            let shop = shop.clone();
+            tokio::spawn(async move {
+                // An error closes the connection without an answer, as a crash does.
+                let service = service_fn(move |request| {
+                    let shop = shop.clone();
+                    async move { shop.answer(request).await }
+                });
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    port
+}
+
+fn dir(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("guandao-check-{}-{name}", std::process::id()))
+}
+
+/// The public key's octets as its kind of verifier takes them.
+fn subject_key(der: &[u8]) -> Vec<u8> {
+    SubjectPublicKeyInfo::from_der(der)
+        .unwrap()
+        .1
+        .subject_public_key
+        .data
+        .to_vec()
+}
+
+async fn checked(fault: Fault, scheme: Scheme) -> Report {
+    let dir = dir(&format!("{fault:?}-{scheme:?}"));
+    let language = Language::guandao(&dir, scheme, None).unwrap();
+    let der =
+        SubjectPublicKeyInfoDer::from_pem_slice(&std::fs::read(&language.public_key_file).unwrap()).unwrap();
+    let key = match scheme {
+        Scheme::Ed25519 => Key::Ed25519(subject_key(&der)),
+        Scheme::Rsa => Key::Rsa(subject_key(&der)),
+    };
+    let shop = Shop {
+        fault,
+        key,
+        serial: language.serial().to_owned(),
+        prefix: "guandao",
+        apiv3_key: None,
+        seen: Mutex::default(),
+        paid: Mutex::default(),
+    };
+    let report = report(shop, language, "guandao").await;
+    let _ = std::fs::remove_dir_all(dir);
+    report
+}
+
+async fn report(shop: Shop, language: Language, language_name: &'static str) -> Report {
+    let port = serve(Arc::new(shop)).await;
+    let url = format!("http://127.0.0.1:{port}/notify?x=1");
+    let delivered = Delivered::new(
+        &format!("http://127.0.0.1:{port}/delivered/{{order_no}}"),
+        Path::new(""),
+    )
+    .unwrap();
+    let check = Check {
+        endpoint: Endpoint::parse(&url, Path::new("")).unwrap(),
+        merchant: url,
+        language,
+        language_name,
+        orders: vec![("A1".into(), 500)],
+        delivered: Some(delivered),
+    };
+    run(&check).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_endpoint_is_found_right_in_both_schemes() {
+    for scheme in [Scheme::Ed25519, Scheme::Rsa] {
+        let report = checked(Fault::None, scheme).await;
+        assert!(
+            report.cases.iter().all(|row| row.verdict == Verdict::Right),
+            "{report}"
+        );
+        assert_eq!((report.wrong, report.notes, report.cases.len()), (0, 0, 18));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(
+            (
+                &json["wrong"],
+                &json["cases"][0]["case"],
+                &json["cases"][0]["verdict"]
+            ),
+            (&0.into(), &"good".into(), &"right".into())
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_found_and_no_other() {
+    const FORGED: &[&str] = &[
+        "wrong_signature",
+        "wrong_key",
+        "unknown_serial",
+        "altered_body",
+        "unsigned",
+        "old_signature",
+        "future_signature",
+    ];
+    let table: [(Fault, &[&str]); 21] = [
+        (Fault::Trusts, FORGED),
+        (
+            Fault::Glances,
+            &["wrong_signature", "wrong_key", "unknown_serial", "altered_body"],
+        ),
+        (Fault::BelievesStrangers, &["unknown_serial"]),
+        (Fault::VerifiesLess, &["altered_body"]),
+        (Fault::Timeless, &["old_signature", "future_signature"]),
+        (Fault::OneSided, &["future_signature"]),
+        (Fault::LooksAtTheEvent, &["late"]),
+        (Fault::Repeats, &["duplicate", "at_once"]),
+        (Fault::Races, &["at_once"]),
+        (Fault::RefusesRepeats, &["duplicate", "at_once"]),
+        (Fault::NeedsOrder, &["out_of_order"]),
+        (Fault::SmallBody, &["large"]),
+        (Fault::StrictFields, &["further_fields"]),
+        (Fault::StrictKinds, &["further_kind"]),
+        (Fault::Impatient, &["slow"]),
+        (Fault::Ponders, &["refund", "out_of_order"]),
+        (
+            Fault::Redirects,
+            &[
+                "good",
+                "duplicate",
+                "at_once",
+                "refund",
+                "out_of_order",
+                "late",
+                "further_fields",
+                "further_kind",
+                "large",
+                "slow",
+                "unknown_order",
+            ],
+        ),
+        (Fault::Crashes, &["unknown_order"]),
+        (
+            Fault::Idle,
+            &["good", "duplicate", "at_once", "late", "large", "slow"],
+        ),
+        (
+            Fault::OtherKey,
+            &[
+                "good",
+                "duplicate",
+                "at_once",
+                "refund",
+                "out_of_order",
+                "late",
+                "further_fields",
+                "further_kind",
+                "large",
+                "slow",
+            ],
+        ),
+        (Fault::DeliversFirst, &["duplicate", "at_once", "wrong_signature"]),
+    ];
+    let all = table.map(|(fault, wrong)| {
+        tokio::spawn(async move { (fault, wrong, checked(fault, Scheme::Ed25519).await) })
+    });
+    for one in all {
+        let (fault, wrong, report) = one.await.unwrap();
+        assert_eq!(report.wrongs(), wrong, "{fault:?}\n{report}");
+        let sentence =
+            |row: &sandbox::check::Row| row.verdict == Verdict::Right || row.finding.ends_with(['.', '?']);
+        assert!(report.cases.iter().all(sentence), "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wechat_pays_language_is_spoken_too() {
+    let dir = dir("wechat");
+    for (fault, wrong) in [
+        (Fault::None, &[][..]),
+        (
+            Fault::Glances,
+            &["wrong_signature", "wrong_key", "unknown_serial", "altered_body"],
+        ),
+        (Fault::Repeats, &["duplicate", "at_once"]),
+    ] {
+        let language = Language::wechat(&dir).unwrap();
+        let pem = std::fs::read(&language.public_key_file).unwrap();
+        let der = CertificateDer::from_pem_slice(&pem).unwrap();
+        let key = Key::Rsa(
+            X509Certificate::from_der(&der)
+                .unwrap()
+                .1
+                .public_key()
+                .subject_public_key
+                .data
+                .to_vec(),
+        );
+        let material = sandbox::material::open_or_generate(&dir, 1).unwrap();
+        let apiv3_key = Some(material.merchants[0].wechat.apiv3_key.clone());
+        let shop = Shop {
+            fault,
+            key,
+            serial: language.serial().to_owned(),
+            prefix: "wechatpay",
+            apiv3_key,
+            seen: Mutex::default(),
+            paid: Mutex::default(),
+        };
+        let report = report(shop, language, "wechat").await;
+        assert_eq!(report.wrongs(), wrong, "{report}");
+    }
+    let _ = std::fs::remove_dir_all(dir);
+}
