@@ -301,6 +301,7 @@ fn no_answer_that_could_be_read_two_ways_says_paid() {
     let read = |body: &[u8]| match channel::authenticate_answer(
         &account,
         Operation::Query,
+        PayWay::Page,
         200,
         &HeaderMap::new(),
         body,
