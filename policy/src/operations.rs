@@ -44,6 +44,13 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Unionpay, Operation::Close, None),
     (Channel::Unionpay, Operation::Refund, None),
     (Channel::Unionpay, Operation::RefundQuery, None),
+    (Channel::Baidu, Operation::Create, Some(PayWay::Page)),
+    (Channel::Baidu, Operation::Create, Some(PayWay::Wap)),
+    (Channel::Baidu, Operation::Query, None),
+    // It has no close either.
+    (Channel::Baidu, Operation::Close, None),
+    (Channel::Baidu, Operation::Refund, None),
+    (Channel::Baidu, Operation::RefundQuery, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

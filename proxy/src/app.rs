@@ -347,6 +347,7 @@ impl App {
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,
+            sha1: facts.sha1,
             notify_url: format!(
                 "{}/n/{}/{}",
                 self.0.config.listen.notify_url, facts.channel, facts.account

@@ -476,7 +476,14 @@ pub(crate) fn number_of(
             }
         }
     }
-    derived(&[merchant.as_str(), order_no.as_str(), &position.to_string()])
+    let number = derived(&[merchant.as_str(), order_no.as_str(), &position.to_string()]);
+    short(channel, number)
+}
+
+/// As long as the channel takes it. What is left of the digest is 72 bits for one merchant's own orders.
+fn short(channel: Channel, number: ChannelNo) -> ChannelNo {
+    let cut = channel::longest_number(channel).and_then(|longest| number.as_str().get(..longest));
+    cut.and_then(|cut| ChannelNo::new(cut).ok()).unwrap_or(number)
 }
 
 /// The number of a refund at its channel.
@@ -491,12 +498,13 @@ pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no:
         // Refund numbers are unique per order for us and per account for the channel.
         return derived_or_own(order, own);
     }
-    derived(&[
+    let number = derived(&[
         order.merchant.as_str(),
         order.order_no.as_str(),
         "refund",
         refund_no.as_str(),
-    ])
+    ]);
+    attempt.map_or_else(|| number.clone(), |a| short(a.channel, number.clone()))
 }
 
 /// UnionPay's notice of a refund names nothing but the refund's own number (channels.md 4.3), so that number leads to its

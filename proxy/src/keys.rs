@@ -1,10 +1,11 @@
 //! Key files into `certs`: a file's path below the key folder is the key's name.
 //!
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
-//! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption; a
+//! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption,
+//! `.digest` files the Baidu wallet's key for both of its digests; a
 //! `.crt` is a certificate that we show in TLS; anything else is PEM or bare base64.
 
-use certs::{KeyError, Keys, Material, V2Digest};
+use certs::{Hash, KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -82,7 +83,8 @@ fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError
     Ok(found)
 }
 
-/// What one file holds: one key, but for WeChat's APIv2 secret, which signs in two ways (channels.md 2.1).
+/// What one file holds: one key, but for WeChat's APIv2 secret and the Baidu wallet's key, which sign in two ways (channels.md
+/// 2.1, section 5).
 fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)>, KeyError> {
     let extension = path.extension().and_then(|e| e.to_str());
     let material = match extension {
@@ -97,6 +99,16 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
         Some("secret") => Material::secret(bytes)?,
         Some("crt") => Material::certificate(bytes)?,
         Some("aes") => Material::content(bytes)?,
+        Some("digest") => {
+            let named = |name: &str| {
+                KeyRef::new(format!("{key}/{name}"))
+                    .map_err(|_| KeyError::Unreadable("a key for digests: its name is too long"))
+            };
+            return Ok(vec![
+                (named("md5")?, Material::keyed(Hash::Md5, bytes)?),
+                (named("sha1")?, Material::keyed(Hash::Sha1, bytes)?),
+            ]);
+        }
         _ => Material::read(bytes)?,
     };
     Ok(vec![(key, material)])

@@ -174,8 +174,11 @@ fn keys(operator: &OperatorFile) -> Result<Vec<(KeyRef, Material)>, Vec<Problem>
                     format!("wechat/{}/merchant-public/{}", account.account, key.serial)
                 }
                 domain::Channel::Alipay => format!("alipay/{}/app-public", account.account),
-                domain::Channel::Unionpay => {
-                    format!("unionpay/{}/merchant-public/{}", account.account, key.serial)
+                domain::Channel::Unionpay | domain::Channel::Baidu => {
+                    format!(
+                        "{}/{}/merchant-public/{}",
+                        account.channel, account.account, key.serial
+                    )
                 }
             };
             take(

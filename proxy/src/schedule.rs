@@ -78,6 +78,19 @@ const UNIONPAY: Gaps = Gaps {
     refunds: Duration::from_secs(10 * 24 * HOUR),
 };
 
+/// Nothing is documented [unverified]: browser orders are asked for as at UnionPay, refunds take some working days.
+const BAIDU: Gaps = Gaps {
+    unknown: &[3, 6, 12, 24, 48, 96, 192, 300],
+    placed: &[60, 300, 600, 1800, 3600],
+    refund: &[60, 120, 300, 600, 1800, 3600],
+    charge: &[5],
+    charge_wait: Duration::from_secs(60),
+    reverse_after: Duration::ZERO,
+    notices: Duration::from_secs(24 * HOUR),
+    refunds: Duration::from_secs(10 * 24 * HOUR),
+    tells_of_charges: true,
+};
+
 /// A channel's schedule under the configured times.
 pub(crate) struct Schedule {
     gaps: &'static Gaps,
@@ -91,6 +104,7 @@ impl Schedule {
             Channel::Wechat => &WECHAT,
             Channel::Alipay => &ALIPAY,
             Channel::Unionpay => &UNIONPAY,
+            Channel::Baidu => &BAIDU,
         };
         Schedule { gaps, times }
     }

@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod baidu;
 mod books;
 mod canary;
 mod codes;

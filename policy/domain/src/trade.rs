@@ -14,11 +14,18 @@ pub enum Channel {
     Alipay,
     /// UnionPay 银联, the all-channel gateway (全渠道) 5.1.0.
     Unionpay,
+    /// Baidu wallet 百付宝, for contracts that exist.
+    Baidu,
 }
 
 impl Channel {
     /// Every channel built so far.
-    pub const ALL: [Channel; 3] = [Channel::Wechat, Channel::Alipay, Channel::Unionpay];
+    pub const ALL: [Channel; 4] = [
+        Channel::Wechat,
+        Channel::Alipay,
+        Channel::Unionpay,
+        Channel::Baidu,
+    ];
 
     /// The name in paths, files and labels.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +33,7 @@ impl Channel {
             Channel::Wechat => "wechat",
             Channel::Alipay => "alipay",
             Channel::Unionpay => "unionpay",
+            Channel::Baidu => "baidu",
         }
     }
 
@@ -58,9 +66,9 @@ pub enum PayWay {
     H5,
     /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK).
     App,
-    /// In a computer's browser: Alipay `trade.page.pay`.
+    /// In a computer's browser: Alipay `trade.page.pay`, Baidu `pay/0/direct/0`.
     Page,
-    /// In a phone's browser: Alipay `trade.wap.pay`.
+    /// In a phone's browser: Alipay `trade.wap.pay`, Baidu `pay/0/wapdirect/0`.
     Wap,
     /// Online banking 网银 of a person, through UnionPay's gateway page (B2C).
     Gateway,
@@ -100,6 +108,7 @@ impl PayWay {
             Channel::Wechat => false,
             Channel::Alipay => matches!(self, PayWay::App | PayWay::Page | PayWay::Wap),
             Channel::Unionpay => matches!(self, PayWay::Gateway | PayWay::GatewayB2b),
+            Channel::Baidu => matches!(self, PayWay::Page | PayWay::Wap),
         }
     }
 

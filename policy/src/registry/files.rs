@@ -174,9 +174,9 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again.
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,
@@ -208,6 +208,9 @@ pub struct AccountFacts {
     /// UnionPay `signMethod`: "01" with the merchant's certificate, "11" (SHA-256) and "12" (SM3) with a shared secret.
     #[serde(default, skip_serializing_if = "SignMethod::is_signature")]
     pub sign_method: SignMethod,
+    /// Baidu: messages are vouched for by SHA-1 (`sign_method` 2) and not by MD5.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sha1: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypts: bool,

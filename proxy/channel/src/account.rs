@@ -7,7 +7,7 @@ use domain::{AccountNo, Channel, Instant, PayeeNo, SignMethod};
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`.
     pub account: AccountNo,
     /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).
@@ -23,6 +23,8 @@ pub struct Account {
     pub root_sn: Option<String>,
     /// UnionPay: how messages are vouched for, in both directions (channels.md 4.2).
     pub sign_method: SignMethod,
+    /// Baidu: messages are vouched for by SHA-1 and not by MD5 (channels.md section 5).
+    pub sha1: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
     pub encrypts: bool,
     /// Where the channel sends its notices.

@@ -47,8 +47,9 @@ pub struct Encrypted {
 pub enum Authentic {
     /// It does; verify it.
     Signed(Signed),
-    /// It does not and need not: an error of the channel's front door (channels.md 1.5, 3.2). It proves
-    /// neither payment nor closure nor success.
+    /// It does not and need not: an error of the channel's front door (channels.md 1.5, 3.2), which proves
+    /// neither payment nor closure nor success. The Baidu wallet signs none of its answers (channels.md section 5); there
+    /// TLS to the licensed host vouches for what they say.
     Unsigned,
 }
 

@@ -1,7 +1,7 @@
 //! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
 //! or imitate a channel's key (design.md section 3).
 
-use crate::{alipay, unionpay, wechat};
+use crate::{alipay, baidu, unionpay, wechat};
 use domain::Channel;
 
 /// A whole reply.
@@ -46,6 +46,7 @@ pub fn ack(channel: Channel) -> Reply {
         Channel::Wechat => wechat::dialect::ack(),
         Channel::Alipay => alipay::dialect::ack(),
         Channel::Unionpay => unionpay::dialect::ack(),
+        Channel::Baidu => baidu::dialect::ack(),
     }
 }
 
@@ -55,6 +56,7 @@ pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
         Channel::Wechat => wechat::dialect::refuse_notice(why),
         Channel::Alipay => alipay::dialect::refuse_notice(),
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
+        Channel::Baidu => baidu::dialect::refuse_notice(),
     }
 }
 
@@ -63,7 +65,8 @@ pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) 
     match channel {
         Channel::Wechat => wechat::dialect::refuse_native(kind),
         Channel::Alipay => alipay::dialect::refuse_native(path, kind),
-        // Nothing passes through to UnionPay; no listener leads here.
+        // Nothing passes through to these; no listener leads here.
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
+        Channel::Baidu => baidu::dialect::refuse_notice(),
     }
 }

@@ -1,6 +1,6 @@
 //! A request composed from facts and opened texts, not yet signed.
 
-use crate::HandedOut;
+use crate::{HandedOut, baidu::query::Query};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo};
 use zeroize::Zeroizing;
@@ -119,6 +119,8 @@ pub(crate) enum Place {
         parameters: Vec<Parameter>,
         method: SignMethod,
     },
+    /// Into the query as `sign`, a digest in hex (channels.md section 5).
+    Query { request: Request, query: Query },
     /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
     Xml {
         request: Request,
@@ -161,7 +163,9 @@ impl Draft {
     pub fn method(&self) -> SignMethod {
         match &self.place {
             Place::Signature { method, .. } => *method,
-            Place::Header { .. } | Place::Form { .. } | Place::Xml { .. } => SignMethod::Signature,
+            Place::Header { .. } | Place::Form { .. } | Place::Xml { .. } | Place::Query { .. } => {
+                SignMethod::Signature
+            }
         }
     }
 
@@ -171,7 +175,8 @@ impl Draft {
             Place::Header { request, .. }
             | Place::Form { request, .. }
             | Place::Signature { request, .. }
-            | Place::Xml { request, .. } => request.identity.as_ref(),
+            | Place::Xml { request, .. }
+            | Place::Query { request, .. } => request.identity.as_ref(),
         }
     }
 
@@ -185,6 +190,7 @@ impl Draft {
                     path: request.target,
                     parameters,
                     by_address: true,
+                    written: None,
                 })
             }
             Place::Signature {
@@ -197,6 +203,16 @@ impl Draft {
                     path: request.target,
                     parameters,
                     by_address: false,
+                    written: None,
+                })
+            }
+            Place::Query { request, mut query } => {
+                query.sign(signature);
+                Some(HandedOut {
+                    path: request.target,
+                    parameters: Vec::new(),
+                    by_address: true,
+                    written: Some(query.write()),
                 })
             }
         }
@@ -228,6 +244,14 @@ impl Draft {
                 // A digest is hex text always; without one nothing is vouched for, and the channel refuses it.
                 request.body =
                     crate::form::write(&vouched(parameters, method, signature).unwrap_or_default());
+                request
+            }
+            Place::Query {
+                mut request,
+                mut query,
+            } => {
+                query.sign(signature);
+                request.target = format!("{}?{}", request.target, query.write().as_str());
                 request
             }
             Place::Xml {

@@ -20,6 +20,8 @@ pub struct HandedOut {
     pub(crate) parameters: Vec<Parameter>,
     /// True where the channel takes it as an address too, and not only as a form.
     pub(crate) by_address: bool,
+    /// The whole query, where the channel takes an address only and has its own way to write one.
+    pub(crate) written: Option<Zeroizing<String>>,
 }
 
 impl HandedOut {
@@ -32,6 +34,9 @@ impl HandedOut {
     /// too an address to go to; else a page that posts the form by itself.
     pub fn for_browser(&self, origin: &str) -> Value {
         let place = format!("{origin}{}", self.path);
+        if let Some(query) = &self.written {
+            return json!({ "url": format!("{place}?{}", query.as_str()) });
+        }
         if !self.by_address {
             return self.as_form(&place);
         }

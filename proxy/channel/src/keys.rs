@@ -77,6 +77,12 @@ pub fn wechat_app_secret(mchid: &AccountNo, appid: &str) -> Result<KeyRef, NameE
     KeyRef::new(format!("wechat/{mchid}/app-secret/{}", word(appid)?))
 }
 
+/// Vouches for messages in both directions, with the key behind the text: `baidu/{sp_no}/key/md5` or `…/sha1` (channels.md
+/// section 5). One file, `baidu/{sp_no}/key.digest`, is both.
+pub fn baidu(sp_no: &AccountNo, sha1: bool) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("baidu/{sp_no}/key/{}", if sha1 { "sha1" } else { "md5" }))
+}
+
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
 pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("alipay/{app_id}/content"))

@@ -53,6 +53,8 @@ pub fn create(
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
+        // All of its orders are handed out.
+        Channel::Baidu => Err(ComposeError::NotOffered),
     }
 }
 
@@ -68,6 +70,7 @@ pub fn hand_out(
         Channel::Wechat => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::compose::hand_out(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::hand_out(account, stamp, facts, buyer),
+        Channel::Baidu => baidu::compose::hand_out(account, stamp, facts, buyer),
     }
 }
 
@@ -83,6 +86,7 @@ pub fn charge(
         Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
+        Channel::Baidu => Err(ComposeError::NotOffered),
     }
 }
 
@@ -90,7 +94,7 @@ pub fn charge(
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
-        Channel::Unionpay => Err(ComposeError::NotOffered),
+        Channel::Unionpay | Channel::Baidu => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
@@ -112,6 +116,7 @@ pub fn query(
         Channel::Wechat => wechat::compose::query(account, stamp, number),
         Channel::Alipay => alipay::compose::query(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
+        Channel::Baidu => baidu::compose::query(account, number),
     }
 }
 
@@ -122,6 +127,7 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Wechat => wechat::compose::close(account, stamp, number),
         Channel::Alipay => alipay::compose::close(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
+        Channel::Baidu => baidu::compose::query(account, number),
     }
 }
 
@@ -155,6 +161,7 @@ pub fn refund(
         Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
+        Channel::Baidu => baidu::compose::refund(account, stamp, facts),
     }
 }
 
@@ -171,6 +178,7 @@ pub fn refund_query(
         Channel::Wechat => wechat::compose::refund_query(account, stamp, refund),
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
+        Channel::Baidu => baidu::compose::refund_query(account, number, refund),
     }
 }
 
@@ -181,6 +189,8 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
         Channel::Alipay => alipay::compose::certificate(account, stamp, number),
         // UnionPay's messages bring their certificate along.
         Channel::Unionpay => Err(ComposeError::NotOffered),
+        // It has none.
+        Channel::Baidu => Err(ComposeError::NotOffered),
     }
 }
 
@@ -206,6 +216,23 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
         Channel::Wechat => wechat::compose::number_fits(number),
         Channel::Alipay => alipay::compose::number_fits(number),
         Channel::Unionpay => unionpay::compose::number_fits(number),
+        Channel::Baidu => baidu::compose::number_fits(number),
+    }
+}
+
+/// Longest number of an order and of a refund, where the channel's are short.
+pub const fn longest_number(channel: Channel) -> Option<usize> {
+    match channel {
+        Channel::Baidu => Some(baidu::compose::LONGEST),
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay => None,
+    }
+}
+
+/// Can the channel write this text? The Baidu wallet speaks GBK, which lacks many characters.
+pub fn word_fits(channel: Channel, text: &str) -> bool {
+    match channel {
+        Channel::Baidu => baidu::compose::word_fits(text),
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay => true,
     }
 }
 
@@ -217,7 +244,7 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
     match channel {
         Channel::Wechat => 7 * DAY,
         Channel::Alipay => 15 * DAY,
-        Channel::Unionpay => DAY,
+        Channel::Unionpay | Channel::Baidu => DAY,
     }
 }
 
@@ -232,6 +259,7 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
         (Channel::Wechat, _) => Err("it must be an object".into()),
         (Channel::Alipay, _) => Err("it must be a list".into()),
         (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
+        (Channel::Baidu, _) => Err("it must be absent: the Baidu wallet takes none".into()),
     }
 }
 
@@ -250,6 +278,7 @@ pub fn authenticate_answer(
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
+        Channel::Baidu => baidu::answer::authenticate(account, status, body),
     }
 }
 
@@ -278,7 +307,7 @@ pub fn encrypted_answer(
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay => Ok(None),
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu => Ok(None),
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
     }
 }
@@ -286,13 +315,13 @@ pub fn encrypted_answer(
 /// What decrypted content says.
 pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay => Answer::Unclear(Unclear::Garbage),
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu => Answer::Unclear(Unclear::Garbage),
         Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
     }
 }
 
 /// What an answer says. Answers of the kinds that may come unsigned yield only [`Answer::Failed`] and
-/// [`Answer::Unclear`], and never a class that proves closure.
+/// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet, which signs none.
 pub fn read_answer(
     account: &Account,
     operation: Operation,
@@ -305,5 +334,6 @@ pub fn read_answer(
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
+        Channel::Baidu => baidu::answer::read(account, operation, status, body),
     }
 }

@@ -155,6 +155,11 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
         Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Baidu => {
+            return Err(NativeError::not_allowed(
+                "nothing passes through to the Baidu wallet",
+            ));
+        }
     };
     if known(&native.account) {
         Ok(native)
@@ -185,7 +190,9 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay => &["accept", "accept-language", "content-type", "user-agent"],
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu => {
+            &["accept", "accept-language", "content-type", "user-agent"]
+        }
     }
 }
 
@@ -210,7 +217,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay => &["content-type"],
+        Channel::Unionpay | Channel::Baidu => &["content-type"],
     }
 }
 

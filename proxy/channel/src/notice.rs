@@ -1,8 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, form::FormError, strict_json, strict_xml::XmlError,
-    unionpay, wechat,
+    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json,
+    strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
@@ -118,6 +118,7 @@ pub fn authenticate(
         Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
         Channel::Alipay => alipay::notice::authenticate(account, body),
         Channel::Unionpay => unionpay::notice::authenticate(account, body),
+        Channel::Baidu => baidu::notice::authenticate(account, body),
     }
 }
 
@@ -125,7 +126,7 @@ pub fn authenticate(
 pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
     match account.channel {
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay | Channel::Unionpay => Ok(None),
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu => Ok(None),
     }
 }
 
@@ -135,5 +136,6 @@ pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<N
         Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
         Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),
+        Channel::Baidu => baidu::notice::read(account, body_or_decrypted),
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn wechat() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        sha1: false,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -68,6 +69,7 @@ pub(crate) fn alipay() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        sha1: false,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }

@@ -261,6 +261,17 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
             format!("`detail` must be the text of the goods detail that this channel takes: {wrong}."),
         ));
     }
+    for (name, text) in [
+        ("description", Some(description)),
+        ("attach", fields.text("attach", 128)?),
+    ] {
+        if text.is_some_and(|text| !channel::word_fits(channel, text)) {
+            return Err(fields.wrong(
+                name,
+                &format!("a text in characters of GBK, which is what {channel} speaks"),
+            ));
+        }
+    }
     let buyer = Buyer {
         description: description.into(),
         attach: fields.text("attach", 128)?.map(Text::from),
@@ -315,7 +326,9 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
-        (Some(_), Channel::Unionpay) => Err(fields.wrong("appid", "absent for unionpay, which has none")),
+        (Some(_), Channel::Unionpay | Channel::Baidu) => {
+            Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
+        }
         _ => Ok(appid),
     }
 }
@@ -357,10 +370,10 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),
         ],
-        Channel::Unionpay => {
+        Channel::Unionpay | Channel::Baidu => {
             return Err(Fault::new(
                 Code::InvalidField,
-                "`payer` must be absent for unionpay: nobody is asked who pays.",
+                format!("`payer` must be absent for {channel}: nobody is asked who pays."),
             ));
         }
     };

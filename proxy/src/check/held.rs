@@ -84,7 +84,7 @@ fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
         Ok(name) if keys.has(&name) => None,
         Ok(name) => Some(Missing {
             account: of.clone(),
-            file: format!("{name}.{extension}"),
+            file: format!("{}.{extension}", filed(&name, extension)),
             what,
         }),
         // The registry names a serial that can be no key's.
@@ -95,6 +95,15 @@ fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
         }),
     };
     needed(account, rooted).into_iter().filter_map(absent).collect()
+}
+
+/// Where a key lies: of one secret for two digests there is one file.
+fn filed<'a>(name: &'a KeyRef, extension: &str) -> &'a str {
+    let name = name.as_str();
+    match (extension, name.rsplit_once('/')) {
+        ("digest", Some((file, _))) => file,
+        _ => name,
+    }
 }
 
 type Needed = (Result<KeyRef, NameError>, &'static str, &'static str);
@@ -144,6 +153,11 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
             }));
             all
         }
+        Channel::Baidu => vec![(
+            names::baidu(number, account.sha1),
+            "digest",
+            "the key that is shared with the Baidu wallet",
+        )],
         // Its own certificates come with its messages and count under the licence's signing_roots_pem.
         Channel::Unionpay => match account.sign_method {
             SignMethod::Signature => vec![(

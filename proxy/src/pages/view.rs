@@ -354,6 +354,7 @@ fn class(channel: Channel) -> &'static str {
         Channel::Wechat => "wechat",
         Channel::Alipay => "alipay",
         Channel::Unionpay => "unionpay",
+        Channel::Baidu => "baidu",
     }
 }
 

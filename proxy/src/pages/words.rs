@@ -138,6 +138,7 @@ impl Words {
             Channel::Wechat => self.pick("微信支付", "WeChat Pay"),
             Channel::Alipay => self.pick("支付宝", "Alipay"),
             Channel::Unionpay => self.pick("银联", "UnionPay"),
+            Channel::Baidu => self.pick("百度钱包", "Baidu wallet"),
         }
     }
 
@@ -160,6 +161,7 @@ impl Words {
                 "请用云闪付或银行应用扫码付款",
                 "Scan this with a UnionPay app to pay",
             ),
+            Channel::Baidu => self.pick("请用百度钱包付款", "Pay with the Baidu wallet"),
         }
     }
 

@@ -127,13 +127,14 @@ fn describe(material: &Material, running: &Running) -> Value {
     let merchants: Vec<Value> = material
         .merchants
         .iter()
-        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay}))
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu}))
         .collect();
     json!({
         "url": running.url(),
         "wechat": {"url": running.wechat_url(), "host": "api.mch.weixin.qq.com"},
         "alipay": {"url": running.alipay_url(), "host": "openapi.alipay.com"},
         "unionpay": {"url": running.unionpay_url(), "host": "gateway.95516.com"},
+        "baidu": {"url": running.url(), "host": "www.baifubao.com"},
         "control": running.control_url(),
         "ca": material.ca_file,
         "pid": std::process::id(),

@@ -133,6 +133,15 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "only UnionPay has several",
         );
     }
+    if account.channel == Channel::Baidu {
+        baidu(account, at, notes);
+    } else if account.sha1 {
+        notes.say(
+            &format!("{at}.sha1"),
+            "is there for another channel",
+            "only the Baidu wallet has two digests",
+        );
+    }
     if account.encrypts && account.channel != Channel::Alipay {
         notes.say(
             &format!("{at}.encrypts"),
@@ -155,6 +164,25 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &format!("{at}.appids"),
             "is empty",
             "at least one appid bound to this mchid",
+        );
+    }
+}
+
+/// So it is at the Baidu wallet; and nothing passes through to it, so that its key is ours to hold.
+fn baidu(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    let own = |payee: &PayeeNo| payee.as_str() == account.account.as_str();
+    if !account.payees().all(own) {
+        notes.say(
+            &format!("{at}.payee"),
+            "is another than the account",
+            "the sp_no itself: at the Baidu wallet it is who is paid",
+        );
+    }
+    if account.keys != Keys::Held {
+        notes.say(
+            &format!("{at}.keys"),
+            "is not held",
+            "\"held\": nothing passes through to the Baidu wallet",
         );
     }
 }

@@ -43,6 +43,12 @@ impl Query {
         fits
     }
 
+    /// Adds `sign`, the digest in lower-case hex.
+    pub(crate) fn sign(&mut self, digest: &[u8]) {
+        self.0
+            .push(("sign".to_owned(), Zeroizing::new(hex::encode(digest))));
+    }
+
     /// A value that is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

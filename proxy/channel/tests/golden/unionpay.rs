@@ -21,6 +21,7 @@ pub(crate) fn unionpay() -> Account {
         root_sn: None,
         sign_method: SignMethod::Signature,
         encrypts: false,
+        sha1: false,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
     }
 }

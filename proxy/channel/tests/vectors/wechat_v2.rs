@@ -36,6 +36,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         root_sn: None,
         encrypts: false,
         sign_method: Default::default(),
+        sha1: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }

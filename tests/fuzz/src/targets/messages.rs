@@ -18,6 +18,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         Channel::Wechat => ("1900000109", if partner { "1900000110" } else { "1900000109" }),
         Channel::Alipay => ("2021000066965330", "2088864287612845"),
         Channel::Unionpay => ("777290058110048", "777290058110048"),
+        Channel::Baidu => ("9000100005", "9000100005"),
     };
     Account {
         channel,
@@ -29,6 +30,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         sign_method: Default::default(),
         encrypts: false,
+        sha1: false,
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -167,4 +169,19 @@ pub(crate) fn customer_info(data: &[u8]) {
     let Some(fields) = channel::read_customer_info(text) else { return };
     let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(channel::customer_info(&pairs).as_str(), text);
+}
+
+/// The query. What is taken names the account and is signed whole.
+pub(crate) fn notice_baidu(data: &[u8]) {
+    let account = account(Channel::Baidu, false);
+    match notice::authenticate(Channel::Baidu, &account, &HeaderMap::new(), data, NOW) {
+        Ok(signed) => assert!(signed.message.windows(17).any(|w| w == b"sp_no=9000100005&" || w == b"&sp_no=9000100005")),
+        Err(error) => tells_no_number(error.kind(), data),
+    }
+    let _ = notice::read(&account, data, Kind::Open);
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_baidu(data: &[u8]) {
+    answer(Channel::Baidu, data);
 }

@@ -29,6 +29,8 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("answer_alipay", messages::answer_alipay),
     ("notice_unionpay", messages::notice_unionpay),
     ("answer_unionpay", messages::answer_unionpay),
+    ("notice_baidu", messages::notice_baidu),
+    ("answer_baidu", messages::answer_baidu),
     ("customer_info", messages::customer_info),
     ("query_gbk", queries::query_gbk),
     ("authorization_v3", queries::authorization_v3),

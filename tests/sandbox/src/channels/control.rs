@@ -6,7 +6,7 @@ use super::fault::{Channel, Fault, Operation};
 use super::record::Requests;
 use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
-use super::{alipay, unionpay, wechat};
+use super::{alipay, baidu, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -72,7 +72,7 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat | Channel::Unionpay => {
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu => {
             Err(Refusal::bad("only Alipay's app takes signed order texts"))
         }
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
@@ -161,6 +161,7 @@ fn orders(world: &World) -> Outcome {
                     Channel::Wechat => (wechat::state(order), facts.map(|f| f.wechat.mchid.as_str())),
                     Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
                     Channel::Unionpay => (unionpay::state(order), facts.map(|f| f.unionpay.mer_id.as_str())),
+                    Channel::Baidu => (baidu::state(order), facts.map(|f| f.baidu.sp_no.as_str())),
                 };
                 order.shown(state, account.unwrap_or_default())
             })

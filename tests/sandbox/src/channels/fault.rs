@@ -9,6 +9,7 @@ pub(crate) enum Channel {
     Wechat,
     Alipay,
     Unionpay,
+    Baidu,
 }
 
 /// What a request asks for, in both channels' terms.
@@ -122,6 +123,18 @@ impl Fault {
             Some(
                 "UnionPay has no such call: an order ends with its own time, certificates come with the messages",
             )
+        } else if self.channel == Channel::Baidu
+            && matches!(
+                self.operation,
+                Operation::Close | Operation::Reverse | Operation::Certificates
+            )
+        {
+            Some("the Baidu wallet has no such call: an order ends with its own time")
+        } else if self.channel == Channel::Baidu
+            && self.kind == WrongSignature
+            && self.operation != Operation::Notice
+        {
+            Some("the Baidu wallet's answers are not signed")
         } else if self.kind == SignatureProbe && self.channel != Channel::Wechat {
             Some("signature probes are WeChat's alone")
         } else {

@@ -17,6 +17,7 @@ mod wallet;
 mod world;
 
 mod alipay;
+mod baidu;
 mod unionpay;
 mod wechat;
 
@@ -100,7 +101,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     /// All channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`, UnionPay under
-    /// `/gateway/api/`.
+    /// `/gateway/api/`, the Baidu wallet under `/api/0/`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -215,6 +216,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "openauth.alipay.com",
         "openapi.alipay.com",
         "gateway.95516.com",
+        "www.baifubao.com",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

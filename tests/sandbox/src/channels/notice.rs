@@ -4,7 +4,7 @@ use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
-use super::{alipay, unionpay, wechat};
+use super::{alipay, baidu, unionpay, wechat};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ const WECHAT: [u64; 15] = [
 const ALIPAY: [u64; 7] = [240, 600, 600, 3600, 7200, 21_600, 54_000];
 /// Those of UnionPay: 1m, 2m, 4m, 5m (channels.md 4.4).
 const UNIONPAY: [u64; 4] = [60, 120, 240, 300];
+/// Those of the Baidu wallet are documented nowhere.
+const BAIDU: [u64; 5] = [60, 300, 600, 1800, 3600];
 /// How long a payment notice waits to be overtaken by a refund notice before it goes out anyway.
 const HELD: Duration = Duration::from_secs(600);
 
@@ -29,6 +31,8 @@ pub(crate) enum Content {
     Alipay { fields: Vec<(String, String)> },
     /// The fields without `signPubKeyCert` and `signature`.
     Unionpay { fields: unionpay::Fields },
+    /// The fields without `sign`.
+    Baidu { fields: Vec<(String, String)> },
 }
 
 /// A notice on its way.
@@ -61,6 +65,7 @@ impl Notice {
             Content::Wechat { body, mode } => wechat::notice::letter(merchant, *mode, body, forge),
             Content::Alipay { fields } => alipay::notice::letter(merchant, fields, forge),
             Content::Unionpay { fields } => unionpay::notice::letter(world, merchant, fields, forge),
+            Content::Baidu { fields } => baidu::notice::letter(merchant, fields, forge),
         })
     }
 }
@@ -180,6 +185,7 @@ fn schedule(channel: Channel) -> &'static [u64] {
         Channel::Wechat => &WECHAT,
         Channel::Alipay => &ALIPAY,
         Channel::Unionpay => &UNIONPAY,
+        Channel::Baidu => &BAIDU,
     }
 }
 
@@ -217,6 +223,10 @@ fn acknowledges(channel: Channel, status: u16, body: &[u8]) -> bool {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body == b"success",
         Channel::Unionpay => status == 200,
+        Channel::Baidu => {
+            let line = b"<meta name=\"VIP_BFB_PAYMENT\" content=\"BAIFUBAO\">";
+            status == 200 && body.windows(line.len()).any(|w| w == line)
+        }
     }
 }
 

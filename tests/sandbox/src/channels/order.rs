@@ -142,6 +142,7 @@ impl Order {
         match channel {
             Channel::Wechat => format!("o{}", keys::random_text(27)),
             Channel::Alipay => format!("2088{}", keys::random_digits(12)),
+            Channel::Baidu => String::new(),
             Channel::Unionpay => format!("6226********{}", keys::random_digits(4)),
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Poster {
 /// What a notice says on the wire.
 pub(crate) struct Letter {
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Where the notice is a query, it is asked for with GET.
+    pub(crate) query: Option<String>,
     pub(crate) body: String,
 }
 
@@ -143,7 +145,11 @@ where
 
 fn request(uri: &http::Uri, letter: &Letter) -> Result<http::Request<Full<Bytes>>, String> {
     let target = uri.path_and_query().map_or("/", |p| p.as_str());
-    let mut builder = http::Request::post(target).header("Host", authority(uri)?);
+    let mut builder = match &letter.query {
+        None => http::Request::post(target),
+        Some(query) => http::Request::get(format!("{target}?{query}")),
+    };
+    builder = builder.header("Host", authority(uri)?);
     for (name, value) in &letter.headers {
         builder = builder.header(*name, value);
     }

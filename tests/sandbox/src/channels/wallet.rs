@@ -138,6 +138,7 @@ const fn cookie_name(channel: Channel) -> &'static str {
         Channel::Wechat => "wechat_payer",
         Channel::Alipay => "alipay_payer",
         Channel::Unionpay => "unionpay_payer",
+        Channel::Baidu => "baidu_payer",
     }
 }
 

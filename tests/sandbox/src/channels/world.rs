@@ -106,6 +106,7 @@ pub(crate) struct World {
     by_mchid: HashMap<String, usize>,
     by_app: HashMap<String, usize>,
     by_mer_id: HashMap<String, usize>,
+    by_sp_no: HashMap<String, usize>,
 }
 
 impl World {
@@ -125,6 +126,7 @@ impl World {
         let by_mchid = index(|m| &m.facts.wechat.mchid);
         let by_app = index(|m| &m.facts.alipay.app_id);
         let by_mer_id = index(|m| &m.facts.unionpay.mer_id);
+        let by_sp_no = index(|m| &m.facts.baidu.sp_no);
         let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
         let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
         let ca = material::Ca::read(&settings.dir)?;
@@ -132,6 +134,7 @@ impl World {
             by_mchid,
             by_app,
             by_mer_id,
+            by_sp_no,
             unionpay: own,
             own_from: settings.own_from,
             merchants,
@@ -168,6 +171,11 @@ impl World {
 
     pub(crate) fn merchant_by_app(&self, app_id: &str) -> Option<(usize, &Merchant)> {
         let n = *self.by_app.get(app_id)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_sp_no(&self, sp_no: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_sp_no.get(sp_no)?;
         Some((n, self.merchants.get(n)?))
     }
 

@@ -19,7 +19,7 @@ impl Demo {
                 .await
                 .map(drop)
             }
-            ("alipay", "page" | "wap") | ("unionpay", "gateway" | "gateway_b2b") => {
+            ("alipay" | "baidu", "page" | "wap") | ("unionpay", "gateway" | "gateway_b2b") => {
                 let page = self.browse(order).await?;
                 ensure!(
                     page.contains(is("number")) && page.contains('￥'),
@@ -38,15 +38,14 @@ impl Demo {
 
     /// What a browser shows: a computer's goes to the address where there is one, else it posts the form.
     pub async fn browse(&self, order: &Value) -> anyhow::Result<String> {
-        let unionpay = order["channel"] == "unionpay";
-        let (at, host) = if unionpay {
-            (self.channels.unionpay, "gateway.95516.com:")
-        } else {
-            (self.channels.alipay, "openapi.alipay.com:")
+        let (at, host) = match order["channel"].as_str() {
+            Some("unionpay") => (self.channels.unionpay, "gateway.95516.com:"),
+            Some("baidu") => (self.channels.both, "www.baifubao.com:"),
+            _ => (self.channels.alipay, "openapi.alipay.com:"),
         };
         let client = Client::tls(at, &self.ca)?;
         let call_up = &order["call_up"];
-        let answer = if order["pay_way"] == "page" {
+        let answer = if order["pay_way"] == "page" || order["channel"] == "baidu" {
             client.send("GET", path(&call_up["url"], host)?, &[], b"").await?
         } else {
             let fields = call_up["form"]["fields"].as_object().context("fields")?;

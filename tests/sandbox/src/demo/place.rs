@@ -65,6 +65,11 @@ impl DemoMerchant {
         self.id == "m1003"
     }
 
+    /// The Baidu wallet's digest: every second merchant has SHA-1, the others MD5.
+    pub fn sha1(&self) -> bool {
+        self.id.ends_with(['2', '4', '6', '8', '0'])
+    }
+
     /// UnionPay's signMethod: the first merchant signs with its certificate, the second has SHA-256 with a secret, the third
     /// SM3, and so on.
     pub fn sign_method(&self) -> &'static str {
@@ -82,6 +87,8 @@ pub struct Addresses {
     pub alipay: SocketAddr,
     /// UnionPay.
     pub unionpay: SocketAddr,
+    /// The Baidu wallet.
+    pub baidu: SocketAddr,
 }
 
 impl Addresses {
@@ -91,6 +98,7 @@ impl Addresses {
             wechat: channels.wechat,
             alipay: channels.alipay,
             unionpay: channels.unionpay,
+            baidu: channels.both,
         }
     }
 
@@ -100,6 +108,7 @@ impl Addresses {
             wechat: address,
             alipay: address,
             unionpay: address,
+            baidu: address,
         }
     }
 }
@@ -237,6 +246,7 @@ impl Place {
             "keys/wechat",
             "keys/alipay",
             "keys/unionpay",
+            "keys/baidu",
             "registries",
             "authority",
             "data",
@@ -350,6 +360,7 @@ impl Place {
                 channel("wechat", "api.mch.weixin.qq.com", channels.wechat),
                 channel("alipay", "openapi.alipay.com", channels.alipay),
                 channel("unionpay", "gateway.95516.com", channels.unionpay),
+                channel("baidu", "www.baifubao.com", channels.baidu),
             ],
         }))?;
         let mut merchants = self
@@ -554,6 +565,10 @@ impl Place {
                 "01" => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
                 _ => secret(&unionpay.join("secure.secret"), u.secure_key.as_bytes())?,
             }
+            let b = &merchant.accounts.baidu;
+            let baidu = dir.join("baidu").join(&b.sp_no);
+            fs::create_dir_all(&baidu)?;
+            secret(&baidu.join("key.digest"), b.key.as_bytes())?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -715,10 +730,11 @@ fn signer_name(kind: &str) -> String {
 
 fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) -> anyhow::Result<Value> {
     let keys = if keys_held { "held" } else { "merchant" };
-    let (w, a, u) = (
+    let (w, a, u, b) = (
         &merchant.accounts.wechat,
         &merchant.accounts.alipay,
         &merchant.accounts.unionpay,
+        &merchant.accounts.baidu,
     );
     let read = |file: &String| fs::read_to_string(material.join(file));
     let (app_sn, alipay_sn, root_sn) = (
@@ -738,6 +754,7 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
             // Nothing passes through to UnionPay, so its keys are held always.
             { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
+            { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

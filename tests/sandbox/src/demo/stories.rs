@@ -36,7 +36,7 @@ enum Story {
     OneCode(&'static str),
 }
 
-const STORIES: [Story; 41] = [
+const STORIES: [Story; 43] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -64,6 +64,8 @@ const STORIES: [Story; 41] = [
     Story::NotSentYet,
     Story::TriedTwice,
     Story::OpenToItsEnd,
+    Story::ByWay("baidu", "page"),
+    Story::ByWay("baidu", "wap"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),
     Story::CodeAbandoned("wechat"),

@@ -20,6 +20,8 @@ pub struct SandboxMerchant {
     pub alipay: AlipayAccount,
     /// The account at UnionPay.
     pub unionpay: UnionpayAccount,
+    /// The account at the Baidu wallet.
+    pub baidu: BaiduAccount,
     /// Keys only the channel itself has; no part of what a merchant is given.
     pub channel_keys: ChannelKeys,
 }
@@ -79,6 +81,15 @@ pub struct AlipayAccount {
     pub aes_key: String,
 }
 
+/// An account at the Baidu wallet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BaiduAccount {
+    /// The merchant's number, ten digits.
+    pub sp_no: String,
+    /// The key that stands behind texts, 32 ASCII characters.
+    pub key: String,
+}
+
 /// The channels' private keys towards one merchant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelKeys {
@@ -104,6 +115,10 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
         wechat,
         alipay,
         unionpay: house.merchant(dir, number)?,
+        baidu: BaiduAccount {
+            sp_no: format!("{}", 9_000_100_005_u64 + number as u64),
+            key: letters::<32>()?,
+        },
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,

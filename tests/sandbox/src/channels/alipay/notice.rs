@@ -31,6 +31,7 @@ pub(crate) fn letter(merchant: &Merchant, fields: &[(String, String)], forge: Fo
     ];
     Letter {
         headers,
+        query: None,
         body: form.finish(),
     }
 }

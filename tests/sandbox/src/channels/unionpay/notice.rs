@@ -34,6 +34,7 @@ pub(crate) fn letter(world: &World, merchant: &Merchant, fields: &Fields, forge:
     ];
     Letter {
         headers,
+        query: None,
         body: fields.form(),
     }
 }

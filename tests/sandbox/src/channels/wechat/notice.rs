@@ -25,6 +25,7 @@ pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forg
     headers.push(("User-Agent", "Mozilla/4.0".to_owned()));
     Letter {
         headers,
+        query: None,
         body: body.to_owned(),
     }
 }

@@ -1,0 +1,132 @@
+//! The Baidu wallet's answers (channels.md section 5): flat XML in GBK. They carry no signature that anybody documents;
+//! TLS to the licensed host vouches for them. One that does carry a signature must bear it.
+
+use super::{facts, query::Query, xml::Fields};
+use crate::{Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView};
+use domain::{ChannelNo, Operation, RefundState, TradeNo, Unclear};
+use std::sync::Arc;
+
+/// What must verify, if anything.
+pub(crate) fn authenticate(account: &Account, status: u16, body: &[u8]) -> Result<Authentic, Unclear> {
+    let fields = fields(status, body)?;
+    if fields.get("sign").is_none() {
+        return Ok(Authentic::Unsigned);
+    }
+    let mut query = Query::default();
+    let fits = fields.iter().all(|(name, value)| query.push(name, value));
+    let signed = fits.then(|| facts::signed(account, &query)).and_then(Result::ok);
+    signed.map(Authentic::Signed).ok_or(Unclear::Signature)
+}
+
+/// Reads an answer.
+pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &[u8]) -> Answer {
+    let fields = match fields(status, body) {
+        Ok(fields) => fields,
+        Err(unclear) => return Answer::Unclear(unclear),
+    };
+    let said = match operation {
+        Operation::Query => {
+            asked(account, &fields).map(|view| view.map_or_else(Answer::Failed, Answer::State))
+        }
+        Operation::Close => {
+            asked(account, &fields).map(|view| Answer::Failed(view.map_or_else(|failure| failure, ended)))
+        }
+        Operation::Refund => refunded(account, &fields),
+        Operation::RefundQuery => refund_asked(account, &fields),
+        // What is handed out has no answer, and the others are not asked.
+        Operation::Create
+        | Operation::Reverse
+        | Operation::Certificates
+        | Operation::Bill
+        | Operation::Authorize => None,
+    };
+    said.unwrap_or(Answer::Unclear(Unclear::Garbage))
+}
+
+fn fields(status: u16, body: &[u8]) -> Result<Fields, Unclear> {
+    if status != 200 {
+        return Err(Unclear::ChannelError);
+    }
+    Fields::parse(body).ok_or(Unclear::Garbage)
+}
+
+/// `query_status` is the word on the call. Which of its numbers says "no such order" nobody documents (5801 to 5806); none
+/// of them is a word on a payment, and before the order's own end none counts as its end.
+fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure>> {
+    match fields.get("query_status")? {
+        "0" => facts::order(|name| fields.get(name))
+            .filter(|view| view.account.as_ref() == Some(&account.account))
+            .map(Ok),
+        code if ["5801", "5802", "5803", "5804", "5805", "5806"].contains(&code) => {
+            Some(Err(failure(code, FailureClass::NotFound)))
+        }
+        code => is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
+    }
+}
+
+/// There is no close; the order is asked for instead, and what nobody paid counts as "nothing there": while its time
+/// runs that is no last word, afterwards it is.
+fn ended(view: OrderView) -> Failure {
+    match view.state {
+        ChannelState::Paid(_) | ChannelState::Refunded(_) => failure("1", FailureClass::AlreadyPaid),
+        _ => failure("2", FailureClass::NotFound),
+    }
+}
+
+/// 1: taken on; what became of it a notice or a query tells. 2: refused [unverified; integrators of the time].
+fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
+    match fields.get("ret_code")? {
+        "1" => Some(Answer::Refund(RefundView {
+            order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
+            number: number(account, fields)?,
+            state: RefundState::Processing,
+            amount: fields.get("cashback_amount").and_then(facts::fen),
+            trade_no: None,
+            refunded_at: None,
+        })),
+        "2" => Some(Answer::Failed(failure("2", FailureClass::Final))),
+        code => is_code(code).then(|| Answer::Failed(failure(code, FailureClass::Unknown))),
+    }
+}
+
+/// 1 and 5: on the payer's balance at the wallet; 2: under way at a bank; 3: back where it came from; 4 and 6: failed.
+/// Anything else says that there is no such refund [all unverified; integrators of the time].
+fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
+    let state = match fields.get("ret_code")? {
+        "1" | "3" | "5" => RefundState::Succeeded,
+        "2" => RefundState::Processing,
+        "4" | "6" => RefundState::Failed,
+        code => return is_code(code).then(|| Answer::Failed(failure(code, FailureClass::NotFound))),
+    };
+    Some(Answer::Refund(RefundView {
+        order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
+        number: number(account, fields)?,
+        state,
+        amount: fields.get("cashback_amount").and_then(facts::fen),
+        trade_no: fields.get("bfb_order_no").and_then(|no| TradeNo::new(no).ok()),
+        refunded_at: None,
+    }))
+}
+
+/// The refund's number. Where the answer does not repeat it this is the account's, and the request tells which was meant.
+fn number(account: &Account, fields: &Fields) -> Option<ChannelNo> {
+    if fields
+        .get("sp_no")
+        .is_some_and(|sp_no| sp_no != account.account.as_str())
+    {
+        return None;
+    }
+    ChannelNo::new(fields.get("sp_refund_no").unwrap_or(account.account.as_str())).ok()
+}
+
+fn failure(code: &str, class: FailureClass) -> Failure {
+    Failure {
+        code: Arc::from(code),
+        class,
+    }
+}
+
+/// A code is a few digits; anything else could be somebody's data.
+fn is_code(code: &str) -> bool {
+    (1..=8).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit())
+}
