@@ -57,6 +57,9 @@ pub const PAID: Clause = Clause::control(18);
 /// Refunds never exceed what was paid (R17).
 //= C19
 pub const REFUND_TOTAL: Clause = Clause::control(19);
+/// An order's terminal is registered, and where it is registered to be (R22, R23).
+//= C53
+pub const TERMINAL: Clause = Clause::control(53);
 /// At most fifty refunds of one order (channel rule, channels.md 1.9).
 //= C20
 pub const REFUND_COUNT: Clause = Clause::control(20);

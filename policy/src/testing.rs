@@ -89,6 +89,8 @@ pub(crate) fn merchant(id: &str, accounts: Vec<AccountFacts>) -> AcquirerMerchan
             until: later(),
         },
         accounts,
+        uscc: Some("91310000MA1FL0000Y".into()),
+        settlement: Some(digest(5)),
         terminals: vec![Terminal {
             no: name("T-1"),
             area: "310101".into(),
@@ -128,11 +130,13 @@ pub(crate) fn operator() -> OperatorFile {
         scheme: "GUANDAO-ED25519".into(),
         public_key: "-----BEGIN PUBLIC KEY-----".into(),
         not_after: later(),
+        terminal: None,
     };
     let merchant = OperatorMerchant {
         id: name("m1"),
         api_keys: vec![key],
         return_hosts: Vec::new(),
+        agent: None,
         routes: Vec::new(),
         notify: Some(Notify {
             url: "https://m1.example/notify".into(),
@@ -161,6 +165,7 @@ pub(crate) fn operator() -> OperatorFile {
         kind,
         version,
         not_after: later(),
+        agents: Vec::new(),
         merchants: vec![merchant],
         accounts: vec![account],
     }

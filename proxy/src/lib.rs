@@ -12,6 +12,7 @@ pub mod check;
 mod choice;
 pub mod clock;
 mod codes;
+pub mod commissions;
 pub mod config;
 pub mod errand;
 pub mod exchange;
@@ -38,12 +39,14 @@ mod schedule;
 pub mod settle;
 pub mod signature;
 pub mod signing;
+mod snapshot;
 pub mod stack;
 pub mod stage;
 pub mod stages;
 pub mod statistics;
 pub mod sweep;
 pub mod telemetry;
+mod terminal;
 
 /// The manual: why, not how.
 pub mod manual {

@@ -8,6 +8,7 @@ use journal::{Journal, disk::RealDisk};
 use proxy::{
     check,
     clock::SystemClock,
+    commissions,
     config::Config,
     export, keys, run,
     statistics::{self, ask::Ask},
@@ -46,6 +47,17 @@ enum Command {
     Rebuild {
         /// Configuration file.
         config: PathBuf,
+    },
+    /// Prints what agents have earned by orders paid on these days (UTC+8), as CSV: a report, nothing is paid.
+    Commissions {
+        /// Configuration file.
+        config: PathBuf,
+        /// First day, such as 2026-11-01.
+        #[arg(long)]
+        from: String,
+        /// Last day.
+        #[arg(long)]
+        until: String,
     },
     /// Counts orders of all merchants from the journal, by hour, day, merchant, channel and way to pay.
     Statistics(Statistics),
@@ -117,6 +129,9 @@ fn main() -> ExitCode {
         Command::Check { config } => check_all(config),
         Command::Export(asked) => hand_over(asked),
         Command::Rebuild { config } => rebuild(config),
+        Command::Commissions { config, from, until } => read(&config)
+            .and_then(|(config, _)| commissions::report(&config, &from, &until))
+            .map(|text| print!("{text}")),
         Command::Statistics(asked) => count(asked),
         Command::Keys { config, generate } => list_keys(config, generate),
     };

@@ -75,6 +75,8 @@ pub struct Create {
     pub code: Code,
     /// Terminal.
     pub terminal: Option<TerminalNo>,
+    /// Where the terminal says it is: an area code.
+    pub area: Option<String>,
     /// The merchant's own code of what kind of sale it is, for routing.
     pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.
@@ -173,6 +175,8 @@ pub struct Authenticated {
     /// When the caller says it was signed.
     pub(crate) signed_at: Instant,
     pub(crate) native: Option<channel::native::Native>,
+    /// The terminal whose key it is, where it is one's.
+    pub(crate) terminal: Option<TerminalNo>,
     /// The signature itself, where the channel's protocol has no nonce.
     pub(crate) mark: Option<String>,
 }

@@ -26,9 +26,11 @@ pub(super) fn order() -> Order {
         pay_way: PayWay::Native,
         payee: name("1900000109"),
         payer: None,
+        rates: None,
         route: None,
         seal: None,
         terminal: None,
+        terminal_match: None,
     };
     let merchant: MerchantId = name("m1");
     let order = ledger::payment_id(&merchant, &name("shop-1"));

@@ -75,9 +75,11 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         pay_way: PayWay::Native,
         payee: PayeeNo::new(MCHID)?,
         payer: None,
+        rates: None,
         route: None,
         seal: None,
         terminal: None,
+        terminal_match: None,
     };
     let facts = PaidFacts {
         amount: Amount::from_fen(1280),

@@ -180,12 +180,14 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         pay_way: PayWay::Native,
         payee: PayeeNo::new(mchid)?,
         payer: None,
+        rates: None,
         route: None,
         seal: Some(SealRef {
             bucket: 1,
             records: 1,
         }),
         terminal: None,
+        terminal_match: None,
     };
     ledger
         .commit(&merchant, &id, vec![Happening::from(intent)])

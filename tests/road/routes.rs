@@ -3,6 +3,7 @@
 //! one goes on.
 
 mod kills;
+mod terminals;
 
 use anyhow::{Context, bail, ensure};
 use domain::{BreakerState, OperationClass, PassedWhy, RouteWhy, TradeEntry, TradeEvent};

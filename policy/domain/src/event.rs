@@ -194,6 +194,33 @@ pub enum Pattern {
     Phone,
 }
 
+/// Rates in force when an attempt was intended: hundred-thousandths of the amount, 380 is 0.38 %. Facts for reports; nothing
+/// is charged or paid by them here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RateSnapshot {
+    /// The agent who brought the merchant.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent: Option<AgentId>,
+    /// What the agent's own terms are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent_rate: Option<u32>,
+    /// What the merchant pays.
+    pub rate: u32,
+}
+
+/// The registered terminal that an order was matched against (R22).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TerminalMatch {
+    /// Its registered area code.
+    pub area: Arc<str>,
+    /// Version of the acquirer's file.
+    pub registry: u64,
+    /// SHA-256 over acquirer, merchant, unified social credit code, digest of the settlement account, terminal and area, each
+    /// ended by a line feed; absent where the acquirer's file lacks one of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tuple: Option<Digest>,
+}
+
 /// Why an attempt goes to its account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RouteTaken {
@@ -475,6 +502,9 @@ pub enum TradeEvent {
         /// The payer's pseudonym, where the order names one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         payer: Option<PayerToken>,
+        /// What it costs the merchant, where the registries say so.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        rates: Option<RateSnapshot>,
         /// Why it goes to this account, where there was a choice.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         route: Option<Arc<RouteTaken>>,
@@ -484,6 +514,9 @@ pub enum TradeEvent {
         /// Terminal, where the order names one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         terminal: Option<TerminalNo>,
+        /// What that terminal was matched against.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terminal_match: Option<TerminalMatch>,
     },
     /// The channel has the order.
     AttemptPlaced {

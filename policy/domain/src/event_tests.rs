@@ -78,6 +78,11 @@ fn trade_events() -> Vec<TradeEvent> {
             pay_way: PayWay::Jsapi,
             payee: name("1900000109"),
             payer: Some(payer),
+            rates: Some(RateSnapshot {
+                agent: Some(name("A1")),
+                agent_rate: Some(300),
+                rate: 380,
+            }),
             route: Some(std::sync::Arc::new(RouteTaken {
                 after: Some(1),
                 passed: vec![Passed {
@@ -89,6 +94,11 @@ fn trade_events() -> Vec<TradeEvent> {
             })),
             seal: Some(seal),
             terminal: Some(name("T-1")),
+            terminal_match: Some(TerminalMatch {
+                area: "310101".into(),
+                registry: 7,
+                tuple: Some(Digest::from_bytes([3; 32])),
+            }),
         },
         AttemptCombined {
             attempt: 1,

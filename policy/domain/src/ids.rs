@@ -120,6 +120,10 @@ name!(
     TerminalNo, "a terminal number", 1..=50, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
 );
 name!(
+    /// An agent 代理商 of the operator, who brought a merchant.
+    AgentId, "an agent id", 1..=32, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+);
+name!(
     /// The merchant's own number of a code that payers scan; unique per merchant.
     CodeNo, "a code's number", 1..=64, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
 );

@@ -149,9 +149,11 @@ impl Journal {
             },
             payee: name(sale.payee.unwrap_or(account)),
             payer: if sale.native { None } else { sale.payer.map(token) },
+            rates: None,
             route: None,
             seal: None,
             terminal: None,
+            terminal_match: None,
         };
         self.write(sale.merchant, Some(order), event);
         order

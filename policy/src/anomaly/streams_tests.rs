@@ -105,9 +105,11 @@ impl Stream {
             pay_way: PayWay::Micropay,
             payee: crate::testing::name("1"),
             payer: None,
+            rates: None,
             route: None,
             seal: None,
             terminal: None,
+            terminal_match: None,
         };
         let ended = match declined {
             true => TradeEvent::AttemptNotPlaced {

@@ -6,7 +6,7 @@ mod rates;
 mod routes;
 
 use super::{AcquirerFile, LicenceFile, OperatorFile, Problem, url};
-use domain::{AccountNo, Channel, MerchantId, Registry};
+use domain::{AccountNo, Channel, MerchantId, Registry, TerminalNo};
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::Hash,
@@ -16,6 +16,7 @@ use std::{
 #[derive(Default)]
 pub(super) struct Known<'a> {
     pub(super) merchants: BTreeMap<&'a MerchantId, String>,
+    pub(super) terminals: BTreeSet<(&'a MerchantId, &'a TerminalNo)>,
     pub(super) accounts: BTreeMap<(Channel, &'a AccountNo), &'a MerchantId>,
 }
 
@@ -89,6 +90,7 @@ pub(super) fn problems(
         acquirer::check(licence, file, &mut known, &mut notes);
     }
     operator::check(operator, &known, &mut problems);
+    rates::agents(licence, acquirers, operator, &mut problems);
     problems
 }
 

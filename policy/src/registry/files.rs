@@ -2,8 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo, Registry,
-    TerminalNo,
+    AccountNo, AcquirerNo, AgentId, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo,
+    Registry, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -133,6 +133,12 @@ pub struct AcquirerMerchant {
     pub agreement: Agreement,
     /// Its accounts at channels.
     pub accounts: Vec<AccountFacts>,
+    /// Its unified social credit code 统一社会信用代码 (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uscc: Option<String>,
+    /// SHA-256 of the number of its settlement account, 64 lower-case hex digits; the number itself stays with the acquirer (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<Digest>,
     /// Its terminals (R22).
     #[serde(default)]
     pub terminals: Vec<Terminal>,
@@ -220,6 +226,9 @@ pub struct OperatorFile {
     pub version: u64,
     /// Milliseconds since 1970. From then on the file carries no new order.
     pub not_after: Instant,
+    /// Agents 代理商 who brought merchants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<Agent>,
     /// Per merchant.
     pub merchants: Vec<OperatorMerchant>,
     /// Per channel account.
@@ -242,6 +251,9 @@ pub struct OperatorMerchant {
     /// Hosts to which a channel may send a payer's browser back (`return_url`, `quit_url`); a port does not matter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub return_hosts: Vec<String>,
+    /// Who brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentTerms>,
     /// Which of its accounts new orders go to; the first rule that holds decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteRule>,
@@ -254,6 +266,52 @@ pub struct OperatorMerchant {
     /// Most per natural day, fen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_max: Option<Amount>,
+}
+
+/// An agent of the operator. It is in reports only: nothing is ever paid to it from here (R01).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// Its number with us.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+}
+
+/// On what terms an agent brought a merchant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentTerms {
+    /// Which agent.
+    pub agent: AgentId,
+    /// Its rates; what the merchant pays above them is its commission (分润), which somebody else settles.
+    pub rates: Vec<AgentRate>,
+}
+
+/// An agent's rate in a wallet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentRate {
+    /// Wallet.
+    pub channel: Channel,
+    /// Way to pay; every one that has no row of its own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_way: Option<PayWay>,
+    /// Hundred-thousandths of the amount.
+    pub rate: u32,
+}
+
+impl AgentTerms {
+    /// The rate of a way to pay in a wallet.
+    pub fn rate(&self, channel: Channel, pay_way: PayWay) -> Option<u32> {
+        let of = |way: Option<PayWay>| {
+            self.rates
+                .iter()
+                .find(|r| r.channel == channel && r.pay_way == way)
+                .map(|r| r.rate)
+        };
+        of(Some(pay_way)).or_else(|| of(None))
+    }
 }
 
 /// A routing rule as the operator writes it.
@@ -286,6 +344,9 @@ pub struct ApiKey {
     pub public_key: String,
     /// Milliseconds since 1970; from then on it signs nothing.
     pub not_after: Instant,
+    /// The key of one terminal: it places, asks for and reverses that terminal's own orders and does nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalNo>,
 }
 
 impl ApiKey {

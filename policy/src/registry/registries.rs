@@ -1,8 +1,8 @@
 //! The files joined: what the rest of the program asks.
 
 use super::{
-    AccountFacts, AcquirerFile, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify, OperatorAccount,
-    OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
+    AccountFacts, AcquirerFile, AgentTerms, Agreement, ApiKey, ChannelLicence, LicenceFile, Notify,
+    OperatorAccount, OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
 };
 use crate::routing::{Condition, Route};
 use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};
@@ -24,6 +24,10 @@ pub struct MerchantFacts {
     pub agreement: Agreement,
     /// Its accounts at channels.
     pub accounts: Vec<AccountFacts>,
+    /// Its unified social credit code.
+    pub uscc: Option<String>,
+    /// Digest of its settlement account's number.
+    pub settlement: Option<Digest>,
     /// Its terminals.
     pub terminals: Vec<Terminal>,
     /// Keys of the unified API.
@@ -32,6 +36,8 @@ pub struct MerchantFacts {
     pub notify: Option<Notify>,
     /// Hosts to which a payer's browser may be sent back.
     pub return_hosts: Vec<String>,
+    /// Who brought it, on what terms.
+    pub agent: Option<AgentTerms>,
     /// Routing rules, compiled.
     pub routes: Vec<Route>,
     /// Accounts that are taken only where none of the others is in order.
@@ -186,6 +192,11 @@ impl Registries {
         )
     }
 
+    /// Version of an acquirer's file.
+    pub fn acquirer_version(&self, acquirer: &AcquirerNo) -> Option<u64> {
+        self.acquirers.get(acquirer).map(|stamp| stamp.version)
+    }
+
     /// Kind, SHA-256, version and end of every file, for `RegistryLoaded`.
     pub fn digests(&self) -> Vec<(Registry, Digest, u64, Instant)> {
         let licence = Stamp {
@@ -217,6 +228,7 @@ fn join(
         api_keys: Vec::new(),
         notify: None,
         return_hosts: Vec::new(),
+        agent: None,
         routes: Vec::new(),
         rate: None,
         order_max: None,
@@ -241,12 +253,15 @@ fn join(
             .filter(stands_by)
             .map(|a| (a.channel, a.account.clone()))
             .collect(),
+        agent: added.agent,
         routes: added.routes.into_iter().filter_map(compiled).collect(),
         id: merchant.id,
         name: merchant.name,
         acquirer: acquirer.clone(),
         agreement: merchant.agreement,
         accounts: merchant.accounts,
+        uscc: merchant.uscc,
+        settlement: merchant.settlement,
         terminals: merchant.terminals,
         api_keys: added.api_keys,
         notify: added.notify,

@@ -347,3 +347,64 @@ fn rates_lie_within_the_guide_price_and_hosts_in_the_licence() {
         assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
     }
 }
+
+#[test]
+//= C64
+fn agents_rates_lie_within_the_guide_price_and_below_their_merchants() {
+    let mut l = licence();
+    l.guide_prices = vec![GuidePrice {
+        channel: Channel::Wechat,
+        pay_way: None,
+        least: 200,
+        most: 600,
+    }];
+    let mut a = acquirer();
+    a.merchants[0].accounts[0].rates = vec![PayRate {
+        pay_way: None,
+        rate: 380,
+    }];
+    let mut o = operator();
+    o.agents = vec![Agent {
+        id: name("A1"),
+        name: "代理商".into(),
+    }];
+    let terms = |agent: &str, rates: &[(Channel, u32)]| AgentTerms {
+        agent: name(agent),
+        rates: rates
+            .iter()
+            .map(|&(channel, rate)| AgentRate {
+                channel,
+                pay_way: None,
+                rate,
+            })
+            .collect(),
+    };
+    o.merchants[0].agent = Some(terms("A1", &[(Channel::Wechat, 300)]));
+    let taken = join(l.clone(), vec![a.clone()], o.clone()).expect("the files agree");
+    let merchant = taken.merchant(&name("m1")).expect("m1");
+    assert_eq!(
+        merchant
+            .agent
+            .as_ref()
+            .and_then(|t| t.rate(Channel::Wechat, PayWay::H5)),
+        Some(300)
+    );
+    o.merchants[0].agent = Some(terms(
+        "A2",
+        &[
+            (Channel::Wechat, 100),
+            (Channel::Wechat, 381),
+            (Channel::Alipay, 300),
+        ],
+    ));
+    let said = wrongs(l, vec![a], o).join("\n");
+    for expected in [
+        "$.merchants[0].agent.agent there is no agent A2",
+        "$.merchants[0].agent.rates[0] 100 is outside the guide price",
+        "$.merchants[0].agent.rates[1] 381 is above what the merchant pays",
+        "$.merchants[0].agent.rates[1] this way to pay stands twice",
+        "$.merchants[0].agent.rates[2] no guide price of alipay is known",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+}

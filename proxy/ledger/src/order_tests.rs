@@ -28,9 +28,11 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
         pay_way: PayWay::Native,
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
+        rates: None,
         route: None,
         seal: None,
         terminal: None,
+        terminal_match: None,
     }
 }
 

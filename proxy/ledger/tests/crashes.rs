@@ -82,9 +82,11 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         },
         payee: PayeeNo::new("1900000109").expect("lawful"),
         payer: None,
+        rates: None,
         route: None,
         seal: None,
         terminal: None,
+        terminal_match: None,
     }
 }
 

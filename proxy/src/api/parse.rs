@@ -165,7 +165,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 22] = [
+const CREATE: [&str; 23] = [
     "order_no",
     "channel",
     "pay_way",
@@ -183,6 +183,7 @@ const CREATE: [&str; 22] = [
     "expires_at",
     "code",
     "terminal",
+    "area",
     "product",
     "h5_type",
     "return_url",
@@ -222,6 +223,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         expires: expires(&fields, now)?,
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
+        area: area(&fields)?,
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         by_code: None,
@@ -390,6 +392,18 @@ fn code(value: &Value) -> Result<domain::Code, Fault> {
         | (CodeKind::Dynamic, CodeLevel::A | CodeLevel::B | CodeLevel::C) => Ok(domain::Code { kind, level }),
         (CodeKind::Static, _) => Err(fields.wrong("level", "\"D\" for a static code")),
         (CodeKind::Dynamic, _) => Err(fields.wrong("level", "\"A\", \"B\" or \"C\" for a dynamic code")),
+    }
+}
+
+fn area(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
+    let area = fields.text("area", 6)?;
+    let lawful = |area: &str| area.len() == 6 && area.bytes().all(|b| b.is_ascii_digit());
+    match area {
+        Some(area) if !lawful(area) => Err(fields.wrong("area", "an area code of six digits")),
+        Some(_) if fields.value.get("terminal").is_none() => {
+            Err(fields.wrong("area", "left out where no terminal is named"))
+        }
+        area => Ok(area.map(str::to_owned)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     payment::Limited,
     reconcile::statement::{self, Format},
     stage::{End, Response},
-    statistics,
+    statistics, terminal,
 };
 use channel::Answer;
 use domain::*;
@@ -37,6 +37,14 @@ impl End<Limited> for Reads {
         let merchant = &request.merchant;
         let app = &self.0;
         let resource = resource(&request.received.head.method, uri.path())?;
+        let own = request.terminal.as_ref();
+        let is_own = matches!(
+            resource,
+            Resource::Find | Resource::Order(_) | Resource::RefundOf(..)
+        );
+        if own.is_some() && !is_own {
+            return Err(terminal::not_for_terminals().into());
+        }
         if resource == Resource::Statistics {
             return statistics::api::answer(app, &merchant.id, uri.query().unwrap_or_default()).await;
         }
@@ -44,6 +52,9 @@ impl End<Limited> for Reads {
             uri.query().unwrap_or_default(),
             &["order_no", "expand", "index", "format"],
         )?;
+        if own.is_some() && query.one("expand")?.is_some() {
+            return Err(terminal::not_for_terminals().into());
+        }
         match resource {
             Resource::Find => {
                 let order_no = query
@@ -51,11 +62,11 @@ impl End<Limited> for Reads {
                     .ok_or_else(|| Fault::new(Code::InvalidField, "The query must have `order_no`."))?;
                 let order_no = OrderNo::new(order_no)
                     .map_err(|e| Fault::new(Code::InvalidField, format!("`order_no`: {e}.")))?;
-                let order = find(app, merchant, &payment_id(&merchant.id, &order_no)).await?;
+                let order = find(app, merchant, own, &payment_id(&merchant.id, &order_no)).await?;
                 Ok(render::order(app, merchant, &order, Said::Again).await)
             }
             Resource::Order(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 match query.one("expand")? {
                     None => Ok(render::order(app, merchant, &order, Said::Again).await),
                     Some("payer") => with_payer(app, &order).await,
@@ -63,22 +74,22 @@ impl End<Limited> for Reads {
                 }
             }
             Resource::RefundOf(id, refund_no) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 let refund = order
                     .refund(&refund_no)
                     .ok_or_else(|| Fault::of(Code::NotFound))?;
                 Ok(render::refund(app, merchant, &order, refund, Said::Again).await)
             }
             Resource::Receipt(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 receipt(app, &order, query.one("index")?).await
             }
             Resource::Purge(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 purge(app, &order)
             }
             Resource::Notifications(id) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 let list = outbox::of_order(app, &order)?;
                 Ok(render::json_response(
                     StatusCode::OK,
@@ -91,7 +102,7 @@ impl End<Limited> for Reads {
             Resource::CodePng(id) => codes::png(app, merchant, &id).await,
             Resource::CodeSvg(id) => codes::svg(app, merchant, &id).await,
             Resource::Resend(id, seq) => {
-                let order = find(app, merchant, &id).await?;
+                let order = find(app, merchant, own, &id).await?;
                 outbox::resend(app, &order, seq).await
             }
             Resource::Statement(day) => statement(app, merchant, day, query.one("format")?).await,
@@ -148,9 +159,14 @@ async fn statement(
 }
 
 /// Another merchant's order looks the same as none.
-async fn find(app: &App, merchant: &MerchantFacts, id: &PaymentId) -> Result<Arc<Order>, Fault> {
+async fn find(
+    app: &App,
+    merchant: &MerchantFacts,
+    terminal: Option<&TerminalNo>,
+    id: &PaymentId,
+) -> Result<Arc<Order>, Fault> {
     let order = app.order(id).await?.filter(|o| o.merchant == merchant.id);
-    order.ok_or_else(|| Fault::of(Code::NotFound))
+    terminal::own(terminal, order.ok_or_else(|| Fault::of(Code::NotFound))?)
 }
 
 /// A query's names and values.

@@ -191,6 +191,7 @@ impl Pages {
             code: facts.code,
             terminal: facts.terminal.clone(),
             number: None,
+            area: None,
             product: None,
             combined: None,
             by_code: Some(scanned.code.id.clone()),

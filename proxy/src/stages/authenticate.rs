@@ -44,9 +44,9 @@ impl Stage<Received> for Authenticate {
         let in_force = registered.filter(|k| {
             Scheme::named(k.scheme.as_str()) == Some(authorization.scheme) && k.not_after > received.at
         });
-        if in_force.is_none() {
+        let Some(in_force) = in_force else {
             return Err(Fault::of(Code::UnknownKey).into());
-        }
+        };
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let message = authorization.message(received.head.method.as_str(), target, &received.body);
         if app
@@ -69,6 +69,7 @@ impl Stage<Received> for Authenticate {
             merchant: merchant.clone(),
             signed_at,
             native: None,
+            terminal: in_force.terminal.clone(),
             mark: None,
         })
     }

@@ -7,6 +7,7 @@ use crate::{
     passthrough,
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Refund},
     stage::Stage,
+    terminal,
 };
 use channel::native::{CombinedOrders, Native, SubOrder};
 use domain::*;
@@ -25,6 +26,7 @@ impl Stage<Limited> for Parse {
             merchant,
             signed_at,
             native,
+            terminal,
             mark,
         } = request;
         let Some(native) = native else {
@@ -32,7 +34,10 @@ impl Stage<Limited> for Parse {
             if received.head.uri.query().is_some() {
                 return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
             }
-            let (command, clear) = api::parse::command(&resource, &received)?;
+            let (mut command, clear) = api::parse::command(&resource, &received)?;
+            if let Some(own) = &terminal {
+                terminal::bound(&self.0, own, &mut command).await?;
+            }
             may_return(&merchant, &clear)?;
             return Ok(Parsed {
                 merchant,
@@ -104,6 +109,7 @@ impl Parse {
                     expires: native.expires,
                     code: native_code(),
                     terminal: None,
+                    area: None,
                     product: None,
                     number: Some(number),
                     by_code: None,

@@ -74,6 +74,7 @@ impl Stage<Received> for Read {
             merchant,
             signed_at,
             native: Some(native),
+            terminal: None,
             mark,
         })
     }

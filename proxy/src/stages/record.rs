@@ -10,6 +10,7 @@ use crate::{
     payment::{Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
     settle::{Ending, Settled},
+    snapshot::Known,
     stage::{Around, Next, Response},
     stages::send::Sent,
 };
@@ -219,6 +220,7 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         expires,
     } = of;
     let named = expires.or(create.expires);
+    let known = Known::of(app, merchant, create, account);
     TradeEvent::AttemptIntended {
         account: account.account.clone(),
         amount: create.amount,
@@ -247,9 +249,11 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         pay_way: create.pay_way,
         payee: account.payee.clone(),
         payer,
+        rates: known.rates,
         route,
         seal,
         terminal: create.terminal.clone(),
+        terminal_match: known.terminal,
     }
 }
 

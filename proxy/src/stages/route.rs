@@ -9,9 +9,9 @@ use crate::{
     stage::Stage,
     stages::record,
 };
-use domain::{AccountNo, Channel, Keys};
+use domain::{AccountNo, Channel, Keys, Operation, TradeEvent};
 use ledger::Attempt;
-use policy::registry::AccountFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 
 /// Over the registries.
 pub struct Route(pub App);
@@ -27,6 +27,9 @@ impl Stage<Claimed> for Route {
         let merchant = registries
             .merchant(&claimed.sealed.merchant.id)
             .unwrap_or(&claimed.sealed.merchant);
+        if let Command::Create(create) = &claimed.sealed.command {
+            self.terminal(merchant, create).await?;
+        }
         // What we compose we sign: only accounts whose key we hold.
         let usable = |a: &&AccountFacts| a.channel == channel && (!composed || a.keys == Keys::Held);
         let mut of_channel = merchant.accounts.iter().filter(usable);
@@ -56,20 +59,6 @@ impl Stage<Claimed> for Route {
         let Choice { chosen, next, route } = choice.ok_or_else(|| {
             Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."))
         })?;
-        if let Command::Create(create) = &claimed.sealed.command {
-            //= C53
-            if create
-                .terminal
-                .as_ref()
-                .is_some_and(|no| !merchant.terminals.iter().any(|t| t.no == *no))
-            {
-                return Err(Fault::new(
-                    Code::InvalidField,
-                    "`terminal` must be one that the acquirer has registered for this merchant.",
-                )
-                .into());
-            }
-        }
         let payee = match (&claimed.sealed.command, subject(&claimed)) {
             (Command::Create(create), None) => create.payee.clone(),
             (_, Some(attempt)) => Some(attempt.payee.clone()),
@@ -104,6 +93,36 @@ impl Stage<Claimed> for Route {
             next,
             route,
         })
+    }
+}
+
+impl Route {
+    /// The terminal that an order names is the merchant's, and where it is registered to be. What does not match is refused,
+    /// on record.
+    //= C53
+    async fn terminal(&self, merchant: &MerchantFacts, create: &Create) -> Result<(), Fault> {
+        let Some(no) = &create.terminal else { return Ok(()) };
+        let fault = match merchant.terminals.iter().find(|t| t.no == *no) {
+            None => "`terminal` must be one that the acquirer has registered for this merchant.",
+            Some(known) if create.area.as_ref().is_some_and(|area| *area != known.area) => {
+                "`area` must be the one that the acquirer has registered for this terminal."
+            }
+            Some(_) => return Ok(()),
+        };
+        let event = TradeEvent::Refused {
+            amount: Some(create.amount),
+            channel: Some(create.channel),
+            clause: policy::clauses::TERMINAL,
+            code: Some(create.code),
+            operation: Operation::Create,
+            order_no: Some(create.order_no.clone()),
+            payee: None,
+            payer: None,
+        };
+        match self.0.ledger().note(Some(&merchant.id), vec![event]).await {
+            Ok(_) => Err(Fault::new(Code::InvalidField, fault)),
+            Err(_) => Err(Fault::of(Code::Stopping)),
+        }
     }
 }
 

@@ -59,9 +59,11 @@ impl Written {
                 pay_way: way.1,
                 payee: name("1"),
                 payer: None,
+                rates: None,
                 route: None,
                 seal: None,
                 terminal: None,
+                terminal_match: None,
             },
         );
     }

@@ -37,8 +37,16 @@ pub(super) fn check<'a>(
                     .insert(&merchant.id, format!("{}{at}", notes.whose)),
             ),
         }
+        if merchant.uscc.as_deref().is_some_and(|code| !is_credit_code(code)) {
+            notes.say(
+                &format!("{at}.uscc"),
+                "is no unified social credit code",
+                "18 digits and capitals with the check character of GB 32100",
+            );
+        }
         let mut terminals = BTreeSet::new();
         for (t, terminal) in merchant.terminals.iter().enumerate() {
+            known.terminals.insert((&merchant.id, &terminal.no));
             notes.unique(
                 &mut terminals,
                 &terminal.no,
@@ -157,5 +165,45 @@ fn reached(licence: &LicenceFile, account: &AccountFacts, at: &str, notes: &mut 
             format!("{} has no such host in the licence file", account.channel),
             "one of the channel's licensed hosts",
         );
+    }
+}
+
+/// 统一社会信用代码: 17 characters weighted by powers of 3 modulo 31, and a check character (GB 32100-2015).
+fn is_credit_code(code: &str) -> bool {
+    const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
+    let values: Option<Vec<usize>> = code
+        .bytes()
+        .map(|b| ALPHABET.iter().position(|a| *a == b))
+        .collect();
+    let Some(values) = values.filter(|values| values.len() == 18) else {
+        return false;
+    };
+    let (sum, _) = values[..17].iter().fold((0, 1), |(sum, weight), value| {
+        (sum + value * weight, weight * 3 % 31)
+    });
+    (31 - sum % 31) % 31 == values[17]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_credit_code;
+
+    #[test]
+    fn a_credit_code_has_its_check_character() {
+        // The code of a ministry and of a company, as they stand in the public register.
+        for code in ["11100000000013127D", "91110000600037341L"] {
+            assert!(is_credit_code(code), "{code}");
+            let mut turned = code.to_owned();
+            turned.replace_range(2..3, if &code[2..3] == "1" { "2" } else { "1" });
+            assert!(!is_credit_code(&turned), "{turned}");
+        }
+        for code in [
+            "",
+            "91110000600037341",
+            "9111000060003734lL",
+            "91110000600037341I",
+        ] {
+            assert!(!is_credit_code(code), "{code}");
+        }
     }
 }

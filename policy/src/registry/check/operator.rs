@@ -1,7 +1,7 @@
 //! The operator's file: only what an acquirer knows, keys of known schemes, addresses that may be called.
 
 use super::{Known, Notes, routes};
-use crate::registry::{ApiKey, OperatorFile, Problem, url};
+use crate::registry::{ApiKey, OperatorFile, OperatorMerchant, Problem, url};
 use domain::Registry;
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
                 "a merchant of an acquirer's file",
             );
         }
-        check_keys(&merchant.api_keys, &at, &mut notes);
+        check_keys(merchant, known, &at, &mut notes);
         routes::check(merchant, known, &at, &mut notes);
         if let Some(notify) = &merchant.notify {
             address(
@@ -61,9 +61,9 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
     check_accounts(file, known, &mut notes);
 }
 
-fn check_keys(keys: &[ApiKey], at: &str, notes: &mut Notes<'_>) {
+fn check_keys(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &mut Notes<'_>) {
     let mut serials = BTreeSet::new();
-    for (k, key) in keys.iter().enumerate() {
+    for (k, key) in merchant.api_keys.iter().enumerate() {
         let at = format!("{at}.api_keys[{k}]");
         notes.unique(
             &mut serials,
@@ -71,6 +71,17 @@ fn check_keys(keys: &[ApiKey], at: &str, notes: &mut Notes<'_>) {
             format!("{at}.serial"),
             format!("{} stands twice", key.serial),
         );
+        if key
+            .terminal
+            .as_ref()
+            .is_some_and(|no| !known.terminals.contains(&(&merchant.id, no)))
+        {
+            notes.say(
+                &format!("{at}.terminal"),
+                "no acquirer knows this terminal of the merchant",
+                "a terminal of this merchant in an acquirer's file",
+            );
+        }
         if !ApiKey::SCHEMES.contains(&key.scheme.as_str()) {
             notes.say(
                 &format!("{at}.scheme"),

@@ -1,7 +1,8 @@
 //! Rates lie within the guide price (指导价格) of their wallet and way to pay.
 
 use super::Notes;
-use crate::registry::{AccountFacts, LicenceFile};
+use crate::registry::{AccountFacts, AcquirerFile, LicenceFile, OperatorFile, Problem};
+use domain::Registry;
 use std::collections::BTreeSet;
 
 //= C64
@@ -46,6 +47,86 @@ pub(super) fn bands(licence: &LicenceFile, notes: &mut Notes<'_>) {
                 "is no band",
                 "`least` not above `most`, both hundred-thousandths of the amount",
             );
+        }
+    }
+}
+
+/// Agents, and that their rates lie within the band and never above what their merchant pays.
+//= C64
+pub(super) fn agents(
+    licence: &LicenceFile,
+    acquirers: &[&AcquirerFile],
+    operator: &OperatorFile,
+    problems: &mut Vec<Problem>,
+) {
+    let mut notes = Notes {
+        file: Registry::Operator,
+        whose: String::new(),
+        problems,
+    };
+    let mut known = BTreeSet::new();
+    for (n, agent) in operator.agents.iter().enumerate() {
+        notes.unique(
+            &mut known,
+            &agent.id,
+            format!("$.agents[{n}].id"),
+            format!("{} stands twice", agent.id),
+        );
+        notes.filled(format!("$.agents[{n}].name"), &agent.name, "the agent's name");
+    }
+    for (n, merchant) in operator.merchants.iter().enumerate() {
+        let Some(terms) = &merchant.agent else { continue };
+        let at = format!("$.merchants[{n}].agent");
+        if !known.contains(&terms.agent) {
+            notes.say(
+                &format!("{at}.agent"),
+                format!("there is no agent {}", terms.agent),
+                "one of `agents`",
+            );
+        }
+        let accounts = acquirers
+            .iter()
+            .flat_map(|file| &file.merchants)
+            .filter(|m| m.id == merchant.id)
+            .flat_map(|m| &m.accounts);
+        let accounts: Vec<&AccountFacts> = accounts.collect();
+        let mut seen = BTreeSet::new();
+        for (r, row) in terms.rates.iter().enumerate() {
+            let at = format!("{at}.rates[{r}]");
+            notes.unique(
+                &mut seen,
+                (row.channel, row.pay_way),
+                at.clone(),
+                "this way to pay stands twice",
+            );
+            match licence.guide_price(row.channel, row.pay_way) {
+                Some(band) if (band.least..=band.most).contains(&row.rate) => {}
+                Some(band) => notes.say(
+                    &at,
+                    format!("{} is outside the guide price", row.rate),
+                    &format!("{} to {} hundred-thousandths", band.least, band.most),
+                ),
+                None => notes.say(
+                    &at,
+                    format!("no guide price of {} is known", row.channel),
+                    "a row for it in `guide_prices` of the licence file",
+                ),
+            }
+            let of_wallet = accounts
+                .iter()
+                .filter(|a| a.channel == row.channel)
+                .flat_map(|a| &a.rates);
+            let lowest = of_wallet
+                .filter(|r| row.pay_way.is_none() || r.pay_way.is_none() || r.pay_way == row.pay_way)
+                .map(|r| r.rate)
+                .min();
+            if lowest.is_none_or(|lowest| row.rate > lowest) {
+                notes.say(
+                    &at,
+                    format!("{} is above what the merchant pays", row.rate),
+                    "at most the lowest rate of the merchant's accounts of this wallet",
+                );
+            }
         }
     }
 }

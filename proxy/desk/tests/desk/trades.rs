@@ -91,9 +91,11 @@ impl Book {
                 pay_way: PayWay::Jsapi,
                 payee: name(account),
                 payer: Some(payer(who)),
+                rates: None,
                 route: None,
                 seal: None,
                 terminal: None,
+                terminal_match: None,
             },
         );
         let facts = PaidFacts {

@@ -51,6 +51,7 @@ pub(super) fn schemas() -> Value {
                 "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
                 "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: A, B, C" } } },
                 "terminal": text(50),
+                "area": { "type": "string", "pattern": "^[0-9]{6}$", "description": "Where the terminal is, as it says itself; must be its registered area" },
                 "product": { "type": "string", "pattern": "^[0-9A-Za-z_.-]{1,32}$", "description": "Your own code of the kind of sale; the service's routing rules may look at it" },
             },
         },

@@ -12,6 +12,7 @@ use proxy::{
     },
     payment::Command,
     signature::Authorization,
+    statistics::ask::{Ask, MOST_DAYS},
 };
 
 /// What is taken has one meaning; what is not, is not repeated.
@@ -80,5 +81,27 @@ pub(crate) fn route(data: &[u8]) {
     if let Err(fault) = route::resource(&method, path) {
         assert!((400..500).contains(&fault.code.row().status));
         tells_no_number(&fault.detail, data);
+    }
+}
+
+/// Parts: from, to, by. What is taken is a range of whole hours, not too long, by things that each stand once.
+pub(crate) fn statistics_ask(data: &[u8]) {
+    let [from, to, by] = parts(data).map(|part: &[u8]| std::str::from_utf8(part).ok().filter(|text| !text.is_empty()));
+    let today = Instant::from_secs(1_767_225_600).day();
+    match Ask::parse(from, to, by, today, false) {
+        Ok(ask) => {
+            const HOUR: i64 = 3_600_000;
+            let length = ask.to.millis() - ask.from.millis();
+            assert!(length > 0 && length <= MOST_DAYS * 24 * HOUR && length % HOUR == 0 && ask.from.millis() % HOUR == 0);
+            assert!(ask.by.is_sorted_by(|a, b| a < b) && ask.by.len() <= 3);
+            let hour = |at: Instant| at.to_string()[..13].to_owned();
+            let by: Vec<&str> = ask.by.iter().map(|by| by.as_str()).collect();
+            // The day after the last of year 9999 is written with five digits, which nobody may ask for.
+            if ask.to.to_string().len() == ask.from.to_string().len() {
+                let again = Ask::parse(Some(&hour(ask.from)), Some(&hour(ask.to)), Some(&by.join(",")), today, false);
+                assert_eq!(again, Ok(ask));
+            }
+        }
+        Err(error) => tells_no_number(&error, data),
     }
 }

@@ -32,6 +32,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("authorization", api::authorization),
     ("api_body", api::body),
     ("api_route", api::route),
+    ("statistics_ask", api::statistics_ask),
     ("new_code", pages::new_code),
     ("pages", pages::asked),
     ("whose", pages::whose),

@@ -197,6 +197,16 @@ impl Demo {
         Merchant::open(&self.place.dir, &self.ca, merchant, local(self.place.ports.api))
     }
 
+    /// The client of the first merchant's terminal.
+    pub fn terminal(&self) -> anyhow::Result<Merchant> {
+        Merchant::open(
+            &self.place.dir,
+            &self.ca,
+            &self.place.terminal,
+            local(self.place.ports.api),
+        )
+    }
+
     /// The client of a merchant by its `mchid`.
     pub fn merchant_named(&self, mchid: &str) -> anyhow::Result<Merchant> {
         let number = self.place.merchants.iter().position(|m| m.id == mchid);

@@ -23,6 +23,10 @@ pub const NAME: &str = "guandao.demo";
 pub const ACQUIRER: &str = "DEMOACQ01";
 /// A terminal of every merchant.
 pub const TERMINAL: &str = "POS-0001";
+/// Another one.
+pub const OTHER_TERMINAL: &str = "POS-0002";
+/// The agent who brought the first merchant, where that has second accounts.
+pub const AGENT: &str = "AG01";
 /// An Alipay authorisation that every merchant's app has from another merchant, and that merchant's `seller_id`.
 pub const AUTHORISED: (&str, &str) = ("202601BBdemo7f3a", "2088000000000777");
 /// Password of every officer in the demo.
@@ -72,6 +76,8 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    /// The first merchant as its terminal: the key of [`TERMINAL`].
+    pub terminal: DemoMerchant,
     /// Second accounts of the first merchant, where it has them.
     pub second: Option<SandboxMerchant>,
     /// The gates before its first ones.
@@ -204,7 +210,9 @@ impl Place {
         let (authority, acquirer) = (authority(&dir, "authority")?, authority(&dir, "acquirer")?);
         let mut merchants = merchants(&dir, &material)?;
         merchants.truncate(options.merchants);
+        let terminal = terminal(&dir, &merchants[0])?;
         let place = Place {
+            terminal,
             dir,
             material,
             merchants,
@@ -314,7 +322,7 @@ impl Place {
             .collect::<anyhow::Result<Vec<_>>>()?
             .concat();
         self.sign_registry("operator", &json!({
-            "kind": "operator", "version": version, "not_after": FOREVER, "merchants": operators, "accounts": accounts,
+            "kind": "operator", "version": version, "not_after": FOREVER, "agents": [{ "id": AGENT, "name": "Demo agent" }], "merchants": operators, "accounts": accounts,
         }))
     }
 
@@ -340,13 +348,23 @@ impl Place {
 
     fn operator_merchant(&self, merchant: &DemoMerchant) -> anyhow::Result<Value> {
         let public_key = fs::read_to_string(self.dir.join(&merchant.key_file).with_extension("pub.pem"))?;
+        let first = merchant.id == self.terminal.id;
+        let mut keys = vec![
+            json!({ "serial": merchant.serial, "scheme": merchant.scheme, "public_key": public_key, "not_after": FOREVER }),
+        ];
+        if first {
+            let public_key =
+                fs::read_to_string(self.dir.join(&self.terminal.key_file).with_extension("pub.pem"))?;
+            keys.push(json!({ "serial": self.terminal.serial, "scheme": self.terminal.scheme, "public_key": public_key, "not_after": FOREVER, "terminal": TERMINAL }));
+        }
         Ok(json!({
             "id": merchant.id,
-            "api_keys": [{ "serial": merchant.serial, "scheme": merchant.scheme, "public_key": public_key, "not_after": FOREVER }],
+            "api_keys": keys,
+            "agent": first.then(|| json!({ "agent": AGENT, "rates": [{ "channel": "wechat", "rate": 300 }, { "channel": "alipay", "rate": 300 }] })).filter(|_| self.second.is_some()),
             "notify": { "url": format!("https://127.0.0.1:{}/notify/{}", self.ports.shop, merchant.id), "private": true },
             "return_hosts": [RETURN_HOST],
             "rate": { "per_second": 100_000, "burst": 200_000 },
-            "routes": if self.merchants.first().is_some_and(|first| first.id == merchant.id) { self.routes() } else { json!([]) },
+            "routes": if first { self.routes() } else { json!([]) },
         }))
     }
 
@@ -655,7 +673,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
         ],
-        "terminals": [{ "no": TERMINAL, "area": "310101" }],
+        "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
+        "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],
     }))
 }
 
@@ -714,6 +733,25 @@ fn merchants(dir: &Path, material: &Material) -> anyhow::Result<Vec<DemoMerchant
         })
     };
     material.merchants.iter().enumerate().map(of).collect()
+}
+
+/// A key that places, asks for and reverses one terminal's own orders.
+fn terminal(dir: &Path, merchant: &DemoMerchant) -> anyhow::Result<DemoMerchant> {
+    let key_file = format!("merchants/{}-terminal.pem", merchant.id);
+    let private = certs::generate_ed25519()?.to_string();
+    secret(&dir.join(&key_file), private.as_bytes())?;
+    let (keys, name) = (Keys::default(), KeyRef::new("x")?);
+    keys.put(name.clone(), Key::read(private.as_bytes())?);
+    fs::write(
+        dir.join(&key_file).with_extension("pub.pem"),
+        keys.public_pem(&name)?,
+    )?;
+    Ok(DemoMerchant {
+        scheme: "GUANDAO-ED25519",
+        serial: "T0001".into(),
+        key_file,
+        ..merchant.clone()
+    })
 }
 
 fn rsa() -> anyhow::Result<rcgen::KeyPair> {

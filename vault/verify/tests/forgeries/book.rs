@@ -222,9 +222,11 @@ fn intended(n: u64, bucket: u64) -> TradeEvent {
             epoch: 1,
             token: Token::from_bytes([7; 16]),
         }),
+        rates: None,
         route: None,
         seal: Some(SealRef { bucket, records: 1 }),
         terminal: None,
+        terminal_match: None,
     }
 }
 
