@@ -294,7 +294,7 @@ async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans
         "{said:#?}"
     );
     ensure!(
-        said.iter().filter(|l| l.ends_with("  verified")).count() == 25,
+        said.iter().filter(|l| l.ends_with("  verified")).count() == 33,
         "the orders need no desk: {said:#?}"
     );
     demo.signal("-KILL")?;
