@@ -184,6 +184,15 @@ impl Keys {
         Ok(plain)
     }
 
+    /// A secret that its channel's protocol sends with the request itself: an app's (channels.md 7), which signs and opens
+    /// nothing. Only what lies in a folder `app-secret` leaves here.
+    pub fn sent_along(&self, key: &KeyRef) -> Result<Zeroizing<String>, KeyError> {
+        if !key.as_str().contains("/app-secret/") {
+            return Err(KeyError::Kind("an app's secret"));
+        }
+        self.get(key)?.text()
+    }
+
     /// A signer of checkpoints over an Ed25519 private key.
     pub fn signer(&self, key: &KeyRef) -> Result<Arc<dyn Sign>, KeyError> {
         let material = self.get(key)?;
@@ -341,5 +350,15 @@ mod tests {
         assert_eq!(keys.last_in(&name("answer"), "secret"), Some(name("answer/2")));
         assert_eq!(keys.last_in(&name("answer"), "RSA private key"), None);
         assert!(Material::secret(b"short").is_err());
+        keys.put(name("wechat/19/app-secret/wx1"), secret());
+        assert_eq!(
+            keys.sent_along(&name("wechat/19/app-secret/wx1"))
+                .map(|s| s.len()),
+            Ok(32)
+        );
+        assert!(
+            matches!(keys.sent_along(&name("answer/2")), Err(KeyError::Kind(_))),
+            "a key that opens or signs left"
+        );
     }
 }

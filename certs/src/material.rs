@@ -152,6 +152,16 @@ impl Material {
         }
     }
 
+    /// A secret as text.
+    pub(crate) fn text(&self) -> Result<Zeroizing<String>, KeyError> {
+        let Material::Secret(secret) = self else {
+            return Err(KeyError::Kind("a secret"));
+        };
+        let text = std::str::from_utf8(secret.expose_secret())
+            .map_err(|_| KeyError::Kind("a secret of characters"))?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
     pub(crate) fn aead(&self) -> Result<LessSafeKey, KeyError> {
         let Material::Secret(secret) = self else {
             return Err(KeyError::Kind("a secret"));

@@ -21,6 +21,13 @@ pub fn payer_day_ceiling(level: CodeLevel) -> Option<Amount> {
     }
 }
 
+/// Most that one order by a code of this level may be (fen), whoever pays it: what is above a payer's whole day is above
+/// it for everybody (R18).
+//= C69
+pub fn order_ceiling_by_code(level: CodeLevel) -> Option<Amount> {
+    payer_day_ceiling(level)
+}
+
 /// The payer's day limit is reached: the uniform refusal, since a merchant must not learn about a payer (R11).
 pub fn payer_day_refusal() -> Refusal {
     Refusal {
@@ -61,6 +68,12 @@ mod tests {
             [Some(50_000), Some(100_000), Some(500_000)]
         );
         assert_eq!(fen(CodeLevel::A), None);
+    }
+
+    #[test]
+    //= C69
+    fn no_order_by_a_static_code_is_above_a_payers_day() {
+        assert_eq!(order_ceiling_by_code(CodeLevel::D).map(Amount::fen), Some(50_000));
     }
 
     #[test]

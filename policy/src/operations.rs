@@ -20,6 +20,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Refund, None),
     (Channel::Wechat, Operation::RefundQuery, None),
     (Channel::Wechat, Operation::Certificates, None),
+    (Channel::Wechat, Operation::Authorize, None),
     (Channel::Wechat, Operation::Bill, None),
     (Channel::Alipay, Operation::Create, Some(PayWay::Qr)),
     (Channel::Alipay, Operation::Create, Some(PayWay::Jsapi)),
@@ -33,6 +34,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Refund, None),
     (Channel::Alipay, Operation::RefundQuery, None),
     (Channel::Alipay, Operation::Certificates, None),
+    (Channel::Alipay, Operation::Authorize, None),
     (Channel::Alipay, Operation::Bill, None),
 ];
 

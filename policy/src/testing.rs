@@ -31,6 +31,7 @@ fn channel(channel: Channel, host: &str) -> ChannelLicence {
             address: None,
         }],
         roots_pem: String::new(),
+        authorization: None,
         signing_roots_pem: String::new(),
     }
 }

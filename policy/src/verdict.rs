@@ -46,7 +46,8 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         | Operation::Reverse
         | Operation::RefundQuery
         | Operation::Certificates
-        | Operation::Bill => Ok(()),
+        | Operation::Bill
+        | Operation::Authorize => Ok(()),
     };
     judged.map_or_else(Verdict::Refuse, |()| Verdict::Admit)
 }

@@ -420,6 +420,29 @@ impl App {
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
 
+    /// Connections to where a channel's wallet tells whose code of authorisation it is (channels.md 7).
+    //= C50
+    pub fn way_to_authorize(&self, channel: Channel) -> Option<Outbound> {
+        let registries = self.registries();
+        let licence = registries.channel(channel)?;
+        let host = licence.authorization.as_ref()?.token.as_ref()?;
+        let key = (host.host.clone(), host.port);
+        if let Some(way) = self.0.ways.read().get(&key) {
+            return Some(way.clone());
+        }
+        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let target = Target {
+            host: host.host.clone(),
+            port: host.port,
+            address: host.address,
+            private_ok: true,
+            most: crate::outbound::MOST_ANSWER,
+            tls,
+        };
+        let way = Outbound::new(target, self.0.config.times.connect);
+        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+    }
+
     /// Connections to the place where a channel's bills lie: any of its hosts in the licence registry, and no other.
     //= C50
     pub(crate) fn way_to_bill(&self, channel: Channel, host: &str, port: u16) -> Option<Outbound> {

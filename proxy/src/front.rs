@@ -19,10 +19,11 @@ pub struct Front {
     reads: Stack,
     pass_through: Stack,
     notifications: Stack,
+    pages: Stack,
 }
 
 impl Front {
-    /// Builds the four stacks.
+    /// Builds the five stacks.
     pub fn new(app: &App) -> Front {
         Front {
             app: app.clone(),
@@ -30,6 +31,7 @@ impl Front {
             reads: stack::reads(app),
             pass_through: stack::pass_through(app),
             notifications: stack::notifications(app),
+            pages: stack::pages(app),
         }
     }
 
@@ -111,12 +113,15 @@ impl Answer for Front {
         if let Some(response) = self.open(&request) {
             return response;
         }
-        let is_read = request.head.method == Method::GET || request.head.uri.path().ends_with("/resend");
+        let is_read = request.head.method == Method::GET
+            || request.head.uri.path().ends_with("/resend")
+            || request.head.uri.path().starts_with("/v1/codes");
         let stack = match request.door {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,
             Door::Wechat | Door::Alipay => &self.pass_through,
             Door::Notify => &self.notifications,
+            Door::Pages => &self.pages,
             Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),
         };
         match stack.clone().oneshot(request).await {

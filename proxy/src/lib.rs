@@ -11,6 +11,7 @@ mod charge;
 pub mod check;
 mod choice;
 pub mod clock;
+mod codes;
 pub mod config;
 pub mod errand;
 pub mod exchange;
@@ -26,6 +27,7 @@ pub mod nonces;
 pub mod notification;
 pub mod outbound;
 pub mod outbox;
+pub mod pages;
 mod paid;
 pub mod passthrough;
 pub mod payment;
@@ -52,6 +54,8 @@ pub mod manual {
     pub mod routing {}
     #[doc = include_str!("../manual/20-vault.md")]
     pub mod vault {}
+    #[doc = include_str!("../manual/25-one-code.md")]
+    pub mod one_code {}
     #[doc = include_str!("../manual/30-books.md")]
     pub mod books {}
     #[doc = include_str!("../manual/40-journal.md")]

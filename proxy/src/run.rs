@@ -34,6 +34,8 @@ pub struct Addresses {
     pub alipay: Option<SocketAddr>,
     /// Notices.
     pub notify: SocketAddr,
+    /// Payers' pages.
+    pub pages: Option<SocketAddr>,
     /// Trades journal.
     pub journal: Option<SocketAddr>,
     /// Metrics.
@@ -166,6 +168,7 @@ async fn bind(
     };
     let wechat = optional(Door::Wechat, &listens.wechat).await?;
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
+    let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
     let socket = TcpListener::bind(listens.metrics)
         .await
@@ -185,6 +188,7 @@ async fn bind(
             wechat,
             alipay,
             notify,
+            pages,
             journal,
             metrics,
         },
@@ -336,6 +340,7 @@ fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
         Some(&listens.notify),
         listens.wechat.as_ref(),
         listens.alipay.as_ref(),
+        listens.pages.as_ref(),
         listens.journal.as_ref(),
     ];
     let of = |path: &std::path::Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();

@@ -1,4 +1,4 @@
-//! ★ The road. Four stacks, each written once, in the order in which data flows.
+//! ★ The road. Five stacks, each written once, in the order in which data flows.
 //!
 //! Each stage takes a state and yields the next (see [`crate::payment`] and [`crate::notification`]); two stages in
 //! the wrong order do not compile.
@@ -7,6 +7,7 @@ use crate::{accept::Received, fault::Stop, stage::Response};
 use crate::{
     api::reads::Reads,
     app::App,
+    pages::{Orders, Pages},
     stage::{around, end, stage},
     stages::*,
 };
@@ -34,7 +35,29 @@ pub fn mutations(app: &App) -> Stack {
     )
 }
 
-/// Reads of the unified API.
+/// Payers at a code. An order that one places goes down the merchant's own road, from `seal` on.
+pub fn pages(app: &App) -> Stack {
+    boxed(
+        ServiceBuilder::new()
+            .layer(around(Trace(app.clone())))
+            .layer(around(Rescue(app.clone())))
+            .service(end(Pages::new(app, orders(app)))), // by source; which wallet, whose; what the journal says
+    )
+}
+
+fn orders(app: &App) -> Orders {
+    BoxCloneSyncService::new(
+        ServiceBuilder::new()
+            .layer(stage(Seal(app.clone())))
+            .layer(stage(Claim(app.clone())))
+            .layer(stage(Route(app.clone())))
+            .layer(stage(Admit(app.clone())))
+            .layer(around(Record(app.clone())))
+            .service(end(Send(app.clone()))),
+    )
+}
+
+/// Reads of the unified API, and what asks no channel: codes that payers scan, a notification sent again.
 pub fn reads(app: &App) -> Stack {
     boxed(
         ServiceBuilder::new()

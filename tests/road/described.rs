@@ -147,6 +147,7 @@ async fn answers_are_as_the_description_says() -> Done {
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
+    codes(&demo, &described).await?;
     for query in [
         "",
         "?by=hour,channel,pay_way",
@@ -351,6 +352,53 @@ async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
         described
             .ask("GET", "/v1/payments/{id}", &format!("/v1/payments/{id}"), None)
             .await?;
+    }
+    Ok(())
+}
+
+/// Codes that payers scan.
+async fn codes(demo: &Demo, described: &Described) -> Done {
+    let bodies = [
+        json!({ "code_no": "desk-1", "title": "一号桌" }),
+        json!({ "code_no": "bill-1", "order_no": demo.next_number(), "amount": 1200, "expires_at": null }),
+    ];
+    for mut body in bodies {
+        body.as_object_mut()
+            .context("an object")?
+            .retain(|_, value| !value.is_null());
+        let code = described
+            .ask("POST", "/v1/codes", "/v1/codes", Some(&body))
+            .await?;
+        ensure!(
+            code.status == 201
+                && described
+                    .ask("POST", "/v1/codes", "/v1/codes", Some(&body))
+                    .await?
+                    .status
+                    == 200,
+            "{}",
+            code.json()
+        );
+        let path = format!("/v1/codes/{}", code.json()["id"].as_str().unwrap_or_default());
+        for what in ["", "/svg", "/png"] {
+            described
+                .ask(
+                    "GET",
+                    &format!("/v1/codes/{{id}}{what}"),
+                    &format!("{path}{what}"),
+                    None,
+                )
+                .await?;
+        }
+        let revoked = described
+            .ask(
+                "POST",
+                "/v1/codes/{id}/revoke",
+                &format!("{path}/revoke"),
+                Some(&json!({})),
+            )
+            .await?;
+        ensure!(revoked.json()["state"] == "revoked", "{}", revoked.json());
     }
     Ok(())
 }

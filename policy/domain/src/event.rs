@@ -693,6 +693,49 @@ pub enum TradeEvent {
         /// What does not fit.
         what: Mismatch,
     },
+    /// A merchant made a code that payers scan: of every payer (static) or for one order.
+    CodeMade {
+        /// Fen; absent where the payer enters them.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        amount: Option<Amount>,
+        /// Kind and level (R18).
+        code: Code,
+        /// The merchant's number of it.
+        code_no: CodeNo,
+        /// From then on it opens no new order.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        expires: Option<Instant>,
+        /// Our number of it.
+        id: CodeId,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        order_no: Option<OrderNo>,
+        /// Terminal, where it stands at one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        terminal: Option<TerminalNo>,
+        /// What stands on it, as the merchant shows it to everybody: never of a buyer.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        title: Option<Arc<str>>,
+    },
+    /// The merchant withdrew a code; it opens no new order.
+    CodeRevoked {
+        /// Our number of it.
+        id: CodeId,
+    },
+    /// A payer opened this attempt by a code.
+    ByCode {
+        /// Which attempt.
+        attempt: u16,
+        /// Our number of the code.
+        id: CodeId,
+    },
+    /// The attempt is one of several orders that are paid together, all or none. Stands right behind its intent.
+    AttemptCombined {
+        /// Its position, from 1.
+        attempt: u16,
+        /// With which.
+        with: Combined,
+    },
     /// A free text looked like personal data; it was forwarded and nowhere kept.
     PatternSeen {
         /// Name of the field in the API.
@@ -1158,6 +1201,10 @@ impl TradeEvent {
             RefundUnresolved { .. } => "refund_unresolved",
             ForeignNotice { .. } => "foreign_notice",
             Mismatched { .. } => "mismatched",
+            CodeMade { .. } => "code_made",
+            CodeRevoked { .. } => "code_revoked",
+            ByCode { .. } => "by_code",
+            AttemptCombined { .. } => "attempt_combined",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

@@ -90,6 +90,16 @@ fn trade_events() -> Vec<TradeEvent> {
             seal: Some(seal),
             terminal: Some(name("T-1")),
         },
+        AttemptCombined {
+            attempt: 1,
+            with: Combined {
+                number: name("C1"),
+                parts: vec![CombinedPart {
+                    number: name("A1"),
+                    payee: name("1900000109"),
+                }],
+            },
+        },
         AttemptPlaced {
             attempt: 1,
             reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())),
@@ -164,6 +174,26 @@ fn trade_events() -> Vec<TradeEvent> {
             number: name("A1"),
             proof: Proof::Notice,
             what: Mismatch::Amount,
+        },
+        CodeMade {
+            amount: Some(Amount::from_fen(100)),
+            code: Code {
+                kind: CodeKind::Dynamic,
+                level: CodeLevel::B,
+            },
+            code_no: name("desk-1"),
+            expires: Some(at),
+            id: CodeId::from_random([5; 10]),
+            order_no: Some(name("A1")),
+            terminal: Some(name("T-1")),
+            title: Some("奶茶 Milk tea".into()),
+        },
+        CodeRevoked {
+            id: CodeId::from_random([5; 10]),
+        },
+        ByCode {
+            attempt: 1,
+            id: CodeId::from_random([5; 10]),
         },
         BucketDestroyed {
             boot: Boot::from_bytes([1; 16]),

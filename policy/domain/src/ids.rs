@@ -120,6 +120,14 @@ name!(
     TerminalNo, "a terminal number", 1..=50, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
 );
 name!(
+    /// The merchant's own number of a code that payers scan; unique per merchant.
+    CodeNo, "a code's number", 1..=64, "0-9 A-Z a-z _ -", |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+);
+name!(
+    /// Our number of a code that payers scan: random, since whoever knows it may open its page.
+    CodeId, "a code id", 16..=16, "0-9 a-z", |b| b.is_ascii_digit() || b.is_ascii_lowercase()
+);
+name!(
     /// The merchant's own code of a kind of sale (its product line); routing rules may look at it.
     ProductNo, "a product code", 1..=32, "0-9 A-Z a-z _ - .", |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)
 );
@@ -131,6 +139,18 @@ name!(
     /// The name of a person who signs in at the desk.
     OfficerId, "an officer's name", 1..=64, "0-9 A-Z a-z _ - . @", |b| b.is_ascii_alphanumeric() || b"_-.@".contains(&b)
 );
+
+impl CodeId {
+    /// From eighty random bits, in digits and letters that are not mistaken for each other.
+    pub fn from_random(random: [u8; 10]) -> CodeId {
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let bits = random
+            .iter()
+            .fold(0u128, |all, byte| all << 8 | u128::from(*byte));
+        let letter = |n: u32| char::from(LETTERS[(bits >> (75 - 5 * n)) as usize & 31]);
+        CodeId(Arc::from((0..16).map(letter).collect::<String>()))
+    }
+}
 
 impl RefundNo {
     /// Numbers that begin so are our own: of refunds of what was paid twice.
@@ -241,6 +261,16 @@ mod tests {
         assert!(!wrong.to_string().contains("138"), "{wrong}");
         assert!(OrderNo::new("").is_err() && OrderNo::new("x".repeat(65)).is_err());
         assert_eq!(OrderNo::new("A_b-1|*").expect("allowed").as_str(), "A_b-1|*");
+    }
+
+    #[test]
+    fn a_code_id_says_all_its_random_bits() {
+        assert_eq!(CodeId::from_random([0xff; 10]).as_str(), "zzzzzzzzzzzzzzzz");
+        assert_eq!(
+            CodeId::from_random([0, 0, 0, 0, 0, 0, 0, 0, 0, 33]).as_str(),
+            "0000000000000011"
+        );
+        assert!(CodeId::new("ABCDEFGHIJKLMNOP").is_err() && CodeId::new("0").is_err());
     }
 
     #[test]

@@ -131,13 +131,26 @@ fn check_licence(file: &LicenceFile, problems: &mut Vec<Problem>) {
                 "at least one host, such as api.mch.weixin.qq.com",
             );
         }
-        for (h, host) in channel.hosts.iter().enumerate() {
+        let page = channel.authorization.iter().map(|a| a.page.as_str());
+        for fault in
+            page.filter_map(|page| url::fault(page, true).or(page.contains('?').then_some("has a query")))
+        {
+            notes.say(
+                &format!("{at}.authorization.page"),
+                fault,
+                "an https address without a query",
+            );
+        }
+        let token = channel.authorization.iter().filter_map(|a| a.token.as_ref());
+        let token = token.map(|host| (format!("{at}.authorization.token"), host));
+        let hosts = channel
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(h, host)| (format!("{at}.hosts[{h}]"), host));
+        for (path, host) in hosts.chain(token) {
             if !url::is_host(&host.host) || host.port == 0 {
-                notes.say(
-                    &format!("{at}.hosts[{h}]"),
-                    "is no host and port",
-                    "a DNS name and a port from 1",
-                );
+                notes.say(&path, "is no host and port", "a DNS name and a port from 1");
             }
         }
     }

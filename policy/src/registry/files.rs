@@ -71,9 +71,23 @@ pub struct ChannelLicence {
     pub hosts: Vec<Host>,
     /// CA roots for its TLS certificates, PEM.
     pub roots_pem: String,
+    /// Where its wallet tells who a payer is; absent where payers' pages may not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
     /// Roots of the certificates with which it signs its messages, PEM (Alipay's certificate mode).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub signing_roots_pem: String,
+}
+
+/// A wallet's own authorisation of a payer towards a page (channels.md 7).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorization {
+    /// Where the payer's browser is sent: an https address without a query.
+    pub page: String,
+    /// Where we ask whose code it is; absent where that is the channel's own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Host>,
 }
 
 /// One host of a channel.

@@ -56,6 +56,12 @@ pub fn alipay_platform(app_id: &AccountNo, cert_sn: Option<&str>) -> Result<KeyR
     }
 }
 
+/// The secret of an app or official account, sent when a payer's id is asked for (channels.md 7):
+/// `wechat/{mchid}/app-secret/{appid}`.
+pub fn wechat_app_secret(mchid: &AccountNo, appid: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("wechat/{mchid}/app-secret/{}", word(appid)?))
+}
+
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
 pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("alipay/{app_id}/content"))

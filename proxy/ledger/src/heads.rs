@@ -3,6 +3,7 @@
 
 use crate::{
     bills::Bills,
+    codes::Codes,
     index::{alias_key, trade_key},
     tells::{Tell, Tells},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Heads {
     pub(crate) cases: Option<(u64, Digest)>,
     /// Measures of the desk as last observed, by their number: in force from the first moment of the next run.
     pub(crate) measures: BTreeMap<MeasureId, Measure>,
+    /// Codes that payers scan.
+    pub(crate) codes: Codes,
     /// Token epochs on record; true while their end is not.
     pub(crate) epochs: BTreeMap<u32, bool>,
     /// How far the bills of each account and day are.
@@ -111,6 +114,9 @@ impl Heads {
                 if let Some(order) = entry.order {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
+            }
+            (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => {
+                self.codes.follow(index, entry.at, merchant, &entry.event)
             }
             (TradeEvent::EpochOpened { epoch, .. }, _) => {
                 self.epochs.insert(*epoch, true);

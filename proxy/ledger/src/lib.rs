@@ -5,6 +5,7 @@
 
 mod bills;
 mod claim;
+mod codes;
 mod heads;
 mod index;
 mod open;
@@ -15,6 +16,7 @@ mod tells;
 
 pub use bills::{BillHead, BillKey, TakenBill};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
+pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};
 pub use open::{OpenError, Opening};
 pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, Reversing, payment_id};
@@ -58,6 +60,8 @@ struct Inner {
     rest: (Mutex<()>, parking_lot::Condvar),
     changes: mpsc::UnboundedSender<Arc<Order>>,
     salts: Mutex<Salts>,
+    /// Codes are made one after the other, so that a number is given once.
+    making: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -419,7 +423,14 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
             ],
         ) => {
             // What may ride along with the first intent changes no state.
-            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. });
+            let harmless = |h: &Happening| {
+                matches!(
+                    h.event,
+                    TradeEvent::PatternSeen { .. }
+                        | TradeEvent::AttemptCombined { attempt: 1, .. }
+                        | TradeEvent::ByCode { attempt: 1, .. }
+                )
+            };
             if rest.iter().all(harmless) {
                 Ok(())
             } else {

@@ -65,6 +65,7 @@ impl Ledger {
             rest: Default::default(),
             changes,
             salts: Mutex::default(),
+            making: Default::default(),
             index,
         }));
         ledger.spawn_housekeeping(dir.to_owned(), applied, from);

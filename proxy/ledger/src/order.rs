@@ -30,6 +30,9 @@ pub struct Order {
     pub merchant: MerchantId,
     /// The merchant's number.
     pub order_no: OrderNo,
+    /// The code by which a payer last opened it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_code: Option<CodeId>,
     /// Index of its latest journal entry.
     pub last: u64,
     /// Tries to place it, in order; never empty.
@@ -111,6 +114,8 @@ pub struct Attempt {
     pub reversing: Option<Reversing>,
     /// Sealed buyer data of the payment, for the merchant's notification.
     pub paid_seal: Option<SealRef>,
+    /// The orders that are paid together with this one, and it.
+    pub combined: Option<Combined>,
 }
 
 /// How far a close has come.
@@ -218,6 +223,7 @@ impl Order {
             id: entry.order?,
             merchant,
             order_no: order_no.clone(),
+            by_code: None,
             last: index,
             attempts: Vec::with_capacity(1),
             refunds: Vec::new(),
@@ -381,6 +387,7 @@ impl Order {
             E::AttemptIntended {
                 attempt: position, ..
             } => self.may_begin(*position),
+            E::AttemptCombined { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
@@ -417,7 +424,7 @@ impl Order {
             | E::RefundFailed { .. }
             | E::RefundAbnormal { .. }
             | E::RefundUnresolved { .. } => self.may_refund(event),
-            E::PatternSeen { .. } | E::Mismatched { .. } => Ok(()),
+            E::PatternSeen { .. } | E::Mismatched { .. } | E::ByCode { .. } => Ok(()),
             _ => Err("it is no event of an order"),
         }
     }
@@ -546,6 +553,9 @@ impl Order {
         self.last = index;
         match event {
             E::AttemptIntended { .. } => self.attempts.extend(Attempt::begin(index, at, event)),
+            E::AttemptCombined { attempt, with } => {
+                self.change(*attempt, |a| a.combined = Some(with.clone()))
+            }
             E::AttemptPlaced { attempt, reach } => self.change(*attempt, |a| {
                 a.state = AttemptState::Placed;
                 a.reach = reach.clone().map(|r| (r, at)).or(a.reach.take());
@@ -599,6 +609,7 @@ impl Order {
                 a.reversing = None;
                 a.unclear = None;
             }),
+            E::ByCode { id, .. } => self.by_code = Some(id.clone()),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }
@@ -852,6 +863,7 @@ impl Attempt {
             closing: None,
             reversing: None,
             paid_seal: None,
+            combined: None,
         })
     }
 }

@@ -5,7 +5,7 @@
 //! header's index passes over what an order already holds.
 
 use crate::{
-    Count, Order,
+    Count, Order, PayCode,
     bills::{BillHead, BillKey, Bills},
     heads::{Heads, Numbers},
     tells::Tell,
@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -34,6 +34,7 @@ pub(crate) struct Header {
     measures: Vec<Measure>,
     epochs: BTreeMap<u32, bool>,
     totals: Vec<(Day, Count, Amount)>,
+    codes: Vec<Arc<PayCode>>,
     bills: Vec<(BillKey, BillHead)>,
 }
 
@@ -54,6 +55,7 @@ impl Header {
             measures: heads.measures.values().cloned().collect(),
             epochs: heads.epochs.clone(),
             totals,
+            codes: heads.codes.all().cloned().collect(),
             bills: heads
                 .bills
                 .0
@@ -74,6 +76,7 @@ impl Header {
         heads.bills = Bills(self.bills.into_iter().collect());
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
+        self.codes.into_iter().for_each(|code| heads.codes.put(code));
         (heads, self.totals)
     }
 }
@@ -205,6 +208,7 @@ mod tests {
             id: crate::payment_id(&merchant, &order_no),
             merchant,
             order_no,
+            by_code: None,
             last: n,
             attempts: Vec::new(),
             refunds: Vec::new(),

@@ -31,6 +31,8 @@ pub enum Door {
     Alipay,
     /// Notices of channels.
     Notify,
+    /// Payers at a code.
+    Pages,
     /// Metrics and health.
     Metrics,
     /// The trades journal, for the desk.
@@ -45,6 +47,7 @@ impl Door {
             Door::Wechat => "wechat",
             Door::Alipay => "alipay",
             Door::Notify => "notify",
+            Door::Pages => "pages",
             Door::Metrics => "metrics",
             Door::Journal => "journal",
         }

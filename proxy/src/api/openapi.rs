@@ -170,6 +170,8 @@ fn paths_with_one_form() -> Value {
         found[0].clone(),
         found[1].clone(),
     ];
+    let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
+    let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());
     json!({
         "/v1/payments": {
@@ -187,6 +189,11 @@ fn paths_with_one_form() -> Value {
         "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
         "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },
         "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again, now, with its own id and number", &[id, seq], None, &[("200", "Whether it was acknowledged", JSON, reference("Resent"))]) },
+        "/v1/codes": { "post": operation("Make a code that payers scan (one code, every wallet): with order_no for that order, without one static. The same again gets the same code", &[], Some("NewCode"), &[("201", "Made", JSON, reference("Code")), ("200", "Made before", JSON, reference("Code"))]) },
+        "/v1/codes/{id}": { "get": operation("A code", std::slice::from_ref(&code), None, &made) },
+        "/v1/codes/{id}/revoke": { "post": operation("Withdraw a code: it opens no new order (no body, or {})", std::slice::from_ref(&code), None, &made) },
+        "/v1/codes/{id}/svg": { "get": operation("The plate for the counter (条码台牌), with the merchant's name", std::slice::from_ref(&code), None, &[("200", "A6, with the fonts of whoever opens it", "image/svg+xml", json!({ "type": "string" }))]) },
+        "/v1/codes/{id}/png": { "get": operation("The same in dots, in a bitmap font", &[code], None, &[("200", "720 x 1000", "image/png", json!({ "type": "string", "contentMediaType": "image/png" }))]) },
         "/v1/statistics": { "get": operation("Your orders by hour, day, channel and way to pay, counted from the journal", &statistics_query(), None, &[
             ("200", "Figures of the hours in which the journal recorded each event (UTC+8), so those of a past hour never change. `format=csv` gives the rows as CSV", JSON, reference("Statistics")),
         ]) },

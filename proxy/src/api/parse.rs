@@ -1,5 +1,6 @@
 //! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
 
+pub mod codes;
 mod scanned;
 
 use crate::{
@@ -223,6 +224,8 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
+        by_code: None,
+        combined: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
     let description = fields.must(

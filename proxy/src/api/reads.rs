@@ -1,4 +1,5 @@
-//! Reads of the unified API: orders, refunds, receipts, purge certificates, notifications.
+//! Reads of the unified API: orders, refunds, receipts, purge certificates, notifications; and what asks no channel:
+//! codes, sending a notification again.
 
 use crate::{
     api::{
@@ -7,6 +8,7 @@ use crate::{
         route::{Resource, resource},
     },
     app::App,
+    codes,
     exchange::Exchanged,
     fault::{Code, Fault, Stop},
     outbox,
@@ -83,6 +85,11 @@ impl End<Limited> for Reads {
                     &json!({ "notifications": list }),
                 ))
             }
+            Resource::MakeCode => codes::make(app, &request).await,
+            Resource::RevokeCode(id) => codes::revoke(app, &request, &id).await,
+            Resource::CodeOf(id) => codes::show(app, merchant, &id).await,
+            Resource::CodePng(id) => codes::png(app, merchant, &id).await,
+            Resource::CodeSvg(id) => codes::svg(app, merchant, &id).await,
             Resource::Resend(id, seq) => {
                 let order = find(app, merchant, &id).await?;
                 outbox::resend(app, &order, seq).await

@@ -204,6 +204,9 @@ pub fn order_json(order: &Order) -> Value {
     put("created_at", order.attempts[0].at.to_string().into());
     put("expires_at", shown.expires.to_string().into());
     put("journal_index", order.last.into());
+    if let Some(code) = &order.by_code {
+        put("code", code.as_str().into());
+    }
     // What is being closed is shown to no further payer.
     let withdrawn = shown.is_closing() && shown.pay_way.opens_late(shown.channel);
     match shown
@@ -268,7 +271,7 @@ pub fn refund_json(refund: &Refund) -> Value {
 }
 
 /// Parameters for the wallet's page, signed anew each time.
-async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
+pub(crate) async fn call_up(app: &App, attempt: &Attempt) -> Option<Value> {
     let (reach, _) = attempt.reach.as_ref()?;
     if attempt.state != AttemptState::Placed {
         return None;

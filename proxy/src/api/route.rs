@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{Day, PaymentId, RefundNo};
+use domain::{CodeId, Day, PaymentId, RefundNo};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -35,6 +35,16 @@ pub enum Resource {
     Notifications(PaymentId),
     /// `POST /v1/payments/{id}/notifications/{seq}/resend`
     Resend(PaymentId, u64),
+    /// `POST /v1/codes`
+    MakeCode,
+    /// `GET /v1/codes/{id}`
+    CodeOf(CodeId),
+    /// `GET /v1/codes/{id}/png`
+    CodePng(CodeId),
+    /// `GET /v1/codes/{id}/svg`
+    CodeSvg(CodeId),
+    /// `POST /v1/codes/{id}/revoke`
+    RevokeCode(CodeId),
     /// `GET /v1/statistics?from=&to=&by=&format=`
     Statistics,
     /// `GET /v1/reconciliations/{date}`
@@ -55,6 +65,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             .map_err(|_| Fault::of(Code::NotFound))
     };
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
+    let code = |text: &str| CodeId::new(text).map_err(|_| Fault::of(Code::NotFound));
     let day = |text: &str| {
         Day::parse(text)
             .ok_or_else(|| Fault::new(Code::InvalidField, "The day must be a date such as 2026-11-23."))
@@ -77,6 +88,11 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
         }
+        ["codes"] => ("POST", Resource::MakeCode),
+        ["codes", c] => ("GET", Resource::CodeOf(code(c)?)),
+        ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
+        ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),
+        ["codes", c, "revoke"] => ("POST", Resource::RevokeCode(code(c)?)),
         ["reconciliations", date, "statement"] => ("GET", Resource::Statement(day(date)?)),
         ["reconciliations", date] => ("GET", Resource::Reconciliation(day(date)?)),
         _ => {

@@ -58,6 +58,7 @@ impl Check<'_> {
             ("notify", Some(&all.notify)),
             ("wechat", all.wechat.as_ref()),
             ("alipay", all.alipay.as_ref()),
+            ("pages", all.pages.as_ref()),
             ("journal", all.journal.as_ref()),
         ];
         for (name, listen) in named

@@ -65,6 +65,10 @@ pub struct Listens {
     pub notify: Listen,
     /// How channels reach that listener: `https://pay.example`.
     pub notify_url: String,
+    /// Payers at a code.
+    pub pages: Option<Listen>,
+    /// How payers reach that listener: `https://pay.example`; it stands in every printed code.
+    pub pages_url: Option<String>,
     /// The trades journal, for the desk; client certificates required.
     pub journal: Option<Listen>,
     /// Metrics and health, plain HTTP on a private address.
@@ -128,6 +132,8 @@ pub struct Limits {
     pub channel: Rate,
     /// Per source address.
     pub source: Rate,
+    /// Per source address, at payers' pages.
+    pub payer: Rate,
     /// Refused signatures per source address.
     pub failures: Rate,
     /// Connections per listener.
@@ -280,7 +286,32 @@ fn listens(section: &Section<'_>) -> Listens {
             "write https://host without a query and without a closing slash",
         );
     }
+    let pages = section.optional("pages", |s| listen(s, false));
+    let pages_url = section.text_or_none("pages_url");
+    match (&pages, &pages_url) {
+        (_, Some(url))
+            if !(url.starts_with("https://")
+                && url.len() > 8
+                && !url[8..].contains(['/', '?', '#', ' '])) =>
+        {
+            section.problem(
+                "pages_url",
+                None,
+                "payers cannot be sent to this address",
+                "write https://host without a path",
+            );
+        }
+        (Some(_), None) => section.problem(
+            "pages_url",
+            None,
+            "the key is missing",
+            "write how payers reach listen.pages, such as \"https://pay.example\"",
+        ),
+        _ => {}
+    }
     Listens {
+        pages,
+        pages_url,
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),
         alipay: section.optional("alipay", |s| listen(s, false)),
@@ -376,6 +407,7 @@ fn limits(section: &Section<'_>) -> Limits {
         merchant: rate("merchant", 200, 400),
         channel: rate("channel", 5000, 10_000),
         source: rate("source", 500, 1000),
+        payer: rate("payer", 10, 60),
         failures: rate("failures", 2, 60),
         connections: section.number("connections", 12_000, 16, 1_000_000) as usize,
         disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,

@@ -66,7 +66,7 @@ async fn unpanicked<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     .await
 }
 
-fn log(door: Door, id: crate::accept::RequestId, fault: &Fault) {
+pub(crate) fn log(door: Door, id: crate::accept::RequestId, fault: &Fault) {
     let (code, inside) = (fault.code.row().code, fault.inside.as_deref().unwrap_or_default());
     if fault.code.row().status >= 500 {
         warn!(door = door.as_str(), %id, code, inside, "refused");

@@ -123,7 +123,9 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
 pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
     let order = claimed.order.as_deref()?;
     match &claimed.sealed.command {
-        Command::Create(create) => Some(order.latest()).filter(|_| record::renews(order, create)),
+        Command::Create(create) => {
+            Some(order.latest()).filter(|_| record::renews(order, create, &claimed.content))
+        }
         Command::Refund(_) | Command::Close(_) if claimed.target.is_some() => order.attempt(claimed.target?),
         Command::Release(_, no) => order.refund(no).and_then(|refund| order.attempt(refund.attempt)),
         _ => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt)),

@@ -1,6 +1,6 @@
 //! Alipay's answers (channels.md 3.2–3.4).
 
-use super::{CHARGES, METHODS, charge, codes, facts, facts::Named};
+use super::{CHARGES, METHODS, authorize, charge, codes, facts, facts::Named};
 use crate::{
     Account, Answer, Authentic, Encrypted, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
@@ -11,8 +11,12 @@ use domain::{Amount, ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, 
 use std::sync::Arc;
 
 /// The node that answers this operation. Only one may be there: the call's own or the front door's error.
-fn node(operation: Operation, value: &Value) -> Option<&Member> {
-    let all = METHODS.iter().map(|m| (m.0, m.1)).chain(CHARGES);
+pub(super) fn node(operation: Operation, value: &Value) -> Option<&Member> {
+    let all = METHODS
+        .iter()
+        .map(|m| (m.0, m.1))
+        .chain(CHARGES)
+        .chain([authorize::METHOD]);
     let own = all.filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
@@ -176,7 +180,7 @@ fn failed(code: &str, sub_code: &str, front_door: bool) -> Answer {
 }
 
 /// A code is a short word; anything else could be somebody's data.
-fn is_code(code: &str) -> bool {
+pub(super) fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code
             .bytes()
@@ -197,6 +201,7 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
             let packed = node.named("alipay_cert_content")?;
             STANDARD.decode(packed).ok().map(Answer::Certificate)
         }
+        Operation::Authorize => None, // read by `authorize`, which seals what it finds
     }
 }
 

@@ -270,11 +270,11 @@ pub(crate) fn draft(
     )
 }
 
-fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
+pub(super) fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
     let encrypts = account.encrypts
-        && !parameters
-            .iter()
-            .any(|(name, value)| *name == "method" && value.as_str() == CERTIFICATE);
+        && !parameters.iter().any(|(name, value)| {
+            *name == "method" && [CERTIFICATE, super::authorize::METHOD.0].contains(&value.as_str())
+        });
     if encrypts {
         parameters.push(("encrypt_type", Zeroizing::new("AES".to_owned())));
         parameters.sort_by_key(|(name, _)| *name);
@@ -319,7 +319,7 @@ fn biz_content(content: &impl Serialize) -> Result<Zeroizing<String>, ComposeErr
 }
 
 /// Public parameters and `biz_content`, sorted, none empty (channels.md 3.1, 3.6).
-fn parameters(
+pub(super) fn parameters(
     account: &Account,
     stamp: &Stamp,
     method: &str,

@@ -2,6 +2,7 @@
 
 mod allowed;
 pub(crate) mod answer;
+pub(crate) mod authorize;
 pub(crate) mod charge;
 pub(crate) mod codes;
 pub(crate) mod compose;

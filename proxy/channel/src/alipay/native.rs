@@ -147,7 +147,8 @@ impl Said<'_> {
             | Operation::Close
             | Operation::Reverse
             | Operation::Certificates
-            | Operation::Bill => {}
+            | Operation::Bill
+            | Operation::Authorize => {}
         }
         Ok(native)
     }
@@ -209,6 +210,7 @@ impl Said<'_> {
             payer: None,
             texts,
             proof,
+            combined: None,
             app_auth_token: None,
             method_name: None,
             lasts: None,

@@ -63,7 +63,7 @@ pub(super) fn schemas() -> Value {
             "state": { "enum": ["unknown", "awaiting_payment", "reversing", "paid", "partly_refunded", "refunded", "closed", "reversed", "not_placed", "unresolved"] },
             "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
-            "journal_index": { "type": "integer" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string", "description": "Address that opens the wallet, good for five minutes; the same order again renews it" }, "trade_no": { "type": "string" },
+            "journal_index": { "type": "integer" }, "code": { "type": "string", "description": "The code by which a payer opened it" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string", "description": "Address that opens the wallet, good for five minutes; the same order again renews it" }, "trade_no": { "type": "string" },
             "reverse": { "type": "object", "required": ["reason"], "description": "Of a payment-code order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
             } },
@@ -78,6 +78,25 @@ pub(super) fn schemas() -> Value {
             "state": { "enum": ["held", "unknown", "processing", "succeeded", "failed", "abnormal", "unresolved", "cancelled"] },
             "cause": { "enum": ["merchant", "surplus"] }, "created_at": { "type": "string" }, "trade_no": { "type": "string" }, "refunded_at": { "type": "string" },
             "channel_code": { "type": "string" }, "payment_id": { "type": "string" }, "order_no": { "type": "string" },
+        } },
+        "NewCode": {
+            "type": "object", "additionalProperties": false, "required": ["code_no"],
+            "properties": {
+                "code_no": { "type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$", "description": "Your own number of the code" },
+                "order_no": order_no(),
+                "amount": { "type": "integer", "minimum": 1, "maximum": 500_000, "description": "Fen. Must be there with order_no; on a static code a fixed amount, else the payer types it. Static: 50000 at most, dynamic of level C 100000, B 500000" },
+                "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: A, B, C" } } },
+                "title": { "type": "string", "minLength": 1, "maxLength": 40, "description": "What stands on the code, is shown to every payer and told the channel as what is sold; else your registered name. Public and kept: nothing of a buyer" },
+                "terminal": text(50),
+                "expires_at": { "type": "string", "format": "date-time", "description": "With order_no only: one minute to seven days ahead; else a day" },
+            },
+        },
+        "Code": { "type": "object", "required": ["id", "code_no", "state", "url", "code", "created_at", "journal_index"], "properties": {
+            "id": { "type": "string" }, "code_no": { "type": "string" }, "state": { "enum": ["open", "ended", "revoked"] },
+            "url": { "type": "string", "format": "uri", "description": "What the code says" },
+            "code": { "type": "object", "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
+            "amount": { "type": "integer" }, "currency": { "type": "string" }, "order_no": { "type": "string" }, "title": { "type": "string" }, "terminal": { "type": "string" },
+            "created_at": { "type": "string", "format": "date-time" }, "expires_at": { "type": "string", "format": "date-time" }, "revoked_at": { "type": "string", "format": "date-time" }, "journal_index": { "type": "integer" },
         } },
         "Purge": { "type": "object", "required": ["payment_id", "grade", "seals"], "properties": {
             "payment_id": { "type": "string" }, "grade": { "type": "string" },

@@ -31,7 +31,7 @@ pub(crate) fn authorization(data: &[u8]) {
     }
 }
 
-fn received(kind: &[u8], body: &[u8]) -> Received {
+pub(super) fn received(kind: &[u8], body: &[u8]) -> Received {
     let mut head = http::Request::new(()).into_parts().0;
     if let Ok(value) = HeaderValue::from_bytes(kind) {
         head.headers.insert(CONTENT_TYPE, value);

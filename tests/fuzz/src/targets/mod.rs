@@ -8,6 +8,7 @@ mod head;
 mod json;
 mod messages;
 mod packages;
+mod pages;
 mod queries;
 mod registries;
 mod stores;
@@ -31,6 +32,9 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("authorization", api::authorization),
     ("api_body", api::body),
     ("api_route", api::route),
+    ("new_code", pages::new_code),
+    ("pages", pages::asked),
+    ("whose", pages::whose),
     ("head", head::head),
     ("note", tlog::note),
     ("tiles", tlog::tiles),

@@ -123,13 +123,16 @@ fn reset(world: &World) -> Outcome {
             refunds,
             codes,
             scans,
+            authorised: _,
             faults,
             requests,
             held,
+            groups,
             bills,
         } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
+        groups.retain(|(merchant, _), _| *merchant >= world.own_from);
         numbers.retain(|_, key| own(key));
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));

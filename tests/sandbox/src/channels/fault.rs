@@ -21,6 +21,8 @@ pub(crate) enum Operation {
     Refund,
     RefundQuery,
     Certificates,
+    /// The exchange of a wallet's code of authorisation.
+    Authorize,
     Bill,
     Notice,
     /// Anything the sandbox does not know; no fault can be set for it.

@@ -13,6 +13,7 @@ mod record;
 mod scan;
 mod server;
 mod together;
+mod wallet;
 mod world;
 
 mod alipay;
@@ -187,6 +188,9 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "::1",
         "api.mch.weixin.qq.com",
         "api2.wechatpay.cn",
+        "api.weixin.qq.com",
+        "open.weixin.qq.com",
+        "openauth.alipay.com",
         "openapi.alipay.com",
     ];
     let listen = settings.listen.to_string();

@@ -2,11 +2,14 @@
 
 use super::server::{Incoming, Reply, plain};
 use super::world::World;
-use super::{alipay, wechat};
+use super::{alipay, wallet, wechat};
 use std::sync::Arc;
 
 /// Answers one request as the channel whose path it is.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if let Some(reply) = wallet::handle(world, request) {
+        return reply;
+    }
     match request.path.as_str() {
         "/gateway.do" | super::alipay::BILL_FILE => alipay::handle(world, request),
         path if path.starts_with("/v3/alipay/") => alipay::handle(world, request),

@@ -10,6 +10,7 @@ use super::poster::Poster;
 use super::record::Requests;
 use super::scan::Scans;
 use super::server::Incoming;
+use super::wallet::Authorised;
 use super::{Settings, StartError};
 use crate::material::{self, SandboxMerchant};
 use parking_lot::Mutex;
@@ -55,10 +56,14 @@ pub(crate) struct Book {
     pub(crate) codes: HashMap<String, Key>,
     /// Payment codes that payers were told about or that were scanned.
     pub(crate) scans: Scans,
+    /// Codes of authorisation that wallets gave to shops' pages.
+    pub(crate) authorised: Authorised,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
     /// Payment notices that wait for a refund notice to overtake them.
     pub(crate) held: HashMap<Key, Vec<Notice>>,
+    /// WeChat's combined orders: merchant's index and the group's number, and its orders as they were listed.
+    pub(crate) groups: HashMap<(usize, String), Vec<Key>>,
     /// What was planted in bills, and files to be fetched.
     pub(crate) bills: Bills,
 }

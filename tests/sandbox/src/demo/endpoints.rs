@@ -32,8 +32,7 @@ impl Demo {
                 "alipay": { "url": url(ports.alipay), "host": "127.0.0.1" },
             },
             "notify": { "url": url(ports.notify) },
-            // There are no pages for payers yet; where they will be is the API's own base.
-            "pages": { "url": url(ports.api) },
+            "pages": { "url": url(ports.pages) },
             "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
             "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
             "sandbox": {

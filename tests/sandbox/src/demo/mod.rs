@@ -1,6 +1,7 @@
 //! The demo: channels, proxy and desk on one machine, real orders over every channel built so far, and the proof of
 //! each.
 
+pub mod browser;
 pub mod codes;
 pub mod command;
 mod endpoints;
@@ -9,6 +10,7 @@ pub mod gate;
 pub mod http;
 pub mod merchant;
 pub mod officers;
+pub mod one_code;
 pub mod orders;
 mod payer;
 pub mod place;

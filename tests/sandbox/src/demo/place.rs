@@ -94,6 +94,8 @@ pub struct Ports {
     pub alipay: u16,
     /// Notices.
     pub notify: u16,
+    /// Payers' pages.
+    pub pages: u16,
     /// Trades journal.
     pub trades: u16,
     /// Metrics.
@@ -158,12 +160,24 @@ impl Place {
             .second_accounts
             .then(|| material.merchants.last().cloned())
             .flatten();
-        let [api, wechat, alipay, notify, trades, metrics, desk, cases, shop] = ports::free()?;
+        let [
+            api,
+            wechat,
+            alipay,
+            notify,
+            pages,
+            trades,
+            metrics,
+            desk,
+            cases,
+            shop,
+        ] = ports::free()?;
         let ports = Ports {
             api,
             wechat,
             alipay,
             notify,
+            pages,
             trades,
             metrics,
             desk,
@@ -259,7 +273,17 @@ impl Place {
             } else {
                 ""
             };
+            let (page, token) = match name {
+                "wechat" => (
+                    "connect/oauth2/authorize",
+                    Some(
+                        json!({ "host": "api.weixin.qq.com", "port": at.port(), "address": at.to_string() }),
+                    ),
+                ),
+                _ => ("oauth2/publicAppAuthorize.htm", None),
+            };
             json!({
+                "authorization": { "page": format!("https://127.0.0.1:{}/{page}", at.port()), "token": token },
                 "signing_roots_pem": signing, "channel": name, "institution": format!("Sandbox {name}"), "licence_no": "Z0000000000000", "valid_until": licensed_until,
                 "hosts": hosts, "roots_pem": roots,
             })
@@ -422,6 +446,11 @@ impl Place {
             if self.keys_held {
                 secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
+                fs::create_dir_all(wechat.join("app-secret"))?;
+                secret(
+                    &wechat.join(format!("app-secret/{}.secret", w.appid)),
+                    w.app_secret.as_bytes(),
+                )?;
                 secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
                 secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
@@ -510,16 +539,18 @@ impl Place {
         let ports = self.ports;
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
-            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
             self.path("data"),
             self.path("keys"),
             ports.notify,
+            ports.pages,
             ports.metrics,
         );
         text += &self.listener("api", ports.api, "");
         text += &self.listener("wechat", ports.wechat, "host = \"127.0.0.1\"\n");
         text += &self.listener("alipay", ports.alipay, "host = \"127.0.0.1\"\n");
         text += &self.listener("notify", ports.notify, "");
+        text += &self.listener("pages", ports.pages, "");
         text += &self.listener("journal", ports.trades, &format!("client_ca = \"{ca}\"\n"));
         text += &self.registries_config();
         text += "every_ms = 300\n";
@@ -531,7 +562,7 @@ impl Place {
             "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\ncharge_after_ms = 300\ncharge_wait_ms = 2500\nreverse_after_ms = 200\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
             options.answer_ms, options.times,
         );
-        text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
+        text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
         if options.desk {
             text += &format!(
                 "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",
@@ -615,10 +646,10 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
     );
     let certificates = merchant.certificate_mode();
     Ok(json!({
-        "id": merchant.id, "name": format!("Demo shop {}", merchant.id),
+        "id": merchant.id, "name": format!("官道茶铺 Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "sub_payees": w.sub_mchids, "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "encrypts": merchant.encrypts(),

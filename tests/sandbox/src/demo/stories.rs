@@ -1,7 +1,7 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, codes,
+    Demo, codes, one_code,
     orders::{self, Told},
 };
 use std::sync::Arc;
@@ -28,9 +28,10 @@ enum Story {
     CodeTimedOut(&'static str),
     CodeLost(&'static str),
     CodeReversed(&'static str),
+    OneCode(&'static str),
 }
 
-const STORIES: [Story; 31] = [
+const STORIES: [Story; 33] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -62,6 +63,8 @@ const STORIES: [Story; 31] = [
     Story::CodeTimedOut("alipay"),
     Story::CodeLost("alipay"),
     Story::CodeReversed("alipay"),
+    Story::OneCode("wechat"),
+    Story::OneCode("alipay"),
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -123,6 +126,7 @@ impl Demo {
             Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
             Story::CodeTimedOut(channel) => codes::timed_out_after_acting(self, &by, channel).await,
             Story::CodeLost(channel) => codes::timed_out_before_acting(self, &by, channel).await,
+            Story::OneCode(channel) => one_code::scanned(self, &by, channel).await,
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
     }
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 31, 32, 200].map(count), [31, 31, 31, 32, 200]);
+        assert_eq!([0, 1, 33, 34, 200].map(count), [33, 33, 33, 34, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

@@ -26,10 +26,15 @@ pub struct SandboxMerchant {
 pub struct WechatAccount {
     /// Application id.
     pub appid: String,
+    /// Secret of that application, 32 characters; it asks whose code of authorisation it is.
+    pub app_secret: String,
     /// Application id of the merchant's mini program, bound to the same merchant number.
     pub mini_appid: String,
     /// Merchant number.
     pub mchid: String,
+    /// Merchant numbers that may be paid under this one: it is a service provider (服务商) for them.
+    #[serde(default)]
+    pub sub_mchids: Vec<String>,
     /// Serial of the merchant API certificate, 40 hex digits.
     pub serial: String,
     /// The merchant's private key, PKCS#8 PEM.
@@ -129,8 +134,12 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
     let public_key = rsa_key()?;
     let account = WechatAccount {
         appid: format!("wx{}", hex::encode(random::<8>()?)),
+        app_secret: hex::encode(random::<16>()?),
         mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
         mchid,
+        sub_mchids: (0..2)
+            .map(|n| format!("{}", 1_610_000_101 + 2 * number + n))
+            .collect(),
         serial,
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
         cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,

@@ -58,7 +58,7 @@ fn success(operation: Operation, said: &Message) -> Option<Answer> {
         Operation::Reverse => reversed(said).map(Answer::Reversed),
         Operation::Refund => facts::refund_taken(said).map(Answer::Refund),
         Operation::RefundQuery => facts::refund(said).map(Answer::Refund),
-        Operation::Close | Operation::Certificates | Operation::Bill => None,
+        Operation::Close | Operation::Certificates | Operation::Bill | Operation::Authorize => None,
     }
 }
 

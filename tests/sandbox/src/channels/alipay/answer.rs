@@ -56,7 +56,7 @@ impl Failure {
 
     /// 40002.
     pub(super) fn invalid(sub_code: &'static str, text: &str) -> Failure {
-        let of_gateway = sub_code == "isv.invalid-method";
+        let of_gateway = sub_code == "isv.invalid-method" || sub_code.starts_with("isv.code-");
         Failure {
             of_gateway,
             ..Failure::new("40002", "Invalid Arguments", sub_code, text)
@@ -134,6 +134,8 @@ pub(super) fn write(
     let node = match outcome {
         Err(failure) if failure.of_gateway => return unsigned(&failure),
         Err(failure) => failure.node(),
+        // An id comes without code and message.
+        Ok(fields) if method == super::gateway::TOKEN => fields,
         // What says its own code, such as 10003.
         Ok(fields) if fields.first().is_some_and(|(name, _)| *name == "code") => fields,
         Ok(mut fields) => {

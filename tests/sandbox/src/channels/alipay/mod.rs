@@ -14,6 +14,7 @@ mod v3;
 use super::fault::{Channel, Kind, Operation};
 use super::order::{KeyMode, Order};
 use super::server::{Incoming, Reply, plain};
+use super::wallet;
 use super::world::{Merchant, World};
 use answer::{Failure, Node, Outcome};
 use params::Params;
@@ -37,6 +38,9 @@ pub(crate) const BILL_FILE: &str = "/downloadBillFile.resource";
 
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
+    if let Some(reply) = wallet::handle(world, request) {
+        return reply;
+    }
     if request.path.starts_with("/v3/") {
         return v3::handle(world, request);
     }
@@ -133,6 +137,7 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         "alipay.trade.refund" => refunds::create(call),
         "alipay.trade.fastpay.refund.query" => refunds::query(call),
         "alipay.open.app.alipaycert.download" => gateway::certificate(call),
+        gateway::TOKEN => gateway::token(call),
         "alipay.data.dataservice.bill.downloadurl.query" => bills::place(call),
         _ => Err(Failure::invalid("isv.invalid-method", "不存在的方法名")),
     }
@@ -148,6 +153,7 @@ fn operation(method: &str) -> Operation {
         "alipay.trade.refund" => Operation::Refund,
         "alipay.trade.fastpay.refund.query" => Operation::RefundQuery,
         "alipay.open.app.alipaycert.download" => Operation::Certificates,
+        gateway::TOKEN => Operation::Authorize,
         "alipay.data.dataservice.bill.downloadurl.query" => Operation::Bill,
         _ => Operation::Other,
     }

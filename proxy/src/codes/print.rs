@@ -1,0 +1,252 @@
+//! The plate on the counter (条码台牌): the code, the merchant's name, what is to be paid. As SVG, with the fonts of
+//! whoever opens it, and as PNG, in the one bitmap font that has every Chinese character.
+
+use domain::Amount;
+use qrcode::{Color, EcLevel, QrCode, types::QrError};
+use unifont::get_glyph;
+
+/// What stands on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Plate {
+    /// The merchant's registered name.
+    pub(crate) name: String,
+    /// The merchant's own text.
+    pub(crate) title: Option<String>,
+    /// Fixed amount.
+    pub(crate) amount: Option<Amount>,
+    /// What the code says.
+    pub(crate) url: String,
+    /// The code's number, for whoever cannot scan it.
+    pub(crate) id: String,
+}
+
+const CALL: &str = "扫一扫付款 Scan to pay";
+const GREEN: &str = "#0b7a4b";
+const INK: &str = "#17211c";
+
+/// Why nothing was drawn.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DrawError {
+    /// The text does not fit into a code.
+    #[error("the text does not fit into a code: {0}")]
+    Code(#[from] QrError),
+    /// The picture could not be written.
+    #[error("the picture could not be written: {0}")]
+    Png(#[from] png::EncodingError),
+}
+
+/// Dark fields of a code, row by row, and their number in a row. Level M: a plate gets scratched.
+fn fields(text: &str) -> Result<(Vec<bool>, usize), QrError> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
+    let width = code.width();
+    Ok((
+        code.into_colors().into_iter().map(|c| c == Color::Dark).collect(),
+        width,
+    ))
+}
+
+/// A code alone, as the `d` of one path of squares of one unit, and its width.
+fn path(text: &str) -> Result<(String, usize), QrError> {
+    let (dark, width) = fields(text)?;
+    let mut d = String::new();
+    for (y, row) in dark.chunks(width).enumerate() {
+        let mut x = 0;
+        while x < width {
+            let run = row[x..].iter().take_while(|dark| **dark).count();
+            if run > 0 {
+                d.push_str(&format!("M{x} {y}h{run}v1h-{run}z"));
+            }
+            x += run.max(1);
+        }
+    }
+    Ok((d, width))
+}
+
+/// A code alone, with its quiet zone.
+pub(crate) fn svg_code(text: &str) -> Result<String, DrawError> {
+    let (d, width) = path(text)?;
+    let side = width + 8;
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-4 -4 {side} {side}\" shape-rendering=\"crispEdges\"><rect x=\"-4\" y=\"-4\" width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{d}\" fill=\"#000\"/></svg>\n"
+    ))
+}
+
+/// The plate, 105 × 148 mm (A6).
+pub(crate) fn svg(plate: &Plate) -> Result<String, DrawError> {
+    let (d, width) = path(&plate.url)?;
+    let scale = 620.0 / width as f64;
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"105mm\" height=\"148mm\" viewBox=\"0 0 1050 1480\" font-family=\"'Noto Sans CJK SC','Noto Sans SC','PingFang SC','Microsoft YaHei',sans-serif\" text-anchor=\"middle\">\
+         <rect width=\"1050\" height=\"1480\" fill=\"{GREEN}\"/><rect x=\"60\" y=\"270\" width=\"930\" height=\"1000\" rx=\"44\" fill=\"#fff\"/>\
+         <text x=\"525\" y=\"176\" font-size=\"76\" font-weight=\"700\" fill=\"#fff\">{CALL}</text>"
+    );
+    let size = (820.0 / measure(&plate.name)).min(64.0);
+    text += &format!(
+        "<text x=\"525\" y=\"370\" font-size=\"{size:.0}\" font-weight=\"700\" fill=\"{INK}\">{}</text>",
+        escaped(&plate.name)
+    );
+    let second = second_line(plate);
+    if !second.is_empty() {
+        let size = (820.0 / measure(&second)).min(44.0);
+        text += &format!(
+            "<text x=\"525\" y=\"446\" font-size=\"{size:.0}\" fill=\"#4a5750\">{}</text>",
+            escaped(&second)
+        );
+    }
+    text += &format!(
+        "<g transform=\"translate(215 510) scale({scale:.4})\" shape-rendering=\"crispEdges\"><path d=\"{d}\"/></g>\
+         <text x=\"525\" y=\"1210\" font-size=\"30\" letter-spacing=\"4\" fill=\"#7b8680\">{}</text>\
+         <text x=\"525\" y=\"1390\" font-size=\"44\" fill=\"#fff\">微信支付 · 支付宝 · 浏览器</text></svg>\n",
+        plate.id
+    );
+    Ok(text)
+}
+
+fn second_line(plate: &Plate) -> String {
+    let amount = plate.amount.map(|amount| format!("¥ {}", amount.to_yuan()));
+    [plate.title.clone(), amount]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+/// How many characters of full width a text takes.
+fn measure(text: &str) -> f64 {
+    text.chars()
+        .map(|c| if c.is_ascii() { 0.56 } else { 1.0 })
+        .sum::<f64>()
+        .max(1.0)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+const WIDE: usize = 720;
+const HIGH: usize = 1000;
+const SIDE: usize = 520;
+
+/// Dots of three colours: white, ink, green.
+struct Canvas(Vec<u8>);
+
+impl Canvas {
+    fn fill(&mut self, x: usize, y: usize, w: usize, h: usize, colour: u8) {
+        for row in self.0.chunks_mut(WIDE).skip(y).take(h) {
+            row.iter_mut().skip(x).take(w).for_each(|dot| *dot = colour);
+        }
+    }
+
+    /// One line in the middle, as large as it fits, at most `most` times the font's own dots.
+    fn line(&mut self, text: &str, y: usize, most: usize, colour: u8) {
+        let glyphs: Vec<_> = text
+            .chars()
+            .filter_map(|c| get_glyph(c).or_else(|| get_glyph('□')))
+            .collect();
+        let width: usize = glyphs.iter().map(|g| g.get_width()).sum();
+        let scale = (1..=most)
+            .rev()
+            .find(|scale| width * scale <= WIDE - 60)
+            .unwrap_or(1);
+        let mut x = WIDE.saturating_sub(width * scale) / 2;
+        let top = y + (most - scale) * 8;
+        for glyph in glyphs {
+            for (dy, dx) in (0..16).flat_map(|dy| (0..glyph.get_width()).map(move |dx| (dy, dx))) {
+                if glyph.get_pixel(dx, dy) {
+                    self.fill(x + dx * scale, top + dy * scale, scale, scale, colour);
+                }
+            }
+            x += glyph.get_width() * scale;
+        }
+    }
+}
+
+/// The plate in dots.
+pub(crate) fn png(plate: &Plate) -> Result<Vec<u8>, DrawError> {
+    let (dark, width) = fields(&plate.url)?;
+    let (dot, mut canvas) = (SIDE / width, Canvas(vec![2; WIDE * HIGH]));
+    canvas.line(CALL, 40, 4, 0);
+    canvas.fill(30, 140, WIDE - 60, HIGH - 180, 0);
+    canvas.line(&plate.name, 160, 4, 1);
+    canvas.line(&second_line(plate), 236, 3, 1);
+    let (left, top) = ((WIDE - dot * width) / 2, 330);
+    for (n, _) in dark.iter().enumerate().filter(|(_, dark)| **dark) {
+        canvas.fill(left + n % width * dot, top + n / width * dot, dot, dot, 1);
+    }
+    canvas.line(&plate.id, HIGH - 80, 2, 1);
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, WIDE as u32, HIGH as u32);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(vec![255, 255, 255, 0x17, 0x21, 0x1c, 0x0b, 0x7a, 0x4b]);
+    encoder.set_pixel_dims(Some(png::PixelDimensions {
+        xppu: 6857,
+        yppu: 6857,
+        unit: png::Unit::Meter,
+    })); // 105 mm wide
+    encoder.write_header()?.write_image_data(&canvas.0)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plate() -> Plate {
+        Plate {
+            name: "老张<奶茶>&店".into(),
+            title: Some("一号桌".into()),
+            amount: Some(Amount::from_fen(1250)),
+            url: "https://q.pay.example/q/0123456789abcdef".into(),
+            id: "0123456789abcdef".into(),
+        }
+    }
+
+    #[test]
+    fn the_svg_names_the_merchant_and_its_text_is_escaped() {
+        let drawn = svg(&plate()).expect("drawn");
+        assert!(
+            drawn.contains("老张&lt;奶茶&gt;&amp;店")
+                && drawn.contains("一号桌  ¥ 12.50")
+                && !drawn.contains("<奶茶>")
+        );
+    }
+
+    #[test]
+    fn every_dark_field_is_in_the_path_once_and_in_the_png() {
+        let text = plate().url;
+        let (dark, width) = fields(&text).expect("fits");
+        let (d, same) = path(&text).expect("fits");
+        let drawn: usize = d
+            .split('h')
+            .skip(1)
+            .step_by(2)
+            .map(|run| {
+                run.split('v')
+                    .next()
+                    .and_then(|n| n.parse::<usize>().ok())
+                    .expect("a run")
+            })
+            .sum();
+        assert_eq!((drawn, same), (dark.iter().filter(|d| **d).count(), width));
+        let bytes = png(&plate()).expect("drawn");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .expect("a PNG");
+        let mut dots = vec![0; reader.output_buffer_size().expect("small")];
+        reader.next_frame(&mut dots).expect("whole");
+        let (dot, left) = (SIDE / width, (WIDE - SIDE / width * width) / 2);
+        let at =
+            |n: usize| dots[(330 + n / width * dot + dot / 2) * WIDE + left + n % width * dot + dot / 2] == 1;
+        assert!(
+            (0..dark.len()).all(|n| at(n) == dark[n]),
+            "the picture is not the code"
+        );
+        assert!(
+            dots[160 * WIDE..230 * WIDE].contains(&1),
+            "the merchant's name is not there"
+        );
+    }
+}

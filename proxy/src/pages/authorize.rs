@@ -1,0 +1,243 @@
+//! The payer's id by the wallet's own authorisation: sent there with a state, back with a code, exchanged once at a
+//! licensed host. The id goes straight into the order, where `seal` takes it; it is kept nowhere before or after.
+
+use super::{
+    Pages, Scanned,
+    ask::Asked,
+    asked::amount,
+    place::Start,
+    states::{Begun, LIFE},
+    view::View,
+    ways::{self, InWallet},
+};
+use crate::{
+    accept::Received,
+    app::App,
+    certificates,
+    fault::{Code, Fault, Stop},
+    outbound::Answered,
+    signature::nonce,
+    stage::Response,
+};
+use bytes::Bytes;
+use channel::{
+    Account, Authentic, Stamp,
+    authorize::{self, Exchange, Whose},
+};
+use domain::*;
+use http::{HeaderMap, HeaderValue, header};
+use std::time::Instant as Timer;
+use vault::{Payer, Text};
+
+/// The only cookie: it binds a state to its browser. Its prefix makes browsers refuse it without Secure or from elsewhere.
+const COOKIE: &str = "__Host-payer";
+
+impl Pages {
+    /// Sends the payer's browser to the wallet.
+    pub(super) fn to_the_wallet(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        channel: Channel,
+        entered: Option<Amount>,
+    ) -> Result<Response, Stop> {
+        let Some(InWallet { page, account }) = ways::in_a_wallet(&self.app, scanned, channel) else {
+            return Ok(view.not_here(scanned));
+        };
+        let (order_no, amount) = Start::new(scanned, entered)?.parts();
+        let browser = cookie(&received.head.headers)
+            .filter(|c| is_ours(c))
+            .map_or_else(nonce, str::to_owned);
+        let until = self.app.clock().since_boot() + LIFE;
+        let state = self.states.give(Begun {
+            code: scanned.code.id.clone(),
+            channel,
+            order_no,
+            amount,
+            browser: browser.clone(),
+            until,
+        });
+        let back = format!("{}/back", crate::codes::url(&self.app, &scanned.code.id)?);
+        let address = authorize::page(&account, &page, &back, &state)
+            .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
+        let mut response = view.see_other(&address);
+        let cookie = format!(
+            "{COOKIE}={browser}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}",
+            LIFE.as_secs()
+        );
+        response.headers_mut().insert(
+            header::SET_COOKIE,
+            HeaderValue::from_str(&cookie).map_err(|_| Fault::of(Code::Internal))?,
+        );
+        Ok(response)
+    }
+
+    /// The browser is back from the wallet: whose code is it? Then the order is placed, and the address with the code in it
+    /// is left behind.
+    //= C70
+    pub(super) async fn back(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        asked: &Asked,
+    ) -> Result<Response, Stop> {
+        let browser = cookie(&received.head.headers).unwrap_or_default();
+        let state = asked.field("state").map(Text::expose).unwrap_or_default();
+        let begun = self
+            .states
+            .take(state, browser, self.app.clock().since_boot())
+            .filter(|begun| begun.code == scanned.code.id);
+        let Some(begun) = begun else {
+            return Ok(view.again(scanned));
+        };
+        let Some(code) = asked.field(authorize::code_name(begun.channel)) else {
+            return Ok(view.again(scanned));
+        };
+        let Some(InWallet { account, .. }) = ways::in_a_wallet(&self.app, scanned, begun.channel) else {
+            return Ok(view.not_here(scanned));
+        };
+        match whose(&self.app, &account, code).await {
+            Whose::Payer(payer) => {
+                let start = Start {
+                    order_no: begun.order_no,
+                    amount: begun.amount,
+                };
+                self.place_in_wallet(view, scanned, begun.channel, start, payer)
+                    .await
+            }
+            Whose::Refused(code) => {
+                let mut fault = Fault::of(Code::ChannelRefused)
+                    .inside("the wallet's code of authorisation does not count");
+                fault.channel_code = Some(code);
+                Ok(view.trouble(&fault, Some(scanned)))
+            }
+            Whose::Unclear => Ok(view.trouble(&Fault::of(Code::Deadline), Some(scanned))),
+        }
+    }
+
+    async fn place_in_wallet(
+        &self,
+        view: &View<'_>,
+        scanned: &Scanned,
+        channel: Channel,
+        start: Start,
+        payer: Payer,
+    ) -> Result<Response, Stop> {
+        let placed = self
+            .place(
+                view,
+                scanned,
+                start,
+                ways::Way {
+                    channel,
+                    pay_way: PayWay::Jsapi,
+                },
+                Some(payer),
+            )
+            .await?;
+        Ok(view.placed(scanned, &placed))
+    }
+
+    /// A wallet's browser with an amount that it typed.
+    pub(super) fn with_amount(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        channel: Channel,
+        asked: &Asked,
+    ) -> Result<Response, Stop> {
+        match amount(scanned, asked.field("amount")) {
+            Ok(entered) => self.to_the_wallet(received, view, scanned, channel, entered),
+            Err(wrong) => Ok(view.enter_amount(scanned, Some(wrong))),
+        }
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+fn is_ours(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Exchanges the code, once. What fails is not tried again: a code counts once.
+async fn whose(app: &App, account: &Account, code: &Text) -> Whose {
+    let stamp = Stamp {
+        at: app.clock().now(),
+        nonce: nonce(),
+    };
+    let secret = authorize::secret(account).and_then(|key| app.keys().sent_along(&key).ok());
+    let exchange = match authorize::exchange(account, &stamp, code, secret.as_ref()) {
+        Ok(exchange) => exchange,
+        Err(error) => {
+            tracing::warn!(channel = account.channel.as_str(), %error, "a payer's id could not be asked for");
+            return Whose::Unclear;
+        }
+    };
+    match exchange {
+        Exchange::Plain(request) => plain(app, account, request).await,
+        Exchange::Signed(draft) => {
+            match crate::exchange::exchange(app, account, Operation::Authorize, |_| Ok(draft)).await {
+                Ok(answered) => signed(app, account, &answered).await,
+                Err(_) => Whose::Unclear,
+            }
+        }
+    }
+}
+
+//= C70
+async fn plain(app: &App, account: &Account, request: channel::Request) -> Whose {
+    let Some(way) = app.way_to_authorize(account.channel) else {
+        return Whose::Unclear;
+    };
+    let Ok((method, headers)) = crate::exchange::head(&request) else {
+        return Whose::Unclear;
+    };
+    let began = Timer::now();
+    let sent = way
+        .send(method, &request.target, headers, Bytes::new(), app.answer_time())
+        .await;
+    app.metrics().exchanged(
+        account.channel,
+        Operation::Authorize,
+        sent.is_ok(),
+        began.elapsed(),
+    );
+    match sent {
+        Ok(answered) if answered.status == 200 => authorize::read(account.channel, &answered.body),
+        _ => Whose::Unclear,
+    }
+}
+
+async fn signed(app: &App, account: &Account, answered: &Answered) -> Whose {
+    let now = app.clock().now();
+    match channel::authenticate_answer(
+        account,
+        Operation::Authorize,
+        PayWay::Jsapi,
+        answered.status,
+        &answered.headers,
+        &answered.body,
+        now,
+    ) {
+        Ok(Authentic::Signed(signed)) if certificates::verify(app, account, &signed).await.is_ok() => {
+            authorize::read(account.channel, &answered.body)
+        }
+        // The front door's refusal may come unsigned; an id never.
+        Ok(Authentic::Unsigned) => match authorize::read(account.channel, &answered.body) {
+            Whose::Payer(_) => Whose::Unclear,
+            other => other,
+        },
+        _ => Whose::Unclear,
+    }
+}

@@ -1,0 +1,263 @@
+//! A payer's order goes down the merchant's own road.
+
+use super::{
+    Pages, Scanned,
+    ask::Asked,
+    asked::amount,
+    view::View,
+    wallet::{Wallet, h5_type, is_phone},
+    ways::{self, Way},
+};
+use crate::{
+    accept::Received,
+    app::App,
+    fault::{Code, Fault, Stop},
+    payment::{Cargo, Clear, Command, Create, Parsed},
+    stage::Response,
+};
+use domain::*;
+use http_body_util::BodyExt;
+use ledger::payment_id;
+use serde_json::Value;
+use tower::ServiceExt;
+use vault::{Buyer, Payer, Text};
+
+/// An order by a static code waits so long for its payer.
+const AT_THE_COUNTER_MS: i64 = 15 * 60_000;
+/// What is handed out to a browser can be opened so long, and no other way to pay takes its place before.
+const HANDED_OUT_MS: i64 = 5 * 60_000;
+/// Longest text of what is sold, characters (channels.md 1.3).
+const MOST_TEXT: usize = 127;
+
+/// Which order is begun.
+pub(super) struct Start {
+    pub(super) order_no: OrderNo,
+    pub(super) amount: Amount,
+}
+
+/// What came of it.
+pub(super) struct Placed {
+    pub(super) id: PaymentId,
+    /// Where the browser goes on to, where the channel wants it there.
+    pub(super) onward: Option<String>,
+}
+
+impl Start {
+    /// The code's own order, or a new one at a static code.
+    pub(super) fn new(scanned: &Scanned, entered: Option<Amount>) -> Result<Start, Fault> {
+        let facts = &scanned.code.facts;
+        let amount = facts
+            .amount
+            .or(entered)
+            .ok_or_else(|| Fault::of(Code::MalformedRequest))?;
+        let new = || {
+            let mut random = [0; 10];
+            getrandom::fill(&mut random).map_err(|e| Fault::of(Code::Internal).inside(e))?;
+            OrderNo::new(format!(
+                "Q{}",
+                CodeId::from_random(random).as_str().to_ascii_uppercase()
+            ))
+            .map_err(|e| Fault::of(Code::Internal).inside(e))
+        };
+        Ok(Start {
+            order_no: facts.order_no.clone().map_or_else(new, Ok)?,
+            amount,
+        })
+    }
+
+    pub(super) fn parts(self) -> (OrderNo, Amount) {
+        (self.order_no, self.amount)
+    }
+}
+
+impl Pages {
+    /// `GET /q/{code}`: the wallet's authorisation at once where the amount is known, else the amount first; a plain browser
+    /// chooses how to pay.
+    pub(super) async fn enter(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+    ) -> Result<Response, Stop> {
+        if let Some(done) = self.nothing_to_pay(view, scanned).await? {
+            return Ok(done);
+        }
+        match (view.wallet, view.wallet.and_then(Wallet::channel)) {
+            (None, _) => Ok(view.choose(
+                scanned,
+                &ways::in_a_browser(&self.app, scanned, is_phone(view.agent)),
+                None,
+            )),
+            (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => {
+                match scanned.code.facts.amount {
+                    Some(_) => self.to_the_wallet(received, view, scanned, channel, None),
+                    None => Ok(view.enter_amount(scanned, None)),
+                }
+            }
+            _ => Ok(view.not_here(scanned)),
+        }
+    }
+
+    /// `POST /q/{code}`: the amount, and in a plain browser how to pay.
+    pub(super) async fn choose(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        asked: &Asked,
+    ) -> Result<Response, Stop> {
+        if let Some(done) = self.nothing_to_pay(view, scanned).await? {
+            return Ok(done);
+        }
+        if let Some(channel) = view.wallet.and_then(Wallet::channel) {
+            return self.with_amount(received, view, scanned, channel, asked);
+        }
+        let offered = ways::in_a_browser(&self.app, scanned, is_phone(view.agent));
+        let entered = match amount(scanned, asked.field("amount")) {
+            Ok(entered) => entered,
+            Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong))),
+        };
+        let way = asked
+            .field("way")
+            .and_then(|name| offered.iter().find(|way| way.name() == name.expose()));
+        let Some(way) = way else {
+            return Ok(view.choose(scanned, &offered, None));
+        };
+        let placed = self
+            .place(view, scanned, Start::new(scanned, entered)?, *way, None)
+            .await?;
+        Ok(view.placed(scanned, &placed))
+    }
+
+    /// A code that ended, or whose order is over.
+    async fn nothing_to_pay(&self, view: &View<'_>, scanned: &Scanned) -> Result<Option<Response>, Stop> {
+        let Some(order_no) = &scanned.code.facts.order_no else {
+            return Ok((!scanned.code.is_open(self.app.clock().now())).then(|| view.ended()));
+        };
+        let order = self
+            .app
+            .order(&payment_id(&scanned.merchant.id, order_no))
+            .await?;
+        let over = order.as_ref().filter(|order| {
+            order.winner().is_some()
+                || matches!(
+                    order.state(),
+                    ledger::OrderState::Paid | ledger::OrderState::Refunded
+                )
+        });
+        match over {
+            Some(order) if order.by_code.as_ref() == Some(&scanned.code.id) => {
+                Ok(Some(view.to_order(scanned, &order.id)))
+            }
+            Some(_) => Ok(Some(view.trouble(&Fault::of(Code::OrderPaid), None))),
+            None => Ok((!scanned.code.is_open(self.app.clock().now())).then(|| view.ended())),
+        }
+    }
+
+    /// Places the order, from `seal` on by the very stages that a merchant's own request takes.
+    pub(super) async fn place(
+        &self,
+        view: &View<'_>,
+        scanned: &Scanned,
+        start: Start,
+        way: Way,
+        payer: Option<Payer>,
+    ) -> Result<Placed, Stop> {
+        self.app
+            .merchant_rate(&scanned.merchant)
+            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        let now = self.app.clock().now();
+        let Start { order_no, amount } = start;
+        let id = payment_id(&scanned.merchant.id, &order_no);
+        let handed_out = way.pay_way.is_handed_out(way.channel);
+        let most = match (&scanned.code.facts.order_no, handed_out) {
+            (_, true) => Some(HANDED_OUT_MS),
+            (None, _) => Some(AT_THE_COUNTER_MS),
+            (Some(_), _) => None,
+        };
+        let facts = &scanned.code.facts;
+        let create = Create {
+            order_no,
+            channel: way.channel,
+            pay_way: way.pay_way,
+            // A payer's id is of the app that asked for it: no other account could use it.
+            account: payer
+                .as_ref()
+                .and_then(|_| account_of(&self.app, scanned, way.channel)),
+            payee: None,
+            appid: None,
+            amount,
+            expires: most.map(|ms| Instant::from_secs(now.plus_millis(ms).secs())),
+            code: facts.code,
+            terminal: facts.terminal.clone(),
+            number: None,
+            product: None,
+            combined: None,
+            by_code: Some(scanned.code.id.clone()),
+        };
+        let page = crate::codes::url(&self.app, &scanned.code.id)?;
+        let buyer = Buyer {
+            description: Text::new(text(scanned)),
+            attach: None,
+            payer,
+            client_ip: (way.pay_way == PayWay::H5).then(|| Text::new(view.source.to_string())),
+            device_id: None,
+            detail: None,
+            h5_type: (way.pay_way == PayWay::H5).then(|| Text::from(h5_type(view.agent))),
+            return_url: handed_out.then(|| Text::new(format!("{page}/o/{id}"))),
+            quit_url: (way.pay_way == PayWay::Wap).then(|| Text::new(page.clone())),
+        };
+        let parsed = Parsed {
+            merchant: scanned.merchant.clone(),
+            signed_at: now,
+            mark: None,
+            command: Command::Create(create),
+            cargo: Cargo::Compose,
+            clear: Clear {
+                buyer: Some(buyer),
+                ..Clear::default()
+            },
+            also: Vec::new(),
+        };
+        let answer = match self.orders.clone().oneshot(parsed).await {
+            Ok(answer) | Err(Stop::Answer(answer)) => answer,
+            Err(Stop::Fault(fault)) => return Err(Stop::Answer(view.trouble(&fault, Some(scanned)))),
+        };
+        let refused = !answer.status().is_success();
+        let said: Value = serde_json::from_slice(
+            &answer
+                .into_body()
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default(),
+        )
+        .unwrap_or_default();
+        if refused {
+            return Err(Stop::Answer(view.problem(&said, scanned)));
+        }
+        Ok(Placed {
+            id,
+            onward: said["call_up"]["url"]
+                .as_str()
+                .filter(|_| handed_out)
+                .map(str::to_owned),
+        })
+    }
+}
+
+/// The account whose app asks who the payer is.
+fn account_of(app: &App, scanned: &Scanned, channel: Channel) -> Option<AccountNo> {
+    ways::in_a_wallet(app, scanned, channel).map(|wallet| wallet.account.account.clone())
+}
+
+/// What is sold: what stands on the code, or else who sells.
+fn text(scanned: &Scanned) -> String {
+    let text = scanned
+        .code
+        .facts
+        .title
+        .as_deref()
+        .unwrap_or(&scanned.merchant.name);
+    text.chars().take(MOST_TEXT).collect()
+}

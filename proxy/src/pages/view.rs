@@ -1,0 +1,375 @@
+//! How the pages look. What every answer carries: nothing from elsewhere, no script but our own, in nobody's frame, in no
+//! cache.
+
+use super::{
+    Scanned,
+    ask::Ask,
+    asked::Wrong,
+    place::Placed,
+    wallet::Wallet,
+    ways::{self, Way},
+    words::Words,
+};
+use crate::{
+    accept::Received,
+    api::render::{state_name, text_response},
+    app::App,
+    fault::Fault,
+    stage::Response,
+};
+use askama::Template;
+use domain::*;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use ledger::{Order, OrderState};
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// Who looks.
+pub(super) struct View<'a> {
+    app: &'a App,
+    pub(super) agent: &'a str,
+    pub(super) wallet: Option<Wallet>,
+    pub(super) source: IpAddr,
+    w: &'static Words,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    w: &'a Words,
+    title: &'a str,
+    text: &'a str,
+    code: Option<&'a str>,
+    again: Option<String>,
+}
+
+/// A way to pay, to be pressed.
+struct Button {
+    name: String,
+    class: &'static str,
+    title: &'static str,
+    how: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "choose.html")]
+struct Choose<'a> {
+    w: &'a Words,
+    shop: &'a str,
+    title: Option<&'a str>,
+    amount: Option<String>,
+    buttons: Vec<Button>,
+    wrong: Option<String>,
+    here: String,
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage<'a> {
+    w: &'a Words,
+    shop: &'a str,
+    amount: String,
+    state: &'static str,
+    kind: Kind,
+    class: &'static str,
+    waits: bool,
+    call: Option<String>,
+    scan: &'static str,
+    link: Option<String>,
+    here: String,
+    again: String,
+    rows: Vec<(&'static str, String)>,
+}
+
+/// What an order's page is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Call,
+    Scan,
+    Link,
+    Away,
+    Checking,
+    Paid,
+    Refunded,
+    Over,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(app: &'a App, received: &'a Received) -> View<'a> {
+        let header = |name: HeaderName| {
+            received
+                .head
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+        };
+        let agent = header(header::USER_AGENT);
+        View {
+            app,
+            agent,
+            wallet: Wallet::of(agent),
+            source: received.peer.ip(),
+            w: Words::of(header(header::ACCEPT_LANGUAGE)),
+        }
+    }
+
+    fn page(&self, status: StatusCode, page: &impl Template) -> Response {
+        let Ok(text) = page.render() else {
+            return text_response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "");
+        };
+        let mut response = text_response(status, "text/html; charset=utf-8", text);
+        self.guard(&mut response);
+        response
+    }
+
+    /// No page carries anything but its own.
+    fn guard(&self, response: &mut Response) {
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action {}; frame-ancestors 'none'; base-uri 'none'",
+            ways::form_targets(self.app)
+        );
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            // WeChat's H5 asks which site sends the payer, and nobody needs to know more.
+            (header::REFERRER_POLICY, "strict-origin"),
+            (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+            (
+                HeaderName::from_static("permissions-policy"),
+                "camera=(), geolocation=(), microphone=()",
+            ),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+
+    pub(super) fn see_other(&self, address: &str) -> Response {
+        let mut response = text_response(StatusCode::SEE_OTHER, "text/plain", "");
+        self.guard(&mut response);
+        if let Ok(address) = HeaderValue::from_str(address) {
+            response.headers_mut().insert(header::LOCATION, address);
+        }
+        response
+    }
+
+    pub(super) fn to_order(&self, scanned: &Scanned, id: &PaymentId) -> Response {
+        self.see_other(&format!("/q/{}/o/{id}", scanned.code.id))
+    }
+
+    pub(super) fn placed(&self, scanned: &Scanned, placed: &Placed) -> Response {
+        match &placed.onward {
+            Some(address) => self.see_other(address),
+            None => self.to_order(scanned, &placed.id),
+        }
+    }
+
+    fn message(&self, status: u16, text: &str, code: Option<&str>, scanned: Option<&Scanned>) -> Response {
+        let again = scanned.map(|s| format!("/q/{}", s.code.id));
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.page(
+            status,
+            &Message {
+                w: self.w,
+                title: self.w.sorry,
+                text,
+                code,
+                again,
+            },
+        )
+    }
+
+    /// A refusal; `scanned` to begin again from.
+    pub(super) fn trouble(&self, fault: &Fault, scanned: Option<&Scanned>) -> Response {
+        let (row, code) = (fault.code.row(), fault.channel_code.as_deref());
+        let mut response = self.message(
+            row.status,
+            self.w.refusal(row.code, code),
+            code.or(Some(row.code)),
+            scanned,
+        );
+        if let Some(after) = fault.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        response
+    }
+
+    /// A refusal as the road put it.
+    pub(super) fn problem(&self, said: &Value, scanned: &Scanned) -> Response {
+        let (code, channel) = (
+            said["code"].as_str().unwrap_or("internal"),
+            said["channel_code"].as_str(),
+        );
+        let status = said["status"]
+            .as_u64()
+            .and_then(|s| u16::try_from(s).ok())
+            .unwrap_or(500);
+        self.message(
+            status,
+            self.w.refusal(code, channel),
+            channel.or(Some(code)),
+            Some(scanned),
+        )
+    }
+
+    pub(super) fn ended(&self) -> Response {
+        self.message(410, self.w.ended(), None, None)
+    }
+
+    pub(super) fn again(&self, scanned: &Scanned) -> Response {
+        self.message(400, self.w.lost_way(), None, Some(scanned))
+    }
+
+    pub(super) fn not_here(&self, scanned: &Scanned) -> Response {
+        let _ = scanned;
+        self.message(403, self.w.not_here(), None, None)
+    }
+
+    /// A wallet's browser at a code without an amount.
+    pub(super) fn enter_amount(&self, scanned: &Scanned, wrong: Option<Wrong>) -> Response {
+        let class = self.wallet.and_then(Wallet::channel).map_or("", class);
+        let button = Button {
+            name: String::new(),
+            class,
+            title: self.w.go_on,
+            how: "",
+        };
+        self.form(scanned, vec![button], wrong)
+    }
+
+    /// A plain browser.
+    pub(super) fn choose(&self, scanned: &Scanned, offered: &[Way], wrong: Option<Wrong>) -> Response {
+        let button = |way: &Way| {
+            let (title, how) = self.w.way(way.channel, way.pay_way);
+            Button {
+                name: way.name(),
+                class: class(way.channel),
+                title,
+                how,
+            }
+        };
+        self.form(scanned, offered.iter().map(button).collect(), wrong)
+    }
+
+    fn form(&self, scanned: &Scanned, buttons: Vec<Button>, wrong: Option<Wrong>) -> Response {
+        let status = if wrong.is_some() {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        self.page(
+            status,
+            &Choose {
+                w: self.w,
+                shop: &scanned.merchant.name,
+                title: scanned.code.facts.title.as_deref(),
+                amount: scanned.code.facts.amount.map(Amount::to_yuan),
+                buttons,
+                wrong: wrong.map(|wrong| self.w.wrong(wrong)),
+                here: format!("/q/{}", scanned.code.id),
+            },
+        )
+    }
+
+    /// An order, as the journal has it.
+    pub(super) fn order(&self, scanned: &Scanned, order: &Order, call_up: Option<Value>) -> Response {
+        let shown = order.winner().map_or(order.latest(), |(_, attempt)| attempt);
+        let reach = shown.reach.as_ref().map(|(reach, _)| reach);
+        // Parameters of one wallet are of no use in another.
+        let call_up = call_up.filter(|_| self.wallet.and_then(Wallet::channel) == Some(shown.channel));
+        let kind = match (order.state(), reach) {
+            (OrderState::Paid | OrderState::PartlyRefunded, _) => Kind::Paid,
+            (OrderState::Refunded, _) => Kind::Refunded,
+            (OrderState::AwaitingPayment, Some(Reach::Prepay(_) | Reach::Cashier(_))) => Kind::Call,
+            (OrderState::AwaitingPayment, Some(Reach::Code(_))) => Kind::Scan,
+            (OrderState::AwaitingPayment, Some(Reach::Link(_))) => Kind::Link,
+            (OrderState::AwaitingPayment, Some(Reach::HandedOut)) => Kind::Away,
+            (OrderState::AwaitingPayment | OrderState::Unknown | OrderState::Reversing, _) => Kind::Checking,
+            (
+                OrderState::Closed | OrderState::Reversed | OrderState::NotPlaced | OrderState::Unresolved,
+                _,
+            ) => Kind::Over,
+        };
+        let here = format!("/q/{}/o/{}", scanned.code.id, order.id);
+        let link = match reach {
+            Some(Reach::Link(url)) if kind == Kind::Link => Some(self.with_way_back(url, &here)),
+            _ => None,
+        };
+        let mut rows = vec![(self.w.order, order.order_no.to_string())];
+        if let Some((facts, _)) = &shown.paid {
+            rows.push((self.w.by, self.w.wallet(shown.channel).to_owned()));
+            rows.push((
+                self.w.time,
+                facts
+                    .paid_at
+                    .to_string()
+                    .replace('T', " ")
+                    .chars()
+                    .take(19)
+                    .collect(),
+            ));
+            rows.push((self.w.record, format!("#{}", order.last)));
+        }
+        self.page(
+            StatusCode::OK,
+            &OrderPage {
+                w: self.w,
+                shop: &scanned.merchant.name,
+                amount: shown.amount.to_yuan(),
+                state: state_name(order.state()),
+                kind,
+                class: class(shown.channel),
+                waits: !matches!(kind, Kind::Paid | Kind::Refunded | Kind::Over),
+                call: call_up.map(|value| value.to_string()),
+                scan: self.w.scan(shown.channel),
+                link,
+                again: format!("/q/{}", scanned.code.id),
+                here,
+                rows,
+            },
+        )
+    }
+
+    /// H5 sends the payer back here (channels.md 1.10).
+    fn with_way_back(&self, url: &str, here: &str) -> String {
+        let base = self.app.config().listen.pages_url.as_deref().unwrap_or_default();
+        let back = percent_encoding::utf8_percent_encode(
+            &format!("{base}{here}"),
+            percent_encoding::NON_ALPHANUMERIC,
+        )
+        .to_string();
+        format!("{url}&redirect_url={back}")
+    }
+}
+
+fn class(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Wechat => "wechat",
+        Channel::Alipay => "alipay",
+    }
+}
+
+/// Our own sheet and script.
+pub(super) fn asset(ask: &Ask) -> Response {
+    let (kind, text) = match ask {
+        Ask::Script => ("text/javascript; charset=utf-8", include_str!("page.js")),
+        _ => ("text/css; charset=utf-8", include_str!("style.css")),
+    };
+    let mut response = text_response(StatusCode::OK, kind, text);
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

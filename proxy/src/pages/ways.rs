@@ -1,0 +1,118 @@
+//! Which ways to pay a merchant's code offers: only what works, by the registries, at this very moment.
+
+use super::Scanned;
+use crate::app::App;
+use channel::Account;
+use domain::*;
+use policy::{operations, registry::AccountFacts};
+use std::sync::Arc;
+
+/// One way to pay in a plain browser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Way {
+    pub(super) channel: Channel,
+    pub(super) pay_way: PayWay,
+}
+
+/// Ways of a browser on a phone: they open the wallet.
+const ON_A_PHONE: [Way; 2] = [
+    Way {
+        channel: Channel::Wechat,
+        pay_way: PayWay::H5,
+    },
+    Way {
+        channel: Channel::Alipay,
+        pay_way: PayWay::Wap,
+    },
+];
+/// Ways of a browser on a computer: a code to be scanned with a phone, or the wallet's own page.
+const ON_A_COMPUTER: [Way; 3] = [
+    Way {
+        channel: Channel::Wechat,
+        pay_way: PayWay::Native,
+    },
+    Way {
+        channel: Channel::Alipay,
+        pay_way: PayWay::Qr,
+    },
+    Way {
+        channel: Channel::Alipay,
+        pay_way: PayWay::Page,
+    },
+];
+
+impl Way {
+    /// Its name in a form.
+    pub(super) fn name(self) -> String {
+        format!("{}.{}", self.channel, self.pay_way.as_str())
+    }
+}
+
+/// What a plain browser is offered.
+pub(super) fn in_a_browser(app: &App, scanned: &Scanned, phone: bool) -> Vec<Way> {
+    let all: &[Way] = if phone { &ON_A_PHONE } else { &ON_A_COMPUTER };
+    all.iter()
+        .copied()
+        .filter(|way| works(app, scanned, *way).is_some())
+        .collect()
+}
+
+/// The account by which a way works: its key is held here, the channel's licence is in force.
+fn works<'a>(app: &App, scanned: &'a Scanned, way: Way) -> Option<&'a AccountFacts> {
+    let licensed = app
+        .registries()
+        .channel(way.channel)
+        .is_some_and(|licence| app.clock().now() < licence.valid_until);
+    let offered = licensed && operations::is_allowed(way.channel, Operation::Create, Some(way.pay_way));
+    scanned
+        .merchant
+        .accounts
+        .iter()
+        .find(|account| offered && account.channel == way.channel && account.keys == Keys::Held)
+}
+
+/// A wallet's own way, and where it tells who the payer is: the page, and the account whose app asks.
+pub(super) struct InWallet {
+    pub(super) page: String,
+    pub(super) account: Arc<Account>,
+}
+
+/// Whether this wallet works here: an account, a page of authorisation, the app's secret where one is needed.
+pub(super) fn in_a_wallet(app: &App, scanned: &Scanned, channel: Channel) -> Option<InWallet> {
+    let facts = works(
+        app,
+        scanned,
+        Way {
+            channel,
+            pay_way: PayWay::Jsapi,
+        },
+    )?;
+    let page = app
+        .registries()
+        .channel(channel)?
+        .authorization
+        .as_ref()?
+        .page
+        .clone();
+    let account = app.account(facts, None, None);
+    let needs_app = channel == Channel::Wechat;
+    if needs_app && !channel::authorize::secret(&account).is_some_and(|key| app.keys().has(&key)) {
+        return None;
+    }
+    Some(InWallet { page, account })
+}
+
+/// Where forms of these pages may lead a browser: ourselves, the wallets' pages of authorisation, the channels' own hosts.
+pub(super) fn form_targets(app: &App) -> String {
+    let registries = app.registries();
+    let mut all = vec!["'self'".to_owned()];
+    for channel in Channel::ALL {
+        let page = registries
+            .channel(channel)
+            .and_then(|licence| licence.authorization.as_ref())
+            .map(|a| a.page.clone());
+        all.extend(page.and_then(|page| page.split('/').nth(2).map(|host| format!("https://{host}"))));
+        all.extend(app.way_to(channel).map(|way| way.target().origin()));
+    }
+    all.join(" ")
+}

@@ -1,0 +1,350 @@
+//! What the pages say, Chinese and English; and a channel's own error in words that a payer can act on.
+
+use super::asked::Wrong;
+use domain::{Channel, PayWay};
+
+/// A language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lang {
+    Zh,
+    En,
+}
+
+/// Every fixed text of one language.
+pub(super) struct Words {
+    pub(super) lang: Lang,
+    pub(super) tag: &'static str,
+    pub(super) pay_to: &'static str,
+    pub(super) amount: &'static str,
+    pub(super) amount_hint: &'static str,
+    pub(super) go_on: &'static str,
+    pub(super) choose: &'static str,
+    pub(super) no_way: &'static str,
+    pub(super) pay: &'static str,
+    pub(super) calling: &'static str,
+    pub(super) cancelled: &'static str,
+    pub(super) failed: &'static str,
+    pub(super) checking: &'static str,
+    pub(super) checking_text: &'static str,
+    pub(super) no_bridge: &'static str,
+    pub(super) open_wallet: &'static str,
+    pub(super) sent_away: &'static str,
+    pub(super) paid: &'static str,
+    pub(super) paid_text: &'static str,
+    pub(super) refunded: &'static str,
+    pub(super) over: &'static str,
+    pub(super) over_text: &'static str,
+    pub(super) again: &'static str,
+    pub(super) order: &'static str,
+    pub(super) time: &'static str,
+    pub(super) by: &'static str,
+    pub(super) record: &'static str,
+    pub(super) foot: &'static str,
+    pub(super) sorry: &'static str,
+    pub(super) wallets_code: &'static str,
+}
+
+static ZH: Words = Words {
+    lang: Lang::Zh,
+    tag: "zh-CN",
+    pay_to: "付款给",
+    amount: "付款金额",
+    amount_hint: "元",
+    go_on: "去付款",
+    choose: "选择付款方式",
+    no_way: "该商户目前没有可在此浏览器中使用的付款方式，请用微信或支付宝扫码。",
+    pay: "立即付款",
+    calling: "正在打开付款…",
+    cancelled: "您取消了付款，没有扣款。可以再次点击付款。",
+    failed: "钱包没有完成付款。可以再试一次，或换一个钱包扫码。",
+    checking: "正在确认结果",
+    checking_text: "请稍候，不要重复付款。",
+    no_bridge: "请在微信或支付宝中打开本页。",
+    open_wallet: "打开微信付款",
+    sent_away: "请在支付宝页面完成付款，完成后此处会显示结果。",
+    paid: "付款成功",
+    paid_text: "商户已收到您的付款。",
+    refunded: "款项已退回",
+    over: "订单已结束",
+    over_text: "这笔订单没有付款，也不会再扣款。",
+    again: "重新开始",
+    order: "订单号",
+    time: "时间",
+    by: "付款方式",
+    record: "存证编号",
+    foot: "款项由持牌支付机构直接结算给商户。本页不保存您的身份信息。",
+    sorry: "无法继续",
+    wallets_code: "错误代码",
+};
+
+static EN: Words = Words {
+    lang: Lang::En,
+    tag: "en",
+    pay_to: "Pay",
+    amount: "Amount",
+    amount_hint: "CNY",
+    go_on: "Continue",
+    choose: "Choose how to pay",
+    no_way: "This shop has no way to pay in this browser now. Scan the code with WeChat or Alipay.",
+    pay: "Pay now",
+    calling: "Opening the payment…",
+    cancelled: "You cancelled; nothing was charged. Press the button to try again.",
+    failed: "The wallet did not finish the payment. Try again, or scan with another wallet.",
+    checking: "Confirming",
+    checking_text: "One moment. Please do not pay twice.",
+    no_bridge: "Open this page in WeChat or Alipay.",
+    open_wallet: "Pay in WeChat",
+    sent_away: "Finish the payment on Alipay's page; the result appears here.",
+    paid: "Paid",
+    paid_text: "The shop has received your payment.",
+    refunded: "Refunded",
+    over: "This order is over",
+    over_text: "It was not paid and nothing will be charged.",
+    again: "Start again",
+    order: "Order",
+    time: "Time",
+    by: "Paid by",
+    record: "Record",
+    foot: "A licensed institution settles directly with the shop. This page keeps nothing of who you are.",
+    sorry: "This cannot go on",
+    wallets_code: "Code",
+};
+
+impl Words {
+    /// The first language of `Accept-Language` that we have; Chinese where it names none.
+    pub(super) fn of(accept: &str) -> &'static Words {
+        let known = |tag: &str| match tag.trim().to_ascii_lowercase() {
+            tag if tag.starts_with("zh") => Some(&ZH),
+            tag if tag.starts_with("en") => Some(&EN),
+            _ => None,
+        };
+        accept
+            .split(',')
+            .take(8)
+            .find_map(|part| known(part.split(';').next().unwrap_or_default()))
+            .unwrap_or(&ZH)
+    }
+
+    fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {
+        match self.lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+
+    /// A wallet's name.
+    pub(super) fn wallet(&self, channel: Channel) -> &'static str {
+        match channel {
+            Channel::Wechat => self.pick("微信支付", "WeChat Pay"),
+            Channel::Alipay => self.pick("支付宝", "Alipay"),
+        }
+    }
+
+    /// A way to pay in a browser.
+    pub(super) fn way(&self, channel: Channel, pay_way: PayWay) -> (&'static str, &'static str) {
+        let how = match pay_way {
+            PayWay::Native | PayWay::Qr => self.pick("用手机扫码", "Scan with your phone"),
+            PayWay::Page => self.pick("在电脑上登录付款", "Sign in on this computer"),
+            _ => self.pick("打开手机上的应用", "Opens the app on this phone"),
+        };
+        (self.wallet(channel), how)
+    }
+
+    /// How to scan the code of a channel.
+    pub(super) fn scan(&self, channel: Channel) -> &'static str {
+        match channel {
+            Channel::Wechat => self.pick("请用微信“扫一扫”付款", "Scan this with WeChat to pay"),
+            Channel::Alipay => self.pick("请用支付宝“扫一扫”付款", "Scan this with Alipay to pay"),
+        }
+    }
+
+    /// What is wrong with an amount.
+    pub(super) fn wrong(&self, wrong: Wrong) -> String {
+        match (wrong, self.lang) {
+            (Wrong::Form, Lang::Zh) => "请输入大于零的金额，最多两位小数，例如 12.50。".into(),
+            (Wrong::Form, Lang::En) => {
+                "Enter an amount above zero with at most two decimals, such as 12.50.".into()
+            }
+            (Wrong::TooMuch(most), Lang::Zh) => format!("静态码单笔最多 {} 元（监管限额）。", most.to_yuan()),
+            (Wrong::TooMuch(most), Lang::En) => format!(
+                "A printed code takes at most {} CNY (a legal limit).",
+                most.to_yuan()
+            ),
+        }
+    }
+
+    /// A refusal in words: of ours by its code, of the channel by the channel's.
+    pub(super) fn refusal(&self, code: &str, channel_code: Option<&str>) -> &'static str {
+        if let Some(said) = channel_code.and_then(|code| self.channels(code)) {
+            return said;
+        }
+        match code {
+            "not_found" => self.pick(
+                "这个付款码不存在，请向商户确认。",
+                "There is no such code. Ask the shop.",
+            ),
+            "too_many_requests" | "channel_frequency" => self.pick(
+                "现在人太多了，请稍等几秒再试。",
+                "Too many at once. Try again in a few seconds.",
+            ),
+            "order_in_progress" => self.pick(
+                "这笔订单正在用另一种方式付款，请先完成那边的付款，或等几分钟再试。",
+                "This order is being paid another way. Finish there, or try again in a few minutes.",
+            ),
+            "order_paid" => self.pick(
+                "这笔订单已经付过款了，请勿重复付款。",
+                "This order is paid already. Do not pay again.",
+            ),
+            "order_closed" | "order_reversed" | "order_changed" => self.pick(
+                "这笔订单已关闭，请向商户要一个新的付款码。",
+                "This order is closed. Ask the shop for a new code.",
+            ),
+            "amount_over_limit" => self.pick(
+                "金额超过了该商户的限额。",
+                "The amount is above the shop's limit.",
+            ),
+            "channel_not_licensed" | "payee_not_allowed" | "operation_not_allowed" => self.pick(
+                "该商户暂时不能用这种方式收款，请换一种方式。",
+                "The shop cannot take this way to pay now. Choose another.",
+            ),
+            "order_not_accepted" => self.pick(
+                "这笔订单未被受理，没有扣款。",
+                "The order was not accepted. Nothing was charged.",
+            ),
+            "channel_refused" | "payer_cannot_pay" => self.pick(
+                "钱包拒绝了这笔订单，没有扣款。",
+                "The wallet refused the order. Nothing was charged.",
+            ),
+            "storage_low" | "cases_unreachable" | "stopping" | "index_rebuilding" | "deadline"
+            | "not_placed" => self.pick(
+                "服务暂时繁忙，没有扣款，请稍后再试。",
+                "The service is busy; nothing was charged. Try again soon.",
+            ),
+            "malformed_request" | "method_not_allowed" | "unsupported_media_type" => self.pick(
+                "浏览器发来的请求无法识别，请重新扫码。",
+                "The browser's request cannot be read. Scan the code again.",
+            ),
+            _ => self.pick(
+                "出了点问题，没有扣款。请稍后再试或询问商户。",
+                "Something went wrong; nothing was charged. Try again, or ask the shop.",
+            ),
+        }
+    }
+
+    /// Codes of the channels' lists (channels.md 1.11, 3.3) and of their authorisation.
+    fn channels(&self, code: &str) -> Option<&'static str> {
+        Some(match code {
+            "NOT_ENOUGH" | "NOTENOUGH" | "ACQ.BUYER_BALANCE_NOT_ENOUGH" => self.pick(
+                "余额不足，请换一张卡或换一个钱包。",
+                "Not enough money in the wallet. Use another card or wallet.",
+            ),
+            "USER_ACCOUNT_ABNORMAL" | "ACQ.BUYER_ENABLE_STATUS_FORBID" => self.pick(
+                "您的钱包账户状态异常，请在钱包中查看。",
+                "Your wallet account is restricted. Look in the wallet.",
+            ),
+            "RULE_LIMIT"
+            | "RULELIMIT"
+            | "ACQ.BEYOND_PAY_RESTRICTION"
+            | "ACQ.BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR" => {
+                self.pick("超过了钱包的付款限额。", "Above the wallet's limit for you.")
+            }
+            "ACQ.TOTAL_FEE_EXCEED" => {
+                self.pick("金额超过了支付宝的上限。", "The amount is above Alipay's limit.")
+            }
+            "ORDER_PAID" | "ORDERPAID" | "ACQ.TRADE_HAS_SUCCESS" => self.pick(
+                "这笔订单已经付过款了，请勿重复付款。",
+                "This order is paid already. Do not pay again.",
+            ),
+            "ORDER_CLOSED" | "ORDERCLOSED" | "ACQ.TRADE_HAS_CLOSE" => self.pick(
+                "这笔订单已关闭，请重新扫码。",
+                "This order is closed. Scan the code again.",
+            ),
+            "ACQ.BUYER_SELLER_EQUAL" => self.pick("不能付款给自己。", "You cannot pay yourself."),
+            "ACCOUNT_ERROR"
+            | "MCH_NOT_EXISTS"
+            | "APPID_MCHID_NOT_MATCH"
+            | "NO_AUTH"
+            | "NOAUTH"
+            | "ACQ.PARTNER_ERROR"
+            | "ACQ.ACCESS_FORBIDDEN"
+            | "isv.insufficient-isv-permissions" => self.pick(
+                "该商户在此钱包的设置有误，请换一种方式并告知商户。",
+                "The shop is not set up for this wallet. Choose another way, and tell the shop.",
+            ),
+            "40029" | "40163" | "42003" | "isv.code-invalid" | "isv.code-is-used" | "isv.code-expired" => {
+                self.pick(
+                    "授权已过期，请重新扫码。",
+                    "The authorisation has expired. Scan the code again.",
+                )
+            }
+            "40125" | "40013" | "isv.invalid-app-id" => self.pick(
+                "该商户在此钱包的设置有误，请换一种方式并告知商户。",
+                "The shop is not set up for this wallet. Choose another way, and tell the shop.",
+            ),
+            "SYSTEM_ERROR" | "SYSTEMERROR" | "BANK_ERROR" | "FREQUENCY_LIMITED" | "ACQ.SYSTEM_ERROR" => self
+                .pick(
+                    "钱包系统繁忙，请稍后再试。",
+                    "The wallet's system is busy. Try again soon.",
+                ),
+            _ => return None,
+        })
+    }
+
+    /// A code that is over.
+    pub(super) fn ended(&self) -> &'static str {
+        self.pick(
+            "这个付款码已失效，请向商户要一个新的。",
+            "This code counts no longer. Ask the shop for a new one.",
+        )
+    }
+
+    /// Came back without a state that counts.
+    pub(super) fn lost_way(&self) -> &'static str {
+        self.pick(
+            "页面已过期，没有扣款。请重新开始。",
+            "The page has expired; nothing was charged. Start again.",
+        )
+    }
+
+    /// A wallet that the merchant does not take.
+    pub(super) fn not_here(&self) -> &'static str {
+        self.pick(
+            "该商户暂时不支持用这个应用付款。请用微信、支付宝或浏览器扫码。",
+            "This shop cannot be paid with this app. Scan with WeChat, Alipay or a browser.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_known_language_is_spoken_and_chinese_where_none_is() {
+        for (accept, tag) in [
+            ("en-US,zh;q=0.5", "en"),
+            ("zh-TW,en", "zh-CN"),
+            ("fr,en;q=0.3", "en"),
+            ("", "zh-CN"),
+            ("fr", "zh-CN"),
+        ] {
+            assert_eq!(Words::of(accept).tag, tag, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_channels_error_goes_before_ours_and_every_code_of_ours_has_words() {
+        let w = Words::of("en");
+        assert!(
+            w.refusal("channel_refused", Some("NOT_ENOUGH"))
+                .contains("Not enough")
+        );
+        assert!(
+            w.refusal("channel_refused", Some("UNHEARD_OF"))
+                .contains("refused")
+        );
+        for code in crate::fault::Code::ALL {
+            assert!(!w.refusal(code.row().code, None).is_empty());
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! One code, every wallet: over real sockets, with the User-Agent of each. The order goes down the merchant's own road; what
+//! the page says is what the journal says.
+
+mod chromium;
+mod screens;
+
+use crate::kills::{Yard, id, text};
+use anyhow::{Context, ensure};
+use sandbox::demo::{
+    browser::{ALIPAY, Browser, COMPUTER, PHONE, Page, UNIONPAY, WECHAT},
+    http::Answer,
+    place::Options,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
+
+type Done = anyhow::Result<()>;
+
+const OPENID: &str = "oOneCodePayer0000000000001";
+const USER_ID: &str = "2088102146225135";
+
+struct Street {
+    yard: Yard,
+}
+
+impl Street {
+    async fn open() -> anyhow::Result<Street> {
+        Ok(Street {
+            yard: Yard::with(Options {
+                extra: String::new(),
+                ..Options::default()
+            })
+            .await?,
+        })
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.yard.merchant()?.ask("POST", path, Some(body)).await
+    }
+
+    /// Makes a code and gives its address.
+    async fn code(&self, body: &Value) -> anyhow::Result<String> {
+        let made = self.post("/v1/codes", body).await?;
+        ensure!(made.status == 201, "{} {}", made.status, made.json());
+        Ok(text(&made.json()["url"]))
+    }
+
+    async fn of_order(&self, amount: u64) -> anyhow::Result<(String, String)> {
+        let no = self.yard.demo.next_number();
+        let url = self.code(&json!({ "code_no": format!("c-{no}"), "order_no": no, "amount": amount, "title": "奶茶 Milk tea" })).await?;
+        Ok((no, url))
+    }
+
+    fn browser(&self, agent: &str) -> Browser {
+        let sandbox = &self.yard.demo.channels;
+        Browser::new(self.yard.demo.ca(), agent)
+            .signed_in(sandbox.wechat, "wechat", OPENID)
+            .signed_in(sandbox.alipay, "alipay", USER_ID)
+    }
+
+    fn sandbox(&self, agent: &str) -> String {
+        let channels = &self.yard.demo.channels;
+        if agent == WECHAT {
+            channels.wechat_url()
+        } else {
+            channels.alipay_url()
+        }
+    }
+
+    async fn order(&self, no: &str) -> anyhow::Result<Value> {
+        Ok(self
+            .yard
+            .merchant()?
+            .ask("GET", &format!("/v1/payments?order_no={no}"), None)
+            .await?
+            .json())
+    }
+
+    /// What a waiting page asks for, until it is as wanted.
+    async fn until(&self, browser: &mut Browser, page: &Page, state: &str) -> anyhow::Result<Page> {
+        let path = page
+            .attribute("data-poll")
+            .with_context(|| format!("no order on {}", page.text()))?;
+        let base = page.address.split("/q/").next().unwrap_or_default().to_owned();
+        let mut last = Value::Null;
+        for _ in 0..100 {
+            last = browser.once("GET", &format!("{base}{path}"), "").await?.json();
+            if last["state"] == state {
+                return browser.open(&page.address).await;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("the page never says {state} but {last}")
+    }
+}
+
+fn has(page: &Page, wanted: &str) -> Done {
+    ensure!(
+        page.text().contains(wanted),
+        "no {wanted} in {}: {}",
+        page.address,
+        page.text()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_wallet_pays_the_same_code_and_the_page_says_what_the_journal_says() {
+    let street = Street::open().await.expect("demo");
+    for (agent, channel) in [(WECHAT, "wechat"), (ALIPAY, "alipay")] {
+        for_one_order(&street, agent, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, one order: {e:#}"));
+        static_code(&street, agent, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}, static: {e:#}"));
+    }
+    plain_browsers(&street)
+        .await
+        .unwrap_or_else(|e| panic!("browsers: {e:#}"));
+    other_wallets(&street)
+        .await
+        .unwrap_or_else(|e| panic!("others: {e:#}"));
+    two_wallets(&street)
+        .await
+        .unwrap_or_else(|e| panic!("two wallets: {e:#}"));
+    two_payers(&street)
+        .await
+        .unwrap_or_else(|e| panic!("two payers: {e:#}"));
+    refused(&street)
+        .await
+        .unwrap_or_else(|e| panic!("refusals: {e:#}"));
+    ended(&street).await.unwrap_or_else(|e| panic!("ended: {e:#}"));
+}
+
+async fn for_one_order(street: &Street, agent: &str, channel: &str) -> Done {
+    let (no, url) = street.of_order(1250).await?;
+    let mut browser = street.browser(agent);
+    let page = browser.open(&url).await?;
+    // Page, wallet, back, order: and the address that stays has no code in it.
+    ensure!(
+        page.way.len() == 4 && page.way[1].contains("/oauth2/") && page.way[2].contains("/back?"),
+        "{:?}",
+        page.way
+    );
+    ensure!(
+        page.address.contains("/o/") && !page.address.contains('?'),
+        "{}",
+        page.address
+    );
+    has(&page, "12.50")?;
+    has(&page, "立即付款")?;
+    let order = street.order(&no).await?;
+    ensure!(
+        order["pay_way"] == "jsapi"
+            && order["channel"] == channel
+            && order["code"] == url.rsplit('/').next().unwrap_or_default(),
+        "{order}"
+    );
+    // Coming back unpaid changes nothing.
+    let again = browser.open(&page.address).await?;
+    ensure!(
+        again.attribute("data-state").as_deref() == Some("awaiting_payment"),
+        "{}",
+        again.text()
+    );
+    let back = browser.pay(&again, &street.sandbox(agent)).await?;
+    let paid = street.until(&mut browser, &back, "paid").await?;
+    has(&paid, "付款成功")?;
+    ensure!(
+        paid.attribute("data-call").is_none(),
+        "a paid order calls the wallet up"
+    );
+    let order = street.order(&no).await?;
+    ensure!(order["state"] == "paid", "{order}");
+    street.yard.told(id(&order)?, "payment.paid").await?;
+    let events = street
+        .yard
+        .demo
+        .shop()
+        .told(street.yard.merchant()?.id(), id(&order)?);
+    let payer = if channel == "wechat" {
+        json!({ "openid": OPENID })
+    } else {
+        json!({ "buyer_id": USER_ID })
+    };
+    ensure!(
+        events.iter().any(|e| e["payment"]["payer"] == payer),
+        "{events:?}"
+    );
+    // The code again: paid, nothing more.
+    let once_more = browser.open(&url).await?;
+    has(&once_more, "付款成功")
+}
+
+//= C69
+async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
+    let url = street
+        .code(&json!({ "code_no": format!("desk-{channel}"), "title": "一号桌" }))
+        .await?;
+    let mut browser = street.browser(agent).speaking("en");
+    let page = browser.open(&url).await?;
+    has(&page, "一号桌")?;
+    has(&page, "Continue")?;
+    for (typed, said) in [
+        ("0", "above zero"),
+        ("1.234", "above zero"),
+        ("x", "above zero"),
+        ("500.01", "at most 500.00"),
+        ("", "above zero"),
+    ] {
+        let page = browser.send(&url, &[("amount", typed)]).await?;
+        ensure!(
+            page.answer.status == 422 && page.text().contains(said),
+            "{typed}: {} {}",
+            page.answer.status,
+            page.text()
+        );
+    }
+    let page = browser.send(&url, &[("amount", "7.3")]).await?;
+    has(&page, "7.30")?;
+    let no = text(&json!(
+        page.text()
+            .split("<dd>")
+            .nth(1)
+            .and_then(|t| t.split('<').next())
+            .unwrap_or_default()
+    ));
+    let order = street.order(&no).await?;
+    ensure!(order["amount"] == 730, "{order}");
+    let back = browser.pay(&page, &street.sandbox(agent)).await?;
+    let paid = street.until(&mut browser, &back, "paid").await?;
+    has(&paid, "Paid")?;
+    // A payer's day by static codes ends at 500 yuan.
+    let over = browser.send(&url, &[("amount", "493")]).await?;
+    ensure!(
+        over.answer.status == 403,
+        "{} {}",
+        over.answer.status,
+        over.text()
+    );
+    has(&over, "not accepted")?;
+    let next = browser.send(&url, &[("amount", "492.70")]).await?;
+    has(&next, "492.70")
+}
+
+async fn plain_browsers(street: &Street) -> Done {
+    let (no, url) = street.of_order(880).await?;
+    let mut computer = street.browser(COMPUTER);
+    let page = computer.open(&url).await?;
+    for way in ["wechat.native", "alipay.qr", "alipay.page"] {
+        has(&page, way)?;
+    }
+    ensure!(!page.text().contains("wechat.h5"), "h5 on a computer");
+    let scan = computer.send(&url, &[("way", "wechat.native")]).await?;
+    has(&scan, "扫一扫")?;
+    let qr = computer.once("GET", &format!("{}/qr", scan.address), "").await?;
+    ensure!(qr.status == 200 && qr.body.starts_with(b"<svg"), "{}", qr.status);
+    let order = street.order(&no).await?;
+    street.yard.pay(&order).await?;
+    has(&street.until(&mut computer, &scan, "paid").await?, "付款成功")?;
+
+    let (no, url) = street.of_order(890).await?;
+    let mut phone = street.browser(PHONE);
+    let page = phone.open(&url).await?;
+    has(&page, "wechat.h5")?;
+    let opened = phone.send(&url, &[("way", "alipay.wap")]).await?;
+    ensure!(opened.address.contains("/gateway.do"), "{}", opened.address);
+    let pay = opened.attribute("href").context("a way to pay")?;
+    let pay = format!("{}{pay}", street.yard.demo.channels.alipay_url());
+    phone.open(&pay).await?;
+    let back = phone.send(&pay, &[]).await?;
+    ensure!(back.address.contains("/o/"), "{}", back.address);
+    has(&street.until(&mut phone, &back, "paid").await?, "付款成功")?;
+    ensure!(street.order(&no).await?["pay_way"] == "wap", "another way");
+
+    let (_, url) = street.of_order(900).await?;
+    let link = phone.send(&url, &[("way", "wechat.h5")]).await?;
+    let href = link.attribute("href").unwrap_or_default();
+    has(&link, "checkmweb")?;
+    ensure!(
+        link.text().contains("redirect_url=https%3A%2F%2F"),
+        "no way back: {href} {}",
+        link.text()
+    );
+    Ok(())
+}
+
+async fn other_wallets(street: &Street) -> Done {
+    let (_, url) = street.of_order(100).await?;
+    let page = street.browser(UNIONPAY).open(&url).await?;
+    ensure!(page.answer.status == 403, "{}", page.answer.status);
+    has(&page, "暂时不支持")
+}
+
+/// Opened in WeChat, then in Alipay: the former is closed at its channel first, and one payment stands.
+async fn two_wallets(street: &Street) -> Done {
+    let (no, url) = street.of_order(660).await?;
+    let (mut first, mut second) = (street.browser(WECHAT), street.browser(ALIPAY));
+    let there = first.open(&url).await?;
+    let here = second.open(&url).await?;
+    let order = street.order(&no).await?;
+    ensure!(order["attempt"] == 2 && order["channel"] == "alipay", "{order}");
+    // The first wallet's page calls nothing up any more.
+    let stale = first.open(&there.address).await?;
+    ensure!(
+        stale.attribute("data-call").is_none(),
+        "two wallets at once: {}",
+        stale.text()
+    );
+    let late = first.pay(&there, &street.sandbox(WECHAT)).await;
+    ensure!(
+        late.is_err_and(|e| e.to_string().contains("订单已关闭")),
+        "the former attempt could be paid"
+    );
+    let back = second.pay(&here, &street.sandbox(ALIPAY)).await?;
+    has(&street.until(&mut second, &back, "paid").await?, "付款成功")
+}
+
+/// Two people scan one order's code with the same wallet: the later takes it over.
+async fn two_payers(street: &Street) -> Done {
+    let (no, url) = street.of_order(670).await?;
+    let mut first = street.browser(WECHAT);
+    let there = first.open(&url).await?;
+    let sandbox = street.yard.demo.channels.wechat;
+    let mut friend = street
+        .browser(WECHAT)
+        .signed_in(sandbox, "wechat", "oOneCodeFriend000000000001");
+    let here = friend.open(&url).await?;
+    let order = street.order(&no).await?;
+    ensure!(order["attempt"] == 2, "{order}");
+    ensure!(
+        first.pay(&there, &street.sandbox(WECHAT)).await.is_err(),
+        "the former attempt could be paid"
+    );
+    let back = friend.pay(&here, &street.sandbox(WECHAT)).await?;
+    has(&street.until(&mut friend, &back, "paid").await?, "付款成功")?;
+    // The same payer again is the same attempt.
+    let (no, url) = street.of_order(680).await?;
+    first.open(&url).await?;
+    first.open(&url).await?;
+    ensure!(
+        street.order(&no).await?["attempt"] == 1,
+        "a new attempt for the same payer"
+    );
+    Ok(())
+}
+
+//= C70
+async fn refused(street: &Street) -> Done {
+    let demo = &street.yard.demo;
+    let (_, url) = street.of_order(710).await?;
+    let mut browser = street.browser(WECHAT);
+    // A state is of one browser, and counts once.
+    let first = browser.once("GET", &url, "").await?;
+    let wallet = first
+        .headers
+        .get("location")
+        .and_then(|v| v.to_str().ok())
+        .context("to the wallet")?
+        .split('#')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let cookie = first
+        .headers
+        .get("set-cookie")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    ensure!(
+        ["__Host-payer=", "Secure", "HttpOnly", "SameSite=Lax"]
+            .iter()
+            .all(|part| cookie.contains(part)),
+        "{cookie}"
+    );
+    let back = browser.once("GET", &wallet, "").await?;
+    let back = back
+        .headers
+        .get("location")
+        .and_then(|v| v.to_str().ok())
+        .context("back")?
+        .to_owned();
+    let mut thief = street.browser(WECHAT);
+    has(&thief.open(&back).await?, "页面已过期")?;
+    has(&browser.open(&back).await?, "立即付款")?;
+    has(&browser.open(&back).await?, "页面已过期")?;
+    // The wallet's own error in plain words, with its code.
+    let (_, url) = street.of_order(720).await?;
+    for (kind, said) in [
+        ("busy", "45011"),
+        ("garbage", "deadline"),
+        ("status_5xx", "deadline"),
+    ] {
+        demo.control(
+            "/control/fault",
+            &json!({ "channel": "wechat", "operation": "authorize", "kind": kind }),
+        )
+        .await?;
+        has(&street.browser(WECHAT).open(&url).await?, said)?;
+    }
+    demo.control(
+        "/control/fault",
+        &json!({ "channel": "alipay", "operation": "authorize", "kind": "wrong_signature" }),
+    )
+    .await?;
+    has(&street.browser(ALIPAY).open(&url).await?, "deadline")?;
+    demo.control(
+        "/control/fault",
+        &json!({ "channel": "wechat", "operation": "create", "kind": "busy" }),
+    )
+    .await?;
+    let busy = street.browser(WECHAT).speaking("en").open(&url).await?;
+    ensure!(
+        busy.answer.status == 503 && busy.text().contains("Too many at once"),
+        "{} {}",
+        busy.answer.status,
+        busy.text()
+    );
+    // A form of another site, a path that is none, another code's order.
+    let mut plain = street.browser(COMPUTER);
+    let page = plain.open("https://127.0.0.1:1/").await;
+    ensure!(page.is_err(), "there is nobody");
+    let base = url
+        .rsplit_once('/')
+        .map(|(base, _)| base.to_owned())
+        .unwrap_or_default();
+    for path in [
+        "0000000000000000",
+        "x",
+        &format!(
+            "{}/o/00112233445566778899aabbccddeeff",
+            url.rsplit('/').next().unwrap_or_default()
+        ),
+    ] {
+        ensure!(
+            plain.open(&format!("{base}/{path}")).await?.answer.status == 404,
+            "{path}"
+        );
+    }
+    let page = plain.open(&url).await?;
+    let policy = page
+        .answer
+        .headers
+        .get("content-security-policy")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    ensure!(
+        policy.contains("default-src 'none'")
+            && policy.contains("script-src 'self';")
+            && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    Ok(())
+}
+
+/// Revoked, ended, and everything still there after a restart.
+//= C68
+async fn ended(street: &Street) -> Done {
+    let (_, kept) = street.of_order(810).await?;
+    let (_, revoked) = street.of_order(820).await?;
+    let code = revoked.rsplit('/').next().unwrap_or_default().to_owned();
+    let answer = street
+        .post(&format!("/v1/codes/{code}/revoke"), &json!({}))
+        .await?;
+    ensure!(answer.json()["state"] == "revoked", "{}", answer.json());
+    for (body, code) in [
+        (json!({ "code_no": "x", "order_no": "A1" }), "invalid_field"),
+        (json!({ "code_no": "x", "amount": 50_001 }), "amount_over_limit"),
+        (
+            json!({ "code_no": "x", "title": "请打 13800138000" }),
+            "invalid_field",
+        ),
+        (json!({ "code_no": "x", "terminal": "NOBODYS" }), "invalid_field"),
+        (
+            json!({ "code_no": "x", "code": { "kind": "static", "level": "B" } }),
+            "invalid_field",
+        ),
+        (json!({ "code_no": "x", "price": 1 }), "unknown_field"),
+    ] {
+        let said = street.post("/v1/codes", &body).await?;
+        ensure!(said.json()["code"] == code, "{body}: {}", said.json());
+    }
+    let made = street
+        .post("/v1/codes", &json!({ "code_no": "same", "amount": 100 }))
+        .await?;
+    let other = street
+        .post("/v1/codes", &json!({ "code_no": "same", "amount": 101 }))
+        .await?;
+    ensure!(
+        other.status == 409 && other.json()["code"] == "code_changed",
+        "{}",
+        other.json()
+    );
+    street.yard.demo.services.kill_proxy().await?;
+    street.yard.start().await?;
+    let again = street
+        .post("/v1/codes", &json!({ "code_no": "same", "amount": 100 }))
+        .await?;
+    ensure!(
+        again.status == 200 && again.json()["id"] == made.json()["id"],
+        "{} {}",
+        again.status,
+        again.json()
+    );
+    has(&street.browser(WECHAT).open(&revoked).await?, "已失效")?;
+    has(&street.browser(WECHAT).open(&kept).await?, "立即付款")
+}
