@@ -197,9 +197,16 @@ pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order
         return Answer::Unclear(Unclear::Garbage);
     };
     app.step("before_send");
-    let exchanged = ask(app, account, Operation::Close, attempt.pay_way, |stamp| {
-        channel::close(account, stamp, &attempt.number)
-    })
+    let exchanged = ask(
+        app,
+        account,
+        Operation::Close,
+        attempt.pay_way,
+        |stamp| match &attempt.combined {
+            Some(with) => channel::close_combined(account, stamp, with),
+            None => channel::close(account, stamp, &attempt.number),
+        },
+    )
     .await;
     app.step("after_send");
     match exchanged {
@@ -265,10 +272,24 @@ async fn close_intended(
 
 /// Asks the channel for an attempt's order.
 pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Exchanged {
-    ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
-        channel::query(account, stamp, attempt.pay_way, &attempt.number)
+    let Some(with) = &attempt.combined else {
+        return ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
+            channel::query(account, stamp, attempt.pay_way, &attempt.number)
+        })
+        .await;
+    };
+    // Paid together, asked for together; of what is said of all, what is said of this one.
+    match ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
+        channel::query_combined(account, stamp, with)
     })
     .await
+    {
+        Exchanged::Answer(Answer::Combined(views)) => {
+            let own = views.into_iter().find(|view| view.number == attempt.number);
+            Exchanged::Answer(own.map_or(Answer::Unclear(Unclear::Garbage), Answer::State))
+        }
+        other => other,
+    }
 }
 
 /// Puts events on record; what was faster stands.

@@ -30,6 +30,8 @@ pub struct Opened {
 pub struct SealedNotice {
     pub(crate) notice: Identified,
     pub(crate) says: Says,
+    /// The same of the other orders of a group that is paid together.
+    pub(crate) also: Vec<Says>,
 }
 
 /// What a notice says, without the payer.
@@ -49,4 +51,6 @@ pub struct Matched {
     pub(crate) notice: Identified,
     pub(crate) says: Says,
     pub(crate) order: Option<Arc<Order>>,
+    /// The same of the other orders of a group that is paid together.
+    pub(crate) also: Vec<(Says, Option<Arc<Order>>)>,
 }

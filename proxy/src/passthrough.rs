@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
 use ledger::{Attempt, Order};
 use policy::registry::AccountFacts;
-use std::time::Instant as Timer;
+use std::{sync::Arc, time::Instant as Timer};
 use zeroize::Zeroizing;
 
 /// The octets of a native request.
@@ -45,6 +45,10 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
         account: native.account.clone(),
         channel: native.channel,
         authorised: native.app_auth_token.is_some(),
+        group: native
+            .combined
+            .as_ref()
+            .map(|group| (group.number.clone(), group.orders.len())),
     }
 }
 
@@ -92,14 +96,32 @@ pub(crate) fn meant<'a>(
     }
 }
 
-/// Carries a mutating request whose intent is on record.
+/// Orders that are paid together are closed together: by their common number, and all of them.
+//= C67
+pub(crate) fn same_group(attempt: &Attempt, verbatim: &Verbatim) -> Result<(), Fault> {
+    let ours = attempt
+        .combined
+        .as_ref()
+        .map(|group| (&group.number, group.parts.len()));
+    match ours == verbatim.group.as_ref().map(|(number, count)| (number, *count)) {
+        true => Ok(()),
+        false => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Orders that are paid together are closed together: by their common number, and all of them.",
+        )),
+    }
+}
+
+/// Carries a mutating request whose intent is on record. What its answer says counts for each order of a group that is
+/// paid together.
 pub(crate) async fn forward(
     app: &App,
     account: &Account,
     order: &Order,
     errand: &Errand,
+    also: &[(Arc<Order>, Errand)],
     verbatim: Verbatim,
-) -> (Settled, Response) {
+) -> (Settled, Vec<Settled>, Response) {
     let (operation, attempt) = match errand {
         Errand::Place(position) => (Operation::Create, order.attempt(*position)),
         Errand::Close(position) => (Operation::Close, order.attempt(*position)),
@@ -113,20 +135,39 @@ pub(crate) async fn forward(
     app.step("before_send");
     let (answer, response) = ask(app, account, operation, pay_way, verbatim).await;
     app.step("after_send");
-    let settled = match errand {
+    let others = also
+        .iter()
+        .map(|(order, errand)| settled(app, order, errand, for_all(&answer)))
+        .collect();
+    (settled(app, order, errand, answer), others, response)
+}
+
+/// What the answer means for one order.
+fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled {
+    match errand {
         Errand::Place(position) => placed(app, order, *position, answer),
-        Errand::Close(_) if attempt.is_some_and(|a| a.state.is_final()) => {
+        Errand::Close(position) if order.attempt(*position).is_some_and(|a| a.state.is_final()) => {
             Settled::nothing(settle::Ending::Recorded)
         }
         Errand::Close(position) => settle::closed(
             *position,
             answer,
-            attempt.is_some_and(|a| errand::may_come(app, a)),
+            order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
         ),
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
-    };
-    (settled, response)
+    }
+}
+
+/// The one answer to a group once more: a create's and a close's names no single order of it.
+fn for_all(answer: &Answer) -> Answer {
+    match answer {
+        Answer::Placed(reach) => Answer::Placed(reach.clone()),
+        Answer::Closed => Answer::Closed,
+        Answer::Failed(failure) => Answer::Failed(failure.clone()),
+        Answer::Unclear(reason) => Answer::Unclear(*reason),
+        _ => Answer::Unclear(Unclear::Garbage),
+    }
 }
 
 /// A repeat of a refund that the channel may have taken: its answer may say more, a refusal of the repeat changes nothing.

@@ -79,6 +79,8 @@ pub struct Create {
     pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through); else we choose.
     pub number: Option<ChannelNo>,
+    /// The orders that are paid together with it, and it (合单; pass-through).
+    pub combined: Option<Combined>,
 }
 
 /// Which order.
@@ -148,6 +150,8 @@ pub struct Verbatim {
     pub channel: Channel,
     /// True where it carries another merchant's authorisation: our own key alone cannot ask for what it does.
     pub authorised: bool,
+    /// The number of a group of orders that are paid together (合单), and how many of them it names.
+    pub group: Option<(ChannelNo, usize)>,
 }
 
 impl Cargo {
@@ -181,6 +185,8 @@ pub struct Parsed {
     /// See [`Authenticated`].
     pub(crate) mark: Option<String>,
     pub(crate) command: Command,
+    /// The same for the other orders of a group that is paid together.
+    pub(crate) also: Vec<Command>,
     pub(crate) cargo: Cargo,
     pub(crate) clear: Clear,
 }
@@ -192,6 +198,8 @@ pub struct Sealed {
     /// See [`Authenticated`].
     pub(crate) mark: Option<String>,
     pub(crate) command: Command,
+    /// See [`Parsed`].
+    pub(crate) also: Vec<Command>,
     pub(crate) cargo: Cargo,
     pub(crate) texts: Texts,
     pub(crate) payer: Option<PayerToken>,
@@ -217,6 +225,19 @@ pub struct Claimed {
     /// Digest of what makes a repeat the same.
     pub(crate) content: KeyedDigest,
     /// The attempt that a native close or refund means, from 1.
+    pub(crate) target: Option<u16>,
+    /// The same for the other orders of a group that is paid together.
+    pub(crate) also: Vec<Also>,
+}
+
+/// Another order of a group that is paid together (合单): each is claimed, judged, recorded and settled on its own, and one
+/// message carries them all.
+pub(crate) struct Also {
+    pub(crate) command: Command,
+    pub(crate) id: PaymentId,
+    pub(crate) held: Held,
+    pub(crate) order: Option<Arc<Order>>,
+    pub(crate) content: KeyedDigest,
     pub(crate) target: Option<u16>,
 }
 
@@ -249,7 +270,7 @@ pub struct Routed {
 /// Policy said yes.
 pub struct Admitted {
     pub(crate) routed: Routed,
-    pub(crate) reservation: Option<Reservation>,
+    pub(crate) reservations: Vec<Reservation>,
 }
 
 /// On record, durable: the only state that can be sent.
@@ -261,6 +282,8 @@ pub struct Recorded {
     pub(crate) texts: Texts,
     pub(crate) errand: Errand,
     pub(crate) held: Held,
+    /// The same for the other orders of a group that is paid together.
+    pub(crate) also: Vec<(Arc<Order>, Errand, Held)>,
 }
 
 /// What is on record to be done at the channel.

@@ -86,7 +86,7 @@ impl Sdk {
             .await
     }
 
-    async fn wechat(
+    pub(crate) async fn wechat(
         &self,
         method: &'static str,
         target: &str,
@@ -400,6 +400,14 @@ impl Sdk {
                 ]
             }
         })
+    }
+
+    /// The account at WeChat, and where its notices go.
+    pub(crate) fn wechat_account(&self) -> anyhow::Result<(&WechatAccount, &str)> {
+        match self {
+            Sdk::Wechat(_, _, account, notify_url) => Ok((account, notify_url)),
+            Sdk::Alipay(..) => anyhow::bail!("not WeChat's"),
+        }
     }
 
     /// Was it done, as the channel says?

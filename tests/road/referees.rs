@@ -14,7 +14,7 @@ mod repeats;
 mod tlog;
 mod v3;
 
-use client::{CLIENTS, MODES, Scene};
+use client::{CLIENTS, Scene};
 use sandbox::{channels, material};
 
 type Done = anyhow::Result<()>;
@@ -30,7 +30,7 @@ async fn published_clients_straight_at_the_sandbox() -> Done {
     let running = channels::start(channels::Settings::new(dir.path(), material.merchants.clone())).await?;
     let mut turns = client::Turns::default();
     for client in &CLIENTS {
-        for (merchant, mode) in material.merchants.iter().zip(MODES) {
+        for (merchant, &mode) in material.merchants.iter().zip(client.modes) {
             let scene = Scene {
                 base_url: client.of(running.wechat_url(), running.alipay_url()),
                 control: running.control_url(),

@@ -693,6 +693,13 @@ pub enum TradeEvent {
         /// What does not fit.
         what: Mismatch,
     },
+    /// The attempt is one of several orders that are paid together, all or none. Stands right behind its intent.
+    AttemptCombined {
+        /// Its position, from 1.
+        attempt: u16,
+        /// With which.
+        with: Combined,
+    },
     /// A free text looked like personal data; it was forwarded and nowhere kept.
     PatternSeen {
         /// Name of the field in the API.
@@ -1158,6 +1165,7 @@ impl TradeEvent {
             RefundUnresolved { .. } => "refund_unresolved",
             ForeignNotice { .. } => "foreign_notice",
             Mismatched { .. } => "mismatched",
+            AttemptCombined { .. } => "attempt_combined",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

@@ -90,6 +90,16 @@ fn trade_events() -> Vec<TradeEvent> {
             seal: Some(seal),
             terminal: Some(name("T-1")),
         },
+        AttemptCombined {
+            attempt: 1,
+            with: Combined {
+                number: name("C1"),
+                parts: vec![CombinedPart {
+                    number: name("A1"),
+                    payee: name("1900000109"),
+                }],
+            },
+        },
         AttemptPlaced {
             attempt: 1,
             reach: Some(Reach::Code("weixin://wxpay/bizpayurl?pr=x\"\\/\u{7f}微".into())),

@@ -1,6 +1,6 @@
 //! The words of the trade: channels, ways to pay, operations, states.
 
-use crate::{Amount, ChannelNo, Instant, TradeNo};
+use crate::{Amount, ChannelNo, Instant, PayeeNo, TradeNo};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -298,6 +298,25 @@ pub enum Reach {
     /// Handed out, signed, with the free texts of the order in it; so the text itself is kept nowhere, and a repeat is
     /// signed anew ([`PayWay::is_handed_out`]).
     HandedOut,
+}
+
+/// Several orders that one payment pays, all or none (WeChat 合单). Each is an order of its own with its own number, amount
+/// and payee, and is refunded on its own; asked for and closed they are together only (channels.md 1.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Combined {
+    /// The number of them all.
+    pub number: ChannelNo,
+    /// Each of them.
+    pub parts: Vec<CombinedPart>,
+}
+
+/// One of several orders that are paid together.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct CombinedPart {
+    /// Its number at the channel.
+    pub number: ChannelNo,
+    /// Who is paid.
+    pub payee: PayeeNo,
 }
 
 /// A payment as its channel states it.

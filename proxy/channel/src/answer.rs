@@ -39,6 +39,8 @@ pub enum Answer {
     Placed(Reach),
     /// State of an order.
     State(OrderView),
+    /// State of each of several orders that are paid together (合单).
+    Combined(Vec<OrderView>),
     /// A payment-code order waits for its payer (10003, `USERPAYING`): a password, most often.
     Waiting,
     /// The order is closed.

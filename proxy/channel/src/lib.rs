@@ -36,7 +36,7 @@ pub use draft::{CallUp, ComposeError, CreateFacts, Draft, Identity, RefundFacts,
 pub use hand_out::HandedOut;
 pub use wechat::v2 as wechat_v2;
 
-use domain::{Channel, ChannelNo, Instant, Operation, PayWay, Reach, Unclear};
+use domain::{Channel, ChannelNo, Combined, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
@@ -112,6 +112,22 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     match account.channel {
         Channel::Wechat => wechat::compose::close(account, stamp, number),
         Channel::Alipay => alipay::compose::close(account, stamp, number),
+    }
+}
+
+/// Asks for several orders that are paid together (合单; channels.md 1.2).
+pub fn query_combined(account: &Account, stamp: &Stamp, with: &Combined) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::combine::ask(account, stamp, with),
+        _ => Err(ComposeError::NotOffered),
+    }
+}
+
+/// Closes several orders that are paid together: all of them, unpaid.
+pub fn close_combined(account: &Account, stamp: &Stamp, with: &Combined) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::combine::ask_to_close(account, stamp, with),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Native {
     pub texts: Vec<(&'static str, Text)>,
     /// The SDK's own signature.
     pub proof: Proof,
+    /// Several orders that are paid together (合单): the number of them all, and each of them. `number`, `payee` and
+    /// `amount` are the first one's.
+    pub combined: Option<CombinedOrders>,
     /// Alipay's authorisation to act for another merchant, where one is given. Who that is, only a registry can say.
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.
@@ -63,6 +66,24 @@ impl Native {
             }
         }
     }
+}
+
+/// Several orders that are paid together (channels.md 1.2).
+pub struct CombinedOrders {
+    /// The number of them all.
+    pub number: ChannelNo,
+    /// Each of them; none in a query.
+    pub orders: Vec<SubOrder>,
+}
+
+/// One of them.
+pub struct SubOrder {
+    /// Its number at the channel.
+    pub number: ChannelNo,
+    /// Who is to be paid.
+    pub payee: PayeeNo,
+    /// Fen; not in a close.
+    pub amount: Option<Amount>,
 }
 
 /// The SDK's own signature, to be verified with the registered certificate.

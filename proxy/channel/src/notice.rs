@@ -91,6 +91,8 @@ pub struct Resource {
 pub enum Notice {
     /// State of an order.
     Order(Box<OrderView>),
+    /// State of each of several orders that are paid together (WeChat 合单); never none.
+    Combined(Vec<OrderView>),
     /// State of a refund.
     Refund {
         /// The order's number at the channel.

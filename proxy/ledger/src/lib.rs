@@ -419,7 +419,12 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
             ],
         ) => {
             // What may ride along with the first intent changes no state.
-            let harmless = |h: &Happening| matches!(h.event, TradeEvent::PatternSeen { .. });
+            let harmless = |h: &Happening| {
+                matches!(
+                    h.event,
+                    TradeEvent::PatternSeen { .. } | TradeEvent::AttemptCombined { attempt: 1, .. }
+                )
+            };
             if rest.iter().all(harmless) {
                 Ok(())
             } else {

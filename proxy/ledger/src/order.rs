@@ -111,6 +111,8 @@ pub struct Attempt {
     pub reversing: Option<Reversing>,
     /// Sealed buyer data of the payment, for the merchant's notification.
     pub paid_seal: Option<SealRef>,
+    /// The orders that are paid together with this one, and it.
+    pub combined: Option<Combined>,
 }
 
 /// How far a close has come.
@@ -381,6 +383,7 @@ impl Order {
             E::AttemptIntended {
                 attempt: position, ..
             } => self.may_begin(*position),
+            E::AttemptCombined { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
@@ -546,6 +549,9 @@ impl Order {
         self.last = index;
         match event {
             E::AttemptIntended { .. } => self.attempts.extend(Attempt::begin(index, at, event)),
+            E::AttemptCombined { attempt, with } => {
+                self.change(*attempt, |a| a.combined = Some(with.clone()))
+            }
             E::AttemptPlaced { attempt, reach } => self.change(*attempt, |a| {
                 a.state = AttemptState::Placed;
                 a.reach = reach.clone().map(|r| (r, at)).or(a.reach.take());
@@ -852,6 +858,7 @@ impl Attempt {
             closing: None,
             reversing: None,
             paid_seal: None,
+            combined: None,
         })
     }
 }

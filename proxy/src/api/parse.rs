@@ -223,6 +223,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
+        combined: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
     let description = fields.must(

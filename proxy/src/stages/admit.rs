@@ -21,56 +21,69 @@ impl Stage<Routed> for Admit {
     async fn run(&self, routed: Routed) -> Result<Admitted, Stop> {
         let app = &self.0;
         let now = app.clock().now();
-        let reservation = match &routed.claimed.sealed.command {
-            Command::Create(create) => {
-                app.open_for_new_orders()?;
-                self.reserve(&routed, create, now)
+        let Claimed {
+            sealed, order, also, ..
+        } = &routed.claimed;
+        let mut reservations = Vec::with_capacity(1);
+        // Each order of a group that is paid together is judged on its own; one that is refused keeps them all.
+        let all = std::iter::once((&sealed.command, order))
+            .chain(also.iter().map(|other| (&other.command, &other.order)));
+        for (command, order) in all {
+            let reserved = match command {
+                Command::Create(create) => {
+                    app.open_for_new_orders()?;
+                    self.reserve(&routed, create, order.as_deref(), now)
+                }
+                _ => Ok(None),
+            };
+            let verdict = match &reserved {
+                // Nothing leaves and nothing moves: a held refund can always be withdrawn.
+                Ok(_) if matches!(command, Command::Cancel(..)) => Verdict::Admit,
+                Ok(_) => self.decide(&routed, command, now),
+                Err(refusal) => Verdict::Refuse(*refusal),
+            };
+            match verdict {
+                Verdict::Admit => reservations.extend(reserved.unwrap_or_default()),
+                Verdict::Hold(_) => {}
+                Verdict::Refuse(refusal) => {
+                    return Err(self.refuse(&routed, command, order.as_deref(), refusal).await);
+                }
             }
-            _ => Ok(None),
-        };
-        let verdict = match &reservation {
-            // Nothing leaves and nothing moves: a held refund can always be withdrawn.
-            Ok(_) if matches!(routed.claimed.sealed.command, Command::Cancel(..)) => Verdict::Admit,
-            Ok(_) => self.decide(&routed, now),
-            Err(refusal) => Verdict::Refuse(*refusal),
-        };
-        match verdict {
-            Verdict::Admit => Ok(Admitted {
-                routed,
-                reservation: reservation.unwrap_or_default(),
-            }),
-            Verdict::Hold(_) => Ok(Admitted {
-                routed,
-                reservation: None,
-            }),
-            Verdict::Refuse(refusal) => Err(self.refuse(&routed, refusal).await),
         }
+        Ok(Admitted { routed, reservations })
     }
 }
 
 impl Admit {
-    fn decide(&self, routed: &Routed, now: Instant) -> Verdict {
+    fn decide(&self, routed: &Routed, command: &Command, now: Instant) -> Verdict {
         let Routed {
-            claimed: Claimed { sealed, order, .. },
+            claimed: Claimed {
+                sealed, order, also, ..
+            },
             account,
             ..
         } = routed;
         let app = &self.0;
         let registries = app.registries();
         let measures = app.measures();
-        let create = match &sealed.command {
+        let create = match command {
             Command::Create(create) => Some(create),
             _ => None,
         };
+        // In a group that is paid together each order names its own payee.
+        let payee = create
+            .filter(|_| !also.is_empty())
+            .and_then(|create| create.payee.as_ref())
+            .unwrap_or(&account.payee);
         let verdict = policy::decide(&Facts {
-            operation: sealed.command.operation(),
+            operation: command.operation(),
             pay_way: create.map(|c| c.pay_way),
             now,
             registries: &registries,
             merchant: &sealed.merchant,
             channel: account.channel,
             account: &account.account,
-            payee: &account.payee,
+            payee,
             amount: create.map(|c| c.amount),
             code: create.map(|c| c.code),
             payer: sealed.payer,
@@ -100,9 +113,10 @@ impl Admit {
         &self,
         routed: &Routed,
         create: &Create,
+        order: Option<&Order>,
         now: Instant,
     ) -> Result<Option<Reservation>, Refusal> {
-        let (sealed, order) = (&routed.claimed.sealed, routed.claimed.order.as_deref());
+        let sealed = &routed.claimed.sealed;
         if order.is_some_and(|order| record::renews(order, create)) {
             return Ok(None);
         }
@@ -131,9 +145,15 @@ impl Admit {
 
     /// Puts the refusal on record, then says what may be said.
     //= C30
-    async fn refuse(&self, routed: &Routed, refusal: Refusal) -> Stop {
+    async fn refuse(
+        &self,
+        routed: &Routed,
+        command: &Command,
+        order: Option<&Order>,
+        refusal: Refusal,
+    ) -> Stop {
         let sealed = &routed.claimed.sealed;
-        let create = match &sealed.command {
+        let create = match command {
             Command::Create(create) => Some(create),
             _ => None,
         };
@@ -142,10 +162,10 @@ impl Admit {
             channel: Some(routed.account.channel),
             clause: refusal.public,
             code: create.map(|c| c.code),
-            operation: sealed.command.operation(),
+            operation: command.operation(),
             order_no: create
                 .map(|c| c.order_no.clone())
-                .or_else(|| routed.claimed.order.as_ref().map(|o| o.order_no.clone())),
+                .or_else(|| order.map(|o| o.order_no.clone())),
             payee: create
                 .and_then(|c| c.payee.clone())
                 .filter(|_| refusal.kind == RefusalKind::Payee),

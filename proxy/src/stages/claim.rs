@@ -7,8 +7,9 @@ use crate::{
     choice,
     fault::{Code, Fault, Stop},
     passthrough,
-    payment::{Cargo, Claimed, Command, Create, Refund, Sealed},
+    payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
+    stages::seal::id,
     sweep,
 };
 use domain::*;
@@ -24,12 +25,16 @@ impl Stage<Sealed> for Claim {
     type Out = Claimed;
 
     async fn run(&self, sealed: Sealed) -> Result<Claimed, Stop> {
-        let held = self.win(&sealed).await?;
+        let (held, mut others) = self.win_all(&sealed).await?;
         let order = self.0.order(&sealed.id).await?;
         let order = order.filter(|o| o.merchant == sealed.merchant.id);
-        let content = content(&sealed);
+        let content = content(&sealed.command, sealed.payer);
         let only_repeats = self.only_repeats(&sealed);
-        let target = self.target(&sealed, order.as_deref())?;
+        let target = self.target(&sealed, &sealed.command, order.as_deref())?;
+        let mut also = Vec::with_capacity(others.len());
+        for (command, id, held) in others.drain(..) {
+            also.push(self.another(&sealed, command, id, held, only_repeats).await?);
+        }
         let order = match (&sealed.command, order) {
             (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
             (_, order) => order,
@@ -53,6 +58,7 @@ impl Stage<Sealed> for Claim {
             order,
             content,
             target,
+            also,
         })
     }
 }
@@ -132,8 +138,13 @@ impl Claim {
     }
 
     /// The attempt that a native close or refund means.
-    fn target(&self, sealed: &Sealed, order: Option<&Order>) -> Result<Option<u16>, Fault> {
-        let (Cargo::Verbatim(verbatim), by) = (&sealed.cargo, sealed.command.order()) else {
+    fn target(
+        &self,
+        sealed: &Sealed,
+        command: &Command,
+        order: Option<&Order>,
+    ) -> Result<Option<u16>, Fault> {
+        let (Cargo::Verbatim(verbatim), by) = (&sealed.cargo, command.order()) else {
             return Ok(None);
         };
         let Some(by) = by else { return Ok(None) };
@@ -142,7 +153,44 @@ impl Claim {
             .owner(verbatim.channel, &verbatim.account)
             .ok_or_else(passthrough::not_ours)?;
         let order = order.ok_or_else(passthrough::not_ours)?;
-        passthrough::meant(order, facts, verbatim, by).map(|(position, _)| Some(position))
+        let (position, attempt) = passthrough::meant(order, facts, verbatim, by)?;
+        if matches!(command, Command::Close(_)) {
+            passthrough::same_group(attempt, verbatim)?;
+        }
+        Ok(Some(position))
+    }
+
+    /// Another order of a group that is paid together, under its own claim and judged like the first.
+    async fn another(
+        &self,
+        sealed: &Sealed,
+        command: Command,
+        id: PaymentId,
+        held: Held,
+        only_repeats: bool,
+    ) -> Result<Also, Stop> {
+        let order = self
+            .0
+            .order(&id)
+            .await?
+            .filter(|o| o.merchant == sealed.merchant.id);
+        let content = content(&command, sealed.payer);
+        let target = self.target(sealed, &command, order.as_deref())?;
+        match &command {
+            Command::Create(create) => {
+                self.create(create, order.as_deref(), &content, sealed, only_repeats)
+                    .await?
+            }
+            _ => close(order.as_deref(), target, only_repeats)?,
+        }
+        Ok(Also {
+            command,
+            id,
+            held,
+            order,
+            content,
+            target,
+        })
     }
 
     /// A repeat must not be paid to somebody else. A request that names nobody means the account's own payee.
@@ -154,9 +202,34 @@ impl Claim {
         create.payee.as_ref().or(own) == Some(&latest.payee)
     }
 
+    /// All claims of a group that is paid together, in the order of our numbers, so that two groups never wait for each
+    /// other.
+    async fn win_all(&self, sealed: &Sealed) -> Result<(Held, Vec<(Command, PaymentId, Held)>), Fault> {
+        if sealed.also.is_empty() {
+            return Ok((self.win(claim_key(&sealed.command, sealed.id)).await?, Vec::new()));
+        }
+        let mut wanted: Vec<(PaymentId, Option<&Command>)> = sealed
+            .also
+            .iter()
+            .map(|command| (id(&sealed.merchant.id, command), Some(command)))
+            .collect();
+        wanted.push((sealed.id, None));
+        wanted.sort_unstable_by_key(|(id, _)| *id.as_bytes());
+        let (mut first, mut others) = (None, Vec::with_capacity(sealed.also.len()));
+        for (id, command) in wanted {
+            let held = self
+                .win(claim_key(command.unwrap_or(&sealed.command), id))
+                .await?;
+            match command {
+                Some(command) => others.push((command.clone(), id, held)),
+                None => first = Some(held),
+            }
+        }
+        Ok((first.ok_or_else(|| Fault::of(Code::Internal))?, others))
+    }
+
     /// The loser of a race waits for the first answer, up to its deadline.
-    async fn win(&self, sealed: &Sealed) -> Result<Held, Fault> {
-        let key = claim_key(sealed);
+    async fn win(&self, key: ClaimKey) -> Result<Held, Fault> {
         let race = async {
             loop {
                 match self.0.ledger().claims().claim(key.clone()) {
@@ -295,18 +368,18 @@ impl Claim {
 /// A reverse and the charging call that it undoes exclude each other: one that overtook the other would leave the payer
 /// charged.
 //= C60
-fn claim_key(sealed: &Sealed) -> ClaimKey {
-    let number = match &sealed.command {
+fn claim_key(command: &Command, order: PaymentId) -> ClaimKey {
+    let number = match command {
         Command::Refund(refund) => Some(Arc::from(refund.refund_no.as_str())),
         Command::Release(_, refund_no) | Command::Cancel(_, refund_no) => Some(Arc::from(refund_no.as_str())),
         Command::Create(_) | Command::Close(_) | Command::Reverse(_) => None,
     };
-    let operation = match sealed.command.operation() {
+    let operation = match command.operation() {
         Operation::Reverse => Operation::Create,
         other => other,
     };
     ClaimKey {
-        order: sealed.id,
+        order,
         operation,
         number,
     }
@@ -347,13 +420,13 @@ fn same_but_token(latest: &Attempt, create: &Create, sealed: &Sealed) -> bool {
 }
 
 /// What makes a repeat the same: facts and payer token. Free text and C3 data take no part.
-fn content(sealed: &Sealed) -> KeyedDigest {
+fn content(command: &Command, payer: Option<PayerToken>) -> KeyedDigest {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     };
-    if let Command::Create(create) = &sealed.command {
+    if let Command::Create(create) = command {
         add(create.channel.as_str().as_bytes());
         add(create.pay_way.as_str().as_bytes());
         add(&create.amount.fen().to_be_bytes());
@@ -367,7 +440,14 @@ fn content(sealed: &Sealed) -> KeyedDigest {
         if let Some(appid) = &create.appid {
             add(appid.as_str().as_bytes());
         }
-        add(sealed.payer.as_ref().map_or(&[][..], |p| &p.token.as_bytes()[..]));
+        add(payer.as_ref().map_or(&[][..], |p| &p.token.as_bytes()[..]));
+        if let Some(group) = &create.combined {
+            add(group.number.as_str().as_bytes());
+            group
+                .parts
+                .iter()
+                .for_each(|part| add(format!("{} {}", part.number, part.payee).as_bytes()));
+        }
     }
     KeyedDigest::from_bytes(hash.finalize().into())
 }

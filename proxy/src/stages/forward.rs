@@ -52,6 +52,16 @@ impl Around<Limited> for Forward {
 /// answer names (a refund query at WeChat names no order).
 async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer) -> Result<(), Fault> {
     let stop = |e: ledger::CommitError| Fault::of(Code::Internal).inside(e);
+    if let Answer::Combined(views) = answer {
+        for view in views {
+            let Some(order) = parse::by_number(app, merchant, native, &view.number).await? else {
+                continue;
+            };
+            let events = seen(app, native, &order, &view);
+            errand::record(app, &order, events).await.map_err(stop)?;
+        }
+        return Ok(());
+    }
     let named = match &answer {
         Answer::State(view) => Some(&view.number),
         Answer::Refund(view) => view.order.as_ref(),
@@ -63,14 +73,7 @@ async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer
     }
     let Some(order) = found else { return Ok(()) };
     let events = match answer {
-        Answer::State(view) => {
-            let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number)
-            else {
-                return Ok(());
-            };
-            let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
-            settle::order_seen(&order, position, &view, Proof::Query, payer, None).events
-        }
+        Answer::State(view) => seen(app, native, &order, &view),
         Answer::Refund(view) => {
             let number = native.refund.as_ref().unwrap_or(&view.number);
             let ours = |refund: &&ledger::Refund| {
@@ -95,4 +98,18 @@ async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer
         .await
         .map(|_| ())
         .map_err(stop)
+}
+
+/// What the answer states of an order of ours.
+fn seen(
+    app: &App,
+    native: &Native,
+    order: &ledger::Order,
+    view: &channel::OrderView,
+) -> Vec<ledger::Happening> {
+    let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number) else {
+        return Vec::new();
+    };
+    let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
+    settle::order_seen(order, position, view, Proof::Query, payer, None).events
 }

@@ -4,9 +4,11 @@
 use crate::{
     app::App,
     fault::{Code, Fault, Stop},
-    notification::{Matched, Says, SealedNotice},
+    notification::{Identified, Matched, Says, SealedNotice},
     stage::Stage,
 };
+use ledger::Order;
+use std::sync::Arc;
 
 /// Over the ledger.
 pub struct MatchOrder(pub App);
@@ -14,17 +16,28 @@ pub struct MatchOrder(pub App);
 impl Stage<SealedNotice> for MatchOrder {
     type Out = Matched;
 
-    async fn run(&self, SealedNotice { notice, says }: SealedNotice) -> Result<Matched, Stop> {
-        let number = match &says {
+    async fn run(&self, SealedNotice { notice, says, also }: SealedNotice) -> Result<Matched, Stop> {
+        let order = self.order(&notice, &says).await?;
+        let mut others = Vec::with_capacity(also.len());
+        for says in also {
+            let order = self.order(&notice, &says).await?;
+            others.push((says, order));
+        }
+        Ok(Matched {
+            notice,
+            says,
+            order,
+            also: others,
+        })
+    }
+}
+
+impl MatchOrder {
+    async fn order(&self, notice: &Identified, says: &Says) -> Result<Option<Arc<Order>>, Stop> {
+        let number = match says {
             Says::Order(view, ..) => &view.number,
             Says::Refund(order, _) => order,
-            Says::Nothing | Says::Closed => {
-                return Ok(Matched {
-                    notice,
-                    says,
-                    order: None,
-                });
-            }
+            Says::Nothing | Says::Closed => return Ok(None),
         };
         let account = &notice.account;
         let order = self
@@ -32,7 +45,6 @@ impl Stage<SealedNotice> for MatchOrder {
             .ledger()
             .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
             .await;
-        let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
-        Ok(Matched { notice, says, order })
+        Ok(order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?)
     }
 }

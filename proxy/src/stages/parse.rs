@@ -8,7 +8,7 @@ use crate::{
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Refund},
     stage::Stage,
 };
-use channel::native::Native;
+use channel::native::{CombinedOrders, Native, SubOrder};
 use domain::*;
 use ledger::payment_id;
 use policy::registry::MerchantFacts;
@@ -39,11 +39,13 @@ impl Stage<Limited> for Parse {
                 signed_at,
                 mark,
                 command,
+                also: Vec::new(),
                 cargo: Cargo::Compose,
                 clear,
             });
         };
         let command = self.command(&merchant.id, &native).await?;
+        let also = self.also(&merchant.id, &native, &command).await?;
         let verbatim = passthrough::verbatim(&received, &native);
         let clear = Clear {
             payer: native.payer,
@@ -55,6 +57,7 @@ impl Stage<Limited> for Parse {
             signed_at,
             mark,
             command,
+            also,
             cargo: Cargo::Verbatim(verbatim),
             clear,
         })
@@ -103,6 +106,7 @@ impl Parse {
                     terminal: None,
                     product: None,
                     number: Some(number),
+                    combined: native.combined.as_ref().map(group),
                 }))
             }
             Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),
@@ -134,6 +138,44 @@ impl Parse {
         }
     }
 
+    /// The other orders of a group that is paid together, each as the first.
+    async fn also(
+        &self,
+        merchant: &MerchantId,
+        native: &Native,
+        first: &Command,
+    ) -> Result<Vec<Command>, Fault> {
+        let mut also = Vec::new();
+        for sub in native
+            .combined
+            .iter()
+            .flat_map(|group| group.orders.iter().skip(1))
+        {
+            let order_no = OrderNo::new(sub.number.as_str())
+                .map_err(|e| Fault::new(Code::InvalidField, e.to_string()))?;
+            also.push(match (first, sub.amount) {
+                (Command::Create(create), Some(amount)) => Command::Create(Create {
+                    order_no,
+                    amount,
+                    number: Some(sub.number.clone()),
+                    payee: Some(sub.payee.clone()),
+                    ..create.clone()
+                }),
+                _ => {
+                    let found = by_number(&self.0, merchant, native, &sub.number).await?;
+                    let id = found.map_or_else(|| payment_id(merchant, &order_no), |order| order.id);
+                    Command::Close(OrderRef {
+                        id,
+                        number: Some(sub.number.clone()),
+                        trade_no: None,
+                        payee: Some(sub.payee.clone()),
+                    })
+                }
+            });
+        }
+        Ok(also)
+    }
+
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
@@ -152,6 +194,18 @@ impl Parse {
             trade_no: native.trade_no.clone(),
             payee: native.payee.clone(),
         })
+    }
+}
+
+/// A group as it stands on record with each of its orders.
+fn group(orders: &CombinedOrders) -> Combined {
+    let part = |sub: &SubOrder| CombinedPart {
+        number: sub.number.clone(),
+        payee: sub.payee.clone(),
+    };
+    Combined {
+        number: orders.number.clone(),
+        parts: orders.orders.iter().map(part).collect(),
     }
 }
 

@@ -92,9 +92,11 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
         .app_auth_token
         .as_ref()
         .map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
-    let payee = facts
-        .acts_for(native.payee.as_ref(), token)
-        .map_err(|foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")))?;
+    let foreign = |foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}."));
+    for sub in native.combined.iter().flat_map(|group| &group.orders) {
+        facts.acts_for(Some(&sub.payee), None).map_err(foreign)?;
+    }
+    let payee = facts.acts_for(native.payee.as_ref(), token).map_err(foreign)?;
     Ok(payee.cloned())
 }
 
@@ -109,12 +111,15 @@ impl Read {
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
-            // Alipay's own clients send the absolute form with the channel's host in it.
+            // Alipay's own clients send the absolute form with the host in it that they were given: the channel's or ours.
             let registries = self.0.registries();
-            channel == Channel::Alipay
-                && registries
+            let channels = || {
+                registries
                     .channel(channel)
                     .is_some_and(|l| l.hosts.iter().any(|h| h.host == name))
+            };
+            channel == Channel::Alipay
+                && (host.is_some_and(|own| own.eq_ignore_ascii_case(name)) || channels())
         })
     }
 }

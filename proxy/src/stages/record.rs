@@ -7,7 +7,7 @@ use crate::{
     charge, errand,
     failover::{self, Spare},
     fault::{Code, Fault, Stop},
-    payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
+    payment::{Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
     schedule::Schedule,
     settle::{Ending, Settled},
     stage::{Around, Next, Response},
@@ -61,7 +61,7 @@ enum Intended {
 
 //= C26
 async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
-    let Admitted { routed, reservation } = admitted;
+    let Admitted { routed, reservations } = admitted;
     let command = routed.claimed.sealed.command.clone();
     let intended = match &command {
         Command::Create(create) => intend_create(app, routed, create).await,
@@ -71,7 +71,7 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
         Command::Release(_, refund_no) => release(app, routed, refund_no).await,
         Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
     };
-    drop(reservation); // the intent's own entry counts from here on
+    drop(reservations); // the intents' own entries count from here on
     intended
 }
 
@@ -83,6 +83,7 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
                 held,
                 order,
                 content,
+                also,
                 ..
             },
         account,
@@ -91,16 +92,70 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         next,
         route,
     } = routed;
+    let seal = sealed.texts.buyer.as_ref().map(|b| SealRef {
+        bucket: b.bucket(),
+        records: 1,
+    });
+    let of = Intent {
+        merchant: &sealed.merchant.id,
+        create,
+        content,
+        payer: sealed.payer,
+        carried: sealed.cargo.carried(),
+        keys,
+        account: &account,
+        appid,
+        seal,
+        route: route.clone(),
+        expires: None,
+    };
+    let mut others = Vec::with_capacity(also.len());
+    for other in also {
+        let Command::Create(create) = &other.command else {
+            return Err(Fault::of(Code::Internal).into());
+        };
+        // In a group that is paid together each order names its own payee.
+        let account = channel::Account {
+            payee: create.payee.clone().unwrap_or_else(|| account.payee.clone()),
+            ..(*account).clone()
+        };
+        let of = Intent {
+            create,
+            content: other.content,
+            account: &account,
+            seal: None,
+            ..of.clone()
+        };
+        let (order, position) = intend_order(app, of, other.id, other.order, Vec::new()).await?;
+        others.push((order, Errand::Place(position), other.held));
+    }
+    let renewed = order.as_deref().is_some_and(|order| renews(order, create));
+    let spare = spare(&sealed, create, content, next, route.as_deref());
+    let (order, position) = intend_order(app, of, sealed.id, order, patterns(&sealed).collect()).await?;
+    let recorded = Recorded {
+        also: others,
+        ..recorded(sealed, order, account, Errand::Place(position), held)
+    };
+    Ok(match renewed {
+        true => Intended::Send(recorded),
+        false => Intended::Place(recorded, spare),
+    })
+}
+
+/// The order with its intent on record, and what stands beside it, and the position of the attempt.
+//= C67
+async fn intend_order(
+    app: &App,
+    of: Intent<'_>,
+    id: PaymentId,
+    order: Option<Arc<Order>>,
+    beside: Vec<Happening>,
+) -> Result<(Arc<Order>, u16), Stop> {
+    let (merchant, create) = (of.merchant, of.create);
     let order = match order {
         Some(order) if renews(&order, create) => {
             let position = order.attempts.len() as u16;
-            return Ok(Intended::Send(recorded(
-                sealed,
-                order,
-                account,
-                Errand::Place(position),
-                held,
-            )));
+            return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
             Some(make_way(app, &order).await?)
@@ -108,38 +163,21 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         order => order,
     };
     let position = order.as_ref().map_or(0, |o| o.attempts.len()) as u16 + 1;
-    let spare = spare(&sealed, create, content, next, route.as_deref());
-    let event = intent(
-        app,
-        Intent {
-            merchant: &sealed.merchant.id,
-            create,
-            content,
-            payer: sealed.payer,
-            carried: sealed.cargo.carried(),
-            keys,
-            account: &account,
-            appid,
-            seal: sealed.texts.buyer.as_ref().map(|b| SealRef {
-                bucket: b.bucket(),
-                records: 1,
-            }),
-            route,
-            expires: None,
-        },
-        order.as_deref(),
-        position,
-    );
-    let mut events = vec![Happening::from(event)];
-    events.extend(patterns(&sealed));
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    Ok(Intended::Place(
-        recorded(sealed, committed.order, account, Errand::Place(position), held),
-        spare,
-    ))
+    let mut events = vec![Happening::from(intent(app, of, order.as_deref(), position))];
+    events.extend(create.combined.clone().map(|with| {
+        TradeEvent::AttemptCombined {
+            attempt: position,
+            with,
+        }
+        .into()
+    }));
+    events.extend(beside);
+    let committed = commit(app, merchant, &id, events).await?;
+    Ok((committed.order, position))
 }
 
 /// What an attempt's intent says that the order itself does not.
+#[derive(Clone)]
 pub(crate) struct Intent<'a> {
     pub(crate) merchant: &'a MerchantId,
     pub(crate) create: &'a Create,
@@ -285,13 +323,57 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
                 held,
                 order,
                 target,
+                also,
                 ..
             },
         account,
         ..
     } = routed;
+    let mut others = Vec::with_capacity(also.len());
+    for Also {
+        id,
+        held,
+        order,
+        target,
+        ..
+    } in also
+    {
+        let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+        let position = target.unwrap_or(order.attempts.len() as u16);
+        let order = match order
+            .attempt(position)
+            .is_some_and(|attempt| attempt.state.is_final())
+        {
+            true => order,
+            false => {
+                commit(
+                    app,
+                    &sealed.merchant.id,
+                    &id,
+                    vec![
+                        TradeEvent::CloseIntended {
+                            attempt: position,
+                            reason: CloseReason::Merchant,
+                        }
+                        .into(),
+                    ],
+                )
+                .await?
+                .order
+            }
+        };
+        others.push((order, Errand::Close(position), held));
+    }
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = target.unwrap_or(order.attempts.len() as u16);
+    if order.attempt(position).is_some_and(|a| a.combined.is_some()) && matches!(sealed.cargo, Cargo::Compose)
+    {
+        return Err(Fault::new(
+            Code::OperationNotAllowed,
+            "This order is paid together with others and closed with them only, where it was placed.",
+        )
+        .into());
+    }
     if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose)
     {
         return Err(Fault::new(
@@ -311,13 +393,10 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         }
         Some(state) if state.is_final() => {
             // A native close of a final order changes nothing here; the channel gives its own answer.
-            return Ok(Intended::Send(recorded(
-                sealed,
-                order,
-                account,
-                Errand::Close(position),
-                held,
-            )));
+            return Ok(Intended::Send(Recorded {
+                also: others,
+                ..recorded(sealed, order, account, Errand::Close(position), held)
+            }));
         }
         _ => {}
     }
@@ -326,13 +405,10 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         reason: CloseReason::Merchant,
     };
     let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
-        account,
-        Errand::Close(position),
-        held,
-    )))
+    Ok(Intended::Send(Recorded {
+        also: others,
+        ..recorded(sealed, committed.order, account, Errand::Close(position), held)
+    }))
 }
 
 async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
@@ -528,6 +604,7 @@ fn recorded(
         texts: sealed.texts,
         errand,
         held,
+        also: Vec::new(),
     }
 }
 
@@ -550,7 +627,12 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         settled,
         native,
         held,
+        also,
     } = sent;
+    for (order, settled, held) in also {
+        errand::record(app, &order, settled.events).await.map_err(stop)?;
+        drop(held);
+    }
     let Settled {
         events,
         ending,

@@ -23,12 +23,20 @@ pub struct RecordNotice(pub App);
 impl End<Matched> for RecordNotice {
     type Out = Response;
 
-    async fn run(&self, Matched { notice, says, order }: Matched) -> Result<Response, Stop> {
+    async fn run(
+        &self,
+        Matched {
+            notice,
+            says,
+            order,
+            also,
+        }: Matched,
+    ) -> Result<Response, Stop> {
         let app = self.0.clone();
         // In its own task: a channel that hangs up early cancels nothing.
-        let work = app
-            .clone()
-            .spawn_work(async move { record(&app, notice, says, order).await });
+        let work = app.clone().spawn_work(async move {
+            record(&app, notice, std::iter::once((says, order)).chain(also)).await
+        });
         work.await.unwrap_or_else(|_| {
             Err(Fault::of(Code::Internal)
                 .inside("the notice's task ended early")
@@ -40,17 +48,33 @@ impl End<Matched> for RecordNotice {
 async fn record(
     app: &App,
     notice: Identified,
+    said: impl Iterator<Item = (Says, Option<Arc<Order>>)>,
+) -> Result<Response, Stop> {
+    // What only the merchant can read or place is the merchant's to hear of, an order of ours or not.
+    let mut passed_through = notice.facts.keys == Keys::Merchant;
+    app.step("before_notice_recorded");
+    for (says, order) in said {
+        passed_through |= record_one(app, &notice, says, order).await?;
+    }
+    app.step("notice_recorded");
+    if passed_through && let Some(answer) = relay(app, &notice).await {
+        return answer;
+    }
+    Ok(rescue::native(dialect::ack(notice.account.channel)))
+}
+
+/// What is said of one order; true where the merchant placed it through us and hears the notice itself.
+async fn record_one(
+    app: &App,
+    notice: &Identified,
     says: Says,
     order: Option<Arc<Order>>,
-) -> Result<Response, Stop> {
+) -> Result<bool, Stop> {
     let channel = notice.account.channel;
-    // What only the merchant can read or place is the merchant's to hear of, an order of ours or not.
-    let merchants_own = notice.facts.keys == Keys::Merchant;
-    let mut passed_through = merchants_own;
-    app.step("before_notice_recorded");
+    let mut passed_through = notice.facts.keys == Keys::Merchant;
     match (says, order) {
         (Says::Nothing, _) => app.metrics().noticed(channel, "ignored"),
-        (says, None) | (says @ Says::Closed, Some(_)) => foreign(app, &notice, &says).await?,
+        (says, None) | (says @ Says::Closed, Some(_)) => foreign(app, notice, &says).await?,
         (Says::Order(view, token, sealed), Some(order)) => {
             let Some((position, attempt)) =
                 order.attempt_by_number(channel, &notice.account.account, &view.number)
@@ -78,7 +102,7 @@ async fn record(
                     .keep(sealed, &context)
                     .unwrap_or_else(|error| tracing::warn!(%error, "a payer's sealed id could not be kept"));
             }
-            put(app, &notice, &order, settled.events).await?;
+            put(app, notice, &order, settled.events).await?;
         }
         (Says::Refund(_, view), Some(order)) => {
             match order.refunds.iter().find(|r| r.number == view.number) {
@@ -87,21 +111,17 @@ async fn record(
                         .attempt(refund.attempt)
                         .is_some_and(|a| a.carried == Carried::PassThrough);
                     let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
-                    put(app, &notice, &order, events).await?;
+                    put(app, notice, &order, events).await?;
                 }
                 None => {
                     passed_through |= order.latest().carried == Carried::PassThrough;
                     let says = Says::Refund(order.latest().number.clone(), view);
-                    foreign(app, &notice, &says).await?;
+                    foreign(app, notice, &says).await?;
                 }
             }
         }
     }
-    app.step("notice_recorded");
-    if passed_through && let Some(answer) = relay(app, &notice).await {
-        return answer;
-    }
-    Ok(rescue::native(dialect::ack(channel)))
+    Ok(passed_through)
 }
 
 async fn put(app: &App, notice: &Identified, order: &Arc<Order>, events: Vec<Happening>) -> Result<(), Stop> {

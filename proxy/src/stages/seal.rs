@@ -7,7 +7,7 @@ use crate::{
     payment::{Clear, Command, Parsed, Sealed, Texts},
     stage::Stage,
 };
-use domain::{Channel, Pattern, PayerToken};
+use domain::{Channel, MerchantId, Pattern, PayerToken, PaymentId};
 use ledger::payment_id;
 use vault::{Context, Text};
 
@@ -23,17 +23,11 @@ impl Stage<Parsed> for Seal {
             signed_at,
             mark,
             command,
+            also,
             cargo,
             clear,
         } = parsed;
-        let id = match &command {
-            Command::Create(create) => payment_id(&merchant.id, &create.order_no),
-            Command::Close(order)
-            | Command::Reverse(order)
-            | Command::Release(order, _)
-            | Command::Cancel(order, _) => order.id,
-            Command::Refund(refund) => refund.order.id,
-        };
+        let id = id(&merchant.id, &command);
         let payer = match &command {
             Command::Create(create) => self.token(create.channel, &clear),
             _ => None,
@@ -55,12 +49,25 @@ impl Stage<Parsed> for Seal {
             signed_at,
             mark,
             command,
+            also,
             cargo,
             texts,
             payer,
             patterns,
             id,
         })
+    }
+}
+
+/// Our number of the order that a command is about.
+pub(crate) fn id(merchant: &MerchantId, command: &Command) -> PaymentId {
+    match command {
+        Command::Create(create) => payment_id(merchant, &create.order_no),
+        Command::Close(order)
+        | Command::Reverse(order)
+        | Command::Release(order, _)
+        | Command::Cancel(order, _) => order.id,
+        Command::Refund(refund) => refund.order.id,
     }
 }
 

@@ -36,13 +36,20 @@ impl Stage<Opened> for SealNotice {
             });
             Says::Order(view, token, sealed)
         };
+        let mut also = Vec::new();
         let says = match says {
             Some(Notice::Order(view)) => seal(view),
+            Some(Notice::Combined(views)) => {
+                let mut all = views.into_iter().map(|view| seal(Box::new(view)));
+                let first = all.next().unwrap_or(Says::Nothing);
+                also.extend(all);
+                first
+            }
             Some(Notice::Refund { order, view, .. }) => Says::Refund(order, view),
             Some(Notice::Ignored) => Says::Nothing,
             None => Says::Closed,
         };
-        Ok(SealedNotice { notice, says })
+        Ok(SealedNotice { notice, says, also })
     }
 }
 

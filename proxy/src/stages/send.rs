@@ -25,6 +25,8 @@ pub struct Sent {
     /// The channel's own answer, for a native caller.
     pub(crate) native: Option<Response>,
     pub(crate) held: Held,
+    /// The same for the other orders of a group that is paid together.
+    pub(crate) also: Vec<(Arc<Order>, Settled, Held)>,
 }
 
 impl End<Recorded> for Send {
@@ -39,18 +41,30 @@ impl End<Recorded> for Send {
             texts,
             errand,
             held,
+            also,
         } = recorded;
-        let (settled, native) = match cargo {
+        let (others, holds): (Vec<_>, Vec<_>) = also
+            .into_iter()
+            .map(|(order, errand, held)| ((order, errand), held))
+            .unzip();
+        let (settled, also, native) = match cargo {
             Cargo::Verbatim(verbatim) => {
-                let (settled, native) =
-                    passthrough::forward(&self.0, &account, &order, &errand, verbatim).await;
-                (settled, Some(native))
+                let (settled, also, native) =
+                    passthrough::forward(&self.0, &account, &order, &errand, &others, verbatim).await;
+                (settled, also, Some(native))
             }
             Cargo::Compose => (
                 errand::perform(&self.0, &account, &order, &errand, texts).await,
+                Vec::new(),
                 None,
             ),
         };
+        let also = others
+            .into_iter()
+            .zip(also)
+            .zip(holds)
+            .map(|(((order, _), settled), held)| (order, settled, held))
+            .collect();
         Ok(Sent {
             merchant,
             order,
@@ -58,6 +72,7 @@ impl End<Recorded> for Send {
             settled,
             native,
             held,
+            also,
         })
     }
 }

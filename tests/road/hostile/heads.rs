@@ -263,8 +263,14 @@ async fn tricks(yard: &Yard, lawful: &Lawful) {
         &yard.say(lawful.at, bare.as_bytes()).await,
         "CRLF",
     );
+    // Alipay's own clients send the absolute form, with the host in it that they were given.
+    let name = if lawful.at == At::Alipay {
+        format!("{MARK}.example")
+    } else {
+        "127.0.0.1".into()
+    };
     let absolute = format!(
-        "POST https://127.0.0.1:{}{} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{body}",
+        "POST https://{name}:{}{} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{body}",
         lawful.port,
         lawful.path,
         lawful.host(),

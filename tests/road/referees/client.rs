@@ -17,7 +17,7 @@ use std::{
 use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 
 /// Both ways in which each channel's clients trust the channel.
-pub(super) const MODES: [&str; 2] = ["public_key", "certificate"];
+pub(super) const MODES: &[&str] = &["public_key", "certificate"];
 
 const WECHAT: &[&str] = &[
     "order",
@@ -60,32 +60,62 @@ pub(super) struct Client {
     pub(super) channel: &'static str,
     pub(super) steps: &'static [&'static str],
     pub(super) script: &'static str,
+    /// The first of the merchants that are its own alone in a demo, one for each of its modes.
+    pub(super) merchant: usize,
+    /// The ways in which it can trust the channel.
+    pub(super) modes: &'static [&'static str],
 }
 
-pub(super) static CLIENTS: [Client; 4] = [
+pub(super) static CLIENTS: [Client; 6] = [
     Client {
         name: "wechatpayv3",
         channel: "wechat",
         steps: WECHAT,
         script: "python/wechat_order.py",
+        merchant: 0,
+        modes: MODES,
     },
     Client {
         name: "wechatpay-axios-plugin",
         channel: "wechat",
         steps: WECHAT,
         script: "node/wechat.mjs",
+        merchant: 2,
+        modes: MODES,
+    },
+    // It never asks for the public key, and fetches the platform's certificates when it sees one that it lacks.
+    Client {
+        name: "wechatpay-node-v3",
+        channel: "wechat",
+        steps: WECHAT,
+        script: "node/wechat_v3.mjs",
+        merchant: 4,
+        modes: &["certificate"],
     },
     Client {
         name: "python-alipay-sdk",
         channel: "alipay",
         steps: ALIPAY,
         script: "python/alipay_order.py",
+        merchant: 0,
+        modes: MODES,
     },
     Client {
         name: "alipay-sdk",
         channel: "alipay",
         steps: ALIPAY,
         script: "node/alipay.mjs",
+        merchant: 2,
+        modes: MODES,
+    },
+    // It has no certificate mode.
+    Client {
+        name: "alipay-sdk-python",
+        channel: "alipay",
+        steps: ALIPAY,
+        script: "python/alipay_official.py",
+        merchant: 4,
+        modes: &["public_key"],
     },
 ];
 
@@ -115,7 +145,7 @@ pub(super) fn skipped() -> bool {
         println!("skipped: GUANDAO_SKIP_CLIENTS=1, no published client was asked");
         return true;
     }
-    for file in ["venv/stamp", "node_modules/.stamp", "tlogcheck"] {
+    for file in ["venv/stamp", "official/stamp", "node_modules/.stamp", "tlogcheck"] {
         let file = place().join(file);
         assert!(
             file.exists(),
@@ -227,6 +257,10 @@ impl Client {
         } else {
             Command::new(place().join("venv/bin/python"))
         };
+        if self.script == "python/alipay_official.py" {
+            // Another package has the same name: it is found only where it is meant.
+            command.env("PYTHONPATH", place().join("official"));
+        }
         command
             .env("NODE_MODULES_DIR", place())
             .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -3,7 +3,7 @@
 
 use super::{
     Done,
-    client::{CLIENTS, Client, MODES, Scene, Turns},
+    client::{CLIENTS, Client, Scene, Turns},
 };
 use anyhow::{Context, ensure};
 use sandbox::demo::{
@@ -22,6 +22,7 @@ pub(super) async fn through() -> Done {
             dir.path(),
             &Options {
                 desk: false,
+                merchants: 5,
                 ..Options::default()
             },
             false,
@@ -31,13 +32,12 @@ pub(super) async fn through() -> Done {
     let mut turns = Turns::default();
     for client in &CLIENTS {
         // Each run of a channel's clients has a merchant of its own, so that what comes to its address is known.
-        let first = if client.is_node() { 2 } else { 0 };
-        for (n, mode) in MODES.into_iter().enumerate() {
+        for (n, &mode) in client.modes.iter().enumerate() {
             let demo = demo.clone();
-            turns.add(async move { relayed(&demo, client, mode, first + n).await });
+            turns.add(async move { relayed(&demo, client, mode, client.merchant + n).await });
         }
         let demo = demo.clone();
-        turns.add(async move { told_directly(&demo, client, first).await });
+        turns.add(async move { told_directly(&demo, client, client.merchant).await });
     }
     turns.all().await?;
     octets_of_a_relayed_notice_are_kept(&demo).await?;
@@ -81,7 +81,7 @@ pub(super) async fn told_directly(demo: &Demo, client: &'static Client, merchant
     // The beginning of the path makes the shop answer in the channel's language.
     let path = format!("/relay/{}/foreign/{}", client.channel, of.id);
     let notify_url = format!("https://127.0.0.1:{}{path}", demo.place.ports.shop);
-    let scene = scene(demo, client, of, "public_key", notify_url)?;
+    let scene = scene(demo, client, of, client.modes[0], notify_url)?;
     let numbers = life(demo, client, &scene, merchant).await?;
     let read = notices(demo, client, &scene, &numbers.first, &path).await?;
     println!(

@@ -13,6 +13,8 @@ static V3: Client = Client {
     channel: "alipay",
     steps: ALIPAY,
     script: "node/alipay_v3.mjs",
+    merchant: 0,
+    modes: MODES,
 };
 
 pub(super) async fn judged() -> Done {
@@ -23,7 +25,7 @@ pub(super) async fn judged() -> Done {
         ..Options::default()
     };
     let demo = Demo::start(dir.path(), &options, false).await?;
-    for (merchant, mode) in demo.place.merchants.iter().zip(MODES) {
+    for (merchant, &mode) in demo.place.merchants.iter().zip(MODES) {
         let scene = Scene {
             base_url: demo.channels.alipay_url(),
             control: demo.channels.control_url(),
@@ -36,7 +38,7 @@ pub(super) async fn judged() -> Done {
         };
         V3.life(&scene).await?;
     }
-    for (n, mode) in MODES.into_iter().enumerate() {
+    for (n, &mode) in MODES.iter().enumerate() {
         life::relayed(&demo, &V3, mode, n).await?;
     }
     life::told_directly(&demo, &V3, 0).await?;

@@ -209,6 +209,7 @@ impl Said<'_> {
             payer: None,
             texts,
             proof,
+            combined: None,
             app_auth_token: None,
             method_name: None,
             lasts: None,

@@ -1,6 +1,6 @@
 //! WeChat's answers (channels.md 1.2, 1.5, 1.7, 1.11).
 
-use super::{codes, facts, seal};
+use super::{codes, combine, facts, seal};
 use crate::{
     Account, Answer, Authentic, Failure, FailureClass, SealedCertificate,
     strict_json::{self, Value},
@@ -45,6 +45,7 @@ fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer>
     let value = strict_json::parse(body).ok()?;
     match operation {
         Operation::Create => placed(pay_way, &value).map(Answer::Placed),
+        Operation::Query if combine::is_group(&value) => combine::views(&value).map(Answer::Combined),
         Operation::Query => facts::order(&value).map(Answer::State),
         Operation::Refund | Operation::RefundQuery => facts::refund(&value, "status").map(Answer::Refund),
         Operation::Certificates => certificates(&value).map(Answer::Certificates),

@@ -89,3 +89,17 @@ pub(super) struct RefundAmount {
     pub(super) refund: Amount,
     pub(super) total: Amount,
 }
+
+#[derive(Serialize)]
+pub(super) struct CombineClose<'a> {
+    pub(super) combine_appid: &'a str,
+    pub(super) sub_orders: Vec<SubClose<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SubClose<'a> {
+    pub(super) mchid: &'a str,
+    pub(super) out_trade_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_mchid: Option<&'a str>,
+}

@@ -28,6 +28,11 @@ pub(crate) fn number_fits(number: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_-|*".contains(&b))
 }
 
+/// A number as it stands in a path.
+pub(super) fn escaped(number: &ChannelNo) -> String {
+    utf8_percent_encode(number.as_str(), PLAIN).to_string()
+}
+
 /// `/v3/pay/transactions` or its partner form.
 fn prefix(account: &Account) -> &'static str {
     if account.is_partner() {
@@ -223,7 +228,7 @@ pub(crate) fn get(account: &Account, stamp: &Stamp, target: String) -> Result<Dr
     draft(account, stamp, "GET", target, Zeroizing::default())
 }
 
-fn post(
+pub(super) fn post(
     account: &Account,
     stamp: &Stamp,
     target: String,

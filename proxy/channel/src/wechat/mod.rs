@@ -5,6 +5,7 @@ pub(crate) mod answer;
 mod bodies;
 pub(crate) mod call_up;
 pub(crate) mod codes;
+pub(crate) mod combine;
 pub(crate) mod compose;
 pub(crate) mod dialect;
 pub(crate) mod facts;

@@ -1,6 +1,6 @@
 //! A native WeChat request (channels.md 1.2–1.4), read for pass-through.
 
-use super::{allowed, compose, route, route::Call, route::Route};
+use super::{allowed, combine, compose, route, route::Call, route::Route};
 use crate::{
     form::Form,
     keys,
@@ -53,19 +53,19 @@ fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, NativeError> {
 }
 
 /// What body and query say.
-struct Said<'a> {
-    value: Option<&'a Value>,
+pub(super) struct Said<'a> {
+    pub(super) value: Option<&'a Value>,
     query: Option<&'a Form>,
 }
 
 impl Said<'_> {
-    fn text(&self, path: &str) -> Option<&str> {
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
         self.value
             .and_then(|v| v.text(path))
             .or_else(|| self.query.and_then(|q| q.get(path)))
     }
 
-    fn need(&self, path: &str) -> Result<&str, NativeError> {
+    pub(super) fn need(&self, path: &str) -> Result<&str, NativeError> {
         self.text(path)
             .ok_or_else(|| NativeError::malformed(format!("{path} is missing")))
     }
@@ -83,10 +83,16 @@ impl Said<'_> {
     /// Header and body or query name one account; the payee is the account itself or, in partner mode,
     /// `sub_mchid`.
     fn payee(&self, route: &Route, mchid: &AccountNo) -> Result<PayeeNo, NativeError> {
-        let own = if route.partner { "sp_mchid" } else { "mchid" };
+        let own = match route.call {
+            Call::Combine(_) | Call::CombineClose(_) => "combine_mchid",
+            _ if route.partner => "sp_mchid",
+            _ => "mchid",
+        };
         let named = match route.call {
             // These name the account in the header only (channels.md 1.2).
-            Call::Refund | Call::RefundQuery(_) | Call::Certificates => None,
+            Call::Refund | Call::RefundQuery(_) | Call::CombineQuery(_) | Call::Certificates => None,
+            // Here it need not stand.
+            Call::CombineClose(_) => self.text(own),
             _ => Some(self.need(own)?),
         };
         if named.is_some_and(|named| named != mchid.as_str()) {
@@ -112,6 +118,9 @@ impl Said<'_> {
             Call::QueryById(trade_no) => native.trade_no = Some(trade_no.clone()),
             Call::Refund => self.refund(&mut native)?,
             Call::RefundQuery(refund) => native.refund = Some(refund.clone()),
+            Call::Combine(pay_way) => combine::create(self, *pay_way, &mut native)?,
+            Call::CombineQuery(number) => combine::query(number, &mut native),
+            Call::CombineClose(number) => combine::close(self, number, &mut native)?,
             Call::Certificates => {}
         }
         Ok(native)
@@ -135,7 +144,7 @@ impl Said<'_> {
         Ok(())
     }
 
-    fn time(&self, path: &str) -> Result<Option<Instant>, NativeError> {
+    pub(super) fn time(&self, path: &str) -> Result<Option<Instant>, NativeError> {
         let Some(text) = self.text(path) else {
             return Ok(None);
         };
@@ -187,9 +196,9 @@ impl Said<'_> {
 
 fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
     let operation = match route.call {
-        Call::Create(_) => Operation::Create,
-        Call::Query(_) | Call::QueryById(_) => Operation::Query,
-        Call::Close(_) => Operation::Close,
+        Call::Create(_) | Call::Combine(_) => Operation::Create,
+        Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
+        Call::Close(_) | Call::CombineClose(_) => Operation::Close,
         Call::Refund => Operation::Refund,
         Call::RefundQuery(_) => Operation::RefundQuery,
         Call::Certificates => Operation::Certificates,
@@ -218,6 +227,7 @@ fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
         payer: None,
         texts: Vec::new(),
         proof,
+        combined: None,
         app_auth_token: None,
         method_name: None,
         lasts: None,

@@ -1,6 +1,6 @@
 //! WeChat's notices (channels.md 1.6).
 
-use super::{facts, seal};
+use super::{combine, facts, seal};
 use crate::{
     Account, Signed, keys,
     notice::{Kind, Notice, NoticeError, Resource},
@@ -52,9 +52,11 @@ pub(crate) fn read(account: &Account, decrypted: &[u8], kind: Kind) -> Result<No
 }
 
 fn transaction(value: &Value) -> Result<Notice, NoticeError> {
-    // Combined pay (合单) is not among the operations; such an order cannot be ours.
-    if value.get("combine_out_trade_no").is_some() {
-        return Ok(Notice::Ignored);
+    if combine::is_group(value) {
+        let views = combine::views(value).filter(|views| !views.is_empty());
+        return views
+            .map(Notice::Combined)
+            .ok_or(NoticeError::Field("sub_orders"));
     }
     let view = facts::order(value).ok_or(NoticeError::Field("trade_state"))?;
     Ok(Notice::Order(Box::new(view)))

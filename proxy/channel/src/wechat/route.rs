@@ -16,6 +16,10 @@ pub(crate) enum Call {
     Query(ChannelNo),
     QueryById(TradeNo),
     Close(ChannelNo),
+    /// Several orders that are paid together (合单).
+    Combine(PayWay),
+    CombineQuery(ChannelNo),
+    CombineClose(ChannelNo),
     Refund,
     RefundQuery(ChannelNo),
     Certificates,
@@ -28,10 +32,36 @@ pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
         "/v3/refund/domestic/refunds" => ("POST", Call::Refund),
         _ => match path.strip_prefix("/v3/refund/domestic/refunds/") {
             Some(refund) => ("GET", Call::RefundQuery(segment(refund)?)),
-            None => return transaction(method, path),
+            None => match path.strip_prefix("/v3/combine-transactions/") {
+                Some(rest) => combined(rest)?,
+                None => return transaction(method, path),
+            },
         },
     };
     with_method(method, call, false)
+}
+
+/// Combined orders have one form for direct and partner mode; who is paid stands in each sub order (channels.md 1.2).
+fn combined(rest: &str) -> Result<(&'static str, Call), NativeError> {
+    if let Some(way) = way(rest) {
+        return Ok(("POST", Call::Combine(way)));
+    }
+    let rest = rest.strip_prefix("out-trade-no/").ok_or_else(not_carried)?;
+    match rest.strip_suffix("/close") {
+        Some(number) => Ok(("POST", Call::CombineClose(segment(number)?))),
+        None => Ok(("GET", Call::CombineQuery(segment(rest)?))),
+    }
+}
+
+/// The way to pay by the last word of the path.
+fn way(word: &str) -> Option<PayWay> {
+    Some(match word {
+        "native" => PayWay::Native,
+        "jsapi" => PayWay::Jsapi,
+        "h5" => PayWay::H5,
+        "app" => PayWay::App,
+        _ => return None,
+    })
 }
 
 fn transaction(method: &str, path: &str) -> Result<Route, NativeError> {
@@ -43,12 +73,9 @@ fn transaction(method: &str, path: &str) -> Result<Route, NativeError> {
             .map(|rest| (rest, true))
     };
     let (rest, partner) = direct.or_else(partner).ok_or_else(not_carried)?;
-    let call = match rest {
-        "native" => ("POST", Call::Create(PayWay::Native)),
-        "jsapi" => ("POST", Call::Create(PayWay::Jsapi)),
-        "h5" => ("POST", Call::Create(PayWay::H5)),
-        "app" => ("POST", Call::Create(PayWay::App)),
-        _ => order(rest)?,
+    let call = match way(rest) {
+        Some(way) => ("POST", Call::Create(way)),
+        None => order(rest)?,
     };
     with_method(method, call, partner)
 }

@@ -123,8 +123,64 @@ fn wechat_payments_and_refunds_are_read() {
         Err(NoticeError::Field(_))
     ));
     assert!(matches!(read("{}", Kind::Other), Ok(Notice::Ignored)));
-    let combined = r#"{"combine_out_trade_no":"C1","sub_orders":[]}"#;
-    assert!(matches!(read(combined, Kind::Transaction), Ok(Notice::Ignored)));
+    let none = r#"{"combine_out_trade_no":"C1","sub_orders":[]}"#;
+    assert!(matches!(
+        read(none, Kind::Transaction),
+        Err(NoticeError::Field("sub_orders"))
+    ));
+}
+
+/// One notice of several orders that were paid together: each with its own payee, amount and trade number.
+#[test]
+fn wechats_notice_of_orders_paid_together_is_read() {
+    let sub = |number: &str, more: &str, fen: u64, trade: &str| {
+        format!(
+            r#"{{"mchid":"1900000109",{more}"trade_type":"NATIVE","trade_state":"SUCCESS","bank_type":"CMC_DEBIT","attach":"table 7",
+            "amount":{{"total_amount":{fen},"payer_amount":{fen},"currency":"CNY"}},"success_time":"2026-01-01T08:00:00+08:00",
+            "transaction_id":"{trade}","out_trade_no":"{number}"}}"#
+        )
+    };
+    let both = [
+        sub("20260101000001", "", 100, "4200000001"),
+        sub(
+            "20260101000002",
+            r#""sub_mchid":"1600000101","#,
+            250,
+            "4200000002",
+        ),
+    ];
+    let group = format!(
+        r#"{{"combine_appid":"wx4f","combine_mchid":"1900000109","combine_out_trade_no":"C2026010100001",
+        "combine_payer_info":{{"openid":"oUpF8"}},"sub_orders":[{}]}}"#,
+        both.join(",")
+    );
+    let Ok(Notice::Combined(views)) = notice::read(&wechat(), group.as_bytes(), Kind::Transaction) else {
+        panic!("a group")
+    };
+    let said: Vec<_> = views
+        .iter()
+        .map(|view| {
+            let ChannelState::Paid(facts) = &view.state else {
+                panic!("paid")
+            };
+            let (payee, payer) = (view.payee.as_ref(), view.payer.as_ref());
+            let payee = payee.map(|p| p.as_str().to_owned()).unwrap_or_default();
+            assert_eq!(payer.map(|p| p.value.expose()), Some("oUpF8"));
+            (
+                view.number.as_str(),
+                payee,
+                facts.amount.fen(),
+                facts.trade_no.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("20260101000001", "1900000109".to_owned(), 100, "4200000001"),
+            ("20260101000002", "1600000101".to_owned(), 250, "4200000002"),
+        ]
+    );
 }
 
 const FORM: &str = "app_id=2021000066965330&charset=utf-8&sign_type=RSA2&sign=%2B%2F8B&notify_type=trade_status_sync\

@@ -126,10 +126,12 @@ fn reset(world: &World) -> Outcome {
             faults,
             requests,
             held,
+            groups,
             bills,
         } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
+        groups.retain(|(merchant, _), _| *merchant >= world.own_from);
         numbers.retain(|_, key| own(key));
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));

@@ -113,7 +113,10 @@ fn find(merchants: usize, book: &Book, asked: &Pay) -> Result<Key, Refusal> {
             // By key for each merchant: a look through all orders would make a large day slow.
             let keys = (0..merchants).map(|merchant| (asked.channel, merchant, number.clone()));
             let found = keys.filter_map(|key| Some((book.orders.get(&key)?.created, key)));
-            found.max_by_key(|(created, _)| *created).map(|(_, key)| key)
+            let found = found.max_by_key(|(created, _)| *created).map(|(_, key)| key);
+            // Or the number of a group of orders: whichever of them, all are paid.
+            let group = |merchant| book.groups.get(&(merchant, number.clone()))?.first().cloned();
+            found.or_else(|| (0..merchants).find_map(group))
         }
         (None, Some(qr), None) => book.codes.get(qr).filter(|k| k.0 == asked.channel).cloned(),
         _ => {
@@ -138,8 +141,26 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
         let order = book
             .order(key)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+        let group = order.combined.clone();
         pay_order(order, asked, world.dated())?;
-        let (state, notice) = told(world, key, order);
+        let payer = order.payer.clone();
+        let (state, mut notice) = told(world, key, order);
+        // The whole group is paid or none of it, and told of once.
+        let all = group
+            .as_ref()
+            .and_then(|number| book.groups.get(&(key.1, number.clone())).cloned())
+            .unwrap_or_default();
+        for other in all.iter().filter(|other| *other != key) {
+            let order = book
+                .order(other)
+                .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
+            pay_order(order, asked, world.dated())?;
+            order.payer.clone_from(&payer);
+        }
+        if let (Some(_), Some(merchant)) = (group, world.merchants.get(key.1)) {
+            let orders: Vec<&Order> = all.iter().filter_map(|key| book.orders.get(key)).collect();
+            notice = wechat::notice::of_group(merchant, key, &orders);
+        }
         let wanted = asked.notify && asked.outcome != What::Declined;
         Ok((state, notice.filter(|_| wanted)))
     })?;

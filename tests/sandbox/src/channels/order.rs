@@ -60,6 +60,10 @@ pub(crate) struct Order {
     /// Index of the merchant.
     pub(crate) merchant: usize,
     pub(crate) out_trade_no: String,
+    /// Who is paid under the merchant's number, where that is another (WeChat's partner mode).
+    pub(crate) sub_mchid: Option<String>,
+    /// The number of the group that it is paid with (WeChat's combined orders).
+    pub(crate) combined: Option<String>,
     /// The channel's number: transaction_id, trade_no.
     pub(crate) channel_no: String,
     /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app.
@@ -162,6 +166,7 @@ impl Order {
             "channel_no": self.channel_no, "way": self.way, "fen": self.fen, "state": state, "payer": self.payer,
             "scanned": self.scanned, "declined": self.declined, "created": self.created.to_string(),
             "paid": self.paid.map(|p| p.to_string()), "notify_url": self.notify_url,
+            "sub_mchid": self.sub_mchid, "combined": self.combined,
             "codes": self.codes.iter().map(|c| &c.text).collect::<Vec<_>>(), "refunded_fen": self.refunded(),
             "refunds": refunds, "calls": self.calls, "notices": notices,
         })

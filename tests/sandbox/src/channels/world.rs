@@ -59,6 +59,8 @@ pub(crate) struct Book {
     pub(crate) requests: Requests,
     /// Payment notices that wait for a refund notice to overtake them.
     pub(crate) held: HashMap<Key, Vec<Notice>>,
+    /// WeChat's combined orders: merchant's index and the group's number, and its orders as they were listed.
+    pub(crate) groups: HashMap<(usize, String), Vec<Key>>,
     /// What was planted in bills, and files to be fetched.
     pub(crate) bills: Bills,
 }

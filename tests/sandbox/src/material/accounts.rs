@@ -30,6 +30,9 @@ pub struct WechatAccount {
     pub mini_appid: String,
     /// Merchant number.
     pub mchid: String,
+    /// Merchant numbers that may be paid under this one: it is a service provider (服务商) for them.
+    #[serde(default)]
+    pub sub_mchids: Vec<String>,
     /// Serial of the merchant API certificate, 40 hex digits.
     pub serial: String,
     /// The merchant's private key, PKCS#8 PEM.
@@ -131,6 +134,9 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
         appid: format!("wx{}", hex::encode(random::<8>()?)),
         mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
         mchid,
+        sub_mchids: (0..2)
+            .map(|n| format!("{}", 1_610_000_101 + 2 * number + n))
+            .collect(),
         serial,
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
         cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,

@@ -103,6 +103,8 @@ pub(super) fn place(
             .buyer
             .clone()
             .unwrap_or_else(|| Order::random_payer(Channel::Alipay)),
+        sub_mchid: None,
+        combined: None,
         declined: 0,
         created,
         until: asked.until,

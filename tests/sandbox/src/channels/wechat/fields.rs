@@ -17,35 +17,17 @@ pub(super) struct Asked {
     pub(super) notify_url: String,
     pub(super) payer: Option<String>,
     pub(super) until: Instant,
+    pub(super) sub_mchid: Option<String>,
     pub(super) whole: Value,
 }
 
 /// Reads and checks an order's body.
-pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
+pub(super) fn asked(call: &Call<'_>, way: &str, partner: bool) -> Result<Asked, Failure> {
     let mut body = call.object()?;
-    call.own_mchid(body["mchid"].as_str())?;
-    let appid = text(&body, "appid", 1..=32)?;
-    let known = &call.merchant.facts.wechat;
-    if appid != known.appid && appid != known.mini_appid {
-        let message = "appid和mchid不匹配";
-        return Err(Failure::new(
-            StatusCode::BAD_REQUEST,
-            "APPID_MCHID_NOT_MATCH",
-            message,
-        ));
-    }
+    let sub_mchid = call.parties(partner, |name| body[name].as_str())?;
+    own_appid(call, &body, if partner { "sp_appid" } else { "appid" })?;
     text(&body, "description", 1..=127)?;
-    let out_trade_no = text(&body, "out_trade_no", 6..=32)?;
-    if !out_trade_no
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "_-|*".contains(c))
-    {
-        return Err(Failure::field(
-            "out_trade_no",
-            &out_trade_no,
-            "商户订单号只能是数字、大小写字母_-|*",
-        ));
-    }
+    let out_trade_no = number(&body, "out_trade_no")?;
     let notify_url = notify_url(&body, true)?.unwrap_or_default();
     for (field, longest) in [("attach", 128), ("goods_tag", 32)] {
         if body.get(field).is_some() {
@@ -54,6 +36,11 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
     }
     let fen = amount(&mut body)?;
     let payer = match way {
+        "JSAPI" if partner && body["payer"].get("sub_openid").is_some() => {
+            text(&body, "sub_appid", 1..=32)?;
+            Some(text(&body["payer"], "sub_openid", 1..=128)?)
+        }
+        "JSAPI" if partner => Some(text(&body["payer"], "sp_openid", 1..=128)?),
         "JSAPI" => Some(text(&body["payer"], "openid", 1..=128)?),
         _ => None,
     };
@@ -67,12 +54,44 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
         notify_url,
         payer,
         until,
+        sub_mchid,
         whole: body,
     })
 }
 
+/// An application id that is bound to the merchant number that signed.
+pub(super) fn own_appid(call: &Call<'_>, body: &Value, field: &str) -> Result<(), Failure> {
+    let appid = text(body, field, 1..=32)?;
+    let known = &call.merchant.facts.wechat;
+    if appid != known.appid && appid != known.mini_appid {
+        let message = "appid和mchid不匹配";
+        return Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "APPID_MCHID_NOT_MATCH",
+            message,
+        ));
+    }
+    Ok(())
+}
+
+/// A merchant's number of an order or of a group of them.
+pub(super) fn number(body: &Value, field: &str) -> Result<String, Failure> {
+    let number = text(body, field, 6..=32)?;
+    match number
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_-|*".contains(c))
+    {
+        true => Ok(number),
+        false => Err(Failure::field(
+            field,
+            &number,
+            "商户订单号只能是数字、大小写字母_-|*",
+        )),
+    }
+}
+
 /// The address and kind of the payer's browser, without which there is no H5 order.
-fn browser(scene: &Value) -> Result<(), Failure> {
+pub(super) fn browser(scene: &Value) -> Result<(), Failure> {
     let address = text(scene, "payer_client_ip", 1..=45)?;
     if address.parse::<std::net::IpAddr>().is_err() {
         return Err(Failure::field(
@@ -112,7 +131,7 @@ fn amount(body: &mut Value) -> Result<u64, Failure> {
 }
 
 /// When the order closes by itself: as asked but not within a minute, else after seven days.
-fn until(body: &Value) -> Result<Instant, Failure> {
+pub(super) fn until(body: &Value) -> Result<Instant, Failure> {
     let Some(asked) = body.get("time_expire") else {
         return Ok(now().plus_millis(LIFE_MS));
     };

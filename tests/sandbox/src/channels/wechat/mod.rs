@@ -3,6 +3,7 @@
 mod answer;
 mod auth;
 mod bills;
+mod combine;
 mod fields;
 pub(crate) mod notice;
 mod orders;
@@ -29,11 +30,15 @@ pub(super) struct Call<'a> {
 
 /// Which call a request is, with the number in its path.
 enum Route<'a> {
-    /// A new order, by its trade type.
-    Order(&'static str),
-    QueryOut(&'a str),
-    QueryId(&'a str),
-    Close(&'a str),
+    /// A new order, by its trade type; true in a service provider's form (服务商).
+    Order(&'static str, bool),
+    QueryOut(&'a str, bool),
+    QueryId(&'a str, bool),
+    Close(&'a str, bool),
+    /// Several orders that are paid together (合单), by their trade type.
+    Combine(&'static str),
+    CombineQuery(&'a str),
+    CombineClose(&'a str),
     Refund,
     RefundQuery(&'a str),
     Certificates,
@@ -91,10 +96,13 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
 
 fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
     match route {
-        Route::Order(way) => orders::create(call, way),
-        Route::QueryOut(no) => orders::query_out(call, no),
-        Route::QueryId(no) => orders::query_id(call, no),
-        Route::Close(no) => orders::close(call, no),
+        Route::Order(way, partner) => orders::create(call, way, partner),
+        Route::QueryOut(no, partner) => orders::query_out(call, no, partner),
+        Route::QueryId(no, partner) => orders::query_id(call, no, partner),
+        Route::Close(no, partner) => orders::close(call, no, partner),
+        Route::Combine(way) => combine::create(call, way),
+        Route::CombineQuery(no) => combine::query(call, no),
+        Route::CombineClose(no) => combine::close(call, no),
         Route::Refund => refunds::create(call),
         Route::RefundQuery(no) => refunds::query(call, no),
         Route::Certificates => answer::certificates(call.merchant),
@@ -115,26 +123,49 @@ fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
 
 fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let single = |s: &'a str| Some(s).filter(|s| !s.is_empty() && !s.contains('/'));
-    let out = path.strip_prefix("/v3/pay/transactions/out-trade-no/");
+    let partner = path
+        .strip_prefix("/v3/pay/partner/transactions/")
+        .map(|rest| (rest, true));
+    let rest = partner.or_else(|| {
+        path.strip_prefix("/v3/pay/transactions/")
+            .map(|rest| (rest, false))
+    });
+    let combined = path.strip_prefix("/v3/combine-transactions/");
+    if let Some(way) = rest
+        .and_then(|(rest, partner)| Some(Route::Order(way(rest)?, partner)))
+        .or_else(|| combined.and_then(way).map(Route::Combine))
+    {
+        return if *method == Method::POST {
+            way
+        } else {
+            Route::WrongMethod
+        };
+    }
+    let group = combined.and_then(|c| c.strip_prefix("out-trade-no/"));
+    let (rest, partner) = rest.unwrap_or_default();
+    let out = rest.strip_prefix("out-trade-no/");
     let close = out.and_then(|o| o.strip_suffix("/close")).and_then(single);
     let refund = path.strip_prefix("/v3/refund/domestic/refunds/").and_then(single);
-    let id = path.strip_prefix("/v3/pay/transactions/id/").and_then(single);
+    let id = rest.strip_prefix("id/").and_then(single);
     let (wanted, route) = match path {
-        "/v3/pay/transactions/native" => (Method::POST, Route::Order("NATIVE")),
-        "/v3/pay/transactions/jsapi" => (Method::POST, Route::Order("JSAPI")),
-        "/v3/pay/transactions/h5" => (Method::POST, Route::Order("MWEB")),
-        "/v3/pay/transactions/app" => (Method::POST, Route::Order("APP")),
         "/v3/refund/domestic/refunds" => (Method::POST, Route::Refund),
         "/v3/certificates" => (Method::GET, Route::Certificates),
         "/v3/bill/tradebill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Trade)),
         "/v3/bill/fundflowbill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Funds)),
         bills::FILE => (Method::GET, Route::BillFile),
         _ => match (close, out.and_then(single), id, refund) {
-            (Some(no), ..) => (Method::POST, Route::Close(no)),
-            (_, Some(no), ..) => (Method::GET, Route::QueryOut(no)),
-            (_, _, Some(no), _) => (Method::GET, Route::QueryId(no)),
+            (Some(no), ..) => (Method::POST, Route::Close(no, partner)),
+            (_, Some(no), ..) => (Method::GET, Route::QueryOut(no, partner)),
+            (_, _, Some(no), _) => (Method::GET, Route::QueryId(no, partner)),
             (.., Some(no)) => (Method::GET, Route::RefundQuery(no)),
-            _ => return Route::Unknown,
+            _ => match (
+                group.and_then(|g| g.strip_suffix("/close")).and_then(single),
+                group.and_then(single),
+            ) {
+                (Some(no), _) => (Method::POST, Route::CombineClose(no)),
+                (_, Some(no)) => (Method::GET, Route::CombineQuery(no)),
+                _ => return Route::Unknown,
+            },
         },
     };
     if *method == wanted {
@@ -144,14 +175,33 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     }
 }
 
+/// The trade type by the last word of the path.
+fn way(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "native" => "NATIVE",
+        "jsapi" => "JSAPI",
+        "h5" => "MWEB",
+        "app" => "APP",
+        _ => return None,
+    })
+}
+
 impl Route<'_> {
     /// The order's number as the request tells it. A refund query tells the refund's only.
     fn out_trade_no(&self, request: &Incoming) -> Option<String> {
         match self {
-            Route::QueryOut(number) | Route::Close(number) => Some((*number).to_owned()),
-            Route::Order(_) | Route::Refund => {
+            Route::QueryOut(number, _)
+            | Route::Close(number, _)
+            | Route::CombineQuery(number)
+            | Route::CombineClose(number) => Some((*number).to_owned()),
+            Route::Order(..) | Route::Combine(_) | Route::Refund => {
                 let body: Value = serde_json::from_slice(&request.body).ok()?;
-                body["out_trade_no"].as_str().map(str::to_owned)
+                let name = if matches!(self, Route::Combine(_)) {
+                    "combine_out_trade_no"
+                } else {
+                    "out_trade_no"
+                };
+                body[name].as_str().map(str::to_owned)
             }
             _ => None,
         }
@@ -159,9 +209,9 @@ impl Route<'_> {
 
     fn operation(&self) -> Operation {
         match self {
-            Route::Order(_) => Operation::Create,
-            Route::QueryOut(_) | Route::QueryId(_) => Operation::Query,
-            Route::Close(_) => Operation::Close,
+            Route::Order(..) | Route::Combine(_) => Operation::Create,
+            Route::QueryOut(..) | Route::QueryId(..) | Route::CombineQuery(_) => Operation::Query,
+            Route::Close(..) | Route::CombineClose(_) => Operation::Close,
             Route::Refund => Operation::Refund,
             Route::RefundQuery(_) => Operation::RefundQuery,
             Route::Certificates => Operation::Certificates,
@@ -199,6 +249,35 @@ impl Call<'_> {
             Some(m) if m == own => Ok(()),
             Some(m) => Err(answer::Failure::field("mchid", m, "商户号与签名的商户号不一致")),
         }
+    }
+}
+
+impl Call<'_> {
+    /// The sub-merchant that a service provider acts for: one of its own list.
+    fn sub_mchid(&self, sub_mchid: Option<&str>) -> Result<String, answer::Failure> {
+        match sub_mchid {
+            None => Err(answer::Failure::field("sub_mchid", "", "缺少子商户号sub_mchid")),
+            Some(m) if self.merchant.facts.wechat.sub_mchids.iter().any(|own| own == m) => Ok(m.to_owned()),
+            Some(_) => Err(answer::Failure::new(
+                StatusCode::FORBIDDEN,
+                "NO_AUTH",
+                "服务商与子商户关系不存在",
+            )),
+        }
+    }
+
+    /// Who signed and for whom, as a body or query says: `mchid`, or a service provider's `sp_mchid` and `sub_mchid`.
+    fn parties<'v>(
+        &self,
+        partner: bool,
+        value: impl Fn(&str) -> Option<&'v str>,
+    ) -> Result<Option<String>, answer::Failure> {
+        if !partner {
+            self.own_mchid(value("mchid"))?;
+            return Ok(None);
+        }
+        self.own_mchid(value("sp_mchid"))?;
+        self.sub_mchid(value("sub_mchid")).map(Some)
     }
 }
 

@@ -32,20 +32,37 @@ pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forg
 /// The notice that an order was paid, if it has an address.
 pub(crate) fn of_payment(merchant: &Merchant, key: &Key, order: &Order) -> Option<Notice> {
     let plain = super::orders::shown(merchant, order);
-    let body = envelope(merchant, "transaction", "TRANSACTION.SUCCESS", "支付成功", &plain);
+    told(merchant, key, order, &plain)
+}
+
+/// The one notice of a group of orders: its number, and each of them.
+pub(crate) fn of_group(merchant: &Merchant, key: &Key, orders: &[&Order]) -> Option<Notice> {
+    let first = orders.first()?;
+    told(merchant, key, first, &super::combine::shown(merchant, orders))
+}
+
+fn told(merchant: &Merchant, key: &Key, order: &Order, plain: &Value) -> Option<Notice> {
+    let body = envelope(merchant, "transaction", "TRANSACTION.SUCCESS", "支付成功", plain);
     notice(key, order, order.notify_url.clone()?, "TRANSACTION.SUCCESS", body)
 }
 
 /// The notice that a refund succeeded.
 pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &str) -> Option<Notice> {
     let refund = order.refund(out_no)?;
-    let plain = json!({
-        "mchid": merchant.facts.wechat.mchid, "transaction_id": order.channel_no,
+    let mut plain = json!({
+        "transaction_id": order.channel_no,
         "out_trade_no": order.out_trade_no, "refund_id": refund.channel_no, "out_refund_no": refund.out_no,
         "refund_status": "SUCCESS", "success_time": refund.done?.to_string(),
         "user_received_account": super::refunds::RECEIVED_BY,
         "amount": {"total": order.fen, "refund": refund.fen, "payer_total": order.fen, "payer_refund": refund.fen},
     });
+    match &order.sub_mchid {
+        None => plain["mchid"] = json!(merchant.facts.wechat.mchid),
+        Some(sub_mchid) => {
+            plain["sp_mchid"] = json!(merchant.facts.wechat.mchid);
+            plain["sub_mchid"] = json!(sub_mchid);
+        }
+    }
     let body = envelope(merchant, "refund", "REFUND.SUCCESS", "退款成功", &plain);
     // A refund's own address goes before the order's.
     let url = refund.notify_url.clone().or_else(|| order.notify_url.clone())?;

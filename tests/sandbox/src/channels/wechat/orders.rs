@@ -11,18 +11,19 @@ use crate::channels::world::{Book, Key, Merchant};
 use domain::Instant;
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 const HOUR_MS: i64 = 3_600_000;
 
-pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
-    let asked = fields::asked(call, way)?;
+pub(super) fn create(call: &Call<'_>, way: &'static str, partner: bool) -> Outcome {
+    let asked = fields::asked(call, way, partner)?;
     let key = (Channel::Wechat, call.number, asked.out_trade_no.clone());
     call.world.with(|book| {
         if let Some(order) = book.order(&key) {
             order.count(Operation::Create);
             may_repeat(order, way, &asked)?;
         } else {
-            place(call, book, &key, way, &asked);
+            place(call, book, &key, way, &asked, None);
         }
         Ok(Some(hand_out(book, &key, way)))
     })
@@ -41,20 +42,29 @@ fn may_repeat(order: &Order, way: &str, asked: &Asked) -> Result<(), Failure> {
             "ORDER_CLOSED",
             "该订单已关闭",
         )),
-        State::Unpaid if order.way != way || order.asked != asked.whole => Err(Failure::invalid_request(
-            "201 商户订单号重复，且请求参数与原订单不一致",
-        )),
+        State::Unpaid if order.way != way || order.asked != asked.whole || order.combined.is_some() => Err(
+            Failure::invalid_request("201 商户订单号重复，且请求参数与原订单不一致"),
+        ),
         State::Unpaid => Ok(()),
     }
 }
 
-fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: &Asked) {
+pub(super) fn place(
+    call: &Call<'_>,
+    book: &mut Book,
+    key: &Key,
+    way: &'static str,
+    asked: &Asked,
+    combined: Option<String>,
+) {
     let created = now();
     let channel_no = format!("42{}", keys::random_digits(26));
     let mut order = Order {
         channel: Channel::Wechat,
         merchant: call.number,
         out_trade_no: asked.out_trade_no.clone(),
+        sub_mchid: asked.sub_mchid.clone(),
+        combined,
         channel_no: channel_no.clone(),
         way,
         fen: asked.fen,
@@ -82,7 +92,7 @@ fn place(call: &Call<'_>, book: &mut Book, key: &Key, way: &'static str, asked: 
 }
 
 /// A fresh code or prepay id, good for two hours, or a link, good for five minutes.
-fn hand_out(book: &mut Book, key: &Key, way: &str) -> Value {
+pub(super) fn hand_out(book: &mut Book, key: &Key, way: &str) -> Value {
     let created = now();
     let (field, text, lives) = match way {
         "NATIVE" => (
@@ -118,42 +128,51 @@ fn prepay_id(created: Instant) -> String {
     format!("wx{day}{}0000", keys::random_hex(16).to_lowercase())
 }
 
-pub(super) fn query_out(call: &Call<'_>, out_trade_no: &str) -> Outcome {
+pub(super) fn query_out(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Outcome {
     query(
         call,
         Some((Channel::Wechat, call.number, out_trade_no.to_owned())),
+        partner,
     )
 }
 
-pub(super) fn query_id(call: &Call<'_>, number: &str) -> Outcome {
+pub(super) fn query_id(call: &Call<'_>, number: &str, partner: bool) -> Outcome {
     let key = call.world.with(|book| {
         let key = book.by_number(Channel::Wechat, number)?;
         // Before payment nobody has been told this number.
         book.order(&key).filter(|o| o.state == State::Paid)?;
         Some(key)
     });
-    query(call, key)
+    query(call, key, partner)
 }
 
-fn query(call: &Call<'_>, key: Option<Key>) -> Outcome {
-    let mchid = form_urlencoded::parse(call.request.query.as_bytes())
-        .find(|(k, _)| k == "mchid")
-        .map(|(_, v)| v);
-    call.own_mchid(mchid.as_deref())?;
+fn query(call: &Call<'_>, key: Option<Key>, partner: bool) -> Outcome {
+    let asked: HashMap<String, String> = form_urlencoded::parse(call.request.query.as_bytes())
+        .into_owned()
+        .collect();
+    let sub_mchid = call.parties(partner, |name| asked.get(name).map(String::as_str))?;
     let key = key.filter(|k| k.1 == call.number).ok_or_else(missing)?;
     call.world.with(|book| {
-        let order = book.order(&key).ok_or_else(missing)?;
+        let order = single(book, &key, &sub_mchid)?;
         order.count(Operation::Query);
         Ok(Some(shown(call.merchant, order)))
     })
 }
 
-pub(super) fn close(call: &Call<'_>, out_trade_no: &str) -> Outcome {
+/// An order that is no part of a group, of the sub-merchant that is named.
+fn single<'b>(book: &'b mut Book, key: &Key, sub_mchid: &Option<String>) -> Result<&'b mut Order, Failure> {
+    let order = book
+        .order(key)
+        .filter(|order| order.combined.is_none() && order.sub_mchid == *sub_mchid);
+    order.ok_or_else(missing)
+}
+
+pub(super) fn close(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Outcome {
     let body = call.object()?;
-    call.own_mchid(body["mchid"].as_str())?;
+    let sub_mchid = call.parties(partner, |name| body[name].as_str())?;
     let key = (Channel::Wechat, call.number, out_trade_no.to_owned());
     call.world.with(|book| {
-        let order = book.order(&key).ok_or_else(missing)?;
+        let order = single(book, &key, &sub_mchid)?;
         order.count(Operation::Close);
         if order.state == State::Paid {
             return Err(Failure::new(
@@ -167,7 +186,7 @@ pub(super) fn close(call: &Call<'_>, out_trade_no: &str) -> Outcome {
     })
 }
 
-fn missing() -> Failure {
+pub(super) fn missing() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "ORDER_NOT_EXIST", "订单不存在")
 }
 
@@ -190,10 +209,23 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
     let (state, text) = trade_state(order);
     let facts = &merchant.facts.wechat;
     let mut shown = json!({
-        "appid": order.asked["appid"], "mchid": facts.mchid, "out_trade_no": order.out_trade_no,
-        "trade_state": state, "trade_state_desc": text,
+        "out_trade_no": order.out_trade_no, "trade_state": state, "trade_state_desc": text,
         "amount": {"total": order.fen, "currency": "CNY"},
     });
+    match &order.sub_mchid {
+        None => {
+            shown["appid"] = order.asked["appid"].clone();
+            shown["mchid"] = json!(facts.mchid);
+        }
+        Some(sub_mchid) => {
+            shown["sp_appid"] = order.asked["sp_appid"].clone();
+            shown["sp_mchid"] = json!(facts.mchid);
+            shown["sub_mchid"] = json!(sub_mchid);
+            if let Some(sub_appid) = order.asked.get("sub_appid") {
+                shown["sub_appid"] = sub_appid.clone();
+            }
+        }
+    }
     if let Some(attach) = order.asked.get("attach") {
         shown["attach"] = attach.clone();
     }
@@ -202,7 +234,12 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
         shown["trade_type"] = json!(order.way);
         shown["bank_type"] = json!("OTHERS");
         shown["success_time"] = json!(paid.to_string());
-        shown["payer"] = json!({"openid": order.payer});
+        let by = match &order.sub_mchid {
+            None => "openid",
+            Some(_) if order.asked["payer"].get("sub_openid").is_some() => "sub_openid",
+            Some(_) => "sp_openid",
+        };
+        shown["payer"] = json!({by: order.payer});
         shown["amount"] = json!({
             "total": order.fen, "payer_total": order.fen, "currency": "CNY", "payer_currency": "CNY",
         });

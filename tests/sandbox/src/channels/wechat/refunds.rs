@@ -26,6 +26,10 @@ struct Asked {
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let body = call.object()?;
     let key = addressed(call, &body)?;
+    let sub_mchid = body["sub_mchid"]
+        .as_str()
+        .map(|named| call.sub_mchid(Some(named)))
+        .transpose()?;
     let asked = asked(body)?;
     let (fresh, shown) = call.world.with(|book| {
         let taken = book
@@ -34,7 +38,10 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         if taken.is_some_and(|k| *k != key) {
             return Err(Failure::invalid_request("商户退款单号已用于其他订单"));
         }
-        let order = book.order(&key).ok_or_else(missing)?;
+        let order = book
+            .order(&key)
+            .filter(|order| order.sub_mchid == sub_mchid)
+            .ok_or_else(missing)?;
         order.count(Operation::Refund);
         let fresh = may_refund(order, &asked)?;
         if fresh {
@@ -156,10 +163,18 @@ pub(super) fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
 }
 
 pub(super) fn query(call: &Call<'_>, out_refund_no: &str) -> Outcome {
+    let sub_mchid =
+        form_urlencoded::parse(call.request.query.as_bytes()).find(|(name, _)| name == "sub_mchid");
+    let sub_mchid = sub_mchid
+        .map(|(_, named)| call.sub_mchid(Some(&named)))
+        .transpose()?;
     call.world.with(|book| {
         let key = (Channel::Wechat, call.number, out_refund_no.to_owned());
         let key = book.refunds.get(&key).cloned().ok_or_else(missing)?;
-        let order = book.order(&key).ok_or_else(missing)?;
+        let order = book
+            .order(&key)
+            .filter(|order| order.sub_mchid == sub_mchid)
+            .ok_or_else(missing)?;
         order.count(Operation::RefundQuery);
         shown(order, out_refund_no).map(Some)
     })

@@ -137,6 +137,8 @@ fn place<'a>(
         channel: Channel::Wechat,
         merchant: call.number,
         out_trade_no: key.2.clone(),
+        sub_mchid: None,
+        combined: None,
         channel_no,
         way: WAY,
         fen,

@@ -1,0 +1,116 @@
+"""One Alipay order through its life with PyPI alipay-sdk-python, Alipay's own; only the host is changed."""
+
+import http.client
+import json
+from types import SimpleNamespace
+from urllib.parse import parse_qsl, urlsplit
+
+from alipay.aop.api.AlipayClientConfig import AlipayClientConfig
+from alipay.aop.api.DefaultAlipayClient import DefaultAlipayClient
+from alipay.aop.api.request.AlipayTradeCloseRequest import AlipayTradeCloseRequest
+from alipay.aop.api.request.AlipayTradeFastpayRefundQueryRequest import AlipayTradeFastpayRefundQueryRequest
+from alipay.aop.api.request.AlipayTradePrecreateRequest import AlipayTradePrecreateRequest
+from alipay.aop.api.request.AlipayTradeQueryRequest import AlipayTradeQueryRequest
+from alipay.aop.api.request.AlipayTradeRefundRequest import AlipayTradeRefundRequest
+from alipay.aop.api.util import WebUtils
+from alipay.aop.api.util.SignatureUtils import get_sign_content, verify_with_rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from referee import Settings, guarded, say
+
+
+def bare(pem):
+    """What stands between the marks: the library puts marks of its own around it."""
+    return "".join(line for line in pem.splitlines() if line and not line.startswith("-----"))
+
+
+def pkcs1(pem):
+    """The library reads the private key in the older form only."""
+    key = load_pem_private_key(pem.encode(), None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
+def client(settings):
+    """The library, in public-key mode: it has no other."""
+    base = urlsplit(settings["base_url"])
+
+    class Elsewhere(http.client.HTTPSConnection):
+        """The library knows no port but 443: it names the host, this the port."""
+
+        def __init__(self, host, port, timeout):
+            assert (host, port) == (base.hostname, 443), (host, port)
+            super().__init__(host, base.port, timeout=timeout)
+
+    WebUtils.httplib = SimpleNamespace(HTTPConnection=http.client.HTTPConnection, HTTPSConnection=Elsewhere)
+    config = AlipayClientConfig()
+    config.server_url = f"{base.scheme}://{base.hostname}/gateway.do"
+    config.app_id = settings.account["app_id"]
+    config.app_private_key = bare(pkcs1(settings.read("private_key_file")))
+    config.alipay_public_key = bare(settings.read("alipay_public_key_file"))
+    return config, DefaultAlipayClient(config)
+
+
+def run():
+    settings = Settings("alipay")
+    if settings.mode != "public_key":
+        raise ValueError("this library has no certificate mode")
+    config, alipay = client(settings)
+    if settings.notice:
+        fields = dict(parse_qsl(settings.notice["body"], keep_blank_values=True, strict_parsing=True))
+        signed = {name: value for name, value in fields.items() if name not in ("sign", "sign_type")}
+        good = verify_with_rsa(config.alipay_public_key, get_sign_content(signed).encode(), fields["sign"])
+        say("verify_notice", good, fields=fields)
+        return
+
+    def call(kind, notify=False, **content):
+        """The answer, which the library has verified."""
+        request = kind()
+        request.biz_content = content
+        if notify:
+            request.notify_url = settings["notify_url"]
+        return json.loads(alipay.execute(request))
+
+    def order(number, subject="官道 referee 订单", yuan="8.88", **more):
+        return call(AlipayTradePrecreateRequest, True, out_trade_no=number, total_amount=yuan, subject=subject, **more)
+
+    if settings.place:
+        given = settings.place
+        more = {"seller_id": given["seller_id"], "time_expire": given["time_expire"]}
+        answer = order(given["number"], given["description"], given["yuan"], **more)
+        say("place", answer["code"] == "10000", answer=answer)
+        return
+
+    number = settings.number("a")
+    answer = order(number)
+    say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), number=number, answer=answer)
+    answer = call(AlipayTradeQueryRequest, out_trade_no=number)
+    say("query", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
+    say("pay", settings.pay("alipay", number)["ok"])
+    answer = call(AlipayTradeQueryRequest, out_trade_no=number)
+    say("query_paid", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+
+    answer = order(number)
+    say("order_paid", answer.get("sub_code") == "ACQ.TRADE_HAS_SUCCESS", answer=answer)
+
+    refund = settings.number("r")
+    asked = {"out_trade_no": number, "out_request_no": refund}
+    answer = call(AlipayTradeRefundRequest, refund_amount="3.00", **asked)
+    say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", number=refund, answer=answer)
+    answer = call(AlipayTradeRefundRequest, refund_amount="3.00", **asked)
+    say("refund_again", answer["code"] == "10000" and answer["fund_change"] == "N", answer=answer)
+    answer = call(AlipayTradeFastpayRefundQueryRequest, **asked)
+    say("refund_query", answer.get("refund_status") == "REFUND_SUCCESS", answer=answer)
+
+    second = settings.number("c")
+    answer = order(second)
+    say("second_order", answer["code"] == "10000", number=second, answer=answer)
+    answer = call(AlipayTradeCloseRequest, out_trade_no=second)
+    say("close_unscanned", answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST", answer=answer)
+    # Alipay knows a code's order only once somebody has scanned it.
+    say("scan", settings.pay("alipay", second, "declined")["ok"])
+    answer = call(AlipayTradeCloseRequest, out_trade_no=second)
+    say("close", answer["code"] == "10000", answer=answer)
+    answer = call(AlipayTradeQueryRequest, out_trade_no=second)
+    say("query_closed", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+
+
+guarded(run)
