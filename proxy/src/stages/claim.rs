@@ -74,11 +74,12 @@ fn anew(only_repeats: bool) -> Result<(), Fault> {
     }
 }
 
-/// A close of what is open is never a mere repeat: the order may have been opened again since.
+/// A close of what is open is never a mere repeat: the order may have been opened again since. One that is under way on
+/// this very attempt is: a code that nobody scanned stays open, and an SDK closes it again within the same second.
 fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Result<(), Fault> {
     let attempt = order.and_then(|order| order.attempt(target.unwrap_or(order.attempts.len() as u16)));
     match attempt {
-        Some(attempt) if attempt.state.is_final() => Ok(()),
+        Some(attempt) if attempt.state.is_final() || attempt.is_closing() => Ok(()),
         Some(_) => anew(only_repeats),
         None => Err(Fault::of(Code::NotFound)),
     }
