@@ -92,7 +92,7 @@ pub(crate) fn merchant(id: &str, accounts: Vec<AccountFacts>) -> AcquirerMerchan
             until: later(),
         },
         accounts,
-        uscc: Some("91310000MA1FL0000Y".into()),
+        uscc: Some("91310000MA1FL0000N".into()),
         settlement: Some(digest(5)),
         terminals: vec![Terminal {
             no: name("T-1"),

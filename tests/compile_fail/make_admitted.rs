@@ -1,4 +1,4 @@
 //! error: of struct `Admitted` are private
 pub fn forge(routed: proxy::payment::Routed) -> proxy::payment::Admitted {
-    proxy::payment::Admitted { routed, reservation: None }
+    proxy::payment::Admitted { routed, reservations: Vec::new() }
 }

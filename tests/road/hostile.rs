@@ -57,7 +57,7 @@ impl Yard {
         match at {
             At::Api => ports.api,
             At::Wechat => ports.wechat,
-            At::Alipay => ports.alipay,
+            At::Alipay | At::AlipayV3 => ports.alipay,
             At::Notify | At::NotifyAlipay => ports.notify,
             At::Metrics => ports.metrics,
         }
@@ -194,7 +194,7 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
             .all(|h| said.header(h).is_some());
             is(at != At::Api || signed, "not signed")
         }
-        At::Wechat => is(texts(&json()?, &["code", "message"]), "not WeChat's form"),
+        At::Wechat | At::AlipayV3 => is(texts(&json()?, &["code", "message"]), "not the channel's form"),
         At::Alipay => is(
             texts(
                 &json()?["error_response"],

@@ -364,7 +364,7 @@ async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
         ("detail", json!(MARK)),
         ("detail", json!(format!("[\"{MARK}\"]"))),
         ("detail", json!(format!("{{\"a\":\"{MARK}\",\"a\":2}}"))),
-        ("channel", json!("unionpay")),
+        ("channel", json!("jcb")),
     ] {
         cases.push((field.into(), value, order(yard)));
     }

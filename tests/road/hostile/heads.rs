@@ -499,7 +499,6 @@ async fn targets(yard: &Yard) {
         "/Gateway.do",
         "/gateway.do%00",
         "/",
-        "/v3/alipay/trade/pay",
     ] {
         let wire = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
         yard.refused(
@@ -509,13 +508,31 @@ async fn targets(yard: &Yard) {
             "isv.insufficient-isv-permissions",
         );
     }
+    for path in ["/v3/alipay/trade/pay", "/v3/", "/v3/alipay/trade/query/"] {
+        let wire = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+        yard.refused(
+            At::AlipayV3,
+            path,
+            &yard.say(At::AlipayV3, wire.as_bytes()).await,
+            "insufficient-permissions",
+        );
+    }
     let known = &yard.demo.place.merchants[0].accounts.wechat.mchid;
+    for path in ["/n/unionpay/1", "/n/alipay/1"] {
+        let wire = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}");
+        yard.refused(
+            At::NotifyAlipay,
+            path,
+            &yard.say(At::NotifyAlipay, wire.as_bytes()).await,
+            "fail",
+        );
+    }
     for path in [
         "/n",
         "/n/",
         "/n/wechat",
         "/n/wechat/",
-        "/n/unionpay/1",
+        "/n/jcb/1",
         "/n/wechat/%31",
         "/N/wechat/1",
         "/n//wechat/1",

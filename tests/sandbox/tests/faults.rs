@@ -134,7 +134,7 @@ async fn the_control_api_refuses_what_it_does_not_know() {
         ("pay", json!({"channel": "wechat", "outcome": "paid"})),
         (
             "fault",
-            json!({"channel": "unionpay", "operation": "create", "kind": "slow"}),
+            json!({"channel": "jcb", "operation": "create", "kind": "slow"}),
         ),
         (
             "fault",

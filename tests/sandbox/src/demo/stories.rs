@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 41, 42, 200].map(count), [41, 41, 41, 42, 200]);
+        assert_eq!([0, 1, 43, 44, 200].map(count), [43, 43, 43, 44, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,
