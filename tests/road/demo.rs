@@ -69,6 +69,28 @@ fn outline(path: &str, value: &Value, shape: &mut BTreeSet<String>) {
     shape.insert(format!("{}: {kind}", path.trim_start_matches('.')));
 }
 
+/// Each way to pay that the README ticks was proven, and each that was proven is ticked there.
+fn ticks_are_earned(said: &[String]) -> Done {
+    let readme = std::fs::read_to_string(repo::root().join("README.md"))?;
+    let ticks: BTreeSet<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("| ✓ |"))
+        .filter_map(|line| line.split('`').nth(1))
+        .collect();
+    let proven: BTreeSet<&str> = said
+        .iter()
+        .filter(|line| line.ends_with("  verified"))
+        .filter_map(|line| line.split_once(": "))
+        .map(|(way, _)| way)
+        .filter(|way| way.contains(' ') && !way.contains(','))
+        .collect();
+    ensure!(
+        !ticks.is_empty() && ticks == proven,
+        "ticked in the README: {ticks:?}; proven: {proven:?}"
+    );
+    Ok(())
+}
+
 fn every_named_file_is_there(dir: &Path, value: &Value) -> Done {
     match value {
         Value::Object(map) => map.iter().try_for_each(|(name, value)| match value.as_str() {
@@ -248,6 +270,7 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
         said.iter().filter(|l| l.ends_with("  verified")).count() == 43,
         "not 43 orders were proven: {said:#?}"
     );
+    ticks_are_earned(&said)?;
     let left = client.send("GET", "/control/faults", &[], b"").await?.json();
     ensure!(
         left["faults"]
