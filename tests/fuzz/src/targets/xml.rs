@@ -44,6 +44,8 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         platform: None,
         root_sn: None,
         encrypts: false,
+        sign_method: Default::default(),
+        sha1: false,
         notify_url: "https://guandao.example/n".into(),
     };
     let _ = channel::authenticate_answer(&account, operation, PayWay::Micropay, 200, &http::HeaderMap::new(), body, domain::Instant::default());
