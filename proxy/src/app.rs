@@ -17,7 +17,7 @@ use ledger::{Ledger, LookupError, Order};
 use parking_lot::{Mutex, RwLock};
 use policy::{
     Measures,
-    registry::{AccountFacts, MerchantFacts, Registries},
+    registry::{AccountFacts, Host, MerchantFacts, Registries},
 };
 use std::{
     collections::HashMap,
@@ -399,26 +399,22 @@ impl App {
         let name = identity.map_or(host.host.clone(), |own| {
             format!("{}#{}", host.host, own.certificate)
         });
-        let key = (name, host.port);
+        self.way((name, host.port), || {
+            let roots = licence.roots_pem.as_bytes();
+            let tls = match identity {
+                None => certs::tls::client(roots, None),
+                Some(own) => self.keys().client(roots, &own.certificate, &own.key),
+            };
+            Some(licensed(host, crate::outbound::MOST_ANSWER, tls.ok()?))
+        })
+    }
+
+    /// The connections of this name and port; made where there are none yet.
+    fn way(&self, key: (String, u16), target: impl FnOnce() -> Option<Target>) -> Option<Outbound> {
         if let Some(way) = self.0.ways.read().get(&key) {
             return Some(way.clone());
         }
-        let tls = match identity {
-            None => certs::tls::client(licence.roots_pem.as_bytes(), None),
-            Some(own) => self
-                .keys()
-                .client(licence.roots_pem.as_bytes(), &own.certificate, &own.key),
-        };
-        let tls = tls.ok()?;
-        let target = Target {
-            host: host.host.clone(),
-            port: host.port,
-            address: host.address,
-            private_ok: true,
-            most: crate::outbound::MOST_ANSWER,
-            tls,
-        };
-        let way = Outbound::new(target, self.0.config.times.connect);
+        let way = Outbound::new(target()?, self.0.config.times.connect);
         Some(self.0.ways.write().entry(key).or_insert(way).clone())
     }
 
@@ -428,21 +424,10 @@ impl App {
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = licence.authorization.as_ref()?.token.as_ref()?;
-        let key = (host.host.clone(), host.port);
-        if let Some(way) = self.0.ways.read().get(&key) {
-            return Some(way.clone());
-        }
-        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-        let target = Target {
-            host: host.host.clone(),
-            port: host.port,
-            address: host.address,
-            private_ok: true,
-            most: crate::outbound::MOST_ANSWER,
-            tls,
-        };
-        let way = Outbound::new(target, self.0.config.times.connect);
-        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+        self.way((host.host.clone(), host.port), || {
+            let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+            Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
+        })
     }
 
     /// Connections to the place where a channel's bills lie: any of its hosts in the licence registry, and no other.
@@ -454,42 +439,25 @@ impl App {
             .hosts
             .iter()
             .find(|own| own.host.eq_ignore_ascii_case(host) && own.port == port)?;
-        let key = (format!("{}/bill", host.host), host.port);
-        if let Some(way) = self.0.ways.read().get(&key) {
-            return Some(way.clone());
-        }
-        let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-        let most = crate::reconcile::MOST_BILL;
-        let target = Target {
-            host: host.host.clone(),
-            port: host.port,
-            address: host.address,
-            private_ok: true,
-            most,
-            tls,
-        };
-        let way = Outbound::new(target, self.0.config.times.connect);
-        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+        self.way((format!("{}/bill", host.host), host.port), || {
+            let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+            Some(licensed(host, crate::reconcile::MOST_BILL, tls))
+        })
     }
 
     /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
     pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
-        let key = (format!("{host}/{private_ok}"), port);
-        if let Some(way) = self.0.ways.read().get(&key) {
-            return Some(way.clone());
-        }
-        let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
-        let tls = certs::tls::client(&roots, None).ok()?;
-        let target = Target {
-            host: host.to_owned(),
-            port,
-            address: None,
-            private_ok,
-            most: crate::outbound::MOST_ANSWER,
-            tls,
-        };
-        let way = Outbound::new(target, self.0.config.times.connect);
-        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+        self.way((format!("{host}/{private_ok}"), port), || {
+            let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
+            Some(Target {
+                host: host.to_owned(),
+                port,
+                address: None,
+                private_ok,
+                most: crate::outbound::MOST_ANSWER,
+                tls: certs::tls::client(&roots, None).ok()?,
+            })
+        })
     }
 
     /// Lets connections to channels run out; called each minute.
@@ -669,5 +637,17 @@ impl Drop for AtWork {
         if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
         }
+    }
+}
+
+/// A host of the licence registry, with the longest answer that is read from it (octets).
+fn licensed(host: &Host, most: usize, tls: Arc<rustls::ClientConfig>) -> Target {
+    Target {
+        host: host.host.clone(),
+        port: host.port,
+        address: host.address,
+        private_ok: true,
+        most,
+        tls,
     }
 }

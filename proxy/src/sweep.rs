@@ -346,13 +346,18 @@ fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option
     if reason != CloseReason::Replaced {
         return Some(None);
     }
+    sole(app, order).map(Some)
+}
+
+/// The claim on the order itself: nobody else begins, charges or replaces while it is held. `None` while somebody has it.
+fn sole(app: &App, order: &Order) -> Option<Held> {
     let key = ClaimKey {
         order: order.id,
         operation: Operation::Create,
         number: None,
     };
     match app.ledger().claims().claim(key) {
-        Claim::Won(held) => Some(Some(held)),
+        Claim::Won(held) => Some(held),
         Claim::Lost(_) => None,
     }
 }
@@ -416,12 +421,7 @@ async fn unplaced(
         return Ok(order.clone());
     }
     // The merchant may be sending the same number again with what has died here: not both at once.
-    let key = ClaimKey {
-        order: order.id,
-        operation: Operation::Create,
-        number: None,
-    };
-    let Claim::Won(_held) = app.ledger().claims().claim(key) else {
+    let Some(_held) = sole(app, order) else {
         return Ok(order.clone());
     };
     let latest = app

@@ -4,7 +4,7 @@
 use crate::{
     cases::{Cases, Refusal},
     officers::{allowed, another, reason},
-    state::State,
+    state::{DifferenceProposal, State},
     users::User,
 };
 use domain::*;
@@ -90,11 +90,7 @@ pub async fn agree(cases: &Cases, user: &User, differences: &Differences, index:
     allowed(user.role.may_decide())?;
     let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
     let decide = |state: &State, _| {
-        let pending = state
-            .difference(index)
-            .and_then(|case| case.pending.as_ref())
-            .ok_or(Refusal::State("nothing is proposed"))?;
-        another(user, &pending.officer)?;
+        let pending = pending(state, index, user)?;
         let (resolution, proposer) = (pending.resolution, pending.officer.clone());
         Ok(vec![CaseEvent::DifferenceResolved {
             merchant,
@@ -119,11 +115,7 @@ pub async fn send_back(
     let reason = reason(why)?;
     let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
     let decide = |state: &State, _| {
-        let pending = state
-            .difference(index)
-            .and_then(|case| case.pending.as_ref())
-            .ok_or(Refusal::State("nothing is proposed"))?;
-        another(user, &pending.officer)?;
+        pending(state, index, user)?;
         Ok(vec![CaseEvent::DifferenceReturned {
             merchant,
             officer: user.name.clone(),
@@ -132,4 +124,14 @@ pub async fn send_back(
         }])
     };
     cases.commit(decide).await.map(drop)
+}
+
+/// What the first officer proposed, for another one to decide.
+fn pending<'a>(state: &'a State, index: u64, user: &User) -> Result<&'a DifferenceProposal, Refusal> {
+    let pending = state
+        .difference(index)
+        .and_then(|case| case.pending.as_ref())
+        .ok_or(Refusal::State("nothing is proposed"))?;
+    another(user, &pending.officer)?;
+    Ok(pending)
 }

@@ -1,10 +1,11 @@
 //! Payment-code orders that are open: asked for while the payer may still pay, then reversed, and a reverse is repeated until
 //! the channel says what came of it. Nothing here charges.
 
+use super::sole;
 use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule};
 use channel::{Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Order};
+use ledger::{Attempt, CommitError, Order};
 use std::{sync::Arc, time::Duration};
 
 /// Before the next look; `None` for one that nothing can change any more.
@@ -67,12 +68,7 @@ fn end(schedule: &Schedule, attempt: &Attempt) -> Instant {
 //= C60
 pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     // Beside the charging call itself, or the merchant's own reverse, nothing is done.
-    let key = ClaimKey {
-        order: order.id,
-        operation: Operation::Create,
-        number: None,
-    };
-    let Claim::Won(_held) = app.ledger().claims().claim(key) else {
+    let Some(_held) = sole(app, order) else {
         return Ok(order.clone());
     };
     let order = app
