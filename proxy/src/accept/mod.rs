@@ -29,6 +29,8 @@ pub enum Door {
     Wechat,
     /// Pass-through of Alipay.
     Alipay,
+    /// Pass-through of UnionPay.
+    Unionpay,
     /// Notices of channels.
     Notify,
     /// Payers at a code.
@@ -46,6 +48,7 @@ impl Door {
             Door::Api => "api",
             Door::Wechat => "wechat",
             Door::Alipay => "alipay",
+            Door::Unionpay => "unionpay",
             Door::Notify => "notify",
             Door::Pages => "pages",
             Door::Metrics => "metrics",

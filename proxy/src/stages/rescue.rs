@@ -84,6 +84,7 @@ fn channel_of(received: &Received) -> Channel {
     };
     match received.door {
         Door::Alipay => Channel::Alipay,
+        Door::Unionpay => Channel::Unionpay,
         Door::Notify => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
@@ -91,7 +92,9 @@ fn channel_of(received: &Received) -> Channel {
 
 fn answer(door: Door, channel: Channel, path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
-        Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
+        Door::Wechat | Door::Alipay | Door::Unionpay => {
+            native(dialect::refuse_native(channel, Some(path), refusal(fault)))
+        }
         Door::Notify => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, fault.code.row().code),

@@ -279,7 +279,7 @@ mod tests {
             trade_no: None,
             refunded_at: None,
             code: None,
-    named: None,
+            named: None,
         }
     }
 

@@ -29,11 +29,19 @@ pub(crate) fn refuse_notice() -> Reply {
 pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     let (status, code, text) = match kind {
         NativeRefusal::Malformed(detail) => (400, "10", detail),
-        NativeRefusal::Signature => (401, "11", "the signature, its time or its certificate is not accepted".into()),
+        NativeRefusal::Signature => (
+            401,
+            "11",
+            "the signature, its time or its certificate is not accepted".into(),
+        ),
         NativeRefusal::Frequency => (429, "37", "too often".into()),
         NativeRefusal::NotAllowed(detail) => (403, "32", detail),
         NativeRefusal::RuleLimit(detail) => (403, "30", detail),
-        NativeRefusal::Changed => (409, "36", "the number was used with other content or another txnTime".into()),
+        NativeRefusal::Changed => (
+            409,
+            "36",
+            "the number was used with other content or another txnTime".into(),
+        ),
         NativeRefusal::OrderPaid => (409, "12", "the order is paid".into()),
         NativeRefusal::OrderClosed => (409, "35", "the order is over".into()),
         // Never "34": nobody shall conclude that UnionPay does not have it.
@@ -53,10 +61,22 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
 /// For the payer, who can do nothing about the reason: it is in the service's log.
 fn page(status: u16, code: &str) -> Reply {
     let (zh, en) = match code {
-        "12" => ("这笔订单已经支付，请返回商户页面。", "This order has been paid. Please go back to the shop."),
-        "35" => ("这笔订单已经结束，请返回商户页面重新下单。", "This order is over. Please go back to the shop and order again."),
-        "05" | "37" => ("暂时无法前往银联付款，请稍后再试。没有扣款。", "The way to UnionPay is not open now. Please try again later. You have not been charged."),
-        _ => ("无法前往银联付款，请返回商户页面。没有扣款。", "This payment cannot go on to UnionPay. Please go back to the shop. You have not been charged."),
+        "12" => (
+            "这笔订单已经支付，请返回商户页面。",
+            "This order has been paid. Please go back to the shop.",
+        ),
+        "35" => (
+            "这笔订单已经结束，请返回商户页面重新下单。",
+            "This order is over. Please go back to the shop and order again.",
+        ),
+        "05" | "37" => (
+            "暂时无法前往银联付款，请稍后再试。本次没有扣款。",
+            "The way to UnionPay is not open now. Please try again later. This attempt has charged nothing.",
+        ),
+        _ => (
+            "无法前往银联付款，请返回商户页面。本次没有扣款。",
+            "This payment cannot go on to UnionPay. Please go back to the shop. This attempt has charged nothing.",
+        ),
     };
     let body = format!(
         "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title></head><body><p>{zh}</p><p lang=\"en\">{en}</p><p>{code}</p></body></html>"

@@ -4,11 +4,11 @@
 //! the time at which it was put on record, or the one that the merchant's own SDK gave it. There is no close: an order ends
 //! with its `payTimeout`.
 
+mod allowed;
 pub(crate) mod answer;
 pub(crate) mod codes;
 pub(crate) mod compose;
 pub(crate) mod dialect;
-mod allowed;
 mod facts;
 mod fields;
 pub(crate) mod native;

@@ -118,13 +118,16 @@ fn said(call: &Call, fields: &Fields) -> Result<Native, NativeError> {
     let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
     let number = text("orderId").map(|no| Some(no).filter(|no| compose::number_fits(no)))?;
     let number = number.and_then(|no| ChannelNo::new(no).ok());
-    let number = number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))?;
+    let number =
+        number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
         let of = |text| times::read(text).ok_or_else(|| wrong(name));
         fields.get(name).map(of).transpose()
     };
     let named = time("txnTime")?.ok_or_else(|| missing("txnTime"))?;
-    let amount = fields.get("txnAmt").map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
+    let amount = fields
+        .get("txnAmt")
+        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
     let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
     let proof = proof(call, &account, named, fields)?;
     let is_refund = call.operation == Operation::Refund;

@@ -210,9 +210,9 @@ fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
         signature: Vec::new(),
         signed_at: Instant::default(),
         nonce: None,
-    method: domain::SignMethod::Signature,
-fresh: crate::native::Fresh::Standing,
-};
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
+    };
     Ok(Native {
         channel: Channel::Wechat,
         operation,
@@ -233,9 +233,9 @@ fresh: crate::native::Fresh::Standing,
         app_auth_token: None,
         method_name: None,
         lasts: None,
-named: None,
-return_url: None,
-by_browser: false,
+        named: None,
+        return_url: None,
+        by_browser: false,
     })
 }
 
@@ -305,8 +305,8 @@ impl Authorization {
             signature: self.signature,
             signed_at: Instant::from_secs(self.timestamp),
             nonce: Some(self.nonce),
-        method: domain::SignMethod::Signature,
-fresh: crate::native::Fresh::Standing,
-})
+            method: domain::SignMethod::Signature,
+            fresh: crate::native::Fresh::Standing,
+        })
     }
 }
