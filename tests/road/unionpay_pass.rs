@@ -185,8 +185,7 @@ async fn a_form_leaves_when_its_order_is_on_record() {
 
 async fn by_browser(demo: &Demo, merchant: usize) -> Done {
     let acp = Acp::of(demo, merchant)?;
-    // Rendered ten minutes ago: the payer took a while.
-    let (number, time) = (demo.next_number(), written(now().plus_millis(-600_000)));
+    let (number, time) = (demo.next_number(), written(now()));
     let form = acp.signed(&acp.front(&number, &time, 470))?;
     for _ in 0..2 {
         let answer = acp.send(FRONT, &form).await?;

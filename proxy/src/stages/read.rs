@@ -231,3 +231,31 @@ fn fault(error: NativeError) -> Fault {
         _ => Fault::new(Code::MalformedRequest, error.text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_wait_in_the_browser_and_nothing_else_may() {
+        const MINUTE: i64 = 60_000;
+        let now = Instant::from_secs(1_767_225_600);
+        let fresh = |fresh, ago: i64| {
+            let proof = Proof {
+                key: domain::KeyRef::new("x").expect("lawful"),
+                message: Vec::new(),
+                signature: Vec::new(),
+                signed_at: now.plus_millis(-ago),
+                nonce: None,
+                method: domain::SignMethod::Signature,
+                fresh,
+            };
+            is_fresh(&proof, now)
+        };
+        let form = Fresh::For(30 * MINUTE);
+        assert!(fresh(form, 29 * MINUTE) && fresh(form, -4 * MINUTE));
+        assert!(!fresh(form, 31 * MINUTE) && !fresh(form, -6 * MINUTE));
+        assert!(fresh(Fresh::Standing, 4 * MINUTE) && !fresh(Fresh::Standing, 6 * MINUTE));
+        assert!(fresh(Fresh::Always, 90 * 24 * 60 * MINUTE));
+    }
+}
