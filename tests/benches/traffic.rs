@@ -82,14 +82,38 @@ impl Traffic {
                 let authorization = self.wechat_authorization(target, &body)?;
                 Ok(request("127.0.0.1", target, &authorization, &body))
             }
-            _ => {
-                let body = unified_body(&number, kind).to_string();
-                let authorization = self
-                    .merchant
-                    .authorization("POST", "/v1/payments", body.as_bytes())?;
-                Ok(request("localhost", "/v1/payments", &authorization, &body))
-            }
+            _ => self.unified(unified_body(&number, kind)),
         }
+    }
+
+    fn unified(&self, body: Value) -> anyhow::Result<Vec<u8>> {
+        let body = body.to_string();
+        let authorization = self
+            .merchant
+            .authorization("POST", "/v1/payments", body.as_bytes())?;
+        Ok(request("localhost", "/v1/payments", &authorization, &body))
+    }
+
+    /// So many orders of any channel and way to pay; `more` gives what only this way has, from a running number.
+    pub(crate) fn by_way(
+        &self,
+        (channel, pay_way): (&str, &str),
+        more: impl Fn(u64) -> Value,
+        count: usize,
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
+        (0..count)
+            .map(|_| {
+                let n = self.next.fetch_add(1, Ordering::Relaxed);
+                let mut body = json!({
+                    "order_no": format!("B{}{n:09}", self.run), "channel": channel, "pay_way": pay_way, "amount": 1280,
+                    "description": "奶茶 Milk tea, large, less ice",
+                });
+                if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more(n)) {
+                    body.extend(more);
+                }
+                self.unified(body)
+            })
+            .collect()
     }
 
     fn native_body(&self, number: &str) -> Value {
