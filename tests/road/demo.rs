@@ -45,7 +45,37 @@ async fn endpoints_have_the_shape_of_the_golden_file() -> Done {
         .as_str()
         .unwrap_or_default();
     ensure!(secret.len() == 32, "an APIv2 key has 32 characters");
+    what_came_can_be_read(&endpoints, demo.ca()).await?;
     demo.services.stop().await
+}
+
+/// What the shop was told is there for others to verify, as it came.
+async fn what_came_can_be_read(endpoints: &Value, ca: &[u8]) -> Done {
+    let came = endpoints["shop"]["came"].as_str().context("shop.came")?;
+    let uri: http::Uri = came.parse()?;
+    let port = uri.port_u16().context("a port")?;
+    let client = Client::tls(([127, 0, 0, 1], port).into(), ca)?;
+    let wechat = &endpoints["merchants"][0]["accounts"]["wechat"];
+    let relayed_to = wechat["relayed_to"].as_str().context("relayed_to")?;
+    let octets = b"{\"a\": \"\xe8\x8c\xb6\"}\xff";
+    let headers = [("wechatpay-nonce", "n1")];
+    client.send("POST", relayed_to, &headers, octets).await?;
+    let read = client
+        .send("GET", &format!("/came?path={relayed_to}"), &[], b"")
+        .await?
+        .json();
+    let one = &read["came"][0];
+    let body = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        one["body"].as_str().unwrap_or_default(),
+    )?;
+    ensure!(
+        one["path"] == relayed_to && one["headers"]["wechatpay-nonce"] == "n1" && body == octets,
+        "{read}"
+    );
+    let elsewhere = client.send("GET", "/elsewhere", &[], b"").await?;
+    ensure!(elsewhere.status == 404, "{}", elsewhere.json());
+    Ok(())
 }
 
 /// `path: type` of every leaf; members of lists look alike.
