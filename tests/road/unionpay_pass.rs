@@ -195,7 +195,12 @@ async fn by_browser(demo: &Demo, merchant: usize) -> Done {
             .and_then(|l| l.to_str().ok())
             .unwrap_or_default();
         ensure!(
-            answer.status == 307 && place == format!("https://gateway.95516.com{FRONT}"),
+            answer.status == 307
+                && place
+                    == format!(
+                        "https://gateway.95516.com:{}{FRONT}",
+                        demo.channels.unionpay.port()
+                    ),
             "{} {place}",
             answer.status
         );
