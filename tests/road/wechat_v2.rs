@@ -332,6 +332,7 @@ async fn life(yard: &Yard, hmac: bool, more: Pairs<'_>, reach: &str) -> Done {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C25
+//= C72
 async fn a_merchants_own_v2_traffic_passes_in_every_way_and_under_both_digests() {
     let yard = Yard::open().await.expect("demo");
     const WAYS: [(bool, Pairs<'_>, &str); 4] = [

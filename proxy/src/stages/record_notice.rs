@@ -120,7 +120,8 @@ async fn record_one(
             passed_through |= order
                 .attempt(refund.attempt)
                 .is_some_and(|a| a.carried == Carried::PassThrough);
-            // It carries no signature, so it is no proof (C31): the channel itself is asked.
+            // It carries no signature, so it is no proof: the channel itself is asked.
+            //= C72
             app.metrics().noticed(channel, "asked_for");
             sweep::ask_for_refund(app, &order, &refund.refund_no)
                 .await
