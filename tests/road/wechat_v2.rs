@@ -1,10 +1,7 @@
 //! A merchant's own V2 traffic at WeChat with only the host changed: orders in each way, payment codes with each of their
 //! outcomes, closes, refunds, reverses and notices; killed between every two steps; and what is not carried.
 
-use crate::{
-    kills::{MUTATION, Yard, id, text},
-    native::shown,
-};
+use crate::kills::{MUTATION, Yard, id, text};
 use anyhow::{Context, bail, ensure};
 use certs::{Keys, Material, V2Digest};
 use channel::{strict_xml::Fields, wechat_v2};
@@ -197,13 +194,26 @@ fn refused(answer: &Answer, why: &str) -> Done {
     Ok(())
 }
 
+/// The order as the unified API shows it, whatever its state.
+async fn on_record(yard: &Yard, number: &str) -> anyhow::Result<Value> {
+    let path = format!("/v1/payments?order_no={number}");
+    let answer = yard.merchant()?.ask("GET", &path, None).await?;
+    ensure!(
+        answer.status < 300,
+        "{number} is not on record: {} {}",
+        answer.status,
+        answer.json()
+    );
+    Ok(answer.json())
+}
+
 async fn until(
     yard: &Yard,
     number: &str,
     what: &str,
     wanted: impl Fn(&Value) -> bool,
 ) -> anyhow::Result<Value> {
-    let order = shown(yard, number).await?;
+    let order = on_record(yard, number).await?;
     yard.until(id(&order)?, what, wanted).await
 }
 
@@ -275,7 +285,7 @@ async fn life(yard: &Yard, hmac: bool, more: Pairs<'_>, reach: &str) -> Done {
         "not open: {:?}",
         said.get("trade_state")
     );
-    let order = shown(yard, &number).await?;
+    let order = on_record(yard, &number).await?;
     ensure!(
         order["state"] == "awaiting_payment" && order["amount"] == 900,
         "{order}"
@@ -651,7 +661,7 @@ async fn reversed(c: &Counter<'_>) -> Done {
     let code = c.payer(&json!({ "outcome": "paid" })).await?;
     refused(&c.sdk.micropay(&number, "500", &code).await?, "ORDERCLOSED")?;
     ensure!(
-        shown(c.yard, &number).await?["journal_index"] == order["journal_index"],
+        on_record(c.yard, &number).await?["journal_index"] == order["journal_index"],
         "more on record"
     );
 
@@ -686,7 +696,7 @@ async fn open_at_its_end(c: &Counter<'_>) -> Done {
     ];
     c.sdk.failed("/pay/micropay", &fields, "USERPAYING").await?;
     for _ in 0..90 {
-        let order = shown(c.yard, &number).await?;
+        let order = on_record(c.yard, &number).await?;
         if ["reversed", "closed"].contains(&&*text(&order["state"])) {
             until(c.yard, &number, "its end", |o| o["state"] == order["state"]).await?;
             ensure!(c.there(&number).await?["paid"].is_null(), "charged");
@@ -694,7 +704,7 @@ async fn open_at_its_end(c: &Counter<'_>) -> Done {
         }
         sleep(Duration::from_secs(1)).await;
     }
-    bail!("open for ever: {}", shown(c.yard, &number).await?)
+    bail!("open for ever: {}", on_record(c.yard, &number).await?)
 }
 
 fn now() -> i64 {
