@@ -76,7 +76,7 @@ def run():
 
     number = settings.number("w")
     placed = judge.order(number)
-    say("order", placed["code_url"], number=number, answer=placed)
+    say("order", bool(placed["code_url"]), number=number, answer=placed)
     say("query", judge.state(number) == "NOTPAY")
     say("pay", settings.pay("wechat", number)["ok"])
     say("query_paid", judge.state(number) == "SUCCESS")
@@ -97,7 +97,7 @@ def run():
     say("refund_again", judge.refund(number, refund)["out_refund_no"] == refund)
 
     second = settings.number("c")
-    say("second_order", judge.order(second)["code_url"], number=second)
+    say("second_order", bool(judge.order(second)["code_url"]), number=second)
     say("close", judge.checked(judge.pay.order.close(second))["result_code"] == "SUCCESS")
     say("query_closed", judge.state(second) == "CLOSED")
 
