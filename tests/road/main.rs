@@ -34,3 +34,4 @@ mod unionpay;
 mod unionpay_pass;
 mod watch;
 mod ways;
+mod wechat_v2;
