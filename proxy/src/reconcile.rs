@@ -291,6 +291,7 @@ async fn compared(
             merchant: &merchant,
             bill: &key,
             book,
+            entries,
         }
         .run(layout, octets.as_deref(), &neighbours)
     });
@@ -347,7 +348,7 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let reader = app.ledger().journal().reader();
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
-        record::complete(app.ledger(), &mut record, day).await?;
+        record::complete(app.ledger(), &mut record, day, entries).await?;
         *kept = Some(Kept { day, entries, record });
     }
     let books = kept.as_mut().map(|kept| &mut kept.record.books);
@@ -455,7 +456,7 @@ pub async fn rehearse(
         Layout::of(bill.channel, bill.kind).ok_or_else(|| anyhow::anyhow!("no such bill is read"))?;
     let (reader, day, entries) = (ledger.journal().reader(), bill.day, ledger.journal().durable());
     let mut record = tokio::task::spawn_blocking(move || record::read(&reader, day, entries)).await??;
-    record::complete(ledger, &mut record, day).await?;
+    record::complete(ledger, &mut record, day, entries).await?;
     let book = record
         .books
         .remove(&(bill.channel, bill.account.clone()))
@@ -473,6 +474,7 @@ pub async fn rehearse(
             merchant: &merchant,
             bill: &bill,
             book,
+            entries,
         }
         .run(layout, Some(&octets), &neighbours)
     });

@@ -58,6 +58,8 @@ pub struct BillLine {
     pub refund: Option<ChannelNo>,
     /// The channel's own number: of the payment, or of the refund where refunds have their own.
     pub trade_no: TradeNo,
+    /// The channel's own number of the payment that went back, where the bill names it so (UnionPay).
+    pub original: Option<TradeNo>,
     /// Fen of the order, or fen that went back.
     pub amount: Amount,
     /// The channel's fee in thousandths of a fen; negative where a fee came back.

@@ -12,9 +12,9 @@ mod read;
 mod unionpay;
 mod wechat;
 
-pub use ask::{BillPlace, ask, download, means_none};
+pub use ask::{BillPlace, ask, comes_at_once, download, is_file_host, may_mean_none, means_none};
 
-use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, TradeNo};
+use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, Day, TradeNo};
 use read::Lines;
 use zeroize::Zeroizing;
 
@@ -41,6 +41,7 @@ impl Layout {
             (Channel::Wechat, BillKind::Trade) => Some(Layout::WechatTrade),
             (Channel::Wechat, BillKind::Funds) => Some(Layout::WechatFunds),
             (Channel::Alipay, BillKind::Trade) => Some(Layout::AlipayTrade),
+            (Channel::Unionpay, BillKind::Trade) => Some(Layout::UnionpayAll),
             _ => None,
         }
     }
@@ -63,6 +64,9 @@ pub enum BillError {
     /// It is larger than any bill that we take.
     #[error("the bill is too large: {0}")]
     TooLarge(&'static str),
+    /// It says that it is of another day than was asked for.
+    #[error("the bill is of another day")]
+    OtherDay,
     /// Its end is missing, or its totals are not those of its rows.
     #[error("the bill is not whole: {0}")]
     NotWhole(&'static str),
@@ -77,8 +81,8 @@ pub struct Bill<'a> {
     rows: u64,
     summary: Vec<(String, String)>,
     files: Vec<String>,
-    /// Year and month of the settlement day, where the file's name says them (UnionPay).
-    settled: Option<(i16, i8)>,
+    /// The settlement day, where the file's name says it (UnionPay).
+    settled: Option<Day>,
     ended: bool,
 }
 
@@ -87,7 +91,7 @@ pub struct Bill<'a> {
 pub struct Row<'b> {
     columns: &'b [String],
     cells: &'b [Zeroizing<String>],
-    settled: Option<(i16, i8)>,
+    settled: Option<Day>,
     line: u64,
 }
 
@@ -168,6 +172,11 @@ impl<'a> Bill<'a> {
     /// Names of the columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The day that the file itself says it is of; UnionPay's name says it, others' do not.
+    pub fn day(&self) -> Option<Day> {
+        self.settled
     }
 
     /// Rows read so far.

@@ -49,7 +49,7 @@ pub(super) struct Plant {
 #[serde(deny_unknown_fields)]
 pub(in crate::channels) struct Control {
     channel: Channel,
-    /// WeChat Pay's mchid, Alipay's app_id.
+    /// WeChat Pay's mchid, Alipay's app_id, UnionPay's merId.
     account: String,
     day: String,
     /// False: the bill is being made, until it is true again.
@@ -62,7 +62,7 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
     let known = match asked.channel {
         Channel::Wechat => world.merchant_by_mchid(&asked.account),
         Channel::Alipay => world.merchant_by_app(&asked.account),
-        Channel::Unionpay => return Err(Refusal::bad("bills of UnionPay are not played")),
+        Channel::Unionpay => world.merchant_by_mer_id(&asked.account),
         Channel::Baidu => return Err(Refusal::bad("the Baidu wallet has no bill that is documented")),
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
@@ -102,8 +102,8 @@ fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Re
             None if order.paid.is_some() => Err(Refusal::bad(
                 "state of a payment must name an order that is not paid",
             )),
-            Some(_) if channel == Channel::Alipay => {
-                Err(Refusal::bad("Alipay's bill has no state of refunds"))
+            Some(_) if channel != Channel::Wechat => {
+                Err(Refusal::bad("only WeChat Pay's bill has a state of refunds"))
             }
             _ => Ok(()),
         },
@@ -152,7 +152,7 @@ pub(super) fn work(book: &Book, channel: Channel, merchant: usize, day: Day, all
             }
             Difference::Amount => touch(all, plant, |line| line.fen += 1),
             Difference::TradeNo => touch(all, plant, |line| match &mut line.refund {
-                Some((_, own)) if channel == Channel::Wechat => *own = other(own),
+                Some((_, own)) if channel != Channel::Alipay => *own = other(own),
                 _ => line.trade_no = other(&line.trade_no),
             }),
             Difference::State if plant.asked.out_refund_no.is_some() => {
@@ -206,13 +206,14 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
     Line {
         at: noon(day),
         out_trade_no: plant.asked.out_trade_no.clone(),
-        trade_no: if channel == Channel::Wechat {
-            format!("4200{digits}")
-        } else {
-            format!("20260101{digits}")
+        trade_no: match channel {
+            Channel::Wechat => format!("4200{digits}"),
+            Channel::Unionpay => format!("78{}", &digits[..19]),
+            Channel::Alipay | Channel::Baidu => format!("20260101{digits}"),
         },
         refund: None,
         fen: 100,
+        undone: false,
         way: if channel == Channel::Wechat {
             "NATIVE"
         } else {
