@@ -5,7 +5,12 @@ mod large;
 
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;
-use sandbox::demo::{Demo, merchant::Merchant, officers::Officer, place::Options};
+use sandbox::demo::{
+    Demo,
+    merchant::Merchant,
+    officers::Officer,
+    place::{Options, RETURN_HOST},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
@@ -65,8 +70,15 @@ async fn open(dir: &Path, desk: bool) -> anyhow::Result<(Demo, Merchant)> {
 }
 
 async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
-    let pay_way = if channel == "wechat" { "native" } else { "qr" };
-    let body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
+    let pay_way = match channel {
+        "wechat" => "native",
+        "baidu" => "page",
+        _ => "qr",
+    };
+    let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
+    if channel == "baidu" {
+        body["return_url"] = format!("https://{RETURN_HOST}/back").into();
+    }
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(answer.status == 201, "{}", answer.json());
     Ok(answer.json())
@@ -74,6 +86,9 @@ async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) ->
 
 async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
     let order = placed(demo, merchant, channel, amount).await?;
+    if channel == "baidu" {
+        demo.open(&order).await?;
+    }
     demo.control(
         "/control/pay",
         &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" }),
@@ -92,6 +107,7 @@ fn account(demo: &Demo, channel: &str) -> String {
     match channel {
         "wechat" => accounts.wechat.mchid.clone(),
         "alipay" => accounts.alipay.app_id.clone(),
+        "baidu" => accounts.baidu.sp_no.clone(),
         _ => accounts.unionpay.mer_id.clone(),
     }
 }
@@ -349,6 +365,68 @@ async fn statements(merchant: &Merchant, shops: &[Shop]) -> Done {
         ensure!(other.status == 400, "{}", other.json());
     }
     Ok(())
+}
+
+/// The Baidu wallet has no bill that is documented: what our record has of the day is asked for, order by order, and the
+/// comparison is killed between every two steps like any other.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baidus_day_is_asked_for_order_by_order() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let day = days_ago(3);
+    let mut numbers = Vec::new();
+    for n in 0..5 {
+        numbers.push(text(&paid(&demo, &merchant, "baidu", 1000 + n).await?["number"]));
+    }
+    placed(&demo, &merchant, "baidu", 600).await?; // nobody ever opened it
+    demo.open(&placed(&demo, &merchant, "baidu", 700).await?).await?; // nobody paid
+    let account = account(&demo, "baidu");
+    let kinds = ["only_here", "amount", "trade_no"];
+    let plants: Vec<Value> = kinds
+        .iter()
+        .zip(&numbers)
+        .map(|(kind, number)| json!({ "difference": kind, "out_trade_no": number }))
+        .collect();
+    demo.control(
+        "/control/bills",
+        &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": plants }),
+    )
+    .await?;
+    let all = demo
+        .control(
+            "/control/bills",
+            &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": [{ "difference": "repeated", "out_trade_no": numbers[4] }] }),
+        )
+        .await;
+    ensure!(all.is_err(), "an answer about one order cannot say it twice");
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    killed_at_every_step(&demo).await?;
+    let result = until_compared(&merchant, day).await?;
+    let planted: Found = kinds
+        .iter()
+        .zip(&numbers)
+        .map(|(kind, number)| {
+            (
+                "queried".into(),
+                "baidu".into(),
+                (*kind).into(),
+                number.clone(),
+                String::new(),
+            )
+        })
+        .collect();
+    let seen = of_channel("baidu", found(&result)?);
+    ensure!(seen == planted, "planted {planted:?}, found {seen:?}");
+    let accounts = result["accounts"].as_array().context("accounts")?;
+    let own = accounts
+        .iter()
+        .find(|a| a["channel"] == "baidu")
+        .context("an account")?;
+    ensure!(own["bill"] == "queried" && own["lines"] == 4, "{own}");
+    demo.services.stop().await?;
+    demo.prove_journal().map(drop)
 }
 
 /// UnionPay's file: a wrong signature or a broken answer counts for nothing, 98 is asked again while the file may still be

@@ -11,6 +11,8 @@ pub enum BillKind {
     Trade,
     /// What moved on the merchant's own account at the channel in a day (资金账单).
     Funds,
+    /// No bill: the channel has none that is documented, and what our record has of the day was asked for one by one.
+    Queried,
 }
 
 impl BillKind {
@@ -19,6 +21,7 @@ impl BillKind {
         match self {
             BillKind::Trade => "trade",
             BillKind::Funds => "funds",
+            BillKind::Queried => "queried",
         }
     }
 }

@@ -8,6 +8,7 @@
 mod alipay;
 pub(crate) mod ask;
 mod open;
+pub mod queried;
 mod read;
 mod unionpay;
 mod wechat;
@@ -31,6 +32,8 @@ pub enum Layout {
     UnionpayAll,
     /// UnionPay's ZME file, exceptions, out of `fileContent`.
     UnionpayExceptions,
+    /// Answers to queries, order by order, where the channel has no bill that is documented (Baidu).
+    Queried,
 }
 
 impl Layout {
@@ -42,6 +45,7 @@ impl Layout {
             (Channel::Wechat, BillKind::Funds) => Some(Layout::WechatFunds),
             (Channel::Alipay, BillKind::Trade) => Some(Layout::AlipayTrade),
             (Channel::Unionpay, BillKind::Trade) => Some(Layout::UnionpayAll),
+            (Channel::Baidu, BillKind::Queried) => Some(Layout::Queried),
             _ => None,
         }
     }
@@ -121,6 +125,7 @@ impl<'a> Bill<'a> {
             Layout::AlipayTrade => alipay::head(&mut bill)?,
             Layout::UnionpayAll => bill.columns = unionpay::columns(&unionpay::ALL),
             Layout::UnionpayExceptions => bill.columns = unionpay::columns(&unionpay::EXCEPTIONS),
+            Layout::Queried => queried::head(&mut bill)?,
         }
         Ok(bill)
     }
@@ -138,6 +143,7 @@ impl<'a> Bill<'a> {
             Layout::AlipayTrade => alipay::row(self)?,
             Layout::UnionpayAll => unionpay::row(self, &unionpay::ALL)?,
             Layout::UnionpayExceptions => unionpay::row(self, &unionpay::EXCEPTIONS)?,
+            Layout::Queried => queried::row(self)?,
         };
         if !found {
             self.ended = true;
@@ -273,6 +279,7 @@ pub fn line(layout: Layout, row: &Row<'_>) -> Result<Option<BillLine>, BillError
         Layout::AlipayTrade => alipay::line(row).map(Some),
         Layout::UnionpayAll => unionpay::line(row),
         Layout::UnionpayExceptions => Ok(None),
+        Layout::Queried => queried::line(row).map(Some),
     }
 }
 

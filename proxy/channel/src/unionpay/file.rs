@@ -8,6 +8,9 @@ use super::{
 use crate::{Account, ComposeError, Draft, Stamp};
 use domain::SignMethod;
 
+/// Messages take numbers of 40 letters (channels.md 4.3); the file has room for 32, and cuts off the rest.
+pub(crate) const LONGEST_NUMBER: usize = 32;
+
 /// Where files are asked for: the host's root.
 const FILES: &str = "/";
 

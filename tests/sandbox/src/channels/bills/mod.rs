@@ -5,7 +5,7 @@ mod plant;
 pub(crate) mod unionpay;
 pub(crate) mod wechat;
 
-pub(super) use plant::control;
+pub(super) use plant::{Difference, answered, control, other};
 
 use super::clock;
 use super::fault::Channel;
