@@ -216,6 +216,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "openauth.alipay.com",
         "openapi.alipay.com",
         "gateway.95516.com",
+        "filedownload.95516.com",
         "www.baifubao.com",
     ];
     let listen = settings.listen.to_string();
