@@ -20,7 +20,12 @@ impl Stage<Verified> for OpenNotice {
         let malformed = |e: &dyn std::fmt::Display| Stop::from(Fault::of(Code::MalformedRequest).inside(e));
         let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e.kind()))?;
         let says = match sealed {
-            None => notice::read(account, &identified.received.body, Kind::Open),
+            None => notice::read_at(
+                account,
+                &identified.received.body,
+                Kind::Open,
+                identified.received.at,
+            ),
             Some(sealed) => match self.0.keys().open(
                 &sealed.key,
                 &sealed.nonce,

@@ -84,7 +84,7 @@ fn channel_of(received: &Received) -> Channel {
     };
     match received.door {
         Door::Alipay => Channel::Alipay,
-        Door::Notify => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
+        Door::Notify | Door::Banks => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
 }
@@ -92,7 +92,7 @@ fn channel_of(received: &Received) -> Channel {
 fn answer(door: Door, channel: Channel, path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
         Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
-        Door::Notify => {
+        Door::Notify | Door::Banks => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, fault.code.row().code),
                 fault.code.row(),

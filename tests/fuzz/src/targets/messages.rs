@@ -31,6 +31,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         encrypts: false,
         sign_method: Default::default(),
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     };
     let _ = channel::authenticate_answer(&account, operation, PayWay::Micropay, 200, &http::HeaderMap::new(), body, domain::Instant::default());

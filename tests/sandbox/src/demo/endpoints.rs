@@ -31,13 +31,13 @@ impl Demo {
                 "wechat": { "url": url(ports.wechat), "host": "127.0.0.1" },
                 "alipay": { "url": url(ports.alipay), "host": "127.0.0.1" },
             },
-            "notify": { "url": url(ports.notify) },
+            "notify": { "url": url(ports.notify), "banks": format!("http://127.0.0.1:{}", ports.banks) },
             "pages": { "url": url(ports.pages) },
             "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
             "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
             "sandbox": {
                 "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
-                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(),
+                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(),
             },
             "merchants": others.iter().map(published).collect::<Vec<_>>(),
             "stories": { "merchants": own.iter().map(|m| &m.id).collect::<Vec<_>>() },
@@ -53,7 +53,7 @@ impl Demo {
 }
 
 fn published(merchant: &place::DemoMerchant) -> Value {
-    let mut accounts = json!({ "wechat": merchant.accounts.wechat, "alipay": merchant.accounts.alipay, "unionpay": merchant.accounts.unionpay, "baidu": merchant.accounts.baidu });
+    let mut accounts = json!({ "wechat": merchant.accounts.wechat, "alipay": merchant.accounts.alipay, "unionpay": merchant.accounts.unionpay, "baidu": merchant.accounts.baidu, "ccb": merchant.accounts.ccb });
     under(&mut accounts, "channels");
     json!({ "mchid": merchant.id, "scheme": merchant.scheme, "key_file": merchant.key_file, "serial": merchant.serial, "accounts": accounts })
 }

@@ -1,7 +1,7 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, codes, one_code,
+    Demo, banks, codes, one_code,
     orders::{self, Told},
     unionpay,
 };
@@ -26,6 +26,8 @@ enum Story {
     TriedTwice,
     OpenToItsEnd,
     ByWay(&'static str, &'static str),
+    AtABank(&'static str),
+    AtABankWithoutNotice(&'static str),
     MiniProgram,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
@@ -36,7 +38,7 @@ enum Story {
     OneCode(&'static str),
 }
 
-const STORIES: [Story; 43] = [
+const STORIES: [Story; 45] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -66,6 +68,8 @@ const STORIES: [Story; 43] = [
     Story::OpenToItsEnd,
     Story::ByWay("baidu", "page"),
     Story::ByWay("baidu", "wap"),
+    Story::AtABank("ccb"),
+    Story::AtABankWithoutNotice("ccb"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),
     Story::CodeAbandoned("wechat"),
@@ -132,6 +136,8 @@ impl Demo {
             Story::TriedTwice => unionpay::tried_twice(self, &by).await,
             Story::OpenToItsEnd => unionpay::open_to_its_end(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
+            Story::AtABank(bank) => banks::paid(self, &by, bank).await,
+            Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
                     self,
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 43, 44, 200].map(count), [43, 43, 43, 44, 200]);
+        assert_eq!([0, 1, 45, 46, 200].map(count), [45, 45, 45, 46, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

@@ -63,6 +63,7 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
         Channel::Wechat => world.merchant_by_mchid(&asked.account),
         Channel::Alipay => world.merchant_by_app(&asked.account),
         Channel::Unionpay => return Err(Refusal::bad("bills of UnionPay are not played")),
+        Channel::Ccb => return Err(Refusal::bad("bills of CCB are not played")),
         Channel::Baidu => return Err(Refusal::bad("the Baidu wallet has no bill that is documented")),
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
