@@ -137,7 +137,7 @@ fn field(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81 => rest.split_first().map(|(n, rest)| (usize::from(*n), rest))?,
         0x82 => {
             let (n, rest) = rest.split_at_checked(2)?;

@@ -166,7 +166,11 @@ impl Draft {
 
     /// Puts the password into its place.
     pub fn with_password(mut self, text: Zeroizing<String>) -> Draft {
-        if let Place::Mac { parameters, password: Some((place, _)), .. } = &mut self.place
+        if let Place::Mac {
+            parameters,
+            password: Some((place, _)),
+            ..
+        } = &mut self.place
             && let Some((_, value)) = parameters.iter_mut().find(|(name, _)| name == place)
         {
             *value = text;
@@ -234,7 +238,9 @@ impl Draft {
                     written: None,
                 })
             }
-            Place::Mac { request, parameters, .. } => Some(HandedOut {
+            Place::Mac {
+                request, parameters, ..
+            } => Some(HandedOut {
                 path: request.target,
                 parameters: with_mac(parameters, signature),
                 by_address: false,

@@ -29,7 +29,10 @@ const LONGEST: usize = 40;
 /// anything else.
 pub fn parse(text: &str, encodings: &[&str], root: &str) -> Option<Element> {
     let lawful = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    if !text.chars().all(|c| lawful(c) && c != '\u{feff}' && !('\u{fffe}'..='\u{ffff}').contains(&c)) {
+    if !text
+        .chars()
+        .all(|c| lawful(c) && c != '\u{feff}' && !('\u{fffe}'..='\u{ffff}').contains(&c))
+    {
         return None;
     }
     let rest = match text.trim_start().strip_prefix("<?xml ") {
@@ -59,7 +62,9 @@ fn declared(declaration: &str, encodings: &[&str]) -> Option<()> {
     let encoding = quoted(words.next()?, "encoding")?;
     let standalone = words.next().map(|word| quoted(word, "standalone"));
     let fits = version == "1.0"
-        && encodings.iter().any(|known| known.eq_ignore_ascii_case(&encoding))
+        && encodings
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&encoding))
         && standalone.is_none_or(|s| s.is_some_and(|s| s == "no" || s == "yes"))
         && words.next().is_none();
     fits.then_some(())
@@ -153,9 +158,15 @@ mod tests {
     fn one_reading_or_none() {
         let text = "<?xml version=\"1.0\" encoding=\"gb18030\" ?>\n<D>\n <A>1 &amp; 2</A><B/><R><X> y </X></R><R><X>z</X></R>\n</D>\n";
         let read = parse(text, &["GB18030"], "D").expect("lawful");
-        assert_eq!((read.get("A"), read.get("B"), read.get("C")), (Some("1 & 2"), None, None));
+        assert_eq!(
+            (read.get("A"), read.get("B"), read.get("C")),
+            (Some("1 & 2"), None, None)
+        );
         assert!(read.one("R").is_none() && read.all("R").count() == 2 && read.get("R").is_none());
-        assert_eq!(read.all("R").filter_map(|r| r.get("X")).collect::<Vec<_>>(), ["y", "z"]);
+        assert_eq!(
+            read.all("R").filter_map(|r| r.get("X")).collect::<Vec<_>>(),
+            ["y", "z"]
+        );
         assert!(parse(text, &["UTF-8"], "D").is_none() && parse(text, &["GB18030"], "E").is_none());
         for bad in [
             "",

@@ -15,7 +15,9 @@ const ENCODINGS: &[&str] = &["GB18030", "GBK", "GB2312", "UTF-8"];
 
 /// There is nothing to verify.
 pub(crate) fn authenticate(status: u16) -> Result<Authentic, Unclear> {
-    (status == 200).then_some(Authentic::Unsigned).ok_or(Unclear::ChannelError)
+    (status == 200)
+        .then_some(Authentic::Unsigned)
+        .ok_or(Unclear::ChannelError)
 }
 
 /// Reads an answer.
@@ -87,7 +89,11 @@ fn tried(account: &Account, row: &Element) -> Option<OrderView> {
     };
     let state = match row.get("STATUSCODE")? {
         "0" => ChannelState::NotPaid,
-        "1" if row.get("REFUND").and_then(|back| Amount::parse_yuan(back).ok()).is_none_or(Amount::is_zero) => {
+        "1" if row
+            .get("REFUND")
+            .and_then(|back| Amount::parse_yuan(back).ok())
+            .is_none_or(Amount::is_zero) =>
+        {
             ChannelState::Paid(paid()?)
         }
         "1" | "3" | "4" => ChannelState::Refunded(paid()?),

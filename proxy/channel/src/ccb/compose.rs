@@ -160,6 +160,9 @@ mod tests {
 
     #[test]
     fn texts_are_written_as_javascript_escapes_them() {
-        assert_eq!(escaped("龙井 & tea@shop/1+1=2%ü😀").as_str(), "%u9F99%u4E95%20%26%20tea@shop/1+1%3D2%25%FC%uD83D%uDE00");
+        assert_eq!(
+            escaped("龙井 & tea@shop/1+1=2%ü😀").as_str(),
+            "%u9F99%u4E95%20%26%20tea@shop/1+1%3D2%25%FC%uD83D%uDE00"
+        );
     }
 }

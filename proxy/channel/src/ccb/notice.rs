@@ -51,8 +51,12 @@ pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, Not
         message.push(b'=');
         message.extend_from_slice(value);
     }
-    let sign = pairs.get("SIGN").filter(|sign| (256..=2048).contains(&sign.len()));
-    let octets = sign.and_then(|sign| hex::decode(sign).ok()).ok_or(NoticeError::Envelope("SIGN"))?;
+    let sign = pairs
+        .get("SIGN")
+        .filter(|sign| (256..=2048).contains(&sign.len()));
+    let octets = sign
+        .and_then(|sign| hex::decode(sign).ok())
+        .ok_or(NoticeError::Envelope("SIGN"))?;
     Ok(Signed::by(keys::ccb_bank(&account.account)?, message, octets))
 }
 
@@ -60,8 +64,14 @@ pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, Not
 fn own(account: &Account, body: &[u8]) -> Result<Pairs, NoticeError> {
     let pairs = Pairs::parse(body)?;
     let branch = account.bank.as_ref().and_then(|bank| bank.branch.as_deref());
-    let named = pairs.get("POSID") == Some(account.account.as_str()) && branch.is_some() && pairs.get("BRANCHID") == branch;
-    if named { Ok(pairs) } else { Err(NoticeError::Account) }
+    let named = pairs.get("POSID") == Some(account.account.as_str())
+        && branch.is_some()
+        && pairs.get("BRANCHID") == branch;
+    if named {
+        Ok(pairs)
+    } else {
+        Err(NoticeError::Account)
+    }
 }
 
 /// Reads the form. It names neither a time nor a number of the bank's own: an order counts as paid when the bank says so, and
@@ -101,5 +111,7 @@ pub(crate) fn read(account: &Account, body: &[u8], at: Instant) -> Result<Notice
 
 /// Yuan with two decimals at most, more than nothing.
 pub(super) fn yuan(text: &str) -> Option<Amount> {
-    Amount::parse_yuan(text).ok().filter(|amount| !amount.is_zero() && *amount <= Amount::MAX)
+    Amount::parse_yuan(text)
+        .ok()
+        .filter(|amount| !amount.is_zero() && *amount <= Amount::MAX)
 }

@@ -38,7 +38,9 @@ impl Pairs {
 
     /// A value that is there, not empty and ASCII.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let octets = self.octets(name).filter(|octets| !octets.is_empty() && octets.is_ascii())?;
+        let octets = self
+            .octets(name)
+            .filter(|octets| !octets.is_empty() && octets.is_ascii())?;
         std::str::from_utf8(octets).ok()
     }
 }

@@ -98,7 +98,10 @@ fn register(world: &World, asked: Register) -> Outcome {
         _ => return Err(Refusal::bad("only a bank has addresses registered with it")),
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
-    world.with(|book| book.registered.insert((asked.channel, merchant), asked.notify_url));
+    world.with(|book| {
+        book.registered
+            .insert((asked.channel, merchant), asked.notify_url)
+    });
     Ok(json!({"ok": true}))
 }
 

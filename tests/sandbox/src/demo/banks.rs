@@ -9,7 +9,15 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 async fn opened(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Result<Value> {
-    let order = create(demo, merchant, bank, "gateway", 870, json!({ "client_ip": "203.0.113.9" })).await?;
+    let order = create(
+        demo,
+        merchant,
+        bank,
+        "gateway",
+        870,
+        json!({ "client_ip": "203.0.113.9" }),
+    )
+    .await?;
     ensure!(
         order["state"] == "awaiting_payment" && order["call_up"]["form"].is_object(),
         "not handed out: {order}"
@@ -24,7 +32,11 @@ pub async fn paid(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Resul
     pay(demo, &order, "paid", json!({})).await?;
     let id = id(&order)?;
     let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
-    ensure!(order["paid"]["proof"] == "notice", "found by {}", order["paid"]["proof"]);
+    ensure!(
+        order["paid"]["proof"] == "notice",
+        "found by {}",
+        order["paid"]["proof"]
+    );
     let refund = merchant
         .ask(
             "POST",
@@ -33,7 +45,10 @@ pub async fn paid(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Resul
         )
         .await?;
     ensure!(
-        refund.status == 403 && refund.json()["detail"].as_str().is_some_and(|d| d.contains("console")),
+        refund.status == 403
+            && refund.json()["detail"]
+                .as_str()
+                .is_some_and(|d| d.contains("console")),
         "refund answered {}: {}",
         refund.status,
         refund.json()
@@ -49,8 +64,14 @@ pub async fn paid(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Resul
 pub async fn without_notice(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Result<Told> {
     let order = opened(demo, merchant, bank).await?;
     pay(demo, &order, "paid", json!({ "notify": false })).await?;
-    let order = merchant.until(&id(&order)?, "payment", |o| o["state"] == "paid").await?;
-    ensure!(order["paid"]["proof"] == "query", "found by {}", order["paid"]["proof"]);
+    let order = merchant
+        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
+    ensure!(
+        order["paid"]["proof"] == "query",
+        "found by {}",
+        order["paid"]["proof"]
+    );
     told(
         merchant,
         &format!("{bank} gateway: paid without a notice, found by query"),

@@ -6,7 +6,7 @@ use super::{MaterialError, make_dir, random, write};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SerialNumber,
+    PublicKeyData, SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -143,7 +143,7 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
             merchant_id: format!("{}", 105_000_000_000_001_u64 + number as u64),
             pos_id: format!("{:09}", 41_265_001 + number),
             branch_id: "442000000".to_owned(),
-            public_key: hex::encode(counter.public_key_der()),
+            public_key: hex::encode(counter.subject_public_key_info()),
             query_password: letters::<8>()?,
         },
         channel_keys: ChannelKeys {

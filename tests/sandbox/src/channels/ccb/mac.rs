@@ -5,13 +5,41 @@ use std::collections::BTreeMap;
 
 /// An order's pairs; `PUB`, the end of the counter's public key, is signed and not sent.
 pub(super) const ORDER: [&str; 16] = [
-    "MERCHANTID", "POSID", "BRANCHID", "ORDERID", "PAYMENT", "CURCODE", "TXCODE", "REMARK1", "REMARK2", "TYPE", "PUB",
-    "GATEWAY", "CLIENTIP", "REGINFO", "PROINFO", "REFERER",
+    "MERCHANTID",
+    "POSID",
+    "BRANCHID",
+    "ORDERID",
+    "PAYMENT",
+    "CURCODE",
+    "TXCODE",
+    "REMARK1",
+    "REMARK2",
+    "TYPE",
+    "PUB",
+    "GATEWAY",
+    "CLIENTIP",
+    "REGINFO",
+    "PROINFO",
+    "REFERER",
 ];
 /// A query's pairs; `QUPWD` is sent, and signed as if it were empty.
 pub(super) const QUERY: [&str; 16] = [
-    "MERCHANTID", "BRANCHID", "POSID", "ORDERDATE", "BEGORDERTIME", "ENDORDERTIME", "ORDERID", "QUPWD", "TXCODE", "TYPE",
-    "KIND", "STATUS", "SEL_TYPE", "PAGE", "OPERATOR", "CHANNEL",
+    "MERCHANTID",
+    "BRANCHID",
+    "POSID",
+    "ORDERDATE",
+    "BEGORDERTIME",
+    "ENDORDERTIME",
+    "ORDERID",
+    "QUPWD",
+    "TXCODE",
+    "TYPE",
+    "KIND",
+    "STATUS",
+    "SEL_TYPE",
+    "PAGE",
+    "OPERATOR",
+    "CHANNEL",
 ];
 
 /// Parameters by name.
@@ -37,7 +65,9 @@ pub(super) fn is_good(params: &Params, names: &[&str], public_key: &str) -> Resu
     let mut sent = 1;
     for name in names {
         let value = match (*name, params.get(*name)) {
-            ("PUB", None) => public_key.get(public_key.len().saturating_sub(30)..).unwrap_or_default(),
+            ("PUB", None) => public_key
+                .get(public_key.len().saturating_sub(30)..)
+                .unwrap_or_default(),
             ("PUB", Some(_)) => return Err("PUB不参与传送"),
             ("QUPWD", Some(_)) => "",
             (_, Some(value)) => value,
@@ -50,7 +80,11 @@ pub(super) fn is_good(params: &Params, names: &[&str], public_key: &str) -> Resu
         return Err("参数错误");
     }
     let wanted = hex::encode(Md5::digest(text.join("&")));
-    if params.get("MAC") == Some(&wanted) { Ok(()) } else { Err("MAC校验错误") }
+    if params.get("MAC") == Some(&wanted) {
+        Ok(())
+    } else {
+        Err("MAC校验错误")
+    }
 }
 
 #[cfg(test)]

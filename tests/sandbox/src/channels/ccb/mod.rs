@@ -46,7 +46,14 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         b""
     };
     let params = mac::read(form);
-    let named = |name: &str| params.as_ref().ok().and_then(|p| p.get(name)).cloned().unwrap_or_default();
+    let named = |name: &str| {
+        params
+            .as_ref()
+            .ok()
+            .and_then(|p| p.get(name))
+            .cloned()
+            .unwrap_or_default()
+    };
     let operation = match named("TXCODE").as_str() {
         "520100" => Operation::Create,
         "410408" => Operation::Query,
@@ -58,7 +65,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
         Some(Kind::Status5xx) => {
-            return Reply::Now(plain(http::StatusCode::BAD_GATEWAY, "<html><body>502</body></html>"));
+            return Reply::Now(plain(
+                http::StatusCode::BAD_GATEWAY,
+                "<html><body>502</body></html>",
+            ));
         }
         _ => {}
     }
@@ -75,7 +85,11 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     };
     match fault {
         Some(Kind::TimeoutAfter) => Reply::Never,
-        Some(Kind::Garbage) => Reply::Now(typed(http::StatusCode::OK, "text/html", "<html>系统繁忙</html>".into())),
+        Some(Kind::Garbage) => Reply::Now(typed(
+            http::StatusCode::OK,
+            "text/html",
+            "<html>系统繁忙</html>".into(),
+        )),
         Some(Kind::Slow) => Reply::After(world.slow, answer),
         _ => Reply::Now(answer),
     }
@@ -93,7 +107,11 @@ fn checked<'a>(
         .merchant_by_pos_id(named("POSID"))
         .ok_or(Failure("0102", "柜台不存在"))?;
     let facts = &merchant.facts.ccb;
-    let names: &[&str] = if operation == Operation::Create { &mac::ORDER } else { &mac::QUERY };
+    let names: &[&str] = if operation == Operation::Create {
+        &mac::ORDER
+    } else {
+        &mac::QUERY
+    };
     mac::is_good(params, names, &facts.public_key).map_err(|text| Failure("0103", text))?;
     if named("MERCHANTID") != facts.merchant_id || named("BRANCHID") != facts.branch_id {
         return Err(Failure("0104", "商户不存在"));

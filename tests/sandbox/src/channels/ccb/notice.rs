@@ -9,9 +9,16 @@ use domain::Amount;
 
 /// The letter of one attempt.
 pub(crate) fn letter(merchant: &Merchant, fields: &[(String, String)], forge: Forge) -> Letter {
-    let text: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let text: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let sign = merchant.ccb.sign(text.join("&").as_bytes());
-    let sign = if forge == Forge::True { sign } else { keys::spoilt(&sign.to_uppercase()) };
+    let sign = if forge == Forge::True {
+        sign
+    } else {
+        keys::spoilt(&sign.to_uppercase())
+    };
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .append_pair("SIGN", &sign)

@@ -17,8 +17,13 @@ pub(super) fn open(call: &Call<'_>) -> Result<Answer, Failure> {
     if order_id.is_empty() || order_id.len() > 30 || !order_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(Failure("0105", "ORDERID不超过30位字母数字"));
     }
-    let two = call.get("PAYMENT").split_once('.').is_some_and(|(_, part)| part.len() == 2);
-    let fen = Amount::parse_yuan(call.get("PAYMENT")).ok().filter(|a| two && !a.is_zero());
+    let two = call
+        .get("PAYMENT")
+        .split_once('.')
+        .is_some_and(|(_, part)| part.len() == 2);
+    let fen = Amount::parse_yuan(call.get("PAYMENT"))
+        .ok()
+        .filter(|a| two && !a.is_zero());
     let fen = fen.ok_or(Failure("0106", "PAYMENT以元为单位"))?.fen();
     if call.get("CURCODE") != "01" || call.get("TYPE") != "1" || call.get("PROINFO").is_empty() {
         return Err(Failure("0107", "参数错误"));
@@ -70,7 +75,10 @@ pub(super) fn open(call: &Call<'_>) -> Result<Answer, Failure> {
         book.orders.insert(key.clone(), order);
         Ok(())
     })?;
-    Ok(page(&format!("订单 {order_id}<br>￥{}", Amount::from_fen(fen).to_yuan())))
+    Ok(page(&format!(
+        "订单 {order_id}<br>￥{}",
+        Amount::from_fen(fen).to_yuan()
+    )))
 }
 
 /// What is not settled yet (`KIND` 0), whatever became of it (`STATUS` 3) or paid only (1); what is settled, paid only.
@@ -110,10 +118,21 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
             ("POSID", facts.pos_id.clone()),
             ("ORDERID", order.out_trade_no.clone()),
             ("ORDERDATE", super::super::baidu::digits(at)),
-            ("ACCDATE", super::super::baidu::digits(at).chars().take(8).collect()),
+            (
+                "ACCDATE",
+                super::super::baidu::digits(at).chars().take(8).collect(),
+            ),
             ("AMOUNT", yuan),
             ("STATUSCODE", state(order).to_owned()),
-            ("STATUS", if order.state == State::Paid { "成功" } else { "失败" }.to_owned()),
+            (
+                "STATUS",
+                if order.state == State::Paid {
+                    "成功"
+                } else {
+                    "失败"
+                }
+                .to_owned(),
+            ),
             ("REFUND", "0.00".to_owned()),
         ];
         document("000000", "", &row)
@@ -122,8 +141,15 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
 
 /// `DOCUMENT` with one row or none, in GB18030.
 pub(super) fn document(code: &str, text: &str, row: &[(&str, String)]) -> Answer {
-    let inner: String = row.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
-    let rows = if row.is_empty() { String::new() } else { format!("<QUERYORDER>{inner}</QUERYORDER>\n") };
+    let inner: String = row
+        .iter()
+        .map(|(name, value)| format!("<{name}>{value}</{name}>"))
+        .collect();
+    let rows = if row.is_empty() {
+        String::new()
+    } else {
+        format!("<QUERYORDER>{inner}</QUERYORDER>\n")
+    };
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"GB18030\" ?>\n<DOCUMENT>\n<RETURN_CODE>{code}</RETURN_CODE>\n<RETURN_MSG>{text}</RETURN_MSG>\n<CURPAGE>1</CURPAGE>\n<PAGECOUNT>1</PAGECOUNT>\n<TOTAL>{}</TOTAL>\n{rows}</DOCUMENT>\n",
         usize::from(!row.is_empty())

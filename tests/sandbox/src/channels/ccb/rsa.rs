@@ -48,7 +48,9 @@ impl Private {
         block.resize(self.octets - info.len() - 1, 0xff);
         block.push(0);
         block.extend(info);
-        let signed = BigUint::from_bytes_be(&block).modpow(&self.secret, &self.modulus).to_bytes_be();
+        let signed = BigUint::from_bytes_be(&block)
+            .modpow(&self.secret, &self.modulus)
+            .to_bytes_be();
         let mut out = vec![0; self.octets - signed.len()];
         out.extend(signed);
         hex::encode(out)
@@ -58,9 +60,12 @@ impl Private {
 /// The value of the first field, and what follows it.
 fn part(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match *der.get(1)? {
-        n @ 0..0x80 => (usize::from(n), der.get(2..)?),
+        n @ 0..=0x7f => (usize::from(n), der.get(2..)?),
         0x81 => (usize::from(*der.get(2)?), der.get(3..)?),
-        0x82 => (usize::from(*der.get(2)?) << 8 | usize::from(*der.get(3)?), der.get(4..)?),
+        0x82 => (
+            usize::from(*der.get(2)?) << 8 | usize::from(*der.get(3)?),
+            der.get(4..)?,
+        ),
         _ => return None,
     };
     rest.split_at_checked(length)
