@@ -4,7 +4,7 @@
 use super::*;
 
 impl Run {
-    /// Handed out, opened, paid; the merchant hears what came back.
+    /// Handed out, opened, paid by notice and by query, paid back.
     pub(super) async fn at_baidu(&mut self) -> anyhow::Result<()> {
         for (pay_way, notify, fault) in [
             ("page", true, ""),
@@ -16,10 +16,9 @@ impl Run {
                 "https://shop.example/back?customer={}",
                 c.text(&format!("baidu return address, {fault}"))
             );
-            let attach = c.odd_text(&format!("baidu attach, {fault}"));
             let body = json!({
                 "order_no": number, "channel": "baidu", "pay_way": pay_way, "amount": 610, "description": c.odd_text(&format!("baidu goods name, {fault}")),
-                "attach": attach, "return_url": back, "client_ip": c.address(&format!("baidu client_ip, {fault}")), "device_id": c.text(&format!("baidu device_id, {fault}")),
+                "attach": c.odd_text(&format!("baidu attach, {fault}")), "return_url": back, "client_ip": c.address(&format!("baidu client_ip, {fault}")), "device_id": c.text(&format!("baidu device_id, {fault}")),
             });
             let order = self.opened(&body).await?;
             let id = order["id"].as_str().context("id")?;
@@ -30,8 +29,6 @@ impl Run {
             self.merchant
                 .until(id, "payment", |o| o["state"] == "paid")
                 .await?;
-            // Nobody could look for what was never there: the merchant was told the text that came back.
-            self.told(id, &attach).await?;
             let reason = self.canaries.odd_text(&format!("baidu refund reason, {fault}"));
             let refund = json!({ "refund_no": "r1", "amount": 610, "reason": reason });
             let answer = self
