@@ -23,7 +23,7 @@ impl Run {
             let order = self.opened(&body).await?;
             let id = order["id"].as_str().context("id")?;
             if !fault.is_empty() {
-                self.control("/control/fault", &json!({ "channel": "baidu", "operation": "query", "kind": fault, "out_trade_no": order["number"] })).await?;
+                self.control("/control/fault", &json!({ "channel": "baidu", "operation": "refund", "kind": fault, "out_trade_no": order["number"] })).await?;
             }
             self.control("/control/pay", &json!({ "channel": "baidu", "out_trade_no": order["number"], "outcome": "paid", "notify": notify })).await?;
             self.merchant
