@@ -145,7 +145,7 @@ async fn life(demo: &Demo, merchant: &Merchant, notify: bool) -> Done {
     Ok(())
 }
 
-//= C73
+//= C74
 /// What the bank did not sign, or what a browser brings back, is refused and changes nothing; and through the door in clear
 /// nobody but a bank comes in.
 async fn forged(demo: &Demo, merchant: &Merchant, n: usize) -> Done {

@@ -33,3 +33,4 @@ mod unified;
 mod unionpay;
 mod watch;
 mod ways;
+mod wechat_v2;

@@ -25,7 +25,7 @@ impl Stage<Received> for Identify {
             return Err(Fault::of(Code::NotFound).into());
         };
         let channel = Channel::named(channel).ok_or_else(|| Fault::of(Code::NotFound))?;
-        //= C73
+        //= C74
         if received.door == Door::Banks && !channel.is_bank() {
             return Err(Fault::of(Code::NotFound).into());
         }

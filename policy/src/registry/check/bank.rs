@@ -32,7 +32,7 @@ pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     }
 }
 
-//= C72
+//= C73
 fn confirmed(channel: Channel, bank: Option<&BankFacts>, at: &str, notes: &mut Notes<'_>) {
     let named = bank.map(|bank| bank.unverified.as_slice()).unwrap_or_default();
     for one in Unverified::of(channel).iter().filter(|one| !named.contains(one)) {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    //= C72
+    //= C73
     fn what_is_uncertain_is_taken_only_where_the_file_says_that_the_bank_confirmed_it() {
         assert_eq!(problems(|_| ()), []);
         let none = problems(|a| a["bank"]["unverified"] = json!([]));

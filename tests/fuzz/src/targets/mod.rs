@@ -23,6 +23,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("strict_tree", xml::strict_tree),
     ("wechat_v2", xml::wechat_v2),
     ("native_wechat", messages::native_wechat),
+    ("native_wechat_v2", messages::native_wechat_v2),
     ("native_alipay", messages::native_alipay),
     ("notice_wechat", messages::notice_wechat),
     ("notice_alipay", messages::notice_alipay),
