@@ -44,6 +44,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Unionpay, Operation::Close, None),
     (Channel::Unionpay, Operation::Refund, None),
     (Channel::Unionpay, Operation::RefundQuery, None),
+    (Channel::Unionpay, Operation::Bill, None),
     (Channel::Baidu, Operation::Create, Some(PayWay::Page)),
     (Channel::Baidu, Operation::Create, Some(PayWay::Wap)),
     (Channel::Baidu, Operation::Query, None),

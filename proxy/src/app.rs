@@ -446,6 +446,17 @@ impl App {
         })
     }
 
+    /// Connections to a channel's host for files, which the licence registry lists beside that of its calls.
+    //= C50
+    pub(crate) fn way_to_files(&self, channel: Channel) -> Option<Outbound> {
+        let registries = self.registries();
+        let hosts = &registries.channel(channel)?.hosts;
+        let own = hosts
+            .iter()
+            .find(|own| channel::bill::is_file_host(channel, &own.host))?;
+        self.way_to_bill(channel, &own.host, own.port)
+    }
+
     /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
     pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
         self.way((format!("{host}/{private_ok}"), port), || {

@@ -189,7 +189,7 @@ fn verified(
 }
 
 /// Verifies an answer with the channel's key and reads it. What cannot be verified is unknown, never failed.
-async fn read(
+pub(crate) async fn read(
     app: &App,
     account: &Account,
     operation: Operation,

@@ -75,6 +75,8 @@ pub enum Answer {
     Certificate(Vec<u8>),
     /// Where a bill lies.
     Bill(crate::bill::BillPlace),
+    /// The bill itself, as it came.
+    BillFile(Vec<u8>),
     /// The channel refused.
     Failed(Failure),
     /// The channel refused a charge on the payer's side, and named the payer.

@@ -217,12 +217,14 @@ pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach)
 }
 
 /// True if the channel takes this as an order's number (channels.md 1.3; Alipay's own pages for
-/// `out_trade_no`).
+/// `out_trade_no`) and names it whole in its bills.
 pub fn number_fits(channel: Channel, number: &str) -> bool {
     match channel {
         Channel::Wechat => wechat::compose::number_fits(number),
         Channel::Alipay => alipay::compose::number_fits(number),
-        Channel::Unionpay => unionpay::compose::number_fits(number),
+        Channel::Unionpay => {
+            unionpay::compose::number_fits(number) && number.len() <= unionpay::file::LONGEST_NUMBER
+        }
         Channel::Baidu => baidu::compose::number_fits(number),
         Channel::Ccb => ccb::compose::number_fits(number),
     }

@@ -217,6 +217,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "openauth.alipay.com",
         "openapi.alipay.com",
         "gateway.95516.com",
+        "filedownload.95516.com",
         "www.baifubao.com",
         "ibsbjstar.ccb.com.cn",
     ];

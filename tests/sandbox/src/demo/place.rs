@@ -341,6 +341,11 @@ impl Place {
         let channel = |name: &str, host: &str, at: SocketAddr| {
             let mut hosts = vec![json!({ "host": host, "port": at.port(), "address": at.to_string() })];
             hosts.extend(gated(name));
+            if name == "unionpay" {
+                hosts.push(
+                    json!({ "host": "filedownload.95516.com", "port": at.port(), "address": at.to_string() }),
+                );
+            }
             // Who signs with certificates of roots that the licence names: UnionPay always, Alipay in certificate mode.
             let (signing, signers): (&str, &[&str]) = match name {
                 "alipay" => (&alipay_roots, &[]),
