@@ -193,7 +193,7 @@ async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, posi
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
     attempt.pay_way.opens_late(attempt.channel)
         && attempt.state == AttemptState::Placed
-        && attempt.expires > app.clock().now()
+        && channel::open_until(attempt.channel, attempt.expires) > app.clock().now()
 }
 
 pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {

@@ -149,7 +149,7 @@ pub(crate) async fn forward(
 
 /// What the payer's browser brought: it takes the very octets to the channel itself (307 keeps method and body), once the
 /// record of that is durable. Nothing of the channel's pages passes through here, so the payer sees whose they are.
-//= C74
+//= C76
 fn send_on(
     app: &App,
     account: &Account,

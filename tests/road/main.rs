@@ -10,6 +10,7 @@ mod again;
 mod baidu;
 mod books;
 mod canary;
+mod ccb;
 mod codes;
 mod combined;
 mod compile_fail;

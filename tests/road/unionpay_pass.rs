@@ -171,7 +171,7 @@ async fn each_sign_method_is_carried_told_and_paid_back() {
 
 /// The browser is sent on with its form once the order is on record, and not before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C74
+//= C76
 async fn a_form_leaves_when_its_order_is_on_record() {
     let (demo, _dir) = demo().await.expect("demo");
     for merchant in 0..3 {
@@ -244,7 +244,7 @@ async fn by_browser(demo: &Demo, merchant: usize) -> Done {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C03
 //= C21
-//= C73
+//= C75
 async fn what_is_not_carried_never_reaches_unionpay() {
     let (demo, _dir) = demo().await.expect("demo");
     refused(&demo).await.unwrap_or_else(|e| panic!("{e:#}"));
@@ -538,7 +538,7 @@ async fn refund_point(yard: &Yard, step: &str) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C73
+//= C75
 async fn killed_between_every_two_steps_through_the_merchants_own_client() {
     let yard = Yard::open().await.expect("demo");
     for step in MUTATION {

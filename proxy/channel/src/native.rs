@@ -186,6 +186,7 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
         Channel::Unionpay => unionpay::native::read(method, target, headers, body)?,
+        Channel::Ccb => return Err(NativeError::not_allowed("nothing passes through to a bank")),
         Channel::Baidu => {
             return Err(NativeError::not_allowed(
                 "nothing passes through to the Baidu wallet",
@@ -230,7 +231,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -257,7 +258,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
     }
 }
 

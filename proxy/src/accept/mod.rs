@@ -33,6 +33,8 @@ pub enum Door {
     Unionpay,
     /// Notices of channels.
     Notify,
+    /// Notices of banks that send them in clear.
+    Banks,
     /// Payers at a code.
     Pages,
     /// Metrics and health.
@@ -50,6 +52,7 @@ impl Door {
             Door::Alipay => "alipay",
             Door::Unionpay => "unionpay",
             Door::Notify => "notify",
+            Door::Banks => "banks",
             Door::Pages => "pages",
             Door::Metrics => "metrics",
             Door::Journal => "journal",

@@ -67,6 +67,8 @@ pub struct Listens {
     pub notify: Listen,
     /// How channels reach that listener: `https://pay.example`.
     pub notify_url: String,
+    /// Notices of banks that send them in clear, plain HTTP (channels.md 6.1).
+    pub banks: Option<SocketAddr>,
     /// Payers at a code.
     pub pages: Option<Listen>,
     /// How payers reach that listener: `https://pay.example`; it stands in every printed code.
@@ -316,6 +318,7 @@ fn listens(section: &Section<'_>) -> Listens {
     Listens {
         pages,
         pages_url,
+        banks: section.has("banks").then(|| section.address("banks")),
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),
         alipay: section.optional("alipay", |s| listen(s, false)),

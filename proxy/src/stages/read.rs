@@ -135,7 +135,7 @@ impl Read {
             Channel::Alipay => &listens.alipay,
             Channel::Unionpay => &listens.unionpay,
             // Nothing passes through to it.
-            Channel::Baidu => &None,
+            Channel::Baidu | Channel::Ccb => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {

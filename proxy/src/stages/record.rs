@@ -654,7 +654,7 @@ fn recorded(
 
 /// The time that belongs to a number, where the merchant's own SDK chose it: without it nobody could ask for the order
 /// again, or send the refund again as the same one.
-//= C73
+//= C75
 fn named(
     sealed: &Sealed,
     number: &ChannelNo,

@@ -95,7 +95,7 @@ fn channel_of(received: &Received) -> Channel {
     match received.door {
         Door::Alipay => Channel::Alipay,
         Door::Unionpay => Channel::Unionpay,
-        Door::Notify => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
+        Door::Notify | Door::Banks => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
 }
@@ -105,7 +105,7 @@ fn answer(door: Door, (channel, speech): (Channel, Speech), path: &str, fault: &
         Door::Wechat | Door::Alipay | Door::Unionpay => {
             native(dialect::refuse_native(channel, Some(path), refusal(fault)))
         }
-        Door::Notify => {
+        Door::Notify | Door::Banks => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, speech, fault.code.row().code),
                 fault.code.row(),
