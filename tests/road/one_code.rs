@@ -119,9 +119,9 @@ async fn each_wallet_pays_the_same_code_and_the_page_says_what_the_journal_says(
     plain_browsers(&street)
         .await
         .unwrap_or_else(|e| panic!("browsers: {e:#}"));
-    other_wallets(&street)
+    unionpays_app(&street)
         .await
-        .unwrap_or_else(|e| panic!("others: {e:#}"));
+        .unwrap_or_else(|e| panic!("UnionPay's app: {e:#}"));
     two_wallets(&street)
         .await
         .unwrap_or_else(|e| panic!("two wallets: {e:#}"));
@@ -287,11 +287,134 @@ async fn plain_browsers(street: &Street) -> Done {
     Ok(())
 }
 
-async fn other_wallets(street: &Street) -> Done {
-    let (_, url) = street.of_order(100).await?;
-    let page = street.browser(UNIONPAY).open(&url).await?;
-    ensure!(page.answer.status == 403, "{}", page.answer.status);
-    has(&page, "暂时不支持")
+/// UnionPay's app: one button, UnionPay's own page for phones, and what the browser brings back is not believed.
+async fn unionpays_app(street: &Street) -> Done {
+    let (no, url) = street.of_order(1310).await?;
+    let mut app = street.browser(UNIONPAY);
+    let page = app.open(&url).await?;
+    has(&page, "unionpay.gateway")?;
+    ensure!(
+        !page.text().contains("wechat.") && !page.text().contains("alipay."),
+        "another wallet's way in UnionPay's app: {}",
+        page.text()
+    );
+    ensure!(
+        street.order(&no).await?["id"].is_null(),
+        "an order before a press"
+    );
+    let onward = app.send(&url, &[("way", "unionpay.gateway")]).await?;
+    has(&onward, "正在前往银联")?;
+    let order = street.order(&no).await?;
+    ensure!(
+        order["channel"] == "unionpay"
+            && order["pay_way"] == "gateway"
+            && order["state"] == "awaiting_payment",
+        "{order}"
+    );
+    let there = app.go_on(&onward).await?;
+    has(&there, "13.10")?;
+    let sent = street.yard.demo.last_request("unionpay", "create").await?;
+    ensure!(sent.contains("channelType=08"), "not the page for phones: {sent}");
+    // Another wallet must wait: the form is in the payer's hands.
+    let waits = street.browser(WECHAT).open(&url).await?;
+    has(&waits, "正在用另一种方式付款")?;
+    // Back without having paid, whatever the browser says.
+    let here = format!("{url}/o/{}", id(&order)?);
+    let back = app
+        .send(&here, &[("respCode", "00"), ("orderId", &text(&order["number"]))])
+        .await?;
+    ensure!(
+        back.attribute("data-state").as_deref() == Some("awaiting_payment") && back.way.len() == 2,
+        "believed: {}",
+        back.text()
+    );
+    street.yard.pay(&order).await?;
+    has(&street.until(&mut app, &back, "paid").await?, "付款成功")?;
+    has(&street.browser(WECHAT).open(&url).await?, "付款成功")?;
+    street.yard.told(id(&order)?, "payment.paid").await?;
+    // A computer gets the page for computers, in English too.
+    let (_, url) = street.of_order(1320).await?;
+    let mut computer = street.browser(COMPUTER).speaking("en");
+    has(&computer.open(&url).await?, "UnionPay · online banking")?;
+    let onward = computer.send(&url, &[("way", "unionpay.gateway")]).await?;
+    has(&onward, "Going to UnionPay")?;
+    has(&computer.go_on(&onward).await?, "13.20")?;
+    let sent = street.yard.demo.last_request("unionpay", "create").await?;
+    ensure!(
+        sent.contains("channelType=07"),
+        "not the page for computers: {sent}"
+    );
+    // A static code asks for the amount first.
+    let url = street
+        .code(&json!({ "code_no": "desk-unionpay", "title": "三号桌" }))
+        .await?;
+    let wrong = app
+        .send(&url, &[("amount", "0"), ("way", "unionpay.gateway")])
+        .await?;
+    ensure!(wrong.answer.status == 422, "{}", wrong.answer.status);
+    let onward = app
+        .send(&url, &[("amount", "6.5"), ("way", "unionpay.gateway")])
+        .await?;
+    has(&app.go_on(&onward).await?, "6.50")
+}
+
+/// A wallet whose account is down is shown as closed, and is open again by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C79
+async fn the_pages_follow_the_health_of_accounts() {
+    let yard = Yard::with(Options {
+        extra: "[routing]\nfailures = 2\nrest_ms = 6000\nrest_most_ms = 6000\n".into(),
+        ..Options::default()
+    })
+    .await
+    .expect("demo");
+    follows(&Street { yard })
+        .await
+        .unwrap_or_else(|e| panic!("{e:#}"));
+}
+
+async fn follows(street: &Street) -> Done {
+    let (_, url) = street.of_order(990).await?;
+    let closed = |page: &Page| {
+        page.text()
+            .split("<button")
+            .any(|button| button.contains("wechat.native") && button.contains("disabled"))
+    };
+    let mut computer = street.browser(COMPUTER);
+    ensure!(
+        !closed(&computer.open(&url).await?),
+        "closed before anything failed"
+    );
+    for _ in 0..2 {
+        let body = street.yard.body("wechat", 100);
+        let fault = json!({ "channel": "wechat", "operation": "create", "kind": "status_5xx", "out_trade_no": body["order_no"] });
+        street.yard.demo.control("/control/fault", &fault).await?;
+        let answer = street.post("/v1/payments", &body).await?;
+        ensure!(answer.status == 202, "{} {}", answer.status, answer.json());
+    }
+    let page = computer.open(&url).await?;
+    ensure!(closed(&page), "still offered: {}", page.text());
+    has(&page, "暂时不可用")?;
+    ensure!(
+        page.text()
+            .split("<button")
+            .any(|button| button.contains("alipay.qr") && !button.contains("disabled")),
+        "Alipay was closed too"
+    );
+    // Whoever presses all the same gets the choice again, and no order.
+    let again = computer.send(&url, &[("way", "wechat.native")]).await?;
+    has(&again, "暂时不可用")?;
+    let told = street.browser(WECHAT).speaking("en").open(&url).await?;
+    ensure!(told.answer.status == 503, "{}", told.answer.status);
+    has(&told, "cannot be reached now")?;
+    for _ in 0..150 {
+        if !closed(&computer.open(&url).await?) {
+            let open = computer.send(&url, &[("way", "wechat.native")]).await?;
+            return has(&open, "扫一扫");
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("not open again within 15 s")
 }
 
 /// Opened in WeChat, then in Alipay: the former is closed at its channel first, and one payment stands.

@@ -7,6 +7,7 @@
     reason = "what the referees said is part of the evidence"
 )]
 
+mod acp;
 mod client;
 mod compared;
 mod life;
@@ -76,6 +77,16 @@ async fn wechats_v2_by_published_clients() -> Done {
         Ok(())
     } else {
         v2::judged().await
+    }
+}
+
+/// Our own checker, in another language and of nothing but the documents.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unionpay_by_an_independent_checker() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        acp::judged().await
     }
 }
 

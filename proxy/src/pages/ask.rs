@@ -27,6 +27,9 @@ pub enum Ask {
     Back,
     /// `GET /q/{code}/o/{payment}`
     Order(PaymentId),
+    /// `POST /q/{code}/o/{payment}`: UnionPay brings the browser back so (`frontUrl`, channels.md 4.4). What it brings is
+    /// display only and is not looked at.
+    Returned(PaymentId),
     /// `GET /q/{code}/o/{payment}/qr`
     Qr(PaymentId),
     /// `GET /q/{code}/o/{payment}/state`
@@ -61,21 +64,22 @@ impl Asked {
             [code] if head.method == Method::POST => (Ask::Choose, code),
             [code] => (Ask::Enter, code),
             [code, "back"] => (Ask::Back, code),
+            [code, "o", id] if head.method == Method::POST => (Ask::Returned(payment(id)?), code),
             [code, "o", id] => (Ask::Order(payment(id)?), code),
             [code, "o", id, "qr"] => (Ask::Qr(payment(id)?), code),
             [code, "o", id, "state"] => (Ask::State(payment(id)?), code),
             _ => return Err(nothing()),
         };
-        let wanted = if ask == Ask::Choose {
-            Method::POST
-        } else {
-            Method::GET
+        let wanted = match ask {
+            Ask::Choose | Ask::Returned(_) => Method::POST,
+            _ => Method::GET,
         };
         if head.method != wanted {
             return Err(Fault::of(Code::MethodNotAllowed));
         }
         let fields = match ask {
             Ask::Choose => form(received)?,
+            Ask::Returned(_) => Vec::new(),
             _ => pairs(head.uri.query().unwrap_or_default())?,
         };
         Ok(Asked {

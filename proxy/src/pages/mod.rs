@@ -121,6 +121,7 @@ impl Pages {
             Ask::Choose => self.choose(received, view, &scanned, &asked).await,
             Ask::Back => self.back(received, view, &scanned, &asked).await,
             Ask::Order(id) => self.order(view, &scanned, id).await,
+            Ask::Returned(id) => Ok(view.to_order(&scanned, id)),
             Ask::Qr(id) => self.qr(&scanned, id).await,
             Ask::State(id) => self.state(&scanned, id).await,
             Ask::Style | Ask::Script => Err(Fault::of(Code::NotFound).into()),

@@ -1,6 +1,8 @@
 // Calls the wallet up and waits for what the journal says. What the wallet's page reports is shown, and proves nothing.
 (function () {
   "use strict";
+  var onward = document.getElementById("onward");
+  if (onward) return onward.submit();
   var order = document.getElementById("order");
   if (!order) return;
   var data = order.dataset, note = document.getElementById("note"), button = document.getElementById("pay");

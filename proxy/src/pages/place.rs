@@ -6,7 +6,7 @@ use super::{
     asked::amount,
     view::View,
     wallet::{Wallet, h5_type, is_phone},
-    ways::{self, Way},
+    ways::{self, Offer, Way},
 };
 use crate::{
     accept::Received,
@@ -39,7 +39,35 @@ pub(super) struct Start {
 pub(super) struct Placed {
     pub(super) id: PaymentId,
     /// Where the browser goes on to, where the channel wants it there.
-    pub(super) onward: Option<String>,
+    pub(super) onward: Option<Onward>,
+}
+
+/// How the browser goes on to the channel's page.
+pub(super) enum Onward {
+    /// To an address.
+    Address(String),
+    /// With a form.
+    Form(Form),
+}
+
+/// A form for the channel's page.
+pub(super) struct Form {
+    pub(super) action: String,
+    /// Names and values.
+    pub(super) fields: Vec<(String, String)>,
+}
+
+/// As the road gave it, for this browser and once.
+fn onward(call_up: &Value) -> Option<Onward> {
+    if let Some(url) = call_up["url"].as_str() {
+        return Some(Onward::Address(url.to_owned()));
+    }
+    let form = &call_up["form"];
+    let own = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    Some(Onward::Form(Form {
+        action: form["action"].as_str()?.to_owned(),
+        fields: form["fields"].as_object()?.iter().filter_map(own).collect(),
+    }))
 }
 
 impl Start {
@@ -82,12 +110,16 @@ impl Pages {
         if let Some(done) = self.nothing_to_pay(view, scanned).await? {
             return Ok(done);
         }
-        match (view.wallet, view.wallet.and_then(Wallet::channel)) {
-            (None, _) => Ok(view.choose(
-                scanned,
-                &ways::in_a_browser(&self.app, scanned, is_phone(view.agent)),
-                None,
-            )),
+        let wallet = view.wallet.filter(|wallet| wallet.tells_its_payer());
+        match (wallet, wallet.and_then(Wallet::channel)) {
+            (None, _) => {
+                let offered = self.offered(view, scanned);
+                match view.wallet.is_some() && offered.is_empty() {
+                    true => Ok(view.not_here(scanned)),
+                    false => Ok(view.choose(scanned, &offered, None)),
+                }
+            }
+            (Some(_), Some(channel)) if !self.is_open(scanned, channel) => Ok(view.not_now(scanned)),
             (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => {
                 match scanned.code.facts.amount {
                     Some(_) => self.to_the_wallet(received, view, scanned, channel, None),
@@ -109,24 +141,40 @@ impl Pages {
         if let Some(done) = self.nothing_to_pay(view, scanned).await? {
             return Ok(done);
         }
-        if let Some(channel) = view.wallet.and_then(Wallet::channel) {
+        let wallet = view.wallet.filter(|wallet| wallet.tells_its_payer());
+        if let Some(channel) = wallet.and_then(Wallet::channel) {
             return self.with_amount(received, view, scanned, channel, asked);
         }
-        let offered = ways::in_a_browser(&self.app, scanned, is_phone(view.agent));
+        let offered = self.offered(view, scanned);
         let entered = match amount(scanned, asked.field("amount")) {
             Ok(entered) => entered,
             Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong))),
         };
-        let way = asked
-            .field("way")
-            .and_then(|name| offered.iter().find(|way| way.name() == name.expose()));
-        let Some(way) = way else {
+        let way = asked.field("way").and_then(|name| {
+            offered
+                .iter()
+                .find(|offer| offer.open && offer.way.name() == name.expose())
+        });
+        let Some(Offer { way, .. }) = way else {
             return Ok(view.choose(scanned, &offered, None));
         };
         let placed = self
             .place(view, scanned, Start::new(scanned, entered)?, *way, None)
             .await?;
         Ok(view.placed(scanned, &placed))
+    }
+
+    fn offered(&self, view: &View<'_>, scanned: &Scanned) -> Vec<Offer> {
+        ways::in_a_browser(&self.app, scanned, view.wallet, is_phone(view.agent))
+    }
+
+    /// Whether a wallet takes new orders of its own payers; where there is no account at all, other words say so.
+    fn is_open(&self, scanned: &Scanned, channel: Channel) -> bool {
+        let way = Way {
+            channel,
+            pay_way: PayWay::Jsapi,
+        };
+        ways::in_a_wallet(&self.app, scanned, channel).is_none() || ways::is_open(&self.app, scanned, way)
     }
 
     /// A code that ended, or whose order is over.
@@ -204,7 +252,9 @@ impl Pages {
             client_ip: (way.pay_way == PayWay::H5).then(|| Text::new(view.source.to_string())),
             device_id: None,
             detail: None,
-            h5_type: (way.pay_way == PayWay::H5).then(|| Text::from(h5_type(view.agent))),
+            // UnionPay shows a phone its own page (channelType 08).
+            h5_type: (way.pay_way == PayWay::H5 || way.pay_way == PayWay::Gateway && is_phone(view.agent))
+                .then(|| Text::from(h5_type(view.agent))),
             return_url: handed_out.then(|| Text::new(format!("{page}/o/{id}"))),
             quit_url: (way.pay_way == PayWay::Wap).then(|| Text::new(page.clone())),
         };
@@ -239,10 +289,7 @@ impl Pages {
         }
         Ok(Placed {
             id,
-            onward: said["call_up"]["url"]
-                .as_str()
-                .filter(|_| handed_out)
-                .map(str::to_owned),
+            onward: handed_out.then(|| onward(&said["call_up"])).flatten(),
         })
     }
 }

@@ -5,9 +5,9 @@ use super::{
     Scanned,
     ask::Ask,
     asked::Wrong,
-    place::Placed,
+    place::{Form, Onward, Placed},
     wallet::Wallet,
-    ways::{self, Way},
+    ways::{self, Offer},
     words::Words,
 };
 use crate::{
@@ -49,6 +49,19 @@ struct Button {
     class: &'static str,
     title: &'static str,
     how: &'static str,
+    /// It cannot be pressed now.
+    off: bool,
+}
+
+/// A form that goes on to the channel's page by itself, or by a press where scripts are off.
+#[derive(Template)]
+#[template(path = "onward.html")]
+struct OnwardPage<'a> {
+    w: &'a Words,
+    shop: &'a str,
+    class: &'static str,
+    going: &'static str,
+    form: &'a Form,
 }
 
 #[derive(Template)]
@@ -164,7 +177,17 @@ impl<'a> View<'a> {
 
     pub(super) fn placed(&self, scanned: &Scanned, placed: &Placed) -> Response {
         match &placed.onward {
-            Some(address) => self.see_other(address),
+            Some(Onward::Address(address)) => self.see_other(address),
+            Some(Onward::Form(form)) => self.page(
+                StatusCode::OK,
+                &OnwardPage {
+                    w: self.w,
+                    shop: &scanned.merchant.name,
+                    class: "unionpay",
+                    going: self.w.going(),
+                    form,
+                },
+            ),
             None => self.to_order(scanned, &placed.id),
         }
     }
@@ -232,6 +255,11 @@ impl<'a> View<'a> {
         self.message(403, self.w.not_here(), None, None)
     }
 
+    /// A wallet whose accounts are all down.
+    pub(super) fn not_now(&self, scanned: &Scanned) -> Response {
+        self.message(503, self.w.wallet_not_now(), None, Some(scanned))
+    }
+
     /// A wallet's browser at a code without an amount.
     pub(super) fn enter_amount(&self, scanned: &Scanned, wrong: Option<Wrong>) -> Response {
         let class = self.wallet.and_then(Wallet::channel).map_or("", class);
@@ -240,19 +268,21 @@ impl<'a> View<'a> {
             class,
             title: self.w.go_on,
             how: "",
+            off: false,
         };
         self.form(scanned, vec![button], wrong)
     }
 
     /// A plain browser.
-    pub(super) fn choose(&self, scanned: &Scanned, offered: &[Way], wrong: Option<Wrong>) -> Response {
-        let button = |way: &Way| {
+    pub(super) fn choose(&self, scanned: &Scanned, offered: &[Offer], wrong: Option<Wrong>) -> Response {
+        let button = |Offer { way, open }: &Offer| {
             let (title, how) = self.w.way(way.channel, way.pay_way);
             Button {
                 name: way.name(),
                 class: class(way.channel),
                 title,
-                how,
+                how: if *open { how } else { self.w.not_now() },
+                off: !open,
             }
         };
         self.form(scanned, offered.iter().map(button).collect(), wrong)

@@ -31,8 +31,14 @@ impl Wallet {
         match self {
             Wallet::Wechat => Some(domain::Channel::Wechat),
             Wallet::Alipay => Some(domain::Channel::Alipay),
-            Wallet::Unionpay => None,
+            Wallet::Unionpay => Some(domain::Channel::Unionpay),
         }
+    }
+
+    /// Whether it tells a merchant who the payer is. UnionPay's app tells acquirers only (channels.md 7), so there the payer
+    /// goes on to UnionPay's own page, which needs to be told nothing.
+    pub(crate) fn tells_its_payer(self) -> bool {
+        self != Wallet::Unionpay
     }
 }
 

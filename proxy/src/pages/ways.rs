@@ -1,7 +1,7 @@
 //! Which ways to pay a merchant's code offers: only what works, by the registries, at this very moment.
 
-use super::Scanned;
-use crate::app::App;
+use super::{Scanned, wallet::Wallet};
+use crate::{app::App, health::Barred};
 use channel::Account;
 use domain::*;
 use policy::{operations, registry::AccountFacts};
@@ -15,7 +15,7 @@ pub(super) struct Way {
 }
 
 /// Ways of a browser on a phone: they open the wallet.
-const ON_A_PHONE: [Way; 2] = [
+const ON_A_PHONE: [Way; 3] = [
     Way {
         channel: Channel::Wechat,
         pay_way: PayWay::H5,
@@ -24,9 +24,10 @@ const ON_A_PHONE: [Way; 2] = [
         channel: Channel::Alipay,
         pay_way: PayWay::Wap,
     },
+    ONLINE_BANKING,
 ];
 /// Ways of a browser on a computer: a code to be scanned with a phone, or the wallet's own page.
-const ON_A_COMPUTER: [Way; 3] = [
+const ON_A_COMPUTER: [Way; 4] = [
     Way {
         channel: Channel::Wechat,
         pay_way: PayWay::Native,
@@ -39,7 +40,22 @@ const ON_A_COMPUTER: [Way; 3] = [
         channel: Channel::Alipay,
         pay_way: PayWay::Page,
     },
+    ONLINE_BANKING,
 ];
+/// UnionPay's own page, where the payer chooses a bank; a phone gets its page for phones (channels.md 4.3).
+const ONLINE_BANKING: Way = Way {
+    channel: Channel::Unionpay,
+    pay_way: PayWay::Gateway,
+};
+/// UnionPay's app and the apps of banks.
+const IN_UNIONPAYS_APP: [Way; 1] = [ONLINE_BANKING];
+
+/// A way that is offered, and whether it is open now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Offer {
+    pub(super) way: Way,
+    pub(super) open: bool,
+}
 
 impl Way {
     /// Its name in a form.
@@ -48,17 +64,37 @@ impl Way {
     }
 }
 
-/// What a plain browser is offered.
-pub(super) fn in_a_browser(app: &App, scanned: &Scanned, phone: bool) -> Vec<Way> {
-    let all: &[Way] = if phone { &ON_A_PHONE } else { &ON_A_COMPUTER };
-    all.iter()
-        .copied()
-        .filter(|way| works(app, scanned, *way).is_some())
-        .collect()
+/// What a plain browser, or UnionPay's app, is offered. A wallet whose accounts are all down is shown as closed, and is open
+/// again as soon as one of them is.
+pub(super) fn in_a_browser(app: &App, scanned: &Scanned, wallet: Option<Wallet>, phone: bool) -> Vec<Offer> {
+    let all: &[Way] = match (wallet, phone) {
+        (Some(Wallet::Unionpay), _) => &IN_UNIONPAYS_APP,
+        (_, true) => &ON_A_PHONE,
+        (_, false) => &ON_A_COMPUTER,
+    };
+    let offer = |way: &Way| {
+        accounts(app, scanned, *way).next().map(|_| Offer {
+            way: *way,
+            open: is_open(app, scanned, *way),
+        })
+    };
+    all.iter().filter_map(offer).collect()
 }
 
-/// The account by which a way works: its key is held here, the channel's licence is in force.
-fn works<'a>(app: &App, scanned: &'a Scanned, way: Way) -> Option<&'a AccountFacts> {
+/// Whether any account of a way takes new orders, as far as its calls have told.
+//= C79
+pub(super) fn is_open(app: &App, scanned: &Scanned, way: Way) -> bool {
+    let now = app.clock().since_boot();
+    accounts(app, scanned, way).any(|account| {
+        let looks = app
+            .health()
+            .looks(account.channel, &account.account, OperationClass::Place, now);
+        looks.barred != Some(Barred::Open)
+    })
+}
+
+/// The accounts by which a way works: their keys are held here, the channel's licence is in force.
+fn accounts<'a>(app: &App, scanned: &'a Scanned, way: Way) -> impl Iterator<Item = &'a AccountFacts> {
     let licensed = app
         .registries()
         .channel(way.channel)
@@ -68,7 +104,7 @@ fn works<'a>(app: &App, scanned: &'a Scanned, way: Way) -> Option<&'a AccountFac
         .merchant
         .accounts
         .iter()
-        .find(|account| offered && account.channel == way.channel && account.keys == Keys::Held)
+        .filter(move |account| offered && account.channel == way.channel && account.keys == Keys::Held)
 }
 
 /// A wallet's own way, and where it tells who the payer is: the page, and the account whose app asks.
@@ -79,14 +115,15 @@ pub(super) struct InWallet {
 
 /// Whether this wallet works here: an account, a page of authorisation, the app's secret where one is needed.
 pub(super) fn in_a_wallet(app: &App, scanned: &Scanned, channel: Channel) -> Option<InWallet> {
-    let facts = works(
+    let facts = accounts(
         app,
         scanned,
         Way {
             channel,
             pay_way: PayWay::Jsapi,
         },
-    )?;
+    )
+    .next()?;
     let page = app
         .registries()
         .channel(channel)?

@@ -61,7 +61,7 @@ static ZH: Words = Words {
     checking_text: "请稍候，不要重复付款。",
     no_bridge: "请在微信或支付宝中打开本页。",
     open_wallet: "打开微信付款",
-    sent_away: "请在支付宝页面完成付款，完成后此处会显示结果。",
+    sent_away: "请在付款页面完成付款，完成后此处会显示结果。",
     paid: "付款成功",
     paid_text: "商户已收到您的付款。",
     refunded: "款项已退回",
@@ -94,7 +94,7 @@ static EN: Words = Words {
     checking_text: "One moment. Please do not pay twice.",
     no_bridge: "Open this page in WeChat or Alipay.",
     open_wallet: "Pay in WeChat",
-    sent_away: "Finish the payment on Alipay's page; the result appears here.",
+    sent_away: "Finish the payment on the wallet's or bank's page; the result appears here.",
     paid: "Paid",
     paid_text: "The shop has received your payment.",
     refunded: "Refunded",
@@ -147,6 +147,12 @@ impl Words {
     pub(super) fn way(&self, channel: Channel, pay_way: PayWay) -> (&'static str, &'static str) {
         let how = match pay_way {
             PayWay::Native | PayWay::Qr => self.pick("用手机扫码", "Scan with your phone"),
+            PayWay::Gateway => {
+                return (
+                    self.pick("银联 · 网上银行", "UnionPay · online banking"),
+                    self.pick("在银联页面选择银行付款", "Choose your bank on UnionPay's page"),
+                );
+            }
             PayWay::Page => self.pick("在电脑上登录付款", "Sign in on this computer"),
             _ => self.pick("打开手机上的应用", "Opens the app on this phone"),
         };
@@ -290,6 +296,24 @@ impl Words {
                 "该商户在此钱包的设置有误，请换一种方式并告知商户。",
                 "The shop is not set up for this wallet. Choose another way, and tell the shop.",
             ),
+            // UnionPay's respCode (channels.md 4.4).
+            "64" => self.pick(
+                "卡内余额不足，请换一张卡。",
+                "Not enough money on the card. Use another card.",
+            ),
+            "61" | "65" | "66" => self.pick(
+                "卡号、有效期或身份信息有误，请核对后再试。",
+                "The card's number, date or identity does not match. Check and try again.",
+            ),
+            "33" => self.pick("超过了银行卡的付款限额。", "Above your card's limit."),
+            "02" | "37" => self.pick(
+                "银联系统繁忙，请稍后再试。",
+                "UnionPay's system is busy. Try again soon.",
+            ),
+            "31" | "32" => self.pick(
+                "该商户的银联设置有误，请换一种方式并告知商户。",
+                "The shop is not set up for UnionPay. Choose another way, and tell the shop.",
+            ),
             "SYSTEM_ERROR" | "SYSTEMERROR" | "BANK_ERROR" | "FREQUENCY_LIMITED" | "ACQ.SYSTEM_ERROR" => self
                 .pick(
                     "钱包系统繁忙，请稍后再试。",
@@ -312,6 +336,24 @@ impl Words {
         self.pick(
             "页面已过期，没有扣款。请重新开始。",
             "The page has expired; nothing was charged. Start again.",
+        )
+    }
+
+    /// On the way to the channel's page.
+    pub(super) fn going(&self) -> &'static str {
+        self.pick("正在前往银联付款页面…", "Going to UnionPay's page…")
+    }
+
+    /// Beside a way to pay that is closed.
+    pub(super) fn not_now(&self) -> &'static str {
+        self.pick("暂时不可用，请稍后再试", "Not available now. Try again later")
+    }
+
+    /// In a wallet that is closed.
+    pub(super) fn wallet_not_now(&self) -> &'static str {
+        self.pick(
+            "这个钱包暂时连不上，没有扣款。请稍后再试，或换一个钱包扫码。",
+            "This wallet cannot be reached now; nothing was charged. Try again later, or scan with another wallet.",
         )
     }
 

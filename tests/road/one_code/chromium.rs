@@ -73,6 +73,8 @@ impl Chromium {
             ])
             // The demo's own CA is in no store.
             .arg("--ignore-certificate-errors")
+            // The sandbox plays UnionPay's host at a port of its own.
+            .arg("--host-resolver-rules=MAP gateway.95516.com 127.0.0.1")
             .arg(format!(
                 "--user-data-dir={}",
                 dir.path().join("profile").display()

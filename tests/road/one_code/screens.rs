@@ -7,7 +7,7 @@ use super::{
 };
 use crate::kills::text;
 use anyhow::{Context, ensure};
-use sandbox::demo::browser::{ALIPAY, COMPUTER, WECHAT};
+use sandbox::demo::browser::{ALIPAY, COMPUTER, UNIONPAY, WECHAT};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -56,6 +56,8 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
     let (wechat_no, wechat) = street.of_order(1250).await.expect("a code");
     let (scan_no, scan) = street.of_order(880).await.expect("a code");
     let (_, refused) = street.of_order(900).await.expect("a code");
+    let (unionpay_no, unionpay) = street.of_order(1310).await.expect("a code");
+    let (_, unionpay_en) = street.of_order(1320).await.expect("a code");
     let desk = street
         .code(&json!({ "code_no": "desk-1", "title": "一号桌 Table 1" }))
         .await
@@ -65,6 +67,8 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
             in_wechat(&mut chromium, &album, &wechat).context("WeChat")?;
             let no = in_alipay(&mut chromium, &album, &desk).context("Alipay")?;
             on_a_computer(&mut chromium, &album, &scan).context("computer")?;
+            in_unionpays_app(&mut chromium, &album, &unionpay, "zh-CN").context("UnionPay")?;
+            in_unionpays_app(&mut chromium, &album, &unionpay_en, "en").context("UnionPay, English")?;
             Ok(no)
         })();
         ((chromium, album), walked.unwrap_or_else(|e| panic!("{e:#}")))
@@ -75,6 +79,7 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
         (&wechat_no, "wechat", "paid"),
         (&desk_no, "alipay", "paid"),
         (&scan_no, "wechat", "awaiting_payment"),
+        (&unionpay_no, "unionpay", "awaiting_payment"),
     ] {
         let order = street.order(no).await.expect("an order");
         assert!(
@@ -151,7 +156,7 @@ fn in_alipay(chromium: &mut Chromium, album: &Album, url: &str) -> anyhow::Resul
 fn on_a_computer(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     let mut tab = chromium.tab(&look(COMPUTER, "zh-CN", DESK), "")?;
     tab.open(url)?;
-    tab.until("document.querySelectorAll('button').length === 3")?;
+    tab.until("document.querySelectorAll('button').length === 4")?;
     album.keep(&mut tab, "choose-zh")?;
     tab.press("button[value='wechat.native']")?;
     tab.until("document.querySelector('img.qr') && document.querySelector('img.qr').naturalWidth > 0")?;
@@ -168,4 +173,15 @@ fn said_in_words(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
         "not in words"
     );
     album.keep(&mut tab, "refused-en")
+}
+
+/// UnionPay's app: one button, then UnionPay's own page, which the form opens by itself.
+fn in_unionpays_app(chromium: &mut Chromium, album: &Album, url: &str, language: &str) -> Done {
+    let mut tab = chromium.tab(&look(UNIONPAY, language, PHONE), "")?;
+    tab.open(url)?;
+    tab.until("document.querySelectorAll('button').length === 1")?;
+    let short = &language[..2];
+    album.keep(&mut tab, &format!("unionpay-{short}"))?;
+    tab.press("button[value='unionpay.gateway']")?;
+    tab.until("location.hostname === 'gateway.95516.com' && document.title === '银联沙箱'")
 }

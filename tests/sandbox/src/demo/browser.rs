@@ -134,9 +134,11 @@ impl Browser {
     pub async fn once(&mut self, method: &str, address: &str, body: &str) -> anyhow::Result<Answer> {
         let (host, target) = parts(address)?;
         // The sandbox plays the channels' hosts at its own ports.
-        let here = host
-            .split_once(':')
-            .filter(|(name, _)| name.ends_with(".alipay.com") || name.ends_with(".weixin.qq.com"));
+        let here = host.split_once(':').filter(|(name, _)| {
+            [".alipay.com", ".weixin.qq.com", ".95516.com"]
+                .iter()
+                .any(|own| name.ends_with(own))
+        });
         let here = here.map_or_else(|| host.clone(), |(_, port)| format!("127.0.0.1:{port}"));
         let at: SocketAddr = here
             .parse()
@@ -172,6 +174,27 @@ impl Browser {
             }
         }
         Ok(answer)
+    }
+
+    /// Does what the page's script does: sends the form that goes on to the channel.
+    pub async fn go_on(&mut self, page: &Page) -> anyhow::Result<Page> {
+        let text = page.text();
+        let form = text
+            .split("<form id=\"onward\"")
+            .nth(1)
+            .with_context(|| format!("nothing goes on from {text}"))?;
+        let value = |part: &str, name: &str| {
+            let from = part.find(&format!(" {name}=\""))? + name.len() + 3;
+            Some(unescaped(part[from..].split('"').next()?))
+        };
+        let action = value(form, "action").context("an action")?;
+        let fields: Vec<(String, String)> = form
+            .split("<input ")
+            .skip(1)
+            .filter_map(|part| Some((value(&format!(" {part}"), "name")?, value(part, "value")?)))
+            .collect();
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        self.send(&action, &fields).await
     }
 
     /// Does what the page's script does: calls the wallet up with the page's own parameters; the payer confirms there and

@@ -89,6 +89,7 @@ const STORIES: &[Story] = &[
     Story::CodeReversed("alipay"),
     Story::OneCode("wechat"),
     Story::OneCode("alipay"),
+    Story::OneCode("unionpay"),
     Story::Partner,
     Story::Combined,
 ];
@@ -163,6 +164,7 @@ impl Demo {
             Story::CodeAbandoned(channel) => codes::abandoned(self, &by, channel).await,
             Story::CodeTimedOut(channel) => codes::timed_out_after_acting(self, &by, channel).await,
             Story::CodeLost(channel) => codes::timed_out_before_acting(self, &by, channel).await,
+            Story::OneCode("unionpay") => one_code::in_unionpays_app(self, &by).await,
             Story::OneCode(channel) => one_code::scanned(self, &by, channel).await,
             Story::Partner => {
                 let subs = &self.place.merchants[merchant].accounts.wechat.sub_mchids;

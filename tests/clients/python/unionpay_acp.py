@@ -1,0 +1,249 @@
+"""An independent checker of UnionPay's ACP 5.1.0 (channels.md section 4): composes and signs requests, parses and verifies
+answers and notices by itself, with Python's standard library and `cryptography`. No published client of 5.1.0 was found:
+the packages that name UnionPay sign the text itself, where 5.1.0 signs the hex digest of it.
+
+    unionpay_acp.py SETTINGS.json                         one order's life, a form, a refund; a line for each step
+    unionpay_acp.py SETTINGS.json --verify-notice FILE    a captured notice: {"headers": {...}, "body": "..."}
+"""
+
+import base64
+import datetime
+import hashlib
+import http.client
+import os
+import ssl
+import sys
+import time
+import urllib.parse
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from referee import Settings, say
+
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+BACK = "/gateway/api/backTransReq.do"
+FRONT = "/gateway/api/frontTransReq.do"
+QUERY = "/gateway/api/queryTrans.do"
+# The test environment's signer counts too (channels.md 4.2).
+SIGNERS = ("中国银联股份有限公司", "00040000:SIGN")
+
+
+class Wrong(Exception):
+    """What does not verify."""
+
+
+def text_to_sign(fields):
+    return "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name != "signature")
+
+
+def keyed(text, secret):
+    """signMethod 11."""
+    inner = hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(f"{text}&{inner}".encode()).hexdigest()
+
+
+def digest_text(text):
+    """What RSA signs under signMethod 01: 64 characters of hex."""
+    return hashlib.sha256(text.encode()).hexdigest().encode()
+
+
+def split_answer(text):
+    """k=v&k=v, not percent-encoded; a value in braces or brackets goes on to their end; a name ends at the first `=`."""
+    parts, start, closing = [], 0, None
+    for at, sign in enumerate(text):
+        if closing:
+            if sign == closing:
+                closing = None
+        elif sign in "{[":
+            closing = "}" if sign == "{" else "]"
+        elif sign == "&":
+            parts.append(text[start:at])
+            start = at + 1
+    parts.append(text[start:])
+    fields = {}
+    for part in parts:
+        name, middle, value = part.partition("=")
+        if not middle or name in fields:
+            raise Wrong(f"not k=v, or twice: {name[:40]}")
+        fields[name] = value
+    return fields
+
+
+def issued(child, parent):
+    if child.issuer != parent.subject:
+        raise Wrong("issued by somebody else")
+    try:
+        parent.public_key().verify(
+            child.signature, child.tbs_certificate_bytes, padding.PKCS1v15(), child.signature_hash_algorithm
+        )
+    except InvalidSignature as error:
+        raise Wrong("a certificate that its issuer did not sign") from error
+
+
+def in_force(certificate):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise Wrong("a certificate out of its time")
+
+
+class Acp:
+    """One merchant's side."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.method = settings["sign_method"]
+        self.account = settings.account
+        if self.method == "01":
+            with open(settings.path("key_file"), "rb") as file:
+                self.key = serialization.load_pem_private_key(file.read(), None)
+            with open(settings.path("cert_file"), "rb") as file:
+                self.cert_id = str(x509.load_pem_x509_certificate(file.read()).serial_number)
+        self.roots = {
+            name: x509.load_pem_x509_certificate(settings.read(name).encode())
+            for name in ("root_cert_file", "middle_cert_file")
+        }
+
+    def compose(self, kind, number, at, **more):
+        fields = {
+            "version": "5.1.0", "encoding": "UTF-8", "signMethod": self.method, "accessType": "0",
+            "txnType": kind[0], "txnSubType": kind[1], "bizType": kind[2], "channelType": kind[3],
+            "merId": self.account["mer_id"], "orderId": number, "txnTime": at,
+        }
+        fields.update({name: value for name, value in more.items() if value})
+        if self.method == "01":
+            fields["certId"] = self.cert_id
+            signed = self.key.sign(digest_text(text_to_sign(fields)), padding.PKCS1v15(), hashes.SHA256())
+            fields["signature"] = base64.b64encode(signed).decode()
+        else:
+            fields["signature"] = keyed(text_to_sign(fields), self.account["secure_key"])
+        return fields
+
+    def verify(self, fields):
+        """The account's own method only; its chain, its signer's name, then the signature."""
+        if fields.get("signMethod") != self.method or fields.get("merId") != self.account["mer_id"]:
+            raise Wrong("another method or merchant")
+        text, signature = text_to_sign(fields), fields.get("signature", "")
+        if self.method == "11":
+            if signature != keyed(text, self.account["secure_key"]):
+                raise Wrong("the digest")
+            return fields
+        leaf = x509.load_pem_x509_certificate(fields["signPubKeyCert"].encode())
+        root, middle = self.roots["root_cert_file"], self.roots["middle_cert_file"]
+        for child, parent in ((leaf, middle), (middle, root), (root, root)):
+            issued(child, parent)
+            in_force(child)
+        name = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        if name.split("@")[2:3] not in [[signer] for signer in SIGNERS]:
+            raise Wrong("a signer that is not UnionPay")
+        try:
+            leaf.public_key().verify(
+                base64.b64decode(signature, validate=True), digest_text(text), padding.PKCS1v15(), hashes.SHA256()
+            )
+        except InvalidSignature as error:
+            raise Wrong("the signature") from error
+        return fields
+
+    def post(self, base, path, fields):
+        """Status, headers, body; no redirect is followed."""
+        url = urllib.parse.urlsplit(base)
+        context = ssl.create_default_context(cafile=self.settings["ca_file"])
+        connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=20)
+        try:
+            connection.request(
+                "POST", path, urllib.parse.urlencode(fields),
+                {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"},
+            )
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read().decode("utf-8")
+        finally:
+            connection.close()
+
+    def ask(self, path, fields):
+        status, _, body = self.post(self.settings["base_url"], path, fields)
+        if status != 200:
+            raise Wrong(f"{status}: {body}")
+        return self.verify(split_answer(body.rstrip("\r\n")))
+
+    def rejects(self, fields):
+        """What was touched must not verify; a checker that takes everything proves nothing."""
+        for name, value in (("respCode", "99"), ("txnAmt", "1"), ("added", "1")):
+            try:
+                self.verify({**fields, name: value})
+            except Wrong:
+                continue
+            return False
+        return True
+
+
+def now():
+    return datetime.datetime.now(CHINA).strftime("%Y%m%d%H%M%S")
+
+
+def life(acp):
+    settings = acp.settings
+    back_url = settings["notify_url"]
+    number, at = settings.number("A"), now()
+    money = {"currencyCode": "156", "backUrl": back_url}
+    reserved = base64.b64encode("桌号 7 & {x}=1".encode()).decode()
+    code = acp.ask(BACK, acp.compose(("01", "07", "000000", "08"), number, at, txnAmt="1280", reqReserved=reserved, **money))
+    say("apply", code["respCode"] == "00" and code["qrCode"].startswith("https://") and code["orderId"] == number, number=number)
+    say("touched", acp.rejects(code))
+    ask = lambda no, when: acp.ask(QUERY, acp.compose(("00", "00", "000000", "07"), no, when))
+    say("query", ask(number, at)["respCode"] == "34")
+    say("pay", settings.pay("unionpay", number)["ok"])
+    paid = ask(number, at)
+    say("query_paid", (paid["respCode"], paid["origRespCode"], paid["txnAmt"]) == ("00", "00", "1280"))
+    refund, when = settings.number("R"), now()
+    form = acp.compose(("04", "00", "000000", "07"), refund, when, txnAmt="280", origQryId=paid["queryId"], backUrl=back_url)
+    say("refund", acp.ask(BACK, form)["respCode"] == "00", number=refund)
+    again = acp.ask(BACK, form)
+    say("refund_again", again["respCode"] == "12")
+    done = ""
+    for _ in range(100):
+        done = ask(refund, when)["origRespCode"]
+        if done == "00":
+            break
+        time.sleep(0.1)
+    say("refund_query", done == "00")
+    front, form_at = settings.number("F"), now()
+    form = acp.compose(
+        ("01", "01", "000201", "07"), front, form_at, txnAmt="470", frontUrl="https://shop.example/back", **money
+    )
+    status, headers, body = acp.post(settings["base_url"], FRONT, form)
+    if settings["through"]:
+        place = urllib.parse.urlsplit({name.lower(): value for name, value in headers.items()}.get("location", ""))
+        sent_on = status == 307 and (place.hostname, place.path, place.query) == ("gateway.95516.com", FRONT, "")
+        say("form", sent_on and not body, number=front)
+        # What a browser does with 307: the same octets, there.
+        status, _, body = acp.post(settings["channel_url"], FRONT, form)
+    else:
+        say("form", True, number=front)
+    say("form_opens", status == 200 and front in body)
+    say("form_pay", settings.pay("unionpay", front)["ok"])
+    say("form_query_paid", ask(front, form_at)["origRespCode"] == "00")
+
+
+def main():
+    settings = Settings("unionpay")
+    acp = Acp(settings)
+    if settings.notice:
+        pairs = urllib.parse.parse_qsl(settings.notice["body"], keep_blank_values=True, strict_parsing=True)
+        fields = dict(pairs)
+        if len(fields) != len(pairs):
+            raise Wrong("a name twice")
+        acp.verify(fields)
+        say("notice", acp.rejects(fields) and fields["respCode"] == "00", number=fields["orderId"], kind=fields["txnType"])
+        return
+    life(acp)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    try:
+        main()
+    except Wrong as error:
+        say("wrong", False, why=str(error))
+        sys.exit(1)
