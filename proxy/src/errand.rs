@@ -50,6 +50,7 @@ pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
         amount: attempt.amount,
         expires: attempt.expires,
         terminal: attempt.terminal.as_ref(),
+        product: None,
         code: attempt.code,
     }
 }
@@ -113,7 +114,10 @@ async fn place_once(
     let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else {
         return lost(position, NotPlaced::BuyerDataGone);
     };
-    let facts = facts_of(attempt);
+    let facts = CreateFacts {
+        product: order.by_code.as_ref().map(CodeId::as_str),
+        ..facts_of(attempt)
+    };
     if attempt.pay_way.is_handed_out(attempt.channel) {
         return hand_out(app, account, position, attempt, &buyer).await;
     }

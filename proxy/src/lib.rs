@@ -35,6 +35,7 @@ pub mod payment;
 pub mod reconcile;
 pub mod registry;
 pub mod run;
+pub mod scan;
 mod schedule;
 pub mod settle;
 pub mod signature;

@@ -21,6 +21,7 @@ mod native;
 mod one_code;
 mod operations;
 mod partner;
+mod product;
 mod referees;
 mod repo;
 mod routes;

@@ -94,6 +94,7 @@ pub(super) fn schemas() -> Value {
         "Code": { "type": "object", "required": ["id", "code_no", "state", "url", "code", "created_at", "journal_index"], "properties": {
             "id": { "type": "string" }, "code_no": { "type": "string" }, "state": { "enum": ["open", "ended", "revoked"] },
             "url": { "type": "string", "format": "uri", "description": "What the code says" },
+            "wechat_product_url": { "type": "string", "description": "WeChat's native mode one: another text for the same code, which WeChat alone can scan; there where the amount is fixed and the account has an APIv2 key" },
             "code": { "type": "object", "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "order_no": { "type": "string" }, "title": { "type": "string" }, "terminal": { "type": "string" },
             "created_at": { "type": "string", "format": "date-time" }, "expires_at": { "type": "string", "format": "date-time" }, "revoked_at": { "type": "string", "format": "date-time" }, "journal_index": { "type": "integer" },
