@@ -6,6 +6,7 @@ use crate::{
     charge,
     exchange::{self, Exchanged, ask},
     payment::{Errand, Texts},
+    redirect,
     settle::{self, Ending, Settled},
 };
 use channel::{Account, Answer, CreateFacts, RefundFacts};
@@ -31,6 +32,7 @@ pub(crate) async fn perform(
         Errand::Close(position) => close_at_channel(app, account, order, *position).await,
         Errand::Reverse(position) => charge::reverse(app, account, order, *position).await,
         Errand::Refund(refund_no) => refund(app, account, order, refund_no, texts.refund).await,
+        Errand::Redirect(asked) => redirect::send(app, account, order, asked, texts.refund).await,
     }
 }
 

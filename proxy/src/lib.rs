@@ -33,6 +33,7 @@ mod paid;
 pub mod passthrough;
 pub mod payment;
 pub mod reconcile;
+mod redirect;
 pub mod registry;
 pub mod run;
 pub mod scan;

@@ -5,6 +5,7 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+mod abnormal;
 mod again;
 mod baidu;
 mod books;

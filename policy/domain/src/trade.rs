@@ -319,6 +319,16 @@ impl RefundState {
     }
 }
 
+/// Where an abnormal refund goes instead of back to its source (WeChat, channels.md 1.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundWay {
+    /// A bank card of the payer's own; the channel holds its name against the payer's.
+    PayerCard,
+    /// The bank account that the channel has on file for the merchant, who pays the payer back by itself.
+    MerchantAccount,
+}
+
 /// How we know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -37,6 +37,7 @@ pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, Identity, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 pub use unionpay::{customer_info, read_customer_info};
+pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
 use domain::{Channel, ChannelNo, Combined, Instant, Operation, PayWay, Reach, Unclear};
@@ -169,6 +170,19 @@ pub fn refund(
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
+    }
+}
+
+/// Asks that an abnormal refund go another way (channels.md 1.2); its answer is a refund's, in APIv3 whatever the order's
+/// way to pay.
+pub fn redirect_refund(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RedirectFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::redirect::compose(account, stamp, facts),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 

@@ -3,7 +3,9 @@
 //! in two ways is refused.
 
 use crate::{Identity, alipay, dialect::NativeRefusal, wechat};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay, TradeNo,
+};
 use vault::{Payer, Text};
 
 /// What a native request says, and what proves it.
@@ -41,6 +43,8 @@ pub struct Native {
     /// Several orders that are paid together (合单): the number of them all, and each of them. `number`, `payee` and
     /// `amount` are the first one's.
     pub combined: Option<CombinedOrders>,
+    /// Of a refund that is abnormal and shall go another way: its own number at the channel, and where.
+    pub redirect: Option<(TradeNo, RefundWay)>,
     /// Alipay's authorisation to act for another merchant, where one is given. Who that is, only a registry can say.
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.

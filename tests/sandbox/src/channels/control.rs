@@ -133,8 +133,10 @@ fn reset(world: &World) -> Outcome {
             held,
             groups,
             product_scans,
+            abnormal,
             bills,
         } = book;
+        abnormal.clear();
         product_scans.clear();
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
