@@ -98,7 +98,7 @@ impl End<Received> for Scans {
 
 impl Scans {
     /// The path names an account of a merchant, and the call carries that account's digest.
-    //= C73
+    //= C77
     fn verified(&self, received: &Received) -> Result<Asked, Stop> {
         received.lawful()?;
         if received.head.method != Method::POST || received.head.uri.query().is_some() {

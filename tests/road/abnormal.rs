@@ -59,7 +59,7 @@ async fn done(yard: &Yard, order: &Value) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C74
+//= C78
 async fn what_the_payers_account_cannot_take_goes_another_way() {
     let yard = Yard::open().await.expect("demo");
     for to in [to_card(), json!({ "to": "merchant_account" })] {

@@ -6,10 +6,12 @@
 )]
 
 mod abnormal;
+mod acp;
 mod again;
 mod baidu;
 mod books;
 mod canary;
+mod ccb;
 mod codes;
 mod combined;
 mod compile_fail;
@@ -32,6 +34,7 @@ mod telemetry;
 mod through;
 mod unified;
 mod unionpay;
+mod unionpay_pass;
 mod watch;
 mod ways;
 mod wechat_v2;

@@ -41,7 +41,7 @@ impl Shop<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C73
+//= C77
 //= C69
 async fn a_products_code_is_one_order_per_payer_within_the_limits() {
     let yard = Yard::open().await.expect("demo");

@@ -28,21 +28,23 @@ pub(super) fn read(text: &str) -> Option<Instant> {
         part(12, 14)
     );
     let time: DateTime = spelt.parse().ok()?;
-    Some(Instant::from_millis(
-        Offset::constant(8).to_timestamp(time).ok()?.as_millisecond(),
-    ))
+    let at = Instant::from_millis(Offset::constant(8).to_timestamp(time).ok()?.as_millisecond());
+    // A 60th second would be another spelling of the 59th.
+    Some(at).filter(|at| written(*at) == text)
 }
 
 /// `traceTime` has no year (`MMddHHmmss`): it is the one such time that is near the order itself.
 pub(super) fn traced(text: &str, sent: &str) -> Option<Instant> {
     const DAY_MS: i64 = 86_400_000;
+    // Of the same time in three years one is meant; how near it must be matters little.
+    const BEFORE: i64 = -30 * DAY_MS;
     let begun = read(sent)?;
     let year: i32 = sent.get(..4)?.parse().ok()?;
     let candidates = [year - 1, year, year + 1]
         .into_iter()
         .filter_map(|year| read(&format!("{year:04}{text}")));
     candidates
-        .filter(|at| (-DAY_MS..=180 * DAY_MS).contains(&(at.millis() - begun.millis())))
+        .filter(|at| (BEFORE..=180 * DAY_MS).contains(&(at.millis() - begun.millis())))
         .min()
 }
 
@@ -60,6 +62,7 @@ mod tests {
             "2026010108000",
             "202601010800000",
             "20260230080000",
+            "20260101080060",
             "2026010108000a",
             "２０２６",
         ] {

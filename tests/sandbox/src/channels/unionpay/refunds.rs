@@ -15,7 +15,9 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
+    // The product by which the order was paid, or none in particular.
+    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
+    if fields.get("txnSubType") != "00" || !product {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let fen = fields
@@ -48,7 +50,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             channel_no: query_id.clone(),
             fen,
             asked: fields.content(),
-            created: now(),
+            created: call.world.dated(),
             done: None,
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
@@ -73,7 +75,7 @@ fn finish_later(world: &Arc<World>, key: Key, number: String) {
                 .refunds
                 .iter_mut()
                 .find(|refund| refund.out_no == number)?
-                .done = Some(now());
+                .done = Some(inside.dated());
             notice::of_refund(&key, order, &number)
         });
         if let Some(notice) = notice {
