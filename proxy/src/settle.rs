@@ -419,6 +419,7 @@ pub fn order_seen(
                 attempt,
                 view,
                 proof,
+                payer,
             },
             &mismatch,
             &paid,

@@ -310,7 +310,7 @@ fn is_paid(view: &channel::OrderView) -> bool {
 }
 
 /// What a query says of an order, with the payer sealed for the merchant's notification.
-async fn seen(
+pub(crate) async fn seen(
     app: &App,
     order: &Arc<Order>,
     position: u16,

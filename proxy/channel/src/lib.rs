@@ -99,6 +99,16 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
     }
 }
 
+/// Takes back a payment of the same settlement day, whole (消费撤销; channels.md 4.3). Only UnionPay has it: there nothing is
+/// reversed by an order's own number, and what is taken back is named by UnionPay's number of the payment. It is known by
+/// `facts.refund` and its own time of sending, and asked for as a refund is.
+pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu => Err(ComposeError::NotOffered),
+    }
+}
+
 /// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12).
 fn is_v2(account: &Account, pay_way: PayWay) -> bool {
     account.channel == Channel::Wechat && pay_way.charges()

@@ -389,6 +389,10 @@ impl Order {
             } => self.may_begin(*position),
             E::AttemptCombined { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            // A payment code's charge that was accepted may be refused all the same (channels.md 4.4).
+            E::AttemptNotPlaced { attempt: a, .. } if attempt(a)?.pay_way.charges() => {
+                within(a, &[S::Intended, S::Unknown, S::Placed])
+            }
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPaid { attempt, .. } => within(

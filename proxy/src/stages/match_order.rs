@@ -3,6 +3,7 @@
 
 use crate::{
     app::App,
+    charge::cancel,
     errand,
     fault::{Code, Fault, Stop},
     notification::{Identified, Matched, Says, SealedNotice},
@@ -66,7 +67,8 @@ impl MatchOrder {
             .map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
         Ok(order.filter(|order| {
             order.merchant == notice.merchant.id
-                && order.refunds.iter().any(|refund| refund.number == *number)
+                && (order.refunds.iter().any(|refund| refund.number == *number)
+                    || cancel::made(order, number))
         }))
     }
 }

@@ -70,6 +70,14 @@ const PAY_BACK: Kind = Kind {
     channel_type: "07",
 };
 
+const TAKE_BACK: Kind = Kind {
+    target: BACK,
+    txn_type: "31",
+    sub_type: "00",
+    biz_type: "000000",
+    channel_type: "08",
+};
+
 /// Applies for a code that the payer scans (主扫).
 pub(crate) fn create(
     account: &Account,
@@ -135,13 +143,35 @@ pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Res
     sealed(account, ASK.target, common(account, stamp, &ASK, number)?)
 }
 
-/// Pays back. What it goes back from is named by UnionPay's own number of the payment.
+/// Pays back.
 pub(crate) fn refund(
     account: &Account,
     stamp: &Stamp,
     facts: &RefundFacts<'_>,
 ) -> Result<Draft, ComposeError> {
-    let mut parameters = common(account, stamp, &PAY_BACK, facts.refund)?;
+    back(account, stamp, &PAY_BACK, facts)
+}
+
+/// Takes a payment of the same settlement day back, whole (消费撤销).
+pub(crate) fn cancel(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    if facts.amount != facts.total {
+        return Err(ComposeError::Missing("the full amount"));
+    }
+    back(account, stamp, &TAKE_BACK, facts)
+}
+
+/// Money goes back to where it came from: what was paid is named by UnionPay's own number of the payment.
+fn back(
+    account: &Account,
+    stamp: &Stamp,
+    kind: &Kind,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    let mut parameters = common(account, stamp, kind, facts.refund)?;
     let paid = facts.trade_no.ok_or(ComposeError::Missing(
         "UnionPay's number of the payment (queryId)",
     ))?;
@@ -149,7 +179,7 @@ pub(crate) fn refund(
     put(&mut parameters, "txnAmt", Some(&fen(facts.amount)));
     put(&mut parameters, "currencyCode", Some("156"));
     put(&mut parameters, "backUrl", Some(&account.notify_url));
-    sealed(account, PAY_BACK.target, parameters)
+    sealed(account, kind.target, parameters)
 }
 
 /// What every order says. `description` has no field at UnionPay and stays here.

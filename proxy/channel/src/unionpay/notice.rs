@@ -1,6 +1,7 @@
 //! UnionPay's notices (channels.md 4.2, 4.4): an ordinary form, signed over every field that came but `signature`.
 
 use super::{codes, facts, fields::Fields, seal};
+use domain::PayWay;
 use crate::{
     Account, Signed,
     notice::{Notice, NoticeError},
@@ -26,10 +27,12 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
     let code = fields.get("respCode").ok_or(NoticeError::Field("respCode"))?;
     match fields.get("txnType") {
         Some("01") if codes::is_success(code) || codes::is_taken_late(code) => {
-            let view = facts::order(&fields, code).ok_or(NoticeError::Field("queryId"))?;
+            // Which way it was paid makes no difference to a word of success.
+            let view = facts::order(&fields, PayWay::Qr, code).ok_or(NoticeError::Field("queryId"))?;
             Ok(Notice::Order(Box::new(view)))
         }
         Some("04") if codes::is_success(code) => {
+            // Which way it was paid makes no difference to a word of success.
             let view = facts::refund(&fields, code).ok_or(NoticeError::Field("orderId"))?;
             Ok(Notice::Refund {
                 order: None,

@@ -36,7 +36,7 @@ enum Story {
     OneCode(&'static str),
 }
 
-const STORIES: [Story; 43] = [
+const STORIES: [Story; 49] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -78,6 +78,12 @@ const STORIES: [Story; 43] = [
     Story::CodeTimedOut("alipay"),
     Story::CodeLost("alipay"),
     Story::CodeReversed("alipay"),
+    Story::CodePaid("unionpay"),
+    Story::CodeWithPassword("unionpay"),
+    Story::CodeAbandoned("unionpay"),
+    Story::CodeTimedOut("unionpay"),
+    Story::CodeLost("unionpay"),
+    Story::CodeReversed("unionpay"),
     Story::OneCode("wechat"),
     Story::OneCode("alipay"),
 ];
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 43, 44, 200].map(count), [43, 43, 43, 44, 200]);
+        assert_eq!([0, 1, 49, 50, 200].map(count), [49, 49, 49, 50, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

@@ -1,7 +1,7 @@
 //! Orders at UnionPay: a code applied for, a bank's page opened, a query (channels.md 4.3, 4.4).
 
 use super::fields::{Fields, unpacked};
-use super::{Call, Outcome, Refusal, key};
+use super::{Call, Outcome, Refusal, codes, key};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
@@ -10,10 +10,10 @@ use domain::Instant;
 
 const DAY_MS: i64 = 86_400_000;
 
-struct Asked {
+pub(super) struct Asked {
     way: &'static str,
     fen: u64,
-    until: Instant,
+    pub(super) until: Instant,
     back_url: String,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn open(call: &Call<'_>) -> Outcome {
     })
 }
 
-fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
+pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     let wrong = |name: &str| Refusal("10", format!("{name}格式错误"));
     for name in ["txnAmt", "currencyCode", "backUrl"] {
         if fields.get(name).is_empty() {
@@ -111,6 +111,7 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
         fields.get("channelType"),
     ) {
         ("07", "07", "000000", "08") => "qr",
+        ("06", "06", "000000", "08") => codes::WAY,
         ("01", "01", "000201", "07" | "08") => "gateway",
         ("01", "01", "000202", "07" | "08") => "gateway_b2b",
         _ => return Err(wrong("txnSubType")),
@@ -140,7 +141,7 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     })
 }
 
-fn order(call: &Call<'_>, asked: &Asked) -> Order {
+pub(super) fn order(call: &Call<'_>, asked: &Asked) -> Order {
     let created = now();
     let mut order = Order {
         channel: Channel::Unionpay,
@@ -192,6 +193,13 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         }
         match order.state {
             State::Paid => Ok(paid(order)),
+            // It may name the card that was refused.
+            _ if order.declined > 0 && order.way == codes::WAY => Ok(vec![
+                ("origRespCode", "64".into()),
+                ("origRespMsg", "卡上的余额不足[1000064]".into()),
+                ("txnAmt", order.fen.to_string()),
+                ("accNo", order.payer.clone()),
+            ]),
             _ if order.declined > 0 => Ok(vec![
                 ("origRespCode", "64".into()),
                 ("origRespMsg", "卡余额不足[1000064]".into()),
