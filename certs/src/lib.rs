@@ -11,6 +11,7 @@ mod keyed;
 mod material;
 mod secure;
 pub mod tls;
+mod signers;
 mod unionpay;
 
 pub use api_v2::{ApiV2, V2Digest};
@@ -21,6 +22,7 @@ pub use gm::Sm2Key;
 pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use material::Material;
+pub use signers::Signers;
 pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;

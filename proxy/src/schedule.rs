@@ -282,6 +282,15 @@ mod tests {
             ),
             (secs(3), secs(6), secs(60), zero)
         );
+        let unionpay = Schedule::of(Channel::Unionpay, own);
+        let gaps: Vec<u64> = (0..7).map(|tries| unionpay.charge(tries).as_secs()).collect();
+        assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 32], "the plan of channels.md 4.4");
+        assert_eq!(
+            (unionpay.charge_wait(), unionpay.charge_life(), unionpay.reverses_by_number()),
+            (secs(60), secs(61), false),
+            "its own end is the only one there is"
+        );
+        assert_eq!(alipay.charge_life(), secs(120));
         assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(15), secs(10)));
         let quick = Times {
             charge_after: Some(secs(1)),

@@ -471,4 +471,4 @@ pub fn order_seen(
 
 #[cfg(test)]
 #[path = "settle_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -310,3 +310,29 @@ fn refused(code: Arc<str>) -> Answer {
         class: FailureClass::Final,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same numbers again after a crash, others after a refusal; each leads to its order, and fits UnionPay.
+    #[test]
+    //= C60
+    fn what_goes_out_for_a_reverse_is_named_by_what_is_on_record() {
+        let order = settle::tests::order();
+        let at = Instant::from_secs(1_767_225_600);
+        let cancel = number_of(&order, 1, at, Means::Cancel);
+        assert_eq!(cancel, number_of(&order, 1, at, Means::Cancel));
+        let others = [
+            number_of(&order, 1, at, Means::Refund),
+            number_of(&order, 2, at, Means::Cancel),
+            number_of(&order, 1, at.plus_millis(1), Means::Cancel),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert_ne!(*other, cancel);
+            assert!(!others[..n].contains(other));
+            assert_eq!(errand::order_of_refund(other), Some(order.id));
+            assert!(channel::number_fits(Channel::Unionpay, other.as_str()), "{other}");
+        }
+    }
+}
