@@ -10,8 +10,8 @@ mod identity;
 mod keyed;
 mod material;
 mod secure;
-pub mod tls;
 mod signers;
+pub mod tls;
 mod unionpay;
 
 pub use api_v2::{ApiV2, V2Digest};

@@ -157,8 +157,9 @@ mod tests {
     fn its_time_is_that_of_its_whole_chain() {
         let names = ["00040000:SIGN".to_owned()];
         let licensed = [ROOT, MIDDLE].concat();
-        let (facts, _, window) =
-            signer_within(LEAF, &licensed, &names, Instant::from_secs(NOW)).map_err(|e| e.to_string()).expect("counts");
+        let (facts, _, window) = signer_within(LEAF, &licensed, &names, Instant::from_secs(NOW))
+            .map_err(|e| e.to_string())
+            .expect("counts");
         for issuer in [ROOT, MIDDLE] {
             let issuer = &crate::CertificateFacts::read_pem(issuer).expect("reads")[0];
             assert!(!window.holds(issuer.not_after.plus_millis(1000)));

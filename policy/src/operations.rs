@@ -37,6 +37,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Authorize, None),
     (Channel::Alipay, Operation::Bill, None),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Qr)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::App)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Gateway)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::GatewayB2b)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Micropay)),

@@ -286,7 +286,11 @@ mod tests {
         let gaps: Vec<u64> = (0..7).map(|tries| unionpay.charge(tries).as_secs()).collect();
         assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 32], "the plan of channels.md 4.4");
         assert_eq!(
-            (unionpay.charge_wait(), unionpay.charge_life(), unionpay.reverses_by_number()),
+            (
+                unionpay.charge_wait(),
+                unionpay.charge_life(),
+                unionpay.reverses_by_number()
+            ),
             (secs(60), secs(61), false),
             "its own end is the only one there is"
         );

@@ -54,7 +54,11 @@ impl Counter {
             "{} {order}",
             answer.status
         );
-        if open { self.until(&order, "paid").await } else { Ok(order) }
+        if open {
+            self.until(&order, "paid").await
+        } else {
+            Ok(order)
+        }
     }
 
     async fn fault(&self, body: &Value, operation: &str, kind: &str) -> Done {
@@ -100,8 +104,8 @@ impl Counter {
             return Ok(());
         };
         let charged = there["paid"].is_string() && there["refunded_fen"] != there["fen"];
-        let open =
-            ["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY", "05"].contains(&there["state"].as_str().unwrap_or_default());
+        let open = ["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY", "05"]
+            .contains(&there["state"].as_str().unwrap_or_default());
         ensure!(!charged && !open, "charged {charged}, open {open}: {there}");
         Ok(())
     }
@@ -300,10 +304,7 @@ async fn a_charge_that_arrives_after_its_reverse_goes_back() -> Done {
 async fn paid_at_once(c: &Counter) -> Done {
     let body = c.body(&c.payer("paid", None).await?, 880);
     let order = c.scan_paid(&body).await?;
-    ensure!(
-        order["paid"]["proof"] != "query" || c.ends_by_itself(),
-        "{order}"
-    );
+    ensure!(order["paid"]["proof"] != "query" || c.ends_by_itself(), "{order}");
     c.charged_once(&order).await?;
     c.told(&order, &["payment.paid"]).await?;
     // A channel's notice that comes as well says nothing new, and a refund works as of any other order.

@@ -267,8 +267,8 @@ async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_o
     let said = demo.until("serving").await?;
     ensure!(said.iter().any(|l| l == "all was as it should be"), "{said:#?}");
     ensure!(
-        said.iter().filter(|l| l.ends_with("  verified")).count() == 49,
-        "not 49 orders were proven: {said:#?}"
+        said.iter().filter(|l| l.ends_with("  verified")).count() == 51,
+        "not 51 orders were proven: {said:#?}"
     );
     ticks_are_earned(&said)?;
     let left = client.send("GET", "/control/faults", &[], b"").await?.json();
@@ -317,7 +317,7 @@ async fn what_failed_is_told_and_it_serves_on_until_killed_and_leaves_no_orphans
         "{said:#?}"
     );
     ensure!(
-        said.iter().filter(|l| l.ends_with("  verified")).count() == 49,
+        said.iter().filter(|l| l.ends_with("  verified")).count() == 51,
         "the orders need no desk: {said:#?}"
     );
     demo.signal("-KILL")?;

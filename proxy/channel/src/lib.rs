@@ -210,6 +210,10 @@ pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach)
     match reach {
         // A link needs nothing; what was handed out was signed when it was.
         Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
+        // UnionPay's SDK takes the number as it is.
+        Reach::Prepay(tn) if account.channel == Channel::Unionpay => {
+            Some(CallUp::Ready(serde_json::json!({ "tn": &**tn })))
+        }
         Reach::Prepay(prepay_id) => match pay_way {
             PayWay::App => wechat::call_up::in_app(account, stamp, prepay_id),
             _ => wechat::call_up::in_wallet(account, stamp, prepay_id),

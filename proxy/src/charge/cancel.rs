@@ -1,4 +1,4 @@
-//! Undoing a payment code's order at UnionPay. Nothing is reversed there by an order's own number: what was charged is
+//! Undoing a payment at UnionPay, and a payment code's order that may have become one. Nothing is reversed there by an order's own number: what was charged is
 //! taken back by UnionPay's number of the payment (消费撤销, channels.md 4.3), so the order is asked for first. Three rules
 //! keep a payer from being charged behind our back:
 //!
@@ -239,21 +239,13 @@ impl<'a> Back<'a> {
             Means::Cancel => Operation::Reverse,
             Means::Refund => Operation::Refund,
         };
-        let sent = ask(
-            self.app,
-            self.account,
-            operation,
-            self.attempt.pay_way,
-            |stamp| {
-                let stamp = stamp.about(self.begun);
-                match means {
-                    Means::Cancel => channel::cancel(self.account, &stamp, &facts),
-                    Means::Refund => {
-                        channel::refund(self.account, &stamp, self.attempt.pay_way, &facts, None)
-                    }
-                }
-            },
-        )
+        let sent = ask(self.app, self.account, operation, self.attempt.pay_way, |stamp| {
+            let stamp = stamp.about(self.begun);
+            match means {
+                Means::Cancel => channel::cancel(self.account, &stamp, &facts),
+                Means::Refund => channel::refund(self.account, &stamp, self.attempt.pay_way, &facts, None),
+            }
+        })
         .await;
         match sent {
             Exchanged::Answer(answer) => answer,

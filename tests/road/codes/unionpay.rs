@@ -23,10 +23,17 @@ async fn a_charge_that_is_booked_late_is_found_and_goes_back(c: &Counter) -> Don
     c.fault(&body, "create", "arrives_late").await?;
     c.fault(&body, "notice", "drop").await?;
     let answer = c.scan(&body).await?;
-    ensure!(answer.status == 202 && answer.json()["state"] == "unknown", "{}", answer.json());
+    ensure!(
+        answer.status == 202 && answer.json()["state"] == "unknown",
+        "{}",
+        answer.json()
+    );
     ensure!(c.there(&answer.json()).await?.is_none(), "it was there too early");
     let order = c.until(&answer.json(), "reversed").await?;
-    ensure!(order["reverse"]["refunded"] == true, "it was found too early, or not at all: {order}");
+    ensure!(
+        order["reverse"]["refunded"] == true,
+        "it was found too early, or not at all: {order}"
+    );
     c.nobody_is_charged(&order).await?;
     c.told(&order, &["payment.reversed"]).await
 }
@@ -59,13 +66,19 @@ async fn a_card_refused_after_the_charge_was_accepted_ends_it(c: &Counter) -> Do
     ensure!(answer.status == 202, "{}", answer.json());
     let number = answer.json()["number"].clone();
     c.demo
-        .control("/control/pay", &json!({ "channel": "unionpay", "out_trade_no": number, "outcome": "declined" }))
+        .control(
+            "/control/pay",
+            &json!({ "channel": "unionpay", "out_trade_no": number, "outcome": "declined" }),
+        )
         .await?;
     let order = c.until(&answer.json(), "not_placed").await?;
     c.told(&order, &["payment.not_placed"]).await?;
     body["auth_code"] = c.payer("paid", None).await?.into();
     let second = c.scan_paid(&body).await?;
-    ensure!(second["attempt"] == 2 && second["number"] != order["number"], "{second}");
+    ensure!(
+        second["attempt"] == 2 && second["number"] != order["number"],
+        "{second}"
+    );
     c.charged_once(&second).await
 }
 
@@ -74,15 +87,24 @@ async fn after_the_settlement_day_a_refund_takes_the_cancels_place(c: &Counter) 
     for another_day in [false, true] {
         let body = c.body(&c.payer("paid", None).await?, 510);
         if another_day {
-            c.demo.control("/control/clock", &json!({ "days_ago": 1 })).await?;
+            c.demo
+                .control("/control/clock", &json!({ "days_ago": 1 }))
+                .await?;
         } else {
             c.fault(&body, "reverse", "too_late").await?;
         }
         let paid = c.scan_paid(&body).await?;
-        c.demo.control("/control/clock", &json!({ "days_ago": 0 })).await?;
+        c.demo
+            .control("/control/clock", &json!({ "days_ago": 0 }))
+            .await?;
         tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
         let answer = c.reverse(&paid).await?;
-        ensure!(answer.status == 202 || answer.status == 200, "{} {}", answer.status, answer.json());
+        ensure!(
+            answer.status == 202 || answer.status == 200,
+            "{} {}",
+            answer.status,
+            answer.json()
+        );
         let order = c.until(&paid, "reversed").await?;
         ensure!(order["reverse"]["refunded"] == true, "{order}");
         c.nobody_is_charged(&order).await?;
@@ -108,7 +130,9 @@ async fn a_lost_cancel_is_asked_for_and_not_doubled(c: &Counter) -> Done {
     let order = c.until(&paid, "reversed").await?;
     let there = c.there(&order).await?.unwrap_or_default();
     ensure!(
-        there["calls"]["reverse"] == 1 && there["calls"]["refund"].is_null() && there["refunded_fen"] == there["fen"],
+        there["calls"]["reverse"] == 1
+            && there["calls"]["refund"].is_null()
+            && there["refunded_fen"] == there["fen"],
         "{there}"
     );
     Ok(())

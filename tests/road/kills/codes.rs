@@ -204,7 +204,8 @@ async fn sweep_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<S
         "charged: {there:?}"
     );
     ensure!(
-        !["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY", "05"].contains(&there[0]["state"].as_str().unwrap_or_default()),
+        !["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY", "05"]
+            .contains(&there[0]["state"].as_str().unwrap_or_default()),
         "left open: {there:?}"
     );
     yard.told(id(&order)?, "payment.reversed").await?;

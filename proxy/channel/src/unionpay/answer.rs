@@ -3,7 +3,8 @@
 
 use super::{codes, facts, fields::Fields, seal};
 use crate::{
-    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, auth_code::Refusal,
+    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
+    auth_code::Refusal,
 };
 use domain::{ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
 use std::sync::Arc;
@@ -38,7 +39,9 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Operation::Query => asked(code, &fields, |code| {
             facts::order(&fields, pay_way, code).map(Answer::State)
         }),
-        Operation::Close => asked(code, &fields, |code| facts::order(&fields, pay_way, code).map(ended)),
+        Operation::Close => asked(code, &fields, |code| {
+            facts::order(&fields, pay_way, code).map(ended)
+        }),
         Operation::Refund | Operation::Reverse => refunded(code, &fields),
         Operation::RefundQuery => asked(code, &fields, |code| {
             facts::refund(&fields, code).map(Answer::Refund)
@@ -79,6 +82,9 @@ fn placed(pay_way: PayWay, code: &str, fields: &Fields) -> Option<Answer> {
         (PayWay::Qr, "00") => fields
             .get("qrCode")
             .map(|text| Answer::Placed(Reach::Code(Arc::from(text)))),
+        (PayWay::App, "00") => fields
+            .get("tn")
+            .map(|tn| Answer::Placed(Reach::Prepay(Arc::from(tn)))),
         (_, "00") => None,
         _ => Some(failed(code)),
     }

@@ -125,12 +125,14 @@ mod tests {
     /// A charge failed only where the table says so.
     #[test]
     fn a_charge_is_refused_by_a_listed_refusal_of_payments_only() {
-        for code in ["60", "61", "64", "73", "77", "80", "10", "11", "30", "31", "33", "39"] {
+        for code in [
+            "60", "61", "64", "73", "77", "80", "10", "11", "30", "31", "33", "39",
+        ] {
             assert!(refuses_charge(code), "{code}");
         }
         for code in [
-            "00", "A6", "01", "02", "03", "04", "05", "12", "34", "35", "36", "37", "40", "41", "42", "45", "74",
-            "75", "98", "99", "ZZ", "",
+            "00", "A6", "01", "02", "03", "04", "05", "12", "34", "35", "36", "37", "40", "41", "42", "45",
+            "74", "75", "98", "99", "ZZ", "",
         ] {
             assert!(!refuses_charge(code), "{code}");
         }

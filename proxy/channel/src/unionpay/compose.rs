@@ -2,7 +2,7 @@
 //!
 //! The merchant number is the account's own and no field names anybody else, so nobody else can be paid.
 
-use super::{BACK, FRONT, QUERY, facts, seal, times};
+use super::{APP, BACK, FRONT, QUERY, facts, seal, times};
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
     draft::{Parameter, Place},
@@ -39,6 +39,13 @@ const CHARGE: Kind = Kind {
     txn_type: "01",
     sub_type: "06",
     biz_type: "000000",
+    channel_type: "08",
+};
+const IN_APP: Kind = Kind {
+    target: APP,
+    txn_type: "01",
+    sub_type: "01",
+    biz_type: "000201",
     channel_type: "08",
 };
 const B2C: Kind = Kind {
@@ -78,21 +85,19 @@ const TAKE_BACK: Kind = Kind {
     channel_type: "08",
 };
 
-/// Applies for a code that the payer scans (主扫).
+/// Applies for a code that the payer scans (主扫), or for the `tn` that the merchant's app hands to UnionPay's.
 pub(crate) fn create(
     account: &Account,
     stamp: &Stamp,
     facts: &CreateFacts<'_>,
     buyer: &Buyer,
 ) -> Result<Draft, ComposeError> {
-    match facts.pay_way {
-        PayWay::Qr => sealed(
-            account,
-            APPLY_CODE.target,
-            order(account, stamp, &APPLY_CODE, facts, buyer)?,
-        ),
-        _ => Err(ComposeError::NotOffered),
-    }
+    let kind = match facts.pay_way {
+        PayWay::Qr => APPLY_CODE,
+        PayWay::App => IN_APP,
+        _ => return Err(ComposeError::NotOffered),
+    };
+    sealed(account, kind.target, order(account, stamp, &kind, facts, buyer)?)
 }
 
 /// The form that the payer's browser posts to UnionPay's gateway: online banking of a person or a company.

@@ -1,11 +1,11 @@
 //! UnionPay's notices (channels.md 4.2, 4.4): an ordinary form, signed over every field that came but `signature`.
 
 use super::{codes, facts, fields::Fields, seal};
-use domain::PayWay;
 use crate::{
     Account, Signed,
     notice::{Notice, NoticeError},
 };
+use domain::PayWay;
 
 /// What must verify.
 pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, NoticeError> {

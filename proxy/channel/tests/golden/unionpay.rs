@@ -300,6 +300,42 @@ fn a_code_stands_in_one_field() {
 }
 
 #[test]
+fn an_order_of_the_merchants_app_is_answered_with_a_tn_for_unionpays_sdk() {
+    let no = number("20260101080000001");
+    let (target, fields) =
+        wire(channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::App), &buyer()).expect("composes"));
+    assert_eq!(target, "/gateway/api/appTransReq.do");
+    for (name, value) in [
+        ("txnType", "01"),
+        ("txnSubType", "01"),
+        ("bizType", "000201"),
+        ("channelType", "08"),
+        ("orderId", "20260101080000001"),
+        ("txnAmt", "1000"),
+    ] {
+        assert_eq!(fields[name], value, "{name}");
+    }
+    assert!(!fields.contains_key("frontUrl"), "no browser comes back");
+    let said = |more: &str| {
+        let body = format!(
+            "version=5.1.0&encoding=UTF-8&signMethod=01&merId=777290058110048&orderId=20260101080000001&txnTime=20260101080000&txnType=01&{more}"
+        );
+        channel::read_answer(&unionpay(), Operation::Create, PayWay::App, 200, body.as_bytes())
+    };
+    let Answer::Placed(reach) = said("respCode=00&tn=671234567890123456789") else {
+        panic!("placed")
+    };
+    assert_eq!(reach, Reach::Prepay("671234567890123456789".into()));
+    let Some(channel::CallUp::Ready(ready)) = channel::call_up(&unionpay(), &stamp(), PayWay::App, &reach)
+    else {
+        panic!("nothing is left to sign")
+    };
+    assert_eq!(ready, serde_json::json!({ "tn": "671234567890123456789" }));
+    assert_eq!(class(said("respCode=00")), Err("garbage"), "no number, no order");
+    assert_eq!(class(said("respCode=12")), Ok(FailureClass::Duplicate));
+}
+
+#[test]
 fn a_payment_is_taken_back_by_unionpays_own_number_and_whole() {
     let (no, back) = (number("20260101080000001"), number("20260101080000009"));
     let paid = TradeNo::new("782601010800001234518").expect("lawful");
@@ -337,13 +373,7 @@ fn code_read(operation: Operation, kind: &str, more: &str) -> Answer {
     let body = format!(
         "version=5.1.0&encoding=UTF-8&signMethod=01&merId=777290058110048&orderId=20260101080000001&txnTime=20260101080000&txnType={kind}&{more}"
     );
-    channel::read_answer(
-        &unionpay(),
-        operation,
-        PayWay::Micropay,
-        200,
-        body.as_bytes(),
-    )
+    channel::read_answer(&unionpay(), operation, PayWay::Micropay, 200, body.as_bytes())
 }
 
 /// A charge is one call: accepted is not paid, a listed refusal is its end, everything else is asked for.
@@ -388,7 +418,11 @@ fn what_is_said_of_a_payment_code() {
         _ => None,
     };
     for refused in ["60", "61", "64", "77", "30"] {
-        assert_eq!(state(refused), Some(ChannelState::Refused(refused.into())), "{refused}");
+        assert_eq!(
+            state(refused),
+            Some(ChannelState::Refused(refused.into())),
+            "{refused}"
+        );
     }
     assert!(matches!(state("00"), Some(ChannelState::Paid(_))));
     assert_eq!(state("05"), Some(ChannelState::Paying));

@@ -66,7 +66,7 @@ pub(crate) struct Order {
     pub(crate) combined: Option<String>,
     /// The channel's number: transaction_id, trade_no, queryId.
     pub(crate) channel_no: String,
-    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app; qr, gateway, gateway_b2b, micropay.
+    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app; qr, gateway, gateway_b2b, micropay, app.
     pub(crate) way: &'static str,
     pub(crate) fen: u64,
     /// Everything asked, to tell a repeat from a change.

@@ -25,6 +25,7 @@ enum Story {
     NotSentYet,
     TriedTwice,
     OpenToItsEnd,
+    TakenBack,
     ByWay(&'static str, &'static str),
     MiniProgram,
     CodePaid(&'static str),
@@ -36,7 +37,7 @@ enum Story {
     OneCode(&'static str),
 }
 
-const STORIES: [Story; 49] = [
+const STORIES: [Story; 51] = [
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -57,6 +58,8 @@ const STORIES: [Story; 49] = [
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
     Story::ScannedAndRefunded("unionpay"),
+    Story::ByWay("unionpay", "app"),
+    Story::TakenBack,
     Story::ByWay("unionpay", "gateway"),
     Story::ByWay("unionpay", "gateway_b2b"),
     Story::HeldAndReleased("unionpay"),
@@ -137,6 +140,7 @@ impl Demo {
             Story::NotSentYet => unionpay::timed_out_before_acting(self, &by).await,
             Story::TriedTwice => unionpay::tried_twice(self, &by).await,
             Story::OpenToItsEnd => unionpay::open_to_its_end(self, &by).await,
+            Story::TakenBack => unionpay::taken_back(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 49, 50, 200].map(count), [49, 49, 49, 50, 200]);
+        assert_eq!([0, 1, 51, 52, 200].map(count), [51, 51, 51, 52, 200]);
         assert_eq!(
             STORIES.len() % 2,
             1,

@@ -30,7 +30,11 @@ pub(super) fn charge(call: &Call<'_>) -> Outcome {
         }
         let will = Some(code).filter(|code| is_code(code));
         let Some(will) = will.and_then(|code| book.scans.scan(code, &key)) else {
-            return (Err(Refusal("61", "输入的卡号无效，请确认后输入".into())), None, None);
+            return (
+                Err(Refusal("61", "输入的卡号无效，请确认后输入".into())),
+                None,
+                None,
+            );
         };
         let mut order = orders::order(call, &asked);
         order.scanned = true;
@@ -103,7 +107,10 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             .ok_or_else(gone)?;
         let order = book.order(&key).ok_or_else(gone)?;
         order.count(Operation::Reverse);
-        let paid = order.paid.filter(|_| order.state == State::Paid).ok_or_else(gone)?;
+        let paid = order
+            .paid
+            .filter(|_| order.state == State::Paid)
+            .ok_or_else(gone)?;
         if order.refunded() > 0 {
             return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
         }

@@ -114,7 +114,7 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
     };
     match (request.path.as_str(), fields.get("txnType")) {
         ("/gateway/api/frontTransReq.do", "01") => Operation::Create,
-        ("/gateway/api/backTransReq.do", "01") => Operation::Create,
+        ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
         ("/gateway/api/backTransReq.do", "31") => Operation::Reverse,
         ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
@@ -148,7 +148,7 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
         _ => match operation {
             Operation::Create if front => orders::open(call),
             Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call),
-            Operation::Create => orders::apply(call),
+            Operation::Create => orders::apply(call, path.ends_with("/appTransReq.do")),
             Operation::Reverse => codes::cancel(call, fault),
             Operation::Refund => refunds::create(call),
             Operation::RefundQuery => refunds::query(call),

@@ -47,9 +47,10 @@ pub(super) fn digits(at: Instant) -> String {
         .collect()
 }
 
-/// A code for the payer to scan (主扫). The same order a second time is a duplicate and gets no code again.
-pub(super) fn apply(call: &Call<'_>) -> Outcome {
-    let asked = asked(call.fields, "07")?;
+/// A code for the payer to scan (主扫), or a `tn` for the merchant's app. The same order a second time is a duplicate and
+/// gets neither again.
+pub(super) fn apply(call: &Call<'_>, in_app: bool) -> Outcome {
+    let asked = asked(call.fields, if in_app { "app" } else { "07" })?;
     let key = key(call);
     call.world.with(|book| {
         if let Some(order) = book.order(&key) {
@@ -57,13 +58,19 @@ pub(super) fn apply(call: &Call<'_>) -> Outcome {
             return Err(Refusal("12", "重复交易".into()));
         }
         let mut order = order(call, &asked);
-        let code = format!("https://qr.95516.com/00010000/62{}", keys::random_digits(30));
+        let (name, code) = match in_app {
+            true => ("tn", keys::random_digits(21)),
+            false => (
+                "qrCode",
+                format!("https://qr.95516.com/00010000/62{}", keys::random_digits(30)),
+            ),
+        };
         order.hand_out(code.clone(), asked.until);
         book.codes.insert(code.clone(), key.clone());
         book.numbers
             .insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
         book.orders.insert(key, order);
-        Ok(vec![("qrCode", code), ("txnAmt", asked.fen.to_string())])
+        Ok(vec![(name, code), ("txnAmt", asked.fen.to_string())])
     })
 }
 
@@ -112,6 +119,7 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     ) {
         ("07", "07", "000000", "08") => "qr",
         ("06", "06", "000000", "08") => codes::WAY,
+        ("app", "01", "000201", "08") => "app",
         ("01", "01", "000201", "07" | "08") => "gateway",
         ("01", "01", "000202", "07" | "08") => "gateway_b2b",
         _ => return Err(wrong("txnSubType")),
