@@ -152,31 +152,28 @@ impl<'a> Back<'a> {
         })
     }
 
+    /// Both are asked for before either is sent: a cancel that was refused leaves no trace, and beside a refund that is under
+    /// way none is to go out.
     async fn cancel_or_refund(&self) -> Answer {
-        match self.asked(Means::Cancel).await {
-            Said::Done => done(true),
-            Said::Open => again(),
-            Said::Refused => self.refund().await,
-            Said::Absent if self.is_of_today() => match self.send(Means::Cancel).await {
+        let (cancel, refund) = match (self.asked(Means::Cancel).await, self.asked(Means::Refund).await) {
+            (Said::Done, _) | (_, Said::Done) => return done(true),
+            (Said::Open, _) | (_, Said::Open) => return again(),
+            (Said::Nothing(answer), _) | (_, Said::Nothing(answer)) => return answer,
+            both => both,
+        };
+        if matches!(cancel, Said::Absent) && matches!(refund, Said::Absent) && self.is_of_today() {
+            match self.send(Means::Cancel).await {
                 // Not for a cancel any more, or not by this merchant: UnionPay knows best when its settlement day ends.
-                Answer::Failed(failure) if settle::refuses(&failure) => self.refund().await,
-                other => self.sent(Means::Cancel, other).await,
-            },
-            Said::Absent => self.refund().await,
-            Said::Nothing(answer) => answer,
+                Answer::Failed(failure) if settle::refuses(&failure) => {}
+                other => return self.sent(Means::Cancel, other).await,
+            }
         }
-    }
-
-    async fn refund(&self) -> Answer {
-        match self.asked(Means::Refund).await {
-            Said::Done => done(true),
-            Said::Open => again(),
-            Said::Refused => refused("CLOSED".into()),
-            Said::Absent => match self.send(Means::Refund).await {
-                Answer::Failed(failure) if settle::refuses(&failure) => refused(failure.code),
-                other => self.sent(Means::Refund, other).await,
-            },
-            Said::Nothing(answer) => answer,
+        if matches!(refund, Said::Refused) {
+            return refused("CLOSED".into());
+        }
+        match self.send(Means::Refund).await {
+            Answer::Failed(failure) if settle::refuses(&failure) => refused(failure.code),
+            other => self.sent(Means::Refund, other).await,
         }
     }
 

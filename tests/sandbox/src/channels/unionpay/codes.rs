@@ -13,7 +13,8 @@ use crate::channels::scan::Will;
 pub(super) const WAY: &str = "micropay";
 
 /// Charges the payer of a code. Success says that the charge was accepted; what became of it a query or the notice tells.
-pub(super) fn charge(call: &Call<'_>) -> Outcome {
+/// What arrived in time and is booked late (`arrives_late`) is charged whatever the time is then.
+pub(super) fn charge(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     let asked = asked(call.fields, "06")?;
     let code = call.fields.get("qrNo");
     if code.is_empty() {
@@ -25,7 +26,7 @@ pub(super) fn charge(call: &Call<'_>) -> Outcome {
             order.count(Operation::Create);
             return (Err(Refusal("12", "重复交易".into())), None, None);
         }
-        if asked.until <= now() {
+        if asked.until <= now() && fault != Some(Kind::ArrivesLate) {
             return (Err(Refusal("42", "交易超时".into())), None, None);
         }
         let will = Some(code).filter(|code| is_code(code));

@@ -85,7 +85,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     }
 }
 
-/// Acts on a charge when nobody waits for its answer any more.
+/// Books a charge when nobody waits for its answer any more.
 fn arrive_late(world: &Arc<World>, request: Incoming) {
     let inside = world.clone();
     world.beside(async move {
@@ -99,7 +99,12 @@ fn arrive_late(world: &Arc<World>, request: Incoming) {
                 merchant,
                 fields: &fields,
             };
-            Some(answered(&call, &request.path, Operation::Create, None))
+            Some(answered(
+                &call,
+                &request.path,
+                Operation::Create,
+                Some(Kind::ArrivesLate),
+            ))
         };
         let _ = tokio::task::spawn_blocking(act).await;
     });
@@ -147,7 +152,7 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
         _ => match operation {
             Operation::Create if front => orders::open(call),
-            Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call),
+            Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call, fault),
             Operation::Create => orders::apply(call, path.ends_with("/appTransReq.do")),
             Operation::Reverse => codes::cancel(call, fault),
             Operation::Refund => refunds::create(call),
