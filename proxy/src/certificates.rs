@@ -59,7 +59,7 @@ pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signe
 
 /// The key of a certificate that came with the message, under the licence in force (channels.md 4.2). A licence that
 /// changes counts at once: what was verified under the former one is forgotten.
-//= C72
+//= C75
 fn presented(app: &App, account: &Account, certificate: &[u8]) -> Result<Arc<Material>, KeyError> {
     let registries = app.registries();
     let licence = registries
@@ -78,8 +78,8 @@ fn fetchable(account: &Account, key: &KeyRef) -> bool {
     let digits = match account.channel {
         Channel::Wechat => 40,
         Channel::Alipay if account.serial.is_some() => 32,
-        // UnionPay's messages bring theirs along; the Baidu wallet has none.
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => return false,
+        // UnionPay's messages bring theirs along; the others have none.
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => return false,
     };
     number.len() == digits && number.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -163,8 +163,26 @@ impl Window {
     }
 }
 
+/// One window over new connections: ours close after 25 idle and 110 busy seconds, whoever waits for its turn.
+pub(crate) async fn window(
+    pid: u32,
+    (at, tls): (SocketAddr, &Arc<ClientConfig>),
+    lines: usize,
+    requests: Vec<Vec<u8>>,
+    times: Option<Vec<Duration>>,
+    wanted: u16,
+) -> anyhow::Result<Window> {
+    let mut lines = Line::many(at, tls, lines).await?;
+    // The first request of a connection pays for its buffers and the connection behind it.
+    for line in &mut lines {
+        line.exchange(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            .await?;
+    }
+    run(pid, &mut lines, requests, times, wanted).await
+}
+
 /// Sends all requests over these connections. `times` are offsets from the start; without them, as fast as answers come.
-pub(crate) async fn run(
+async fn run(
     pid: u32,
     lines: &mut Vec<Line>,
     requests: Vec<Vec<u8>>,

@@ -13,13 +13,14 @@ mod report;
 mod storage;
 mod stub;
 mod traffic;
+mod ways;
 
 use anyhow::{Context, bail};
 use orders::{Bench, Length};
 use report::Report;
 use std::path::{Path, PathBuf};
 
-const HELP: &str = "guandao-bench [--rounds N] [--orders N] [--only abcdef] [--big] [--no-history] [--drive SUBJECT SECONDS]\n\
+const HELP: &str = "guandao-bench [--rounds N] [--orders N] [--only abcdefg] [--big] [--no-history] [--drive SUBJECT SECONDS]\n\
   --rounds N     interleaved rounds (7)\n  --orders N     orders per window (3000)\n  --only LETTERS rows to measure\n\
   --big          10 M live orders too: 15 GB of disk, 20 minutes\n  --no-history   print only\n  --drive S N    load subject S (native, jsapi, pass-through) for N seconds, for a profiler";
 
@@ -38,7 +39,7 @@ fn line(mut words: impl Iterator<Item = String>) -> anyhow::Result<Line> {
             orders: 3000,
             lines: 32,
         },
-        only: "abcdef".into(),
+        only: "abcdefg".into(),
         big: false,
         history: true,
         drive: None,
@@ -125,6 +126,9 @@ async fn all(line: Line) -> anyhow::Result<()> {
     }
     if wants("f") {
         books::row(disk.path(), &mut report)?;
+    }
+    if wants("g") {
+        ways::rows(disk.path(), line.length, &mut report).await?;
     }
     let history = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/history.jsonl");
     report.finish(line.history.then_some(history.as_path()), facts)

@@ -7,6 +7,7 @@ use crate::{
     report::{Report, Want},
     stub::Stub,
 };
+use sandbox::demo::place::Addresses;
 use std::path::Path;
 
 /// Resident memory before and after so many connections that have asked once.
@@ -29,7 +30,7 @@ pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -
     let count = count.min(open.saturating_sub(500));
     let stub = Stub::bind().await?;
     let upstream = stub.at;
-    let site = Site::make(&dir.join("connections"), &stub)?;
+    let site = Site::make(&dir.join("connections"), &Addresses::all_at(stub.at))?;
     stub.serve(&site.place)?;
     let ca = std::fs::read(site.place.material.ca_path())?;
     let healthz: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";

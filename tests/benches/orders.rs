@@ -11,6 +11,7 @@ use crate::{
     traffic::{Kind, Traffic},
 };
 use anyhow::{Context, ensure};
+use sandbox::demo::place::Addresses;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 /// How long a run is.
@@ -36,20 +37,21 @@ struct Subject {
 }
 
 impl Subject {
-    /// One window over new connections: ours close after 25 idle and 110 busy seconds, whoever waits for its turn.
     async fn window(
         &self,
         lines: usize,
         requests: Vec<Vec<u8>>,
         times: Option<Vec<std::time::Duration>>,
     ) -> anyhow::Result<Window> {
-        let mut lines = Line::many(self.at, &self.tls, lines).await?;
-        // The first request of a connection pays for its buffers and the connection behind it.
-        for line in &mut lines {
-            line.exchange(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-                .await?;
-        }
-        load::run(self.pid, &mut lines, requests, times, self.wanted).await
+        load::window(
+            self.pid,
+            (self.at, &self.tls),
+            lines,
+            requests,
+            times,
+            self.wanted,
+        )
+        .await
     }
 }
 
@@ -91,7 +93,7 @@ impl Bench {
         for dir in [disk, memory] {
             let stub = Stub::bind().await?;
             let upstream = stub.at;
-            let site = Site::make(dir, &stub)?;
+            let site = Site::make(dir, &Addresses::all_at(stub.at))?;
             stub.serve(&site.place)?;
             let (peer, _) = site.start(&machine::PROXY_CORE.to_string()).await?;
             let traffic = Traffic::of(&site.place)?;
@@ -565,10 +567,12 @@ impl Bench {
     }
 }
 
-fn over(above: &[f64], below: &[f64]) -> Vec<f64> {
+/// One by one.
+pub(crate) fn over(above: &[f64], below: &[f64]) -> Vec<f64> {
     above.iter().zip(below).map(|(a, b)| a / b).collect()
 }
 
-fn less(from: &[f64], what: &[f64]) -> Vec<f64> {
+/// One by one.
+pub(crate) fn less(from: &[f64], what: &[f64]) -> Vec<f64> {
     from.iter().zip(what).map(|(a, b)| a - b).collect()
 }

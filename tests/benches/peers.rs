@@ -1,9 +1,6 @@
 //! The process under test and its peers: each alone on the proxy's core.
 
-use crate::{
-    machine::{self, PROXY_CORE},
-    stub::Stub,
-};
+use crate::machine::{self, PROXY_CORE};
 use anyhow::{Context, anyhow, ensure};
 use sandbox::demo::{
     http::Client,
@@ -52,33 +49,38 @@ impl Drop for Peer {
     }
 }
 
-/// An installation of Guandao whose channel is a stub.
+/// An installation of Guandao, its channels at given addresses.
 pub(crate) struct Site {
     /// Its files.
     pub(crate) place: Place,
 }
 
 impl Site {
-    /// Makes the files. The settings are those of a service, not the demo's hurried ones, and no order is looked at
-    /// within the run: a sweep's queries are work of their own.
-    pub(crate) fn make(dir: &Path, stub: &Stub) -> anyhow::Result<Site> {
-        let options = Options {
-            merchants: 1,
-            vault: (60, 120),
-            desk: false,
-            answer_ms: 10_000,
-            ..Options::default()
-        };
-        let place = Place::make(dir, &options)?;
-        place.configure(&Addresses::all_at(stub.at), &options)?;
-        let file = place.dir.join("guandao.toml");
+    /// Makes the files, for channels at these addresses.
+    pub(crate) fn make(dir: &Path, channels: &Addresses) -> anyhow::Result<Site> {
+        let site = Site::without_channels(dir)?;
+        site.configure(channels)?;
+        Ok(site)
+    }
+
+    /// Makes what does not depend on the channels' addresses.
+    pub(crate) fn without_channels(dir: &Path) -> anyhow::Result<Site> {
+        let place = Place::make(dir, &options())?;
+        Ok(Site { place })
+    }
+
+    /// Writes the settings: those of a service, not the demo's hurried ones, and no order is looked at within the run: a
+    /// sweep's queries are work of their own.
+    pub(crate) fn configure(&self, channels: &Addresses) -> anyhow::Result<()> {
+        self.place.configure(channels, &options())?;
+        let file = self.place.dir.join("guandao.toml");
         let text = fs::read_to_string(&file)?;
         let patient = text
             .replace("placed_after_ms = 2000", "placed_after_ms = 3600000")
             .replace("unknown_after_ms = 400", "unknown_after_ms = 3000");
         ensure!(patient != text, "the demo's settings have other names now");
         fs::write(&file, patient)?;
-        Ok(Site { place })
+        Ok(())
     }
 
     fn local(port: u16) -> SocketAddr {
@@ -132,6 +134,16 @@ impl Site {
             "{path} was not 200 within five minutes; see {}",
             self.place.dir.join("guandao.log").display()
         ))
+    }
+}
+
+fn options() -> Options {
+    Options {
+        merchants: 1,
+        vault: (60, 120),
+        desk: false,
+        answer_ms: 10_000,
+        ..Options::default()
     }
 }
 

@@ -12,7 +12,7 @@ use domain::*;
 use journal::{Journal, Settings, disk::RealDisk};
 use ledger::{Happening, Ledger, payment_id};
 use proxy::clock::SystemClock;
-use sandbox::demo::place::NAME;
+use sandbox::demo::place::{Addresses, NAME};
 use std::{
     fs,
     path::Path,
@@ -212,7 +212,7 @@ pub(crate) async fn starts(
         let millions = *orders as f64 / 1e6;
         let dir = dir.join(format!("orders-{orders}"));
         let stub = Stub::bind().await?;
-        let site = Site::make(&dir, &stub)?;
+        let site = Site::make(&dir, &Addresses::all_at(stub.at))?;
         stub.serve(&site.place)?;
         let (empty, _) = site.start("0").await?;
         let before = peers::settled_memory(empty.pid()).await;

@@ -2,7 +2,7 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{alipay, dialect::NativeRefusal, wechat};
+use crate::{Identity, alipay, dialect::NativeRefusal, wechat};
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo};
 use vault::{Payer, Text};
 
@@ -52,11 +52,15 @@ pub struct Native {
 impl Native {
     /// Alipay's clients write the clock of their machine and no zone (channels.md 3.1 says China's). Machines in UTC are
     /// common, and the channel takes what they sign. If the time is within `window` of `now` in UTC and not in China, it
-    /// was meant so, and whatever is counted from it moves along.
+    /// was meant so, and whatever is counted from it moves along. WeChat's V2 says nothing of time: its requests count as
+    /// signed when they come.
     pub fn settle_zone(&mut self, now: Instant, window: i64) {
         const CHINA: i64 = 8 * 3_600_000;
         let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
         let (said, moved) = (self.proof.signed_at, self.proof.signed_at.plus_millis(CHINA));
+        if self.channel == Channel::Wechat && self.proof.nonce.is_none() {
+            self.proof.signed_at = now;
+        }
         // Where there is a nonce (OpenAPI v3) the time is counted from 1970 and has no zone.
         let zoneless = self.channel == Channel::Alipay && self.proof.nonce.is_none();
         if zoneless && !near(said) && near(moved) {
@@ -152,9 +156,13 @@ pub fn read(
 ) -> Result<Native, NativeError> {
     refuse_tricks(method, headers, body)?;
     let native = match channel {
+        Channel::Wechat if wechat::v2::native::is_path(target) => {
+            wechat::v2::native::read(method, target, headers, body)?
+        }
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
         Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Ccb => return Err(NativeError::not_allowed("nothing passes through to a bank")),
         Channel::Baidu => {
             return Err(NativeError::not_allowed(
                 "nothing passes through to the Baidu wallet",
@@ -165,6 +173,15 @@ pub fn read(
         Ok(native)
     } else {
         Err(NativeError::signature("the account is not registered here"))
+    }
+}
+
+/// Who we must be in TLS where the channel asks for the merchant's certificate (WeChat V2, channels.md 2.1); `None` where
+/// nobody asks.
+pub fn identity(channel: Channel, target: &str, account: &AccountNo) -> Option<Identity> {
+    match channel {
+        Channel::Wechat => wechat::v2::native::identity(target, account),
+        _ => None,
     }
 }
 
@@ -190,7 +207,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -217,7 +234,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json,
-    strict_xml::XmlError, unionpay, wechat,
+    Account, OrderView, RefundView, Signed, alipay, baidu, ccb, dialect::Speech, form::FormError,
+    strict_json, strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
@@ -61,7 +61,7 @@ impl NoticeError {
 /// What kind of content a notice carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Kind {
-    /// Not sealed: the notice itself is the content (Alipay, UnionPay).
+    /// Not sealed: the notice itself is the content (Alipay, UnionPay, WeChat's V2).
     #[default]
     Open,
     /// WeChat `TRANSACTION.SUCCESS`.
@@ -102,6 +102,13 @@ pub enum Notice {
         /// The order it belongs to, where the notice states that too (Alipay).
         paid: Option<Box<OrderView>>,
     },
+    /// That there is news of a refund, told by what carries no signature (WeChat V2, channels.md 2.3): the channel is asked.
+    RefundToAskFor {
+        /// The order's number at the channel.
+        order: ChannelNo,
+        /// The refund's.
+        refund: ChannelNo,
+    },
     /// Nothing of ours; acknowledge it.
     Ignored,
 }
@@ -115,27 +122,69 @@ pub fn authenticate(
     now: Instant,
 ) -> Result<Signed, NoticeError> {
     match channel {
+        Channel::Wechat if is_v2(channel, body) => wechat::v2::notice::authenticate(account, body),
         Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
         Channel::Alipay => alipay::notice::authenticate(account, body),
         Channel::Unionpay => unionpay::notice::authenticate(account, body),
         Channel::Baidu => baidu::notice::authenticate(account, body),
+        Channel::Ccb => ccb::notice::authenticate(account, body),
     }
+}
+
+fn is_v2(channel: Channel, body: &[u8]) -> bool {
+    Speech::of(channel, body) == Speech::WechatV2
+}
+
+/// A notice of a refund that carries no signature (WeChat V2, channels.md 2.3): the key that opens it, and what it opens.
+/// That it opens vouches for the account's secret and for nothing more; `None` for every other notice.
+pub fn unsigned(account: &Account, body: &[u8]) -> Result<Option<(KeyRef, Vec<u8>)>, NoticeError> {
+    match is_v2(account.channel, body) {
+        true => wechat::v2::notice::unsigned_refund(account, body),
+        false => Ok(None),
+    }
+}
+
+/// Reads what [`unsigned`] names, opened.
+pub fn read_unsigned(opened: &[u8]) -> Result<Notice, NoticeError> {
+    let view = wechat::v2::notice::refund(opened)?;
+    Ok(Notice::RefundToAskFor {
+        order: view.order.ok_or(NoticeError::Field("out_trade_no"))?,
+        refund: view.number,
+    })
 }
 
 /// The sealed part, if the channel seals (WeChat).
 pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
     match account.channel {
+        Channel::Wechat if is_v2(account.channel, body) => Ok(None),
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => Ok(None),
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => Ok(None),
     }
 }
 
 /// Reads the notice: the decrypted resource (WeChat) or the body itself ([`Kind::Open`]).
 pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<Notice, NoticeError> {
     match account.channel {
+        Channel::Wechat if kind == Kind::Open => {
+            wechat::v2::notice::payment(account, body_or_decrypted).map(|view| Notice::Order(Box::new(view)))
+        }
         Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
         Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),
         Channel::Baidu => baidu::notice::read(account, body_or_decrypted),
+        Channel::Ccb => Err(NoticeError::Field("time of arrival")),
+    }
+}
+
+/// The same of a notice that arrived then: a bank's tells no time of the payment, so it counts as paid when it arrived.
+pub fn read_at(
+    account: &Account,
+    body_or_decrypted: &[u8],
+    kind: Kind,
+    at: Instant,
+) -> Result<Notice, NoticeError> {
+    match account.channel {
+        Channel::Ccb => ccb::notice::read(account, body_or_decrypted, at),
+        _ => read(account, body_or_decrypted, kind),
     }
 }

@@ -20,6 +20,8 @@ mod native_alipay_v3;
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]
 mod native_wechat_bodies;
+#[path = "golden/native_wechat_v2.rs"]
+mod native_wechat_v2;
 #[path = "golden/notices.rs"]
 mod notices;
 #[path = "golden/strict_json.rs"]
@@ -46,6 +48,7 @@ pub(crate) fn wechat() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -70,6 +73,7 @@ pub(crate) fn alipay() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }

@@ -110,7 +110,7 @@ impl Said<'_> {
 
     fn facts(&self, route: &Route, mchid: AccountNo) -> Result<Native, NativeError> {
         let payee = self.payee(route, &mchid)?;
-        let mut native = empty(route, mchid)?;
+        let mut native = empty(route.operation(), mchid)?;
         native.payee = (native.operation != Operation::Certificates).then_some(payee);
         match &route.call {
             Call::Create(pay_way) => self.create(*pay_way, route.partner, &mut native)?,
@@ -194,15 +194,21 @@ impl Said<'_> {
     }
 }
 
-fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
-    let operation = match route.call {
-        Call::Create(_) | Call::Combine(_) => Operation::Create,
-        Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
-        Call::Close(_) | Call::CombineClose(_) => Operation::Close,
-        Call::Refund => Operation::Refund,
-        Call::RefundQuery(_) => Operation::RefundQuery,
-        Call::Certificates => Operation::Certificates,
-    };
+impl Route {
+    fn operation(&self) -> Operation {
+        match self.call {
+            Call::Create(_) | Call::Combine(_) => Operation::Create,
+            Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
+            Call::Close(_) | Call::CombineClose(_) => Operation::Close,
+            Call::Refund => Operation::Refund,
+            Call::RefundQuery(_) => Operation::RefundQuery,
+            Call::Certificates => Operation::Certificates,
+        }
+    }
+}
+
+/// A request of which nothing but this is known yet.
+pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, NativeError> {
     let key = keys::wechat_merchant(&account).map_err(|e| NativeError::signature(e.to_string()))?;
     let proof = Proof {
         key,

@@ -40,6 +40,7 @@ fn account() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -136,7 +137,10 @@ fn verify_notify(input: &Value, expect: &Value) {
             Ok(Notice::Order(_))
         ));
     }
-    assert_eq!(dialect::ack(Channel::Alipay).body, text(expect, "ack").as_bytes());
+    assert_eq!(
+        dialect::ack(Channel::Alipay, dialect::Speech::Own).body,
+        text(expect, "ack").as_bytes()
+    );
 }
 
 fn verify_then_decrypt(input: &Value, expect: &Value) {
