@@ -1,8 +1,9 @@
 //! Payment codes at UnionPay (被扫): a charge, and what takes a payment of the same settlement day back, whole (消费撤销;
 //! channels.md 4.3, 4.4).
 
-use super::orders::{self, asked, digits, query_id};
+use super::orders::{self, asked, query_id};
 use super::{Call, Outcome, Refusal, key, notice};
+use crate::channels::bills::counted;
 use crate::channels::clock::now;
 use crate::channels::control_pay;
 use crate::channels::fault::{Channel, Kind, Operation};
@@ -118,7 +119,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
         if fields.get("txnAmt") != order.fen.to_string() {
             return Err(Refusal("36", "与原交易信息不符".into()));
         }
-        let day = |at| digits(at).get(..8).map(str::to_owned);
+        let day = |at| counted(Channel::Unionpay, at);
         if fault == Some(Kind::TooLate) || day(paid) != day(now()) {
             return Err(gone());
         }
