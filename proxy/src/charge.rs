@@ -44,7 +44,7 @@ pub(crate) async fn pay(
     let facts = errand::facts_of(attempt);
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
-        channel::charge(account, &stamp.about(attempt.at), &facts, &buyer, &code)
+        channel::charge(account, &stamp.about(attempt.begun()), &facts, &buyer, &code)
     })
     .await;
     drop((buyer, code));
