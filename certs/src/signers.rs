@@ -35,7 +35,7 @@ impl Signers {
     ///
     /// # Errors
     /// [`KeyError::Unreadable`] for what is no certificate, [`KeyError::Untrusted`] for one that does not count.
-    //= C77
+    //= C79
     pub fn signer(
         &self,
         presented: &[u8],
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    //= C77
+    //= C79
     fn what_counted_is_known_again_and_nothing_else_is_let_in_beside_it() {
         let signers = Signers::default();
         let good: [&[u8]; 2] = [ROOT, MIDDLE];
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    //= C77
+    //= C79
     fn it_is_forgotten_when_it_runs_out() {
         let signers = Signers::default();
         let good: [&[u8]; 2] = [ROOT, MIDDLE];
@@ -153,7 +153,7 @@ mod tests {
 
     /// A memory that held to a certificate's own time only would outlive its issuer's.
     #[test]
-    //= C77
+    //= C79
     fn its_time_is_that_of_its_whole_chain() {
         let names = ["00040000:SIGN".to_owned()];
         let licensed = [ROOT, MIDDLE].concat();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    //= C77
+    //= C79
     fn another_licence_forgets_it() {
         let signers = Signers::default();
         assert_eq!(ask(&signers, LEAF, &[ROOT, MIDDLE], NOW), Ok(()));

@@ -26,7 +26,7 @@ pub fn unionpay_signer(
 }
 
 /// The same, and for how long that stands.
-//= C77
+//= C79
 pub(crate) fn signer_within(
     presented: &[u8],
     licensed: &[u8],
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    //= C77
+    //= C79
     fn nothing_else_counts() {
         let unissued = Err(KeyError::Untrusted("no root of ours has issued it"));
         assert_eq!(signer(LEAF, &[ROOT], TEST_NAME, NOW), unissued, "no middle");

@@ -59,7 +59,7 @@ pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signe
 
 /// The key of a certificate that came with the message, under the licence in force (channels.md 4.2). A licence that
 /// changes counts at once: what was verified under the former one is forgotten.
-//= C77
+//= C79
 fn presented(app: &App, account: &Account, certificate: &[u8]) -> Result<Arc<Material>, KeyError> {
     let registries = app.registries();
     let licence = registries
