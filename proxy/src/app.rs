@@ -71,6 +71,7 @@ struct Inner {
     /// Names of the keys that came with them.
     registered: Mutex<Vec<KeyRef>>,
     nonces: Nonces,
+    guard: crate::guard::Counts,
     certificates: crate::certificates::Asked,
     health: Health,
     ledger: Ledger,
@@ -140,6 +141,7 @@ impl App {
             signing: Signing::new(keys, threads),
             registries: ArcSwap::from_pointee(registries),
             nonces: Nonces::default(),
+            guard: Default::default(),
             certificates: Default::default(),
             health: Health::new(config.routing),
             ledger,
@@ -221,6 +223,11 @@ impl App {
     /// Nonces seen.
     pub fn nonces(&self) -> &Nonces {
         &self.0.nonces
+    }
+
+    /// Refusals of the guard that are counted.
+    pub(crate) fn guard_counts(&self) -> &crate::guard::Counts {
+        &self.0.guard
     }
 
     /// Time.

@@ -3,7 +3,8 @@
 //! A fault has an outside (code, schema path, what would be right) and an inside (for the log); they never mix, and
 //! neither ever holds a value of the request.
 
-use crate::stage::Response;
+use crate::{guard::Breached, stage::Response};
+use domain::Breach;
 use std::time::Duration;
 
 /// Why a stack stops before its end.
@@ -29,6 +30,8 @@ pub struct Fault {
     pub inside: Option<String>,
     /// The channel's own code, where the channel refused.
     pub channel_code: Option<std::sync::Arc<str>>,
+    /// How the request offends the no-funds guard: such a refusal goes on record.
+    pub breach: Option<Box<Breached>>,
 }
 
 impl Fault {
@@ -41,12 +44,23 @@ impl Fault {
             allow: None,
             inside: None,
             channel_code: None,
+            breach: None,
         }
     }
 
     /// A fault with its standing sentence.
     pub fn of(code: Code) -> Fault {
         Fault::new(code, code.row().merchant)
+    }
+
+    /// Adds how the request offends the no-funds guard, and at which field or call, by a name that we know.
+    pub fn breaks(mut self, breach: Breach, name: Option<&str>) -> Fault {
+        self.breach = Some(Box::new(Breached {
+            breach,
+            name: name.map(Into::into),
+            channel: None,
+        }));
+        self
     }
 
     /// Adds when to come again.

@@ -16,6 +16,7 @@ pub mod browser;
 pub mod dialect;
 mod draft;
 pub mod form;
+pub mod guard;
 mod hand_out;
 pub mod keys;
 pub mod native;
