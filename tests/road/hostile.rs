@@ -5,9 +5,11 @@
 
 mod api;
 mod heads;
+mod many;
 mod notices;
 mod pass;
 mod slow;
+mod tricks;
 mod wire;
 
 use proxy::fault::Code;

@@ -25,11 +25,19 @@ const CALLS: &[(Channel, &str, &str)] = &[
     (Channel::Wechat, "/pay/profitsharing", "profitsharing"),
     (Channel::Wechat, "/pay/multiprofitsharing", "profitsharing"),
     (Channel::Alipay, "alipay.fund.", "alipay.fund"),
-    (Channel::Alipay, "alipay.trade.order.settle", "alipay.trade.order.settle"),
+    (
+        Channel::Alipay,
+        "alipay.trade.order.settle",
+        "alipay.trade.order.settle",
+    ),
     (Channel::Alipay, "alipay.trade.settle.", "alipay.trade.settle"),
     (Channel::Alipay, "alipay.trade.royalty.", "alipay.trade.royalty"),
     (Channel::Alipay, "alipay.trade.relation.", "alipay.trade.royalty"),
-    (Channel::Alipay, "alipay.trade.repaybill.", "alipay.trade.repaybill"),
+    (
+        Channel::Alipay,
+        "alipay.trade.repaybill.",
+        "alipay.trade.repaybill",
+    ),
     (Channel::Alipay, "alipay.ebpp.", "alipay.ebpp"),
     (Channel::Alipay, "ant.merchant.expand.", "ant.merchant.expand"),
 ];
@@ -129,7 +137,9 @@ pub fn call(channel: Channel, called: &str) -> (Breach, &'static str) {
     let known = CALLS
         .iter()
         .find(|(of, begins, _)| *of == channel && called.starts_with(begins));
-    known.map_or((Breach::Operation, UNLISTED), |(_, _, name)| (Breach::Funds, name))
+    known.map_or((Breach::Operation, UNLISTED), |(_, _, name)| {
+        (Breach::Funds, name)
+    })
 }
 
 #[cfg(test)]

@@ -181,7 +181,12 @@ impl Admit {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
-        Fault::of(code(refusal.kind)).into()
+        let mut fault = Fault::of(code(refusal.kind));
+        // The one text for list, measure, risk and payer limit names nothing (C43).
+        if refusal.kind != RefusalKind::NotAccepted {
+            fault.detail = format!("{} [{}]", fault.detail, refusal.public);
+        }
+        fault.into()
     }
 }
 

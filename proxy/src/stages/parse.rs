@@ -4,8 +4,7 @@ use crate::{
     api,
     app::App,
     fault::{Code, Fault, Stop},
-    guard,
-    passthrough,
+    guard, passthrough,
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Refund},
     stage::Stage,
     terminal,
@@ -34,9 +33,11 @@ impl Stage<Limited> for Parse {
         let Some(native) = native else {
             let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
             if received.head.uri.query().is_some() {
-                return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.")
-                    .breaks(Breach::Form, None)
-                    .into());
+                return Err(
+                    Fault::new(Code::MalformedRequest, "This operation takes no query.")
+                        .breaks(Breach::Form, None)
+                        .into(),
+                );
             }
             let (mut command, mut clear) = api::parse::command(&resource, &received)
                 .map_err(|fault| guard::of_reading(fault, api::parse::named_channel(&received)))?;

@@ -100,8 +100,7 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
         .as_ref()
         .map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
     let foreign = |foreign| {
-        Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}."))
-            .breaks(Breach::Payee, None)
+        Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")).breaks(Breach::Payee, None)
     };
     for sub in native.combined.iter().flat_map(|group| &group.orders) {
         facts.acts_for(Some(&sub.payee), None).map_err(foreign)?;

@@ -58,7 +58,9 @@ pub(crate) fn read(
 
 /// The first `app_id` of a form that may be none.
 fn claimed(octets: &[u8]) -> Option<AccountNo> {
-    let pair = octets.split(|b| *b == b'&').find_map(|pair| pair.strip_prefix(b"app_id="))?;
+    let pair = octets
+        .split(|b| *b == b'&')
+        .find_map(|pair| pair.strip_prefix(b"app_id="))?;
     AccountNo::new(std::str::from_utf8(pair).ok()?).ok()
 }
 
@@ -117,7 +119,11 @@ fn call(
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
     let said = Said {
         content: &content,
-        signed_at: asks.proof.as_ref().map(|proof| proof.signed_at).unwrap_or_default(),
+        signed_at: asks
+            .proof
+            .as_ref()
+            .map(|proof| proof.signed_at)
+            .unwrap_or_default(),
         place: "biz_content.",
     };
     let notify_url = parameters.get("notify_url").map(str::to_owned);
@@ -200,12 +206,7 @@ impl Said<'_> {
         amount.ok_or_else(|| self.missing(name))
     }
 
-    fn order(
-        &self,
-        operation: Operation,
-        account: AccountNo,
-        texts: Texts,
-    ) -> Result<Native, NativeError> {
+    fn order(&self, operation: Operation, account: AccountNo, texts: Texts) -> Result<Native, NativeError> {
         let key = keys::alipay_app_public(&account).map_err(|e| NativeError::signature(e.to_string()))?;
         // Stands in until everything is read; the refusal of any of it needs the true one.
         let proof = Proof {

@@ -24,7 +24,10 @@ pub(crate) fn read(
     let called = called(method, target)?;
     asks.operation = Some(called.1);
     if headers.contains_key("alipay-encrypt-type") || headers.contains_key("alipay-encryption-algm") {
-        return Err(NativeError::no_field("encrypt_type", "encrypted content is not carried"));
+        return Err(NativeError::no_field(
+            "encrypt_type",
+            "encrypted content is not carried",
+        ));
     }
     require_content_type(headers, "application/json")?;
     let (account, token) = signed?;
@@ -32,7 +35,11 @@ pub(crate) fn read(
     let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
     let said = Said {
         content: &content,
-        signed_at: asks.proof.as_ref().map(|proof| proof.signed_at).unwrap_or_default(),
+        signed_at: asks
+            .proof
+            .as_ref()
+            .map(|proof| proof.signed_at)
+            .unwrap_or_default(),
         place: "",
     };
     let notify_url = content.text("notify_url").map(str::to_owned);

@@ -29,7 +29,9 @@ async fn refusals_are_listed_with_their_clause_and_accuse_nobody() {
     world
         .book
         .write(Some("m2"), None, refused(Breach::Form, None, None));
-    world.book.write(None, None, refused(Breach::Field, None, Some(41)));
+    world
+        .book
+        .write(None, None, refused(Breach::Field, None, Some(41)));
     let running = world.start().await;
     let mut li = world.signed_in(&running, "li").await;
     let all = li.get("/api/refusals").await.json();
@@ -69,4 +71,5 @@ async fn refusals_are_listed_with_their_clause_and_accuse_nobody() {
     assert!(!text.contains(">m2<"), "the filter holds: {text}");
     let flags = li.get("/api/flags?state=all").await.json();
     assert_eq!(flags["flags"].as_array().map_or(0, Vec::len), 0, "{flags}");
+    running.stop().await;
 }
