@@ -31,7 +31,14 @@ impl Stage<Limited> for Parse {
             mark,
         } = request;
         let Some(native) = native else {
-            let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
+            // Whatever a path would change that names nothing of ours, it is no call that we carry.
+            let resource =
+                api::route::resource(&received.head.method, received.head.uri.path()).map_err(|fault| {
+                    match fault.code {
+                        Code::NotFound => fault.breaks(Breach::Operation, Some(UNLISTED)),
+                        _ => fault,
+                    }
+                })?;
             if received.head.uri.query().is_some() {
                 return Err(
                     Fault::new(Code::MalformedRequest, "This operation takes no query.")

@@ -1,7 +1,7 @@
 //! Ten thousand hostile requests for each channel over real sockets, each signed by its merchant so that it comes as far as
 //! the no-funds guard: none is heard of at a channel, and the journal has each one with the clause that its answer names.
 //!
-//! `cargo test -p workspace-tests --test road -- hostile::many` runs some hundred of each; with `--ignored` (and better
+//! `cargo test -p workspace-tests --test road -- hostile::many` runs two thousand of each; with `--ignored` (and better
 //! with `--release`) it runs all ten thousand of each.
 
 use super::{
@@ -329,9 +329,10 @@ impl Door for Unified {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C73
+//= C72
 //= C03
-async fn some_hundred_of_each_channel() {
-    all(150).await;
+async fn two_thousand_of_each_channel() {
+    all(2_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -343,7 +344,6 @@ async fn ten_thousand_of_each_channel() {
 
 async fn all(each: usize) {
     let yard = Arc::new(Yard::open().await);
-    let dir = yard.demo.place.dir.clone();
     yard.demo
         .control("/control/reset", &json!({}))
         .await
@@ -402,8 +402,8 @@ async fn all(each: usize) {
     yard.must(orders.is_empty(), || {
         format!("a channel has an order: {orders:?}")
     });
-    Arc::into_inner(yard).expect("nobody else").close().await;
-    let (recorded, singles) = recorded(&dir);
+    let dir = Arc::into_inner(yard).expect("nobody else").close().await;
+    let (recorded, singles) = recorded(dir.path());
     assert_eq!(told.values().sum::<u64>(), 5 * each as u64);
     assert_eq!(
         recorded, told,

@@ -148,7 +148,9 @@ pub(super) fn spoilt(
     match trick {
         Trick::Field => {
             let places = places(&body);
-            let place = body.pointer_mut(&places[dice.below(places.len())])?.as_object_mut()?;
+            let place = body
+                .pointer_mut(&places[dice.below(places.len())])?
+                .as_object_mut()?;
             let name = if dice.below(4) == 0 {
                 dice.word()
             } else {
