@@ -59,7 +59,7 @@ enum Command {
         #[arg(long)]
         until: String,
     },
-    /// Counts orders of all merchants from the journal, by hour, day, merchant, channel and way to pay.
+    /// Counts orders of all merchants from the journal, by hour, day, agent, merchant, channel and way to pay.
     Statistics(Statistics),
     /// Lists keys by name, kind and end; never their octets.
     Keys {
@@ -112,7 +112,7 @@ struct Statistics {
     /// Until before this day or hour; 31 days at most.
     #[arg(long)]
     to: Option<String>,
-    /// Some of hour, day, merchant, channel, pay_way, with commas between.
+    /// Some of hour, day, agent, merchant, channel, pay_way, with commas between.
     #[arg(long)]
     by: Option<String>,
     /// One merchant only.

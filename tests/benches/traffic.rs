@@ -1,11 +1,8 @@
 //! Signed requests as merchants send them: to the unified API, and as WeChat Pay's official SDKs write them. All are
 //! made before a window opens, so that the load generator only sends.
 
-use anyhow::{Context, anyhow};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use certs::{Keys, Material};
-use domain::KeyRef;
-use sandbox::demo::{merchant::Merchant, place::Place};
+use anyhow::Context;
+use sandbox::demo::{door::WechatDoor, merchant::Merchant, place::Place};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -27,16 +24,9 @@ pub(crate) enum Kind {
 /// Makes requests of one merchant of a place.
 pub(crate) struct Traffic {
     merchant: Merchant,
-    sdk: Keys,
-    appid: String,
-    mchid: String,
-    serial: String,
+    door: WechatDoor,
     run: String,
     next: AtomicU64,
-}
-
-fn sdk_key() -> anyhow::Result<KeyRef> {
-    Ok(KeyRef::new("sdk")?)
 }
 
 impl Traffic {
@@ -50,19 +40,11 @@ impl Traffic {
             first,
             SocketAddr::from(([127, 0, 0, 1], place.ports.api)),
         )?;
-        let wechat = &first.accounts.wechat;
-        let sdk = Keys::default();
-        sdk.put(
-            sdk_key()?,
-            Material::read(&std::fs::read(place.material.dir.join(&wechat.key_file))?)?,
-        );
+        let door = WechatDoor::open(place, &ca, first)?;
         let run = format!("{:08x}", unix().as_millis() as u32);
         Ok(Traffic {
             merchant,
-            sdk,
-            appid: wechat.appid.clone(),
-            mchid: wechat.mchid.clone(),
-            serial: wechat.serial.clone(),
+            door,
             run,
             next: AtomicU64::new(1),
         })
@@ -79,7 +61,7 @@ impl Traffic {
             Kind::PassThrough => {
                 let target = "/v3/pay/transactions/native";
                 let body = self.native_body(&number).to_string();
-                let authorization = self.wechat_authorization(target, &body)?;
+                let authorization = self.door.authorization("POST", target, &body)?;
                 Ok(request("127.0.0.1", target, &authorization, &body))
             }
             _ => self.unified(unified_body(&number, kind)),
@@ -118,20 +100,10 @@ impl Traffic {
 
     fn native_body(&self, number: &str) -> Value {
         json!({
-            "amount": { "currency": "CNY", "total": 1280 }, "appid": self.appid, "attach": "table 7, till 3, order of the noon shift", "description": "奶茶 Milk tea, large, less ice",
-            "detail": goods(), "mchid": self.mchid, "notify_url": "https://shop.example/notify/wechat/native", "out_trade_no": number,
+            "amount": { "currency": "CNY", "total": 1280 }, "appid": self.door.account.appid, "attach": "table 7, till 3, order of the noon shift", "description": "奶茶 Milk tea, large, less ice",
+            "detail": goods(), "mchid": self.door.account.mchid, "notify_url": "https://shop.example/notify/wechat/native", "out_trade_no": number,
             "scene_info": { "device_id": "till-3", "payer_client_ip": "203.0.113.7" },
         })
-    }
-
-    fn wechat_authorization(&self, target: &str, body: &str) -> anyhow::Result<String> {
-        let (timestamp, nonce) = (unix().as_secs(), nonce()?);
-        let message = format!("POST\n{target}\n{timestamp}\n{nonce}\n{body}\n");
-        let signature = STANDARD.encode(self.sdk.sign(&sdk_key()?, message.as_bytes())?);
-        Ok(format!(
-            "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{timestamp}\",serial_no=\"{}\"",
-            self.mchid, self.serial,
-        ))
     }
 
     /// Verifies a unified answer as the merchant would.
@@ -169,10 +141,4 @@ fn request(host: &str, target: &str, authorization: &str, body: &str) -> Vec<u8>
 
 fn unix() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn nonce() -> anyhow::Result<String> {
-    let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow!("no randomness"))?;
-    Ok(hex::encode(random))
 }

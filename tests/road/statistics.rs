@@ -285,7 +285,7 @@ async fn the_operator_counts_all(demo: &Demo, shops: &[Merchant], recounts: &[Su
     );
     let (good, wrong) = count(&["--by", "colour"])?;
     ensure!(
-        !good && wrong.contains("hour, day, merchant, channel, pay_way"),
+        !good && wrong.contains("hour, day, agent, merchant, channel, pay_way"),
         "{wrong}"
     );
     Ok(())

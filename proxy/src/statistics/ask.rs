@@ -13,6 +13,8 @@ pub enum By {
     Hour,
     /// Natural day, UTC+8.
     Day,
+    /// Agent 代理商 who brought the merchant when the order was intended; for the operator only.
+    Agent,
     /// Merchant; for the operator only.
     Merchant,
     /// Channel.
@@ -23,13 +25,21 @@ pub enum By {
 
 impl By {
     /// All of them, in the order of columns.
-    pub const ALL: [By; 5] = [By::Hour, By::Day, By::Merchant, By::Channel, By::PayWay];
+    pub const ALL: [By; 6] = [
+        By::Hour,
+        By::Day,
+        By::Agent,
+        By::Merchant,
+        By::Channel,
+        By::PayWay,
+    ];
 
     /// Its name in questions, and of its column.
     pub const fn as_str(self) -> &'static str {
         match self {
             By::Hour => "hour",
             By::Day => "day",
+            By::Agent => "agent",
             By::Merchant => "merchant",
             By::Channel => "channel",
             By::PayWay => "pay_way",
@@ -104,7 +114,7 @@ fn instant(name: &str, text: &str) -> Result<Instant, String> {
 fn by_what(text: &str, merchants: bool) -> Result<Vec<By>, String> {
     let lawful: Vec<By> = By::ALL
         .into_iter()
-        .filter(|by| merchants || *by != By::Merchant)
+        .filter(|by| merchants || !matches!(by, By::Agent | By::Merchant))
         .collect();
     let wrong = || {
         let names: Vec<&str> = lawful.iter().map(|by| by.as_str()).collect();
@@ -209,10 +219,10 @@ mod tests {
             );
         }
         assert_eq!(
-            Ask::parse(None, None, Some("merchant"), Day::from_number(0), true)
+            Ask::parse(None, None, Some("merchant,agent"), Day::from_number(0), true)
                 .expect("lawful")
                 .by,
-            [By::Merchant]
+            [By::Agent, By::Merchant]
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What must be known of an order to count what happens to it: channel, way to pay and amount of its attempts, and its
+//! What must be known of an order to count what happens to it: agent, channel, way to pay and amount of its attempts, and its
 //! refunds. A cache that may be thrown away: the entries of an order are linked, and the way back is always there.
 
 use domain::*;
@@ -18,8 +18,9 @@ pub(super) struct Order {
     refunds: Vec<(RefundNo, Refund)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Attempt {
+    pub(super) agent: Option<AgentId>,
     pub(super) channel: Channel,
     pub(super) pay_way: PayWay,
     pub(super) amount: Amount,
@@ -70,12 +71,14 @@ impl Order {
                 amount,
                 channel,
                 pay_way,
+                rates,
                 ..
             } => {
                 self.attempts.retain(|(no, _)| no != attempt);
                 self.attempts.push((
                     *attempt,
                     Attempt {
+                        agent: rates.as_ref().and_then(|rates| rates.agent.clone()),
                         channel: *channel,
                         pay_way: *pay_way,
                         amount: *amount,

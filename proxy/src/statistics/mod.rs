@@ -1,4 +1,4 @@
-//! Counts and sums of a stretch of the trades journal, by hour, day, channel, way to pay and merchant. A fold over the
+//! Counts and sums of a stretch of the trades journal, by hour, day, agent, merchant, channel and way to pay. A fold over the
 //! journal and no second store: what is told can be counted again by anybody who has it.
 //!
 //! Every figure belongs to the hour (UTC+8) in which the journal recorded the event, so that figures of a past hour
@@ -68,6 +68,8 @@ impl Line {
 pub struct Key {
     /// Begin of the hour or day.
     pub at: Option<Instant>,
+    /// Agent of the order, by the terms that stood beside it; `None` also where there was none.
+    pub agent: Option<AgentId>,
     /// Merchant.
     pub merchant: Option<MerchantId>,
     /// Channel.
@@ -134,11 +136,11 @@ impl Statistics {
             .is_some_and(|attempt| attempt.paid);
         known.learn(&entry.event);
         // An order whose beginning cannot be read counts nowhere rather than in the wrong row; the journal holds it.
-        let Some(attempt) = what.attempt(known).and_then(|no| known.attempt(no)).copied() else {
+        let Some(attempt) = what.attempt(known).and_then(|no| known.attempt(no)).cloned() else {
             return Ok(());
         };
         let amount = what.amount(known).unwrap_or(attempt.amount);
-        let key = self.key(entry.at, merchant, attempt.channel, attempt.pay_way);
+        let key = self.key(entry.at, merchant, &attempt);
         if !self.rows.contains_key(&key) && self.rows.len() >= MOST_ROWS {
             return Err(TooManyRows);
         }
@@ -150,7 +152,7 @@ impl Statistics {
         Ok(())
     }
 
-    fn key(&self, at: Instant, merchant: &MerchantId, channel: Channel, pay_way: PayWay) -> Key {
+    fn key(&self, at: Instant, merchant: &MerchantId, attempt: &known::Attempt) -> Key {
         let by = |by| self.ask.by.contains(&by);
         let at = match (by(By::Hour), by(By::Day)) {
             (true, _) => Some(Instant::from_millis(
@@ -161,9 +163,10 @@ impl Statistics {
         };
         Key {
             at,
+            agent: attempt.agent.clone().filter(|_| by(By::Agent)),
             merchant: by(By::Merchant).then(|| merchant.clone()),
-            channel: by(By::Channel).then_some(channel),
-            pay_way: by(By::PayWay).then_some(pay_way),
+            channel: by(By::Channel).then_some(attempt.channel),
+            pay_way: by(By::PayWay).then_some(attempt.pay_way),
         }
     }
 }

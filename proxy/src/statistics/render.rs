@@ -39,6 +39,8 @@ fn part(key: &Key, by: By) -> Option<String> {
     match by {
         By::Hour => key.at.map(|at| at.to_string()),
         By::Day => key.at.map(|at| at.day().to_string()),
+        // An order without an agent has a row, and nothing in this column.
+        By::Agent => key.agent.as_ref().map(ToString::to_string),
         By::Merchant => key.merchant.as_ref().map(ToString::to_string),
         By::Channel => key.channel.map(|channel| channel.as_str().to_owned()),
         By::PayWay => key.pay_way.map(|way| way.as_str().to_owned()),

@@ -59,7 +59,12 @@ impl Written {
                 pay_way: way.1,
                 payee: name("1"),
                 payer: None,
-                rates: None,
+                // One in three came by an agent.
+                rates: order.is_multiple_of(3).then(|| RateSnapshot {
+                    agent: Some(name("AG1")),
+                    agent_rate: Some(300),
+                    rate: 380,
+                }),
                 route: None,
                 seal: None,
                 terminal: None,
@@ -184,6 +189,44 @@ fn trade() -> Written {
     it.intend(150, 101, 1, NATIVE, 40);
     it.write(151, 101, TradeEvent::AttemptUnresolved { attempt: 1 });
     it
+}
+
+#[test]
+fn agents_are_told_apart_by_the_terms_beside_the_order() {
+    let all = trade().count("2026-11-26", "2026-11-27", "agent,channel");
+    let paid: Vec<_> = all
+        .rows
+        .iter()
+        .map(|(key, line)| {
+            let agent = key.agent.as_ref().map(ToString::to_string);
+            (
+                agent,
+                key.channel.expect("asked"),
+                said(line.paid),
+                said(line.reversed),
+            )
+        })
+        .collect();
+    assert_eq!(
+        paid,
+        [
+            (None, Channel::Wechat, (1, 500), (0, 0)),
+            (None, Channel::Alipay, (0, 0), (0, 0)),
+            (Some("AG1".into()), Channel::Alipay, (1, 900), (1, 900)),
+        ]
+    );
+    let later = trade().count("2026-11-26T02", "2026-11-26T03", "agent");
+    let reversed: Vec<_> = later
+        .rows
+        .iter()
+        .map(|(key, line)| (key.agent.is_some(), said(line.reversed)))
+        .collect();
+    assert_eq!(
+        reversed,
+        [(false, (0, 0)), (true, (1, 900))],
+        "begun before the range"
+    );
+    assert!(super::render::csv(&later).starts_with("agent,created,"));
 }
 
 fn said(sum: Sum) -> (u64, u64) {

@@ -241,5 +241,23 @@ async fn commissions(road: &Road) -> Done {
         "{said}{}",
         String::from_utf8_lossy(&run.stderr)
     );
+    let run = std::process::Command::new(sandbox::demo::services::binary("guandao")?)
+        .arg("statistics")
+        .arg(&config)
+        .args(["--by", "agent", "--csv"])
+        .output()?;
+    let counted = String::from_utf8_lossy(&run.stdout).into_owned();
+    let mut rows = counted.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = rows.next().unwrap_or_default();
+    let paid = head.iter().position(|name| *name == "paid_fen");
+    let of_the_agent = rows.find(|row| row.first() == Some(&AGENT));
+    ensure!(
+        // Two were paid: the scanned one, which went back, and this one.
+        paid.zip(of_the_agent)
+            .and_then(|(column, row)| row.get(column)?.parse::<u64>().ok())
+            .is_some_and(|fen| fen > 100_000),
+        "{counted}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
     Ok(())
 }

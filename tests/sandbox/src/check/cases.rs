@@ -24,8 +24,6 @@ pub struct Check {
     pub endpoint: Endpoint,
     /// How they are written.
     pub language: Language,
-    /// Its name.
-    pub language_name: &'static str,
     /// Orders that the endpoint knows, with their amounts in fen; others are made up.
     pub orders: Vec<(String, u64)>,
     /// Where it can be asked how often an order was delivered.
@@ -110,7 +108,11 @@ pub async fn run(check: &Check) -> anyhow::Result<Report> {
     run.late().await?;
     run.unusual().await?;
     run.forged().await?;
-    Ok(Report::new(check.merchant.clone(), check.language_name, run.rows))
+    Ok(Report::new(
+        check.merchant.clone(),
+        check.language.name(),
+        run.rows,
+    ))
 }
 
 impl Run<'_> {
@@ -148,25 +150,28 @@ impl Run<'_> {
                 Verdict::Wrong,
                 format!("{why}: it would be sent again for a day at least. {otherwise}"),
             ),
-            Ok(a) if self.check.language.acknowledges(a.status) && a.took > SLOW => {
+            Ok(a) if self.check.language.acknowledges(a) && a.took > SLOW => {
                 let took = format!(
                     "The answer took {:.1} s; after 5 s it would be sent again. Acknowledge first, then work.",
                     a.took.as_secs_f32()
                 );
                 (Verdict::Note, took)
             }
-            Ok(a) if self.check.language.acknowledges(a.status) => (Verdict::Right, String::new()),
+            Ok(a) if self.check.language.acknowledges(a) => (Verdict::Right, String::new()),
             Ok(a) if (300..400).contains(&a.status) => (
                 Verdict::Wrong,
                 "Redirects are not followed; register the address that answers itself.".into(),
             ),
-            Ok(a) => (
-                Verdict::Wrong,
-                format!(
-                    "Status {} does not acknowledge: it would be sent again for a day at least. {otherwise}",
-                    a.status
-                ),
-            ),
+            Ok(a) => {
+                let other_text = if a.status == 200 { " with this text" } else { "" };
+                (
+                    Verdict::Wrong,
+                    format!(
+                        "Status {}{other_text} does not acknowledge: it would be sent again for a day at least. {otherwise}",
+                        a.status
+                    ),
+                )
+            }
         };
         self.row(case, sent, answered, verdict, finding);
     }
@@ -176,17 +181,21 @@ impl Run<'_> {
         let (verdict, finding) = match answered {
             Err(why) => (
                 Verdict::Note,
-                format!("It was not acknowledged, but not refused either ({why}); answer 401."),
+                format!(
+                    "It was not acknowledged, but not refused either ({why}); {}.",
+                    self.check.language.refusal()
+                ),
             ),
-            Ok(a) if (200..300).contains(&a.status) => {
+            Ok(a) if self.check.language.acknowledges(a) => {
                 (Verdict::Wrong, format!("It was acknowledged. {otherwise}"))
             }
-            Ok(a) if (400..500).contains(&a.status) => (Verdict::Right, String::new()),
+            Ok(a) if self.check.language.refuses(a) => (Verdict::Right, String::new()),
             Ok(a) => (
                 Verdict::Note,
                 format!(
-                    "It was not acknowledged, but status {} looks like a fault of your own; answer 401.",
-                    a.status
+                    "It was not acknowledged, but status {} looks like a fault of your own; {}.",
+                    a.status,
+                    self.check.language.refusal()
                 ),
             ),
         };
@@ -264,10 +273,7 @@ impl Run<'_> {
             self.send(&paid_twin, How::Truly, false)
         );
         let (one, two) = (one?, two?);
-        let worse = if one
-            .as_ref()
-            .is_ok_and(|a| self.check.language.acknowledges(a.status))
-        {
+        let worse = if one.as_ref().is_ok_and(|a| self.check.language.acknowledges(a)) {
             two
         } else {
             one
@@ -300,10 +306,7 @@ impl Run<'_> {
         let (paid, refunded) = (self.event(Kind::Paid, &order), self.event(Kind::Refunded, &order));
         let first = self.send(&refunded, How::Truly, false).await?;
         let then = self.send(&paid, How::Truly, false).await?;
-        let worse = if first
-            .as_ref()
-            .is_ok_and(|a| self.check.language.acknowledges(a.status))
-        {
+        let worse = if first.as_ref().is_ok_and(|a| self.check.language.acknowledges(a)) {
             then
         } else {
             first
@@ -458,6 +461,9 @@ impl Run<'_> {
         ];
         let mut told = false;
         for (case, sent, how, otherwise) in cases {
+            if !self.check.language.says(how) {
+                continue;
+            }
             let event = self.event(Kind::Paid, &order);
             let answered = self.send(&event, how, false).await?;
             self.bad(case, sent, &answered, otherwise);

@@ -12,6 +12,8 @@ pub enum Format {
     Guandao,
     /// WeChat Pay's, APIv3.
     Wechat,
+    /// Alipay's, by form.
+    Alipay,
 }
 
 /// What is checked, and how.
@@ -73,10 +75,11 @@ pub async fn check(arguments: Arguments) -> anyhow::Result<bool> {
         None => PathBuf::new(),
     };
     let language = match arguments.format {
-        Format::Wechat if arguments.key.is_some() => {
+        Format::Wechat | Format::Alipay if arguments.key.is_some() => {
             return Err(anyhow!("--key is for the service's own language"));
         }
         Format::Wechat => Language::wechat(&arguments.dir)?,
+        Format::Alipay => Language::alipay(&arguments.dir)?,
         Format::Guandao => Language::guandao(
             &arguments.dir,
             arguments.scheme,
@@ -95,11 +98,6 @@ pub async fn check(arguments: Arguments) -> anyhow::Result<bool> {
             .map(|template| Delivered::new(&template, &roots))
             .transpose()?,
         language,
-        language_name: if arguments.format == Format::Wechat {
-            "wechat"
-        } else {
-            "guandao"
-        },
         merchant: arguments.merchant,
         orders: arguments.orders,
     };

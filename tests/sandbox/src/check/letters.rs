@@ -1,6 +1,10 @@
-//! Events in the service's own language or in WeChat Pay's, rightly signed or forged.
+//! Events in the service's own language, WeChat Pay's or Alipay's, rightly signed or forged.
 
-use super::events::{Event, Kind};
+use super::{
+    alipay,
+    events::{Event, Kind},
+    wire::Answered,
+};
 use crate::channels::keys::{self, Signer};
 use crate::material::{self, Material};
 use anyhow::Context;
@@ -63,6 +67,12 @@ impl Sign for Signer {
     }
 }
 
+enum Tongue {
+    Own,
+    Wechat(Material),
+    Alipay(Material),
+}
+
 /// A language of notices with the keys to speak it.
 pub struct Language {
     serial: String,
@@ -70,7 +80,7 @@ pub struct Language {
     truly: Box<dyn Sign + Send + Sync>,
     /// A key that nobody registered.
     falsely: Box<dyn Sign + Send + Sync>,
-    wechat: Option<Material>,
+    tongue: Tongue,
     /// Where the public key lies that the endpoint must know.
     pub public_key_file: String,
 }
@@ -101,7 +111,7 @@ impl Language {
             signature_type,
             truly: Box::new(truly),
             falsely: Box::new(own(generate(scheme)?.as_bytes())?),
-            wechat: None,
+            tongue: Tongue::Own,
             public_key_file: public.display().to_string(),
         })
     }
@@ -114,46 +124,93 @@ impl Language {
         let material = material::open_or_generate(dir, 1)?;
         let merchant = material.merchants.first().context("a merchant")?;
         let truly = Signer::read(&dir.join(&merchant.channel_keys.wechat_platform))?;
-        let other = dir.join("check-other.pem");
-        if !other.exists() {
-            fs::write(&other, generate(Scheme::Rsa)?)?;
-        }
         Ok(Language {
             serial: merchant.wechat.platform_serial.clone(),
             signature_type: "WECHATPAY2-SHA256-RSA2048",
             truly: Box::new(truly),
-            falsely: Box::new(Signer::read(&other)?),
+            falsely: Box::new(stranger(dir)?),
             public_key_file: dir
                 .join(&merchant.wechat.platform_cert_file)
                 .display()
                 .to_string(),
-            wechat: Some(material),
+            tongue: Tongue::Wechat(material),
         })
     }
 
-    /// The serial under which the endpoint must know the public key.
+    /// Alipay's notices, to the first merchant whose keys lie in `dir`, signed by Alipay's key.
+    ///
+    /// # Errors
+    /// Where keys cannot be read or written.
+    pub fn alipay(dir: &Path) -> anyhow::Result<Language> {
+        let material = material::open_or_generate(dir, 1)?;
+        let merchant = material.merchants.first().context("a merchant")?;
+        Ok(Language {
+            serial: merchant.alipay.app_id.clone(),
+            signature_type: "RSA2",
+            truly: Box::new(Signer::read(&dir.join(&merchant.channel_keys.alipay))?),
+            falsely: Box::new(stranger(dir)?),
+            public_key_file: dir
+                .join(&merchant.alipay.alipay_public_key_file)
+                .display()
+                .to_string(),
+            tongue: Tongue::Alipay(material),
+        })
+    }
+
+    /// The serial under which the endpoint must know the public key; in Alipay's language the app's id.
     pub fn serial(&self) -> &str {
         &self.serial
     }
 
-    /// Whether an answer acknowledges: 2xx to the service; 200 or 204 to WeChat Pay (channels.md 1.9).
-    pub(super) fn acknowledges(&self, status: u16) -> bool {
-        match self.wechat {
-            Some(_) => matches!(status, 200 | 204),
-            None => (200..300).contains(&status),
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self.tongue {
+            Tongue::Own => "guandao",
+            Tongue::Wechat(_) => "wechat",
+            Tongue::Alipay(_) => "alipay",
         }
+    }
+
+    /// Whether an answer acknowledges: 2xx to the service; 200 or 204 to WeChat Pay (channels.md 1.6); to Alipay the text
+    /// `success` and nothing else (3.5).
+    pub(super) fn acknowledges(&self, answered: &Answered) -> bool {
+        match self.tongue {
+            Tongue::Wechat(_) => matches!(answered.status, 200 | 204),
+            Tongue::Own => (200..300).contains(&answered.status),
+            Tongue::Alipay(_) => answered.status == 200 && answered.body == alipay::ACKNOWLEDGED,
+        }
+    }
+
+    /// Whether an answer takes a notice for bad, in so many words. Alipay's merchants say so by any other text.
+    pub(super) fn refuses(&self, answered: &Answered) -> bool {
+        let said = (400..500).contains(&answered.status);
+        said || (matches!(self.tongue, Tongue::Alipay(_))
+            && answered.status == 200
+            && !self.acknowledges(answered))
+    }
+
+    /// How an endpoint refuses in this language.
+    pub(super) fn refusal(&self) -> &'static str {
+        match self.tongue {
+            Tongue::Alipay(_) => "answer `fail`",
+            _ => "answer 401",
+        }
+    }
+
+    /// Can this be said? Alipay's signatures carry neither a serial nor their time.
+    pub(super) fn says(&self, how: How) -> bool {
+        !(matches!(self.tongue, Tongue::Alipay(_)) && matches!(how, How::UnknownSerial | How::Ago(_)))
     }
 
     /// One sending of an event.
     pub(super) fn letter(&self, event: &Event, how: How, now: Instant) -> anyhow::Result<Letter> {
-        let body = match &self.wechat {
-            Some(material) => wechat_body(material, event)?,
-            None => own_body(event),
-        };
-        let prefix = if self.wechat.is_some() {
-            Prefix::WECHAT
-        } else {
-            Prefix::OWN
+        let (body, prefix) = match &self.tongue {
+            Tongue::Own => (own_body(event), Prefix::OWN),
+            Tongue::Wechat(material) => (wechat_body(material, event)?, Prefix::WECHAT),
+            Tongue::Alipay(material) => {
+                let merchant = material.merchants.first().context("a merchant")?;
+                return alipay::letter(merchant, event, how, now, |text| self.signer(how).sign(text));
+            }
         };
         let mut headers = vec![
             ("Content-Type", "application/json".to_owned()),
@@ -174,6 +231,13 @@ impl Language {
         })
     }
 
+    fn signer(&self, how: How) -> &(dyn Sign + Send + Sync) {
+        match how {
+            How::WrongKey | How::UnknownSerial => &*self.falsely,
+            _ => &*self.truly,
+        }
+    }
+
     fn signature(
         &self,
         prefix: &Prefix,
@@ -184,12 +248,7 @@ impl Language {
         let at = now.secs() - if let How::Ago(seconds) = how { seconds } else { 0 };
         let nonce = keys::random_hex(32);
         let message = format!("{at}\n{nonce}\n{body}\n");
-        let by = if matches!(how, How::WrongKey | How::UnknownSerial) {
-            &self.falsely
-        } else {
-            &self.truly
-        };
-        let mut signature = by.sign(message.as_bytes())?;
+        let mut signature = self.signer(how).sign(message.as_bytes())?;
         if how == How::WrongSignature {
             signature = keys::spoilt(&signature);
         }
@@ -246,6 +305,15 @@ fn generate(scheme: Scheme) -> anyhow::Result<String> {
     })
 }
 
+/// A key that lies in `dir` and that nobody has registered.
+fn stranger(dir: &Path) -> anyhow::Result<Signer> {
+    let other = dir.join("check-other.pem");
+    if !other.exists() {
+        fs::write(&other, generate(Scheme::Rsa)?)?;
+    }
+    Ok(Signer::read(&other)?)
+}
+
 fn own(pem: &[u8]) -> anyhow::Result<Own> {
     let (keys, name) = (Keys::default(), KeyRef::new("check")?);
     keys.put(name.clone(), certs::Material::read(pem)?);
@@ -266,7 +334,7 @@ fn altered(body: &str) -> String {
 }
 
 /// Texts at their greatest lengths and more: 16 KiB.
-const LARGE: usize = 16 * 1024;
+pub(super) const LARGE: usize = 16 * 1024;
 
 fn own_body(event: &Event) -> String {
     let order = &event.order;
@@ -312,14 +380,14 @@ fn own_body(event: &Event) -> String {
 fn wechat_body(material: &Material, event: &Event) -> anyhow::Result<String> {
     let facts = &material.merchants.first().context("a merchant")?.wechat;
     let (order, at) = (&event.order, event.happened.to_string());
-    let trade = format!("4200{}", keys_of(&order.id));
+    let trade = format!("4200{}", digits_of(&order.id));
     let (about, kind, summary, mut plain) = match event.kind {
         Kind::Refunded => (
             "refund",
             "REFUND.SUCCESS",
             "退款成功",
             json!({
-                "mchid": facts.mchid, "transaction_id": trade, "out_trade_no": order.no, "refund_id": format!("5030{}", keys_of(&order.id)),
+                "mchid": facts.mchid, "transaction_id": trade, "out_trade_no": order.no, "refund_id": format!("5030{}", digits_of(&order.id)),
                 "out_refund_no": "R1", "refund_status": "SUCCESS", "success_time": at, "user_received_account": "支付用户零钱",
                 "amount": { "total": order.fen, "refund": 1, "payer_total": order.fen, "payer_refund": 1 },
             }),
@@ -358,7 +426,7 @@ fn wechat_body(material: &Material, event: &Event) -> anyhow::Result<String> {
 }
 
 /// Digits that hang on the order.
-fn keys_of(id: &str) -> String {
+pub(super) fn digits_of(id: &str) -> String {
     id.bytes().take(24).map(|b| char::from(b'0' + b % 10)).collect()
 }
 

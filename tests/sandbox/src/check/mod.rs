@@ -2,6 +2,7 @@
 //! forged, out-of-order, slow and large notices, and judges from outside: by what the endpoint answers and, where it can
 //! be asked, by how often an order was delivered.
 
+mod alipay;
 mod cases;
 pub mod command;
 mod events;

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Folder for keys, configurations, journals; made anew.
     #[arg(long)]
     pub dir: PathBuf,
-    /// Orders of the stories altogether, each story once at least (19); trade planted for the watch comes on top.
+    /// Orders of the stories altogether, each story once at least; trade planted for the watch comes on top.
     #[arg(long, default_value_t = 26)]
     pub orders: usize,
     /// End when all is told; status 0 only if all was as it should be.

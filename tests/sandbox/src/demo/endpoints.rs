@@ -1,6 +1,7 @@
 //! `endpoints.json`: what an integrator needs to know of a running demo. Paths are relative to the demo's directory.
 
 use super::{Demo, place};
+use crate::material::decimal_serial;
 use serde_json::{Value, json};
 
 impl Demo {
@@ -34,12 +35,18 @@ impl Demo {
             "notify": { "url": url(ports.notify) },
             "pages": { "url": url(ports.pages) },
             "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
+            // Where merchants are told and notices are relayed; `came` shows what was posted there, its body in base64.
+            "shop": { "url": url(ports.shop), "came": format!("{}/came?path=", url(ports.shop)) },
             "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
             "sandbox": {
                 "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
                 "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(),
             },
-            "merchants": others.iter().map(published).collect::<Vec<_>>(),
+            "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
+            "terminals": [{
+                "merchant": place.terminal.id, "terminal": place::TERMINAL, "serial": place.terminal.serial,
+                "scheme": place.terminal.scheme, "key_file": place.terminal.key_file,
+            }],
             "stories": { "merchants": own.iter().map(|m| &m.id).collect::<Vec<_>>() },
             "journals": {
                 "trades": { "dir": "data/trades", "origin": format!("{}/trades/0", place::NAME), "public_key": vkey("trades.vkey")? },
@@ -50,12 +57,43 @@ impl Demo {
             "pids": self.services.pids(),
         }))
     }
-}
 
-fn published(merchant: &place::DemoMerchant) -> Value {
-    let mut accounts = json!({ "wechat": merchant.accounts.wechat, "alipay": merchant.accounts.alipay, "unionpay": merchant.accounts.unionpay, "baidu": merchant.accounts.baidu });
-    under(&mut accounts, "channels");
-    json!({ "mchid": merchant.id, "scheme": merchant.scheme, "key_file": merchant.key_file, "serial": merchant.serial, "accounts": accounts })
+    fn published(&self, merchant: &place::DemoMerchant) -> anyhow::Result<Value> {
+        let (ports, of) = (self.place.ports, &merchant.accounts);
+        let mut accounts =
+            json!({ "wechat": of.wechat, "alipay": of.alipay, "unionpay": of.unionpay, "baidu": of.baidu });
+        under(&mut accounts, "channels");
+        let names = [
+            ("wechat", &of.wechat.mchid),
+            ("alipay", &of.alipay.app_id),
+            ("unionpay", &of.unionpay.mer_id),
+            ("baidu", &of.baidu.sp_no),
+        ];
+        for (channel, account) in names {
+            // What a merchant's own client names as its notify_url, and where it finds what was relayed.
+            let notify = format!("https://127.0.0.1:{}/n/{channel}/{account}", ports.notify);
+            accounts[channel]["notify_url"] = json!(notify);
+        }
+        let mode = if merchant.certificate_mode() {
+            "certificate"
+        } else {
+            "public_key"
+        };
+        for channel in ["wechat", "alipay"] {
+            accounts[channel]["mode"] = json!(mode);
+            accounts[channel]["relayed_to"] = json!(format!("/relay/{channel}/{}", merchant.id));
+        }
+        accounts["alipay"]["encrypts"] = json!(merchant.encrypts());
+        accounts["unionpay"]["sign_method"] = json!(merchant.sign_method());
+        accounts["unionpay"]["cert_id"] = json!(decimal_serial(&std::fs::read_to_string(
+            self.place.material.dir.join(&of.unionpay.cert_file)
+        )?)?);
+        accounts["baidu"]["digest"] = json!(if merchant.sha1() { "SHA-1" } else { "MD5" });
+        Ok(json!({
+            "mchid": merchant.id, "scheme": merchant.scheme, "key_file": merchant.key_file, "serial": merchant.serial,
+            "told_at": format!("/notify/{}", merchant.id), "accounts": accounts,
+        }))
+    }
 }
 
 /// File names of the channels' material are relative to its own folder; here to the demo's.

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod codes;
 pub mod command;
+pub mod door;
 mod endpoints;
 pub mod fates;
 pub mod gate;
@@ -18,6 +19,7 @@ pub mod planted;
 pub mod ports;
 pub mod proofs;
 pub mod services;
+pub mod several;
 pub mod shop;
 pub mod signals;
 pub mod stories;

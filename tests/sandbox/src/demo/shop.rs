@@ -2,12 +2,13 @@
 //! here too and are kept as they came.
 
 use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{convert::Infallible, path::Path, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -26,6 +27,17 @@ pub struct Came {
 /// What came so far; `deaf` answers 500 to that many first.
 #[derive(Clone, Default)]
 pub struct Shop(Arc<Mutex<State>>);
+
+impl Came {
+    fn shown(&self) -> Value {
+        let headers: serde_json::Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .collect();
+        json!({ "path": self.path, "headers": headers, "body": STANDARD.encode(&self.body) })
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -71,6 +83,9 @@ impl Shop {
 
     async fn take(&self, request: http::Request<Incoming>) -> http::Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
+        if head.method == http::Method::GET {
+            return self.show(&head.uri);
+        }
         let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
         let path = head.uri.path().to_owned();
         let deaf = {
@@ -93,6 +108,30 @@ impl Shop {
         if deaf {
             *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         }
+        response
+    }
+
+    /// `GET /came?path=…`: what came to addresses that begin so, octet by octet, to whoever checks it by himself.
+    fn show(&self, uri: &http::Uri) -> http::Response<Full<Bytes>> {
+        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            .find(|(name, _)| name == "path")
+            .map_or("/".into(), |(_, path)| path);
+        let (status, body) = match uri.path() {
+            "/came" => {
+                let came: Vec<Value> = self.came(&asked).iter().map(Came::shown).collect();
+                (http::StatusCode::OK, json!({ "came": came }))
+            }
+            _ => (
+                http::StatusCode::NOT_FOUND,
+                json!({ "error": "GET /came?path=BEGIN tells what was posted to addresses that begin so" }),
+            ),
+        };
+        let mut response = http::Response::new(Full::new(Bytes::from(body.to_string())));
+        *response.status_mut() = status;
+        response.headers_mut().insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/json"),
+        );
         response
     }
 

@@ -1,10 +1,13 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, codes, one_code,
+    Demo, codes,
+    door::WechatDoor,
+    one_code,
     orders::{self, Told},
-    unionpay,
+    several, unionpay,
 };
+use anyhow::Context;
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -34,9 +37,11 @@ enum Story {
     CodeLost(&'static str),
     CodeReversed(&'static str),
     OneCode(&'static str),
+    Partner,
+    Combined,
 }
 
-const STORIES: [Story; 43] = [
+const STORIES: &[Story] = &[
     Story::ScannedAndRefunded("wechat"),
     Story::ScannedAndRefunded("alipay"),
     Story::InTheWallet("wechat"),
@@ -80,6 +85,8 @@ const STORIES: [Story; 43] = [
     Story::CodeReversed("alipay"),
     Story::OneCode("wechat"),
     Story::OneCode("alipay"),
+    Story::Partner,
+    Story::Combined,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -87,14 +94,19 @@ pub fn count(asked: usize) -> usize {
     asked.max(STORIES.len())
 }
 
+/// Which of the two merchants the n-th order belongs to: they take turns, and so does each story.
+fn whose(n: usize) -> usize {
+    (n % STORIES.len() + n / STORIES.len()) % 2
+}
+
 impl Demo {
     /// Tells stories, one order each, by these merchants in turn. What failed comes back in words.
     pub async fn tell(self: &Arc<Self>, orders: usize, merchants: [usize; 2]) -> (Vec<Told>, Vec<String>) {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
         let mut under_way = JoinSet::new();
-        for (n, story) in STORIES.into_iter().cycle().take(count(orders)).enumerate() {
-            // The number of stories is odd, so each comes to both merchants.
-            let (demo, at_once, merchant) = (self.clone(), at_once.clone(), merchants[n % 2]);
+        for (n, story) in STORIES.iter().copied().cycle().take(count(orders)).enumerate() {
+            let (demo, at_once) = (self.clone(), at_once.clone());
+            let merchant = merchants[whose(n)];
             under_way.spawn(async move {
                 let _turn = at_once.acquire_owned().await;
                 (
@@ -146,6 +158,14 @@ impl Demo {
             Story::CodeTimedOut(channel) => codes::timed_out_after_acting(self, &by, channel).await,
             Story::CodeLost(channel) => codes::timed_out_before_acting(self, &by, channel).await,
             Story::OneCode(channel) => one_code::scanned(self, &by, channel).await,
+            Story::Partner => {
+                let subs = &self.place.merchants[merchant].accounts.wechat.sub_mchids;
+                several::by_a_partner(self, &by, subs.first().context("a sub-merchant")?).await
+            }
+            Story::Combined => {
+                let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
+                several::combined(self, &by, &door).await
+            }
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
     }
@@ -157,11 +177,16 @@ mod tests {
 
     #[test]
     fn each_story_is_told_and_then_as_many_orders_as_asked_for() {
-        assert_eq!([0, 1, 43, 44, 200].map(count), [43, 43, 43, 44, 200]);
         assert_eq!(
-            STORIES.len() % 2,
-            1,
-            "with an even number some stories come to one merchant only"
+            [0, 1, STORIES.len() + 1, 200].map(count),
+            [STORIES.len(), STORIES.len(), STORIES.len() + 1, 200]
         );
+        for story in 0..STORIES.len() {
+            assert_ne!(
+                whose(story),
+                whose(story + STORIES.len()),
+                "each comes to both merchants"
+            );
+        }
     }
 }

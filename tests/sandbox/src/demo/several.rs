@@ -1,0 +1,88 @@
+//! Orders for others: a service provider's for its sub-merchant (服务商), and a shop's several orders paid at once (合单).
+
+use super::{
+    Demo,
+    door::WechatDoor,
+    merchant::Merchant,
+    orders::{Told, create, id, pay, told},
+};
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A service provider's order: the payee is one of the sub-merchants on its list.
+pub async fn by_a_partner(demo: &Demo, merchant: &Merchant, sub: &str) -> anyhow::Result<Told> {
+    let order = create(demo, merchant, "wechat", "native", 870, json!({ "payee": sub })).await?;
+    let there = at_channel(demo, |o| o["out_trade_no"] == order["number"]).await?;
+    ensure!(
+        there.len() == 1 && there[0]["sub_mchid"] == sub,
+        "for another payee: {there:?}"
+    );
+    pay(demo, &order, "paid", json!({})).await?;
+    let order = merchant
+        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
+    told(merchant, "wechat partner: for a sub-merchant, paid", &order)
+}
+
+/// Two orders of one payer, combined by the merchant's own client at the pass-through: paid together, each on record.
+pub async fn combined(demo: &Demo, merchant: &Merchant, door: &WechatDoor) -> anyhow::Result<Told> {
+    let account = &door.account;
+    let (group, numbers) = (demo.next_number(), [demo.next_number(), demo.next_number()]);
+    let parts: Vec<Value> = numbers
+        .iter()
+        .zip([310, 520])
+        .map(|(number, fen)| {
+            json!({
+                "mchid": account.mchid, "out_trade_no": number, "description": "奶茶 Milk tea", "attach": "table 7",
+                "amount": { "total_amount": fen, "currency": "CNY" },
+            })
+        })
+        .collect();
+    let body = json!({
+        "combine_appid": account.appid, "combine_mchid": account.mchid, "combine_out_trade_no": group,
+        "notify_url": door.notify_url, "sub_orders": parts,
+    });
+    let placed = door
+        .ask("POST", "/v3/combine-transactions/native", Some(&body))
+        .await?;
+    ensure!(
+        placed.status == 200 && placed.json()["code_url"].is_string(),
+        "create answered {}: {}",
+        placed.status,
+        placed.json()
+    );
+    let first = json!({ "channel": "wechat", "number": numbers[0] });
+    pay(demo, &first, "paid", json!({})).await?;
+    let mut last = Value::Null;
+    for number in &numbers {
+        let found = merchant
+            .ask("GET", &format!("/v1/payments?order_no={number}"), None)
+            .await?
+            .json();
+        last = merchant
+            .until(&id(&found)?, "payment", |o| o["state"] == "paid")
+            .await?;
+    }
+    // The channel sealed its one notice for the merchant; it comes to it as it is.
+    let relay = format!("/relay/wechat/{}", merchant.id());
+    for _ in 0..100 {
+        if !demo.shop().came(&relay).is_empty() {
+            return told(merchant, "wechat combined: two orders, one payment", &last);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the notice of {group} was not relayed")
+}
+
+/// Channels' orders that are meant.
+async fn at_channel(demo: &Demo, meant: impl Fn(&Value) -> bool) -> anyhow::Result<Vec<Value>> {
+    let all = demo.channel_orders().await?;
+    Ok(all["orders"]
+        .as_array()
+        .context("orders")?
+        .iter()
+        .filter(|order| meant(order))
+        .cloned()
+        .collect())
+}
