@@ -40,6 +40,8 @@ pub(crate) enum Says {
     Order(Box<OrderView>, Option<PayerToken>, Option<Sealed<PaidBuyer>>),
     /// State of a refund, and the order's number at the channel where the notice tells it.
     Refund(Option<ChannelNo>, RefundView),
+    /// That there is news of a refund, by what proves nothing: the order's and the refund's number at the channel.
+    RefundToAskFor(ChannelNo, ChannelNo),
     /// Nothing of ours.
     Nothing,
     /// Only the merchant can open it.

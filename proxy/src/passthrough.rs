@@ -61,7 +61,7 @@ pub(crate) fn not_ours() -> Fault {
     )
 }
 
-/// The attempt that the bytes of a native close or refund mean, with its position from 1. Both of the order's numbers
+/// The attempt that the bytes of a native close, reverse or refund mean, with its position from 1. Both of the order's numbers
 /// must mean it where both are given, since the channel follows the one of its own; and so must the payee.
 pub(crate) fn meant<'a>(
     order: &'a Order,
@@ -155,6 +155,9 @@ fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled
             answer,
             order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
         ),
+        Errand::Reverse(position) if order.attempt(*position).is_some_and(|a| !a.is_reversing()) => {
+            Settled::nothing(settle::Ending::Recorded)
+        }
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
     }
@@ -186,12 +189,30 @@ fn refunded(app: &App, order: &Order, refund_no: &RefundNo, answer: Answer) -> S
 
 /// A repeat of an order that is on record: the answer renews its reach, a refusal changes nothing.
 fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
+    if order.attempt(position).is_some_and(|a| a.pay_way.charges()) {
+        return charged(app, order, position, answer);
+    }
     let settled = settle::placed(position, answer);
     match order.attempt(position) {
         Some(attempt) if attempt.state.is_final() => Settled::nothing(settled.ending),
         Some(attempt) if errand::sent_before(app, order, position) => settle::placed_again(attempt, settled),
         _ => settled,
     }
+}
+
+/// The answer to a charging call. What nobody knows stays so, and the merchant's SDK, to whom the channel's words or our
+/// "unknown" went, asks and reverses as its documents tell it; we ask beside it, and reverse what is open when its time is
+/// over.
+//= C60
+fn charged(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
+    let payer = match (&answer, order.attempt(position)) {
+        (Answer::State(view), Some(attempt)) => {
+            view.payer.as_ref().map(|p| app.vault().token(attempt.channel, p))
+        }
+        (Answer::Declined(_, payer), Some(attempt)) => Some(app.vault().token(attempt.channel, payer)),
+        _ => None,
+    };
+    settle::charged(order, position, answer, payer, None)
 }
 
 /// Sends the octets, reads what comes back, and gives it back as it came.
@@ -205,7 +226,9 @@ pub(crate) async fn ask(
     let channel = account.channel;
     let path = Some(verbatim.target.as_str());
     let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
-    let (Some(way), Some(headers)) = (app.way_of(channel, &account.account, None), headers(&verbatim)) else {
+    let own = native::identity(channel, &verbatim.target, &account.account);
+    let way = app.way_of(channel, &account.account, own.as_ref());
+    let (Some(way), Some(headers)) = (way, headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();

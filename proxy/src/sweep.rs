@@ -301,6 +301,25 @@ pub(crate) async fn ask_for_payment(app: &App, order: Arc<Order>, position: u16)
     }
 }
 
+/// What the channel says of a refund under way, asked now and not when its time comes.
+pub(crate) async fn ask_for_refund(
+    app: &App,
+    order: &Arc<Order>,
+    refund_no: &RefundNo,
+) -> Result<(), CommitError> {
+    let open = order
+        .refund(refund_no)
+        .is_some_and(|r| !r.state.is_final() && r.state != RefundState::Held);
+    let held = order
+        .refund(refund_no)
+        .and_then(|r| order.attempt(r.attempt))
+        .is_some_and(|a| a.keys == Keys::Held);
+    match open && held {
+        true => refund_step(app, order, refund_no).await.map(drop),
+        false => Ok(()),
+    }
+}
+
 /// The channel says that it was paid, whatever went back since.
 fn is_paid(view: &channel::OrderView) -> bool {
     matches!(

@@ -32,3 +32,4 @@ mod unified;
 mod unionpay;
 mod watch;
 mod ways;
+mod wechat_v2;

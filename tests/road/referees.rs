@@ -12,6 +12,7 @@ mod compared;
 mod life;
 mod repeats;
 mod tlog;
+mod v2;
 mod v3;
 
 use client::{CLIENTS, Scene};
@@ -66,6 +67,15 @@ async fn alipays_sdk_by_openapi_v3() -> Done {
         Ok(())
     } else {
         v3::judged().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wechats_v2_by_published_clients() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        v2::judged().await
     }
 }
 

@@ -40,9 +40,29 @@ pub enum NativeRefusal {
     Unknown,
 }
 
-/// Acknowledges a notice (channels.md 1.6, 3.5, 4.4).
-pub fn ack(channel: Channel) -> Reply {
+/// In which of a channel's languages a notice is: WeChat has two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speech {
+    /// The channel's own, for all but WeChat the only one.
+    Own,
+    /// WeChat's V2, in XML.
+    WechatV2,
+}
+
+impl Speech {
+    /// The notice itself says it.
+    pub fn of(channel: Channel, notice: &[u8]) -> Speech {
+        match channel == Channel::Wechat && notice.trim_ascii_start().first() == Some(&b'<') {
+            true => Speech::WechatV2,
+            false => Speech::Own,
+        }
+    }
+}
+
+/// Acknowledges a notice (channels.md 1.6, 2.3, 3.5, 4.4).
+pub fn ack(channel: Channel, speech: Speech) -> Reply {
     match channel {
+        Channel::Wechat if speech == Speech::WechatV2 => wechat::v2::dialect::ack(),
         Channel::Wechat => wechat::dialect::ack(),
         Channel::Alipay => alipay::dialect::ack(),
         Channel::Unionpay => unionpay::dialect::ack(),
@@ -50,9 +70,10 @@ pub fn ack(channel: Channel) -> Reply {
     }
 }
 
-/// Refuses a notice so that it comes again (channels.md 1.6, 3.5). `why` is a fixed text.
-pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
+/// Refuses a notice so that it comes again (channels.md 1.6, 2.3, 3.5). `why` is a fixed text.
+pub fn refuse_notice(channel: Channel, speech: Speech, why: &str) -> Reply {
     match channel {
+        Channel::Wechat if speech == Speech::WechatV2 => wechat::v2::dialect::refuse_notice(why),
         Channel::Wechat => wechat::dialect::refuse_notice(why),
         Channel::Alipay => alipay::dialect::refuse_notice(),
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
@@ -60,9 +81,13 @@ pub fn refuse_notice(channel: Channel, why: &str) -> Reply {
     }
 }
 
-/// Refuses a native request. The path that was called says in which form: Alipay has two (channels.md 3.2, 3.8).
+/// Refuses a native request. The path that was called says in which form: WeChat and Alipay have two each (channels.md 2.1,
+/// 3.2, 3.8).
 pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) -> Reply {
     match channel {
+        Channel::Wechat if path.is_some_and(wechat::v2::native::is_path) => {
+            wechat::v2::dialect::refuse_native(kind)
+        }
         Channel::Wechat => wechat::dialect::refuse_native(kind),
         Channel::Alipay => alipay::dialect::refuse_native(path, kind),
         // Nothing passes through to these; no listener leads here.

@@ -283,7 +283,8 @@ pub fn authenticate_answer(
     }
 }
 
-/// What an answer to a request of a merchant's own SDK says. The target says in which form it comes (Alipay has two).
+/// What an answer to a request of a merchant's own SDK says. The target says in which form it comes (WeChat and
+/// Alipay have two each).
 pub fn read_native_answer(
     account: &Account,
     operation: Operation,
@@ -293,6 +294,9 @@ pub fn read_native_answer(
     body: &[u8],
 ) -> Answer {
     match account.channel {
+        Channel::Wechat if wechat::v2::native::is_path(target) => {
+            wechat::v2::answer::read(account, operation, pay_way, status, body)
+        }
         Channel::Alipay if target.starts_with("/v3/") => {
             alipay::answer::read_v3(operation, pay_way, status, body)
         }
@@ -331,7 +335,7 @@ pub fn read_answer(
     body: &[u8],
 ) -> Answer {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::answer::read(account, operation, status, body),
+        _ if is_v2(account, pay_way) => wechat::v2::answer::read(account, operation, pay_way, status, body),
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),

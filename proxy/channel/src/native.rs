@@ -2,7 +2,7 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{alipay, dialect::NativeRefusal, guard, strict_json, wechat};
+use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, wechat};
 use domain::{
     AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo,
 };
@@ -55,7 +55,8 @@ pub struct Native {
 impl Native {
     /// Alipay's clients write the clock of their machine and no zone (channels.md 3.1 says China's). Machines in UTC are
     /// common, and the channel takes what they sign. If the time is within `window` of `now` in UTC and not in China, it
-    /// was meant so, and whatever is counted from it moves along.
+    /// was meant so, and whatever is counted from it moves along. WeChat's V2 says nothing of time: its requests count as
+    /// signed when they come.
     pub fn settle_zone(&mut self, now: Instant, window: i64) {
         if self.proof.settle_zone(self.channel, now, window)
             && let Some(lasts) = &self.lasts
@@ -103,6 +104,9 @@ impl Proof {
         const CHINA: i64 = 8 * 3_600_000;
         let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
         let moved = self.signed_at.plus_millis(CHINA);
+        if channel == Channel::Wechat && self.nonce.is_none() {
+            self.signed_at = now;
+        }
         // Where there is a nonce (OpenAPI v3) the time is counted from 1970 and has no zone.
         let zoneless = channel == Channel::Alipay && self.nonce.is_none();
         let moves = zoneless && !near(self.signed_at) && near(moved);
@@ -115,7 +119,7 @@ impl Proof {
 
 /// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
 /// whatever it refuses afterwards can be put on record against the one who signed it.
-//= C73
+//= C74
 #[derive(Default)]
 pub struct Asks {
     /// The account that the request names.
@@ -240,6 +244,9 @@ pub fn read(
     let mut asks = Asks::default();
     // Read first even where a trick is in it: the trick goes on record against the one who signed it.
     let read = match channel {
+        Channel::Wechat if wechat::v2::native::is_path(target) => {
+            wechat::v2::native::read(method, target, headers, body, &mut asks)
+        }
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
         Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
         Channel::Unionpay => Err(NativeError::not_allowed("nothing passes through to UnionPay")),
@@ -261,6 +268,15 @@ pub fn read(
         asks: Box::new(asks),
         ..refused
     })
+}
+
+/// Who we must be in TLS where the channel asks for the merchant's certificate (WeChat V2, channels.md 2.1); `None` where
+/// nobody asks.
+pub fn identity(channel: Channel, target: &str, account: &AccountNo) -> Option<Identity> {
+    match channel {
+        Channel::Wechat => wechat::v2::native::identity(target, account),
+        _ => None,
+    }
 }
 
 /// End-to-end request headers that go on to the channel, lower case. `Accept-Encoding` does not: nothing is

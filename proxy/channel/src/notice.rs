@@ -1,7 +1,7 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, baidu, form::FormError, strict_json,
+    Account, OrderView, RefundView, Signed, alipay, baidu, dialect::Speech, form::FormError, strict_json,
     strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
@@ -61,7 +61,7 @@ impl NoticeError {
 /// What kind of content a notice carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Kind {
-    /// Not sealed: the notice itself is the content (Alipay, UnionPay).
+    /// Not sealed: the notice itself is the content (Alipay, UnionPay, WeChat's V2).
     #[default]
     Open,
     /// WeChat `TRANSACTION.SUCCESS`.
@@ -102,6 +102,13 @@ pub enum Notice {
         /// The order it belongs to, where the notice states that too (Alipay).
         paid: Option<Box<OrderView>>,
     },
+    /// That there is news of a refund, told by what carries no signature (WeChat V2, channels.md 2.3): the channel is asked.
+    RefundToAskFor {
+        /// The order's number at the channel.
+        order: ChannelNo,
+        /// The refund's.
+        refund: ChannelNo,
+    },
     /// Nothing of ours; acknowledge it.
     Ignored,
 }
@@ -115,6 +122,7 @@ pub fn authenticate(
     now: Instant,
 ) -> Result<Signed, NoticeError> {
     match channel {
+        Channel::Wechat if is_v2(channel, body) => wechat::v2::notice::authenticate(account, body),
         Channel::Wechat => wechat::notice::authenticate(account, headers, body, now),
         Channel::Alipay => alipay::notice::authenticate(account, body),
         Channel::Unionpay => unionpay::notice::authenticate(account, body),
@@ -122,9 +130,32 @@ pub fn authenticate(
     }
 }
 
+fn is_v2(channel: Channel, body: &[u8]) -> bool {
+    Speech::of(channel, body) == Speech::WechatV2
+}
+
+/// A notice of a refund that carries no signature (WeChat V2, channels.md 2.3): the key that opens it, and what it opens.
+/// That it opens vouches for the account's secret and for nothing more; `None` for every other notice.
+pub fn unsigned(account: &Account, body: &[u8]) -> Result<Option<(KeyRef, Vec<u8>)>, NoticeError> {
+    match is_v2(account.channel, body) {
+        true => wechat::v2::notice::unsigned_refund(account, body),
+        false => Ok(None),
+    }
+}
+
+/// Reads what [`unsigned`] names, opened.
+pub fn read_unsigned(opened: &[u8]) -> Result<Notice, NoticeError> {
+    let view = wechat::v2::notice::refund(opened)?;
+    Ok(Notice::RefundToAskFor {
+        order: view.order.ok_or(NoticeError::Field("out_trade_no"))?,
+        refund: view.number,
+    })
+}
+
 /// The sealed part, if the channel seals (WeChat).
 pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, NoticeError> {
     match account.channel {
+        Channel::Wechat if is_v2(account.channel, body) => Ok(None),
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
         Channel::Alipay | Channel::Unionpay | Channel::Baidu => Ok(None),
     }
@@ -133,6 +164,9 @@ pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, Notice
 /// Reads the notice: the decrypted resource (WeChat) or the body itself ([`Kind::Open`]).
 pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<Notice, NoticeError> {
     match account.channel {
+        Channel::Wechat if kind == Kind::Open => {
+            wechat::v2::notice::payment(account, body_or_decrypted).map(|view| Notice::Order(Box::new(view)))
+        }
         Channel::Wechat => wechat::notice::read(account, body_or_decrypted, kind),
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
         Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),

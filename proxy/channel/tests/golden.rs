@@ -20,6 +20,8 @@ mod native_alipay_v3;
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]
 mod native_wechat_bodies;
+#[path = "golden/native_wechat_v2.rs"]
+mod native_wechat_v2;
 #[path = "golden/notices.rs"]
 mod notices;
 #[path = "golden/strict_json.rs"]

@@ -184,7 +184,7 @@ impl Admit {
         let mut fault = Fault::of(code(refusal.kind));
         // The one text for list, measure, risk and payer limit names nothing (C43).
         if refusal.kind != RefusalKind::NotAccepted {
-            fault.detail = format!("{} [{}]", fault.detail, refusal.public);
+            fault.detail = format!("{} ({})", fault.detail, refusal.public);
         }
         fault.into()
     }

@@ -138,7 +138,7 @@ impl Claim {
         before || came
     }
 
-    /// The attempt that a native close or refund means.
+    /// The attempt that a native close, reverse or refund means.
     fn target(
         &self,
         sealed: &Sealed,
@@ -272,6 +272,18 @@ impl Claim {
             }
             // It was closed to go to another account, and did not get there.
             (OrderState::Closed, true) if !only_repeats && !native && choice::moves_on(latest) => Ok(()),
+            // Nor by what an SDK sends: it hears how the order stands, and asks for it. (What the channel surely refused is
+            // `NotPlaced`, and its number may be tried with a fresh code.)
+            //= C60
+            (state, true) if latest.pay_way.charges() && native && state != OrderState::NotPlaced => {
+                Err(Fault::of(match state {
+                    OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded => Code::OrderPaid,
+                    OrderState::Reversed => Code::OrderReversed,
+                    OrderState::Closed => Code::OrderClosed,
+                    _ => Code::OrderInProgress,
+                })
+                .into())
+            }
             // What charges is never sent again, with whatever code: the record answers.
             (_, true) if latest.pay_way.charges() && !native => Err(Stop::Answer(
                 render::order(&self.0, &sealed.merchant, order, render::Said::Again).await,

@@ -38,7 +38,7 @@ impl MatchOrder {
     async fn order(&self, notice: &Identified, says: &Says) -> Result<Option<Arc<Order>>, Stop> {
         let number = match says {
             Says::Order(view, ..) => &view.number,
-            Says::Refund(Some(order), _) => order,
+            Says::Refund(Some(order), _) | Says::RefundToAskFor(order, _) => order,
             Says::Refund(None, refund) => return self.by_refund(notice, &refund.number).await,
             Says::Nothing | Says::Closed => return Ok(None),
         };

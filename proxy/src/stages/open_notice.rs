@@ -18,6 +18,15 @@ impl Stage<Verified> for OpenNotice {
     async fn run(&self, Verified(identified): Verified) -> Result<Opened, Stop> {
         let account = &identified.account;
         let malformed = |e: &dyn std::fmt::Display| Stop::from(Fault::of(Code::MalformedRequest).inside(e));
+        let body = &identified.received.body;
+        if let Some((key, sealed)) = notice::unsigned(account, body).map_err(|e| malformed(&e.kind()))? {
+            let opened = self.0.keys().open_v2(&key, &sealed).map_err(|e| malformed(&e))?;
+            let says = notice::read_unsigned(&opened).map_err(|e| malformed(&e.kind()))?;
+            return Ok(Opened {
+                notice: identified,
+                says: Some(says),
+            });
+        }
         let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e.kind()))?;
         let says = match sealed {
             None => notice::read(account, &identified.received.body, Kind::Open),

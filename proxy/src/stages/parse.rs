@@ -147,6 +147,7 @@ impl Parse {
                 }))
             }
             Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),
+            Operation::Reverse => Ok(Command::Reverse(self.order(merchant, native).await?)),
             Operation::Refund => {
                 let order = self.order(merchant, native).await?;
                 // Alipay: a full refund may go without a number of its own; then the order's number is its number.

@@ -289,6 +289,8 @@ fn standing_life_ms(app: &App, create: &Create, carried: Carried) -> i64 {
             .charge_life()
             .as_millis() as i64,
         Carried::Unified => app.standing_expiry_ms(),
+        // An end by which a reverse is still taken (channels.md 2.2, 3.1): what is open then is reversed.
+        Carried::PassThrough if create.pay_way.charges() => 12 * 3_600_000,
         Carried::PassThrough => channel::standing_life_ms(create.channel),
     }
 }
@@ -429,15 +431,21 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
 
 async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
     let Routed {
-        claimed: Claimed {
-            sealed, held, order, ..
-        },
+        claimed:
+            Claimed {
+                sealed,
+                held,
+                order,
+                target,
+                ..
+            },
         account,
         ..
     } = routed;
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let (position, attempt) = order
-        .winner()
+    let native = target.and_then(|position| Some((position, order.attempt(position)?)));
+    let (position, attempt) = native
+        .or(order.winner())
         .unwrap_or((order.attempts.len() as u16, order.latest()));
     if !attempt.pay_way.charges() {
         return Err(Fault::new(
@@ -447,6 +455,16 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
         .into());
     }
     match attempt.state {
+        // A native reverse of what is over changes nothing here; the channel gives its own answer.
+        AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced if native.is_some() => {
+            return Ok(Intended::Send(recorded(
+                sealed,
+                order,
+                account,
+                Errand::Reverse(position),
+                held,
+            )));
+        }
         AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced => {
             return Ok(Intended::Done(
                 render::order(app, &sealed.merchant, &order, Said::Again).await,

@@ -10,8 +10,9 @@ use crate::{
     settle,
     stage::{End, Response},
     stages::rescue,
+    sweep,
 };
-use channel::dialect;
+use channel::dialect::{self, Speech};
 use domain::*;
 use ledger::{Happening, Order};
 use std::sync::Arc;
@@ -60,7 +61,9 @@ async fn record(
     if passed_through && let Some(answer) = relay(app, &notice).await {
         return answer;
     }
-    Ok(rescue::native(dialect::ack(notice.account.channel)))
+    let channel = notice.account.channel;
+    let speech = Speech::of(channel, &notice.received.body);
+    Ok(rescue::native(dialect::ack(channel, speech)))
 }
 
 /// What is said of one order; true where the merchant placed it through us and hears the notice itself.
@@ -104,6 +107,26 @@ async fn record_one(
             }
             put(app, notice, &order, settled.events).await?;
         }
+        (Says::RefundToAskFor(_, number), Some(order)) => {
+            let Some(refund) = order.refunds.iter().find(|r| r.number == number) else {
+                foreign(
+                    app,
+                    notice,
+                    &Says::RefundToAskFor(order.latest().number.clone(), number),
+                )
+                .await?;
+                return Ok(passed_through || order.latest().carried == Carried::PassThrough);
+            };
+            passed_through |= order
+                .attempt(refund.attempt)
+                .is_some_and(|a| a.carried == Carried::PassThrough);
+            // It carries no signature, so it is no proof: the channel itself is asked.
+            //= C72
+            app.metrics().noticed(channel, "asked_for");
+            sweep::ask_for_refund(app, &order, &refund.refund_no)
+                .await
+                .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
+        }
         (Says::Refund(_, view), Some(order)) => {
             match order.refunds.iter().find(|r| r.number == view.number) {
                 Some(refund) => {
@@ -142,6 +165,7 @@ async fn foreign(app: &App, notice: &Identified, says: &Says) -> Result<(), Stop
     let number = match says {
         Says::Order(view, ..) => Some(view.number.clone()),
         Says::Refund(_, view) => Some(view.number.clone()),
+        Says::RefundToAskFor(_, number) => Some(number.clone()),
         Says::Nothing | Says::Closed => None,
     };
     let event = TradeEvent::ForeignNotice {

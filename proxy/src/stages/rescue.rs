@@ -11,7 +11,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use channel::dialect::{self, NativeRefusal, Reply};
+use channel::dialect::{self, NativeRefusal, Reply, Speech};
 use domain::Channel;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -34,16 +34,26 @@ impl Around<Received> for Rescue {
             .get(header::AUTHORIZATION)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| Scheme::named(v.split(' ').next()?));
-        let (channel, path) = (channel_of(&received), received.head.uri.path().to_owned());
+        let channel = channel_of(&received);
+        let (speech, path) = (
+            Speech::of(channel, &received.body),
+            received.head.uri.path().to_owned(),
+        );
         let response = match unpanicked(next.run(received)).await {
             Ok(Ok(response)) | Ok(Err(Stop::Answer(response))) => response,
             Ok(Err(Stop::Fault(fault))) => {
                 log(door, id, &fault);
-                answer(door, channel, &path, &fault, &id.to_string())
+                answer(door, (channel, speech), &path, &fault, &id.to_string())
             }
             Err(()) => {
                 error!(door = door.as_str(), %id, "a stage panicked");
-                answer(door, channel, &path, &Fault::of(Code::Internal), &id.to_string())
+                answer(
+                    door,
+                    (channel, speech),
+                    &path,
+                    &Fault::of(Code::Internal),
+                    &id.to_string(),
+                )
             }
         };
         match door {
@@ -89,12 +99,12 @@ fn channel_of(received: &Received) -> Channel {
     }
 }
 
-fn answer(door: Door, channel: Channel, path: &str, fault: &Fault, id: &str) -> Response {
+fn answer(door: Door, (channel, speech): (Channel, Speech), path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
         Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
         Door::Notify => {
             let (mut reply, row) = (
-                dialect::refuse_notice(channel, fault.code.row().code),
+                dialect::refuse_notice(channel, speech, fault.code.row().code),
                 fault.code.row(),
             );
             // A channel repeats whatever is not acknowledged, whoever's fault it is; the status still says whose.
@@ -138,7 +148,7 @@ fn refusal(fault: &Fault) -> NativeRefusal {
         Code::NotFound => NativeRefusal::NotFound,
         Code::OrderChanged | Code::RefundChanged => NativeRefusal::Changed,
         Code::OrderPaid => NativeRefusal::OrderPaid,
-        Code::OrderClosed => NativeRefusal::OrderClosed,
+        Code::OrderClosed | Code::OrderReversed => NativeRefusal::OrderClosed,
         Code::OperationNotAllowed | Code::MethodNotAllowed => NativeRefusal::NotAllowed(detail()),
         Code::ChannelNotLicensed
         | Code::AmountOverLimit

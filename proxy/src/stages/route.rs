@@ -85,7 +85,9 @@ impl Stage<Claimed> for Route {
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
-        if composed
+        shows_its_certificate(&self.0, &claimed, &account)?;
+        // At WeChat a reverse needs what only we can show in TLS, whoever wrote it.
+        if (composed || channel == Channel::Wechat)
             && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges())
             && !charge::can_be_undone(&self.0, &account)
         {
@@ -143,6 +145,29 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
     }
 }
 
+/// Octets that the channel takes only from the merchant's API certificate in TLS (WeChat V2, channels.md 2.1) go nowhere
+/// without it.
+//= C66
+fn shows_its_certificate(app: &App, claimed: &Claimed, account: &channel::Account) -> Result<(), Fault> {
+    let Cargo::Verbatim(verbatim) = &claimed.sealed.cargo else {
+        return Ok(());
+    };
+    let own = channel::native::identity(account.channel, &verbatim.target, &account.account);
+    match own {
+        Some(own)
+            if app
+                .way_of(account.channel, &account.account, Some(&own))
+                .is_none() =>
+        {
+            Err(Fault::new(
+                Code::OperationNotAllowed,
+                "The channel wants the merchant's API certificate for this, and its key is not held here; ask the operator.",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The attempt on record that the request is about: a renewal's own, a native request's own, else the paid one or the
 /// latest. `None` for what begins an attempt.
 pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
@@ -151,7 +176,9 @@ pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
         Command::Create(create) => {
             Some(order.latest()).filter(|_| record::renews(order, create, &claimed.content))
         }
-        Command::Refund(_) | Command::Close(_) if claimed.target.is_some() => order.attempt(claimed.target?),
+        Command::Refund(_) | Command::Close(_) | Command::Reverse(_) if claimed.target.is_some() => {
+            order.attempt(claimed.target?)
+        }
         Command::Release(_, no) => order.refund(no).and_then(|refund| order.attempt(refund.attempt)),
         _ => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt)),
     }

@@ -46,6 +46,7 @@ impl Stage<Opened> for SealNotice {
                 first
             }
             Some(Notice::Refund { order, view, .. }) => Says::Refund(order, view),
+            Some(Notice::RefundToAskFor { order, refund }) => Says::RefundToAskFor(order, refund),
             Some(Notice::Ignored) => Says::Nothing,
             None => Says::Closed,
         };

@@ -23,12 +23,17 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     }
     // A reverse that was refused is tried again at growing distance; the channel ends an unpaid order by itself in the end.
     let refused = attempt.reversing.is_some();
+    // For as long as an SDK may take, nobody asks every few seconds.
+    let own_time = schedule.charge_wait().as_millis() as i64;
+    let slow = attempt.carried == Carried::PassThrough && now > attempt.at.plus_millis(own_time);
+    let gap = match slow {
+        true => schedule.refused_refund(tries + 1),
+        false => schedule.charge(tries),
+    };
     Some(if refused {
         schedule.refused_refund(tries + 1)
     } else {
-        schedule
-            .charge(tries)
-            .min(left(end(&schedule, attempt)).max(LEAST))
+        gap.min(left(end(&schedule, attempt)).max(LEAST))
     })
 }
 
@@ -56,8 +61,12 @@ pub(super) fn may_come_late(app: &App, attempt: &Attempt, now: Instant) -> bool 
 /// Between two looks, however late it is.
 const LEAST: Duration = Duration::from_millis(20);
 
-/// When its payer's time is over.
+/// When its payer's time is over. What the merchant's own SDK began, that SDK ends; ours is only what is left open at its
+/// end.
 fn end(schedule: &Schedule, attempt: &Attempt) -> Instant {
+    if attempt.carried == Carried::PassThrough {
+        return attempt.expires;
+    }
     attempt
         .at
         .plus_millis(schedule.charge_wait().as_millis() as i64)
@@ -107,12 +116,10 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
 fn due(app: &App, attempt: &Attempt, absent: bool) -> Option<ReverseReason> {
     let schedule = Schedule::of(attempt.channel, app.times());
     let now = app.clock().now();
-    let lost = absent && now >= attempt.at.plus_millis(schedule.charge_lost().as_millis() as i64);
-    // What the merchant's own SDK began, the merchant's own SDK ends.
-    if attempt.state.is_final()
-        || attempt.carried == Carried::PassThrough
-        || !(lost || now >= end(&schedule, attempt))
-    {
+    let lost = absent
+        && attempt.carried == Carried::Unified
+        && now >= attempt.at.plus_millis(schedule.charge_lost().as_millis() as i64);
+    if attempt.state.is_final() || !(lost || now >= end(&schedule, attempt)) {
         return None;
     }
     Some(if attempt.state == AttemptState::Placed {

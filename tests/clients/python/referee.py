@@ -31,9 +31,13 @@ class Settings:
     def __getitem__(self, name):
         return self.all[name]
 
+    def path(self, name):
+        """Where one of the account's files is."""
+        return os.path.join(self.dir, self.account[name])
+
     def read(self, name):
         """The text of one of the account's files."""
-        with open(os.path.join(self.dir, self.account[name]), encoding="utf-8") as file:
+        with open(self.path(name), encoding="utf-8") as file:
             return file.read()
 
     def number(self, what):

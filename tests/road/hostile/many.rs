@@ -328,8 +328,8 @@ impl Door for Unified {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C74
 //= C73
-//= C72
 //= C03
 async fn two_thousand_of_each_channel() {
     all(2_000).await;
@@ -337,7 +337,7 @@ async fn two_thousand_of_each_channel() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "ten thousand for each of five doors: minutes"]
-//= C73
+//= C74
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
 }
@@ -460,11 +460,11 @@ async fn lane_of(yard: &Yard, door: &dyn Door, share: usize, mut dice: Dice) -> 
     told
 }
 
-/// `C21` of `… [C21]`.
+/// `C21` of `… (C21)`.
 fn clause(said: &Said) -> Option<String> {
     let text = said.text();
-    let (_, rest) = text.rsplit_once("[C")?;
-    Some(format!("C{}", rest.split(']').next()?))
+    let (_, rest) = text.rsplit_once("(C")?;
+    Some(format!("C{}", rest.split(')').next()?))
 }
 
 /// What the journal has, by clause, and how many of them stand with their merchant alone.

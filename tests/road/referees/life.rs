@@ -205,7 +205,9 @@ async fn notices(
 /// A helper that says yes to everything would prove nothing.
 async fn refused_if_spoilt(client: &Client, scene: &Scene, came: &Came) -> Done {
     let body = std::str::from_utf8(&came.body)?;
-    let spoilt = if client.channel == "wechat" {
+    let spoilt = if body.starts_with('<') {
+        body.replacen("<total_fee><![CDATA[888]]>", "<total_fee><![CDATA[889]]>", 1)
+    } else if client.channel == "wechat" {
         body.replacen("\"id\":\"EV-", "\"id\":\"EW-", 1)
     } else {
         body.replacen("total_amount=8.88", "total_amount=8.89", 1)

@@ -122,7 +122,7 @@ impl Said<'_> {
 
     fn facts(&self, route: &Route, mchid: AccountNo) -> Result<Native, NativeError> {
         let payee = self.payee(route, &mchid)?;
-        let mut native = empty(route, mchid)?;
+        let mut native = empty(route.operation(), mchid)?;
         native.payee = (native.operation != Operation::Certificates).then_some(payee);
         match &route.call {
             Call::Create(pay_way) => self.create(*pay_way, route.partner, &mut native)?,
@@ -206,7 +206,8 @@ impl Said<'_> {
     }
 }
 
-fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
+/// A request of which nothing but this is known yet.
+pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, NativeError> {
     let key = keys::wechat_merchant(&account).map_err(|e| NativeError::signature(e.to_string()))?;
     let proof = Proof {
         key,
@@ -217,7 +218,7 @@ fn empty(route: &Route, account: AccountNo) -> Result<Native, NativeError> {
     };
     Ok(Native {
         channel: Channel::Wechat,
-        operation: route.operation(),
+        operation,
         pay_way: None,
         account,
         payee: None,

@@ -2,7 +2,8 @@
 
 use crate::{NOW, alipay, alipay_certificates, answers::wechat_order, headers, wechat};
 use channel::{
-    ChannelState, dialect,
+    ChannelState,
+    dialect::{self, Speech},
     form::FormError,
     notice::{self, Kind, Notice, NoticeError},
 };
@@ -308,11 +309,11 @@ fn alipay_refunds_are_recognised_and_state_the_order_too() {
 
 #[test]
 fn replies_speak_the_channels_language() {
-    assert_eq!(dialect::ack(Channel::Wechat).status, 200);
-    assert_eq!(dialect::ack(Channel::Alipay).body, b"success");
-    assert!(dialect::refuse_notice(Channel::Wechat, "come again").status >= 400);
+    assert_eq!(dialect::ack(Channel::Wechat, Speech::Own).status, 200);
+    assert_eq!(dialect::ack(Channel::Alipay, Speech::Own).body, b"success");
+    assert!(dialect::refuse_notice(Channel::Wechat, Speech::Own, "come again").status >= 400);
     assert_ne!(
-        dialect::refuse_notice(Channel::Alipay, "come again").body,
+        dialect::refuse_notice(Channel::Alipay, Speech::Own, "come again").body,
         b"success"
     );
 }

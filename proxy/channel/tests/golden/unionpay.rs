@@ -506,7 +506,7 @@ fn said(body: &str) -> Result<&'static str, NoticeError> {
         Notice::Refund { order: None, .. } => "refund",
         Notice::Refund { .. } => "refund of an order",
         Notice::Combined(_) => "a group",
-        Notice::Ignored => "nothing",
+        Notice::Ignored | Notice::RefundToAskFor { .. } => "nothing",
     })
 }
 

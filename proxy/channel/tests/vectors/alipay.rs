@@ -136,7 +136,10 @@ fn verify_notify(input: &Value, expect: &Value) {
             Ok(Notice::Order(_))
         ));
     }
-    assert_eq!(dialect::ack(Channel::Alipay).body, text(expect, "ack").as_bytes());
+    assert_eq!(
+        dialect::ack(Channel::Alipay, dialect::Speech::Own).body,
+        text(expect, "ack").as_bytes()
+    );
 }
 
 fn verify_then_decrypt(input: &Value, expect: &Value) {

@@ -264,7 +264,7 @@ fn verify_notify_form(input: &Value, expect: &Value) {
         };
         assert_eq!(view.number.as_str(), text(params, "orderId"));
         assert_eq!(view.payer.expect("a payer").value.expose(), text(params, "accNo"));
-        let ack = dialect::ack(Channel::Unionpay);
+        let ack = dialect::ack(Channel::Unionpay, dialect::Speech::Own);
         assert_eq!(format!("HTTP {}", ack.status), text(expect, "ack"));
     }
 }

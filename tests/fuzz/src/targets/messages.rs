@@ -64,6 +64,9 @@ fn native(channel: Channel, data: &[u8]) -> Option<Native> {
 /// The facts are those that any reader of JSON finds, and the whole request is signed.
 pub(crate) fn native_wechat(data: &[u8]) {
     let Some(native) = native(Channel::Wechat, data) else { return };
+    if native.proof.nonce.is_none() {
+        return native_wechat_v2(data);
+    }
     let [method, target, _, body] = parts(data);
     let message = &native.proof.message;
     assert!(message.starts_with(&[method, b"\n", target, b"\n"].concat()) && message.ends_with(&[body, b"\n"].concat()));
@@ -77,6 +80,35 @@ pub(crate) fn native_wechat(data: &[u8]) {
     if native.operation == Operation::Refund {
         assert_eq!(native.amount.map(|a| a.fen()), value["amount"]["refund"].as_u64());
     }
+}
+
+/// V2: the facts are those that any reader of XML finds, each value that is not empty is signed, and the payee is named.
+pub(crate) fn native_wechat_v2(data: &[u8]) {
+    let Some(native) = native(Channel::Wechat, data).filter(|native| native.proof.nonce.is_none()) else { return };
+    let [_, _, _, body] = parts(data);
+    let text = std::str::from_utf8(body).expect("what is taken is UTF-8");
+    let read = roxmltree::Document::parse(text).expect("taken here, refused there");
+    let value = |name: &str| {
+        let found = read.root_element().children().find(|node| node.has_tag_name(name))?;
+        let value: String = found.children().filter_map(|child| child.text()).collect();
+        Some(value).filter(|value| !value.is_empty())
+    };
+    let message = String::from_utf8(native.proof.message.clone()).expect("text");
+    let fields = read.root_element().children().filter(|node| node.is_element() && !node.has_tag_name("sign"));
+    for name in fields.map(|node| node.tag_name().name()) {
+        assert!(value(name).is_none_or(|value| message.contains(&format!("{name}={value}"))), "{name} is not signed");
+    }
+    let own = value("mch_id");
+    assert_eq!(Some(native.account.as_str()), own.as_deref());
+    assert_eq!(native.payee.as_ref().map(|payee| payee.as_str()), value("sub_mch_id").or(own).as_deref());
+    let fen = |name| value(name).and_then(|text| text.parse().ok());
+    match native.operation {
+        Operation::Create => assert_eq!(native.amount.map(|a| a.fen()), fen("total_fee")),
+        Operation::Refund => assert_eq!(native.amount.map(|a| a.fen()), fen("refund_fee")),
+        _ => {}
+    }
+    assert_eq!(native.number.map(|number| number.as_str().to_owned()), value("out_trade_no"));
+    assert!(value("profit_sharing").is_none_or(|word| word == "N"));
 }
 
 /// Every parameter but `sign` is signed; by OpenAPI v3 method, path and the whole body.

@@ -22,6 +22,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("strict_xml", xml::strict_xml),
     ("wechat_v2", xml::wechat_v2),
     ("native_wechat", messages::native_wechat),
+    ("native_wechat_v2", messages::native_wechat_v2),
     ("native_alipay", messages::native_alipay),
     ("notice_wechat", messages::notice_wechat),
     ("notice_alipay", messages::notice_alipay),

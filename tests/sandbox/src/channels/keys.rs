@@ -95,6 +95,20 @@ pub(crate) fn seal(apiv3_key: &str, associated_data: &str, plaintext: &str) -> (
     (nonce, sealed.unwrap_or_default())
 }
 
+/// The seal of V2's refund notices: AES-256-ECB with PKCS#7 under the lower-case hex of the key's MD5, in base64.
+pub(crate) fn seal_v2(apiv2_key: &str, plain: &str) -> String {
+    use md5::{Digest as _, Md5};
+    let name = hex::encode(Md5::digest(apiv2_key.as_bytes()));
+    let sealed = UnboundCipherKey::new(&AES_256, name.as_bytes())
+        .and_then(PaddedBlockEncryptingKey::ecb_pkcs7)
+        .and_then(|cipher| {
+            let mut text = plain.as_bytes().to_vec();
+            cipher.encrypt(&mut text)?;
+            Ok(STANDARD.encode(text))
+        });
+    sealed.unwrap_or_default()
+}
+
 /// Alipay's encryption of contents: AES-CBC, IV of zeroes, PKCS#7; key, result and text in base64.
 pub(crate) fn encrypt_content(aes_key: &str, plain: &[u8]) -> Option<String> {
     let cipher = PaddedBlockEncryptingKey::cbc_pkcs7(content_key(aes_key)?).ok()?;

@@ -27,6 +27,11 @@ const HELD: Duration = Duration::from_secs(600);
 pub(crate) enum Content {
     /// The body, encrypted once; each attempt is signed anew.
     Wechat { body: String, mode: KeyMode },
+    /// The fields without `nonce_str` and `sign`, and with which digest it is signed.
+    WechatV2 {
+        fields: Vec<(&'static str, String)>,
+        digest: wechat::v2::xml::Digest,
+    },
     /// The fields without `notify_time`, `sign` and `sign_type`.
     Alipay { fields: Vec<(String, String)> },
     /// The fields without `signPubKeyCert` and `signature`.
@@ -63,6 +68,9 @@ impl Notice {
         let merchant = world.merchants.get(self.key.1)?;
         Some(match &self.content {
             Content::Wechat { body, mode } => wechat::notice::letter(merchant, *mode, body, forge),
+            Content::WechatV2 { fields, digest } => {
+                wechat::v2::notice::letter(merchant, fields, *digest, forge)
+            }
             Content::Alipay { fields } => alipay::notice::letter(merchant, fields, forge),
             Content::Unionpay { fields } => unionpay::notice::letter(world, merchant, fields, forge),
             Content::Baidu { fields } => baidu::notice::letter(merchant, fields, forge),
@@ -197,6 +205,10 @@ async fn attempt(world: &Arc<World>, notice: &Notice, forge: Forge) -> bool {
     let at = super::clock::now().to_string();
     let outcome = world.poster.post(&notice.url, &letter).await;
     let (said, acknowledged) = match &outcome {
+        Ok((status, body)) if matches!(notice.content, Content::WechatV2 { .. }) => (
+            json!(status),
+            *status == 200 && wechat::v2::notice::acknowledges(body),
+        ),
         Ok((status, body)) => (json!(status), acknowledges(notice.channel(), *status, body)),
         Err(reason) => (json!(reason), false),
     };

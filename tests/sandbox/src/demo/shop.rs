@@ -88,6 +88,8 @@ impl Shop {
         }
         let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
         let path = head.uri.path().to_owned();
+        // WeChat's V2 wants to be answered in its own words.
+        let in_xml = body.trim_ascii_start().first() == Some(&b'<');
         let deaf = {
             let mut state = self.0.lock();
             let deaf = state.deaf > 0;
@@ -101,6 +103,8 @@ impl Shop {
         };
         let answer = if path.starts_with("/relay/alipay/") {
             "success"
+        } else if in_xml {
+            "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
         } else {
             "{\"code\":\"SUCCESS\"}"
         };

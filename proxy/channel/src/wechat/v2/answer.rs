@@ -2,7 +2,7 @@
 
 use super::{Message, codes, facts};
 use crate::{Account, Answer, Authentic, Failure, FailureClass, ReverseView, Signed, keys};
-use domain::{Operation, Unclear};
+use domain::{Operation, PayWay, Reach, Unclear};
 use std::sync::Arc;
 
 /// An answer is signed with the key of the request; only one that says `return_code` `FAIL` may come without, and proves
@@ -26,7 +26,13 @@ pub(crate) fn authenticate(account: &Account, status: u16, body: &[u8]) -> Resul
 }
 
 /// Reads an answer.
-pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &[u8]) -> Answer {
+pub(crate) fn read(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    status: u16,
+    body: &[u8],
+) -> Answer {
     if status != 200 {
         return Answer::Unclear(Unclear::ChannelError);
     }
@@ -41,8 +47,8 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
             class: FailureClass::Unknown,
         }),
         (Some("SUCCESS"), _) if !is_of(account, &said) => garbage(),
-        (Some("SUCCESS"), Some("SUCCESS")) => success(operation, &said).unwrap_or_else(garbage),
-        (Some("SUCCESS"), Some("FAIL")) => failed(operation, &said),
+        (Some("SUCCESS"), Some("SUCCESS")) => success(operation, pay_way, &said).unwrap_or_else(garbage),
+        (Some("SUCCESS"), Some("FAIL")) => failed(operation, pay_way, &said),
         _ => garbage(),
     }
 }
@@ -53,14 +59,28 @@ fn is_of(account: &Account, said: &Message) -> bool {
     said.get("mch_id") == Some(account.account.as_str()) && said.get("sub_mch_id") == merchant
 }
 
-fn success(operation: Operation, said: &Message) -> Option<Answer> {
+fn success(operation: Operation, pay_way: PayWay, said: &Message) -> Option<Answer> {
     match operation {
-        Operation::Create => facts::paid_now(said).map(Answer::State),
+        Operation::Create if pay_way.charges() => facts::paid_now(said).map(Answer::State),
+        Operation::Create => placed(pay_way, said).map(Answer::Placed),
+        Operation::Close => Some(Answer::Closed),
         Operation::Query => facts::order(said).map(Answer::State),
         Operation::Reverse => reversed(said).map(Answer::Reversed),
         Operation::Refund => facts::refund_taken(said).map(Answer::Refund),
         Operation::RefundQuery => facts::refund(said).map(Answer::Refund),
-        Operation::Close | Operation::Certificates | Operation::Bill | Operation::Authorize => None,
+        Operation::Certificates | Operation::Bill | Operation::Authorize => None,
+    }
+}
+
+/// What `/pay/unifiedorder` gives (channels.md 2.1): a code, a link, or what calls the wallet up.
+fn placed(pay_way: PayWay, said: &Message) -> Option<Reach> {
+    let some = |name| said.get(name).map(Arc::from);
+    match pay_way {
+        PayWay::Native => some("code_url").map(Reach::Code),
+        PayWay::Jsapi | PayWay::App => some("prepay_id").map(Reach::Prepay),
+        PayWay::H5 => some("mweb_url").map(Reach::Link),
+        // Other channels' ways, and what charges.
+        _ => None,
     }
 }
 
@@ -77,13 +97,13 @@ fn reversed(said: &Message) -> Option<ReverseView> {
     })
 }
 
-fn failed(operation: Operation, said: &Message) -> Answer {
+fn failed(operation: Operation, pay_way: PayWay, said: &Message) -> Answer {
     let code = said.get("err_code").filter(|code| is_code(code));
     let Some(code) = code else {
         return Answer::Unclear(Unclear::Garbage);
     };
     match (operation, code) {
-        (Operation::Create, "USERPAYING") => Answer::Waiting,
+        (Operation::Create, "USERPAYING") if pay_way.charges() => Answer::Waiting,
         // A reverse is to be sent again, whatever else was wrong with this one.
         (Operation::Reverse, _) if said.get("recall") == Some("Y") => Answer::Reversed(ReverseView {
             again: true,
@@ -91,7 +111,11 @@ fn failed(operation: Operation, said: &Message) -> Answer {
         }),
         _ => Answer::Failed(Failure {
             code: Arc::from(code),
-            class: codes::class(operation, code),
+            class: codes::class(
+                operation,
+                operation == Operation::Create && pay_way.charges(),
+                code,
+            ),
         }),
     }
 }

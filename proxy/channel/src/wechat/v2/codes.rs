@@ -4,19 +4,20 @@
 use crate::{FailureClass, auth_code::Refusal};
 use domain::Operation;
 
-pub(super) fn class(operation: Operation, code: &str) -> FailureClass {
+/// `charges` for a call that charges when it is sent; an order that is only placed may be placed again.
+pub(super) fn class(operation: Operation, charges: bool, code: &str) -> FailureClass {
     match code {
         "SYSTEMERROR" | "BANKERROR" | "USERPAYING" | "BIZERR_NEED_RETRY" => FailureClass::Unknown,
-        "FREQUENCY_LIMITED" | "INVALID_REQ_TOO_MUCH" if operation != Operation::Create => FailureClass::Busy,
+        "FREQUENCY_LIMITED" | "INVALID_REQ_TOO_MUCH" if !charges => FailureClass::Busy,
         "ORDERPAID" => FailureClass::AlreadyPaid,
         "ORDERCLOSED" | "ORDERREVERSED" => FailureClass::AlreadyClosed,
         "OUT_TRADE_NO_USED" => FailureClass::Changed,
-        "ORDERNOTEXIST" | "REFUNDNOTEXIST" if operation != Operation::Create => FailureClass::NotFound,
+        "ORDERNOTEXIST" | "REFUNDNOTEXIST" if !charges => FailureClass::NotFound,
         "NOAUTH" | "SIGNERROR" | "APPID_NOT_EXIST" | "MCHID_NOT_EXIST" | "APPID_MCHID_NOT_MATCH" => {
             FailureClass::Setup
         }
         "NOTENOUGH" if operation == Operation::Refund => FailureClass::PayeeFunds,
-        _ if operation == Operation::Create && !surely_not_charged(code) => FailureClass::Unknown,
+        _ if charges && !surely_not_charged(code) => FailureClass::Unknown,
         _ => FailureClass::Final,
     }
 }
@@ -79,8 +80,16 @@ mod tests {
             ("", Unknown, Final),
         ];
         for (code, charged, refunded) in table {
-            assert_eq!(class(Operation::Create, code), charged, "{code} of a charge");
-            assert_eq!(class(Operation::Refund, code), refunded, "{code} of a refund");
+            assert_eq!(
+                class(Operation::Create, true, code),
+                charged,
+                "{code} of a charge"
+            );
+            assert_eq!(
+                class(Operation::Refund, false, code),
+                refunded,
+                "{code} of a refund"
+            );
         }
     }
 }

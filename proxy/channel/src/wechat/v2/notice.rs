@@ -40,16 +40,29 @@ pub fn sealed_refund(account: &Account, body: &[u8]) -> Result<(KeyRef, Vec<u8>)
     Ok((keys::wechat_apiv2(&account.account)?, sealed))
 }
 
+/// The same of a notice that carries no signature; `None` where it carries one.
+pub(crate) fn unsigned_refund(
+    account: &Account,
+    body: &[u8],
+) -> Result<Option<(KeyRef, Vec<u8>)>, NoticeError> {
+    let said = message(account, body)?;
+    match said.fields.has("sign") || !said.fields.has("req_info") {
+        true => Ok(None),
+        false => sealed_refund(account, body).map(Some),
+    }
+}
+
 /// The refund in what was sealed.
 pub fn refund(opened: &[u8]) -> Result<RefundView, NoticeError> {
     let fields = crate::strict_xml::Fields::parse(opened, "root")?;
     facts::refund_told(&Message { fields }).ok_or(NoticeError::Field("refund_status"))
 }
 
-/// A notice of this account.
+/// A notice of this account. Whose order it is stands in the order: the address of a service provider's notices is one for
+/// all its merchants.
 fn message(account: &Account, body: &[u8]) -> Result<Message, NoticeError> {
     let said = Message::read(body)?;
-    let merchant = account.is_partner().then_some(account.payee.as_str());
-    let own = said.get("mch_id") == Some(account.account.as_str()) && said.get("sub_mch_id") == merchant;
+    let merchant = !account.is_partner() || said.get("sub_mch_id") == Some(account.payee.as_str());
+    let own = said.get("mch_id") == Some(account.account.as_str()) && merchant;
     if own { Ok(said) } else { Err(NoticeError::Account) }
 }

@@ -32,6 +32,9 @@ pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forg
 
 /// The notice that an order was paid, if it has an address.
 pub(crate) fn of_payment(merchant: &Merchant, key: &Key, order: &Order) -> Option<Notice> {
+    if super::v2::unified::is_of_v2(&order.asked) {
+        return super::v2::notice::of_payment(merchant, key, order);
+    }
     let plain = super::orders::shown(merchant, order);
     told(merchant, key, order, &plain)
 }
@@ -50,6 +53,9 @@ fn told(merchant: &Merchant, key: &Key, order: &Order, plain: &Value) -> Option<
 /// The notice that a refund succeeded.
 pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &str) -> Option<Notice> {
     let refund = order.refund(out_no)?;
+    if super::v2::unified::is_of_v2(&refund.asked) {
+        return super::v2::notice::of_refund(merchant, key, order, out_no);
+    }
     let mut plain = json!({
         "transaction_id": order.channel_no,
         "out_trade_no": order.out_trade_no, "refund_id": refund.channel_no, "out_refund_no": refund.out_no,

@@ -91,6 +91,14 @@ pub(super) fn place(
     book.orders.insert(key.clone(), order);
 }
 
+/// Puts an order in, under a number of the channel's own.
+pub(super) fn insert<'b>(book: &'b mut Book, key: &Key, mut order: Order) -> &'b mut Order {
+    order.channel_no = format!("42{}", keys::random_digits(26));
+    book.numbers
+        .insert((Channel::Wechat, order.channel_no.clone()), key.clone());
+    book.orders.entry(key.clone()).or_insert(order)
+}
+
 /// A fresh code or prepay id, good for two hours, or a link, good for five minutes.
 pub(super) fn hand_out(book: &mut Book, key: &Key, way: &str) -> Value {
     let created = now();

@@ -28,7 +28,15 @@ impl Asked {
 
     /// Refuses fields that this call does not have.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
-        const ALWAYS: [&str; 5] = ["appid", "mch_id", "nonce_str", "sign", "sign_type"];
+        const ALWAYS: [&str; 7] = [
+            "appid",
+            "mch_id",
+            "nonce_str",
+            "sign",
+            "sign_type",
+            "sub_appid",
+            "sub_mch_id",
+        ];
         match self
             .fields
             .iter()
@@ -78,7 +86,42 @@ impl Asked {
         ))
     }
 
-    /// When a payment code's order ends by itself.
+    /// An address of the Internet.
+    pub(super) fn address(&self, name: &str) -> Result<(), Failure> {
+        match self.text(name, 64)?.parse::<std::net::IpAddr>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::Business(
+                "PARAM_ERROR",
+                "spbill_create_ip不是合法的IP地址",
+            )),
+        }
+    }
+
+    /// CNY, where a currency is named.
+    pub(super) fn currency(&self, name: &str) -> Result<(), Failure> {
+        match self.get(name) {
+            None | Some("CNY") => Ok(()),
+            Some(_) => Err(Failure::Business("PARAM_ERROR", "货币类型仅支持CNY")),
+        }
+    }
+
+    /// A public address without query.
+    pub(super) fn url(&self, name: &str) -> Result<String, Failure> {
+        let url = self.text(name, 256)?;
+        let uri: Option<http::Uri> = url.parse().ok();
+        let good = uri.is_some_and(|u| {
+            matches!(u.scheme_str(), Some("http" | "https")) && u.host().is_some() && u.query().is_none()
+        });
+        match good {
+            true => Ok(url.to_owned()),
+            false => Err(Failure::Business(
+                "PARAM_ERROR",
+                "notify_url须为可访问的URL，不能携带参数",
+            )),
+        }
+    }
+
+    /// When an order ends by itself.
     pub(super) fn until(&self) -> Result<Instant, Failure> {
         let Some(text) = self.get("time_expire") else {
             return Ok(now().plus_millis(LIFE_MS));
@@ -106,12 +149,15 @@ impl Asked {
 
     /// Everything that makes the order, to tell a repeat from a change.
     pub(super) fn whole(&self) -> Value {
-        const PASSING: [&str; 4] = ["auth_code", "nonce_str", "sign", "sign_type"];
+        const PASSING: [&str; 3] = ["auth_code", "nonce_str", "sign"];
         let fields = self.fields.iter().filter(|(name, _)| !PASSING.contains(name));
-        Value::Object(
-            fields
-                .map(|(name, value)| (name.to_owned(), json!(value)))
-                .collect(),
-        )
+        let mut whole: serde_json::Map<String, Value> = fields
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        // APIv3 calls a service provider's own app so.
+        if whole.contains_key("sub_mch_id") {
+            whole.insert("sp_appid".to_owned(), whole["appid"].clone());
+        }
+        Value::Object(whole)
     }
 }

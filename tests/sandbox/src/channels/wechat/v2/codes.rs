@@ -8,6 +8,7 @@ use crate::channels::fault::{Channel, Kind, Operation};
 use crate::channels::keys;
 use crate::channels::order::{KeyMode, Order, Refund, State};
 use crate::channels::scan::Will;
+use crate::channels::wechat::orders::insert;
 use crate::channels::world::{Book, Key};
 
 /// The trade type of a payment code's order.
@@ -17,7 +18,7 @@ pub(crate) const REVERSE: &str = "reverse";
 /// So long an order can be reversed.
 const REVERSE_MS: i64 = 7 * 86_400_000;
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "attach",
     "auth_code",
     "body",
@@ -27,6 +28,7 @@ const FIELDS: [&str; 15] = [
     "goods_tag",
     "limit_pay",
     "out_trade_no",
+    "profit_sharing",
     "receipt",
     "scene_info",
     "spbill_create_ip",
@@ -42,19 +44,8 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
     asked.text("body", 128)?;
     let number = asked.number("out_trade_no", 32)?;
     let (fen, until) = (asked.fen("total_fee")?, asked.until()?);
-    if asked
-        .text("spbill_create_ip", 64)?
-        .parse::<std::net::IpAddr>()
-        .is_err()
-    {
-        return Err(Failure::Business(
-            "PARAM_ERROR",
-            "spbill_create_ip不是合法的IP地址",
-        ));
-    }
-    if asked.get("fee_type").is_some_and(|currency| currency != "CNY") {
-        return Err(Failure::Business("PARAM_ERROR", "货币类型仅支持CNY"));
-    }
+    asked.address("spbill_create_ip")?;
+    asked.currency("fee_type")?;
     let code = asked.text("auth_code", 128)?;
     let key = (Channel::Wechat, call.number, number.to_owned());
     let (outcome, after) = call.world.with(|book| {
@@ -130,34 +121,35 @@ fn place<'a>(
     fen: u64,
     until: domain::Instant,
 ) -> &'a mut Order {
-    let channel_no = format!("42{}", keys::random_digits(26));
-    book.numbers
-        .insert((Channel::Wechat, channel_no.clone()), key.clone());
-    let order = book.orders.entry(key.clone()).or_insert(Order {
-        channel: Channel::Wechat,
-        merchant: call.number,
-        out_trade_no: key.2.clone(),
-        sub_mchid: None,
-        combined: None,
-        channel_no,
-        way: WAY,
-        fen,
-        asked: call.asked.whole(),
-        // V2 tells nobody of a payment code's payment (channels.md 1.12).
-        notify_url: None,
-        key_mode: KeyMode::PublicKey,
-        codes: Vec::new(),
-        state: State::Unpaid,
-        scanned: true,
-        payer: Order::random_payer(Channel::Wechat),
-        declined: 0,
-        created: now(),
-        until,
-        paid: None,
-        refunds: Vec::new(),
-        calls: Default::default(),
-        notices: Vec::new(),
-    });
+    let order = insert(
+        book,
+        key,
+        Order {
+            channel: Channel::Wechat,
+            merchant: call.number,
+            out_trade_no: key.2.clone(),
+            sub_mchid: call.sub_mchid.clone(),
+            combined: None,
+            channel_no: String::new(),
+            way: WAY,
+            fen,
+            asked: call.asked.whole(),
+            // V2 tells nobody of a payment code's payment (channels.md 1.12).
+            notify_url: None,
+            key_mode: KeyMode::PublicKey,
+            codes: Vec::new(),
+            state: State::Unpaid,
+            scanned: true,
+            payer: Order::random_payer(Channel::Wechat),
+            declined: 0,
+            created: now(),
+            until,
+            paid: None,
+            refunds: Vec::new(),
+            calls: Default::default(),
+            notices: Vec::new(),
+        },
+    );
     order.count(Operation::Create);
     order
 }

@@ -2,9 +2,11 @@
 
 mod asked;
 mod codes;
+pub(crate) mod notice;
 mod orders;
 mod refunds;
-mod xml;
+pub(crate) mod unified;
+pub(crate) mod xml;
 
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Kind, Operation};
@@ -39,6 +41,8 @@ struct Call<'a> {
     number: usize,
     merchant: &'a Merchant,
     asked: &'a Asked,
+    /// Who is paid, where that is another (服务商).
+    sub_mchid: Option<String>,
     fault: Option<Kind>,
 }
 
@@ -50,7 +54,8 @@ pub(crate) fn is_path(path: &str) -> bool {
 /// Its operation, and whether the merchant's certificate must be shown.
 fn route(path: &str) -> Option<(Operation, bool)> {
     match path {
-        "/pay/micropay" => Some((Operation::Create, false)),
+        "/pay/micropay" | "/pay/unifiedorder" => Some((Operation::Create, false)),
+        "/pay/closeorder" => Some((Operation::Close, false)),
         "/pay/orderquery" => Some((Operation::Query, false)),
         "/secapi/pay/reverse" => Some((Operation::Reverse, true)),
         "/secapi/pay/refund" => Some((Operation::Refund, true)),
@@ -110,12 +115,13 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
         world,
         number,
         merchant,
+        sub_mchid: asked.get("sub_mch_id").map(str::to_owned),
         asked: &asked,
         fault,
     };
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
-        _ => act(&call, operation),
+        _ => act(&call, operation, request.path == "/pay/micropay"),
     };
     let reply = write(&call, outcome);
     match fault {
@@ -125,9 +131,11 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
     }
 }
 
-fn act(call: &Call<'_>, operation: Operation) -> Outcome {
+fn act(call: &Call<'_>, operation: Operation, by_code: bool) -> Outcome {
     match operation {
-        Operation::Create => codes::micropay(call),
+        Operation::Create if by_code => codes::micropay(call),
+        Operation::Create => unified::create(call),
+        Operation::Close => unified::close(call),
         Operation::Query => orders::query(call),
         Operation::Reverse => codes::reverse(call),
         Operation::Refund => refunds::create(call),
@@ -143,10 +151,6 @@ fn check<'a>(
     fields: xml::Message,
     identified: bool,
 ) -> Result<(usize, &'a Merchant, Asked), Failure> {
-    let kind = request.header("content-type");
-    if !kind.starts_with("text/xml") && !kind.starts_with("application/xml") {
-        return Err(Failure::Transport("Content-Type须为text/xml"));
-    }
     let mchid = fields.get("mch_id").ok_or(Failure::Transport("缺少参数mch_id"))?;
     let (number, merchant) = world
         .merchant_by_mchid(mchid)
@@ -175,6 +179,10 @@ fn check<'a>(
     {
         return Err(Failure::Transport("appid和mch_id不匹配"));
     }
+    let sub = fields.get("sub_mch_id");
+    if sub.is_some_and(|sub| !facts.sub_mchids.iter().any(|own| own == sub)) {
+        return Err(Failure::Transport("服务商与子商户关系不存在"));
+    }
     Ok((number, merchant, Asked::new(fields, digest)))
 }
 
@@ -202,6 +210,7 @@ fn write(call: &Call<'_>, outcome: Outcome) -> Answer {
         ("mch_id", facts.mchid.clone()),
         ("nonce_str", keys::random_text(16)),
     ];
+    fields.extend(call.sub_mchid.iter().map(|sub| ("sub_mch_id", sub.clone())));
     match outcome {
         Err(failure @ Failure::Transport(_)) => return refused(&failure),
         Err(Failure::Business(code, words)) => fields.extend([

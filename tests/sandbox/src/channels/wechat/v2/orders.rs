@@ -35,7 +35,14 @@ pub(super) fn addressed(call: &Call<'_>) -> Result<Key, Failure> {
             call.asked.number("out_trade_no", 32)?.to_owned(),
         )),
     };
-    key.filter(|key| key.1 == call.number).ok_or_else(missing)
+    let own = |key: &Key| {
+        call.world.with(|book| {
+            book.order(key)
+                .is_some_and(|order| order.sub_mchid == call.sub_mchid && order.combined.is_none())
+        })
+    };
+    key.filter(|key| key.1 == call.number && own(key))
+        .ok_or_else(missing)
 }
 
 pub(super) fn missing() -> Failure {

@@ -14,6 +14,9 @@ const PARTS: usize = 50;
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let asked = call.asked;
     asked.only(&[
+        "device_info",
+        "notify_url",
+        "op_user_id",
         "out_refund_no",
         "out_trade_no",
         "refund_account",
@@ -26,6 +29,11 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     let key = addressed(call)?;
     let out_no = asked.number("out_refund_no", 64)?.to_owned();
     let (fen, total) = (asked.fen("refund_fee")?, asked.fen("total_fee")?);
+    let notify_url = asked
+        .get("notify_url")
+        .map(|_| asked.url("notify_url"))
+        .transpose()?;
+    asked.currency("refund_fee_type")?;
     let name = (Channel::Wechat, call.number, out_no.clone());
     let (fresh, shown) = call.world.with(|book| {
         if book.refunds.get(&name).is_some_and(|taken| *taken != key) {
@@ -42,7 +50,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
                 asked: asked.whole(),
                 created: now(),
                 done: None,
-                notify_url: None,
+                notify_url: notify_url.clone(),
             });
         }
         let shown = taken(order, &out_no)?;
@@ -103,14 +111,39 @@ fn unknown() -> Failure {
 
 /// Asks for one refund by its number.
 pub(super) fn query(call: &Call<'_>) -> Outcome {
-    call.asked.only(&["out_refund_no", "offset"])?;
-    let out_no = call.asked.number("out_refund_no", 64)?;
+    let asked = call.asked;
+    asked.only(&[
+        "device_info",
+        "offset",
+        "out_refund_no",
+        "out_trade_no",
+        "refund_id",
+        "transaction_id",
+    ])?;
+    let by_refund = asked
+        .get("out_refund_no")
+        .map(|no| (Channel::Wechat, call.number, no.to_owned()));
+    let by_order = match (asked.get("transaction_id"), asked.get("out_trade_no")) {
+        (None, None) => None,
+        _ => Some(addressed(call)?),
+    };
     call.world.with(|book| {
-        let name = (Channel::Wechat, call.number, out_no.to_owned());
-        let key = book.refunds.get(&name).cloned().ok_or_else(unknown)?;
-        let order = book.order(&key).ok_or_else(unknown)?;
+        let key = by_refund
+            .as_ref()
+            .and_then(|name| book.refunds.get(name).cloned())
+            .or(by_order.filter(|_| by_refund.is_none()))
+            .ok_or_else(unknown)?;
+        let order = book
+            .order(&key)
+            .filter(|order| order.sub_mchid == call.sub_mchid)
+            .ok_or_else(unknown)?;
         order.count(Operation::RefundQuery);
-        let refund = order.refund(out_no).ok_or_else(unknown)?;
+        // Of several the last is shown alone; paging through them is not played.
+        let refund = match asked.get("out_refund_no") {
+            Some(out_no) => order.refund(out_no),
+            None => order.refunds.last(),
+        }
+        .ok_or_else(unknown)?;
         let mut shown: Fields = vec![
             ("transaction_id", order.channel_no.clone()),
             ("out_trade_no", order.out_trade_no.clone()),

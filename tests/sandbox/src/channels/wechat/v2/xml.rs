@@ -5,30 +5,30 @@ use md5::{Digest as _, Md5};
 
 /// With which digest a message is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Digest {
+pub(crate) enum Digest {
     Md5,
     HmacSha256,
 }
 
 /// Fields in the order received.
 #[derive(Debug)]
-pub(super) struct Message(Vec<(String, String)>);
+pub(crate) struct Message(Vec<(String, String)>);
 
 impl Message {
     /// A value that is there and not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.iter()
             .find(|(n, v)| *n == name && !v.is_empty())
             .map(|(_, v)| v)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
     }
 }
 
 /// Reads `<xml><k>v</k>…</xml>`: no attributes, no nesting, no name twice, no document type, no entity of its own.
-pub(super) fn read(body: &[u8]) -> Option<Message> {
+pub(crate) fn read(body: &[u8]) -> Option<Message> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let text = match text.strip_prefix("<?xml ") {
         Some(rest) => rest.split_once("?>")?.1.trim_start(),
@@ -93,7 +93,7 @@ fn unescaped(text: &str) -> Option<String> {
 }
 
 /// As the channel writes it: texts in CDATA.
-pub(super) fn write(fields: &[(&'static str, String)]) -> String {
+pub(crate) fn write(fields: &[(&'static str, String)]) -> String {
     let element = |(name, value): &(&str, String)| {
         format!(
             "<{name}><![CDATA[{}]]></{name}>\n",
@@ -105,7 +105,7 @@ pub(super) fn write(fields: &[(&'static str, String)]) -> String {
 }
 
 /// Fields that are not empty, sorted, `k=v&…&key=`, digested; hex in upper case.
-pub(super) fn sign<'a>(
+pub(crate) fn sign<'a>(
     fields: impl Iterator<Item = (&'a str, &'a str)>,
     digest: Digest,
     key: &str,
