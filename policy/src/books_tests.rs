@@ -38,6 +38,7 @@ fn line(channel: Channel, trade: Trade) -> BillLine {
             None
         },
         trade_no: TradeNo::new(own).expect("lawful"),
+        original: None,
         amount: Amount::from_fen(trade.fen),
         fee_millifen: 600,
         state: LineState::Done,
@@ -57,6 +58,63 @@ fn ours(line: &BillLine) -> Ours {
         asked: line.at,
         done: line.at,
         state: OurState::Done,
+    }
+}
+
+/// UnionPay settles until 23:00 and counts the last hour of a day in the next one (channels.md 4.5).
+#[test]
+fn the_last_hour_belongs_to_unionpays_next_day() {
+    for (channel, ms, day) in [
+        (Channel::Unionpay, 23 * 3_600_000 - 1, 0),
+        (Channel::Unionpay, 23 * 3_600_000, 1),
+        (Channel::Unionpay, 0, 0),
+        (Channel::Wechat, 86_400_000 - 1, 0),
+        (Channel::Wechat, 86_400_000, 1),
+    ] {
+        let of = day_of(channel, at(0, ms));
+        assert_eq!(of.number() - DAY.number(), day, "{channel} {ms}");
+        assert!(at(0, ms) >= start_of(channel, of) && at(0, ms) < start_of(channel, after(of)));
+        let trade = Trade {
+            n: 1,
+            refund: false,
+            fen: 1,
+            ms,
+        };
+        let line = line(channel, trade);
+        let mut book = Book::new(channel, of);
+        book.put(key(channel, &line), ours(&line));
+        assert!(compare(&mut book, channel, std::slice::from_ref(&line)).is_empty());
+        let mut other = Book::new(channel, after(of));
+        other.put(key(channel, &line), ours(&line));
+        let found = compare(&mut other, channel, std::slice::from_ref(&line));
+        assert_eq!(
+            found.into_keys().map(|(kind, _)| kind).collect::<Vec<_>>(),
+            [Kind::Day]
+        );
+    }
+    // What is missing in the last ten minutes before 23:00 may stand in the next file, a minute after it no more.
+    for (ms, kind) in [
+        (23 * 3_600_000 - 60_000, Kind::Day),
+        (22 * 3_600_000, Kind::OnlyHere),
+    ] {
+        let line = line(
+            Channel::Unionpay,
+            Trade {
+                n: 1,
+                refund: false,
+                fen: 1,
+                ms,
+            },
+        );
+        let mut book = Book::new(Channel::Unionpay, DAY);
+        book.put(key(Channel::Unionpay, &line), ours(&line));
+        assert_eq!(
+            book.missing(false)
+                .into_iter()
+                .map(|(.., kind)| kind)
+                .collect::<Vec<_>>(),
+            [kind]
+        );
     }
 }
 

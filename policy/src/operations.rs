@@ -44,6 +44,7 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Unionpay, Operation::Close, None),
     (Channel::Unionpay, Operation::Refund, None),
     (Channel::Unionpay, Operation::RefundQuery, None),
+    (Channel::Unionpay, Operation::Bill, None),
     (Channel::Baidu, Operation::Create, Some(PayWay::Page)),
     (Channel::Baidu, Operation::Create, Some(PayWay::Wap)),
     (Channel::Baidu, Operation::Query, None),
@@ -51,6 +52,10 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Baidu, Operation::Close, None),
     (Channel::Baidu, Operation::Refund, None),
     (Channel::Baidu, Operation::RefundQuery, None),
+    (Channel::Ccb, Operation::Create, Some(PayWay::Gateway)),
+    (Channel::Ccb, Operation::Query, None),
+    // No close and no refund by message is known of it (channels.md 6.3).
+    (Channel::Ccb, Operation::Close, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

@@ -355,6 +355,7 @@ impl App {
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,
             sha1: facts.sha1,
+            bank: facts.bank.clone(),
             notify_url: format!(
                 "{}/n/{}/{}",
                 self.0.config.listen.notify_url, facts.channel, facts.account
@@ -450,6 +451,17 @@ impl App {
             let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
             Some(licensed(host, crate::reconcile::MOST_BILL, tls))
         })
+    }
+
+    /// Connections to a channel's host for files, which the licence registry lists beside that of its calls.
+    //= C50
+    pub(crate) fn way_to_files(&self, channel: Channel) -> Option<Outbound> {
+        let registries = self.registries();
+        let hosts = &registries.channel(channel)?.hosts;
+        let own = hosts
+            .iter()
+            .find(|own| channel::bill::is_file_host(channel, &own.host))?;
+        self.way_to_bill(channel, &own.host, own.port)
     }
 
     /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.

@@ -193,7 +193,7 @@ async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, posi
 pub(crate) fn may_come(app: &App, attempt: &Attempt) -> bool {
     attempt.pay_way.opens_late(attempt.channel)
         && attempt.state == AttemptState::Placed
-        && attempt.expires > app.clock().now()
+        && channel::open_until(attempt.channel, attempt.expires) > app.clock().now()
 }
 
 pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Answer {
@@ -508,15 +508,47 @@ pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no:
 }
 
 /// UnionPay's notice of a refund names nothing but the refund's own number (channels.md 4.3), so that number leads to its
-/// order by itself: the 32 hex digits of ours, and eight of the refund's digest.
+/// order by itself: 26 letters and digits of ours, and six of the refund's digest. That is all that UnionPay's settlement file
+/// has room for, though its messages take 40 (channels.md 4.3, 4.5).
 fn refund_at_unionpay(order: &PaymentId, refund_no: &RefundNo) -> ChannelNo {
     let digest = Sha256::digest(refund_no.as_str());
-    ChannelNo::new(format!("{order}{}", hex::encode(&digest[..4]))).expect("letters and digits")
+    let text = base32(order.as_bytes()) + &base32(&digest[..4])[..6];
+    ChannelNo::new(text).expect("letters and digits")
 }
 
 /// The order that a refund's number at UnionPay leads to; whether it has such a refund its record says.
 pub(crate) fn order_of_refund(number: &ChannelNo) -> Option<PaymentId> {
-    number.as_str().get(..32)?.parse().ok()
+    let text = number.as_str().get(..26)?;
+    let mut bits = 0_u128;
+    // 26 letters have 130 bits: the last two are none of the number's.
+    for (at, letter) in text.bytes().enumerate() {
+        let five = BASE32.iter().position(|own| *own == letter)? as u128;
+        bits = match at {
+            25 if five & 3 != 0 => return None,
+            25 => bits << 3 | five >> 2,
+            _ => bits << 5 | five,
+        };
+    }
+    Some(PaymentId::from_bytes(bits.to_be_bytes()))
+}
+
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// RFC 4648 in small letters, without padding.
+fn base32(octets: &[u8]) -> String {
+    let (mut held, mut count, mut text) = (0_u32, 0, String::with_capacity(octets.len() * 8 / 5 + 1));
+    for octet in octets {
+        held = held << 8 | u32::from(*octet);
+        count += 8;
+        while count >= 5 {
+            count -= 5;
+            text.push(char::from(BASE32[(held >> count) as usize & 31]));
+        }
+    }
+    if count > 0 {
+        text.push(char::from(BASE32[(held << (5 - count)) as usize & 31]));
+    }
+    text
 }
 
 fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
@@ -545,4 +577,37 @@ fn derived(parts: &[&str]) -> ChannelNo {
     }
     let digest = hash.finalize();
     ChannelNo::new(format!("GD{}", hex::encode(&digest[..15]))).expect("letters and digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// UnionPay's settlement file has room for 32 octets, and tells refunds by their own number alone.
+    #[test]
+    fn a_refunds_number_at_unionpay_fits_its_file_and_leads_to_its_order() {
+        for n in 0..=255_u8 {
+            let order = PaymentId::from_bytes(std::array::from_fn(|at| n.wrapping_mul(at as u8 + 1)));
+            let number = refund_at_unionpay(&order, &RefundNo::new(format!("R{n}")).expect("lawful"));
+            assert_eq!(number.as_str().len(), 32);
+            assert!(channel::number_fits(Channel::Unionpay, number.as_str()));
+            assert_eq!(order_of_refund(&number), Some(order));
+            assert_ne!(
+                number,
+                refund_at_unionpay(&order, &RefundNo::new("other").expect("lawful"))
+            );
+        }
+        for wrong in [
+            "short",
+            &"a".repeat(25),
+            "aaaaaaaaaaaaaaaaaaaaaaaaabaaaaaa",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert_eq!(
+                order_of_refund(&ChannelNo::new(wrong).expect("lawful")),
+                None,
+                "{wrong}"
+            );
+        }
+    }
 }

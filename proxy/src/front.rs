@@ -120,7 +120,7 @@ impl Answer for Front {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,
             Door::Wechat | Door::Alipay => &self.pass_through,
-            Door::Notify => &self.notifications,
+            Door::Notify | Door::Banks => &self.notifications,
             Door::Pages => &self.pages,
             Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),
         };

@@ -6,6 +6,7 @@
 
 mod ask;
 mod compare;
+mod queried;
 mod record;
 pub(crate) mod statement;
 pub(crate) mod view;
@@ -141,14 +142,18 @@ fn due(app: &App) -> Vec<Job> {
 
 /// We hold its keys, and read its channel's bills.
 pub(crate) fn is_compared(account: &AccountFacts) -> bool {
-    account.keys == Keys::Held && Layout::of(account.channel, BillKind::Trade).is_some()
+    let compared = [BillKind::Trade, BillKind::Queried];
+    account.keys == Keys::Held
+        && compared
+            .into_iter()
+            .any(|kind| Layout::of(account.channel, kind).is_some())
 }
 
 /// The bills of an account that are compared, in this order.
 pub(crate) fn kinds(books: &Books, account: &AccountFacts) -> impl Iterator<Item = BillKind> + use<> {
     let (channel, funds) = (account.channel, books.funds);
-    let all = [BillKind::Trade, BillKind::Funds].into_iter();
-    all.filter(move |kind| (funds || *kind == BillKind::Trade) && Layout::of(channel, *kind).is_some())
+    let all = [BillKind::Trade, BillKind::Queried, BillKind::Funds].into_iter();
+    all.filter(move |kind| (funds || *kind != BillKind::Funds) && Layout::of(channel, *kind).is_some())
 }
 
 /// From the configured day on, else from the day on which this journal began.
@@ -190,7 +195,12 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     .await?;
     app.step("bill_asked");
     let at = app.account(&job.account, None, None);
-    let octets = match ask::get(app, &at, &job.key, job.layout).await {
+    let got = if job.key.kind == BillKind::Queried {
+        queried::get(app, &at, job).await?
+    } else {
+        ask::get(app, &at, &job.key, job.layout).await
+    };
+    let octets = match got {
         Got::Bill(octets) => Some(octets),
         Got::None => None,
         Got::Refused(code) => return refused(app, job, code).await,
@@ -291,6 +301,7 @@ async fn compared(
             merchant: &merchant,
             bill: &key,
             book,
+            entries,
         }
         .run(layout, octets.as_deref(), &neighbours)
     });
@@ -347,7 +358,7 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let reader = app.ledger().journal().reader();
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
-        record::complete(app.ledger(), &mut record, day).await?;
+        record::complete(app.ledger(), &mut record, day, entries).await?;
         *kept = Some(Kept { day, entries, record });
     }
     let books = kept.as_mut().map(|kept| &mut kept.record.books);
@@ -455,7 +466,7 @@ pub async fn rehearse(
         Layout::of(bill.channel, bill.kind).ok_or_else(|| anyhow::anyhow!("no such bill is read"))?;
     let (reader, day, entries) = (ledger.journal().reader(), bill.day, ledger.journal().durable());
     let mut record = tokio::task::spawn_blocking(move || record::read(&reader, day, entries)).await??;
-    record::complete(ledger, &mut record, day).await?;
+    record::complete(ledger, &mut record, day, entries).await?;
     let book = record
         .books
         .remove(&(bill.channel, bill.account.clone()))
@@ -473,6 +484,7 @@ pub async fn rehearse(
             merchant: &merchant,
             bill: &bill,
             book,
+            entries,
         }
         .run(layout, Some(&octets), &neighbours)
     });

@@ -34,6 +34,8 @@ pub struct Addresses {
     pub alipay: Option<SocketAddr>,
     /// Notices.
     pub notify: SocketAddr,
+    /// Notices of banks in clear.
+    pub banks: Option<SocketAddr>,
     /// Payers' pages.
     pub pages: Option<SocketAddr>,
     /// Trades journal.
@@ -171,17 +173,25 @@ async fn bind(
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
     let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
-    let socket = TcpListener::bind(listens.metrics)
-        .await
-        .with_context(|| format!("listen.metrics: {}", listens.metrics))?;
-    let metrics = socket.local_addr()?;
-    bound.push(Bound {
-        door: Door::Metrics,
-        socket,
-        tls: None,
-        caps,
-        clock: clock.clone(),
-    });
+    let mut plain = async |door: Door, address: SocketAddr| -> anyhow::Result<SocketAddr> {
+        let socket = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listen.{}: {address}", door.as_str()))?;
+        let address = socket.local_addr()?;
+        bound.push(Bound {
+            door,
+            socket,
+            tls: None,
+            caps: caps.clone(),
+            clock: clock.clone(),
+        });
+        Ok(address)
+    };
+    let banks = match listens.banks {
+        Some(address) => Some(plain(Door::Banks, address).await?),
+        None => None,
+    };
+    let metrics = plain(Door::Metrics, listens.metrics).await?;
     Ok((
         bound,
         Addresses {
@@ -189,6 +199,7 @@ async fn bind(
             wechat,
             alipay,
             notify,
+            banks,
             pages,
             journal,
             metrics,

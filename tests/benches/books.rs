@@ -1,4 +1,5 @@
-//! Row (f): lines of a bill compared per second on one core, and the memory of a million of them.
+//! Row (f): lines of a bill compared per second on one core, and the memory of a million of them; beside it Python's `gzip`
+//! and `csv` on the same bill, on the same core, in the same run.
 
 use crate::{
     machine,
@@ -149,7 +150,36 @@ pub(crate) fn fill(dir: &Path, orders: u64) -> anyhow::Result<()> {
     }
     writeln!(bill, "{SUMS}`{orders}.0,`0.00,`0.00,`0.0,`0.00,`0.00,`0.00")?;
     bill.finish()?;
+    let mut record = std::io::BufWriter::new(fs::File::create(dir.join("record.csv"))?);
+    for n in 0..orders {
+        writeln!(record, "{},1280,{}", number(n), trade_no(n))?;
+    }
+    record.flush()?;
     Ok(())
+}
+
+/// The peer's seconds for the same bill, on the same core; `None` without Python.
+fn peer(dir: &Path, orders: u64) -> anyhow::Result<Option<f64>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/books_peer.py");
+    let core = machine::PROXY_CORE.to_string();
+    let Ok(done) = Command::new("taskset")
+        .args(["-c", &core, "python3"])
+        .arg(script)
+        .arg(dir)
+        .output()
+    else {
+        return Ok(None);
+    };
+    ensure!(
+        done.status.success(),
+        "the peer failed: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let text = String::from_utf8(done.stdout)?;
+    let said: Vec<&str> = text.split_whitespace().collect();
+    let wanted = [orders.to_string(), (orders / 1000).to_string()];
+    ensure!(said[1..] == wanted, "the peer found otherwise: {text}");
+    Ok(Some(said[0].parse()?))
 }
 
 /// Compares them (so many thousands), on one core; prints seconds and the most memory that it took, in octets.
@@ -214,7 +244,7 @@ pub(crate) fn row(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
             "the journal could not be filled: {}",
             String::from_utf8_lossy(&filled.stderr)
         );
-        let (mut rates, mut most) = (Vec::new(), Vec::new());
+        let (mut rates, mut most, mut python) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
             let done = run("compare-books")?;
             ensure!(
@@ -229,12 +259,18 @@ pub(crate) fn row(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
                 .collect::<Result<_, _>>()?;
             rates.push(orders as f64 / numbers[0]);
             most.push(numbers[1] / f64::from(1 << 20));
+            python.extend(peer(&dir, orders)?.map(|seconds| orders as f64 / seconds));
         }
-        let (rate, memory) = if orders == 100_000 {
-            ("f.lines", "f.memory")
+        let [rate, memory, other, ratio] = if orders == 100_000 {
+            ["f.lines", "f.memory", "f.python", "f.ratio"]
         } else {
-            ("f.lines.1m", "f.memory.1m")
+            ["f.lines.1m", "f.memory.1m", "f.python.1m", "f.ratio.1m"]
         };
+        let ratios: Vec<f64> = rates
+            .iter()
+            .zip(&python)
+            .map(|(own, other)| own / other)
+            .collect();
         report.add(
             rate,
             format!("bill of {orders} lines: read, unpacked, compared with the journal; one core"),
@@ -253,6 +289,24 @@ pub(crate) fn row(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
                 Want::Most(512.0)
             },
         );
+        if python.is_empty() {
+            report.note("python3 or taskset is not installed; the peer of row (f) is left out");
+        } else {
+            report.add(
+                other,
+                format!("bill of {orders} lines: Python's gzip, csv and a dictionary; no journal; same core"),
+                python,
+                "lines/s",
+                Want::Nothing,
+            );
+            report.add(
+                ratio,
+                format!("bill of {orders} lines: ours / Python's"),
+                ratios,
+                "",
+                Want::Nothing,
+            );
+        }
         fs::remove_dir_all(&dir)?;
     }
     Ok(())

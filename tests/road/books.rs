@@ -1,11 +1,16 @@
-//! The books: a day of orders over both channels against the channels' own bills, with every kind of difference planted,
+//! The books: a day of orders over WeChat Pay, Alipay and UnionPay against the channels' own bills, with every kind of difference planted,
 //! and the proxy killed between every two steps of the comparison.
 
 mod large;
 
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;
-use sandbox::demo::{Demo, merchant::Merchant, officers::Officer, place::Options};
+use sandbox::demo::{
+    Demo,
+    merchant::Merchant,
+    officers::Officer,
+    place::{Options, RETURN_HOST},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
@@ -18,6 +23,8 @@ const STEPS: [&str; 4] = ["bill_asked", "bill_here", "bill_taken", "bill_differs
 struct Shop {
     channel: &'static str,
     account: String,
+    /// The day in whose bill its orders are.
+    day: Day,
     paid: Vec<Value>,
     unpaid: Value,
     refund: Value,
@@ -32,6 +39,12 @@ fn now() -> domain::Instant {
 
 fn days_ago(days: i32) -> Day {
     Day::from_number(now().day().number() - days)
+}
+
+/// The day in whose bill a channel counts what it dates three days back: UnionPay's ends at 23:00.
+fn day_of(channel: &str) -> Day {
+    let early = if channel == "unionpay" { 3_600_000 } else { 0 };
+    Day::from_number(now().plus_millis(early).day().number() - 3)
 }
 
 fn text(value: &Value) -> String {
@@ -57,8 +70,15 @@ async fn open(dir: &Path, desk: bool) -> anyhow::Result<(Demo, Merchant)> {
 }
 
 async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
-    let pay_way = if channel == "wechat" { "native" } else { "qr" };
-    let body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
+    let pay_way = match channel {
+        "wechat" => "native",
+        "baidu" => "page",
+        _ => "qr",
+    };
+    let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
+    if channel == "baidu" {
+        body["return_url"] = format!("https://{RETURN_HOST}/back").into();
+    }
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(answer.status == 201, "{}", answer.json());
     Ok(answer.json())
@@ -66,6 +86,9 @@ async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) ->
 
 async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
     let order = placed(demo, merchant, channel, amount).await?;
+    if channel == "baidu" {
+        demo.open(&order).await?;
+    }
     demo.control(
         "/control/pay",
         &json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" }),
@@ -78,13 +101,19 @@ async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> a
         .await
 }
 
-async fn trade(demo: &Demo, merchant: &Merchant, channel: &'static str) -> anyhow::Result<Shop> {
+/// The first merchant's account at a channel.
+fn account(demo: &Demo, channel: &str) -> String {
     let accounts = &demo.place.merchants[0].accounts;
-    let account = if channel == "wechat" {
-        accounts.wechat.mchid.clone()
-    } else {
-        accounts.alipay.app_id.clone()
-    };
+    match channel {
+        "wechat" => accounts.wechat.mchid.clone(),
+        "alipay" => accounts.alipay.app_id.clone(),
+        "baidu" => accounts.baidu.sp_no.clone(),
+        _ => accounts.unionpay.mer_id.clone(),
+    }
+}
+
+async fn trade(demo: &Demo, merchant: &Merchant, channel: &'static str) -> anyhow::Result<Shop> {
+    let account = account(demo, channel);
     let mut all = Vec::new();
     for n in 0..12 {
         all.push(paid(demo, merchant, channel, 1000 + n).await?);
@@ -107,6 +136,7 @@ async fn trade(demo: &Demo, merchant: &Merchant, channel: &'static str) -> anyho
     Ok(Shop {
         channel,
         account,
+        day: day_of(channel),
         unpaid,
         refund: order["refunds"][0].clone(),
         paid: all,
@@ -138,7 +168,7 @@ fn in_its_bills(channel: &str, kind: &str, number: &str, refund: &str) -> Found 
 }
 
 /// One difference of every kind, and one of a refund.
-async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
+async fn plant(demo: &Demo, shop: &Shop) -> anyhow::Result<Found> {
     let number = |n: usize| text(&shop.paid[n]["number"]);
     let mut planted: Vec<(&str, String, String)> = ["repeated", "only_here", "amount", "trade_no", "day"]
         .into_iter()
@@ -153,7 +183,7 @@ async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
     }).collect();
     demo.control(
         "/control/bills",
-        &json!({ "channel": shop.channel, "account": shop.account, "day": day.to_string(), "plant": list }),
+        &json!({ "channel": shop.channel, "account": shop.account, "day": shop.day.to_string(), "plant": list }),
     )
     .await?;
     Ok(planted
@@ -164,10 +194,18 @@ async fn plant(demo: &Demo, shop: &Shop, day: Day) -> anyhow::Result<Found> {
 
 /// From now on the proxy compares, beginning with this day.
 fn compare_from(demo: &Demo, day: Day) -> Done {
+    compare(demo, day, 0)
+}
+
+/// The same; UnionPay's word for "none" or "not yet" means "none" so many minutes after a day's end.
+fn compare(demo: &Demo, day: Day, none_after: u32) -> Done {
     let path = demo.place.dir.join("guandao.toml");
-    let config = std::fs::read_to_string(&path)?
-        + &format!("\n[books]\nfrom = \"{day}\"\nafter_minutes = 0\nevery_ms = 100\nretry_ms = 500\n");
-    std::fs::write(path, config).map_err(Into::into)
+    let config = std::fs::read_to_string(&path)?;
+    let config = config.split("\n[books]").next().unwrap_or_default();
+    let books = format!(
+        "\n[books]\nfrom = \"{day}\"\nafter_minutes = 0\nevery_ms = 100\nretry_ms = 500\nnone_after_minutes = {none_after}\n"
+    );
+    std::fs::write(path, config.to_owned() + &books).map_err(Into::into)
 }
 
 async fn asked(merchant: &Merchant, day: Day) -> anyhow::Result<Value> {
@@ -208,6 +246,10 @@ fn found(result: &Value) -> anyhow::Result<Found> {
     Ok(all)
 }
 
+fn of_channel(channel: &str, all: Found) -> Found {
+    all.into_iter().filter(|(_, own, ..)| own == channel).collect()
+}
+
 /// The proxy ends at each step in turn, and goes on where it was.
 async fn killed_at_every_step(demo: &Demo) -> Done {
     for step in STEPS {
@@ -233,37 +275,44 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
     let day = days_ago(3);
     let mut planted = Found::new();
     let mut shops = Vec::new();
-    for channel in ["wechat", "alipay"] {
+    for channel in ["wechat", "alipay", "unionpay"] {
         let shop = trade(&demo, &merchant, channel).await?;
-        planted.extend(plant(&demo, &shop, day).await?);
+        planted.extend(plant(&demo, &shop).await?);
         shops.push(shop);
     }
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     killed_at_every_step(&demo).await?;
-    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
-    let result = until_compared(&merchant, day).await?;
-    let seen = found(&result)?;
+    for days in (1..=3).rev() {
+        until_compared(&merchant, days_ago(days)).await?;
+    }
+    let (mut seen, mut later) = (Found::new(), Found::new());
+    for shop in &shops {
+        let result = asked(&merchant, shop.day).await?;
+        seen.extend(of_channel(shop.channel, found(&result)?));
+        let next = asked(&merchant, Day::from_number(shop.day.number() + 1)).await?;
+        later.extend(of_channel(shop.channel, found(&next)?));
+        let accounts = result["accounts"].as_array().context("accounts")?;
+        for account in accounts
+            .iter()
+            .filter(|account| account["channel"] == shop.channel)
+        {
+            // Twelve payments and two refunds; one line twice, one of nobody, one of an unpaid order; one missing, one a day
+            // late.
+            ensure!(
+                account["account"] == shop.account
+                    && account["lines"] == 12 + 2 + 3 - 2
+                    && account["refunded"] == 301,
+                "{account}"
+            );
+        }
+    }
     ensure!(
         seen == planted,
         "missed {:?}, invented {:?}",
         planted.difference(&seen),
         seen.difference(&planted)
     );
-    for account in result["accounts"].as_array().context("accounts")? {
-        // Twelve payments and two refunds; one line twice, one of nobody, one of an unpaid order; one missing, one a day late.
-        let shop = shops
-            .iter()
-            .find(|shop| account["channel"] == shop.channel)
-            .context("a channel")?;
-        ensure!(
-            account["account"] == shop.account
-                && account["lines"] == 12 + 2 + 3 - 2
-                && account["refunded"] == 301,
-            "{account}"
-        );
-    }
-    let later = found(&asked(&merchant, Day::from_number(day.number() + 1)).await?)?;
     ensure!(
         later
             == planted
@@ -273,22 +322,26 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
                 .collect(),
         "{later:?}"
     );
-    statements(&merchant, day, &shops).await?;
+    statements(&merchant, &shops).await?;
     demo.services.stop().await?;
     demo.prove_journal().map(drop)
 }
 
 /// The merchant's own statement has every payment and refund of the day, and says where a bill differs.
-async fn statements(merchant: &Merchant, day: Day, shops: &[Shop]) -> Done {
-    let path = format!("/v1/reconciliations/{day}/statement");
-    let answer = merchant.ask("GET", &path, None).await?;
-    let text = String::from_utf8(answer.body.to_vec())?;
-    ensure!(
-        answer.status == 200 && text.starts_with('\u{feff}') && text.lines().count() == 1 + 2 * 14,
-        "{} {text}",
-        answer.status
-    );
+async fn statements(merchant: &Merchant, shops: &[Shop]) -> Done {
     for shop in shops {
+        let day = shop.day;
+        let path = format!("/v1/reconciliations/{day}/statement");
+        let answer = merchant.ask("GET", &path, None).await?;
+        let text = String::from_utf8(answer.body.to_vec())?;
+        let own = text
+            .lines()
+            .filter(|line| line.contains(&format!(",{},", shop.channel)));
+        ensure!(
+            answer.status == 200 && text.starts_with('\u{feff}') && own.count() == 14,
+            "{} {text}",
+            answer.status
+        );
         let line = |n: usize| {
             text.lines()
                 .find(|line| {
@@ -302,15 +355,141 @@ async fn statements(merchant: &Merchant, day: Day, shops: &[Shop]) -> Done {
             "{text}"
         );
         ensure!(line(5).contains(",10.05,1005,"), "{}", line(5));
+        let book = merchant.ask("GET", &format!("{path}?format=xlsx"), None).await?;
+        ensure!(
+            book.status == 200 && book.body.starts_with(b"PK\x03\x04") && book.body.len() > 2000,
+            "{}",
+            book.status
+        );
+        let other = merchant.ask("GET", &format!("{path}?format=pdf"), None).await?;
+        ensure!(other.status == 400, "{}", other.json());
     }
-    let book = merchant.ask("GET", &format!("{path}?format=xlsx"), None).await?;
+    Ok(())
+}
+
+/// The Baidu wallet has no bill that is documented: what our record has of the day is asked for, order by order, and the
+/// comparison is killed between every two steps like any other.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baidus_day_is_asked_for_order_by_order() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let day = days_ago(3);
+    let mut numbers = Vec::new();
+    for n in 0..5 {
+        numbers.push(text(&paid(&demo, &merchant, "baidu", 1000 + n).await?["number"]));
+    }
+    placed(&demo, &merchant, "baidu", 600).await?; // nobody ever opened it
+    demo.open(&placed(&demo, &merchant, "baidu", 700).await?).await?; // nobody paid
+    let account = account(&demo, "baidu");
+    let kinds = ["only_here", "amount", "trade_no"];
+    let plants: Vec<Value> = kinds
+        .iter()
+        .zip(&numbers)
+        .map(|(kind, number)| json!({ "difference": kind, "out_trade_no": number }))
+        .collect();
+    demo.control(
+        "/control/bills",
+        &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": plants }),
+    )
+    .await?;
+    let all = demo
+        .control(
+            "/control/bills",
+            &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": [{ "difference": "repeated", "out_trade_no": numbers[4] }] }),
+        )
+        .await;
+    ensure!(all.is_err(), "an answer about one order cannot say it twice");
+    demo.services.stop_proxy().await?;
+    compare_from(&demo, day)?;
+    killed_at_every_step(&demo).await?;
+    let result = until_compared(&merchant, day).await?;
+    let planted: Found = kinds
+        .iter()
+        .zip(&numbers)
+        .map(|(kind, number)| {
+            (
+                "queried".into(),
+                "baidu".into(),
+                (*kind).into(),
+                number.clone(),
+                String::new(),
+            )
+        })
+        .collect();
+    let seen = of_channel("baidu", found(&result)?);
+    ensure!(seen == planted, "planted {planted:?}, found {seen:?}");
+    let accounts = result["accounts"].as_array().context("accounts")?;
+    let own = accounts
+        .iter()
+        .find(|a| a["channel"] == "baidu")
+        .context("an account")?;
+    ensure!(own["bill"] == "queried" && own["lines"] == 4, "{own}");
+    demo.services.stop().await?;
+    demo.prove_journal().map(drop)
+}
+
+/// UnionPay's file: a wrong signature or a broken answer counts for nothing, 98 is asked again while the file may still be
+/// made, and means "nothing happened" once it surely was.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unionpays_file_counts_only_when_it_is_signed_and_there() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let shop = trade(&demo, &merchant, "unionpay").await?;
+    let late = |ready: bool| json!({ "channel": "unionpay", "account": shop.account, "day": shop.day.to_string(), "ready": ready });
+    for kind in ["wrong_signature", "garbage", "status_5xx"] {
+        demo.control(
+            "/control/fault",
+            &json!({ "channel": "unionpay", "operation": "bill", "kind": kind, "count": 1 }),
+        )
+        .await?;
+    }
+    demo.control("/control/bills", &late(false)).await?;
+    demo.services.stop_proxy().await?;
+    compare(&demo, shop.day, 14_400)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    let own = async || -> anyhow::Result<Value> {
+        let result = asked(&merchant, shop.day).await?;
+        let all = result["accounts"].as_array().context("accounts")?;
+        let own = all
+            .iter()
+            .find(|a| a["channel"] == "unionpay")
+            .context("an account")?;
+        Ok(own.clone())
+    };
+    let until = async |what: &str, fits: &dyn Fn(&Value) -> bool| -> anyhow::Result<Value> {
+        for _ in 0..300 {
+            let now = own().await?;
+            if fits(&now) {
+                return Ok(now);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(anyhow!("{what}: {}", own().await?))
+    };
+    until("98", &|a| {
+        a["state"] == "refused" && a["channel_code"] == "98" && a["tries"].as_u64() >= Some(4)
+    })
+    .await?;
+    demo.control("/control/bills", &late(true)).await?;
+    let matched = until("compared", &|a| a["state"] == "matched").await?;
     ensure!(
-        book.status == 200 && book.body.starts_with(b"PK\x03\x04") && book.body.len() > 2000,
-        "{}",
-        book.status
+        matched["differences"] == 0 && matched["lines"] == 14 && matched["refunded"] == 300,
+        "{matched}"
     );
-    let other = merchant.ask("GET", &format!("{path}?format=pdf"), None).await?;
-    ensure!(other.status == 400, "{}", other.json());
+    // Nothing happened on the next day: that is not known before the file was surely made.
+    let next = Day::from_number(shop.day.number() + 1);
+    ensure!(asked(&merchant, next).await?["state"] == "waiting");
+    demo.services.stop_proxy().await?;
+    compare(&demo, shop.day, 0)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    ensure!(until_compared(&merchant, next).await?["state"] == "agreed");
+    demo.services.stop().await?;
+    let asks = demo.prove_journal()?;
+    drop(asks);
     Ok(())
 }
 
@@ -365,7 +544,7 @@ async fn two_people_resolve_a_difference() -> Done {
     let dir = tempfile::tempdir()?;
     let (demo, merchant) = open(dir.path(), true).await?;
     let (day, shop) = (days_ago(3), trade(&demo, &merchant, "wechat").await?);
-    plant(&demo, &shop, day).await?;
+    plant(&demo, &shop).await?;
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     demo.services.restart_proxy(&demo.place, &[]).await?;

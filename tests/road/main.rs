@@ -9,6 +9,7 @@ mod again;
 mod baidu;
 mod books;
 mod canary;
+mod ccb;
 mod codes;
 mod combined;
 mod compile_fail;

@@ -11,6 +11,8 @@ pub enum BillKind {
     Trade,
     /// What moved on the merchant's own account at the channel in a day (资金账单).
     Funds,
+    /// No bill: the channel has none that is documented, and what our record has of the day was asked for one by one.
+    Queried,
 }
 
 impl BillKind {
@@ -19,6 +21,7 @@ impl BillKind {
         match self {
             BillKind::Trade => "trade",
             BillKind::Funds => "funds",
+            BillKind::Queried => "queried",
         }
     }
 }
@@ -58,6 +61,8 @@ pub struct BillLine {
     pub refund: Option<ChannelNo>,
     /// The channel's own number: of the payment, or of the refund where refunds have their own.
     pub trade_no: TradeNo,
+    /// The channel's own number of the payment that went back, where the bill names it so (UnionPay).
+    pub original: Option<TradeNo>,
     /// Fen of the order, or fen that went back.
     pub amount: Amount,
     /// The channel's fee in thousandths of a fen; negative where a fee came back.

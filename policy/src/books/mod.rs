@@ -4,7 +4,7 @@
 //! the end is missing in the bill. A verdict hangs on facts only, so the same journal and the same bill give the same
 //! differences whenever and however often they are compared.
 //!
-//! **Which day.** A payment belongs to the day in which the payer paid, by the channel's clock; a refund to the day in
+//! **Which day.** The channel's: at UnionPay it ends at 23:00 ([`day_of`]). A payment belongs to the day in which the payer paid, by the channel's clock; a refund to the day in
 //! which it was done, and a bill that counts it on the day it was asked for is right too. What is missing at the very end of a day may
 //! stand in the next day's bill: within [`CUT_OVER_MS`] it is called [`DifferenceKind::Day`] at first, and
 //! [`DifferenceKind::OnlyHere`] once the next day's bill does not have it.
@@ -18,6 +18,31 @@ use std::collections::{HashMap, HashSet};
 
 /// So near to midnight a channel may count a movement in the next day's bill.
 pub const CUT_OVER_MS: i64 = 10 * 60_000;
+
+/// UnionPay's settlement day ends at 23:00: a day of its file begins an hour before midnight [unverified; no document that
+/// we have says the hour].
+const UNIONPAY_EARLIER_MS: i64 = 3_600_000;
+
+const fn earlier_ms(channel: Channel) -> i64 {
+    match channel {
+        Channel::Unionpay => UNIONPAY_EARLIER_MS,
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb => 0,
+    }
+}
+
+/// The day in whose bill a channel counts what happened at this instant.
+pub fn day_of(channel: Channel, at: Instant) -> Day {
+    at.plus_millis(earlier_ms(channel)).day()
+}
+
+/// The first instant of a channel's day.
+pub fn start_of(channel: Channel, day: Day) -> Instant {
+    day.start().plus_millis(-earlier_ms(channel))
+}
+
+fn after(day: Day) -> Day {
+    Day::from_number(day.number() + 1)
+}
 
 /// How far a movement is in our record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,12 +76,13 @@ pub struct Ours {
 
 impl Ours {
     /// The day in whose bill it must stand.
-    pub fn day(&self) -> Day {
-        self.done.day()
+    pub fn day(&self, channel: Channel) -> Day {
+        day_of(channel, self.done)
     }
 
-    fn may_stand_in(&self, day: Day) -> bool {
-        self.done.day() == day || self.asked.day() == day
+    /// The bill of this day has it, or may have it.
+    pub fn may_stand_in(&self, channel: Channel, day: Day) -> bool {
+        day_of(channel, self.done) == day || day_of(channel, self.asked) == day
     }
 }
 
@@ -189,8 +215,8 @@ impl Book {
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
             // What we do not know to be done belongs to no day.
             Claim::None if ours.state != OurState::Done => {}
-            Claim::None if !ours.may_stand_in(day) => kinds.push(DifferenceKind::Day),
-            Claim::None if ours.done.day() != day => early = true,
+            Claim::None if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
+            Claim::None if ours.day(self.channel) != day => early = true,
             Claim::None => {}
         }
         *claim = Claim::Here;
@@ -227,9 +253,9 @@ impl Book {
     /// Records of ours that this bill had to have and has not, in the order of time: the kind says whether the next day's
     /// bill may still have them.
     pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
-        let end = Day::from_number(self.day.number() + 1).start();
+        let end = start_of(self.channel, after(self.day));
         let must = |(_, (ours, claim)): &(&Key, &(Ours, Claim))| {
-            *claim == Claim::None && ours.state == OurState::Done && ours.day() == self.day
+            *claim == Claim::None && ours.state == OurState::Done && ours.day(self.channel) == self.day
         };
         let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
             true => DifferenceKind::Day,

@@ -48,7 +48,7 @@ pub enum Authentic {
     /// It does; verify it.
     Signed(Signed),
     /// It does not and need not: an error of the channel's front door (channels.md 1.5, 3.2), which proves
-    /// neither payment nor closure nor success. The Baidu wallet signs none of its answers (channels.md section 5); there
+    /// neither payment nor closure nor success. The Baidu wallet signs none of its answers (channels.md section 5), nor does CCB (6.3); there
     /// TLS to the licensed host vouches for what they say.
     Unsigned,
 }
@@ -75,6 +75,8 @@ pub enum Answer {
     Certificate(Vec<u8>),
     /// Where a bill lies.
     Bill(crate::bill::BillPlace),
+    /// The bill itself, as it came.
+    BillFile(Vec<u8>),
     /// The channel refused.
     Failed(Failure),
     /// The channel refused a charge on the payer's side, and named the payer.

@@ -83,6 +83,17 @@ pub fn baidu(sp_no: &AccountNo, sha1: bool) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("baidu/{sp_no}/key/{}", if sha1 { "sha1" } else { "md5" }))
 }
 
+/// Checks CCB's signatures, and its end goes into the MAC of orders: `ccb/{POSID}/bank`, the counter's public key (channels.md
+/// 6.3).
+pub fn ccb_bank(pos_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("ccb/{pos_id}/bank"))
+}
+
+/// The password that a query sends along: `ccb/{POSID}/query` (channels.md 6.3).
+pub fn ccb_password(pos_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("ccb/{pos_id}/query"))
+}
+
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
 pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("alipay/{app_id}/content"))

@@ -119,7 +119,7 @@ impl Proof {
 
 /// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
 /// whatever it refuses afterwards can be put on record against the one who signed it.
-//= C74
+//= C76
 #[derive(Default)]
 pub struct Asks {
     /// The account that the request names.
@@ -250,6 +250,7 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
         Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
         Channel::Unionpay => Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Ccb => Err(NativeError::not_allowed("nothing passes through to a bank")),
         Channel::Baidu => Err(NativeError::not_allowed(
             "nothing passes through to the Baidu wallet",
         )),
@@ -301,7 +302,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -328,7 +329,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
     }
 }
 

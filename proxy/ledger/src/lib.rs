@@ -145,6 +145,14 @@ impl Ledger {
         Ok(Some(order))
     }
 
+    /// An order as it stood when the journal had so many entries; `None` where it began later.
+    pub fn as_of(&self, order: Arc<Order>, entries: u64) -> Result<Option<Arc<Order>>, LookupError> {
+        if order.last < entries {
+            return Ok(Some(order));
+        }
+        Ok(open::load_as_of(&self.0.reader, order.last, entries)?.map(Arc::new))
+    }
+
     /// The order of a merchant that carries a number at a channel.
     pub async fn order_by_number(
         &self,

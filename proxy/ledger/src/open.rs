@@ -314,6 +314,18 @@ fn open_before(reader: &Reader, prev: Option<u64>) -> Result<Option<Arc<Order>>,
     prev.map(|prev| load(reader, prev).map(Arc::new)).transpose()
 }
 
+/// Follows an order's entries back to the newest one that was there when the journal had so many.
+pub(crate) fn load_as_of(reader: &Reader, mut last: u64, entries: u64) -> Result<Option<Order>, LookupError> {
+    while last >= entries {
+        match entry(reader, last)?.prev {
+            Some(prev) if prev < last => last = prev,
+            Some(prev) => return Err(LookupError::Journal(prev)),
+            None => return Ok(None),
+        }
+    }
+    load(reader, last).map(Some)
+}
+
 /// Follows an order's entries back to its first, then folds them forward.
 pub(crate) fn load(reader: &Reader, last: u64) -> Result<Order, LookupError> {
     let mut chain = vec![(last, entry(reader, last)?)];

@@ -31,6 +31,8 @@ pub enum Door {
     Alipay,
     /// Notices of channels.
     Notify,
+    /// Notices of banks that send them in clear.
+    Banks,
     /// Payers at a code.
     Pages,
     /// Metrics and health.
@@ -47,6 +49,7 @@ impl Door {
             Door::Wechat => "wechat",
             Door::Alipay => "alipay",
             Door::Notify => "notify",
+            Door::Banks => "banks",
             Door::Pages => "pages",
             Door::Metrics => "metrics",
             Door::Journal => "journal",

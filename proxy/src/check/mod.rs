@@ -5,8 +5,10 @@ mod files;
 mod held;
 
 use crate::config::{Config, Listen, Problem, line_of};
-use crate::{keys, registry};
-use domain::KeyRef;
+use crate::{keys, reconcile::is_compared, registry};
+use channel::bill;
+use domain::{Channel, KeyRef};
+use policy::registry::Registries;
 use std::path::Path;
 
 /// Every problem, each with its key path, the line of its key, what is wrong and what would be right.
@@ -170,7 +172,39 @@ impl Check<'_> {
                         right,
                     );
                 }
+                if config.books.is_some() {
+                    self.books(&loaded.registries);
+                }
             }
+        }
+    }
+
+    /// A channel whose bills lie at a host of its own needs that host in the licence file. What keys bills need, orders need too.
+    fn books(&mut self, registries: &Registries) {
+        let lacks = |channel: &Channel| {
+            let listed = registries.channel(*channel).is_some_and(|licence| {
+                licence
+                    .hosts
+                    .iter()
+                    .any(|own| bill::is_file_host(*channel, &own.host))
+            });
+            bill::comes_at_once(*channel) && !listed
+        };
+        let compared = |channel: &Channel| {
+            let mut accounts = registries.merchants().flat_map(|merchant| &merchant.accounts);
+            accounts.any(|own| own.channel == *channel && is_compared(own))
+        };
+        for channel in Channel::ALL
+            .into_iter()
+            .filter(|channel| compared(channel) && lacks(channel))
+        {
+            self.add(
+                "books",
+                format!(
+                    "the licence file lists no host for files of {channel}: its bills cannot be asked for"
+                ),
+                "a licence file that lists the channel's host for files too (filedownload.95516.com)",
+            );
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Listens {
     pub notify: Listen,
     /// How channels reach that listener: `https://pay.example`.
     pub notify_url: String,
+    /// Notices of banks that send them in clear, plain HTTP (channels.md 6.1).
+    pub banks: Option<SocketAddr>,
     /// Payers at a code.
     pub pages: Option<Listen>,
     /// How payers reach that listener: `https://pay.example`; it stands in every printed code.
@@ -191,6 +193,8 @@ pub struct Books {
     pub retry: Duration,
     /// How often is looked whether one is due.
     pub every: Duration,
+    /// So long after a day's end UnionPay's one word for "nothing happened" and "not made yet" (98) means the former.
+    pub none_after: Duration,
     /// WeChat's fund-flow bill is asked for too.
     pub funds: bool,
 }
@@ -312,6 +316,7 @@ fn listens(section: &Section<'_>) -> Listens {
     Listens {
         pages,
         pages_url,
+        banks: section.has("banks").then(|| section.address("banks")),
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),
         alipay: section.optional("alipay", |s| listen(s, false)),
@@ -461,6 +466,7 @@ fn books(section: &Section<'_>) -> Books {
     Books {
         from: day,
         after: Duration::from_secs(section.number("after_minutes", 600, 0, 2880) * 60),
+        none_after: Duration::from_secs(section.number("none_after_minutes", 2880, 0, 43_200) * 60),
         retry: section.millis("retry_ms", 1_800_000, 100, 86_400_000),
         every: section.millis("every_ms", 60_000, 50, 3_600_000),
         funds: section.flag("funds", true),

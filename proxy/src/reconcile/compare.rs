@@ -57,6 +57,9 @@ pub(crate) struct Comparison<'a> {
     pub(crate) merchant: &'a MerchantId,
     pub(crate) bill: &'a BillKey,
     pub(crate) book: Book,
+    /// Our record counts as it stood when the journal had so many entries, orders that are looked up too: a comparison that
+    /// is resumed comes to the same.
+    pub(crate) entries: u64,
 }
 
 impl Comparison<'_> {
@@ -79,6 +82,9 @@ impl Comparison<'_> {
         let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
         if let Some(octets) = octets {
             let mut bill = Bill::open(layout, octets)?;
+            if bill.day().is_some_and(|day| day != self.bill.day) {
+                return Err(BillError::OtherDay.into());
+            }
             while let Some(line) = bill.line()? {
                 self.line(&line, &mut found, &mut early)?;
                 if !neighbours.awaited.is_empty() {
@@ -127,9 +133,14 @@ impl Comparison<'_> {
         early: &mut Vec<(ChannelNo, ChannelNo)>,
     ) -> Result<(), CompareError> {
         let mut seen = self.book.see(line);
-        if seen == Seen::Unknown && self.look_up(line)? {
-            seen = self.book.see(line);
+        let mut named = None;
+        if seen == Seen::Unknown {
+            named = self.look_up(line)?;
+            if let Some(line) = &named {
+                seen = self.book.see(line);
+            }
         }
+        let line = named.as_ref().unwrap_or(line);
         match seen {
             Seen::Unknown => {
                 let difference = self.book.strange(line);
@@ -146,40 +157,90 @@ impl Comparison<'_> {
                 {
                     early.push((number.clone(), refund.clone()));
                 }
+                if kinds.is_empty() {
+                    return Ok(());
+                }
+                let (number, own) = self.own_numbers(line, &ours)?;
+                let line = BillLine {
+                    number: line.number.clone().or(number),
+                    ..line.clone()
+                };
                 for difference in kinds {
-                    let own = self.own_trade_no(line, &ours)?;
-                    self.differs(found, difference, Some(line), Some((&ours, own)));
+                    self.differs(found, difference, Some(&line), Some((&ours, own.clone())));
                 }
             }
         }
         Ok(())
     }
 
-    /// The order that a line names, should the journal have it from another day or in another state.
-    fn look_up(&mut self, line: &BillLine) -> Result<bool, CompareError> {
+    /// The order that a line names, by its own number or by the channel's of its payment, should the journal have it from
+    /// another day or in another state: put into the book, and the line with the order's number.
+    fn look_up(&mut self, line: &BillLine) -> Result<Option<BillLine>, CompareError> {
         let (channel, account) = (self.bill.channel, &self.bill.account);
-        let Some(number) = &line.number else {
-            return Ok(false);
+        let found = match (&line.number, &line.original) {
+            (Some(number), _) => {
+                self.handle.block_on(
+                    self.ledger
+                        .order_by_number(self.merchant, channel, account, number),
+                )?
+            }
+            (None, Some(original)) => self
+                .handle
+                .block_on(self.ledger.order_by_trade_no(self.merchant, original))?,
+            (None, None) => None,
         };
-        let order =
-            self.handle.block_on(
-                self.ledger
-                    .order_by_number(self.merchant, channel, account, number),
-            )?;
-        if let Some(order) = &order {
-            record::add(&mut self.book, order, channel, account);
-        }
-        Ok(order.is_some())
+        let Some(order) = found
+            .map(|order| self.ledger.as_of(order, self.entries))
+            .transpose()?
+            .flatten()
+        else {
+            return Ok(None);
+        };
+        record::add(&mut self.book, &order, channel, account);
+        let paid_by = |original: &TradeNo| {
+            let mut own = order
+                .attempts
+                .iter()
+                .filter(|a| a.channel == channel && a.account == *account);
+            own.find(|a| {
+                a.paid
+                    .as_ref()
+                    .is_some_and(|(facts, _)| facts.trade_no == *original)
+            })
+            .map(|a| a.number.clone())
+        };
+        let number = line
+            .number
+            .clone()
+            .or_else(|| line.original.as_ref().and_then(paid_by));
+        Ok(Some(BillLine {
+            number,
+            ..line.clone()
+        }))
     }
 
-    fn own_trade_no(&self, line: &BillLine, ours: &Ours) -> Result<Option<TradeNo>, CompareError> {
+    /// Our numbers for what a line is about: the order's at the channel, and the channel's own.
+    fn own_numbers(
+        &self,
+        line: &BillLine,
+        ours: &Ours,
+    ) -> Result<(Option<ChannelNo>, Option<TradeNo>), CompareError> {
         let (channel, account) = (self.bill.channel, &self.bill.account);
-        let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
+        let order = self.order(&ours.payment)?;
         let key = Key::of(channel, line.movement, line.number.as_ref(), line.refund.as_ref());
         let numbers = order
             .zip(key)
             .and_then(|(order, key)| record::numbers(&order, channel, account, &key));
-        Ok(numbers.and_then(|(_, _, _, trade_no)| trade_no))
+        Ok(numbers.map_or((None, None), |(_, number, _, trade_no)| (Some(number), trade_no)))
+    }
+
+    /// An order of our record, as it stood.
+    fn order(&self, id: &PaymentId) -> Result<Option<std::sync::Arc<ledger::Order>>, CompareError> {
+        let order = self.handle.block_on(self.ledger.order(id))?;
+        let order = order
+            .map(|order| self.ledger.as_of(order, self.entries))
+            .transpose()?;
+        Ok(order.flatten())
     }
 
     fn differs(
@@ -206,7 +267,7 @@ impl Comparison<'_> {
             day: ours
                 .as_ref()
                 .filter(|(ours, _)| ours.state == OurState::Done)
-                .map_or(bill_day, |(ours, _)| ours.day()),
+                .map_or(bill_day, |(ours, _)| ours.day(channel)),
             difference,
             kind,
             movement: line.movement,
@@ -235,13 +296,13 @@ impl Comparison<'_> {
             found.differences += 1;
             return Ok(());
         }
-        let order = self.handle.block_on(self.ledger.order(&ours.payment))?;
+        let order = self.order(&ours.payment)?;
         let numbers = order.and_then(|order| record::numbers(&order, channel, &account, key));
         let (movement, number, refund, trade_no) = numbers.map_or(
             (Movement::Payment, None, None, None),
             |(movement, number, refund, own)| (movement, Some(number), refund, own),
         );
-        let (amount, day, payment) = (Some(ours.amount), ours.day(), Some(ours.payment));
+        let (amount, day, payment) = (Some(ours.amount), ours.day(channel), Some(ours.payment));
         found.push(|n| TradeEvent::BillDiffers {
             account,
             amount,

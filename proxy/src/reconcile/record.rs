@@ -4,7 +4,7 @@
 use domain::*;
 use journal::{ReadError, Reader};
 use ledger::{Attempt, Ledger, Order, Refund};
-use policy::books::{Book, Key, OurState, Ours, mark};
+use policy::books::{Book, Key, OurState, Ours, mark, start_of};
 use std::collections::{BTreeSet, HashMap};
 
 /// The channel's clock and ours may differ by so much.
@@ -33,9 +33,15 @@ struct Asked {
     at: Instant,
 }
 
+/// When the first channel's day begins: one that is earlier than others' begins the record for all.
+fn beginning(day: Day) -> Instant {
+    let all = Channel::ALL.into_iter().map(|channel| start_of(channel, day));
+    all.min().unwrap_or_else(|| day.start()).plus_millis(-SKEW_MS)
+}
+
 /// Reads the journal from the day's beginning up to `entries`.
 pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord, ReadError> {
-    let from = first_at(reader, day.start().plus_millis(-SKEW_MS), entries)?;
+    let from = first_at(reader, beginning(day), entries)?;
     let mut fold = Fold {
         day,
         record: DayRecord {
@@ -61,6 +67,10 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
             fold.take(order, entry.at, entry.event);
         }
     }
+    // Refunds that nobody called done: where a bill has one by its own number alone, no look-up would find it.
+    fold.record
+        .older
+        .extend(fold.refunds.into_keys().map(|(order, _)| order));
     Ok(fold.record)
 }
 
@@ -71,7 +81,7 @@ pub(crate) fn orders_of(
     day: Day,
     entries: u64,
 ) -> Result<BTreeSet<PaymentId>, ReadError> {
-    let from = first_at(reader, day.start().plus_millis(-SKEW_MS), entries)?;
+    let from = first_at(reader, beginning(day), entries)?;
     let mut all = BTreeSet::new();
     for found in reader.scan(from) {
         let (index, octets) = found?;
@@ -212,8 +222,11 @@ impl Fold {
     }
 
     fn refunded(&mut self, order: PaymentId, refund_no: &RefundNo, done: Instant, trade_no: Option<TradeNo>) {
-        let asked = self.refunds.get(&(order, refund_no.clone()));
-        let found = asked.and_then(|asked| Some((asked, self.intents.get(&(order, asked.attempt))?)));
+        let asked = self.refunds.remove(&(order, refund_no.clone()));
+        let found = asked.and_then(|asked| {
+            let intent = self.intents.get(&(order, asked.attempt))?;
+            Some((asked, intent))
+        });
         let Some((asked, intent)) = found else {
             self.record.older.insert(order);
             return;
@@ -250,7 +263,7 @@ fn put(
     key: Key,
     ours: Ours,
 ) {
-    if ours.done.day() == day || ours.asked.day() == day {
+    if ours.may_stand_in(of.0, day) {
         books
             .entry(of.clone())
             .or_insert_with(|| Book::new(of.0, day))
@@ -402,14 +415,18 @@ pub(crate) fn numbers(
     None
 }
 
-/// Looks up the orders whose beginning lies before the day.
+/// Looks up the orders whose beginning lies before the day, as they stood when the journal had so many entries.
 pub(crate) async fn complete(
     ledger: &Ledger,
     record: &mut DayRecord,
     day: Day,
+    entries: u64,
 ) -> Result<(), ledger::LookupError> {
     for id in std::mem::take(&mut record.older) {
         let Some(order) = ledger.order(&id).await? else {
+            continue;
+        };
+        let Some(order) = ledger.as_of(order, entries)? else {
             continue;
         };
         let accounts: BTreeSet<_> = order

@@ -5,7 +5,7 @@ use super::{record, view};
 use crate::app::App;
 use domain::*;
 use ledger::{LookupError, Order};
-use policy::registry::MerchantFacts;
+use policy::{books::day_of, registry::MerchantFacts};
 use std::collections::HashMap;
 
 /// Columns, for people who read Chinese and programs that read English.
@@ -132,7 +132,7 @@ fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
                 ],
             });
         };
-        if facts.paid_at.day() == day {
+        if day_of(attempt.channel, facts.paid_at) == day {
             put(
                 facts.paid_at,
                 "payment",
@@ -148,7 +148,7 @@ fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
             .filter(|refund| refund.attempt == position && refund.state == RefundState::Succeeded)
         {
             let done = refund.refunded_at.unwrap_or(refund.intended);
-            if done.day() == day {
+            if day_of(attempt.channel, done) == day {
                 let trade_no = refund
                     .trade_no
                     .as_ref()

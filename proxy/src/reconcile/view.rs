@@ -25,7 +25,7 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value
     let differences = differences(app, merchant, day)?;
     // The fund-flow bill needs a right that not every account has: nothing waits for it.
     let waits = |(key, head): &&(BillKey, Option<BillHead>)| {
-        key.kind == BillKind::Trade && head.as_ref().is_none_or(|head| head.matched.is_none())
+        key.kind != BillKind::Funds && head.as_ref().is_none_or(|head| head.matched.is_none())
     };
     let state = match () {
         () if bills.is_empty() => "none",

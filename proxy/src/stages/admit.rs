@@ -182,6 +182,12 @@ impl Admit {
         }
         self.0.metrics().refused(refusal.public);
         let mut fault = Fault::of(code(refusal.kind));
+        if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
+            let channel = routed.account.channel;
+            fault.detail = format!(
+                "No refund by message is known of {channel}: pay it back in the bank's own merchant console."
+            );
+        }
         // The one text for list, measure, risk and payer limit names nothing (C43).
         if refusal.kind != RefusalKind::NotAccepted {
             fault.detail = format!("{} ({})", fault.detail, refusal.public);

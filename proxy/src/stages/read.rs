@@ -135,7 +135,7 @@ impl Read {
 
     /// Refuses what the reader refused, on record against the one who signed it; whoever else it may be from is counted.
     /// A request that comes a second time proves nothing: anybody may have sent it again.
-    //= C74
+    //= C76
     async fn refuse(&self, at: Instant, channel: Channel, asks: Asks, fault: Fault) -> Stop {
         let app = &self.0;
         let registries = app.registries();
@@ -172,7 +172,7 @@ impl Read {
             Channel::Wechat => &listens.wechat,
             Channel::Alipay => &listens.alipay,
             // Nothing passes through to it.
-            Channel::Unionpay | Channel::Baidu => &None,
+            Channel::Unionpay | Channel::Baidu | Channel::Ccb => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {

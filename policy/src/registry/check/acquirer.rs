@@ -1,6 +1,6 @@
 //! An acquirer's file: whole merchants, one owner per account, nobody paid but the merchant.
 
-use super::{Known, Notes, rates};
+use super::{Known, Notes, bank, rates};
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
 use domain::{Channel, Keys, MerchantId, PayeeNo, SignMethod};
 use std::collections::BTreeSet;
@@ -142,6 +142,7 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "only the Baidu wallet has two digests",
         );
     }
+    bank::check(account, at, notes);
     if account.encrypts && account.channel != Channel::Alipay {
         notes.say(
             &format!("{at}.encrypts"),

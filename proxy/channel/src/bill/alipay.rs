@@ -154,6 +154,7 @@ pub(super) fn line(row: &Row<'_>) -> Result<BillLine, BillError> {
         number: number(row.at(NUMBER)),
         refund,
         trade_no: trade_no(row, row.at(TRADE_NO))?,
+        original: None,
         amount,
         fee_millifen,
         state: LineState::Done,

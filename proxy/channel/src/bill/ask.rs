@@ -1,6 +1,6 @@
 //! Asking where a bill lies, and fetching it from there (channels.md 1.13, 3.7).
 
-use crate::{Account, ComposeError, Draft, Stamp, alipay, strict_json::Value, wechat};
+use crate::{Account, ComposeError, Draft, Stamp, alipay, strict_json::Value, unionpay, wechat};
 use domain::{BillKind, Channel, Day};
 use serde::Serialize;
 
@@ -60,6 +60,7 @@ pub fn ask(account: &Account, stamp: &Stamp, kind: BillKind, day: Day) -> Result
                 bill_type: "trade",
             },
         ),
+        (Channel::Unionpay, BillKind::Trade) => unionpay::file::ask(account, stamp, &day),
         #[allow(unreachable_patterns, reason = "channels are added one by one")]
         _ => Err(ComposeError::NotOffered),
     }
@@ -81,6 +82,21 @@ pub fn means_none(channel: Channel, code: &str) -> bool {
         #[allow(unreachable_patterns, reason = "channels are added one by one")]
         _ => false,
     }
+}
+
+/// True where the file comes in the answer itself, from a host for files (channels.md 4.1, 4.5).
+pub fn comes_at_once(channel: Channel) -> bool {
+    channel == Channel::Unionpay
+}
+
+/// Is this the channel's host for files, where it has one beside the host of its calls?
+pub fn is_file_host(channel: Channel, host: &str) -> bool {
+    channel == Channel::Unionpay && host.to_ascii_lowercase().starts_with("filedownload.")
+}
+
+/// Does this code say either that nothing happened that day or that the file is not made yet? Only time tells which.
+pub fn may_mean_none(channel: Channel, code: &str) -> bool {
+    channel == Channel::Unionpay && code == "98"
 }
 
 pub(crate) fn wechat(value: &Value) -> Option<BillPlace> {

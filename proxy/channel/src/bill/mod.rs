@@ -8,13 +8,14 @@
 mod alipay;
 pub(crate) mod ask;
 mod open;
+pub mod queried;
 mod read;
 mod unionpay;
 mod wechat;
 
-pub use ask::{BillPlace, ask, download, means_none};
+pub use ask::{BillPlace, ask, comes_at_once, download, is_file_host, may_mean_none, means_none};
 
-use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, TradeNo};
+use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, Day, TradeNo};
 use read::Lines;
 use zeroize::Zeroizing;
 
@@ -31,6 +32,8 @@ pub enum Layout {
     UnionpayAll,
     /// UnionPay's ZME file, exceptions, out of `fileContent`.
     UnionpayExceptions,
+    /// Answers to queries, order by order, where the channel has no bill that is documented (Baidu).
+    Queried,
 }
 
 impl Layout {
@@ -41,6 +44,8 @@ impl Layout {
             (Channel::Wechat, BillKind::Trade) => Some(Layout::WechatTrade),
             (Channel::Wechat, BillKind::Funds) => Some(Layout::WechatFunds),
             (Channel::Alipay, BillKind::Trade) => Some(Layout::AlipayTrade),
+            (Channel::Unionpay, BillKind::Trade) => Some(Layout::UnionpayAll),
+            (Channel::Baidu, BillKind::Queried) => Some(Layout::Queried),
             _ => None,
         }
     }
@@ -63,6 +68,9 @@ pub enum BillError {
     /// It is larger than any bill that we take.
     #[error("the bill is too large: {0}")]
     TooLarge(&'static str),
+    /// It says that it is of another day than was asked for.
+    #[error("the bill is of another day")]
+    OtherDay,
     /// Its end is missing, or its totals are not those of its rows.
     #[error("the bill is not whole: {0}")]
     NotWhole(&'static str),
@@ -77,8 +85,8 @@ pub struct Bill<'a> {
     rows: u64,
     summary: Vec<(String, String)>,
     files: Vec<String>,
-    /// Year and month of the settlement day, where the file's name says them (UnionPay).
-    settled: Option<(i16, i8)>,
+    /// The settlement day, where the file's name says it (UnionPay).
+    settled: Option<Day>,
     ended: bool,
 }
 
@@ -87,7 +95,7 @@ pub struct Bill<'a> {
 pub struct Row<'b> {
     columns: &'b [String],
     cells: &'b [Zeroizing<String>],
-    settled: Option<(i16, i8)>,
+    settled: Option<Day>,
     line: u64,
 }
 
@@ -117,6 +125,7 @@ impl<'a> Bill<'a> {
             Layout::AlipayTrade => alipay::head(&mut bill)?,
             Layout::UnionpayAll => bill.columns = unionpay::columns(&unionpay::ALL),
             Layout::UnionpayExceptions => bill.columns = unionpay::columns(&unionpay::EXCEPTIONS),
+            Layout::Queried => queried::head(&mut bill)?,
         }
         Ok(bill)
     }
@@ -134,6 +143,7 @@ impl<'a> Bill<'a> {
             Layout::AlipayTrade => alipay::row(self)?,
             Layout::UnionpayAll => unionpay::row(self, &unionpay::ALL)?,
             Layout::UnionpayExceptions => unionpay::row(self, &unionpay::EXCEPTIONS)?,
+            Layout::Queried => queried::row(self)?,
         };
         if !found {
             self.ended = true;
@@ -168,6 +178,11 @@ impl<'a> Bill<'a> {
     /// Names of the columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The day that the file itself says it is of; UnionPay's name says it, others' do not.
+    pub fn day(&self) -> Option<Day> {
+        self.settled
     }
 
     /// Rows read so far.
@@ -264,6 +279,7 @@ pub fn line(layout: Layout, row: &Row<'_>) -> Result<Option<BillLine>, BillError
         Layout::AlipayTrade => alipay::line(row).map(Some),
         Layout::UnionpayAll => unionpay::line(row),
         Layout::UnionpayExceptions => Ok(None),
+        Layout::Queried => queried::line(row).map(Some),
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn unpack(layout: Layout, octets: &[u8]) -> Result<(Stream<'_>, Vec<S
             let packed = octets.get(entry.from..entry.from + entry.length).ok_or(CUT)?;
             Ok((entry.stream(packed)?, names))
         }
+        Layout::Queried => Ok((Box::new(octets), Vec::new())),
         Layout::UnionpayAll => inner(octets, "ZM_"),
         Layout::UnionpayExceptions => inner(octets, "ZME_"),
     }

@@ -1,7 +1,7 @@
 //! UnionPay's files (channels.md 4.5): GBK, a fixed width in octets for each field, one space between two.
 
 use super::{Bill, BillError, Row, alipay::gbk, number, trade_no};
-use domain::{Amount, BillLine, LineState, Movement};
+use domain::{Amount, BillLine, Day, LineState, Movement, TradeNo};
 use jiff::{civil::DateTime, tz::Offset};
 use zeroize::Zeroizing;
 
@@ -143,11 +143,15 @@ pub(super) fn line(row: &Row<'_>) -> Result<Option<BillLine>, BillError> {
     let fee_millifen =
         fee(row.get("商户手续费")).ok_or_else(|| row.wrong("商户手续费 is neither C nor D and fen"))?;
     let trade_no = trade_no(row, row.get("查询流水号"))?;
+    let original = TradeNo::new(row.get("原交易查询流水号"))
+        .ok()
+        .filter(|_| movement != Movement::Payment);
     Ok(Some(BillLine {
         movement,
         number,
         refund,
         trade_no,
+        original,
         amount: Amount::from_fen(fen),
         fee_millifen,
         state: LineState::Done,
@@ -168,21 +172,24 @@ fn fee(text: &str) -> Option<i64> {
         .or_else(|| fen.parse::<i64>().ok()?.checked_mul(sign))
 }
 
-/// The day that a file's name carries behind its sender: `INN260101…`.
-pub(super) fn settled(file: &str) -> Option<(i16, i8)> {
+/// The settlement day that a file's name carries behind its sender: `INN260101…`.
+pub(super) fn settled(file: &str) -> Option<Day> {
     let digits = file
         .trim_start_matches(|c: char| c.is_ascii_alphabetic())
         .get(..6)?;
-    let pair = |at: usize| digits.get(at..at + 2)?.parse::<i8>().ok();
-    Some((
-        2000 + i16::from(pair(0)?),
-        pair(2).filter(|month| (1..=12).contains(month))?,
-    ))
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Day::parse(&format!("20{}-{}-{}", &digits[..2], &digits[2..4], &digits[4..]))
 }
 
 /// `MMDDhhmmss`; what the file of an early month says of a late one was last year.
-fn time(settled: Option<(i16, i8)>, text: &str) -> Option<domain::Instant> {
-    let (year, month) = settled?;
+fn time(settled: Option<Day>, text: &str) -> Option<domain::Instant> {
+    let named = settled?.to_string();
+    let (year, month) = (
+        named.get(..4)?.parse::<i16>().ok()?,
+        named.get(5..7)?.parse::<i8>().ok()?,
+    );
     if text.len() != 10 || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -192,4 +199,30 @@ fn time(settled: Option<(i16, i8)>, text: &str) -> Option<domain::Instant> {
     Some(domain::Instant::from_millis(
         Offset::constant(8).to_timestamp(civil).ok()?.as_millisecond(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_says_its_day_and_times_lie_in_the_year_before_it() {
+        let day = |text: &str| Day::parse(text);
+        assert_eq!(settled("INN26010188ZM_777290058110048"), day("2026-01-01"));
+        for name in [
+            "INN26013288ZM_1",
+            "INN2601",
+            "INN26013é",
+            "ZM_777290058110048",
+            "",
+            "INN",
+        ] {
+            assert_eq!(settled(name), None, "{name}");
+        }
+        let at = |text: &str| time(day("2026-01-01"), text).map(|at| at.to_string());
+        assert_eq!(at("1231233000").as_deref(), Some("2025-12-31T23:30:00+08:00"));
+        assert_eq!(at("0101225959").as_deref(), Some("2026-01-01T22:59:59+08:00"));
+        assert_eq!(at("0230000000"), None);
+        assert_eq!(time(None, "0101225959"), None);
+    }
 }

@@ -41,7 +41,8 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         Operation::RefundQuery => asked(code, &fields, |code| {
             facts::refund(&fields, code).map(Answer::Refund)
         }),
-        Operation::Reverse | Operation::Certificates | Operation::Bill | Operation::Authorize => None,
+        Operation::Bill => filed(code, &fields),
+        Operation::Reverse | Operation::Certificates | Operation::Authorize => None,
     };
     said.unwrap_or_else(garbage)
 }
@@ -70,6 +71,16 @@ fn failed(code: &str) -> Answer {
 /// A code is two letters or digits.
 fn is_code(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// The settlement file, packed as it came (channels.md 4.5).
+fn filed(code: &str, fields: &Fields) -> Option<Answer> {
+    match code {
+        "00" => fields
+            .get("fileContent")
+            .map(|content| Answer::BillFile(content.as_bytes().to_vec())),
+        _ => Some(failed(code)),
+    }
 }
 
 fn placed(pay_way: PayWay, code: &str, fields: &Fields) -> Option<Answer> {

@@ -217,7 +217,7 @@ fn common(
     Ok(parameters)
 }
 
-fn put(parameters: &mut Vec<Parameter>, name: &'static str, value: Option<&str>) {
+pub(super) fn put(parameters: &mut Vec<Parameter>, name: &'static str, value: Option<&str>) {
     let value = value.filter(|value| !value.is_empty());
     parameters.extend(value.map(|value| (name, Zeroizing::new(value.to_owned()))));
 }
@@ -227,7 +227,11 @@ fn fen(amount: Amount) -> String {
 }
 
 /// The string to sign: sorted, values as they are, nothing blank (channels.md 4.2).
-fn sealed(account: &Account, target: &str, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
+pub(super) fn sealed(
+    account: &Account,
+    target: &str,
+    mut parameters: Vec<Parameter>,
+) -> Result<Draft, ComposeError> {
     parameters.sort_by_key(|(name, _)| *name);
     let pairs: Vec<(&str, &str)> = parameters
         .iter()

@@ -9,6 +9,7 @@ pub(crate) mod compose;
 pub(crate) mod dialect;
 mod facts;
 mod fields;
+pub(crate) mod file;
 pub(crate) mod notice;
 mod seal;
 mod times;

@@ -36,13 +36,15 @@ pub(super) fn read(text: &str) -> Option<Instant> {
 /// `traceTime` has no year (`MMddHHmmss`): it is the one such time that is near the order itself.
 pub(super) fn traced(text: &str, sent: &str) -> Option<Instant> {
     const DAY_MS: i64 = 86_400_000;
+    // Of the same time in three years one is meant; how near it must be matters little.
+    const BEFORE: i64 = -30 * DAY_MS;
     let begun = read(sent)?;
     let year: i32 = sent.get(..4)?.parse().ok()?;
     let candidates = [year - 1, year, year + 1]
         .into_iter()
         .filter_map(|year| read(&format!("{year:04}{text}")));
     candidates
-        .filter(|at| (-DAY_MS..=180 * DAY_MS).contains(&(at.millis() - begun.millis())))
+        .filter(|at| (BEFORE..=180 * DAY_MS).contains(&(at.millis() - begun.millis())))
         .min()
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn unionpay() -> Account {
         sign_method: SignMethod::Signature,
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
     }
 }
@@ -198,7 +199,7 @@ fn a_bank_is_reached_by_a_form_and_a_page_that_posts_it() {
 fn a_refund_names_the_payment_by_unionpays_own_number() {
     let (no, refund, paid) = (
         number("20260101080000001"),
-        number("0123456789abcdef0123456789abcdef00112233"),
+        number("0123456789abcdef0123456789abcdef"),
         TradeNo::new("782601010800001234518").expect("lawful"),
     );
     let mut facts = RefundFacts {
@@ -222,7 +223,7 @@ fn a_refund_names_the_payment_by_unionpays_own_number() {
     assert_eq!(
         spelt(&fields),
         format!(
-            "{COMMON}bizType=000000&certId=94764633022&channelType=07&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=0123456789abcdef0123456789abcdef00112233&origQryId=782601010800001234518&signMethod=01&signature=c2ln&txnAmt=30&txnSubType=00&txnTime=20260101080000&txnType=04&version=5.1.0"
+            "{COMMON}bizType=000000&certId=94764633022&channelType=07&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=0123456789abcdef0123456789abcdef&origQryId=782601010800001234518&signMethod=01&signature=c2ln&txnAmt=30&txnSubType=00&txnTime=20260101080000&txnType=04&version=5.1.0"
         )
     );
     facts.trade_no = None;
@@ -268,11 +269,17 @@ fn what_cannot_be_said_to_unionpay_is_not_composed() {
         ("1234567", false),
         ("1234_5678", false),
         ("1234-5678", false),
-        (&"a".repeat(40), true),
-        (&"a".repeat(41), false),
+        (&"a".repeat(32), true),
+        (&"a".repeat(33), false),
     ] {
         assert_eq!(channel::number_fits(Channel::Unionpay, text), fits, "{text}");
     }
+    // A merchant's own may be longer than the settlement file has room for: it is asked for all the same.
+    assert_eq!(of(&unionpay(), &number(&"a".repeat(40))), None);
+    assert_eq!(
+        of(&unionpay(), &number(&"a".repeat(41))),
+        Some(ComposeError::Number)
+    );
 }
 
 #[test]
@@ -610,4 +617,61 @@ fn an_answer_without_a_signature_says_nothing() {
             "{missing}"
         );
     }
+}
+
+/// The settlement file (channels.md 4.5): asked for at the root of the host for files, by day and without an order.
+#[test]
+fn a_days_file_is_asked_for_without_an_order() {
+    let day = Day::parse("2026-01-31").expect("a day");
+    let draft = channel::bill::ask(&unionpay(), &stamp(), BillKind::Trade, day).expect("composes");
+    let (target, fields) = wire(draft);
+    assert_eq!(
+        (target.as_str(), spelt(&fields).as_str()),
+        (
+            "/",
+            "accessType=0&bizType=000000&certId=94764633022&channelType=07&encoding=UTF-8&fileType=00&merId=777290058110048&settleDate=0131&signMethod=01&signature=c2ln&txnSubType=01&txnTime=20260101080000&txnType=76&version=5.1.0"
+        )
+    );
+    assert!(channel::bill::ask(&unionpay(), &stamp(), BillKind::Funds, day).is_err());
+}
+
+#[test]
+fn the_file_comes_in_the_answer_and_98_may_mean_two_things() {
+    let read =
+        |text: &str| channel::read_answer(&unionpay(), Operation::Bill, PayWay::Native, 200, text.as_bytes());
+    assert!(matches!(
+        read("fileContent=eJwL8GY=&fileName=777290058110048_20260131.zip&respCode=00&txnType=76"),
+        Answer::BillFile(octets) if octets == b"eJwL8GY="
+    ));
+    match read("respCode=98&respMsg=文件不存在&txnType=76") {
+        Answer::Failed(failure) => {
+            assert_eq!((&*failure.code, failure.class), ("98", FailureClass::Busy));
+            assert!(channel::bill::may_mean_none(Channel::Unionpay, &failure.code));
+            assert!(!channel::bill::means_none(Channel::Unionpay, &failure.code));
+        }
+        _ => panic!("98 is a refusal"),
+    }
+    for wrong in [
+        "respCode=00&txnType=76",
+        "fileContent=&respCode=00&txnType=76",
+        "fileContent=eJw=&respCode=00&txnType=00",
+    ] {
+        assert!(
+            matches!(read(wrong), Answer::Unclear(Unclear::Garbage)),
+            "{wrong}"
+        );
+    }
+    assert!(channel::bill::comes_at_once(Channel::Unionpay));
+    assert!(channel::bill::is_file_host(
+        Channel::Unionpay,
+        "FileDownload.95516.com"
+    ));
+    assert!(!channel::bill::is_file_host(
+        Channel::Unionpay,
+        "gateway.95516.com"
+    ));
+    assert!(!channel::bill::is_file_host(
+        Channel::Alipay,
+        "filedownload.95516.com"
+    ));
 }

@@ -156,7 +156,7 @@ fn reconciliation() -> Value {
     json!({ "type": "object", "required": ["date", "state", "accounts", "differences"], "properties": {
         "date": date, "state": { "enum": ["none", "waiting", "agreed", "differs", "resolved"], "description": "resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet" },
         "accounts": { "type": "array", "items": { "type": "object", "required": ["channel", "account", "bill", "state"], "properties": {
-            "channel": text, "account": text, "bill": { "enum": ["trade", "funds"] },
+            "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried"] },
             "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched"], "description": "refused: the channel does not give it yet, see channel_code; it is asked for again" },
             "tries": whole, "asked_at": { "type": "string", "format": "date-time" }, "channel_code": text,
             "matched_at": { "type": "string", "format": "date-time" }, "journal_index": whole, "lines": whole, "payments": whole, "paid": whole, "refunds": whole, "refunded": whole,
@@ -165,7 +165,7 @@ fn reconciliation() -> Value {
         "differences": { "type": "array", "description": "Those that stand; each bill's first ten thousand", "items": { "type": "object", "required": ["journal_index", "found_at", "difference", "channel", "account", "bill", "bill_date", "date", "movement"], "properties": {
             "journal_index": whole, "found_at": { "type": "string", "format": "date-time" },
             "difference": { "enum": DifferenceKind::ALL.map(DifferenceKind::as_str), "description": "repeated: the bill has it more than once; only_at_channel, only_here: the other side does not have it; amount, state, trade_no: both have it and differ; day: it stands in another day's bill" },
-            "channel": text, "account": text, "bill": { "enum": ["trade", "funds"] }, "bill_date": date, "date": date, "movement": { "enum": ["payment", "refund", "reversal"] },
+            "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried"] }, "bill_date": date, "date": date, "movement": { "enum": ["payment", "refund", "reversal"] },
             "number": text, "refund_number": text, "payment_id": text, "amount": whole, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people made of it" }, "bill_amount": whole, "trade_no": text, "bill_trade_no": text,
         } } },
     } })

@@ -8,7 +8,7 @@ use channel::{
     native::{self, Native},
     notice::{self, Kind},
 };
-use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const NOW: Instant = Instant::from_secs(1_767_225_600);
@@ -19,6 +19,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         Channel::Alipay => ("2021000066965330", "2088864287612845"),
         Channel::Unionpay => ("777290058110048", "777290058110048"),
         Channel::Baidu => ("9000100005", "9000100005"),
+        Channel::Ccb => ("041265093", "105000759989591"),
     };
     Account {
         channel,
@@ -31,6 +32,11 @@ fn account(channel: Channel, partner: bool) -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: (channel == Channel::Ccb).then(|| BankFacts {
+            branch: Some("442000000".into()),
+            absent_code: None,
+            unverified: Vec::new(),
+        }),
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -216,4 +222,23 @@ pub(crate) fn notice_baidu(data: &[u8]) {
 /// As [`answer_wechat`].
 pub(crate) fn answer_baidu(data: &[u8]) {
     answer(Channel::Baidu, data);
+}
+
+/// The form. What is signed begins with the account's own numbers and holds each pair once.
+pub(crate) fn notice_ccb(data: &[u8]) {
+    let account = account(Channel::Ccb, false);
+    match notice::authenticate(Channel::Ccb, &account, &HeaderMap::new(), data, NOW) {
+        Ok(signed) => {
+            assert!(signed.message.starts_with(b"POSID=041265093&BRANCHID=442000000&ORDERID="));
+            let pairs = signed.message.split(|b| *b == b'&').count();
+            assert!((12..=17).contains(&pairs), "{pairs} pairs");
+        }
+        Err(error) => tells_no_number(error.kind(), data),
+    }
+    let _ = notice::read_at(&account, data, Kind::Open, NOW);
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_ccb(data: &[u8]) {
+    answer(Channel::Ccb, data);
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
-use domain::{KeyRef, Sign};
+use domain::{Channel, KeyRef, Sign, Unverified};
 use journal::{VerifierKey, note};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -89,6 +89,8 @@ pub struct Addresses {
     pub unionpay: SocketAddr,
     /// The Baidu wallet.
     pub baidu: SocketAddr,
+    /// CCB.
+    pub ccb: SocketAddr,
 }
 
 impl Addresses {
@@ -99,6 +101,7 @@ impl Addresses {
             alipay: channels.alipay,
             unionpay: channels.unionpay,
             baidu: channels.both,
+            ccb: channels.both,
         }
     }
 
@@ -109,6 +112,7 @@ impl Addresses {
             alipay: address,
             unionpay: address,
             baidu: address,
+            ccb: address,
         }
     }
 }
@@ -150,6 +154,8 @@ pub struct Ports {
     pub alipay: u16,
     /// Notices.
     pub notify: u16,
+    /// Notices of banks in clear.
+    pub banks: u16,
     /// Payers' pages.
     pub pages: u16,
     /// Trades journal.
@@ -221,6 +227,7 @@ impl Place {
             wechat,
             alipay,
             notify,
+            banks,
             pages,
             trades,
             metrics,
@@ -233,6 +240,7 @@ impl Place {
             wechat,
             alipay,
             notify,
+            banks,
             pages,
             trades,
             metrics,
@@ -247,6 +255,7 @@ impl Place {
             "keys/alipay",
             "keys/unionpay",
             "keys/baidu",
+            "keys/ccb",
             "registries",
             "authority",
             "data",
@@ -332,6 +341,11 @@ impl Place {
         let channel = |name: &str, host: &str, at: SocketAddr| {
             let mut hosts = vec![json!({ "host": host, "port": at.port(), "address": at.to_string() })];
             hosts.extend(gated(name));
+            if name == "unionpay" {
+                hosts.push(
+                    json!({ "host": "filedownload.95516.com", "port": at.port(), "address": at.to_string() }),
+                );
+            }
             // Who signs with certificates of roots that the licence names: UnionPay always, Alipay in certificate mode.
             let (signing, signers): (&str, &[&str]) = match name {
                 "alipay" => (&alipay_roots, &[]),
@@ -361,6 +375,7 @@ impl Place {
                 channel("alipay", "openapi.alipay.com", channels.alipay),
                 channel("unionpay", "gateway.95516.com", channels.unionpay),
                 channel("baidu", "www.baifubao.com", channels.baidu),
+                channel("ccb", "ibsbjstar.ccb.com.cn", channels.ccb),
             ],
         }))?;
         let mut merchants = self
@@ -569,6 +584,11 @@ impl Place {
             let baidu = dir.join("baidu").join(&b.sp_no);
             fs::create_dir_all(&baidu)?;
             secret(&baidu.join("key.digest"), b.key.as_bytes())?;
+            let c = &merchant.accounts.ccb;
+            let ccb = dir.join("ccb").join(&c.pos_id);
+            fs::create_dir_all(&ccb)?;
+            secret(&ccb.join("bank.ccb"), c.public_key.as_bytes())?;
+            secret(&ccb.join("query.password"), c.query_password.as_bytes())?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -632,11 +652,12 @@ impl Place {
         let ports = self.ports;
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
-            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
             self.path("data"),
             self.path("keys"),
             ports.notify,
             ports.pages,
+            ports.banks,
             ports.metrics,
         );
         text += &self.listener("api", ports.api, "");
@@ -730,11 +751,12 @@ fn signer_name(kind: &str) -> String {
 
 fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) -> anyhow::Result<Value> {
     let keys = if keys_held { "held" } else { "merchant" };
-    let (w, a, u, b) = (
+    let (w, a, u, b, c) = (
         &merchant.accounts.wechat,
         &merchant.accounts.alipay,
         &merchant.accounts.unionpay,
         &merchant.accounts.baidu,
+        &merchant.accounts.ccb,
     );
     let read = |file: &String| fs::read_to_string(material.join(file));
     let (app_sn, alipay_sn, root_sn) = (
@@ -755,6 +777,9 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             // Nothing passes through to UnionPay, so its keys are held always.
             { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
             { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
+            // What no document says, the sandbox does: here it is the bank that confirmed it.
+            { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
+                "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

@@ -1,6 +1,7 @@
 //! Orders of the Baidu wallet: opened by the payer's browser, asked for by the merchant.
 
 use super::{Call, Failure, digits, page, query, state};
+use crate::channels::bills::{self, Difference};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
@@ -110,10 +111,21 @@ fn time(digits: &str) -> Option<Instant> {
 pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
     let key = (Channel::Baidu, call.number, call.params.get("order_no"));
     call.world.with(|book| {
-        let order = book.order(&key).ok_or(Failure("5804", "订单不存在"))?;
+        let planted = bills::answered(book, Channel::Baidu, key.1, &key.2, None);
+        let order = book
+            .order(&key)
+            .filter(|_| planted != Some(Difference::OnlyHere))
+            .ok_or(Failure("5804", "订单不存在"))?;
         order.count(Operation::Query);
         let mut fields = vec![("query_status", "0".to_owned())];
         fields.extend(shown(order, &call.merchant.facts.baidu.sp_no));
+        for (name, value) in &mut fields {
+            match (planted, *name) {
+                (Some(Difference::Amount), "total_amount") => *value = (order.fen + 1).to_string(),
+                (Some(Difference::TradeNo), "bfb_order_no") => *value = bills::other(value),
+                _ => {}
+            }
+        }
         Ok(query::xml(&fields))
     })
 }

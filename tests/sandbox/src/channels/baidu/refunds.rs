@@ -1,6 +1,7 @@
 //! Refunds of the Baidu wallet: taken on at once, done after a while, told by a notice.
 
 use super::{Call, Failure, digits, notice, query};
+use crate::channels::bills::{self, Difference};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
@@ -52,7 +53,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Failure> {
             channel_no: format!("{}{}", digits(now()), keys::random_digits(17)),
             fen,
             asked: call.params.asked(),
-            created: now(),
+            created: call.world.dated(),
             done: None,
             notify_url: Some(get("return_url")),
         });
@@ -88,7 +89,7 @@ fn finish(world: &Arc<World>, key: Key, number: String) {
         let told = inside.with(|book| {
             let order = book.orders.get_mut(&key)?;
             let refund = order.refunds.iter_mut().find(|r| r.out_no == number)?;
-            refund.done = Some(now());
+            refund.done = Some(inside.dated());
             let merchant = inside.merchants.get(key.1)?;
             notice::of_refund(merchant, &key, order, &number)
         });
@@ -102,10 +103,13 @@ fn finish(world: &Arc<World>, key: Key, number: String) {
 pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
     let key = (Channel::Baidu, call.number, call.params.get("order_no"));
     call.world.with(|book| {
+        let number = call.params.get("sp_refund_no");
+        let planted = bills::answered(book, Channel::Baidu, key.1, &key.2, Some(&number));
         let order = book.order(&key).ok_or(Failure("0", "没有退款记录"))?;
         order.count(Operation::RefundQuery);
         let refund = order
-            .refund(&call.params.get("sp_refund_no"))
+            .refund(&number)
+            .filter(|_| planted != Some(Difference::OnlyHere))
             .ok_or(Failure("0", "没有退款记录"))?;
         let (code, text) = if refund.done.is_some() {
             ("3", "原路退款成功")
@@ -115,7 +119,10 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
         Ok(query::xml(&[
             ("ret_code", code.to_owned()),
             ("ret_details", text.to_owned()),
-            ("cashback_amount", refund.fen.to_string()),
+            (
+                "cashback_amount",
+                (refund.fen + u64::from(planted == Some(Difference::Amount))).to_string(),
+            ),
         ]))
     })
 }

@@ -23,7 +23,7 @@ pub(crate) fn zip(world: &World, number: usize, merchant: &Merchant, day: &str) 
     Ok(pack(&files.map(|(name, text)| (gbk(&name), gbk(&text)))))
 }
 
-fn gbk(text: &str) -> Vec<u8> {
+pub(super) fn gbk(text: &str) -> Vec<u8> {
     encoding_rs::GBK.encode(text).0.into_owned()
 }
 
@@ -96,7 +96,7 @@ fn summary(all: &[Line], seller: &str, day: &str) -> String {
 
 /// A zip by the book (APPNOTE 4.3): local heads, a central list, its end. Written here since writers of today mark names as
 /// UTF-8, and Alipay's does not.
-fn pack(files: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn pack(files: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let (mut zip, mut list) = (Vec::new(), Vec::new());
     for (name, text) in files {
         let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());

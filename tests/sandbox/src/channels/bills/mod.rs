@@ -2,9 +2,10 @@
 
 pub(crate) mod alipay;
 mod plant;
+pub(crate) mod unionpay;
 pub(crate) mod wechat;
 
-pub(super) use plant::control;
+pub(super) use plant::{Difference, answered, control, other};
 
 use super::clock;
 use super::fault::Channel;
@@ -57,6 +58,8 @@ pub(crate) struct Line {
     /// A refund's numbers: the merchant's, the channel's.
     refund: Option<(String, String)>,
     fen: u64,
+    /// UnionPay undid the payment on its own day (消费撤销).
+    undone: bool,
     way: &'static str,
     appid: String,
     payer: String,
@@ -107,8 +110,16 @@ fn of_day(book: &Book, channel: Channel, merchant: usize, day: Day) -> Vec<Line>
         .iter()
         .filter(|(key, _)| key.0 == channel && key.1 == merchant);
     own.flat_map(|(_, order)| of_order(order))
-        .filter(|line| line.at.day() == day)
+        .filter(|line| counted(channel, line.at) == day)
         .collect()
+}
+
+/// The day in whose bill a channel counts this: UnionPay settles from 23:00 to 23:00.
+pub(in crate::channels) fn counted(channel: Channel, at: Instant) -> Day {
+    match channel {
+        Channel::Unionpay => at.plus_millis(3_600_000).day(),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb => at.day(),
+    }
 }
 
 /// The payment and the refunds that are done.
@@ -118,7 +129,13 @@ fn of_order(order: &Order) -> Vec<Line> {
     for refund in &order.refunds {
         let Some(done) = refund.done else { continue };
         all.push(Line {
-            at: done,
+            // UnionPay dates a refund by when it was asked for, in answers and files alike.
+            at: if order.channel == Channel::Unionpay {
+                refund.created
+            } else {
+                done
+            },
+            undone: refund.asked["txnType"] == "31",
             fen: refund.fen,
             refund: Some((refund.out_no.clone(), refund.channel_no.clone())),
             ..payment(order, paid)
@@ -140,6 +157,7 @@ fn payment(order: &Order, at: Instant) -> Line {
         trade_no: order.channel_no.clone(),
         refund: None,
         fen: order.fen,
+        undone: false,
         way: order.way,
         appid: text("appid"),
         payer: order.payer.clone(),

@@ -11,7 +11,7 @@ use serde_json::json;
 /// How the bill differs from what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Difference {
+pub(in crate::channels) enum Difference {
     /// The line stands twice.
     Repeated,
     /// A line of an order that never was.
@@ -49,7 +49,7 @@ pub(super) struct Plant {
 #[serde(deny_unknown_fields)]
 pub(in crate::channels) struct Control {
     channel: Channel,
-    /// WeChat Pay's mchid, Alipay's app_id.
+    /// WeChat Pay's mchid, Alipay's app_id, UnionPay's merId.
     account: String,
     day: String,
     /// False: the bill is being made, until it is true again.
@@ -62,8 +62,10 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
     let known = match asked.channel {
         Channel::Wechat => world.merchant_by_mchid(&asked.account),
         Channel::Alipay => world.merchant_by_app(&asked.account),
-        Channel::Unionpay => return Err(Refusal::bad("bills of UnionPay are not played")),
-        Channel::Baidu => return Err(Refusal::bad("the Baidu wallet has no bill that is documented")),
+        Channel::Unionpay => world.merchant_by_mer_id(&asked.account),
+        // It has no bill that is documented: what is planted stands in the answers to queries.
+        Channel::Baidu => world.merchant_by_sp_no(&asked.account),
+        Channel::Ccb => return Err(Refusal::bad("bills of CCB are not played")),
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
     let day = Day::parse(&asked.day).ok_or_else(|| Refusal::bad("day must be written as 2026-11-23"))?;
@@ -92,6 +94,12 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
 /// What is planted must be able to differ.
 fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Result<(), Refusal> {
     let order = book.orders.get(&(channel, merchant, asked.out_trade_no.clone()));
+    let answerable = [Difference::OnlyHere, Difference::Amount, Difference::TradeNo];
+    if channel == Channel::Baidu && !answerable.contains(&asked.difference) {
+        return Err(Refusal::bad(
+            "the Baidu wallet is asked order by order: an answer can show only_here, amount and trade_no",
+        ));
+    }
     match (asked.difference, order) {
         (Difference::OnlyAtChannel, Some(_)) => Err(Refusal::bad(
             "only_at_channel must name an order that is not there",
@@ -102,8 +110,8 @@ fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Re
             None if order.paid.is_some() => Err(Refusal::bad(
                 "state of a payment must name an order that is not paid",
             )),
-            Some(_) if channel == Channel::Alipay => {
-                Err(Refusal::bad("Alipay's bill has no state of refunds"))
+            Some(_) if channel != Channel::Wechat => {
+                Err(Refusal::bad("only WeChat Pay's bill has a state of refunds"))
             }
             _ => Ok(()),
         },
@@ -115,6 +123,26 @@ fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Re
             _ => Ok(()),
         },
     }
+}
+
+/// What was planted in the answers about an order, or about a refund of it.
+pub(in crate::channels) fn answered(
+    book: &Book,
+    channel: Channel,
+    merchant: usize,
+    out_trade_no: &str,
+    refund: Option<&str>,
+) -> Option<Difference> {
+    let own = |plant: &&Plant| {
+        (plant.channel, plant.merchant) == (channel, merchant)
+            && plant.asked.out_trade_no == out_trade_no
+            && plant.asked.out_refund_no.as_deref() == refund
+    };
+    book.bills
+        .plants
+        .iter()
+        .find(own)
+        .map(|plant| plant.asked.difference)
 }
 
 impl Plant {
@@ -152,7 +180,7 @@ pub(super) fn work(book: &Book, channel: Channel, merchant: usize, day: Day, all
             }
             Difference::Amount => touch(all, plant, |line| line.fen += 1),
             Difference::TradeNo => touch(all, plant, |line| match &mut line.refund {
-                Some((_, own)) if channel == Channel::Wechat => *own = other(own),
+                Some((_, own)) if channel != Channel::Alipay => *own = other(own),
                 _ => line.trade_no = other(&line.trade_no),
             }),
             Difference::State if plant.asked.out_refund_no.is_some() => {
@@ -182,7 +210,7 @@ fn noon(day: Day) -> domain::Instant {
 }
 
 /// Another number of the same form.
-fn other(number: &str) -> String {
+pub(in crate::channels) fn other(number: &str) -> String {
     let last = number
         .bytes()
         .last()
@@ -206,13 +234,14 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
     Line {
         at: noon(day),
         out_trade_no: plant.asked.out_trade_no.clone(),
-        trade_no: if channel == Channel::Wechat {
-            format!("4200{digits}")
-        } else {
-            format!("20260101{digits}")
+        trade_no: match channel {
+            Channel::Wechat => format!("4200{digits}"),
+            Channel::Unionpay => format!("78{}", &digits[..19]),
+            Channel::Alipay | Channel::Baidu | Channel::Ccb => format!("20260101{digits}"),
         },
         refund: None,
         fen: 100,
+        undone: false,
         way: if channel == Channel::Wechat {
             "NATIVE"
         } else {

@@ -1,6 +1,7 @@
 //! UnionPay 全渠道, gateway 5.1.0: paths, the order of checks, faults (channels.md section 4).
 
 mod fields;
+mod file;
 pub(crate) mod notice;
 mod orders;
 mod refunds;
@@ -12,6 +13,9 @@ use super::world::{Key, Merchant, World};
 pub(crate) use fields::{Fields, Own};
 use http::StatusCode;
 use std::sync::Arc;
+
+/// Where files are asked for: the root of a host of its own.
+pub(crate) const FILES: &str = "/";
 
 /// A request whose sender is known and vouches for it.
 pub(super) struct Call<'a> {
@@ -93,6 +97,7 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
         ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
         ("/gateway/api/queryTrans.do", "00") => Operation::Query,
+        (FILES, "76") => Operation::Bill,
         _ => Operation::Other,
     }
 }
@@ -124,6 +129,7 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             Operation::Create => orders::apply(call),
             Operation::Refund => refunds::create(call),
             Operation::RefundQuery => refunds::query(call),
+            Operation::Bill => file::of_day(call),
             _ => orders::query(call),
         },
     });
@@ -152,6 +158,8 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             "txnType",
             "txnSubType",
             "reqReserved",
+            "settleDate",
+            "fileType",
         ],
     );
     let (code, text, more) = match outcome {
@@ -206,7 +214,9 @@ fn checked(call: &Call<'_>) -> Result<(), Refusal> {
         "orderId",
         "txnTime",
     ] {
-        if fields.get(name).is_empty() {
+        // A file is no order's.
+        let needed = (name, fields.get("txnType")) != ("orderId", "76");
+        if needed && fields.get(name).is_empty() {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
@@ -218,7 +228,8 @@ fn checked(call: &Call<'_>) -> Result<(), Refusal> {
         return Err(Refusal("11", "验证签名失败".into()));
     }
     let number = fields.get("orderId");
-    if !(8..=40).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    let lawful = (8..=40).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !lawful && fields.get("txnType") != "76" {
         return Err(Refusal("10", "orderId须为8至40位字母或数字".into()));
     }
     orders::time(fields.get("txnTime"))

@@ -1,7 +1,7 @@
 //! Notices of UnionPay: ordinary forms, signed over every field, with the certificate in them (channels.md 4.2, 4.4).
 
 use super::fields::Fields;
-use super::orders::{digits, facts};
+use super::orders::{digits, facts, settled};
 use crate::channels::notice::{Content, Forge, Notice};
 use crate::channels::order::Order;
 use crate::channels::poster::Letter;
@@ -60,7 +60,7 @@ pub(crate) fn of_refund(key: &Key, order: &Order, number: &str) -> Option<Notice
         ("txnAmt", refund.fen.to_string()),
         ("currencyCode", "156".to_owned()),
         ("traceTime", traced.get(4..).unwrap_or_default().to_owned()),
-        ("settleDate", traced.get(4..8).unwrap_or_default().to_owned()),
+        ("settleDate", settled(refund.created)),
     ] {
         fields.put(name, value);
     }

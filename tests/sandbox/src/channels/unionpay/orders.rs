@@ -211,11 +211,17 @@ pub(super) fn missing() -> Refusal {
     Refusal("34", "查无此交易".into())
 }
 
+/// `settleDate`: MMDD of the day in whose file it is counted.
+pub(super) fn settled(at: Instant) -> String {
+    let day = crate::channels::bills::counted(Channel::Unionpay, at);
+    digits(day.start()).get(4..8).unwrap_or_default().to_owned()
+}
+
 /// Facts of a payment, in answers and notices alike.
 pub(super) fn facts(order: &Order) -> Vec<(&'static str, String)> {
     let traced = digits(order.paid.unwrap_or(order.created));
     let (day, time) = (
-        traced.get(4..8).unwrap_or_default().to_owned(),
+        settled(order.paid.unwrap_or(order.created)),
         traced.get(4..).unwrap_or_default().to_owned(),
     );
     vec![

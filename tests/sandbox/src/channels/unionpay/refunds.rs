@@ -48,7 +48,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             channel_no: query_id.clone(),
             fen,
             asked: fields.content(),
-            created: now(),
+            created: call.world.dated(),
             done: None,
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
@@ -73,7 +73,7 @@ fn finish_later(world: &Arc<World>, key: Key, number: String) {
                 .refunds
                 .iter_mut()
                 .find(|refund| refund.out_no == number)?
-                .done = Some(now());
+                .done = Some(inside.dated());
             notice::of_refund(&key, order, &number)
         });
         if let Some(notice) = notice {
