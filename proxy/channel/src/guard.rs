@@ -24,6 +24,9 @@ const CALLS: &[(Channel, &str, &str)] = &[
     (Channel::Wechat, "/secapi/pay/multiprofitsharing", "profitsharing"),
     (Channel::Wechat, "/pay/profitsharing", "profitsharing"),
     (Channel::Wechat, "/pay/multiprofitsharing", "profitsharing"),
+    // By txnType, where the path says nothing.
+    (Channel::Unionpay, "11", "txnType 11"),
+    (Channel::Unionpay, "12", "txnType 12"),
     (Channel::Alipay, "alipay.fund.", "alipay.fund"),
     (
         Channel::Alipay,

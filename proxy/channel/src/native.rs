@@ -2,9 +2,10 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, wechat};
+use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, unionpay, wechat};
 use domain::{
-    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, SignMethod,
+    TradeNo,
 };
 use std::fmt;
 use vault::{Payer, Text};
@@ -50,6 +51,12 @@ pub struct Native {
     pub method_name: Option<&'static str>,
     /// Alipay's `timeout_express`: how long the order lasts, counted from the signature.
     pub(crate) lasts: Option<String>,
+    /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
+    pub named: Option<Instant>,
+    /// Where the payer's browser goes back to, where the request says so.
+    pub return_url: Option<Text>,
+    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`).
+    pub by_browser: bool,
 }
 
 impl Native {
@@ -96,6 +103,22 @@ pub struct Proof {
     pub signed_at: Instant,
     /// The nonce, where the channel has one.
     pub nonce: Option<String>,
+    /// How it is vouched for; UnionPay has several.
+    pub method: SignMethod,
+    /// How long it counts.
+    pub fresh: Fresh,
+}
+
+/// How long after its time a signature counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    /// The standing window.
+    Standing,
+    /// So many milliseconds: a form waits in the payer's browser.
+    For(i64),
+    /// The protocol gives it no time of its own: a query at UnionPay names the time of what it asks for. It changes
+    /// nothing, whoever sends it again.
+    Always,
 }
 
 impl Proof {
@@ -119,7 +142,7 @@ impl Proof {
 
 /// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
 /// whatever it refuses afterwards can be put on record against the one who signed it.
-//= C76
+//= C78
 #[derive(Default)]
 pub struct Asks {
     /// The account that the request names.
@@ -249,7 +272,7 @@ pub fn read(
         }
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
         Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
-        Channel::Unionpay => Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Unionpay => unionpay::native::read(method, target, headers, body, &mut asks),
         Channel::Ccb => Err(NativeError::not_allowed("nothing passes through to a bank")),
         Channel::Baidu => Err(NativeError::not_allowed(
             "nothing passes through to the Baidu wallet",

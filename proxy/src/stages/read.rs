@@ -12,11 +12,11 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
     dialect::NativeRefusal,
-    native::{self, Asks, Native, NativeError, Proof},
+    native::{self, Asks, Fresh, Native, NativeError, Proof},
 };
-use domain::{AccountNo, Breach, Channel, Digest, Instant, PayeeNo};
+use domain::{Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
-use policy::registry::AccountFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use sha2::{Digest as _, Sha256};
 
 /// Pass-through's way to `Authenticated`.
@@ -29,6 +29,7 @@ impl Stage<Received> for Read {
         let app = &self.0;
         let channel = match received.door {
             Door::Alipay => Channel::Alipay,
+            Door::Unionpay => Channel::Unionpay,
             _ => Channel::Wechat,
         };
         let strict = self.strict(&mut received, channel);
@@ -59,8 +60,8 @@ impl Stage<Received> for Read {
         let (merchant, facts) = registries
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
-        self.proves(&native.account, &native.proof, received.at)?;
-        let payee = match acts_for(facts, &native) {
+        self.proves(facts, &native.proof, received.at)?;
+        let payee = match may_return(merchant, &native).and_then(|()| acts_for(facts, &native)) {
             Ok(payee) => payee,
             Err(fault) => {
                 let asked = Asked {
@@ -83,6 +84,27 @@ impl Stage<Received> for Read {
             terminal: None,
             mark,
         })
+    }
+}
+
+fn is_fresh(proof: &Proof, now: Instant) -> bool {
+    let age = now.millis() - proof.signed_at.millis();
+    match proof.fresh {
+        Fresh::Standing => age.abs() <= WINDOW_MS,
+        Fresh::For(longest) => (-WINDOW_MS..=longest).contains(&age),
+        Fresh::Always => true,
+    }
+}
+
+/// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.
+fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
+    match &native.return_url {
+        Some(url) if !merchant.may_return_to(url.expose()) => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "frontUrl must be an https address at a host that the operator has registered for this merchant (return_hosts).",
+        )
+        .breaks(Breach::Value, Some("frontUrl"))),
+        _ => Ok(()),
     }
 }
 
@@ -111,22 +133,24 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
 
 impl Read {
     /// The signature is the account's, fresh and new.
-    fn proves(&self, account: &AccountNo, proof: &Proof, at: Instant) -> Result<(), Fault> {
+    fn proves(&self, facts: &AccountFacts, proof: &Proof, at: Instant) -> Result<(), Fault> {
         let app = &self.0;
-        if app
-            .keys()
-            .verify(&proof.key, &proof.message, &proof.signature)
-            .is_err()
-        {
+        // The account's own method is the only one that is taken, so that nobody chooses a weaker one for it.
+        let own_method = proof.method == facts.sign_method;
+        let vouched = || {
+            app.keys()
+                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
+        };
+        if !own_method || vouched().is_err() {
             return Err(Fault::of(Code::WrongSignature));
         }
-        if (at.millis() - proof.signed_at.millis()).abs() > WINDOW_MS {
+        if !is_fresh(proof, at) {
             return Err(Fault::of(Code::StaleTimestamp));
         }
         if let Some(nonce) = &proof.nonce
             && !app
                 .nonces()
-                .first_use(account.as_str(), nonce, app.clock().since_boot())
+                .first_use(facts.account.as_str(), nonce, app.clock().since_boot())
         {
             return Err(Fault::of(Code::ReplayedNonce));
         }
@@ -135,7 +159,7 @@ impl Read {
 
     /// Refuses what the reader refused, on record against the one who signed it; whoever else it may be from is counted.
     /// A request that comes a second time proves nothing: anybody may have sent it again.
-    //= C76
+    //= C78
     async fn refuse(&self, at: Instant, channel: Channel, asks: Asks, fault: Fault) -> Stop {
         let app = &self.0;
         let registries = app.registries();
@@ -150,7 +174,7 @@ impl Read {
                     app.nonces()
                         .first_use(facts.account.as_str(), &mark, app.clock().since_boot())
                 };
-                let proves = self.proves(&facts.account, &proof, at).is_ok();
+                let proves = self.proves(facts, &proof, at).is_ok();
                 (proves && proof_mark(&proof).is_none_or(anew)).then_some(merchant)
             }
             _ => None,
@@ -171,8 +195,9 @@ impl Read {
         let listen = match channel {
             Channel::Wechat => &listens.wechat,
             Channel::Alipay => &listens.alipay,
+            Channel::Unionpay => &listens.unionpay,
             // Nothing passes through to it.
-            Channel::Unionpay | Channel::Baidu | Channel::Ccb => &None,
+            Channel::Baidu | Channel::Ccb => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
@@ -270,5 +295,33 @@ fn fault(error: NativeError) -> (Asks, Fault) {
     match error.breach {
         Some((breach, name)) => (*error.asks, fault.breaks(breach, name)),
         None => (*error.asks, fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_wait_in_the_browser_and_nothing_else_may() {
+        const MINUTE: i64 = 60_000;
+        let now = Instant::from_secs(1_767_225_600);
+        let fresh = |fresh, ago: i64| {
+            let proof = Proof {
+                key: domain::KeyRef::new("x").expect("lawful"),
+                message: Vec::new(),
+                signature: Vec::new(),
+                signed_at: now.plus_millis(-ago),
+                nonce: None,
+                method: domain::SignMethod::Signature,
+                fresh,
+            };
+            is_fresh(&proof, now)
+        };
+        let form = Fresh::For(30 * MINUTE);
+        assert!(fresh(form, 29 * MINUTE) && fresh(form, -4 * MINUTE));
+        assert!(!fresh(form, 31 * MINUTE) && !fresh(form, -6 * MINUTE));
+        assert!(fresh(Fresh::Standing, 4 * MINUTE) && !fresh(Fresh::Standing, 6 * MINUTE));
+        assert!(fresh(Fresh::Always, 90 * 24 * 60 * MINUTE));
     }
 }

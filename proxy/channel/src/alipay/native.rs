@@ -4,13 +4,15 @@ use super::{METHODS, allowed};
 use crate::{
     form::Form,
     keys,
-    native::{Asks, Native, NativeError, Proof, no_json, require_content_type},
+    native::{Asks, Fresh, Native, NativeError, Proof, no_json, require_content_type},
     shape::{self, Texts},
     strict_json::{self, Value, shown},
     times,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+};
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
@@ -143,6 +145,8 @@ fn proof(account: &AccountNo, parameters: &Form) -> Result<Proof, NativeError> {
         signature: signature.ok_or_else(|| wrong("sign"))?,
         signed_at: signed_at.ok_or_else(|| wrong("timestamp"))?,
         nonce: None,
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     })
 }
 
@@ -215,6 +219,8 @@ impl Said<'_> {
             signature: Vec::new(),
             signed_at: self.signed_at,
             nonce: None,
+            method: SignMethod::Signature,
+            fresh: Fresh::Standing,
         };
         let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not lawful", self.place));
         let number = self.number("out_trade_no")?;
@@ -252,6 +258,9 @@ impl Said<'_> {
             app_auth_token: None,
             method_name: None,
             lasts: None,
+            named: None,
+            return_url: None,
+            by_browser: false,
         })
     }
 

@@ -73,6 +73,8 @@ fn signed(
         signature: authorization.signature,
         signed_at: authorization.signed_at,
         nonce: Some(authorization.nonce),
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     };
     asks.signed(account.clone(), proof);
     Ok((account, token))
