@@ -4,8 +4,8 @@
 
 use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, unionpay, wechat};
 use domain::{
-    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, SignMethod,
-    TradeNo,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay,
+    SignMethod, TradeNo,
 };
 use std::fmt;
 use vault::{Payer, Text};
@@ -45,6 +45,8 @@ pub struct Native {
     /// Several orders that are paid together (合单): the number of them all, and each of them. `number`, `payee` and
     /// `amount` are the first one's.
     pub combined: Option<CombinedOrders>,
+    /// Of a refund that is abnormal and shall go another way: its own number at the channel, and where.
+    pub redirect: Option<(TradeNo, RefundWay)>,
     /// Alipay's authorisation to act for another merchant, where one is given. Who that is, only a registry can say.
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.
@@ -142,7 +144,7 @@ impl Proof {
 
 /// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
 /// whatever it refuses afterwards can be put on record against the one who signed it.
-//= C78
+//= C80
 #[derive(Default)]
 pub struct Asks {
     /// The account that the request names.

@@ -9,6 +9,7 @@ use crate::{
     fault::{Code, Fault, Stop},
     guard,
     payment::Authenticated,
+    scan,
     stage::Response,
 };
 use domain::*;
@@ -202,6 +203,14 @@ fn code_json(app: &App, code: &PayCode) -> Result<Value, Fault> {
         .amount
         .iter()
         .for_each(|amount| put("amount", amount.fen().into()));
+    if code.is_open(app.clock().now())
+        && let Some(text) = app
+            .registries()
+            .merchant(&code.merchant)
+            .and_then(|merchant| scan::text(app, merchant, code))
+    {
+        put("wechat_product_url", text.into());
+    }
     facts
         .order_no
         .iter()

@@ -52,7 +52,9 @@ fn operation(request: &Authenticated) -> Option<Operation> {
         Resource::Create => Some(Operation::Create),
         Resource::Close(_) => Some(Operation::Close),
         Resource::Reverse(_) => Some(Operation::Reverse),
-        Resource::Refund(_) | Resource::Release(..) | Resource::Cancel(..) => Some(Operation::Refund),
+        Resource::Refund(_) | Resource::Release(..) | Resource::Cancel(..) | Resource::Redirect(..) => {
+            Some(Operation::Refund)
+        }
         Resource::Find | Resource::Order(_) => Some(Operation::Query),
         Resource::RefundOf(..) => Some(Operation::RefundQuery),
         _ => None,

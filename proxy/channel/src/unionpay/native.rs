@@ -183,6 +183,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             .collect(),
         proof,
         combined: None,
+        redirect: None,
         app_auth_token: None,
         method_name: None,
         lasts: None,

@@ -5,7 +5,7 @@ use super::{
     door::WechatDoor,
     one_code,
     orders::{self, Told},
-    several, unionpay,
+    product, several, unionpay,
 };
 use anyhow::Context;
 use std::sync::Arc;
@@ -41,6 +41,7 @@ enum Story {
     OneCode(&'static str),
     Partner,
     Combined,
+    Product,
 }
 
 const STORIES: &[Story] = &[
@@ -91,6 +92,7 @@ const STORIES: &[Story] = &[
     Story::OneCode("alipay"),
     Story::Partner,
     Story::Combined,
+    Story::Product,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -171,6 +173,10 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Product => {
+                let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
+                product::scanned(self, &by, mchid).await
             }
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
