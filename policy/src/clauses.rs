@@ -64,8 +64,8 @@ pub const TERMINAL: Clause = Clause::control(53);
 //= C21
 pub const FIELDS: Clause = Clause::control(21);
 /// What could be read in two ways is refused (R07, R21).
-//= C79
-pub const ONE_READING: Clause = Clause::control(79);
+//= C80
+pub const ONE_READING: Clause = Clause::control(80);
 /// At most fifty refunds of one order (channel rule, channels.md 1.9).
 //= C20
 pub const REFUND_COUNT: Clause = Clause::control(20);

@@ -73,6 +73,7 @@ struct Inner {
     nonces: Nonces,
     guard: crate::guard::Counts,
     certificates: crate::certificates::Asked,
+    signers: certs::Signers,
     health: Health,
     ledger: Ledger,
     vault: Vault,
@@ -143,6 +144,7 @@ impl App {
             nonces: Nonces::default(),
             guard: Default::default(),
             certificates: Default::default(),
+            signers: Default::default(),
             health: Health::new(config.routing),
             ledger,
             vault,
@@ -208,6 +210,11 @@ impl App {
     /// Signing threads.
     pub fn signing(&self) -> &Signing {
         &self.0.signing
+    }
+
+    /// Signers whose certificate came with a message and counted.
+    pub(crate) fn signers(&self) -> &certs::Signers {
+        &self.0.signers
     }
 
     /// Which accounts asked for certificates, and when.

@@ -78,7 +78,7 @@ fn worded(mut fault: Fault, clause: Clause) -> Fault {
 
 /// Puts what an authenticated merchant was refused on record, then lets the fault go on. A fault that offends nothing
 /// goes on as it is.
-//= C80
+//= C81
 pub(crate) async fn on_record(app: &App, merchant: &MerchantId, asked: Asked, fault: Fault) -> Stop {
     let Some(breached) = fault.breach.as_deref().cloned() else {
         return fault.into();
@@ -116,7 +116,7 @@ pub(crate) async fn on_record(app: &App, merchant: &MerchantId, asked: Asked, fa
 }
 
 /// A native request that its reader refused. `merchant` signed it, as far as that is proven.
-//= C80
+//= C81
 pub(crate) async fn refuse(app: &App, merchant: Option<&MerchantFacts>, asked: Asked, fault: Fault) -> Stop {
     let Some(breached) = fault.breach.as_deref() else {
         return fault.into();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    //= C80
+    //= C81
     fn ten_thousand_accounts_are_some_dozen_counts_and_none_is_lost() {
         let counts = Counts::default();
         let at = Instant::from_secs(1);

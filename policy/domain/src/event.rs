@@ -146,7 +146,7 @@ pub enum CloseReason {
     Replaced,
 }
 
-/// Why a payment-code order is undone at the channel.
+/// Why an order is undone at the channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReverseReason {
@@ -617,7 +617,7 @@ pub enum TradeEvent {
         /// How we know.
         proof: Proof,
     },
-    /// A reverse of a payment-code order is about to be sent.
+    /// A reverse of a payment-code order, or of a payment at UnionPay, is about to be sent.
     ReverseIntended {
         /// Which attempt.
         attempt: u16,

@@ -44,17 +44,17 @@ impl Breach {
         }
     }
 
-    /// The control that refuses it: operations and what moves money C02, fields C21, payees C03, one reading C79.
+    /// The control that refuses it: operations and what moves money C02, fields C21, payees C03, one reading C80.
     //= C02
     //= C03
     //= C21
-    //= C79
+    //= C80
     pub const fn clause(self) -> Clause {
         Clause::control(match self {
             Breach::Operation | Breach::Funds => 2,
             Breach::Field | Breach::Value => 21,
             Breach::Payee => 3,
-            Breach::Form => 79,
+            Breach::Form => 80,
         })
     }
 }

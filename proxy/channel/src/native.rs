@@ -144,7 +144,7 @@ impl Proof {
 
 /// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
 /// whatever it refuses afterwards can be put on record against the one who signed it.
-//= C80
+//= C81
 #[derive(Default)]
 pub struct Asks {
     /// The account that the request names.

@@ -159,7 +159,7 @@ impl Read {
 
     /// Refuses what the reader refused, on record against the one who signed it; whoever else it may be from is counted.
     /// A request that comes a second time proves nothing: anybody may have sent it again.
-    //= C80
+    //= C81
     async fn refuse(&self, at: Instant, channel: Channel, asks: Asks, fault: Fault) -> Stop {
         let app = &self.0;
         let registries = app.registries();

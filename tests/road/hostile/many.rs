@@ -328,8 +328,8 @@ impl Door for Unified {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C81
 //= C80
-//= C79
 //= C03
 async fn two_thousand_of_each_channel() {
     all(2_000).await;
@@ -337,7 +337,7 @@ async fn two_thousand_of_each_channel() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "ten thousand for each of five doors: minutes"]
-//= C80
+//= C81
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
 }

@@ -17,7 +17,7 @@ fn refused(breach: Breach, word: Option<&str>, count: Option<u64>) -> TradeEvent
     }
 }
 
-//= C80
+//= C81
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_listed_with_their_clause_and_accuse_nobody() {
     let world = World::new().await;
@@ -47,12 +47,12 @@ async fn refusals_are_listed_with_their_clause_and_accuse_nobody() {
         json!([
             { "clause": "C02", "kind": "funds", "count": 1 },
             { "clause": "C21", "kind": "field", "count": 41 },
-            { "clause": "C79", "kind": "form", "count": 1 }
+            { "clause": "C80", "kind": "form", "count": 1 }
         ])
     );
     for (query, found) in [
         ("merchant=m1", 1),
-        ("clause=C79", 1),
+        ("clause=C80", 1),
         ("kind=funds&channel=wechat", 1),
         ("kind=funds&channel=alipay", 0),
         ("date=2020-01-01", 0),
