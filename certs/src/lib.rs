@@ -8,6 +8,7 @@ mod facts;
 mod gm;
 mod identity;
 mod keyed;
+mod legacy;
 mod material;
 mod secure;
 pub mod tls;
@@ -20,6 +21,7 @@ pub use facts::{CertificateFacts, alipay_root_sn};
 pub use gm::Sm2Key;
 pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
+pub use legacy::{Ccb, Password};
 pub use material::Material;
 pub use unionpay::unionpay_signer;
 
@@ -158,6 +160,7 @@ impl Keys {
             Material::Ed25519Private(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Material::ApiV2(key) => Ok(key.sign(message)),
             Material::Keyed(secret) => Ok(secret.digest(message)),
+            Material::Ccb(key) => key.mac(message),
             _ => Err(KeyError::Kind("a private key")),
         }
     }
@@ -187,9 +190,12 @@ impl Keys {
         Ok(plain)
     }
 
-    /// A secret that its channel's protocol sends with the request itself: an app's (channels.md 7), which signs and opens
-    /// nothing. Only what lies in a folder `app-secret` leaves here.
+    /// A secret that its channel's protocol sends with the request itself: an app's (channels.md 7) or a password of a bank's
+    /// query (6.3), which signs and opens nothing. Only what lies in a folder `app-secret`, and passwords, leave here.
     pub fn sent_along(&self, key: &KeyRef) -> Result<Zeroizing<String>, KeyError> {
+        if let Material::Password(password) = &*self.get(key)? {
+            return Ok(password.text());
+        }
         if !key.as_str().contains("/app-secret/") {
             return Err(KeyError::Kind("an app's secret"));
         }

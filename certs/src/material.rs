@@ -1,6 +1,6 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{ApiV2, Certificate, CertificateFacts, Content, KeyError, Keyed, Sm2Key};
+use crate::{ApiV2, Ccb, Certificate, CertificateFacts, Content, KeyError, Keyed, Password, Sm2Key};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -33,6 +33,10 @@ pub enum Material {
     Content(Content),
     /// SM2 public key.
     Sm2Public(Box<Sm2Key>),
+    /// A counter's public key at CCB.
+    Ccb(Box<Ccb>),
+    /// A password that is sent as it is.
+    Password(Password),
 }
 
 impl Material {
@@ -114,6 +118,7 @@ impl Material {
             Material::ApiV2(key) => key.verify(message, signature),
             Material::Sm2Public(public) => public.verify(message, signature),
             Material::Keyed(secret) => secret.verify(message, signature),
+            Material::Ccb(key) => key.verify(message, signature),
             _ => Err(KeyError::Kind("a public key")),
         }
     }
@@ -131,6 +136,8 @@ impl Material {
             Material::Keyed(secret) => secret.kind(),
             Material::Content(_) => "content key",
             Material::Sm2Public(_) => "SM2 public key",
+            Material::Ccb(_) => "RSA public key for MD5",
+            Material::Password(_) => "password",
         }
     }
 

@@ -52,6 +52,10 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Baidu, Operation::Close, None),
     (Channel::Baidu, Operation::Refund, None),
     (Channel::Baidu, Operation::RefundQuery, None),
+    (Channel::Ccb, Operation::Create, Some(PayWay::Gateway)),
+    (Channel::Ccb, Operation::Query, None),
+    // No close and no refund by message is known of it (channels.md 6.3).
+    (Channel::Ccb, Operation::Close, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

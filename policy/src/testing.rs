@@ -69,6 +69,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
     }
 }
 

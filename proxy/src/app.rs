@@ -348,6 +348,7 @@ impl App {
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,
             sha1: facts.sha1,
+            bank: facts.bank.clone(),
             notify_url: format!(
                 "{}/n/{}/{}",
                 self.0.config.listen.notify_url, facts.channel, facts.account

@@ -78,8 +78,8 @@ fn fetchable(account: &Account, key: &KeyRef) -> bool {
     let digits = match account.channel {
         Channel::Wechat => 40,
         Channel::Alipay if account.serial.is_some() => 32,
-        // UnionPay's messages bring theirs along; the Baidu wallet has none.
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => return false,
+        // UnionPay's messages bring theirs along; the others have none.
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => return false,
     };
     number.len() == digits && number.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -133,6 +133,10 @@ pub(crate) async fn composed(
     if let Some(ciphertext) = ciphertext.map_err(|error| error.to_string())? {
         draft = draft.encrypted(&ciphertext);
     }
+    if let Some(key) = draft.to_send_along() {
+        let password = app.keys().sent_along(key).map_err(|error| error.to_string())?;
+        draft = draft.with_password(password);
+    }
     let signature = app
         .signing()
         .vouch(draft.method(), draft.key(), draft.message().to_vec())

@@ -3,7 +3,8 @@
 //! `keys/wechat/1900000109/merchant.pem` is `wechat/1900000109/merchant`; `.secret` files hold 32 characters (APIv3
 //! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption,
 //! `.digest` files the Baidu wallet's key for both of its digests; a
-//! `.crt` is a certificate that we show in TLS; anything else is PEM or bare base64.
+//! `.crt` is a certificate that we show in TLS, a `.ccb` a counter's public key as CCB hands it out (hex), a `.password` one that
+//! a bank's query sends along; anything else is PEM or bare base64.
 
 use certs::{Hash, KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
@@ -75,6 +76,7 @@ fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError
                 | Material::Ed25519Public(_)
                 | Material::Sm2Public(_)
                 | Material::Certificate(_)
+                | Material::Ccb(_)
         )
     };
     if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
@@ -98,6 +100,8 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
         }
         Some("secret") => Material::secret(bytes)?,
         Some("crt") => Material::certificate(bytes)?,
+        Some("ccb") => Material::ccb(bytes)?,
+        Some("password") => Material::password(bytes)?,
         Some("aes") => Material::content(bytes)?,
         Some("digest") => {
             let named = |name: &str| {

@@ -174,7 +174,7 @@ fn keys(operator: &OperatorFile) -> Result<Vec<(KeyRef, Material)>, Vec<Problem>
                     format!("wechat/{}/merchant-public/{}", account.account, key.serial)
                 }
                 domain::Channel::Alipay => format!("alipay/{}/app-public", account.account),
-                domain::Channel::Unionpay | domain::Channel::Baidu => {
+                domain::Channel::Unionpay | domain::Channel::Baidu | domain::Channel::Ccb => {
                     format!(
                         "{}/{}/merchant-public/{}",
                         account.channel, account.account, key.serial

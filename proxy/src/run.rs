@@ -32,8 +32,12 @@ pub struct Addresses {
     pub wechat: Option<SocketAddr>,
     /// Pass-through of Alipay.
     pub alipay: Option<SocketAddr>,
+    /// Pass-through of UnionPay.
+    pub unionpay: Option<SocketAddr>,
     /// Notices.
     pub notify: SocketAddr,
+    /// Notices of banks in clear.
+    pub banks: Option<SocketAddr>,
     /// Payers' pages.
     pub pages: Option<SocketAddr>,
     /// Trades journal.
@@ -168,26 +172,37 @@ async fn bind(
     };
     let wechat = optional(Door::Wechat, &listens.wechat).await?;
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
+    let unionpay = optional(Door::Unionpay, &listens.unionpay).await?;
     let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
-    let socket = TcpListener::bind(listens.metrics)
-        .await
-        .with_context(|| format!("listen.metrics: {}", listens.metrics))?;
-    let metrics = socket.local_addr()?;
-    bound.push(Bound {
-        door: Door::Metrics,
-        socket,
-        tls: None,
-        caps,
-        clock: clock.clone(),
-    });
+    let mut plain = async |door: Door, address: SocketAddr| -> anyhow::Result<SocketAddr> {
+        let socket = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listen.{}: {address}", door.as_str()))?;
+        let address = socket.local_addr()?;
+        bound.push(Bound {
+            door,
+            socket,
+            tls: None,
+            caps: caps.clone(),
+            clock: clock.clone(),
+        });
+        Ok(address)
+    };
+    let banks = match listens.banks {
+        Some(address) => Some(plain(Door::Banks, address).await?),
+        None => None,
+    };
+    let metrics = plain(Door::Metrics, listens.metrics).await?;
     Ok((
         bound,
         Addresses {
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
+            banks,
             pages,
             journal,
             metrics,
@@ -340,6 +355,7 @@ fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
         Some(&listens.notify),
         listens.wechat.as_ref(),
         listens.alipay.as_ref(),
+        listens.unionpay.as_ref(),
         listens.pages.as_ref(),
         listens.journal.as_ref(),
     ];

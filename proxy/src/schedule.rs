@@ -91,6 +91,20 @@ const BAIDU: Gaps = Gaps {
     tells_of_charges: true,
 };
 
+/// Nothing is documented [unverified]: browser orders are asked for as at UnionPay. What was not paid may be paid until the end
+/// of the next day, for the form names no end; so it is asked for seldom then. There are no refunds.
+const CCB: Gaps = Gaps {
+    unknown: &[3, 6, 12, 24, 48, 96, 300, 1800, 3600],
+    placed: &[60, 300, 600, 1800, 3600],
+    refund: &[3600],
+    charge: &[5],
+    charge_wait: Duration::from_secs(60),
+    reverse_after: Duration::ZERO,
+    notices: Duration::from_secs(24 * HOUR),
+    refunds: Duration::from_secs(10 * 24 * HOUR),
+    tells_of_charges: true,
+};
+
 /// A channel's schedule under the configured times.
 pub(crate) struct Schedule {
     gaps: &'static Gaps,
@@ -105,6 +119,7 @@ impl Schedule {
             Channel::Alipay => &ALIPAY,
             Channel::Unionpay => &UNIONPAY,
             Channel::Baidu => &BAIDU,
+            Channel::Ccb => &CCB,
         };
         Schedule { gaps, times }
     }

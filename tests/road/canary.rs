@@ -2,6 +2,9 @@
 //! log, metric or export, and, once its deadline has passed and its connections are closed, in no memory of any of our
 //! processes. The same scan finds a planted value in a file, and the living one in memory.
 
+mod baidu;
+mod ccb;
+
 use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
@@ -1283,6 +1286,8 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.living(proxy).await?;
     run.unified().await?;
     run.outside_the_wallet().await?;
+    run.at_baidu().await?;
+    run.at_ccb().await?;
     run.pass_through().await?;
     run.errors().await?;
     run.bad_requests().await?;
@@ -1307,11 +1312,12 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     let at_channels = [
         demo.channels.wechat.port(),
         demo.channels.alipay.port(),
+        demo.channels.both.port(),
         ports.shop,
     ];
     let open = until_closed(
         &at_channels,
-        &[ports.api, ports.notify, ports.wechat, ports.alipay],
+        &[ports.api, ports.notify, ports.banks, ports.wechat, ports.alipay],
         closed,
     )
     .await?;

@@ -3,6 +3,7 @@
 //! nothing is charged or paid back twice, nobody is left without an outcome.
 
 mod codes;
+mod handed_out;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use sandbox::demo::{Demo, http::Answer, merchant::Merchant, place::Options, services};
@@ -535,7 +536,12 @@ pub(crate) async fn refund_point(
     repeats: bool,
 ) -> anyhow::Result<String> {
     let order = yard.paid(channel, 900).await?;
-    let id = id(&order)?;
+    refund_of(yard, &order, step, repeats).await
+}
+
+/// A refund of a paid order.
+async fn refund_of(yard: &Yard, order: &Value, step: &str, repeats: bool) -> anyhow::Result<String> {
+    let (id, channel) = (id(order)?, &order["channel"]);
     let path = format!("/v1/payments/{id}/refunds");
     // A reason is the payer's business: it is sealed, dies with the process, and cannot be sent again.
     let body = json!({ "refund_no": "r1", "amount": 400, "reason": "退货 returned" });
@@ -631,9 +637,14 @@ async fn close_point(yard: &Yard, channel: &str, step: &str, repeats: bool) -> a
 
 pub(crate) async fn notice_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<String> {
     let order = yard.placed(channel, 500).await?;
-    let id = id(&order)?;
+    notice_of(yard, &order, step).await
+}
+
+/// A payment of an order that its channel has.
+async fn notice_of(yard: &Yard, order: &Value, step: &str) -> anyhow::Result<String> {
+    let id = id(order)?;
     yard.restart_until(step).await?;
-    yard.pay(&order).await?;
+    yard.pay(order).await?;
     yard.stopped_and_started().await?;
     yard.keeps_its_word().await?;
     let order = yard.until(id, "payment", |o| o["state"] == "paid").await?;

@@ -5,10 +5,12 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+mod acp;
 mod again;
 mod baidu;
 mod books;
 mod canary;
+mod ccb;
 mod codes;
 mod combined;
 mod compile_fail;
@@ -30,6 +32,7 @@ mod telemetry;
 mod through;
 mod unified;
 mod unionpay;
+mod unionpay_pass;
 mod watch;
 mod ways;
 mod wechat_v2;

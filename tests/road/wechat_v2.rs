@@ -266,6 +266,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         root_sn: None,
         sign_method: Default::default(),
         sha1: false,
+        bank: None,
         encrypts: false,
         notify_url: String::new(),
     })

@@ -5,6 +5,7 @@
 //! ours, `*No` is somebody else's.
 
 mod amount;
+mod bank;
 mod bill;
 mod clause;
 mod event;
@@ -16,6 +17,7 @@ mod time;
 mod trade;
 
 pub use amount::{Amount, AmountError};
+pub use bank::{BankFacts, Unverified};
 pub use bill::*;
 pub use clause::Clause;
 pub use event::*;

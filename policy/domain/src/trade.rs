@@ -16,15 +16,18 @@ pub enum Channel {
     Unionpay,
     /// Baidu wallet 百付宝, for contracts that exist.
     Baidu,
+    /// China Construction Bank 建设银行, its own gateway.
+    Ccb,
 }
 
 impl Channel {
     /// Every channel built so far.
-    pub const ALL: [Channel; 4] = [
+    pub const ALL: [Channel; 5] = [
         Channel::Wechat,
         Channel::Alipay,
         Channel::Unionpay,
         Channel::Baidu,
+        Channel::Ccb,
     ];
 
     /// The name in paths, files and labels.
@@ -34,7 +37,14 @@ impl Channel {
             Channel::Alipay => "alipay",
             Channel::Unionpay => "unionpay",
             Channel::Baidu => "baidu",
+            Channel::Ccb => "ccb",
         }
+    }
+
+    /// A bank's own gateway 网银 (channels.md section 6): orders are handed out, notices may come in clear, to an address
+    /// that is registered with the bank.
+    pub const fn is_bank(self) -> bool {
+        matches!(self, Channel::Ccb)
     }
 
     /// The channel of this name.
@@ -70,7 +80,7 @@ pub enum PayWay {
     Page,
     /// In a phone's browser: Alipay `trade.wap.pay`, Baidu `pay/0/wapdirect/0`.
     Wap,
-    /// Online banking 网银 of a person, through UnionPay's gateway page (B2C).
+    /// Online banking 网银 of a person: through UnionPay's gateway page (B2C), which leads to every bank, or a bank's own.
     Gateway,
     /// Online banking 网银 of a company, through UnionPay's gateway page (B2B).
     #[serde(rename = "gateway_b2b")]
@@ -109,6 +119,7 @@ impl PayWay {
             Channel::Alipay => matches!(self, PayWay::App | PayWay::Page | PayWay::Wap),
             Channel::Unionpay => matches!(self, PayWay::Gateway | PayWay::GatewayB2b),
             Channel::Baidu => matches!(self, PayWay::Page | PayWay::Wap),
+            Channel::Ccb => matches!(self, PayWay::Gateway),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Every contradiction in and between the files, found at once.
 
 mod acquirer;
+mod bank;
 mod operator;
 mod rates;
 mod routes;

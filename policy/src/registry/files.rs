@@ -2,8 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, AgentId, Amount, Channel, Digest, Instant, Keys, MerchantId, PayWay, PayeeNo,
-    Registry, SignMethod, TerminalNo,
+    AccountNo, AcquirerNo, AgentId, Amount, BankFacts, Channel, Digest, Instant, Keys, MerchantId, PayWay,
+    PayeeNo, Registry, SignMethod, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -174,9 +174,10 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again.
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again,
+    /// CCB `MERCHANTID`.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,
@@ -214,6 +215,9 @@ pub struct AccountFacts {
     /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypts: bool,
+    /// A bank's own gateway: what it needs beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<BankFacts>,
 }
 
 /// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.

@@ -1,15 +1,15 @@
 //! Whose account at a channel, and when a message was made.
 
-use domain::{AccountNo, Channel, Instant, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, PayeeNo, SignMethod};
 
 /// An account at a channel, as the acquirer's registry has it. No keys: those are named by [`crate::keys`].
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself. At WeChat another one than `account`
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).
     pub payee: PayeeNo,
     /// WeChat `appid` (`sp_appid`).
@@ -27,6 +27,8 @@ pub struct Account {
     pub sha1: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
     pub encrypts: bool,
+    /// What a bank's own gateway needs beside (channels.md section 6).
+    pub bank: Option<BankFacts>,
     /// Where the channel sends its notices.
     pub notify_url: String,
 }

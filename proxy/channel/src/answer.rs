@@ -48,7 +48,7 @@ pub enum Authentic {
     /// It does; verify it.
     Signed(Signed),
     /// It does not and need not: an error of the channel's front door (channels.md 1.5, 3.2), which proves
-    /// neither payment nor closure nor success. The Baidu wallet signs none of its answers (channels.md section 5); there
+    /// neither payment nor closure nor success. The Baidu wallet signs none of its answers (channels.md section 5), nor does CCB (6.3); there
     /// TLS to the licensed host vouches for what they say.
     Unsigned,
 }

@@ -47,8 +47,8 @@ pub fn refusal(channel: Channel, code: &str) -> Refusal {
         Channel::Wechat => crate::wechat::v2::codes::refusal(code),
         Channel::Alipay => crate::alipay::codes::refusal(code),
         Channel::Unionpay => crate::unionpay::codes::refusal(code),
-        // It takes none here.
-        Channel::Baidu => Refusal::Other,
+        // They take none here.
+        Channel::Baidu | Channel::Ccb => Refusal::Other,
     }
 }
 

@@ -121,6 +121,13 @@ pub(crate) enum Place {
     },
     /// Into the query as `sign`, a digest in hex (channels.md section 5).
     Query { request: Request, query: Query },
+    /// Into the form as `MAC`, a digest in hex (channels.md 6.3). A password that the protocol sends, and does not sign, goes
+    /// to its parameter.
+    Mac {
+        request: Request,
+        parameters: Vec<Parameter>,
+        password: Option<(&'static str, KeyRef)>,
+    },
     /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
     Xml {
         request: Request,
@@ -149,6 +156,28 @@ impl Draft {
         self
     }
 
+    /// The password that must be sent along; `None` where the channel wants none.
+    pub fn to_send_along(&self) -> Option<&KeyRef> {
+        match &self.place {
+            Place::Mac { password, .. } => password.as_ref().map(|(_, key)| key),
+            _ => None,
+        }
+    }
+
+    /// Puts the password into its place.
+    pub fn with_password(mut self, text: Zeroizing<String>) -> Draft {
+        if let Place::Mac {
+            parameters,
+            password: Some((place, _)),
+            ..
+        } = &mut self.place
+            && let Some((_, value)) = parameters.iter_mut().find(|(name, _)| name == place)
+        {
+            *value = text;
+        }
+        self
+    }
+
     /// The octets to sign.
     pub fn message(&self) -> &[u8] {
         &self.message
@@ -163,9 +192,11 @@ impl Draft {
     pub fn method(&self) -> SignMethod {
         match &self.place {
             Place::Signature { method, .. } => *method,
-            Place::Header { .. } | Place::Form { .. } | Place::Xml { .. } | Place::Query { .. } => {
-                SignMethod::Signature
-            }
+            Place::Header { .. }
+            | Place::Form { .. }
+            | Place::Xml { .. }
+            | Place::Query { .. }
+            | Place::Mac { .. } => SignMethod::Signature,
         }
     }
 
@@ -176,6 +207,7 @@ impl Draft {
             | Place::Form { request, .. }
             | Place::Signature { request, .. }
             | Place::Xml { request, .. }
+            | Place::Mac { request, .. }
             | Place::Query { request, .. } => request.identity.as_ref(),
         }
     }
@@ -206,6 +238,14 @@ impl Draft {
                     written: None,
                 })
             }
+            Place::Mac {
+                request, parameters, ..
+            } => Some(HandedOut {
+                path: request.target,
+                parameters: with_mac(parameters, signature),
+                by_address: false,
+                written: None,
+            }),
             Place::Query { request, mut query } => {
                 query.sign(signature);
                 Some(HandedOut {
@@ -246,6 +286,14 @@ impl Draft {
                     crate::form::write(&vouched(parameters, method, signature).unwrap_or_default());
                 request
             }
+            Place::Mac {
+                mut request,
+                parameters,
+                ..
+            } => {
+                request.body = crate::form::write(&with_mac(parameters, signature));
+                request
+            }
             Place::Query {
                 mut request,
                 mut query,
@@ -271,6 +319,12 @@ impl Draft {
 fn signed(mut parameters: Vec<Parameter>, signature: &[u8]) -> Vec<Parameter> {
     parameters.push(("sign", Zeroizing::new(STANDARD.encode(signature))));
     parameters.sort_by_key(|(name, _)| *name);
+    parameters
+}
+
+/// With `MAC` at the end, lower-case hex.
+fn with_mac(mut parameters: Vec<Parameter>, digest: &[u8]) -> Vec<Parameter> {
+    parameters.push(("MAC", Zeroizing::new(hex::encode(digest))));
     parameters
 }
 

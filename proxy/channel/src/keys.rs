@@ -61,6 +61,11 @@ pub fn unionpay_merchant(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("unionpay/{mer_id}/merchant"))
 }
 
+/// Checks the signatures of a merchant's own SDK: `unionpay/{merId}/merchant-public/{certId}` (channels.md 4.2).
+pub fn unionpay_merchant_public(mer_id: &AccountNo, cert_id: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("unionpay/{mer_id}/merchant-public/{}", word(cert_id)?))
+}
+
 /// Vouches for requests, answers and notices under signMethod 11 and 12: `unionpay/{merId}/secure` (channels.md 4.2).
 pub fn unionpay_secure(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("unionpay/{mer_id}/secure"))
@@ -81,6 +86,17 @@ pub fn wechat_app_secret(mchid: &AccountNo, appid: &str) -> Result<KeyRef, NameE
 /// section 5). One file, `baidu/{sp_no}/key.digest`, is both.
 pub fn baidu(sp_no: &AccountNo, sha1: bool) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("baidu/{sp_no}/key/{}", if sha1 { "sha1" } else { "md5" }))
+}
+
+/// Checks CCB's signatures, and its end goes into the MAC of orders: `ccb/{POSID}/bank`, the counter's public key (channels.md
+/// 6.3).
+pub fn ccb_bank(pos_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("ccb/{pos_id}/bank"))
+}
+
+/// The password that a query sends along: `ccb/{POSID}/query` (channels.md 6.3).
+pub fn ccb_password(pos_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("ccb/{pos_id}/query"))
 }
 
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).

@@ -13,6 +13,7 @@ pub mod authorize;
 mod baidu;
 pub mod bill;
 pub mod browser;
+mod ccb;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -22,6 +23,7 @@ pub mod native;
 pub mod notice;
 mod shape;
 pub mod strict_json;
+pub mod strict_tree;
 pub mod strict_xml;
 mod times;
 mod unionpay;
@@ -39,7 +41,7 @@ pub use hand_out::HandedOut;
 pub use unionpay::{customer_info, read_customer_info};
 pub use wechat::v2 as wechat_v2;
 
-use domain::{Channel, ChannelNo, Combined, Instant, Operation, PayWay, Reach, Unclear};
+use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, Unclear};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
@@ -53,8 +55,8 @@ pub fn create(
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
-        // All of its orders are handed out.
-        Channel::Baidu => Err(ComposeError::NotOffered),
+        // All of their orders are handed out.
+        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -71,6 +73,7 @@ pub fn hand_out(
         Channel::Alipay => alipay::compose::hand_out(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::hand_out(account, stamp, facts, buyer),
         Channel::Baidu => baidu::compose::hand_out(account, stamp, facts, buyer),
+        Channel::Ccb => ccb::compose::hand_out(account, facts, buyer),
     }
 }
 
@@ -86,7 +89,7 @@ pub fn charge(
         Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
-        Channel::Baidu => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -94,7 +97,7 @@ pub fn charge(
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
-        Channel::Unionpay | Channel::Baidu => Err(ComposeError::NotOffered),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
@@ -117,6 +120,7 @@ pub fn query(
         Channel::Alipay => alipay::compose::query(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
+        Channel::Ccb => ccb::compose::query(account, stamp, number),
     }
 }
 
@@ -128,6 +132,7 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Alipay => alipay::compose::close(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
+        Channel::Ccb => ccb::compose::query(account, stamp, number),
     }
 }
 
@@ -162,6 +167,7 @@ pub fn refund(
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
+        Channel::Ccb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -179,6 +185,7 @@ pub fn refund_query(
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
         Channel::Baidu => baidu::compose::refund_query(account, number, refund),
+        Channel::Ccb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -189,8 +196,8 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
         Channel::Alipay => alipay::compose::certificate(account, stamp, number),
         // UnionPay's messages bring their certificate along.
         Channel::Unionpay => Err(ComposeError::NotOffered),
-        // It has none.
-        Channel::Baidu => Err(ComposeError::NotOffered),
+        // They have none.
+        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -219,6 +226,7 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
             unionpay::compose::number_fits(number) && number.len() <= unionpay::file::LONGEST_NUMBER
         }
         Channel::Baidu => baidu::compose::number_fits(number),
+        Channel::Ccb => ccb::compose::number_fits(number),
     }
 }
 
@@ -226,6 +234,7 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
 pub const fn longest_number(channel: Channel) -> Option<usize> {
     match channel {
         Channel::Baidu => Some(baidu::compose::LONGEST),
+        Channel::Ccb => Some(ccb::compose::LONGEST),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay => None,
     }
 }
@@ -234,7 +243,7 @@ pub const fn longest_number(channel: Channel) -> Option<usize> {
 pub fn word_fits(channel: Channel, text: &str) -> bool {
     match channel {
         Channel::Baidu => baidu::compose::word_fits(text),
-        Channel::Wechat | Channel::Alipay | Channel::Unionpay => true,
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Ccb => true,
     }
 }
 
@@ -246,7 +255,17 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
     match channel {
         Channel::Wechat => 7 * DAY,
         Channel::Alipay => 15 * DAY,
-        Channel::Unionpay | Channel::Baidu => DAY,
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => DAY,
+    }
+}
+
+/// Until when an order in the payer's hands can still turn out to be paid. Most channels end it at `expires`. CCB's form names no
+/// end (channels.md 6.3), and on a later day asks what is settled; so its word that there is nothing counts from the end of
+/// the day after that of `expires` on [unverified].
+pub const fn open_until(channel: Channel, expires: Instant) -> Instant {
+    match channel {
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => expires,
+        Channel::Ccb => Day::from_number(expires.day().number() + 2).start(),
     }
 }
 
@@ -262,6 +281,7 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
         (Channel::Alipay, _) => Err("it must be a list".into()),
         (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
         (Channel::Baidu, _) => Err("it must be absent: the Baidu wallet takes none".into()),
+        (Channel::Ccb, _) => Err("it must be absent: a bank takes none".into()),
     }
 }
 
@@ -281,6 +301,7 @@ pub fn authenticate_answer(
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
+        Channel::Ccb => ccb::answer::authenticate(status),
     }
 }
 
@@ -313,7 +334,7 @@ pub fn encrypted_answer(
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu => Ok(None),
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => Ok(None),
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
     }
 }
@@ -321,13 +342,15 @@ pub fn encrypted_answer(
 /// What decrypted content says.
 pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu => Answer::Unclear(Unclear::Garbage),
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+            Answer::Unclear(Unclear::Garbage)
+        }
         Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
     }
 }
 
 /// What an answer says. Answers of the kinds that may come unsigned yield only [`Answer::Failed`] and
-/// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet, which signs none.
+/// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet and CCB, which sign none.
 pub fn read_answer(
     account: &Account,
     operation: Operation,
@@ -341,5 +364,6 @@ pub fn read_answer(
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
         Channel::Baidu => baidu::answer::read(account, operation, status, body),
+        Channel::Ccb => ccb::answer::read(account, operation, status, body),
     }
 }

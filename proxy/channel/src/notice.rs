@@ -1,8 +1,8 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, baidu, dialect::Speech, form::FormError, strict_json,
-    strict_xml::XmlError, unionpay, wechat,
+    Account, OrderView, RefundView, Signed, alipay, baidu, ccb, dialect::Speech, form::FormError,
+    strict_json, strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
 
@@ -127,6 +127,7 @@ pub fn authenticate(
         Channel::Alipay => alipay::notice::authenticate(account, body),
         Channel::Unionpay => unionpay::notice::authenticate(account, body),
         Channel::Baidu => baidu::notice::authenticate(account, body),
+        Channel::Ccb => ccb::notice::authenticate(account, body),
     }
 }
 
@@ -157,7 +158,7 @@ pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, Notice
     match account.channel {
         Channel::Wechat if is_v2(account.channel, body) => Ok(None),
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu => Ok(None),
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => Ok(None),
     }
 }
 
@@ -171,5 +172,19 @@ pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<N
         Channel::Alipay => alipay::notice::read(account, body_or_decrypted),
         Channel::Unionpay => unionpay::notice::read(account, body_or_decrypted),
         Channel::Baidu => baidu::notice::read(account, body_or_decrypted),
+        Channel::Ccb => Err(NoticeError::Field("time of arrival")),
+    }
+}
+
+/// The same of a notice that arrived then: a bank's tells no time of the payment, so it counts as paid when it arrived.
+pub fn read_at(
+    account: &Account,
+    body_or_decrypted: &[u8],
+    kind: Kind,
+    at: Instant,
+) -> Result<Notice, NoticeError> {
+    match account.channel {
+        Channel::Ccb => ccb::notice::read(account, body_or_decrypted, at),
+        _ => read(account, body_or_decrypted, kind),
     }
 }

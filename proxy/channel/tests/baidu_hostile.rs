@@ -28,6 +28,7 @@ fn account() -> Account {
         sign_method: SignMethod::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: format!("https://guandao.example/n/baidu/{SP_NO}"),
     }
 }

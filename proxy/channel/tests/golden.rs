@@ -48,6 +48,7 @@ pub(crate) fn wechat() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
 }
@@ -72,6 +73,7 @@ pub(crate) fn alipay() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }
 }

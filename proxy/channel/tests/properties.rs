@@ -22,6 +22,7 @@ fn account(channel: Channel) -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     }
 }

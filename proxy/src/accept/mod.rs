@@ -29,8 +29,12 @@ pub enum Door {
     Wechat,
     /// Pass-through of Alipay.
     Alipay,
+    /// Pass-through of UnionPay.
+    Unionpay,
     /// Notices of channels.
     Notify,
+    /// Notices of banks that send them in clear.
+    Banks,
     /// Payers at a code.
     Pages,
     /// Metrics and health.
@@ -46,7 +50,9 @@ impl Door {
             Door::Api => "api",
             Door::Wechat => "wechat",
             Door::Alipay => "alipay",
+            Door::Unionpay => "unionpay",
             Door::Notify => "notify",
+            Door::Banks => "banks",
             Door::Pages => "pages",
             Door::Metrics => "metrics",
             Door::Journal => "journal",

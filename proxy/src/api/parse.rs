@@ -272,6 +272,12 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
             ));
         }
     }
+    if channel.is_bank() && fields.text("attach", 128)?.is_some() {
+        return Err(fields.wrong(
+            "attach",
+            &format!("absent for {channel}: a bank's form carries no free text that comes back"),
+        ));
+    }
     let buyer = Buyer {
         description: description.into(),
         attach: fields.text("attach", 128)?.map(Text::from),
@@ -283,10 +289,12 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         return_url: address(
             &fields,
             "return_url",
-            matches!(
-                pay_way,
-                PayWay::Page | PayWay::Wap | PayWay::Gateway | PayWay::GatewayB2b
-            ),
+            // A bank sends a browser to where the merchant registered with it.
+            !channel.is_bank()
+                && matches!(
+                    pay_way,
+                    PayWay::Page | PayWay::Wap | PayWay::Gateway | PayWay::GatewayB2b
+                ),
         )?,
         quit_url: address(&fields, "quit_url", pay_way == PayWay::Wap)?,
     };
@@ -326,7 +334,7 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
-        (Some(_), Channel::Unionpay | Channel::Baidu) => {
+        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb) => {
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
@@ -370,7 +378,7 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),
         ],
-        Channel::Unionpay | Channel::Baidu => {
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
             return Err(Fault::new(
                 Code::InvalidField,
                 format!("`payer` must be absent for {channel}: nobody is asked who pays."),

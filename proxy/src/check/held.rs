@@ -153,6 +153,18 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
             }));
             all
         }
+        Channel::Ccb => vec![
+            (
+                names::ccb_bank(number),
+                "ccb",
+                "the counter's public key, as CCB hands it out (hex)",
+            ),
+            (
+                names::ccb_password(number),
+                "password",
+                "the password of a query at CCB (QUPWD)",
+            ),
+        ],
         Channel::Baidu => vec![(
             names::baidu(number, account.sha1),
             "digest",

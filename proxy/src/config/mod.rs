@@ -61,10 +61,14 @@ pub struct Listens {
     pub wechat: Option<Listen>,
     /// Pass-through of Alipay.
     pub alipay: Option<Listen>,
+    /// Pass-through of UnionPay.
+    pub unionpay: Option<Listen>,
     /// Notices of channels.
     pub notify: Listen,
     /// How channels reach that listener: `https://pay.example`.
     pub notify_url: String,
+    /// Notices of banks that send them in clear, plain HTTP (channels.md 6.1).
+    pub banks: Option<SocketAddr>,
     /// Payers at a code.
     pub pages: Option<Listen>,
     /// How payers reach that listener: `https://pay.example`; it stands in every printed code.
@@ -314,9 +318,11 @@ fn listens(section: &Section<'_>) -> Listens {
     Listens {
         pages,
         pages_url,
+        banks: section.has("banks").then(|| section.address("banks")),
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),
         alipay: section.optional("alipay", |s| listen(s, false)),
+        unionpay: section.optional("unionpay", |s| listen(s, false)),
         notify: section.section("notify", |s| listen(s, false)),
         notify_url,
         journal: section.optional("journal", |s| listen(s, true)),

@@ -355,6 +355,7 @@ fn class(channel: Channel) -> &'static str {
         Channel::Alipay => "alipay",
         Channel::Unionpay => "unionpay",
         Channel::Baidu => "baidu",
+        Channel::Ccb => "ccb",
     }
 }
 

@@ -139,6 +139,7 @@ impl Words {
             Channel::Alipay => self.pick("支付宝", "Alipay"),
             Channel::Unionpay => self.pick("银联", "UnionPay"),
             Channel::Baidu => self.pick("百度钱包", "Baidu wallet"),
+            Channel::Ccb => self.pick("建设银行", "China Construction Bank"),
         }
     }
 
@@ -162,6 +163,7 @@ impl Words {
                 "Scan this with a UnionPay app to pay",
             ),
             Channel::Baidu => self.pick("请用百度钱包付款", "Pay with the Baidu wallet"),
+            Channel::Ccb => self.pick("请用建设银行付款", "Pay at China Construction Bank"),
         }
     }
 

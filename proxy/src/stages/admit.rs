@@ -181,6 +181,14 @@ impl Admit {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
+        if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
+            let channel = routed.account.channel;
+            return Fault::new(
+                code(refusal.kind),
+                format!("No refund by message is known of {channel}: pay it back in the bank's own merchant console."),
+            )
+            .into();
+        }
         Fault::of(code(refusal.kind)).into()
     }
 }

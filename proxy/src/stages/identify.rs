@@ -1,7 +1,7 @@
 //! `/n/{channel}/{account}`: the path names one account of one merchant.
 
 use crate::{
-    accept::Received,
+    accept::{Door, Received},
     app::App,
     fault::{Code, Fault, Stop},
     notification::Identified,
@@ -25,6 +25,10 @@ impl Stage<Received> for Identify {
             return Err(Fault::of(Code::NotFound).into());
         };
         let channel = Channel::named(channel).ok_or_else(|| Fault::of(Code::NotFound))?;
+        //= C74
+        if received.door == Door::Banks && !channel.is_bank() {
+            return Err(Fault::of(Code::NotFound).into());
+        }
         let account = AccountNo::new(account).map_err(|_| Fault::of(Code::NotFound))?;
         let query = received.head.uri.query();
         let notice = match (&received.head.method, query) {

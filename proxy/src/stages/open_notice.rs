@@ -29,7 +29,12 @@ impl Stage<Verified> for OpenNotice {
         }
         let sealed = notice::sealed(account, &identified.received.body).map_err(|e| malformed(&e.kind()))?;
         let says = match sealed {
-            None => notice::read(account, &identified.received.body, Kind::Open),
+            None => notice::read_at(
+                account,
+                &identified.received.body,
+                Kind::Open,
+                identified.received.at,
+            ),
             Some(sealed) => match self.0.keys().open(
                 &sealed.key,
                 &sealed.nonce,

@@ -94,15 +94,18 @@ fn channel_of(received: &Received) -> Channel {
     };
     match received.door {
         Door::Alipay => Channel::Alipay,
-        Door::Notify => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
+        Door::Unionpay => Channel::Unionpay,
+        Door::Notify | Door::Banks => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
 }
 
 fn answer(door: Door, (channel, speech): (Channel, Speech), path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
-        Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
-        Door::Notify => {
+        Door::Wechat | Door::Alipay | Door::Unionpay => {
+            native(dialect::refuse_native(channel, Some(path), refusal(fault)))
+        }
+        Door::Notify | Door::Banks => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, speech, fault.code.row().code),
                 fault.code.row(),

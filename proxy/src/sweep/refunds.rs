@@ -163,7 +163,7 @@ async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund)
     let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| {
         channel::refund_query(
             account,
-            &stamp.about(refund.intended),
+            &stamp.about(refund.begun()),
             attempt.pay_way,
             &attempt.number,
             &refund.number,
@@ -212,6 +212,15 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
         number,
         refund_no: refund_no.clone(),
     };
+    if !policy::operations::is_allowed(attempt.channel, Operation::Refund, None) {
+        // Nobody here can send it back: it is told once and rests for people to settle in the bank's own console.
+        let rests = TradeEvent::RefundAbnormal { refund_no };
+        let told = ledger::Happening {
+            event: rests,
+            tell: true,
+        };
+        return errand::record(app, order, vec![event.into(), told]).await;
+    }
     let order = errand::record(app, order, vec![event.into()]).await?;
     let Some(refund) = order
         .refund(&refund_no)
@@ -279,6 +288,7 @@ mod tests {
             trade_no: None,
             refunded_at: None,
             code: None,
+            named: None,
         }
     }
 

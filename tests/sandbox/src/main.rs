@@ -127,7 +127,7 @@ fn describe(material: &Material, running: &Running) -> Value {
     let merchants: Vec<Value> = material
         .merchants
         .iter()
-        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu}))
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu, "ccb": m.ccb}))
         .collect();
     json!({
         "url": running.url(),
@@ -135,6 +135,7 @@ fn describe(material: &Material, running: &Running) -> Value {
         "alipay": {"url": running.alipay_url(), "host": "openapi.alipay.com"},
         "unionpay": {"url": running.unionpay_url(), "host": "gateway.95516.com"},
         "baidu": {"url": running.url(), "host": "www.baifubao.com"},
+        "ccb": {"url": running.url(), "host": "ibsbjstar.ccb.com.cn"},
         "control": running.control_url(),
         "ca": material.ca_file,
         "pid": std::process::id(),

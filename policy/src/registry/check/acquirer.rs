@@ -1,6 +1,6 @@
 //! An acquirer's file: whole merchants, one owner per account, nobody paid but the merchant.
 
-use super::{Known, Notes, rates};
+use super::{Known, Notes, bank, rates};
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
 use domain::{Channel, Keys, MerchantId, PayeeNo, SignMethod};
 use std::collections::BTreeSet;
@@ -142,6 +142,7 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "only the Baidu wallet has two digests",
         );
     }
+    bank::check(account, at, notes);
     if account.encrypts && account.channel != Channel::Alipay {
         notes.say(
             &format!("{at}.encrypts"),
@@ -197,6 +198,14 @@ fn unionpay(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &format!("{at}.payee"),
             "is another than the account",
             "the merId itself: at UnionPay it is who is paid",
+        );
+    }
+    // One secret is both sides': whoever can verify with it can sign with it.
+    if !account.sign_method.is_signature() && account.keys != Keys::Held {
+        notes.say(
+            &format!("{at}.keys"),
+            "is not held",
+            "\"held\": under signMethod 11 and 12 the merchant and UnionPay share one secret, without which nothing can be verified here",
         );
     }
     let decimal = account

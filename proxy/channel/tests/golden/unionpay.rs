@@ -22,6 +22,7 @@ pub(crate) fn unionpay() -> Account {
         sign_method: SignMethod::Signature,
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
     }
 }

@@ -39,6 +39,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         sign_method: method,
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: notify_url.into(),
     }
 }

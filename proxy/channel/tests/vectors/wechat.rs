@@ -39,6 +39,7 @@ fn account() -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     }
 }

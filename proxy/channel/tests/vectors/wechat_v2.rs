@@ -37,6 +37,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         encrypts: false,
         sign_method: Default::default(),
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     }
 }

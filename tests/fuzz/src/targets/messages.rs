@@ -8,7 +8,7 @@ use channel::{
     native::{self, Native},
     notice::{self, Kind},
 };
-use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const NOW: Instant = Instant::from_secs(1_767_225_600);
@@ -19,6 +19,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         Channel::Alipay => ("2021000066965330", "2088864287612845"),
         Channel::Unionpay => ("777290058110048", "777290058110048"),
         Channel::Baidu => ("9000100005", "9000100005"),
+        Channel::Ccb => ("041265093", "105000759989591"),
     };
     Account {
         channel,
@@ -31,6 +32,11 @@ fn account(channel: Channel, partner: bool) -> Account {
         sign_method: Default::default(),
         encrypts: false,
         sha1: false,
+        bank: (channel == Channel::Ccb).then(|| BankFacts {
+            branch: Some("442000000".into()),
+            absent_code: None,
+            unverified: Vec::new(),
+        }),
         notify_url: "https://guandao.example/n".into(),
     }
 }
@@ -80,6 +86,17 @@ pub(crate) fn native_wechat(data: &[u8]) {
     if native.operation == Operation::Refund {
         assert_eq!(native.amount.map(|a| a.fen()), value["amount"]["refund"].as_u64());
     }
+}
+
+/// Who asks is who is paid; an order has an amount, a refund what it goes back from.
+pub(crate) fn native_unionpay(data: &[u8]) {
+    let Some(native) = native(Channel::Unionpay, data) else { return };
+    assert_eq!(native.payee.as_ref().map(|p| p.as_str()), Some(native.account.as_str()));
+    assert!(native.named.is_some() && (native.number.is_some() || native.refund.is_some()));
+    if matches!(native.operation, Operation::Create | Operation::Refund) {
+        assert!(native.amount.is_some_and(|a| !a.is_zero()));
+    }
+    assert_eq!(native.operation == Operation::Refund, native.trade_no.is_some());
 }
 
 /// V2: the facts are those that any reader of XML finds, each value that is not empty is signed, and the payee is named.
@@ -216,4 +233,23 @@ pub(crate) fn notice_baidu(data: &[u8]) {
 /// As [`answer_wechat`].
 pub(crate) fn answer_baidu(data: &[u8]) {
     answer(Channel::Baidu, data);
+}
+
+/// The form. What is signed begins with the account's own numbers and holds each pair once.
+pub(crate) fn notice_ccb(data: &[u8]) {
+    let account = account(Channel::Ccb, false);
+    match notice::authenticate(Channel::Ccb, &account, &HeaderMap::new(), data, NOW) {
+        Ok(signed) => {
+            assert!(signed.message.starts_with(b"POSID=041265093&BRANCHID=442000000&ORDERID="));
+            let pairs = signed.message.split(|b| *b == b'&').count();
+            assert!((12..=17).contains(&pairs), "{pairs} pairs");
+        }
+        Err(error) => tells_no_number(error.kind(), data),
+    }
+    let _ = notice::read_at(&account, data, Kind::Open, NOW);
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_ccb(data: &[u8]) {
+    answer(Channel::Ccb, data);
 }

@@ -3,6 +3,7 @@
 use super::tells_no_number;
 use channel::{
     Account,
+    strict_tree::{self, Element},
     strict_xml::Fields,
     wechat_v2::{Message, notice, product_code::Scanned},
 };
@@ -30,6 +31,38 @@ pub(crate) fn strict_xml(data: &[u8]) {
     }
 }
 
+/// What is taken, another reader reads the same.
+pub(crate) fn strict_tree(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(ours) = strict_tree::parse(text, &["UTF-8"], "DOCUMENT") else { return };
+    assert!(!text.contains("<!DOCTYPE"), "a document type was taken");
+    let theirs = roxmltree::Document::parse(text.trim_start()).expect("taken here, refused there");
+    same(&ours, theirs.root_element());
+}
+
+fn same(ours: &Element, theirs: roxmltree::Node<'_, '_>) {
+    assert_eq!(theirs.attributes().len(), 0);
+    for child in theirs.children().filter(|n| n.is_element()) {
+        let name = child.tag_name().name();
+        let all = theirs.children().filter(|n| n.has_tag_name(name)).count();
+        assert_eq!(ours.all(name).count(), all);
+        let place = theirs.children().filter(|n| n.has_tag_name(name)).position(|n| n == child).expect("itself");
+        let own = ours.all(name).nth(place).expect("as many");
+        same(own, child);
+        if all == 1 && !child.children().any(|n| n.is_element()) {
+            // What XML calls an end of line has several spellings; without them the texts are the same.
+            let text: String = child.children().filter_map(|n| n.text()).collect();
+            if !data_has_ends(&text) {
+                assert_eq!(ours.get(name).unwrap_or_default(), text.trim());
+            }
+        }
+    }
+}
+
+fn data_has_ends(text: &str) -> bool {
+    text.contains(['\n', '\r'])
+}
+
 /// Answers, notices and scans. What is read as an answer names the account that was asked for.
 pub(crate) fn wechat_v2(data: &[u8]) {
     let (first, body) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
@@ -46,6 +79,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         encrypts: false,
         sign_method: Default::default(),
         sha1: false,
+        bank: None,
         notify_url: "https://guandao.example/n".into(),
     };
     let _ = channel::authenticate_answer(&account, operation, PayWay::Micropay, 200, &http::HeaderMap::new(), body, domain::Instant::default());

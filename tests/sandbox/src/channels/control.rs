@@ -6,7 +6,7 @@ use super::fault::{Channel, Fault, Operation};
 use super::record::Requests;
 use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
-use super::{alipay, baidu, unionpay, wechat};
+use super::{alipay, baidu, ccb, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
     match (post, request.method == Method::GET, request.path.as_str()) {
         (true, _, "/control/pay") => control_pay::pay(world, body(request)?),
         (true, _, "/control/open") => open(world, &body(request)?),
+        (true, _, "/control/register") => register(world, body(request)?),
         (true, _, "/control/bills") => bills::control(world, body(request)?),
         (true, _, "/control/fault") => fault(world, body(request)?),
         (true, _, "/control/clock") => clock(world, &body(request)?),
@@ -52,7 +53,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, open, bills, fault, clock, reset and GET /control/orders, requests, faults"
+            "there is POST /control/pay, open, register, bills, fault, clock, reset and GET /control/orders, requests, faults"
                 .to_owned(),
         )),
     }
@@ -72,7 +73,7 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu => {
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
             Err(Refusal::bad("only Alipay's app takes signed order texts"))
         }
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
@@ -80,6 +81,28 @@ fn open(world: &Arc<World>, asked: &Open) -> Outcome {
             Err(why) => Err(Refusal(StatusCode::CONFLICT, why)),
         },
     }
+}
+
+/// What a merchant tells its bank: where notices go (channels.md 6.1).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Register {
+    channel: Channel,
+    account: String,
+    notify_url: String,
+}
+
+fn register(world: &World, asked: Register) -> Outcome {
+    let known = match asked.channel {
+        Channel::Ccb => world.merchant_by_pos_id(&asked.account),
+        _ => return Err(Refusal::bad("only a bank has addresses registered with it")),
+    };
+    let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
+    world.with(|book| {
+        book.registered
+            .insert((asked.channel, merchant), asked.notify_url)
+    });
+    Ok(json!({"ok": true}))
 }
 
 fn fault(world: &World, fault: Fault) -> Outcome {
@@ -131,6 +154,7 @@ fn reset(world: &World) -> Outcome {
             held,
             groups,
             bills,
+            registered: _,
         } = book;
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
@@ -161,6 +185,7 @@ fn orders(world: &World) -> Outcome {
                     Channel::Wechat => (wechat::state(order), facts.map(|f| f.wechat.mchid.as_str())),
                     Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
                     Channel::Unionpay => (unionpay::state(order), facts.map(|f| f.unionpay.mer_id.as_str())),
+                    Channel::Ccb => (ccb::state(order), facts.map(|f| f.ccb.pos_id.as_str())),
                     Channel::Baidu => (baidu::state(order), facts.map(|f| f.baidu.sp_no.as_str())),
                 };
                 order.shown(state, account.unwrap_or_default())

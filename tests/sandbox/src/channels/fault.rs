@@ -10,6 +10,7 @@ pub(crate) enum Channel {
     Alipay,
     Unionpay,
     Baidu,
+    Ccb,
 }
 
 /// What a request asks for, in both channels' terms.
@@ -135,6 +136,18 @@ impl Fault {
             && self.operation != Operation::Notice
         {
             Some("the Baidu wallet's answers are not signed")
+        } else if self.channel == Channel::Ccb
+            && !matches!(
+                self.operation,
+                Operation::Create | Operation::Query | Operation::Notice
+            )
+        {
+            Some("CCB has no such call: orders are opened by a browser and asked for, nothing else")
+        } else if self.channel == Channel::Ccb
+            && self.kind == WrongSignature
+            && self.operation != Operation::Notice
+        {
+            Some("CCB's answers are not signed")
         } else if self.kind == SignatureProbe && self.channel != Channel::Wechat {
             Some("signature probes are WeChat's alone")
         } else {

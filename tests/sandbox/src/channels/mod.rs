@@ -18,6 +18,7 @@ mod world;
 
 mod alipay;
 mod baidu;
+mod ccb;
 mod unionpay;
 mod wechat;
 
@@ -101,7 +102,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     /// All channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`, UnionPay under
-    /// `/gateway/api/`, the Baidu wallet under `/api/0/`.
+    /// `/gateway/api/`, the Baidu wallet under `/api/0/`, CCB at `/CCBIS/ccbMain`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -218,6 +219,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "gateway.95516.com",
         "filedownload.95516.com",
         "www.baifubao.com",
+        "ibsbjstar.ccb.com.cn",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

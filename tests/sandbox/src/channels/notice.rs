@@ -4,7 +4,7 @@ use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
-use super::{alipay, baidu, unionpay, wechat};
+use super::{alipay, baidu, ccb, unionpay, wechat};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ const ALIPAY: [u64; 7] = [240, 600, 600, 3600, 7200, 21_600, 54_000];
 const UNIONPAY: [u64; 4] = [60, 120, 240, 300];
 /// Those of the Baidu wallet are documented nowhere.
 const BAIDU: [u64; 5] = [60, 300, 600, 1800, 3600];
+/// Those of CCB are documented nowhere.
+const CCB: [u64; 4] = [60, 300, 600, 1800];
 /// How long a payment notice waits to be overtaken by a refund notice before it goes out anyway.
 const HELD: Duration = Duration::from_secs(600);
 
@@ -38,6 +40,8 @@ pub(crate) enum Content {
     Unionpay { fields: unionpay::Fields },
     /// The fields without `sign`.
     Baidu { fields: Vec<(String, String)> },
+    /// The fields without `SIGN`, in their order.
+    Ccb { fields: Vec<(String, String)> },
 }
 
 /// A notice on its way.
@@ -74,6 +78,7 @@ impl Notice {
             Content::Alipay { fields } => alipay::notice::letter(merchant, fields, forge),
             Content::Unionpay { fields } => unionpay::notice::letter(world, merchant, fields, forge),
             Content::Baidu { fields } => baidu::notice::letter(merchant, fields, forge),
+            Content::Ccb { fields } => ccb::notice::letter(merchant, fields, forge),
         })
     }
 }
@@ -194,6 +199,7 @@ fn schedule(channel: Channel) -> &'static [u64] {
         Channel::Alipay => &ALIPAY,
         Channel::Unionpay => &UNIONPAY,
         Channel::Baidu => &BAIDU,
+        Channel::Ccb => &CCB,
     }
 }
 
@@ -234,7 +240,7 @@ fn acknowledges(channel: Channel, status: u16, body: &[u8]) -> bool {
     match channel {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body == b"success",
-        Channel::Unionpay => status == 200,
+        Channel::Unionpay | Channel::Ccb => status == 200,
         Channel::Baidu => {
             let line = b"<meta name=\"VIP_BFB_PAYMENT\" content=\"BAIFUBAO\">";
             status == 200 && body.windows(line.len()).any(|w| w == line)

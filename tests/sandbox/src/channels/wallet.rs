@@ -139,6 +139,7 @@ const fn cookie_name(channel: Channel) -> &'static str {
         Channel::Alipay => "alipay_payer",
         Channel::Unionpay => "unionpay_payer",
         Channel::Baidu => "baidu_payer",
+        Channel::Ccb => "ccb_payer",
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Merchant {
     pub(crate) unionpay_key: Verifier,
     /// The merchant's certificate at UnionPay, by its decimal serial.
     pub(crate) unionpay_cert_id: String,
+    /// The counter's key at CCB.
+    pub(crate) ccb: super::ccb::rsa::Private,
 }
 
 /// Which order: channel, merchant's index, the merchant's number.
@@ -68,6 +70,8 @@ pub(crate) struct Book {
     pub(crate) held: HashMap<Key, Vec<Notice>>,
     /// WeChat's combined orders: merchant's index and the group's number, and its orders as they were listed.
     pub(crate) groups: HashMap<(usize, String), Vec<Key>>,
+    /// Where banks send their notices, as their merchants told them.
+    pub(crate) registered: HashMap<(Channel, usize), String>,
     /// What was planted in bills, and files to be fetched.
     pub(crate) bills: Bills,
 }
@@ -107,6 +111,7 @@ pub(crate) struct World {
     by_app: HashMap<String, usize>,
     by_mer_id: HashMap<String, usize>,
     by_sp_no: HashMap<String, usize>,
+    by_pos_id: HashMap<String, usize>,
 }
 
 impl World {
@@ -127,6 +132,7 @@ impl World {
         let by_app = index(|m| &m.facts.alipay.app_id);
         let by_mer_id = index(|m| &m.facts.unionpay.mer_id);
         let by_sp_no = index(|m| &m.facts.baidu.sp_no);
+        let by_pos_id = index(|m| &m.facts.ccb.pos_id);
         let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
         let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
         let ca = material::Ca::read(&settings.dir)?;
@@ -135,6 +141,7 @@ impl World {
             by_app,
             by_mer_id,
             by_sp_no,
+            by_pos_id,
             unionpay: own,
             own_from: settings.own_from,
             merchants,
@@ -176,6 +183,11 @@ impl World {
 
     pub(crate) fn merchant_by_sp_no(&self, sp_no: &str) -> Option<(usize, &Merchant)> {
         let n = *self.by_sp_no.get(sp_no)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_pos_id(&self, pos_id: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_pos_id.get(pos_id)?;
         Some((n, self.merchants.get(n)?))
     }
 
@@ -239,6 +251,7 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
         unionpay_key: Verifier::read_certificate(&dir.join(&facts.unionpay.cert_file))?,
         unionpay_cert_id: material::decimal_serial(&text(&facts.unionpay.cert_file)?)
             .map_err(material::MaterialError::from)?,
+        ccb: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.ccb))?,
         facts,
     })
 }

@@ -31,8 +31,9 @@ impl Demo {
             "passthrough": {
                 "wechat": { "url": url(ports.wechat), "host": "127.0.0.1" },
                 "alipay": { "url": url(ports.alipay), "host": "127.0.0.1" },
+                "unionpay": { "url": url(ports.unionpay), "host": "127.0.0.1" },
             },
-            "notify": { "url": url(ports.notify) },
+            "notify": { "url": url(ports.notify), "banks": format!("http://127.0.0.1:{}", ports.banks) },
             "pages": { "url": url(ports.pages) },
             "desk": { "url": url(ports.desk), "users": place::USERS.map(|(name, role)| json!({ "name": name, "role": role, "password": place::PASSWORD })) },
             // Where merchants are told and notices are relayed; `came` shows what was posted there, its body in base64.
@@ -40,7 +41,7 @@ impl Demo {
             "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
             "sandbox": {
                 "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
-                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(),
+                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(),
             },
             "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
             "terminals": [{
@@ -60,8 +61,7 @@ impl Demo {
 
     fn published(&self, merchant: &place::DemoMerchant) -> anyhow::Result<Value> {
         let (ports, of) = (self.place.ports, &merchant.accounts);
-        let mut accounts =
-            json!({ "wechat": of.wechat, "alipay": of.alipay, "unionpay": of.unionpay, "baidu": of.baidu });
+        let mut accounts = json!({ "wechat": of.wechat, "alipay": of.alipay, "unionpay": of.unionpay, "baidu": of.baidu, "ccb": of.ccb });
         under(&mut accounts, "channels");
         let names = [
             ("wechat", &of.wechat.mchid),
@@ -74,6 +74,9 @@ impl Demo {
             let notify = format!("https://127.0.0.1:{}/n/{channel}/{account}", ports.notify);
             accounts[channel]["notify_url"] = json!(notify);
         }
+        // Registered with the bank, which tells in clear.
+        let told = format!("http://127.0.0.1:{}/n/ccb/{}", ports.banks, of.ccb.pos_id);
+        accounts["ccb"]["notify_url"] = json!(told);
         let mode = if merchant.certificate_mode() {
             "certificate"
         } else {

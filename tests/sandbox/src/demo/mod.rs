@@ -1,6 +1,7 @@
 //! The demo: channels, proxy and desk on one machine, real orders over every channel built so far, and the proof of
 //! each.
 
+pub mod banks;
 pub mod browser;
 pub mod codes;
 pub mod command;
@@ -119,8 +120,20 @@ impl Demo {
             place,
         };
         demo.ready().await?;
+        demo.register_with_banks().await?;
         demo.write_endpoints()?;
         Ok(demo)
+    }
+
+    /// Banks send notices to the address that they were told of once.
+    async fn register_with_banks(&self) -> anyhow::Result<()> {
+        for merchant in &self.place.merchants {
+            let account = &merchant.accounts.ccb.pos_id;
+            let url = format!("http://127.0.0.1:{}/n/ccb/{account}", self.place.ports.banks);
+            let told = serde_json::json!({ "channel": "ccb", "account": account, "notify_url": url });
+            self.control("/control/register", &told).await?;
+        }
+        Ok(())
     }
 
     /// Where merchants are told.

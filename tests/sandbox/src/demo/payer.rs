@@ -19,7 +19,7 @@ impl Demo {
                 .await
                 .map(drop)
             }
-            ("alipay" | "baidu", "page" | "wap") | ("unionpay", "gateway" | "gateway_b2b") => {
+            ("alipay" | "baidu", "page" | "wap") | ("unionpay" | "ccb", "gateway" | "gateway_b2b") => {
                 let page = self.browse(order).await?;
                 ensure!(
                     page.contains(is("number")) && page.contains('￥'),
@@ -41,6 +41,7 @@ impl Demo {
         let (at, host) = match order["channel"].as_str() {
             Some("unionpay") => (self.channels.unionpay, "gateway.95516.com:"),
             Some("baidu") => (self.channels.both, "www.baifubao.com:"),
+            Some("ccb") => (self.channels.both, "ibsbjstar.ccb.com.cn:"),
             _ => (self.channels.alipay, "openapi.alipay.com:"),
         };
         let client = Client::tls(at, &self.ca)?;

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use certs::{Keys, Material as Key};
-use domain::{KeyRef, Sign};
+use domain::{Channel, KeyRef, Sign, Unverified};
 use journal::{VerifierKey, note};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -89,6 +89,8 @@ pub struct Addresses {
     pub unionpay: SocketAddr,
     /// The Baidu wallet.
     pub baidu: SocketAddr,
+    /// CCB.
+    pub ccb: SocketAddr,
 }
 
 impl Addresses {
@@ -99,6 +101,7 @@ impl Addresses {
             alipay: channels.alipay,
             unionpay: channels.unionpay,
             baidu: channels.both,
+            ccb: channels.both,
         }
     }
 
@@ -109,6 +112,7 @@ impl Addresses {
             alipay: address,
             unionpay: address,
             baidu: address,
+            ccb: address,
         }
     }
 }
@@ -148,8 +152,12 @@ pub struct Ports {
     pub wechat: u16,
     /// Pass-through of Alipay.
     pub alipay: u16,
+    /// Pass-through of UnionPay.
+    pub unionpay: u16,
     /// Notices.
     pub notify: u16,
+    /// Notices of banks in clear.
+    pub banks: u16,
     /// Payers' pages.
     pub pages: u16,
     /// Trades journal.
@@ -220,7 +228,9 @@ impl Place {
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
+            banks,
             pages,
             trades,
             metrics,
@@ -232,7 +242,9 @@ impl Place {
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
+            banks,
             pages,
             trades,
             metrics,
@@ -247,6 +259,7 @@ impl Place {
             "keys/alipay",
             "keys/unionpay",
             "keys/baidu",
+            "keys/ccb",
             "registries",
             "authority",
             "data",
@@ -366,6 +379,7 @@ impl Place {
                 channel("alipay", "openapi.alipay.com", channels.alipay),
                 channel("unionpay", "gateway.95516.com", channels.unionpay),
                 channel("baidu", "www.baifubao.com", channels.baidu),
+                channel("ccb", "ibsbjstar.ccb.com.cn", channels.ccb),
             ],
         }))?;
         let mut merchants = self
@@ -453,11 +467,19 @@ impl Place {
             )
         };
         let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+        let u = &merchant.accounts.unionpay;
+        let certificate = read(&u.cert_file)?;
+        let signs = merchant.sign_method() == "01";
+        let of_unionpay = signs.then(|| -> anyhow::Result<Value> {
+            Ok(json!({ "serial": decimal_serial(&certificate)?, "public_key": certificate }))
+        });
+        let of_unionpay: Vec<Value> = of_unionpay.transpose()?.into_iter().collect();
         Ok(vec![
             json!({ "channel": "wechat", "account": w.mchid, "standby": self.stands_by(&w.mchid), "relay_url": relay("wechat"), "relay_private": true,
                 "merchant_keys": [{ "serial": w.serial, "public_key": read(&w.cert_file)? }] }),
             json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
                 "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
+            json!({ "channel": "unionpay", "account": u.mer_id, "relay_url": relay("unionpay"), "relay_private": true, "merchant_keys": of_unionpay }),
         ])
     }
 
@@ -567,13 +589,19 @@ impl Place {
             let unionpay = dir.join("unionpay").join(&u.mer_id);
             fs::create_dir_all(&unionpay)?;
             match merchant.sign_method() {
-                "01" => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
+                "01" if self.keys_held => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
+                "01" => {}
                 _ => secret(&unionpay.join("secure.secret"), u.secure_key.as_bytes())?,
             }
             let b = &merchant.accounts.baidu;
             let baidu = dir.join("baidu").join(&b.sp_no);
             fs::create_dir_all(&baidu)?;
             secret(&baidu.join("key.digest"), b.key.as_bytes())?;
+            let c = &merchant.accounts.ccb;
+            let ccb = dir.join("ccb").join(&c.pos_id);
+            fs::create_dir_all(&ccb)?;
+            secret(&ccb.join("bank.ccb"), c.public_key.as_bytes())?;
+            secret(&ccb.join("query.password"), c.query_password.as_bytes())?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -637,16 +665,18 @@ impl Place {
         let ports = self.ports;
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
-            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
             self.path("data"),
             self.path("keys"),
             ports.notify,
             ports.pages,
+            ports.banks,
             ports.metrics,
         );
         text += &self.listener("api", ports.api, "");
         text += &self.listener("wechat", ports.wechat, "host = \"127.0.0.1\"\n");
         text += &self.listener("alipay", ports.alipay, "host = \"127.0.0.1\"\n");
+        text += &self.listener("unionpay", ports.unionpay, "host = \"127.0.0.1\"\n");
         text += &self.listener("notify", ports.notify, "");
         text += &self.listener("pages", ports.pages, "");
         text += &self.listener("journal", ports.trades, &format!("client_ca = \"{ca}\"\n"));
@@ -735,11 +765,12 @@ fn signer_name(kind: &str) -> String {
 
 fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) -> anyhow::Result<Value> {
     let keys = if keys_held { "held" } else { "merchant" };
-    let (w, a, u, b) = (
+    let (w, a, u, b, c) = (
         &merchant.accounts.wechat,
         &merchant.accounts.alipay,
         &merchant.accounts.unionpay,
         &merchant.accounts.baidu,
+        &merchant.accounts.ccb,
     );
     let read = |file: &String| fs::read_to_string(material.join(file));
     let (app_sn, alipay_sn, root_sn) = (
@@ -757,9 +788,12 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
-            // Nothing passes through to UnionPay, so its keys are held always.
-            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
+            // A secret that both sides share must be held; a merchant's own certificate need not.
+            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": if merchant.sign_method() == "01" { keys } else { "held" }, "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
             { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
+            // What no document says, the sandbox does: here it is the bank that confirmed it.
+            { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
+                "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

@@ -1,7 +1,7 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, codes,
+    Demo, banks, codes,
     door::WechatDoor,
     one_code,
     orders::{self, Told},
@@ -29,6 +29,8 @@ enum Story {
     TriedTwice,
     OpenToItsEnd,
     ByWay(&'static str, &'static str),
+    AtABank(&'static str),
+    AtABankWithoutNotice(&'static str),
     MiniProgram,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
@@ -71,6 +73,8 @@ const STORIES: &[Story] = &[
     Story::OpenToItsEnd,
     Story::ByWay("baidu", "page"),
     Story::ByWay("baidu", "wap"),
+    Story::AtABank("ccb"),
+    Story::AtABankWithoutNotice("ccb"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),
     Story::CodeAbandoned("wechat"),
@@ -144,6 +148,8 @@ impl Demo {
             Story::TriedTwice => unionpay::tried_twice(self, &by).await,
             Story::OpenToItsEnd => unionpay::open_to_its_end(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
+            Story::AtABank(bank) => banks::paid(self, &by, bank).await,
+            Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
                     self,

@@ -6,7 +6,7 @@ use super::{MaterialError, make_dir, random, write};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SerialNumber,
+    PublicKeyData, SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,6 +22,8 @@ pub struct SandboxMerchant {
     pub unionpay: UnionpayAccount,
     /// The account at the Baidu wallet.
     pub baidu: BaiduAccount,
+    /// The account at CCB.
+    pub ccb: CcbAccount,
     /// Keys only the channel itself has; no part of what a merchant is given.
     pub channel_keys: ChannelKeys,
 }
@@ -90,6 +92,21 @@ pub struct BaiduAccount {
     pub key: String,
 }
 
+/// An account at CCB.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CcbAccount {
+    /// `MERCHANTID`, fifteen digits.
+    pub merchant_id: String,
+    /// `POSID`, nine digits.
+    pub pos_id: String,
+    /// `BRANCHID`, nine digits.
+    pub branch_id: String,
+    /// The counter's public key, hex; its last thirty characters are `PUB`.
+    pub public_key: String,
+    /// `QUPWD`.
+    pub query_password: String,
+}
+
 /// The channels' private keys towards one merchant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelKeys {
@@ -99,6 +116,8 @@ pub struct ChannelKeys {
     pub wechat_public_key: String,
     /// Alipay's key.
     pub alipay: String,
+    /// The counter's key at CCB.
+    pub ccb: String,
 }
 
 pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<SandboxMerchant, MaterialError> {
@@ -111,6 +130,7 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
     }
     let (wechat, wechat_platform, wechat_public_key) = wechat(&place, number)?;
     let (alipay, alipay_key) = alipay(&place, number)?;
+    let counter = rsa_key()?;
     Ok(SandboxMerchant {
         wechat,
         alipay,
@@ -119,10 +139,18 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
             sp_no: format!("{}", 9_000_100_005_u64 + number as u64),
             key: letters::<32>()?,
         },
+        ccb: CcbAccount {
+            merchant_id: format!("{}", 105_000_000_000_001_u64 + number as u64),
+            pos_id: format!("{:09}", 41_265_001 + number),
+            branch_id: "442000000".to_owned(),
+            public_key: hex::encode(counter.subject_public_key_info()),
+            query_password: letters::<8>()?,
+        },
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,
             alipay: alipay_key,
+            ccb: place.put("channel/ccb_counter_key.pem", &counter.serialize_pem())?,
         },
     })
 }

@@ -163,7 +163,7 @@ pub(super) fn page(text: &str) -> Answer {
 }
 
 /// `20260101080000`, China time.
-pub(super) fn digits(at: domain::Instant) -> String {
+pub(in crate::channels) fn digits(at: domain::Instant) -> String {
     super::clock::china(at)
         .chars()
         .filter(char::is_ascii_digit)

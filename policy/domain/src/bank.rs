@@ -1,0 +1,93 @@
+//! What an account at a bank's own gateway needs beside the others (channels.md section 6), and what nobody who built it
+//! could check against the bank's own documents.
+
+use crate::Channel;
+use serde::{Deserialize, Serialize};
+
+/// An account at a bank's own gateway.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankFacts {
+    /// CCB `BRANCHID`, nine digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// What the bank answers to a query of an order that it does not have, by its own manual. Where absent, only an answer
+    /// without an order in it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_code: Option<String>,
+    /// What is uncertain and was confirmed with the bank by whoever signs this file.
+    #[serde(default)]
+    pub unverified: Vec<Unverified>,
+}
+
+/// Something of a bank's protocol that is taken from general knowledge, `[unverified]` in channels.md or absent there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unverified {
+    /// The digest under CCB's signature.
+    CcbNoticeDigestMd5,
+    /// How CCB sends its notices.
+    CcbNoticeByPost,
+    /// Values of CCB's order form that are the same for everybody.
+    CcbFormValues,
+    /// CCB's query beyond its number and MAC.
+    CcbQuery,
+}
+
+impl Unverified {
+    /// All that is uncertain about a channel.
+    pub const fn of(channel: Channel) -> &'static [Unverified] {
+        match channel {
+            Channel::Ccb => &[
+                Unverified::CcbNoticeDigestMd5,
+                Unverified::CcbNoticeByPost,
+                Unverified::CcbFormValues,
+                Unverified::CcbQuery,
+            ],
+            Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => &[],
+        }
+    }
+
+    /// The name in the registry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unverified::CcbNoticeDigestMd5 => "ccb_notice_digest_md5",
+            Unverified::CcbNoticeByPost => "ccb_notice_by_post",
+            Unverified::CcbFormValues => "ccb_form_values",
+            Unverified::CcbQuery => "ccb_query",
+        }
+    }
+
+    /// What is taken for true.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Unverified::CcbNoticeDigestMd5 => "that SIGN of a notice is hex of RSA (PKCS#1 v1.5) over MD5",
+            Unverified::CcbNoticeByPost => {
+                "that notices come by POST as a form (by GET comes the page return, which proves nothing here), in the clear or by TLS, and that any answer 200 acknowledges them"
+            }
+            Unverified::CcbFormValues => {
+                "that TYPE is 1 and GATEWAY is 0 for this POSID, and that ORDERID takes up to 30 letters and digits"
+            }
+            Unverified::CcbQuery => {
+                "that TXCODE 410408 takes ORDERDATE to CHANNEL with KIND 0 for what is not settled yet and 1 for what is, that its XML has RETURN_CODE 000000 and QUERYORDER with ORDERID, ORDERDATE, AMOUNT and STATUSCODE (0 failed, 1 paid, 2 and 5 uncertain, 3 and 4 paid back in part or whole), and that a payment can be found as settled by the end of the next day"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_uncertainty_is_written_as_it_is_named() {
+        for channel in Channel::ALL {
+            assert_eq!(channel.is_bank(), !Unverified::of(channel).is_empty());
+            for one in Unverified::of(channel) {
+                let text = serde_json::to_string(one).expect("JSON");
+                assert_eq!(text, format!("\"{}\"", one.as_str()));
+                assert!(one.as_str().starts_with(channel.as_str()) && one.says().starts_with("that "));
+            }
+        }
+    }
+}

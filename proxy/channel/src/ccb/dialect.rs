@@ -1,0 +1,21 @@
+//! Our words to CCB: the status says it all, nothing else is documented (channels.md 6.3).
+
+use crate::dialect::Reply;
+
+/// Any answer 200 acknowledges a notice [unverified].
+pub(crate) fn ack() -> Reply {
+    said(200, "OK")
+}
+
+/// Whether it comes again nobody documents; a query finds what was lost.
+pub(crate) fn refuse_notice() -> Reply {
+    said(500, "FAIL")
+}
+
+fn said(status: u16, text: &str) -> Reply {
+    Reply {
+        status,
+        content_type: "text/plain; charset=utf-8",
+        body: text.into(),
+    }
+}

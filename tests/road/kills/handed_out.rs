@@ -1,0 +1,96 @@
+//! Channels whose orders are handed out and which have no close: the Baidu wallet and CCB. The proxy ends between every two
+//! steps of create, notice and, where there is one, refund.
+
+use super::*;
+
+/// Channel and way to pay.
+const WAYS: [(&str, &str); 3] = [("baidu", "page"), ("baidu", "wap"), ("ccb", "gateway")];
+
+impl Yard {
+    fn handed(&self, (channel, pay_way): (&str, &str), amount: u64) -> Value {
+        let mut body = self.body(channel, amount);
+        body["pay_way"] = pay_way.into();
+        if channel == "ccb"
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.remove("attach");
+        }
+        body
+    }
+
+    /// In the payer's browser.
+    async fn opened(&self, way: (&str, &str), amount: u64) -> anyhow::Result<Value> {
+        let answer = self
+            .ask(
+                &self.merchant()?,
+                "POST",
+                "/v1/payments",
+                &self.handed(way, amount),
+            )
+            .await?;
+        ensure!(
+            answer.status == 201,
+            "create answered {}: {}",
+            answer.status,
+            answer.json()
+        );
+        let order = answer.json();
+        self.demo.open(&order).await?;
+        Ok(order)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_every_two_steps_of_handing_out() {
+    let yard = Yard::open().await.expect("demo");
+    for way in WAYS {
+        for step in MUTATION {
+            let body = yard.handed(way, 700);
+            let said = create_by(&yard, step, &body, "call_up")
+                .await
+                .unwrap_or_else(|e| panic!("create {way:?} {step}: {e:#}"));
+            say("create", way.0, step, &said);
+        }
+    }
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.paid), (18, 18), "{books:?}");
+    println!("{books:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_every_two_steps_of_a_notice_of_what_was_handed_out() {
+    let yard = Yard::open().await.expect("demo");
+    for way in [WAYS[0], WAYS[2]] {
+        for step in NOTICE {
+            let order = yard.opened(way, 500).await.expect("opened");
+            let said = notice_of(&yard, &order, step)
+                .await
+                .unwrap_or_else(|e| panic!("notice {way:?} {step}: {e:#}"));
+            say("notice", way.0, step, &said);
+        }
+    }
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.paid), (8, 8), "{books:?}");
+    println!("{books:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_every_two_steps_of_a_refund_at_the_baidu_wallet() {
+    let yard = Yard::open().await.expect("demo");
+    for (n, step) in MUTATION.into_iter().enumerate() {
+        let order = yard.opened(WAYS[0], 900).await.expect("opened");
+        yard.pay(&order).await.expect("paid");
+        let order = yard
+            .until(id(&order).expect("id"), "payment", |o| o["state"] == "paid")
+            .await
+            .expect("paid");
+        // By turns the merchant repeats, or says nothing and the sweep has to bring it to its end.
+        let said = refund_of(&yard, &order, step, n % 2 == 0)
+            .await
+            .unwrap_or_else(|e| panic!("refund baidu {step}: {e:#}"));
+        say("refund", "baidu", step, &said);
+    }
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.refunded_fen), (6, 2400), "{books:?}");
+    println!("{books:?}");
+}
