@@ -5,12 +5,14 @@ mod api_v2;
 mod chain;
 mod content;
 mod facts;
+mod field;
 mod gm;
 mod identity;
 mod keyed;
 mod legacy;
 mod material;
 mod secure;
+mod signers;
 pub mod tls;
 mod unionpay;
 
@@ -23,6 +25,7 @@ pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use legacy::{Ccb, Password};
 pub use material::Material;
+pub use signers::Signers;
 pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;
@@ -188,6 +191,15 @@ impl Keys {
             .len();
         plain.truncate(length);
         Ok(plain)
+    }
+
+    /// Seals a field for the channel's eyes: RSA-OAEP with SHA-1 and MGF1-SHA-1 under its public key (channels.md 1.8).
+    pub fn seal_field(&self, key: &KeyRef, plain: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let material = self.get(key)?;
+        let Material::RsaPublic(public, _) = &*material else {
+            return Err(KeyError::Kind("an RSA public key"));
+        };
+        field::seal(public.as_ref(), plain)
     }
 
     /// A secret that its channel's protocol sends with the request itself: an app's (channels.md 7) or a password of a bank's

@@ -10,6 +10,7 @@ pub type Capability = (Channel, Operation, Option<PayWay>);
 //= C02
 pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Create, Some(PayWay::Native)),
+    (Channel::Wechat, Operation::Create, Some(PayWay::Product)),
     (Channel::Wechat, Operation::Create, Some(PayWay::Jsapi)),
     (Channel::Wechat, Operation::Create, Some(PayWay::H5)),
     (Channel::Wechat, Operation::Create, Some(PayWay::App)),
@@ -37,11 +38,15 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Authorize, None),
     (Channel::Alipay, Operation::Bill, None),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Qr)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::App)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Gateway)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::GatewayB2b)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::Micropay)),
     (Channel::Unionpay, Operation::Query, None),
     // It has no close: the order is asked for, and ends with its own time (channels.md 4.3, 4.4).
     (Channel::Unionpay, Operation::Close, None),
+    // What was charged on the same settlement day, whole (消费撤销).
+    (Channel::Unionpay, Operation::Reverse, None),
     (Channel::Unionpay, Operation::Refund, None),
     (Channel::Unionpay, Operation::RefundQuery, None),
     (Channel::Unionpay, Operation::Bill, None),
@@ -70,12 +75,13 @@ pub fn channels() -> impl Iterator<Item = Channel> {
         .filter(|channel| pay_ways(*channel).next().is_some())
 }
 
-/// The ways to pay of a channel.
+/// The ways to pay of a channel that a merchant can ask for.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
     ALLOWED
         .iter()
         .filter(move |(c, ..)| *c == channel)
         .filter_map(|&(_, _, way)| way)
+        .filter(|way| !way.begins_at_the_channel())
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

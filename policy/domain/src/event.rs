@@ -146,7 +146,7 @@ pub enum CloseReason {
     Replaced,
 }
 
-/// Why a payment-code order is undone at the channel.
+/// Why an order is undone at the channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReverseReason {
@@ -591,7 +591,7 @@ pub enum TradeEvent {
         /// How we know.
         proof: Proof,
     },
-    /// A reverse of a payment-code order is about to be sent.
+    /// A reverse of a payment-code order, or of a payment at UnionPay, is about to be sent.
     ReverseIntended {
         /// Which attempt.
         attempt: u16,
@@ -697,6 +697,13 @@ pub enum TradeEvent {
     RefundAbnormal {
         /// Which refund.
         refund_no: RefundNo,
+    },
+    /// An abnormal refund is to go another way (channels.md 1.2); on record before it is asked for.
+    RefundRedirected {
+        /// Which refund.
+        refund_no: RefundNo,
+        /// Where it shall go.
+        to: RefundWay,
     },
     /// The merchant holds the key, nothing passed through, the channel's own window for refunds is over.
     RefundUnresolved {
@@ -1208,6 +1215,7 @@ impl TradeEvent {
             RefundSucceeded { .. } => "refund_succeeded",
             RefundFailed { .. } => "refund_failed",
             RefundAbnormal { .. } => "refund_abnormal",
+            RefundRedirected { .. } => "refund_redirected",
             RefundUnresolved { .. } => "refund_unresolved",
             ForeignNotice { .. } => "foreign_notice",
             Mismatched { .. } => "mismatched",

@@ -65,6 +65,8 @@ impl fmt::Display for Channel {
 pub enum PayWay {
     /// WeChat Native: we get a `code_url`, the payer scans it.
     Native,
+    /// WeChat's native mode one 模式一: the payer scans a product's standing code, and WeChat asks us for the order.
+    Product,
     /// Inside the wallet: WeChat JSAPI or mini program (`prepay_id`), Alipay `trade.create` (`trade_no`).
     Jsapi,
     /// Alipay precreate, UnionPay 主扫: we get a `qr_code`, the payer scans it.
@@ -74,7 +76,8 @@ pub enum PayWay {
     Micropay,
     /// In a phone's browser outside the wallet: WeChat H5, we get an `h5_url` that opens the wallet.
     H5,
-    /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK).
+    /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK), UnionPay
+    /// `appTransReq` (a `tn` for its SDK).
     App,
     /// In a computer's browser: Alipay `trade.page.pay`, Baidu `pay/0/direct/0`.
     Page,
@@ -92,6 +95,7 @@ impl PayWay {
     pub const fn as_str(self) -> &'static str {
         match self {
             PayWay::Native => "native",
+            PayWay::Product => "product",
             PayWay::Jsapi => "jsapi",
             PayWay::Qr => "qr",
             PayWay::H5 => "h5",
@@ -102,6 +106,11 @@ impl PayWay {
             PayWay::Gateway => "gateway",
             PayWay::GatewayB2b => "gateway_b2b",
         }
+    }
+
+    /// True where the channel begins: no merchant can ask for such an order, since it needs the channel's call.
+    pub const fn begins_at_the_channel(self) -> bool {
+        matches!(self, PayWay::Product)
     }
 
     /// True where placing the order takes the money. Such an order is never sent a second time: what is not known is asked
@@ -124,9 +133,9 @@ impl PayWay {
     }
 
     /// True where the channel tells the way to the payer once: it refuses a repeat of the order as a duplicate and says
-    /// no more (UnionPay's codes, respCode 12, channels.md 4.4).
+    /// no more (UnionPay's codes and `tn`, respCode 12, channels.md 4.4).
     pub const fn is_told_once(self, channel: Channel) -> bool {
-        matches!((channel, self), (Channel::Unionpay, PayWay::Qr))
+        matches!((channel, self), (Channel::Unionpay, PayWay::Qr | PayWay::App))
     }
 
     /// True where the channel knows the order only once its payer opens it: what is handed out, and the codes of Alipay and
@@ -134,7 +143,10 @@ impl PayWay {
     /// order's own end "not there" is no last word, neither of a query nor of a close.
     pub const fn opens_late(self, channel: Channel) -> bool {
         self.is_handed_out(channel)
-            || matches!((channel, self), (Channel::Alipay | Channel::Unionpay, PayWay::Qr))
+            || matches!(
+                (channel, self),
+                (Channel::Alipay | Channel::Unionpay, PayWay::Qr) | (Channel::Unionpay, PayWay::App)
+            )
     }
 }
 
@@ -148,7 +160,8 @@ pub enum Operation {
     Query,
     /// Close an unpaid order. Idempotent.
     Close,
-    /// Undo a payment-code order: closed if unpaid, paid back if paid. Idempotent by the order's number.
+    /// Undo a payment-code order: closed if unpaid, paid back if paid. At UnionPay: take back what was paid. Idempotent by
+    /// the order's number.
     Reverse,
     /// Pay money back, in full or part. Idempotent by refund number.
     Refund,
@@ -259,7 +272,7 @@ pub enum AttemptState {
     Paid,
     /// Closed unpaid at the channel (by us, by the merchant or by time).
     Closed,
-    /// A payment-code order undone at the channel: closed if it was unpaid, paid back if it was paid.
+    /// A payment-code order, or a payment at UnionPay, undone at the channel: closed if it was unpaid, paid back if it was paid.
     Reversed,
     /// Pass-through with the merchant's keys: never learned, and the channel's own expiry is over.
     Unresolved,
@@ -322,6 +335,16 @@ impl RefundState {
     }
 }
 
+/// Where an abnormal refund goes instead of back to its source (WeChat, channels.md 1.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundWay {
+    /// A bank card of the payer's own; the channel holds its name against the payer's.
+    PayerCard,
+    /// The bank account that the channel has on file for the merchant, who pays the payer back by itself.
+    MerchantAccount,
+}
+
 /// How we know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -340,7 +363,7 @@ pub enum Proof {
 pub enum Reach {
     /// Text to draw as a QR code (`code_url`, `qr_code`).
     Code(Arc<str>),
-    /// WeChat prepay id, to be signed into call-up parameters.
+    /// WeChat prepay id, to be signed into call-up parameters; UnionPay `tn`, which needs no signature.
     Prepay(Arc<str>),
     /// Alipay trade number for the in-app cashier.
     Cashier(TradeNo),

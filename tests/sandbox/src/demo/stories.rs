@@ -5,7 +5,7 @@ use super::{
     door::WechatDoor,
     one_code,
     orders::{self, Told},
-    several, unionpay,
+    product, several, unionpay,
 };
 use anyhow::Context;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ enum Story {
     NotSentYet,
     TriedTwice,
     OpenToItsEnd,
+    TakenBack,
     ByWay(&'static str, &'static str),
     AtABank(&'static str),
     AtABankWithoutNotice(&'static str),
@@ -41,6 +42,7 @@ enum Story {
     OneCode(&'static str),
     Partner,
     Combined,
+    Product,
 }
 
 const STORIES: &[Story] = &[
@@ -64,6 +66,8 @@ const STORIES: &[Story] = &[
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
     Story::ScannedAndRefunded("unionpay"),
+    Story::ByWay("unionpay", "app"),
+    Story::TakenBack,
     Story::ByWay("unionpay", "gateway"),
     Story::ByWay("unionpay", "gateway_b2b"),
     Story::HeldAndReleased("unionpay"),
@@ -87,10 +91,17 @@ const STORIES: &[Story] = &[
     Story::CodeTimedOut("alipay"),
     Story::CodeLost("alipay"),
     Story::CodeReversed("alipay"),
+    Story::CodePaid("unionpay"),
+    Story::CodeWithPassword("unionpay"),
+    Story::CodeAbandoned("unionpay"),
+    Story::CodeTimedOut("unionpay"),
+    Story::CodeLost("unionpay"),
+    Story::CodeReversed("unionpay"),
     Story::OneCode("wechat"),
     Story::OneCode("alipay"),
     Story::Partner,
     Story::Combined,
+    Story::Product,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -147,6 +158,7 @@ impl Demo {
             Story::NotSentYet => unionpay::timed_out_before_acting(self, &by).await,
             Story::TriedTwice => unionpay::tried_twice(self, &by).await,
             Story::OpenToItsEnd => unionpay::open_to_its_end(self, &by).await,
+            Story::TakenBack => unionpay::taken_back(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
             Story::AtABank(bank) => banks::paid(self, &by, bank).await,
             Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
@@ -171,6 +183,10 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Product => {
+                let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
+                product::scanned(self, &by, mchid).await
             }
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }
