@@ -214,7 +214,7 @@ impl NativeError {
 
     /// What could be read in two ways, or not at all.
     pub(crate) fn twofold(text: impl Into<String>) -> NativeError {
-        NativeError::malformed(text).as_breach(Breach::Form, None)
+        NativeError::malformed(text).breaking(Breach::Form, None)
     }
 
     /// What is not carried.
@@ -230,16 +230,16 @@ impl NativeError {
     /// A call that is not carried.
     pub(crate) fn no_call(channel: Channel, called: &str, text: impl Into<String>) -> NativeError {
         let (breach, name) = guard::call(channel, called);
-        NativeError::not_allowed(text).as_breach(breach, Some(name))
+        NativeError::not_allowed(text).breaking(breach, Some(name))
     }
 
     /// A field or parameter that is not carried.
     pub(crate) fn no_field(name: &str, text: impl Into<String>) -> NativeError {
         let (breach, name) = guard::field(name);
-        NativeError::not_allowed(text).as_breach(breach, Some(name))
+        NativeError::not_allowed(text).breaking(breach, Some(name))
     }
 
-    pub(crate) fn as_breach(self, breach: Breach, name: Option<&'static str>) -> NativeError {
+    pub(crate) fn breaking(self, breach: Breach, name: Option<&'static str>) -> NativeError {
         NativeError {
             breach: Some((breach, name)),
             ..self

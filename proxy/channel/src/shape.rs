@@ -122,8 +122,8 @@ fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Res
 /// The record names the field of the list that holds what is wrong; what moves money is more than a wrong value.
 fn named(error: NativeError, name: &'static str, shape: &Shape) -> NativeError {
     match (error.breach, shape) {
-        (Some((Breach::Value, None)), Shape::Never) => error.as_breach(Breach::Funds, Some(name)),
-        (Some((breach, None)), _) => error.as_breach(breach, Some(name)),
+        (Some((Breach::Value, None)), Shape::Never) => error.breaking(Breach::Funds, Some(name)),
+        (Some((breach, None)), _) => error.breaking(breach, Some(name)),
         _ => error,
     }
 }

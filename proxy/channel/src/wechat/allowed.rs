@@ -267,7 +267,7 @@ pub(crate) fn query(route: &Route, query: Option<&Form>) -> Result<(), NativeErr
         if name == "algorithm_type" && value != "RSA" {
             return Err(
                 NativeError::not_allowed("query parameter algorithm_type must be RSA")
-                    .as_breach(Breach::Value, Some("algorithm_type")),
+                    .breaking(Breach::Value, Some("algorithm_type")),
             );
         }
     }

@@ -121,7 +121,7 @@ fn sub_order(sub: &Value, n: usize, priced: bool, account: &AccountNo) -> Result
                 "{} is not the mchid of the Authorization header",
                 at("mchid")
             ))
-            .as_breach(Breach::Payee, Some("mchid")));
+            .breaking(Breach::Payee, Some("mchid")));
         }
         Some(sub_mchid) => sub_mchid,
         None => mchid,

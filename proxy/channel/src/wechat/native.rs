@@ -116,7 +116,7 @@ impl Said<'_> {
             return Err(NativeError::malformed(format!(
                 "{own} is not the mchid of the Authorization header"
             ))
-            .as_breach(Breach::Payee, Some(own)));
+            .breaking(Breach::Payee, Some(own)));
         }
         let sub = match route.partner {
             true => Some(self.need("sub_mchid")?),

@@ -45,7 +45,7 @@ impl Route {
 pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
     found(method, path).map_err(|error| {
         let (breach, name) = guard::call(Channel::Wechat, path);
-        error.as_breach(breach, Some(name))
+        error.breaking(breach, Some(name))
     })
 }
 

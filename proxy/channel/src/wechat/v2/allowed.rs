@@ -153,7 +153,7 @@ fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Resu
                 Breach::Value
             };
             let wrong = NativeError::not_allowed(format!("{name} must be one of its lawful words"));
-            return Err(wrong.as_breach(breach, Some(name)));
+            return Err(wrong.breaking(breach, Some(name)));
         }
         // The field was plain text before it had a form.
         Goods if !value.trim_start().starts_with(['{', '[']) => texts.push(("detail", Text::from(value))),
