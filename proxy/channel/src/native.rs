@@ -162,7 +162,9 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
         Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
-        Channel::Ccb => return Err(NativeError::not_allowed("nothing passes through to a bank")),
+        Channel::Ccb | Channel::Icbc => {
+            return Err(NativeError::not_allowed("nothing passes through to a bank"));
+        }
         Channel::Baidu => {
             return Err(NativeError::not_allowed(
                 "nothing passes through to the Baidu wallet",
@@ -207,7 +209,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -234,7 +236,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &["content-type"],
     }
 }
 

@@ -181,13 +181,18 @@ impl Admit {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
-        if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
-            let channel = routed.account.channel;
-            return Fault::new(
-                code(refusal.kind),
-                format!("No refund by message is known of {channel}: pay it back in the bank's own merchant console."),
-            )
-            .into();
+        let channel = routed.account.channel;
+        let right = match command.operation() {
+            Operation::Refund if channel.is_bank() => {
+                "No refund by message is known of {channel}: pay it back in the bank's own merchant console."
+            }
+            Operation::Close if channel.is_bank() => {
+                "No close by message is known of {channel}: the payer may pay while the bank's page lives, and a notice is the only word on it."
+            }
+            _ => return Fault::of(code(refusal.kind)).into(),
+        };
+        if refusal.kind == RefusalKind::Operation {
+            return Fault::new(code(refusal.kind), right.replace("{channel}", channel.as_str())).into();
         }
         Fault::of(code(refusal.kind)).into()
     }

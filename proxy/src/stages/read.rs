@@ -110,7 +110,7 @@ impl Read {
             Channel::Wechat => &listens.wechat,
             Channel::Alipay => &listens.alipay,
             // Nothing passes through to it.
-            Channel::Unionpay | Channel::Baidu | Channel::Ccb => &None,
+            Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
