@@ -159,7 +159,7 @@ async fn deliver(world: &Arc<World>, notice: Notice, fault: Option<Kind>) {
     if fault == Some(Kind::Doubtful) {
         attempt(world, &notice, Forge::Doubtful).await;
         // Long enough for whoever looks to see what was made of it.
-        world.clock.wait(Duration::from_secs(60)).await;
+        world.clock.wait(Duration::from_secs(6)).await;
     }
     let first = if fault == Some(Kind::WrongSignature) {
         Forge::Wrong
