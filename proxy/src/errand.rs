@@ -119,7 +119,7 @@ async fn place_once(
     }
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
-        channel::create(account, &stamp.about(attempt.at), &facts, &buyer)
+        channel::create(account, &stamp.about(attempt.begun()), &facts, &buyer)
     })
     .await;
     drop(buyer);
@@ -155,7 +155,7 @@ async fn hand_out(
     let facts = facts_of(attempt);
     app.step("before_send");
     let signed = exchange::hand_out(app, |stamp| {
-        channel::hand_out(account, &stamp.about(attempt.at), &facts, buyer)
+        channel::hand_out(account, &stamp.about(attempt.begun()), &facts, buyer)
     })
     .await;
     app.step("after_send");
@@ -208,7 +208,7 @@ pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order
         attempt.pay_way,
         |stamp| match &attempt.combined {
             Some(with) => channel::close_combined(account, stamp, with),
-            None => channel::close(account, &stamp.about(attempt.at), &attempt.number),
+            None => channel::close(account, &stamp.about(attempt.begun()), &attempt.number),
         },
     )
     .await;
@@ -280,7 +280,7 @@ pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Ex
         return ask(app, account, Operation::Query, attempt.pay_way, |stamp| {
             channel::query(
                 account,
-                &stamp.about(attempt.at),
+                &stamp.about(attempt.begun()),
                 attempt.pay_way,
                 &attempt.number,
             )
@@ -405,7 +405,7 @@ pub(crate) async fn send_refund(
     let exchanged = ask(app, account, Operation::Refund, attempt.pay_way, |stamp| {
         channel::refund(
             account,
-            &stamp.about(refund.intended),
+            &stamp.about(refund.begun()),
             attempt.pay_way,
             &facts,
             reason,

@@ -119,7 +119,7 @@ impl Answer for Front {
         let stack = match request.door {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,
-            Door::Wechat | Door::Alipay => &self.pass_through,
+            Door::Wechat | Door::Alipay | Door::Unionpay => &self.pass_through,
             Door::Notify | Door::Banks => &self.notifications,
             Door::Pages => &self.pages,
             Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),

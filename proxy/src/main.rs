@@ -163,7 +163,7 @@ fn serve(path: PathBuf) -> anyhow::Result<()> {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let running = run::start(config, run::settings_digest(&text)).await?;
         println!("{}", serde_json::json!({
-            "api": running.addresses.api, "wechat": running.addresses.wechat, "alipay": running.addresses.alipay,
+            "api": running.addresses.api, "wechat": running.addresses.wechat, "alipay": running.addresses.alipay, "unionpay": running.addresses.unionpay,
             "notify": running.addresses.notify, "journal": running.addresses.journal, "metrics": running.addresses.metrics,
         }));
         tokio::select! {

@@ -49,6 +49,8 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
             .combined
             .as_ref()
             .map(|group| (group.number.clone(), group.orders.len())),
+        named: native.named,
+        by_browser: native.by_browser,
     }
 }
 
@@ -132,6 +134,9 @@ pub(crate) async fn forward(
         ),
     };
     let pay_way = attempt.map_or(PayWay::Native, |a| a.pay_way);
+    if verbatim.by_browser {
+        return send_on(app, account, order, errand, &verbatim);
+    }
     app.step("before_send");
     let (answer, response) = ask(app, account, operation, pay_way, verbatim).await;
     app.step("after_send");
@@ -140,6 +145,46 @@ pub(crate) async fn forward(
         .map(|(order, errand)| settled(app, order, errand, for_all(&answer)))
         .collect();
     (settled(app, order, errand, answer), others, response)
+}
+
+/// What the payer's browser brought: it takes the very octets to the channel itself (307 keeps method and body), once the
+/// record of that is durable. Nothing of the channel's pages passes through here, so the payer sees whose they are.
+//= C76
+fn send_on(
+    app: &App,
+    account: &Account,
+    order: &Order,
+    errand: &Errand,
+    verbatim: &Verbatim,
+) -> (Settled, Vec<Settled>, Response) {
+    app.step("before_send");
+    let unknown = || {
+        let path = Some(verbatim.target.as_str());
+        rescue::native(dialect::refuse_native(
+            account.channel,
+            path,
+            NativeRefusal::Unknown,
+        ))
+    };
+    let place = app
+        .way_of(account.channel, &account.account, None)
+        .map(|way| format!("{}{}", way.target().origin(), verbatim.target))
+        .and_then(|place| HeaderValue::from_str(&place).ok());
+    let (answer, response) = match place {
+        Some(place) => (Answer::Placed(Reach::HandedOut), sent_on(place)),
+        None => (Answer::Unclear(Unclear::Connection), unknown()),
+    };
+    app.step("after_send");
+    (settled(app, order, errand, answer), Vec::new(), response)
+}
+
+fn sent_on(place: HeaderValue) -> Response {
+    let mut response = http::Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(http::header::LOCATION, place);
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// What the answer means for one order.

@@ -156,6 +156,10 @@ pub struct Verbatim {
     pub authorised: bool,
     /// The number of a group of orders that are paid together (合单), and how many of them it names.
     pub group: Option<(ChannelNo, usize)>,
+    /// The time by which the channel knows what it is about, beside its number (UnionPay's `txnTime`).
+    pub named: Option<Instant>,
+    /// The payer's browser brought it, and goes on with it to the channel itself.
+    pub by_browser: bool,
 }
 
 impl Cargo {

@@ -32,6 +32,8 @@ pub struct Addresses {
     pub wechat: Option<SocketAddr>,
     /// Pass-through of Alipay.
     pub alipay: Option<SocketAddr>,
+    /// Pass-through of UnionPay.
+    pub unionpay: Option<SocketAddr>,
     /// Notices.
     pub notify: SocketAddr,
     /// Notices of banks in clear.
@@ -170,6 +172,7 @@ async fn bind(
     };
     let wechat = optional(Door::Wechat, &listens.wechat).await?;
     let alipay = optional(Door::Alipay, &listens.alipay).await?;
+    let unionpay = optional(Door::Unionpay, &listens.unionpay).await?;
     let pages = optional(Door::Pages, &listens.pages).await?;
     let journal = optional(Door::Journal, &listens.journal).await?;
     let mut plain = async |door: Door, address: SocketAddr| -> anyhow::Result<SocketAddr> {
@@ -197,6 +200,7 @@ async fn bind(
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
             banks,
             pages,
@@ -351,6 +355,7 @@ fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
         Some(&listens.notify),
         listens.wechat.as_ref(),
         listens.alipay.as_ref(),
+        listens.unionpay.as_ref(),
         listens.pages.as_ref(),
         listens.journal.as_ref(),
     ];

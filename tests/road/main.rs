@@ -5,6 +5,7 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+mod acp;
 mod again;
 mod baidu;
 mod books;
@@ -32,6 +33,7 @@ mod telemetry;
 mod through;
 mod unified;
 mod unionpay;
+mod unionpay_pass;
 mod watch;
 mod ways;
 mod wechat_v2;

@@ -771,6 +771,23 @@ pub enum TradeEvent {
         /// With which.
         with: Combined,
     },
+    /// UnionPay knows an order or a refund by its number and a time (`orderId` and `txnTime`), which the merchant's own SDK
+    /// chose. Stands right behind the intent that it belongs to.
+    NamedAtChannel {
+        /// Account at the channel.
+        account: AccountNo,
+        /// The attempt, from 1; a refund's is the one that it goes back from.
+        attempt: u16,
+        /// Channel.
+        channel: Channel,
+        /// Number at the channel.
+        number: ChannelNo,
+        /// The merchant's number of the refund, where it is one's.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        refund_no: Option<RefundNo>,
+        /// The time that belongs to the number.
+        time: Instant,
+    },
     /// A free text looked like personal data; it was forwarded and nowhere kept.
     PatternSeen {
         /// Name of the field in the API.
@@ -1240,6 +1257,7 @@ impl TradeEvent {
             CodeRevoked { .. } => "code_revoked",
             ByCode { .. } => "by_code",
             AttemptCombined { .. } => "attempt_combined",
+            NamedAtChannel { .. } => "named_at_channel",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

@@ -100,6 +100,14 @@ fn trade_events() -> Vec<TradeEvent> {
                 tuple: Some(Digest::from_bytes([3; 32])),
             }),
         },
+        NamedAtChannel {
+            account: name("777290058110048"),
+            attempt: 1,
+            channel: Channel::Unionpay,
+            number: name("R20260101000001"),
+            refund_no: Some(name("R20260101000001")),
+            time: at,
+        },
         AttemptCombined {
             attempt: 1,
             with: Combined {

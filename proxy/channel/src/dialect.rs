@@ -94,8 +94,8 @@ pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) 
         }
         Channel::Wechat => wechat::dialect::refuse_native(kind),
         Channel::Alipay => alipay::dialect::refuse_native(path, kind),
-        // Nothing passes through to these; no listener leads here.
-        Channel::Unionpay => unionpay::dialect::refuse_notice(),
+        Channel::Unionpay => unionpay::dialect::refuse_native(path, kind),
+        // Nothing passes through to it; no listener leads here.
         Channel::Baidu => baidu::dialect::refuse_notice(),
         Channel::Ccb => ccb::dialect::refuse_notice(),
         Channel::Icbc => icbc::dialect::refuse_notice(),

@@ -61,6 +61,11 @@ pub fn unionpay_merchant(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("unionpay/{mer_id}/merchant"))
 }
 
+/// Checks the signatures of a merchant's own SDK: `unionpay/{merId}/merchant-public/{certId}` (channels.md 4.2).
+pub fn unionpay_merchant_public(mer_id: &AccountNo, cert_id: &str) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("unionpay/{mer_id}/merchant-public/{}", word(cert_id)?))
+}
+
 /// Vouches for requests, answers and notices under signMethod 11 and 12: `unionpay/{merId}/secure` (channels.md 4.2).
 pub fn unionpay_secure(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("unionpay/{mer_id}/secure"))

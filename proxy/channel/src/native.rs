@@ -2,8 +2,10 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{Identity, alipay, dialect::NativeRefusal, wechat};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, TradeNo};
+use crate::{Identity, alipay, dialect::NativeRefusal, unionpay, wechat};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+};
 use vault::{Payer, Text};
 
 /// What a native request says, and what proves it.
@@ -47,6 +49,12 @@ pub struct Native {
     pub method_name: Option<&'static str>,
     /// Alipay's `timeout_express`: how long the order lasts, counted from the signature.
     pub(crate) lasts: Option<String>,
+    /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
+    pub named: Option<Instant>,
+    /// Where the payer's browser goes back to, where the request says so.
+    pub return_url: Option<Text>,
+    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`).
+    pub by_browser: bool,
 }
 
 impl Native {
@@ -102,6 +110,22 @@ pub struct Proof {
     pub signed_at: Instant,
     /// The nonce, where the channel has one.
     pub nonce: Option<String>,
+    /// How it is vouched for; UnionPay has several.
+    pub method: SignMethod,
+    /// How long it counts.
+    pub fresh: Fresh,
+}
+
+/// How long after its time a signature counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    /// The standing window.
+    Standing,
+    /// So many milliseconds: a form waits in the payer's browser.
+    For(i64),
+    /// The protocol gives it no time of its own: a query at UnionPay names the time of what it asks for. It changes
+    /// nothing, whoever sends it again.
+    Always,
 }
 
 /// Why a native request is refused. The text names paths and positions, never values.
@@ -161,7 +185,7 @@ pub fn read(
         }
         Channel::Wechat => wechat::native::read(method, target, headers, body)?,
         Channel::Alipay => alipay::native::read(method, target, headers, body)?,
-        Channel::Unionpay => return Err(NativeError::not_allowed("nothing passes through to UnionPay")),
+        Channel::Unionpay => unionpay::native::read(method, target, headers, body)?,
         Channel::Ccb | Channel::Icbc => {
             return Err(NativeError::not_allowed("nothing passes through to a bank"));
         }

@@ -128,6 +128,21 @@ impl Heads {
             (TradeEvent::MeasureObserved { measure, .. }, _) => {
                 drop(self.measures.insert(measure.id.clone(), measure.clone()))
             }
+            // A refund's notice may name nothing but its own number.
+            (
+                TradeEvent::NamedAtChannel {
+                    account,
+                    channel,
+                    number,
+                    refund_no: Some(_),
+                    ..
+                },
+                _,
+            ) => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(alias_key(*channel, account, number), order);
+                }
+            }
             (
                 TradeEvent::AttemptIntended {
                     channel,

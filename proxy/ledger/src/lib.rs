@@ -436,6 +436,11 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
                     h.event,
                     TradeEvent::PatternSeen { .. }
                         | TradeEvent::AttemptCombined { attempt: 1, .. }
+                        | TradeEvent::NamedAtChannel {
+                            attempt: 1,
+                            refund_no: None,
+                            ..
+                        }
                         | TradeEvent::ByCode { attempt: 1, .. }
                 )
             };

@@ -116,6 +116,15 @@ pub struct Attempt {
     pub paid_seal: Option<SealRef>,
     /// The orders that are paid together with this one, and it.
     pub combined: Option<Combined>,
+    /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
+    pub named: Option<Instant>,
+}
+
+impl Attempt {
+    /// The time by which the channel knows it: where we compose, that of its intent.
+    pub fn begun(&self) -> Instant {
+        self.named.unwrap_or(self.at)
+    }
 }
 
 /// How far a close has come.
@@ -171,6 +180,15 @@ pub struct Refund {
     pub refunded_at: Option<Instant>,
     /// The channel's refusal.
     pub code: Option<Arc<str>>,
+    /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
+    pub named: Option<Instant>,
+}
+
+impl Refund {
+    /// The time by which the channel knows it: where we compose, that of its latest intent.
+    pub fn begun(&self) -> Instant {
+        self.named.unwrap_or(self.intended)
+    }
 }
 
 /// The state that a merchant sees.
@@ -388,6 +406,13 @@ impl Order {
                 attempt: position, ..
             } => self.may_begin(*position),
             E::AttemptCombined { attempt, .. } => within(attempt, &[S::Intended]),
+            E::NamedAtChannel {
+                refund_no: Some(no), ..
+            } => match self.refund(no).map(|r| r.state) {
+                Some(RefundState::Intended) => Ok(()),
+                _ => Err("no such refund was just intended"),
+            },
+            E::NamedAtChannel { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
@@ -553,6 +578,12 @@ impl Order {
         self.last = index;
         match event {
             E::AttemptIntended { .. } => self.attempts.extend(Attempt::begin(index, at, event)),
+            E::NamedAtChannel {
+                refund_no: Some(no),
+                time,
+                ..
+            } => self.change_refund(no, |r| r.named = Some(*time)),
+            E::NamedAtChannel { attempt, time, .. } => self.change(*attempt, |a| a.named = Some(*time)),
             E::AttemptCombined { attempt, with } => {
                 self.change(*attempt, |a| a.combined = Some(with.clone()))
             }
@@ -731,6 +762,7 @@ impl Order {
             earlier.state = state;
             earlier.code = None;
             earlier.intended = at;
+            earlier.named = None;
             earlier.tries = earlier.tries.saturating_add(1);
             return;
         }
@@ -747,6 +779,7 @@ impl Order {
             trade_no: None,
             refunded_at: None,
             code: None,
+            named: None,
         });
     }
 
@@ -864,6 +897,7 @@ impl Attempt {
             reversing: None,
             paid_seal: None,
             combined: None,
+            named: None,
         })
     }
 }

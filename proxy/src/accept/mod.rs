@@ -29,6 +29,8 @@ pub enum Door {
     Wechat,
     /// Pass-through of Alipay.
     Alipay,
+    /// Pass-through of UnionPay.
+    Unionpay,
     /// Notices of channels.
     Notify,
     /// Notices of banks that send them in clear.
@@ -48,6 +50,7 @@ impl Door {
             Door::Api => "api",
             Door::Wechat => "wechat",
             Door::Alipay => "alipay",
+            Door::Unionpay => "unionpay",
             Door::Notify => "notify",
             Door::Banks => "banks",
             Door::Pages => "pages",

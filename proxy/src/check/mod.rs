@@ -60,6 +60,7 @@ impl Check<'_> {
             ("notify", Some(&all.notify)),
             ("wechat", all.wechat.as_ref()),
             ("alipay", all.alipay.as_ref()),
+            ("unionpay", all.unionpay.as_ref()),
             ("pages", all.pages.as_ref()),
             ("journal", all.journal.as_ref()),
         ];
@@ -77,7 +78,7 @@ impl Check<'_> {
                     "cert and key that belong together, and a client_ca, in readable PEM files",
                 );
             }
-            self.host(&path, listen, ["wechat", "alipay"].contains(&name));
+            self.host(&path, listen, ["wechat", "alipay", "unionpay"].contains(&name));
         }
     }
 

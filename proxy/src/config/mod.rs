@@ -61,6 +61,8 @@ pub struct Listens {
     pub wechat: Option<Listen>,
     /// Pass-through of Alipay.
     pub alipay: Option<Listen>,
+    /// Pass-through of UnionPay.
+    pub unionpay: Option<Listen>,
     /// Notices of channels.
     pub notify: Listen,
     /// How channels reach that listener: `https://pay.example`.
@@ -345,6 +347,7 @@ fn listens(section: &Section<'_>) -> Listens {
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),
         alipay: section.optional("alipay", |s| listen(s, false)),
+        unionpay: section.optional("unionpay", |s| listen(s, false)),
         notify: section.section("notify", |s| listen(s, false)),
         notify_url,
         journal: section.optional("journal", |s| listen(s, true)),

@@ -258,7 +258,9 @@ impl Claim {
         let latest = order.latest();
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         // The octets of a native request name a number at the channel; under another one they would be another order.
-        let same_number = !native || create.number.as_ref() == Some(&latest.number);
+        // Under another time UnionPay would have another order beside it.
+        let same_number =
+            !native || create.number.as_ref() == Some(&latest.number) && named(&sealed.cargo) == latest.named;
         let same = same_number
             && self.same_payee(latest, create)
             && (latest.content == *content || same_but_token(latest, create, sealed));
@@ -366,6 +368,9 @@ impl Claim {
             RefundState::Held | RefundState::Cancelled if native => {
                 Err(Fault::of(Code::RefundChanged).into())
             }
+            _ if native && named(&sealed.cargo) != earlier.named => {
+                Err(Fault::of(Code::RefundChanged).into())
+            }
             _ if native && refund.number.as_ref() != Some(&earlier.number) => {
                 Err(Fault::of(Code::RefundChanged).into())
             }
@@ -375,6 +380,14 @@ impl Claim {
                 render::refund(&self.0, &sealed.merchant, order, earlier, render::Said::Again).await,
             )),
         }
+    }
+}
+
+/// The time that belongs to the number which native bytes name.
+fn named(cargo: &Cargo) -> Option<Instant> {
+    match cargo {
+        Cargo::Verbatim(verbatim) => verbatim.named,
+        Cargo::Compose => None,
     }
 }
 

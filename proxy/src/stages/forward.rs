@@ -21,12 +21,16 @@ impl Around<Limited> for Forward {
     type Up = Response;
     type Out = Response;
 
-    async fn run(&self, request: Limited, next: Next<Limited, Response>) -> Result<Response, Stop> {
+    async fn run(&self, mut request: Limited, next: Next<Limited, Response>) -> Result<Response, Stop> {
         let is_read = request.0.native.as_ref().is_some_and(|n| n.operation.is_read());
         if !is_read {
             return next.run(request).await;
         }
         let app = &self.0;
+        let merchant = request.0.merchant.clone();
+        if let Some(native) = request.0.native.as_mut() {
+            asks_for_a_refund(app, &merchant.id, native).await?;
+        }
         let Some(native) = request.0.native.as_ref() else {
             return next.run(request).await;
         };
@@ -46,6 +50,28 @@ impl Around<Limited> for Forward {
         }
         Ok(response)
     }
+}
+
+/// UnionPay has one query for orders and refunds (channels.md 4.1): the record knows which number is whose.
+async fn asks_for_a_refund(app: &App, merchant: &MerchantId, native: &mut Native) -> Result<(), Fault> {
+    let Some(number) = native
+        .number
+        .clone()
+        .filter(|_| native.channel == Channel::Unionpay)
+    else {
+        return Ok(());
+    };
+    let Some(order) = parse::by_number(app, merchant, native, &number).await? else {
+        return Ok(());
+    };
+    let is_order = order
+        .attempt_by_number(native.channel, &native.account, &number)
+        .is_some();
+    if !is_order && order.refunds.iter().any(|refund| refund.number == number) {
+        native.operation = Operation::RefundQuery;
+        native.refund = Some(number);
+    }
+    Ok(())
 }
 
 /// What the merchant's own query tells about an order of ours: the one that the request names, else the one that the
@@ -78,6 +104,7 @@ async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer
             let number = native.refund.as_ref().unwrap_or(&view.number);
             let ours = |refund: &&ledger::Refund| {
                 refund.number == *number
+                    && same_time(native, refund.named, refund.begun())
                     && order
                         .attempt(refund.attempt)
                         .is_some_and(|a| a.channel == native.channel && a.account == native.account)
@@ -107,9 +134,23 @@ fn seen(
     order: &ledger::Order,
     view: &channel::OrderView,
 ) -> Vec<ledger::Happening> {
-    let Some((position, _)) = order.attempt_by_number(native.channel, &native.account, &view.number) else {
+    let Some((position, attempt)) = order.attempt_by_number(native.channel, &native.account, &view.number)
+    else {
         return Vec::new();
     };
+    if !same_time(native, attempt.named, attempt.begun()) {
+        return Vec::new();
+    }
     let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
     settle::order_seen(order, position, view, Proof::Query, payer, None).events
+}
+
+/// A number with another time is another transaction at UnionPay (channels.md 4.3). What we composed is told by whole
+/// seconds of its intent.
+fn same_time(native: &Native, named: Option<Instant>, begun: Instant) -> bool {
+    match (native.named, named) {
+        (None, _) => true,
+        (Some(asked), Some(named)) => asked == named,
+        (Some(asked), None) => asked.secs() == begun.secs(),
+    }
 }

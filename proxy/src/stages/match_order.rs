@@ -55,18 +55,23 @@ impl MatchOrder {
 impl MatchOrder {
     /// A refund's number that leads to its order by itself.
     async fn by_refund(&self, notice: &Identified, number: &ChannelNo) -> Result<Option<Arc<Order>>, Stop> {
-        let Some(id) = errand::order_of_refund(number) else {
-            return Ok(None);
-        };
-        let order = self
-            .0
-            .ledger()
-            .order(&id)
-            .await
-            .map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
-        Ok(order.filter(|order| {
+        let rebuilding = |error| Fault::of(Code::IndexRebuilding).inside(error);
+        let ours = |order: &Arc<Order>| {
             order.merchant == notice.merchant.id
                 && order.refunds.iter().any(|refund| refund.number == *number)
-        }))
+        };
+        let (ledger, account) = (self.0.ledger(), &notice.account);
+        if let Some(id) = errand::order_of_refund(number) {
+            let order = ledger.order(&id).await.map_err(rebuilding)?;
+            if let Some(order) = order.filter(ours) {
+                return Ok(Some(order));
+            }
+        }
+        // One that the merchant's own SDK gave.
+        let order = ledger
+            .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
+            .await
+            .map_err(rebuilding)?;
+        Ok(order.filter(ours))
     }
 }

@@ -11,11 +11,11 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
     dialect::NativeRefusal,
-    native::{self, Native, NativeError, Proof},
+    native::{self, Fresh, Native, NativeError, Proof},
 };
-use domain::{Channel, Digest, PayeeNo};
+use domain::{Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
-use policy::registry::AccountFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use sha2::{Digest as _, Sha256};
 
 /// Pass-through's way to `Authenticated`.
@@ -28,6 +28,7 @@ impl Stage<Received> for Read {
         let app = &self.0;
         let channel = match received.door {
             Door::Alipay => Channel::Alipay,
+            Door::Unionpay => Channel::Unionpay,
             _ => Channel::Wechat,
         };
         self.strict(&mut received, channel)?;
@@ -48,16 +49,19 @@ impl Stage<Received> for Read {
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
         let proof = &native.proof;
-        if app
-            .keys()
-            .verify(&proof.key, &proof.message, &proof.signature)
-            .is_err()
-        {
+        // The account's own method is the only one that is taken, so that nobody chooses a weaker one for it.
+        let own_method = proof.method == facts.sign_method;
+        let vouched = || {
+            app.keys()
+                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
+        };
+        if !own_method || vouched().is_err() {
             return Err(Fault::of(Code::WrongSignature).into());
         }
-        if (received.at.millis() - proof.signed_at.millis()).abs() > WINDOW_MS {
+        if !is_fresh(proof, received.at) {
             return Err(Fault::of(Code::StaleTimestamp).into());
         }
+        may_return(merchant, &native)?;
         if let Some(nonce) = &proof.nonce
             && !app
                 .nonces()
@@ -77,6 +81,26 @@ impl Stage<Received> for Read {
             terminal: None,
             mark,
         })
+    }
+}
+
+fn is_fresh(proof: &Proof, now: Instant) -> bool {
+    let age = now.millis() - proof.signed_at.millis();
+    match proof.fresh {
+        Fresh::Standing => age.abs() <= WINDOW_MS,
+        Fresh::For(longest) => (-WINDOW_MS..=longest).contains(&age),
+        Fresh::Always => true,
+    }
+}
+
+/// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.
+fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
+    match &native.return_url {
+        Some(url) if !merchant.may_return_to(url.expose()) => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "frontUrl must be an https address at a host that the operator has registered for this merchant (return_hosts).",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -109,8 +133,9 @@ impl Read {
         let listen = match channel {
             Channel::Wechat => &listens.wechat,
             Channel::Alipay => &listens.alipay,
+            Channel::Unionpay => &listens.unionpay,
             // Nothing passes through to it.
-            Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &None,
+            Channel::Baidu | Channel::Ccb | Channel::Icbc => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
@@ -204,5 +229,33 @@ fn fault(error: NativeError) -> Fault {
         NativeRefusal::NotFound => Fault::of(Code::NotFound),
         NativeRefusal::Malformed(detail) => Fault::new(Code::MalformedRequest, detail),
         _ => Fault::new(Code::MalformedRequest, error.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_wait_in_the_browser_and_nothing_else_may() {
+        const MINUTE: i64 = 60_000;
+        let now = Instant::from_secs(1_767_225_600);
+        let fresh = |fresh, ago: i64| {
+            let proof = Proof {
+                key: domain::KeyRef::new("x").expect("lawful"),
+                message: Vec::new(),
+                signature: Vec::new(),
+                signed_at: now.plus_millis(-ago),
+                nonce: None,
+                method: domain::SignMethod::Signature,
+                fresh,
+            };
+            is_fresh(&proof, now)
+        };
+        let form = Fresh::For(30 * MINUTE);
+        assert!(fresh(form, 29 * MINUTE) && fresh(form, -4 * MINUTE));
+        assert!(!fresh(form, 31 * MINUTE) && !fresh(form, -6 * MINUTE));
+        assert!(fresh(Fresh::Standing, 4 * MINUTE) && !fresh(Fresh::Standing, 6 * MINUTE));
+        assert!(fresh(Fresh::Always, 90 * 24 * 60 * MINUTE));
     }
 }

@@ -134,7 +134,15 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
         .as_deref()
         .is_some_and(|order| renews(order, create, &content));
     let spare = spare(&sealed, create, content, next, route.as_deref());
-    let (order, position) = intend_order(app, of, sealed.id, order, patterns(&sealed).collect()).await?;
+    let mut beside: Vec<Happening> = patterns(&sealed).collect();
+    let position = order.as_ref().map_or(0, |o| o.attempts.len()) as u16 + 1;
+    beside.extend(
+        create
+            .number
+            .as_ref()
+            .and_then(|number| named(&sealed, number, position, None)),
+    );
+    let (order, position) = intend_order(app, of, sealed.id, order, beside).await?;
     let recorded = Recorded {
         also: others,
         ..recorded(sealed, order, account, Errand::Place(position), held)
@@ -519,6 +527,7 @@ async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Int
         .clone()
         .unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
     let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
+    let named = named(&sealed, &number, attempt, Some(&refund_no));
     let under_way = order
         .refund(&refund_no)
         .is_some_and(|r| !matches!(r.state, RefundState::Failed));
@@ -549,6 +558,7 @@ async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Int
         }
     };
     let mut events = vec![Happening::from(event)];
+    events.extend(named);
     events.extend(patterns(&sealed));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     if refund.hold {
@@ -642,6 +652,29 @@ fn recorded(
     }
 }
 
+/// The time that belongs to a number, where the merchant's own SDK chose it: without it nobody could ask for the order
+/// again, or send the refund again as the same one.
+//= C75
+fn named(
+    sealed: &Sealed,
+    number: &ChannelNo,
+    attempt: u16,
+    refund_no: Option<&RefundNo>,
+) -> Option<Happening> {
+    let Cargo::Verbatim(verbatim) = &sealed.cargo else {
+        return None;
+    };
+    let event = TradeEvent::NamedAtChannel {
+        account: verbatim.account.clone(),
+        attempt,
+        channel: verbatim.channel,
+        number: number.clone(),
+        refund_no: refund_no.cloned(),
+        time: verbatim.named?,
+    };
+    Some(event.into())
+}
+
 fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
     sealed.patterns.iter().map(|(field, pattern)| {
         TradeEvent::PatternSeen {
@@ -677,6 +710,13 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
     drop(held);
     app.metrics().concluded(&order, &errand);
     if let Some(native) = native {
+        // Closed meanwhile: the payer's browser is not sent on.
+        if let Errand::Place(position) = &errand
+            && native.status().is_redirection()
+            && order.attempt(*position).is_some_and(ledger::Attempt::is_closing)
+        {
+            return Err(Fault::of(Code::OrderClosed).into());
+        }
         return Ok(native);
     }
     match (&errand, ending) {

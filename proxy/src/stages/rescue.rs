@@ -94,6 +94,7 @@ fn channel_of(received: &Received) -> Channel {
     };
     match received.door {
         Door::Alipay => Channel::Alipay,
+        Door::Unionpay => Channel::Unionpay,
         Door::Notify | Door::Banks => named(received.head.uri.path()).unwrap_or(Channel::Wechat),
         _ => Channel::Wechat,
     }
@@ -101,7 +102,9 @@ fn channel_of(received: &Received) -> Channel {
 
 fn answer(door: Door, (channel, speech): (Channel, Speech), path: &str, fault: &Fault, id: &str) -> Response {
     let mut response = match door {
-        Door::Wechat | Door::Alipay => native(dialect::refuse_native(channel, Some(path), refusal(fault))),
+        Door::Wechat | Door::Alipay | Door::Unionpay => {
+            native(dialect::refuse_native(channel, Some(path), refusal(fault)))
+        }
         Door::Notify | Door::Banks => {
             let (mut reply, row) = (
                 dialect::refuse_notice(channel, speech, fault.code.row().code),

@@ -163,7 +163,7 @@ async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund)
     let asked = ask(app, account, Operation::RefundQuery, attempt.pay_way, |stamp| {
         channel::refund_query(
             account,
-            &stamp.about(refund.intended),
+            &stamp.about(refund.begun()),
             attempt.pay_way,
             &attempt.number,
             &refund.number,
@@ -288,6 +288,7 @@ mod tests {
             trade_no: None,
             refunded_at: None,
             code: None,
+            named: None,
         }
     }
 

@@ -200,6 +200,14 @@ fn unionpay(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "the merId itself: at UnionPay it is who is paid",
         );
     }
+    // One secret is both sides': whoever can verify with it can sign with it.
+    if !account.sign_method.is_signature() && account.keys != Keys::Held {
+        notes.say(
+            &format!("{at}.keys"),
+            "is not held",
+            "\"held\": under signMethod 11 and 12 the merchant and UnionPay share one secret, without which nothing can be verified here",
+        );
+    }
     let decimal = account
         .serial
         .as_deref()

@@ -112,6 +112,8 @@ fn proof(account: &AccountNo, parameters: &Form) -> Result<Proof, NativeError> {
         signature: signature.ok_or_else(|| wrong("sign"))?,
         signed_at: signed_at.ok_or_else(|| wrong("timestamp"))?,
         nonce: None,
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     })
 }
 
@@ -214,6 +216,9 @@ impl Said<'_> {
             app_auth_token: None,
             method_name: None,
             lasts: None,
+            named: None,
+            return_url: None,
+            by_browser: false,
         })
     }
 

@@ -49,6 +49,8 @@ pub(crate) fn read(
         signature: authorization.signature,
         signed_at: authorization.signed_at,
         nonce: Some(authorization.nonce),
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     };
     let notify_url = content.text("notify_url").map(str::to_owned);
     said.whole(called, authorization.app_id, proof, texts, notify_url, token)

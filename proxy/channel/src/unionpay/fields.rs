@@ -51,6 +51,11 @@ impl Fields {
             .filter(|value| !value.is_empty())
     }
 
+    /// All fields, empty ones too.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// What the signature covers: every field that came but `signature`, sorted, values as they are.
     pub(crate) fn signed_text(&self) -> Zeroizing<Vec<u8>> {
         let fields: Vec<(&str, &str)> = self

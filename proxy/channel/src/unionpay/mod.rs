@@ -1,8 +1,10 @@
 //! UnionPay 银联 全渠道, ACP gateway 5.1.0 (channels.md section 4).
 //!
 //! An order is known by its number *and* its time of sending (`orderId` + `txnTime`), so every message about it carries
-//! the time at which it was put on record. There is no close: an order ends with its `payTimeout`.
+//! the time at which it was put on record, or the one that the merchant's own SDK gave it. There is no close: an order ends
+//! with its `payTimeout`.
 
+mod allowed;
 pub(crate) mod answer;
 pub(crate) mod codes;
 pub(crate) mod compose;
@@ -10,6 +12,7 @@ pub(crate) mod dialect;
 mod facts;
 mod fields;
 pub(crate) mod file;
+pub(crate) mod native;
 pub(crate) mod notice;
 mod seal;
 mod times;

@@ -28,9 +28,9 @@ pub(super) fn read(text: &str) -> Option<Instant> {
         part(12, 14)
     );
     let time: DateTime = spelt.parse().ok()?;
-    Some(Instant::from_millis(
-        Offset::constant(8).to_timestamp(time).ok()?.as_millisecond(),
-    ))
+    let at = Instant::from_millis(Offset::constant(8).to_timestamp(time).ok()?.as_millisecond());
+    // A 60th second would be another spelling of the 59th.
+    Some(at).filter(|at| written(*at) == text)
 }
 
 /// `traceTime` has no year (`MMddHHmmss`): it is the one such time that is near the order itself.
@@ -62,6 +62,7 @@ mod tests {
             "2026010108000",
             "202601010800000",
             "20260230080000",
+            "20260101080060",
             "2026010108000a",
             "２０２６",
         ] {

@@ -216,6 +216,8 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         signature: Vec::new(),
         signed_at: Instant::default(),
         nonce: None,
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     };
     Ok(Native {
         channel: Channel::Wechat,
@@ -237,6 +239,9 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         app_auth_token: None,
         method_name: None,
         lasts: None,
+        named: None,
+        return_url: None,
+        by_browser: false,
     })
 }
 
@@ -306,6 +311,8 @@ impl Authorization {
             signature: self.signature,
             signed_at: Instant::from_secs(self.timestamp),
             nonce: Some(self.nonce),
+            method: domain::SignMethod::Signature,
+            fresh: crate::native::Fresh::Standing,
         })
     }
 }

@@ -91,6 +91,17 @@ pub(crate) fn native_wechat(data: &[u8]) {
     }
 }
 
+/// Who asks is who is paid; an order has an amount, a refund what it goes back from.
+pub(crate) fn native_unionpay(data: &[u8]) {
+    let Some(native) = native(Channel::Unionpay, data) else { return };
+    assert_eq!(native.payee.as_ref().map(|p| p.as_str()), Some(native.account.as_str()));
+    assert!(native.named.is_some() && (native.number.is_some() || native.refund.is_some()));
+    if matches!(native.operation, Operation::Create | Operation::Refund) {
+        assert!(native.amount.is_some_and(|a| !a.is_zero()));
+    }
+    assert_eq!(native.operation == Operation::Refund, native.trade_no.is_some());
+}
+
 /// V2: the facts are those that any reader of XML finds, each value that is not empty is signed, and the payee is named.
 pub(crate) fn native_wechat_v2(data: &[u8]) {
     let Some(native) = native(Channel::Wechat, data).filter(|native| native.proof.nonce.is_none()) else { return };

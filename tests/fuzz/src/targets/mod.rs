@@ -25,6 +25,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("native_wechat", messages::native_wechat),
     ("native_wechat_v2", messages::native_wechat_v2),
     ("native_alipay", messages::native_alipay),
+    ("native_unionpay", messages::native_unionpay),
     ("notice_wechat", messages::notice_wechat),
     ("notice_alipay", messages::notice_alipay),
     ("answer_wechat", messages::answer_wechat),

@@ -31,6 +31,7 @@ impl Demo {
             "passthrough": {
                 "wechat": { "url": url(ports.wechat), "host": "127.0.0.1" },
                 "alipay": { "url": url(ports.alipay), "host": "127.0.0.1" },
+                "unionpay": { "url": url(ports.unionpay), "host": "127.0.0.1" },
             },
             "notify": { "url": url(ports.notify), "banks": format!("http://127.0.0.1:{}", ports.banks) },
             "pages": { "url": url(ports.pages) },

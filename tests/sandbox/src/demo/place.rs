@@ -156,6 +156,8 @@ pub struct Ports {
     pub wechat: u16,
     /// Pass-through of Alipay.
     pub alipay: u16,
+    /// Pass-through of UnionPay.
+    pub unionpay: u16,
     /// Notices.
     pub notify: u16,
     /// Notices of banks in clear.
@@ -230,6 +232,7 @@ impl Place {
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
             banks,
             pages,
@@ -243,6 +246,7 @@ impl Place {
             api,
             wechat,
             alipay,
+            unionpay,
             notify,
             banks,
             pages,
@@ -469,11 +473,19 @@ impl Place {
             )
         };
         let (w, a) = (&merchant.accounts.wechat, &merchant.accounts.alipay);
+        let u = &merchant.accounts.unionpay;
+        let certificate = read(&u.cert_file)?;
+        let signs = merchant.sign_method() == "01";
+        let of_unionpay = signs.then(|| -> anyhow::Result<Value> {
+            Ok(json!({ "serial": decimal_serial(&certificate)?, "public_key": certificate }))
+        });
+        let of_unionpay: Vec<Value> = of_unionpay.transpose()?.into_iter().collect();
         Ok(vec![
             json!({ "channel": "wechat", "account": w.mchid, "standby": self.stands_by(&w.mchid), "relay_url": relay("wechat"), "relay_private": true,
                 "merchant_keys": [{ "serial": w.serial, "public_key": read(&w.cert_file)? }] }),
             json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
                 "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
+            json!({ "channel": "unionpay", "account": u.mer_id, "relay_url": relay("unionpay"), "relay_private": true, "merchant_keys": of_unionpay }),
         ])
     }
 
@@ -583,7 +595,8 @@ impl Place {
             let unionpay = dir.join("unionpay").join(&u.mer_id);
             fs::create_dir_all(&unionpay)?;
             match merchant.sign_method() {
-                "01" => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
+                "01" if self.keys_held => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
+                "01" => {}
                 _ => secret(&unionpay.join("secure.secret"), u.secure_key.as_bytes())?,
             }
             let b = &merchant.accounts.baidu;
@@ -675,6 +688,7 @@ impl Place {
         text += &self.listener("api", ports.api, "");
         text += &self.listener("wechat", ports.wechat, "host = \"127.0.0.1\"\n");
         text += &self.listener("alipay", ports.alipay, "host = \"127.0.0.1\"\n");
+        text += &self.listener("unionpay", ports.unionpay, "host = \"127.0.0.1\"\n");
         text += &self.listener("notify", ports.notify, "");
         text += &self.listener("pages", ports.pages, "");
         text += &self.listener("journal", ports.trades, &format!("client_ca = \"{ca}\"\n"));
@@ -786,8 +800,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
-            // Nothing passes through to UnionPay, so its keys are held always.
-            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
+            // A secret that both sides share must be held; a merchant's own certificate need not.
+            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": if merchant.sign_method() == "01" { keys } else { "held" }, "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
             { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
             // What no document says, the sandbox does: here it is the bank that confirmed it.
             { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",

@@ -149,6 +149,8 @@ fn proof(said: &Message, mchid: &AccountNo) -> Result<Proof, NativeError> {
         // It says nothing of when: see `Native::settle_zone`.
         signed_at: Instant::default(),
         nonce: None,
+        method: domain::SignMethod::Signature,
+        fresh: crate::native::Fresh::Standing,
     })
 }
 

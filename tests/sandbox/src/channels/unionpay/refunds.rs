@@ -15,7 +15,9 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
+    // The product by which the order was paid, or none in particular.
+    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
+    if fields.get("txnSubType") != "00" || !product {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let fen = fields

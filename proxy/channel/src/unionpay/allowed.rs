@@ -1,0 +1,95 @@
+//! What passes through to UnionPay: the kinds of transaction, and the fields of each (channels.md 4.1, 4.3). What is not
+//! here is refused: `subMerId` and its kin (orders for somebody else), `accSplitData` (分账), `reserved` (which may hold
+//! either), card numbers and passwords (`accNo`, `customerInfo`), and whatever nobody here has read of.
+
+use super::{BACK, FRONT, QUERY};
+use domain::{Operation, PayWay};
+
+/// A kind of transaction.
+pub(super) struct Call {
+    pub(super) path: &'static str,
+    pub(super) txn_type: &'static str,
+    pub(super) sub_type: &'static str,
+    pub(super) biz_types: &'static [&'static str],
+    pub(super) operation: Operation,
+    pub(super) pay_way: Option<PayWay>,
+    /// Beside [`COMMON`]: those that must be there, and those that may.
+    pub(super) needed: &'static [&'static str],
+    pub(super) optional: &'static [&'static str],
+}
+
+/// Of every request.
+pub(super) const COMMON: [&str; 12] = [
+    "version",
+    "encoding",
+    "signMethod",
+    "signature",
+    "txnType",
+    "txnSubType",
+    "bizType",
+    "channelType",
+    "accessType",
+    "merId",
+    "orderId",
+    "txnTime",
+];
+
+/// `certId` stands with signMethod 01 only.
+pub(super) const CERT_ID: &str = "certId";
+
+/// The products by which an order was paid: a refund and a query may name that of their order.
+const ANY: &[&str] = &["000000", "000201", "000202"];
+
+/// Every kind that is carried.
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        path: BACK,
+        txn_type: "01",
+        sub_type: "07",
+        biz_types: &["000000"],
+        operation: Operation::Create,
+        pay_way: Some(PayWay::Qr),
+        needed: &["txnAmt", "currencyCode", "backUrl"],
+        optional: &["payTimeout", "reqReserved"],
+    },
+    Call {
+        path: FRONT,
+        txn_type: "01",
+        sub_type: "01",
+        biz_types: &["000201"],
+        operation: Operation::Create,
+        pay_way: Some(PayWay::Gateway),
+        needed: &["txnAmt", "currencyCode", "backUrl", "frontUrl"],
+        optional: &["payTimeout", "reqReserved", "issInsCode"],
+    },
+    Call {
+        path: FRONT,
+        txn_type: "01",
+        sub_type: "01",
+        biz_types: &["000202"],
+        operation: Operation::Create,
+        pay_way: Some(PayWay::GatewayB2b),
+        needed: &["txnAmt", "currencyCode", "backUrl", "frontUrl"],
+        optional: &["payTimeout", "reqReserved", "issInsCode"],
+    },
+    Call {
+        path: BACK,
+        txn_type: "04",
+        sub_type: "00",
+        biz_types: ANY,
+        operation: Operation::Refund,
+        pay_way: None,
+        needed: &["origQryId", "txnAmt", "backUrl"],
+        optional: &["currencyCode", "reqReserved"],
+    },
+    Call {
+        path: QUERY,
+        txn_type: "00",
+        sub_type: "00",
+        biz_types: ANY,
+        operation: Operation::Query,
+        pay_way: None,
+        needed: &[],
+        optional: &[],
+    },
+];

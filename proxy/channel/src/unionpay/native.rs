@@ -1,0 +1,217 @@
+//! A merchant's own UnionPay request (channels.md 4.1–4.3), read for pass-through. Its form is read without mercy: known
+//! fields only, each once, none blank (whether a blank one is signed the two sides see differently), none in the query.
+//!
+//! `frontTransReq.do` is brought by the payer's browser, which has no proof of the merchant but the merchant's signature in
+//! the form: that is the proof, as it is at UnionPay.
+
+use super::{
+    BACK, FRONT, QUERY,
+    allowed::{CALLS, CERT_ID, COMMON, Call},
+    compose, facts,
+    fields::Fields,
+    seal, times,
+};
+use crate::{
+    keys,
+    native::{Fresh, Native, NativeError, Proof, require_content_type},
+    strict_json::shown,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo, SignMethod, TradeNo};
+use http::HeaderMap;
+use vault::Text;
+
+/// How long a form may wait in the payer's browser [our choice: UnionPay's pages give a payer as long by default].
+const FORM_WAITS_MS: i64 = 30 * 60_000;
+
+/// Reads method, target, headers and body.
+pub(crate) fn read(
+    method: &str,
+    target: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Native, NativeError> {
+    if method != "POST" || ![BACK, FRONT, QUERY].contains(&target) {
+        return Err(NativeError::not_allowed("this method and path are not carried"));
+    }
+    require_content_type(headers, "application/x-www-form-urlencoded")?;
+    let fields = Fields::of_form(body).map_err(|e| NativeError::malformed(format!("form: {e}")))?;
+    let call = called(target, &fields)?;
+    known(call, &fields)?;
+    fixed(call, &fields)?;
+    said(call, &fields)
+}
+
+/// What could be mistaken for what is carried is named, so that whoever reads the log knows what to do instead.
+fn called<'a>(path: &str, fields: &Fields) -> Result<&'a Call, NativeError> {
+    let word = |name| fields.get(name).ok_or_else(|| missing(name));
+    let (txn, sub, biz) = (word("txnType")?, word("txnSubType")?, word("bizType")?);
+    let found = CALLS.iter().find(|call| {
+        call.path == path && call.txn_type == txn && call.sub_type == sub && call.biz_types.contains(&biz)
+    });
+    found.ok_or_else(|| {
+        NativeError::not_allowed(match (path, txn, sub) {
+            (BACK, "01", "06") => "payment codes (txnSubType 06) are charged by the unified API only, which can take back what nobody knows the end of",
+            (BACK, "31", _) => "a cancel (txnType 31) is not carried; pay back with a refund (txnType 04)",
+            _ => "this txnType, txnSubType and bizType are not carried at this path",
+        })
+    })
+}
+
+/// An allow-list.
+//= C21
+fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
+    for (name, value) in fields.iter() {
+        let listed = COMMON.contains(&name)
+            || call.needed.contains(&name)
+            || call.optional.contains(&name)
+            || name == CERT_ID && fields.get("signMethod") == Some("01");
+        if !listed {
+            return Err(NativeError::not_allowed(format!(
+                "field {} is not carried",
+                shown(name)
+            )));
+        }
+        if value.is_empty() {
+            return Err(NativeError::malformed(format!(
+                "field {} is blank; leave it out",
+                shown(name)
+            )));
+        }
+    }
+    let absent = COMMON
+        .iter()
+        .chain(call.needed)
+        .find(|name| fields.get(name).is_none());
+    absent.map_or(Ok(()), |name| Err(missing(name)))
+}
+
+fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
+    let channels: &[&str] = match call.path {
+        BACK if call.operation == Operation::Create => &["08"],
+        _ => &["07", "08"],
+    };
+    let wanted: [(&str, &[&str]); 5] = [
+        ("version", &["5.1.0"]),
+        ("encoding", &["UTF-8"]),
+        // A merchant for itself: never an acquirer (1) or a platform (2).
+        ("accessType", &["0"]),
+        ("channelType", channels),
+        ("currencyCode", &["156"]),
+    ];
+    for (name, words) in wanted {
+        if let Some(value) = fields.get(name)
+            && !words.contains(&value)
+        {
+            return Err(NativeError::malformed(format!(
+                "{name} must be {}",
+                words.join(" or ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn said(call: &Call, fields: &Fields) -> Result<Native, NativeError> {
+    let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
+    let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
+    let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
+    let number = text("orderId").map(|no| Some(no).filter(|no| compose::number_fits(no)))?;
+    let number = number.and_then(|no| ChannelNo::new(no).ok());
+    let number =
+        number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))?;
+    let time = |name: &str| -> Result<Option<Instant>, NativeError> {
+        let of = |text| times::read(text).ok_or_else(|| wrong(name));
+        fields.get(name).map(of).transpose()
+    };
+    let named = time("txnTime")?.ok_or_else(|| missing("txnTime"))?;
+    let amount = fields
+        .get("txnAmt")
+        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
+    let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
+    let proof = proof(call, &account, named, fields)?;
+    let is_refund = call.operation == Operation::Refund;
+    Ok(Native {
+        channel: Channel::Unionpay,
+        operation: call.operation,
+        pay_way: call.pay_way,
+        // The merchant number is who asks and who is paid: no other field could name a payee.
+        payee: Some(PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?),
+        account,
+        number: Some(number.clone()).filter(|_| !is_refund),
+        trade_no: trade_no.map_err(|_| wrong("origQryId"))?,
+        refund: Some(number).filter(|_| is_refund),
+        amount: amount.transpose()?,
+        total: None,
+        expires: time("payTimeout")?,
+        notify_url: fields.get("backUrl").map(str::to_owned),
+        payer: None,
+        texts: fields
+            .get("reqReserved")
+            .map(|text| ("attach", Text::from(text)))
+            .into_iter()
+            .collect(),
+        proof,
+        combined: None,
+        app_auth_token: None,
+        method_name: None,
+        lasts: None,
+        named: Some(named),
+        return_url: fields.get("frontUrl").map(Text::from),
+        by_browser: call.path == FRONT,
+    })
+}
+
+fn missing(name: &str) -> NativeError {
+    NativeError::malformed(format!("{name} is missing"))
+}
+
+/// Fen, at least 1, in its one spelling.
+fn fen(text: &str) -> Option<Amount> {
+    let amount = facts::fen(text).filter(|_| !text.starts_with('0'));
+    amount.filter(|amount| !amount.is_zero() && *amount <= Amount::MAX)
+}
+
+/// What vouches for it. Under signMethod 01 `certId` names the certificate, which must be one that is registered for this
+/// very account; whether the method is the account's own is asked by whoever knows the account.
+fn proof(call: &Call, account: &AccountNo, named: Instant, fields: &Fields) -> Result<Proof, NativeError> {
+    let wrong = |name: &str| NativeError::signature(format!("{name} is missing or not as documented"));
+    let text = fields.get("signature").ok_or_else(|| wrong("signature"))?;
+    let method = match fields.get("signMethod") {
+        Some("01") => SignMethod::Signature,
+        Some("11") => SignMethod::KeyedSha256,
+        Some("12") => SignMethod::KeyedSm3,
+        _ => return Err(wrong("signMethod")),
+    };
+    let (key, signature) = match method {
+        SignMethod::Signature => {
+            let cert_id = fields.get(CERT_ID).ok_or_else(|| wrong(CERT_ID))?;
+            (
+                keys::unionpay_merchant_public(account, cert_id),
+                STANDARD.decode(text).map_err(|_| wrong("signature"))?,
+            )
+        }
+        SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => {
+            (keys::unionpay_secure(account), text.as_bytes().to_vec())
+        }
+    };
+    let message = std::mem::take(&mut *seal::message(method, fields.signed_text()));
+    Ok(Proof {
+        key: key.map_err(|e| NativeError::signature(e.to_string()))?,
+        message,
+        signature,
+        signed_at: named,
+        nonce: None,
+        method,
+        fresh: match call.path {
+            QUERY => Fresh::Always,
+            FRONT => Fresh::For(FORM_WAITS_MS),
+            _ => Fresh::Standing,
+        },
+    })
+}
+
+/// Whether the payer's browser brings what is sent to this path.
+pub(crate) fn is_by_browser(path: &str) -> bool {
+    path == FRONT
+}
