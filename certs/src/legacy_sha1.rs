@@ -76,8 +76,9 @@ impl Sha1Private {
             && public.bit(0)
             && public > one;
         let order = (&p - &one) * (&q - &one);
-        let fits = lawful && &public * &secret % &order == one
-            || lawful && (&public * &secret - &one) % (&p - &one) == BigUint::ZERO;
+        let product = &public * &secret;
+        let inverse = &product % &order == one || (&product - &one) % (&p - &one) == BigUint::ZERO;
+        let fits = lawful && inverse;
         fits.then(|| Sha1Private {
             octets: modulus.bits().div_ceil(8) as usize,
             modulus,
