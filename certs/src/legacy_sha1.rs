@@ -69,17 +69,22 @@ impl Sha1Private {
         };
         let (modulus, public, secret, p, q) = (next()?, next()?, next()?, next()?, next()?);
         let one = BigUint::from(1_u8);
-        let whole = rest.is_empty() && &p * &q == modulus && p > one && q > one;
-        let lawful = whole
+        let lawful = rest.is_empty()
+            && &p * &q == modulus
+            && [&public, &secret, &p, &q].iter().all(|part| **part > one)
             && (1024..=8192).contains(&modulus.bits())
             && modulus.bit(0)
-            && public.bit(0)
-            && public > one;
+            && public.bit(0);
+        if !lawful {
+            return None;
+        }
         let order = (&p - &one) * (&q - &one);
-        let product = &public * &secret;
-        let inverse = &product % &order == one || (&product - &one) % (&p - &one) == BigUint::ZERO;
-        let fits = lawful && inverse;
-        fits.then(|| Sha1Private {
+        let apart = &public * &secret - &one;
+        // The private exponent may be the inverse by (p − 1)(q − 1) or by what p − 1 and q − 1 have in common.
+        let inverse = [&p, &q]
+            .iter()
+            .all(|prime| &apart % (*prime - &one) == BigUint::ZERO);
+        inverse.then(|| Sha1Private {
             octets: modulus.bits().div_ceil(8) as usize,
             modulus,
             public,
