@@ -5,6 +5,7 @@ mod api_v2;
 mod chain;
 mod content;
 mod facts;
+mod field;
 mod gm;
 mod identity;
 mod keyed;
@@ -191,6 +192,15 @@ impl Keys {
             .len();
         plain.truncate(length);
         Ok(plain)
+    }
+
+    /// Seals a field for the channel's eyes: RSA-OAEP with SHA-1 and MGF1-SHA-1 under its public key (channels.md 1.8).
+    pub fn seal_field(&self, key: &KeyRef, plain: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let material = self.get(key)?;
+        let Material::RsaPublic(public, _) = &*material else {
+            return Err(KeyError::Kind("an RSA public key"));
+        };
+        field::seal(public.as_ref(), plain)
     }
 
     /// A secret that its channel's protocol sends with the request itself: an app's (channels.md 7) or a password of a bank's

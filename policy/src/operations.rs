@@ -10,6 +10,7 @@ pub type Capability = (Channel, Operation, Option<PayWay>);
 //= C02
 pub const ALLOWED: &[Capability] = &[
     (Channel::Wechat, Operation::Create, Some(PayWay::Native)),
+    (Channel::Wechat, Operation::Create, Some(PayWay::Product)),
     (Channel::Wechat, Operation::Create, Some(PayWay::Jsapi)),
     (Channel::Wechat, Operation::Create, Some(PayWay::H5)),
     (Channel::Wechat, Operation::Create, Some(PayWay::App)),
@@ -72,12 +73,13 @@ pub fn channels() -> impl Iterator<Item = Channel> {
         .filter(|channel| pay_ways(*channel).next().is_some())
 }
 
-/// The ways to pay of a channel.
+/// The ways to pay of a channel that a merchant can ask for.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
     ALLOWED
         .iter()
         .filter(move |(c, ..)| *c == channel)
         .filter_map(|&(_, _, way)| way)
+        .filter(|way| !way.begins_at_the_channel())
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

@@ -6,6 +6,7 @@ use crate::{
     charge,
     exchange::{self, Exchanged, ask},
     payment::{Errand, Texts},
+    redirect,
     settle::{self, Ending, Settled},
 };
 use channel::{Account, Answer, CreateFacts, RefundFacts};
@@ -31,6 +32,7 @@ pub(crate) async fn perform(
         Errand::Close(position) => close_at_channel(app, account, order, *position).await,
         Errand::Reverse(position) => charge::reverse(app, account, order, *position).await,
         Errand::Refund(refund_no) => refund(app, account, order, refund_no, texts.refund).await,
+        Errand::Redirect(asked) => redirect::send(app, account, order, asked, texts.refund).await,
     }
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
         amount: attempt.amount,
         expires: attempt.expires,
         terminal: attempt.terminal.as_ref(),
+        product: None,
         code: attempt.code,
     }
 }
@@ -113,7 +116,10 @@ async fn place_once(
     let Ok(buyer) = app.vault().open_for(&sealed, &at, Purpose::Forward) else {
         return lost(position, NotPlaced::BuyerDataGone);
     };
-    let facts = facts_of(attempt);
+    let facts = CreateFacts {
+        product: order.by_code.as_ref().map(CodeId::as_str),
+        ..facts_of(attempt)
+    };
     if attempt.pay_way.is_handed_out(attempt.channel) {
         return hand_out(app, account, position, attempt, &buyer).await;
     }

@@ -5,6 +5,7 @@ use crate::{
     api::{openapi, render},
     app::App,
     fault::{Code, Fault, Stop},
+    scan,
     stack::{self, Stack},
     stage::Response,
 };
@@ -20,10 +21,11 @@ pub struct Front {
     pass_through: Stack,
     notifications: Stack,
     pages: Stack,
+    scans: Stack,
 }
 
 impl Front {
-    /// Builds the five stacks.
+    /// Builds the six stacks.
     pub fn new(app: &App) -> Front {
         Front {
             app: app.clone(),
@@ -32,6 +34,7 @@ impl Front {
             pass_through: stack::pass_through(app),
             notifications: stack::notifications(app),
             pages: stack::pages(app),
+            scans: stack::scans(app),
         }
     }
 
@@ -120,6 +123,7 @@ impl Answer for Front {
             Door::Api if is_read => &self.reads,
             Door::Api => &self.mutations,
             Door::Wechat | Door::Alipay | Door::Unionpay => &self.pass_through,
+            Door::Notify if scan::is_path(request.head.uri.path()) => &self.scans,
             Door::Notify | Door::Banks => &self.notifications,
             Door::Pages => &self.pages,
             Door::Metrics | Door::Journal => return render::problem(&Fault::of(Code::NotFound), None),

@@ -132,6 +132,7 @@ pub(crate) async fn forward(
             Operation::Refund,
             order.refund(refund_no).and_then(|r| order.attempt(r.attempt)),
         ),
+        Errand::Redirect(_) => (Operation::Refund, None),
     };
     let pay_way = attempt.map_or(PayWay::Native, |a| a.pay_way);
     if verbatim.by_browser {
@@ -204,6 +205,7 @@ fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled
         }
         Errand::Reverse(position) => settle::reversed(order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
+        Errand::Redirect(asked) => settle::redirected(order, &asked.refund_no, answer),
     }
 }
 

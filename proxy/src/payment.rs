@@ -26,6 +26,8 @@ pub enum Command {
     Release(OrderRef, RefundNo),
     /// Withdraw a held refund.
     Cancel(OrderRef, RefundNo),
+    /// Send an abnormal refund another way.
+    Redirect(OrderRef, Redirect),
 }
 
 impl Command {
@@ -36,7 +38,8 @@ impl Command {
             Command::Close(order)
             | Command::Reverse(order)
             | Command::Release(order, _)
-            | Command::Cancel(order, _) => Some(order),
+            | Command::Cancel(order, _)
+            | Command::Redirect(order, _) => Some(order),
             Command::Refund(refund) => Some(&refund.order),
         }
     }
@@ -47,7 +50,9 @@ impl Command {
             Command::Create(_) => Operation::Create,
             Command::Close(_) => Operation::Close,
             Command::Reverse(_) => Operation::Reverse,
-            Command::Refund(_) | Command::Release(..) | Command::Cancel(..) => Operation::Refund,
+            Command::Refund(_) | Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => {
+                Operation::Refund
+            }
         }
     }
 }
@@ -113,6 +118,17 @@ pub struct Refund {
     pub hold: bool,
     /// The number the bytes carry at the channel (pass-through); else we choose.
     pub number: Option<ChannelNo>,
+}
+
+/// Where an abnormal refund shall go instead of back to its source. The card itself is the payer's data and not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Which refund.
+    pub refund_no: RefundNo,
+    /// Where.
+    pub to: RefundWay,
+    /// The bank of the payer's card, in the channel's word.
+    pub bank: Option<Arc<str>>,
 }
 
 /// Buyer data that came with a request, in clear for the shortest time.
@@ -257,6 +273,7 @@ impl Claimed {
     pub(crate) fn refunded_attempt(&self, order: &Order) -> Option<u16> {
         match &self.sealed.command {
             Command::Release(_, no) => order.refund(no).map(|refund| refund.attempt),
+            Command::Redirect(_, asked) => order.refund(&asked.refund_no).map(|refund| refund.attempt),
             _ => self
                 .target
                 .or_else(|| order.winner().map(|(position, _)| position)),
@@ -307,4 +324,6 @@ pub enum Errand {
     Reverse(u16),
     /// Send this refund.
     Refund(RefundNo),
+    /// Send this abnormal refund another way.
+    Redirect(Redirect),
 }

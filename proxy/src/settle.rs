@@ -291,6 +291,21 @@ pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool
     }
 }
 
+/// The channel's answer to sending an abnormal refund another way: its state, or that it stays as it is.
+pub fn redirected(order: &Order, refund_no: &RefundNo, answer: Answer) -> Settled {
+    match answer {
+        Answer::Refund(view) => refund_seen(order, refund_no, view, Proof::Answer),
+        Answer::Failed(failure) if refuses(&failure) => {
+            let event = TradeEvent::RefundAbnormal {
+                refund_no: refund_no.clone(),
+            };
+            Settled::new(event, false, Ending::Refused(failure.code))
+        }
+        // On record as unknown already: the sweep asks.
+        _ => Settled::nothing(Ending::Unknown),
+    }
+}
+
 /// A refusal for good, and not a word of doubt or about another request under the same number.
 pub fn refuses(failure: &Failure) -> bool {
     !matches!(

@@ -1,4 +1,4 @@
-//! ★ The road. Five stacks, each written once, in the order in which data flows.
+//! ★ The road. Six stacks, each written once, in the order in which data flows.
 //!
 //! Each stage takes a state and yields the next (see [`crate::payment`] and [`crate::notification`]); two stages in
 //! the wrong order do not compile.
@@ -8,6 +8,7 @@ use crate::{
     api::reads::Reads,
     app::App,
     pages::{Orders, Pages},
+    scan::Scans,
     stage::{around, end, stage},
     stages::*,
 };
@@ -42,6 +43,17 @@ pub fn pages(app: &App) -> Stack {
             .layer(around(Trace(app.clone())))
             .layer(around(Rescue(app.clone())))
             .service(end(Pages::new(app, orders(app)))), // by source; which wallet, whose; what the journal says
+    )
+}
+
+/// WeChat, asking for the order of somebody who scanned a product's code (模式一). It goes down the merchant's own road too.
+pub fn scans(app: &App) -> Stack {
+    boxed(
+        ServiceBuilder::new()
+            .layer(around(Trace(app.clone())))
+            .layer(around(Rescue(app.clone()))) // in the channel's language
+            .layer(around(Shed(app.clone())))
+            .service(end(Scans::new(app, orders(app)))), // the channel's digest, the code on record, one order per payer
     )
 }
 

@@ -146,6 +146,7 @@ impl Metrics {
             Errand::Close(_) => "close",
             Errand::Reverse(_) => "reverse",
             Errand::Refund(_) => "refund",
+            Errand::Redirect(_) => "redirect",
         };
         let state = crate::api::render::state_name(order.state());
         self.errands.add(

@@ -32,9 +32,11 @@ pub(crate) async fn bound(app: &App, terminal: &TerminalNo, command: &mut Comman
                 .ok_or_else(|| Fault::of(Code::NotFound))?;
             own(Some(terminal), order).map(drop)
         }
-        Command::Close(_) | Command::Refund(_) | Command::Release(..) | Command::Cancel(..) => {
-            Err(not_for_terminals())
-        }
+        Command::Close(_)
+        | Command::Refund(_)
+        | Command::Release(..)
+        | Command::Cancel(..)
+        | Command::Redirect(..) => Err(not_for_terminals()),
     }
 }
 

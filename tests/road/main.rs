@@ -5,6 +5,7 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+mod abnormal;
 mod acp;
 mod again;
 mod baidu;
@@ -24,6 +25,7 @@ mod native;
 mod one_code;
 mod operations;
 mod partner;
+mod product;
 mod referees;
 mod repo;
 mod routes;

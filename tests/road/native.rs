@@ -95,6 +95,19 @@ impl Sdk {
         self.send(&self.wechat_signed(method, target, body)?).await
     }
 
+    /// The same with one more header.
+    pub(crate) async fn wechat_with(
+        &self,
+        method: &'static str,
+        target: &str,
+        body: Option<&Value>,
+        header: (&'static str, String),
+    ) -> anyhow::Result<Answer> {
+        let mut signed = self.wechat_signed(method, target, body)?;
+        signed.headers.push(header);
+        self.send(&signed).await
+    }
+
     fn wechat_signed(
         &self,
         method: &'static str,

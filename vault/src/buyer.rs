@@ -129,6 +129,10 @@ pub struct PaidBuyer {
 pub struct RefundBuyer {
     /// Why.
     pub reason: Option<Text>,
+    /// The payer's bank card, of an abnormal refund that goes there.
+    pub bank_account: Option<Text>,
+    /// The name on it.
+    pub name: Option<Text>,
 }
 
 fn write_payer(payer: Option<&Payer>, out: &mut Vec<u8>) {
@@ -202,11 +206,15 @@ impl Record for RefundBuyer {
 
     fn write(&self, out: &mut Vec<u8>) {
         write_text(open(&self.reason), out);
+        write_text(open(&self.bank_account), out);
+        write_text(open(&self.name), out);
     }
 
     fn read(bytes: &mut &[u8]) -> Option<RefundBuyer> {
         Some(RefundBuyer {
             reason: read_text(bytes)?,
+            bank_account: read_text(bytes)?,
+            name: read_text(bytes)?,
         })
     }
 }

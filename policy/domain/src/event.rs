@@ -698,6 +698,13 @@ pub enum TradeEvent {
         /// Which refund.
         refund_no: RefundNo,
     },
+    /// An abnormal refund is to go another way (channels.md 1.2); on record before it is asked for.
+    RefundRedirected {
+        /// Which refund.
+        refund_no: RefundNo,
+        /// Where it shall go.
+        to: RefundWay,
+    },
     /// The merchant holds the key, nothing passed through, the channel's own window for refunds is over.
     RefundUnresolved {
         /// Which refund.
@@ -1250,6 +1257,7 @@ impl TradeEvent {
             RefundSucceeded { .. } => "refund_succeeded",
             RefundFailed { .. } => "refund_failed",
             RefundAbnormal { .. } => "refund_abnormal",
+            RefundRedirected { .. } => "refund_redirected",
             RefundUnresolved { .. } => "refund_unresolved",
             ForeignNotice { .. } => "foreign_notice",
             Mismatched { .. } => "mismatched",

@@ -69,6 +69,8 @@ impl fmt::Display for Channel {
 pub enum PayWay {
     /// WeChat Native: we get a `code_url`, the payer scans it.
     Native,
+    /// WeChat's native mode one 模式一: the payer scans a product's standing code, and WeChat asks us for the order.
+    Product,
     /// Inside the wallet: WeChat JSAPI or mini program (`prepay_id`), Alipay `trade.create` (`trade_no`).
     Jsapi,
     /// Alipay precreate, UnionPay 主扫: we get a `qr_code`, the payer scans it.
@@ -96,6 +98,7 @@ impl PayWay {
     pub const fn as_str(self) -> &'static str {
         match self {
             PayWay::Native => "native",
+            PayWay::Product => "product",
             PayWay::Jsapi => "jsapi",
             PayWay::Qr => "qr",
             PayWay::H5 => "h5",
@@ -106,6 +109,11 @@ impl PayWay {
             PayWay::Gateway => "gateway",
             PayWay::GatewayB2b => "gateway_b2b",
         }
+    }
+
+    /// True where the channel begins: no merchant can ask for such an order, since it needs the channel's call.
+    pub const fn begins_at_the_channel(self) -> bool {
+        matches!(self, PayWay::Product)
     }
 
     /// True where placing the order takes the money. Such an order is never sent a second time: what is not known is asked
@@ -324,6 +332,16 @@ impl RefundState {
     pub const fn reserves(self) -> bool {
         !matches!(self, RefundState::Failed | RefundState::Cancelled)
     }
+}
+
+/// Where an abnormal refund goes instead of back to its source (WeChat, channels.md 1.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundWay {
+    /// A bank card of the payer's own; the channel holds its name against the payer's.
+    PayerCard,
+    /// The bank account that the channel has on file for the merchant, who pays the payer back by itself.
+    MerchantAccount,
 }
 
 /// How we know.

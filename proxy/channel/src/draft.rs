@@ -18,6 +18,8 @@ pub struct CreateFacts<'a> {
     pub expires: Instant,
     /// Terminal, passed on as it is (compliance.md R22).
     pub terminal: Option<&'a TerminalNo>,
+    /// The code that the payer scanned, where the channel asks for it (WeChat's native mode one, channels.md 2.4).
+    pub product: Option<&'a str>,
     /// Payment code. No channel built so far has a field for it; its limits are policy's.
     pub code: Code,
 }

@@ -40,6 +40,7 @@ pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, Identity, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 pub use unionpay::{customer_info, read_customer_info};
+pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
 use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, Unclear};
@@ -53,6 +54,9 @@ pub fn create(
     buyer: &Buyer,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
+        Channel::Wechat if facts.pay_way == PayWay::Product => {
+            wechat::v2::compose::unified(account, stamp, facts, buyer)
+        }
         Channel::Wechat => wechat::compose::create(account, stamp, facts, buyer),
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
@@ -104,9 +108,11 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
     }
 }
 
-/// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12).
-fn is_v2(account: &Account, pay_way: PayWay) -> bool {
-    account.channel == Channel::Wechat && pay_way.charges()
+/// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12); an order of native mode one is placed
+/// in V2, which alone tells its prepay id (2.4), and is one of APIv3's like any other from then on.
+fn is_v2(account: &Account, operation: Operation, pay_way: PayWay) -> bool {
+    let placed = pay_way == PayWay::Product && operation == Operation::Create;
+    account.channel == Channel::Wechat && (pay_way.charges() || placed)
 }
 
 /// Asks for an order of this way to pay.
@@ -117,7 +123,7 @@ pub fn query(
     number: &ChannelNo,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::compose::query(account, stamp, number),
+        _ if is_v2(account, Operation::Query, pay_way) => wechat::v2::compose::query(account, stamp, number),
         Channel::Wechat => wechat::compose::query(account, stamp, number),
         Channel::Alipay => alipay::compose::query(account, stamp, number),
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
@@ -167,13 +173,28 @@ pub fn refund(
     reason: Option<&Text>,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::compose::refund(account, stamp, facts, reason),
+        _ if is_v2(account, Operation::Refund, pay_way) => {
+            wechat::v2::compose::refund(account, stamp, facts, reason)
+        }
         Channel::Wechat => wechat::compose::refund(account, stamp, facts, reason),
         Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
         Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+    }
+}
+
+/// Asks that an abnormal refund go another way (channels.md 1.2); its answer is a refund's, in APIv3 whatever the order's
+/// way to pay.
+pub fn redirect_refund(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RedirectFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::redirect::compose(account, stamp, facts),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 
@@ -186,7 +207,9 @@ pub fn refund_query(
     refund: &ChannelNo,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::compose::refund_query(account, stamp, refund),
+        _ if is_v2(account, Operation::RefundQuery, pay_way) => {
+            wechat::v2::compose::refund_query(account, stamp, refund)
+        }
         Channel::Wechat => wechat::compose::refund_query(account, stamp, refund),
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
@@ -215,6 +238,8 @@ pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach)
         Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
         Reach::Prepay(prepay_id) => match pay_way {
             PayWay::App => wechat::call_up::in_app(account, stamp, prepay_id),
+            // WeChat itself calls it up.
+            PayWay::Product => None,
             _ => wechat::call_up::in_wallet(account, stamp, prepay_id),
         }
         .map(CallUp::ToSign),
@@ -311,7 +336,7 @@ pub fn authenticate_answer(
     now: Instant,
 ) -> Result<Authentic, Unclear> {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::answer::authenticate(account, status, body),
+        _ if is_v2(account, operation, pay_way) => wechat::v2::answer::authenticate(account, status, body),
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
@@ -376,7 +401,9 @@ pub fn read_answer(
     body: &[u8],
 ) -> Answer {
     match account.channel {
-        _ if is_v2(account, pay_way) => wechat::v2::answer::read(account, operation, pay_way, status, body),
+        _ if is_v2(account, operation, pay_way) => {
+            wechat::v2::answer::read(account, operation, pay_way, status, body)
+        }
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),

@@ -4,7 +4,8 @@
 
 use crate::{Identity, alipay, dialect::NativeRefusal, unionpay, wechat};
 use domain::{
-    AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+    AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay,
+    SignMethod, TradeNo,
 };
 use vault::{Payer, Text};
 
@@ -43,6 +44,8 @@ pub struct Native {
     /// Several orders that are paid together (合单): the number of them all, and each of them. `number`, `payee` and
     /// `amount` are the first one's.
     pub combined: Option<CombinedOrders>,
+    /// Of a refund that is abnormal and shall go another way: its own number at the channel, and where.
+    pub redirect: Option<(TradeNo, RefundWay)>,
     /// Alipay's authorisation to act for another merchant, where one is given. Who that is, only a registry can say.
     pub app_auth_token: Option<Text>,
     /// Alipay's name of the call.

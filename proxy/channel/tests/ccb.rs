@@ -75,6 +75,7 @@ fn order(pay_way: PayWay, description: &str) -> Result<Draft, ComposeError> {
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        product: None,
         code: Code {
             kind: CodeKind::Dynamic,
             level: CodeLevel::B,

@@ -448,6 +448,7 @@ impl Order {
             | E::RefundSucceeded { .. }
             | E::RefundFailed { .. }
             | E::RefundAbnormal { .. }
+            | E::RefundRedirected { .. }
             | E::RefundUnresolved { .. } => self.may_refund(event),
             E::PatternSeen { .. } | E::Mismatched { .. } | E::ByCode { .. } => Ok(()),
             _ => Err("it is no event of an order"),
@@ -567,6 +568,8 @@ impl Order {
                 refund_no,
                 &[S::Intended, S::Unknown, S::Processing, S::Unresolved],
             ),
+            //= C78
+            E::RefundRedirected { refund_no, .. } => within(refund_no, &[S::Abnormal]),
             E::RefundUnresolved { refund_no } => within(refund_no, &[S::Intended, S::Unknown, S::Processing]),
             _ => Err("it is no event of a refund"),
         }
@@ -742,6 +745,8 @@ impl Order {
                 r.code = Some(code.clone());
             }),
             E::RefundAbnormal { refund_no } => self.change_refund(refund_no, |r| r.state = S::Abnormal),
+            // Whether the channel has taken it on, a query tells; under the same number nothing is paid back twice.
+            E::RefundRedirected { refund_no, .. } => self.change_refund(refund_no, |r| r.state = S::Unknown),
             E::RefundUnresolved { refund_no } => self.change_refund(refund_no, |r| r.state = S::Unresolved),
             _ => {}
         }

@@ -185,6 +185,7 @@ fn paths_with_one_form() -> Value {
         "/v1/payments/{id}/refunds/{refund_no}": { "get": operation("A refund", &two, None, &found) },
         "/v1/payments/{id}/refunds/{refund_no}/release": { "post": operation("Let a held refund go (no body, or {})", &two, None, &[asked[0].clone(), asked[2].clone()]) },
         "/v1/payments/{id}/refunds/{refund_no}/cancel": { "post": operation("Withdraw a held refund (no body, or {})", &two, None, &asked[..1]) },
+        "/v1/payments/{id}/refunds/{refund_no}/redirect": { "post": operation("Send a refund that the channel calls abnormal (the payer's account cannot take it) another way: to a bank card of the payer's, or to the bank account that the channel has on file for you. WeChat Pay only", &two, Some("Redirect"), &[asked[0].clone(), asked[2].clone()]) },
         "/v1/payments/{id}/receipt": { "get": operation("Receipt (C2SP tlog-proof) of the latest or a named entry", &[id.clone(), in_query("index", false, json!({ "type": "integer", "minimum": 0 }))], None, &[("200", "The receipt", "text/plain", json!({ "type": "string" }))]) },
         "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
         "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },

@@ -7,7 +7,7 @@ use crate::{
     accept::Received,
     api::route::Resource,
     fault::{Code, Fault},
-    payment::{Clear, Command, Create, OrderRef, Refund},
+    payment::{Clear, Command, Create, OrderRef, Redirect, Refund},
 };
 use channel::strict_json::{self, Value};
 use domain::*;
@@ -37,6 +37,7 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
         Resource::Cancel(id, no) => {
             empty(received).map(|()| (Command::Cancel(of(id), no.clone()), Clear::default()))
         }
+        Resource::Redirect(id, no) => redirect(&body(received)?, of(id), no.clone()),
         _ => Err(Fault::of(Code::MethodNotAllowed)),
     }
 }
@@ -484,8 +485,61 @@ fn refund(value: &Value, order: OrderRef) -> Result<(Command, Clear), Fault> {
     }
     let reason = fields.text("reason", 80)?.map(Text::from);
     let clear = Clear {
-        refund: reason.map(|reason| RefundBuyer { reason: Some(reason) }),
+        refund: reason.map(|reason| RefundBuyer {
+            reason: Some(reason),
+            bank_account: None,
+            name: None,
+        }),
         ..Clear::default()
     };
     Ok((Command::Refund(refund), clear))
+}
+
+/// Where an abnormal refund shall go; a card and its name are the payer's data.
+fn redirect(value: &Value, order: OrderRef, refund_no: RefundNo) -> Result<(Command, Clear), Fault> {
+    let fields = Fields::new(value, "", &["to", "bank", "bank_account", "name"])?;
+    let right = "\"payer_card\" or \"merchant_account\"";
+    let to = match fields.text("to", 32)? {
+        Some("payer_card") => RefundWay::PayerCard,
+        Some("merchant_account") => RefundWay::MerchantAccount,
+        _ => return Err(fields.wrong("to", right)),
+    };
+    let card = |name: &'static str, right: &str, fits: fn(&str) -> bool| match (to, fields.text(name, 64)?) {
+        (RefundWay::PayerCard, Some(text)) if fits(text) => Ok(Some(text)),
+        (RefundWay::MerchantAccount, None) => Ok(None),
+        (RefundWay::PayerCard, _) => Err(fields.wrong(name, right)),
+        (RefundWay::MerchantAccount, Some(_)) => Err(fields.wrong(name, "absent for to merchant_account")),
+    };
+    let bank = card(
+        "bank",
+        "the channel's word for the card's bank, such as ICBC_DEBIT",
+        |text| {
+            (1..=16).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        },
+    )?;
+    let number = card(
+        "bank_account",
+        "the number of the payer's card, 8 to 32 digits",
+        |text| (8..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
+    )?;
+    let name = card("name", "the name on the payer's card", |text| {
+        !text.trim().is_empty()
+    })?;
+    let clear = Clear {
+        refund: number.map(|number| RefundBuyer {
+            reason: None,
+            bank_account: Some(Text::from(number)),
+            name: name.map(Text::from),
+        }),
+        ..Clear::default()
+    };
+    let asked = Redirect {
+        refund_no,
+        to,
+        bank: bank.map(std::sync::Arc::from),
+    };
+    Ok((Command::Redirect(order, asked), clear))
 }

@@ -27,6 +27,8 @@ pub enum Resource {
     Release(PaymentId, RefundNo),
     /// `POST /v1/payments/{id}/refunds/{refund_no}/cancel`
     Cancel(PaymentId, RefundNo),
+    /// `POST /v1/payments/{id}/refunds/{refund_no}/redirect`
+    Redirect(PaymentId, RefundNo),
     /// `GET /v1/payments/{id}/receipt`
     Receipt(PaymentId),
     /// `GET /v1/payments/{id}/purge`
@@ -79,6 +81,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         ["payments", p, "refunds"] => ("POST", Resource::Refund(id(p)?)),
         ["payments", p, "refunds", r] => ("GET", Resource::RefundOf(id(p)?, no(r)?)),
         ["payments", p, "refunds", r, "release"] => ("POST", Resource::Release(id(p)?, no(r)?)),
+        ["payments", p, "refunds", r, "redirect"] => ("POST", Resource::Redirect(id(p)?, no(r)?)),
         ["payments", p, "refunds", r, "cancel"] => ("POST", Resource::Cancel(id(p)?, no(r)?)),
         ["payments", p, "receipt"] => ("GET", Resource::Receipt(id(p)?)),
         ["payments", p, "purge"] => ("GET", Resource::Purge(id(p)?)),

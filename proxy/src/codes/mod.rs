@@ -8,6 +8,7 @@ use crate::{
     app::App,
     fault::{Code, Fault, Stop},
     payment::Authenticated,
+    scan,
     stage::Response,
 };
 use domain::*;
@@ -201,6 +202,14 @@ fn code_json(app: &App, code: &PayCode) -> Result<Value, Fault> {
         .amount
         .iter()
         .for_each(|amount| put("amount", amount.fen().into()));
+    if code.is_open(app.clock().now())
+        && let Some(text) = app
+            .registries()
+            .merchant(&code.merchant)
+            .and_then(|merchant| scan::text(app, merchant, code))
+    {
+        put("wechat_product_url", text.into());
+    }
     facts
         .order_no
         .iter()

@@ -235,6 +235,7 @@ fn refund_facts(order: &Order, claimed: &Claimed) -> Option<RefundFacts> {
     let (amount, refund_no) = match &claimed.sealed.command {
         Command::Refund(refund) => (refund.amount, &refund.refund_no),
         Command::Release(_, no) => (order.refund(no)?.amount, no),
+        Command::Redirect(_, asked) => (order.refund(&asked.refund_no)?.amount, &asked.refund_no),
         _ => return None,
     };
     let position = claimed.refunded_attempt(order)?;

@@ -50,7 +50,7 @@ impl Stage<Sealed> for Claim {
             }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
             Command::Reverse(_) => reverse(order.as_deref(), only_repeats)?,
-            Command::Release(..) | Command::Cancel(..) => anew(only_repeats)?,
+            Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
             sealed,
@@ -398,6 +398,7 @@ fn claim_key(command: &Command, order: PaymentId) -> ClaimKey {
     let number = match command {
         Command::Refund(refund) => Some(Arc::from(refund.refund_no.as_str())),
         Command::Release(_, refund_no) | Command::Cancel(_, refund_no) => Some(Arc::from(refund_no.as_str())),
+        Command::Redirect(_, asked) => Some(Arc::from(asked.refund_no.as_str())),
         Command::Create(_) | Command::Close(_) | Command::Reverse(_) => None,
     };
     let operation = match command.operation() {

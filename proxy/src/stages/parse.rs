@@ -5,7 +5,8 @@ use crate::{
     app::App,
     fault::{Code, Fault, Stop},
     passthrough,
-    payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Refund},
+    payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Redirect, Refund},
+    redirect,
     stage::Stage,
     terminal,
 };
@@ -135,6 +136,7 @@ impl Parse {
             }
             Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),
             Operation::Reverse => Ok(Command::Reverse(self.order(merchant, native).await?)),
+            Operation::Refund if native.redirect.is_some() => self.redirect(merchant, native).await,
             Operation::Refund => {
                 let order = self.order(merchant, native).await?;
                 // Alipay: a full refund may go without a number of its own; then the order's number is its number.
@@ -161,6 +163,41 @@ impl Parse {
             }
             _ => Err(Fault::of(Code::OperationNotAllowed)),
         }
+    }
+
+    /// An abnormal refund that an SDK sends another way: the refund is on record here, under this number.
+    async fn redirect(&self, merchant: &MerchantId, native: &Native) -> Result<Command, Fault> {
+        let (Some((refund_id, to)), Some(number)) = (&native.redirect, &native.refund) else {
+            return Err(passthrough::not_ours());
+        };
+        let registries = self.0.registries();
+        let (_, facts) = registries
+            .owner(native.channel, &native.account)
+            .filter(|(_, facts)| facts.keys == Keys::Held)
+            .ok_or_else(passthrough::not_ours)?;
+        let account = self.0.account(facts, native.payee.as_ref(), None);
+        let order = redirect::order_of(&self.0, &account, number, refund_id)
+            .await
+            .ok_or_else(passthrough::not_ours)?;
+        let found = by_number(&self.0, merchant, native, &order)
+            .await?
+            .ok_or_else(passthrough::not_ours)?;
+        let refund = found.refunds.iter().find(|refund| refund.number == *number);
+        let refund_no = refund.ok_or_else(passthrough::not_ours)?.refund_no.clone();
+        let by = OrderRef {
+            id: found.id,
+            number: Some(order),
+            trade_no: None,
+            payee: native.payee.clone(),
+        };
+        Ok(Command::Redirect(
+            by,
+            Redirect {
+                refund_no,
+                to: *to,
+                bank: None,
+            },
+        ))
     }
 
     /// The other orders of a group that is paid together, each as the first.

@@ -7,7 +7,10 @@ use crate::{
     charge, errand,
     failover::{self, Spare},
     fault::{Code, Fault, Stop},
-    payment::{Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Refund, Routed, Sealed},
+    payment::{
+        Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Redirect, Refund, Routed, Sealed,
+    },
+    redirect,
     schedule::Schedule,
     settle::{Ending, Settled},
     snapshot::Known,
@@ -71,6 +74,7 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
         Command::Refund(refund) => intend_refund(app, routed, refund).await,
         Command::Release(_, refund_no) => release(app, routed, refund_no).await,
         Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
+        Command::Redirect(_, asked) => redirect(app, routed, asked).await,
     };
     drop(reservations); // the intents' own entries count from here on
     intended
@@ -633,6 +637,35 @@ async fn cancel(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Inten
     ))
 }
 
+/// What the channel calls abnormal goes another way; nothing else does.
+//= C78
+async fn redirect(app: &App, routed: Routed, asked: &Redirect) -> Result<Intended, Stop> {
+    let Routed {
+        claimed: Claimed {
+            sealed, held, order, ..
+        },
+        account,
+        ..
+    } = routed;
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let refund = order
+        .refund(&asked.refund_no)
+        .ok_or_else(|| Fault::of(Code::NotFound))?;
+    redirect::may_go(app, &account, refund, asked)?;
+    let event = TradeEvent::RefundRedirected {
+        refund_no: asked.refund_no.clone(),
+        to: asked.to,
+    };
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    Ok(Intended::Send(recorded(
+        sealed,
+        committed.order,
+        account,
+        Errand::Redirect(asked.clone()),
+        held,
+    )))
+}
+
 fn recorded(
     sealed: Sealed,
     order: Arc<Order>,
@@ -729,7 +762,8 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => {
             Err(render::refused(&code).into())
         }
-        (Errand::Refund(refund_no), _) => {
+        (Errand::Redirect(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
+        (Errand::Refund(refund_no) | Errand::Redirect(Redirect { refund_no, .. }), _) => {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
             Ok(render::refund(app, &merchant, &order, refund, Said::First).await)
         }

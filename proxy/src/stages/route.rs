@@ -174,6 +174,9 @@ pub(crate) fn subject(claimed: &Claimed) -> Option<&Attempt> {
             order.attempt(claimed.target?)
         }
         Command::Release(_, no) => order.refund(no).and_then(|refund| order.attempt(refund.attempt)),
+        Command::Redirect(_, asked) => order
+            .refund(&asked.refund_no)
+            .and_then(|refund| order.attempt(refund.attempt)),
         _ => Some(order.winner().map_or(order.latest(), |(_, attempt)| attempt)),
     }
 }

@@ -66,7 +66,8 @@ pub(crate) fn id(merchant: &MerchantId, command: &Command) -> PaymentId {
         Command::Close(order)
         | Command::Reverse(order)
         | Command::Release(order, _)
-        | Command::Cancel(order, _) => order.id,
+        | Command::Cancel(order, _)
+        | Command::Redirect(order, _) => order.id,
         Command::Refund(refund) => refund.order.id,
     }
 }

@@ -213,6 +213,7 @@ impl Said<'_> {
             texts,
             proof,
             combined: None,
+            redirect: None,
             app_auth_token: None,
             method_name: None,
             lasts: None,

@@ -153,6 +153,7 @@ fn said(call: &Call, fields: &Fields) -> Result<Native, NativeError> {
             .collect(),
         proof,
         combined: None,
+        redirect: None,
         app_auth_token: None,
         method_name: None,
         lasts: None,

@@ -207,6 +207,17 @@ const REFUND: &[Field] = &[
     Field("goods_detail", List(&REFUND_GOODS)),
 ];
 
+/// The card and the name on it come sealed for the channel (channels.md 1.8). Whoever is named there, the channel holds it
+/// against the payer.
+const REDIRECT: &[Field] = &[
+    Field("sub_mchid", Word),
+    Field("out_refund_no", Word),
+    Field("type", One(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"])),
+    Field("bank_type", Word),
+    Field("bank_account", Word),
+    Field("real_name", Word),
+];
+
 /// Body fields of a call.
 pub(crate) fn fields(route: &Route) -> &'static [Field] {
     match (&route.call, route.partner) {
@@ -224,6 +235,7 @@ pub(crate) fn fields(route: &Route) -> &'static [Field] {
         (Call::Combine(_), _) => COMBINE,
         (Call::CombineClose(_), _) => COMBINE_CLOSE,
         (Call::Refund, _) => REFUND,
+        (Call::Redirect(_), _) => REDIRECT,
         (
             Call::Query(_)
             | Call::QueryById(_)
@@ -242,7 +254,7 @@ pub(crate) fn query(route: &Route, query: Option<&Form>) -> Result<(), NativeErr
         (Call::Query(_) | Call::QueryById(_), true) => &["sp_mchid", "sub_mchid"],
         (Call::RefundQuery(_), _) => &["sub_mchid"],
         (Call::Certificates, _) => &["algorithm_type"],
-        (Call::Create(_) | Call::Close(_) | Call::Refund, _) => &[],
+        (Call::Create(_) | Call::Close(_) | Call::Refund | Call::Redirect(_), _) => &[],
         (Call::Combine(_) | Call::CombineQuery(_) | Call::CombineClose(_), _) => &[],
     };
     for (name, value) in query.into_iter().flat_map(Form::iter) {

@@ -33,6 +33,11 @@ pub(super) fn escaped(number: &ChannelNo) -> String {
     utf8_percent_encode(number.as_str(), PLAIN).to_string()
 }
 
+/// A channel's own number as it stands in a path.
+pub(super) fn segment(number: &str) -> String {
+    utf8_percent_encode(number, PLAIN).to_string()
+}
+
 /// `/v3/pay/transactions` or its partner form.
 fn prefix(account: &Account) -> &'static str {
     if account.is_partner() {

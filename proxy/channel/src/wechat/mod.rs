@@ -11,6 +11,7 @@ pub(crate) mod dialect;
 pub(crate) mod facts;
 pub(crate) mod native;
 pub(crate) mod notice;
+pub(crate) mod redirect;
 mod route;
 mod seal;
 pub mod v2;

@@ -1,6 +1,6 @@
 //! A native WeChat request (channels.md 1.2–1.4), read for pass-through.
 
-use super::{allowed, combine, compose, route, route::Call, route::Route};
+use super::{allowed, combine, compose, redirect, route, route::Call, route::Route};
 use crate::{
     form::Form,
     keys,
@@ -10,7 +10,9 @@ use crate::{
     times,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, RefundWay, TradeNo,
+};
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
@@ -90,7 +92,11 @@ impl Said<'_> {
         };
         let named = match route.call {
             // These name the account in the header only (channels.md 1.2).
-            Call::Refund | Call::RefundQuery(_) | Call::CombineQuery(_) | Call::Certificates => None,
+            Call::Refund
+            | Call::Redirect(_)
+            | Call::RefundQuery(_)
+            | Call::CombineQuery(_)
+            | Call::Certificates => None,
             // Here it need not stand.
             Call::CombineClose(_) => self.text(own),
             _ => Some(self.need(own)?),
@@ -117,6 +123,7 @@ impl Said<'_> {
             Call::Query(number) | Call::Close(number) => native.number = Some(number.clone()),
             Call::QueryById(trade_no) => native.trade_no = Some(trade_no.clone()),
             Call::Refund => self.refund(&mut native)?,
+            Call::Redirect(id) => self.redirect(id, &mut native)?,
             Call::RefundQuery(refund) => native.refund = Some(refund.clone()),
             Call::Combine(pay_way) => combine::create(self, *pay_way, &mut native)?,
             Call::CombineQuery(number) => combine::query(number, &mut native),
@@ -172,6 +179,21 @@ impl Said<'_> {
         }))
     }
 
+    fn redirect(&self, refund_id: &TradeNo, native: &mut Native) -> Result<(), NativeError> {
+        self.need("out_refund_no")?;
+        let kind = self.need("type")?;
+        let to = redirect::KINDS.iter().find(|(known, _)| *known == kind);
+        let (_, to) = to.ok_or_else(|| NativeError::malformed("type must be one of its lawful words"))?;
+        if *to == RefundWay::PayerCard {
+            ["bank_type", "bank_account", "real_name"]
+                .into_iter()
+                .try_for_each(|name| self.need(name).map(drop))?;
+        }
+        native.refund = self.number("out_refund_no")?;
+        native.redirect = Some((refund_id.clone(), *to));
+        Ok(())
+    }
+
     fn refund(&self, native: &mut Native) -> Result<(), NativeError> {
         let wrong = |_| NativeError::malformed("transaction_id must be a trade number");
         native.number = self.number("out_trade_no")?;
@@ -200,7 +222,7 @@ impl Route {
             Call::Create(_) | Call::Combine(_) => Operation::Create,
             Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
             Call::Close(_) | Call::CombineClose(_) => Operation::Close,
-            Call::Refund => Operation::Refund,
+            Call::Refund | Call::Redirect(_) => Operation::Refund,
             Call::RefundQuery(_) => Operation::RefundQuery,
             Call::Certificates => Operation::Certificates,
         }
@@ -236,6 +258,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         texts: Vec::new(),
         proof,
         combined: None,
+        redirect: None,
         app_auth_token: None,
         method_name: None,
         lasts: None,

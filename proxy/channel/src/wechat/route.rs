@@ -22,6 +22,8 @@ pub(crate) enum Call {
     CombineClose(ChannelNo),
     Refund,
     RefundQuery(ChannelNo),
+    /// An abnormal refund shall go another way; its own number at the channel.
+    Redirect(TradeNo),
     Certificates,
 }
 
@@ -31,7 +33,13 @@ pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
         "/v3/certificates" => ("GET", Call::Certificates),
         "/v3/refund/domestic/refunds" => ("POST", Call::Refund),
         _ => match path.strip_prefix("/v3/refund/domestic/refunds/") {
-            Some(refund) => ("GET", Call::RefundQuery(segment(refund)?)),
+            Some(refund) => match refund.strip_suffix("/apply-abnormal-refund") {
+                Some(id) => (
+                    "POST",
+                    Call::Redirect(TradeNo::new(id).map_err(|_| not_carried())?),
+                ),
+                None => ("GET", Call::RefundQuery(segment(refund)?)),
+            },
             None => match path.strip_prefix("/v3/combine-transactions/") {
                 Some(rest) => combined(rest)?,
                 None => return transaction(method, path),

@@ -141,6 +141,7 @@ fn order(account: &Account, stamp: &Stamp, number: &ChannelNo, params: &Value, s
         amount,
         expires,
         terminal: None,
+        product: None,
         code,
     };
     let front = params["frontUrl"].as_str().map(Text::from);

@@ -5,6 +5,19 @@ use crate::fault::Code;
 use domain::{DifferenceKind, PayWay};
 use serde_json::{Value, json};
 
+/// Where an abnormal refund shall go.
+fn redirect() -> Value {
+    let merchant = json!({ "to": { "const": "merchant_account" } });
+    let card = json!({
+        "to": { "const": "payer_card" },
+        "bank": { "type": "string", "pattern": "^[A-Z0-9_]{1,16}$", "description": "The channel's word for the card's bank, such as ICBC_DEBIT" },
+        "bank_account": { "type": "string", "pattern": "^[0-9]{8,32}$" },
+        "name": { "type": "string", "minLength": 1, "maxLength": 64 },
+    });
+    let object = |required: &[&str], properties: Value| json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties });
+    json!({ "oneOf": [object(&["to"], merchant), object(&["to", "bank", "bank_account", "name"], card)] })
+}
+
 /// From the one list of what can be asked for.
 fn pay_way() -> Value {
     let of = |channel| {
@@ -28,7 +41,7 @@ pub(super) fn schemas() -> Value {
         .iter()
         .map(|c| json!({ "code": c.row().code, "status": c.row().status, "meaning": c.row().merchant }))
         .collect();
-    json!({
+    let mut all = json!({
         "NewPayment": {
             "type": "object", "additionalProperties": false,
             "required": ["order_no", "pay_way", "amount", "description"],
@@ -94,6 +107,7 @@ pub(super) fn schemas() -> Value {
         "Code": { "type": "object", "required": ["id", "code_no", "state", "url", "code", "created_at", "journal_index"], "properties": {
             "id": { "type": "string" }, "code_no": { "type": "string" }, "state": { "enum": ["open", "ended", "revoked"] },
             "url": { "type": "string", "format": "uri", "description": "What the code says" },
+            "wechat_product_url": { "type": "string", "description": "WeChat's native mode one: another text for the same code, which WeChat alone can scan; there where the amount is fixed and the account has an APIv2 key" },
             "code": { "type": "object", "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "order_no": { "type": "string" }, "title": { "type": "string" }, "terminal": { "type": "string" },
             "created_at": { "type": "string", "format": "date-time" }, "expires_at": { "type": "string", "format": "date-time" }, "revoked_at": { "type": "string", "format": "date-time" }, "journal_index": { "type": "integer" },
@@ -125,7 +139,9 @@ pub(super) fn schemas() -> Value {
             "code": { "enum": Code::ALL.iter().map(|c| c.row().code).collect::<Vec<_>>() },
             "detail": { "type": "string" }, "request_id": { "type": "string" }, "channel_code": { "type": "string" },
         }, "x-codes": codes },
-    })
+    });
+    all["Redirect"] = redirect();
+    all
 }
 
 /// What is counted, with what a row is about.

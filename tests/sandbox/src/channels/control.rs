@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What a control request comes to.
-pub(super) type Outcome = Result<Value, Refusal>;
+pub(crate) type Outcome = Result<Value, Refusal>;
 
 /// Why it was refused.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);
 
 impl Refusal {
     pub(super) fn bad(text: impl Into<String>) -> Refusal {
@@ -42,6 +42,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
     let post = request.method == Method::POST;
     match (post, request.method == Method::GET, request.path.as_str()) {
         (true, _, "/control/pay") => control_pay::pay(world, body(request)?),
+        (true, _, "/control/scan") => wechat::v2::scan::scan(world, body(request)?),
         (true, _, "/control/open") => open(world, &body(request)?),
         (true, _, "/control/register") => register(world, body(request)?),
         (true, _, "/control/bills") => bills::control(world, body(request)?),
@@ -50,10 +51,11 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (true, _, "/control/reset") => reset(world),
         (_, true, "/control/orders") => orders(world),
         (_, true, "/control/requests") => requests(world, &request.query),
+        (_, true, "/control/scans") => Ok(world.with(|book| json!({"scans": book.product_scans}))),
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, open, register, bills, fault, clock, reset and GET /control/orders, requests, faults"
+            "there is POST /control/pay, scan, open, register, bills, fault, clock, reset and GET /control/orders, requests, scans, faults"
                 .to_owned(),
         )),
     }
@@ -153,9 +155,13 @@ fn reset(world: &World) -> Outcome {
             requests,
             held,
             groups,
+            product_scans,
+            abnormal,
             bills,
             registered: _,
         } = book;
+        abnormal.clear();
+        product_scans.clear();
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         groups.retain(|(merchant, _), _| *merchant >= world.own_from);

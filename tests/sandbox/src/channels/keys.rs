@@ -8,7 +8,7 @@ use aws_lc_rs::cipher::{
 };
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::rsa::{KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_SHA256,
@@ -20,15 +20,28 @@ use std::path::Path;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A private key that signs with RSA PKCS#1 v1.5 and SHA-256.
-pub(crate) struct Signer(KeyPair);
+pub(crate) struct Signer(KeyPair, Option<OaepPrivateDecryptingKey>);
 
 impl Signer {
     pub(crate) fn read(path: &Path) -> Result<Signer, MaterialError> {
         let bad = || MaterialError::Unreadable(path.to_owned(), "a PKCS#8 RSA key");
         let der = PrivatePkcs8KeyDer::from_pem_file(path).map_err(|_| bad())?;
-        Ok(Signer(
-            KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| bad())?,
-        ))
+        let opener = PrivateDecryptingKey::from_pkcs8(der.secret_pkcs8_der())
+            .ok()
+            .and_then(|key| OaepPrivateDecryptingKey::new(key).ok());
+        let pair = KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| bad())?;
+        Ok(Signer(pair, opener))
+    }
+
+    /// Opens a field that was sealed for this key: base64 of RSA-OAEP with SHA-1.
+    pub(crate) fn open_field(&self, sealed: &str) -> Option<String> {
+        let opener = self.1.as_ref()?;
+        let sealed = STANDARD.decode(sealed).ok()?;
+        let mut out = vec![0; opener.min_output_size()];
+        let plain = opener
+            .decrypt(&OAEP_SHA1_MGF1SHA1, &sealed, &mut out, None)
+            .ok()?;
+        String::from_utf8(plain.to_vec()).ok()
     }
 
     /// The signature in base64; empty if the library refuses, which every verifier takes for wrong.

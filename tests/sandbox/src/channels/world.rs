@@ -73,6 +73,10 @@ pub(crate) struct Book {
     pub(crate) held: HashMap<Key, Vec<Notice>>,
     /// WeChat's combined orders: merchant's index and the group's number, and its orders as they were listed.
     pub(crate) groups: HashMap<(usize, String), Vec<Key>>,
+    /// WeChat's refunds that the payer's account cannot take, by the channel's own number.
+    pub(crate) abnormal: std::collections::HashSet<String>,
+    /// What came of scans of product codes (WeChat's native mode one).
+    pub(crate) product_scans: Vec<serde_json::Value>,
     /// Where banks send their notices, as their merchants told them.
     pub(crate) registered: HashMap<(Channel, usize), String>,
     /// What was planted in bills, and files to be fetched.

@@ -18,6 +18,7 @@ mod payer;
 pub mod place;
 pub mod planted;
 pub mod ports;
+pub mod product;
 pub mod proofs;
 pub mod services;
 pub mod several;
@@ -177,6 +178,11 @@ impl Demo {
             answer.json()
         );
         Ok(answer.json())
+    }
+
+    /// Asks the sandbox's control listener for what it knows.
+    pub async fn control_get(&self, path: &str) -> anyhow::Result<Value> {
+        Ok(self.control.send("GET", path, &[], b"").await?.json())
     }
 
     /// What the channels have.

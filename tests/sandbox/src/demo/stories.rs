@@ -5,7 +5,7 @@ use super::{
     door::WechatDoor,
     one_code,
     orders::{self, Told},
-    several, unionpay,
+    product, several, unionpay,
 };
 use anyhow::Context;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ enum Story {
     OneCode(&'static str),
     Partner,
     Combined,
+    Product,
 }
 
 const STORIES: &[Story] = &[
@@ -94,6 +95,7 @@ const STORIES: &[Story] = &[
     Story::OneCode("alipay"),
     Story::Partner,
     Story::Combined,
+    Story::Product,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -175,6 +177,10 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Product => {
+                let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
+                product::scanned(self, &by, mchid).await
             }
             Story::CodeReversed(channel) => codes::reversed_by_the_merchant(self, &by, channel).await,
         }

@@ -77,7 +77,7 @@ fn placed(pay_way: PayWay, said: &Message) -> Option<Reach> {
     let some = |name| said.get(name).map(Arc::from);
     match pay_way {
         PayWay::Native => some("code_url").map(Reach::Code),
-        PayWay::Jsapi | PayWay::App => some("prepay_id").map(Reach::Prepay),
+        PayWay::Jsapi | PayWay::App | PayWay::Product => some("prepay_id").map(Reach::Prepay),
         PayWay::H5 => some("mweb_url").map(Reach::Link),
         // Other channels' ways, and what charges.
         _ => None,

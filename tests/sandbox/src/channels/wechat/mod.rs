@@ -7,6 +7,7 @@ mod combine;
 mod fields;
 pub(crate) mod notice;
 mod orders;
+mod redirect;
 mod refunds;
 pub(crate) mod v2;
 
@@ -42,6 +43,8 @@ enum Route<'a> {
     CombineClose(&'a str),
     Refund,
     RefundQuery(&'a str),
+    /// An abnormal refund shall go another way; the channel's own number of it.
+    Redirect(&'a str),
     Certificates,
     Bill(super::bills::wechat::Kind),
     BillFile,
@@ -109,6 +112,7 @@ fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
         Route::CombineClose(no) => combine::close(call, no),
         Route::Refund => refunds::create(call),
         Route::RefundQuery(no) => refunds::query(call, no),
+        Route::Redirect(id) => redirect::redirect(call, id),
         Route::Certificates => answer::certificates(call.merchant),
         Route::Bill(kind) => bills::place(call, kind),
         Route::BillFile => Ok(None), // answered before: it is no JSON
@@ -149,7 +153,11 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let (rest, partner) = rest.unwrap_or_default();
     let out = rest.strip_prefix("out-trade-no/");
     let close = out.and_then(|o| o.strip_suffix("/close")).and_then(single);
-    let refund = path.strip_prefix("/v3/refund/domestic/refunds/").and_then(single);
+    let refund = path.strip_prefix("/v3/refund/domestic/refunds/");
+    let redirect = refund
+        .and_then(|r| r.strip_suffix("/apply-abnormal-refund"))
+        .and_then(single);
+    let refund = refund.and_then(single);
     let id = rest.strip_prefix("id/").and_then(single);
     let (wanted, route) = match path {
         "/v3/refund/domestic/refunds" => (Method::POST, Route::Refund),
@@ -157,6 +165,7 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/v3/bill/tradebill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Trade)),
         "/v3/bill/fundflowbill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Funds)),
         bills::FILE => (Method::GET, Route::BillFile),
+        _ if redirect.is_some() => (Method::POST, Route::Redirect(redirect.unwrap_or_default())),
         _ => match (close, out.and_then(single), id, refund) {
             (Some(no), ..) => (Method::POST, Route::Close(no, partner)),
             (_, Some(no), ..) => (Method::GET, Route::QueryOut(no, partner)),
@@ -216,7 +225,7 @@ impl Route<'_> {
             Route::Order(..) | Route::Combine(_) => Operation::Create,
             Route::QueryOut(..) | Route::QueryId(..) | Route::CombineQuery(_) => Operation::Query,
             Route::Close(..) | Route::CombineClose(_) => Operation::Close,
-            Route::Refund => Operation::Refund,
+            Route::Refund | Route::Redirect(_) => Operation::Refund,
             Route::RefundQuery(_) => Operation::RefundQuery,
             Route::Certificates => Operation::Certificates,
             Route::Bill(_) => Operation::Bill,

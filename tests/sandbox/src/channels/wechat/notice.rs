@@ -59,10 +59,13 @@ pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &
     let mut plain = json!({
         "transaction_id": order.channel_no,
         "out_trade_no": order.out_trade_no, "refund_id": refund.channel_no, "out_refund_no": refund.out_no,
-        "refund_status": "SUCCESS", "success_time": refund.done?.to_string(),
+        "refund_status": if refund.done.is_some() { "SUCCESS" } else { "ABNORMAL" },
         "user_received_account": super::refunds::RECEIVED_BY,
         "amount": {"total": order.fen, "refund": refund.fen, "payer_total": order.fen, "payer_refund": refund.fen},
     });
+    if let Some(done) = refund.done {
+        plain["success_time"] = json!(done.to_string());
+    }
     match &order.sub_mchid {
         None => plain["mchid"] = json!(merchant.facts.wechat.mchid),
         Some(sub_mchid) => {
@@ -70,10 +73,14 @@ pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &
             plain["sub_mchid"] = json!(sub_mchid);
         }
     }
-    let body = envelope(merchant, "refund", "REFUND.SUCCESS", "退款成功", &plain);
+    let (event, words) = match refund.done {
+        Some(_) => ("REFUND.SUCCESS", "退款成功"),
+        None => ("REFUND.ABNORMAL", "退款异常"),
+    };
+    let body = envelope(merchant, "refund", event, words, &plain);
     // A refund's own address goes before the order's.
     let url = refund.notify_url.clone().or_else(|| order.notify_url.clone())?;
-    notice(key, order, url, "REFUND.SUCCESS", body)
+    notice(key, order, url, event, body)
 }
 
 fn notice(

@@ -9,6 +9,7 @@ use crate::channels::order::{Order, Refund, State};
 use crate::channels::world::{Key, World};
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 pub(super) const RECEIVED_BY: &str = "支付用户零钱";
@@ -38,6 +39,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         if taken.is_some_and(|k| *k != key) {
             return Err(Failure::invalid_request("商户退款单号已用于其他订单"));
         }
+        let abnormal = book.abnormal.clone();
         let order = book
             .order(&key)
             .filter(|order| order.sub_mchid == sub_mchid)
@@ -55,7 +57,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
                 notify_url: asked.notify_url.clone(),
             });
         }
-        let shown = shown(order, &asked.out_refund_no)?;
+        let shown = shown(order, &asked.out_refund_no, &abnormal)?;
         book.refunds.insert(
             (Channel::Wechat, call.number, asked.out_refund_no.clone()),
             key.clone(),
@@ -146,6 +148,9 @@ fn may_refund(order: &Order, asked: &Asked) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// The account of a payer whose id begins so is closed: what goes back there becomes abnormal.
+pub(super) const GONE: &str = "oGONE";
+
 pub(super) fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
     let inside = world.clone();
     world.beside(async move {
@@ -153,7 +158,14 @@ pub(super) fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
         let at = inside.dated();
         let notice = inside.with(|book| {
             let order = book.orders.get_mut(&key)?;
-            order.refunds.iter_mut().find(|r| r.out_no == out_no)?.done = Some(at);
+            let refund = order.refunds.iter_mut().find(|r| r.out_no == out_no)?;
+            if order.payer.starts_with(GONE)
+                && !book.abnormal.contains(&format!("sent {}", refund.channel_no))
+            {
+                book.abnormal.insert(refund.channel_no.clone());
+            } else {
+                refund.done = Some(at);
+            }
             notice::of_refund(inside.merchants.get(key.1)?, &key, order, &out_no)
         });
         if let Some(notice) = notice {
@@ -171,20 +183,21 @@ pub(super) fn query(call: &Call<'_>, out_refund_no: &str) -> Outcome {
     call.world.with(|book| {
         let key = (Channel::Wechat, call.number, out_refund_no.to_owned());
         let key = book.refunds.get(&key).cloned().ok_or_else(missing)?;
+        let abnormal = book.abnormal.clone();
         let order = book
             .order(&key)
             .filter(|order| order.sub_mchid == sub_mchid)
             .ok_or_else(missing)?;
         order.count(Operation::RefundQuery);
-        shown(order, out_refund_no).map(Some)
+        shown(order, out_refund_no, &abnormal).map(Some)
     })
 }
 
-fn missing() -> Failure {
+pub(super) fn missing() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "RESOURCE_NOT_EXISTS", "订单或退款单不存在")
 }
 
-fn shown(order: &Order, out_no: &str) -> Result<Value, Failure> {
+pub(super) fn shown(order: &Order, out_no: &str, abnormal: &HashSet<String>) -> Result<Value, Failure> {
     let refund = order.refund(out_no).ok_or_else(missing)?;
     let mut shown = json!({
         "refund_id": refund.channel_no, "out_refund_no": refund.out_no, "transaction_id": order.channel_no,
@@ -197,6 +210,9 @@ fn shown(order: &Order, out_no: &str) -> Result<Value, Failure> {
             "refund_fee": 0, "currency": "CNY", "from": [],
         },
     });
+    if abnormal.contains(&refund.channel_no) {
+        shown["status"] = json!("ABNORMAL");
+    }
     if let Some(done) = refund.done {
         shown["status"] = json!("SUCCESS");
         shown["success_time"] = json!(done.to_string());

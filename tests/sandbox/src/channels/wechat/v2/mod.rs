@@ -5,6 +5,7 @@ mod codes;
 pub(crate) mod notice;
 mod orders;
 mod refunds;
+pub(crate) mod scan;
 pub(crate) mod unified;
 pub(crate) mod xml;
 
