@@ -48,6 +48,7 @@ fn order(account: &Account, pay_way: PayWay, description: &str, at: Instant) -> 
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        product: None,
         code: Code {
             kind: CodeKind::Dynamic,
             level: CodeLevel::B,
