@@ -13,6 +13,7 @@ mod legacy;
 mod legacy_sha1;
 mod material;
 mod secure;
+mod signers;
 pub mod tls;
 mod unionpay;
 
@@ -26,6 +27,7 @@ pub use keyed::{Hash, Keyed};
 pub use legacy::{Ccb, Password};
 pub use legacy_sha1::Sha1Private;
 pub use material::Material;
+pub use signers::Signers;
 pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;

@@ -158,7 +158,7 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
         Duration::from_millis((end.millis() - now.millis()).max(0) as u64)
             + Duration::from_millis(500).min(times.unknown_after)
     };
-    if attempt.pay_way.charges() && attempt.keys == Keys::Held {
+    if (attempt.pay_way.charges() || attempt.is_reversing()) && attempt.keys == Keys::Held {
         return charges::wait(app, attempt, tries, now);
     }
     if (attempt.keys == Keys::Merchant || !channel::can_be_asked(attempt.channel))
@@ -216,7 +216,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             continue;
         };
         order = match attempt.keys {
-            Keys::Held if attempt.pay_way.charges() => charges::step(app, &order, position).await?,
+            Keys::Held if attempt.pay_way.charges() || attempt.is_reversing() => {
+                charges::step(app, &order, position).await?
+            }
             Keys::Held if !channel::can_be_asked(attempt.channel) => {
                 unresolved(app, &order, position, attempt).await?
             }
@@ -241,7 +243,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
 
 /// Only the merchant can ask the channel, or nobody; after the channel's own window nobody will tell us any more. Where even the
 /// merchant cannot ask, it is told that nobody knows.
-//= C79
+//= C80
 async fn unresolved(
     app: &App,
     order: &Arc<Order>,
@@ -339,7 +341,7 @@ fn is_paid(view: &channel::OrderView) -> bool {
 }
 
 /// What a query says of an order, with the payer sealed for the merchant's notification.
-async fn seen(
+pub(crate) async fn seen(
     app: &App,
     order: &Arc<Order>,
     position: u16,
