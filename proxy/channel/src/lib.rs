@@ -114,7 +114,9 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
 pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
+            Err(ComposeError::NotOffered)
+        }
     }
 }
 
