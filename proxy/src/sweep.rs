@@ -243,7 +243,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
 
 /// Only the merchant can ask the channel, or nobody; after the channel's own window nobody will tell us any more. Where even the
 /// merchant cannot ask, it is told that nobody knows.
-//= C80
+//= C82
 async fn unresolved(
     app: &App,
     order: &Arc<Order>,

@@ -240,7 +240,7 @@ async fn silent(demo: &Demo, merchant: &Merchant) -> anyhow::Result<(Value, Valu
     Ok((untold, opened(demo, merchant, end).await?))
 }
 
-//= C80
+//= C82
 async fn unresolved(demo: &Demo, merchant: &Merchant, untold: &Value, late: &Value) -> Done {
     for order in [untold, late] {
         let mut state = Value::Null;
