@@ -360,7 +360,7 @@ async fn unionpays_app(street: &Street) -> Done {
 
 /// A wallet whose account is down is shown as closed, and is open again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C82
+//= C83
 async fn the_pages_follow_the_health_of_accounts() {
     let yard = Yard::with(Options {
         extra: "[routing]\nfailures = 2\nrest_ms = 6000\nrest_most_ms = 6000\n".into(),

@@ -82,7 +82,7 @@ pub(super) fn in_a_browser(app: &App, scanned: &Scanned, wallet: Option<Wallet>,
 }
 
 /// Whether any account of a way takes new orders, as far as its calls have told.
-//= C82
+//= C83
 pub(super) fn is_open(app: &App, scanned: &Scanned, way: Way) -> bool {
     let now = app.clock().since_boot();
     accounts(app, scanned, way).any(|account| {
