@@ -17,6 +17,7 @@ mod ccb;
 pub mod dialect;
 mod draft;
 pub mod form;
+pub mod guard;
 mod hand_out;
 pub mod keys;
 pub mod native;

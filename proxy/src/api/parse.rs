@@ -42,6 +42,11 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
     }
 }
 
+/// The channel that a body names, if it can be read at all: for the record of what is wrong with the rest.
+pub fn named_channel(received: &Received) -> Option<Channel> {
+    Channel::named(strict_json::parse(&received.body).ok()?.text("channel")?)
+}
+
 fn empty(received: &Received) -> Result<(), Fault> {
     match received.body.is_empty() || &received.body[..] == b"{}" {
         true => Ok(()),
@@ -100,14 +105,18 @@ impl<'a> Fields<'a> {
         let unknown = members.iter().find(|m| !allowed.contains(&m.name.as_str()));
         match unknown {
             None => Ok(Fields { value, path }),
-            Some(m) => Err(Fault::new(
-                Code::UnknownField,
-                format!(
-                    "`{path}{}` is not a field of this operation; its fields are {}.",
-                    strict_json::shown(&m.name),
-                    allowed.join(", ")
-                ),
-            )),
+            Some(m) => {
+                let (breach, name) = channel::guard::field(&m.name);
+                Err(Fault::new(
+                    Code::UnknownField,
+                    format!(
+                        "`{path}{}` is not a field of this operation; its fields are {}.",
+                        strict_json::shown(&m.name),
+                        allowed.join(", ")
+                    ),
+                )
+                .breaks(breach, Some(name)))
+            }
         }
     }
 
@@ -116,6 +125,7 @@ impl<'a> Fields<'a> {
             Code::InvalidField,
             format!("`{}{name}` must be {right}.", self.path),
         )
+        .breaks(Breach::Value, Some(name))
     }
 
     fn text(&self, name: &str, most: usize) -> Result<Option<&'a str>, Fault> {

@@ -181,15 +181,18 @@ impl Admit {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
+        let mut fault = Fault::of(code(refusal.kind));
         if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
             let channel = routed.account.channel;
-            return Fault::new(
-                code(refusal.kind),
-                format!("No refund by message is known of {channel}: pay it back in the bank's own merchant console."),
-            )
-            .into();
+            fault.detail = format!(
+                "No refund by message is known of {channel}: pay it back in the bank's own merchant console."
+            );
         }
-        Fault::of(code(refusal.kind)).into()
+        // The one text for list, measure, risk and payer limit names nothing (C43).
+        if refusal.kind != RefusalKind::NotAccepted {
+            fault.detail = format!("{} ({})", fault.detail, refusal.public);
+        }
+        fault.into()
     }
 }
 
