@@ -365,7 +365,9 @@ impl App {
             bank: facts.bank.clone(),
             notify_url: format!(
                 "{}/n/{}/{}",
-                self.0.config.listen.notify_url, facts.channel, facts.account
+                self.0.config.listen.told_at(facts.channel),
+                facts.channel,
+                facts.account
             ),
         });
         // Only registered payees are worth a place: anything can be asked for.
