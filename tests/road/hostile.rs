@@ -8,6 +8,7 @@ mod heads;
 mod notices;
 mod pass;
 mod slow;
+mod unionpay;
 mod wire;
 
 use proxy::fault::Code;
@@ -58,7 +59,7 @@ impl Yard {
             At::Api => ports.api,
             At::Wechat => ports.wechat,
             At::Alipay | At::AlipayV3 => ports.alipay,
-            At::Notify | At::NotifyAlipay => ports.notify,
+            At::Notify | At::NotifyAlipay | At::NotifyUnionpay => ports.notify,
             At::Metrics => ports.metrics,
         }
     }
@@ -162,6 +163,7 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
         At::Alipay => is(status == 200, "Alipay says it with 200")?,
+        At::NotifyUnionpay => is((400..600).contains(&status), "an acknowledgement")?,
         _ => is((400..500).contains(&status), "not a 4xx")?,
     }
     match at {
@@ -210,5 +212,6 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
             )
         }
         At::NotifyAlipay => is(said.body == b"fail", "not Alipay's form"),
+        At::NotifyUnionpay => is(said.body == b"fail", "not the word for UnionPay"),
     }
 }
