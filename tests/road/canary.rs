@@ -1123,7 +1123,7 @@ impl Run {
                 .collect(),
         );
         ensure!(
-            codes.0.len() == 5 + 2 * SCANNED.len(),
+            codes.0.len() == 5 + 3 * SCANNED.len(),
             "payment codes were sent: {}",
             codes.0.len()
         );
