@@ -3,7 +3,7 @@
 //! processes. The same scan finds a planted value in a file, and the living one in memory.
 
 mod baidu;
-mod ccb;
+mod banks;
 mod unionpay;
 
 use anyhow::{Context, anyhow, ensure};
@@ -1291,7 +1291,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
     run.at_unionpay().await?;
-    run.at_ccb().await?;
+    run.at_banks().await?;
     run.pass_through().await?;
     run.errors().await?;
     run.bad_requests().await?;

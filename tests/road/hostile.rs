@@ -5,9 +5,11 @@
 
 mod api;
 mod heads;
+mod many;
 mod notices;
 mod pass;
 mod slow;
+mod tricks;
 mod unionpay;
 mod wire;
 
@@ -107,8 +109,8 @@ impl Yard {
         });
     }
 
-    /// The service lives, its log is clean, and nothing was wrong on the way.
-    pub(crate) async fn close(self) {
+    /// The service lives, its log is clean, and nothing was wrong on the way. Gives back the folder of the stopped demo.
+    pub(crate) async fn close(self) -> TempDir {
         let healthy = self
             .say(At::Api, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             .await;
@@ -143,6 +145,7 @@ impl Yard {
             wrong.len(),
             wrong.join("\n")
         );
+        self.dir
     }
 }
 

@@ -470,6 +470,32 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         payer: Option<PayerToken>,
     },
+    /// The no-funds guard said no before the request could mean an order. Without a merchant on the entry nobody's
+    /// signature stands behind it: then it is a count of those alike.
+    GuardRefused {
+        /// The registered account that the request named.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<AccountNo>,
+        /// How it offends.
+        breach: Breach,
+        /// Channel, where one was named.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        channel: Option<Channel>,
+        /// The clause.
+        clause: Clause,
+        /// How many alike since `since`; absent for a single one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        count: Option<u64>,
+        /// Name of the field or call, if it is one that we know, else [`UNLISTED`]; never a value.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        name: Option<Arc<str>>,
+        /// What was asked, where that was clear.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        operation: Option<Operation>,
+        /// When the first of them came.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        since: Option<Instant>,
+    },
     /// An attempt is about to be sent.
     AttemptIntended {
         /// Account at the channel.
@@ -866,70 +892,46 @@ pub enum TradeEvent {
     },
     /// A channel is about to be asked for the bill of a day.
     BillAsked {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day (UTC+8).
-        day: Day,
         /// Which bill.
-        kind: BillKind,
+        bill: BillKey,
         /// How often it was asked for, from 1.
         tries: u32,
     },
     /// The channel does not give the bill, or what it gave is none; it is asked for again.
     BillRefused {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
+        /// Which bill.
+        bill: BillKey,
         /// The channel's error code, or ours: `hash`, `host`, `unreadable`, `unclear`.
         code: Arc<str>,
-        /// Of which day.
-        day: Day,
-        /// Which bill.
-        kind: BillKind,
     },
     /// The bill is here, or the channel has none for that day. What follows is found by the entries before `entries` and
     /// these octets alone.
     BillTaken {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// SHA-256 of the file as it came; absent where the channel says that there is none.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         digest: Option<Digest>,
         /// Our record as it stood when so many entries were in this journal.
         entries: u64,
-        /// Which bill.
-        kind: BillKind,
     },
     /// Bill and record differ.
     BillDiffers {
-        /// Whose account.
-        account: AccountNo,
         /// Fen by our record.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         amount: Option<Amount>,
+        /// Which bill.
+        bill: BillKey,
         /// Fen by the bill.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_amount: Option<Amount>,
-        /// Of which day the bill is.
-        bill_day: Day,
         /// The channel's number by the bill; absent where the bill has no such line.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_trade_no: Option<TradeNo>,
-        /// Channel.
-        channel: Channel,
         /// To which day it belongs by our record; where we have none, the bill's.
         day: Day,
         /// How they differ.
         difference: DifferenceKind,
-        /// Which bill.
-        kind: BillKind,
         /// Payment, refund or reversal.
         movement: Movement,
         /// Gapless within one bill from 1.
@@ -949,48 +951,30 @@ pub enum TradeEvent {
     },
     /// Refunds that this bill counts, though they were done on a later day, whose bill need not have them.
     BillEarly {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
         /// Which bill.
-        kind: BillKind,
+        bill: BillKey,
         /// Numbers at the channel: the order's and the refund's.
         refunds: Vec<(ChannelNo, ChannelNo)>,
     },
     /// Two officers resolved a difference at the desk.
     BillResolved {
-        /// Whose account.
-        account: AccountNo,
-        /// Of which day the bill is.
-        bill_day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// Where their decision stands in the cases journal.
         cases_index: u64,
-        /// Channel.
-        channel: Channel,
         /// Where the difference stands in this journal.
         difference: u64,
-        /// Which bill.
-        kind: BillKind,
         /// What it comes to.
         resolution: Resolution,
     },
     /// The whole bill was compared with the whole record of its day.
     BillMatched {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// How many differences were found; the first ten thousand stand before this entry.
         differences: u64,
         /// Fees by the bill, in thousandths of a fen.
         fee_millifen: i64,
-        /// Which bill.
-        kind: BillKind,
         /// Lines that state a movement.
         lines: u64,
         /// Fen paid, by the bill.
@@ -1235,6 +1219,7 @@ impl TradeEvent {
             MeasureObserved { .. } => "measure_observed",
             CasesCursor { .. } => "cases_cursor",
             Refused { .. } => "refused",
+            GuardRefused { .. } => "guard_refused",
             AttemptIntended { .. } => "attempt_intended",
             AttemptPlaced { .. } => "attempt_placed",
             AttemptNotPlaced { .. } => "attempt_not_placed",
