@@ -268,6 +268,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        codepay: false,
         notify_url: String::new(),
     })
 }
