@@ -194,7 +194,7 @@ async fn where_the_setting_does_not_say_so_there_is_no_codepay_and_bills_pass_th
 /// Where a bill lies, and the bill, octet for octet; for nobody else's merchants.
 async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
     yard.demo
-        .control("/control/clock", &json!({ "days_ago": 1 }))
+        .control("/control/clock", &json!({ "days_ago": 3 }))
         .await?;
     let order = yard.paid("wechat", 650).await?;
     yard.demo
@@ -203,21 +203,21 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)?
         .as_secs() as i64;
-    let yesterday: String = domain::Instant::from_secs(now - 86_400)
+    let the_day: String = domain::Instant::from_secs(now - 3 * 86_400)
         .to_string()
         .chars()
         .take(10)
         .collect();
     let (account, _) = sdk.wechat_account()?;
-    let ready = json!({ "channel": "wechat", "account": account.mchid, "day": yesterday, "ready": true });
+    let ready = json!({ "channel": "wechat", "account": account.mchid, "day": the_day, "ready": true });
     yard.demo.control("/control/bills", &ready).await?;
     for (target, own) in [
         (
-            format!("/v3/bill/tradebill?bill_date={yesterday}&bill_type=ALL"),
+            format!("/v3/bill/tradebill?bill_date={the_day}&bill_type=ALL"),
             true,
         ),
         (
-            format!("/v3/bill/fundflowbill?bill_date={yesterday}&account_type=BASIC"),
+            format!("/v3/bill/fundflowbill?bill_date={the_day}&account_type=BASIC"),
             false,
         ),
     ] {
@@ -253,8 +253,8 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
         );
     }
     for refused in [
-        format!("/v3/bill/tradebill?bill_date={yesterday}&sub_mchid=1600000009"),
-        format!("/v3/bill/tradebill?bill_date={yesterday}&mchid=1"),
+        format!("/v3/bill/tradebill?bill_date={the_day}&sub_mchid=1600000009"),
+        format!("/v3/bill/tradebill?bill_date={the_day}&mchid=1"),
         "/v3/bill/sub-merchant-fundflowbill?bill_date=2026-01-01".to_owned(),
     ] {
         let answer = sdk.wechat("GET", &refused, None).await?;
