@@ -21,6 +21,36 @@ pub fn issued_under(
     roots: &[u8],
     now: Instant,
 ) -> Result<(CertificateFacts, Material), KeyError> {
+    issued_within(pem, roots, now).map(|(facts, key, _)| (facts, key))
+}
+
+/// From when to when a certificate, everything between it and its root, and that root count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// Seconds since the Unix epoch, both included.
+    from: i64,
+    until: i64,
+}
+
+impl Window {
+    fn with(self, cert: &X509Certificate<'_>) -> Window {
+        Window {
+            from: self.from.max(cert.validity().not_before.timestamp()),
+            until: self.until.min(cert.validity().not_after.timestamp()),
+        }
+    }
+
+    pub(crate) fn holds(&self, now: Instant) -> bool {
+        (self.from..=self.until).contains(&now.secs())
+    }
+}
+
+/// The same as [`issued_under`], and for how long that stands.
+pub(crate) fn issued_within(
+    pem: &[u8],
+    roots: &[u8],
+    now: Instant,
+) -> Result<(CertificateFacts, Material, Window), KeyError> {
     let (presented, roots) = (ders(pem)?, ders(roots)?);
     let (presented, roots) = (parsed(&presented)?, parsed(&roots)?);
     let (leaf, between) = presented
@@ -30,16 +60,21 @@ pub fn issued_under(
         return Err(KeyError::Untrusted("it is an issuer's"));
     }
     let mut current = leaf;
+    let mut window = Window {
+        from: i64::MIN,
+        until: i64::MAX,
+    };
     for _ in 0..=MOST_BETWEEN {
         counts(current, now)?;
-        if roots
+        window = window.with(current);
+        if let Some(root) = roots
             .iter()
-            .any(|root| counts(root, now).is_ok() && issued(root, current))
+            .find(|root| counts(root, now).is_ok() && issued(root, current))
         {
             let der = presented_der(pem)?;
             let facts = CertificateFacts::read(&der)?;
             let key = Material::public_of(&facts)?;
-            return Ok((facts, key));
+            return Ok((facts, key, window.with(root)));
         }
         current = between
             .iter()

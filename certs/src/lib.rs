@@ -12,6 +12,7 @@ mod keyed;
 mod legacy;
 mod material;
 mod secure;
+mod signers;
 pub mod tls;
 mod unionpay;
 
@@ -24,6 +25,7 @@ pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use legacy::{Ccb, Password};
 pub use material::Material;
+pub use signers::Signers;
 pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;

@@ -2,7 +2,10 @@
 //! issued under a root that the licence names, through middle certificates that the licence names too, and bears the name
 //! of whom the licence says signs.
 
-use crate::{CertificateFacts, KeyError, Material, chain};
+use crate::{
+    CertificateFacts, KeyError, Material,
+    chain::{self, Window},
+};
 use domain::Instant;
 
 /// Whose name a certificate's common name must bear, as its third part between `@`.
@@ -19,10 +22,21 @@ pub fn unionpay_signer(
     names: &[String],
     now: Instant,
 ) -> Result<(CertificateFacts, Material), KeyError> {
+    signer_within(presented, licensed, names, now).map(|(facts, key, _)| (facts, key))
+}
+
+/// The same, and for how long that stands.
+//= C79
+pub(crate) fn signer_within(
+    presented: &[u8],
+    licensed: &[u8],
+    names: &[String],
+    now: Instant,
+) -> Result<(CertificateFacts, Material, Window), KeyError> {
     let (roots, middle) = chain::roots_and_middle(licensed)?;
     // Only the first certificate that came is looked at: what stands between it and its root is the licence's to say.
     let chain = [chain::first_pem(presented)?, middle].concat();
-    let (facts, key) = chain::issued_under(chain.as_bytes(), roots.as_bytes(), now)?;
+    let (facts, key, window) = chain::issued_within(chain.as_bytes(), roots.as_bytes(), now)?;
     let signer = facts
         .common_name
         .as_deref()
@@ -34,7 +48,7 @@ pub fn unionpay_signer(
         names.iter().any(|name| name == signer)
     };
     if taken {
-        Ok((facts, key))
+        Ok((facts, key, window))
     } else {
         Err(KeyError::Untrusted("it bears another's name"))
     }
@@ -77,6 +91,7 @@ mod tests {
     }
 
     #[test]
+    //= C79
     fn nothing_else_counts() {
         let unissued = Err(KeyError::Untrusted("no root of ours has issued it"));
         assert_eq!(signer(LEAF, &[ROOT], TEST_NAME, NOW), unissued, "no middle");

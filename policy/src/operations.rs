@@ -38,11 +38,15 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Alipay, Operation::Authorize, None),
     (Channel::Alipay, Operation::Bill, None),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Qr)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::App)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::Gateway)),
     (Channel::Unionpay, Operation::Create, Some(PayWay::GatewayB2b)),
+    (Channel::Unionpay, Operation::Create, Some(PayWay::Micropay)),
     (Channel::Unionpay, Operation::Query, None),
     // It has no close: the order is asked for, and ends with its own time (channels.md 4.3, 4.4).
     (Channel::Unionpay, Operation::Close, None),
+    // What was charged on the same settlement day, whole (消费撤销).
+    (Channel::Unionpay, Operation::Reverse, None),
     (Channel::Unionpay, Operation::Refund, None),
     (Channel::Unionpay, Operation::RefundQuery, None),
     (Channel::Unionpay, Operation::Bill, None),

@@ -72,6 +72,7 @@ struct Inner {
     registered: Mutex<Vec<KeyRef>>,
     nonces: Nonces,
     certificates: crate::certificates::Asked,
+    signers: certs::Signers,
     health: Health,
     ledger: Ledger,
     vault: Vault,
@@ -141,6 +142,7 @@ impl App {
             registries: ArcSwap::from_pointee(registries),
             nonces: Nonces::default(),
             certificates: Default::default(),
+            signers: Default::default(),
             health: Health::new(config.routing),
             ledger,
             vault,
@@ -206,6 +208,11 @@ impl App {
     /// Signing threads.
     pub fn signing(&self) -> &Signing {
         &self.0.signing
+    }
+
+    /// Signers whose certificate came with a message and counted.
+    pub(crate) fn signers(&self) -> &certs::Signers {
+        &self.0.signers
     }
 
     /// Which accounts asked for certificates, and when.

@@ -15,7 +15,7 @@ use crate::{
 use certs::{CertificateFacts, KeyError, Material};
 use channel::{Account, Answer, Authentic, SealedCertificate};
 use domain::{Channel, Instant, KeyRef, Operation, PayWay};
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// A sender of made-up serials cannot make us ask a channel more often than this, per account.
 const AT_MOST_EVERY: Duration = Duration::from_secs(10);
@@ -57,20 +57,20 @@ pub(crate) async fn verify(app: &App, account: &Account, signed: &channel::Signe
     }
 }
 
-/// The key of a certificate that came with the message, under the licence in force (channels.md 4.2). It is looked at
-/// anew each time, so that a licence that changes counts at once.
-fn presented(app: &App, account: &Account, certificate: &[u8]) -> Result<Material, KeyError> {
+/// The key of a certificate that came with the message, under the licence in force (channels.md 4.2). A licence that
+/// changes counts at once: what was verified under the former one is forgotten.
+//= C79
+fn presented(app: &App, account: &Account, certificate: &[u8]) -> Result<Arc<Material>, KeyError> {
     let registries = app.registries();
     let licence = registries
         .channel(account.channel)
         .ok_or(KeyError::Untrusted("the channel is in no licence registry"))?;
-    let (_, key) = certs::unionpay_signer(
+    app.signers().signer(
         certificate,
         licence.signing_roots_pem.as_bytes(),
         &licence.signing_names,
         app.clock().now(),
-    )?;
-    Ok(key)
+    )
 }
 
 fn fetchable(account: &Account, key: &KeyRef) -> bool {

@@ -1,6 +1,8 @@
 //! Payment codes 付款码: what charges when it is sent is sent once. What is not known afterwards is asked for, and reversed
 //! until the channel says that nobody is charged. The payer's code is in memory for the one call and needed for nothing else.
 
+pub(crate) mod cancel;
+
 use crate::{
     app::App,
     errand::{self, context, lost},
@@ -10,7 +12,7 @@ use crate::{
     schedule::Schedule,
     settle::{self, Ending, Settled},
 };
-use channel::{Account, Answer};
+use channel::{Account, Answer, RefundFacts};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub(crate) async fn pay(
     let facts = errand::facts_of(attempt);
     app.step("before_send");
     let exchanged = ask(app, account, Operation::Create, attempt.pay_way, |stamp| {
-        channel::charge(account, &stamp.about(attempt.at), &facts, &buyer, &code)
+        channel::charge(account, &stamp.about(attempt.begun()), &facts, &buyer, &code)
     })
     .await;
     drop((buyer, code));
@@ -59,7 +61,7 @@ pub(crate) async fn pay(
 /// Could a charge at this account be undone? The keys that sign a reverse, and those that it is sent with, are here.
 //= C66
 pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
-    let Ok(number) = ChannelNo::new("0") else {
+    let (Ok(number), Ok(trade_no)) = (ChannelNo::new("00000000"), TradeNo::new("0")) else {
         return false;
     };
     let now = app.clock().now();
@@ -68,7 +70,21 @@ pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
         begun: now,
         nonce: "0".into(),
     };
-    channel::reverse(account, &stamp, &number).is_ok_and(|draft| {
+    let draft = match account.channel {
+        Channel::Unionpay => channel::cancel(
+            account,
+            &stamp,
+            &RefundFacts {
+                number: &number,
+                refund: &number,
+                trade_no: Some(&trade_no),
+                amount: Amount::ZERO,
+                total: Amount::ZERO,
+            },
+        ),
+        _ => channel::reverse(account, &stamp, &number),
+    };
+    draft.is_ok_and(|draft| {
         app.keys().has(draft.key())
             && draft
                 .identity()
@@ -100,19 +116,27 @@ pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, po
         return Settled::nothing(Ending::Unknown);
     }
     app.step("before_send");
+    let (order, answer) = match account.channel {
+        Channel::Unionpay => cancel::undo(app, account, order, position).await,
+        _ => (order.clone(), by_number(app, account, attempt).await),
+    };
+    app.step("after_send");
+    settle::reversed(&order, position, answer)
+}
+
+/// Where the channel itself finds out whether there is something to pay back.
+async fn by_number(app: &App, account: &Account, attempt: &Attempt) -> Answer {
     let exchanged = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| {
         channel::reverse(account, &stamp.about(attempt.at), &attempt.number)
     })
     .await;
-    app.step("after_send");
-    let answer = match exchanged {
+    match exchanged {
         Exchanged::Answer(answer) => answer,
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "a reverse was not sent; it is sent again");
             Answer::Unclear(Unclear::Connection)
         }
-    };
-    settle::reversed(order, position, answer)
+    }
 }
 
 /// Before this the channel would not take a reverse (channels.md 2.2).

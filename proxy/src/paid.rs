@@ -1,7 +1,7 @@
 //! The payer of a payment that the channel stated: a token for the record, and sealed for the merchant's notification.
 
 use crate::{app::App, stages::seal_notice::paid_context};
-use channel::OrderView;
+use channel::{ChannelState, OrderView};
 use domain::*;
 use ledger::Attempt;
 use vault::{PaidBuyer, Vault};
@@ -26,7 +26,8 @@ pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, vi
         .registries()
         .merchant(merchant)
         .is_some_and(|m| m.notify.is_some());
-    let wanted = told && attempt.paid.is_none() && view.payer.is_some();
+    let is_paid = matches!(view.state, ChannelState::Paid(_) | ChannelState::Refunded(_));
+    let wanted = told && is_paid && attempt.paid.is_none() && view.payer.is_some();
     let buyer = PaidBuyer {
         payer: view.payer.take(),
         attach: view.attach.take(),

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use channel::bill::Layout;
 use compare::{CompareError, Comparison};
 use domain::*;
-use ledger::{BillHead, BillKey, CommitError, LookupError};
+use ledger::{BillHead, CommitError, LookupError};
 use policy::{
     books::Book,
     registry::{AccountFacts, MerchantFacts},
@@ -173,26 +173,10 @@ fn is_due(app: &App, head: &BillHead, now: Instant, retry: Duration) -> bool {
 
 //= C61
 async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobError> {
-    let BillKey {
-        day,
-        channel,
-        account,
-        kind,
-    } = job.key.clone();
+    let bill = job.key.clone();
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
     //= C26
-    note(
-        app,
-        job,
-        vec![TradeEvent::BillAsked {
-            account,
-            channel,
-            day,
-            kind,
-            tries,
-        }],
-    )
-    .await?;
+    note(app, job, vec![TradeEvent::BillAsked { bill, tries }]).await?;
     app.step("bill_asked");
     let at = app.account(&job.account, None, None);
     let got = if job.key.kind == BillKind::Queried {
@@ -217,24 +201,8 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
     if job.head.as_ref().and_then(|head| head.refused.as_ref()) == Some(&code) {
         return Ok(());
     }
-    let BillKey {
-        day,
-        channel,
-        account,
-        kind,
-    } = job.key.clone();
-    note(
-        app,
-        job,
-        vec![TradeEvent::BillRefused {
-            account,
-            channel,
-            code,
-            day,
-            kind,
-        }],
-    )
-    .await
+    let bill = job.key.clone();
+    note(app, job, vec![TradeEvent::BillRefused { bill, code }]).await
 }
 
 /// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then.
@@ -256,22 +224,14 @@ async fn take(
         Some(kept) if kept.day == job.key.day => kept.entries,
         _ => app.ledger().journal().durable(),
     };
-    let BillKey {
-        day,
-        channel,
-        account,
-        kind,
-    } = job.key.clone();
+    let bill = job.key.clone();
     note(
         app,
         job,
         vec![TradeEvent::BillTaken {
-            account,
-            channel,
-            day,
+            bill,
             digest,
             entries,
-            kind,
         }],
     )
     .await?;
@@ -318,20 +278,12 @@ async fn compared(
         note(app, job, events.to_vec()).await?;
         app.step("bill_differs");
     }
-    let BillKey {
-        day,
-        channel,
-        account,
-        kind,
-    } = job.key.clone();
+    let bill = job.key.clone();
     let sums = found.totals;
     let matched = TradeEvent::BillMatched {
-        account,
-        channel,
-        day,
+        bill,
         differences: found.differences,
         fee_millifen: sums.fee_millifen,
-        kind,
         lines: sums.lines,
         paid: Amount::from_fen(sums.paid),
         payments: sums.payments,
@@ -339,7 +291,7 @@ async fn compared(
         refunds: sums.refunds,
     };
     note(app, job, vec![matched]).await?;
-    tracing::info!(channel = channel.as_str(), %day, lines = sums.lines, differences = found.differences, "a bill was compared");
+    tracing::info!(channel = key_of(job), day = %job.key.day, lines = sums.lines, differences = found.differences, "a bill was compared");
     Ok(())
 }
 
@@ -404,40 +356,24 @@ pub(crate) async fn resolved(
         .entry(difference)
         .ok()
         .filter(|entry| entry.merchant.as_ref() == Some(merchant));
-    let Some(TradeEvent::BillDiffers {
-        account,
-        channel,
-        bill_day,
-        kind,
-        ..
-    }) = entry.map(|entry| entry.event)
-    else {
+    let Some(TradeEvent::BillDiffers { bill, .. }) = entry.map(|entry| entry.event) else {
         tracing::error!(
             cases_index,
             "the desk resolved what is no difference of this journal"
         );
         return Ok(());
     };
-    let key = BillKey {
-        day: bill_day,
-        channel,
-        account: account.clone(),
-        kind,
-    };
     if app
         .ledger()
-        .bill(&key)
+        .bill(&bill)
         .is_some_and(|head| head.resolved.contains_key(&difference))
     {
         return Ok(());
     }
     let event = TradeEvent::BillResolved {
-        account,
-        bill_day,
+        bill,
         cases_index,
-        channel,
         difference,
-        kind,
         resolution,
     };
     app.ledger().note(Some(merchant), vec![event]).await.map(drop)

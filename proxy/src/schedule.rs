@@ -19,8 +19,11 @@ struct Gaps {
     charge_wait: Duration,
     /// Not sooner after the charging call it may be reversed.
     reverse_after: Duration,
-    /// Does it send a notice of a payment by code?
+    /// Can it be relied on to tell of a payment by code that came late?
     tells_of_charges: bool,
+    /// Does it reverse by an order's own number whatever it has of it? Else an order that was not charged ends with its own
+    /// time, and only what was charged can be taken back.
+    reverses_by_number: bool,
     /// For how long the channel repeats a notice.
     notices: Duration,
     /// For how long a refund may take, its notice included.
@@ -47,6 +50,7 @@ const WECHAT: Gaps = Gaps {
     tells_of_charges: false,
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
+    reverses_by_number: true,
 };
 
 /// Notices come after 4 min, 10 min, 10 min, 1 h … for 25 hours (channels.md 3.5). What is unknown is asked for every
@@ -61,11 +65,12 @@ const ALIPAY: Gaps = Gaps {
     tells_of_charges: true,
     notices: Duration::from_secs(25 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
+    reverses_by_number: true,
 };
 
 /// Browser orders are asked for after 5, 10, 30, 60 and 120 minutes, server calls after 1, 2, 4, 8, 16 and 32 seconds while
-/// nobody knows (channels.md 4.4). Notices come five times within 12 minutes; a refund may take some working days
-/// [unverified].
+/// nobody knows (channels.md 4.4). Notices come five times within 12 minutes and then never; a refund may take some working
+/// days [unverified]. "No such order" is no last word before the order's own end.
 const UNIONPAY: Gaps = Gaps {
     unknown: &[1, 2, 4, 8, 16, 32, 300],
     placed: &[300, 300, 1200, 1800, 3600],
@@ -73,9 +78,10 @@ const UNIONPAY: Gaps = Gaps {
     charge: &[1, 2, 4, 8, 16, 32],
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
-    tells_of_charges: true,
+    tells_of_charges: false,
     notices: Duration::from_secs(HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
+    reverses_by_number: false,
 };
 
 /// Nothing is documented [unverified]: browser orders are asked for as at UnionPay, refunds take some working days.
@@ -89,6 +95,7 @@ const BAIDU: Gaps = Gaps {
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     tells_of_charges: true,
+    reverses_by_number: true,
 };
 
 /// Nothing is documented [unverified]: browser orders are asked for as at UnionPay. What was not paid may be paid until the end
@@ -103,6 +110,7 @@ const CCB: Gaps = Gaps {
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     tells_of_charges: true,
+    reverses_by_number: true,
 };
 
 /// A channel's schedule under the configured times.
@@ -179,10 +187,20 @@ impl Schedule {
         self.gaps.tells_of_charges
     }
 
+    /// Is an order that may not be there reversed at once? Else that would come to nothing before its own end.
+    pub(crate) fn reverses_by_number(&self) -> bool {
+        self.gaps.reverses_by_number
+    }
+
     /// When a payment-code order that nobody pays ends at the channel by itself, whatever becomes of us: twice the payer's
     /// time, two minutes at least: channels count in minutes, by clocks of their own, and WeChat refuses less than one.
+    /// UnionPay counts in seconds, and its own end is the only one that there is: a second after the payer's time.
     pub(crate) fn charge_life(&self) -> Duration {
-        (self.charge_wait() * 2).max(Duration::from_secs(120))
+        if self.gaps.reverses_by_number {
+            (self.charge_wait() * 2).max(Duration::from_secs(120))
+        } else {
+            self.charge_wait() + Duration::from_secs(1)
+        }
     }
 
     /// Before what the channel would not pay back is sent again: each time four times as long, an hour at most.
@@ -280,6 +298,19 @@ mod tests {
             ),
             (secs(3), secs(6), secs(60), zero)
         );
+        let unionpay = Schedule::of(Channel::Unionpay, own);
+        let gaps: Vec<u64> = (0..7).map(|tries| unionpay.charge(tries).as_secs()).collect();
+        assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 32], "the plan of channels.md 4.4");
+        assert_eq!(
+            (
+                unionpay.charge_wait(),
+                unionpay.charge_life(),
+                unionpay.reverses_by_number()
+            ),
+            (secs(60), secs(61), false),
+            "its own end is the only one there is"
+        );
+        assert_eq!(alipay.charge_life(), secs(120));
         assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(15), secs(10)));
         let quick = Times {
             charge_after: Some(secs(1)),

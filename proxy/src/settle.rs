@@ -434,6 +434,7 @@ pub fn order_seen(
                 attempt,
                 view,
                 proof,
+                payer,
             },
             &mismatch,
             &paid,
@@ -485,4 +486,4 @@ pub fn order_seen(
 
 #[cfg(test)]
 #[path = "settle_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a lawful name")
 }
 
-pub(super) fn order() -> Order {
+pub(crate) fn order() -> Order {
     let event = TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100),

@@ -158,7 +158,7 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
         Duration::from_millis((end.millis() - now.millis()).max(0) as u64)
             + Duration::from_millis(500).min(times.unknown_after)
     };
-    if attempt.pay_way.charges() && attempt.keys == Keys::Held {
+    if (attempt.pay_way.charges() || attempt.is_reversing()) && attempt.keys == Keys::Held {
         return charges::wait(app, attempt, tries, now);
     }
     if attempt.keys == Keys::Merchant && !attempt.state.is_final() {
@@ -214,7 +214,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             continue;
         };
         order = match attempt.keys {
-            Keys::Held if attempt.pay_way.charges() => charges::step(app, &order, position).await?,
+            Keys::Held if attempt.pay_way.charges() || attempt.is_reversing() => {
+                charges::step(app, &order, position).await?
+            }
             Keys::Held => attempt_step(app, &order, position).await?,
             Keys::Merchant => unresolved(app, &order, position, attempt).await?,
         };
@@ -329,7 +331,7 @@ fn is_paid(view: &channel::OrderView) -> bool {
 }
 
 /// What a query says of an order, with the payer sealed for the merchant's notification.
-async fn seen(
+pub(crate) async fn seen(
     app: &App,
     order: &Arc<Order>,
     position: u16,

@@ -11,7 +11,7 @@ use certs::{Keys as Keyring, Material};
 use domain::*;
 use flate2::{Compression, write::GzEncoder};
 use journal::{Journal, Settings, disk::RealDisk};
-use ledger::{BillKey, Happening, Ledger, payment_id};
+use ledger::{Happening, Ledger, payment_id};
 use proxy::{clock::SystemClock, reconcile};
 use std::{
     fs,

@@ -42,6 +42,7 @@ async fn a_running_service() -> Done {
     platform_certificates_are_fetched_by_themselves(&demo).await?;
     a_key_that_is_registered_no_longer_opens_nothing(&demo).await?;
     check_prints_every_problem(&demo)?;
+    check_names_a_missing_host_for_files(&demo)?;
     a_receipt_can_be_had_from_the_command_line(&demo)?;
     without_a_desk_the_front_door_says_so(&demo)?;
     stopping_drains(&demo, &shop).await?;
@@ -179,6 +180,53 @@ async fn until(is: impl AsyncFn() -> anyhow::Result<bool>, else_say: &str) -> Do
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("{else_say}")
+}
+
+/// With `[books]` a channel whose bills lie at a host of its own must have that host in the licence file.
+fn check_names_a_missing_host_for_files(demo: &Demo) -> Done {
+    let config = fs::read_to_string(demo.place.dir.join("guandao.toml"))? + "\n[books]\n";
+    let file = demo.place.dir.join("books.toml");
+    fs::write(&file, &config)?;
+    let said = || -> anyhow::Result<(bool, String)> {
+        let done = Command::new(binary("guandao")?)
+            .arg("check")
+            .arg(&file)
+            .output()?;
+        Ok((
+            done.status.success(),
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        ))
+    };
+    let (good, text) = said()?;
+    ensure!(good, "{text}");
+    let licence = fs::read(demo.place.dir.join("registries/licence.json"))?;
+    let mut without: Value = serde_json::from_slice(&licence)?;
+    let mut again = without.clone();
+    let version = without["version"].as_u64().context("a version")?;
+    without["version"] = json!(version + 1);
+    again["version"] = json!(version + 2);
+    let channels = without["channels"].as_array_mut().context("channels")?;
+    for channel in channels
+        .iter_mut()
+        .filter(|channel| channel["channel"] == "unionpay")
+    {
+        let hosts = channel["hosts"].as_array_mut().context("hosts")?;
+        hosts.retain(|host| host["host"] != "filedownload.95516.com");
+    }
+    demo.place.sign_registry("licence", &without)?;
+    let (good, text) = said()?;
+    demo.place.sign_registry("licence", &again)?;
+    let line = config[..config.find("[books]").unwrap_or_default()]
+        .matches('\n')
+        .count()
+        + 1;
+    ensure!(
+        !good
+            && text.contains(&format!("line {line}: books: "))
+            && text.contains("no host for files of unionpay"),
+        "{text}"
+    );
+    Ok(())
 }
 
 fn check_prints_every_problem(demo: &Demo) -> Done {

@@ -662,7 +662,7 @@ fn forgeries(demo: &Demo, mer_id: &str, method: &str, order: &Value) -> Vec<(&'s
 async fn killed_between_every_two_steps() {
     let yard = Yard::open().await.expect("demo");
     for step in MUTATION {
-        for (pay_way, reach) in [("qr", "qr_code"), ("gateway", "call_up")] {
+        for (pay_way, reach) in [("qr", "qr_code"), ("app", "call_up"), ("gateway", "call_up")] {
             let mut body = yard.body("unionpay", 700);
             body["pay_way"] = pay_way.into();
             let said = create_by(&yard, step, &body, reach)
@@ -680,7 +680,7 @@ async fn killed_between_every_two_steps() {
         say("notice", "unionpay", step, &said);
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (17, 17), "{books:?}");
+    assert_eq!((books.orders, books.paid), (23, 23), "{books:?}");
     println!("{books:?}");
 }
 

@@ -1,6 +1,6 @@
 //! The words of reconciliation (对账): what a channel's bill says, line by line, and how it can differ from our record.
 
-use crate::{Amount, ChannelNo, Instant, TradeNo};
+use crate::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, TradeNo};
 use serde::{Deserialize, Serialize};
 
 /// Which of a channel's bills.
@@ -23,6 +23,33 @@ impl BillKind {
             BillKind::Funds => "funds",
             BillKind::Queried => "queried",
         }
+    }
+}
+
+/// One bill of one account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BillKey {
+    /// Whose account.
+    pub account: AccountNo,
+    /// Channel.
+    pub channel: Channel,
+    /// Of which day, as the channel counts days.
+    pub day: Day,
+    /// Which of its bills.
+    pub kind: BillKind,
+}
+
+/// The older day first, whatever the order in which the parts are written.
+impl Ord for BillKey {
+    fn cmp(&self, other: &BillKey) -> std::cmp::Ordering {
+        let parts = (self.day, self.channel, &self.account, self.kind);
+        parts.cmp(&(other.day, other.channel, &other.account, other.kind))
+    }
+}
+
+impl PartialOrd for BillKey {
+    fn partial_cmp(&self, other: &BillKey) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -146,7 +146,7 @@ pub enum CloseReason {
     Replaced,
 }
 
-/// Why a payment-code order is undone at the channel.
+/// Why an order is undone at the channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReverseReason {
@@ -591,7 +591,7 @@ pub enum TradeEvent {
         /// How we know.
         proof: Proof,
     },
-    /// A reverse of a payment-code order is about to be sent.
+    /// A reverse of a payment-code order, or of a payment at UnionPay, is about to be sent.
     ReverseIntended {
         /// Which attempt.
         attempt: u16,
@@ -866,70 +866,46 @@ pub enum TradeEvent {
     },
     /// A channel is about to be asked for the bill of a day.
     BillAsked {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day (UTC+8).
-        day: Day,
         /// Which bill.
-        kind: BillKind,
+        bill: BillKey,
         /// How often it was asked for, from 1.
         tries: u32,
     },
     /// The channel does not give the bill, or what it gave is none; it is asked for again.
     BillRefused {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
+        /// Which bill.
+        bill: BillKey,
         /// The channel's error code, or ours: `hash`, `host`, `unreadable`, `unclear`.
         code: Arc<str>,
-        /// Of which day.
-        day: Day,
-        /// Which bill.
-        kind: BillKind,
     },
     /// The bill is here, or the channel has none for that day. What follows is found by the entries before `entries` and
     /// these octets alone.
     BillTaken {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// SHA-256 of the file as it came; absent where the channel says that there is none.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         digest: Option<Digest>,
         /// Our record as it stood when so many entries were in this journal.
         entries: u64,
-        /// Which bill.
-        kind: BillKind,
     },
     /// Bill and record differ.
     BillDiffers {
-        /// Whose account.
-        account: AccountNo,
         /// Fen by our record.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         amount: Option<Amount>,
+        /// Which bill.
+        bill: BillKey,
         /// Fen by the bill.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_amount: Option<Amount>,
-        /// Of which day the bill is.
-        bill_day: Day,
         /// The channel's number by the bill; absent where the bill has no such line.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_trade_no: Option<TradeNo>,
-        /// Channel.
-        channel: Channel,
         /// To which day it belongs by our record; where we have none, the bill's.
         day: Day,
         /// How they differ.
         difference: DifferenceKind,
-        /// Which bill.
-        kind: BillKind,
         /// Payment, refund or reversal.
         movement: Movement,
         /// Gapless within one bill from 1.
@@ -949,48 +925,30 @@ pub enum TradeEvent {
     },
     /// Refunds that this bill counts, though they were done on a later day, whose bill need not have them.
     BillEarly {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
         /// Which bill.
-        kind: BillKind,
+        bill: BillKey,
         /// Numbers at the channel: the order's and the refund's.
         refunds: Vec<(ChannelNo, ChannelNo)>,
     },
     /// Two officers resolved a difference at the desk.
     BillResolved {
-        /// Whose account.
-        account: AccountNo,
-        /// Of which day the bill is.
-        bill_day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// Where their decision stands in the cases journal.
         cases_index: u64,
-        /// Channel.
-        channel: Channel,
         /// Where the difference stands in this journal.
         difference: u64,
-        /// Which bill.
-        kind: BillKind,
         /// What it comes to.
         resolution: Resolution,
     },
     /// The whole bill was compared with the whole record of its day.
     BillMatched {
-        /// Whose account.
-        account: AccountNo,
-        /// Channel.
-        channel: Channel,
-        /// Of which day.
-        day: Day,
+        /// Which bill.
+        bill: BillKey,
         /// How many differences were found; the first ten thousand stand before this entry.
         differences: u64,
         /// Fees by the bill, in thousandths of a fen.
         fee_millifen: i64,
-        /// Which bill.
-        kind: BillKind,
         /// Lines that state a movement.
         lines: u64,
         /// Fen paid, by the bill.

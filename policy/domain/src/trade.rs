@@ -76,7 +76,8 @@ pub enum PayWay {
     Micropay,
     /// In a phone's browser outside the wallet: WeChat H5, we get an `h5_url` that opens the wallet.
     H5,
-    /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK).
+    /// From the merchant's own app: WeChat APP (`prepay_id`), Alipay `trade.app.pay` (a signed text for its SDK), UnionPay
+    /// `appTransReq` (a `tn` for its SDK).
     App,
     /// In a computer's browser: Alipay `trade.page.pay`, Baidu `pay/0/direct/0`.
     Page,
@@ -132,9 +133,9 @@ impl PayWay {
     }
 
     /// True where the channel tells the way to the payer once: it refuses a repeat of the order as a duplicate and says
-    /// no more (UnionPay's codes, respCode 12, channels.md 4.4).
+    /// no more (UnionPay's codes and `tn`, respCode 12, channels.md 4.4).
     pub const fn is_told_once(self, channel: Channel) -> bool {
-        matches!((channel, self), (Channel::Unionpay, PayWay::Qr))
+        matches!((channel, self), (Channel::Unionpay, PayWay::Qr | PayWay::App))
     }
 
     /// True where the channel knows the order only once its payer opens it: what is handed out, and the codes of Alipay and
@@ -142,7 +143,10 @@ impl PayWay {
     /// order's own end "not there" is no last word, neither of a query nor of a close.
     pub const fn opens_late(self, channel: Channel) -> bool {
         self.is_handed_out(channel)
-            || matches!((channel, self), (Channel::Alipay | Channel::Unionpay, PayWay::Qr))
+            || matches!(
+                (channel, self),
+                (Channel::Alipay | Channel::Unionpay, PayWay::Qr) | (Channel::Unionpay, PayWay::App)
+            )
     }
 }
 
@@ -156,7 +160,8 @@ pub enum Operation {
     Query,
     /// Close an unpaid order. Idempotent.
     Close,
-    /// Undo a payment-code order: closed if unpaid, paid back if paid. Idempotent by the order's number.
+    /// Undo a payment-code order: closed if unpaid, paid back if paid. At UnionPay: take back what was paid. Idempotent by
+    /// the order's number.
     Reverse,
     /// Pay money back, in full or part. Idempotent by refund number.
     Refund,
@@ -267,7 +272,7 @@ pub enum AttemptState {
     Paid,
     /// Closed unpaid at the channel (by us, by the merchant or by time).
     Closed,
-    /// A payment-code order undone at the channel: closed if it was unpaid, paid back if it was paid.
+    /// A payment-code order, or a payment at UnionPay, undone at the channel: closed if it was unpaid, paid back if it was paid.
     Reversed,
     /// Pass-through with the merchant's keys: never learned, and the channel's own expiry is over.
     Unresolved,
@@ -358,7 +363,7 @@ pub enum Proof {
 pub enum Reach {
     /// Text to draw as a QR code (`code_url`, `qr_code`).
     Code(Arc<str>),
-    /// WeChat prepay id, to be signed into call-up parameters.
+    /// WeChat prepay id, to be signed into call-up parameters; UnionPay `tn`, which needs no signature.
     Prepay(Arc<str>),
     /// Alipay trade number for the in-app cashier.
     Cashier(TradeNo),

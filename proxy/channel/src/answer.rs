@@ -146,6 +146,8 @@ pub enum ChannelState {
     Paid(PaidFacts),
     /// Closed, never paid.
     Closed,
+    /// The payer's code was refused for good, with this code of the channel's: nobody was charged and nobody will be.
+    Refused(Arc<str>),
     /// Reversed: closed or paid back, the channel does not tell which (`REVOKED`, channels.md 1.11).
     Reversed,
     /// Paid and refunded, in part or in full: look at the refunds.

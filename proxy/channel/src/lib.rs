@@ -108,7 +108,18 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
     }
 }
 
-/// WeChat's payment codes speak V2 in all that is asked of them, but for accounts that have them by APIv3 (channels.md 1.12); an order of native mode one is placed
+/// Takes back a payment of the same settlement day, whole (消费撤销; channels.md 4.3). Only UnionPay has it: there nothing is
+/// reversed by an order's own number, and what is taken back is named by UnionPay's number of the payment. It is known by
+/// `facts.refund` and its own time of sending, and asked for as a refund is.
+pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+    }
+}
+
+/// WeChat's payment codes speak V2 in all that is asked of them, but for accounts that have them by APIv3 (channels.md
+/// 1.12); an order of native mode one is placed
 /// in V2, which alone tells its prepay id (2.4), and is one of APIv3's like any other from then on.
 fn is_v2(account: &Account, operation: Operation, pay_way: PayWay) -> bool {
     let placed = pay_way == PayWay::Product && operation == Operation::Create;
@@ -232,6 +243,10 @@ pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach)
     match reach {
         // A link needs nothing; what was handed out was signed when it was.
         Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
+        // UnionPay's SDK takes the number as it is.
+        Reach::Prepay(tn) if account.channel == Channel::Unionpay => {
+            Some(CallUp::Ready(serde_json::json!({ "tn": &**tn })))
+        }
         Reach::Prepay(prepay_id) => match pay_way {
             PayWay::App => wechat::call_up::in_app(account, stamp, prepay_id),
             // WeChat itself calls it up.

@@ -7,19 +7,6 @@ use std::collections::BTreeMap;
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
 const DAYS_KEPT: i32 = 120;
 
-/// Which bill.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct BillKey {
-    /// Of which day.
-    pub day: Day,
-    /// Channel.
-    pub channel: Channel,
-    /// Whose account.
-    pub account: AccountNo,
-    /// Trades or funds.
-    pub kind: BillKind,
-}
-
 /// The bill that was taken.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TakenBill {
@@ -122,60 +109,13 @@ impl Bills {
 fn key(event: &TradeEvent) -> Option<BillKey> {
     use TradeEvent as E;
     match event {
-        E::BillAsked {
-            account,
-            channel,
-            day,
-            kind,
-            ..
-        }
-        | E::BillRefused {
-            account,
-            channel,
-            day,
-            kind,
-            ..
-        }
-        | E::BillTaken {
-            account,
-            channel,
-            day,
-            kind,
-            ..
-        }
-        | E::BillDiffers {
-            account,
-            channel,
-            bill_day: day,
-            kind,
-            ..
-        }
-        | E::BillResolved {
-            account,
-            channel,
-            bill_day: day,
-            kind,
-            ..
-        }
-        | E::BillEarly {
-            account,
-            channel,
-            day,
-            kind,
-            ..
-        }
-        | E::BillMatched {
-            account,
-            channel,
-            day,
-            kind,
-            ..
-        } => Some(BillKey {
-            day: *day,
-            channel: *channel,
-            account: account.clone(),
-            kind: *kind,
-        }),
+        E::BillAsked { bill, .. }
+        | E::BillRefused { bill, .. }
+        | E::BillTaken { bill, .. }
+        | E::BillDiffers { bill, .. }
+        | E::BillResolved { bill, .. }
+        | E::BillEarly { bill, .. }
+        | E::BillMatched { bill, .. } => Some(bill.clone()),
         _ => None,
     }
 }

@@ -209,7 +209,7 @@ pub enum OrderState {
     Refunded,
     /// Closed unpaid.
     Closed,
-    /// A payment-code order undone at the channel: nobody is charged for it any more.
+    /// A payment-code order, or a payment at UnionPay, undone at the channel: nobody is charged for it any more.
     Reversed,
     /// The channel surely does not have it; the same number may be sent again.
     NotPlaced,
@@ -414,6 +414,10 @@ impl Order {
             },
             E::NamedAtChannel { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
+            // A payment code's charge that was accepted may be refused all the same (channels.md 4.4).
+            E::AttemptNotPlaced { attempt: a, .. } if attempt(a)?.pay_way.charges() => {
+                within(a, &[S::Intended, S::Unknown, S::Placed])
+            }
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPaid { attempt, .. } => within(
@@ -471,7 +475,7 @@ impl Order {
         }
     }
 
-    /// Only what charges when it is placed is reversed; what was paid only whole, never beside refunds.
+    /// Only what charges when it is placed is reversed, and what UnionPay took; what was paid only whole, never beside refunds.
     fn may_reverse(&self, event: &TradeEvent) -> Result<(), &'static str> {
         use AttemptState as S;
         use TradeEvent as E;
@@ -493,7 +497,7 @@ impl Order {
         let attempt = self.attempt(*position).ok_or("there is no such attempt")?;
         let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid);
         match event {
-            _ if !attempt.pay_way.charges() => Err("it is no payment-code order"),
+            _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
             _ if !open => Err("the attempt is in another state"),
             E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => {
                 Err("refunds hold or have returned a part")
@@ -839,6 +843,12 @@ impl Attempt {
     /// True while a reverse is on record whose end nobody knows.
     pub fn is_reversing(&self) -> bool {
         self.state != AttemptState::Reversed && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
+    }
+
+    /// Is there a word at its channel that undoes it? For payment codes; at UnionPay for whatever was paid (消费撤销,
+    /// channels.md 4.3).
+    pub fn may_be_reversed(&self) -> bool {
+        self.pay_way.charges() || self.channel == Channel::Unionpay && self.paid.is_some()
     }
 
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.

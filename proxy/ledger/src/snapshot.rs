@@ -6,11 +6,11 @@
 
 use crate::{
     Count, Order, PayCode,
-    bills::{BillHead, BillKey, Bills},
+    bills::{BillHead, Bills},
     heads::{Heads, Numbers},
     tells::Tell,
 };
-use domain::{Amount, Day, Digest, Measure, MerchantId};
+use domain::{Amount, BillKey, Day, Digest, Measure, MerchantId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{

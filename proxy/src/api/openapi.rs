@@ -180,7 +180,7 @@ fn paths_with_one_form() -> Value {
         },
         "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false, json!({ "const": "payer" }))], None, &order) },
         "/v1/payments/{id}/close": { "post": operation("Close an unpaid order (no body, or {})", one, None, &order) },
-        "/v1/payments/{id}/reverse": { "post": operation("Undo a payment-code order: closed if unpaid, paid back if paid (no body, or {})", one, None, &order) },
+        "/v1/payments/{id}/reverse": { "post": operation("Undo a payment-code order: closed if unpaid, paid back if paid; at UnionPay, whose orders end with their own time only, also what was paid in another way (no body, or {})", one, None, &order) },
         "/v1/payments/{id}/refunds": { "post": operation("Pay back, in full or part; hold=true waits for a release", one, Some("NewRefund"), &asked) },
         "/v1/payments/{id}/refunds/{refund_no}": { "get": operation("A refund", &two, None, &found) },
         "/v1/payments/{id}/refunds/{refund_no}/release": { "post": operation("Let a held refund go (no body, or {})", &two, None, &[asked[0].clone(), asked[2].clone()]) },

@@ -217,6 +217,8 @@ pub fn order_json(order: &Order) -> Value {
     {
         Some(Reach::Code(code)) if shown.channel == Channel::Wechat => put("code_url", (&**code).into()),
         Some(Reach::Code(code)) => put("qr_code", (&**code).into()),
+        // All there is of it stands in `call_up`.
+        Some(Reach::Prepay(_)) if shown.channel == Channel::Unionpay => {}
         Some(Reach::Prepay(id)) => put("prepay_id", (&**id).into()),
         Some(Reach::Cashier(no)) => put("trade_no", no.as_str().into()),
         Some(Reach::Link(url)) => put("h5_url", (&**url).into()),

@@ -11,7 +11,6 @@ use channel::{
     bill::{self, BillPlace, Layout},
 };
 use domain::*;
-use ledger::BillKey;
 use std::{sync::Arc, time::Duration};
 
 /// Largest file that is fetched: ten times what a million rows take, packed.

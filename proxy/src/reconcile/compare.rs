@@ -3,7 +3,7 @@
 use super::record;
 use channel::bill::{Bill, BillError, Layout};
 use domain::*;
-use ledger::{BillHead, BillKey, Ledger, LookupError};
+use ledger::{BillHead, Ledger, LookupError};
 use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
 use tokio::runtime::Handle;
 
@@ -109,17 +109,8 @@ impl Comparison<'_> {
             self.missing(&key, &ours, difference, &mut found)?;
         }
         for refunds in early.chunks(EARLY_AT_ONCE) {
-            let BillKey {
-                day,
-                channel,
-                account,
-                kind,
-            } = self.bill.clone();
             found.events.push(TradeEvent::BillEarly {
-                account,
-                channel,
-                day,
-                kind,
+                bill: self.bill.clone(),
                 refunds: refunds.to_vec(),
             });
         }
@@ -251,25 +242,18 @@ impl Comparison<'_> {
         ours: Option<(&Ours, Option<TradeNo>)>,
     ) {
         let Some(line) = line else { return };
-        let BillKey {
-            day: bill_day,
-            channel,
-            account,
-            kind,
-        } = self.bill.clone();
+        let (bill, channel) = (self.bill.clone(), self.bill.channel);
+        let bill_day = bill.day;
         found.push(|n| TradeEvent::BillDiffers {
-            account,
             amount: ours.as_ref().map(|(ours, _)| ours.amount),
+            bill,
             bill_amount: Some(line.amount),
-            bill_day,
             bill_trade_no: Some(line.trade_no.clone()),
-            channel,
             day: ours
                 .as_ref()
                 .filter(|(ours, _)| ours.state == OurState::Done)
                 .map_or(bill_day, |(ours, _)| ours.day(channel)),
             difference,
-            kind,
             movement: line.movement,
             n,
             number: line.number.clone(),
@@ -286,33 +270,26 @@ impl Comparison<'_> {
         difference: DifferenceKind,
         found: &mut Found,
     ) -> Result<(), CompareError> {
-        let BillKey {
-            day: bill_day,
-            channel,
-            account,
-            kind,
-        } = self.bill.clone();
+        let bill = self.bill.clone();
+        let channel = bill.channel;
         if found.differences >= MOST_DIFFERENCES {
             found.differences += 1;
             return Ok(());
         }
         let order = self.order(&ours.payment)?;
-        let numbers = order.and_then(|order| record::numbers(&order, channel, &account, key));
+        let numbers = order.and_then(|order| record::numbers(&order, channel, &bill.account, key));
         let (movement, number, refund, trade_no) = numbers.map_or(
             (Movement::Payment, None, None, None),
             |(movement, number, refund, own)| (movement, Some(number), refund, own),
         );
         let (amount, day, payment) = (Some(ours.amount), ours.day(channel), Some(ours.payment));
         found.push(|n| TradeEvent::BillDiffers {
-            account,
             amount,
+            bill,
             bill_amount: None,
-            bill_day,
             bill_trade_no: None,
-            channel,
             day,
             difference,
-            kind,
             movement,
             n,
             number,
@@ -326,11 +303,8 @@ impl Comparison<'_> {
     /// The day before waited for this bill in vain.
     fn never_came(&self, awaited: &Awaited, found: &mut Found) {
         if let TradeEvent::BillDiffers {
-            account,
             amount,
-            channel,
             day,
-            kind,
             movement,
             number,
             payment,
@@ -339,17 +313,13 @@ impl Comparison<'_> {
             ..
         } = awaited.event.clone()
         {
-            let bill_day = self.bill.day;
             found.push(|n| TradeEvent::BillDiffers {
-                account,
                 amount,
+                bill: self.bill.clone(),
                 bill_amount: None,
-                bill_day,
                 bill_trade_no: None,
-                channel,
                 day,
                 difference: DifferenceKind::OnlyHere,
-                kind,
                 movement,
                 n,
                 number,

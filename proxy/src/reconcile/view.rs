@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use domain::*;
-use ledger::{BillHead, BillKey, LookupError};
+use ledger::{BillHead, LookupError};
 use policy::registry::MerchantFacts;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -118,7 +118,7 @@ fn differences(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Vec<Diff
             }
             for index in head.differs {
                 let (entry, resolution) = (app.ledger().entry(index)?, head.resolved.get(&index).copied());
-                let concerns = matches!(&entry.event, TradeEvent::BillDiffers { day: own, bill_day, .. } if *own == day || *bill_day == day);
+                let concerns = matches!(&entry.event, TradeEvent::BillDiffers { day: own, bill, .. } if *own == day || bill.day == day);
                 if concerns {
                     all.push(Difference {
                         resolution,
@@ -157,7 +157,7 @@ pub(super) fn kinds(
     let mut all = super::statement::Kinds::new();
     for found in differences(app, merchant, day)? {
         if let TradeEvent::BillDiffers {
-            channel,
+            bill,
             number: Some(number),
             refund,
             difference,
@@ -165,7 +165,7 @@ pub(super) fn kinds(
         } = &found.event
         {
             let refund = refund.as_ref().map(ToString::to_string).unwrap_or_default();
-            let kinds = all.entry((*channel, number.to_string(), refund)).or_default();
+            let kinds = all.entry((bill.channel, number.to_string(), refund)).or_default();
             if !kinds.contains(&difference.as_str()) {
                 kinds.push(difference.as_str());
             }
@@ -186,17 +186,15 @@ type Name = (
 fn name(event: &TradeEvent) -> Option<Name> {
     match event {
         TradeEvent::BillDiffers {
-            channel,
-            account,
-            kind,
+            bill,
             movement,
             number,
             refund,
             ..
         } => Some((
-            *kind,
-            *channel,
-            account.clone(),
+            bill.kind,
+            bill.channel,
+            bill.account.clone(),
             *movement,
             number.clone(),
             refund.clone(),
@@ -230,15 +228,12 @@ fn settles(event: &TradeEvent) -> bool {
 
 fn shown(difference: &Difference) -> Value {
     let TradeEvent::BillDiffers {
-        account,
         amount,
+        bill,
         bill_amount,
-        bill_day,
         bill_trade_no,
-        channel,
         day,
         difference: kind,
-        kind: bill,
         movement,
         number,
         payment,
@@ -250,8 +245,8 @@ fn shown(difference: &Difference) -> Value {
         return Value::Null;
     };
     let mut shown = json!({
-        "journal_index": difference.index, "found_at": difference.at.to_string(), "difference": kind, "channel": channel, "account": account,
-        "bill": bill.as_str(), "bill_date": bill_day.to_string(), "date": day.to_string(), "movement": movement,
+        "journal_index": difference.index, "found_at": difference.at.to_string(), "difference": kind, "channel": bill.channel, "account": bill.account,
+        "bill": bill.kind.as_str(), "bill_date": bill.day.to_string(), "date": day.to_string(), "movement": movement,
     });
     let Some(map) = shown.as_object_mut() else {
         return shown;

@@ -115,6 +115,8 @@ pub(super) struct Seen<'a> {
     pub(super) attempt: u16,
     pub(super) view: &'a OrderView,
     pub(super) proof: Proof,
+    /// The pseudonym of who paid or was refused, where the channel tells.
+    pub(super) payer: Option<PayerToken>,
 }
 
 /// What the channel states of a payment-code order.
@@ -130,6 +132,7 @@ pub(super) fn seen(
         attempt,
         view,
         proof,
+        payer,
     } = it;
     let open = !known.state.is_final();
     let reversed = |refunded| Happening {
@@ -153,6 +156,16 @@ pub(super) fn seen(
         (ChannelState::Refunded(facts), None) if open => vec![paid(facts).into(), reversed(Some(true))],
         (ChannelState::Refunded(_), Some(_)) if known.is_reversing() => vec![reversed(Some(true))],
         (ChannelState::Paid(facts), None) => paid_now(&it, facts, mismatch, paid),
+        (ChannelState::Refused(_), None) if known.is_reversing() => vec![reversed(Some(false))],
+        (ChannelState::Refused(code), None) if open => vec![Happening {
+            event: TradeEvent::AttemptNotPlaced {
+                attempt,
+                code: Some(code.clone()),
+                declined: (refusal(known.channel, code) == Refusal::Payer).then_some(Declined { payer }),
+                reason: NotPlaced::Refused,
+            },
+            tell: true,
+        }],
         (ChannelState::Closed, None) if known.is_reversing() => vec![reversed(Some(false))],
         (ChannelState::Closed, None) if open => vec![Happening {
             event: TradeEvent::AttemptClosed { attempt, proof },

@@ -281,3 +281,50 @@ fn a_number_of_another_trade_is_neither_paid_nor_reversed() {
         ["attempt_paid", "attempt_reversed!"]
     );
 }
+
+#[test]
+//= C60
+fn a_charge_that_was_accepted_may_be_refused_all_the_same() {
+    let mut accepted = then(
+        order(),
+        [TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: None,
+        }],
+    );
+    accepted.attempts[0].channel = Channel::Unionpay;
+    let payer = PayerToken {
+        epoch: 1,
+        token: Token::from_bytes([7; 16]),
+    };
+    let refused = |code: &str| {
+        order_seen(
+            &accepted,
+            1,
+            &view(ChannelState::Refused(code.into())),
+            Proof::Query,
+            Some(payer),
+            None,
+        )
+    };
+    let settled = refused("64");
+    assert_eq!(said(&settled), ["attempt_not_placed!"]);
+    let TradeEvent::AttemptNotPlaced { declined, code, .. } = &settled.events[0].event else {
+        panic!("{:?}", settled.events[0].event)
+    };
+    assert_eq!(
+        (declined, code.as_deref()),
+        (&Some(Declined { payer: Some(payer) }), Some("64"))
+    );
+    let over = then(accepted.clone(), settled.events.into_iter().map(|h| h.event));
+    assert!(!over.is_live() && over.state() == ledger::OrderState::NotPlaced);
+    let TradeEvent::AttemptNotPlaced { declined, .. } = &refused("61").events[0].event else {
+        panic!("refused")
+    };
+    assert_eq!(*declined, None, "a code that nobody has is nobody's refusal");
+    // Under a reverse it is that one's end.
+    assert_eq!(
+        seen_by(&reversing(), ChannelState::Refused("64".into()), Proof::Query),
+        ["attempt_reversed!"]
+    );
+}

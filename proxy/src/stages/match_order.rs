@@ -3,6 +3,7 @@
 
 use crate::{
     app::App,
+    charge::cancel,
     errand,
     fault::{Code, Fault, Stop},
     notification::{Identified, Matched, Says, SealedNotice},
@@ -58,7 +59,8 @@ impl MatchOrder {
         let rebuilding = |error| Fault::of(Code::IndexRebuilding).inside(error);
         let ours = |order: &Arc<Order>| {
             order.merchant == notice.merchant.id
-                && order.refunds.iter().any(|refund| refund.number == *number)
+                && (order.refunds.iter().any(|refund| refund.number == *number)
+                    || cancel::made(order, number))
         };
         let (ledger, account) = (self.0.ledger(), &notice.account);
         if let Some(id) = errand::order_of_refund(number) {

@@ -459,10 +459,11 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
     let (position, attempt) = native
         .or(order.winner())
         .unwrap_or((order.attempts.len() as u16, order.latest()));
-    if !attempt.pay_way.charges() {
+    let reversed = attempt.state == AttemptState::Reversed;
+    if !reversed && !attempt.may_be_reversed() {
         return Err(Fault::new(
             Code::OperationNotAllowed,
-            "Only a payment-code order is reversed; close this one, or refund it.",
+            "Only a payment-code order is reversed, or what was paid at UnionPay; close this one, or refund it.",
         )
         .into());
     }

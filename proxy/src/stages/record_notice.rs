@@ -3,6 +3,7 @@
 
 use crate::{
     app::App,
+    charge::cancel,
     errand,
     fault::{Code, Fault, Stop},
     notification::{Identified, Matched, Says},
@@ -136,6 +137,8 @@ async fn record_one(
                     let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
                     put(app, notice, &order, events).await?;
                 }
+                // A reverse paid back; the sweep asks for it and puts its end on record.
+                None if cancel::made(&order, &view.number) => app.metrics().noticed(channel, "known"),
                 None => {
                     passed_through |= order.latest().carried == Carried::PassThrough;
                     let says = Says::Refund(Some(order.latest().number.clone()), view);

@@ -13,7 +13,11 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     let schedule = Schedule::of(attempt.channel, app.times());
     let left = |end: Instant| Duration::from_millis((end.millis() - now.millis()).max(0) as u64);
     if attempt.is_reversing() {
-        return Some(schedule.charge(tries).max(left(charge::not_before(app, attempt))));
+        let step = schedule.charge(tries).max(left(charge::not_before(app, attempt)));
+        let end = charge::cancel::believed_from(app, attempt);
+        // What nobody paid ends with its own time: the look after that is the last.
+        let ends = !schedule.reverses_by_number() && attempt.paid.is_none() && end > now;
+        return Some(if ends { step.min(left(end) + LEAST) } else { step });
     }
     if may_come_late(app, attempt, now) {
         return Some(left(attempt.expires) + schedule.charge(tries));
@@ -116,7 +120,9 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
 fn due(app: &App, attempt: &Attempt, absent: bool) -> Option<ReverseReason> {
     let schedule = Schedule::of(attempt.channel, app.times());
     let now = app.clock().now();
+    // Where a reverse of what is not there comes to nothing, it may still be found paid while its payer's time lasts.
     let lost = absent
+        && schedule.reverses_by_number()
         && attempt.carried == Carried::Unified
         && now >= attempt.at.plus_millis(schedule.charge_lost().as_millis() as i64);
     if attempt.state.is_final() || !(lost || now >= end(&schedule, attempt)) {

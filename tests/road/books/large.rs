@@ -29,6 +29,8 @@ const KINDS: [&str; 7] = [
 const CHANNELS: [&str; 3] = ["wechat", "alipay", "unionpay"];
 /// Orders under way at once.
 const LANES: usize = 48;
+/// So often is done again what was disturbed.
+const TRIES: usize = 10;
 /// So many orders of a lane are placed before it is asked whether they are known as paid.
 const LATER: usize = 20;
 
@@ -56,10 +58,13 @@ async fn one(demo: &Demo, merchant: &Merchant, n: usize) -> anyhow::Result<(Stri
 
 async fn known_as_paid(merchant: &Merchant, id: &str) -> Done {
     let ask = || merchant.until(id, "payment", |order| order["state"] == "paid");
-    match ask().await {
-        Ok(_) => Ok(()),
-        Err(_) => ask().await.map(drop),
+    let mut known = ask().await;
+    for _ in 0..TRIES {
+        if known.is_err() {
+            known = ask().await;
+        }
     }
+    known.map(drop)
 }
 
 async fn trade(demo: &Arc<Demo>, orders: usize) -> anyhow::Result<Vec<String>> {
@@ -84,12 +89,16 @@ async fn trade(demo: &Arc<Demo>, orders: usize) -> anyhow::Result<Vec<String>> {
                 if n % 5000 == 0 {
                     eprintln!("{n} orders after {:?}", began.elapsed());
                 }
-                // A connection lives two minutes at most and may end under a request: the order is made anew, and what
-                // became of the former stands on both sides.
-                let (number, id) = match one(&demo, &merchant, n).await {
-                    Ok(made) => made,
-                    Err(_) => one(&demo, &merchant, n).await?,
-                };
+                // A connection lives two minutes at most and may end under a request, and on a busy machine the channel
+                // may be too late for an answer: another order is made then, and what became of the former stands on both
+                // sides.
+                let mut made = one(&demo, &merchant, n).await;
+                for _ in 0..TRIES {
+                    if made.is_err() {
+                        made = one(&demo, &merchant, n).await;
+                    }
+                }
+                let (number, id) = made?;
                 waiting.extend(id);
                 done.push((n, number));
             }

@@ -5,7 +5,7 @@
 use super::*;
 
 /// Channels whose payment codes are taken.
-const CHANNELS: [&str; 2] = crate::codes::CHANNELS;
+const CHANNELS: [&str; 3] = crate::codes::CHANNELS;
 /// Steps of a reverse that the sweep begins.
 const SWEEP: [&str; 4] = [
     "reverse_intended",
@@ -132,8 +132,15 @@ async fn reverse_point(yard: &Yard, channel: &str, step: &str, repeats: bool) ->
             &yard.scanned(channel, 740, "paid").await?,
         )
         .await?;
-    ensure!(answer.status == 201, "not paid: {}", answer.json());
-    let paid = answer.json();
+    // UnionPay's answer says "accepted", and no more.
+    ensure!(
+        answer.status == 201 || channel == "unionpay" && answer.status == 202,
+        "not paid: {}",
+        answer.json()
+    );
+    let paid = yard
+        .until(id(&answer.json())?, "payment", |o| o["state"] == "paid")
+        .await?;
     let path = format!("/v1/payments/{}/reverse", id(&paid)?);
     yard.restart_until(step).await?;
     sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
@@ -197,7 +204,8 @@ async fn sweep_point(yard: &Yard, channel: &str, step: &str) -> anyhow::Result<S
         "charged: {there:?}"
     );
     ensure!(
-        !["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY"].contains(&there[0]["state"].as_str().unwrap_or_default()),
+        !["WAIT_BUYER_PAY", "USERPAYING", "NOTPAY", "05"]
+            .contains(&there[0]["state"].as_str().unwrap_or_default()),
         "left open: {there:?}"
     );
     yard.told(id(&order)?, "payment.reversed").await?;

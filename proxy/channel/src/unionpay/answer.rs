@@ -2,7 +2,10 @@
 //! query `origRespCode` is the word on the order, and counts only where the call itself was well.
 
 use super::{codes, facts, fields::Fields, seal};
-use crate::{Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView};
+use crate::{
+    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
+    auth_code::Refusal,
+};
 use domain::{ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
 use std::sync::Arc;
 
@@ -31,18 +34,20 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
     };
     let said = match operation {
         _ if !answers(operation, &fields) => None,
-        Operation::Create if pay_way.charges() => Some(charged(code)),
+        Operation::Create if pay_way.charges() => Some(charged(code, &fields)),
         Operation::Create => placed(pay_way, code, &fields),
         Operation::Query => asked(code, &fields, |code| {
-            facts::order(&fields, code).map(Answer::State)
+            facts::order(&fields, pay_way, code).map(Answer::State)
         }),
-        Operation::Close => asked(code, &fields, |code| facts::order(&fields, code).map(ended)),
-        Operation::Refund => refunded(code, &fields),
+        Operation::Close => asked(code, &fields, |code| {
+            facts::order(&fields, pay_way, code).map(ended)
+        }),
+        Operation::Refund | Operation::Reverse => refunded(code, &fields),
         Operation::RefundQuery => asked(code, &fields, |code| {
             facts::refund(&fields, code).map(Answer::Refund)
         }),
         Operation::Bill => filed(code, &fields),
-        Operation::Reverse | Operation::Certificates | Operation::Authorize => None,
+        Operation::Certificates | Operation::Authorize => None,
     };
     said.unwrap_or_else(garbage)
 }
@@ -88,16 +93,28 @@ fn placed(pay_way: PayWay, code: &str, fields: &Fields) -> Option<Answer> {
         (PayWay::Qr, "00") => fields
             .get("qrCode")
             .map(|text| Answer::Placed(Reach::Code(Arc::from(text)))),
+        (PayWay::App, "00") => fields
+            .get("tn")
+            .map(|tn| Answer::Placed(Reach::Prepay(Arc::from(tn)))),
         (_, "00") => None,
         _ => Some(failed(code)),
     }
 }
 
-/// A payment code: 00 says that the charge was accepted, no more; what became of it a notice or a query tells.
-fn charged(code: &str) -> Answer {
-    match code {
-        code if codes::is_success(code) || codes::is_open(code) => Answer::Waiting,
-        _ => failed(code),
+/// A payment code: 00 says that the charge was accepted, no more; what became of it a notice or a query tells. A refusal on
+/// the payer's side may name the card [unverified].
+fn charged(code: &str, fields: &Fields) -> Answer {
+    if codes::is_success(code) || codes::is_open(code) {
+        return Answer::Waiting;
+    }
+    let failure = Failure {
+        code: Arc::from(code),
+        class: codes::charge_class(code),
+    };
+    let by_payer = failure.class == FailureClass::Final && codes::refusal(code) == Refusal::Payer;
+    match facts::payer(fields).filter(|_| by_payer) {
+        Some(payer) => Answer::Declined(failure, payer),
+        None => Answer::Failed(failure),
     }
 }
 
@@ -128,7 +145,8 @@ fn ended(view: OrderView) -> Answer {
     })
 }
 
-/// Accepted is not done: the last word on a refund is its notice or a query (channels.md 4.4).
+/// Accepted is not done: the last word on a refund, and on a payment that is taken back, is its notice or a query
+/// (channels.md 4.4).
 fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
     if !codes::is_success(code) {
         return Some(failed(code));

@@ -34,6 +34,22 @@ pub(crate) fn class(code: &str) -> FailureClass {
     }
 }
 
+/// What a refusal of a charge means (被扫). A code that the table does not list as a refusal of a payment says nothing of
+/// whether somebody was charged: it leads to a query.
+pub(crate) fn charge_class(code: &str) -> FailureClass {
+    match code {
+        // Of a query, a file, another transaction than this one (channels.md 4.4).
+        "34" | "35" | "36" | "37" | "40" | "41" | "45" | "98" => FailureClass::Unknown,
+        code => class(code),
+    }
+}
+
+/// Whether a charge that has this code was refused for good: server calls are asked for only while nobody knows
+/// (channels.md 4.4).
+pub(crate) fn refuses_charge(code: &str) -> bool {
+    matches!(charge_class(code), FailureClass::Final | FailureClass::Setup)
+}
+
 /// Whether an original transaction of this code surely moved nothing, once its time is over.
 pub(crate) fn moved_nothing(code: &str) -> bool {
     matches!(
@@ -45,9 +61,10 @@ pub(crate) fn moved_nothing(code: &str) -> bool {
 /// What a refusal of a payment code means to the cashier.
 pub(crate) fn refusal(code: &str) -> Refusal {
     match code {
-        "61" | "77" => Refusal::Code,
-        "60" | "62" | "63" | "64" | "65" | "66" | "67" | "68" | "69" | "70" | "71" | "72" | "73" | "78"
-        | "79" | "80" | "33" => Refusal::Payer,
+        // The number that was read is none that anybody has.
+        "61" => Refusal::Code,
+        "60" | "62" | "63" | "64" | "65" | "66" | "67" | "68" | "69" | "70" | "71" | "72" | "73" | "77"
+        | "78" | "79" | "80" | "33" => Refusal::Payer,
         _ => Refusal::Other,
     }
 }
@@ -103,6 +120,26 @@ mod tests {
             assert!(!is_success(code), "{code}");
         }
         assert!(is_success("00") && is_success("A6"));
+    }
+
+    /// A charge failed only where the table says so.
+    #[test]
+    fn a_charge_is_refused_by_a_listed_refusal_of_payments_only() {
+        for code in [
+            "60", "61", "64", "73", "77", "80", "10", "11", "30", "31", "33", "39",
+        ] {
+            assert!(refuses_charge(code), "{code}");
+        }
+        for code in [
+            "00", "A6", "01", "02", "03", "04", "05", "12", "34", "35", "36", "37", "40", "41", "42", "45",
+            "74", "75", "98", "99", "ZZ", "",
+        ] {
+            assert!(!refuses_charge(code), "{code}");
+        }
+        assert_eq!(charge_class("02"), Busy);
+        for code in ["34", "35", "36", "37", "40", "41", "45", "98", "42", "99"] {
+            assert_eq!(charge_class(code), Unknown, "{code}");
+        }
     }
 
     /// Never a fresh charge on a word of doubt.

@@ -2,7 +2,7 @@
 //!
 //! The merchant number is the account's own and no field names anybody else, so nobody else can be paid.
 
-use super::{BACK, FRONT, QUERY, facts, seal, times};
+use super::{APP, BACK, FRONT, QUERY, facts, seal, times};
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
     draft::{Parameter, Place},
@@ -41,6 +41,13 @@ const CHARGE: Kind = Kind {
     biz_type: "000000",
     channel_type: "08",
 };
+const IN_APP: Kind = Kind {
+    target: APP,
+    txn_type: "01",
+    sub_type: "01",
+    biz_type: "000201",
+    channel_type: "08",
+};
 const B2C: Kind = Kind {
     target: FRONT,
     txn_type: "01",
@@ -70,21 +77,27 @@ const PAY_BACK: Kind = Kind {
     channel_type: "07",
 };
 
-/// Applies for a code that the payer scans (主扫).
+const TAKE_BACK: Kind = Kind {
+    target: BACK,
+    txn_type: "31",
+    sub_type: "00",
+    biz_type: "000000",
+    channel_type: "08",
+};
+
+/// Applies for a code that the payer scans (主扫), or for the `tn` that the merchant's app hands to UnionPay's.
 pub(crate) fn create(
     account: &Account,
     stamp: &Stamp,
     facts: &CreateFacts<'_>,
     buyer: &Buyer,
 ) -> Result<Draft, ComposeError> {
-    match facts.pay_way {
-        PayWay::Qr => sealed(
-            account,
-            APPLY_CODE.target,
-            order(account, stamp, &APPLY_CODE, facts, buyer)?,
-        ),
-        _ => Err(ComposeError::NotOffered),
-    }
+    let kind = match facts.pay_way {
+        PayWay::Qr => APPLY_CODE,
+        PayWay::App => IN_APP,
+        _ => return Err(ComposeError::NotOffered),
+    };
+    sealed(account, kind.target, order(account, stamp, &kind, facts, buyer)?)
 }
 
 /// The form that the payer's browser posts to UnionPay's gateway: online banking of a person or a company.
@@ -135,13 +148,35 @@ pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Res
     sealed(account, ASK.target, common(account, stamp, &ASK, number)?)
 }
 
-/// Pays back. What it goes back from is named by UnionPay's own number of the payment.
+/// Pays back.
 pub(crate) fn refund(
     account: &Account,
     stamp: &Stamp,
     facts: &RefundFacts<'_>,
 ) -> Result<Draft, ComposeError> {
-    let mut parameters = common(account, stamp, &PAY_BACK, facts.refund)?;
+    back(account, stamp, &PAY_BACK, facts)
+}
+
+/// Takes a payment of the same settlement day back, whole (消费撤销).
+pub(crate) fn cancel(
+    account: &Account,
+    stamp: &Stamp,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    if facts.amount != facts.total {
+        return Err(ComposeError::Missing("the full amount"));
+    }
+    back(account, stamp, &TAKE_BACK, facts)
+}
+
+/// Money goes back to where it came from: what was paid is named by UnionPay's own number of the payment.
+fn back(
+    account: &Account,
+    stamp: &Stamp,
+    kind: &Kind,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
+    let mut parameters = common(account, stamp, kind, facts.refund)?;
     let paid = facts.trade_no.ok_or(ComposeError::Missing(
         "UnionPay's number of the payment (queryId)",
     ))?;
@@ -149,7 +184,7 @@ pub(crate) fn refund(
     put(&mut parameters, "txnAmt", Some(&fen(facts.amount)));
     put(&mut parameters, "currencyCode", Some("156"));
     put(&mut parameters, "backUrl", Some(&account.notify_url));
-    sealed(account, PAY_BACK.target, parameters)
+    sealed(account, kind.target, parameters)
 }
 
 /// What every order says. `description` has no field at UnionPay and stays here.

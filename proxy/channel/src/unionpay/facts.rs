@@ -3,19 +3,21 @@
 use super::{codes, fields::Fields, times};
 use crate::{ChannelState, OrderView, RefundView};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, ChannelNo, PaidFacts, PayeeNo, RefundState, TradeNo};
+use domain::{AccountNo, Amount, ChannelNo, PaidFacts, PayWay, PayeeNo, RefundState, TradeNo};
 use std::sync::Arc;
 use vault::{Payer, PayerField, Text};
 
 /// An order whose outcome has this code; `None` where something that it must state is missing or unlawful. Before its
-/// time is over a refusal of the issuer is one try that failed: the payer may try again (channels.md 4.4).
-pub(super) fn order(said: &Fields, code: &str) -> Option<OrderView> {
+/// time is over a refusal of the issuer is one try that failed: the payer may try again (channels.md 4.4). Not so where
+/// the payer's code was charged: that is one call, and a refusal is its end.
+pub(super) fn order(said: &Fields, pay_way: PayWay, code: &str) -> Option<OrderView> {
     let number = ChannelNo::new(said.get("orderId")?).ok()?;
     let state = match code {
         code if codes::is_success(code) || codes::is_taken_late(code) => {
             ChannelState::Paid(paid(said, &number)?)
         }
         code if codes::is_open(code) => ChannelState::Paying,
+        code if pay_way.charges() && codes::refuses_charge(code) => ChannelState::Refused(Arc::from(code)),
         code if codes::moved_nothing(code) => ChannelState::NotPaid,
         _ => return None,
     };
@@ -26,11 +28,16 @@ pub(super) fn order(said: &Fields, code: &str) -> Option<OrderView> {
         account: Some(AccountNo::new(merchant).ok()?),
         // The merchant number is both: who asks and who is paid.
         payee: Some(PayeeNo::new(merchant).ok()?),
-        payer: said.get("accNo").map(|card| Payer {
-            field: PayerField::AccNo,
-            value: Text::from(card),
-        }),
+        payer: payer(said),
         attach: said.get("reqReserved").and_then(unpacked),
+    })
+}
+
+/// Whose card it is.
+pub(super) fn payer(said: &Fields) -> Option<Payer> {
+    said.get("accNo").map(|card| Payer {
+        field: PayerField::AccNo,
+        value: Text::from(card),
     })
 }
 

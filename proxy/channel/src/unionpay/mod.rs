@@ -21,6 +21,8 @@ pub use fields::{customer_info, read_customer_info};
 
 /// Where the payer's browser posts its form (channels.md 4.1).
 pub(crate) const FRONT: &str = "/gateway/api/frontTransReq.do";
+/// Orders of the merchant's own app: answered with a `tn` for UnionPay's SDK (channels.md 4.1).
+pub(crate) const APP: &str = "/gateway/api/appTransReq.do";
 /// Server calls: codes, refunds.
 pub(crate) const BACK: &str = "/gateway/api/backTransReq.do";
 /// Queries.

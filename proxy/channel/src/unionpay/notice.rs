@@ -5,6 +5,7 @@ use crate::{
     Account, Signed,
     notice::{Notice, NoticeError},
 };
+use domain::PayWay;
 
 /// What must verify.
 pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, NoticeError> {
@@ -26,10 +27,12 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
     let code = fields.get("respCode").ok_or(NoticeError::Field("respCode"))?;
     match fields.get("txnType") {
         Some("01") if codes::is_success(code) || codes::is_taken_late(code) => {
-            let view = facts::order(&fields, code).ok_or(NoticeError::Field("queryId"))?;
+            // Which way it was paid makes no difference to a word of success.
+            let view = facts::order(&fields, PayWay::Qr, code).ok_or(NoticeError::Field("queryId"))?;
             Ok(Notice::Order(Box::new(view)))
         }
         Some("04") if codes::is_success(code) => {
+            // Which way it was paid makes no difference to a word of success.
             let view = facts::refund(&fields, code).ok_or(NoticeError::Field("orderId"))?;
             Ok(Notice::Refund {
                 order: None,

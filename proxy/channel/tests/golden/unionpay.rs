@@ -308,6 +308,157 @@ fn a_code_stands_in_one_field() {
     );
 }
 
+#[test]
+fn an_order_of_the_merchants_app_is_answered_with_a_tn_for_unionpays_sdk() {
+    let no = number("20260101080000001");
+    let (target, fields) =
+        wire(channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::App), &buyer()).expect("composes"));
+    assert_eq!(target, "/gateway/api/appTransReq.do");
+    for (name, value) in [
+        ("txnType", "01"),
+        ("txnSubType", "01"),
+        ("bizType", "000201"),
+        ("channelType", "08"),
+        ("orderId", "20260101080000001"),
+        ("txnAmt", "1000"),
+    ] {
+        assert_eq!(fields[name], value, "{name}");
+    }
+    assert!(!fields.contains_key("frontUrl"), "no browser comes back");
+    let said = |more: &str| {
+        let body = format!(
+            "version=5.1.0&encoding=UTF-8&signMethod=01&merId=777290058110048&orderId=20260101080000001&txnTime=20260101080000&txnType=01&{more}"
+        );
+        channel::read_answer(&unionpay(), Operation::Create, PayWay::App, 200, body.as_bytes())
+    };
+    let Answer::Placed(reach) = said("respCode=00&tn=671234567890123456789") else {
+        panic!("placed")
+    };
+    assert_eq!(reach, Reach::Prepay("671234567890123456789".into()));
+    let Some(channel::CallUp::Ready(ready)) = channel::call_up(&unionpay(), &stamp(), PayWay::App, &reach)
+    else {
+        panic!("nothing is left to sign")
+    };
+    assert_eq!(ready, serde_json::json!({ "tn": "671234567890123456789" }));
+    assert_eq!(class(said("respCode=00")), Err("garbage"), "no number, no order");
+    assert_eq!(class(said("respCode=12")), Ok(FailureClass::Duplicate));
+}
+
+#[test]
+fn a_payment_is_taken_back_by_unionpays_own_number_and_whole() {
+    let (no, back) = (number("20260101080000001"), number("20260101080000009"));
+    let paid = TradeNo::new("782601010800001234518").expect("lawful");
+    let facts = |total: u64| RefundFacts {
+        number: &no,
+        refund: &back,
+        trade_no: Some(&paid),
+        amount: Amount::from_fen(1000),
+        total: Amount::from_fen(total),
+    };
+    let (target, fields) = wire(channel::cancel(&unionpay(), &stamp(), &facts(1000)).expect("composes"));
+    assert_eq!(target, "/gateway/api/backTransReq.do");
+    for (name, value) in [
+        ("txnType", "31"),
+        ("txnSubType", "00"),
+        ("bizType", "000000"),
+        ("orderId", "20260101080000009"),
+        ("origQryId", "782601010800001234518"),
+        ("txnAmt", "1000"),
+        ("currencyCode", "156"),
+        ("txnTime", "20260101080000"),
+    ] {
+        assert_eq!(fields[name], value, "{name}");
+    }
+    assert!(!fields.contains_key("qrNo"), "it needs no payer");
+    let part = channel::cancel(&unionpay(), &stamp(), &facts(1001)).err();
+    assert_eq!(part, Some(ComposeError::Missing("the full amount")));
+    assert!(
+        channel::reverse(&unionpay(), &stamp(), &no).is_err(),
+        "nothing is reversed by an order's own number"
+    );
+}
+
+fn code_read(operation: Operation, kind: &str, more: &str) -> Answer {
+    let body = format!(
+        "version=5.1.0&encoding=UTF-8&signMethod=01&merId=777290058110048&orderId=20260101080000001&txnTime=20260101080000&txnType={kind}&{more}"
+    );
+    channel::read_answer(&unionpay(), operation, PayWay::Micropay, 200, body.as_bytes())
+}
+
+/// A charge is one call: accepted is not paid, a listed refusal is its end, everything else is asked for.
+#[test]
+fn what_is_said_of_a_payment_code() {
+    let charge = |more: &str| code_read(Operation::Create, "01", more);
+    for open in ["00", "A6", "03", "04", "05"] {
+        assert!(
+            matches!(charge(&format!("respCode={open}")), Answer::Waiting),
+            "{open}"
+        );
+    }
+    for (code, wanted) in [
+        ("61", FailureClass::Final),
+        ("64", FailureClass::Final),
+        ("31", FailureClass::Setup),
+        ("02", FailureClass::Busy),
+        ("12", FailureClass::Duplicate),
+        ("01", FailureClass::Unknown),
+        ("34", FailureClass::Unknown),
+        ("42", FailureClass::Unknown),
+        ("99", FailureClass::Unknown),
+    ] {
+        assert_eq!(class(charge(&format!("respCode={code}"))), Ok(wanted), "{code}");
+    }
+    match charge("respCode=64&accNo=6226********0048") {
+        Answer::Declined(failure, payer) => {
+            assert_eq!((&*failure.code, payer.field), ("64", PayerField::AccNo));
+        }
+        _ => panic!("the card that was refused"),
+    }
+    assert!(
+        matches!(charge("respCode=61&accNo=6226********0048"), Answer::Failed(_)),
+        "a code that nobody has is nobody's refusal"
+    );
+    let state = |code: &str| match code_read(
+        Operation::Query,
+        "00",
+        &PAID.replace("origRespCode=00", &format!("origRespCode={code}")),
+    ) {
+        Answer::State(view) => Some(view.state),
+        _ => None,
+    };
+    for refused in ["60", "61", "64", "77", "30"] {
+        assert_eq!(
+            state(refused),
+            Some(ChannelState::Refused(refused.into())),
+            "{refused}"
+        );
+    }
+    assert!(matches!(state("00"), Some(ChannelState::Paid(_))));
+    assert_eq!(state("05"), Some(ChannelState::Paying));
+    assert_eq!(state("34"), Some(ChannelState::NotPaid), "no last word");
+    for doubt in ["01", "45", "99", "ZZ"] {
+        assert_eq!(state(doubt), None, "{doubt}");
+    }
+    let back = |code: &str| {
+        code_read(
+            Operation::Reverse,
+            "31",
+            &format!("respCode={code}&queryId=782601010800001234599"),
+        )
+    };
+    match back("00") {
+        Answer::Refund(view) => assert_eq!(view.state, RefundState::Processing, "accepted is not done"),
+        _ => panic!("accepted"),
+    }
+    assert_eq!(class(back("35")), Ok(FailureClass::Final));
+    assert_eq!(class(back("12")), Ok(FailureClass::Duplicate));
+    assert_eq!(
+        class(code_read(Operation::Reverse, "04", "respCode=00")),
+        Err("garbage"),
+        "another kind of call"
+    );
+}
+
 fn read(operation: Operation, more: &str) -> Answer {
     let kind = match operation {
         Operation::Create => "01",

@@ -33,7 +33,7 @@ pub(super) struct Filter {
 
 /// Whether a difference belongs to a day, by our record or by the bill.
 fn of_day(difference: &Difference, wanted: Day) -> bool {
-    matches!(&difference.event, TradeEvent::BillDiffers { day, bill_day, .. } if *day == wanted || *bill_day == wanted)
+    matches!(&difference.event, TradeEvent::BillDiffers { day, bill, .. } if *day == wanted || bill.day == wanted)
 }
 
 fn row(state: &State, index: u64, difference: &Difference) -> Value {

@@ -136,14 +136,11 @@ fn word(w: &'static Words, resolution: Resolution) -> &'static str {
 /// What it is about, what we have, what the bill has, and the kind.
 fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'static str) {
     let TradeEvent::BillDiffers {
-        account,
         amount,
+        bill,
         bill_amount,
-        bill_day,
         bill_trade_no,
-        channel,
         difference,
-        kind,
         number,
         refund,
         trade_no,
@@ -157,8 +154,11 @@ fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'st
         refund.as_ref().map(ToString::to_string),
     ];
     let about = format!(
-        "{channel}/{account} · {bill_day} · {} · {}",
-        kind.as_str(),
+        "{}/{} · {} · {} · {}",
+        bill.channel,
+        bill.account,
+        bill.day,
+        bill.kind.as_str(),
         numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ")
     );
     let side = |amount: &Option<Amount>, no: &Option<TradeNo>| {

@@ -11,15 +11,17 @@ use serde_json::json;
 fn differs(n: u64, difference: DifferenceKind) -> TradeEvent {
     let day = Day::parse("2026-01-01").expect("a day");
     TradeEvent::BillDiffers {
-        account: name("1900000109"),
         amount: Some(Amount::from_fen(1280)),
+        bill: BillKey {
+            account: name("1900000109"),
+            channel: Channel::Wechat,
+            day,
+            kind: BillKind::Trade,
+        },
         bill_amount: Some(Amount::from_fen(1281)),
-        bill_day: day,
         bill_trade_no: Some(name("4200")),
-        channel: Channel::Wechat,
         day,
         difference,
-        kind: BillKind::Trade,
         movement: Movement::Payment,
         n,
         number: Some(name("T1")),

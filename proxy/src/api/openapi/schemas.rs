@@ -49,7 +49,7 @@ pub(super) fn schemas() -> Value {
                 "order_no": order_no(),
                 "channel": { "enum": policy::operations::channels().collect::<Vec<_>>(), "description": "Must be there, but for micropay: there it may be left out, since the code tells it" },
                 "pay_way": pay_way(),
-                "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. WeChat's has 18 digits and begins with 10 to 15, Alipay's has 16 to 24 and begins with 25 to 30. It is never kept and takes no part in what makes a repeat the same" },
+                "auth_code": { "type": "string", "pattern": "^[0-9]{16,24}$", "description": "Must be there for micropay, and for nothing else: the payer's payment code as scanned. WeChat's has 18 digits and begins with 10 to 15, Alipay's has 16 to 24 and begins with 25 to 30, UnionPay's has 19 and begins with 62. It is never kept and takes no part in what makes a repeat the same" },
                 "amount": fen, "currency": { "const": "CNY" },
                 "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
                 "account": text(32), "payee": text(32), "attach": text(128),
@@ -77,7 +77,7 @@ pub(super) fn schemas() -> Value {
             "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
             "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
             "journal_index": { "type": "integer" }, "code": { "type": "string", "description": "The code by which a payer opened it" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string", "description": "Address that opens the wallet, good for five minutes; the same order again renews it" }, "trade_no": { "type": "string" },
-            "reverse": { "type": "object", "required": ["reason"], "description": "Of a payment-code order that is undone or was to be", "properties": {
+            "reverse": { "type": "object", "required": ["reason"], "description": "Of an order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
             } },
             "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post; unionpay gateway and gateway_b2b: form to post, or page that posts it by itself. Those hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only" },

@@ -1,7 +1,7 @@
 //! A scanned payment code 付款码 (C3): which wallet's it is stands in its digits, and nowhere else.
 
 use super::Fields;
-use crate::fault::{Code, Fault};
+use crate::fault::Fault;
 use channel::auth_code::{Wallet, wallet};
 use domain::Channel;
 use vault::AuthCode;
@@ -28,8 +28,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
             "left out for pay_way micropay: the payment code tells the payer",
         ));
     }
-    let right =
-        "the digits of a payment code: WeChat 18 digits from 10 to 15, Alipay 16 to 24 digits from 25 to 30";
+    let right = "the digits of a payment code: WeChat 18 digits from 10 to 15, Alipay 16 to 24 digits from 25 to 30, UnionPay 19 digits from 62";
     let code = fields.must("auth_code", right, fields.text("auth_code", 32)?)?;
     let code = AuthCode::new(code.to_owned());
     match wallet(&code) {
@@ -41,14 +40,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Scanned>, Fault> {
             channel: Channel::Wechat,
             code,
         })),
-        Some(Wallet::Unionpay) => Err(not_offered("UnionPay")),
+        Some(Wallet::Unionpay) => Ok(Some(Scanned {
+            channel: Channel::Unionpay,
+            code,
+        })),
         None => Err(fields.wrong("auth_code", right)),
     }
-}
-
-fn not_offered(wallet: &str) -> Fault {
-    Fault::new(
-        Code::OperationNotAllowed,
-        format!("This is a payment code of {wallet}, which is not taken here."),
-    )
 }

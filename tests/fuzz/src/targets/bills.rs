@@ -40,4 +40,5 @@ pub(crate) fn alipay(data: &[u8]) {
 pub(crate) fn unionpay(data: &[u8]) {
     bill(Layout::UnionpayAll, data);
     bill(Layout::UnionpayExceptions, data);
+    bill(Layout::Queried, data);
 }

@@ -200,6 +200,11 @@ fn pay_order(order: &mut Order, asked: &Pay, at: Instant) -> Result<(), Refusal>
             let text = "the order is closed; outcome late pays it all the same";
             Err(Refusal(StatusCode::CONFLICT, text.to_owned()))
         }
+        // A code's charge is one try.
+        (What::Declined, State::Unpaid) if order.channel == Channel::Unionpay && order.way == "micropay" => {
+            order.refuse();
+            Ok(())
+        }
         (What::Declined, State::Unpaid) => {
             order.scanned = true;
             order.declined += 1;

@@ -51,8 +51,10 @@ pub(crate) enum Kind {
     Busy,
     /// A reverse is to be sent again, and nothing was done.
     Again,
-    /// A charging call of WeChat's arrives when it was given up: it acts so much later, and never answers.
+    /// A charging call of WeChat's or UnionPay's arrives when it was given up: it acts so much later, and never answers.
     ArrivesLate,
+    /// UnionPay's settlement day is over: what was paid on it is not cancelled any more.
+    TooLate,
 }
 
 /// A fault that waits for its victims.
@@ -105,10 +107,17 @@ impl Fault {
         let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop);
         if self.kind == Again && self.operation != Operation::Reverse {
             Some("again is a fault of reverses")
-        } else if self.kind == ArrivesLate
-            && (self.operation, self.channel) != (Operation::Create, Channel::Wechat)
+        } else if self.kind == Again && self.channel == Channel::Unionpay {
+            Some("UnionPay never asks for a cancel to be sent again")
+        } else if self.kind == TooLate
+            && (self.operation, self.channel) != (Operation::Reverse, Channel::Unionpay)
         {
-            Some("arrives_late is a fault of WeChat's payment codes")
+            Some("too_late is a fault of UnionPay's cancels")
+        } else if self.kind == ArrivesLate
+            && (self.operation != Operation::Create
+                || !matches!(self.channel, Channel::Wechat | Channel::Unionpay))
+        {
+            Some("arrives_late is a fault of WeChat's and UnionPay's payment codes")
         } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {
@@ -116,10 +125,7 @@ impl Fault {
         } else if self.operation != Operation::Notice && !of_requests {
             Some("duplicate, reorder and drop are faults of notices")
         } else if self.channel == Channel::Unionpay
-            && matches!(
-                self.operation,
-                Operation::Close | Operation::Reverse | Operation::Certificates
-            )
+            && matches!(self.operation, Operation::Close | Operation::Certificates)
         {
             Some(
                 "UnionPay has no such call: an order ends with its own time, certificates come with the messages",

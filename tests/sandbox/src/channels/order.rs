@@ -66,7 +66,7 @@ pub(crate) struct Order {
     pub(crate) combined: Option<String>,
     /// The channel's number: transaction_id, trade_no, queryId.
     pub(crate) channel_no: String,
-    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app; qr, gateway, gateway_b2b.
+    /// NATIVE, JSAPI, MWEB, APP; precreate, create, page, wap, app; qr, gateway, gateway_b2b, micropay, app.
     pub(crate) way: &'static str,
     pub(crate) fen: u64,
     /// Everything asked, to tell a repeat from a change.
@@ -103,6 +103,12 @@ impl Order {
         if let Some(payer) = payer {
             self.payer = payer;
         }
+    }
+
+    /// Its payer's card is refused, and that is its end.
+    pub(crate) fn refuse(&mut self) {
+        self.declined += 1;
+        self.state = State::Closed;
     }
 
     /// Fen refunded or being refunded.

@@ -152,10 +152,14 @@ impl Demo {
         format!("D{}{:06}", self.run, self.numbers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A payment code of a wallet that was never shown before: WeChat's or Alipay's, by their digits.
+    /// A payment code of a wallet that was never shown before, told by its digits (channels.md 7).
     pub fn next_code(&self, channel: &str) -> String {
         let n = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let begin = if channel == "wechat" { "13" } else { "28" };
+        let begin = match channel {
+            "wechat" => "13",
+            "unionpay" => "620",
+            _ => "28",
+        };
         let run = u32::from_str_radix(&self.run, 16).unwrap_or_default();
         format!("{begin}{run:010}{n:06}")
     }

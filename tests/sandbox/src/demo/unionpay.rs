@@ -103,3 +103,25 @@ pub async fn open_to_its_end(demo: &Demo, merchant: &Merchant) -> anyhow::Result
         &order,
     )
 }
+
+/// Paid, and taken back on the day of the payment (消费撤销): no refund, and the whole of it.
+pub async fn taken_back(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
+    let order = create(demo, merchant, "unionpay", "app", 490, json!({})).await?;
+    let path = format!("/v1/payments/{}/reverse", id(&order)?);
+    let early = merchant.ask("POST", &path, Some(&json!({}))).await?;
+    ensure!(
+        early.status == 403,
+        "what nobody paid was reversed: {}",
+        early.json()
+    );
+    pay(demo, &order, "paid", json!({})).await?;
+    let id = id(&order)?;
+    merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
+    let answer = merchant.ask("POST", &path, Some(&json!({}))).await?;
+    ensure!(answer.status < 300, "{} {}", answer.status, answer.json());
+    let order = merchant
+        .until(&id, "reverse", |o| o["state"] == "reversed")
+        .await?;
+    ensure!(order["reverse"]["refunded"] == true, "{order}");
+    told(merchant, "unionpay app: paid, taken back on its day", &order)
+}

@@ -58,7 +58,14 @@ fn last(settle_date: &str) -> Option<Day> {
 /// number alone.
 fn row(line: &Line, mer_id: &str) -> String {
     let (code, kind, sub_kind) = match (&line.refund, line.undone) {
-        (None, _) => ("S22", "01", if line.way == "qr" { "07" } else { "01" }),
+        (None, _) => {
+            let sub_kind = match line.way {
+                "qr" => "07",
+                "micropay" => "06",
+                _ => "01",
+            };
+            ("S22", "01", sub_kind)
+        }
         (Some(_), true) => ("S31", "31", "00"),
         (Some(_), false) => ("S30", "04", "00"),
     };
@@ -101,7 +108,14 @@ fn row(line: &Line, mer_id: &str) -> String {
     put(18, "0201");
     put(20, kind);
     put(21, sub_kind);
-    put(22, if line.way == "qr" { "000000" } else { "000201" });
+    put(
+        22,
+        if ["qr", "micropay"].contains(&line.way) {
+            "000000"
+        } else {
+            "000201"
+        },
+    );
     put(27, original);
     put(28, mer_id);
     put(33, &net);

@@ -1,5 +1,6 @@
 //! UnionPay 全渠道, gateway 5.1.0: paths, the order of checks, faults (channels.md section 4).
 
+mod codes;
 mod fields;
 mod file;
 pub(crate) mod notice;
@@ -54,6 +55,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     );
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
+        Some(Kind::ArrivesLate) => {
+            arrive_late(world, request.clone());
+            return Reply::Never;
+        }
         Some(Kind::Status5xx) => {
             return Reply::Now(plain(
                 StatusCode::BAD_GATEWAY,
@@ -84,6 +89,31 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     }
 }
 
+/// Books a charge when nobody waits for its answer any more.
+fn arrive_late(world: &Arc<World>, request: Incoming) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.slow).await;
+        let act = move || {
+            let fields = Fields::of(&request)?;
+            let (number, merchant) = inside.merchant_by_mer_id(fields.get("merId"))?;
+            let call = Call {
+                world: &inside,
+                number,
+                merchant,
+                fields: &fields,
+            };
+            Some(answered(
+                &call,
+                &request.path,
+                Operation::Create,
+                Some(Kind::ArrivesLate),
+            ))
+        };
+        let _ = tokio::task::spawn_blocking(act).await;
+    });
+}
+
 fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<usize>) -> Operation {
     let refund = |number: usize| {
         world.with(|book| {
@@ -93,8 +123,9 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
     };
     match (request.path.as_str(), fields.get("txnType")) {
         ("/gateway/api/frontTransReq.do", "01") => Operation::Create,
-        ("/gateway/api/backTransReq.do", "01") => Operation::Create,
+        ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
+        ("/gateway/api/backTransReq.do", "31") => Operation::Reverse,
         ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
         ("/gateway/api/queryTrans.do", "00") => Operation::Query,
         (FILES, "76") => Operation::Bill,
@@ -126,7 +157,9 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
         _ => match operation {
             Operation::Create if front => orders::open(call),
-            Operation::Create => orders::apply(call),
+            Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call, fault),
+            Operation::Create => orders::apply(call, path.ends_with("/appTransReq.do")),
+            Operation::Reverse => codes::cancel(call, fault),
             Operation::Refund => refunds::create(call),
             Operation::RefundQuery => refunds::query(call),
             Operation::Bill => file::of_day(call),
@@ -164,7 +197,11 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
     );
     let (code, text, more) = match outcome {
         Ok(more) => ("00", "成功[0000000]".to_owned(), more),
-        Err(Refusal(code, text)) => (code, format!("{text}[{}]", code_number(code)), Vec::new()),
+        Err(Refusal(code, text)) => {
+            let card = codes::refused_card(call).filter(|_| code == "64");
+            let more = card.map(|card| ("accNo", card)).into_iter().collect();
+            (code, format!("{text}[{}]", code_number(code)), more)
+        }
     };
     said.put("respCode", code);
     said.put("respMsg", text);
@@ -249,6 +286,7 @@ pub(super) fn key(call: &Call<'_>) -> Key {
 /// An order's state in a word.
 pub(crate) fn state(order: &Order) -> &'static str {
     match order.state {
+        State::Closed if order.way == codes::WAY && order.declined > 0 => "64",
         State::Unpaid if !order.scanned => "NOT_EXIST",
         State::Unpaid => "05",
         State::Paid => "00",

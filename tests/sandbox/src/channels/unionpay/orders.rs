@@ -1,7 +1,7 @@
 //! Orders at UnionPay: a code applied for, a bank's page opened, a query (channels.md 4.3, 4.4).
 
 use super::fields::{Fields, unpacked};
-use super::{Call, Outcome, Refusal, key};
+use super::{Call, Outcome, Refusal, codes, key};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
@@ -10,10 +10,10 @@ use domain::Instant;
 
 const DAY_MS: i64 = 86_400_000;
 
-struct Asked {
+pub(super) struct Asked {
     way: &'static str,
     fen: u64,
-    until: Instant,
+    pub(super) until: Instant,
     back_url: String,
 }
 
@@ -47,9 +47,10 @@ pub(super) fn digits(at: Instant) -> String {
         .collect()
 }
 
-/// A code for the payer to scan (主扫). The same order a second time is a duplicate and gets no code again.
-pub(super) fn apply(call: &Call<'_>) -> Outcome {
-    let asked = asked(call.fields, "07")?;
+/// A code for the payer to scan (主扫), or a `tn` for the merchant's app. The same order a second time is a duplicate and
+/// gets neither again.
+pub(super) fn apply(call: &Call<'_>, in_app: bool) -> Outcome {
+    let asked = asked(call.fields, if in_app { "app" } else { "07" })?;
     let key = key(call);
     call.world.with(|book| {
         if let Some(order) = book.order(&key) {
@@ -57,13 +58,19 @@ pub(super) fn apply(call: &Call<'_>) -> Outcome {
             return Err(Refusal("12", "重复交易".into()));
         }
         let mut order = order(call, &asked);
-        let code = format!("https://qr.95516.com/00010000/62{}", keys::random_digits(30));
+        let (name, code) = match in_app {
+            true => ("tn", keys::random_digits(21)),
+            false => (
+                "qrCode",
+                format!("https://qr.95516.com/00010000/62{}", keys::random_digits(30)),
+            ),
+        };
         order.hand_out(code.clone(), asked.until);
         book.codes.insert(code.clone(), key.clone());
         book.numbers
             .insert((Channel::Unionpay, order.channel_no.clone()), key.clone());
         book.orders.insert(key, order);
-        Ok(vec![("qrCode", code), ("txnAmt", asked.fen.to_string())])
+        Ok(vec![(name, code), ("txnAmt", asked.fen.to_string())])
     })
 }
 
@@ -97,7 +104,7 @@ pub(super) fn open(call: &Call<'_>) -> Outcome {
     })
 }
 
-fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
+pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     let wrong = |name: &str| Refusal("10", format!("{name}格式错误"));
     for name in ["txnAmt", "currencyCode", "backUrl"] {
         if fields.get(name).is_empty() {
@@ -111,6 +118,8 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
         fields.get("channelType"),
     ) {
         ("07", "07", "000000", "08") => "qr",
+        ("06", "06", "000000", "08") => codes::WAY,
+        ("app", "01", "000201", "08") => "app",
         ("01", "01", "000201", "07" | "08") => "gateway",
         ("01", "01", "000202", "07" | "08") => "gateway_b2b",
         _ => return Err(wrong("txnSubType")),
@@ -140,7 +149,7 @@ fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     })
 }
 
-fn order(call: &Call<'_>, asked: &Asked) -> Order {
+pub(super) fn order(call: &Call<'_>, asked: &Asked) -> Order {
     let created = now();
     let mut order = Order {
         channel: Channel::Unionpay,
@@ -192,6 +201,13 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         }
         match order.state {
             State::Paid => Ok(paid(order)),
+            // It may name the card that was refused.
+            _ if order.declined > 0 && order.way == codes::WAY => Ok(vec![
+                ("origRespCode", "64".into()),
+                ("origRespMsg", "卡上的余额不足[1000064]".into()),
+                ("txnAmt", order.fen.to_string()),
+                ("accNo", order.payer.clone()),
+            ]),
             _ if order.declined > 0 => Ok(vec![
                 ("origRespCode", "64".into()),
                 ("origRespMsg", "卡余额不足[1000064]".into()),

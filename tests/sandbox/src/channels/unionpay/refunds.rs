@@ -41,6 +41,9 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         if order.state != State::Paid {
             return Err(Refusal("35", "原交易不存在或状态不正确".into()));
         }
+        if order.refunds.iter().any(|refund| refund.asked["txnType"] == "31") {
+            return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
+        }
         if order.refunded().saturating_add(fen) > order.fen {
             return Err(Refusal("36", "与原交易信息不符".into()));
         }

@@ -1,0 +1,327 @@
+//! Undoing a payment at UnionPay, and a payment code's order that may have become one. Nothing is reversed there by an order's own number: what was charged is
+//! taken back by UnionPay's number of the payment (消费撤销, channels.md 4.3), so the order is asked for first. Three rules
+//! keep a payer from being charged behind our back:
+//!
+//! * "No such order" is no last word before the order's own end (`payTimeout`, channels.md 4.4): the charging call may be on
+//!   its way, or taken and not booked yet. Until then the reverse stays open, and so does a payer who types a password.
+//! * What was charged is cancelled while the settlement day lasts; where UnionPay does not take a cancel any more, a refund
+//!   of all of it takes its place. Both are known by numbers made of what is on record, and asked for before they are sent,
+//!   so that after a crash the same ones go out again and UnionPay itself refuses a second.
+//! * "Accepted" is not done: it ends with a query's word.
+
+use crate::{
+    app::App,
+    errand,
+    exchange::{Exchanged, ask},
+    schedule::Schedule,
+    settle, sweep,
+};
+use channel::{Account, Answer, ChannelState, Failure, FailureClass, RefundFacts, ReverseView};
+use domain::*;
+use ledger::{Attempt, Order};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// How money goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Means {
+    /// 消费撤销.
+    Cancel,
+    /// 退货.
+    Refund,
+}
+
+impl Means {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Means::Cancel => "cancel",
+            Means::Refund => "refund",
+        }
+    }
+}
+
+/// How far one of them has come.
+enum Said {
+    Done,
+    /// It is there, and nobody knows yet.
+    Open,
+    /// There, and refused for good.
+    Refused,
+    /// UnionPay has none of this number.
+    Absent,
+    /// No word that could be read.
+    Nothing(Answer),
+}
+
+/// One go at undoing it, and what came of that; with the order as it is on record then, since a payment that is found on the
+/// way is put there first.
+//= C60
+pub(super) async fn undo(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+) -> (Arc<Order>, Answer) {
+    let order = match charged(app, account, order, position).await {
+        Ok(order) => order,
+        Err(answer) => return (order.clone(), answer),
+    };
+    let answer = match Back::of(app, account, &order, position) {
+        Some(back) => back.cancel_or_refund().await,
+        None => again(),
+    };
+    (order, answer)
+}
+
+/// Did this order's reverse make the refund of this number? It is no refund of the merchant's, and the sweep asks for it.
+pub(crate) fn made(order: &Order, number: &ChannelNo) -> bool {
+    (1..=order.attempts.len() as u16).any(|position| {
+        order
+            .attempt(position)
+            .and_then(|attempt| attempt.reversing.as_ref())
+            .is_some_and(|reversing| number_of(order, position, reversing.at, Means::Refund) == *number)
+    })
+}
+
+/// From here on "no such order" is UnionPay's last word on a payment code's order: its own time is over, and a little
+/// more, since clocks differ.
+pub(crate) fn believed_from(app: &App, attempt: &Attempt) -> Instant {
+    let schedule = Schedule::of(attempt.channel, app.times());
+    attempt
+        .expires
+        .plus_millis(5 * schedule.charge(0).as_millis() as i64)
+}
+
+/// The order with its payment on record; else what its reverse comes to without one.
+async fn charged(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, Answer> {
+    let attempt = order.attempt(position).ok_or_else(again)?;
+    if attempt.paid.is_some() {
+        return Ok(order.clone());
+    }
+    match errand::query(app, account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) => match &view.state {
+            // Another trade under our number: to take that back is not ours.
+            ChannelState::Paid(facts) | ChannelState::Refunded(facts) if facts.amount != attempt.amount => {
+                Err(Answer::Unclear(Unclear::Garbage))
+            }
+            ChannelState::Paid(_) | ChannelState::Refunded(_) => {
+                sweep::seen(app, order, position, view).await.map_err(|_| again())
+            }
+            ChannelState::Refused(_) => Err(done(false)),
+            _ => Err(again()),
+        },
+        Exchanged::Answer(Answer::Failed(failure)) if failure.class == FailureClass::NotFound => {
+            match app.clock().now() >= believed_from(app, attempt) {
+                true => Err(done(false)),
+                false => Err(again()),
+            }
+        }
+        Exchanged::Answer(Answer::Unclear(reason)) => Err(Answer::Unclear(reason)),
+        Exchanged::Answer(_) => Err(again()),
+        Exchanged::NotSent(_) => Err(Answer::Unclear(Unclear::Connection)),
+    }
+}
+
+/// A payment on its way back.
+struct Back<'a> {
+    app: &'a App,
+    account: &'a Account,
+    attempt: &'a Attempt,
+    paid: &'a PaidFacts,
+    /// When the reverse was put on record: part of the name of whatever goes out for it.
+    begun: Instant,
+    numbers: [ChannelNo; 2],
+}
+
+impl<'a> Back<'a> {
+    fn of(app: &'a App, account: &'a Account, order: &'a Order, position: u16) -> Option<Back<'a>> {
+        let attempt = order.attempt(position)?;
+        let begun = attempt.reversing.as_ref()?.at;
+        Some(Back {
+            app,
+            account,
+            attempt,
+            paid: &attempt.paid.as_ref()?.0,
+            begun,
+            numbers: [Means::Cancel, Means::Refund].map(|means| number_of(order, position, begun, means)),
+        })
+    }
+
+    /// Both are asked for before either is sent: a cancel that was refused leaves no trace, and beside a refund that is under
+    /// way none is to go out.
+    async fn cancel_or_refund(&self) -> Answer {
+        let (cancel, refund) = match (self.asked(Means::Cancel).await, self.asked(Means::Refund).await) {
+            (Said::Done, _) | (_, Said::Done) => return done(true),
+            (Said::Open, _) | (_, Said::Open) => return again(),
+            (Said::Nothing(answer), _) | (_, Said::Nothing(answer)) => return answer,
+            both => both,
+        };
+        if matches!(cancel, Said::Absent) && matches!(refund, Said::Absent) && self.is_of_today() {
+            match self.send(Means::Cancel).await {
+                // Not for a cancel any more, or not by this merchant: UnionPay knows best when its settlement day ends.
+                Answer::Failed(failure) if settle::refuses(&failure) => {}
+                other => return self.sent(Means::Cancel, other).await,
+            }
+        }
+        if matches!(refund, Said::Refused) {
+            return refused("CLOSED".into());
+        }
+        match self.send(Means::Refund).await {
+            Answer::Failed(failure) if settle::refuses(&failure) => refused(failure.code),
+            other => self.sent(Means::Refund, other).await,
+        }
+    }
+
+    /// A cancel is for the day of the payment. UnionPay's settlement day ends before ours does; then it refuses.
+    fn is_of_today(&self) -> bool {
+        self.paid.paid_at.day() == self.app.clock().now().day()
+    }
+
+    fn number(&self, means: Means) -> &ChannelNo {
+        match means {
+            Means::Cancel => &self.numbers[0],
+            Means::Refund => &self.numbers[1],
+        }
+    }
+
+    async fn asked(&self, means: Means) -> Said {
+        let asked = ask(
+            self.app,
+            self.account,
+            Operation::RefundQuery,
+            self.attempt.pay_way,
+            |stamp| {
+                channel::refund_query(
+                    self.account,
+                    &stamp.about(self.begun),
+                    self.attempt.pay_way,
+                    &self.attempt.number,
+                    self.number(means),
+                )
+            },
+        )
+        .await;
+        match asked {
+            Exchanged::Answer(Answer::Refund(view)) => match view.state {
+                _ if view.amount.is_some_and(|amount| amount != self.attempt.amount) => {
+                    Said::Nothing(Answer::Unclear(Unclear::Garbage))
+                }
+                RefundState::Succeeded => Said::Done,
+                RefundState::Failed => Said::Refused,
+                _ => Said::Open,
+            },
+            Exchanged::Answer(Answer::Failed(failure)) if failure.class == FailureClass::NotFound => {
+                Said::Absent
+            }
+            Exchanged::Answer(Answer::Unclear(reason)) => Said::Nothing(Answer::Unclear(reason)),
+            Exchanged::Answer(_) => Said::Nothing(again()),
+            Exchanged::NotSent(_) => Said::Nothing(Answer::Unclear(Unclear::Connection)),
+        }
+    }
+
+    async fn send(&self, means: Means) -> Answer {
+        let facts = RefundFacts {
+            number: &self.attempt.number,
+            refund: self.number(means),
+            trade_no: Some(&self.paid.trade_no),
+            amount: self.attempt.amount,
+            total: self.attempt.amount,
+        };
+        let operation = match means {
+            Means::Cancel => Operation::Reverse,
+            Means::Refund => Operation::Refund,
+        };
+        let sent = ask(self.app, self.account, operation, self.attempt.pay_way, |stamp| {
+            let stamp = stamp.about(self.begun);
+            match means {
+                Means::Cancel => channel::cancel(self.account, &stamp, &facts),
+                Means::Refund => channel::refund(self.account, &stamp, self.attempt.pay_way, &facts, None),
+            }
+        })
+        .await;
+        match sent {
+            Exchanged::Answer(answer) => answer,
+            Exchanged::NotSent(reason) => {
+                tracing::warn!(channel = self.account.channel.as_str(), means = means.as_str(), %reason, "it was not sent; it is sent again");
+                Answer::Unclear(Unclear::Connection)
+            }
+        }
+    }
+
+    /// What an answer to sending it comes to: what was accepted may be done at once.
+    async fn sent(&self, means: Means, answer: Answer) -> Answer {
+        match answer {
+            Answer::Refund(_) => match self.asked(means).await {
+                Said::Done => done(true),
+                _ => again(),
+            },
+            Answer::Unclear(reason) => Answer::Unclear(reason),
+            _ => again(),
+        }
+    }
+}
+
+/// A number that leads to its order by itself, as those of refunds do ([`errand::order_of_refund`]). A reverse that is begun
+/// anew after a refusal has another.
+fn number_of(order: &Order, position: u16, begun: Instant, means: Means) -> ChannelNo {
+    let digest = Sha256::new()
+        .chain_update(b"guandao-reverse\0")
+        .chain_update(means.as_str())
+        .chain_update(position.to_be_bytes())
+        .chain_update(begun.millis().to_be_bytes())
+        .finalize();
+    ChannelNo::new(format!("{}{}", order.id, hex::encode(&digest[..4]))).expect("letters and digits")
+}
+
+fn done(refunded: bool) -> Answer {
+    Answer::Reversed(ReverseView {
+        again: false,
+        refunded: Some(refunded),
+    })
+}
+
+fn again() -> Answer {
+    Answer::Reversed(ReverseView {
+        again: true,
+        refunded: None,
+    })
+}
+
+/// Neither is taken: whatever the code means elsewhere, here it is no end.
+fn refused(code: Arc<str>) -> Answer {
+    Answer::Failed(Failure {
+        code,
+        class: FailureClass::Final,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same numbers again after a crash, others after a refusal; each leads to its order, and fits UnionPay.
+    #[test]
+    //= C60
+    fn what_goes_out_for_a_reverse_is_named_by_what_is_on_record() {
+        let order = settle::tests::order();
+        let at = Instant::from_secs(1_767_225_600);
+        let cancel = number_of(&order, 1, at, Means::Cancel);
+        assert_eq!(cancel, number_of(&order, 1, at, Means::Cancel));
+        let others = [
+            number_of(&order, 1, at, Means::Refund),
+            number_of(&order, 2, at, Means::Cancel),
+            number_of(&order, 1, at.plus_millis(1), Means::Cancel),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert_ne!(*other, cancel);
+            assert!(!others[..n].contains(other));
+            assert_eq!(errand::order_of_refund(other), Some(order.id));
+            assert!(channel::number_fits(Channel::Unionpay, other.as_str()), "{other}");
+        }
+    }
+}
