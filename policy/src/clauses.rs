@@ -60,6 +60,12 @@ pub const REFUND_TOTAL: Clause = Clause::control(19);
 /// An order's terminal is registered, and where it is registered to be (R22, R23).
 //= C53
 pub const TERMINAL: Clause = Clause::control(53);
+/// Body fields are an allow-list (R01, R02).
+//= C21
+pub const FIELDS: Clause = Clause::control(21);
+/// What could be read in two ways is refused (R07, R21).
+//= C80
+pub const ONE_READING: Clause = Clause::control(80);
 /// At most fifty refunds of one order (channel rule, channels.md 1.9).
 //= C20
 pub const REFUND_COUNT: Clause = Clause::control(20);

@@ -71,6 +71,7 @@ struct Inner {
     /// Names of the keys that came with them.
     registered: Mutex<Vec<KeyRef>>,
     nonces: Nonces,
+    guard: crate::guard::Counts,
     certificates: crate::certificates::Asked,
     signers: certs::Signers,
     health: Health,
@@ -141,6 +142,7 @@ impl App {
             signing: Signing::new(keys, threads),
             registries: ArcSwap::from_pointee(registries),
             nonces: Nonces::default(),
+            guard: Default::default(),
             certificates: Default::default(),
             signers: Default::default(),
             health: Health::new(config.routing),
@@ -228,6 +230,11 @@ impl App {
     /// Nonces seen.
     pub fn nonces(&self) -> &Nonces {
         &self.0.nonces
+    }
+
+    /// Refusals of the guard that are counted.
+    pub(crate) fn guard_counts(&self) -> &crate::guard::Counts {
+        &self.0.guard
     }
 
     /// Time.
@@ -359,7 +366,9 @@ impl App {
             bank: facts.bank.clone(),
             notify_url: format!(
                 "{}/n/{}/{}",
-                self.0.config.listen.notify_url, facts.channel, facts.account
+                self.0.config.listen.told_at(facts.channel),
+                facts.channel,
+                facts.account
             ),
         });
         // Only registered payees are worth a place: anything can be asked for.

@@ -3,7 +3,8 @@
 //! A fault has an outside (code, schema path, what would be right) and an inside (for the log); they never mix, and
 //! neither ever holds a value of the request.
 
-use crate::stage::Response;
+use crate::{guard::Breached, stage::Response};
+use domain::Breach;
 use std::time::Duration;
 
 /// Why a stack stops before its end.
@@ -29,6 +30,8 @@ pub struct Fault {
     pub inside: Option<String>,
     /// The channel's own code, where the channel refused.
     pub channel_code: Option<std::sync::Arc<str>>,
+    /// How the request offends the no-funds guard: such a refusal goes on record.
+    pub breach: Option<Box<Breached>>,
 }
 
 impl Fault {
@@ -41,12 +44,23 @@ impl Fault {
             allow: None,
             inside: None,
             channel_code: None,
+            breach: None,
         }
     }
 
     /// A fault with its standing sentence.
     pub fn of(code: Code) -> Fault {
         Fault::new(code, code.row().merchant)
+    }
+
+    /// Adds how the request offends the no-funds guard, and at which field or call, by a name that we know.
+    pub fn breaks(mut self, breach: Breach, name: Option<&str>) -> Fault {
+        self.breach = Some(Box::new(Breached {
+            breach,
+            name: name.map(Into::into),
+            channel: None,
+        }));
+        self
     }
 
     /// Adds when to come again.
@@ -103,19 +117,19 @@ macro_rules! codes {
 }
 
 codes! {
-    MalformedRequest = "malformed_request", 400, "The request does not have the form the API asks for; `detail` names the place and what would be right.", "A client error.", "Nothing was recorded.";
-    UnknownField = "unknown_field", 400, "The body has a field that this operation does not take; `detail` names its path.", "A client error.", "Fields are an allow-list; nothing was recorded.";
-    InvalidField = "invalid_field", 400, "A field's value cannot be taken; `detail` names its path and what would be right.", "A client error.", "Nothing was recorded.";
+    MalformedRequest = "malformed_request", 400, "The request does not have the form the API asks for; `detail` names the place and what would be right.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
+    UnknownField = "unknown_field", 400, "The body has a field that this operation does not take; `detail` names its path.", "A client error.", "Fields are an allow-list (R01); the refusal is on record (C21, C81).";
+    InvalidField = "invalid_field", 400, "A field's value cannot be taken; `detail` names its path and what would be right.", "A client error.", "The refusal is on record with the field's name, never its value (C21, C81).";
     BodyTooLarge = "body_too_large", 413, "The body is larger than this operation takes; `detail` gives the limit in bytes.", "A client error.", "Nothing was recorded.";
     BodyTooSlow = "body_too_slow", 408, "The body was not there within ten seconds; send the request again.", "A slow or broken client; many from one source may be an attack.", "Nothing was recorded.";
-    UnsupportedMediaType = "unsupported_media_type", 415, "Send `Content-Type: application/json` without a content encoding.", "A client error.", "Nothing was recorded.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "Send `Content-Type: application/json` without a content encoding.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
     MissingSignature = "missing_signature", 401, "The `Authorization` header is missing or lacks a part; `detail` names it.", "A client error; many from one source may be an attack.", "Nothing was recorded.";
     UnknownKey = "unknown_key", 401, "No key with this merchant, serial and scheme is registered, or it has expired.", "Compare with the operator registry.", "Nothing was recorded.";
     StaleTimestamp = "stale_timestamp", 401, "The timestamp is more than five minutes from our clock; the `Date` header of this answer tells our time.", "The client's clock is wrong.", "Nothing was recorded.";
     ReplayedNonce = "replayed_nonce", 401, "This signature's nonce was used before; sign each request anew.", "A replay, or a client that reuses nonces.", "A replayed request never has a second effect.";
     WrongSignature = "wrong_signature", 401, "The signature does not match the message `METHOD\\ntarget\\ntimestamp\\nnonce\\nbody\\n`.", "A client error; many from one source may be an attack.", "Nothing was recorded.";
-    NotFound = "not_found", 404, "There is no such resource for this merchant.", "A client error.", "Another merchant's order looks the same as none.";
-    MethodNotAllowed = "method_not_allowed", 405, "The resource does not take this method; the `Allow` header names those it takes.", "A client error.", "Nothing was recorded.";
+    NotFound = "not_found", 404, "There is no such resource for this merchant.", "A client error.", "Another merchant's order looks the same as none; a path that is none is on record (C02, C81).";
+    MethodNotAllowed = "method_not_allowed", 405, "The resource does not take this method; the `Allow` header names those it takes.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
     OrderInProgress = "order_in_progress", 409, "Another request with this number is under way; ask for the order, or repeat in a few seconds.", "Normal under retries.", "One winner per number.";
     OrderChanged = "order_changed", 409, "This order number was used with other content; use a new number for a new sale.", "A client error.", "The first content stands on record.";
     OrderClosed = "order_closed", 409, "The order is closed; use a new number.", "A client error.", "On record.";
@@ -130,7 +144,7 @@ codes! {
     ChannelNotLicensed = "channel_not_licensed", 403, "The channel's licence or the agreement with its institution is not in force; new orders are refused, all else goes on.", "Renew the licence registry or the agreement.", "New orders stop with the licence (R03, R04); queries, closes, refunds and notices go on.";
     AmountOverLimit = "amount_over_limit", 403, "The amount is above a ceiling set for this merchant; `detail` names the ceiling in fen.", "A limit of the operator registry.", "A ceiling held.";
     PayeeNotAllowed = "payee_not_allowed", 403, "The payee is not this merchant's own account at the channel.", "A client error, or the acquirer's file is old.", "No funds: nobody but the merchant can be paid (R01, R03).";
-    OperationNotAllowed = "operation_not_allowed", 403, "This merchant or account is not registered for this operation.", "Compare with the registries.", "Operations are an allow-list (R01).";
+    OperationNotAllowed = "operation_not_allowed", 403, "This merchant or account is not registered for this operation.", "Compare with the registries.", "Operations are an allow-list (R01); what the guard refuses is on record (C02, C81).";
     OrderNotAccepted = "order_not_accepted", 403, "The order was not accepted.", "One text for list, measure, risk and payer limit.", "The true reason stands in the cases journal only (R11).";
     ChannelRefused = "channel_refused", 422, "The channel refused; `channel_code` is its code.", "Compare with the channel's documents.", "On record with the channel's code.";
     PaymentCodeInvalid = "payment_code_invalid", 422, "The payment code has expired, was used or is none; scan a fresh one and send the same order number again. `channel_code` is the channel's code.", "Normal at a counter; many of one merchant are not.", "On record with the channel's code; nobody was charged.";

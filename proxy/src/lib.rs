@@ -20,6 +20,7 @@ pub mod export;
 mod failover;
 pub mod fault;
 pub mod front;
+pub mod guard;
 pub mod health;
 pub mod keys;
 pub mod limits;

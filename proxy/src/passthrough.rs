@@ -79,6 +79,7 @@ pub(crate) fn meant<'a>(
             Code::OperationNotAllowed,
             "The request names another order or payee than the one on record.",
         )
+        .breaks(Breach::Payee, None)
     };
     let found = match (&by.number, &by.trade_no) {
         (Some(number), _) => order.attempt_by_number(verbatim.channel, &verbatim.account, number),

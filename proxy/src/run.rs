@@ -119,6 +119,7 @@ impl Running {
             task.abort();
         }
         let app = self.app;
+        crate::guard::record_counts(&app).await;
         let mut events = app.vault().purge_all();
         events.push(TradeEvent::ProcessStopped { boot: app.boot() });
         if let Err(error) = app.ledger().note(None, events).await {
@@ -343,6 +344,7 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
             minute = Duration::ZERO;
             app.renew_ways();
             app.tidy();
+            crate::guard::record_counts(&app).await;
         }
     }
 }

@@ -26,6 +26,7 @@ pub fn mutations(app: &App) -> Stack {
             .layer(around(Shed(app.clone()))) // by source and by failures per source
             .layer(stage(Authenticate(app.clone()))) // known merchant, fresh signature, new nonce
             .layer(stage(LimitRate(app.clone()))) // 429 beyond the merchant's rate
+            .layer(around(Guard(app.clone()))) // what the no-funds guard refuses is on record before it is told
             .layer(stage(Parse(app.clone()))) // strict: facts apart from buyer data
             .layer(stage(Seal(app.clone()))) // plaintext ends here
             .layer(stage(Claim(app.clone()))) // one winner per number; the same content gets the same answer
@@ -78,6 +79,7 @@ pub fn reads(app: &App) -> Stack {
             .layer(around(Shed(app.clone())))
             .layer(stage(Authenticate(app.clone())))
             .layer(stage(LimitRate(app.clone())))
+            .layer(around(Guard(app.clone())))
             .service(end(Reads(app.clone()))),
     )
 }
@@ -89,8 +91,9 @@ pub fn pass_through(app: &App) -> Stack {
             .layer(around(Trace(app.clone())))
             .layer(around(Rescue(app.clone()))) // in the channel's language
             .layer(around(Shed(app.clone())))
-            .layer(stage(Read(app.clone()))) // native request, the SDK's own signature
+            .layer(stage(Read(app.clone()))) // native request, the SDK's own signature; its refusals go on record
             .layer(stage(LimitRate(app.clone())))
+            .layer(around(Guard(app.clone())))
             .layer(around(Forward(app.clone()))) // queries go on at once; what they tell is learned
             .layer(stage(Parse(app.clone())))
             .layer(stage(Seal(app.clone())))

@@ -3,7 +3,7 @@
 //! processes. The same scan finds a planted value in a file, and the living one in memory.
 
 mod baidu;
-mod ccb;
+mod banks;
 
 use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -1289,7 +1289,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.unified().await?;
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
-    run.at_ccb().await?;
+    run.at_banks().await?;
     run.pass_through().await?;
     run.errors().await?;
     run.bad_requests().await?;

@@ -5,9 +5,11 @@
 
 mod api;
 mod heads;
+mod many;
 mod notices;
 mod pass;
 mod slow;
+mod tricks;
 mod wire;
 
 use proxy::fault::Code;
@@ -106,8 +108,8 @@ impl Yard {
         });
     }
 
-    /// The service lives, its log is clean, and nothing was wrong on the way.
-    pub(crate) async fn close(self) {
+    /// The service lives, its log is clean, and nothing was wrong on the way. Gives back the folder of the stopped demo.
+    pub(crate) async fn close(self) -> TempDir {
         let healthy = self
             .say(At::Api, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             .await;
@@ -142,6 +144,7 @@ impl Yard {
             wrong.len(),
             wrong.join("\n")
         );
+        self.dir
     }
 }
 

@@ -20,6 +20,7 @@ mod demo;
 mod described;
 mod encrypted;
 mod hostile;
+mod icbc;
 mod kills;
 mod native;
 mod one_code;

@@ -470,6 +470,32 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         payer: Option<PayerToken>,
     },
+    /// The no-funds guard said no before the request could mean an order. Without a merchant on the entry nobody's
+    /// signature stands behind it: then it is a count of those alike.
+    GuardRefused {
+        /// The registered account that the request named.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        account: Option<AccountNo>,
+        /// How it offends.
+        breach: Breach,
+        /// Channel, where one was named.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        channel: Option<Channel>,
+        /// The clause.
+        clause: Clause,
+        /// How many alike since `since`; absent for a single one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        count: Option<u64>,
+        /// Name of the field or call, if it is one that we know, else [`UNLISTED`]; never a value.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        name: Option<Arc<str>>,
+        /// What was asked, where that was clear.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        operation: Option<Operation>,
+        /// When the first of them came.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        since: Option<Instant>,
+    },
     /// An attempt is about to be sent.
     AttemptIntended {
         /// Account at the channel.
@@ -1193,6 +1219,7 @@ impl TradeEvent {
             MeasureObserved { .. } => "measure_observed",
             CasesCursor { .. } => "cases_cursor",
             Refused { .. } => "refused",
+            GuardRefused { .. } => "guard_refused",
             AttemptIntended { .. } => "attempt_intended",
             AttemptPlaced { .. } => "attempt_placed",
             AttemptNotPlaced { .. } => "attempt_not_placed",

@@ -174,10 +174,10 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
     pub account: AccountNo,
     /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again,
-    /// CCB `MERCHANTID`.
+    /// CCB `MERCHANTID`, ICBC `merAcct`.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,

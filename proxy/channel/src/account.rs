@@ -7,9 +7,9 @@ use domain::{AccountNo, BankFacts, Channel, Instant, PayeeNo, SignMethod};
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`. At WeChat another one than `account`
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`, ICBC `merAcct`. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).
     pub payee: PayeeNo,
     /// WeChat `appid` (`sp_appid`).

@@ -2,11 +2,12 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{Identity, alipay, dialect::NativeRefusal, unionpay, wechat};
+use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, unionpay, wechat};
 use domain::{
-    AccountNo, Amount, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay,
     SignMethod, TradeNo,
 };
+use std::fmt;
 use vault::{Payer, Text};
 
 /// What a native request says, and what proves it.
@@ -66,19 +67,10 @@ impl Native {
     /// was meant so, and whatever is counted from it moves along. WeChat's V2 says nothing of time: its requests count as
     /// signed when they come.
     pub fn settle_zone(&mut self, now: Instant, window: i64) {
-        const CHINA: i64 = 8 * 3_600_000;
-        let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
-        let (said, moved) = (self.proof.signed_at, self.proof.signed_at.plus_millis(CHINA));
-        if self.channel == Channel::Wechat && self.proof.nonce.is_none() {
-            self.proof.signed_at = now;
-        }
-        // Where there is a nonce (OpenAPI v3) the time is counted from 1970 and has no zone.
-        let zoneless = self.channel == Channel::Alipay && self.proof.nonce.is_none();
-        if zoneless && !near(said) && near(moved) {
-            self.proof.signed_at = moved;
-            if let Some(lasts) = &self.lasts {
-                self.expires = alipay::native::after(moved, lasts);
-            }
+        if self.proof.settle_zone(self.channel, now, window)
+            && let Some(lasts) = &self.lasts
+        {
+            self.expires = alipay::native::after(self.proof.signed_at, lasts);
         }
     }
 }
@@ -131,8 +123,63 @@ pub enum Fresh {
     Always,
 }
 
+impl Proof {
+    /// See [`Native::settle_zone`]; whether the time was moved.
+    pub fn settle_zone(&mut self, channel: Channel, now: Instant, window: i64) -> bool {
+        const CHINA: i64 = 8 * 3_600_000;
+        let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
+        let moved = self.signed_at.plus_millis(CHINA);
+        if channel == Channel::Wechat && self.nonce.is_none() {
+            self.signed_at = now;
+        }
+        // Where there is a nonce (OpenAPI v3) the time is counted from 1970 and has no zone.
+        let zoneless = channel == Channel::Alipay && self.nonce.is_none();
+        let moves = zoneless && !near(self.signed_at) && near(moved);
+        if moves {
+            self.signed_at = moved;
+        }
+        moves
+    }
+}
+
+/// Who asks what, as far as it could be read before a refusal. A reader fills it in as it goes: the proof first, so that
+/// whatever it refuses afterwards can be put on record against the one who signed it.
+//= C81
+#[derive(Default)]
+pub struct Asks {
+    /// The account that the request names.
+    pub account: Option<AccountNo>,
+    /// What is asked.
+    pub operation: Option<Operation>,
+    /// The SDK's own signature.
+    pub proof: Option<Proof>,
+}
+
+impl Asks {
+    /// The account and its signature are read.
+    pub(crate) fn signed(&mut self, account: AccountNo, proof: Proof) {
+        (self.account, self.proof) = (Some(account), Some(proof));
+    }
+}
+
+impl From<Native> for Asks {
+    fn from(native: Native) -> Asks {
+        Asks {
+            account: Some(native.account),
+            operation: Some(native.operation),
+            proof: Some(native.proof),
+        }
+    }
+}
+
+impl fmt::Debug for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asks")
+    }
+}
+
 /// Why a native request is refused. The text names paths and positions, never values.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct NativeError {
     /// For [`crate::dialect::refuse_native`].
@@ -141,34 +188,72 @@ pub struct NativeError {
     pub text: String,
     /// Alipay's name of the call, once known.
     pub method_name: Option<&'static str>,
+    /// How it offends the no-funds guard, and the name of the field or call if that is a known one; a signature that is
+    /// none offends nothing but itself.
+    pub breach: Option<(Breach, Option<&'static str>)>,
+    /// Who asks.
+    pub asks: Box<Asks>,
 }
 
 impl NativeError {
-    pub(crate) fn malformed(text: impl Into<String>) -> NativeError {
-        let text = text.into();
+    fn new(kind: NativeRefusal, text: String, breach: Option<Breach>) -> NativeError {
         NativeError {
-            kind: NativeRefusal::Malformed(text.clone()),
+            kind,
             text,
             method_name: None,
+            breach: breach.map(|breach| (breach, None)),
+            asks: Box::default(),
         }
     }
 
+    /// A field that is missing or has a value that it cannot have.
+    pub(crate) fn malformed(text: impl Into<String>) -> NativeError {
+        let text = text.into();
+        NativeError::new(NativeRefusal::Malformed(text.clone()), text, Some(Breach::Value))
+    }
+
+    /// What could be read in two ways, or not at all.
+    pub(crate) fn twofold(text: impl Into<String>) -> NativeError {
+        NativeError::malformed(text).breaking(Breach::Form, None)
+    }
+
+    /// What is not carried.
     pub(crate) fn not_allowed(text: impl Into<String>) -> NativeError {
         let text = text.into();
-        NativeError {
-            kind: NativeRefusal::NotAllowed(text.clone()),
+        NativeError::new(
+            NativeRefusal::NotAllowed(text.clone()),
             text,
-            method_name: None,
+            Some(Breach::Operation),
+        )
+    }
+
+    /// A call that is not carried.
+    pub(crate) fn no_call(channel: Channel, called: &str, text: impl Into<String>) -> NativeError {
+        let (breach, name) = guard::call(channel, called);
+        NativeError::not_allowed(text).breaking(breach, Some(name))
+    }
+
+    /// A field or parameter that is not carried.
+    pub(crate) fn no_field(name: &str, text: impl Into<String>) -> NativeError {
+        let (breach, name) = guard::field(name);
+        NativeError::not_allowed(text).breaking(breach, Some(name))
+    }
+
+    pub(crate) fn breaking(self, breach: Breach, name: Option<&'static str>) -> NativeError {
+        NativeError {
+            breach: Some((breach, name)),
+            ..self
         }
     }
 
     pub(crate) fn signature(text: impl Into<String>) -> NativeError {
-        NativeError {
-            kind: NativeRefusal::Signature,
-            text: text.into(),
-            method_name: None,
-        }
+        NativeError::new(NativeRefusal::Signature, text.into(), None)
     }
+}
+
+/// A body that is not the one JSON that is taken.
+pub(crate) fn no_json(place: &str, error: &strict_json::Error) -> NativeError {
+    NativeError::twofold(format!("{place}: {error}"))
 }
 
 /// Reads a native request. `known` says whether an account is registered with us; whose it is, and whether
@@ -181,26 +266,34 @@ pub fn read(
     headers: &http::HeaderMap,
     body: &[u8],
 ) -> Result<Native, NativeError> {
-    refuse_tricks(method, headers, body)?;
-    let native = match channel {
+    let mut asks = Asks::default();
+    // Read first even where a trick is in it: the trick goes on record against the one who signed it.
+    let read = match channel {
         Channel::Wechat if wechat::v2::native::is_path(target) => {
-            wechat::v2::native::read(method, target, headers, body)?
+            wechat::v2::native::read(method, target, headers, body, &mut asks)
         }
-        Channel::Wechat => wechat::native::read(method, target, headers, body)?,
-        Channel::Alipay => alipay::native::read(method, target, headers, body)?,
-        Channel::Unionpay => unionpay::native::read(method, target, headers, body)?,
-        Channel::Ccb => return Err(NativeError::not_allowed("nothing passes through to a bank")),
-        Channel::Baidu => {
-            return Err(NativeError::not_allowed(
-                "nothing passes through to the Baidu wallet",
-            ));
-        }
+        Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
+        Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
+        Channel::Unionpay => unionpay::native::read(method, target, headers, body, &mut asks),
+        Channel::Ccb | Channel::Icbc => Err(NativeError::not_allowed("nothing passes through to a bank")),
+        Channel::Baidu => Err(NativeError::not_allowed(
+            "nothing passes through to the Baidu wallet",
+        )),
     };
-    if known(&native.account) {
-        Ok(native)
-    } else {
-        Err(NativeError::signature("the account is not registered here"))
-    }
+    let refused = match (refuse_tricks(method, headers, body), read) {
+        (Ok(()), Ok(native)) if known(&native.account) => return Ok(native),
+        (Ok(()), Ok(_)) => NativeError::signature("the account is not registered here"),
+        (Ok(()), Err(error)) => error,
+        (Err(trick), Ok(native)) => {
+            asks = native.into();
+            trick
+        }
+        (Err(trick), Err(_)) => trick,
+    };
+    Err(NativeError {
+        asks: Box::new(asks),
+        ..refused
+    })
 }
 
 /// Who we must be in TLS where the channel asks for the merchant's certificate (WeChat V2, channels.md 2.1); `None` where
@@ -234,7 +327,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -261,7 +354,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &["content-type"],
     }
 }
 
@@ -287,10 +380,10 @@ pub const TRICKS: [&str; 5] = [
 
 fn refuse_tricks(method: &str, headers: &http::HeaderMap, body: &[u8]) -> Result<(), NativeError> {
     if let Some(trick) = TRICKS.iter().find(|name| headers.contains_key(**name)) {
-        return Err(NativeError::malformed(format!("header {trick} is not accepted")));
+        return Err(NativeError::twofold(format!("header {trick} is not accepted")));
     }
     if method == "GET" && !body.is_empty() {
-        return Err(NativeError::malformed("a body on GET is not accepted"));
+        return Err(NativeError::twofold("a body on GET is not accepted"));
     }
     Ok(())
 }
@@ -300,15 +393,15 @@ pub(crate) fn only<'a>(headers: &'a http::HeaderMap, name: &str) -> Result<Optio
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(NativeError::malformed(format!("header {name} stands twice")));
+        return Err(NativeError::twofold(format!("header {name} stands twice")));
     }
     let text = first.map(|value| value.to_str()).transpose();
-    text.map_err(|_| NativeError::malformed(format!("header {name} is not plain text")))
+    text.map_err(|_| NativeError::twofold(format!("header {name} is not plain text")))
 }
 
 /// `Content-Type` must be this, in UTF-8 where it says.
 pub(crate) fn require_content_type(headers: &http::HeaderMap, wanted: &str) -> Result<(), NativeError> {
-    let wrong = || NativeError::malformed(format!("header content-type must be {wanted} in utf-8"));
+    let wrong = || NativeError::twofold(format!("header content-type must be {wanted} in utf-8"));
     let value = only(headers, "content-type")?.ok_or_else(wrong)?;
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));

@@ -4,7 +4,7 @@ use crate::{
     native::NativeError,
     strict_json::{Value, join},
 };
-use domain::Amount;
+use domain::{Amount, Breach};
 use std::fmt;
 use vault::Text;
 
@@ -71,8 +71,15 @@ fn object(value: &Value, fields: &[Field], path: &Path<'_>, texts: &mut Texts) -
     for member in members {
         let path = Path::Name(path, &member.name);
         match fields.iter().find(|field| field.0 == member.name) {
-            Some(Field(_, shape)) => fits(&member.value, shape, &path, texts)?,
-            None => return Err(NativeError::not_allowed(format!("field {path} is not carried"))),
+            Some(Field(name, shape)) => {
+                fits(&member.value, shape, &path, texts).map_err(|error| named(error, name, shape))?;
+            }
+            None => {
+                return Err(NativeError::no_field(
+                    &member.name,
+                    format!("field {path} is not carried"),
+                ));
+            }
         }
     }
     Ok(())
@@ -109,6 +116,15 @@ fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Res
             .enumerate()
             .try_for_each(|(place, item)| fits(item, shape, &Path::Place(path, place), texts)),
         (Shape::List(_), _) => ok(false, "a list"),
+    }
+}
+
+/// The record names the field of the list that holds what is wrong; what moves money is more than a wrong value.
+fn named(error: NativeError, name: &'static str, shape: &Shape) -> NativeError {
+    match (error.breach, shape) {
+        (Some((Breach::Value, None)), Shape::Never) => error.breaking(Breach::Funds, Some(name)),
+        (Some((breach, None)), _) => error.breaking(breach, Some(name)),
+        _ => error,
     }
 }
 

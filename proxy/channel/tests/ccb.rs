@@ -34,6 +34,8 @@ fn account() -> Account {
         bank: Some(BankFacts {
             branch: Some(BRANCH.into()),
             absent_code: Some("0130Z110C137".into()),
+            certificate: None,
+            reference: None,
             unverified: Unverified::of(Channel::Ccb).to_vec(),
         }),
         notify_url: String::new(),

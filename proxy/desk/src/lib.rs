@@ -19,6 +19,7 @@ pub mod local;
 pub mod mirror;
 mod mirror_tree;
 pub mod officers;
+pub mod refusals;
 pub mod registries;
 mod reload;
 mod run;

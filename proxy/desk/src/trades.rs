@@ -34,6 +34,8 @@ pub struct Trades {
     pub key: VerifierKey,
     /// Differences of bills that it names.
     pub differences: crate::books::Differences,
+    /// What the no-funds guard refused.
+    pub refusals: crate::refusals::Refusals,
     path: PathBuf,
     note: RwLock<Option<Arc<str>>>,
     health: RwLock<Health>,
@@ -52,6 +54,7 @@ impl Trades {
             mirror,
             key,
             differences: Default::default(),
+            refusals: Default::default(),
             path,
             note,
             health: RwLock::default(),

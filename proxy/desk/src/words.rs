@@ -20,6 +20,22 @@ words! {
     flags: "标记", "Flags";
     measures: "措施", "Measures";
     exports: "移交", "Hand-over";
+    refusals: "拦截记录", "Refused by the guard";
+    refusals_note: "违反资金红线或可作两种解读的请求，均未送达渠道。签名属实的记在商户名下，其余按账户每分钟计数；只记条款与已知字段名，不记内容。", "Requests that would have moved money elsewhere, or that could be read in two ways; none reached a channel. With a proven signature they stand with their merchant, the rest is counted per account and minute; only clauses and known names are kept, no content.";
+    no_refusals: "没有拦截记录。", "Nothing was refused.";
+    breach_kind: "类别", "Kind";
+    breach_name: "字段或接口", "Field or call";
+    breach_operation: "未开放的接口", "Call not carried";
+    breach_funds: "涉及资金划转", "Would move money";
+    breach_field: "未开放的字段", "Field not carried";
+    breach_value: "字段取值不符", "Unlawful value";
+    breach_payee: "收款方非本商户", "Another's account";
+    breach_form: "可作两种解读", "Two readings";
+    clause: "条款", "Clause";
+    day: "日期", "Day";
+    at: "时间", "Time";
+    how_many: "次数", "Count";
+    nobodys: "未证实", "unproven";
     books: "对账", "Books";
     books_note: "渠道账单与交易日志之间的差异。一人提出处理意见，另一人复核；商户只看到结论，看不到理由。", "Where a channel's bill and the trades journal differ. One officer proposes what it comes to, another agrees; the merchant sees the outcome, not the reason.";
     no_differences: "没有对账差异。", "No differences.";
@@ -250,6 +266,8 @@ pub fn quantity(lang: Lang, value: u64, unit: &str) -> String {
 pub fn event(lang: Lang, name: &'static str) -> &'static str {
     match (lang, name) {
         (Lang::Zh, "refused") => "拒绝",
+        (Lang::Zh, "guard_refused") => "红线拦截",
+        (Lang::En, "guard_refused") => "refused by the guard",
         (Lang::Zh, "attempt_intended") => "下单",
         (Lang::Zh, "attempt_placed") => "通道已受理",
         (Lang::Zh, "attempt_paid") => "支付成功",

@@ -42,6 +42,11 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
     }
 }
 
+/// The channel that a body names, if it can be read at all: for the record of what is wrong with the rest.
+pub fn named_channel(received: &Received) -> Option<Channel> {
+    Channel::named(strict_json::parse(&received.body).ok()?.text("channel")?)
+}
+
 fn empty(received: &Received) -> Result<(), Fault> {
     match received.body.is_empty() || &received.body[..] == b"{}" {
         true => Ok(()),
@@ -100,14 +105,18 @@ impl<'a> Fields<'a> {
         let unknown = members.iter().find(|m| !allowed.contains(&m.name.as_str()));
         match unknown {
             None => Ok(Fields { value, path }),
-            Some(m) => Err(Fault::new(
-                Code::UnknownField,
-                format!(
-                    "`{path}{}` is not a field of this operation; its fields are {}.",
-                    strict_json::shown(&m.name),
-                    allowed.join(", ")
-                ),
-            )),
+            Some(m) => {
+                let (breach, name) = channel::guard::field(&m.name);
+                Err(Fault::new(
+                    Code::UnknownField,
+                    format!(
+                        "`{path}{}` is not a field of this operation; its fields are {}.",
+                        strict_json::shown(&m.name),
+                        allowed.join(", ")
+                    ),
+                )
+                .breaks(breach, Some(name)))
+            }
         }
     }
 
@@ -116,6 +125,7 @@ impl<'a> Fields<'a> {
             Code::InvalidField,
             format!("`{}{name}` must be {right}.", self.path),
         )
+        .breaks(Breach::Value, Some(name))
     }
 
     fn text(&self, name: &str, most: usize) -> Result<Option<&'a str>, Fault> {
@@ -335,7 +345,7 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
-        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb) => {
+        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc) => {
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
@@ -379,7 +389,7 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             return Err(Fault::new(
                 Code::InvalidField,
                 format!("`payer` must be absent for {channel}: nobody is asked who pays."),

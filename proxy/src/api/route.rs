@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{CodeId, Day, PaymentId, RefundNo};
+use domain::{Breach, CodeId, Day, PaymentId, RefundNo, UNLISTED};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -102,13 +102,15 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             return Err(Fault::new(
                 Code::NotFound,
                 "There is no such path; the API stands at /openapi.json.",
-            ));
+            )
+            .breaks(Breach::Operation, Some(UNLISTED)));
         }
     };
     if method.as_str() == wanted {
         Ok(found)
     } else {
-        let mut fault = Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}."));
+        let mut fault = Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}."))
+            .breaks(Breach::Operation, None);
         fault.allow = Some(wanted);
         Err(fault)
     }

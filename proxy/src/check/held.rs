@@ -153,6 +153,18 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
             }));
             all
         }
+        Channel::Icbc => vec![
+            (
+                names::icbc_merchant(number),
+                "sha1",
+                "the key of the merchant's certificate at ICBC",
+            ),
+            (
+                names::icbc_bank(number),
+                "sha1",
+                "the certificate with which ICBC signs",
+            ),
+        ],
         Channel::Ccb => vec![
             (
                 names::ccb_bank(number),

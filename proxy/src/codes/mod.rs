@@ -7,6 +7,7 @@ use crate::{
     api::{parse, render},
     app::App,
     fault::{Code, Fault, Stop},
+    guard,
     payment::Authenticated,
     scan,
     stage::Response,
@@ -27,7 +28,7 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
     no_query(request)?;
     pages_url(app)?;
     let merchant = &request.merchant;
-    let asked = parse::codes::new_code(&request.received)?;
+    let asked = parse::codes::new_code(&request.received).map_err(|fault| guard::of_reading(fault, None))?;
     //= C53
     if asked
         .terminal

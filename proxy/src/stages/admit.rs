@@ -181,15 +181,25 @@ impl Admit {
             return Fault::of(Code::Stopping).into();
         }
         self.0.metrics().refused(refusal.public);
-        if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
-            let channel = routed.account.channel;
-            return Fault::new(
-                code(refusal.kind),
-                format!("No refund by message is known of {channel}: pay it back in the bank's own merchant console."),
-            )
-            .into();
+        let mut fault = Fault::of(code(refusal.kind));
+        let channel = routed.account.channel;
+        let right = match command.operation() {
+            Operation::Refund if channel.is_bank() => Some(
+                "No refund by message is known of {channel}: pay it back in the bank's own merchant console.",
+            ),
+            Operation::Close if channel.is_bank() => Some(
+                "No close by message is known of {channel}: the payer may pay while the bank's page lives, and a notice is the only word on it.",
+            ),
+            _ => None,
+        };
+        if let (Some(right), RefusalKind::Operation) = (right, refusal.kind) {
+            fault.detail = right.replace("{channel}", channel.as_str());
         }
-        Fault::of(code(refusal.kind)).into()
+        // The one text for list, measure, risk and payer limit names nothing (C43).
+        if refusal.kind != RefusalKind::NotAccepted {
+            fault.detail = format!("{} ({})", fault.detail, refusal.public);
+        }
+        fault.into()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     accept::Received,
     app::App,
     fault::{Code, Fault, Stop},
+    guard::{self, Asked},
     payment::Authenticated,
     signature::{Authorization, Scheme},
     stage::Stage,
@@ -19,8 +20,14 @@ impl Stage<Received> for Authenticate {
 
     async fn run(&self, received: Received) -> Result<Authenticated, Stop> {
         let app = &self.0;
-        received.lawful()?;
-        received.only_for(app.config().listen.api.host.as_deref(), |_| false)?;
+        let host = app.config().listen.api.host.as_deref();
+        if let Err(fault) = received
+            .lawful()
+            .and_then(|()| received.only_for(host, |_| false))
+        {
+            let fault = guard::of_reading(fault, None);
+            return Err(guard::refuse(app, None, Asked::default(), fault).await);
+        }
         let mut headers = received.head.headers.get_all(http::header::AUTHORIZATION).iter();
         let header = headers.next().ok_or_else(|| Fault::of(Code::MissingSignature))?;
         if headers.next().is_some() {

@@ -4,7 +4,7 @@ use crate::{
     api,
     app::App,
     fault::{Code, Fault, Stop},
-    passthrough,
+    guard, passthrough,
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Redirect, Refund},
     redirect,
     stage::Stage,
@@ -32,16 +32,28 @@ impl Stage<Limited> for Parse {
             mark,
         } = request;
         let Some(native) = native else {
-            let resource = api::route::resource(&received.head.method, received.head.uri.path())?;
+            // Whatever a path would change that names nothing of ours, it is no call that we carry.
+            let resource =
+                api::route::resource(&received.head.method, received.head.uri.path()).map_err(|fault| {
+                    match fault.code {
+                        Code::NotFound => fault.breaks(Breach::Operation, Some(UNLISTED)),
+                        _ => fault,
+                    }
+                })?;
             if received.head.uri.query().is_some() {
-                return Err(Fault::new(Code::MalformedRequest, "This operation takes no query.").into());
+                return Err(
+                    Fault::new(Code::MalformedRequest, "This operation takes no query.")
+                        .breaks(Breach::Form, None)
+                        .into(),
+                );
             }
-            let (mut command, mut clear) = api::parse::command(&resource, &received)?;
+            let (mut command, mut clear) = api::parse::command(&resource, &received)
+                .map_err(|fault| guard::of_reading(fault, api::parse::named_channel(&received)))?;
             if let Some(own) = &terminal {
                 terminal::bound(&self.0, own, &mut command).await?;
             }
             comes_back(&merchant, &command, &mut clear)?;
-            may_return(&merchant, &clear)?;
+            may_return(&merchant, &clear).map_err(|fault| guard::of_reading(fault, None))?;
             return Ok(Parsed {
                 merchant,
                 signed_at,
@@ -52,8 +64,9 @@ impl Stage<Limited> for Parse {
                 clear,
             });
         };
-        let command = self.command(&merchant.id, &native).await?;
-        let also = self.also(&merchant.id, &native, &command).await?;
+        let read = |fault| guard::of_reading(fault, Some(native.channel));
+        let command = self.command(&merchant.id, &native).await.map_err(read)?;
+        let also = self.also(&merchant.id, &native, &command).await.map_err(read)?;
         let verbatim = passthrough::verbatim(&received, &native);
         let clear = Clear {
             payer: native.payer,

@@ -4,6 +4,7 @@ use crate::{
     accept::{Door, Received},
     app::App,
     fault::{Code, Fault, Stop},
+    guard::{self, Asked},
     payment::Authenticated,
     signature::WINDOW_MS,
     stage::Stage,
@@ -11,9 +12,9 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
     dialect::NativeRefusal,
-    native::{self, Fresh, Native, NativeError, Proof},
+    native::{self, Asks, Fresh, Native, NativeError, Proof},
 };
-use domain::{Channel, Digest, Instant, PayeeNo};
+use domain::{Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
 use policy::registry::{AccountFacts, MerchantFacts};
 use sha2::{Digest as _, Sha256};
@@ -31,46 +32,48 @@ impl Stage<Received> for Read {
             Door::Unionpay => Channel::Unionpay,
             _ => Channel::Wechat,
         };
-        self.strict(&mut received, channel)?;
+        let strict = self.strict(&mut received, channel);
         let registries = app.registries();
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let known = |account: &_| registries.owner(channel, account).is_some();
-        let mut native = native::read(
+        let read = native::read(
             channel,
             known,
             received.head.method.as_str(),
             target,
             &received.head.headers,
             &received.body,
-        )
-        .map_err(fault)?;
+        );
+        let mut native = match (strict, read) {
+            (Ok(()), Ok(native)) => native,
+            (Ok(()), Err(error)) => {
+                let (asks, fault) = fault(error);
+                return Err(self.refuse(received.at, channel, asks, fault).await);
+            }
+            (Err(fault), read) => {
+                let asks = read.map_or_else(|error| *error.asks, Asks::from);
+                let fault = guard::of_reading(fault, Some(channel));
+                return Err(self.refuse(received.at, channel, asks, fault).await);
+            }
+        };
         native.settle_zone(received.at, WINDOW_MS);
         let (merchant, facts) = registries
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
-        let proof = &native.proof;
-        // The account's own method is the only one that is taken, so that nobody chooses a weaker one for it.
-        let own_method = proof.method == facts.sign_method;
-        let vouched = || {
-            app.keys()
-                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
+        self.proves(facts, &native.proof, received.at)?;
+        let payee = match may_return(merchant, &native).and_then(|()| acts_for(facts, &native)) {
+            Ok(payee) => payee,
+            Err(fault) => {
+                let asked = Asked {
+                    account: Some(native.account.clone()),
+                    channel: Some(channel),
+                    operation: Some(native.operation),
+                    payee: native.payee.clone(),
+                };
+                return Err(guard::refuse(app, Some(merchant), asked, fault).await);
+            }
         };
-        if !own_method || vouched().is_err() {
-            return Err(Fault::of(Code::WrongSignature).into());
-        }
-        if !is_fresh(proof, received.at) {
-            return Err(Fault::of(Code::StaleTimestamp).into());
-        }
-        may_return(merchant, &native)?;
-        if let Some(nonce) = &proof.nonce
-            && !app
-                .nonces()
-                .first_use(native.account.as_str(), nonce, app.clock().since_boot())
-        {
-            return Err(Fault::of(Code::ReplayedNonce).into());
-        }
-        let payee = acts_for(facts, &native)?;
-        let (merchant, signed_at) = (merchant.clone(), proof.signed_at);
+        let (merchant, signed_at) = (merchant.clone(), native.proof.signed_at);
         native.payee = payee;
         let mark = proof_mark(&native.proof);
         Ok(Authenticated {
@@ -99,7 +102,8 @@ fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
         Some(url) if !merchant.may_return_to(url.expose()) => Err(Fault::new(
             Code::OperationNotAllowed,
             "frontUrl must be an https address at a host that the operator has registered for this merchant (return_hosts).",
-        )),
+        )
+        .breaks(Breach::Value, Some("frontUrl"))),
         _ => Ok(()),
     }
 }
@@ -117,7 +121,9 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
         .app_auth_token
         .as_ref()
         .map(|token| Digest::from_bytes(Sha256::digest(token.expose()).into()));
-    let foreign = |foreign| Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}."));
+    let foreign = |foreign| {
+        Fault::new(Code::OperationNotAllowed, format!("Not carried: {foreign}.")).breaks(Breach::Payee, None)
+    };
     for sub in native.combined.iter().flat_map(|group| &group.orders) {
         facts.acts_for(Some(&sub.payee), None).map_err(foreign)?;
     }
@@ -126,6 +132,62 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
 }
 
 impl Read {
+    /// The signature is the account's, fresh and new.
+    fn proves(&self, facts: &AccountFacts, proof: &Proof, at: Instant) -> Result<(), Fault> {
+        let app = &self.0;
+        // The account's own method is the only one that is taken, so that nobody chooses a weaker one for it.
+        let own_method = proof.method == facts.sign_method;
+        let vouched = || {
+            app.keys()
+                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
+        };
+        if !own_method || vouched().is_err() {
+            return Err(Fault::of(Code::WrongSignature));
+        }
+        if !is_fresh(proof, at) {
+            return Err(Fault::of(Code::StaleTimestamp));
+        }
+        if let Some(nonce) = &proof.nonce
+            && !app
+                .nonces()
+                .first_use(facts.account.as_str(), nonce, app.clock().since_boot())
+        {
+            return Err(Fault::of(Code::ReplayedNonce));
+        }
+        Ok(())
+    }
+
+    /// Refuses what the reader refused, on record against the one who signed it; whoever else it may be from is counted.
+    /// A request that comes a second time proves nothing: anybody may have sent it again.
+    //= C81
+    async fn refuse(&self, at: Instant, channel: Channel, asks: Asks, fault: Fault) -> Stop {
+        let app = &self.0;
+        let registries = app.registries();
+        let owner = asks
+            .account
+            .as_ref()
+            .and_then(|account| registries.owner(channel, account));
+        let proven = match (owner, asks.proof) {
+            (Some((merchant, facts)), Some(mut proof)) if fault.breach.is_some() => {
+                proof.settle_zone(channel, at, WINDOW_MS);
+                let anew = |mark: String| {
+                    app.nonces()
+                        .first_use(facts.account.as_str(), &mark, app.clock().since_boot())
+                };
+                let proves = self.proves(facts, &proof, at).is_ok();
+                (proves && proof_mark(&proof).is_none_or(anew)).then_some(merchant)
+            }
+            _ => None,
+        };
+        let asked = Asked {
+            account: owner.map(|(_, facts)| facts.account.clone()),
+            channel: Some(channel),
+            operation: asks.operation,
+            payee: None,
+        };
+        guard::refuse(app, proven.map(|merchant| &**merchant), asked, fault).await
+    }
+
     /// What hyper takes and we do not.
     fn strict(&self, received: &mut Received, channel: Channel) -> Result<(), Fault> {
         received.lawful()?;
@@ -135,7 +197,7 @@ impl Read {
             Channel::Alipay => &listens.alipay,
             Channel::Unionpay => &listens.unionpay,
             // Nothing passes through to it.
-            Channel::Baidu | Channel::Ccb => &None,
+            Channel::Baidu | Channel::Ccb | Channel::Icbc => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {
@@ -222,13 +284,17 @@ impl Received {
     }
 }
 
-fn fault(error: NativeError) -> Fault {
-    match error.kind {
+fn fault(error: NativeError) -> (Asks, Fault) {
+    let fault = match error.kind {
         NativeRefusal::Signature => Fault::of(Code::WrongSignature).inside(error.text),
         NativeRefusal::NotAllowed(detail) => Fault::new(Code::OperationNotAllowed, detail),
         NativeRefusal::NotFound => Fault::of(Code::NotFound),
         NativeRefusal::Malformed(detail) => Fault::new(Code::MalformedRequest, detail),
         _ => Fault::new(Code::MalformedRequest, error.text),
+    };
+    match error.breach {
+        Some((breach, name)) => (*error.asks, fault.breaks(breach, name)),
+        None => (*error.asks, fault),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     stage::Stage,
     stages::record,
 };
-use domain::{AccountNo, Channel, Keys, Operation, TradeEvent};
+use domain::{AccountNo, Breach, Channel, Keys, Operation, TradeEvent};
 use ledger::Attempt;
 use policy::registry::{AccountFacts, MerchantFacts};
 
@@ -57,7 +57,13 @@ impl Stage<Claimed> for Route {
             .into());
         }
         let Choice { chosen, next, route } = choice.ok_or_else(|| {
-            Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."))
+            let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
+            match &claimed.sealed.command {
+                Command::Create(create) if create.account.is_some() => {
+                    fault.breaks(Breach::Payee, Some("account"))
+                }
+                _ => fault,
+            }
         })?;
         let payee = match (&claimed.sealed.command, subject(&claimed)) {
             (Command::Create(create), None) => create.payee.clone(),

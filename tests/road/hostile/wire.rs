@@ -110,6 +110,35 @@ impl Yard {
     }
 }
 
+/// Says it on a connection that is kept, and hears the answer; a connection that has ended is made anew.
+pub(crate) async fn say_on(yard: &Yard, at: At, line: &mut Option<Box<dyn Stream>>, wire: &[u8]) -> Said {
+    for _ in 0..3 {
+        let stream = match line {
+            Some(stream) => stream,
+            None => line.insert(yard.connect(at).await),
+        };
+        let mut said = Said::default();
+        let mut buffer = [0; 16_384];
+        if stream.write_all(wire).await.is_ok() && stream.flush().await.is_ok() {
+            while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                said.all.extend_from_slice(&buffer[..n]);
+                if said.read() {
+                    if said.header("connection") == Some("close") {
+                        *line = None;
+                    }
+                    return said;
+                }
+            }
+        }
+        *line = None;
+        // It ended between two answers, before this one: nothing of it was heard.
+        if !said.all.is_empty() {
+            return said;
+        }
+    }
+    Said::default()
+}
+
 /// Reads one answer; waits a moment longer to see whether the connection ends or further answers come.
 pub(crate) async fn hear(stream: &mut Box<dyn Stream>, patience: Duration) -> Said {
     let mut said = Said::default();

@@ -4,13 +4,15 @@ use super::{METHODS, allowed};
 use crate::{
     form::Form,
     keys,
-    native::{Native, NativeError, Proof, require_content_type},
+    native::{Asks, Fresh, Native, NativeError, Proof, no_json, require_content_type},
     shape::{self, Texts},
     strict_json::{self, Value, shown},
     times,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+};
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
@@ -22,26 +24,51 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     if target.starts_with("/v3/") {
-        return super::native_v3::read(method, target, headers, body);
+        return super::native_v3::read(method, target, headers, body, asks);
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/gateway.do" || !matches!(method, "GET" | "POST") {
-        return Err(NativeError::not_allowed("this method and path are not carried"));
+        return Err(NativeError::no_call(
+            Channel::Alipay,
+            path,
+            "this method and path are not carried",
+        ));
     }
-    let form = |e| NativeError::malformed(format!("form: {e}"));
+    let form = |e| NativeError::twofold(format!("form: {e}"));
+    // A form with a name twice has no one text that was signed: whose it is, is only what it says (no proof).
+    asks.account = claimed(query.as_bytes()).or_else(|| claimed(body));
     let mut parameters = Form::parse(query.as_bytes()).map_err(form)?;
     if method == "POST" && !body.is_empty() {
         require_content_type(headers, "application/x-www-form-urlencoded")?;
         parameters.read(body).map_err(form)?;
     }
+    let signed = account(&parameters).and_then(|account| {
+        asks.signed(account.clone(), proof(&account, &parameters)?);
+        Ok(account)
+    });
     let called = called(&parameters)?;
-    let native = common(&parameters).and_then(|()| call(called, &parameters));
+    asks.operation = Some(called.1);
+    let native = common(&parameters).and_then(|()| call(called, signed?, &parameters, asks));
     native.map_err(|error| NativeError {
         method_name: Some(called.0),
         ..error
     })
+}
+
+/// The first `app_id` of a form that may be none.
+fn claimed(octets: &[u8]) -> Option<AccountNo> {
+    let pair = octets
+        .split(|b| *b == b'&')
+        .find_map(|pair| pair.strip_prefix(b"app_id="))?;
+    AccountNo::new(std::str::from_utf8(pair).ok()?).ok()
+}
+
+fn account(parameters: &Form) -> Result<AccountNo, NativeError> {
+    let account = parameters.get("app_id").and_then(|id| AccountNo::new(id).ok());
+    account.ok_or_else(|| NativeError::malformed("app_id is missing or no account"))
 }
 
 /// Which call. Asked first, so that refusals can name it.
@@ -50,7 +77,7 @@ fn called(parameters: &Form) -> Result<Method, NativeError> {
         .get("method")
         .ok_or_else(|| NativeError::malformed("method is missing"))?;
     let found = METHODS.into_iter().find(|known| known.0 == name);
-    found.ok_or_else(|| NativeError::not_allowed("this method is not carried"))
+    found.ok_or_else(|| NativeError::no_call(Channel::Alipay, name, "this method is not carried"))
 }
 
 /// Public parameters: known ones only, and no second way to read or sign them.
@@ -59,10 +86,10 @@ fn common(parameters: &Form) -> Result<(), NativeError> {
         allowed::PARAMETERS.contains(name) || value.is_empty() && allowed::EMPTY.contains(name)
     };
     if let Some((name, _)) = parameters.iter().find(|parameter| !carried(parameter)) {
-        return Err(NativeError::not_allowed(format!(
-            "parameter {} is not carried",
-            shown(name)
-        )));
+        return Err(NativeError::no_field(
+            name,
+            format!("parameter {} is not carried", shown(name)),
+        ));
     }
     let fixed = |name: &str, wanted: &str, absent: bool| match parameters.get(name) {
         Some(value) if value.eq_ignore_ascii_case(wanted) => Ok(()),
@@ -79,25 +106,31 @@ fn common(parameters: &Form) -> Result<(), NativeError> {
     }
 }
 
-fn call(called: Method, parameters: &Form) -> Result<Native, NativeError> {
+fn call(
+    called: Method,
+    account: AccountNo,
+    parameters: &Form,
+    asks: &mut Asks,
+) -> Result<Native, NativeError> {
     let method = called.0;
-    let account = parameters.get("app_id").and_then(|id| AccountNo::new(id).ok());
-    let account = account.ok_or_else(|| NativeError::malformed("app_id is missing or no account"))?;
     let content = parameters
         .get("biz_content")
         .ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
     let content = strict_json::parse(content.as_bytes());
-    let content = content.map_err(|e| NativeError::malformed(format!("biz_content: {e}")))?;
+    let content = content.map_err(|e| no_json("biz_content", &e))?;
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
-    let proof = proof(&account, parameters)?;
     let said = Said {
         content: &content,
-        signed_at: proof.signed_at,
+        signed_at: asks
+            .proof
+            .as_ref()
+            .map(|proof| proof.signed_at)
+            .unwrap_or_default(),
         place: "biz_content.",
     };
     let notify_url = parameters.get("notify_url").map(str::to_owned);
     let token = parameters.get("app_auth_token").map(Text::from);
-    said.whole(called, account, proof, texts, notify_url, token)
+    said.whole(called, account, asks, texts, notify_url, token)
 }
 
 /// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
@@ -131,12 +164,12 @@ impl Said<'_> {
         &self,
         (method, operation, pay_way): Method,
         account: AccountNo,
-        proof: Proof,
+        asks: &mut Asks,
         texts: Texts,
         notify_url: Option<String>,
         app_auth_token: Option<Text>,
     ) -> Result<Native, NativeError> {
-        let mut native = self.order(operation, account, proof, texts)?;
+        let mut native = self.order(operation, account, texts)?;
         native.pay_way = pay_way;
         native.method_name = Some(method);
         native.notify_url = notify_url;
@@ -152,6 +185,10 @@ impl Said<'_> {
             | Operation::Bill
             | Operation::Authorize => {}
         }
+        native.proof = asks
+            .proof
+            .take()
+            .ok_or_else(|| NativeError::signature("nothing is signed"))?;
         Ok(native)
     }
 
@@ -173,13 +210,18 @@ impl Said<'_> {
         amount.ok_or_else(|| self.missing(name))
     }
 
-    fn order(
-        &self,
-        operation: Operation,
-        account: AccountNo,
-        proof: Proof,
-        texts: Texts,
-    ) -> Result<Native, NativeError> {
+    fn order(&self, operation: Operation, account: AccountNo, texts: Texts) -> Result<Native, NativeError> {
+        let key = keys::alipay_app_public(&account).map_err(|e| NativeError::signature(e.to_string()))?;
+        // Stands in until everything is read; the refusal of any of it needs the true one.
+        let proof = Proof {
+            key,
+            message: Vec::new(),
+            signature: Vec::new(),
+            signed_at: self.signed_at,
+            nonce: None,
+            method: SignMethod::Signature,
+            fresh: Fresh::Standing,
+        };
         let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not lawful", self.place));
         let number = self.number("out_trade_no")?;
         let trade_no = self

@@ -4,10 +4,10 @@
 use super::{METHODS, allowed, native, native::Said, v3::Authorization};
 use crate::{
     keys,
-    native::{Native, NativeError, Proof, only, require_content_type},
+    native::{Asks, Native, NativeError, Proof, no_json, only, require_content_type},
     shape, strict_json,
 };
-use domain::Operation;
+use domain::{AccountNo, Channel, Operation};
 use http::HeaderMap;
 use vault::Text;
 
@@ -17,12 +17,43 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    asks: &mut Asks,
 ) -> Result<Native, NativeError> {
+    // Whose signature it is stands in the headers alone, whatever is wrong with the rest.
+    let signed = signed(method, target, headers, body, asks);
     let called = called(method, target)?;
+    asks.operation = Some(called.1);
     if headers.contains_key("alipay-encrypt-type") || headers.contains_key("alipay-encryption-algm") {
-        return Err(NativeError::not_allowed("encrypted content is not carried"));
+        return Err(NativeError::no_field(
+            "encrypt_type",
+            "encrypted content is not carried",
+        ));
     }
     require_content_type(headers, "application/json")?;
+    let (account, token) = signed?;
+    let content = strict_json::parse(body).map_err(|e| no_json("the body", &e))?;
+    let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
+    let said = Said {
+        content: &content,
+        signed_at: asks
+            .proof
+            .as_ref()
+            .map(|proof| proof.signed_at)
+            .unwrap_or_default(),
+        place: "",
+    };
+    let notify_url = content.text("notify_url").map(str::to_owned);
+    said.whole(called, account, asks, texts, notify_url, token)
+}
+
+/// Who signed, and for whom he says that he acts.
+fn signed(
+    method: &str,
+    target: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    asks: &mut Asks,
+) -> Result<(AccountNo, Option<Text>), NativeError> {
     let missing = || NativeError::signature("header authorization is missing");
     let authorization = Authorization::read(only(headers, "authorization")?.ok_or_else(missing)?)?;
     let token = match only(headers, "alipay-app-auth-token")? {
@@ -31,18 +62,11 @@ pub(crate) fn read(
         }
         token => token.map(Text::from),
     };
-    let content = strict_json::parse(body).map_err(|e| NativeError::malformed(format!("the body: {e}")))?;
-    let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
-    let key =
-        keys::alipay_app_public(&authorization.app_id).map_err(|e| NativeError::signature(e.to_string()))?;
+    let account = authorization.app_id.clone();
+    let key = keys::alipay_app_public(&account).map_err(|e| NativeError::signature(e.to_string()))?;
     let message = authorization
         .message(method, target, body, token.as_ref())
         .to_vec();
-    let said = Said {
-        content: &content,
-        signed_at: authorization.signed_at,
-        place: "",
-    };
     let proof = Proof {
         key,
         message,
@@ -52,8 +76,8 @@ pub(crate) fn read(
         method: domain::SignMethod::Signature,
         fresh: crate::native::Fresh::Standing,
     };
-    let notify_url = content.text("notify_url").map(str::to_owned);
-    said.whole(called, authorization.app_id, proof, texts, notify_url, token)
+    asks.signed(account.clone(), proof);
+    Ok((account, token))
 }
 
 /// `/v3/alipay/trade/query` is `alipay.trade.query`. A query behind the path would be signed, and means nothing here.
@@ -66,5 +90,8 @@ fn called(method: &str, target: &str) -> Result<native::Method, NativeError> {
         Some(known.0) == name.as_deref() && known.1 != Operation::Certificates && !target.contains('.')
     };
     let found = METHODS.into_iter().find(carried);
-    found.ok_or_else(|| NativeError::not_allowed("this method and path are not carried"))
+    found.ok_or_else(|| {
+        let name = name.unwrap_or_default();
+        NativeError::no_call(Channel::Alipay, &name, "this method and path are not carried")
+    })
 }

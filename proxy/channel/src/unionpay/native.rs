@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     keys,
-    native::{Fresh, Native, NativeError, Proof, require_content_type},
+    native::{Asks, Fresh, Native, NativeError, Proof, require_content_type},
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -30,16 +30,38 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    asks: &mut Asks,
 ) -> Result<Native, NativeError> {
+    // A form with a name twice has no one text that was signed: then nothing is proven.
+    let fields = Fields::of_form(body).map_err(|e| NativeError::twofold(format!("form: {e}")));
+    if let Ok(fields) = &fields {
+        signed(target, fields, asks);
+    }
     if method != "POST" || ![BACK, FRONT, QUERY].contains(&target) {
-        return Err(NativeError::not_allowed("this method and path are not carried"));
+        return Err(NativeError::no_call(
+            Channel::Unionpay,
+            target,
+            "this method and path are not carried",
+        ));
     }
     require_content_type(headers, "application/x-www-form-urlencoded")?;
-    let fields = Fields::of_form(body).map_err(|e| NativeError::malformed(format!("form: {e}")))?;
+    let fields = fields?;
     let call = called(target, &fields)?;
+    asks.operation = Some(call.operation);
     known(call, &fields)?;
     fixed(call, &fields)?;
-    said(call, &fields)
+    said(call, &fields, asks)
+}
+
+/// Whose signature it is, whatever is wrong with the rest.
+fn signed(path: &str, fields: &Fields, asks: &mut Asks) {
+    asks.account = fields.get("merId").and_then(|id| AccountNo::new(id).ok());
+    let named = fields.get("txnTime").and_then(times::read);
+    if let (Some(account), Some(named)) = (asks.account.clone(), named)
+        && let Ok(proof) = proof(path, &account, named, fields)
+    {
+        asks.signed(account, proof);
+    }
 }
 
 /// What could be mistaken for what is carried is named, so that whoever reads the log knows what to do instead.
@@ -50,7 +72,7 @@ fn called<'a>(path: &str, fields: &Fields) -> Result<&'a Call, NativeError> {
         call.path == path && call.txn_type == txn && call.sub_type == sub && call.biz_types.contains(&biz)
     });
     found.ok_or_else(|| {
-        NativeError::not_allowed(match (path, txn, sub) {
+        NativeError::no_call(Channel::Unionpay, txn, match (path, txn, sub) {
             (BACK, "01", "06") => "payment codes (txnSubType 06) are charged by the unified API only, which can take back what nobody knows the end of",
             (BACK, "31", _) => "a cancel (txnType 31) is not carried; pay back with a refund (txnType 04)",
             _ => "this txnType, txnSubType and bizType are not carried at this path",
@@ -67,10 +89,10 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
             || call.optional.contains(&name)
             || name == CERT_ID && fields.get("signMethod") == Some("01");
         if !listed {
-            return Err(NativeError::not_allowed(format!(
-                "field {} is not carried",
-                shown(name)
-            )));
+            return Err(NativeError::no_field(
+                name,
+                format!("field {} is not carried", shown(name)),
+            ));
         }
         if value.is_empty() {
             return Err(NativeError::malformed(format!(
@@ -112,7 +134,7 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
     Ok(())
 }
 
-fn said(call: &Call, fields: &Fields) -> Result<Native, NativeError> {
+fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeError> {
     let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
     let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
     let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
@@ -128,22 +150,30 @@ fn said(call: &Call, fields: &Fields) -> Result<Native, NativeError> {
     let amount = fields
         .get("txnAmt")
         .map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
+    let amount = amount.transpose()?;
     let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
-    let proof = proof(call, &account, named, fields)?;
+    let trade_no = trade_no.map_err(|_| wrong("origQryId"))?;
+    let payee = PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?;
+    let expires = time("payTimeout")?;
+    // Once more only where there was none, to say what is wrong with it.
+    let proof = match asks.proof.take() {
+        Some(proof) => proof,
+        None => proof(call.path, &account, named, fields)?,
+    };
     let is_refund = call.operation == Operation::Refund;
     Ok(Native {
         channel: Channel::Unionpay,
         operation: call.operation,
         pay_way: call.pay_way,
         // The merchant number is who asks and who is paid: no other field could name a payee.
-        payee: Some(PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?),
+        payee: Some(payee),
         account,
         number: Some(number.clone()).filter(|_| !is_refund),
-        trade_no: trade_no.map_err(|_| wrong("origQryId"))?,
+        trade_no,
         refund: Some(number).filter(|_| is_refund),
-        amount: amount.transpose()?,
+        amount,
         total: None,
-        expires: time("payTimeout")?,
+        expires,
         notify_url: fields.get("backUrl").map(str::to_owned),
         payer: None,
         texts: fields
@@ -175,7 +205,7 @@ fn fen(text: &str) -> Option<Amount> {
 
 /// What vouches for it. Under signMethod 01 `certId` names the certificate, which must be one that is registered for this
 /// very account; whether the method is the account's own is asked by whoever knows the account.
-fn proof(call: &Call, account: &AccountNo, named: Instant, fields: &Fields) -> Result<Proof, NativeError> {
+fn proof(path: &str, account: &AccountNo, named: Instant, fields: &Fields) -> Result<Proof, NativeError> {
     let wrong = |name: &str| NativeError::signature(format!("{name} is missing or not as documented"));
     let text = fields.get("signature").ok_or_else(|| wrong("signature"))?;
     let method = match fields.get("signMethod") {
@@ -204,7 +234,7 @@ fn proof(call: &Call, account: &AccountNo, named: Instant, fields: &Fields) -> R
         signed_at: named,
         nonce: None,
         method,
-        fresh: match call.path {
+        fresh: match path {
             QUERY => Fresh::Always,
             FRONT => Fresh::For(FORM_WAITS_MS),
             _ => Fresh::Standing,

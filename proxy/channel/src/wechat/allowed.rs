@@ -11,7 +11,7 @@ use crate::{
     },
     strict_json::shown,
 };
-use domain::{BillKind, PayWay};
+use domain::{BillKind, Breach, PayWay};
 
 const CNY: Shape = One(&["CNY"]);
 
@@ -306,15 +306,16 @@ pub(crate) fn query(route: &Route, query: Option<&Form>) -> Result<(), NativeErr
     };
     for (name, value) in query.into_iter().flat_map(Form::iter) {
         if !names.contains(&name) {
-            return Err(NativeError::not_allowed(format!(
-                "query parameter {} is not carried",
-                shown(name)
-            )));
+            return Err(NativeError::no_field(
+                name,
+                format!("query parameter {} is not carried", shown(name)),
+            ));
         }
         if name == "algorithm_type" && value != "RSA" {
-            return Err(NativeError::not_allowed(
-                "query parameter algorithm_type must be RSA",
-            ));
+            return Err(
+                NativeError::not_allowed("query parameter algorithm_type must be RSA")
+                    .breaking(Breach::Value, Some("algorithm_type")),
+            );
         }
     }
     Ok(())

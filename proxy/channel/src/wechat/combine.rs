@@ -9,7 +9,7 @@ use crate::{
     strict_json::Value,
     times,
 };
-use domain::{AccountNo, Amount, ChannelNo, Combined, PaidFacts, PayWay, PayeeNo, TradeNo};
+use domain::{AccountNo, Amount, Breach, ChannelNo, Combined, PaidFacts, PayWay, PayeeNo, TradeNo};
 use std::collections::BTreeSet;
 use vault::{Payer, PayerField, Text};
 
@@ -120,7 +120,8 @@ fn sub_order(sub: &Value, n: usize, priced: bool, account: &AccountNo) -> Result
             return Err(NativeError::malformed(format!(
                 "{} is not the mchid of the Authorization header",
                 at("mchid")
-            )));
+            ))
+            .breaking(Breach::Payee, Some("mchid")));
         }
         Some(sub_mchid) => sub_mchid,
         None => mchid,

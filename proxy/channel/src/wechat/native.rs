@@ -4,14 +4,14 @@ use super::{allowed, combine, compose, redirect, route, route::Call, route::Rout
 use crate::{
     form::Form,
     keys,
-    native::{Native, NativeError, Proof, only, require_content_type},
+    native::{Asks, Native, NativeError, Proof, no_json, only, require_content_type},
     shape,
     strict_json::{self, Value},
     times,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, RefundWay, TradeNo,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, RefundWay, TradeNo,
 };
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
@@ -22,14 +22,22 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     let (path, query) = target
         .split_once('?')
         .map_or((target, None), |(path, query)| (path, Some(query)));
+    // Whose signature it is stands in the header alone, whatever is wrong with the rest.
+    let signed = Authorization::parse(headers).and_then(|header| {
+        let mchid = header.mchid.clone();
+        asks.signed(mchid.clone(), header.proof(method, target, body)?);
+        Ok(mchid)
+    });
     let route = route::find(method, path)?;
-    let authorization = Authorization::parse(headers)?;
+    asks.operation = Some(route.operation());
+    let mchid = signed?;
     let query = query.map(|query| Form::parse(query.as_bytes())).transpose();
-    let query = query.map_err(|e| NativeError::malformed(format!("query: {e}")))?;
+    let query = query.map_err(|e| NativeError::twofold(format!("query: {e}")))?;
     let value = match method {
         "POST" => Some(json(headers, body)?),
         _ => None,
@@ -43,15 +51,18 @@ pub(crate) fn read(
         value: value.as_ref(),
         query: query.as_ref(),
     };
-    let mut native = said.facts(&route, authorization.mchid.clone())?;
+    let mut native = said.facts(&route, mchid)?;
     native.texts = texts.unwrap_or_default();
-    native.proof = authorization.proof(method, target, body)?;
+    native.proof = asks
+        .proof
+        .take()
+        .ok_or_else(|| NativeError::signature("nothing is signed"))?;
     Ok(native)
 }
 
 fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, NativeError> {
     require_content_type(headers, "application/json")?;
-    strict_json::parse(body).map_err(|e| NativeError::malformed(format!("body: {e}")))
+    strict_json::parse(body).map_err(|e| no_json("body", &e))
 }
 
 /// What body and query say.
@@ -105,7 +116,8 @@ impl Said<'_> {
         if named.is_some_and(|named| named != mchid.as_str()) {
             return Err(NativeError::malformed(format!(
                 "{own} is not the mchid of the Authorization header"
-            )));
+            ))
+            .breaking(Breach::Payee, Some(own)));
         }
         let sub = match route.partner {
             true => Some(self.need("sub_mchid")?),
@@ -221,21 +233,6 @@ impl Said<'_> {
         native.total = Some(self.fen("amount.total")?);
         native.notify_url = self.text("notify_url").map(str::to_owned);
         Ok(())
-    }
-}
-
-impl Route {
-    fn operation(&self) -> Operation {
-        match self.call {
-            Call::Create(_) | Call::Combine(_) => Operation::Create,
-            Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
-            Call::Close(_) | Call::CombineClose(_) => Operation::Close,
-            Call::Refund | Call::Redirect(_) => Operation::Refund,
-            Call::RefundQuery(_) => Operation::RefundQuery,
-            Call::Certificates => Operation::Certificates,
-            Call::Bill(_) | Call::BillFile => Operation::Bill,
-            Call::Reverse(_) => Operation::Reverse,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The paths that are carried (channels.md 1.2), matched on the raw octets.
 
-use crate::native::NativeError;
-use domain::{BillKind, ChannelNo, PayWay, TradeNo};
+use crate::{guard, native::NativeError};
+use domain::{BillKind, Channel, ChannelNo, Operation, PayWay, TradeNo};
 
 /// A call and its form.
 pub(crate) struct Route {
@@ -36,8 +36,31 @@ pub(crate) enum Call {
 /// Where the channel keeps bills (channels.md 1.13).
 pub(crate) const BILL_FILE: &str = "/v3/billdownload/file";
 
+impl Route {
+    /// What is asked.
+    pub(crate) fn operation(&self) -> Operation {
+        match self.call {
+            Call::Create(_) | Call::Combine(_) => Operation::Create,
+            Call::Query(_) | Call::QueryById(_) | Call::CombineQuery(_) => Operation::Query,
+            Call::Close(_) | Call::CombineClose(_) => Operation::Close,
+            Call::Refund | Call::Redirect(_) => Operation::Refund,
+            Call::RefundQuery(_) => Operation::RefundQuery,
+            Call::Certificates => Operation::Certificates,
+            Call::Bill(_) | Call::BillFile => Operation::Bill,
+            Call::Reverse(_) => Operation::Reverse,
+        }
+    }
+}
+
 /// Finds the route. A path that is not in the table is not carried; it never becomes another one.
 pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
+    found(method, path).map_err(|error| {
+        let (breach, name) = guard::call(Channel::Wechat, path);
+        error.breaking(breach, Some(name))
+    })
+}
+
+fn found(method: &str, path: &str) -> Result<Route, NativeError> {
     let call = match path {
         "/v3/certificates" => ("GET", Call::Certificates),
         "/v3/bill/tradebill" => ("GET", Call::Bill(BillKind::Trade)),

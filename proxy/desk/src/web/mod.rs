@@ -10,6 +10,7 @@ mod case_page;
 mod exports_page;
 mod measures_page;
 mod queue_page;
+mod refusals_page;
 mod sign_in;
 mod view;
 
@@ -59,6 +60,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/measures/{id}/{act}", post(measures_page::act))
         .route("/books", get(books_page::show))
         .route("/books/{index}/{act}", post(books_page::act))
+        .route("/refusals", get(refusals_page::show))
         .route("/exports", get(exports_page::show).post(exports_page::make))
         .route("/desk.css", get(answers::css))
         .fallback(answers::not_found);
@@ -76,6 +78,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/api/measures/{id}/{act}", post(api_cases::measure_act))
         .route("/api/differences", get(api_books::differences))
         .route("/api/differences/{index}/{act}", post(api_books::act))
+        .route("/api/refusals", get(refusals_page::list))
         .route("/api/unacknowledged", get(api::unacknowledged))
         .route("/api/exports", get(api::exports).post(api::make_exports))
         .route("/api/{*rest}", get(api::not_found).post(api::not_found));

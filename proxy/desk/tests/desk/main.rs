@@ -7,6 +7,7 @@ mod exports;
 mod flags;
 mod following;
 mod measures;
+mod refusals;
 mod replay;
 mod signing_in;
 mod trades;

@@ -198,6 +198,15 @@ impl Demo {
             .json())
     }
 
+    /// The last thousand requests that channels heard of.
+    pub async fn channel_requests(&self) -> anyhow::Result<Value> {
+        Ok(self
+            .control
+            .send("GET", "/control/requests", &[], b"")
+            .await?
+            .json())
+    }
+
     /// The body of the latest request that a channel got, as text; a form is decoded.
     pub async fn last_request(&self, channel: &str, operation: &str) -> anyhow::Result<String> {
         let path = format!("/control/requests?channel={channel}&operation={operation}&last=1");

@@ -96,6 +96,8 @@ pub struct Addresses {
     pub baidu: SocketAddr,
     /// CCB.
     pub ccb: SocketAddr,
+    /// ICBC.
+    pub icbc: SocketAddr,
 }
 
 impl Addresses {
@@ -107,6 +109,7 @@ impl Addresses {
             unionpay: channels.unionpay,
             baidu: channels.both,
             ccb: channels.both,
+            icbc: channels.both,
         }
     }
 
@@ -118,6 +121,7 @@ impl Addresses {
             unionpay: address,
             baidu: address,
             ccb: address,
+            icbc: address,
         }
     }
 }
@@ -269,6 +273,7 @@ impl Place {
             "keys/unionpay",
             "keys/baidu",
             "keys/ccb",
+            "keys/icbc",
             "registries",
             "authority",
             "data",
@@ -390,6 +395,7 @@ impl Place {
                 channel("unionpay", "gateway.95516.com", channels.unionpay),
                 channel("baidu", "www.baifubao.com", channels.baidu),
                 channel("ccb", "ibsbjstar.ccb.com.cn", channels.ccb),
+                channel("icbc", "b2c.icbc.com.cn", channels.icbc),
             ],
         }))?;
         let mut merchants = self
@@ -618,6 +624,11 @@ impl Place {
             fs::create_dir_all(&ccb)?;
             secret(&ccb.join("bank.ccb"), c.public_key.as_bytes())?;
             secret(&ccb.join("query.password"), c.query_password.as_bytes())?;
+            let i = &merchant.accounts.icbc;
+            let icbc = dir.join("icbc").join(&i.mer_id);
+            fs::create_dir_all(&icbc)?;
+            secret(&icbc.join("merchant.sha1"), &from(&i.key_file)?)?;
+            secret(&icbc.join("bank.sha1"), &from(&i.bank_cert_file)?)?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -681,11 +692,12 @@ impl Place {
         let ports = self.ports;
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
-            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nbanks_url = \"http://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
             self.path("data"),
             self.path("keys"),
             ports.notify,
             ports.pages,
+            ports.banks,
             ports.banks,
             ports.metrics,
         );
@@ -810,6 +822,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             // What no document says, the sandbox does: here it is the bank that confirmed it.
             { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
                 "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
+            { "channel": "icbc", "account": merchant.accounts.icbc.mer_id, "payee": merchant.accounts.icbc.mer_acct, "keys": "held",
+                "bank": { "certificate": merchant.accounts.icbc.certificate, "reference": format!("*.{RETURN_HOST}"), "unverified": Unverified::of(Channel::Icbc) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

@@ -33,6 +33,7 @@ enum Story {
     ByWay(&'static str, &'static str),
     AtABank(&'static str),
     AtABankWithoutNotice(&'static str),
+    AtABankInDoubt(&'static str),
     MiniProgram,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
@@ -81,6 +82,8 @@ const STORIES: &[Story] = &[
     Story::ByWay("baidu", "wap"),
     Story::AtABank("ccb"),
     Story::AtABankWithoutNotice("ccb"),
+    Story::AtABank("icbc"),
+    Story::AtABankInDoubt("icbc"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),
     Story::CodeAbandoned("wechat"),
@@ -164,6 +167,7 @@ impl Demo {
             Story::TakenBack => unionpay::taken_back(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
             Story::AtABank(bank) => banks::paid(self, &by, bank).await,
+            Story::AtABankInDoubt(bank) => banks::in_doubt(self, &by, bank).await,
             Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(

@@ -3,7 +3,7 @@
 
 use super::Message;
 use crate::{
-    native::NativeError,
+    native::{NativeError, no_json},
     shape::{
         self, Field as Member,
         Shape::{Count, Free, List, Object, One, Word},
@@ -11,6 +11,7 @@ use crate::{
     },
     strict_json::{self, shown},
 };
+use domain::Breach;
 use vault::Text;
 
 /// What a field may hold.
@@ -128,10 +129,10 @@ pub(super) fn check(said: &Message, lists: &[&[Field]]) -> Result<Texts, NativeE
             .flat_map(|list| list.iter())
             .find(|field| field.0 == name);
         let Some(Field(name, kind)) = known else {
-            return Err(NativeError::not_allowed(format!(
-                "field {} is not carried",
-                shown(name)
-            )));
+            return Err(NativeError::no_field(
+                name,
+                format!("field {} is not carried", shown(name)),
+            ));
         };
         if !value.is_empty() {
             fits(name, kind, value, &mut texts)?;
@@ -146,9 +147,13 @@ fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Resu
         Said(scanned) => texts.push((scanned, Text::from(value))),
         Of(words) if words.contains(&value) => {}
         Of(_) => {
-            return Err(NativeError::not_allowed(format!(
-                "{name} must be one of its lawful words"
-            )));
+            let breach = if name == "profit_sharing" {
+                Breach::Funds
+            } else {
+                Breach::Value
+            };
+            let wrong = NativeError::not_allowed(format!("{name} must be one of its lawful words"));
+            return Err(wrong.breaking(breach, Some(name)));
         }
         // The field was plain text before it had a form.
         Goods if !value.trim_start().starts_with(['{', '[']) => texts.push(("detail", Text::from(value))),
@@ -159,8 +164,7 @@ fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Resu
 }
 
 fn json(name: &'static str, value: &str, members: &[Member]) -> Result<Texts, NativeError> {
-    let read = strict_json::parse(value.as_bytes())
-        .map_err(|error| NativeError::malformed(format!("{name}: {error}")))?;
+    let read = strict_json::parse(value.as_bytes()).map_err(|error| no_json(name, &error))?;
     shape::check(&read, members, name)
 }
 

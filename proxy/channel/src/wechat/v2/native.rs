@@ -5,11 +5,11 @@
 use super::{Message, allowed};
 use crate::{
     Identity, keys,
-    native::{Native, NativeError, Proof},
+    native::{Asks, Native, NativeError, Proof},
     times,
     wechat::{compose::number_fits, native::empty},
 };
-use domain::{AccountNo, Amount, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
@@ -58,16 +58,28 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    asks: &mut Asks,
 ) -> Result<Native, NativeError> {
+    // An XML that can be read in two ways has no one text that was signed: then nothing is proven.
+    let said = Message::read(body).map_err(|e| NativeError::twofold(format!("body: {e}")));
+    let signed = said.as_ref().ok().map(|said| -> Result<AccountNo, NativeError> {
+        let mchid = AccountNo::new(need(said, "mch_id")?)
+            .map_err(|e| NativeError::malformed(format!("mch_id: {e}")))?;
+        asks.account = Some(mchid.clone());
+        asks.signed(mchid.clone(), proof(said, &mchid)?);
+        Ok(mchid)
+    });
     let called = PATHS
         .into_iter()
         .find(|(path, _)| *path == target && method == "POST");
-    let (_, call) = called.ok_or_else(|| NativeError::not_allowed("this method and path are not carried"))?;
+    let (_, call) = called.ok_or_else(|| {
+        NativeError::no_call(Channel::Wechat, target, "this method and path are not carried")
+    })?;
+    asks.operation = Some(call.operation());
     content_type(headers)?;
-    let said = Message::read(body).map_err(|e| NativeError::malformed(format!("body: {e}")))?;
+    let said = said?;
     let texts = allowed::check(&said, call.fields())?;
-    let mchid =
-        AccountNo::new(need(&said, "mch_id")?).map_err(|e| NativeError::malformed(format!("mch_id: {e}")))?;
+    let mchid = signed.unwrap_or_else(|| Err(NativeError::signature("nothing is signed")))?;
     need(&said, "appid")?;
     if !(1..=32).contains(&need(&said, "nonce_str")?.chars().count()) {
         return Err(NativeError::malformed("nonce_str must be 1 to 32 characters"));
@@ -77,7 +89,6 @@ pub(crate) fn read(
     let mut native = empty(call.operation(), mchid)?;
     native.payee = Some(payee);
     native.texts = texts;
-    native.proof = proof(&said, &native.account)?;
     match call {
         Call::Unified | Call::Micropay => order(&said, call, &mut native)?,
         Call::Close => native.number = Some(number(&said)?),
@@ -85,6 +96,10 @@ pub(crate) fn read(
         Call::Refund => refund(&said, &mut native)?,
         Call::RefundQuery => refund_query(&said, &mut native)?,
     }
+    native.proof = asks
+        .proof
+        .take()
+        .ok_or_else(|| NativeError::signature("nothing is signed"))?;
     Ok(native)
 }
 
@@ -127,7 +142,7 @@ fn content_type(headers: &HeaderMap) -> Result<(), NativeError> {
     KINDS
         .iter()
         .find_map(|kind| crate::native::require_content_type(headers, kind).ok())
-        .ok_or_else(|| NativeError::malformed("header content-type must be text/xml in utf-8"))
+        .ok_or_else(|| NativeError::twofold("header content-type must be text/xml in utf-8"))
 }
 
 fn need<'a>(said: &'a Message, name: &str) -> Result<&'a str, NativeError> {
