@@ -10,6 +10,7 @@ mod notices;
 mod pass;
 mod slow;
 mod tricks;
+mod unionpay;
 mod wire;
 
 use proxy::fault::Code;
@@ -60,7 +61,7 @@ impl Yard {
             At::Api => ports.api,
             At::Wechat => ports.wechat,
             At::Alipay | At::AlipayV3 => ports.alipay,
-            At::Notify | At::NotifyAlipay => ports.notify,
+            At::Notify | At::NotifyAlipay | At::NotifyUnionpay => ports.notify,
             At::Metrics => ports.metrics,
         }
     }
@@ -165,6 +166,7 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
         At::Alipay => is(status == 200, "Alipay says it with 200")?,
+        At::NotifyUnionpay => is((400..600).contains(&status), "an acknowledgement")?,
         _ => is((400..500).contains(&status), "not a 4xx")?,
     }
     match at {
@@ -213,5 +215,6 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
             )
         }
         At::NotifyAlipay => is(said.body == b"fail", "not Alipay's form"),
+        At::NotifyUnionpay => is(said.body == b"fail", "not the word for UnionPay"),
     }
 }

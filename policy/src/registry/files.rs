@@ -212,6 +212,9 @@ pub struct AccountFacts {
     /// Baidu: messages are vouched for by SHA-1 (`sign_method` 2) and not by MD5.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sha1: bool,
+    /// WeChat: payment codes go by APIv3 (`codepay`) and not by V2; sources differ on who has it (channels.md 1.12).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub codepay: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypts: bool,

@@ -25,6 +25,8 @@ pub struct Account {
     pub sign_method: SignMethod,
     /// Baidu: messages are vouched for by SHA-1 and not by MD5 (channels.md section 5).
     pub sha1: bool,
+    /// WeChat: payment codes go by APIv3 and not by V2 (channels.md 1.12).
+    pub codepay: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
     pub encrypts: bool,
     /// What a bank's own gateway needs beside (channels.md section 6).

@@ -147,6 +147,7 @@ mod tests {
             platform: None,
             root_sn: None,
             encrypts: false,
+            codepay: false,
             sign_method: Default::default(),
             sha1: false,
             bank: None,

@@ -93,6 +93,7 @@ pub fn charge(
     code: &AuthCode,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
+        Channel::Wechat if account.codepay => wechat::codepay::charge(account, stamp, facts, buyer, code),
         Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
@@ -103,6 +104,7 @@ pub fn charge(
 /// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 2.2, 3.1).
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
+        Channel::Wechat if account.codepay => wechat::codepay::reverse(account, stamp, number),
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
         Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
@@ -121,11 +123,12 @@ pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Resu
     }
 }
 
-/// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12); an order of native mode one is placed
+/// WeChat's payment codes speak V2 in all that is asked of them, but for accounts that have them by APIv3 (channels.md
+/// 1.12); an order of native mode one is placed
 /// in V2, which alone tells its prepay id (2.4), and is one of APIv3's like any other from then on.
 fn is_v2(account: &Account, operation: Operation, pay_way: PayWay) -> bool {
     let placed = pay_way == PayWay::Product && operation == Operation::Create;
-    account.channel == Channel::Wechat && (pay_way.charges() || placed)
+    account.channel == Channel::Wechat && ((pay_way.charges() && !account.codepay) || placed)
 }
 
 /// Asks for an order of this way to pay.

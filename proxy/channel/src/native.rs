@@ -358,6 +358,17 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
     }
 }
 
+/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).
+pub fn is_file(channel: Channel, target: &str) -> bool {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    channel == Channel::Wechat && path == wechat::BILL_FILE
+}
+
+/// Does the request ask WeChat to charge a payment code by APIv3, which is for accounts that have it (channels.md 1.12)?
+pub fn is_codepay(channel: Channel, target: &str) -> bool {
+    channel == Channel::Wechat && target.starts_with("/v3/") && target.ends_with("/transactions/codepay")
+}
+
 /// Headers by which a request could mean something else to somebody else than to us.
 pub const TRICKS: [&str; 5] = [
     "content-encoding",

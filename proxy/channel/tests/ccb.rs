@@ -29,6 +29,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: SignMethod::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: Some(BankFacts {
             branch: Some(BRANCH.into()),

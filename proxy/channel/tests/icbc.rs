@@ -28,6 +28,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: SignMethod::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: Some(BankFacts {
             branch: None,

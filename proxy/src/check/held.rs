@@ -233,6 +233,7 @@ mod tests {
     fn what_is_to_be_encrypted_needs_its_key() {
         let encrypts = AccountFacts {
             encrypts: true,
+            codepay: false,
             ..alipay(None)
         };
         let files: Vec<_> = lacking(&encrypts, false, &Keys::default())

@@ -32,6 +32,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         sign_method: Default::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: (channel == Channel::Ccb).then(|| BankFacts {
             branch: Some("442000000".into()),

@@ -60,6 +60,11 @@ impl DemoMerchant {
         self.id == "m1002"
     }
 
+    /// The sixth merchant, one of the demo's own, has WeChat's payment codes by APIv3.
+    pub fn codepay(&self) -> bool {
+        self.id == "m1006"
+    }
+
     /// The third merchant encrypts content at Alipay.
     pub fn encrypts(&self) -> bool {
         self.id == "m1003"
@@ -134,6 +139,7 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    codepay: bool,
     /// The first merchant as its terminal: the key of [`TERMINAL`].
     pub terminal: DemoMerchant,
     /// Second accounts of the first merchant, where it has them.
@@ -193,6 +199,8 @@ pub struct Options {
     pub answer_ms: u64,
     /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
     pub keys_held: bool,
+    /// Have all merchants WeChat's payment codes by APIv3?
+    pub codepay: bool,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
@@ -209,6 +217,7 @@ impl Default for Options {
             extra: String::new(),
             answer_ms: 1500,
             keys_held: true,
+            codepay: false,
             times: String::new(),
             second_accounts: false,
         }
@@ -292,6 +301,7 @@ impl Place {
             gates: OnceLock::new(),
             routing: Mutex::default(),
             keys_held: options.keys_held,
+            codepay: options.codepay,
             authority,
             acquirer,
         };
@@ -391,7 +401,13 @@ impl Place {
         let mut merchants = self
             .merchants
             .iter()
-            .map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held))
+            .map(|m| {
+                let mut facts = acquirer_merchant(&self.material.dir, m, self.keys_held)?;
+                if self.codepay || m.codepay() {
+                    facts["accounts"][0]["codepay"] = json!(true);
+                }
+                Ok(facts)
+            })
             .collect::<anyhow::Result<Vec<Value>>>()?;
         self.with_second(&mut merchants);
         self.sign_registry("acquirer-demo", &json!({

@@ -5,6 +5,7 @@ use super::{
     door::WechatDoor,
     one_code,
     orders::{self, Told},
+    place::DemoMerchant,
     product, several, unionpay,
 };
 use anyhow::Context;
@@ -44,6 +45,7 @@ enum Story {
     Partner,
     Combined,
     Product,
+    Codepay,
 }
 
 const STORIES: &[Story] = &[
@@ -106,6 +108,7 @@ const STORIES: &[Story] = &[
     Story::Partner,
     Story::Combined,
     Story::Product,
+    Story::Codepay,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -189,6 +192,14 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Codepay => {
+                let all = &self.place.merchants;
+                let has = all
+                    .iter()
+                    .position(DemoMerchant::codepay)
+                    .context("a merchant with codepay")?;
+                codes::paid_by_v3(self, &self.merchant(has)?).await
             }
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
