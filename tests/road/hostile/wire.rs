@@ -18,6 +18,8 @@ pub(crate) enum At {
     Notify,
     NotifyAlipay,
     AlipayV3,
+    WechatV2,
+    Unionpay,
     Metrics,
 }
 
