@@ -133,7 +133,7 @@ fn whole(der: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 /// The value of one field with this tag, and what stands behind it.
-fn field(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn field(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {

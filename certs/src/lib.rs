@@ -10,6 +10,7 @@ mod gm;
 mod identity;
 mod keyed;
 mod legacy;
+mod legacy_sha1;
 mod material;
 mod secure;
 mod signers;
@@ -24,6 +25,7 @@ pub use gm::Sm2Key;
 pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use legacy::{Ccb, Password};
+pub use legacy_sha1::Sha1Private;
 pub use material::Material;
 pub use signers::Signers;
 pub use unionpay::unionpay_signer;
@@ -164,6 +166,7 @@ impl Keys {
             Material::ApiV2(key) => Ok(key.sign(message)),
             Material::Keyed(secret) => Ok(secret.digest(message)),
             Material::Ccb(key) => key.mac(message),
+            Material::Sha1Private(key) => key.sign(message),
             _ => Err(KeyError::Kind("a private key")),
         }
     }

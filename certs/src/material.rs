@@ -1,6 +1,8 @@
 //! Key files as they come: PEM in its several forms, bare base64 of DER (as Alipay hands them out), raw secrets.
 
-use crate::{ApiV2, Ccb, Certificate, CertificateFacts, Content, KeyError, Keyed, Password, Sm2Key};
+use crate::{
+    ApiV2, Ccb, Certificate, CertificateFacts, Content, KeyError, Keyed, Password, Sha1Private, Sm2Key,
+};
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair},
@@ -37,6 +39,10 @@ pub enum Material {
     Ccb(Box<Ccb>),
     /// A password that is sent as it is.
     Password(Password),
+    /// RSA private key that signs over SHA-1.
+    Sha1Private(Box<Sha1Private>),
+    /// RSA public key for signatures over SHA-1, with the certificate's end where it came in one.
+    Sha1Public(ParsedPublicKey, Option<Instant>),
 }
 
 impl Material {
@@ -112,7 +118,9 @@ impl Material {
     /// Verifies a signature of the key's own kind.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         match self {
-            Material::RsaPublic(public, _) | Material::Ed25519Public(public) => public
+            Material::RsaPublic(public, _)
+            | Material::Ed25519Public(public)
+            | Material::Sha1Public(public, _) => public
                 .verify_sig(message, signature)
                 .map_err(|_| KeyError::Signature),
             Material::ApiV2(key) => key.verify(message, signature),
@@ -138,13 +146,15 @@ impl Material {
             Material::Sm2Public(_) => "SM2 public key",
             Material::Ccb(_) => "RSA public key for MD5",
             Material::Password(_) => "password",
+            Material::Sha1Private(_) => "RSA private key for SHA-1",
+            Material::Sha1Public(..) => "RSA public key for SHA-1",
         }
     }
 
     /// When it ends, where known.
     pub fn not_after(&self) -> Option<Instant> {
         match self {
-            Material::RsaPublic(_, not_after) => *not_after,
+            Material::RsaPublic(_, not_after) | Material::Sha1Public(_, not_after) => *not_after,
             Material::Certificate(shown) => Some(shown.not_after()),
             _ => None,
         }

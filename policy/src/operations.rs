@@ -61,6 +61,8 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Ccb, Operation::Query, None),
     // No close and no refund by message is known of it (channels.md 6.3).
     (Channel::Ccb, Operation::Close, None),
+    // It tells, and cannot be asked (channels.md 6.2).
+    (Channel::Icbc, Operation::Create, Some(PayWay::Gateway)),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

@@ -68,6 +68,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: None,
     }

@@ -361,11 +361,14 @@ impl App {
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,
+            codepay: facts.codepay,
             sha1: facts.sha1,
             bank: facts.bank.clone(),
             notify_url: format!(
                 "{}/n/{}/{}",
-                self.0.config.listen.notify_url, facts.channel, facts.account
+                self.0.config.listen.told_at(facts.channel),
+                facts.channel,
+                facts.account
             ),
         });
         // Only registered payees are worth a place: anything can be asked for.

@@ -4,7 +4,7 @@
 //! keys), an `apiv2.secret` is one key for each of V2's digests, `.aes` files base64 of a key for Alipay's content encryption,
 //! `.digest` files the Baidu wallet's key for both of its digests; a
 //! `.crt` is a certificate that we show in TLS, a `.ccb` a counter's public key as CCB hands it out (hex), a `.password` one that
-//! a bank's query sends along; anything else is PEM or bare base64.
+//! a bank's query sends along, a `.sha1` a key for signatures over SHA-1; anything else is PEM or bare base64.
 
 use certs::{Hash, KeyError, Keys, Material, V2Digest};
 use domain::KeyRef;
@@ -77,6 +77,7 @@ fn one(root: &Path, path: &Path) -> Result<Vec<(KeyRef, Material)>, KeyFileError
                 | Material::Sm2Public(_)
                 | Material::Certificate(_)
                 | Material::Ccb(_)
+                | Material::Sha1Public(..)
         )
     };
     if !found.iter().all(|(_, material)| public(material)) && open_to_others(path) {
@@ -102,6 +103,7 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
         Some("crt") => Material::certificate(bytes)?,
         Some("ccb") => Material::ccb(bytes)?,
         Some("password") => Material::password(bytes)?,
+        Some("sha1") => Material::sha1(bytes)?,
         Some("aes") => Material::content(bytes)?,
         Some("digest") => {
             let named = |name: &str| {

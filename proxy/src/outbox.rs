@@ -233,6 +233,7 @@ fn kind(event: &TradeEvent) -> &'static str {
     match event {
         TradeEvent::AttemptPaid { .. } => "payment.paid",
         TradeEvent::AttemptClosed { .. } => "payment.closed",
+        TradeEvent::AttemptUnresolved { .. } => "payment.unresolved",
         TradeEvent::AttemptReversed { .. } => "payment.reversed",
         TradeEvent::ReverseRefused { .. } => "payment.reverse_refused",
         TradeEvent::AttemptNotPlaced { .. } => "payment.not_placed",

@@ -27,6 +27,9 @@ use policy::registry::AccountFacts;
 use std::{sync::Arc, time::Instant as Timer};
 use zeroize::Zeroizing;
 
+/// A file takes longer than an answer.
+const FILE_TIME: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// The octets of a native request.
 //= C25
 pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
@@ -275,24 +278,29 @@ pub(crate) async fn ask(
     let unknown = || rescue::native(dialect::refuse_native(channel, path, NativeRefusal::Unknown));
     let own = native::identity(channel, &verbatim.target, &account.account);
     let way = app.way_of(channel, &account.account, own.as_ref());
+    let file = native::is_file(channel, &verbatim.target);
+    let way = way.and_then(|way| match file {
+        true => app.way_to_bill(channel, &way.target().host, way.target().port),
+        false => Some(way),
+    });
+    let patience = if file { FILE_TIME } else { app.answer_time() };
     let (Some(way), Some(headers)) = (way, headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
     };
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&verbatim.body);
     let sent = way
-        .send(
-            verbatim.method.clone(),
-            &verbatim.target,
-            headers,
-            body,
-            app.answer_time(),
-        )
+        .send(verbatim.method.clone(), &verbatim.target, headers, body, patience)
         .await;
     let took = began.elapsed();
     app.metrics().exchanged(channel, operation, sent.is_ok(), took);
     let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
+        // Not read, and not signed (channels.md 1.5): the merchant holds it against the hash that it was told.
+        Ok(answered) if file && answered.status < 500 => {
+            ended(None);
+            (Answer::Unclear(Unclear::Garbage), back(channel, answered))
+        }
         Ok(answered) => {
             let answer = channel::read_native_answer(
                 account,

@@ -40,7 +40,9 @@ pub(crate) fn may_go(app: &App, account: &Account, refund: &Refund, asked: &Redi
 fn platform(app: &App, account: &Account) -> Option<(KeyRef, String)> {
     if let Some(serial) = account.platform.as_deref() {
         let key = channel::keys::wechat_platform(&account.account, serial).ok()?;
-        return app.keys().has(&key).then(|| (key, serial.to_owned()));
+        if app.keys().has(&key) {
+            return Some((key, serial.to_owned()));
+        }
     }
     let folder = KeyRef::new(format!("wechat/{}/platform", account.account)).ok()?;
     let key = app.keys().last_in(&folder, "RSA public key")?;

@@ -174,7 +174,10 @@ fn keys(operator: &OperatorFile) -> Result<Vec<(KeyRef, Material)>, Vec<Problem>
                     format!("wechat/{}/merchant-public/{}", account.account, key.serial)
                 }
                 domain::Channel::Alipay => format!("alipay/{}/app-public", account.account),
-                domain::Channel::Unionpay | domain::Channel::Baidu | domain::Channel::Ccb => {
+                domain::Channel::Unionpay
+                | domain::Channel::Baidu
+                | domain::Channel::Ccb
+                | domain::Channel::Icbc => {
                     format!(
                         "{}/{}/merchant-public/{}",
                         account.channel, account.account, key.serial

@@ -127,7 +127,8 @@ impl Schedule {
             Channel::Alipay => &ALIPAY,
             Channel::Unionpay => &UNIONPAY,
             Channel::Baidu => &BAIDU,
-            Channel::Ccb => &CCB,
+            // What cannot be asked has no gaps; its notices are waited for as long.
+            Channel::Ccb | Channel::Icbc => &CCB,
         };
         Schedule { gaps, times }
     }

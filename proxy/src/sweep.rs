@@ -161,7 +161,9 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
     if (attempt.pay_way.charges() || attempt.is_reversing()) && attempt.keys == Keys::Held {
         return charges::wait(app, attempt, tries, now);
     }
-    if attempt.keys == Keys::Merchant && !attempt.state.is_final() {
+    if (attempt.keys == Keys::Merchant || !channel::can_be_asked(attempt.channel))
+        && !attempt.state.is_final()
+    {
         return Some(left(silent_at(&schedule, attempt)));
     }
     match attempt.state {
@@ -217,6 +219,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             Keys::Held if attempt.pay_way.charges() || attempt.is_reversing() => {
                 charges::step(app, &order, position).await?
             }
+            Keys::Held if !channel::can_be_asked(attempt.channel) => {
+                unresolved(app, &order, position, attempt).await?
+            }
             Keys::Held => attempt_step(app, &order, position).await?,
             Keys::Merchant => unresolved(app, &order, position, attempt).await?,
         };
@@ -236,7 +241,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     Ok(())
 }
 
-/// Only the merchant can ask the channel; after the channel's own window nobody will tell us any more.
+/// Only the merchant can ask the channel, or nobody; after the channel's own window nobody will tell us any more. Where even the
+/// merchant cannot ask, it is told that nobody knows.
+//= C82
 async fn unresolved(
     app: &App,
     order: &Arc<Order>,
@@ -249,7 +256,10 @@ async fn unresolved(
     errand::record(
         app,
         order,
-        vec![TradeEvent::AttemptUnresolved { attempt: position }.into()],
+        vec![ledger::Happening {
+            event: TradeEvent::AttemptUnresolved { attempt: position },
+            tell: attempt.keys == Keys::Held,
+        }],
     )
     .await
 }

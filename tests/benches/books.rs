@@ -100,8 +100,10 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         proof: Proof::Notice,
         seal: None,
     };
+    // An order begins with its intent alone.
+    ledger.commit(&merchant, &id, vec![intent.into()]).await?;
     ledger
-        .commit(&merchant, &id, [intent, placed, paid].map(Happening::from).into())
+        .commit(&merchant, &id, [placed, paid].map(Happening::from).into())
         .await?;
     Ok(())
 }

@@ -171,7 +171,8 @@ async fn through_an_sdk(yard: &Yard) -> Done {
     done(yard, &order).await
 }
 
-fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
+/// Files below this folder in which these octets lie.
+pub(crate) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -3,7 +3,8 @@
 //! processes. The same scan finds a planted value in a file, and the living one in memory.
 
 mod baidu;
-mod ccb;
+mod banks;
+mod unionpay;
 
 use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -1122,7 +1123,7 @@ impl Run {
                 .collect(),
         );
         ensure!(
-            codes.0.len() == 5 + 2 * SCANNED.len(),
+            codes.0.len() == 5 + 3 * SCANNED.len(),
             "payment codes were sent: {}",
             codes.0.len()
         );
@@ -1289,7 +1290,8 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.unified().await?;
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
-    run.at_ccb().await?;
+    run.at_unionpay().await?;
+    run.at_banks().await?;
     run.pass_through().await?;
     run.errors().await?;
     run.bad_requests().await?;
@@ -1314,6 +1316,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     let at_channels = [
         demo.channels.wechat.port(),
         demo.channels.alipay.port(),
+        demo.channels.unionpay.port(),
         demo.channels.both.port(),
         ports.shop,
     ];

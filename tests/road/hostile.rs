@@ -11,6 +11,7 @@ mod notices;
 mod pass;
 mod slow;
 mod tricks;
+mod unionpay;
 mod wire;
 
 use proxy::fault::Code;
@@ -62,7 +63,7 @@ impl Yard {
             At::Wechat | At::WechatV2 => ports.wechat,
             At::Unionpay => ports.unionpay,
             At::Alipay | At::AlipayV3 => ports.alipay,
-            At::Notify | At::NotifyAlipay => ports.notify,
+            At::Notify | At::NotifyAlipay | At::NotifyUnionpay => ports.notify,
             At::Metrics => ports.metrics,
         }
     }
@@ -167,6 +168,7 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
         At::Alipay | At::WechatV2 => is(status == 200, "these say it with 200")?,
+        At::NotifyUnionpay => is((400..600).contains(&status), "an acknowledgement")?,
         _ => is((400..500).contains(&status), "not a 4xx")?,
     }
     match at {
@@ -220,5 +222,6 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
         ),
         At::Unionpay => is(said.text().starts_with("respCode="), "not UnionPay's form"),
         At::NotifyAlipay => is(said.body == b"fail", "not Alipay's form"),
+        At::NotifyUnionpay => is(said.body == b"fail", "not the word for UnionPay"),
     }
 }

@@ -1,6 +1,8 @@
 //! The watch, end to end: planted cases are flagged and ordinary trade is not, two officers decide, the package proves
 //! itself and a copy with a flag left out does not, a stopped merchant learns nothing.
 
+mod unionpay;
+
 use anyhow::{Context, ensure};
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
@@ -31,6 +33,8 @@ async fn flags_exports_and_measures() -> Done {
         orders::scanned_and_refunded(&demo, &ordinary, channel).await?;
         orders::in_the_wallet(&demo, &ordinary, channel).await?;
     }
+    orders::scanned_and_refunded(&demo, &ordinary, "unionpay").await?;
+    unionpay::two_declines(&demo, &ordinary).await?;
     planted::plant(&demo, &demo.merchant(1)?, &[demo.merchant(0)?, demo.merchant(2)?]).await?;
     let (a, b) = (
         Officer::sign_in(&demo, "officer-a").await?,
@@ -53,6 +57,7 @@ async fn flags_exports_and_measures() -> Done {
     a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
     demo.services.stop().await?;
     measures_took_effect_on_record(&demo)?;
+    unionpay::declines_are_on_record(&demo)?;
     demo.prove_journal().map(drop)
 }
 

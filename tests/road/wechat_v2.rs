@@ -268,6 +268,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        codepay: false,
         notify_url: String::new(),
     })
 }
@@ -553,6 +554,9 @@ async fn paid_once(c: &Counter<'_>) -> Done {
     let fresh = c.payer(&json!({ "outcome": "paid" })).await?;
     refused(&c.sdk.micropay(&number, "500", &fresh).await?, "ORDERPAID")?;
     ensure!(c.calls(&number).await? == 1, "it went out twice");
+    // The code was in memory for the one call: no journal, log or store has it.
+    let files = crate::abnormal::files_with(&c.yard.demo.place.dir, code.as_bytes());
+    ensure!(files.is_empty(), "the payer's code lies in {files:?}");
     let refund = format!("R{number}");
     c.sdk
         .verified(&c.sdk.refund(&number, &refund, "200", "500").await?)?;

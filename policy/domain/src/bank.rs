@@ -11,6 +11,12 @@ pub struct BankFacts {
     /// CCB `BRANCHID`, nine digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// ICBC `merCert`: the merchant's certificate, base64 of its DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// ICBC `merReference`: the domain of the merchant's page that leads to the bank, where the bank wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// What the bank answers to a query of an order that it does not have, by its own manual. Where absent, only an answer
     /// without an order in it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +38,14 @@ pub enum Unverified {
     CcbFormValues,
     /// CCB's query beyond its number and MAC.
     CcbQuery,
+    /// The digest under ICBC's signatures.
+    IcbcSignatureSha1,
+    /// Where ICBC's form goes.
+    IcbcFormAddress,
+    /// Values of ICBC's order form that are the same for everybody.
+    IcbcFormValues,
+    /// How ICBC's notices are acknowledged.
+    IcbcNoticeAnswer,
 }
 
 impl Unverified {
@@ -44,6 +58,12 @@ impl Unverified {
                 Unverified::CcbFormValues,
                 Unverified::CcbQuery,
             ],
+            Channel::Icbc => &[
+                Unverified::IcbcSignatureSha1,
+                Unverified::IcbcFormAddress,
+                Unverified::IcbcFormValues,
+                Unverified::IcbcNoticeAnswer,
+            ],
             Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => &[],
         }
     }
@@ -55,6 +75,10 @@ impl Unverified {
             Unverified::CcbNoticeByPost => "ccb_notice_by_post",
             Unverified::CcbFormValues => "ccb_form_values",
             Unverified::CcbQuery => "ccb_query",
+            Unverified::IcbcSignatureSha1 => "icbc_signature_sha1",
+            Unverified::IcbcFormAddress => "icbc_form_address",
+            Unverified::IcbcFormValues => "icbc_form_values",
+            Unverified::IcbcNoticeAnswer => "icbc_notice_answer",
         }
     }
 
@@ -70,6 +94,18 @@ impl Unverified {
             }
             Unverified::CcbQuery => {
                 "that TXCODE 410408 takes ORDERDATE to CHANNEL with KIND 0 for what is not settled yet and 1 for what is, that its XML has RETURN_CODE 000000 and QUERYORDER with ORDERID, ORDERDATE, AMOUNT and STATUSCODE (0 failed, 1 paid, 2 and 5 uncertain, 3 and 4 paid back in part or whole), and that a payment can be found as settled by the end of the next day"
+            }
+            Unverified::IcbcSignatureSha1 => {
+                "that merSignMsg and signMsg are RSA (PKCS#1 v1.5) over SHA-1 of the XML in GBK, in base64"
+            }
+            Unverified::IcbcFormAddress => {
+                "that the form goes to /servlet/ICBCINBSEBusinessServlet at the licensed host"
+            }
+            Unverified::IcbcFormValues => {
+                "that message has creditType 2, goodsType 1 and its elements in the order that this program writes, empty ones too, that goodsName takes a description and orderid up to 30 letters and digits, and that orderDate may be earlier than the browser's arrival"
+            }
+            Unverified::IcbcNoticeAnswer => {
+                "that merURL may be of any port, that any answer 200 acknowledges a notice and that no address is read from it"
             }
         }
     }

@@ -18,16 +18,19 @@ pub enum Channel {
     Baidu,
     /// China Construction Bank 建设银行, its own gateway.
     Ccb,
+    /// Industrial and Commercial Bank of China 工商银行, its own gateway.
+    Icbc,
 }
 
 impl Channel {
     /// Every channel built so far.
-    pub const ALL: [Channel; 5] = [
+    pub const ALL: [Channel; 6] = [
         Channel::Wechat,
         Channel::Alipay,
         Channel::Unionpay,
         Channel::Baidu,
         Channel::Ccb,
+        Channel::Icbc,
     ];
 
     /// The name in paths, files and labels.
@@ -38,13 +41,14 @@ impl Channel {
             Channel::Unionpay => "unionpay",
             Channel::Baidu => "baidu",
             Channel::Ccb => "ccb",
+            Channel::Icbc => "icbc",
         }
     }
 
     /// A bank's own gateway 网银 (channels.md section 6): orders are handed out, notices may come in clear, to an address
     /// that is registered with the bank.
     pub const fn is_bank(self) -> bool {
-        matches!(self, Channel::Ccb)
+        matches!(self, Channel::Ccb | Channel::Icbc)
     }
 
     /// The channel of this name.
@@ -128,7 +132,7 @@ impl PayWay {
             Channel::Alipay => matches!(self, PayWay::App | PayWay::Page | PayWay::Wap),
             Channel::Unionpay => matches!(self, PayWay::Gateway | PayWay::GatewayB2b),
             Channel::Baidu => matches!(self, PayWay::Page | PayWay::Wap),
-            Channel::Ccb => matches!(self, PayWay::Gateway),
+            Channel::Ccb | Channel::Icbc => matches!(self, PayWay::Gateway),
         }
     }
 

@@ -174,10 +174,10 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
     pub account: AccountNo,
     /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again,
-    /// CCB `MERCHANTID`.
+    /// CCB `MERCHANTID`, ICBC `merAcct`.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,
@@ -212,6 +212,9 @@ pub struct AccountFacts {
     /// Baidu: messages are vouched for by SHA-1 (`sign_method` 2) and not by MD5.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sha1: bool,
+    /// WeChat: payment codes go by APIv3 (`codepay`) and not by V2; sources differ on who has it (channels.md 1.12).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub codepay: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypts: bool,

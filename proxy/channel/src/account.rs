@@ -7,9 +7,9 @@ use domain::{AccountNo, BankFacts, Channel, Instant, PayeeNo, SignMethod};
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
     pub account: AccountNo,
-    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`. At WeChat another one than `account`
+    /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`, ICBC `merAcct`. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).
     pub payee: PayeeNo,
     /// WeChat `appid` (`sp_appid`).
@@ -25,6 +25,8 @@ pub struct Account {
     pub sign_method: SignMethod,
     /// Baidu: messages are vouched for by SHA-1 and not by MD5 (channels.md section 5).
     pub sha1: bool,
+    /// WeChat: payment codes go by APIv3 and not by V2 (channels.md 1.12).
+    pub codepay: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
     pub encrypts: bool,
     /// What a bank's own gateway needs beside (channels.md section 6).

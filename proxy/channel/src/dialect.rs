@@ -1,7 +1,7 @@
 //! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
 //! or imitate a channel's key (design.md section 3).
 
-use crate::{alipay, baidu, ccb, unionpay, wechat};
+use crate::{alipay, baidu, ccb, icbc, unionpay, wechat};
 use domain::Channel;
 
 /// A whole reply.
@@ -68,6 +68,7 @@ pub fn ack(channel: Channel, speech: Speech) -> Reply {
         Channel::Unionpay => unionpay::dialect::ack(),
         Channel::Baidu => baidu::dialect::ack(),
         Channel::Ccb => ccb::dialect::ack(),
+        Channel::Icbc => icbc::dialect::ack(),
     }
 }
 
@@ -80,6 +81,7 @@ pub fn refuse_notice(channel: Channel, speech: Speech, why: &str) -> Reply {
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
         Channel::Baidu => baidu::dialect::refuse_notice(),
         Channel::Ccb => ccb::dialect::refuse_notice(),
+        Channel::Icbc => icbc::dialect::refuse_notice(),
     }
 }
 
@@ -96,5 +98,6 @@ pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) 
         // Nothing passes through to it; no listener leads here.
         Channel::Baidu => baidu::dialect::refuse_notice(),
         Channel::Ccb => ccb::dialect::refuse_notice(),
+        Channel::Icbc => icbc::dialect::refuse_notice(),
     }
 }

@@ -130,6 +130,12 @@ pub(crate) enum Place {
         parameters: Vec<Parameter>,
         password: Option<(&'static str, KeyRef)>,
     },
+    /// Into the form under this name, base64 (channels.md 6.2).
+    Named {
+        request: Request,
+        parameters: Vec<Parameter>,
+        name: &'static str,
+    },
     /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
     Xml {
         request: Request,
@@ -198,6 +204,7 @@ impl Draft {
             | Place::Form { .. }
             | Place::Xml { .. }
             | Place::Query { .. }
+            | Place::Named { .. }
             | Place::Mac { .. } => SignMethod::Signature,
         }
     }
@@ -210,6 +217,7 @@ impl Draft {
             | Place::Signature { request, .. }
             | Place::Xml { request, .. }
             | Place::Mac { request, .. }
+            | Place::Named { request, .. }
             | Place::Query { request, .. } => request.identity.as_ref(),
         }
     }
@@ -240,6 +248,16 @@ impl Draft {
                     written: None,
                 })
             }
+            Place::Named {
+                request,
+                parameters,
+                name,
+            } => Some(HandedOut {
+                path: request.target,
+                parameters: named(parameters, name, signature),
+                by_address: false,
+                written: None,
+            }),
             Place::Mac {
                 request, parameters, ..
             } => Some(HandedOut {
@@ -288,6 +306,14 @@ impl Draft {
                     crate::form::write(&vouched(parameters, method, signature).unwrap_or_default());
                 request
             }
+            Place::Named {
+                mut request,
+                parameters,
+                name,
+            } => {
+                request.body = crate::form::write(&named(parameters, name, signature));
+                request
+            }
             Place::Mac {
                 mut request,
                 parameters,
@@ -321,6 +347,12 @@ impl Draft {
 fn signed(mut parameters: Vec<Parameter>, signature: &[u8]) -> Vec<Parameter> {
     parameters.push(("sign", Zeroizing::new(STANDARD.encode(signature))));
     parameters.sort_by_key(|(name, _)| *name);
+    parameters
+}
+
+/// With the signature under its name.
+fn named(mut parameters: Vec<Parameter>, name: &'static str, signature: &[u8]) -> Vec<Parameter> {
+    parameters.push((name, Zeroizing::new(STANDARD.encode(signature))));
     parameters
 }
 

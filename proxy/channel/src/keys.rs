@@ -99,6 +99,16 @@ pub fn ccb_password(pos_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("ccb/{pos_id}/query"))
 }
 
+/// Signs orders at ICBC: `icbc/{merID}/merchant` (channels.md 6.2).
+pub fn icbc_merchant(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("icbc/{mer_id}/merchant"))
+}
+
+/// Checks ICBC's signatures: `icbc/{merID}/bank`.
+pub fn icbc_bank(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("icbc/{mer_id}/bank"))
+}
+
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
 pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("alipay/{app_id}/content"))

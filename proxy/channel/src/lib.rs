@@ -19,6 +19,7 @@ mod draft;
 pub mod form;
 pub mod guard;
 mod hand_out;
+mod icbc;
 pub mod keys;
 pub mod native;
 pub mod notice;
@@ -61,7 +62,7 @@ pub fn create(
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
         // All of their orders are handed out.
-        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -79,6 +80,7 @@ pub fn hand_out(
         Channel::Unionpay => unionpay::compose::hand_out(account, stamp, facts, buyer),
         Channel::Baidu => baidu::compose::hand_out(account, stamp, facts, buyer),
         Channel::Ccb => ccb::compose::hand_out(account, facts, buyer),
+        Channel::Icbc => icbc::compose::hand_out(account, stamp, facts, buyer),
     }
 }
 
@@ -91,18 +93,20 @@ pub fn charge(
     code: &AuthCode,
 ) -> Result<Draft, ComposeError> {
     match account.channel {
+        Channel::Wechat if account.codepay => wechat::codepay::charge(account, stamp, facts, buyer, code),
         Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
-        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
 /// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 2.2, 3.1).
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
+        Channel::Wechat if account.codepay => wechat::codepay::reverse(account, stamp, number),
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
@@ -113,15 +117,18 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
 pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
+            Err(ComposeError::NotOffered)
+        }
     }
 }
 
-/// WeChat's payment codes speak V2 in all that is asked of them (channels.md 1.12); an order of native mode one is placed
+/// WeChat's payment codes speak V2 in all that is asked of them, but for accounts that have them by APIv3 (channels.md
+/// 1.12); an order of native mode one is placed
 /// in V2, which alone tells its prepay id (2.4), and is one of APIv3's like any other from then on.
 fn is_v2(account: &Account, operation: Operation, pay_way: PayWay) -> bool {
     let placed = pay_way == PayWay::Product && operation == Operation::Create;
-    account.channel == Channel::Wechat && (pay_way.charges() || placed)
+    account.channel == Channel::Wechat && ((pay_way.charges() && !account.codepay) || placed)
 }
 
 /// Asks for an order of this way to pay.
@@ -138,6 +145,8 @@ pub fn query(
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
         Channel::Ccb => ccb::compose::query(account, stamp, number),
+        // No query is described, and nothing else that could close one (channels.md 6.2).
+        Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -150,6 +159,8 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
         Channel::Ccb => ccb::compose::query(account, stamp, number),
+        // No query is described, and nothing else that could close one (channels.md 6.2).
+        Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -186,7 +197,7 @@ pub fn refund(
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
-        Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -219,7 +230,7 @@ pub fn refund_query(
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
         Channel::Baidu => baidu::compose::refund_query(account, number, refund),
-        Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -231,7 +242,7 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
         // UnionPay's messages bring their certificate along.
         Channel::Unionpay => Err(ComposeError::NotOffered),
         // They have none.
-        Channel::Baidu | Channel::Ccb => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
     }
 }
 
@@ -267,7 +278,14 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
         }
         Channel::Baidu => baidu::compose::number_fits(number),
         Channel::Ccb => ccb::compose::number_fits(number),
+        Channel::Icbc => icbc::compose::number_fits(number),
     }
+}
+
+/// Can the channel be asked for an order? ICBC's document describes no query (channels.md 6.2): what it does not tell, nobody
+/// learns.
+pub const fn can_be_asked(channel: Channel) -> bool {
+    !matches!(channel, Channel::Icbc)
 }
 
 /// Longest number of an order and of a refund, where the channel's are short.
@@ -275,6 +293,7 @@ pub const fn longest_number(channel: Channel) -> Option<usize> {
     match channel {
         Channel::Baidu => Some(baidu::compose::LONGEST),
         Channel::Ccb => Some(ccb::compose::LONGEST),
+        Channel::Icbc => Some(icbc::compose::LONGEST),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay => None,
     }
 }
@@ -283,6 +302,7 @@ pub const fn longest_number(channel: Channel) -> Option<usize> {
 pub fn word_fits(channel: Channel, text: &str) -> bool {
     match channel {
         Channel::Baidu => baidu::compose::word_fits(text),
+        Channel::Icbc => icbc::compose::word_fits(text),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Ccb => true,
     }
 }
@@ -295,7 +315,7 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
     match channel {
         Channel::Wechat => 7 * DAY,
         Channel::Alipay => 15 * DAY,
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => DAY,
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => DAY,
     }
 }
 
@@ -304,7 +324,7 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
 /// the day after that of `expires` on [unverified].
 pub const fn open_until(channel: Channel, expires: Instant) -> Instant {
     match channel {
-        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => expires,
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Icbc => expires,
         Channel::Ccb => Day::from_number(expires.day().number() + 2).start(),
     }
 }
@@ -321,7 +341,7 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
         (Channel::Alipay, _) => Err("it must be a list".into()),
         (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
         (Channel::Baidu, _) => Err("it must be absent: the Baidu wallet takes none".into()),
-        (Channel::Ccb, _) => Err("it must be absent: a bank takes none".into()),
+        (Channel::Ccb | Channel::Icbc, _) => Err("it must be absent: a bank takes none".into()),
     }
 }
 
@@ -342,6 +362,8 @@ pub fn authenticate_answer(
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
         Channel::Ccb => ccb::answer::authenticate(status),
+        // It is asked nothing.
+        Channel::Icbc => Err(Unclear::Garbage),
     }
 }
 
@@ -374,7 +396,7 @@ pub fn encrypted_answer(
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => Ok(None),
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Ok(None),
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
     }
 }
@@ -382,7 +404,7 @@ pub fn encrypted_answer(
 /// What decrypted content says.
 pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             Answer::Unclear(Unclear::Garbage)
         }
         Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
@@ -407,5 +429,6 @@ pub fn read_answer(
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
         Channel::Baidu => baidu::answer::read(account, operation, status, body),
         Channel::Ccb => ccb::answer::read(account, operation, status, body),
+        Channel::Icbc => Answer::Unclear(Unclear::Garbage),
     }
 }

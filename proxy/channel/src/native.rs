@@ -275,7 +275,7 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
         Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
         Channel::Unionpay => unionpay::native::read(method, target, headers, body, &mut asks),
-        Channel::Ccb => Err(NativeError::not_allowed("nothing passes through to a bank")),
+        Channel::Ccb | Channel::Icbc => Err(NativeError::not_allowed("nothing passes through to a bank")),
         Channel::Baidu => Err(NativeError::not_allowed(
             "nothing passes through to the Baidu wallet",
         )),
@@ -327,7 +327,7 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             &["accept", "accept-language", "content-type", "user-agent"]
         }
     }
@@ -354,8 +354,19 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &["content-type"],
     }
+}
+
+/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).
+pub fn is_file(channel: Channel, target: &str) -> bool {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    channel == Channel::Wechat && path == wechat::BILL_FILE
+}
+
+/// Does the request ask WeChat to charge a payment code by APIv3, which is for accounts that have it (channels.md 1.12)?
+pub fn is_codepay(channel: Channel, target: &str) -> bool {
+    channel == Channel::Wechat && target.starts_with("/v3/") && target.ends_with("/transactions/codepay")
 }
 
 /// Headers by which a request could mean something else to somebody else than to us.

@@ -27,6 +27,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: SignMethod::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: None,
         notify_url: format!("https://guandao.example/n/baidu/{SP_NO}"),

@@ -29,10 +29,13 @@ fn account() -> Account {
         root_sn: None,
         sign_method: SignMethod::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: Some(BankFacts {
             branch: Some(BRANCH.into()),
             absent_code: Some("0130Z110C137".into()),
+            certificate: None,
+            reference: None,
             unverified: Unverified::of(Channel::Ccb).to_vec(),
         }),
         notify_url: String::new(),

@@ -209,7 +209,7 @@ fn wechat(
     let order = json!({ "appid": "wx4f", "mchid": OWN, "description": "tea", "out_trade_no": "20260101000001", "notify_url": "https://m.example/n",
         "amount": { "total": 100, "currency": "CNY" }, "scene_info": { "payer_client_ip": "203.0.113.7" }, "settle_info": { "profit_sharing": false } });
     let sub = |number: &str| json!({ "mchid": OWN, "out_trade_no": number, "description": "tea", "amount": { "total_amount": 100, "currency": "CNY" } });
-    match which % 4 {
+    match which % 5 {
         0 => (
             "/v3/pay/transactions/native",
             order,
@@ -230,6 +230,13 @@ fn wechat(
                 "/sub_orders/0/amount/total_amount",
                 "/sub_orders/1/amount/total_amount",
             ],
+        ),
+        3 => (
+            "/v3/pay/transactions/codepay",
+            json!({ "appid": "wx4f", "mchid": OWN, "description": "tea", "out_trade_no": "20260101000001", "amount": { "total": 100, "currency": "CNY" },
+                "payer": { "auth_code": "134567890123456789" }, "scene_info": { "device_ip": "203.0.113.7", "store_info": { "out_id": "1" } } }),
+            &["/mchid"],
+            &["/amount/total"],
         ),
         _ => (
             "/v3/refund/domestic/refunds",

@@ -21,6 +21,7 @@ fn account(channel: Channel) -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),

@@ -345,7 +345,7 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
-        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb) => {
+        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc) => {
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
@@ -389,7 +389,7 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             return Err(Fault::new(
                 Code::InvalidField,
                 format!("`payer` must be absent for {channel}: nobody is asked who pays."),

@@ -153,6 +153,18 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
             }));
             all
         }
+        Channel::Icbc => vec![
+            (
+                names::icbc_merchant(number),
+                "sha1",
+                "the key of the merchant's certificate at ICBC",
+            ),
+            (
+                names::icbc_bank(number),
+                "sha1",
+                "the certificate with which ICBC signs",
+            ),
+        ],
         Channel::Ccb => vec![
             (
                 names::ccb_bank(number),
@@ -221,6 +233,7 @@ mod tests {
     fn what_is_to_be_encrypted_needs_its_key() {
         let encrypts = AccountFacts {
             encrypts: true,
+            codepay: false,
             ..alipay(None)
         };
         let files: Vec<_> = lacking(&encrypts, false, &Keys::default())

@@ -69,6 +69,8 @@ pub struct Listens {
     pub notify_url: String,
     /// Notices of banks that send them in clear, plain HTTP (channels.md 6.1).
     pub banks: Option<SocketAddr>,
+    /// How banks reach that listener: `http://pay.example`; [`Listens::notify_url`] where absent.
+    pub banks_url: Option<String>,
     /// Payers at a code.
     pub pages: Option<Listen>,
     /// How payers reach that listener: `https://pay.example`; it stands in every printed code.
@@ -77,6 +79,14 @@ pub struct Listens {
     pub journal: Option<Listen>,
     /// Metrics and health, plain HTTP on a private address.
     pub metrics: SocketAddr,
+}
+
+impl Listens {
+    /// How a channel reaches the listener for its notices.
+    pub fn told_at(&self, channel: domain::Channel) -> &str {
+        let own = self.banks_url.as_deref().filter(|_| channel.is_bank());
+        own.unwrap_or(&self.notify_url)
+    }
 }
 
 /// Where registries come from and who signs them.
@@ -318,6 +328,21 @@ fn listens(section: &Section<'_>) -> Listens {
     Listens {
         pages,
         pages_url,
+        banks_url: section.text_or_none("banks_url").inspect(|url| {
+            let rest = url
+                .strip_prefix("http://")
+                .or_else(|| url.strip_prefix("https://"));
+            if !section.has("banks")
+                || rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', ' ']))
+            {
+                section.problem(
+                    "banks_url",
+                    None,
+                    "banks cannot be told this address",
+                    "write http://host without a path, beside listen.banks",
+                );
+            }
+        }),
         banks: section.has("banks").then(|| section.address("banks")),
         api: section.section("api", |s| listen(s, false)),
         wechat: section.optional("wechat", |s| listen(s, false)),

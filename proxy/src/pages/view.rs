@@ -356,6 +356,7 @@ fn class(channel: Channel) -> &'static str {
         Channel::Unionpay => "unionpay",
         Channel::Baidu => "baidu",
         Channel::Ccb => "ccb",
+        Channel::Icbc => "icbc",
     }
 }
 

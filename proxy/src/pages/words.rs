@@ -140,6 +140,7 @@ impl Words {
             Channel::Unionpay => self.pick("银联", "UnionPay"),
             Channel::Baidu => self.pick("百度钱包", "Baidu wallet"),
             Channel::Ccb => self.pick("建设银行", "China Construction Bank"),
+            Channel::Icbc => self.pick("工商银行", "ICBC"),
         }
     }
 
@@ -164,6 +165,7 @@ impl Words {
             ),
             Channel::Baidu => self.pick("请用百度钱包付款", "Pay with the Baidu wallet"),
             Channel::Ccb => self.pick("请用建设银行付款", "Pay at China Construction Bank"),
+            Channel::Icbc => self.pick("请用工商银行付款", "Pay at ICBC"),
         }
     }
 

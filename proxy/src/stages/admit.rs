@@ -182,11 +182,18 @@ impl Admit {
         }
         self.0.metrics().refused(refusal.public);
         let mut fault = Fault::of(code(refusal.kind));
-        if refusal.kind == RefusalKind::Operation && command.operation() == Operation::Refund {
-            let channel = routed.account.channel;
-            fault.detail = format!(
-                "No refund by message is known of {channel}: pay it back in the bank's own merchant console."
-            );
+        let channel = routed.account.channel;
+        let right = match command.operation() {
+            Operation::Refund if channel.is_bank() => Some(
+                "No refund by message is known of {channel}: pay it back in the bank's own merchant console.",
+            ),
+            Operation::Close if channel.is_bank() => Some(
+                "No close by message is known of {channel}: the payer may pay while the bank's page lives, and a notice is the only word on it.",
+            ),
+            _ => None,
+        };
+        if let (Some(right), RefusalKind::Operation) = (right, refusal.kind) {
+            fault.detail = right.replace("{channel}", channel.as_str());
         }
         // The one text for list, measure, risk and payer limit names nothing (C43).
         if refusal.kind != RefusalKind::NotAccepted {

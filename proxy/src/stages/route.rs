@@ -86,6 +86,7 @@ impl Stage<Claimed> for Route {
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
         shows_its_certificate(&self.0, &claimed, &account)?;
+        has_codepay(&claimed, &account)?;
         // At WeChat a reverse needs what only we can show in TLS, whoever wrote it.
         if (composed || channel == Channel::Wechat)
             && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges())
@@ -141,6 +142,21 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
             Code::InvalidField,
             "`appid` must be one that the acquirer has registered for this account.",
         )),
+        _ => Ok(()),
+    }
+}
+
+/// Payment codes by APIv3 are for accounts whose registry says that they have them (channels.md 1.12).
+fn has_codepay(claimed: &Claimed, account: &channel::Account) -> Result<(), Fault> {
+    match &claimed.sealed.cargo {
+        Cargo::Verbatim(verbatim)
+            if channel::native::is_codepay(account.channel, &verbatim.target) && !account.codepay =>
+        {
+            Err(Fault::new(
+                Code::OperationNotAllowed,
+                "Payment codes by APIv3 are not set for this account; send them by V2, or ask the acquirer.",
+            ))
+        }
         _ => Ok(()),
     }
 }

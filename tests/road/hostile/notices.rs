@@ -9,7 +9,7 @@ use super::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-fn wire(path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn wire(path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{lines}\r\n",
         body.len()
@@ -20,6 +20,7 @@ fn wire(path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
 pub(crate) async fn all(yard: &Yard) {
     wechat(yard).await;
     alipay(yard).await;
+    super::unionpay::all(yard).await;
 }
 
 async fn wechat(yard: &Yard) {

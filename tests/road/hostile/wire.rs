@@ -17,6 +17,7 @@ pub(crate) enum At {
     Alipay,
     Notify,
     NotifyAlipay,
+    NotifyUnionpay,
     AlipayV3,
     WechatV2,
     Unionpay,

@@ -1,16 +1,21 @@
-//! Channels whose orders are handed out and which have no close: the Baidu wallet and CCB. The proxy ends between every two
+//! Channels whose orders are handed out and which have no close: the Baidu wallet, CCB and ICBC. The proxy ends between every two
 //! steps of create, notice and, where there is one, refund.
 
 use super::*;
 
 /// Channel and way to pay.
-const WAYS: [(&str, &str); 3] = [("baidu", "page"), ("baidu", "wap"), ("ccb", "gateway")];
+const WAYS: [(&str, &str); 4] = [
+    ("baidu", "page"),
+    ("baidu", "wap"),
+    ("ccb", "gateway"),
+    ("icbc", "gateway"),
+];
 
 impl Yard {
     fn handed(&self, (channel, pay_way): (&str, &str), amount: u64) -> Value {
         let mut body = self.body(channel, amount);
         body["pay_way"] = pay_way.into();
-        if channel == "ccb"
+        if ["ccb", "icbc"].contains(&channel)
             && let Some(fields) = body.as_object_mut()
         {
             fields.remove("attach");
@@ -53,14 +58,14 @@ async fn killed_between_every_two_steps_of_handing_out() {
         }
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (18, 18), "{books:?}");
+    assert_eq!((books.orders, books.paid), (24, 24), "{books:?}");
     println!("{books:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_every_two_steps_of_a_notice_of_what_was_handed_out() {
     let yard = Yard::open().await.expect("demo");
-    for way in [WAYS[0], WAYS[2]] {
+    for way in [WAYS[0], WAYS[2], WAYS[3]] {
         for step in NOTICE {
             let order = yard.opened(way, 500).await.expect("opened");
             let said = notice_of(&yard, &order, step)
@@ -70,7 +75,7 @@ async fn killed_between_every_two_steps_of_a_notice_of_what_was_handed_out() {
         }
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (8, 8), "{books:?}");
+    assert_eq!((books.orders, books.paid), (12, 12), "{books:?}");
     println!("{books:?}");
 }
 

@@ -127,7 +127,7 @@ fn describe(material: &Material, running: &Running) -> Value {
     let merchants: Vec<Value> = material
         .merchants
         .iter()
-        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu, "ccb": m.ccb}))
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu, "ccb": m.ccb, "icbc": m.icbc}))
         .collect();
     json!({
         "url": running.url(),
@@ -136,6 +136,7 @@ fn describe(material: &Material, running: &Running) -> Value {
         "unionpay": {"url": running.unionpay_url(), "host": "gateway.95516.com"},
         "baidu": {"url": running.url(), "host": "www.baifubao.com"},
         "ccb": {"url": running.url(), "host": "ibsbjstar.ccb.com.cn"},
+        "icbc": {"url": running.url(), "host": "b2c.icbc.com.cn"},
         "control": running.control_url(),
         "ca": material.ca_file,
         "pid": std::process::id(),

@@ -143,6 +143,13 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
         );
     }
     bank::check(account, at, notes);
+    if account.codepay && account.channel != Channel::Wechat {
+        notes.say(
+            &format!("{at}.codepay"),
+            "is there for another channel",
+            "only WeChat has two ways for payment codes",
+        );
+    }
     if account.encrypts && account.channel != Channel::Alipay {
         notes.say(
             &format!("{at}.encrypts"),

@@ -28,6 +28,7 @@ pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     }
     match account.channel {
         Channel::Ccb => ccb(account, bank, &at, notes),
+        Channel::Icbc => icbc(account, bank, &at, notes),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => {}
     }
 }
@@ -82,6 +83,48 @@ fn ccb(account: &AccountFacts, bank: Option<&BankFacts>, at: &dyn Fn(&str) -> St
             &at("bank.absent_code"),
             "is no RETURN_CODE of an order that is not there",
             "4 to 20 letters and digits, by the bank's own manual, or absent",
+        );
+    }
+}
+
+/// Who is paid is `merAcct`, under `merID` (channels.md 6.2).
+fn icbc(
+    account: &AccountFacts,
+    bank: Option<&BankFacts>,
+    at: &dyn Fn(&str) -> String,
+    notes: &mut Notes<'_>,
+) {
+    let digits = |text: &str| (16..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if account.payees().any(|payee| !digits(payee.as_str())) || !account.sub_payees.is_empty() {
+        notes.say(
+            &at("payee"),
+            "is no merAcct",
+            "16 to 19 digits, the merchant's own account at ICBC, and no other payee",
+        );
+    }
+    let certificate = bank
+        .and_then(|bank| bank.certificate.as_deref())
+        .unwrap_or_default();
+    let lawful = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
+    if !(400..=8192).contains(&certificate.len()) || !certificate.bytes().all(lawful) {
+        notes.say(
+            &at("bank.certificate"),
+            "is no merCert",
+            "base64 of the merchant's certificate (DER), in one line",
+        );
+    }
+    let reference = bank.and_then(|bank| bank.reference.as_deref());
+    let name = |text: &str| {
+        (1..=200).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-*".contains(&b))
+    };
+    if reference.is_some_and(|text| !name(text)) {
+        notes.say(
+            &at("bank.reference"),
+            "is no merReference",
+            "the domain of the merchant's page, such as \"*.shop.example\", or absent",
         );
     }
 }

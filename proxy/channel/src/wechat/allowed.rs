@@ -1,5 +1,5 @@
 //! Body fields and query parameters that are carried (channels.md 1.2, 1.3). Whatever could pay, hold back or
-//! split money for somebody else is not here, nor is any payment code (class C3).
+//! split money for somebody else is not here.
 
 use super::route::{Call, Route};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     },
     strict_json::shown,
 };
-use domain::{Breach, PayWay};
+use domain::{BillKind, Breach, PayWay};
 
 const CNY: Shape = One(&["CNY"]);
 
@@ -95,6 +95,39 @@ const JSAPI: &[Field] = create![
     Field("appid", Word),
     Field("mchid", Word),
     Field("payer", Object(&[Field("openid", Word)]))
+];
+
+/// At a counter: the shop's own device and place.
+const COUNTER: &[Field] = &[
+    Field("device_id", Word),
+    Field("device_ip", Word),
+    Field(
+        "store_info",
+        Object(&[
+            Field("id", Word),
+            Field("out_id", Word),
+            Field("name", Word),
+            Field("area_code", Word),
+            Field("address", Word),
+        ]),
+    ),
+];
+
+/// The code (class C3) is in the octets that go on, and read by nobody here.
+const CODE: &[Field] = create![
+    in COUNTER;
+    Field("appid", Word),
+    Field("mchid", Word),
+    Field("payer", Object(&[Field("auth_code", Word)]))
+];
+
+const PARTNER_CODE: &[Field] = create![
+    in COUNTER;
+    Field("sp_appid", Word),
+    Field("sp_mchid", Word),
+    Field("sub_appid", Word),
+    Field("sub_mchid", Word),
+    Field("payer", Object(&[Field("auth_code", Word)]))
 ];
 
 const PARTNER_NATIVE: &[Field] = create![
@@ -221,6 +254,8 @@ const REDIRECT: &[Field] = &[
 /// Body fields of a call.
 pub(crate) fn fields(route: &Route) -> &'static [Field] {
     match (&route.call, route.partner) {
+        (Call::Create(PayWay::Micropay), false) => CODE,
+        (Call::Create(PayWay::Micropay), true) => PARTNER_CODE,
         (Call::Create(PayWay::Jsapi), false) => JSAPI,
         (Call::Create(PayWay::Jsapi), true) => PARTNER_JSAPI,
         (Call::Create(PayWay::H5), false) => H5,
@@ -234,6 +269,13 @@ pub(crate) fn fields(route: &Route) -> &'static [Field] {
         (Call::Combine(PayWay::H5), _) => COMBINE_H5,
         (Call::Combine(_), _) => COMBINE,
         (Call::CombineClose(_), _) => COMBINE_CLOSE,
+        (Call::Reverse(_), false) => &[Field("appid", Word), Field("mchid", Word)],
+        (Call::Reverse(_), true) => &[
+            Field("sp_appid", Word),
+            Field("sp_mchid", Word),
+            Field("sub_appid", Word),
+            Field("sub_mchid", Word),
+        ],
         (Call::Refund, _) => REFUND,
         (Call::Redirect(_), _) => REDIRECT,
         (
@@ -241,7 +283,9 @@ pub(crate) fn fields(route: &Route) -> &'static [Field] {
             | Call::QueryById(_)
             | Call::CombineQuery(_)
             | Call::RefundQuery(_)
-            | Call::Certificates,
+            | Call::Certificates
+            | Call::Bill(_)
+            | Call::BillFile,
             _,
         ) => &[],
     }
@@ -254,7 +298,10 @@ pub(crate) fn query(route: &Route, query: Option<&Form>) -> Result<(), NativeErr
         (Call::Query(_) | Call::QueryById(_), true) => &["sp_mchid", "sub_mchid"],
         (Call::RefundQuery(_), _) => &["sub_mchid"],
         (Call::Certificates, _) => &["algorithm_type"],
-        (Call::Create(_) | Call::Close(_) | Call::Refund | Call::Redirect(_), _) => &[],
+        (Call::Bill(BillKind::Trade), _) => &["bill_date", "bill_type", "sub_mchid", "tar_type"],
+        (Call::Bill(_), _) => &["bill_date", "account_type", "tar_type"],
+        (Call::BillFile, _) => &["token", "tartype"],
+        (Call::Create(_) | Call::Close(_) | Call::Reverse(_) | Call::Refund | Call::Redirect(_), _) => &[],
         (Call::Combine(_) | Call::CombineQuery(_) | Call::CombineClose(_), _) => &[],
     };
     for (name, value) in query.into_iter().flat_map(Form::iter) {

@@ -2,7 +2,7 @@
 
 use super::{codes, combine, facts, seal};
 use crate::{
-    Account, Answer, Authentic, Failure, FailureClass, SealedCertificate,
+    Account, Answer, Authentic, ChannelState, Failure, FailureClass, ReverseView, SealedCertificate,
     strict_json::{self, Value},
     times,
 };
@@ -35,8 +35,11 @@ pub(crate) fn authenticate(
 pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u8]) -> Answer {
     match status {
         200 | 204 if operation == Operation::Close => Answer::Closed,
+        200 | 204 if operation == Operation::Reverse => reversed(body),
+        // The payer types a password (channels.md 1.11).
+        202 if operation == Operation::Create && pay_way.charges() => Answer::Waiting,
         200 => success(operation, pay_way, body).unwrap_or(Answer::Unclear(Unclear::Garbage)),
-        400..=599 => failed(status, body),
+        400..=599 => failed(status, body, operation == Operation::Create && pay_way.charges()),
         _ => Answer::Unclear(Unclear::Garbage),
     }
 }
@@ -44,6 +47,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
 fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer> {
     let value = strict_json::parse(body).ok()?;
     match operation {
+        Operation::Create if pay_way.charges() => charged(&value),
         Operation::Create => placed(pay_way, &value).map(Answer::Placed),
         Operation::Query if combine::is_group(&value) => combine::views(&value).map(Answer::Combined),
         Operation::Query => facts::order(&value).map(Answer::State),
@@ -53,6 +57,25 @@ fn success(operation: Operation, pay_way: PayWay, body: &[u8]) -> Option<Answer>
         Operation::Bill => crate::bill::ask::wechat(&value).map(Answer::Bill),
         Operation::Reverse | Operation::Authorize => None,
     }
+}
+
+/// The order itself: paid, or at its payer still.
+fn charged(value: &Value) -> Option<Answer> {
+    let view = facts::order(value)?;
+    match view.state {
+        ChannelState::Paid(_) => Some(Answer::State(view)),
+        ChannelState::Paying => Some(Answer::Waiting),
+        _ => None,
+    }
+}
+
+/// Done; or, where it says so, to be sent again.
+fn reversed(body: &[u8]) -> Answer {
+    let again = strict_json::parse(body).is_ok_and(|value| value.text("recall") == Some("Y"));
+    Answer::Reversed(ReverseView {
+        again,
+        refunded: None,
+    })
 }
 
 fn placed(pay_way: PayWay, value: &Value) -> Option<Reach> {
@@ -83,13 +106,21 @@ fn certificate(value: &Value) -> Option<SealedCertificate> {
     })
 }
 
-fn failed(status: u16, body: &[u8]) -> Answer {
+/// A call that charges failed for good only where the list says so (channels.md 1.11, 2.2).
+fn failed(status: u16, body: &[u8], charges: bool) -> Answer {
     let parsed = strict_json::parse(body).ok();
     let code = parsed
         .as_ref()
         .and_then(|value| value.text("code"))
         .filter(|code| is_code(code));
     match code {
+        Some(code) if charges && code == "USERPAYING" => Answer::Waiting,
+        Some(code) if charges && !super::v2::codes::surely_not_charged(code) && !says_so(status, code) => {
+            Answer::Failed(Failure {
+                code: Arc::from(code),
+                class: FailureClass::Unknown,
+            })
+        }
         Some(code) => Answer::Failed(Failure {
             code: Arc::from(code),
             class: proven(codes::class(status, code)),
@@ -97,6 +128,12 @@ fn failed(status: u16, body: &[u8]) -> Answer {
         None if status >= 500 => Answer::Unclear(Unclear::ChannelError),
         None => Answer::Unclear(Unclear::Garbage),
     }
+}
+
+/// Refused before anybody looked at the code, or about the number's other trade.
+fn says_so(status: u16, code: &str) -> bool {
+    use FailureClass::{AlreadyPaid, Changed, Setup};
+    matches!(codes::class(status, code), Setup | AlreadyPaid | Changed)
 }
 
 /// A code is a short word; anything else could be somebody's data.

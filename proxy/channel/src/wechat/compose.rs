@@ -39,7 +39,7 @@ pub(super) fn segment(number: &str) -> String {
 }
 
 /// `/v3/pay/transactions` or its partner form.
-fn prefix(account: &Account) -> &'static str {
+pub(super) fn prefix(account: &Account) -> &'static str {
     if account.is_partner() {
         "/v3/pay/partner/transactions"
     } else {

@@ -14,7 +14,8 @@ pub(crate) fn order(value: &Value) -> Option<OrderView> {
         "USERPAYING" => ChannelState::Paying,
         "SUCCESS" => ChannelState::Paid(paid(value, &number)?),
         "REFUND" => ChannelState::Refunded(paid(value, &number)?),
-        "CLOSED" | "REVOKED" => ChannelState::Closed,
+        "CLOSED" => ChannelState::Closed,
+        "REVOKED" => ChannelState::Reversed,
         _ => return None,
     };
     let account = value.text("sp_mchid").or(value.text("mchid"));

@@ -4,6 +4,7 @@ mod allowed;
 pub(crate) mod answer;
 mod bodies;
 pub(crate) mod call_up;
+pub(crate) mod codepay;
 pub(crate) mod codes;
 pub(crate) mod combine;
 pub(crate) mod compose;
@@ -15,3 +16,5 @@ pub(crate) mod redirect;
 mod route;
 mod seal;
 pub mod v2;
+
+pub(crate) use route::BILL_FILE;

@@ -1,7 +1,7 @@
 //! The paths that are carried (channels.md 1.2), matched on the raw octets.
 
 use crate::{guard, native::NativeError};
-use domain::{Channel, ChannelNo, Operation, PayWay, TradeNo};
+use domain::{BillKind, Channel, ChannelNo, Operation, PayWay, TradeNo};
 
 /// A call and its form.
 pub(crate) struct Route {
@@ -25,7 +25,16 @@ pub(crate) enum Call {
     /// An abnormal refund shall go another way; its own number at the channel.
     Redirect(TradeNo),
     Certificates,
+    /// Where a day's bill lies.
+    Bill(BillKind),
+    /// The bill itself.
+    BillFile,
+    /// Undoes an order by payment code.
+    Reverse(ChannelNo),
 }
+
+/// Where the channel keeps bills (channels.md 1.13).
+pub(crate) const BILL_FILE: &str = "/v3/billdownload/file";
 
 impl Route {
     /// What is asked.
@@ -37,6 +46,8 @@ impl Route {
             Call::Refund | Call::Redirect(_) => Operation::Refund,
             Call::RefundQuery(_) => Operation::RefundQuery,
             Call::Certificates => Operation::Certificates,
+            Call::Bill(_) | Call::BillFile => Operation::Bill,
+            Call::Reverse(_) => Operation::Reverse,
         }
     }
 }
@@ -52,6 +63,9 @@ pub(crate) fn find(method: &str, path: &str) -> Result<Route, NativeError> {
 fn found(method: &str, path: &str) -> Result<Route, NativeError> {
     let call = match path {
         "/v3/certificates" => ("GET", Call::Certificates),
+        "/v3/bill/tradebill" => ("GET", Call::Bill(BillKind::Trade)),
+        "/v3/bill/fundflowbill" => ("GET", Call::Bill(BillKind::Funds)),
+        BILL_FILE => ("GET", Call::BillFile),
         "/v3/refund/domestic/refunds" => ("POST", Call::Refund),
         _ => match path.strip_prefix("/v3/refund/domestic/refunds/") {
             Some(refund) => match refund.strip_suffix("/apply-abnormal-refund") {
@@ -102,9 +116,10 @@ fn transaction(method: &str, path: &str) -> Result<Route, NativeError> {
             .map(|rest| (rest, true))
     };
     let (rest, partner) = direct.or_else(partner).ok_or_else(not_carried)?;
-    let call = match way(rest) {
-        Some(way) => ("POST", Call::Create(way)),
-        None => order(rest)?,
+    let call = match (rest, way(rest)) {
+        ("codepay", _) => ("POST", Call::Create(PayWay::Micropay)),
+        (_, Some(way)) => ("POST", Call::Create(way)),
+        (_, None) => order(rest)?,
     };
     with_method(method, call, partner)
 }
@@ -115,9 +130,10 @@ fn order(rest: &str) -> Result<(&'static str, Call), NativeError> {
         return Ok(("GET", Call::QueryById(id)));
     }
     let rest = rest.strip_prefix("out-trade-no/").ok_or_else(not_carried)?;
-    match rest.strip_suffix("/close") {
-        Some(number) => Ok(("POST", Call::Close(segment(number)?))),
-        None => Ok(("GET", Call::Query(segment(rest)?))),
+    match (rest.strip_suffix("/close"), rest.strip_suffix("/reverse")) {
+        (Some(number), _) => Ok(("POST", Call::Close(segment(number)?))),
+        (_, Some(number)) => Ok(("POST", Call::Reverse(segment(number)?))),
+        _ => Ok(("GET", Call::Query(segment(rest)?))),
     }
 }
 

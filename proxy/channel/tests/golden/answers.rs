@@ -202,7 +202,7 @@ fn wechat_states_orders() {
         ("PAYERROR", ChannelState::NotPaid),
         ("USERPAYING", ChannelState::Paying),
         ("CLOSED", ChannelState::Closed),
-        ("REVOKED", ChannelState::Closed),
+        ("REVOKED", ChannelState::Reversed),
     ] {
         assert_eq!(state(asked(&wechat_order(word))).state, wanted, "{word}");
     }

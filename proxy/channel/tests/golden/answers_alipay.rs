@@ -50,6 +50,7 @@ fn an_alipay_answer_is_signed_over_the_raw_node() {
 fn encrypted_content_stands_in_place_of_the_node_and_nowhere_else() {
     let account = channel::Account {
         encrypts: true,
+        codepay: false,
         ..alipay()
     };
     let found = |account: &channel::Account, body: &str| {

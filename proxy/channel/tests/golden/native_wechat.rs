@@ -177,7 +177,8 @@ fn a_path_is_matched_raw_and_never_normalised() {
         ("GET", "/v3/pay/transactions/native"),
         ("post", "/v3/pay/transactions/native"),
         ("PUT", "/v3/pay/transactions/native"),
-        ("POST", "/v3/pay/transactions/codepay"),
+        ("POST", "/v3/pay/transactions/codepay/"),
+        ("GET", "/v3/pay/transactions/codepay"),
         ("POST", "/v3/combine-transactions/native"),
         ("POST", "/v3/transfer/batches"),
         ("POST", "/v3/profitsharing/orders"),
@@ -186,8 +187,10 @@ fn a_path_is_matched_raw_and_never_normalised() {
         ("GET", "/v3/pay/transactions/out-trade-no/O1/?mchid=1900000109"),
         ("GET", "/v3/pay/transactions/out-trade-no/?mchid=1900000109"),
         ("GET", "/v3/pay/transactions/out-trade-no/O1%?mchid=1900000109"),
-        ("POST", "/v3/refund/domestic/refunds/503/apply-abnormal-refund"),
-        ("GET", "/v3/bill/tradebill"),
+        ("GET", "/v3/refund/domestic/refunds/503/apply-abnormal-refund"),
+        ("POST", "/v3/bill/tradebill"),
+        ("GET", "/v3/bill/sub-merchant-fundflowbill"),
+        ("GET", "/v3/billdownload/file/x"),
     ] {
         assert!(
             matches!(
@@ -320,4 +323,37 @@ fn h5_and_app_orders_are_carried_and_only_h5_names_a_browser() {
     ));
     let split = h5.replace(r#""profit_sharing":false"#, r#""profit_sharing":true"#);
     assert!(read("POST", "/v3/pay/transactions/h5", &split).is_err());
+}
+
+#[test]
+fn codes_reverses_bills_and_redirected_refunds_are_carried() {
+    let code = r#"{"appid":"wx4f","mchid":"1900000109","description":"tea","out_trade_no":"20260101000001","amount":{"total":100},"payer":{"auth_code":"134567890123456789"},"scene_info":{"store_info":{"out_id":"1"}}}"#;
+    let native = read("POST", "/v3/pay/transactions/codepay", code).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way),
+        (Operation::Create, Some(PayWay::Micropay))
+    );
+    assert!(native.notify_url.is_none(), "nobody is told of it");
+    let reverse = r#"{"appid":"wx4f","mchid":"1900000109"}"#;
+    let native = read(
+        "POST",
+        "/v3/pay/transactions/out-trade-no/20260101000001/reverse",
+        reverse,
+    )
+    .expect("lawful");
+    assert_eq!(native.operation, Operation::Reverse);
+    let redirect = r#"{"out_refund_no":"r1","type":"USER_BANK_CARD","bank_type":"ICBC_DEBIT","bank_account":"AAAA","real_name":"AAAA"}"#;
+    let target = "/v3/refund/domestic/refunds/50300/apply-abnormal-refund";
+    let native = read("POST", target, redirect).expect("lawful");
+    assert_eq!(
+        native.redirect.map(|(id, to)| (id.as_str().to_owned(), to)),
+        Some(("50300".into(), RefundWay::PayerCard))
+    );
+    for odd in [
+        redirect.replace(",\"real_name\":\"AAAA\"", ""),
+        redirect.replace("USER_BANK_CARD", "ANY_CARD"),
+        redirect.replace("\"type\"", "\"receivers\":[],\"type\""),
+    ] {
+        assert!(read("POST", target, &odd).is_err(), "{odd}");
+    }
 }

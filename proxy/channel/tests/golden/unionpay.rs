@@ -21,6 +21,7 @@ pub(crate) fn unionpay() -> Account {
         root_sn: None,
         sign_method: SignMethod::Signature,
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: None,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),

@@ -38,6 +38,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),

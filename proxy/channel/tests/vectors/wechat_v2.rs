@@ -35,6 +35,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         platform: None,
         root_sn: None,
         encrypts: false,
+        codepay: false,
         sign_method: Default::default(),
         sha1: false,
         bank: None,

@@ -20,6 +20,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         Channel::Unionpay => ("777290058110048", "777290058110048"),
         Channel::Baidu => ("9000100005", "9000100005"),
         Channel::Ccb => ("041265093", "105000759989591"),
+        Channel::Icbc => ("1001EC20000001", "1001231719300000001"),
     };
     Account {
         channel,
@@ -31,10 +32,13 @@ fn account(channel: Channel, partner: bool) -> Account {
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         sign_method: Default::default(),
         encrypts: false,
+        codepay: false,
         sha1: false,
         bank: (channel == Channel::Ccb).then(|| BankFacts {
             branch: Some("442000000".into()),
             absent_code: None,
+            certificate: None,
+            reference: None,
             unverified: Vec::new(),
         }),
         notify_url: "https://guandao.example/n".into(),
@@ -252,4 +256,15 @@ pub(crate) fn notice_ccb(data: &[u8]) {
 /// As [`answer_wechat`].
 pub(crate) fn answer_ccb(data: &[u8]) {
     answer(Channel::Ccb, data);
+}
+
+/// The form. What is read names the account and its payee.
+pub(crate) fn notice_icbc(data: &[u8]) {
+    let account = account(Channel::Icbc, false);
+    if let Err(error) = notice::authenticate(Channel::Icbc, &account, &HeaderMap::new(), data, NOW) {
+        tells_no_number(error.kind(), data);
+    }
+    if let Ok(notice::Notice::Order(view)) = notice::read_at(&account, data, Kind::Open, NOW) {
+        assert_eq!((view.account.as_ref(), view.payee.as_ref()), (Some(&account.account), Some(&account.payee)));
+    }
 }

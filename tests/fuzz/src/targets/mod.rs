@@ -36,6 +36,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("answer_baidu", messages::answer_baidu),
     ("notice_ccb", messages::notice_ccb),
     ("answer_ccb", messages::answer_ccb),
+    ("notice_icbc", messages::notice_icbc),
     ("customer_info", messages::customer_info),
     ("query_gbk", queries::query_gbk),
     ("authorization_v3", queries::authorization_v3),

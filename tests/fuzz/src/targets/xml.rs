@@ -77,6 +77,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         platform: None,
         root_sn: None,
         encrypts: false,
+        codepay: false,
         sign_method: Default::default(),
         sha1: false,
         bank: None,

@@ -6,7 +6,7 @@ use super::fault::{Channel, Fault, Operation};
 use super::record::Requests;
 use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
-use super::{alipay, baidu, ccb, unionpay, wechat};
+use super::{alipay, baidu, ccb, icbc, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -75,7 +75,7 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb => {
+        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
             Err(Refusal::bad("only Alipay's app takes signed order texts"))
         }
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
@@ -97,7 +97,7 @@ struct Register {
 fn register(world: &World, asked: Register) -> Outcome {
     let known = match asked.channel {
         Channel::Ccb => world.merchant_by_pos_id(&asked.account),
-        _ => return Err(Refusal::bad("only a bank has addresses registered with it")),
+        _ => return Err(Refusal::bad("only CCB has addresses registered with it")),
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
     world.with(|book| {
@@ -191,6 +191,7 @@ fn orders(world: &World) -> Outcome {
                     Channel::Wechat => (wechat::state(order), facts.map(|f| f.wechat.mchid.as_str())),
                     Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
                     Channel::Unionpay => (unionpay::state(order), facts.map(|f| f.unionpay.mer_id.as_str())),
+                    Channel::Icbc => (icbc::state(order), facts.map(|f| f.icbc.mer_id.as_str())),
                     Channel::Ccb => (ccb::state(order), facts.map(|f| f.ccb.pos_id.as_str())),
                     Channel::Baidu => (baidu::state(order), facts.map(|f| f.baidu.sp_no.as_str())),
                 };

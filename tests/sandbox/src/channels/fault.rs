@@ -11,6 +11,7 @@ pub(crate) enum Channel {
     Unionpay,
     Baidu,
     Ccb,
+    Icbc,
 }
 
 /// What a request asks for, in both channels' terms.
@@ -55,6 +56,8 @@ pub(crate) enum Kind {
     ArrivesLate,
     /// UnionPay's settlement day is over: what was paid on it is not cancelled any more.
     TooLate,
+    /// Before its true notice ICBC says that it is in doubt itself (tranStat 3).
+    Doubtful,
 }
 
 /// A fault that waits for its victims.
@@ -102,9 +105,9 @@ impl Fault {
         use Kind::*;
         let of_notices = matches!(
             self.kind,
-            Duplicate | Reorder | Drop | SignatureProbe | WrongSignature
+            Duplicate | Reorder | Drop | SignatureProbe | WrongSignature | Doubtful
         );
-        let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop);
+        let of_requests = !matches!(self.kind, Duplicate | Reorder | Drop | Doubtful);
         if self.kind == Again && self.operation != Operation::Reverse {
             Some("again is a fault of reverses")
         } else if self.kind == Again && self.channel == Channel::Unionpay {
@@ -142,6 +145,13 @@ impl Fault {
             && self.operation != Operation::Notice
         {
             Some("the Baidu wallet's answers are not signed")
+        } else if self.kind == Doubtful && self.channel != Channel::Icbc {
+            Some("doubtful is a fault of ICBC's notices")
+        } else if self.channel == Channel::Icbc
+            && (!matches!(self.operation, Operation::Create | Operation::Notice)
+                || self.operation == Operation::Create && self.kind == WrongSignature)
+        {
+            Some("ICBC has no such call: orders are opened by a browser, and it tells")
         } else if self.channel == Channel::Ccb
             && !matches!(
                 self.operation,

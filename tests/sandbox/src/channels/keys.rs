@@ -9,7 +9,10 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_SHA256,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
@@ -70,6 +73,28 @@ impl Verifier {
 
     /// Whether this base64 is this key's signature of the message.
     pub(crate) fn verify(&self, message: &[u8], signature: &str) -> bool {
+        STANDARD
+            .decode(signature)
+            .is_ok_and(|s| self.0.verify_sig(message, &s).is_ok())
+    }
+}
+
+/// A merchant's public key for signatures over SHA-1.
+pub(crate) struct Sha1Verifier(ParsedPublicKey);
+
+impl Sha1Verifier {
+    pub(crate) fn read_certificate(path: &Path) -> Result<Sha1Verifier, MaterialError> {
+        let bad = || MaterialError::Unreadable(path.to_owned(), "an RSA certificate");
+        let der = CertificateDer::from_pem_file(path).map_err(|_| bad())?;
+        let (_, cert) = X509Certificate::from_der(&der).map_err(|_| bad())?;
+        let key = &cert.public_key().subject_public_key.data;
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, key.as_ref())
+            .map(Sha1Verifier)
+            .map_err(|_| bad())
+    }
+
+    /// Whether this base64 is this key's signature of the message.
+    pub(crate) fn verify_sha1(&self, message: &[u8], signature: &str) -> bool {
         STANDARD
             .decode(signature)
             .is_ok_and(|s| self.0.verify_sig(message, &s).is_ok())

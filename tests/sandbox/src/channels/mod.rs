@@ -19,6 +19,7 @@ mod world;
 mod alipay;
 mod baidu;
 mod ccb;
+mod icbc;
 mod unionpay;
 mod wechat;
 
@@ -102,7 +103,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Running {
     /// All channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`, UnionPay under
-    /// `/gateway/api/`, the Baidu wallet under `/api/0/`, CCB at `/CCBIS/ccbMain`.
+    /// `/gateway/api/`, the Baidu wallet under `/api/0/`, CCB at `/CCBIS/ccbMain`, ICBC at
+    /// `/servlet/ICBCINBSEBusinessServlet`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -220,6 +222,7 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "filedownload.95516.com",
         "www.baifubao.com",
         "ibsbjstar.ccb.com.cn",
+        "b2c.icbc.com.cn",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

@@ -4,7 +4,7 @@ use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
-use super::{alipay, baidu, ccb, unionpay, wechat};
+use super::{alipay, baidu, ccb, icbc, unionpay, wechat};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const ALIPAY: [u64; 7] = [240, 600, 600, 3600, 7200, 21_600, 54_000];
 const UNIONPAY: [u64; 4] = [60, 120, 240, 300];
 /// Those of the Baidu wallet are documented nowhere.
 const BAIDU: [u64; 5] = [60, 300, 600, 1800, 3600];
-/// Those of CCB are documented nowhere.
+/// Those of banks are documented nowhere.
 const CCB: [u64; 4] = [60, 300, 600, 1800];
 /// How long a payment notice waits to be overtaken by a refund notice before it goes out anyway.
 const HELD: Duration = Duration::from_secs(600);
@@ -42,6 +42,8 @@ pub(crate) enum Content {
     Baidu { fields: Vec<(String, String)> },
     /// The fields without `SIGN`, in their order.
     Ccb { fields: Vec<(String, String)> },
+    /// The XML; each attempt is signed anew.
+    Icbc { xml: String },
 }
 
 /// A notice on its way.
@@ -61,6 +63,8 @@ pub(crate) enum Forge {
     True,
     Wrong,
     Probe,
+    /// True, and of a bank that is in doubt itself.
+    Doubtful,
 }
 
 impl Notice {
@@ -79,6 +83,7 @@ impl Notice {
             Content::Unionpay { fields } => unionpay::notice::letter(world, merchant, fields, forge),
             Content::Baidu { fields } => baidu::notice::letter(merchant, fields, forge),
             Content::Ccb { fields } => ccb::notice::letter(merchant, fields, forge),
+            Content::Icbc { xml } => icbc::notice::letter(merchant, xml, forge),
         })
     }
 }
@@ -151,6 +156,11 @@ async fn deliver(world: &Arc<World>, notice: Notice, fault: Option<Kind>) {
     if fault == Some(Kind::SignatureProbe) {
         attempt(world, &notice, Forge::Probe).await;
     }
+    if fault == Some(Kind::Doubtful) {
+        attempt(world, &notice, Forge::Doubtful).await;
+        // Long enough for whoever looks to see what was made of it.
+        world.clock.wait(Duration::from_secs(6)).await;
+    }
     let first = if fault == Some(Kind::WrongSignature) {
         Forge::Wrong
     } else {
@@ -199,7 +209,7 @@ fn schedule(channel: Channel) -> &'static [u64] {
         Channel::Alipay => &ALIPAY,
         Channel::Unionpay => &UNIONPAY,
         Channel::Baidu => &BAIDU,
-        Channel::Ccb => &CCB,
+        Channel::Ccb | Channel::Icbc => &CCB,
     }
 }
 
@@ -222,6 +232,7 @@ async fn attempt(world: &Arc<World>, notice: &Notice, forge: Forge) -> bool {
         Forge::True => "true",
         Forge::Wrong => "wrong",
         Forge::Probe => "probe",
+        Forge::Doubtful => "doubtful",
     };
     let entry = json!({"at": at, "answer": said, "signature": signature, "acknowledged": acknowledged});
     world.with(|book| {
@@ -240,7 +251,7 @@ fn acknowledges(channel: Channel, status: u16, body: &[u8]) -> bool {
     match channel {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body == b"success",
-        Channel::Unionpay | Channel::Ccb => status == 200,
+        Channel::Unionpay | Channel::Ccb | Channel::Icbc => status == 200,
         Channel::Baidu => {
             let line = b"<meta name=\"VIP_BFB_PAYMENT\" content=\"BAIFUBAO\">";
             status == 200 && body.windows(line.len()).any(|w| w == line)

@@ -2,7 +2,7 @@
 
 use super::server::{Incoming, Reply, plain};
 use super::world::World;
-use super::{alipay, baidu, ccb, unionpay, wallet, wechat};
+use super::{alipay, baidu, ccb, icbc, unionpay, wallet, wechat};
 use std::sync::Arc;
 
 /// Answers one request as the channel whose path it is.
@@ -15,13 +15,14 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         path if path.starts_with("/v3/alipay/") => alipay::handle(world, request),
         path if path.starts_with("/v3/") || wechat::v2::is_path(path) => wechat::handle(world, request),
         ccb::PATH => ccb::handle(world, request),
+        icbc::PATH => icbc::handle(world, request),
         path if path.starts_with("/api/0/") => baidu::handle(world, request),
         path if path == unionpay::FILES || path.starts_with("/gateway/api/") => {
             unionpay::handle(world, request)
         }
         _ => Reply::Now(plain(
             http::StatusCode::NOT_FOUND,
-            "WeChat Pay stands under /v3/, /pay/ and /secapi/pay/, Alipay at /gateway.do and under /v3/alipay/, UnionPay under /gateway/api/, the Baidu wallet under /api/0/, CCB at /CCBIS/ccbMain",
+            "WeChat Pay stands under /v3/, /pay/ and /secapi/pay/, Alipay at /gateway.do and under /v3/alipay/, UnionPay under /gateway/api/, the Baidu wallet under /api/0/, CCB at /CCBIS/ccbMain, ICBC at /servlet/ICBCINBSEBusinessServlet",
         )),
     }
 }

@@ -140,6 +140,7 @@ const fn cookie_name(channel: Channel) -> &'static str {
         Channel::Unionpay => "unionpay_payer",
         Channel::Baidu => "baidu_payer",
         Channel::Ccb => "ccb_payer",
+        Channel::Icbc => "icbc_payer",
     }
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct Merchant {
     pub(crate) unionpay_cert_id: String,
     /// The counter's key at CCB.
     pub(crate) ccb: super::ccb::rsa::Private,
+    /// The merchant's certificate at ICBC, and the bank's own key.
+    pub(crate) icbc_key: keys::Sha1Verifier,
+    pub(crate) icbc_bank: super::ccb::rsa::Private,
 }
 
 /// Which order: channel, merchant's index, the merchant's number.
@@ -116,6 +119,7 @@ pub(crate) struct World {
     by_mer_id: HashMap<String, usize>,
     by_sp_no: HashMap<String, usize>,
     by_pos_id: HashMap<String, usize>,
+    by_icbc: HashMap<String, usize>,
 }
 
 impl World {
@@ -137,6 +141,7 @@ impl World {
         let by_mer_id = index(|m| &m.facts.unionpay.mer_id);
         let by_sp_no = index(|m| &m.facts.baidu.sp_no);
         let by_pos_id = index(|m| &m.facts.ccb.pos_id);
+        let by_icbc = index(|m| &m.facts.icbc.mer_id);
         let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
         let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
         let ca = material::Ca::read(&settings.dir)?;
@@ -146,6 +151,7 @@ impl World {
             by_mer_id,
             by_sp_no,
             by_pos_id,
+            by_icbc,
             unionpay: own,
             own_from: settings.own_from,
             merchants,
@@ -187,6 +193,11 @@ impl World {
 
     pub(crate) fn merchant_by_sp_no(&self, sp_no: &str) -> Option<(usize, &Merchant)> {
         let n = *self.by_sp_no.get(sp_no)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_icbc(&self, mer_id: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_icbc.get(mer_id)?;
         Some((n, self.merchants.get(n)?))
     }
 
@@ -256,6 +267,8 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
         unionpay_cert_id: material::decimal_serial(&text(&facts.unionpay.cert_file)?)
             .map_err(material::MaterialError::from)?,
         ccb: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.ccb))?,
+        icbc_key: keys::Sha1Verifier::read_certificate(&dir.join(&facts.icbc.cert_file))?,
+        icbc_bank: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.icbc))?,
         facts,
     })
 }

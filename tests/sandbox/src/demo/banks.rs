@@ -78,3 +78,23 @@ pub async fn without_notice(demo: &Demo, merchant: &Merchant, bank: &str) -> any
         &order,
     )
 }
+
+/// The bank tells that it is in doubt itself, which proves nothing; then it tells that the order was paid.
+pub async fn in_doubt(demo: &Demo, merchant: &Merchant, bank: &str) -> anyhow::Result<Told> {
+    let order = opened(demo, merchant, bank).await?;
+    let doubt = json!({ "channel": bank, "operation": "notice", "kind": "doubtful", "out_trade_no": order["number"] });
+    demo.control("/control/fault", &doubt).await?;
+    pay(demo, &order, "paid", json!({})).await?;
+    let id = id(&order)?;
+    let order = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
+    ensure!(
+        order["paid"]["proof"] == "notice",
+        "found by {}",
+        order["paid"]["proof"]
+    );
+    told(
+        merchant,
+        &format!("{bank} gateway: in doubt, then paid, told by the bank"),
+        &order,
+    )
+}

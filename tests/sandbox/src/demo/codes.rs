@@ -65,6 +65,13 @@ async fn heard(demo: &Demo, merchant: &Merchant, order: &Value, kind: &str) -> a
     anyhow::bail!("the merchant was not told {kind} of {id}")
 }
 
+/// Paid by the answer itself, at an account of WeChat's that has payment codes by APIv3.
+pub async fn paid_by_v3(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
+    let mut story = paid_at_once(demo, merchant, "wechat").await?;
+    story.what = "wechat codepay: paid by APIv3".into();
+    Ok(story)
+}
+
 /// Paid at once: by the answer itself, where that says more than that the charge was accepted.
 pub async fn paid_at_once(demo: &Demo, merchant: &Merchant, channel: &str) -> anyhow::Result<Told> {
     let mut order = scanned(demo, merchant, channel, 990, ("paid", None)).await?;

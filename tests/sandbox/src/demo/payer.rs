@@ -19,7 +19,8 @@ impl Demo {
                 .await
                 .map(drop)
             }
-            ("alipay" | "baidu", "page" | "wap") | ("unionpay" | "ccb", "gateway" | "gateway_b2b") => {
+            ("alipay" | "baidu", "page" | "wap")
+            | ("unionpay" | "ccb" | "icbc", "gateway" | "gateway_b2b") => {
                 let page = self.browse(order).await?;
                 ensure!(
                     page.contains(is("number")) && page.contains('￥'),
@@ -42,6 +43,7 @@ impl Demo {
             Some("unionpay") => (self.channels.unionpay, "gateway.95516.com:"),
             Some("baidu") => (self.channels.both, "www.baifubao.com:"),
             Some("ccb") => (self.channels.both, "ibsbjstar.ccb.com.cn:"),
+            Some("icbc") => (self.channels.both, "b2c.icbc.com.cn:"),
             _ => (self.channels.alipay, "openapi.alipay.com:"),
         };
         let client = Client::tls(at, &self.ca)?;

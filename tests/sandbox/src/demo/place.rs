@@ -60,6 +60,11 @@ impl DemoMerchant {
         self.id == "m1002"
     }
 
+    /// The sixth merchant, one of the demo's own, has WeChat's payment codes by APIv3.
+    pub fn codepay(&self) -> bool {
+        self.id == "m1006"
+    }
+
     /// The third merchant encrypts content at Alipay.
     pub fn encrypts(&self) -> bool {
         self.id == "m1003"
@@ -91,6 +96,8 @@ pub struct Addresses {
     pub baidu: SocketAddr,
     /// CCB.
     pub ccb: SocketAddr,
+    /// ICBC.
+    pub icbc: SocketAddr,
 }
 
 impl Addresses {
@@ -102,6 +109,7 @@ impl Addresses {
             unionpay: channels.unionpay,
             baidu: channels.both,
             ccb: channels.both,
+            icbc: channels.both,
         }
     }
 
@@ -113,6 +121,7 @@ impl Addresses {
             unionpay: address,
             baidu: address,
             ccb: address,
+            icbc: address,
         }
     }
 }
@@ -130,6 +139,7 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    codepay: bool,
     /// The first merchant as its terminal: the key of [`TERMINAL`].
     pub terminal: DemoMerchant,
     /// Second accounts of the first merchant, where it has them.
@@ -189,6 +199,8 @@ pub struct Options {
     pub answer_ms: u64,
     /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
     pub keys_held: bool,
+    /// Have all merchants WeChat's payment codes by APIv3?
+    pub codepay: bool,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
@@ -205,6 +217,7 @@ impl Default for Options {
             extra: String::new(),
             answer_ms: 1500,
             keys_held: true,
+            codepay: false,
             times: String::new(),
             second_accounts: false,
         }
@@ -260,6 +273,7 @@ impl Place {
             "keys/unionpay",
             "keys/baidu",
             "keys/ccb",
+            "keys/icbc",
             "registries",
             "authority",
             "data",
@@ -287,6 +301,7 @@ impl Place {
             gates: OnceLock::new(),
             routing: Mutex::default(),
             keys_held: options.keys_held,
+            codepay: options.codepay,
             authority,
             acquirer,
         };
@@ -380,12 +395,19 @@ impl Place {
                 channel("unionpay", "gateway.95516.com", channels.unionpay),
                 channel("baidu", "www.baifubao.com", channels.baidu),
                 channel("ccb", "ibsbjstar.ccb.com.cn", channels.ccb),
+                channel("icbc", "b2c.icbc.com.cn", channels.icbc),
             ],
         }))?;
         let mut merchants = self
             .merchants
             .iter()
-            .map(|m| acquirer_merchant(&self.material.dir, m, self.keys_held))
+            .map(|m| {
+                let mut facts = acquirer_merchant(&self.material.dir, m, self.keys_held)?;
+                if self.codepay || m.codepay() {
+                    facts["accounts"][0]["codepay"] = json!(true);
+                }
+                Ok(facts)
+            })
             .collect::<anyhow::Result<Vec<Value>>>()?;
         self.with_second(&mut merchants);
         self.sign_registry("acquirer-demo", &json!({
@@ -602,6 +624,11 @@ impl Place {
             fs::create_dir_all(&ccb)?;
             secret(&ccb.join("bank.ccb"), c.public_key.as_bytes())?;
             secret(&ccb.join("query.password"), c.query_password.as_bytes())?;
+            let i = &merchant.accounts.icbc;
+            let icbc = dir.join("icbc").join(&i.mer_id);
+            fs::create_dir_all(&icbc)?;
+            secret(&icbc.join("merchant.sha1"), &from(&i.key_file)?)?;
+            secret(&icbc.join("bank.sha1"), &from(&i.bank_cert_file)?)?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -665,11 +692,12 @@ impl Place {
         let ports = self.ports;
         let ca = self.material.ca_path().display().to_string();
         let mut text = format!(
-            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
+            "name = \"{NAME}\"\ndata = \"{}\"\nkeys = \"{}\"\nnotify_roots = \"{ca}\"\n\n[listen]\nnotify_url = \"https://127.0.0.1:{}\"\npages_url = \"https://127.0.0.1:{}\"\nbanks = \"127.0.0.1:{}\"\nbanks_url = \"http://127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n\n",
             self.path("data"),
             self.path("keys"),
             ports.notify,
             ports.pages,
+            ports.banks,
             ports.banks,
             ports.metrics,
         );
@@ -794,6 +822,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
             // What no document says, the sandbox does: here it is the bank that confirmed it.
             { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
                 "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
+            { "channel": "icbc", "account": merchant.accounts.icbc.mer_id, "payee": merchant.accounts.icbc.mer_acct, "keys": "held",
+                "bank": { "certificate": merchant.accounts.icbc.certificate, "reference": format!("*.{RETURN_HOST}"), "unverified": Unverified::of(Channel::Icbc) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

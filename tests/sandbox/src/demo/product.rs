@@ -34,7 +34,7 @@ pub async fn made(demo: &Demo, merchant: &Merchant, amount: u64) -> anyhow::Resu
 /// Somebody scans it; what came of it.
 pub async fn scan(demo: &Demo, asked: &Value) -> anyhow::Result<Value> {
     let scan = demo.control("/control/scan", asked).await?["scan"].take();
-    for _ in 0..100 {
+    for _ in 0..300 {
         let all = demo.control_get("/control/scans").await?;
         if let Some(found) = all["scans"]
             .as_array()
@@ -46,7 +46,7 @@ pub async fn scan(demo: &Demo, asked: &Value) -> anyhow::Result<Value> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("nothing came of the scan in 10 s")
+    bail!("nothing came of the scan in 30 s")
 }
 
 /// Asked for twice, paid once: the same order both times; refunded.

@@ -5,6 +5,7 @@ use super::{
     door::WechatDoor,
     one_code,
     orders::{self, Told},
+    place::DemoMerchant,
     product, several, unionpay,
 };
 use anyhow::Context;
@@ -32,6 +33,7 @@ enum Story {
     ByWay(&'static str, &'static str),
     AtABank(&'static str),
     AtABankWithoutNotice(&'static str),
+    AtABankInDoubt(&'static str),
     MiniProgram,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
@@ -43,6 +45,7 @@ enum Story {
     Partner,
     Combined,
     Product,
+    Codepay,
 }
 
 const STORIES: &[Story] = &[
@@ -79,6 +82,8 @@ const STORIES: &[Story] = &[
     Story::ByWay("baidu", "wap"),
     Story::AtABank("ccb"),
     Story::AtABankWithoutNotice("ccb"),
+    Story::AtABank("icbc"),
+    Story::AtABankInDoubt("icbc"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),
     Story::CodeAbandoned("wechat"),
@@ -102,6 +107,7 @@ const STORIES: &[Story] = &[
     Story::Partner,
     Story::Combined,
     Story::Product,
+    Story::Codepay,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -161,6 +167,7 @@ impl Demo {
             Story::TakenBack => unionpay::taken_back(self, &by).await,
             Story::ByWay(channel, pay_way) => orders::by_way(self, &by, channel, pay_way).await,
             Story::AtABank(bank) => banks::paid(self, &by, bank).await,
+            Story::AtABankInDoubt(bank) => banks::in_doubt(self, &by, bank).await,
             Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
@@ -183,6 +190,14 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Codepay => {
+                let all = &self.place.merchants;
+                let has = all
+                    .iter()
+                    .position(DemoMerchant::codepay)
+                    .context("a merchant with codepay")?;
+                codes::paid_by_v3(self, &self.merchant(has)?).await
             }
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;

@@ -24,6 +24,8 @@ pub struct SandboxMerchant {
     pub baidu: BaiduAccount,
     /// The account at CCB.
     pub ccb: CcbAccount,
+    /// The account at ICBC.
+    pub icbc: IcbcAccount,
     /// Keys only the channel itself has; no part of what a merchant is given.
     pub channel_keys: ChannelKeys,
 }
@@ -107,6 +109,23 @@ pub struct CcbAccount {
     pub query_password: String,
 }
 
+/// An account at ICBC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IcbcAccount {
+    /// `merID`.
+    pub mer_id: String,
+    /// `merAcct`, nineteen digits.
+    pub mer_acct: String,
+    /// The merchant's private key, PKCS#8 PEM.
+    pub key_file: String,
+    /// The merchant's certificate.
+    pub cert_file: String,
+    /// The same as `merCert` has it: base64 of DER.
+    pub certificate: String,
+    /// The bank's certificate.
+    pub bank_cert_file: String,
+}
+
 /// The channels' private keys towards one merchant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelKeys {
@@ -118,6 +137,8 @@ pub struct ChannelKeys {
     pub alipay: String,
     /// The counter's key at CCB.
     pub ccb: String,
+    /// ICBC's key.
+    pub icbc: String,
 }
 
 pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<SandboxMerchant, MaterialError> {
@@ -125,12 +146,13 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
         root: dir,
         name: format!("merchant-{number}"),
     };
-    for part in ["wechat", "alipay", "channel"] {
+    for part in ["wechat", "alipay", "icbc", "channel"] {
         make_dir(&dir.join(&place.name).join(part))?;
     }
     let (wechat, wechat_platform, wechat_public_key) = wechat(&place, number)?;
     let (alipay, alipay_key) = alipay(&place, number)?;
     let counter = rsa_key()?;
+    let (icbc, icbc_key) = icbc(&place, number)?;
     Ok(SandboxMerchant {
         wechat,
         alipay,
@@ -146,11 +168,13 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
             public_key: hex::encode(counter.subject_public_key_info()),
             query_password: letters::<8>()?,
         },
+        icbc,
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,
             alipay: alipay_key,
             ccb: place.put("channel/ccb_counter_key.pem", &counter.serialize_pem())?,
+            icbc: icbc_key,
         },
     })
 }
@@ -232,6 +256,27 @@ fn alipay(place: &Place<'_>, number: usize) -> Result<(AlipayAccount, String), M
         account,
         place.put("channel/alipay_key.pem", &alipay_key.serialize_pem())?,
     ))
+}
+
+fn icbc(place: &Place<'_>, number: usize) -> Result<(IcbcAccount, String), MaterialError> {
+    let (issuer, _) = authority(&[
+        (DnType::CountryName, "CN"),
+        (DnType::CommonName, "Sandbox ICBC CA"),
+    ])?;
+    let (key, bank) = (rsa_key()?, rsa_key()?);
+    let mer_id = format!("1001EC{}", 20_000_001 + number);
+    let (cert, _) = certificate(&issuer, &key, &mer_id)?;
+    let (bank_cert, _) = certificate(&issuer, &bank, "ebb2cpublic")?;
+    let packed: String = cert.lines().filter(|line| !line.starts_with('-')).collect();
+    let account = IcbcAccount {
+        mer_id,
+        mer_acct: format!("{}", 1_001_231_719_300_000_001_u64 + number as u64),
+        key_file: place.put("icbc/user.pem", &key.serialize_pem())?,
+        cert_file: place.put("icbc/user.crt", &cert)?,
+        certificate: packed,
+        bank_cert_file: place.put("icbc/ebb2cpublic.crt", &bank_cert)?,
+    };
+    Ok((account, place.put("channel/icbc_key.pem", &bank.serialize_pem())?))
 }
 
 /// Alipay's root file holds roots of other signature algorithms too, which certificate numbers skip; so does ours.

@@ -7,7 +7,9 @@ mod ca;
 mod sn;
 mod unionpay;
 
-pub use accounts::{AlipayAccount, BaiduAccount, CcbAccount, ChannelKeys, SandboxMerchant, WechatAccount};
+pub use accounts::{
+    AlipayAccount, BaiduAccount, CcbAccount, ChannelKeys, IcbcAccount, SandboxMerchant, WechatAccount,
+};
 pub use ca::{Ca, issue};
 pub use sn::{SnError, cert_sn, decimal_serial, root_cert_sn};
 pub use unionpay::{SIGNER as UNIONPAY_SIGNER, UnionpayAccount, UnionpayKeys};

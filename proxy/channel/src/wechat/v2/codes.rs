@@ -23,24 +23,29 @@ pub(super) fn class(operation: Operation, charges: bool, code: &str) -> FailureC
 }
 
 /// Listed as failed for `micropay` (channels.md 2.2): nobody was charged.
-fn surely_not_charged(code: &str) -> bool {
+pub(crate) fn surely_not_charged(code: &str) -> bool {
     const SETUP: [&str; 5] = [
-        "PARAM_ERROR",
-        "LACK_PARAMS",
-        "XML_FORMAT_ERROR",
-        "NOT_UTF8",
-        "INVALID_REQUEST",
+        "PARAMERROR",
+        "LACKPARAMS",
+        "XMLFORMATERROR",
+        "NOTUTF8",
+        "INVALIDREQUEST",
     ];
-    refusal(code) != Refusal::Other || SETUP.contains(&code)
+    refusal(code) != Refusal::Other || SETUP.contains(&plain(code).as_str())
 }
 
 /// What a refusal of a payment code means to the cashier (channels.md 2.2).
 pub(crate) fn refusal(code: &str) -> Refusal {
-    match code {
-        "AUTHCODEEXPIRE" | "AUTH_CODE_ERROR" | "AUTH_CODE_INVALID" => Refusal::Code,
-        "NOTENOUGH" | "NOTSUPORTCARD" | "BUYER_MISMATCH" | "TRADE_ERROR" => Refusal::Payer,
+    match plain(code).as_str() {
+        "AUTHCODEEXPIRE" | "AUTHCODEERROR" | "AUTHCODEINVALID" => Refusal::Code,
+        "NOTENOUGH" | "NOTSUPORTCARD" | "BUYERMISMATCH" | "TRADEERROR" => Refusal::Payer,
         _ => Refusal::Other,
     }
+}
+
+/// APIv3 writes the same codes with underscores, older pages without (channels.md 1.11).
+fn plain(code: &str) -> String {
+    code.replace('_', "")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! RSA over MD5, as the bank signs: nothing that keeps secrets well has it, and the keys here are nobody's.
+//! RSA over MD5 and SHA-1, as banks sign: nothing that keeps secrets well has it, and the keys here are nobody's.
 
 use crate::material::MaterialError;
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use md5::{Digest, Md5};
 use num_bigint::BigUint;
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
@@ -40,11 +41,22 @@ impl Private {
         })
     }
 
-    /// Hex of the signature.
+    /// Hex of the signature over MD5.
     pub(crate) fn sign(&self, message: &[u8]) -> String {
+        self.over("3020300c06082a864886f70d020505000410", &Md5::digest(message))
+    }
+
+    /// Hex of the signature over SHA-1.
+    pub(crate) fn sign_sha1(&self, message: &[u8]) -> String {
+        self.over(
+            "3021300906052b0e03021a05000414",
+            digest(&SHA1_FOR_LEGACY_USE_ONLY, message).as_ref(),
+        )
+    }
+
+    fn over(&self, head: &str, digest: &[u8]) -> String {
         let mut block = vec![0x00, 0x01];
-        let head = hex::decode("3020300c06082a864886f70d020505000410").unwrap_or_default();
-        let info = [head, Md5::digest(message).to_vec()].concat();
+        let info = [hex::decode(head).unwrap_or_default(), digest.to_vec()].concat();
         block.resize(self.octets - info.len() - 1, 0xff);
         block.push(0);
         block.extend(info);

@@ -3,6 +3,7 @@
 mod answer;
 mod auth;
 mod bills;
+mod codepay;
 mod combine;
 mod fields;
 pub(crate) mod notice;
@@ -37,6 +38,9 @@ enum Route<'a> {
     QueryOut(&'a str, bool),
     QueryId(&'a str, bool),
     Close(&'a str, bool),
+    /// A payer's code is charged.
+    Codepay(bool),
+    Reverse(&'a str, bool),
     /// Several orders that are paid together (合单), by their trade type.
     Combine(&'static str),
     CombineQuery(&'a str),
@@ -104,6 +108,8 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
 fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
     match route {
         Route::Order(way, partner) => orders::create(call, way, partner),
+        Route::Codepay(partner) => codepay::charge(call, partner),
+        Route::Reverse(no, partner) => codepay::reverse(call, no, partner),
         Route::QueryOut(no, partner) => orders::query_out(call, no, partner),
         Route::QueryId(no, partner) => orders::query_id(call, no, partner),
         Route::Close(no, partner) => orders::close(call, no, partner),
@@ -152,6 +158,7 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let group = combined.and_then(|c| c.strip_prefix("out-trade-no/"));
     let (rest, partner) = rest.unwrap_or_default();
     let out = rest.strip_prefix("out-trade-no/");
+    let reverse = out.and_then(|o| o.strip_suffix("/reverse")).and_then(single);
     let close = out.and_then(|o| o.strip_suffix("/close")).and_then(single);
     let refund = path.strip_prefix("/v3/refund/domestic/refunds/");
     let redirect = refund
@@ -165,6 +172,8 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/v3/bill/tradebill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Trade)),
         "/v3/bill/fundflowbill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Funds)),
         bills::FILE => (Method::GET, Route::BillFile),
+        _ if rest == "codepay" => (Method::POST, Route::Codepay(partner)),
+        _ if reverse.is_some() => (Method::POST, Route::Reverse(reverse.unwrap_or_default(), partner)),
         _ if redirect.is_some() => (Method::POST, Route::Redirect(redirect.unwrap_or_default())),
         _ => match (close, out.and_then(single), id, refund) {
             (Some(no), ..) => (Method::POST, Route::Close(no, partner)),
@@ -205,9 +214,10 @@ impl Route<'_> {
         match self {
             Route::QueryOut(number, _)
             | Route::Close(number, _)
+            | Route::Reverse(number, _)
             | Route::CombineQuery(number)
             | Route::CombineClose(number) => Some((*number).to_owned()),
-            Route::Order(..) | Route::Combine(_) | Route::Refund => {
+            Route::Order(..) | Route::Codepay(_) | Route::Combine(_) | Route::Refund => {
                 let body: Value = serde_json::from_slice(&request.body).ok()?;
                 let name = if matches!(self, Route::Combine(_)) {
                     "combine_out_trade_no"
@@ -222,7 +232,8 @@ impl Route<'_> {
 
     fn operation(&self) -> Operation {
         match self {
-            Route::Order(..) | Route::Combine(_) => Operation::Create,
+            Route::Order(..) | Route::Codepay(_) | Route::Combine(_) => Operation::Create,
+            Route::Reverse(..) => Operation::Reverse,
             Route::QueryOut(..) | Route::QueryId(..) | Route::CombineQuery(_) => Operation::Query,
             Route::Close(..) | Route::CombineClose(_) => Operation::Close,
             Route::Refund | Route::Redirect(_) => Operation::Refund,

@@ -1,7 +1,7 @@
 //! Payment codes: charge and reverse.
 
 use super::orders::{self, addressed, missing};
-use super::{Call, Failure, Fields, Outcome, passed};
+use super::{Call, Failure, Outcome, passed};
 use crate::channels::clock::now;
 use crate::channels::control_pay;
 use crate::channels::fault::{Channel, Kind, Operation};
@@ -12,7 +12,7 @@ use crate::channels::wechat::orders::insert;
 use crate::channels::world::{Book, Key};
 
 /// The trade type of a payment code's order.
-pub(super) const WAY: &str = "MICROPAY";
+pub(crate) const WAY: &str = "MICROPAY";
 /// How the number of the refund begins that a reverse makes.
 pub(crate) const REVERSE: &str = "reverse";
 /// So long an order can be reversed.
@@ -92,7 +92,7 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
     outcome
 }
 
-fn is_code(code: &str) -> bool {
+pub(crate) fn is_code(code: &str) -> bool {
     let begins = code.get(..2).and_then(|b| b.parse::<u8>().ok());
     code.len() == 18
         && code.bytes().all(|b| b.is_ascii_digit())
@@ -161,23 +161,27 @@ pub(super) fn reverse(call: &Call<'_>) -> Outcome {
     if call.fault == Some(Kind::Again) {
         return Ok(vec![("recall", "Y".into())]);
     }
-    call.world
-        .with(|book| undo(book.order(&key).ok_or_else(missing)?))
+    call.world.with(|book| {
+        let order = book.order(&key).ok_or_else(missing)?;
+        undo(order).map_err(|(code, words)| Failure::Business(code, words))
+    })?;
+    Ok(vec![("recall", "N".into())])
 }
 
-fn undo(order: &mut Order) -> Result<Fields, Failure> {
+/// Closed if unpaid, paid back if paid; else the code and the words why not.
+pub(crate) fn undo(order: &mut Order) -> Result<(), (&'static str, &'static str)> {
     if order.way != WAY {
-        return Err(Failure::Business("INVALID_REQUEST", "仅付款码支付的订单可以撤销"));
+        return Err(("INVALID_REQUEST", "仅付款码支付的订单可以撤销"));
     }
     let reversed = order.refunds.iter().any(|r| r.out_no.starts_with(REVERSE));
     match order.state {
         State::Unpaid | State::Closed => order.state = State::Closed,
         State::Paid if reversed => {}
         State::Paid if passed(order.created, REVERSE_MS) => {
-            return Err(Failure::Business("REVERSE_EXPIRE", "订单无法撤销：已超过7天"));
+            return Err(("REVERSE_EXPIRE", "订单无法撤销：已超过7天"));
         }
         State::Paid if !order.refunds.is_empty() => {
-            return Err(Failure::Business("TRADE_ERROR", "订单已发起退款，不能撤销"));
+            return Err(("TRADE_ERROR", "订单已发起退款，不能撤销"));
         }
         State::Paid => order.refunds.push(Refund {
             out_no: format!("{REVERSE}{}", order.channel_no),
@@ -190,5 +194,5 @@ fn undo(order: &mut Order) -> Result<Fields, Failure> {
         }),
     }
     order.count(Operation::Reverse);
-    Ok(vec![("recall", "N".into())])
+    Ok(())
 }

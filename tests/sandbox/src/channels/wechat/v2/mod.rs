@@ -1,7 +1,7 @@
 //! WeChat Pay V2: routes, the order of checks, faults. XML in, XML out, one shared key on both sides.
 
 mod asked;
-mod codes;
+pub(crate) mod codes;
 pub(crate) mod notice;
 mod orders;
 mod refunds;

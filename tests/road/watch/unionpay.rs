@@ -1,0 +1,73 @@
+//! Cards that UnionPay's issuers refuse are on record as declined, with their pseudonym, where T10, T16 and T26 look.
+
+use super::Done;
+use anyhow::ensure;
+use domain::{Channel, TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
+use sandbox::demo::{Demo, merchant::Merchant};
+use serde_json::json;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// A code that is refused at once, and one whose charge was accepted first. As many as happen in any shop: nothing is
+/// flagged.
+pub(super) async fn two_declines(demo: &Demo, merchant: &Merchant) -> Done {
+    for will in ["declined", "late"] {
+        let code = demo.next_code("unionpay");
+        let payer = json!({ "channel": "unionpay", "auth_code": code, "outcome": will });
+        demo.control("/control/pay", &payer).await?;
+        let body = json!({ "order_no": demo.next_number(), "channel": "unionpay", "pay_way": "micropay", "amount": 3300, "description": "茶", "auth_code": code });
+        let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+        if will == "declined" {
+            ensure!(
+                answer.status == 422 && answer.json()["code"] == "payer_cannot_pay",
+                "{} {}",
+                answer.status,
+                answer.json()
+            );
+            continue;
+        }
+        let order = answer.json();
+        ensure!(answer.status == 202, "{} {order}", answer.status);
+        let refused =
+            json!({ "channel": "unionpay", "out_trade_no": order["number"], "outcome": "declined" });
+        demo.control("/control/pay", &refused).await?;
+        merchant
+            .until(order["id"].as_str().unwrap_or_default(), "refusal", |o| {
+                o["state"] == "not_placed"
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Both are there, each of a card of its own.
+pub(super) fn declines_are_on_record(demo: &Demo) -> Done {
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let (mut at_unionpay, mut payers) = (BTreeSet::new(), Vec::new());
+    for item in reader.scan(0) {
+        let entry = TradeEntry::from_canonical(&item?.1)?;
+        match entry.event {
+            TradeEvent::AttemptIntended {
+                channel: Channel::Unionpay,
+                ..
+            } => {
+                at_unionpay.insert(entry.order);
+            }
+            TradeEvent::AttemptNotPlaced {
+                code,
+                declined: Some(declined),
+                ..
+            } if at_unionpay.contains(&entry.order) => {
+                ensure!(code.as_deref() == Some("64"), "refused with {code:?}");
+                payers.extend(declined.payer.map(|payer| payer.token));
+            }
+            _ => {}
+        }
+    }
+    ensure!(
+        payers.len() == 2 && payers[0] != payers[1],
+        "declines at UnionPay: {}",
+        payers.len()
+    );
+    Ok(())
+}
