@@ -124,17 +124,17 @@ impl Door for Unionpay {
         let trick = dice.below(12);
         let mut put = |name: &str, value: &str| drop(fields.insert(name.to_owned(), value.to_owned()));
         match trick {
-            0..=2 => put(*dice.of(&NAMES), STRANGER),
+            0..=2 => put(dice.of::<&str>(&NAMES), STRANGER),
             3 => put(
                 "txnAmt",
-                *dice.of(&["0", "-1", "1.5", "0100", "99999999999999999999"]),
+                dice.of::<&str>(&["0", "-1", "1.5", "0100", "99999999999999999999"]),
             ),
-            4 => put("accessType", *dice.of(&["1", "2"])),
-            5 => put("txnType", *dice.of(&["11", "12", "02", "31"])),
+            4 => put("accessType", dice.of::<&str>(&["1", "2"])),
+            5 => put("txnType", dice.of::<&str>(&["11", "12", "02", "31"])),
             6 => put("encoding", "GBK"),
             7 => path += "?merId=000000000000001",
             8 => {
-                path = (*dice.of(&[
+                path = (*dice.of::<&str>(&[
                     QUERY,
                     "/gateway/api/fileTransRequest.do",
                     "/gateway/api/cardTransReq.do",
