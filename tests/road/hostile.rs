@@ -4,6 +4,7 @@
 //! Every hostile value holds [`MARK`]; the proxy logs at its most talkative level.
 
 mod api;
+mod doors;
 mod heads;
 mod many;
 mod notices;
@@ -59,7 +60,8 @@ impl Yard {
         let ports = self.demo.place.ports;
         match at {
             At::Api => ports.api,
-            At::Wechat => ports.wechat,
+            At::Wechat | At::WechatV2 => ports.wechat,
+            At::Unionpay => ports.unionpay,
             At::Alipay | At::AlipayV3 => ports.alipay,
             At::Notify | At::NotifyAlipay | At::NotifyUnionpay => ports.notify,
             At::Metrics => ports.metrics,
@@ -165,7 +167,7 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     };
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
-        At::Alipay => is(status == 200, "Alipay says it with 200")?,
+        At::Alipay | At::WechatV2 => is(status == 200, "these say it with 200")?,
         At::NotifyUnionpay => is((400..600).contains(&status), "an acknowledgement")?,
         _ => is((400..500).contains(&status), "not a 4xx")?,
     }
@@ -214,6 +216,11 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
                 "not WeChat's form",
             )
         }
+        At::WechatV2 => is(
+            said.text().contains("<return_code><![CDATA[FAIL]]>"),
+            "not V2's form",
+        ),
+        At::Unionpay => is(said.text().starts_with("respCode="), "not UnionPay's form"),
         At::NotifyAlipay => is(said.body == b"fail", "not Alipay's form"),
         At::NotifyUnionpay => is(said.body == b"fail", "not the word for UnionPay"),
     }

@@ -7,10 +7,12 @@
 use super::{
     Yard,
     api::{Caller, fresh, keys_of, now, own},
+    doors::{Unionpay, WechatV2},
     refusal,
     tricks::{Dice, Trick, escaped, spoilt},
     wire::{At, Said, say_on},
 };
+use crate::acp::Acp;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{TradeEntry, TradeEvent};
@@ -23,7 +25,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 type Tally = BTreeMap<String, u64>;
 
 /// Somebody with a key at one of the doors, and what is asked there.
-trait Door: Send + Sync {
+pub(super) trait Door: Send + Sync {
     fn at(&self) -> At;
     /// What the journal calls the channel.
     fn channel(&self) -> &'static str;
@@ -39,7 +41,7 @@ struct Lawful {
     amounts: &'static [&'static str],
 }
 
-fn wire(method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn wire(method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n{lines}\r\n",
         body.len()
@@ -336,7 +338,7 @@ async fn two_thousand_of_each_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "ten thousand for each of five doors: minutes"]
+#[ignore = "ten thousand for each of seven doors: minutes"]
 //= C81
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
@@ -366,12 +368,14 @@ async fn all(each: usize) {
             accounts.wechat.clone(),
             key(accounts.wechat.key_file.as_ref()),
         )),
+        Arc::new(WechatV2::new(accounts.wechat.clone())),
+        Arc::new(Unionpay(Acp::of(&yard.demo, 0).expect("a client"))),
         Arc::new(AlipayV2(alipay().0, alipay().1)),
         Arc::new(AlipayV3(alipay().0, alipay().1)),
         Arc::new(unified("unionpay", &["qr", "gateway", "gateway_b2b"])),
         Arc::new(unified("baidu", &["page", "wap"])),
     ];
-    let mut told = Tally::new();
+    let (mut told, count) = (Tally::new(), doors.len() as u64);
     for (n, door) in doors.into_iter().enumerate() {
         let began = std::time::Instant::now();
         let ours = at_a_door(&yard, door.clone(), each, n as u64).await;
@@ -404,7 +408,7 @@ async fn all(each: usize) {
     });
     let dir = Arc::into_inner(yard).expect("nobody else").close().await;
     let (recorded, singles) = recorded(dir.path());
-    assert_eq!(told.values().sum::<u64>(), 5 * each as u64);
+    assert_eq!(told.values().sum::<u64>(), count * each as u64);
     assert_eq!(
         recorded, told,
         "each one is on record with the clause that was told"

@@ -95,7 +95,7 @@ const NAMES: [&str; 22] = [
     "付款",
 ];
 
-const STRANGER: &str = "1600000009";
+pub(super) const STRANGER: &str = "1600000009";
 
 fn value(dice: &mut Dice) -> Value {
     match dice.below(6) {

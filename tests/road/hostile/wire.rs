@@ -19,6 +19,8 @@ pub(crate) enum At {
     NotifyAlipay,
     NotifyUnionpay,
     AlipayV3,
+    WechatV2,
+    Unionpay,
     Metrics,
 }
 

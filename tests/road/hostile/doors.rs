@@ -1,0 +1,159 @@
+//! The doors whose messages are no JSON: WeChat's V2 in XML and UnionPay's forms.
+
+use super::{
+    api::{fresh, own},
+    many::{Door, wire},
+    tricks::{Dice, STRANGER, escaped},
+    wire::At,
+};
+use crate::acp::{Acp, BACK, QUERY, now, written};
+use certs::{Keys, Material, V2Digest};
+use channel::wechat_v2;
+use sandbox::material::WechatAccount;
+
+/// Names that are on no list, and what they would do.
+const NAMES: [&str; 8] = [
+    "receivers",
+    "royalty_info",
+    "sub_merchant",
+    "transfer",
+    "accSplitData",
+    "settle_info",
+    "qz_unknown",
+    "subMerId",
+];
+
+pub(super) struct WechatV2(WechatAccount, Keys);
+
+impl WechatV2 {
+    pub(super) fn new(account: WechatAccount) -> WechatV2 {
+        let keys = Keys::default();
+        let key = Material::api_v2(V2Digest::Md5, account.apiv2_key.as_bytes()).expect("a key");
+        keys.put(own(), key);
+        WechatV2(account, keys)
+    }
+}
+
+impl Door for WechatV2 {
+    fn at(&self) -> At {
+        At::WechatV2
+    }
+
+    fn channel(&self) -> &'static str {
+        "wechat V2"
+    }
+
+    fn hostile(&self, dice: &mut Dice) -> Option<Vec<u8>> {
+        let number = format!("H{:015}", dice.below(1_000_000_000));
+        let mut path = "/pay/unifiedorder".to_owned();
+        let mut all: Vec<(String, String)> = [
+            ("appid", self.0.appid.as_str()),
+            ("mch_id", self.0.mchid.as_str()),
+            ("nonce_str", &fresh()),
+            ("body", "tea"),
+            ("out_trade_no", &number),
+            ("total_fee", "100"),
+            ("spbill_create_ip", "203.0.113.7"),
+            ("notify_url", "https://m.example/n"),
+            ("trade_type", "NATIVE"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let trick = dice.below(12);
+        match trick {
+            0..=2 => all.push(((*dice.of(&NAMES)).into(), STRANGER.into())),
+            3 => all.push(("profit_sharing".into(), "Y".into())),
+            4 => all.push(("sub_mch_id".into(), STRANGER.into())),
+            5 => all[5].1 = (*dice.of(&["0", "-1", "1.5", "1e3", "0100", "99999999999999999999"])).into(),
+            6 => {
+                path = (*dice.of(&[
+                    "/secapi/pay/profitsharing",
+                    "/pay/multiprofitsharing",
+                    "/pay/unifiedorder/",
+                    "/pay/downloadfundflow",
+                ]))
+                .into()
+            }
+            7 => path += "?mch_id=1600000009",
+            8 => all.push((
+                "detail".into(),
+                "{\"goods_detail\":[],\"goods_detail\":[]}".into(),
+            )),
+            _ => {}
+        }
+        let message = wechat_v2::string_to_sign(all.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let sign = hex::encode_upper(self.1.sign(&own(), &message).expect("signs"));
+        all.push(("sign".into(), sign));
+        let inner: String = all
+            .iter()
+            .map(|(n, v)| format!("<{n}><![CDATA[{v}]]></{n}>"))
+            .collect();
+        let body = match (trick, dice.below(8)) {
+            (9.., 0) => format!("<xml>{inner}<mch_id>{STRANGER}</mch_id></xml>"),
+            (9.., 1) => {
+                format!("<!DOCTYPE xml [<!ENTITY e \"{STRANGER}\">]><xml>{inner}<attach>&e;</attach></xml>")
+            }
+            (9.., 2) => format!("<xml>{inner}<!-- <mch_id>{STRANGER}</mch_id> --></xml>"),
+            (9.., 3) => format!("<xml><a>{inner}</a></xml>"),
+            (9.., 4) => format!("<?xml version=\"1.0\" encoding=\"GBK\"?><xml>{inner}</xml>"),
+            (9.., 5) => format!("<xml>{inner}<attach x=\"1\">1</attach></xml>"),
+            (9.., 6) => format!("<xml>{inner}</xml><xml>{inner}</xml>"),
+            (9.., _) => format!("<xml>{inner}<attach>&#50;</attach></xml>"),
+            _ => format!("<xml>{inner}</xml>"),
+        };
+        Some(wire("POST", &path, "Content-Type: text/xml\r\n", body.as_bytes()))
+    }
+}
+
+/// UnionPay's own client, its forms spoilt before or behind its signature.
+pub(super) struct Unionpay(pub(super) Acp);
+
+impl Door for Unionpay {
+    fn at(&self) -> At {
+        At::Unionpay
+    }
+
+    fn channel(&self) -> &'static str {
+        "unionpay form"
+    }
+
+    fn hostile(&self, dice: &mut Dice) -> Option<Vec<u8>> {
+        let number = format!("H{:015}", dice.below(1_000_000_000));
+        let mut fields = self.0.apply(&number, &written(now()), 100);
+        let mut path = BACK.to_owned();
+        let trick = dice.below(12);
+        let mut put = |name: &str, value: &str| drop(fields.insert(name.to_owned(), value.to_owned()));
+        match trick {
+            0..=2 => put(dice.of::<&str>(&NAMES), STRANGER),
+            3 => put(
+                "txnAmt",
+                dice.of::<&str>(&["0", "-1", "1.5", "0100", "99999999999999999999"]),
+            ),
+            4 => put("accessType", dice.of::<&str>(&["1", "2"])),
+            5 => put("txnType", dice.of::<&str>(&["11", "12", "02", "31"])),
+            6 => put("encoding", "GBK"),
+            7 => path += "?merId=000000000000001",
+            8 => {
+                path = (*dice.of::<&str>(&[
+                    QUERY,
+                    "/gateway/api/fileTransRequest.do",
+                    "/gateway/api/cardTransReq.do",
+                ]))
+                .into()
+            }
+            _ => {}
+        }
+        let signed = self.0.signed(&fields).expect("signs");
+        let body = match (trick, dice.below(5)) {
+            (9.., 0) => format!("{signed}&merId=000000000000001"),
+            (9.., 1) => format!("{signed}&%6derId=000000000000001"),
+            // In GBK the second octet of the character is a backslash.
+            (9.., 2) => format!("{signed}&reqReserved={}", escaped(b"\xd5\x5c")),
+            (9.., 3) => format!("{signed}&&"),
+            (9.., _) => format!("{signed}&txnAmt=%"),
+            _ => signed,
+        };
+        let kind = "Content-Type: application/x-www-form-urlencoded;charset=UTF-8\r\n";
+        Some(wire("POST", &path, kind, body.as_bytes()))
+    }
+}
