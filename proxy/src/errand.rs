@@ -517,7 +517,11 @@ pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no:
 /// order by itself: 26 letters and digits of ours, and six of the refund's digest. That is all that UnionPay's settlement file
 /// has room for, though its messages take 40 (channels.md 4.3, 4.5).
 fn refund_at_unionpay(order: &PaymentId, refund_no: &RefundNo) -> ChannelNo {
-    let digest = Sha256::digest(refund_no.as_str());
+    leading_to(order, &Sha256::digest(refund_no.as_str()))
+}
+
+/// A number that leads to its order, told from others of the same order by what this is the digest of.
+pub(crate) fn leading_to(order: &PaymentId, digest: &[u8]) -> ChannelNo {
     let text = base32(order.as_bytes()) + &base32(&digest[..4])[..6];
     ChannelNo::new(text).expect("letters and digits")
 }

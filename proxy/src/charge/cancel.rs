@@ -275,7 +275,7 @@ fn number_of(order: &Order, position: u16, begun: Instant, means: Means) -> Chan
         .chain_update(position.to_be_bytes())
         .chain_update(begun.millis().to_be_bytes())
         .finalize();
-    ChannelNo::new(format!("{}{}", order.id, hex::encode(&digest[..4]))).expect("letters and digits")
+    errand::leading_to(&order.id, &digest)
 }
 
 fn done(refunded: bool) -> Answer {

@@ -17,9 +17,9 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         ccb::PATH => ccb::handle(world, request),
         icbc::PATH => icbc::handle(world, request),
         path if path.starts_with("/api/0/") => baidu::handle(world, request),
-        path if path == unionpay::FILES || path.starts_with("/gateway/api/") => {
-            unionpay::handle(world, request)
-        }
+        path if path.starts_with("/gateway/api/") => unionpay::handle(world, request),
+        // Its files are asked for by a form at the root; whoever looks there with a browser is told where things are.
+        unionpay::FILES if request.method == http::Method::POST => unionpay::handle(world, request),
         _ => Reply::Now(plain(
             http::StatusCode::NOT_FOUND,
             "WeChat Pay stands under /v3/, /pay/ and /secapi/pay/, Alipay at /gateway.do and under /v3/alipay/, UnionPay under /gateway/api/, the Baidu wallet under /api/0/, CCB at /CCBIS/ccbMain, ICBC at /servlet/ICBCINBSEBusinessServlet",
