@@ -102,15 +102,8 @@ const BAIDU: Gaps = Gaps {
 /// of the next day, for the form names no end; so it is asked for seldom then. There are no refunds.
 const CCB: Gaps = Gaps {
     unknown: &[3, 6, 12, 24, 48, 96, 300, 1800, 3600],
-    placed: &[60, 300, 600, 1800, 3600],
     refund: &[3600],
-    charge: &[5],
-    charge_wait: Duration::from_secs(60),
-    reverse_after: Duration::ZERO,
-    notices: Duration::from_secs(24 * HOUR),
-    refunds: Duration::from_secs(10 * 24 * HOUR),
-    tells_of_charges: true,
-    reverses_by_number: true,
+    ..BAIDU
 };
 
 /// A channel's schedule under the configured times.

@@ -6,13 +6,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
 use domain::KeyRef;
 use sandbox::{
-    demo::http::{Answer, Client},
+    demo::{
+        door::WechatDoor,
+        http::{Answer, Client},
+    },
     material::{AlipayAccount, WechatAccount},
 };
 use serde_json::{Value, json};
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -42,7 +44,7 @@ pub(crate) struct Signed {
 
 /// The SDK of one channel, pointed at the proxy.
 pub(crate) enum Sdk {
-    Wechat(Client, Keys, WechatAccount, String),
+    Wechat(Client, Box<WechatDoor>, WechatAccount, String),
     Alipay(Client, Keys, AlipayAccount, String),
 }
 
@@ -57,13 +59,9 @@ impl Sdk {
             |account: &str| format!("https://127.0.0.1:{}/n/{channel}/{account}", place.ports.notify);
         Ok(match channel {
             "wechat" => {
-                let account = accounts.wechat.clone();
-                Sdk::Wechat(
-                    client(place.ports.wechat)?,
-                    key(&account.key_file)?,
-                    account.clone(),
-                    notify(&account.mchid),
-                )
+                let door = WechatDoor::open(place, yard.demo.ca(), &place.merchants[0])?;
+                let (account, notify_url) = (door.account.clone(), door.notify_url.clone());
+                Sdk::Wechat(client(place.ports.wechat)?, Box::new(door), account, notify_url)
             }
             _ => {
                 let account = accounts.alipay.clone();
@@ -114,27 +112,11 @@ impl Sdk {
         target: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Signed> {
-        let Sdk::Wechat(_, keys, account, _) = self else {
+        let Sdk::Wechat(_, door, ..) = self else {
             anyhow::bail!("not WeChat's")
         };
-        static NONCE: AtomicU64 = AtomicU64::new(0);
-        let (at, nonce) = (
-            now(),
-            format!(
-                "n{}x{}",
-                std::process::id(),
-                NONCE.fetch_add(1, Ordering::Relaxed)
-            ),
-        );
         let body = body.map_or(String::new(), Value::to_string);
-        let signature = sign(
-            keys,
-            format!("{method}\n{target}\n{at}\n{nonce}\n{body}\n").as_bytes(),
-        )?;
-        let authorization = format!(
-            "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{at}\",serial_no=\"{}\"",
-            account.mchid, account.serial,
-        );
+        let authorization = door.authorization(method, target, &body)?;
         let mut headers = vec![
             ("authorization", authorization),
             ("accept", "application/json".to_owned()),

@@ -195,3 +195,10 @@ pub struct SealedCertificate {
     /// It counts no longer after this.
     pub expires: Instant,
 }
+
+/// Fen as digits, at least 1.
+pub(crate) fn fen(digits: &str) -> Option<Amount> {
+    let lawful = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let amount = Amount::from_fen(digits.parse().ok().filter(|_| lawful)?);
+    (!amount.is_zero() && amount <= Amount::MAX).then_some(amount)
+}

@@ -1,7 +1,7 @@
 //! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
 //! or imitate a channel's key (design.md section 3).
 
-use crate::{alipay, baidu, ccb, icbc, unionpay, wechat};
+use crate::{alipay, baidu, bank, unionpay, wechat};
 use domain::Channel;
 
 /// A whole reply.
@@ -67,8 +67,7 @@ pub fn ack(channel: Channel, speech: Speech) -> Reply {
         Channel::Alipay => alipay::dialect::ack(),
         Channel::Unionpay => unionpay::dialect::ack(),
         Channel::Baidu => baidu::dialect::ack(),
-        Channel::Ccb => ccb::dialect::ack(),
-        Channel::Icbc => icbc::dialect::ack(),
+        Channel::Ccb | Channel::Icbc => bank::ack(),
     }
 }
 
@@ -80,8 +79,7 @@ pub fn refuse_notice(channel: Channel, speech: Speech, why: &str) -> Reply {
         Channel::Alipay => alipay::dialect::refuse_notice(),
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
         Channel::Baidu => baidu::dialect::refuse_notice(),
-        Channel::Ccb => ccb::dialect::refuse_notice(),
-        Channel::Icbc => icbc::dialect::refuse_notice(),
+        Channel::Ccb | Channel::Icbc => bank::refuse_notice(),
     }
 }
 
@@ -97,7 +95,6 @@ pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) 
         Channel::Unionpay => unionpay::dialect::refuse_native(path, kind),
         // Nothing passes through to it; no listener leads here.
         Channel::Baidu => baidu::dialect::refuse_notice(),
-        Channel::Ccb => ccb::dialect::refuse_notice(),
-        Channel::Icbc => icbc::dialect::refuse_notice(),
+        Channel::Ccb | Channel::Icbc => bank::refuse_notice(),
     }
 }

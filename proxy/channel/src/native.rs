@@ -160,6 +160,14 @@ impl Asks {
     pub(crate) fn signed(&mut self, account: AccountNo, proof: Proof) {
         (self.account, self.proof) = (Some(account), Some(proof));
     }
+
+    /// When it was signed, once that is read.
+    pub(crate) fn signed_at(&self) -> Instant {
+        self.proof
+            .as_ref()
+            .map(|proof| proof.signed_at)
+            .unwrap_or_default()
+    }
 }
 
 impl From<Native> for Asks {

@@ -98,7 +98,8 @@ fn element<'a>(text: &'a str, depth: usize, left: &mut usize) -> Option<(Element
     }
 }
 
-fn unescaped(value: &str) -> Option<Zeroizing<String>> {
+/// A text without markup: no entity but XML's own five.
+pub(crate) fn unescaped(value: &str) -> Option<Zeroizing<String>> {
     if value.contains(['<', '>']) {
         return None;
     }

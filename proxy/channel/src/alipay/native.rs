@@ -121,11 +121,7 @@ fn call(
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
     let said = Said {
         content: &content,
-        signed_at: asks
-            .proof
-            .as_ref()
-            .map(|proof| proof.signed_at)
-            .unwrap_or_default(),
+        signed_at: asks.signed_at(),
         place: "biz_content.",
     };
     let notify_url = parameters.get("notify_url").map(str::to_owned);

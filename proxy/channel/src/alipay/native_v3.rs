@@ -35,11 +35,7 @@ pub(crate) fn read(
     let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
     let said = Said {
         content: &content,
-        signed_at: asks
-            .proof
-            .as_ref()
-            .map(|proof| proof.signed_at)
-            .unwrap_or_default(),
+        signed_at: asks.signed_at(),
         place: "",
     };
     let notify_url = content.text("notify_url").map(str::to_owned);

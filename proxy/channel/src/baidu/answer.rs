@@ -2,7 +2,9 @@
 //! TLS to the licensed host vouches for them. One that does carry a signature must bear it.
 
 use super::{facts, query::Query, xml::Fields};
-use crate::{Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView};
+use crate::{
+    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, answer::fen,
+};
 use domain::{ChannelNo, Operation, RefundState, TradeNo, Unclear};
 use std::sync::Arc;
 
@@ -80,7 +82,7 @@ fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
             order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
             number: number(account, fields)?,
             state: RefundState::Processing,
-            amount: fields.get("cashback_amount").and_then(facts::fen),
+            amount: fields.get("cashback_amount").and_then(fen),
             trade_no: None,
             refunded_at: None,
         })),
@@ -102,7 +104,7 @@ fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
         order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
         number: number(account, fields)?,
         state,
-        amount: fields.get("cashback_amount").and_then(facts::fen),
+        amount: fields.get("cashback_amount").and_then(fen),
         trade_no: fields.get("bfb_order_no").and_then(|no| TradeNo::new(no).ok()),
         refunded_at: None,
     }))

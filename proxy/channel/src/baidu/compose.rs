@@ -19,7 +19,7 @@ pub(crate) fn number_fits(number: &str) -> bool {
 
 /// Is this a text that GBK has?
 pub(crate) fn word_fits(text: &str) -> bool {
-    super::gbk::encode(text).is_some()
+    crate::gbk::encode(text).is_some()
 }
 
 /// An order that the payer's browser carries to the wallet's own pages. When it was made and when it ends are the

@@ -1,17 +1,10 @@
 //! Orders as the Baidu wallet states them in answers (XML) and notices (a query) alike, and what vouches for them.
 
 use super::query::Query;
-use crate::{ChannelState, OrderView, Signed, keys, notice::NoticeError, times};
-use domain::{AccountNo, Amount, ChannelNo, PaidFacts, TradeNo};
+use crate::{ChannelState, OrderView, Signed, answer::fen, keys, notice::NoticeError, times};
+use domain::{AccountNo, ChannelNo, PaidFacts, TradeNo};
 use std::sync::Arc;
 use vault::Text;
-
-/// Fen as digits, at least 1.
-pub(crate) fn fen(digits: &str) -> Option<Amount> {
-    let lawful = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    let amount = Amount::from_fen(digits.parse().ok().filter(|_| lawful)?);
-    (!amount.is_zero() && amount <= Amount::MAX).then_some(amount)
-}
 
 /// An order; `None` where something that it must state is missing or unlawful.
 pub(crate) fn order<'a>(said: impl Fn(&str) -> Option<&'a str>) -> Option<OrderView> {

@@ -4,7 +4,6 @@ pub(crate) mod answer;
 pub(crate) mod compose;
 pub(crate) mod dialect;
 mod facts;
-pub(crate) mod gbk;
 pub(crate) mod notice;
 pub mod query;
 mod xml;

@@ -3,6 +3,7 @@
 use super::{facts, query::Query};
 use crate::{
     Account, RefundView, Signed,
+    answer::fen,
     notice::{Notice, NoticeError},
 };
 use domain::{ChannelNo, RefundState, TradeNo};
@@ -48,7 +49,7 @@ fn refund(query: &Query, number: &str) -> Result<Notice, NoticeError> {
         amount: Some(
             query
                 .get("cashback_amount")
-                .and_then(facts::fen)
+                .and_then(fen)
                 .ok_or(NoticeError::Field("cashback_amount"))?,
         ),
         trade_no: query.get("bfb_order_no").and_then(|no| TradeNo::new(no).ok()),

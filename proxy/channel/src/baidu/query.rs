@@ -1,6 +1,6 @@
 //! A query in GBK, and the octets of it that are signed (channels.md section 5).
 
-use super::gbk;
+use crate::gbk;
 use crate::{
     form::{self, FormError},
     strict_json::shown,

@@ -2,7 +2,7 @@
 //! one root, one level of elements without attributes, no name twice, no document type, no comment, no entity but the five
 //! that XML itself has.
 
-use super::gbk;
+use crate::{gbk, strict_tree};
 use zeroize::Zeroizing;
 
 /// Fields in the order received.
@@ -64,25 +64,7 @@ fn unescaped(value: &str) -> Option<Zeroizing<String>> {
     {
         return (!data.contains("]]>")).then(|| Zeroizing::new(data.to_owned()));
     }
-    if value.contains(['<', '>']) {
-        return None;
-    }
-    let mut out = Zeroizing::new(String::with_capacity(value.len()));
-    let mut parts = value.split('&');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let (entity, after) = part.split_once(';')?;
-        out.push(match entity {
-            "amp" => '&',
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" => '\'',
-            _ => return None,
-        });
-        out.push_str(after);
-    }
-    Some(out)
+    strict_tree::unescaped(value)
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use super::notice::yuan;
 use crate::{
-    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView,
-    baidu::gbk,
+    Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, gbk,
     strict_tree::{self, Element},
     times,
 };

@@ -2,6 +2,5 @@
 
 pub(crate) mod answer;
 pub(crate) mod compose;
-pub(crate) mod dialect;
 pub(crate) mod notice;
 mod pairs;

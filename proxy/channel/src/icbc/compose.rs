@@ -1,9 +1,7 @@
 //! The one request to ICBC (channels.md 6.2): a form that the payer's browser posts, with XML in GBK, the merchant's signature
 //! over it, and the merchant's certificate. Who is paid is `merID` and `merAcct`, the account's own, and nobody else has a place.
 
-use crate::{
-    Account, ComposeError, CreateFacts, Draft, Request, Stamp, baidu::gbk, draft::Place, keys, times,
-};
+use crate::{Account, ComposeError, CreateFacts, Draft, Request, Stamp, draft::Place, gbk, keys, times};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::PayWay;
 use vault::{Buyer, Text};

@@ -2,5 +2,4 @@
 //! GBK, in both directions. No query is described, so the end of an order comes by notice or not at all.
 
 pub(crate) mod compose;
-pub(crate) mod dialect;
 pub(crate) mod notice;

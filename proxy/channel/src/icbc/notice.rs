@@ -3,14 +3,14 @@
 
 use crate::{
     Account, ChannelState, OrderView, Signed,
-    baidu::gbk,
+    answer::fen,
     form::Form,
-    keys,
+    gbk, keys,
     notice::{Notice, NoticeError},
     strict_tree, times,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Amount, ChannelNo, PaidFacts, TradeNo};
+use domain::{ChannelNo, PaidFacts, TradeNo};
 use zeroize::Zeroizing;
 
 /// Most octets of the XML.
@@ -108,11 +108,4 @@ fn without_comment(text: &str) -> Zeroizing<String> {
         .split_once("<comment>")
         .and_then(|(before, rest)| rest.rsplit_once("</comment>").map(|(_, after)| (before, after)));
     Zeroizing::new(parts.map_or_else(|| text.to_owned(), |(before, after)| format!("{before}{after}")))
-}
-
-/// Fen as digits, at least 1.
-fn fen(digits: &str) -> Option<Amount> {
-    let lawful = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    let amount = Amount::from_fen(digits.parse().ok().filter(|_| lawful)?);
-    (!amount.is_zero() && amount <= Amount::MAX).then_some(amount)
 }

@@ -1,4 +1,4 @@
-//! Our words to CCB: the status says it all, nothing else is documented (channels.md 6.3).
+//! Our words to banks: the status says it all, nothing else is documented (channels.md 6.2 and 6.3).
 
 use crate::dialect::Reply;
 
@@ -7,7 +7,7 @@ pub(crate) fn ack() -> Reply {
     said(200, "OK")
 }
 
-/// Whether it comes again nobody documents; a query finds what was lost.
+/// Whether it comes again nobody documents; where a bank has a query, that finds what was lost.
 pub(crate) fn refuse_notice() -> Reply {
     said(500, "FAIL")
 }
