@@ -111,8 +111,8 @@ fn unionpay(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>
             format!("{} stands twice", listed.code),
         );
         for (name, text) in [("zh", &listed.zh), ("en", &listed.en)] {
-            if text.trim().is_empty() || text.chars().count() > 24 || text.chars().any(char::is_control) {
-                notes.say(&at(name), "is no bank's name", "1 to 24 characters that payers can read");
+            if text.trim().is_empty() || text.chars().count() > 40 || text.chars().any(char::is_control) {
+                notes.say(&at(name), "is no bank's name", "1 to 40 characters that payers can read");
             }
         }
         if !listed.personal && !listed.business {
