@@ -2,7 +2,9 @@
 
 use crate::{HandedOut, baidu::query::Query};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Amount, BankNo, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo};
+use domain::{
+    Amount, BankNo, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo,
+};
 use zeroize::Zeroizing;
 
 /// Facts of a new order.

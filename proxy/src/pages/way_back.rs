@@ -14,9 +14,8 @@ const LIFE_SECONDS: u32 = 3600;
 
 /// The browser leaves for a bank's page with this order.
 pub(super) fn remember(response: &mut Response, code: &CodeId, id: &PaymentId) {
-    let cookie = format!(
-        "{COOKIE}={code}.{id}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={LIFE_SECONDS}"
-    );
+    let cookie =
+        format!("{COOKIE}={code}.{id}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={LIFE_SECONDS}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -54,7 +53,10 @@ mod tests {
         let (code, id) = (CodeId::from_random([7; 10]), PaymentId::from_bytes([9; 16]));
         let mut response = Response::default();
         remember(&mut response, &code, &id);
-        let set = response.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
+        let set = response.headers()[header::SET_COOKIE]
+            .to_str()
+            .expect("text")
+            .to_owned();
         let pair = set.split(';').next().expect("a pair");
         let of = |value: &str| {
             let mut headers = HeaderMap::new();

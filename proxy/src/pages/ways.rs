@@ -17,8 +17,7 @@ pub(super) struct Way {
 }
 
 /// Wallets of a browser on a phone: they are opened there.
-const ON_A_PHONE: [(Channel, PayWay); 2] =
-    [(Channel::Wechat, PayWay::H5), (Channel::Alipay, PayWay::Wap)];
+const ON_A_PHONE: [(Channel, PayWay); 2] = [(Channel::Wechat, PayWay::H5), (Channel::Alipay, PayWay::Wap)];
 /// Wallets of a browser on a computer: a code to be scanned with a phone, or the wallet's own page.
 const ON_A_COMPUTER: [(Channel, PayWay); 3] = [
     (Channel::Wechat, PayWay::Native),
@@ -118,7 +117,11 @@ fn banks(scanned: &Scanned) -> Vec<Way> {
     let led = listed(scanned, ONLINE_BANKING)
         .into_iter()
         .filter(|way| !way.bank.as_ref().is_some_and(stands));
-    direct.into_iter().chain(led).chain([Way::of(ONLINE_BANKING)]).collect()
+    direct
+        .into_iter()
+        .chain(led)
+        .chain([Way::of(ONLINE_BANKING)])
+        .collect()
 }
 
 /// Where companies' online banking is contracted.

@@ -174,9 +174,7 @@ impl Words {
     /// A way to pay in a browser.
     pub(super) fn way(&self, way: &Way) -> (&'static str, &'static str) {
         let how = match way.pay_way {
-            PayWay::Gateway if way.channel.is_bank() => {
-                self.pick("在银行页面付款", "Pay on the bank's page")
-            }
+            PayWay::Gateway if way.channel.is_bank() => self.pick("在银行页面付款", "Pay on the bank's page"),
             PayWay::Native | PayWay::Qr => self.pick("用手机扫码", "Scan with your phone"),
             PayWay::Gateway => {
                 return (

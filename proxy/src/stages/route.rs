@@ -173,7 +173,9 @@ fn listed_bank(create: &Create, chosen: &AccountFacts) -> Result<(), Fault> {
     Err(Fault::new(
         Code::InvalidField,
         match codes.is_empty() {
-            true => format!("`bank` must be absent: the acquirer has listed no bank for {way} at this account."),
+            true => {
+                format!("`bank` must be absent: the acquirer has listed no bank for {way} at this account.")
+            }
             false => format!(
                 "`bank` must be one that the acquirer has listed for {way} at this account: {}.",
                 codes.join(", ")

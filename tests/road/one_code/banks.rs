@@ -31,7 +31,11 @@ pub(super) async fn chosen(street: &Street) -> Done {
         ensure!(offers(&page, way), "no {way}: {}", page.text());
     }
     // The merchant's own contract with a bank stands for it; people's banks are not companies'.
-    for way in ["unionpay.gateway.CCB", "unionpay.gateway.ICBC", "unionpay.gateway_b2b.PSBC"] {
+    for way in [
+        "unionpay.gateway.CCB",
+        "unionpay.gateway.ICBC",
+        "unionpay.gateway_b2b.PSBC",
+    ] {
         ensure!(!offers(&page, way), "{way}: {}", page.text());
     }
     has(&page, "农业银行")?;
@@ -67,12 +71,17 @@ pub(super) async fn chosen(street: &Street) -> Done {
         sent.contains("bizType=000202") && sent.contains("issInsCode=ICBC"),
         "not a company's: {sent}"
     );
-    ensure!(street.order(&no).await?["pay_way"] == "gateway_b2b", "another way");
+    ensure!(
+        street.order(&no).await?["pay_way"] == "gateway_b2b",
+        "another way"
+    );
     // UnionPay's app is a bank's already.
     let (_, url) = street.of_order(2330).await?;
     let app = street.browser(UNIONPAY).open(&url).await?;
     ensure!(
-        offers(&app, "unionpay.gateway") && !app.text().contains("gateway.ABC") && !app.text().contains("ccb."),
+        offers(&app, "unionpay.gateway")
+            && !app.text().contains("gateway.ABC")
+            && !app.text().contains("ccb."),
         "{}",
         app.text()
     );
@@ -104,9 +113,18 @@ async fn by_the_api(street: &Street) -> Done {
     for (more, said) in [
         (json!({ "bank": "CEB" }), "ICBC, ABC, CCB, CMB, PSBC"),
         (json!({ "bank": "PSBC", "pay_way": "gateway_b2b" }), "ICBC, ABC."),
-        (json!({ "bank": "ABC", "pay_way": "qr" }), "only unionpay's gateway"),
-        (json!({ "bank": "ABC", "channel": "wechat", "pay_way": "native" }), "only unionpay's gateway"),
-        (json!({ "bank": "CCB", "channel": "ccb" }), "the channel is the bank"),
+        (
+            json!({ "bank": "ABC", "pay_way": "qr" }),
+            "only unionpay's gateway",
+        ),
+        (
+            json!({ "bank": "ABC", "channel": "wechat", "pay_way": "native" }),
+            "only unionpay's gateway",
+        ),
+        (
+            json!({ "bank": "CCB", "channel": "ccb" }),
+            "the channel is the bank",
+        ),
         (json!({ "bank": "农行" }), "a bank's code"),
     ] {
         let refused = street.post("/v1/payments", &body(more.clone())).await?;
@@ -170,7 +188,10 @@ async fn at_the_bank(street: &Street, channel: &str, name: &str, title: &str) ->
     let origin = url.split("/q/").next().unwrap_or_default();
     let returned = format!("{origin}/q/back");
     let back = computer
-        .open(&format!("{returned}?ORDERID={}&SUCCESS=Y", text(&order["number"])))
+        .open(&format!(
+            "{returned}?ORDERID={}&SUCCESS=Y",
+            text(&order["number"])
+        ))
         .await?;
     ensure!(
         back.attribute("data-state").as_deref() == Some("awaiting_payment")

@@ -195,8 +195,11 @@ impl Tab<'_> {
 
     /// Another size of what is seen.
     pub(super) fn size(&mut self, (width, height): (u32, u32)) -> anyhow::Result<()> {
-        self.ask("Emulation.setDeviceMetricsOverride", json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 }))
-            .map(drop)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 }),
+        )
+        .map(drop)
     }
 
     /// Waits until an expression is true; pages may change meanwhile.

@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::Arc};
 type Done = anyhow::Result<()>;
 
 const PHONE: (u32, u32) = (390, 660);
-const DESK: (u32, u32) = (760, 1010);
+const DESK: (u32, u32) = (760, 1060);
 const SCAN: (u32, u32) = (760, 740);
 
 /// Everything that the browser's side needs: addresses made beforehand, since it does not wait for the runtime.

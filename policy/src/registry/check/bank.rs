@@ -112,7 +112,11 @@ fn unionpay(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>
         );
         for (name, text) in [("zh", &listed.zh), ("en", &listed.en)] {
             if text.trim().is_empty() || text.chars().count() > 40 || text.chars().any(char::is_control) {
-                notes.say(&at(name), "is no bank's name", "1 to 40 characters that payers can read");
+                notes.say(
+                    &at(name),
+                    "is no bank's name",
+                    "1 to 40 characters that payers can read",
+                );
             }
         }
         if !listed.personal && !listed.business {
@@ -258,15 +262,34 @@ mod tests {
         let icbc = json!({ "code": "ICBC", "zh": "工商银行", "en": "ICBC" });
         let named = json!(["unionpay_bank_codes"]);
         assert_eq!(lists(json!({ "listed": [icbc], "unverified": named })), []);
-        assert_eq!(lists(json!({ "business": true })), [], "a contract without a list");
+        assert_eq!(
+            lists(json!({ "business": true })),
+            [],
+            "a contract without a list"
+        );
         let unconfirmed = lists(json!({ "listed": [icbc] }));
-        assert!(unconfirmed.len() == 1 && unconfirmed[0].1.contains("issInsCode"), "{unconfirmed:?}");
+        assert!(
+            unconfirmed.len() == 1 && unconfirmed[0].1.contains("issInsCode"),
+            "{unconfirmed:?}"
+        );
         for (bank, at) in [
             (json!({ "unverified": named }), "$.bank.unverified"),
-            (json!({ "listed": [icbc, icbc], "unverified": named }), "$.bank.listed[1].code"),
-            (json!({ "listed": [{ "code": "ICBC", "zh": " ", "en": "ICBC" }], "unverified": named }), "$.bank.listed[0].zh"),
-            (json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "business": true }], "unverified": named }), "$.bank.listed[0].business"),
-            (json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "personal": false }], "unverified": named }), "$.bank.listed[0].personal"),
+            (
+                json!({ "listed": [icbc, icbc], "unverified": named }),
+                "$.bank.listed[1].code",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": " ", "en": "ICBC" }], "unverified": named }),
+                "$.bank.listed[0].zh",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "business": true }], "unverified": named }),
+                "$.bank.listed[0].business",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "personal": false }], "unverified": named }),
+                "$.bank.listed[0].personal",
+            ),
             (json!({ "branch": "442000000" }), "$.bank.branch"),
         ] {
             let found = lists(bank);

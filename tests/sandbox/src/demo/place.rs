@@ -433,10 +433,7 @@ impl Place {
             .map(|m| self.operator_accounts(m))
             .collect::<anyhow::Result<Vec<_>>>()?
             .concat();
-        let accounts: Vec<Value> = accounts
-            .into_iter()
-            .filter(|account| self.has(account))
-            .collect();
+        let accounts: Vec<Value> = accounts.into_iter().filter(|account| self.has(account)).collect();
         self.sign_registry("operator", &json!({
             "kind": "operator", "version": version, "not_after": FOREVER, "agents": [{ "id": AGENT, "name": "Demo agent" }], "merchants": operators, "accounts": accounts,
         }))
