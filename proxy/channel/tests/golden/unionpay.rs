@@ -90,7 +90,7 @@ const COMMON: &str = "accessType=0&backUrl=https://guandao.example/n/unionpay/77
 #[test]
 //= C84
 fn a_bank_goes_along_only_where_the_accounts_list_has_it() {
-    let (no, icbc, psbc) = (number(), bank_no("ICBC"), bank_no("PSBC"));
+    let (no, icbc, psbc) = (number("A1234567"), bank_no("ICBC"), bank_no("PSBC"));
     let listed = |code: &BankNo, business: bool| ListedBank {
         code: code.clone(),
         zh: "银行".into(),
