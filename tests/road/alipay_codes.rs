@@ -124,10 +124,11 @@ impl<'a> Till<'a> {
                 content,
             });
         }
-        let waits = content["trade_no"].is_string()
-            && content["gmt_payment"].is_null()
-            && content["trade_status"].is_null()
-            && content["retry_flag"].is_null();
+        // Only what charges has a trade, a total, and perhaps no time of payment.
+        let other = ["gmt_payment", "trade_status", "fund_change"]
+            .iter()
+            .any(|f| !content[*f].is_null());
+        let waits = content["trade_no"].is_string() && content["total_amount"].is_string() && !other;
         let code = match answer.status {
             200 if waits => "10003".to_owned(),
             200 => "10000".to_owned(),
