@@ -32,6 +32,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod seen;
 mod statistics;
 mod telemetry;
 mod through;
