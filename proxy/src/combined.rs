@@ -32,7 +32,10 @@ pub(crate) fn commands(
     asked: Asked,
 ) -> Result<(Command, Vec<Command>, Clear), Fault> {
     let Asked { number, mut orders } = asked;
-    let account = account(merchant, orders.first().and_then(|(create, _)| create.account.as_ref()))?;
+    let account = account(
+        merchant,
+        orders.first().and_then(|(create, _)| create.account.as_ref()),
+    )?;
     let end = app.clock().now().plus_millis(app.standing_expiry_ms());
     for (create, _) in &mut orders {
         create.account = Some(account.account.clone());
@@ -93,7 +96,10 @@ pub(crate) async fn orders(
 ) -> Result<Vec<Member>, Fault> {
     let rebuilding = |error| Fault::of(Code::IndexRebuilding).inside(error);
     let ledger = app.ledger();
-    let any = ledger.order_of_group(merchant, number).await.map_err(rebuilding)?;
+    let any = ledger
+        .order_of_group(merchant, number)
+        .await
+        .map_err(rebuilding)?;
     let any = any.ok_or_else(|| Fault::of(Code::NotFound))?;
     let attempt = any
         .attempts
@@ -131,7 +137,11 @@ pub(crate) async fn close(
     let all = orders(app, merchant, number).await?;
     let whole = |(order, position): &Member| {
         usize::from(*position) == order.attempts.len()
-            && order.latest().combined.as_ref().is_some_and(|with| with.parts.len() == all.len())
+            && order
+                .latest()
+                .combined
+                .as_ref()
+                .is_some_and(|with| with.parts.len() == all.len())
     };
     if !all.iter().all(whole) {
         return Err(Fault::new(
@@ -180,17 +190,15 @@ pub(crate) async fn perform(
     };
     let one = |order: &Arc<Order>, errand: &Errand| answer.about(app, order, errand);
     let own = one(order, errand);
-    (own, others.iter().map(|(order, errand)| one(order, errand)).collect())
+    (
+        own,
+        others.iter().map(|(order, errand)| one(order, errand)).collect(),
+    )
 }
 
 /// Sends a group again for one of its orders whose placing nobody knows; each of the others has its own turn. Under the same
 /// numbers and parameters it is one group at the channel.
-pub(crate) async fn place_again(
-    app: &App,
-    account: &Account,
-    order: &Arc<Order>,
-    position: u16,
-) -> Settled {
+pub(crate) async fn place_again(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
     let errand = Errand::Place(position);
     let number = order
         .attempt(position)
@@ -252,7 +260,9 @@ async fn place(
         };
         members.push((order, attempt, text, buyer));
     }
-    let with = members.first().and_then(|(_, attempt, ..)| attempt.combined.as_ref());
+    let with = members
+        .first()
+        .and_then(|(_, attempt, ..)| attempt.combined.as_ref());
     let Some(with) = with.filter(|with| with.parts.len() == members.len()) else {
         return Said::Lost(NotPlaced::NeverSent);
     };
@@ -283,7 +293,9 @@ async fn place(
 type Ready<'a> = (&'a Arc<Order>, &'a Attempt, Sealed<Buyer>, Opened<Buyer>);
 
 async fn send(app: &App, account: &Account, number: &ChannelNo, members: &[Ready<'_>]) -> Exchanged {
-    let pay_way = members.first().map_or(PayWay::Native, |(_, attempt, ..)| attempt.pay_way);
+    let pay_way = members
+        .first()
+        .map_or(PayWay::Native, |(_, attempt, ..)| attempt.pay_way);
     ask(app, account, Operation::Create, pay_way, |stamp| {
         // Who pays is said with the first order of the list; there is one who pays for all.
         let parts: Vec<Part<'_>> = members
