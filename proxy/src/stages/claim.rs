@@ -6,7 +6,7 @@ use crate::{
     app::App,
     choice,
     fault::{Code, Fault, Stop},
-    passthrough,
+    named as at_unionpay, passthrough,
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
     stages::seal::id,
@@ -49,7 +49,7 @@ impl Stage<Sealed> for Claim {
                     .await?
             }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
-            Command::Reverse(_) => reverse(order.as_deref(), only_repeats)?,
+            Command::Reverse(_) => reverse(order.as_deref(), target, &sealed.cargo, only_repeats)?,
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
@@ -85,8 +85,21 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     }
 }
 
-/// Nor is a reverse, but for what is over already.
-fn reverse(order: Option<&Order>, only_repeats: bool) -> Result<(), Fault> {
+/// Nor is a reverse, but for what is over already, and a cancel that is on record under its own number.
+fn reverse(
+    order: Option<&Order>,
+    target: Option<u16>,
+    cargo: &Cargo,
+    only_repeats: bool,
+) -> Result<(), Fault> {
+    if let (Some(order), Some(position), Cargo::Verbatim(verbatim)) = (order, target, cargo)
+        && let Some(cancel) = &verbatim.cancel
+    {
+        return match at_unionpay::repeats(order, position, cancel)? {
+            true => Ok(()),
+            false => anew(only_repeats),
+        };
+    }
     match order.map(Order::state) {
         Some(OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced) => Ok(()),
         Some(_) => anew(only_repeats),
@@ -265,6 +278,12 @@ impl Claim {
             && self.same_payee(latest, create)
             && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
+            // At UnionPay a payment code's number is spent with its charging call, whatever came of that.
+            (OrderState::NotPlaced, _)
+                if native && latest.channel == Channel::Unionpay && latest.pay_way.charges() =>
+            {
+                Err(Fault::of(if same { Code::OrderClosed } else { Code::OrderChanged }).into())
+            }
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
             (OrderState::Reversed | OrderState::Closed, true)
