@@ -53,11 +53,13 @@ async fn code_point(yard: &Yard, step: &str) -> anyhow::Result<Option<String>> {
     );
     yard.stopped_and_started().await?;
     let acp = Acp::of(demo, 0)?;
-    // What an impatient client does: the same again. It never goes out twice, and what is not on record not once.
+    // What an impatient client does: the same again. It never goes out twice; what is not on record goes out where it was
+    // signed in the very second of the start, and else not at all.
     let again = acp.send(BACK, &form).await?;
-    ensure!(again.status != 200, "sent again: {}", again.status);
+    let first = step == "before_intent" && again.status == 200;
+    ensure!(again.status != 200 || first, "{step}: sent again");
     let there = there(demo, &number).await?;
-    if step == "before_intent" {
+    if step == "before_intent" && !first {
         let path = format!("/v1/payments?order_no={number}");
         let found = yard.merchant()?.ask("GET", &path, None).await?;
         ensure!(found.status == 404 && there.is_null(), "{}", found.json());
