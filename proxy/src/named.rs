@@ -69,9 +69,7 @@ pub(crate) fn cancelled(order: &Order, number: &ChannelNo, time: Option<Instant>
 /// True for a cancel that is on record and may go out again, false for a new one. UnionPay takes back the whole of a payment,
 /// and once: whoever names another number while one is under way would not know which of them did it.
 pub(crate) fn repeats(order: &Order, position: u16, cancel: &Cancel) -> Result<bool, Fault> {
-    let attempt = order
-        .attempt(position)
-        .ok_or_else(|| Fault::of(Code::NotFound))?;
+    let attempt = order.attempt(position).ok_or_else(|| Fault::of(Code::NotFound))?;
     let changed = |why: &str| Err(Fault::new(Code::OrderChanged, why));
     if cancel.amount != attempt.amount {
         return changed("A cancel takes back the whole amount of its order.");
@@ -108,7 +106,12 @@ pub(crate) fn answered(answer: Answer, again: bool) -> Answer {
             Answer::Unclear(Unclear::ChannelError)
         }
         // Whatever the code means elsewhere: here the payment stands.
-        Answer::Failed(Failure { code, class }) if settle::refuses(&Failure { code: code.clone(), class }) => {
+        Answer::Failed(Failure { code, class })
+            if settle::refuses(&Failure {
+                code: code.clone(),
+                class,
+            }) =>
+        {
             Answer::Failed(Failure {
                 code,
                 class: FailureClass::Final,

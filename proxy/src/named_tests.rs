@@ -164,7 +164,10 @@ fn an_answer_ends_a_cancel_only_by_a_refusal_of_the_first_sending() {
     ] {
         assert_eq!(said(failed(code, class), false), ["reverse_unknown"], "{code}");
     }
-    assert_eq!(said(Answer::Unclear(Unclear::Timeout), false), ["reverse_unknown"]);
+    assert_eq!(
+        said(Answer::Unclear(Unclear::Timeout), false),
+        ["reverse_unknown"]
+    );
 }
 
 #[test]

@@ -300,8 +300,8 @@ fn spoilt(
             ];
             let (name, value) = odd[at % odd.len()];
             // A refund so named is a cancel, and a payment code's order is one already.
-            let lawful = value == "31" && pairs[5].1 == "00" && path == BACK
-                || value == "06" && pairs[5].1 == "06";
+            let lawful =
+                value == "31" && pairs[5].1 == "00" && path == BACK || value == "06" && pairs[5].1 == "06";
             if lawful {
                 return None;
             }
@@ -457,11 +457,17 @@ fn a_payment_code_an_app_order_and_a_cancel_say_what_they_are() {
         ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful")
     };
     let code = read(5);
-    assert_eq!((code.operation, code.pay_way), (Operation::Create, Some(PayWay::Micropay)));
+    assert_eq!(
+        (code.operation, code.pay_way),
+        (Operation::Create, Some(PayWay::Micropay))
+    );
     assert!(code.number.is_some() && code.payer.is_none() && code.texts.is_empty());
     assert_eq!(code.expires.map(|at| at.secs()), Some(1_767_225_900));
     let app = read(6);
-    assert_eq!((app.operation, app.pay_way), (Operation::Create, Some(PayWay::App)));
+    assert_eq!(
+        (app.operation, app.pay_way),
+        (Operation::Create, Some(PayWay::App))
+    );
     let cancel = read(7);
     assert_eq!((cancel.operation, cancel.pay_way), (Operation::Reverse, None));
     assert_eq!(

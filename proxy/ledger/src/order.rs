@@ -418,7 +418,10 @@ impl Order {
             E::NamedAtChannel { attempt, .. } => within(attempt, &[S::Intended]),
             E::ReverseNamed { attempt: a, .. } => {
                 let found = attempt(a)?;
-                let just = found.reversing.as_ref().is_some_and(|r| r.named.is_none() && !r.unknown);
+                let just = found
+                    .reversing
+                    .as_ref()
+                    .is_some_and(|r| r.named.is_none() && !r.unknown);
                 match found.is_reversing() && just {
                     true => Ok(()),
                     false => Err("no reverse was just intended"),

@@ -282,7 +282,12 @@ impl Claim {
             (OrderState::NotPlaced, _)
                 if native && latest.channel == Channel::Unionpay && latest.pay_way.charges() =>
             {
-                Err(Fault::of(if same { Code::OrderClosed } else { Code::OrderChanged }).into())
+                Err(Fault::of(if same {
+                    Code::OrderClosed
+                } else {
+                    Code::OrderChanged
+                })
+                .into())
             }
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.

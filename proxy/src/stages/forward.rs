@@ -41,8 +41,7 @@ impl Around<Limited> for Forward {
         };
         let account = app.account(facts, native.payee.as_ref(), None);
         let verbatim = passthrough::verbatim(&request.0.received, native);
-        let (answer, response) =
-            passthrough::ask(app, &account, native.operation, pay_way, verbatim).await;
+        let (answer, response) = passthrough::ask(app, &account, native.operation, pay_way, verbatim).await;
         if let Err(error) = learn(app, &merchant.id, native, answer).await {
             tracing::warn!(
                 inside = error.inside.as_deref().unwrap_or_default(),
@@ -137,13 +136,7 @@ fn seen(
     order: &ledger::Order,
     view: &channel::OrderView,
 ) -> Vec<ledger::Happening> {
-    let found = named::attempt(
-        order,
-        native.channel,
-        &native.account,
-        &view.number,
-        native.named,
-    );
+    let found = named::attempt(order, native.channel, &native.account, &view.number, native.named);
     let Some((position, _)) = found else {
         return Vec::new();
     };

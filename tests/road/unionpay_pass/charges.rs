@@ -28,8 +28,7 @@ pub(super) async fn payer(demo: &Demo, will: &Value) -> anyhow::Result<String> {
 }
 
 pub(super) async fn fault(demo: &Demo, number: &str, operation: &str, kind: &str) -> Done {
-    let body =
-        json!({ "channel": "unionpay", "operation": operation, "kind": kind, "out_trade_no": number });
+    let body = json!({ "channel": "unionpay", "operation": operation, "kind": kind, "out_trade_no": number });
     demo.control("/control/fault", &body).await.map(drop)
 }
 
@@ -66,7 +65,8 @@ async fn charged(demo: &Demo, acp: &Acp, merchant: usize, fen: u64) -> anyhow::R
     let (number, time) = (demo.next_number(), written(now()));
     let code = payer(demo, &json!({ "outcome": "paid" })).await?;
     is(
-        &acp.ask(BACK, &acp.charge(&number, &time, fen, &code, LONG)).await?,
+        &acp.ask(BACK, &acp.charge(&number, &time, fen, &code, LONG))
+            .await?,
         "respCode",
         "00",
     )?;
@@ -397,7 +397,10 @@ async fn alone(demo: &Demo) -> Done {
             // Of another time nothing is learned.
             acp.ask(QUERY, &acp.query(&cancel, "20260101080000")).await?;
             let before = order(demo, 0, &number).await?;
-            ensure!(before["state"] == "reversing", "known before anybody asked: {before}");
+            ensure!(
+                before["state"] == "reversing",
+                "known before anybody asked: {before}"
+            );
             acp.ask(QUERY, &acp.query(&cancel, &at)).await?;
         }
         until(demo, 0, &number, "cancel", |o| {

@@ -198,9 +198,14 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
 
 /// The payer's code is one of UnionPay's, or nothing leaves: whose wallet it is of, its digits tell (channels.md 7).
 fn code(fields: &Fields) -> Result<(), NativeError> {
-    match fields.get(QR_NO).map(|digits| wallet(&AuthCode::new(digits.to_owned()))) {
+    match fields
+        .get(QR_NO)
+        .map(|digits| wallet(&AuthCode::new(digits.to_owned())))
+    {
         None | Some(Some(Wallet::Unionpay)) => Ok(()),
-        Some(_) => Err(NativeError::malformed("qrNo must be 19 digits that begin with 62")),
+        Some(_) => Err(NativeError::malformed(
+            "qrNo must be 19 digits that begin with 62",
+        )),
     }
 }
 
