@@ -162,7 +162,7 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
         return charges::wait(app, attempt, tries, now);
     }
     if (attempt.keys == Keys::Merchant || !channel::can_be_asked(attempt.channel))
-        && !attempt.state.is_final()
+        && (!attempt.state.is_final() || attempt.is_reversing())
     {
         return Some(left(silent_at(&schedule, attempt)));
     }
@@ -183,9 +183,12 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
     }
 }
 
+/// After the order's end, or after a reverse that began later still.
 fn silent_at(schedule: &Schedule, attempt: &Attempt) -> Instant {
+    let reverse = attempt.reversing.as_ref().map_or(attempt.expires, |r| r.at);
     attempt
         .expires
+        .max(reverse)
         .plus_millis(schedule.silent_after().as_millis() as i64)
 }
 

@@ -457,6 +457,10 @@ impl Order {
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
             | E::AttemptReversed { .. } => self.may_reverse(event),
+            // A reverse that only the merchant could ask for leaves open whether the payment stands.
+            E::AttemptUnresolved { attempt: a } if attempt(a)?.is_reversing() => {
+                within(a, &[S::Intended, S::Unknown, S::Placed, S::Paid])
+            }
             E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::RefundHeld { .. }
             | E::RefundIntended { .. }
@@ -509,7 +513,9 @@ impl Order {
             return Err("it is no event of a reverse");
         };
         let attempt = self.attempt(*position).ok_or("there is no such attempt")?;
-        let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid);
+        let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid)
+            // News of a reverse that nobody had told of in time.
+            || attempt.state == S::Unresolved && matches!(event, E::AttemptReversed { .. });
         match event {
             _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
             _ if !open => Err("the attempt is in another state"),
@@ -641,8 +647,10 @@ impl Order {
                 proof,
                 seal,
             } => self.change(*attempt, |a| {
-                // A reverse that is done found nothing; one under way goes on, and takes this payment back.
-                a.reversing.take_if(|_| a.state == AttemptState::Reversed);
+                // A reverse that is done found nothing, and one that nobody told of is over; one under way goes on, and takes
+                // this payment back.
+                let over = matches!(a.state, AttemptState::Reversed | AttemptState::Unresolved);
+                a.reversing.take_if(|_| over);
                 a.state = AttemptState::Paid;
                 a.paid = Some((facts.clone(), *proof));
                 a.payer = payer.or(a.payer);
@@ -862,9 +870,10 @@ impl Attempt {
             .is_some_and(|closing| closing.refused.is_none())
     }
 
-    /// True while a reverse is on record whose end nobody knows.
+    /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
     pub fn is_reversing(&self) -> bool {
-        self.state != AttemptState::Reversed && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
+        !matches!(self.state, AttemptState::Reversed | AttemptState::Unresolved)
+            && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
     }
 
     /// Is there a word at its channel that undoes it? For payment codes; at UnionPay for whatever was paid (消费撤销,
@@ -875,7 +884,7 @@ impl Attempt {
 
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.
     pub fn stands(&self) -> bool {
-        self.state != AttemptState::Reversed && !self.is_reversing()
+        !matches!(self.state, AttemptState::Reversed | AttemptState::Unresolved) && !self.is_reversing()
     }
 
     /// The channel's own number of it, once the channel has told one.

@@ -507,6 +507,34 @@ fn a_reverse_is_live_until_its_end_and_a_payment_that_arrives_meanwhile_does_not
     go(&mut order, intent(2, Channel::Alipay)).expect("another attempt");
 }
 
+/// Only the merchant could ask, and did not: whether the payment stands nobody knows, and nothing waits any more.
+#[test]
+fn a_reverse_that_nobody_tells_of_ends_unresolved_and_late_news_counts() {
+    let unresolved = TradeEvent::AttemptUnresolved { attempt: 1 };
+    let begun = || {
+        let mut order = code_order();
+        go(&mut order, paid(1, 100, 5)).expect("paid");
+        assert!(go(&mut order, unresolved.clone()).is_err(), "it is known as paid");
+        go(&mut order, reverse(1)).expect("intended");
+        go(&mut order, unresolved.clone()).expect("nobody told");
+        assert_eq!((order.state(), order.is_live()), (OrderState::Unresolved, false));
+        assert!(order.winner().is_none() && !order.latest().is_reversing());
+        assert!(go(&mut order, refund("r1", 1)).is_err(), "it may have gone back");
+        assert!(
+            go(&mut order, intent(2, Channel::Alipay)).is_err(),
+            "nor is it over"
+        );
+        assert!(go(&mut order, reverse(1)).is_err());
+        order
+    };
+    let mut order = begun();
+    go(&mut order, reversed(Some(true))).expect("it went back");
+    assert_eq!(order.state(), OrderState::Reversed);
+    let mut order = begun();
+    go(&mut order, paid(1, 100, 5)).expect("it stands");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Paid, false));
+}
+
 #[test]
 fn a_refused_reverse_leaves_what_there_was_and_may_be_tried_again() {
     let mut order = code_order();

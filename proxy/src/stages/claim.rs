@@ -85,14 +85,16 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     }
 }
 
-/// Nor is a reverse, but for what is over already, and a cancel that is on record under its own number.
+/// Nor is a reverse, but for what is over already, for one that is under way (an SDK sends it again within the same second),
+/// and for a cancel that is on record under its own number.
 fn reverse(
     order: Option<&Order>,
     target: Option<u16>,
     cargo: &Cargo,
     only_repeats: bool,
 ) -> Result<(), Fault> {
-    if let (Some(order), Some(position), Cargo::Verbatim(verbatim)) = (order, target, cargo)
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    if let (Some(position), Cargo::Verbatim(verbatim)) = (target, cargo)
         && let Some(cancel) = &verbatim.cancel
     {
         return match at_unionpay::repeats(order, position, cancel)? {
@@ -100,10 +102,13 @@ fn reverse(
             false => anew(only_repeats),
         };
     }
-    match order.map(Order::state) {
-        Some(OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced) => Ok(()),
-        Some(_) => anew(only_repeats),
-        None => Err(Fault::of(Code::NotFound)),
+    let under_way = target
+        .and_then(|position| order.attempt(position))
+        .is_some_and(Attempt::is_reversing);
+    match order.state() {
+        OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced => Ok(()),
+        _ if under_way => Ok(()),
+        _ => anew(only_repeats),
     }
 }
 
