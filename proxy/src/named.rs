@@ -143,7 +143,7 @@ pub(crate) fn seen(order: &Order, position: u16, view: &RefundView, proof: Proof
     let mut events = Vec::with_capacity(2);
     match view.state {
         // A fact is a fact, also after a refusal that was taken for the last word.
-        RefundState::Succeeded if attempt.state == AttemptState::Paid => {
+        RefundState::Succeeded if matches!(attempt.state, AttemptState::Paid | AttemptState::Unresolved) => {
             events.extend((!attempt.is_reversing()).then(|| mismatch(Mismatch::State)));
             events.push(told(TradeEvent::AttemptReversed {
                 attempt: position,

@@ -189,4 +189,7 @@ fn a_cancel_is_done_when_unionpay_says_so() {
     };
     let late = said(&then(order, [refused]), view(RefundState::Succeeded));
     assert_eq!(late, ["mismatched", "attempt_reversed"]);
+    let silent = then(cancelling(), [TradeEvent::AttemptUnresolved { attempt: 1 }]);
+    let late = said(&silent, view(RefundState::Succeeded));
+    assert_eq!(late, ["mismatched", "attempt_reversed"]);
 }
