@@ -26,6 +26,7 @@ pub mod health;
 pub mod keys;
 pub mod limits;
 mod lines;
+mod named;
 pub mod nonces;
 pub mod notification;
 pub mod outbound;

@@ -2,7 +2,7 @@
 //!
 //! `Received → Authenticated → Limited → Parsed → Sealed → Claimed → Routed → Admitted → Recorded`
 
-use crate::accept::Received;
+use crate::{accept::Received, named::Cancel};
 use channel::Account;
 use domain::*;
 use ledger::{Held, Order, Reservation};
@@ -176,6 +176,8 @@ pub struct Verbatim {
     pub group: Option<(ChannelNo, usize)>,
     /// The time by which the channel knows what it is about, beside its number (UnionPay's `txnTime`).
     pub named: Option<Instant>,
+    /// What a consume-cancel at UnionPay names (消费撤销).
+    pub cancel: Option<Cancel>,
     /// The payer's browser brought it, and goes on with it to the channel itself.
     pub by_browser: bool,
 }

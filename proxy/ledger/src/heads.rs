@@ -142,6 +142,12 @@ impl Heads {
                     number,
                     refund_no: Some(_),
                     ..
+                }
+                | TradeEvent::ReverseNamed {
+                    account,
+                    channel,
+                    number,
+                    ..
                 },
                 _,
             ) => {

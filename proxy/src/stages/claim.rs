@@ -6,7 +6,7 @@ use crate::{
     app::App,
     choice, combined,
     fault::{Code, Fault, Stop},
-    passthrough,
+    named as at_unionpay, passthrough,
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
     stages::{record, seal::id},
@@ -56,7 +56,7 @@ impl Stage<Sealed> for Claim {
                     .await?
             }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
-            Command::Reverse(_) => reverse(order.as_deref(), target, only_repeats)?,
+            Command::Reverse(_) => reverse(order.as_deref(), target, &sealed.cargo, only_repeats)?,
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
@@ -109,10 +109,23 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     }
 }
 
-/// Nor is a reverse, but for what is over already, and for one that is under way: an SDK sends it again within the same
-/// second.
-fn reverse(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Result<(), Fault> {
+/// Nor is a reverse, but for what is over already, for one that is under way (an SDK sends it again within the same second),
+/// and for a cancel that is on record under its own number.
+fn reverse(
+    order: Option<&Order>,
+    target: Option<u16>,
+    cargo: &Cargo,
+    only_repeats: bool,
+) -> Result<(), Fault> {
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    if let (Some(position), Cargo::Verbatim(verbatim)) = (target, cargo)
+        && let Some(cancel) = &verbatim.cancel
+    {
+        return match at_unionpay::repeats(order, position, cancel)? {
+            true => Ok(()),
+            false => anew(only_repeats),
+        };
+    }
     let under_way = target
         .and_then(|position| order.attempt(position))
         .is_some_and(Attempt::is_reversing);
@@ -347,6 +360,17 @@ impl Claim {
         match (order.state(), same) {
             // Its number is one for ever, and may be on its way yet.
             (_, false) if !native && create.combined.is_some() => Err(Fault::of(Code::OrderChanged).into()),
+            // At UnionPay a payment code's number is spent with its charging call, whatever came of that.
+            (OrderState::NotPlaced, _)
+                if native && latest.channel == Channel::Unionpay && latest.pay_way.charges() =>
+            {
+                Err(Fault::of(if same {
+                    Code::OrderClosed
+                } else {
+                    Code::OrderChanged
+                })
+                .into())
+            }
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
             (OrderState::Reversed | OrderState::Closed, true)

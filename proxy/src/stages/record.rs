@@ -524,7 +524,9 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
         attempt: position,
         reason: ReverseReason::Merchant,
     };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    let mut events = vec![Happening::from(event)];
+    events.extend(reverse_named(&sealed, position));
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     Ok(Intended::Send(recorded(
         sealed,
         committed.order,
@@ -723,6 +725,23 @@ fn named(
         number: number.clone(),
         refund_no: refund_no.cloned(),
         time: verbatim.named?,
+    };
+    Some(event.into())
+}
+
+/// The number and time of a consume-cancel, which are the merchant's.
+//= C75
+fn reverse_named(sealed: &Sealed, attempt: u16) -> Option<Happening> {
+    let Cargo::Verbatim(verbatim) = &sealed.cargo else {
+        return None;
+    };
+    let cancel = verbatim.cancel.as_ref()?;
+    let event = TradeEvent::ReverseNamed {
+        account: verbatim.account.clone(),
+        attempt,
+        channel: verbatim.channel,
+        number: cancel.number.clone(),
+        time: cancel.time,
     };
     Some(event.into())
 }
