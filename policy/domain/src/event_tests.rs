@@ -118,6 +118,13 @@ fn trade_events() -> Vec<TradeEvent> {
             attempt: 1,
             bank: name("ICBC"),
         },
+        ReverseNamed {
+            account: name("777290058110048"),
+            attempt: 1,
+            channel: Channel::Unionpay,
+            number: name("V20260101000001"),
+            time: at,
+        },
         AttemptCombined {
             attempt: 1,
             with: Combined {
