@@ -1,10 +1,13 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, banks, codes,
+    Demo,
+    acp::Acp,
+    banks, codes,
     door::WechatDoor,
     one_code,
     orders::{self, Told},
+    own_client,
     place::DemoMerchant,
     product, several, unionpay,
 };
@@ -46,6 +49,8 @@ enum Story {
     Combined,
     Product,
     Codepay,
+    OwnCode,
+    OwnApp,
 }
 
 const STORIES: &[Story] = &[
@@ -109,6 +114,8 @@ const STORIES: &[Story] = &[
     Story::Combined,
     Story::Product,
     Story::Codepay,
+    Story::OwnCode,
+    Story::OwnApp,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -201,6 +208,8 @@ impl Demo {
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
             }
+            Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
+            Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
                 product::scanned(self, &by, mchid).await
