@@ -12,6 +12,7 @@ pub mod check;
 mod choice;
 pub mod clock;
 mod codes;
+mod combined;
 pub mod commissions;
 pub mod config;
 pub mod errand;

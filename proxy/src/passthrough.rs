@@ -204,7 +204,7 @@ fn sent_on(place: HeaderValue) -> Response {
 }
 
 /// What the answer means for one order.
-fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled {
+pub(crate) fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled {
     match errand {
         Errand::Place(position) => placed(app, order, *position, answer),
         Errand::Close(position) if order.attempt(*position).is_some_and(|a| a.state.is_final()) => {
@@ -234,7 +234,7 @@ fn reversed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled 
 }
 
 /// The one answer to a group once more: a create's and a close's names no single order of it.
-fn for_all(answer: &Answer) -> Answer {
+pub(crate) fn for_all(answer: &Answer) -> Answer {
     match answer {
         Answer::Placed(reach) => Answer::Placed(reach.clone()),
         Answer::Closed => Answer::Closed,

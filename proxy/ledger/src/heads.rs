@@ -4,7 +4,7 @@
 use crate::{
     bills::Bills,
     codes::Codes,
-    index::{alias_key, trade_key},
+    index::{alias_key, group_key, trade_key},
     tells::{Tell, Tells},
 };
 use domain::*;
@@ -113,6 +113,12 @@ impl Heads {
             (TradeEvent::AttemptPaid { facts, .. }, Some(merchant)) => {
                 if let Some(order) = entry.order {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
+                }
+            }
+            // Any of its orders leads to the others.
+            (TradeEvent::AttemptCombined { with, .. }, Some(merchant)) => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(group_key(merchant, &with.number), order);
                 }
             }
             (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => {
