@@ -14,6 +14,7 @@ mod legacy_sha1;
 mod material;
 mod secure;
 mod signers;
+mod suffixed;
 pub mod tls;
 mod unionpay;
 
@@ -28,6 +29,7 @@ pub use legacy::{Ccb, Password};
 pub use legacy_sha1::Sha1Private;
 pub use material::Material;
 pub use signers::Signers;
+pub use suffixed::Suffixed;
 pub use unionpay::unionpay_signer;
 
 use arc_swap::ArcSwap;
@@ -166,6 +168,7 @@ impl Keys {
             Material::ApiV2(key) => Ok(key.sign(message)),
             Material::Keyed(secret) => Ok(secret.digest(message)),
             Material::Ccb(key) => key.mac(message),
+            Material::Suffixed(secret) => Ok(secret.digest(message)),
             Material::Sha1Private(key) => key.sign(message),
             _ => Err(KeyError::Kind("a private key")),
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     ApiV2, Ccb, Certificate, CertificateFacts, Content, KeyError, Keyed, Password, Sha1Private, Sm2Key,
+    Suffixed,
 };
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
@@ -39,6 +40,8 @@ pub enum Material {
     Ccb(Box<Ccb>),
     /// A password that is sent as it is.
     Password(Password),
+    /// A merchant's key at CMB.
+    Suffixed(Suffixed),
     /// RSA private key that signs over SHA-1.
     Sha1Private(Box<Sha1Private>),
     /// RSA public key for signatures over SHA-1, with the certificate's end where it came in one.
@@ -146,6 +149,7 @@ impl Material {
             Material::Sm2Public(_) => "SM2 public key",
             Material::Ccb(_) => "RSA public key for MD5",
             Material::Password(_) => "password",
+            Material::Suffixed(_) => "secret for SHA-256",
             Material::Sha1Private(_) => "RSA private key for SHA-1",
             Material::Sha1Public(..) => "RSA public key for SHA-1",
         }

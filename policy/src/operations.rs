@@ -63,6 +63,10 @@ pub const ALLOWED: &[Capability] = &[
     (Channel::Ccb, Operation::Close, None),
     // It tells, and cannot be asked (channels.md 6.2).
     (Channel::Icbc, Operation::Create, Some(PayWay::Gateway)),
+    (Channel::Cmb, Operation::Create, Some(PayWay::Gateway)),
+    (Channel::Cmb, Operation::Query, None),
+    // No close is known of it, and sources disagree on its refunds (channels.md 6.4).
+    (Channel::Cmb, Operation::Close, None),
 ];
 
 /// The list that stands first in an inspection's evidence pack (compliance.md section 8).

@@ -401,6 +401,17 @@ impl App {
         self.way_by(channel, host, identity)
     }
 
+    /// Connections to where a channel answers servers, which the licence registry lists beside where browsers go.
+    //= C50
+    pub(crate) fn way_to_servers(&self, channel: Channel) -> Option<Outbound> {
+        let registries = self.registries();
+        let hosts = &registries.channel(channel)?.hosts;
+        let own = hosts
+            .iter()
+            .find(|own| channel::is_server_host(channel, &own.host))?;
+        self.way_by(channel, Some(&own.host), None)
+    }
+
     fn way_by(
         &self,
         channel: Channel,

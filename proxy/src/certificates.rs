@@ -79,7 +79,12 @@ fn fetchable(account: &Account, key: &KeyRef) -> bool {
         Channel::Wechat => 40,
         Channel::Alipay if account.serial.is_some() => 32,
         // UnionPay's messages bring theirs along; the others have none.
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => return false,
+        Channel::Alipay
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => return false,
     };
     number.len() == digits && number.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -67,9 +67,11 @@ async fn timed(
 ) -> Result<(Answered, Duration), Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
-    let way = app
-        .way_of(account.channel, &account.account, request.identity.as_ref())
-        .ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
+    let way = match channel::answers_elsewhere(account.channel) {
+        true => app.way_to_servers(account.channel),
+        false => app.way_of(account.channel, &account.account, request.identity.as_ref()),
+    };
+    let way = way.ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
     let (method, headers) =
         head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();

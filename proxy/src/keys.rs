@@ -104,6 +104,7 @@ fn read(path: &Path, key: KeyRef, bytes: &[u8]) -> Result<Vec<(KeyRef, Material)
         Some("ccb") => Material::ccb(bytes)?,
         Some("password") => Material::password(bytes)?,
         Some("sha1") => Material::sha1(bytes)?,
+        Some("merkey") => Material::suffixed(bytes)?,
         Some("aes") => Material::content(bytes)?,
         Some("digest") => {
             let named = |name: &str| {

@@ -177,7 +177,8 @@ fn keys(operator: &OperatorFile) -> Result<Vec<(KeyRef, Material)>, Vec<Problem>
                 domain::Channel::Unionpay
                 | domain::Channel::Baidu
                 | domain::Channel::Ccb
-                | domain::Channel::Icbc => {
+                | domain::Channel::Icbc
+                | domain::Channel::Cmb => {
                     format!(
                         "{}/{}/merchant-public/{}",
                         account.channel, account.account, key.serial

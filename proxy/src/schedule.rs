@@ -115,7 +115,7 @@ impl Schedule {
             Channel::Unionpay => &UNIONPAY,
             Channel::Baidu => &BAIDU,
             // What cannot be asked has no gaps; its notices are waited for as long.
-            Channel::Ccb | Channel::Icbc => &CCB,
+            Channel::Ccb | Channel::Icbc | Channel::Cmb => &CCB,
         };
         Schedule { gaps, times }
     }

@@ -12,6 +12,7 @@ mod baidu;
 mod books;
 mod canary;
 mod ccb;
+mod cmb;
 mod codepay;
 mod codes;
 mod combined;

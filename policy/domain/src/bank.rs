@@ -98,6 +98,16 @@ pub enum Unverified {
     IcbcFormValues,
     /// How ICBC's notices are acknowledged.
     IcbcNoticeAnswer,
+    /// How CMB's notices are signed.
+    CmbNoticeSha1,
+    /// Under which key CMB's notices are signed.
+    CmbBankKey,
+    /// How CMB's notices come and are acknowledged.
+    CmbNoticeAnswer,
+    /// Values of CMB's order form, and what it may leave out.
+    CmbFormValues,
+    /// CMB's query.
+    CmbQuery,
     /// Where UnionPay's `issInsCode` leads, and its codes.
     UnionpayBankCodes,
 }
@@ -118,6 +128,13 @@ impl Unverified {
                 Unverified::IcbcFormValues,
                 Unverified::IcbcNoticeAnswer,
             ],
+            Channel::Cmb => &[
+                Unverified::CmbNoticeSha1,
+                Unverified::CmbBankKey,
+                Unverified::CmbNoticeAnswer,
+                Unverified::CmbFormValues,
+                Unverified::CmbQuery,
+            ],
             // For its lists of banks only.
             Channel::Unionpay => &[Unverified::UnionpayBankCodes],
             Channel::Wechat | Channel::Alipay | Channel::Baidu => &[],
@@ -135,6 +152,11 @@ impl Unverified {
             Unverified::IcbcFormAddress => "icbc_form_address",
             Unverified::IcbcFormValues => "icbc_form_values",
             Unverified::IcbcNoticeAnswer => "icbc_notice_answer",
+            Unverified::CmbNoticeSha1 => "cmb_notice_sha1",
+            Unverified::CmbBankKey => "cmb_bank_key",
+            Unverified::CmbNoticeAnswer => "cmb_notice_answer",
+            Unverified::CmbFormValues => "cmb_form_values",
+            Unverified::CmbQuery => "cmb_query",
             Unverified::UnionpayBankCodes => "unionpay_bank_codes",
         }
     }
@@ -163,6 +185,21 @@ impl Unverified {
             }
             Unverified::IcbcNoticeAnswer => {
                 "that merURL may be of any port, that any answer 200 acknowledges a notice and that no address is read from it"
+            }
+            Unverified::CmbNoticeSha1 => {
+                "that sign of a notice is base64 of RSA (PKCS#1 v1.5) over SHA-1 of noticeData's pairs, sorted by name, empty ones too, joined by &"
+            }
+            Unverified::CmbBankKey => {
+                "that the public key on file (fbPubKey) is the one that the bank signs with now: this program does not ask for it (FBPK), and the bank may change it"
+            }
+            Unverified::CmbNoticeAnswer => {
+                "that notices of payments (BKPAYRTN) come by POST as a form with jsonRequestData, that dateTime is when it was paid, to the minute, and that any answer 200 acknowledges them"
+            }
+            Unverified::CmbFormValues => {
+                "that an order needs no agreement of the payer's (agrNo, merchantSerialNo, signNoticeUrl), that orderNo takes 6 to 32 letters and digits, that expireTimeSpan counts from the browser's arrival and may be 1 to 30, and that dateTime and date may be earlier than that arrival"
+            }
+            Unverified::CmbQuery => {
+                "that QuerySingleOrder of type B is answered at /merchserv/BaseHttp.dll of the licensed host for servers, that rspCode SUC0000 with orderStatus 0 is a payment of orderAmount, at bankDate and bankTime, and that no other state is one"
             }
             Unverified::UnionpayBankCodes => {
                 "that issInsCode leads the payer's browser to the bank whose code it is, and that the codes listed are those of UnionPay's appendix for this merchant"

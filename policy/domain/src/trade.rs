@@ -20,17 +20,20 @@ pub enum Channel {
     Ccb,
     /// Industrial and Commercial Bank of China 工商银行, its own gateway.
     Icbc,
+    /// China Merchants Bank 招商银行, its own gateway.
+    Cmb,
 }
 
 impl Channel {
     /// Every channel built so far.
-    pub const ALL: [Channel; 6] = [
+    pub const ALL: [Channel; 7] = [
         Channel::Wechat,
         Channel::Alipay,
         Channel::Unionpay,
         Channel::Baidu,
         Channel::Ccb,
         Channel::Icbc,
+        Channel::Cmb,
     ];
 
     /// The name in paths, files and labels.
@@ -42,13 +45,14 @@ impl Channel {
             Channel::Baidu => "baidu",
             Channel::Ccb => "ccb",
             Channel::Icbc => "icbc",
+            Channel::Cmb => "cmb",
         }
     }
 
     /// A bank's own gateway 网银 (channels.md section 6): orders are handed out, notices may come in clear, to an address
     /// that is registered with the bank.
     pub const fn is_bank(self) -> bool {
-        matches!(self, Channel::Ccb | Channel::Icbc)
+        matches!(self, Channel::Ccb | Channel::Icbc | Channel::Cmb)
     }
 
     /// The channel of this name.
@@ -132,7 +136,7 @@ impl PayWay {
             Channel::Alipay => matches!(self, PayWay::App | PayWay::Page | PayWay::Wap),
             Channel::Unionpay => matches!(self, PayWay::Gateway | PayWay::GatewayB2b),
             Channel::Baidu => matches!(self, PayWay::Page | PayWay::Wap),
-            Channel::Ccb | Channel::Icbc => matches!(self, PayWay::Gateway),
+            Channel::Ccb | Channel::Icbc | Channel::Cmb => matches!(self, PayWay::Gateway),
         }
     }
 

@@ -26,7 +26,7 @@ const UNIONPAY_EARLIER_MS: i64 = 3_600_000;
 const fn earlier_ms(channel: Channel) -> i64 {
     match channel {
         Channel::Unionpay => UNIONPAY_EARLIER_MS,
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => 0,
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => 0,
     }
 }
 

@@ -174,10 +174,10 @@ pub struct Terminal {
 pub struct AccountFacts {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
+    /// WeChat `mchid`, Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`, CMB `branchNo` and `merchantNo`.
     pub account: AccountNo,
     /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` again, Baidu `sp_no` again,
-    /// CCB `MERCHANTID`, ICBC `merAcct`.
+    /// CCB `MERCHANTID`, ICBC `merAcct`, CMB the account again.
     pub payee: PayeeNo,
     /// Who holds the key.
     pub keys: Keys,

@@ -7,7 +7,8 @@ use domain::{AccountNo, BankFacts, Channel, Instant, PayeeNo, SignMethod};
 pub struct Account {
     /// Channel.
     pub channel: Channel,
-    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`.
+    /// WeChat `mchid` (a service provider's `sp_mchid`), Alipay `app_id`, UnionPay `merId`, Baidu `sp_no`, CCB `POSID`, ICBC `merID`, CMB
+    /// `branchNo` and `merchantNo`.
     pub account: AccountNo,
     /// Who is paid: WeChat `mchid` or `sub_mchid`, Alipay `seller_id`, UnionPay `merId` itself, CCB `MERCHANTID`, ICBC `merAcct`. At WeChat another one than `account`
     /// means partner mode (channels.md 1.2).

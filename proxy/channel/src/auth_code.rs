@@ -48,7 +48,7 @@ pub fn refusal(channel: Channel, code: &str) -> Refusal {
         Channel::Alipay => crate::alipay::codes::refusal(code),
         Channel::Unionpay => crate::unionpay::codes::refusal(code),
         // They take none here.
-        Channel::Baidu | Channel::Ccb | Channel::Icbc => Refusal::Other,
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Refusal::Other,
     }
 }
 

@@ -40,7 +40,7 @@ pub const fn code_name(channel: Channel) -> &'static str {
         // Not asked for: its payers stay unknown (channels.md 7).
         Channel::Unionpay => "userAuthCode",
         // Nothing of theirs tells a payer's id (channels.md section 5, 6.3).
-        Channel::Baidu | Channel::Ccb | Channel::Icbc => "code",
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => "code",
     }
 }
 
@@ -61,7 +61,7 @@ pub fn page(account: &Account, page: &str, back: &str, state: &str) -> Option<St
                 "{page}?app_id={app}&scope=auth_base&redirect_uri={back}&state={state}"
             ))
         }
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => None,
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => None,
     }
 }
 
@@ -69,7 +69,12 @@ pub fn page(account: &Account, page: &str, back: &str, state: &str) -> Option<St
 pub fn secret(account: &Account) -> Option<KeyRef> {
     match account.channel {
         Channel::Wechat => keys::wechat_app_secret(&account.account, account.appid.as_deref()?).ok(),
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => None,
+        Channel::Alipay
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => None,
     }
 }
 
@@ -82,7 +87,9 @@ pub fn exchange(
 ) -> Result<Exchange, ComposeError> {
     match account.channel {
         Channel::Alipay => alipay::authorize::token(account, stamp, code).map(Exchange::Signed),
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+            Err(ComposeError::NotOffered)
+        }
         Channel::Wechat => {
             let app = account.appid.as_deref().ok_or(ComposeError::Account("appid"))?;
             let secret = secret.ok_or(ComposeError::Account("app secret"))?;
@@ -112,7 +119,7 @@ pub fn exchange(
 pub fn read(channel: Channel, body: &[u8]) -> Whose {
     match channel {
         Channel::Alipay => alipay::authorize::read(body),
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Whose::Unclear,
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Whose::Unclear,
         Channel::Wechat => {
             let Ok(value) = strict_json::parse(body) else {
                 return Whose::Unclear;

@@ -67,7 +67,7 @@ pub fn ack(channel: Channel, speech: Speech) -> Reply {
         Channel::Alipay => alipay::dialect::ack(),
         Channel::Unionpay => unionpay::dialect::ack(),
         Channel::Baidu => baidu::dialect::ack(),
-        Channel::Ccb | Channel::Icbc => bank::ack(),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => bank::ack(),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn refuse_notice(channel: Channel, speech: Speech, why: &str) -> Reply {
         Channel::Alipay => alipay::dialect::refuse_notice(),
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
         Channel::Baidu => baidu::dialect::refuse_notice(),
-        Channel::Ccb | Channel::Icbc => bank::refuse_notice(),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => bank::refuse_notice(),
     }
 }
 
@@ -95,6 +95,6 @@ pub fn refuse_native(channel: Channel, path: Option<&str>, kind: NativeRefusal) 
         Channel::Unionpay => unionpay::dialect::refuse_native(path, kind),
         // Nothing passes through to it; no listener leads here.
         Channel::Baidu => baidu::dialect::refuse_notice(),
-        Channel::Ccb | Channel::Icbc => bank::refuse_notice(),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => bank::refuse_notice(),
     }
 }

@@ -140,6 +140,8 @@ pub(crate) enum Place {
         parameters: Vec<Parameter>,
         name: &'static str,
     },
+    /// Into JSON in a form as `sign`, a digest in hex (channels.md 6.4).
+    Json { request: Request, said: Vec<Parameter> },
     /// Into flat XML as `sign`, hex in upper case (channels.md 2.1).
     Xml {
         request: Request,
@@ -209,6 +211,7 @@ impl Draft {
             | Place::Xml { .. }
             | Place::Query { .. }
             | Place::Named { .. }
+            | Place::Json { .. }
             | Place::Mac { .. } => SignMethod::Signature,
         }
     }
@@ -222,6 +225,7 @@ impl Draft {
             | Place::Xml { request, .. }
             | Place::Mac { request, .. }
             | Place::Named { request, .. }
+            | Place::Json { request, .. }
             | Place::Query { request, .. } => request.identity.as_ref(),
         }
     }
@@ -259,6 +263,12 @@ impl Draft {
             } => Some(HandedOut {
                 path: request.target,
                 parameters: named(parameters, name, signature),
+                by_address: false,
+                written: None,
+            }),
+            Place::Json { request, said } => Some(HandedOut {
+                path: request.target,
+                parameters: crate::cmb::compose::written(&said, signature),
                 by_address: false,
                 written: None,
             }),
@@ -316,6 +326,10 @@ impl Draft {
                 name,
             } => {
                 request.body = crate::form::write(&named(parameters, name, signature));
+                request
+            }
+            Place::Json { mut request, said } => {
+                request.body = crate::form::write(&crate::cmb::compose::written(&said, signature));
                 request
             }
             Place::Mac {

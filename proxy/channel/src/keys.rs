@@ -109,6 +109,16 @@ pub fn icbc_bank(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("icbc/{mer_id}/bank"))
 }
 
+/// Vouches for requests to CMB: `cmb/{branchNo and merchantNo}/merchant` (channels.md 6.4).
+pub fn cmb_merchant(number: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("cmb/{number}/merchant"))
+}
+
+/// Checks CMB's signatures: `cmb/{branchNo and merchantNo}/bank`.
+pub fn cmb_bank(number: &AccountNo) -> Result<KeyRef, NameError> {
+    KeyRef::new(format!("cmb/{number}/bank"))
+}
+
 /// Encrypts and decrypts content: `alipay/{app_id}/content` (channels.md 3.2).
 pub fn alipay_content(app_id: &AccountNo) -> Result<KeyRef, NameError> {
     KeyRef::new(format!("alipay/{app_id}/content"))

@@ -15,6 +15,7 @@ mod bank;
 pub mod bill;
 pub mod browser;
 mod ccb;
+mod cmb;
 pub mod dialect;
 mod draft;
 pub mod form;
@@ -65,7 +66,7 @@ pub fn create(
         Channel::Alipay => alipay::compose::create(account, stamp, facts, buyer),
         Channel::Unionpay => unionpay::compose::create(account, stamp, facts, buyer),
         // All of their orders are handed out.
-        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -84,6 +85,7 @@ pub fn hand_out(
         Channel::Baidu => baidu::compose::hand_out(account, stamp, facts, buyer),
         Channel::Ccb => ccb::compose::hand_out(account, facts, buyer),
         Channel::Icbc => icbc::compose::hand_out(account, stamp, facts, buyer),
+        Channel::Cmb => cmb::compose::hand_out(account, stamp, facts, buyer),
     }
 }
 
@@ -100,7 +102,7 @@ pub fn charge(
         Channel::Wechat => wechat::v2::compose::micropay(account, stamp, facts, buyer, code),
         Channel::Alipay => alipay::charge::pay(account, stamp, facts, buyer, code),
         Channel::Unionpay => unionpay::compose::charge(account, stamp, facts, buyer, code),
-        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -109,7 +111,9 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
     match account.channel {
         Channel::Wechat if account.codepay => wechat::codepay::reverse(account, stamp, number),
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+            Err(ComposeError::NotOffered)
+        }
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
@@ -120,7 +124,7 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
 pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
             Err(ComposeError::NotOffered)
         }
     }
@@ -148,6 +152,7 @@ pub fn query(
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
         Channel::Ccb => ccb::compose::query(account, stamp, number),
+        Channel::Cmb => cmb::compose::query(account, stamp, number),
         // No query is described, and nothing else that could close one (channels.md 6.2).
         Channel::Icbc => Err(ComposeError::NotOffered),
     }
@@ -162,6 +167,7 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Unionpay => unionpay::compose::query(account, stamp, number),
         Channel::Baidu => baidu::compose::query(account, number),
         Channel::Ccb => ccb::compose::query(account, stamp, number),
+        Channel::Cmb => cmb::compose::query(account, stamp, number),
         // No query is described, and nothing else that could close one (channels.md 6.2).
         Channel::Icbc => Err(ComposeError::NotOffered),
     }
@@ -213,7 +219,7 @@ pub fn refund(
         // It has no field for a reason.
         Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
-        Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -246,7 +252,7 @@ pub fn refund_query(
         Channel::Alipay => alipay::compose::refund_query(account, stamp, number, refund),
         Channel::Unionpay => unionpay::compose::query(account, stamp, refund),
         Channel::Baidu => baidu::compose::refund_query(account, number, refund),
-        Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -258,7 +264,7 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
         // UnionPay's messages bring their certificate along.
         Channel::Unionpay => Err(ComposeError::NotOffered),
         // They have none.
-        Channel::Baidu | Channel::Ccb | Channel::Icbc => Err(ComposeError::NotOffered),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }
 }
 
@@ -295,6 +301,7 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
         Channel::Baidu => baidu::compose::number_fits(number),
         Channel::Ccb => ccb::compose::number_fits(number),
         Channel::Icbc => icbc::compose::number_fits(number),
+        Channel::Cmb => cmb::compose::number_fits(number),
     }
 }
 
@@ -310,6 +317,7 @@ pub const fn longest_number(channel: Channel) -> Option<usize> {
         Channel::Baidu => Some(baidu::compose::LONGEST),
         Channel::Ccb => Some(ccb::compose::LONGEST),
         Channel::Icbc => Some(icbc::compose::LONGEST),
+        Channel::Cmb => Some(cmb::compose::LONGEST),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay => None,
     }
 }
@@ -319,7 +327,8 @@ pub fn word_fits(channel: Channel, text: &str) -> bool {
     match channel {
         Channel::Baidu => baidu::compose::word_fits(text),
         Channel::Icbc => icbc::compose::word_fits(text),
-        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Ccb => true,
+        // CMB is told no text at all.
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Ccb | Channel::Cmb => true,
     }
 }
 
@@ -331,8 +340,22 @@ pub const fn standing_life_ms(channel: Channel) -> i64 {
     match channel {
         Channel::Wechat => 7 * DAY,
         Channel::Alipay => 15 * DAY,
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => DAY,
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => DAY,
     }
+}
+
+/// CMB counts an order's half hour from when the browser brings it (channels.md 6.4), which may be at its very end; and the last
+/// word on it may be a little later.
+const CMB_LATER_MS: i64 = 60 * 60_000;
+
+/// Does the channel answer servers at another host than the one that browsers go to (channels.md 6.4)?
+pub const fn answers_elsewhere(channel: Channel) -> bool {
+    matches!(channel, Channel::Cmb)
+}
+
+/// Is this such a host?
+pub fn is_server_host(channel: Channel, host: &str) -> bool {
+    answers_elsewhere(channel) && cmb::is_server_host(host)
 }
 
 /// Until when an order in the payer's hands can still turn out to be paid. Most channels end it at `expires`. CCB's form names no
@@ -342,6 +365,7 @@ pub const fn open_until(channel: Channel, expires: Instant) -> Instant {
     match channel {
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Icbc => expires,
         Channel::Ccb => Day::from_number(expires.day().number() + 2).start(),
+        Channel::Cmb => expires.plus_millis(CMB_LATER_MS),
     }
 }
 
@@ -357,7 +381,9 @@ pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
         (Channel::Alipay, _) => Err("it must be a list".into()),
         (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
         (Channel::Baidu, _) => Err("it must be absent: the Baidu wallet takes none".into()),
-        (Channel::Ccb | Channel::Icbc, _) => Err("it must be absent: a bank takes none".into()),
+        (Channel::Ccb | Channel::Icbc | Channel::Cmb, _) => {
+            Err("it must be absent: a bank takes none".into())
+        }
     }
 }
 
@@ -378,6 +404,7 @@ pub fn authenticate_answer(
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
         Channel::Ccb => ccb::answer::authenticate(status),
+        Channel::Cmb => cmb::answer::authenticate(status),
         // It is asked nothing.
         Channel::Icbc => Err(Unclear::Garbage),
     }
@@ -412,7 +439,12 @@ pub fn encrypted_answer(
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Ok(None),
+        Channel::Wechat
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => Ok(None),
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
     }
 }
@@ -420,15 +452,18 @@ pub fn encrypted_answer(
 /// What decrypted content says.
 pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
     match account.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
-            Answer::Unclear(Unclear::Garbage)
-        }
+        Channel::Wechat
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => Answer::Unclear(Unclear::Garbage),
         Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
     }
 }
 
 /// What an answer says. Answers of the kinds that may come unsigned yield only [`Answer::Failed`] and
-/// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet and CCB, which sign none.
+/// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet, CCB and CMB, whose are not verified.
 pub fn read_answer(
     account: &Account,
     operation: Operation,
@@ -445,6 +480,7 @@ pub fn read_answer(
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
         Channel::Baidu => baidu::answer::read(account, operation, status, body),
         Channel::Ccb => ccb::answer::read(account, operation, status, body),
+        Channel::Cmb => cmb::answer::read(account, operation, status, body),
         Channel::Icbc => Answer::Unclear(Unclear::Garbage),
     }
 }

@@ -283,7 +283,9 @@ pub fn read(
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
         Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
         Channel::Unionpay => unionpay::native::read(method, target, headers, body, &mut asks),
-        Channel::Ccb | Channel::Icbc => Err(NativeError::not_allowed("nothing passes through to a bank")),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+            Err(NativeError::not_allowed("nothing passes through to a bank"))
+        }
         Channel::Baidu => Err(NativeError::not_allowed(
             "nothing passes through to the Baidu wallet",
         )),
@@ -335,9 +337,12 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "user-agent",
             "wechatpay-serial",
         ],
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
-            &["accept", "accept-language", "content-type", "user-agent"]
-        }
+        Channel::Alipay
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => &["accept", "accept-language", "content-type", "user-agent"],
     }
 }
 
@@ -362,7 +367,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
             "alipay-timestamp",
             "alipay-trace-id",
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => &["content-type"],
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => &["content-type"],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asynchronous notices: what must verify, what is sealed, what it says (channels.md 1.6, 3.5).
 
 use crate::{
-    Account, OrderView, RefundView, Signed, alipay, baidu, ccb, dialect::Speech, form::FormError, icbc,
+    Account, OrderView, RefundView, Signed, alipay, baidu, ccb, cmb, dialect::Speech, form::FormError, icbc,
     strict_json, strict_xml::XmlError, unionpay, wechat,
 };
 use domain::{Channel, ChannelNo, Instant, KeyRef, NameError};
@@ -129,6 +129,7 @@ pub fn authenticate(
         Channel::Baidu => baidu::notice::authenticate(account, body),
         Channel::Ccb => ccb::notice::authenticate(account, body),
         Channel::Icbc => icbc::notice::authenticate(account, body),
+        Channel::Cmb => cmb::notice::authenticate(account, body),
     }
 }
 
@@ -159,7 +160,12 @@ pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, Notice
     match account.channel {
         Channel::Wechat if is_v2(account.channel, body) => Ok(None),
         Channel::Wechat => wechat::notice::sealed(account, body).map(Some),
-        Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => Ok(None),
+        Channel::Alipay
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => Ok(None),
     }
 }
 
@@ -184,6 +190,7 @@ pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<N
         Channel::Baidu => baidu::notice::read(account, body_or_decrypted),
         Channel::Ccb => Err(NoticeError::Field("time of arrival")),
         Channel::Icbc => icbc::notice::read(account, body_or_decrypted),
+        Channel::Cmb => cmb::notice::read(account, body_or_decrypted),
     }
 }
 

@@ -303,8 +303,8 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         return_url: address(
             &fields,
             "return_url",
-            // A bank sends a browser to where the merchant registered with it.
-            !channel.is_bank()
+            // A bank sends a browser to where the merchant registered with it; CMB is told with each order.
+            (!channel.is_bank() || channel == Channel::Cmb)
                 && matches!(
                     pay_way,
                     PayWay::Page | PayWay::Wap | PayWay::Gateway | PayWay::GatewayB2b
@@ -348,7 +348,7 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     let appid = fields.name("appid", |t| AppNo::new(t))?;
     match (&appid, channel) {
         (Some(_), Channel::Alipay) => Err(fields.wrong("appid", "absent for alipay: `account` is the app")),
-        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc) => {
+        (Some(_), Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb) => {
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
@@ -409,7 +409,7 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),
         ],
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
             return Err(Fault::new(
                 Code::InvalidField,
                 format!("`payer` must be absent for {channel}: nobody is asked who pays."),

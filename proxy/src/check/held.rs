@@ -165,6 +165,18 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
                 "the certificate with which ICBC signs",
             ),
         ],
+        Channel::Cmb => vec![
+            (
+                names::cmb_merchant(number),
+                "merkey",
+                "the merchant's key at CMB (支付密钥)",
+            ),
+            (
+                names::cmb_bank(number),
+                "sha1",
+                "the public key with which CMB signs (fbPubKey), in PEM",
+            ),
+        ],
         Channel::Ccb => vec![
             (
                 names::ccb_bank(number),

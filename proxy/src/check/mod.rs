@@ -191,6 +191,28 @@ impl Check<'_> {
             });
             bill::comes_at_once(*channel) && !listed
         };
+        for channel in Channel::ALL
+            .into_iter()
+            .filter(|c| channel::answers_elsewhere(*c))
+        {
+            let used = registries
+                .merchants()
+                .flat_map(|merchant| &merchant.accounts)
+                .any(|own| own.channel == channel);
+            let listed = registries.channel(channel).is_some_and(|licence| {
+                licence
+                    .hosts
+                    .iter()
+                    .any(|own| channel::is_server_host(channel, &own.host))
+            });
+            if used && !listed {
+                self.add(
+                    "registries",
+                    format!("the licence file lists no host where {channel} answers servers: its orders cannot be asked for"),
+                    "a licence file that lists that host too (merchserv.netpay.cmbchina.com)",
+                );
+            }
+        }
         let compared = |channel: &Channel| {
             let mut accounts = registries.merchants().flat_map(|merchant| &merchant.accounts);
             accounts.any(|own| own.channel == *channel && is_compared(own))

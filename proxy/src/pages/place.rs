@@ -256,8 +256,9 @@ impl Pages {
             // UnionPay shows a phone its own page (channelType 08).
             h5_type: (way.pay_way == PayWay::H5 || way.channel == Channel::Unionpay && is_phone(view.agent))
                 .then(|| Text::from(h5_type(view.agent))),
-            // A bank sends a browser to where the merchant registered with it.
-            return_url: (handed_out && !way.channel.is_bank()).then(|| Text::new(format!("{page}/o/{id}"))),
+            // A bank sends a browser to where the merchant registered with it; CMB is told with each order.
+            return_url: (handed_out && (!way.channel.is_bank() || way.channel == Channel::Cmb))
+                .then(|| Text::new(format!("{page}/o/{id}"))),
             quit_url: (way.pay_way == PayWay::Wap).then(|| Text::new(page.clone())),
         };
         let parsed = Parsed {

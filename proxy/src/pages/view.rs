@@ -438,6 +438,7 @@ fn class(channel: Channel) -> &'static str {
         Channel::Baidu => "baidu",
         Channel::Ccb => "ccb",
         Channel::Icbc => "icbc",
+        Channel::Cmb => "cmb",
     }
 }
 

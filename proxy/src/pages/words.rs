@@ -141,6 +141,7 @@ impl Words {
             Channel::Baidu => self.pick("百度钱包", "Baidu wallet"),
             Channel::Ccb => self.pick("建设银行", "China Construction Bank"),
             Channel::Icbc => self.pick("工商银行", "ICBC"),
+            Channel::Cmb => self.pick("招商银行", "China Merchants Bank"),
         }
     }
 
@@ -200,6 +201,7 @@ impl Words {
             Channel::Baidu => self.pick("请用百度钱包付款", "Pay with the Baidu wallet"),
             Channel::Ccb => self.pick("请用建设银行付款", "Pay at China Construction Bank"),
             Channel::Icbc => self.pick("请用工商银行付款", "Pay at ICBC"),
+            Channel::Cmb => self.pick("请用招商银行付款", "Pay at China Merchants Bank"),
         }
     }
 

@@ -197,7 +197,7 @@ impl Read {
             Channel::Alipay => &listens.alipay,
             Channel::Unionpay => &listens.unionpay,
             // Nothing passes through to it.
-            Channel::Baidu | Channel::Ccb | Channel::Icbc => &None,
+            Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => &None,
         };
         let host = listen.as_ref().and_then(|l| l.host.as_deref());
         received.only_for(host, |name| {

@@ -1,21 +1,22 @@
-//! Channels whose orders are handed out and which have no close: the Baidu wallet, CCB and ICBC. The proxy ends between every two
+//! Channels whose orders are handed out and which have no close: the Baidu wallet, CCB, ICBC and CMB. The proxy ends between every two
 //! steps of create, notice and, where there is one, refund.
 
 use super::*;
 
 /// Channel and way to pay.
-const WAYS: [(&str, &str); 4] = [
+const WAYS: [(&str, &str); 5] = [
     ("baidu", "page"),
     ("baidu", "wap"),
     ("ccb", "gateway"),
     ("icbc", "gateway"),
+    ("cmb", "gateway"),
 ];
 
 impl Yard {
     fn handed(&self, (channel, pay_way): (&str, &str), amount: u64) -> Value {
         let mut body = self.body(channel, amount);
         body["pay_way"] = pay_way.into();
-        if ["ccb", "icbc"].contains(&channel)
+        if ["ccb", "icbc", "cmb"].contains(&channel)
             && let Some(fields) = body.as_object_mut()
         {
             fields.remove("attach");

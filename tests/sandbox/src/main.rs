@@ -127,7 +127,7 @@ fn describe(material: &Material, running: &Running) -> Value {
     let merchants: Vec<Value> = material
         .merchants
         .iter()
-        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu, "ccb": m.ccb, "icbc": m.icbc}))
+        .map(|m| json!({"wechat": m.wechat, "alipay": m.alipay, "unionpay": m.unionpay, "baidu": m.baidu, "ccb": m.ccb, "icbc": m.icbc, "cmb": m.cmb}))
         .collect();
     json!({
         "url": running.url(),
@@ -137,6 +137,7 @@ fn describe(material: &Material, running: &Running) -> Value {
         "baidu": {"url": running.url(), "host": "www.baifubao.com"},
         "ccb": {"url": running.url(), "host": "ibsbjstar.ccb.com.cn"},
         "icbc": {"url": running.url(), "host": "b2c.icbc.com.cn"},
+        "cmb": {"url": running.url(), "host": "netpay.cmbchina.com"},
         "control": running.control_url(),
         "ca": material.ca_file,
         "pid": std::process::id(),

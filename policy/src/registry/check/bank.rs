@@ -40,6 +40,7 @@ pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     match account.channel {
         Channel::Ccb => ccb(account, bank, &at, notes),
         Channel::Icbc => icbc(account, bank, &at, notes),
+        Channel::Cmb => cmb(account, bank, &at, notes),
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => {}
     }
 }
@@ -167,6 +168,37 @@ fn ccb(account: &AccountFacts, bank: Option<&BankFacts>, at: &dyn Fn(&str) -> St
     }
 }
 
+/// Four digits of the branch and six of the merchant name who is paid (channels.md 6.4).
+fn cmb(account: &AccountFacts, bank: Option<&BankFacts>, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>) {
+    let number = account.account.as_str();
+    if number.len() != 10 || !number.bytes().all(|b| b.is_ascii_digit()) {
+        notes.say(
+            &at("account"),
+            "is no branchNo with its merchantNo",
+            "ten digits: four of the branch, six of the merchant",
+        );
+    }
+    if account.payees().any(|payee| payee.as_str() != number) || !account.sub_payees.is_empty() {
+        notes.say(
+            &at("payee"),
+            "is another than the account",
+            "the account itself: at CMB the merchant's number is who is paid",
+        );
+    }
+    let code = bank.and_then(|bank| bank.absent_code.as_deref());
+    if code.is_some_and(|code| {
+        !(4..=20).contains(&code.len())
+            || !code.bytes().all(|b| b.is_ascii_alphanumeric())
+            || code == "SUC0000"
+    }) {
+        notes.say(
+            &at("bank.absent_code"),
+            "is no rspCode of an order that is not there",
+            "4 to 20 letters and digits, by the bank's own manual, or absent",
+        );
+    }
+}
+
 /// Who is paid is `merAcct`, under `merID` (channels.md 6.2).
 fn icbc(
     account: &AccountFacts,
@@ -245,6 +277,32 @@ mod tests {
             "{none:?}"
         );
         assert_eq!(problems(|a| a["bank"] = Value::Null).len(), 5);
+    }
+
+    #[test]
+    fn at_cmb_who_is_paid_is_the_ten_digits_of_the_account() {
+        let cmb = |change: &dyn Fn(&mut Value)| {
+            let names: Vec<&str> = Unverified::of(Channel::Cmb)
+                .iter()
+                .map(|one| one.as_str())
+                .collect();
+            problems(|a| {
+                *a = json!({ "channel": "cmb", "account": "0755000054", "payee": "0755000054", "keys": "held",
+                    "bank": { "unverified": names } });
+                change(a);
+            })
+        };
+        assert_eq!(cmb(&|_| ()), []);
+        assert_eq!(cmb(&|a| a["bank"]["unverified"] = json!([])).len(), 5);
+        for (place, value) in [
+            ("payee", json!("0755000055")),
+            ("sub_payees", json!(["0755000055"])),
+            ("keys", json!("merchant")),
+        ] {
+            assert_eq!(cmb(&|a| a[place] = value.clone()).len(), 1, "{place}");
+        }
+        assert_eq!(cmb(&|a| a["bank"]["absent_code"] = json!("SUC0000")).len(), 1);
+        assert_eq!(cmb(&|a| a["bank"]["absent_code"] = json!("MSS3500")), []);
     }
 
     #[test]

@@ -21,6 +21,7 @@ fn account(channel: Channel, partner: bool) -> Account {
         Channel::Baidu => ("9000100005", "9000100005"),
         Channel::Ccb => ("041265093", "105000759989591"),
         Channel::Icbc => ("1001EC20000001", "1001231719300000001"),
+        Channel::Cmb => ("0755000054", "0755000054"),
     };
     Account {
         channel,
@@ -269,4 +270,25 @@ pub(crate) fn notice_icbc(data: &[u8]) {
     if let Ok(notice::Notice::Order(view)) = notice::read_at(&account, data, Kind::Open, NOW) {
         assert_eq!((view.account.as_ref(), view.payee.as_ref()), (Some(&account.account), Some(&account.payee)));
     }
+}
+
+/// The form. What is signed is sorted pairs that name the account; what is read names it and its payee.
+pub(crate) fn notice_cmb(data: &[u8]) {
+    let account = account(Channel::Cmb, false);
+    match notice::authenticate(Channel::Cmb, &account, &HeaderMap::new(), data, NOW) {
+        Ok(signed) => {
+            let message = String::from_utf8(signed.message).expect("texts");
+            let names: Vec<&str> = message.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect();
+            assert!(names.is_sorted() && message.contains("branchNo=0755") && message.contains("merchantNo=000054"));
+        }
+        Err(error) => tells_no_number(error.kind(), data),
+    }
+    if let Ok(notice::Notice::Order(view)) = notice::read_at(&account, data, Kind::Open, NOW) {
+        assert_eq!((view.account.as_ref(), view.payee.as_ref()), (Some(&account.account), Some(&account.payee)));
+    }
+}
+
+/// As [`answer_wechat`].
+pub(crate) fn answer_cmb(data: &[u8]) {
+    answer(Channel::Cmb, data);
 }

@@ -37,6 +37,8 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("notice_ccb", messages::notice_ccb),
     ("answer_ccb", messages::answer_ccb),
     ("notice_icbc", messages::notice_icbc),
+    ("notice_cmb", messages::notice_cmb),
+    ("answer_cmb", messages::answer_cmb),
     ("customer_info", messages::customer_info),
     ("query_gbk", queries::query_gbk),
     ("authorization_v3", queries::authorization_v3),

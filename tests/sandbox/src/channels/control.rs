@@ -6,7 +6,7 @@ use super::fault::{Channel, Fault, Operation};
 use super::record::Requests;
 use super::server::{Answer, Incoming, Reply, typed};
 use super::world::{Book, Key, World};
-use super::{alipay, baidu, ccb, icbc, unionpay, wechat};
+use super::{alipay, baidu, ccb, cmb, icbc, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -75,9 +75,12 @@ struct Open {
 
 fn open(world: &Arc<World>, asked: &Open) -> Outcome {
     match asked.channel {
-        Channel::Wechat | Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc => {
-            Err(Refusal::bad("only Alipay's app takes signed order texts"))
-        }
+        Channel::Wechat
+        | Channel::Unionpay
+        | Channel::Baidu
+        | Channel::Ccb
+        | Channel::Icbc
+        | Channel::Cmb => Err(Refusal::bad("only Alipay's app takes signed order texts")),
         Channel::Alipay => match alipay::open_in_app(world, &asked.order_string) {
             Ok(number) => Ok(json!({"ok": true, "out_trade_no": number})),
             Err(why) => Err(Refusal(StatusCode::CONFLICT, why)),
@@ -192,6 +195,7 @@ fn orders(world: &World) -> Outcome {
                     Channel::Alipay => (alipay::state(order), facts.map(|f| f.alipay.app_id.as_str())),
                     Channel::Unionpay => (unionpay::state(order), facts.map(|f| f.unionpay.mer_id.as_str())),
                     Channel::Icbc => (icbc::state(order), facts.map(|f| f.icbc.mer_id.as_str())),
+                    Channel::Cmb => (cmb::state(order), facts.map(|f| f.cmb.number.as_str())),
                     Channel::Ccb => (ccb::state(order), facts.map(|f| f.ccb.pos_id.as_str())),
                     Channel::Baidu => (baidu::state(order), facts.map(|f| f.baidu.sp_no.as_str())),
                 };

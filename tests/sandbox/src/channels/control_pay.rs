@@ -6,7 +6,7 @@ use super::fault::Channel;
 use super::order::{Order, State};
 use super::scan::Will;
 use super::world::{Book, Key, World};
-use super::{alipay, baidu, ccb, icbc, notice, unionpay, wechat};
+use super::{alipay, baidu, ccb, cmb, icbc, notice, unionpay, wechat};
 use domain::Instant;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -233,6 +233,7 @@ fn told(world: &World, key: &Key, order: &Order) -> (&'static str, Option<notice
             icbc::state(order),
             merchant.and_then(|m| icbc::notice::of_payment(m, key, order)),
         ),
+        Channel::Cmb => (cmb::state(order), cmb::notice::of_payment(key, order)),
         Channel::Ccb => (
             ccb::state(order),
             merchant.and_then(|m| ccb::notice::of_payment(m, key, order)),

@@ -12,6 +12,7 @@ pub(crate) enum Channel {
     Baidu,
     Ccb,
     Icbc,
+    Cmb,
 }
 
 /// What a request asks for, in both channels' terms.
@@ -152,6 +153,15 @@ impl Fault {
                 || self.operation == Operation::Create && self.kind == WrongSignature)
         {
             Some("ICBC has no such call: orders are opened by a browser, and it tells")
+        } else if self.channel == Channel::Cmb
+            && (!matches!(
+                self.operation,
+                Operation::Create | Operation::Query | Operation::Notice
+            ) || self.kind == WrongSignature && self.operation != Operation::Notice)
+        {
+            Some(
+                "CMB has no such call, and its answers are not signed: orders are opened by a browser and asked for",
+            )
         } else if self.channel == Channel::Ccb
             && !matches!(
                 self.operation,

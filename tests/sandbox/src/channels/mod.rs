@@ -19,6 +19,7 @@ mod world;
 mod alipay;
 mod baidu;
 mod ccb;
+mod cmb;
 mod icbc;
 mod unionpay;
 mod wechat;
@@ -104,7 +105,7 @@ pub enum StartError {
 pub struct Running {
     /// All channels, HTTPS: WeChat Pay under `/v3/`, `/pay/` and `/secapi/pay/`, Alipay at `/gateway.do`, UnionPay under
     /// `/gateway/api/`, the Baidu wallet under `/api/0/`, CCB at `/CCBIS/ccbMain`, ICBC at
-    /// `/servlet/ICBCINBSEBusinessServlet`.
+    /// `/servlet/ICBCINBSEBusinessServlet`, CMB at `/netpayment/BaseHttp.dll` and `/merchserv/BaseHttp.dll`.
     pub both: SocketAddr,
     /// WeChat Pay, HTTPS, at its root.
     pub wechat: SocketAddr,
@@ -223,6 +224,8 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "www.baifubao.com",
         "ibsbjstar.ccb.com.cn",
         "b2c.icbc.com.cn",
+        "netpay.cmbchina.com",
+        "merchserv.netpay.cmbchina.com",
     ];
     let listen = settings.listen.to_string();
     let mut names: Vec<&str> = own.to_vec();

@@ -4,7 +4,7 @@ use super::fault::{Channel, Kind, Operation, Victim};
 use super::order::{KeyMode, NoticeRecord};
 use super::poster::Letter;
 use super::world::{Key, World};
-use super::{alipay, baidu, ccb, icbc, unionpay, wechat};
+use super::{alipay, baidu, ccb, cmb, icbc, unionpay, wechat};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,10 @@ pub(crate) enum Content {
     Ccb { fields: Vec<(String, String)> },
     /// The XML; each attempt is signed anew.
     Icbc { xml: String },
+    /// The pairs of `noticeData`; each attempt is signed anew.
+    Cmb {
+        pairs: std::collections::BTreeMap<String, String>,
+    },
 }
 
 /// A notice on its way.
@@ -84,6 +88,7 @@ impl Notice {
             Content::Baidu { fields } => baidu::notice::letter(merchant, fields, forge),
             Content::Ccb { fields } => ccb::notice::letter(merchant, fields, forge),
             Content::Icbc { xml } => icbc::notice::letter(merchant, xml, forge),
+            Content::Cmb { pairs } => cmb::notice::letter(merchant, pairs, forge),
         })
     }
 }
@@ -209,7 +214,7 @@ fn schedule(channel: Channel) -> &'static [u64] {
         Channel::Alipay => &ALIPAY,
         Channel::Unionpay => &UNIONPAY,
         Channel::Baidu => &BAIDU,
-        Channel::Ccb | Channel::Icbc => &CCB,
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => &CCB,
     }
 }
 
@@ -251,7 +256,7 @@ fn acknowledges(channel: Channel, status: u16, body: &[u8]) -> bool {
     match channel {
         Channel::Wechat => status == 200 || status == 204,
         Channel::Alipay => status == 200 && body == b"success",
-        Channel::Unionpay | Channel::Ccb | Channel::Icbc => status == 200,
+        Channel::Unionpay | Channel::Ccb | Channel::Icbc | Channel::Cmb => status == 200,
         Channel::Baidu => {
             let line = b"<meta name=\"VIP_BFB_PAYMENT\" content=\"BAIFUBAO\">";
             status == 200 && body.windows(line.len()).any(|w| w == line)

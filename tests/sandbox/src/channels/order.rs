@@ -150,6 +150,7 @@ impl Order {
             Channel::Alipay => format!("2088{}", keys::random_digits(12)),
             Channel::Baidu => String::new(),
             Channel::Ccb => format!("6217{}", keys::random_digits(15)),
+            Channel::Cmb => format!("6225{}", keys::random_digits(12)),
             Channel::Icbc => format!("6222{}", keys::random_digits(15)),
             Channel::Unionpay => format!("6226********{}", keys::random_digits(4)),
         }

@@ -141,6 +141,7 @@ const fn cookie_name(channel: Channel) -> &'static str {
         Channel::Baidu => "baidu_payer",
         Channel::Ccb => "ccb_payer",
         Channel::Icbc => "icbc_payer",
+        Channel::Cmb => "cmb_payer",
     }
 }
 

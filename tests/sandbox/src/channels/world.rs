@@ -48,6 +48,8 @@ pub(crate) struct Merchant {
     /// The merchant's certificate at ICBC, and the bank's own key.
     pub(crate) icbc_key: keys::Sha1Verifier,
     pub(crate) icbc_bank: super::ccb::rsa::Private,
+    /// CMB's own key.
+    pub(crate) cmb_bank: super::ccb::rsa::Private,
 }
 
 /// Which order: channel, merchant's index, the merchant's number.
@@ -120,6 +122,7 @@ pub(crate) struct World {
     by_sp_no: HashMap<String, usize>,
     by_pos_id: HashMap<String, usize>,
     by_icbc: HashMap<String, usize>,
+    by_cmb: HashMap<String, usize>,
 }
 
 impl World {
@@ -142,6 +145,7 @@ impl World {
         let by_sp_no = index(|m| &m.facts.baidu.sp_no);
         let by_pos_id = index(|m| &m.facts.ccb.pos_id);
         let by_icbc = index(|m| &m.facts.icbc.mer_id);
+        let by_cmb = index(|m| &m.facts.cmb.number);
         let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
         let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
         let ca = material::Ca::read(&settings.dir)?;
@@ -152,6 +156,7 @@ impl World {
             by_sp_no,
             by_pos_id,
             by_icbc,
+            by_cmb,
             unionpay: own,
             own_from: settings.own_from,
             merchants,
@@ -198,6 +203,11 @@ impl World {
 
     pub(crate) fn merchant_by_icbc(&self, mer_id: &str) -> Option<(usize, &Merchant)> {
         let n = *self.by_icbc.get(mer_id)?;
+        Some((n, self.merchants.get(n)?))
+    }
+
+    pub(crate) fn merchant_by_cmb(&self, number: &str) -> Option<(usize, &Merchant)> {
+        let n = *self.by_cmb.get(number)?;
         Some((n, self.merchants.get(n)?))
     }
 
@@ -269,6 +279,7 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
         ccb: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.ccb))?,
         icbc_key: keys::Sha1Verifier::read_certificate(&dir.join(&facts.icbc.cert_file))?,
         icbc_bank: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.icbc))?,
+        cmb_bank: super::ccb::rsa::Private::read(&dir.join(&facts.channel_keys.cmb))?,
         facts,
     })
 }

@@ -141,6 +141,7 @@ impl Browser {
                 ".95516.com",
                 ".ccb.com.cn",
                 ".icbc.com.cn",
+                ".cmbchina.com",
             ]
             .iter()
             .any(|own| name.ends_with(own))

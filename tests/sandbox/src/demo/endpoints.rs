@@ -41,7 +41,7 @@ impl Demo {
             "metrics": { "url": format!("http://127.0.0.1:{}/metrics", ports.metrics) },
             "sandbox": {
                 "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
-                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(), "icbc": self.channels.url(),
+                "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(), "icbc": self.channels.url(), "cmb": self.channels.url(),
             },
             // Every way to pay: what to send, and how the payer gets there. Then `control/pay` with channel, out_trade_no, outcome.
             "ways": ways(),
@@ -63,7 +63,7 @@ impl Demo {
 
     fn published(&self, merchant: &place::DemoMerchant) -> anyhow::Result<Value> {
         let (ports, of) = (self.place.ports, &merchant.accounts);
-        let mut accounts = json!({ "wechat": of.wechat, "alipay": of.alipay, "unionpay": of.unionpay, "baidu": of.baidu, "ccb": of.ccb, "icbc": of.icbc });
+        let mut accounts = json!({ "wechat": of.wechat, "alipay": of.alipay, "unionpay": of.unionpay, "baidu": of.baidu, "ccb": of.ccb, "icbc": of.icbc, "cmb": of.cmb });
         under(&mut accounts, "channels");
         let names = [
             ("wechat", &of.wechat.mchid),
@@ -87,6 +87,8 @@ impl Demo {
         accounts["ccb"]["notify_url"] = json!(told);
         let told = format!("http://127.0.0.1:{}/n/icbc/{}", ports.banks, of.icbc.mer_id);
         accounts["icbc"]["notify_url"] = json!(told);
+        let told = format!("http://127.0.0.1:{}/n/cmb/{}", ports.banks, of.cmb.number);
+        accounts["cmb"]["notify_url"] = json!(told);
         let mode = if merchant.certificate_mode() {
             "certificate"
         } else {

@@ -20,7 +20,7 @@ impl Demo {
                 .map(drop)
             }
             ("alipay" | "baidu", "page" | "wap")
-            | ("unionpay" | "ccb" | "icbc", "gateway" | "gateway_b2b") => {
+            | ("unionpay" | "ccb" | "icbc" | "cmb", "gateway" | "gateway_b2b") => {
                 let page = self.browse(order).await?;
                 ensure!(
                     page.contains(is("number")) && page.contains('￥'),
@@ -44,6 +44,7 @@ impl Demo {
             Some("baidu") => (self.channels.both, "www.baifubao.com:"),
             Some("ccb") => (self.channels.both, "ibsbjstar.ccb.com.cn:"),
             Some("icbc") => (self.channels.both, "b2c.icbc.com.cn:"),
+            Some("cmb") => (self.channels.both, "netpay.cmbchina.com:"),
             _ => (self.channels.alipay, "openapi.alipay.com:"),
         };
         let client = Client::tls(at, &self.ca)?;

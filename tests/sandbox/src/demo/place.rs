@@ -98,6 +98,8 @@ pub struct Addresses {
     pub ccb: SocketAddr,
     /// ICBC.
     pub icbc: SocketAddr,
+    /// CMB.
+    pub cmb: SocketAddr,
 }
 
 impl Addresses {
@@ -110,6 +112,7 @@ impl Addresses {
             baidu: channels.both,
             ccb: channels.both,
             icbc: channels.both,
+            cmb: channels.both,
         }
     }
 
@@ -122,6 +125,7 @@ impl Addresses {
             baidu: address,
             ccb: address,
             icbc: address,
+            cmb: address,
         }
     }
 }
@@ -282,6 +286,7 @@ impl Place {
             "keys/baidu",
             "keys/ccb",
             "keys/icbc",
+            "keys/cmb",
             "registries",
             "authority",
             "data",
@@ -374,6 +379,11 @@ impl Place {
                     json!({ "host": "filedownload.95516.com", "port": at.port(), "address": at.to_string() }),
                 );
             }
+            if name == "cmb" {
+                hosts.push(
+                    json!({ "host": "merchserv.netpay.cmbchina.com", "port": at.port(), "address": at.to_string() }),
+                );
+            }
             // Who signs with certificates of roots that the licence names: UnionPay always, Alipay in certificate mode.
             let (signing, signers): (&str, &[&str]) = match name {
                 "alipay" => (&alipay_roots, &[]),
@@ -405,6 +415,7 @@ impl Place {
                 channel("baidu", "www.baifubao.com", channels.baidu),
                 channel("ccb", "ibsbjstar.ccb.com.cn", channels.ccb),
                 channel("icbc", "b2c.icbc.com.cn", channels.icbc),
+                channel("cmb", "netpay.cmbchina.com", channels.cmb),
             ],
         }))?;
         let mut merchants = self
@@ -646,6 +657,11 @@ impl Place {
             fs::create_dir_all(&icbc)?;
             secret(&icbc.join("merchant.sha1"), &from(&i.key_file)?)?;
             secret(&icbc.join("bank.sha1"), &from(&i.bank_cert_file)?)?;
+            let m = &merchant.accounts.cmb;
+            let cmb = dir.join("cmb").join(&m.number);
+            fs::create_dir_all(&cmb)?;
+            secret(&cmb.join("merchant.merkey"), m.key.as_bytes())?;
+            secret(&cmb.join("bank.sha1"), &from(&m.bank_key_file)?)?;
         }
         let desk = self.dir.join("desk/keys");
         secret(&desk.join("journal.pem"), certs::generate_ed25519()?.as_bytes())?;
@@ -850,6 +866,8 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
             { "channel": "icbc", "account": merchant.accounts.icbc.mer_id, "payee": merchant.accounts.icbc.mer_acct, "keys": "held",
                 "bank": { "certificate": merchant.accounts.icbc.certificate, "reference": format!("*.{RETURN_HOST}"), "unverified": Unverified::of(Channel::Icbc) } },
+            { "channel": "cmb", "account": merchant.accounts.cmb.number, "payee": merchant.accounts.cmb.number, "keys": "held",
+                "bank": { "absent_code": "SANDBOX404", "unverified": Unverified::of(Channel::Cmb) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],

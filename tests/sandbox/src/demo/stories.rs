@@ -89,6 +89,8 @@ const STORIES: &[Story] = &[
     Story::AtABank("ccb"),
     Story::AtABankWithoutNotice("ccb"),
     Story::AtABank("icbc"),
+    Story::AtABank("cmb"),
+    Story::AtABankWithoutNotice("cmb"),
     Story::AtABankInDoubt("icbc"),
     Story::CodePaid("wechat"),
     Story::CodeWithPassword("wechat"),

@@ -5,7 +5,7 @@ use super::place::RETURN_HOST;
 use serde_json::{Value, json};
 
 /// Channel, way to pay, the member of the answer that reaches the payer, what the payer does before paying.
-const WAYS: [(&str, &str, &str, &str); 21] = [
+const WAYS: [(&str, &str, &str, &str); 22] = [
     ("wechat", "native", "code_url", NOTHING),
     ("wechat", "jsapi", "call_up", NOTHING),
     ("wechat", "h5", "h5_url", NOTHING),
@@ -26,6 +26,7 @@ const WAYS: [(&str, &str, &str, &str); 21] = [
     ("baidu", "wap", "call_up", "opens call_up.url"),
     ("ccb", "gateway", "call_up", "posts call_up.form"),
     ("icbc", "gateway", "call_up", "posts call_up.form"),
+    ("cmb", "gateway", "call_up", "posts call_up.form"),
     (
         "wechat",
         "product",

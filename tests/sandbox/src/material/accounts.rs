@@ -26,6 +26,8 @@ pub struct SandboxMerchant {
     pub ccb: CcbAccount,
     /// The account at ICBC.
     pub icbc: IcbcAccount,
+    /// The account at CMB.
+    pub cmb: CmbAccount,
     /// Keys only the channel itself has; no part of what a merchant is given.
     pub channel_keys: ChannelKeys,
 }
@@ -126,6 +128,17 @@ pub struct IcbcAccount {
     pub bank_cert_file: String,
 }
 
+/// An account at CMB.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CmbAccount {
+    /// `branchNo`, four digits, and `merchantNo`, six.
+    pub number: String,
+    /// The key that stands behind texts, sixteen letters and digits.
+    pub key: String,
+    /// The bank's public key (`fbPubKey`), PEM.
+    pub bank_key_file: String,
+}
+
 /// The channels' private keys towards one merchant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelKeys {
@@ -139,6 +152,8 @@ pub struct ChannelKeys {
     pub ccb: String,
     /// ICBC's key.
     pub icbc: String,
+    /// CMB's key.
+    pub cmb: String,
 }
 
 pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<SandboxMerchant, MaterialError> {
@@ -146,13 +161,14 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
         root: dir,
         name: format!("merchant-{number}"),
     };
-    for part in ["wechat", "alipay", "icbc", "channel"] {
+    for part in ["wechat", "alipay", "icbc", "cmb", "channel"] {
         make_dir(&dir.join(&place.name).join(part))?;
     }
     let (wechat, wechat_platform, wechat_public_key) = wechat(&place, number)?;
     let (alipay, alipay_key) = alipay(&place, number)?;
     let counter = rsa_key()?;
     let (icbc, icbc_key) = icbc(&place, number)?;
+    let merchants_bank = rsa_key()?;
     Ok(SandboxMerchant {
         wechat,
         alipay,
@@ -169,12 +185,18 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
             query_password: letters::<8>()?,
         },
         icbc,
+        cmb: CmbAccount {
+            number: format!("0755{:06}", 54 + number),
+            key: letters::<16>()?,
+            bank_key_file: place.put("cmb/fb_pub_key.pem", &merchants_bank.public_key_pem())?,
+        },
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,
             alipay: alipay_key,
             ccb: place.put("channel/ccb_counter_key.pem", &counter.serialize_pem())?,
             icbc: icbc_key,
+            cmb: place.put("channel/cmb_key.pem", &merchants_bank.serialize_pem())?,
         },
     })
 }

@@ -8,7 +8,8 @@ mod sn;
 mod unionpay;
 
 pub use accounts::{
-    AlipayAccount, BaiduAccount, CcbAccount, ChannelKeys, IcbcAccount, SandboxMerchant, WechatAccount,
+    AlipayAccount, BaiduAccount, CcbAccount, ChannelKeys, CmbAccount, IcbcAccount, SandboxMerchant,
+    WechatAccount,
 };
 pub use ca::{Ca, issue};
 pub use sn::{SnError, cert_sn, decimal_serial, root_cert_sn};

@@ -118,7 +118,9 @@ fn of_day(book: &Book, channel: Channel, merchant: usize, day: Day) -> Vec<Line>
 pub(in crate::channels) fn counted(channel: Channel, at: Instant) -> Day {
     match channel {
         Channel::Unionpay => at.plus_millis(3_600_000).day(),
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => at.day(),
+        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+            at.day()
+        }
     }
 }
 

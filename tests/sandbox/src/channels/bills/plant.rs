@@ -67,7 +67,9 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
         Channel::Unionpay => world.merchant_by_mer_id(&asked.account),
         // It has no bill that is documented: what is planted stands in the answers to queries.
         Channel::Baidu => world.merchant_by_sp_no(&asked.account),
-        Channel::Ccb | Channel::Icbc => return Err(Refusal::bad("bills of banks are not played")),
+        Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+            return Err(Refusal::bad("bills of banks are not played"));
+        }
     };
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
     let day = Day::parse(&asked.day).ok_or_else(|| Refusal::bad("day must be written as 2026-11-23"))?;
@@ -257,7 +259,9 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
         trade_no: match channel {
             Channel::Wechat => format!("4200{digits}"),
             Channel::Unionpay => format!("78{}", &digits[..19]),
-            Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc => format!("20260101{digits}"),
+            Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
+                format!("20260101{digits}")
+            }
         },
         refund: None,
         fen: 100,
