@@ -3,7 +3,13 @@
 use super::*;
 
 /// Bank, and does it tell? ICBC cannot be asked.
-const PAID: [(&str, bool); 3] = [("ccb", true), ("ccb", false), ("icbc", true)];
+const PAID: [(&str, bool); 5] = [
+    ("ccb", true),
+    ("ccb", false),
+    ("icbc", true),
+    ("cmb", true),
+    ("cmb", false),
+];
 
 impl Run {
     pub(super) async fn at_banks(&mut self) -> anyhow::Result<()> {
@@ -62,6 +68,26 @@ impl Run {
             let headers = [("content-type", "application/x-www-form-urlencoded")];
             let answer = clear
                 .send("POST", &format!("/n/icbc/{mer_id}"), &headers, body.as_bytes())
+                .await?;
+            ensure!(
+                answer.status >= 400,
+                "a forged notice was answered {}",
+                answer.status
+            );
+        }
+        let number = self.demo.place.merchants[0].accounts.cmb.number.clone();
+        for n in 0..3 {
+            let payer = self.canaries.text(&format!("cmb forged notice {n}"));
+            let sign = STANDARD.encode([0x5a; 256]);
+            let letter = [
+                json!({ "sign": sign, "signType": "RSA", "charset": "UTF-8", "noticeData": { "branchNo": &number[..4], "merchantNo": &number[4..], "merchantPara": payer } }).to_string(),
+                json!({ "sign": payer, "noticeData": { "branchNo": &number[..4], "merchantNo": &number[4..] } }).to_string(),
+                format!("{{\"{payer}\":1,\"{payer}\":2}}"),
+            ];
+            let body = form(&[("jsonRequestData", letter[n].clone())]);
+            let headers = [("content-type", "application/x-www-form-urlencoded")];
+            let answer = clear
+                .send("POST", &format!("/n/cmb/{number}"), &headers, body.as_bytes())
                 .await?;
             ensure!(
                 answer.status >= 400,

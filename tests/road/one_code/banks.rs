@@ -33,6 +33,7 @@ pub(super) async fn chosen(street: &Street) -> Done {
     // The merchant's own contract with a bank stands for it; people's banks are not companies'.
     for way in [
         "unionpay.gateway.CCB",
+        "unionpay.gateway.CMB",
         "unionpay.gateway.ICBC",
         "unionpay.gateway_b2b.PSBC",
     ] {

@@ -12,7 +12,7 @@ mod pairs;
 use super::fault::{Channel, Kind, Operation};
 use super::order::{Order, State};
 use super::server::{Answer, Incoming, Reply, plain, typed};
-use super::world::{Merchant, World};
+use super::world::World;
 use pairs::Asked;
 use std::sync::Arc;
 
@@ -22,11 +22,10 @@ pub(crate) const ORDERS: (&str, &str) = ("/netpayment/BaseHttp.dll", "MB_EUserPa
 pub(crate) const QUERIES: (&str, &str) = ("/merchserv/BaseHttp.dll", "QuerySingleOrder");
 
 /// A request whose sender is known and whose digest is good.
-pub(super) struct Call<'a> {
-    pub(super) world: &'a Arc<World>,
-    pub(super) number: usize,
-    pub(super) merchant: &'a Merchant,
-    pub(super) asked: &'a Asked,
+struct Call<'a> {
+    world: &'a Arc<World>,
+    number: usize,
+    asked: &'a Asked,
 }
 
 /// A code and a text.
@@ -87,12 +86,7 @@ fn checked<'a>(world: &'a Arc<World>, asked: &'a Result<Asked, &'static str>) ->
     if !asked.is_good(&merchant.facts.cmb.key) {
         return Err(Failure("MSS3411", "签名错误"));
     }
-    Ok(Call {
-        world,
-        number,
-        merchant,
-        asked,
-    })
+    Ok(Call { world, number, asked })
 }
 
 /// In the words of the call: a page for the payer, `rspData` in JSON.
