@@ -8,6 +8,7 @@
 mod abnormal;
 mod acp;
 mod again;
+mod alipay_bills;
 mod alipay_codes;
 mod baidu;
 mod books;
