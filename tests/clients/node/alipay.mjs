@@ -51,7 +51,7 @@ guarded(async () => {
       { bizContent: { bill_type: 'trade', bill_date: set.bill } },
       { validateSign: true },
     );
-    const file = await fetched(bill.billDownloadUrl);
+    const file = await fetched(bill.billDownloadUrl, set.channel_url);
     return say('bill', bill.code === '10000' && file.ok, file);
   }
 

@@ -42,7 +42,7 @@ guarded(async () => {
     const { data } = await alipay.curl('GET', '/v3/alipay/data/dataservice/bill/downloadurl/query', {
       query: { bill_type: 'trade', bill_date: set.bill },
     });
-    const file = await fetched(data.bill_download_url);
+    const file = await fetched(data.bill_download_url, set.channel_url);
     return say('bill', file.ok, file);
   }
 

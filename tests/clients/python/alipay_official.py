@@ -87,7 +87,7 @@ def run():
     if settings.bill:
         asked = {"bill_type": "trade", "bill_date": settings.bill}
         answer = call(AlipayDataDataserviceBillDownloadurlQueryRequest, **asked)
-        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"]))
+        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"], settings["channel_url"]))
         return
 
     number = settings.number("a")

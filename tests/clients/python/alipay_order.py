@@ -49,7 +49,7 @@ def run():
     if settings.bill:
         asked = {"bill_type": "trade", "bill_date": settings.bill}
         answer = alipay.server_api("alipay.data.dataservice.bill.downloadurl.query", asked)
-        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"]))
+        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"], settings["channel_url"]))
         return
 
     number = settings.number("a")

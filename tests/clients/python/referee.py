@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 
@@ -65,9 +66,12 @@ class Settings:
             return json.load(answer)
 
 
-def fetched(address):
-    """Where a bill lies it lies for whoever has the address: straight at the channel, never through a proxy."""
-    with urllib.request.urlopen(address, timeout=10) as answer:
+def fetched(address, channel):
+    """Where a bill lies it lies for whoever has the address: straight at the channel, never through a proxy.
+
+    `channel` is the channel's host as this machine reaches it."""
+    parts = urllib.parse.urlsplit(address)
+    with urllib.request.urlopen(f"{channel}{parts.path}?{parts.query}", timeout=10) as answer:
         return {"url": address, "sha256": hashlib.sha256(answer.read()).hexdigest()}
 
 

@@ -36,7 +36,7 @@ pub(super) async fn judged() -> Done {
 async fn one(demo: &Demo, client: &Client, mode: &'static str, day: &str, number: &str) -> Done {
     let nobody = "http://127.0.0.1:9/nobody".to_owned();
     let scene = life::scene(demo, client, &demo.place.merchants[0], mode, nobody)?;
-    let said = client.bill(&scene, day).await?;
+    let said = client.bill(&scene, day, &demo.channels.alipay_url()).await?;
     let address = said["url"].as_str().unwrap_or_default();
     let (hash, lines) = the_file(demo, address).await?;
     ensure!(

@@ -213,8 +213,9 @@ impl Client {
     }
 
     /// The bill of a day, fetched from where the verified answer says that it lies.
-    pub(super) async fn bill(&self, scene: &Scene, day: &str) -> anyhow::Result<Value> {
-        let lines = self.run(scene, json!({ "bill": day }), None).await?;
+    pub(super) async fn bill(&self, scene: &Scene, day: &str, channel_url: &str) -> anyhow::Result<Value> {
+        let more = json!({ "bill": day, "channel_url": channel_url });
+        let lines = self.run(scene, more, None).await?;
         lines.into_iter().next_back().context("no line")
     }
 
