@@ -151,6 +151,8 @@ pub struct Reversing {
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
     pub refunded: Option<bool>,
+    /// Once done and nothing found: what might have come late was looked for.
+    pub looked: bool,
 }
 
 /// One refund.
@@ -375,7 +377,7 @@ impl Order {
     pub fn is_live(&self) -> bool {
         self.attempts
             .iter()
-            .any(|a| !a.state.is_final() || a.is_reversing())
+            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -443,6 +445,10 @@ impl Order {
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
             | E::AttemptReversed { .. } => self.may_reverse(event),
+            E::NothingCameLate { attempt: a } => match attempt(a)?.may_come_late() {
+                true => Ok(()),
+                false => Err("nothing is looked for"),
+            },
             // A reverse that only the merchant could ask for leaves open whether the payment stands.
             E::AttemptUnresolved { attempt: a } if attempt(a)?.is_reversing() => {
                 within(a, &[S::Intended, S::Unknown, S::Placed, S::Paid])
@@ -504,6 +510,8 @@ impl Order {
             || attempt.state == S::Unresolved && matches!(event, E::AttemptReversed { .. });
         match event {
             _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
+            // A charge that came late and waits for its payer is undone like any other.
+            E::ReverseIntended { .. } if attempt.may_come_late() => Ok(()),
             _ if !open => Err("the attempt is in another state"),
             E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => {
                 Err("refunds hold or have returned a part")
@@ -660,6 +668,7 @@ impl Order {
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
+            | E::NothingCameLate { .. }
             | E::AttemptReversed { .. } => self.apply_reverse(at, event),
             _ => self.apply_refund(at, event),
         }
@@ -669,15 +678,20 @@ impl Order {
         use TradeEvent as E;
         match event {
             E::ReverseIntended { attempt, reason } => self.change(*attempt, |a| {
+                if a.state == AttemptState::Reversed {
+                    a.state = AttemptState::Unknown; // something came after all
+                }
                 a.reversing = Some(Reversing {
                     reason: *reason,
                     at,
                     refused: None,
                     unknown: false,
                     refunded: None,
+                    looked: false,
                 });
             }),
             E::ReverseUnknown { attempt, .. } => self.reverse_step(*attempt, |r| r.unknown = true),
+            E::NothingCameLate { attempt } => self.reverse_step(*attempt, |r| r.looked = true),
             E::ReverseRefused { attempt, code } => self.reverse_step(*attempt, |r| {
                 r.refused = Some(code.clone());
                 r.unknown = false;
@@ -694,6 +708,7 @@ impl Order {
                         refused: None,
                         unknown: false,
                         refunded: None,
+                        looked: false,
                     });
                 });
                 self.reverse_step(*attempt, |r| {
@@ -858,6 +873,21 @@ impl Attempt {
     /// channels.md 4.3).
     pub fn may_be_reversed(&self) -> bool {
         self.pay_way.charges() || self.channel == Channel::Unionpay && self.paid.is_some()
+    }
+
+    /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
+    /// at its channel; WeChat tells nobody of it (channels.md 1.12), and UnionPay's notice is not relied on. True until it was
+    /// looked for then, whatever happens to us meanwhile. What a merchant's own SDK charges, that SDK ends: it may use the
+    /// number again.
+    //= C60
+    pub fn may_come_late(&self) -> bool {
+        let found_nothing = |r: &Reversing| r.refunded == Some(false) && !r.looked;
+        self.state == AttemptState::Reversed
+            && self.reversing.as_ref().is_some_and(found_nothing)
+            && self.pay_way.charges()
+            && self.carried == Carried::Unified
+            && self.keys == Keys::Held
+            && matches!(self.channel, Channel::Wechat | Channel::Unionpay)
     }
 
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.

@@ -569,3 +569,35 @@ fn a_late_payment_after_a_reverse_that_found_nothing_is_on_record() {
     assert_eq!(order.state(), OrderState::Paid);
     go(&mut order, refund("r1", 100)).expect("it can go back");
 }
+
+#[test]
+//= C60
+fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
+    let mut order = code_order();
+    let looked = || TradeEvent::NothingCameLate { attempt: 1 };
+    assert!(go(&mut order, looked()).is_err(), "nothing was reversed");
+    go(&mut order, reverse(1)).expect("intended");
+    go(&mut order, reversed(Some(false))).expect("nothing there");
+    assert!(order.is_live() && order.latest().may_come_late());
+    let mut open = order.clone();
+    go(&mut open, reverse(1)).expect("what came and waits for its payer is undone");
+    assert!(open.latest().is_reversing() && open.latest().counts());
+    go(&mut open, reversed(None)).expect("undone");
+    assert!(!open.is_live() && !open.latest().counts());
+    go(&mut order, looked()).expect("looked for");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
+    assert!(go(&mut order, looked()).is_err(), "once");
+    assert!(go(&mut order, reverse(1)).is_err(), "there is nothing to undo");
+    go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
+    for change in [
+        |a: &mut Attempt| a.channel = Channel::Alipay,
+        |a: &mut Attempt| a.carried = Carried::PassThrough,
+        |a: &mut Attempt| a.pay_way = PayWay::Native,
+    ] {
+        let mut other = code_order();
+        go(&mut other, reverse(1)).expect("intended");
+        go(&mut other, reversed(Some(false))).expect("nothing there");
+        change(&mut other.attempts[0]);
+        assert!(!other.is_live(), "it tells, or is not ours to look for");
+    }
+}
