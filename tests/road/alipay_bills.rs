@@ -33,25 +33,30 @@ pub(crate) async fn a_day_ago_by(demo: &Demo) -> anyhow::Result<(String, String)
     let id = placed.json()["id"].as_str().unwrap_or_default().to_owned();
     merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
     demo.control("/control/clock", &json!({ "days_ago": 0 })).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64;
-    let day: String = domain::Instant::from_secs(now - 3 * 86_400)
-        .to_string()
-        .chars()
-        .take(10)
-        .collect();
+    let day = days_ago(3)?;
     let account = &demo.place.merchants[0].accounts.alipay.app_id;
     let ready = json!({ "channel": "alipay", "account": account, "day": day, "ready": true });
     demo.control("/control/bills", &ready).await?;
     Ok((day, number))
 }
 
+/// The day, in China.
+fn days_ago(days: i64) -> anyhow::Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64;
+    let then = domain::Instant::from_secs(now - days * 86_400).to_string();
+    Ok(then.chars().take(10).collect())
+}
+
 /// What lies at an address of the channel's own: its SHA-256, and the orders in it.
 pub(crate) async fn the_file(demo: &Demo, address: &str) -> anyhow::Result<(String, Vec<String>)> {
     let there = demo.channels.alipay_url();
-    let target = address
-        .strip_prefix(&there)
-        .with_context(|| format!("{address} is not at the channel's {there}"))?;
-    let port = there.rsplit(':').next().context("a port")?.parse()?;
+    let port: u16 = there.rsplit(':').next().context("a port")?.parse()?;
+    let uri: http::Uri = address.parse()?;
+    ensure!(
+        uri.host() == Some("openapi.alipay.com") && uri.port_u16() == Some(port),
+        "{address} is not at the channel's {there}"
+    );
+    let target = uri.path_and_query().context("a path")?.as_str();
     let client = Client::tls(([127, 0, 0, 1], port).into(), demo.ca())?;
     let file = client.send("GET", target, &[], b"").await?;
     ensure!(file.status == 200, "{address}: {}", file.status);
@@ -81,7 +86,7 @@ impl Till<'_> {
 
     /// The channel's own word on a day without a bill.
     pub(crate) async fn no_bill(&self, in_query: bool) -> Done {
-        let asked = json!({ "bill_type": "trade", "bill_date": "2020-01-01" });
+        let asked = json!({ "bill_type": "trade", "bill_date": days_ago(9)? });
         let said = self.said(&self.bill(&asked, in_query).await?)?;
         ensure!(said.code == "isp.bill_not_exist", "{}", said.code);
         Ok(())

@@ -91,7 +91,7 @@ def run():
 
     third = settings.number("s")
     answer = charge(third, settings.code())
-    say("pay_code", answer["code"] == "10000" and answer["gmt_payment"], number=third, answer=answer)
+    say("pay_code", answer["code"] == "10000" and "gmt_payment" in answer, number=third, answer=answer)
     answer = alipay.api_alipay_trade_query(out_trade_no=third)
     say("query_code", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
     answer = alipay.api_alipay_trade_cancel(out_trade_no=third)
