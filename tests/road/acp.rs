@@ -12,6 +12,7 @@ use sandbox::demo::{
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
+pub(crate) const APP: &str = "/gateway/api/appTransReq.do";
 pub(crate) const BACK: &str = "/gateway/api/backTransReq.do";
 pub(crate) const FRONT: &str = "/gateway/api/frontTransReq.do";
 pub(crate) const QUERY: &str = "/gateway/api/queryTrans.do";
@@ -138,6 +139,51 @@ impl Acp {
                 ("backUrl", &self.back_url),
                 ("payTimeout", &end),
                 ("reqReserved", &STANDARD.encode("桌号 7 & {x}=1")),
+            ],
+        )
+    }
+
+    /// Charges the payer of this code (被扫); the order ends so many milliseconds from now.
+    pub(crate) fn charge(&self, number: &str, time: &str, fen: u64, code: &str, life_ms: i64) -> Fields {
+        let end = written(now().plus_millis(life_ms));
+        self.fields(
+            ["01", "06", "000000", "08"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("currencyCode", "156"),
+                ("backUrl", &self.back_url),
+                ("payTimeout", &end),
+                ("qrNo", code),
+            ],
+        )
+    }
+
+    /// An order of the merchant's app.
+    pub(crate) fn app(&self, number: &str, time: &str, fen: u64) -> Fields {
+        self.fields(
+            ["01", "01", "000201", "08"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("currencyCode", "156"),
+                ("backUrl", &self.back_url),
+            ],
+        )
+    }
+
+    /// Takes a payment of today back (消费撤销).
+    pub(crate) fn cancel(&self, number: &str, time: &str, query_id: &str, fen: u64) -> Fields {
+        self.fields(
+            ["31", "00", "000000", "07"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("origQryId", query_id),
+                ("backUrl", &self.back_url),
             ],
         )
     }

@@ -21,6 +21,7 @@ mod compile_fail;
 mod demo;
 mod described;
 mod encrypted;
+mod groups;
 mod hostile;
 mod icbc;
 mod kills;

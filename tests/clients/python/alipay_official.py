@@ -130,7 +130,7 @@ def run():
         return call(AlipayTradePayRequest, True, scene="bar_code", auth_code=code, **content)
 
     third = settings.number("s")
-    answer = charge(third, settings.code())
+    answer = charge(third, settings.payer("alipay", "28", 22))
     say("pay_code", answer["code"] == "10000" and "gmt_payment" in answer, number=third, answer=answer)
     answer = call(AlipayTradeQueryRequest, out_trade_no=third)
     say("query_code", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
@@ -139,7 +139,7 @@ def run():
     answer = call(AlipayTradeQueryRequest, out_trade_no=third)
     say("query_cancelled", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
     fourth = settings.number("w")
-    answer = charge(fourth, settings.code("late"))
+    answer = charge(fourth, settings.payer("alipay", "28", 22, "late"))
     say("wait_code", answer["code"] == "10003", number=fourth, answer=answer)
     answer = call(AlipayTradeCancelRequest, out_trade_no=fourth)
     say("cancel_waiting", answer["code"] == "10000" and answer["action"] == "close", answer=answer)

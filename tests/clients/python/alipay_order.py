@@ -90,7 +90,7 @@ def run():
         return alipay.api_alipay_trade_pay(no, "bar_code", code, "官道 referee 付款码", total_amount="8.88")
 
     third = settings.number("s")
-    answer = charge(third, settings.code())
+    answer = charge(third, settings.payer("alipay", "28", 22))
     say("pay_code", answer["code"] == "10000" and "gmt_payment" in answer, number=third, answer=answer)
     answer = alipay.api_alipay_trade_query(out_trade_no=third)
     say("query_code", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
@@ -99,7 +99,7 @@ def run():
     answer = alipay.api_alipay_trade_query(out_trade_no=third)
     say("query_cancelled", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
     fourth = settings.number("w")
-    answer = charge(fourth, settings.code("late"))
+    answer = charge(fourth, settings.payer("alipay", "28", 22, "late"))
     say("wait_code", answer["code"] == "10003", number=fourth, answer=answer)
     answer = alipay.api_alipay_trade_cancel(out_trade_no=fourth)
     say("cancel_waiting", answer["code"] == "10000" and answer["action"] == "close", answer=answer)

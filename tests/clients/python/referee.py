@@ -49,16 +49,15 @@ class Settings:
 
     def pay(self, channel, out_trade_no, outcome="paid"):
         """Lets the sandbox's payer pay, or scan and fail to pay ("declined")."""
-        return self.control({"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome})
+        return self._control({"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome})
 
-    def code(self, outcome="paid"):
-        """A payment code of Alipay's whose payer pays at once, or is asked for a password and types none ("late")."""
-        digits = f"28{time.time_ns():020d}"
-        self.control({"channel": "alipay", "auth_code": digits, "outcome": outcome})
-        return digits
+    def payer(self, channel, begin, length, outcome="paid"):
+        """A payment code of the wallet whose codes begin so, and what its payer does once it is scanned."""
+        code = begin + str(time.time_ns() // 1000).zfill(length - len(begin))[-(length - len(begin)):]
+        self._control({"channel": channel, "auth_code": code, "outcome": outcome})
+        return code
 
-    def control(self, body):
-        """Tells the sandbox's payer."""
+    def _control(self, body):
         request = urllib.request.Request(
             self.all["control"] + "/pay", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )

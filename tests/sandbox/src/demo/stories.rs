@@ -44,6 +44,7 @@ enum Story {
     OneCode(&'static str),
     Partner,
     Combined,
+    Group,
     Product,
     Codepay,
 }
@@ -107,6 +108,7 @@ const STORIES: &[Story] = &[
     Story::OneCode("unionpay"),
     Story::Partner,
     Story::Combined,
+    Story::Group,
     Story::Product,
     Story::Codepay,
 ];
@@ -192,6 +194,10 @@ impl Demo {
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
+            }
+            Story::Group => {
+                let subs = &self.place.merchants[merchant].accounts.wechat.sub_mchids;
+                several::in_a_group(self, &by, subs.first().context("a sub-merchant")?).await
             }
             Story::Codepay => {
                 let all = &self.place.merchants;

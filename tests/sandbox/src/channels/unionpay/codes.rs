@@ -88,12 +88,14 @@ fn is_code(code: &str) -> bool {
 /// Takes a payment back: of the same settlement day, all of it, before any refund.
 pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     let fields = call.fields;
-    for name in ["origQryId", "txnAmt", "currencyCode", "backUrl"] {
+    for name in ["origQryId", "txnAmt", "backUrl"] {
         if fields.get(name).is_empty() {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
+    // The product by which the order was paid, or none in particular, as in a refund.
+    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
+    if fields.get("txnSubType") != "00" || !product {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let number = fields.get("orderId").to_owned();
