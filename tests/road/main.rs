@@ -6,7 +6,6 @@
 )]
 
 mod abnormal;
-mod acp;
 mod again;
 mod alipay_bills;
 mod alipay_codes;
