@@ -574,9 +574,9 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
     ])
 }
 
-/// A number that no order has: what a probe asks for.
-pub(crate) fn probe_number(account: &AccountNo) -> ChannelNo {
-    derived(&["probe", account.as_str()])
+/// A number that no order has, as long as the channel takes it: what a probe asks for.
+pub(crate) fn probe_number(channel: Channel, account: &AccountNo) -> ChannelNo {
+    short(channel, derived(&["probe", account.as_str()]))
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {
