@@ -165,6 +165,8 @@ async fn hand_out(
     })
     .await;
     app.step("after_send");
+    app.health()
+        .handed_out(account.channel, &account.account, app.clock().since_boot());
     match signed {
         Ok(handed_out) => settle::handed_out(position, handed_out),
         Err(reason) => {

@@ -5,6 +5,7 @@
 mod baidu;
 mod banks;
 mod unionpay;
+mod unionpay_pass;
 
 use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -1291,6 +1292,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
     run.at_unionpay().await?;
+    run.through_unionpay().await?;
     run.at_banks().await?;
     run.pass_through().await?;
     run.errors().await?;
@@ -1322,7 +1324,14 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     ];
     let open = until_closed(
         &at_channels,
-        &[ports.api, ports.notify, ports.banks, ports.wechat, ports.alipay],
+        &[
+            ports.api,
+            ports.notify,
+            ports.banks,
+            ports.wechat,
+            ports.alipay,
+            ports.unionpay,
+        ],
         closed,
     )
     .await?;

@@ -53,8 +53,12 @@ struct Road {
 
 impl Road {
     async fn open() -> anyhow::Result<Road> {
+        Road::with(options()).await
+    }
+
+    async fn with(options: Options) -> anyhow::Result<Road> {
         let dir = tempfile::tempdir()?;
-        let demo = Demo::start(dir.path(), &options(), false).await?;
+        let demo = Demo::start(dir.path(), &options, false).await?;
         let shop = demo.merchant(0)?;
         Ok(Road {
             demo,

@@ -75,6 +75,8 @@ pub struct Breaker {
     openings: u32,
     /// Since when a question of ours is under way, for no order's sake.
     asking: Option<Duration>,
+    /// Somebody would like to know.
+    wanted: bool,
 }
 
 impl Breaker {
@@ -87,6 +89,7 @@ impl Breaker {
             in_a_row: 0,
             openings: 0,
             asking: None,
+            wanted: false,
         }
     }
 
@@ -108,7 +111,7 @@ impl Breaker {
 
     /// A call ended. A slow answer is a good one for its order and a bad one for the account.
     pub fn feed(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
-        self.asking = None;
+        (self.asking, self.wanted) = (None, false);
         let ailment = ailment.or((took >= self.settings.slow).then_some(Ailment::Slow));
         self.remember(Call {
             at: now,
@@ -154,6 +157,12 @@ impl Breaker {
         }
     }
 
+    /// An order was handed out. If nobody has asked for a while, a question of ours is due.
+    pub fn want(&mut self, now: Duration) {
+        let last = self.calls.back().map(|last| last.at);
+        self.wanted |= last.is_none_or(|last| last + self.settings.trial <= now);
+    }
+
     /// The same for a breaker that judges by questions. What is asked for no order's sake is as good there as any other call:
     /// so it tries out itself what is half open, and asks soon again after a call that failed, until that is certain.
     pub fn take_question(&mut self, now: Duration) -> bool {
@@ -164,7 +173,8 @@ impl Breaker {
             State::Open { until } => until <= now,
             State::HalfOpen { .. } => true,
             State::Closed => {
-                self.in_a_row > 0 && self.calls.back().is_some_and(|last| last.at + SECOND_LOOK <= now)
+                let failed = self.calls.back().filter(|_| self.in_a_row > 0);
+                self.wanted || failed.is_some_and(|last| last.at + SECOND_LOOK <= now)
             }
         };
         if due {
@@ -364,6 +374,21 @@ mod tests {
         assert!(b.take_question(at(18)));
         assert_eq!(b.feed(at(18), QUICK, None).map(|t| t.to), Some(B::Closed));
         assert!(!b.take_question(at(19)));
+    }
+
+    /// A quiet shop's page order is asked for after minutes; whether its account is there is asked when it is handed out.
+    #[test]
+    fn a_question_is_wanted_where_nobody_asked_for_a_while() {
+        let mut b = breaker();
+        b.want(at(1));
+        assert!(b.take_question(at(1)));
+        b.feed(at(1), QUICK, None);
+        b.want(at(10));
+        assert!(!b.take_question(at(10)), "asked nine seconds ago");
+        b.want(at(11));
+        assert!(b.take_question(at(11)));
+        b.feed(at(11), QUICK, Some(Ailment::NotConnected));
+        assert!(b.take_question(at(12)), "and again after one that failed");
     }
 
     /// A start in the middle of an outage begins where the last run was, but for the rest: that is over.

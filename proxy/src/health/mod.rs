@@ -101,6 +101,14 @@ impl Health {
         }
     }
 
+    /// An order was handed out at this account, and nothing tells whether that is there but questions.
+    pub fn handed_out(&self, channel: Channel, account: &AccountNo, now: Duration) {
+        if channel::can_be_asked(channel) {
+            let gauges = self.gauges(channel, account);
+            gauges.of(OperationClass::Ask).lock().want(now);
+        }
+    }
+
     /// What was not closed when the last run ended, is not yet.
     fn restore(&self, lost: &Lost, now: Duration) {
         self.gauges(lost.channel, &lost.account)

@@ -192,7 +192,7 @@ impl Door for Unionpay {
             (9.., 7) => format!("{signed}&mer+Id=000000000000001"),
             (9.., 8) => format!("{signed}&merId[]=000000000000001"),
             (9.., 9) => format!("{signed}&MERID=000000000000001"),
-            (9.., 10) => format!("{signed};merId=000000000000001"),
+            (9.., 10) => format!("{signed}&a;merId=000000000000001"),
             (9.., 11) => format!("{signed}&reqReserved=%c0%af"),
             (9.., 12) => format!("{signed}&reqReserved=%u0061"),
             (9.., 13) => format!("{signed}&m\u{435}rId=000000000000001"),

@@ -12,12 +12,15 @@ use super::{
     tricks::{self, Dice, Trick, escaped, spoilt},
     wire::{At, Said, say_on},
 };
-use crate::acp::Acp;
+use crate::acp::{self, Acp, BACK, written};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
-use sandbox::material::{AlipayAccount, WechatAccount};
+use sandbox::{
+    demo::place::Options,
+    material::{AlipayAccount, WechatAccount},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -269,7 +272,10 @@ impl Door for AlipayV2 {
         if let Trick::Query(name) = &trick {
             match dice.below(6) {
                 // What stands twice, before it is signed: one of the two is signed for somebody else.
-                4 => pairs.push(("notify_url", b"https://m.example/n".to_vec())),
+                4 => pairs.extend([
+                    ("notify_url", b"https://m.example/n".to_vec()),
+                    ("notify_url", b"https://o.example/n".to_vec()),
+                ]),
                 5 => pairs.push(("app_id", self.0.app_id.clone().into_bytes())),
                 0 => pairs.push((name, b"1".to_vec())),
                 1 => target += "?biz_content=%7B%7D",
@@ -339,7 +345,13 @@ impl Door for AlipayV3 {
         let mut target = format!("/v3/{}", method.replace('.', "/"));
         match &trick {
             Trick::Query(name) => target += &format!("?{name}=1600000009"),
-            Trick::Path => target = tricks::path(dice, &target),
+            // What does not begin so is V2's door, and is refused in its words.
+            Trick::Path => {
+                let right = target.clone();
+                while target == right || !target.starts_with("/v3/") {
+                    target = tricks::path(dice, &right);
+                }
+            }
             _ => {}
         }
         let auth = format!(
@@ -413,6 +425,72 @@ async fn some_of_each_channel() {
 //= C81
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
+}
+
+/// What its merchant is proven to have signed, though it can be read in two ways, is refused and on record as often as one
+/// likes; what nobody is proven to have signed weighs on its source, as a wrong signature does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C81
+async fn what_nobody_signed_weighs_on_its_source() {
+    let yard = Yard::with(Options {
+        failures: 1,
+        ..Options::default()
+    })
+    .await;
+    let acp = Acp::of(&yard.demo, 0).expect("a client");
+    let refused = async |forged: bool| -> Said {
+        let fields = acp.apply(&yard.demo.next_number(), &written(acp::now()), 100);
+        let mut form = acp.signed(&fields).expect("signs") + "&merId=000000000000001";
+        if forged {
+            form = form.replace("txnAmt=100", "txnAmt=101");
+        }
+        let kind = "Content-Type: application/x-www-form-urlencoded;charset=UTF-8\r\n";
+        let said = yard
+            .say(At::Unionpay, &wire("POST", BACK, kind, form.as_bytes()))
+            .await;
+        yard.refused(At::Unionpay, "a name twice", &said, "respCode=");
+        said
+    };
+    // More than a source may have of failures at once.
+    for _ in 0..80 {
+        let said = refused(false).await;
+        yard.must(clause(&said).as_deref() == Some("C80"), || format!("{said:?}"));
+    }
+    let mut shed = false;
+    for n in 0..200 {
+        let said = refused(true).await;
+        shed = said.status == Some(429);
+        if shed {
+            println!("shed after {n} forms that nobody signed");
+            break;
+        }
+    }
+    yard.must(shed, || "two hundred forged forms and none was shed".into());
+    let reader = async || {
+        let path = yard.dir.path().join("data/trades");
+        let reader = Reader::open(Arc::new(RealDisk), &path).expect("a journal");
+        let own = reader.scan(0).filter(|item| {
+            let entry = item
+                .as_ref()
+                .map(|(_, octets)| TradeEntry::from_canonical(octets));
+            let entry = entry.expect("reads").expect("an entry");
+            matches!(&entry.event, TradeEvent::GuardRefused { count: None, .. }) && entry.merchant.is_some()
+        });
+        own.count()
+    };
+    let mut own = 0;
+    for _ in 0..100 {
+        own = reader().await;
+        if own >= 80 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    yard.must(own == 80, || {
+        format!("{own} entries of 80 stand with their merchant")
+    });
+    yard.demo.services.stop().await.expect("stops");
+    yard.settled();
 }
 
 async fn all(each: usize) {
