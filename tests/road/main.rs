@@ -6,8 +6,8 @@
 )]
 
 mod abnormal;
-mod acp;
 mod again;
+mod alipay_codes;
 mod baidu;
 mod books;
 mod canary;
@@ -19,6 +19,7 @@ mod compile_fail;
 mod demo;
 mod described;
 mod encrypted;
+mod groups;
 mod hostile;
 mod icbc;
 mod kills;
@@ -31,6 +32,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod seen;
 mod statistics;
 mod telemetry;
 mod through;

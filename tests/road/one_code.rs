@@ -1,6 +1,7 @@
 //! One code, every wallet: over real sockets, with the User-Agent of each. The order goes down the merchant's own road; what
 //! the page says is what the journal says.
 
+mod banks;
 mod chromium;
 mod screens;
 
@@ -122,6 +123,9 @@ async fn each_wallet_pays_the_same_code_and_the_page_says_what_the_journal_says(
     unionpays_app(&street)
         .await
         .unwrap_or_else(|e| panic!("UnionPay's app: {e:#}"));
+    banks::chosen(&street)
+        .await
+        .unwrap_or_else(|e| panic!("banks: {e:#}"));
     two_wallets(&street)
         .await
         .unwrap_or_else(|e| panic!("two wallets: {e:#}"));
@@ -335,7 +339,7 @@ async fn unionpays_app(street: &Street) -> Done {
     // A computer gets the page for computers, in English too.
     let (_, url) = street.of_order(1320).await?;
     let mut computer = street.browser(COMPUTER).speaking("en");
-    has(&computer.open(&url).await?, "UnionPay · online banking")?;
+    has(&computer.open(&url).await?, "Other banks (UnionPay)")?;
     let onward = computer.send(&url, &[("way", "unionpay.gateway")]).await?;
     has(&onward, "Going to UnionPay")?;
     has(&computer.go_on(&onward).await?, "13.20")?;
@@ -628,4 +632,57 @@ async fn ended(street: &Street) -> Done {
     );
     has(&street.browser(WECHAT).open(&revoked).await?, "已失效")?;
     has(&street.browser(WECHAT).open(&kept).await?, "立即付款")
+}
+
+/// As many as the setting says, and all of them listed in pages, whatever restarts in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C68
+async fn codes_are_listed_in_pages_and_no_more_than_the_setting_says() -> Done {
+    let yard = Yard::with(Options {
+        limits: "codes = 5\n".into(),
+        ..Options::default()
+    })
+    .await?;
+    let street = Street { yard };
+    let body = |n: usize| json!({ "code_no": format!("desk-{n}") });
+    for n in 0..5 {
+        street.code(&body(n)).await?;
+    }
+    let one_more = street.post("/v1/codes", &body(5)).await?;
+    ensure!(
+        one_more.status == 409 && one_more.json()["code"] == "too_many_codes",
+        "{} {}",
+        one_more.status,
+        one_more.json()
+    );
+    ensure!(
+        street.post("/v1/codes", &body(4)).await?.status == 200,
+        "the same again is no further code"
+    );
+    street.yard.demo.services.kill_proxy().await?;
+    street.yard.start().await?;
+    let ask = async |query: &str| {
+        let path = format!("/v1/codes{query}");
+        anyhow::Ok(street.yard.merchant()?.ask("GET", &path, None).await?)
+    };
+    let (mut numbers, mut after, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = ask(&format!("?limit=2{after}")).await?.json();
+        let codes = page["codes"].as_array().context("codes")?;
+        numbers.extend(codes.iter().map(|code| text(&code["code_no"])));
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    let wanted: Vec<String> = (0..5).map(|n| format!("desk-{n}")).collect();
+    ensure!(numbers == wanted && pages == 3, "{numbers:?} in {pages} pages");
+    for wrong in ["?limit=0", "?limit=501", "?limit=x", "?after=x"] {
+        let said = ask(wrong).await?;
+        ensure!(said.json()["code"] == "invalid_field", "{wrong}: {}", said.json());
+    }
+    let still = street.post("/v1/codes", &body(5)).await?;
+    ensure!(still.status == 409, "{}", still.json());
+    Ok(())
 }

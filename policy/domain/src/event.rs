@@ -650,6 +650,12 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refunded: Option<bool>,
     },
+    /// A payment-code order was looked for once more after a reverse that found nothing, when its own time at the channel was
+    /// over: no charge came late, and none can come any more.
+    NothingCameLate {
+        /// Which attempt.
+        attempt: u16,
+    },
     /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
     AttemptUnresolved {
         /// Which attempt.
@@ -797,6 +803,13 @@ pub enum TradeEvent {
         /// Our number of the code.
         id: CodeId,
     },
+    /// The attempt is to lead the payer to a bank. Stands right behind its intent.
+    BankNamed {
+        /// Its position, from 1.
+        attempt: u16,
+        /// Which bank.
+        bank: BankNo,
+    },
     /// The attempt is one of several orders that are paid together, all or none. Stands right behind its intent.
     AttemptCombined {
         /// Its position, from 1.
@@ -818,6 +831,20 @@ pub enum TradeEvent {
         /// The merchant's number of the refund, where it is one's.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refund_no: Option<RefundNo>,
+        /// The time that belongs to the number.
+        time: Instant,
+    },
+    /// UnionPay knows a consume-cancel (消费撤销) by its own number and a time, which the merchant's own SDK chose. Stands
+    /// right behind the intent of the reverse that it is.
+    ReverseNamed {
+        /// Account at the channel.
+        account: AccountNo,
+        /// The attempt that it takes back, from 1.
+        attempt: u16,
+        /// Channel.
+        channel: Channel,
+        /// Number at the channel.
+        number: ChannelNo,
         /// The time that belongs to the number.
         time: Instant,
     },
@@ -1233,6 +1260,7 @@ impl TradeEvent {
             ReverseUnknown { .. } => "reverse_unknown",
             ReverseRefused { .. } => "reverse_refused",
             AttemptReversed { .. } => "attempt_reversed",
+            NothingCameLate { .. } => "nothing_came_late",
             AttemptUnresolved { .. } => "attempt_unresolved",
             RefundHeld { .. } => "refund_held",
             RefundCancelled { .. } => "refund_cancelled",
@@ -1249,8 +1277,10 @@ impl TradeEvent {
             CodeMade { .. } => "code_made",
             CodeRevoked { .. } => "code_revoked",
             ByCode { .. } => "by_code",
+            BankNamed { .. } => "bank_named",
             AttemptCombined { .. } => "attempt_combined",
             NamedAtChannel { .. } => "named_at_channel",
+            ReverseNamed { .. } => "reverse_named",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

@@ -114,6 +114,17 @@ fn trade_events() -> Vec<TradeEvent> {
             refund_no: Some(name("R20260101000001")),
             time: at,
         },
+        BankNamed {
+            attempt: 1,
+            bank: name("ICBC"),
+        },
+        ReverseNamed {
+            account: name("777290058110048"),
+            attempt: 1,
+            channel: Channel::Unionpay,
+            number: name("V20260101000001"),
+            time: at,
+        },
         AttemptCombined {
             attempt: 1,
             with: Combined {
@@ -179,6 +190,7 @@ fn trade_events() -> Vec<TradeEvent> {
             proof: Proof::Query,
             refunded: None,
         },
+        NothingCameLate { attempt: 1 },
         RefundIntended {
             amount: Amount::from_fen(1),
             attempt: 1,

@@ -188,6 +188,16 @@ impl Ledger {
             .await
     }
 
+    /// An order of a merchant that belongs to the group of this number (合单).
+    pub async fn order_of_group(
+        &self,
+        merchant: &MerchantId,
+        number: &ChannelNo,
+    ) -> Result<Option<Arc<Order>>, LookupError> {
+        self.order_by_key(merchant, &index::group_key(merchant, number))
+            .await
+    }
+
     async fn order_by_key(
         &self,
         merchant: &MerchantId,
@@ -438,6 +448,7 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
                     h.event,
                     TradeEvent::PatternSeen { .. }
                         | TradeEvent::AttemptCombined { attempt: 1, .. }
+                        | TradeEvent::BankNamed { attempt: 1, .. }
                         | TradeEvent::NamedAtChannel {
                             attempt: 1,
                             refund_no: None,
@@ -484,6 +495,7 @@ fn changes_total(event: &TradeEvent) -> Option<u16> {
         TradeEvent::AttemptIntended { attempt, .. }
         | TradeEvent::AttemptNotPlaced { attempt, .. }
         | TradeEvent::AttemptClosed { attempt, .. }
+        | TradeEvent::ReverseIntended { attempt, .. }
         | TradeEvent::AttemptReversed { attempt, .. }
         | TradeEvent::AttemptPaid { attempt, .. } => Some(*attempt),
         _ => None,

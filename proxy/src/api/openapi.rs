@@ -170,6 +170,16 @@ fn paths_with_one_form() -> Value {
         found[0].clone(),
         found[1].clone(),
     ];
+    let (group, group_no) = (reference("Group"), in_path("group_no", schemas::group_no()));
+    let together = [
+        ("200", "The group", JSON, group.clone()),
+        (
+            "202",
+            "The outcome is not known yet of all of them; ask again",
+            JSON,
+            group.clone(),
+        ),
+    ];
     let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
     let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());
@@ -178,6 +188,9 @@ fn paths_with_one_form() -> Value {
             "post": operation("Place an order, or the same again. With pay_way micropay it charges at once: 201 paid, 202 the payer is at it or nobody knows yet (ask again, or wait to be told), 422 not charged", &[], Some("NewPayment"), &[("201", "Placed, or paid", JSON, payment), order[0].clone(), order[1].clone()]),
             "get": operation("Find an order by your number", &[order_no], None, &order),
         },
+        "/v1/payments/combined": { "post": operation("Place several orders that one payment pays, all or none (合单; WeChat Pay), or the same again. Each is an order of its own under /v1/payments, paid and refunded as such, and told of on its own", &[], Some("NewGroup"), &[("201", "Placed", JSON, group.clone()), together[0].clone(), together[1].clone()]) },
+        "/v1/payments/combined/{group_no}": { "get": operation("A group: each of its orders as it stands", std::slice::from_ref(&group_no), None, &together) },
+        "/v1/payments/combined/{group_no}/close": { "post": operation("Close a group: all of its orders, unpaid (no body, or {}). None of them is closed alone", &[group_no], None, &together) },
         "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false, json!({ "const": "payer" }))], None, &order) },
         "/v1/payments/{id}/close": { "post": operation("Close an unpaid order (no body, or {})", one, None, &order) },
         "/v1/payments/{id}/reverse": { "post": operation("Undo a payment-code order: closed if unpaid, paid back if paid; at UnionPay, whose orders end with their own time only, also what was paid in another way (no body, or {})", one, None, &order) },
@@ -190,7 +203,9 @@ fn paths_with_one_form() -> Value {
         "/v1/payments/{id}/purge": { "get": operation("What became of the keys that sealed this order's buyer data", one, None, &[("200", "Purge certificate", JSON, reference("Purge"))]) },
         "/v1/payments/{id}/notifications": { "get": operation("Notifications of this order", one, None, &[("200", "List, oldest first", JSON, reference("Notifications"))]) },
         "/v1/payments/{id}/notifications/{seq}/resend": { "post": operation("Send a notification again, now, with its own id and number", &[id, seq], None, &[("200", "Whether it was acknowledged", JSON, reference("Resent"))]) },
-        "/v1/codes": { "post": operation("Make a code that payers scan (one code, every wallet): with order_no for that order, without one static. The same again gets the same code", &[], Some("NewCode"), &[("201", "Made", JSON, reference("Code")), ("200", "Made before", JSON, reference("Code"))]) },
+        "/v1/codes": { "post": operation("Make a code that payers scan (one code, every wallet): with order_no for that order, without one static. The same again gets the same code", &[], Some("NewCode"), &[("201", "Made", JSON, reference("Code")), ("200", "Made before", JSON, reference("Code"))]),
+            "get": operation("Your codes in pages, in the order in which they were made; those that ended or were revoked for a day more", &[in_query("after", false, json!({ "type": "string", "pattern": "^[0-9]+$", "description": "`next` of the former page" })), in_query("limit", false, json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }))], None, &[("200", "A page; the last one has no `next`", JSON, reference("Codes"))]),
+        },
         "/v1/codes/{id}": { "get": operation("A code", std::slice::from_ref(&code), None, &made) },
         "/v1/codes/{id}/revoke": { "post": operation("Withdraw a code: it opens no new order (no body, or {})", std::slice::from_ref(&code), None, &made) },
         "/v1/codes/{id}/svg": { "get": operation("The plate for the counter (条码台牌), with the merchant's name", std::slice::from_ref(&code), None, &[("200", "A6, with the fonts of whoever opens it", "image/svg+xml", json!({ "type": "string" }))]) },

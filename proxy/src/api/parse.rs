@@ -1,6 +1,7 @@
 //! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
 
 pub mod codes;
+pub mod group;
 mod scanned;
 
 use crate::{
@@ -47,7 +48,7 @@ pub fn named_channel(received: &Received) -> Option<Channel> {
     Channel::named(strict_json::parse(&received.body).ok()?.text("channel")?)
 }
 
-fn empty(received: &Received) -> Result<(), Fault> {
+pub(crate) fn empty(received: &Received) -> Result<(), Fault> {
     match received.body.is_empty() || &received.body[..] == b"{}" {
         true => Ok(()),
         false => Err(Fault::new(
@@ -176,7 +177,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 23] = [
+const CREATE: [&str; 24] = [
     "order_no",
     "channel",
     "pay_way",
@@ -186,6 +187,7 @@ const CREATE: [&str; 23] = [
     "account",
     "payee",
     "appid",
+    "bank",
     "attach",
     "payer",
     "client_ip",
@@ -233,6 +235,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         account: fields.name("account", |t| AccountNo::new(t))?,
         payee: fields.name("payee", |t| PayeeNo::new(t))?,
         appid: appid(&fields, channel)?,
+        bank: bank(&fields, channel, pay_way)?,
         amount: fields.amount("amount")?,
         expires: expires(&fields, now)?,
         code: code(value)?,
@@ -349,6 +352,23 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
+    }
+}
+
+/// The bank that UnionPay's gateway leads the payer to; whether the acquirer lists it is the registry's to say.
+fn bank(fields: &Fields<'_>, channel: Channel, pay_way: PayWay) -> Result<Option<BankNo>, Fault> {
+    let bank = fields.name("bank", |t| BankNo::new(t))?;
+    let by_gateway = matches!(pay_way, PayWay::Gateway | PayWay::GatewayB2b);
+    match (&bank, channel) {
+        (Some(_), Channel::Unionpay) if by_gateway => Ok(bank),
+        (Some(_), _) if channel.is_bank() => {
+            Err(fields.wrong("bank", &format!("absent for {channel}: the channel is the bank")))
+        }
+        (Some(_), _) => Err(fields.wrong(
+            "bank",
+            "absent: only unionpay's gateway and gateway_b2b lead the payer to a bank",
+        )),
+        (None, _) => Ok(None),
     }
 }
 

@@ -2,7 +2,7 @@
 //! free text in base64, an address that the browser goes back to, names and values that are on no list, names that stand twice.
 
 use super::*;
-use crate::acp::{Acp, BACK, FRONT, QUERY, now, written};
+use sandbox::demo::acp::{Acp, BACK, FRONT, QUERY, now, written};
 
 impl Run {
     pub(super) async fn through_unionpay(&mut self) -> anyhow::Result<()> {

@@ -12,13 +12,15 @@ use super::{
     tricks::{self, Dice, Trick, escaped, spoilt},
     wire::{At, Said, say_on},
 };
-use crate::acp::{self, Acp, BACK, written};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
 use sandbox::{
-    demo::place::Options,
+    demo::{
+        acp::{self, Acp, BACK, written},
+        place::Options,
+    },
     material::{AlipayAccount, WechatAccount},
 };
 use serde_json::{Value, json};
@@ -205,8 +207,26 @@ fn alipay(dice: &mut Dice) -> (&'static str, Lawful) {
         payees: &["/seller_id"],
         amounts: &["/total_amount"],
     };
-    match dice.below(3) {
+    match dice.below(5) {
         0 => ("alipay.trade.precreate", of(order)),
+        3 => {
+            order["scene"] = json!("bar_code");
+            order["auth_code"] = json!("289821051157962364");
+            let lawful = Lawful {
+                amounts: &["/total_amount", "/auth_code", "/scene"],
+                ..of(order)
+            };
+            ("alipay.trade.pay", lawful)
+        }
+        4 => (
+            "alipay.trade.cancel",
+            Lawful {
+                target: "",
+                body: json!({ "out_trade_no": number, "trade_no": "2026010122001473031000000001" }),
+                payees: &[],
+                amounts: &[],
+            },
+        ),
         1 => {
             order["product_code"] = json!("JSAPI_PAY");
             order["buyer_id"] = json!("2088102146225135");
