@@ -229,7 +229,7 @@ pub(crate) fn of_answer(channel: Channel, answer: &Answer) -> Option<Ailment> {
         Answer::Failed(Failure {
             class: FailureClass::Unknown,
             ..
-        }) if matches!(channel, Channel::Baidu | Channel::Ccb | Channel::Icbc) => None,
+        }) if channel == Channel::Baidu || channel.is_bank() => None,
         Answer::Unclear(Unclear::Timeout) => Some(Ailment::Silent),
         Answer::Unclear(Unclear::Connection) => Some(Ailment::Broken),
         Answer::Unclear(Unclear::ChannelError) => Some(Ailment::ChannelError),

@@ -253,7 +253,13 @@ fn number(dice: &mut Dice, yuan: bool) -> &'static str {
 /// A member beside the true one, by a name that is almost its own: by its case, by a letter of another script, by what is
 /// not seen, by a path of its own.
 fn alike(dice: &mut Dice, text: &str, payees: &[&str], amounts: &[&str]) -> Vec<u8> {
-    let paths: Vec<&&str> = payees.iter().chain(amounts).collect();
+    let paths: Vec<&str> = payees.iter().chain(amounts).copied().collect();
+    // What names an order and no more has its number.
+    let paths = if paths.is_empty() {
+        vec!["/out_trade_no"]
+    } else {
+        paths
+    };
     let name = paths[dice.below(paths.len())]
         .rsplit('/')
         .next()
