@@ -677,7 +677,7 @@ impl Place {
             fs::create_dir_all(&icbc)?;
             secret(&icbc.join("merchant.sha1"), &from(&i.key_file)?)?;
             secret(&icbc.join("bank.sha1"), &from(&i.bank_cert_file)?)?;
-            let m = &merchant.accounts.cmb;
+            let m = &accounts.cmb;
             let cmb = dir.join("cmb").join(&m.number);
             fs::create_dir_all(&cmb)?;
             secret(&cmb.join("merchant.merkey"), m.key.as_bytes())?;
