@@ -9,9 +9,12 @@ use aes_gcm::{
 use domain::KeyRef;
 use secrecy::ExposeSecret;
 use sm2::{
-    PublicKey,
-    dsa::{Signature, VerifyingKey, signature::Verifier},
-    pkcs8::DecodePublicKey,
+    PublicKey, SecretKey,
+    dsa::{
+        Signature, SigningKey, VerifyingKey,
+        signature::{Signer, Verifier},
+    },
+    pkcs8::{DecodePrivateKey, DecodePublicKey},
 };
 use sm3::{Digest, Sm3};
 use sm4::Sm4;
@@ -36,6 +39,26 @@ impl Sm2Key {
         self.0
             .verify(message, &signature)
             .map_err(|_| KeyError::Signature)
+    }
+}
+
+/// An SM2 private key.
+pub struct Sm2Private(SigningKey);
+
+impl Sm2Private {
+    /// From PKCS#8; `None` for a key of another kind.
+    pub(crate) fn read(der: &[u8]) -> Option<Sm2Private> {
+        let key = SecretKey::from_pkcs8_der(der).ok()?;
+        SigningKey::new(IDENTITY, &key).ok().map(Sm2Private)
+    }
+
+    /// A signature in DER. Its secret number is made of key and message (RFC 6979), so no two messages ever share one.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature: Signature = self
+            .0
+            .try_sign(message)
+            .map_err(|_| KeyError::Kind("an SM2 key that can sign"))?;
+        Ok(signature.to_der().as_bytes().to_vec())
     }
 }
 

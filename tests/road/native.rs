@@ -76,6 +76,14 @@ impl Sdk {
         })
     }
 
+    /// Signs at WeChat by SM2 from here on, or by RSA, whatever the account does.
+    pub(crate) fn signs_by_sm2(&mut self, yard: &Yard, sm2: bool) -> anyhow::Result<()> {
+        match self {
+            Sdk::Wechat(_, door, ..) => door.sign_by_sm2(&yard.demo.place, sm2),
+            Sdk::Alipay(..) => anyhow::bail!("not WeChat's"),
+        }
+    }
+
     /// Sends what was signed before.
     pub(crate) async fn send(&self, signed: &Signed) -> anyhow::Result<Answer> {
         let (Sdk::Wechat(client, ..) | Sdk::Alipay(client, ..)) = self;
