@@ -89,3 +89,40 @@ impl Keys {
         opened.map(Zeroizing::new).map_err(|_| KeyError::Ciphertext)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sm2::pkcs8::{EncodePrivateKey, EncodePublicKey};
+
+    #[test]
+    fn signs_and_verifies_by_name_and_knows_its_keys() {
+        let secret = SecretKey::from_slice(&[7; 32]).expect("a key");
+        let pem = |label: &str, der: &[u8]| crate::pem(label, der).into_bytes();
+        let private = secret.to_pkcs8_der().expect("der");
+        let public = secret.public_key().to_public_key_der().expect("der");
+        let private = Material::read(&pem("PRIVATE KEY", private.as_bytes())).expect("a private key");
+        let public = Material::read(&pem("PUBLIC KEY", public.as_bytes())).expect("a public key");
+        assert_eq!(
+            (private.kind(), public.kind()),
+            ("SM2 private key", "SM2 public key")
+        );
+        let keys = Keys::default();
+        let name = |text: &str| KeyRef::new(text).expect("lawful");
+        keys.put(name("a"), private);
+        keys.put(name("b"), public);
+        let signature = keys.sign(&name("a"), b"m").expect("signs");
+        keys.verify(&name("b"), b"m", &signature).expect("verifies");
+        assert_eq!(
+            keys.verify(&name("b"), b"n", &signature),
+            Err(KeyError::Signature)
+        );
+        let mut other = signature.clone();
+        if let Some(last) = other.last_mut() {
+            *last ^= 1;
+        }
+        assert!(keys.verify(&name("b"), b"m", &other).is_err());
+        assert!(keys.sign(&name("b"), b"m").is_err(), "a public key signs nothing");
+        assert!(keys.verify(&name("a"), b"m", &signature).is_err());
+    }
+}

@@ -260,6 +260,8 @@ pub fn refund_query(
 /// Fetches the channel's certificates: all of them at WeChat (channels.md 1.7), at Alipay the one of this number (3.6).
 pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
     match account.channel {
+        // Their certificates are of SM2, and are put there by hand; one of RSA must not come to count.
+        Channel::Wechat if account.sign_method == SignMethod::Sm2 => Err(ComposeError::NotOffered),
         Channel::Wechat => wechat::compose::certificates(account, stamp),
         Channel::Alipay => alipay::compose::certificate(account, stamp, number),
         // UnionPay's messages bring their certificate along.

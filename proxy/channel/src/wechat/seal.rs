@@ -43,7 +43,7 @@ pub(crate) fn sealing(account: &Account) -> &'static str {
 pub(crate) const AES: &str = "AEAD_AES_256_GCM";
 
 /// Reads the signature headers. `Wechatpay-Signature-Type` may be absent (channels.md 1.6 demands four headers), but not
-/// another one.
+/// another one; under 国密 it must be there.
 pub(crate) fn signed(
     account: &Account,
     headers: &HeaderMap,
@@ -51,7 +51,8 @@ pub(crate) fn signed(
     now: Instant,
 ) -> Result<Signed, NoticeError> {
     let scheme = "Wechatpay-Signature-Type";
-    if headers.contains_key(scheme) && one(headers, scheme)? != self::scheme(account) {
+    let must_say = account.sign_method == SignMethod::Sm2;
+    if (must_say || headers.contains_key(scheme)) && one(headers, scheme)? != self::scheme(account) {
         return Err(NoticeError::Envelope(scheme));
     }
     let [timestamp, nonce, signature, serial] = HEADERS;
