@@ -6,10 +6,12 @@
 
 mod ask;
 mod compare;
+mod corrected;
 mod queried;
 mod record;
 pub(crate) mod statement;
 pub(crate) mod view;
+mod whole;
 
 pub(crate) use ask::MOST_BILL;
 
@@ -31,6 +33,10 @@ use tokio::sync::watch;
 
 /// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
 const MOST_DAYS_BACK: i32 = 85;
+/// A word of "no bill" that our record contradicts is doubted for so many days, and so many times less often than a bill that
+/// is not there yet is asked for: every four hours at the standing settings.
+const DOUBTED_DAYS: i32 = 10;
+const DOUBTED: u32 = 8;
 /// Differences are put on record so many at once.
 const AT_ONCE: usize = 64;
 
@@ -123,7 +129,7 @@ fn due(app: &App) -> Vec<Job> {
                     let head = app.ledger().bill(&key);
                     if head
                         .as_ref()
-                        .is_none_or(|head| is_due(app, head, now, books.retry))
+                        .is_none_or(|head| is_due(app, &key, head, now, books.retry))
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
@@ -165,10 +171,20 @@ fn first_day(app: &App) -> Option<Day> {
     )))
 }
 
-/// What an earlier run left behind is gone on with at once.
-fn is_due(app: &App, head: &BillHead, now: Instant, retry: Duration) -> bool {
-    head.matched.is_none()
-        && (head.asked < app.started_at() || now >= head.asked.plus_millis(retry.as_millis() as i64))
+/// What an earlier run left behind is gone on with at once. That there is no bill, in a word that may also mean "not made yet", is
+/// doubted while our record has what that bill would have to have: the bill may come after all.
+fn is_due(app: &App, key: &BillKey, head: &BillHead, now: Instant, retry: Duration) -> bool {
+    let past = |retry: Duration| now >= head.asked.plus_millis(retry.as_millis() as i64);
+    if head.matched.is_none() {
+        return head.asked < app.started_at() || past(retry);
+    }
+    let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
+    let open = head
+        .differs
+        .iter()
+        .any(|index| !head.resolved.contains_key(index));
+    let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
+    none && open && recent && channel::bill::none_is_a_doubt(key.channel) && past(retry * DOUBTED)
 }
 
 //= C61

@@ -178,7 +178,7 @@ async fn through_an_sdk(yard: &Yard) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C84
+//= C85
 async fn an_account_that_signs_by_sm2() {
     let yard = yard().await.expect("demo");
     unified(&yard).await.unwrap_or_else(|e| panic!("unified: {e:#}"));
@@ -199,7 +199,7 @@ async fn an_account_that_signs_by_sm2() {
 
 /// Neither scheme is taken for the other's: an SDK that signs by RSA at an account of SM2, and one of SM2 at an account of RSA.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C84
+//= C85
 async fn neither_scheme_is_taken_for_the_other() {
     let (gm, rsa) = (yard().await.expect("demo"), Yard::open().await.expect("demo"));
     for (yard, other) in [(&gm, false), (&rsa, true)] {

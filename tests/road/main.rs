@@ -6,8 +6,8 @@
 )]
 
 mod abnormal;
-mod acp;
 mod again;
+mod alipay_bills;
 mod alipay_codes;
 mod baidu;
 mod books;

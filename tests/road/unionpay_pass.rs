@@ -6,11 +6,11 @@ mod charges;
 mod killed;
 
 use crate::{
-    acp::{Acp, BACK, FRONT, Fields, QUERY, now, written},
     kills::{MUTATION, Yard, id, text},
     native::shown,
 };
 use anyhow::{Context, bail, ensure};
+use sandbox::demo::acp::{Acp, BACK, FRONT, Fields, QUERY, now, written};
 use sandbox::demo::{
     Demo,
     place::{Options, RETURN_HOST},

@@ -148,7 +148,7 @@ fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
 }
 
 #[test]
-//= C84
+//= C85
 fn sm2_is_wechats_alone_and_needs_the_channels_key_by_its_id() {
     let with = |channel: usize, platform: Option<&str>| {
         let mut a = acquirer();

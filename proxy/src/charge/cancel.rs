@@ -89,6 +89,13 @@ pub(crate) fn made(order: &Order, number: &ChannelNo, time: Option<Instant>) -> 
     })
 }
 
+/// The number under which a reverse of this attempt pays back what UnionPay does not cancel any more.
+#[cfg(test)]
+pub(crate) fn refund_number(order: &Order, position: u16) -> Option<ChannelNo> {
+    let begun = order.attempt(position)?.reversing.as_ref()?.at;
+    Some(number_of(order, position, begun, Means::Refund))
+}
+
 /// From here on "no such order" is UnionPay's last word on a payment code's order: its own time is over, and a little
 /// more, since clocks differ.
 pub(crate) fn believed_from(app: &App, attempt: &Attempt) -> Instant {

@@ -1,6 +1,6 @@
 //! A bill against our record of its day: line by line, then what no line asked for.
 
-use super::record;
+use super::{corrected::Corrected, record, whole};
 use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, Ledger, LookupError};
@@ -80,13 +80,19 @@ impl Comparison<'_> {
             totals: Totals::default(),
         };
         let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
+        let mut corrected = Corrected::default();
         if let Some(octets) = octets {
+            corrected = Corrected::read(layout, octets)?;
             let mut bill = Bill::open(layout, octets)?;
             if bill.day().is_some_and(|day| day != self.bill.day) {
                 return Err(BillError::OtherDay.into());
             }
             while let Some(line) = bill.line()? {
-                self.line(&line, &mut found, &mut early)?;
+                let (line, ours) = self.line(&line, &mut found, &mut early)?;
+                if corrected.took(&bill, &line) {
+                    let ours = ours.as_ref().map(|ours| (ours, None));
+                    self.differs(&mut found, DifferenceKind::State, Some(&line), ours);
+                }
                 if !neighbours.awaited.is_empty() {
                     came.extend(Key::of(
                         self.bill.channel,
@@ -98,6 +104,9 @@ impl Comparison<'_> {
             }
         }
         found.totals = self.book.totals();
+        for amount in corrected.rest() {
+            self.corrected(amount, &mut found);
+        }
         for awaited in neighbours
             .awaited
             .iter()
@@ -117,12 +126,13 @@ impl Comparison<'_> {
         Ok(found)
     }
 
+    /// The line with its numbers whole, and our record of it.
     fn line(
         &mut self,
         line: &BillLine,
         found: &mut Found,
         early: &mut Vec<(ChannelNo, ChannelNo)>,
-    ) -> Result<(), CompareError> {
+    ) -> Result<(BillLine, Option<Ours>), CompareError> {
         let mut seen = self.book.see(line);
         let mut named = None;
         if seen == Seen::Unknown {
@@ -136,6 +146,7 @@ impl Comparison<'_> {
             Seen::Unknown => {
                 let difference = self.book.strange(line);
                 self.differs(found, difference, Some(line), None);
+                Ok((line.clone(), None))
             }
             Seen::Known {
                 ours,
@@ -149,7 +160,7 @@ impl Comparison<'_> {
                     early.push((number.clone(), refund.clone()));
                 }
                 if kinds.is_empty() {
-                    return Ok(());
+                    return Ok((line.clone(), Some(ours)));
                 }
                 let (number, own) = self.own_numbers(line, &ours)?;
                 let line = BillLine {
@@ -159,9 +170,9 @@ impl Comparison<'_> {
                 for difference in kinds {
                     self.differs(found, difference, Some(&line), Some((&ours, own.clone())));
                 }
+                Ok((line, Some(ours)))
             }
         }
-        Ok(())
     }
 
     /// The order that a line names, by its own number or by the channel's of its payment, should the journal have it from
@@ -179,6 +190,12 @@ impl Comparison<'_> {
                 .handle
                 .block_on(self.ledger.order_by_trade_no(self.merchant, original))?,
             (None, None) => None,
+        };
+        let found = match found {
+            None if whole::may_be_cut(channel, line) => self
+                .handle
+                .block_on(self.ledger.order_by_trade_no(self.merchant, &line.trade_no))?,
+            found => found,
         };
         let Some(order) = found
             .map(|order| self.ledger.as_of(order, self.entries))
@@ -204,10 +221,11 @@ impl Comparison<'_> {
             .number
             .clone()
             .or_else(|| line.original.as_ref().and_then(paid_by));
-        Ok(Some(BillLine {
+        let line = BillLine {
             number,
             ..line.clone()
-        }))
+        };
+        Ok(Some(whole::of(&order, channel, account, line)))
     }
 
     /// Our numbers for what a line is about: the order's at the channel, and the channel's own.
@@ -298,6 +316,25 @@ impl Comparison<'_> {
             trade_no,
         });
         Ok(())
+    }
+
+    /// A correction of the channel's that names no movement of its bill.
+    fn corrected(&self, amount: Amount, found: &mut Found) {
+        let (bill, day) = (self.bill.clone(), self.bill.day);
+        found.push(|n| TradeEvent::BillDiffers {
+            amount: None,
+            bill,
+            bill_amount: Some(amount),
+            bill_trade_no: None,
+            day,
+            difference: DifferenceKind::OnlyAtChannel,
+            movement: Movement::Reversal,
+            n,
+            number: None,
+            payment: None,
+            refund: None,
+            trade_no: None,
+        });
     }
 
     /// The day before waited for this bill in vain.

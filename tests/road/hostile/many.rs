@@ -12,11 +12,11 @@ use super::{
     tricks::{Dice, Trick, escaped, spoilt},
     wire::{At, Said, say_on},
 };
-use crate::acp::Acp;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
+use sandbox::demo::acp::Acp;
 use sandbox::material::{AlipayAccount, WechatAccount};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -161,8 +161,17 @@ fn alipay(dice: &mut Dice) -> (&'static str, Lawful) {
         payees: &["/seller_id"],
         amounts: &["/total_amount"],
     };
-    match dice.below(5) {
+    match dice.below(6) {
         0 => ("alipay.trade.precreate", of(order)),
+        5 => (
+            "alipay.data.dataservice.bill.downloadurl.query",
+            Lawful {
+                target: "",
+                body: json!({ "bill_type": "trade", "bill_date": "2026-01-01" }),
+                payees: &[],
+                amounts: &["/bill_type"],
+            },
+        ),
         3 => {
             order["scene"] = json!("bar_code");
             order["auth_code"] = json!("289821051157962364");

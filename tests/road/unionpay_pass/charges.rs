@@ -2,12 +2,9 @@
 //! taken back once, told as UnionPay tells it.
 
 use super::{Done, at_unionpay, demo, is, order, pay, relayed, until};
-use crate::{
-    abnormal::files_with,
-    acp::{APP, Acp, BACK, Fields, QUERY, now, written},
-    kills::Yard,
-};
+use crate::{abnormal::files_with, kills::Yard};
 use anyhow::{Context, ensure};
+use sandbox::demo::acp::{APP, Acp, BACK, Fields, QUERY, now, written};
 use sandbox::demo::{Demo, http::Answer, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;

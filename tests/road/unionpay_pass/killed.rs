@@ -5,11 +5,9 @@ use super::{
     charges::{payer, there},
     is, pay, until,
 };
-use crate::{
-    acp::{Acp, BACK, QUERY, now, written},
-    kills::{MUTATION, Yard, id, text},
-};
+use crate::kills::{MUTATION, Yard, id, text};
 use anyhow::{bail, ensure};
+use sandbox::demo::acp::{Acp, BACK, QUERY, now, written};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;

@@ -23,7 +23,7 @@ pub(crate) const HEADERS: [&str; 4] = [
 ];
 
 /// The scheme of an account, in both directions: none of them is taken for another's.
-//= C84
+//= C85
 pub(crate) fn scheme(account: &Account) -> &'static str {
     match account.sign_method {
         SignMethod::Sm2 => SM2,

@@ -52,6 +52,7 @@ pub(crate) fn facts<'a>(
         amount: Amount::from_fen(8880),
         expires: NOW.plus_millis(900_000),
         terminal,
+        bank: None,
         product: None,
         code,
     }
@@ -149,7 +150,7 @@ fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
 
 /// 国密 changes the scheme and the key's kind, and no octet of what is signed; call-ups are not signed by it.
 #[test]
-//= C84
+//= C85
 fn an_account_of_sm2_names_its_scheme() {
     let account = channel::Account {
         sign_method: SignMethod::Sm2,

@@ -55,7 +55,7 @@ fn a_wechat_notice_needs_four_headers_and_no_other_scheme() {
 
 /// 国密: the account's own scheme and seal, and no other.
 #[test]
-//= C84
+//= C85
 fn a_notice_to_an_account_of_sm2_is_signed_and_sealed_so() {
     let account = channel::Account {
         sign_method: domain::SignMethod::Sm2,

@@ -1,10 +1,13 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, banks, codes,
+    Demo,
+    acp::Acp,
+    banks, codes,
     door::WechatDoor,
     one_code,
     orders::{self, Told},
+    own_client,
     place::DemoMerchant,
     product, several, unionpay,
 };
@@ -47,6 +50,8 @@ enum Story {
     Group,
     Product,
     Codepay,
+    OwnCode,
+    OwnApp,
 }
 
 const STORIES: &[Story] = &[
@@ -111,6 +116,8 @@ const STORIES: &[Story] = &[
     Story::Group,
     Story::Product,
     Story::Codepay,
+    Story::OwnCode,
+    Story::OwnApp,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -207,6 +214,8 @@ impl Demo {
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
             }
+            Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
+            Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
                 product::scanned(self, &by, mchid).await

@@ -122,17 +122,18 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             return Err(Refusal("36", "与原交易信息不符".into()));
         }
         let day = |at| counted(Channel::Unionpay, at);
-        if fault == Some(Kind::TooLate) || day(paid) != day(now()) {
+        let at = call.world.dated();
+        if fault == Some(Kind::TooLate) || day(paid) != day(at) {
             return Err(gone());
         }
-        let query_id = query_id(now());
+        let query_id = query_id(at);
         order.refunds.push(Refund {
             out_no: number.clone(),
             channel_no: query_id.clone(),
             fen: order.fen,
             asked: fields.content(),
-            created: now(),
-            done: Some(now()),
+            created: at,
+            done: Some(at),
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
         let notice = notice::of_refund(&key, order, &number);
