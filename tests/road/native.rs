@@ -45,7 +45,7 @@ pub(crate) struct Signed {
 
 /// The SDK of one channel, pointed at the proxy.
 pub(crate) enum Sdk {
-    Wechat(Client, Box<WechatDoor>, WechatAccount, String),
+    Wechat(Client, Box<WechatDoor>, Box<WechatAccount>, String),
     Alipay(Client, Keys, AlipayAccount, String),
 }
 
@@ -62,7 +62,12 @@ impl Sdk {
             "wechat" => {
                 let door = WechatDoor::open(place, yard.demo.ca(), &place.merchants[0])?;
                 let (account, notify_url) = (door.account.clone(), door.notify_url.clone());
-                Sdk::Wechat(client(place.ports.wechat)?, Box::new(door), account, notify_url)
+                Sdk::Wechat(
+                    client(place.ports.wechat)?,
+                    Box::new(door),
+                    Box::new(account),
+                    notify_url,
+                )
             }
             _ => {
                 let account = accounts.alipay.clone();
