@@ -254,26 +254,29 @@ async fn compared(
         job.layout,
     );
     let handle = tokio::runtime::Handle::current();
-    let found = tokio::task::spawn_blocking(move || {
-        Comparison {
+    let done_with = tokio::task::spawn_blocking(move || {
+        let mut comparison = Comparison {
             ledger: &ledger,
             handle: &handle,
             merchant: &merchant,
             bill: &key,
             book,
             entries,
-        }
-        .run(layout, octets.as_deref(), &neighbours)
+        };
+        let found = comparison.run(layout, octets.as_deref(), &neighbours);
+        (found, comparison.book)
     });
-    let found = match found.await.map_err(|_| JobError::Cut)? {
+    let (found, book) = done_with.await.map_err(|_| JobError::Cut)?;
+    let found = match found {
         Ok(found) => found,
         Err(CompareError::Lookup(error)) => return Err(error.into()),
         Err(CompareError::Bill(error)) => {
             tracing::error!(channel = key_of(job), %error, "a bill cannot be read");
-            *kept = None; // its book is spent
+            give_back(app, kept, job, book);
             return refused(app, job, "unreadable".into()).await;
         }
     };
+    give_back(app, kept, job, book);
     for events in found.events.get(done..).unwrap_or_default().chunks(AT_ONCE) {
         note(app, job, events.to_vec()).await?;
         app.step("bill_differs");
@@ -313,28 +316,26 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         record::complete(app.ledger(), &mut record, day, entries).await?;
         *kept = Some(Kept { day, entries, record });
     }
-    let books = kept.as_mut().map(|kept| &mut kept.record.books);
     let of = (job.key.channel, job.key.account.clone());
-    // The account's fund-flow bill comes next and needs it again.
-    let again = job.key.kind == BillKind::Trade
-        && app
-            .config()
-            .books
-            .as_ref()
-            .is_some_and(|b| kinds(b, &job.account).count() > 1);
-    let own = books.and_then(|books| {
-        if again {
-            books.get(&of).cloned()
-        } else {
-            books.remove(&of)
-        }
-    });
+    let own = kept.as_mut().and_then(|kept| kept.record.books.remove(&of));
     let own = own.unwrap_or_else(|| Book::new(job.key.channel, day));
     Ok(if job.key.kind == BillKind::Funds {
         own.against_funds()
     } else {
         own
     })
+}
+
+/// The account's next bill of the day (the fund-flow bill) needs the same record: given back, since a copy would double it.
+fn give_back(app: &App, kept: &mut Option<Kept>, job: &Job, book: Book) {
+    let books = app.config().books.as_ref();
+    let last = books.and_then(|books| kinds(books, &job.account).last());
+    if let Some(kept) = kept.as_mut()
+        && last != Some(job.key.kind)
+    {
+        let of = (job.key.channel, job.key.account.clone());
+        kept.record.books.insert(of, book.anew());
+    }
 }
 
 async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobError> {
@@ -414,15 +415,15 @@ pub async fn rehearse(
             next_is_read: true,
             ..Default::default()
         };
-        Comparison {
+        let mut comparison = Comparison {
             ledger: &ledger,
             handle: &handle,
             merchant: &merchant,
             bill: &bill,
             book,
             entries,
-        }
-        .run(layout, Some(&octets), &neighbours)
+        };
+        comparison.run(layout, Some(&octets), &neighbours)
     });
     let found = found.await??;
     Ok(Outcome {

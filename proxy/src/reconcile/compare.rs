@@ -5,6 +5,7 @@ use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, Ledger, LookupError};
 use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
+use std::collections::HashMap;
 use tokio::runtime::Handle;
 
 /// So many differences of one bill stand in the journal one by one; the rest is counted.
@@ -65,7 +66,7 @@ pub(crate) struct Comparison<'a> {
 impl Comparison<'_> {
     /// The whole of it. `octets` is the file as it came; none where the channel says that there is none.
     pub(crate) fn run(
-        mut self,
+        &mut self,
         layout: Layout,
         octets: Option<&[u8]>,
         neighbours: &Neighbours,
@@ -79,7 +80,8 @@ impl Comparison<'_> {
             differences: 0,
             totals: Totals::default(),
         };
-        let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
+        let mut early = Vec::new();
+        let mut awaited: HashMap<Key, bool> = neighbours.awaited.iter().map(|a| (a.key, false)).collect();
         if let Some(octets) = octets {
             let mut bill = Bill::open(layout, octets)?;
             if bill.day().is_some_and(|day| day != self.bill.day) {
@@ -87,22 +89,21 @@ impl Comparison<'_> {
             }
             while let Some(line) = bill.line()? {
                 self.line(&line, &mut found, &mut early)?;
-                if !neighbours.awaited.is_empty() {
-                    came.extend(Key::of(
+                if !awaited.is_empty()
+                    && let Some(key) = Key::of(
                         self.bill.channel,
                         line.movement,
                         line.number.as_ref(),
                         line.refund.as_ref(),
-                    ));
+                    )
+                {
+                    awaited.entry(key).and_modify(|came| *came = true);
                 }
             }
         }
         found.totals = self.book.totals();
-        for awaited in neighbours
-            .awaited
-            .iter()
-            .filter(|awaited| !came.contains(&awaited.key))
-        {
+        let in_vain = |of: &&Awaited| awaited.get(&of.key) != Some(&true);
+        for awaited in neighbours.awaited.iter().filter(in_vain) {
             self.never_came(awaited, &mut found);
         }
         for (key, ours, difference) in self.book.missing(neighbours.next_is_read) {
