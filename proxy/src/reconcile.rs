@@ -31,6 +31,10 @@ use tokio::sync::watch;
 
 /// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
 const MOST_DAYS_BACK: i32 = 85;
+/// So many days after its day's end a bill is overdue, which is said loudly.
+const OVERDUE_DAYS: i32 = 7;
+/// An overdue bill is asked for so many times less often.
+const OVERDUE_RARER: i64 = 12;
 /// Differences are put on record so many at once.
 const AT_ONCE: usize = 64;
 
@@ -123,7 +127,7 @@ fn due(app: &App) -> Vec<Job> {
                     let head = app.ledger().bill(&key);
                     if head
                         .as_ref()
-                        .is_none_or(|head| is_due(app, head, now, books.retry))
+                        .is_none_or(|head| is_due(day, head, app.started_at(), now, books.retry))
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
@@ -142,11 +146,15 @@ fn due(app: &App) -> Vec<Job> {
 
 /// We hold its keys, and read its channel's bills.
 pub(crate) fn is_compared(account: &AccountFacts) -> bool {
+    account.keys == Keys::Held && has_books(account.channel)
+}
+
+/// Days of this channel can be compared with its own word.
+pub(crate) fn has_books(channel: Channel) -> bool {
     let compared = [BillKind::Trade, BillKind::Queried];
-    account.keys == Keys::Held
-        && compared
-            .into_iter()
-            .any(|kind| Layout::of(account.channel, kind).is_some())
+    compared
+        .into_iter()
+        .any(|kind| Layout::of(channel, kind).is_some())
 }
 
 /// The bills of an account that are compared, in this order.
@@ -165,10 +173,23 @@ fn first_day(app: &App) -> Option<Day> {
     )))
 }
 
-/// What an earlier run left behind is gone on with at once.
-fn is_due(app: &App, head: &BillHead, now: Instant, retry: Duration) -> bool {
-    head.matched.is_none()
-        && (head.asked < app.started_at() || now >= head.asked.plus_millis(retry.as_millis() as i64))
+/// What an earlier run left behind is gone on with at once; what the channel refused waits its time, however often we start
+/// (channels.md 1.13: every half hour). A bill that is long overdue is asked for less often.
+fn is_due(day: Day, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
+    let rarer = if is_overdue(day, now) { OVERDUE_RARER } else { 1 };
+    let again = head.asked.plus_millis(retry.as_millis() as i64 * rarer);
+    let cut_short = head.refused.is_none() && head.asked < started;
+    head.matched.is_none() && (cut_short || now >= again)
+}
+
+/// So long after a day's end its bill should have come.
+pub(crate) fn is_overdue(day: Day, now: Instant) -> bool {
+    now >= Day::from_number(day.number() + OVERDUE_DAYS + 1).start()
+}
+
+/// Its bill is asked for no more: channels do not keep it that long.
+pub(crate) fn is_past(day: Day, now: Instant) -> bool {
+    day.number() < now.day().number() - MOST_DAYS_BACK
 }
 
 //= C61
@@ -197,6 +218,9 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
 
 /// A refusal stands in the journal once, however often it comes.
 async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
+    if is_overdue(job.key.day, app.clock().now()) {
+        tracing::error!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is overdue: ask the channel for it; until it comes its day is not compared");
+    }
     tracing::info!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is not there yet");
     if job.head.as_ref().and_then(|head| head.refused.as_ref()) == Some(&code) {
         return Ok(());
@@ -218,7 +242,8 @@ async fn take(
         .as_ref()
         .and_then(|head| Some((head, head.taken.as_ref()?)));
     if let Some((head, taken)) = before.filter(|(_, taken)| taken.digest == digest) {
-        return Ok((taken.entries, head.differs.len() + head.early.len()));
+        let done = head.differs.len() + head.early.len() + head.unanswered.len();
+        return Ok((taken.entries, done));
     }
     let entries = match kept {
         Some(kept) if kept.day == job.key.day => kept.entries,
@@ -430,4 +455,54 @@ pub async fn rehearse(
         lines: found.totals.lines,
         differences: found.differences,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(asked: Instant, refused: Option<&str>) -> BillHead {
+        BillHead {
+            merchant: MerchantId::new("m1001").expect("lawful"),
+            tries: 1,
+            asked,
+            refused: refused.map(Into::into),
+            taken: None,
+            differs: Vec::new(),
+            early: Vec::new(),
+            unanswered: Vec::new(),
+            matched: None,
+            resolved: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_bill_is_asked_for_again_in_its_time_and_no_sooner_after_a_start() {
+        let day = Day::from_number(20_454);
+        let noon = Day::from_number(day.number() + 1).start().plus_millis(43_200_000);
+        let retry = Duration::from_secs(1800);
+        let due = |head: &BillHead, started: i64, now: i64| {
+            let at = |minutes: i64| noon.plus_millis(minutes * 60_000);
+            is_due(day, head, at(started), at(now), retry)
+        };
+        let refused = head(noon, Some("STATEMENT_CREATING"));
+        assert!(!due(&refused, -60, 29) && due(&refused, -60, 30));
+        assert!(!due(&refused, 10, 11), "a start does not make it sooner");
+        let cut = head(noon, None);
+        assert!(due(&cut, 1, 2), "what was cut short is gone on with");
+        assert!(!due(&cut, -60, 29), "the same run waits");
+        let week = 8 * 24 * 60;
+        let late = head(noon.plus_millis(week * 60_000), Some("STATEMENT_CREATING"));
+        assert!(
+            !due(&late, 0, week + 359) && due(&late, 0, week + 360),
+            "overdue: more seldom"
+        );
+        let matched = BillHead {
+            matched: Some(7),
+            ..cut
+        };
+        assert!(!due(&matched, 1, 1_000_000));
+        assert!(!is_past(day, Day::from_number(day.number() + 85).start()));
+        assert!(is_past(day, Day::from_number(day.number() + 86).start()));
+    }
 }

@@ -139,6 +139,8 @@ enum Claim {
     Here,
     /// Another day's bill has it.
     Elsewhere,
+    /// The channel was asked for it and gave no clear answer: neither there nor missing.
+    Unanswered,
 }
 
 /// Sums of a bill's lines.
@@ -245,6 +247,13 @@ impl Book {
         }
     }
 
+    /// The channel gave no clear answer about this: it is not missing, and not proven either.
+    pub fn unanswered(&mut self, key: &Key) {
+        if let Some(held) = self.ours.get_mut(key) {
+            held.claim = Claim::Unanswered;
+        }
+    }
+
     /// Records held.
     pub fn len(&self) -> usize {
         self.ours.len()
@@ -273,10 +282,10 @@ impl Book {
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
             // What we do not know to be done belongs to no day.
-            Claim::None if ours.state != OurState::Done => {}
-            Claim::None if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
-            Claim::None if ours.day(self.channel) != day => early = true,
-            Claim::None => {}
+            _ if ours.state != OurState::Done => {}
+            _ if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
+            _ if ours.day(self.channel) != day => early = true,
+            Claim::None | Claim::Unanswered => {}
         }
         held.claim = Claim::Here;
         if !self.settled && line.amount != ours.amount {

@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 /// So many differences of one bill stand in the journal one by one; the rest is counted.
 const MOST_DIFFERENCES: u64 = 10_000;
-/// So many early refunds stand in one entry.
+/// So many early refunds, or movements without an answer, stand in one entry.
 const EARLY_AT_ONCE: usize = 300;
 
 /// Why a bill was not compared.
@@ -43,7 +43,7 @@ pub(crate) struct Awaited {
 
 /// What a comparison gave.
 pub(crate) struct Found {
-    /// `BillDiffers` in a fixed order, then `BillEarly`.
+    /// `BillDiffers` in a fixed order, then `BillEarly`, then `BillUnanswered`.
     pub(crate) events: Vec<TradeEvent>,
     /// How many differences there are, those beyond the list too.
     pub(crate) differences: u64,
@@ -80,7 +80,7 @@ impl Comparison<'_> {
             differences: 0,
             totals: Totals::default(),
         };
-        let mut early = Vec::new();
+        let (mut early, mut unanswered) = (Vec::new(), Vec::new());
         let mut awaited: HashMap<Key, bool> = neighbours.awaited.iter().map(|a| (a.key, false)).collect();
         if let Some(octets) = octets {
             let mut bill = Bill::open(layout, octets)?;
@@ -100,6 +100,10 @@ impl Comparison<'_> {
                     awaited.entry(key).and_modify(|came| *came = true);
                 }
             }
+            unanswered.extend_from_slice(bill.unanswered());
+        }
+        for one in &unanswered {
+            self.unanswered(one);
         }
         found.totals = self.book.totals();
         let in_vain = |of: &&Awaited| awaited.get(&of.key) != Some(&true);
@@ -115,7 +119,30 @@ impl Comparison<'_> {
                 refunds: refunds.to_vec(),
             });
         }
+        for movements in unanswered.chunks(EARLY_AT_ONCE) {
+            found.events.push(TradeEvent::BillUnanswered {
+                bill: self.bill.clone(),
+                movements: movements.to_vec(),
+            });
+        }
         Ok(found)
+    }
+
+    /// What was asked for in vain is not missing in the answers.
+    fn unanswered(&mut self, one: &Unanswered) {
+        let movement = match one.refund {
+            Some(_) => Movement::Refund,
+            None => Movement::Payment,
+        };
+        let key = Key::of(
+            self.bill.channel,
+            movement,
+            Some(&one.number),
+            one.refund.as_ref(),
+        );
+        if let Some(key) = key {
+            self.book.unanswered(&key);
+        }
     }
 
     fn line(

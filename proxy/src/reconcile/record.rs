@@ -5,7 +5,7 @@ use domain::*;
 use journal::{ReadError, Reader};
 use ledger::{Attempt, Ledger, Order, Refund};
 use policy::books::{Book, Key, OurState, Ours, day_of, mark, start_of};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The channel's clock and ours may differ by so much.
 const SKEW_MS: i64 = 15 * 60_000;
@@ -76,15 +76,17 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
     Ok(fold.record)
 }
 
-/// Orders of a merchant of which something was put on record from a day's beginning on.
-pub(crate) fn orders_of(
+/// Orders of a merchant of which something was put on record from a day's beginning on; of one account alone those that have
+/// an attempt there, and those that began earlier, of which that is not known here.
+pub(crate) fn orders_at(
     reader: &Reader,
     merchant: &MerchantId,
+    account: Option<(Channel, &AccountNo)>,
     day: Day,
     entries: u64,
 ) -> Result<BTreeSet<PaymentId>, ReadError> {
     let from = first_at(reader, beginning(day), entries)?;
-    let mut all = BTreeSet::new();
+    let (mut all, mut elsewhere) = (BTreeSet::new(), HashSet::new());
     for found in reader.scan(from) {
         let (index, octets) = found?;
         if index >= entries {
@@ -93,8 +95,24 @@ pub(crate) fn orders_of(
         if matters(&octets)
             && let Ok(entry) = TradeEntry::from_canonical(&octets)
             && entry.merchant.as_ref() == Some(merchant)
+            && let Some(order) = entry.order
         {
-            all.extend(entry.order);
+            let first = match &entry.event {
+                TradeEvent::AttemptIntended {
+                    channel,
+                    account,
+                    attempt,
+                    ..
+                } => Some((*channel, account)).filter(|_| *attempt == 1),
+                _ => None,
+            };
+            let intended = matches!(entry.event, TradeEvent::AttemptIntended { .. });
+            // It began with another account, and nothing was intended here so far.
+            if first.is_some() && account.is_some() && first != account {
+                elsewhere.insert(order);
+            } else if intended || !elsewhere.contains(&order) {
+                all.insert(order);
+            }
         }
     }
     Ok(all)

@@ -205,6 +205,8 @@ pub struct Options {
     pub times: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Does the proxy compare bills, and whose books of which day are told?
+    pub books: Option<super::books::Plan>,
 }
 
 impl Default for Options {
@@ -220,6 +222,7 @@ impl Default for Options {
             codepay: false,
             times: String::new(),
             second_accounts: false,
+            books: None,
         }
     }
 }
@@ -728,6 +731,7 @@ impl Place {
                 self.path("cases.vkey"),
             );
         }
+        text += &options.books.map(|books| books.config()).unwrap_or_default();
         text + "\n" + &options.extra
     }
 
