@@ -138,6 +138,7 @@ codes! {
     RefundExceedsPaid = "refund_exceeds_paid", 409, "This refund and those before it would exceed what was paid; `detail` gives what is left in fen.", "A client error.", "Refunds never exceed the trade (R17).";
     RefundChanged = "refund_changed", 409, "This refund number was used with other content; use a new number for a new refund.", "A client error.", "The first content stands on record.";
     CodeChanged = "code_changed", 409, "This code number was used with other content; use a new number for another code.", "A client error.", "The first content stands on record.";
+    TooManyCodes = "too_many_codes", 409, "You have as many codes as are kept here; `detail` gives the number. Revoke what nobody scans any more; a code that ended or was revoked makes room a day later.", "The setting `limits.codes`.", "Nothing was recorded.";
     OrderReversed = "order_reversed", 409, "The order was reversed; nobody is charged for it. Use a new number for other content.", "A client error.", "On record.";
     RefundNotHeld = "refund_not_held", 409, "The refund is not held; it cannot be released or cancelled.", "A client error.", "On record.";
     TooManyRequests = "too_many_requests", 429, "Too many requests; wait for the seconds given in `Retry-After`.", "A limit of the registry or of the listener.", "Nothing was recorded.";

@@ -19,8 +19,6 @@ struct Gaps {
     charge_wait: Duration,
     /// Not sooner after the charging call it may be reversed.
     reverse_after: Duration,
-    /// Can it be relied on to tell of a payment by code that came late?
-    tells_of_charges: bool,
     /// Does it reverse by an order's own number whatever it has of it? Else an order that was not charged ends with its own
     /// time, and only what was charged can be taken back.
     reverses_by_number: bool,
@@ -47,7 +45,6 @@ const WECHAT: Gaps = Gaps {
     charge: &[5],
     charge_wait: Duration::from_secs(30),
     reverse_after: Duration::from_secs(15),
-    tells_of_charges: false,
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     reverses_by_number: true,
@@ -62,7 +59,6 @@ const ALIPAY: Gaps = Gaps {
     charge: &[3, 3, 6],
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
-    tells_of_charges: true,
     notices: Duration::from_secs(25 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     reverses_by_number: true,
@@ -78,7 +74,6 @@ const UNIONPAY: Gaps = Gaps {
     charge: &[1, 2, 4, 8, 16, 32],
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
-    tells_of_charges: false,
     notices: Duration::from_secs(HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     reverses_by_number: false,
@@ -94,7 +89,6 @@ const BAIDU: Gaps = Gaps {
     reverse_after: Duration::ZERO,
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
-    tells_of_charges: true,
     reverses_by_number: true,
 };
 
@@ -174,11 +168,6 @@ impl Schedule {
     /// Not sooner after the charging call a reverse may be sent.
     pub(crate) fn reverse_after(&self) -> Duration {
         self.times.reverse_after.unwrap_or(self.gaps.reverse_after)
-    }
-
-    /// Does the channel tell of a payment by code that nobody asked for?
-    pub(crate) fn tells_of_charges(&self) -> bool {
-        self.gaps.tells_of_charges
     }
 
     /// Is an order that may not be there reversed at once? Else that would come to nothing before its own end.

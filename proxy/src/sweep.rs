@@ -118,12 +118,7 @@ fn plan(
 /// When to look at an order (again); `None` for one that nothing can change any more.
 fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
     let now = app.clock().now();
-    if !order.is_live()
-        && !order
-            .attempts
-            .iter()
-            .any(|attempt| charges::may_come_late(app, attempt, now))
-    {
+    if !order.is_live() {
         return None;
     }
     let attempts = order
@@ -162,7 +157,7 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
         return charges::wait(app, attempt, tries, now);
     }
     if (attempt.keys == Keys::Merchant || !channel::can_be_asked(attempt.channel))
-        && !attempt.state.is_final()
+        && (!attempt.state.is_final() || attempt.is_reversing())
     {
         return Some(left(silent_at(&schedule, attempt)));
     }
@@ -183,9 +178,12 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
     }
 }
 
+/// After the order's end, or after a reverse that began later still.
 fn silent_at(schedule: &Schedule, attempt: &Attempt) -> Instant {
+    let reverse = attempt.reversing.as_ref().map_or(attempt.expires, |r| r.at);
     attempt
         .expires
+        .max(reverse)
         .plus_millis(schedule.silent_after().as_millis() as i64)
 }
 
@@ -207,11 +205,8 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
         let now = app.clock().now();
-        let open = |a: &&Attempt| {
-            !a.state.is_final()
-                || a.is_reversing()
-                || (charges::may_come_late(app, a, now) && a.expires <= now)
-        };
+        let open =
+            |a: &&Attempt| !a.state.is_final() || a.is_reversing() || (a.may_come_late() && a.expires <= now);
         let Some(attempt) = order.attempt(position).filter(open) else {
             continue;
         };

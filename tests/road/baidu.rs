@@ -6,10 +6,10 @@
 )]
 
 use crate::kills::id;
+use crate::seen::{Done, pay, placed, post, told, with};
 use anyhow::ensure;
 use sandbox::demo::{
     Demo,
-    http::Answer,
     http::Client,
     merchant::Merchant,
     place::{Options, RETURN_HOST},
@@ -17,8 +17,6 @@ use sandbox::demo::{
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paid_told_asked_for_and_paid_back_by_both_digests() {
@@ -65,51 +63,12 @@ async fn paid_told_asked_for_and_paid_back_by_both_digests() {
 }
 
 fn body(demo: &Demo, way: &str, more: Value) -> Value {
-    let mut body = json!({ "order_no": demo.next_number(), "channel": "baidu", "pay_way": way, "amount": 500, "description": "龙井茶 & 点心", "return_url": format!("https://{RETURN_HOST}/back") });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    body
-}
-
-async fn post(merchant: &Merchant, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    merchant.ask("POST", path, Some(body)).await
-}
-
-async fn placed(demo: &Demo, merchant: &Merchant, way: &str, more: Value) -> anyhow::Result<Value> {
-    let answer = post(merchant, "/v1/payments", &body(demo, way, more)).await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    Ok(answer.json())
-}
-
-async fn pay(demo: &Demo, order: &Value, notify: bool) -> Done {
-    let pay =
-        json!({ "channel": "baidu", "out_trade_no": order["number"], "outcome": "paid", "notify": notify });
-    demo.control("/control/pay", &pay).await.map(drop)
-}
-
-async fn told(demo: &Demo, merchant: &Merchant, order: &Value, what: &str) -> Done {
-    for _ in 0..100 {
-        if demo
-            .shop()
-            .told(merchant.id(), id(order)?)
-            .iter()
-            .any(|e| e["type"] == what)
-        {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("{what} was not told")
+    let body = json!({ "order_no": demo.next_number(), "channel": "baidu", "pay_way": way, "amount": 500, "description": "龙井茶 & 点心", "return_url": format!("https://{RETURN_HOST}/back") });
+    with(body, &more)
 }
 
 async fn life(demo: &Demo, merchant: &Merchant, way: &str, notify: bool) -> Done {
-    let order = placed(demo, merchant, way, json!({ "attach": "桌号 7" })).await?;
+    let order = placed(merchant, &body(demo, way, json!({ "attach": "桌号 7" }))).await?;
     let url = order["call_up"]["url"].as_str().unwrap_or_default();
     // The text is in GBK, and nothing but the address is handed out.
     ensure!(
@@ -118,14 +77,16 @@ async fn life(demo: &Demo, merchant: &Merchant, way: &str, notify: bool) -> Done
     );
     demo.open(&order).await?;
     pay(demo, &order, notify).await?;
-    let id = id(&order)?;
-    let paid = merchant.until(id, "payment", |o| o["state"] == "paid").await?;
+    let order_id = id(&order)?;
+    let paid = merchant
+        .until(order_id, "payment", |o| o["state"] == "paid")
+        .await?;
     ensure!(
         paid["paid"]["amount"] == 500 && paid["paid"]["proof"] == if notify { "notice" } else { "query" },
         "{paid}"
     );
-    told(demo, merchant, &order, "payment.paid").await?;
-    let path = format!("/v1/payments/{id}/refunds");
+    told(demo, merchant, order_id, "payment.paid").await?;
+    let path = format!("/v1/payments/{order_id}/refunds");
     for (refund_no, amount) in [("r1", 200), ("r2", 300)] {
         let refund = post(
             merchant,
@@ -135,14 +96,17 @@ async fn life(demo: &Demo, merchant: &Merchant, way: &str, notify: bool) -> Done
         .await?;
         ensure!(refund.status < 300, "refund answered {}", refund.json());
     }
-    let refunded = merchant.until(id, "refund", |o| o["state"] == "refunded").await?;
+    let refunded = merchant
+        .until(order_id, "refund", |o| o["state"] == "refunded")
+        .await?;
     ensure!(refunded["refunded"] == 500, "{refunded}");
-    told(demo, merchant, &order, "refund.succeeded").await
+    told(demo, merchant, order_id, "refund.succeeded").await?;
+    Ok(())
 }
 
 /// A notice that the wallet did not sign is refused and changes nothing; one that it signs is answered with its line.
 async fn forged(demo: &Demo, merchant: &Merchant, n: usize) -> Done {
-    let order = placed(demo, merchant, "page", json!({})).await?;
+    let order = placed(merchant, &body(demo, "page", json!({}))).await?;
     demo.open(&order).await?;
     let sp_no = &demo.place.merchants[n].accounts.baidu.sp_no;
     let client = Client::tls(([127, 0, 0, 1], demo.place.ports.notify).into(), demo.ca())?;
@@ -201,7 +165,7 @@ async fn refused(demo: &Demo, merchant: &Merchant) -> Done {
 /// What does not answer, or answers in garbage, is unknown and found out; a refund goes back once.
 async fn faults(demo: &Demo, merchant: &Merchant) -> Done {
     for kind in ["timeout_before", "timeout_after", "garbage", "status_5xx", "busy"] {
-        let order = placed(demo, merchant, "page", json!({})).await?;
+        let order = placed(merchant, &body(demo, "page", json!({}))).await?;
         demo.open(&order).await?;
         pay(demo, &order, true).await?;
         let id = id(&order)?;
@@ -246,9 +210,9 @@ async fn over(demo: &Demo, merchant: &Merchant) -> Done {
         + 62;
     let end = json!({ "expires_at": domain::Instant::from_secs(soon).to_string() });
     let (opened, unopened, paid) = (
-        placed(demo, merchant, "page", end.clone()).await?,
-        placed(demo, merchant, "wap", end.clone()).await?,
-        placed(demo, merchant, "page", end).await?,
+        placed(merchant, &body(demo, "page", end.clone())).await?,
+        placed(merchant, &body(demo, "wap", end.clone())).await?,
+        placed(merchant, &body(demo, "page", end)).await?,
     );
     demo.open(&opened).await?;
     demo.open(&paid).await?;
@@ -284,7 +248,7 @@ async fn over(demo: &Demo, merchant: &Merchant) -> Done {
             sleep(Duration::from_millis(200)).await;
         }
         ensure!(state == "closed", "not over: {state}");
-        told(demo, merchant, order, "payment.closed").await?;
+        told(demo, merchant, id(order)?, "payment.closed").await?;
     }
     Ok(())
 }

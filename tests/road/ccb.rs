@@ -7,18 +7,12 @@
 )]
 
 use crate::kills::id;
+use crate::seen::{Done, pay, placed, post, shown, told, with};
 use anyhow::ensure;
-use sandbox::demo::{
-    Demo,
-    http::{Answer, Client},
-    merchant::Merchant,
-    place::Options,
-};
+use sandbox::demo::{Demo, http::Client, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paid_told_found_and_never_guessed() {
@@ -56,56 +50,12 @@ async fn paid_told_found_and_never_guessed() {
 }
 
 fn body(demo: &Demo, more: Value) -> Value {
-    let mut body = json!({ "order_no": demo.next_number(), "channel": "ccb", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & 点心", "client_ip": "203.0.113.9" });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    body
-}
-
-async fn post(merchant: &Merchant, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    merchant.ask("POST", path, Some(body)).await
-}
-
-async fn shown(merchant: &Merchant, order: &Value) -> anyhow::Result<Value> {
-    let path = format!("/v1/payments/{}", id(order)?);
-    Ok(merchant.ask("GET", &path, None).await?.json())
-}
-
-async fn placed(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Value> {
-    let answer = post(merchant, "/v1/payments", &body(demo, json!({}))).await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    Ok(answer.json())
-}
-
-async fn pay(demo: &Demo, order: &Value, notify: bool) -> Done {
-    let pay =
-        json!({ "channel": "ccb", "out_trade_no": order["number"], "outcome": "paid", "notify": notify });
-    demo.control("/control/pay", &pay).await.map(drop)
-}
-
-async fn told(demo: &Demo, merchant: &Merchant, order: &Value, what: &str) -> Done {
-    for _ in 0..100 {
-        if demo
-            .shop()
-            .told(merchant.id(), id(order)?)
-            .iter()
-            .any(|e| e["type"] == what)
-        {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("{what} was not told")
+    let body = json!({ "order_no": demo.next_number(), "channel": "ccb", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & 点心", "client_ip": "203.0.113.9" });
+    with(body, &more)
 }
 
 async fn life(demo: &Demo, merchant: &Merchant, notify: bool) -> Done {
-    let order = placed(demo, merchant).await?;
+    let order = placed(merchant, &body(demo, json!({}))).await?;
     let fields = &order["call_up"]["form"]["fields"];
     ensure!(
         fields["PROINFO"] == "%u9F99%u4E95%u8336%20%26%20%u70B9%u5FC3"
@@ -125,7 +75,7 @@ async fn life(demo: &Demo, merchant: &Merchant, notify: bool) -> Done {
         paid["paid"]["amount"] == 500 && paid["paid"]["proof"] == if notify { "notice" } else { "query" },
         "{paid}"
     );
-    told(demo, merchant, &order, "payment.paid").await?;
+    told(demo, merchant, id(&order)?, "payment.paid").await?;
     let path = format!("/v1/payments/{order_id}/refunds");
     let refund = post(merchant, &path, &json!({ "refund_no": "r1", "amount": 200 })).await?;
     ensure!(
@@ -149,7 +99,7 @@ async fn life(demo: &Demo, merchant: &Merchant, notify: bool) -> Done {
 /// What the bank did not sign, or what a browser brings back, is refused and changes nothing; and through the door in clear
 /// nobody but a bank comes in.
 async fn forged(demo: &Demo, merchant: &Merchant, n: usize) -> Done {
-    let order = placed(demo, merchant).await?;
+    let order = placed(merchant, &body(demo, json!({}))).await?;
     demo.open(&order).await?;
     let account = &demo.place.merchants[n].accounts.ccb;
     let clear = Client::clear(([127, 0, 0, 1], demo.place.ports.banks).into());
@@ -244,7 +194,7 @@ async fn refused(demo: &Demo, merchant: &Merchant) -> Done {
 async fn faults(demo: &Demo, merchant: &Merchant) -> Done {
     let mut orders = Vec::new();
     for kind in ["timeout_before", "timeout_after", "garbage", "status_5xx", "busy"] {
-        let order = placed(demo, merchant).await?;
+        let order = placed(merchant, &body(demo, json!({}))).await?;
         demo.open(&order).await?;
         demo.control("/control/fault", &json!({ "channel": "ccb", "operation": "query", "kind": kind, "count": 1, "out_trade_no": order["number"] })).await?;
         pay(demo, &order, false).await?;
@@ -267,7 +217,10 @@ async fn faults(demo: &Demo, merchant: &Merchant) -> Done {
 
 /// The bank has no close, and its form no end: a close waits, nothing is handed out any more, and who pays has paid.
 async fn closing(demo: &Demo, merchant: &Merchant) -> Done {
-    let (opened, unopened) = (placed(demo, merchant).await?, placed(demo, merchant).await?);
+    let (opened, unopened) = (
+        placed(merchant, &body(demo, json!({}))).await?,
+        placed(merchant, &body(demo, json!({}))).await?,
+    );
     demo.open(&opened).await?;
     for order in [&opened, &unopened] {
         let answer = post(
@@ -287,7 +240,7 @@ async fn closing(demo: &Demo, merchant: &Merchant) -> Done {
     merchant
         .until(id(&opened)?, "payment", |o| o["state"] == "paid")
         .await?;
-    told(demo, merchant, &opened, "payment.paid").await?;
+    told(demo, merchant, id(&opened)?, "payment.paid").await?;
     let waits = shown(merchant, &unopened).await?;
     ensure!(
         waits["state"] == "awaiting_payment" && waits["call_up"].is_null(),

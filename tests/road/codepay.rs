@@ -2,11 +2,11 @@
 //! through an SDK; and not where the setting does not say so. Bills through an SDK.
 
 use crate::{
-    kills::{Yard, id, text},
-    native::Sdk,
+    kills::{MUTATION, Yard, id, text},
+    native::{Sdk, shown},
 };
 use anyhow::{Context, bail, ensure};
-use sandbox::demo::place::Options;
+use sandbox::demo::{http::Answer, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -269,4 +269,114 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
         bail!("the order is gone");
     }
     Ok(())
+}
+
+/// Ended between any two steps of a charge and of a reverse by an SDK: the payer is charged once or not at all, and what the
+/// SDK does next by its documents (ask, then reverse) ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+async fn killed_between_every_two_steps_of_an_sdks_codepay() {
+    let yard = yard(true).await.expect("demo");
+    for step in MUTATION {
+        charge_point(&yard, step)
+            .await
+            .unwrap_or_else(|e| panic!("charge {step}: {e:#}"));
+        reverse_point(&yard, step)
+            .await
+            .unwrap_or_else(|e| panic!("reverse {step}: {e:#}"));
+    }
+    yard.demo.services.stop_proxy().await.expect("stops");
+    yard.demo.prove_journal().expect("the journal is whole");
+}
+
+fn unanswered(answer: anyhow::Result<Answer>) -> Done {
+    match answer {
+        Ok(answer) => bail!("answered although the proxy ended before: {}", answer.json()),
+        Err(_) => Ok(()),
+    }
+}
+
+async fn reverse(sdk: &Sdk, number: &str) -> anyhow::Result<Answer> {
+    let (account, _) = sdk.wechat_account()?;
+    let body = json!({ "appid": account.appid, "mchid": account.mchid });
+    let target = format!("/v3/pay/transactions/out-trade-no/{number}/reverse");
+    sdk.wechat("POST", &target, Some(&body)).await
+}
+
+/// The order of this number, once it is in this state.
+async fn on_record(yard: &Yard, number: &str, state: &str) -> anyhow::Result<Value> {
+    let order = shown(yard, number).await?;
+    yard.until(id(&order)?, state, |o| o["state"] == state).await
+}
+
+async fn charge_point(yard: &Yard, step: &str) -> Done {
+    yard.restart_until(step).await?;
+    let (sdk, number) = (Sdk::of(yard, "wechat")?, yard.demo.next_number());
+    let body = native(&sdk, &number, &payer(yard, "paid", None).await?)?;
+    unanswered(sdk.wechat("POST", CODEPAY, Some(&body)).await)?;
+    yard.stopped_and_started().await?;
+    let sdk = Sdk::of(yard, "wechat")?;
+    let (account, _) = sdk.wechat_account()?;
+    let target = format!(
+        "/v3/pay/transactions/out-trade-no/{number}?mchid={}",
+        account.mchid
+    );
+    let said = sdk.wechat("GET", &target, None).await?;
+    if step == "before_intent" {
+        return sdk.not_allowed(&reverse(&sdk, &number).await?);
+    }
+    let sent = ["after_send", "answer_read", "outcome_recorded"].contains(&step);
+    let state = if sent {
+        ensure!(said.json()["trade_state"] == "SUCCESS", "{}", said.json());
+        "paid"
+    } else {
+        for answer in [said, reverse(&sdk, &number).await?] {
+            ensure!(
+                answer.status == 404 && answer.json()["code"] == "ORDER_NOT_EXIST",
+                "{} {}",
+                answer.status,
+                answer.json()
+            );
+        }
+        "reversed"
+    };
+    let order = on_record(yard, &number, state).await?;
+    at_channel(yard, &order, usize::from(sent)).await?;
+    let calls = yard.at_channel(&order).await?;
+    ensure!(
+        calls.iter().all(|there| there["calls"]["create"] == 1),
+        "sent twice: {calls:?}"
+    );
+    yard.told(id(&order)?, &format!("payment.{state}")).await
+}
+
+async fn reverse_point(yard: &Yard, step: &str) -> Done {
+    let (sdk, number) = (Sdk::of(yard, "wechat")?, yard.demo.next_number());
+    let body = native(&sdk, &number, &payer(yard, "paid", None).await?)?;
+    let paid = sdk.wechat("POST", CODEPAY, Some(&body)).await?;
+    ensure!(paid.status == 200, "{} {}", paid.status, paid.json());
+    on_record(yard, &number, "paid").await?;
+    yard.restart_until(step).await?;
+    unanswered(reverse(&Sdk::of(yard, "wechat")?, &number).await)?;
+    yard.stopped_and_started().await?;
+    let sdk = Sdk::of(yard, "wechat")?;
+    let mut last = Value::Null;
+    for _ in 0..100 {
+        let answer = reverse(&sdk, &number).await?;
+        last = answer.json();
+        if (200..300).contains(&answer.status) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    let order = on_record(yard, &number, "reversed")
+        .await
+        .with_context(|| format!("the SDK last heard {last}"))?;
+    at_channel(yard, &order, 0).await?;
+    let there = yard.at_channel(&order).await?;
+    ensure!(
+        there.len() == 1 && there[0]["refunds"].as_array().map(Vec::len) == Some(1),
+        "not paid back once: {there:?}"
+    );
+    yard.told(id(&order)?, "payment.reversed").await
 }

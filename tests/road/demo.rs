@@ -5,7 +5,9 @@ use crate::repo;
 use anyhow::{Context, bail, ensure};
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
-use sandbox::demo::{Demo, http::Client, place::Options, services::binary, stories};
+use sandbox::demo::{
+    Demo, http::Client, merchant::Merchant, place::Options, product, services::binary, stories,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
@@ -78,6 +80,71 @@ async fn what_came_can_be_read(endpoints: &Value, ca: &[u8]) -> Done {
     );
     let elsewhere = client.send("GET", "/elsewhere", &[], b"").await?;
     ensure!(elsewhere.status == 404, "{}", elsewhere.json());
+    Ok(())
+}
+
+/// An outside client who knows no more than `ways` says: orders, reaches the payer, lets it pay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_of_the_endpoints_can_be_gone_by_what_they_say() -> Done {
+    let dir = tempfile::tempdir()?;
+    let options = Options {
+        desk: false,
+        merchants: 1,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, false).await?;
+    let endpoints: Value = serde_json::from_slice(&std::fs::read(dir.path().join("endpoints.json"))?)?;
+    let merchant = demo.merchant(0)?;
+    let ways = endpoints["ways"].as_array().context("ways")?;
+    for way in ways {
+        let gone = go(&demo, &merchant, &endpoints, way).await;
+        gone.with_context(|| format!("{} {}", way["channel"], way["pay_way"]))?;
+    }
+    ensure!(ways.len() > 20, "{} ways", ways.len());
+    demo.services.stop().await
+}
+
+async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) -> Done {
+    let (channel, mut body) = (&way["channel"], way["body"].clone());
+    if body.is_null() {
+        return scan_a_product(demo, merchant, endpoints).await;
+    }
+    body["order_no"] = demo.next_number().into();
+    if let Some(begins) = way["auth_code"]["begins"].as_str() {
+        let digits = way["auth_code"]["digits"].as_u64().unwrap_or_default() as usize - begins.len();
+        let mut rest = demo.next_number().bytes().map(|b| b % 10).collect::<Vec<_>>();
+        rest.resize(digits, 7);
+        let code = begins.to_owned() + &rest.iter().map(u8::to_string).collect::<String>();
+        let shown = json!({ "channel": channel, "auth_code": code, "outcome": "paid" });
+        demo.control("/control/pay", &shown).await?;
+        body["auth_code"] = code.into();
+    }
+    let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    let order = answer.json();
+    ensure!(answer.status < 300, "create answered {}: {order}", answer.status);
+    let reach = way["reach"].as_str().unwrap_or_default();
+    if !reach.is_empty() {
+        ensure!(!order[reach].is_null(), "no {reach} in {order}");
+        if way["before"] != "nothing" {
+            demo.open(&order).await?;
+        }
+        let pay = json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" });
+        demo.control("/control/pay", &pay).await?;
+    }
+    let id = order["id"].as_str().context("id")?;
+    merchant
+        .until(id, "payment", |o| o["state"] == "paid")
+        .await
+        .map(drop)
+}
+
+async fn scan_a_product(demo: &Demo, merchant: &Merchant, endpoints: &Value) -> Done {
+    let made = product::made(demo, merchant, 680).await?;
+    let scanned = json!({
+        "qr": made["wechat_product_url"], "callback": endpoints["merchants"][0]["accounts"]["wechat"]["scan_url"],
+    });
+    let done = product::scan(demo, &scanned).await?;
+    ensure!(done["out_trade_no"].is_string(), "{done}");
     Ok(())
 }
 

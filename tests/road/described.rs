@@ -402,6 +402,17 @@ async fn codes(demo: &Demo, described: &Described) -> Done {
             .await?;
         ensure!(revoked.json()["state"] == "revoked", "{}", revoked.json());
     }
+    let page = described
+        .ask("GET", "/v1/codes", "/v1/codes?limit=1", None)
+        .await?
+        .json();
+    let next = page["next"].as_str().context("a page has one code")?;
+    let rest = format!("/v1/codes?after={next}");
+    let rest = described.ask("GET", "/v1/codes", &rest, None).await?.json();
+    ensure!(
+        page["codes"][0]["code_no"] == "desk-1" && rest["codes"][0]["code_no"] == "bill-1",
+        "{page} {rest}"
+    );
     Ok(())
 }
 

@@ -7,18 +7,12 @@
 )]
 
 use crate::kills::id;
+use crate::seen::{Done, pay, placed, post, shown, told, with};
 use anyhow::ensure;
-use sandbox::demo::{
-    Demo,
-    http::{Answer, Client},
-    merchant::Merchant,
-    place::Options,
-};
+use sandbox::demo::{Demo, http::Client, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paid_told_in_doubt_and_never_guessed() {
@@ -56,54 +50,14 @@ async fn paid_told_in_doubt_and_never_guessed() {
 }
 
 fn body(demo: &Demo, more: Value) -> Value {
-    let mut body = json!({ "order_no": demo.next_number(), "channel": "icbc", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & <点心>", "client_ip": "203.0.113.9" });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    body
-}
-
-async fn post(merchant: &Merchant, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    merchant.ask("POST", path, Some(body)).await
-}
-
-async fn shown(merchant: &Merchant, order: &Value) -> anyhow::Result<Value> {
-    let path = format!("/v1/payments/{}", id(order)?);
-    Ok(merchant.ask("GET", &path, None).await?.json())
+    let body = json!({ "order_no": demo.next_number(), "channel": "icbc", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & <点心>", "client_ip": "203.0.113.9" });
+    with(body, &more)
 }
 
 async fn opened(demo: &Demo, merchant: &Merchant, more: Value) -> anyhow::Result<Value> {
-    let answer = post(merchant, "/v1/payments", &body(demo, more)).await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    let order = answer.json();
+    let order = placed(merchant, &body(demo, more)).await?;
     demo.open(&order).await?;
     Ok(order)
-}
-
-async fn pay(demo: &Demo, order: &Value, notify: bool) -> Done {
-    let pay =
-        json!({ "channel": "icbc", "out_trade_no": order["number"], "outcome": "paid", "notify": notify });
-    demo.control("/control/pay", &pay).await.map(drop)
-}
-
-async fn told(demo: &Demo, merchant: &Merchant, order: &Value, what: &str) -> Done {
-    for _ in 0..100 {
-        if demo
-            .shop()
-            .told(merchant.id(), id(order)?)
-            .iter()
-            .any(|e| e["type"] == what)
-        {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("{what} was not told")
 }
 
 async fn life(demo: &Demo, merchant: &Merchant) -> Done {
@@ -117,7 +71,7 @@ async fn life(demo: &Demo, merchant: &Merchant) -> Done {
         paid["paid"]["amount"] == 500 && paid["paid"]["proof"] == "notice",
         "{paid}"
     );
-    told(demo, merchant, &order, "payment.paid").await?;
+    told(demo, merchant, id(&order)?, "payment.paid").await?;
     let refund = post(
         merchant,
         &format!("/v1/payments/{}/refunds", id(&order)?),
@@ -252,7 +206,7 @@ async fn unresolved(demo: &Demo, merchant: &Merchant, untold: &Value, late: &Val
             sleep(Duration::from_millis(200)).await;
         }
         ensure!(state == "unresolved", "what nobody told of is {state}");
-        told(demo, merchant, order, "payment.unresolved").await?;
+        told(demo, merchant, id(order)?, "payment.unresolved").await?;
     }
     // Paid at the bank all along: only its notice can tell.
     ensure!(
@@ -263,5 +217,6 @@ async fn unresolved(demo: &Demo, merchant: &Merchant, untold: &Value, late: &Val
     merchant
         .until(id(late)?, "a late notice", |o| o["state"] == "paid")
         .await?;
-    told(demo, merchant, late, "payment.paid").await
+    told(demo, merchant, id(late)?, "payment.paid").await?;
+    Ok(())
 }

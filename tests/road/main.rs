@@ -8,6 +8,7 @@
 mod abnormal;
 mod acp;
 mod again;
+mod alipay_codes;
 mod baidu;
 mod books;
 mod canary;
@@ -31,6 +32,7 @@ mod referees;
 mod repo;
 mod routes;
 mod scans;
+mod seen;
 mod statistics;
 mod telemetry;
 mod through;

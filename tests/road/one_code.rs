@@ -629,3 +629,56 @@ async fn ended(street: &Street) -> Done {
     has(&street.browser(WECHAT).open(&revoked).await?, "已失效")?;
     has(&street.browser(WECHAT).open(&kept).await?, "立即付款")
 }
+
+/// As many as the setting says, and all of them listed in pages, whatever restarts in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C68
+async fn codes_are_listed_in_pages_and_no_more_than_the_setting_says() -> Done {
+    let yard = Yard::with(Options {
+        limits: "codes = 5\n".into(),
+        ..Options::default()
+    })
+    .await?;
+    let street = Street { yard };
+    let body = |n: usize| json!({ "code_no": format!("desk-{n}") });
+    for n in 0..5 {
+        street.code(&body(n)).await?;
+    }
+    let one_more = street.post("/v1/codes", &body(5)).await?;
+    ensure!(
+        one_more.status == 409 && one_more.json()["code"] == "too_many_codes",
+        "{} {}",
+        one_more.status,
+        one_more.json()
+    );
+    ensure!(
+        street.post("/v1/codes", &body(4)).await?.status == 200,
+        "the same again is no further code"
+    );
+    street.yard.demo.services.kill_proxy().await?;
+    street.yard.start().await?;
+    let ask = async |query: &str| {
+        let path = format!("/v1/codes{query}");
+        anyhow::Ok(street.yard.merchant()?.ask("GET", &path, None).await?)
+    };
+    let (mut numbers, mut after, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = ask(&format!("?limit=2{after}")).await?.json();
+        let codes = page["codes"].as_array().context("codes")?;
+        numbers.extend(codes.iter().map(|code| text(&code["code_no"])));
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    let wanted: Vec<String> = (0..5).map(|n| format!("desk-{n}")).collect();
+    ensure!(numbers == wanted && pages == 3, "{numbers:?} in {pages} pages");
+    for wrong in ["?limit=0", "?limit=501", "?limit=x", "?after=x"] {
+        let said = ask(wrong).await?;
+        ensure!(said.json()["code"] == "invalid_field", "{wrong}: {}", said.json());
+    }
+    let still = street.post("/v1/codes", &body(5)).await?;
+    ensure!(still.status == 409, "{}", still.json());
+    Ok(())
+}

@@ -5,10 +5,11 @@
 use crate::kills::{
     MUTATION, NOTICE, Yard, create_by, id, notice_point, refund_point, repeat, say, text, unanswered,
 };
+use crate::seen::{Done, placed, post, told, with};
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
-    http::{Answer, Client},
+    http::Client,
     merchant::Merchant,
     place::{Options, RETURN_HOST},
     unionpay as stories,
@@ -20,8 +21,6 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 const WAYS: [(&str, &str); 3] = [
     ("qr", "qr_code"),
@@ -50,27 +49,9 @@ fn body(demo: &Demo, pay_way: &str, amount: u64) -> Value {
     json!({ "order_no": demo.next_number(), "channel": "unionpay", "pay_way": pay_way, "amount": amount, "description": "奶茶", "attach": "桌号 7 & {x}=1" })
 }
 
-async fn post(merchant: &Merchant, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    merchant.ask("POST", path, Some(body)).await
-}
-
-async fn placed(merchant: &Merchant, body: &Value) -> anyhow::Result<Value> {
-    let answer = post(merchant, "/v1/payments", body).await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    Ok(answer.json())
-}
-
 async fn pay(demo: &Demo, order: &Value, more: Value) -> Done {
-    let mut body = json!({ "channel": "unionpay", "out_trade_no": order["number"], "outcome": "paid" });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    demo.control("/control/pay", &body).await.map(drop)
+    let body = json!({ "channel": "unionpay", "out_trade_no": order["number"], "outcome": "paid" });
+    demo.control("/control/pay", &with(body, &more)).await.map(drop)
 }
 
 async fn fault(demo: &Demo, operation: &str, kind: &str, order: &str) -> Done {
@@ -92,22 +73,6 @@ async fn at_channel(demo: &Demo, number: &Value) -> anyhow::Result<Value> {
     found
         .cloned()
         .with_context(|| format!("UnionPay has no order {number}"))
-}
-
-/// The shop's notification of a kind about an order.
-async fn told(demo: &Demo, merchant: &Merchant, id: &str, what: &str) -> anyhow::Result<Value> {
-    for _ in 0..150 {
-        if let Some(event) = demo
-            .shop()
-            .told(merchant.id(), id)
-            .into_iter()
-            .find(|e| e["type"] == what)
-        {
-            return Ok(event);
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("the merchant was not told {what} of {id}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -855,6 +855,65 @@ async fn killed_between_every_two_steps_of_v2() {
     assert!(last > 0, "no notice was relayed");
 }
 
+/// After a start we ask for a refund that may not have left, and send it again if the channel does not know it; the
+/// merchant's own repeat, in another protocol, arrives between the two. Ours is refused then, and that is no failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C31
+async fn a_refund_repeated_by_the_merchant_while_we_ask_is_one_refund() {
+    let options = Options {
+        // Longer than the sandbox is slow.
+        answer_ms: 6000,
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
+    repeated_while_we_ask(&yard).await.expect("one refund");
+}
+
+async fn repeated_while_we_ask(yard: &Yard) -> Done {
+    let sdk = V2::of(yard, false)?;
+    let number = yard.demo.next_number();
+    sdk.verified(&sdk.unified(&number, "900", &[]).await?)?;
+    pay(yard, &number).await?;
+    until(yard, &number, "payment", |o| o["state"] == "paid").await?;
+    let refund = format!("R{number}");
+    yard.restart_until("before_send").await?;
+    unanswered(V2::of(yard, false)?.refund(&number, &refund, "400", "900").await)?;
+    // Answered as of before, and so late that the repeat comes first; what we ask after the repeat comes later still.
+    let slow = json!({ "channel": "wechat", "operation": "refund_query", "kind": "slow" });
+    for _ in 0..2 {
+        yard.demo.control("/control/fault", &slow).await?;
+    }
+    // And nobody but us finds out what came of it.
+    let silent = json!({ "channel": "wechat", "operation": "notice", "kind": "drop" });
+    yard.demo.control("/control/fault", &silent).await?;
+    yard.stopped_and_started().await?;
+    let asked = async || -> anyhow::Result<bool> {
+        let left = yard.demo.control_get("/control/faults").await?;
+        Ok(left["faults"].as_array().is_some_and(|left| left.len() == 2))
+    };
+    for _ in 0..400 {
+        if asked().await? {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    ensure!(asked().await?, "nobody asked for the refund");
+    let sdk = V2::of(yard, false)?;
+    sdk.verified(&sdk.refund(&number, &refund, "400", "900").await?)?;
+    let order = until(yard, &number, "refund", |o| {
+        o["refunds"][0]["state"] == "succeeded"
+    })
+    .await?;
+    let there = yard.at_channel(&order).await?;
+    ensure!(there[0]["refunded_fen"] == 400, "the channel paid back {there:?}");
+    let told = yard.demo.shop().told(yard.merchant()?.id(), id(&order)?);
+    ensure!(
+        told.iter().all(|event| event["type"] != "refund.failed"),
+        "told of a failure that was none: {told:?}"
+    );
+    yard.told(id(&order)?, "refund.succeeded").await
+}
+
 /// Without the account's secret nothing of V2 can be verified, so nothing of it is carried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C66

@@ -650,6 +650,12 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refunded: Option<bool>,
     },
+    /// A payment-code order was looked for once more after a reverse that found nothing, when its own time at the channel was
+    /// over: no charge came late, and none can come any more.
+    NothingCameLate {
+        /// Which attempt.
+        attempt: u16,
+    },
     /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
     AttemptUnresolved {
         /// Which attempt.
@@ -1240,6 +1246,7 @@ impl TradeEvent {
             ReverseUnknown { .. } => "reverse_unknown",
             ReverseRefused { .. } => "reverse_refused",
             AttemptReversed { .. } => "attempt_reversed",
+            NothingCameLate { .. } => "nothing_came_late",
             AttemptUnresolved { .. } => "attempt_unresolved",
             RefundHeld { .. } => "refund_held",
             RefundCancelled { .. } => "refund_cancelled",

@@ -179,6 +179,7 @@ fn trade_events() -> Vec<TradeEvent> {
             proof: Proof::Query,
             refunded: None,
         },
+        NothingCameLate { attempt: 1 },
         RefundIntended {
             amount: Amount::from_fen(1),
             attempt: 1,

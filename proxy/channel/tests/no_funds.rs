@@ -256,7 +256,24 @@ fn alipay(
     &'static [&'static str],
 ) {
     let order = json!({ "out_trade_no": "20260101000001", "total_amount": "0.88", "subject": "tea", "seller_id": "2088000000000001", "extend_params": { "sys_service_provider_id": "2088" }, "goods_detail": [{ "goods_id": "1", "goods_name": "tea", "quantity": 1, "price": "0.88" }] });
-    match which % 3 {
+    match which % 5 {
+        3 => {
+            let mut order = order;
+            order["scene"] = json!("bar_code");
+            order["auth_code"] = json!("289821051157962364");
+            (
+                "alipay.trade.pay",
+                order,
+                &["/seller_id"],
+                &["/total_amount", "/auth_code", "/scene"],
+            )
+        }
+        4 => (
+            "alipay.trade.cancel",
+            json!({ "out_trade_no": "20260101000001", "trade_no": "2026010122001473031000000001" }),
+            &[],
+            &[],
+        ),
         0 => (
             "alipay.trade.precreate",
             order,
@@ -323,6 +340,9 @@ proptest! {
         prop_assert!(lawful.is_ok(), "{method}: {}", lawful.err().map(|e| e.text).unwrap_or_default());
         if method == "alipay.trade.refund" && matches!(trick, Trick::Payee(_)) {
             return Err(TestCaseError::reject("a refund names no payee"));
+        }
+        if payees.is_empty() && matches!(trick, Trick::Payee(_) | Trick::Amount(_)) {
+            return Err(TestCaseError::reject("a cancel names neither payee nor amount"));
         }
         let Some(octets) = spoilt(body, &trick, payees, amounts) else { return Err(TestCaseError::reject("still lawful")) };
         let read = match &trick {

@@ -7,7 +7,8 @@ use crate::{CommitError, Ledger};
 use domain::*;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -57,6 +58,8 @@ pub enum MadeCode {
     New(Arc<PayCode>),
     /// The number was given before; whether to the same is the caller's to say.
     Before(Arc<PayCode>),
+    /// The merchant has as many as may be kept.
+    Full,
 }
 
 impl PayCode {
@@ -93,6 +96,8 @@ impl PayCode {
 pub(crate) struct Codes {
     by_id: HashMap<CodeId, Arc<PayCode>>,
     by_no: HashMap<(MerchantId, CodeNo), CodeId>,
+    /// Each merchant's, in the order in which they were made.
+    by_merchant: HashMap<MerchantId, BTreeMap<u64, CodeId>>,
     ends: BTreeSet<(Instant, CodeId)>,
 }
 
@@ -111,6 +116,8 @@ impl Codes {
             (code.merchant.clone(), code.facts.code_no.clone()),
             code.id.clone(),
         );
+        let own = self.by_merchant.entry(code.merchant.clone()).or_default();
+        own.insert(code.index, code.id.clone());
         self.by_id.insert(code.id.clone(), code);
     }
 
@@ -166,6 +173,12 @@ impl Codes {
             let Some(code) = self.by_id.remove(&id) else {
                 continue;
             };
+            if let Some(own) = self.by_merchant.get_mut(&code.merchant) {
+                own.remove(&code.index);
+                if own.is_empty() {
+                    self.by_merchant.remove(&code.merchant);
+                }
+            }
             let key = (code.merchant.clone(), code.facts.code_no.clone());
             if self.by_no.get(&key) == Some(&id) {
                 self.by_no.remove(&key);
@@ -196,12 +209,54 @@ impl Ledger {
         self.code(&id).await
     }
 
-    /// Makes a code and puts it on record, once per number of the merchant.
+    /// A merchant's codes that were made behind this journal index, `most` at most, in the order in which they were made; and
+    /// whether there are more.
+    pub async fn codes_of(
+        &self,
+        merchant: &MerchantId,
+        after: Option<u64>,
+        most: usize,
+    ) -> (Vec<Arc<PayCode>>, bool) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found: Vec<Arc<PayCode>> = {
+            let heads = self.0.heads.lock();
+            let codes = &heads.codes;
+            let own = codes.by_merchant.get(merchant).into_iter();
+            own.flat_map(|own| own.range((from, Bound::Unbounded)))
+                .take(most + 1)
+                .filter_map(|(_, id)| codes.by_id.get(id).cloned())
+                .collect()
+        };
+        let more = found.len() > most;
+        found.truncate(most);
+        let last = found
+            .iter()
+            .map(|code| code.revoked.map_or(code.index, |(_, at)| at));
+        if let Some(last) = last.max() {
+            self.until_durable(last).await;
+        }
+        (found, more)
+    }
+
+    /// Makes a code and puts it on record, once per number of the merchant, `most` of them at most: they are held in memory.
     //= C68
-    pub async fn make_code(&self, merchant: &MerchantId, facts: NewCode) -> Result<MadeCode, CommitError> {
+    pub async fn make_code(
+        &self,
+        merchant: &MerchantId,
+        facts: NewCode,
+        most: usize,
+    ) -> Result<MadeCode, CommitError> {
         let _one_by_one = self.0.making.lock().await;
         if let Some(before) = self.code_by_no(merchant, &facts.code_no).await {
             return Ok(MadeCode::Before(before));
+        }
+        let now = self.0.clock.now();
+        {
+            let mut heads = self.0.heads.lock();
+            heads.codes.forget_before(now.plus_millis(-REMEMBERED_MS));
+            if heads.codes.by_merchant.get(merchant).map_or(0, BTreeMap::len) >= most {
+                return Ok(MadeCode::Full);
+            }
         }
         let mut random = [0; 10];
         getrandom::fill(&mut random).expect("the operating system gives randomness");
@@ -295,7 +350,10 @@ mod tests {
             codes.by_id.len() == 2 && codes.by_no.len() == 2,
             "the revoked one is forgotten"
         );
+        let own = |codes: &Codes| codes.by_merchant[&shop].keys().copied().collect::<Vec<_>>();
+        assert_eq!(own(&codes), [1, 4], "and leaves its place to another");
         codes.follow(5, Instant::from_secs(day + 101), &shop, &made(4, None));
         assert_eq!(codes.by_id.len(), 2, "so is the ended one");
+        assert_eq!(own(&codes), [4, 5]);
     }
 }

@@ -482,6 +482,7 @@ fn changes_total(event: &TradeEvent) -> Option<u16> {
         TradeEvent::AttemptIntended { attempt, .. }
         | TradeEvent::AttemptNotPlaced { attempt, .. }
         | TradeEvent::AttemptClosed { attempt, .. }
+        | TradeEvent::ReverseIntended { attempt, .. }
         | TradeEvent::AttemptReversed { attempt, .. }
         | TradeEvent::AttemptPaid { attempt, .. } => Some(*attempt),
         _ => None,

@@ -151,6 +151,8 @@ pub struct Reversing {
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
     pub refunded: Option<bool>,
+    /// Once done and nothing found: what might have come late was looked for.
+    pub looked: bool,
 }
 
 /// One refund.
@@ -375,7 +377,7 @@ impl Order {
     pub fn is_live(&self) -> bool {
         self.attempts
             .iter()
-            .any(|a| !a.state.is_final() || a.is_reversing())
+            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -443,6 +445,14 @@ impl Order {
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
             | E::AttemptReversed { .. } => self.may_reverse(event),
+            E::NothingCameLate { attempt: a } => match attempt(a)?.may_come_late() {
+                true => Ok(()),
+                false => Err("nothing is looked for"),
+            },
+            // A reverse that only the merchant could ask for leaves open whether the payment stands.
+            E::AttemptUnresolved { attempt: a } if attempt(a)?.is_reversing() => {
+                within(a, &[S::Intended, S::Unknown, S::Placed, S::Paid])
+            }
             E::AttemptUnresolved { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::RefundHeld { .. }
             | E::RefundIntended { .. }
@@ -495,9 +505,13 @@ impl Order {
             return Err("it is no event of a reverse");
         };
         let attempt = self.attempt(*position).ok_or("there is no such attempt")?;
-        let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid);
+        let open = matches!(attempt.state, S::Intended | S::Unknown | S::Placed | S::Paid)
+            // News of a reverse that nobody had told of in time.
+            || attempt.state == S::Unresolved && matches!(event, E::AttemptReversed { .. });
         match event {
             _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
+            // A charge that came late and waits for its payer is undone like any other.
+            E::ReverseIntended { .. } if attempt.may_come_late() => Ok(()),
             _ if !open => Err("the attempt is in another state"),
             E::ReverseIntended { .. } if !self.reserved(*position).is_zero() => {
                 Err("refunds hold or have returned a part")
@@ -621,8 +635,10 @@ impl Order {
                 proof,
                 seal,
             } => self.change(*attempt, |a| {
-                // A reverse that is done found nothing; one under way goes on, and takes this payment back.
-                a.reversing.take_if(|_| a.state == AttemptState::Reversed);
+                // A reverse that is done found nothing, and one that nobody told of is over; one under way goes on, and takes
+                // this payment back.
+                let over = matches!(a.state, AttemptState::Reversed | AttemptState::Unresolved);
+                a.reversing.take_if(|_| over);
                 a.state = AttemptState::Paid;
                 a.paid = Some((facts.clone(), *proof));
                 a.payer = payer.or(a.payer);
@@ -652,6 +668,7 @@ impl Order {
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
+            | E::NothingCameLate { .. }
             | E::AttemptReversed { .. } => self.apply_reverse(at, event),
             _ => self.apply_refund(at, event),
         }
@@ -661,15 +678,20 @@ impl Order {
         use TradeEvent as E;
         match event {
             E::ReverseIntended { attempt, reason } => self.change(*attempt, |a| {
+                if a.state == AttemptState::Reversed {
+                    a.state = AttemptState::Unknown; // something came after all
+                }
                 a.reversing = Some(Reversing {
                     reason: *reason,
                     at,
                     refused: None,
                     unknown: false,
                     refunded: None,
+                    looked: false,
                 });
             }),
             E::ReverseUnknown { attempt, .. } => self.reverse_step(*attempt, |r| r.unknown = true),
+            E::NothingCameLate { attempt } => self.reverse_step(*attempt, |r| r.looked = true),
             E::ReverseRefused { attempt, code } => self.reverse_step(*attempt, |r| {
                 r.refused = Some(code.clone());
                 r.unknown = false;
@@ -686,6 +708,7 @@ impl Order {
                         refused: None,
                         unknown: false,
                         refunded: None,
+                        looked: false,
                     });
                 });
                 self.reverse_step(*attempt, |r| {
@@ -840,9 +863,10 @@ impl Attempt {
             .is_some_and(|closing| closing.refused.is_none())
     }
 
-    /// True while a reverse is on record whose end nobody knows.
+    /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
     pub fn is_reversing(&self) -> bool {
-        self.state != AttemptState::Reversed && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
+        !matches!(self.state, AttemptState::Reversed | AttemptState::Unresolved)
+            && self.reversing.as_ref().is_some_and(|r| r.refused.is_none())
     }
 
     /// Is there a word at its channel that undoes it? For payment codes; at UnionPay for whatever was paid (消费撤销,
@@ -851,9 +875,24 @@ impl Attempt {
         self.pay_way.charges() || self.channel == Channel::Unionpay && self.paid.is_some()
     }
 
+    /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
+    /// at its channel; WeChat tells nobody of it (channels.md 1.12), and UnionPay's notice is not relied on. True until it was
+    /// looked for then, whatever happens to us meanwhile. What a merchant's own SDK charges, that SDK ends: it may use the
+    /// number again.
+    //= C60
+    pub fn may_come_late(&self) -> bool {
+        let found_nothing = |r: &Reversing| r.refunded == Some(false) && !r.looked;
+        self.state == AttemptState::Reversed
+            && self.reversing.as_ref().is_some_and(found_nothing)
+            && self.pay_way.charges()
+            && self.carried == Carried::Unified
+            && self.keys == Keys::Held
+            && matches!(self.channel, Channel::Wechat | Channel::Unionpay)
+    }
+
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.
     pub fn stands(&self) -> bool {
-        self.state != AttemptState::Reversed && !self.is_reversing()
+        !matches!(self.state, AttemptState::Reversed | AttemptState::Unresolved) && !self.is_reversing()
     }
 
     /// The channel's own number of it, once the channel has told one.

@@ -507,6 +507,34 @@ fn a_reverse_is_live_until_its_end_and_a_payment_that_arrives_meanwhile_does_not
     go(&mut order, intent(2, Channel::Alipay)).expect("another attempt");
 }
 
+/// Only the merchant could ask, and did not: whether the payment stands nobody knows, and nothing waits any more.
+#[test]
+fn a_reverse_that_nobody_tells_of_ends_unresolved_and_late_news_counts() {
+    let unresolved = TradeEvent::AttemptUnresolved { attempt: 1 };
+    let begun = || {
+        let mut order = code_order();
+        go(&mut order, paid(1, 100, 5)).expect("paid");
+        assert!(go(&mut order, unresolved.clone()).is_err(), "it is known as paid");
+        go(&mut order, reverse(1)).expect("intended");
+        go(&mut order, unresolved.clone()).expect("nobody told");
+        assert_eq!((order.state(), order.is_live()), (OrderState::Unresolved, false));
+        assert!(order.winner().is_none() && !order.latest().is_reversing());
+        assert!(go(&mut order, refund("r1", 1)).is_err(), "it may have gone back");
+        assert!(
+            go(&mut order, intent(2, Channel::Alipay)).is_err(),
+            "nor is it over"
+        );
+        assert!(go(&mut order, reverse(1)).is_err());
+        order
+    };
+    let mut order = begun();
+    go(&mut order, reversed(Some(true))).expect("it went back");
+    assert_eq!(order.state(), OrderState::Reversed);
+    let mut order = begun();
+    go(&mut order, paid(1, 100, 5)).expect("it stands");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Paid, false));
+}
+
 #[test]
 fn a_refused_reverse_leaves_what_there_was_and_may_be_tried_again() {
     let mut order = code_order();
@@ -540,4 +568,36 @@ fn a_late_payment_after_a_reverse_that_found_nothing_is_on_record() {
     go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
     assert_eq!(order.state(), OrderState::Paid);
     go(&mut order, refund("r1", 100)).expect("it can go back");
+}
+
+#[test]
+//= C60
+fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
+    let mut order = code_order();
+    let looked = || TradeEvent::NothingCameLate { attempt: 1 };
+    assert!(go(&mut order, looked()).is_err(), "nothing was reversed");
+    go(&mut order, reverse(1)).expect("intended");
+    go(&mut order, reversed(Some(false))).expect("nothing there");
+    assert!(order.is_live() && order.latest().may_come_late());
+    let mut open = order.clone();
+    go(&mut open, reverse(1)).expect("what came and waits for its payer is undone");
+    assert!(open.latest().is_reversing() && open.latest().counts());
+    go(&mut open, reversed(None)).expect("undone");
+    assert!(!open.is_live() && !open.latest().counts());
+    go(&mut order, looked()).expect("looked for");
+    assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
+    assert!(go(&mut order, looked()).is_err(), "once");
+    assert!(go(&mut order, reverse(1)).is_err(), "there is nothing to undo");
+    go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
+    for change in [
+        |a: &mut Attempt| a.channel = Channel::Alipay,
+        |a: &mut Attempt| a.carried = Carried::PassThrough,
+        |a: &mut Attempt| a.pay_way = PayWay::Native,
+    ] {
+        let mut other = code_order();
+        go(&mut other, reverse(1)).expect("intended");
+        go(&mut other, reversed(Some(false))).expect("nothing there");
+        change(&mut other.attempts[0]);
+        assert!(!other.is_live(), "it tells, or is not ours to look for");
+    }
 }

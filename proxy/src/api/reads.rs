@@ -50,7 +50,7 @@ impl End<Limited> for Reads {
         }
         let query = Query::parse(
             uri.query().unwrap_or_default(),
-            &["order_no", "expand", "index", "format"],
+            &["order_no", "expand", "index", "format", "after", "limit"],
         )?;
         if own.is_some() && query.one("expand")?.is_some() {
             return Err(terminal::not_for_terminals().into());
@@ -98,6 +98,7 @@ impl End<Limited> for Reads {
             }
             Resource::MakeCode => codes::make(app, &request).await,
             Resource::RevokeCode(id) => codes::revoke(app, &request, &id).await,
+            Resource::Codes => codes::list(app, merchant, &query).await,
             Resource::CodeOf(id) => codes::show(app, merchant, &id).await,
             Resource::CodePng(id) => codes::png(app, merchant, &id).await,
             Resource::CodeSvg(id) => codes::svg(app, merchant, &id).await,

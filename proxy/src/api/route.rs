@@ -39,6 +39,8 @@ pub enum Resource {
     Resend(PaymentId, u64),
     /// `POST /v1/codes`
     MakeCode,
+    /// `GET /v1/codes?after=&limit=`
+    Codes,
     /// `GET /v1/codes/{id}`
     CodeOf(CodeId),
     /// `GET /v1/codes/{id}/png`
@@ -91,7 +93,8 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
         }
-        ["codes"] => ("POST", Resource::MakeCode),
+        ["codes"] if method == Method::POST => ("POST", Resource::MakeCode),
+        ["codes"] => ("GET", Resource::Codes),
         ["codes", c] => ("GET", Resource::CodeOf(code(c)?)),
         ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
         ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),

@@ -4,7 +4,7 @@
 pub(crate) mod print;
 
 use crate::{
-    api::{parse, render},
+    api::{parse, reads::Query, render},
     app::App,
     fault::{Code, Fault, Stop},
     guard,
@@ -60,7 +60,7 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
     };
     match app
         .ledger()
-        .make_code(&merchant.id, facts)
+        .make_code(&merchant.id, facts, app.config().limits.codes)
         .await
         .map_err(|e| Fault::of(Code::Stopping).inside(e))?
     {
@@ -72,6 +72,11 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
             Ok(render::json_response(StatusCode::OK, &code_json(app, &code)?))
         }
         MadeCode::Before(_) => Err(Fault::of(Code::CodeChanged).into()),
+        MadeCode::Full => Err(Fault::new(
+            Code::TooManyCodes,
+            format!("{} codes are kept for one merchant, and there are so many: revoke what nobody scans any more; a code that ended or was revoked makes room a day later.", app.config().limits.codes),
+        )
+        .into()),
     }
 }
 
@@ -98,6 +103,36 @@ pub(crate) async fn revoke(app: &App, request: &Authenticated, id: &CodeId) -> R
         .await
         .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
     Ok(render::json_response(StatusCode::OK, &code_json(app, &code)?))
+}
+
+/// Codes in one page of the list, where the request does not say, and at most.
+const PAGE: (usize, usize) = (100, 500);
+
+/// `GET /v1/codes?after=&limit=`: all that is remembered, in the order in which it was made.
+pub(crate) async fn list(app: &App, merchant: &MerchantFacts, query: &Query<'_>) -> Result<Response, Stop> {
+    let number = |name: &'static str, right: &str| -> Result<Option<u64>, Fault> {
+        let wrong = || Fault::new(Code::InvalidField, format!("`{name}` must be {right}."));
+        let text = query.one(name)?;
+        text.map(|text| text.parse().map_err(|_| wrong())).transpose()
+    };
+    let right = "a whole number from 1 to 500";
+    let most = match number("limit", right)? {
+        None => PAGE.0,
+        Some(limit) if (1..=PAGE.1 as u64).contains(&limit) => limit as usize,
+        Some(_) => return Err(Fault::new(Code::InvalidField, format!("`limit` must be {right}.")).into()),
+    };
+    let after = number("after", "what the former page gave as `next`")?;
+    let (codes, more) = app.ledger().codes_of(&merchant.id, after, most).await;
+    let next = codes.last().filter(|_| more).map(|last| last.index);
+    let shown: Vec<Value> = codes
+        .iter()
+        .map(|code| code_json(app, code))
+        .collect::<Result<_, _>>()?;
+    let mut page = json!({ "codes": shown });
+    if let Some(next) = next {
+        page["next"] = next.to_string().into();
+    }
+    Ok(render::json_response(StatusCode::OK, &page))
 }
 
 /// `GET /v1/codes/{id}`.

@@ -156,6 +156,8 @@ pub struct Limits {
     pub disk_low: u64,
     /// Signing threads.
     pub signers: usize,
+    /// Codes that payers scan, per merchant: they are held in memory.
+    pub codes: usize,
 }
 
 /// When an account counts as out of order, and when it is tried again.
@@ -445,6 +447,7 @@ fn limits(section: &Section<'_>) -> Limits {
         connections: section.number("connections", 12_000, 16, 1_000_000) as usize,
         disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,
         signers: section.number("signers", 0, 0, 256) as usize,
+        codes: section.number("codes", 50_000, 1, 10_000_000) as usize,
     }
 }
 

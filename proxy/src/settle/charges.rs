@@ -135,6 +135,10 @@ pub(super) fn seen(
         payer,
     } = it;
     let open = !known.state.is_final();
+    // Late news of a reverse of which nobody had told in time is news of it all the same.
+    let reversing = known.is_reversing()
+        || known.state == AttemptState::Unresolved
+            && known.reversing.as_ref().is_some_and(|r| r.refused.is_none());
     let reversed = |refunded| Happening {
         event: TradeEvent::AttemptReversed {
             attempt,
@@ -154,9 +158,9 @@ pub(super) fn seen(
         }
         // Paid, and all of it is back: nobody is charged, and nobody needs to hear of a payment first.
         (ChannelState::Refunded(facts), None) if open => vec![paid(facts).into(), reversed(Some(true))],
-        (ChannelState::Refunded(_), Some(_)) if known.is_reversing() => vec![reversed(Some(true))],
+        (ChannelState::Refunded(_), Some(_)) if reversing => vec![reversed(Some(true))],
         (ChannelState::Paid(facts), None) => paid_now(&it, facts, mismatch, paid),
-        (ChannelState::Refused(_), None) if known.is_reversing() => vec![reversed(Some(false))],
+        (ChannelState::Refused(_), None) if reversing => vec![reversed(Some(false))],
         (ChannelState::Refused(code), None) if open => vec![Happening {
             event: TradeEvent::AttemptNotPlaced {
                 attempt,
@@ -166,12 +170,12 @@ pub(super) fn seen(
             },
             tell: true,
         }],
-        (ChannelState::Closed, None) if known.is_reversing() => vec![reversed(Some(false))],
+        (ChannelState::Closed, None) if reversing => vec![reversed(Some(false))],
         (ChannelState::Closed, None) if open => vec![Happening {
             event: TradeEvent::AttemptClosed { attempt, proof },
             tell: true,
         }],
-        (ChannelState::Reversed, _) if open || known.is_reversing() => vec![reversed(None)],
+        (ChannelState::Reversed, _) if open || reversing => vec![reversed(None)],
         (ChannelState::NotPaid | ChannelState::Paying, None)
             if matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
                 && !known.is_reversing() =>

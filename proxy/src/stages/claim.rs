@@ -49,7 +49,7 @@ impl Stage<Sealed> for Claim {
                     .await?
             }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
-            Command::Reverse(_) => reverse(order.as_deref(), only_repeats)?,
+            Command::Reverse(_) => reverse(order.as_deref(), target, only_repeats)?,
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
@@ -85,12 +85,17 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     }
 }
 
-/// Nor is a reverse, but for what is over already.
-fn reverse(order: Option<&Order>, only_repeats: bool) -> Result<(), Fault> {
-    match order.map(Order::state) {
-        Some(OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced) => Ok(()),
-        Some(_) => anew(only_repeats),
-        None => Err(Fault::of(Code::NotFound)),
+/// Nor is a reverse, but for what is over already, and for one that is under way: an SDK sends it again within the same
+/// second.
+fn reverse(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Result<(), Fault> {
+    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    let under_way = target
+        .and_then(|position| order.attempt(position))
+        .is_some_and(Attempt::is_reversing);
+    match order.state() {
+        OrderState::Reversed | OrderState::Closed | OrderState::NotPlaced => Ok(()),
+        _ if under_way => Ok(()),
+        _ => anew(only_repeats),
     }
 }
 

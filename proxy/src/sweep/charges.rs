@@ -3,7 +3,7 @@
 
 use super::sole;
 use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule};
-use channel::{Answer, FailureClass};
+use channel::{Account, Answer, ChannelState, FailureClass};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
 use std::{sync::Arc, time::Duration};
@@ -19,8 +19,12 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
         let ends = !schedule.reverses_by_number() && attempt.paid.is_none() && end > now;
         return Some(if ends { step.min(left(end) + LEAST) } else { step });
     }
-    if may_come_late(app, attempt, now) {
-        return Some(left(attempt.expires) + schedule.charge(tries));
+    if attempt.may_come_late() {
+        // Until the channel says so: nothing but its word ends this, however long it is away, or we are.
+        return Some(match now < last_look(app, attempt) {
+            true => left(attempt.expires) + schedule.charge(0),
+            false => schedule.refused_refund(tries),
+        });
     }
     if attempt.state.is_final() {
         return None;
@@ -41,25 +45,13 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     })
 }
 
-/// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
-/// at the channel by itself. Where the channel tells nobody of it (channels.md 1.12), it is looked for once that is over;
-/// what is found then goes back.
-//= C60
-pub(super) fn may_come_late(app: &App, attempt: &Attempt, now: Instant) -> bool {
+/// From here on the channel's word that there is nothing is the last one: the order has ended there by itself, and a little
+/// more, since clocks differ.
+fn last_look(app: &App, attempt: &Attempt) -> Instant {
     let schedule = Schedule::of(attempt.channel, app.times());
-    let found_nothing = attempt.state == AttemptState::Reversed
-        && attempt
-            .reversing
-            .as_ref()
-            .is_some_and(|r| r.refunded == Some(false));
-    let looked_for = attempt
+    attempt
         .expires
-        .plus_millis(3 * schedule.charge(0).as_millis() as i64);
-    found_nothing
-        && attempt.pay_way.charges()
-        && attempt.carried == Carried::Unified
-        && !schedule.tells_of_charges()
-        && now < looked_for
+        .plus_millis(3 * schedule.charge(0).as_millis() as i64)
 }
 
 /// Between two looks, however late it is.
@@ -95,13 +87,16 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     if attempt.is_reversing() {
         return charge::undo(app, &order, position, ReverseReason::Unknown).await;
     }
-    let late = may_come_late(app, attempt, app.clock().now());
+    let late = attempt.may_come_late();
     let (Some(account), true) = (
         errand::account_of(app, &order, position),
         late || !attempt.state.is_final(),
     ) else {
         return Ok(order);
     };
+    if late {
+        return look_for_what_came_late(app, &account, &order, position).await;
+    }
     let (order, absent) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => (super::seen(app, &order, position, view).await?, false),
         Exchanged::Answer(Answer::Failed(failure)) => (order, failure.class == FailureClass::NotFound),
@@ -113,6 +108,45 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     {
         Some(reason) => charge::undo(app, &order, position, reason).await,
         None => Ok(order),
+    }
+}
+
+/// A charge that came after its reverse goes back, one that waits for its payer is undone. Where there is neither, and its
+/// time is over, that is put on record, and nobody looks again.
+//= C60
+async fn look_for_what_came_late(
+    app: &App,
+    account: &Account,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order.clone());
+    };
+    let last = app.clock().now() >= last_look(app, attempt);
+    let (order, open) = match errand::query(app, account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) => {
+            let open = matches!(view.state, ChannelState::NotPaid | ChannelState::Paying);
+            (super::seen(app, order, position, view).await?, open)
+        }
+        Exchanged::Answer(Answer::Failed(failure)) if failure.class == FailureClass::NotFound => {
+            (order.clone(), false)
+        }
+        _ => return Ok(order.clone()),
+    };
+    app.step("looked_for_late");
+    match order.attempt(position) {
+        Some(found) if found.is_reversing() => {
+            charge::undo(app, &order, position, ReverseReason::Unknown).await
+        }
+        Some(found) if found.may_come_late() && open => {
+            charge::undo(app, &order, position, ReverseReason::Unpaid).await
+        }
+        Some(found) if found.may_come_late() && last => {
+            let event = TradeEvent::NothingCameLate { attempt: position };
+            errand::record(app, &order, vec![event.into()]).await
+        }
+        _ => Ok(order),
     }
 }
 

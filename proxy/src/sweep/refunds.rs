@@ -99,7 +99,7 @@ async fn unresolved(
 }
 
 /// WeChat refuses a repeat whose reason differs, and the reason died with its key: only what WeChat does not know is
-/// sent again. A refusal of that is the last word, but for one that says the number is known after all.
+/// sent again. A refusal of that is no last word either: the merchant's own repeat may have arrived between the two.
 async fn asked_then_sent_again(
     app: &App,
     account: &Account,
@@ -111,11 +111,17 @@ async fn asked_then_sent_again(
     match asked(app, account, attempt, refund).await? {
         Answer::Refund(view) => Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query)),
         Answer::Failed(failure) if pending && failure.class == FailureClass::NotFound => {
-            match errand::send_refund(app, account, order, &refund.refund_no, None).await {
-                Answer::Failed(failure) if is_last_word(&failure) => {
-                    Some(settle::refund_failed(&refund.refund_no, failure.code))
-                }
-                other => Some(settle::refunded(order, &refund.refund_no, other, true)),
+            match sent_again(app, account, order, refund).await {
+                Again::Settled(settled) => Some(settled),
+                Again::Refused(code) => match asked(app, account, attempt, refund).await? {
+                    Answer::Refund(view) => {
+                        Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query))
+                    }
+                    Answer::Failed(asked) if asked.class == FailureClass::NotFound => {
+                        Some(settle::refund_failed(&refund.refund_no, code))
+                    }
+                    _ => None,
+                },
             }
         }
         _ => None,
@@ -131,27 +137,33 @@ async fn sent_again_then_asked(
     refund: &Refund,
     attempt: &Attempt,
 ) -> Option<Settled> {
-    let answer = errand::send_refund(app, account, order, &refund.refund_no, None).await;
-    let Answer::Failed(failure) = answer else {
-        return Some(settle::refunded(order, &refund.refund_no, answer, true));
+    let code = match sent_again(app, account, order, refund).await {
+        Again::Settled(settled) => return Some(settled),
+        Again::Refused(code) => code,
     };
-    if !is_last_word(&failure) {
-        return Some(settle::refunded(
-            order,
-            &refund.refund_no,
-            Answer::Failed(failure),
-            true,
-        ));
-    }
     match asked(app, account, attempt, refund).await? {
         Answer::Refund(view) if view.state == RefundState::Succeeded => {
             Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query))
         }
-        Answer::Refund(_) => Some(settle::refund_failed(&refund.refund_no, failure.code)),
+        Answer::Refund(_) => Some(settle::refund_failed(&refund.refund_no, code)),
         Answer::Failed(asked) if asked.class == FailureClass::NotFound => {
-            Some(settle::refund_failed(&refund.refund_no, failure.code))
+            Some(settle::refund_failed(&refund.refund_no, code))
         }
         _ => None,
+    }
+}
+
+/// What came of sending a refund again.
+enum Again {
+    Settled(Settled),
+    /// With the channel's code; whether an earlier sending was done, a query tells.
+    Refused(Arc<str>),
+}
+
+async fn sent_again(app: &App, account: &Account, order: &Arc<Order>, refund: &Refund) -> Again {
+    match errand::send_refund(app, account, order, &refund.refund_no, None).await {
+        Answer::Failed(failure) if is_last_word(&failure) => Again::Refused(failure.code),
+        answer => Again::Settled(settle::refunded(order, &refund.refund_no, answer, true)),
     }
 }
 

@@ -161,8 +161,26 @@ fn alipay(dice: &mut Dice) -> (&'static str, Lawful) {
         payees: &["/seller_id"],
         amounts: &["/total_amount"],
     };
-    match dice.below(3) {
+    match dice.below(5) {
         0 => ("alipay.trade.precreate", of(order)),
+        3 => {
+            order["scene"] = json!("bar_code");
+            order["auth_code"] = json!("289821051157962364");
+            let lawful = Lawful {
+                amounts: &["/total_amount", "/auth_code", "/scene"],
+                ..of(order)
+            };
+            ("alipay.trade.pay", lawful)
+        }
+        4 => (
+            "alipay.trade.cancel",
+            Lawful {
+                target: "",
+                body: json!({ "out_trade_no": number, "trade_no": "2026010122001473031000000001" }),
+                payees: &[],
+                amounts: &[],
+            },
+        ),
         1 => {
             order["product_code"] = json!("JSAPI_PAY");
             order["buyer_id"] = json!("2088102146225135");

@@ -166,6 +166,8 @@ pub(super) fn spoilt(
         }
         // Whoever has the payee elsewhere has put it there already.
         Trick::Payee(_) if body.get("payee").or(body.get("account")).is_none() => return None,
+        // What names an order and no more.
+        Trick::Amount if amounts.is_empty() => return None,
         Trick::Twice => return Some(twice(dice, &body.to_string())),
         Trick::Octets => return Some(octets(dice, &body.to_string())),
         Trick::Amount => {

@@ -1,6 +1,6 @@
 //! Parameters and `biz_content` fields that are carried (channels.md 3.1). Whatever could pay, hold back or
 //! split money for somebody else is not here (`royalty_info`, `settle_info`, `sub_merchant`), nor is any
-//! payment code (class C3).
+//! payer's authorisation beyond the one payment (`agreement_params`, `auth_no`).
 
 use crate::shape::{
     Field,
@@ -108,11 +108,27 @@ macro_rules! in_app {
     };
 }
 
+/// By payment code (channels.md 3.1). Other scenes than the code on the payer's screen are read by other machines (faces,
+/// sound), which tell more of the payer than one payment needs.
+macro_rules! pay {
+    ($($own:expr),* $(,)?) => {
+        create![
+            $($own,)*
+            Field("auth_code", Word),
+            Field("disable_pay_channels", Word),
+            Field("product_code", One(&["FACE_TO_FACE_PAYMENT", "OFFLINE_PAYMENT"])),
+            Field("scene", One(&["bar_code"])),
+        ]
+    };
+}
+
 const PRECREATE: &[Field] = precreate![];
 const CREATE: &[Field] = in_app![];
+const PAY: &[Field] = pay![];
 /// In OpenAPI v3 the address of notices stands among the content (channels.md 3.8).
 const PRECREATE_V3: &[Field] = precreate![Field("notify_url", Word)];
 const CREATE_V3: &[Field] = in_app![Field("notify_url", Word)];
+const PAY_V3: &[Field] = pay![Field("notify_url", Word)];
 
 const ORDER: &[Field] = &[Field("out_trade_no", Word), Field("trade_no", Word)];
 
@@ -154,11 +170,13 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
     match method {
         "alipay.trade.precreate" => PRECREATE,
         "alipay.trade.create" => CREATE,
+        "alipay.trade.pay" => PAY,
         "alipay.trade.query" => QUERY,
         "alipay.trade.close" => CLOSE,
         "alipay.trade.refund" => REFUND,
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
         "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
+        // A cancel, and whatever else names an order and nothing more.
         _ => ORDER,
     }
 }
@@ -168,6 +186,7 @@ pub(crate) fn fields_v3(method: &str) -> &'static [Field] {
     match method {
         "alipay.trade.precreate" => PRECREATE_V3,
         "alipay.trade.create" => CREATE_V3,
+        "alipay.trade.pay" => PAY_V3,
         other => fields(other),
     }
 }

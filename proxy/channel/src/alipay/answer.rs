@@ -1,6 +1,6 @@
 //! Alipay's answers (channels.md 3.2–3.4).
 
-use super::{CHARGES, METHODS, authorize, charge, codes, facts, facts::Named};
+use super::{BILLS, METHODS, authorize, charge, codes, facts, facts::Named};
 use crate::{
     Account, Answer, Authentic, Encrypted, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
@@ -15,8 +15,7 @@ pub(super) fn node(operation: Operation, value: &Value) -> Option<&Member> {
     let all = METHODS
         .iter()
         .map(|m| (m.0, m.1))
-        .chain(CHARGES)
-        .chain([authorize::METHOD]);
+        .chain([BILLS, authorize::METHOD]);
     let own = all.filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
@@ -122,6 +121,10 @@ pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: 
             Unclear::Garbage
         });
     };
+    let charges = operation == Operation::Create && pay_way.charges();
+    if charges && charge::waits_v3(status, &value) {
+        return Answer::Waiting;
+    }
     if status == 200 {
         return success(operation, pay_way, &value).unwrap_or_else(garbage);
     }
@@ -134,10 +137,14 @@ pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: 
         400..=499 => codes::class("40004", code),
         _ => crate::FailureClass::Unknown,
     };
-    Answer::Failed(Failure {
+    let failure = Failure {
         code: Arc::from(code),
         class,
-    })
+    };
+    match charges {
+        true => charge::refused(&value, charge::judged(operation, "40004", code, failure)),
+        false => Answer::Failed(failure),
+    }
 }
 
 /// What a node says; the front door's own never says that something is done.

@@ -59,6 +59,14 @@ pub(super) fn cancelled(node: &Value) -> Option<ReverseView> {
     })
 }
 
+/// In OpenAPI v3 there is no 10003 around the content. By which status it says that the payer types a password is
+/// [unverified]; that the trade is there and has no time of payment says so under each. What is taken for it is asked for.
+pub(super) fn waits_v3(status: u16, content: &Value) -> bool {
+    matches!(status, 200 | 202)
+        && content.named("trade_no").is_some()
+        && content.named("gmt_payment").is_none()
+}
+
 /// A charging call failed for good only where Alipay's list says so: what is not listed may have been charged.
 pub(super) fn judged(operation: Operation, code: &str, sub_code: &str, failure: Failure) -> Failure {
     let unlisted = operation == Operation::Create

@@ -16,11 +16,13 @@ pub mod v3;
 use domain::{Operation, PayWay};
 
 /// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
-pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 7] = [
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 9] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
+    ("alipay.trade.pay", Operation::Create, Some(PayWay::Micropay)),
     ("alipay.trade.query", Operation::Query, None),
     ("alipay.trade.close", Operation::Close, None),
+    ("alipay.trade.cancel", Operation::Reverse, None),
     ("alipay.trade.refund", Operation::Refund, None),
     ("alipay.trade.fastpay.refund.query", Operation::RefundQuery, None),
     (
@@ -30,9 +32,5 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 7] = [
     ),
 ];
 
-/// The calls for payment codes and bills: only composed here, never carried.
-pub(crate) const CHARGES: [(&str, Operation); 3] = [
-    ("alipay.trade.pay", Operation::Create),
-    ("alipay.trade.cancel", Operation::Reverse),
-    (crate::bill::ask::ALIPAY_METHOD, Operation::Bill),
-];
+/// The call for bills: only composed here, never carried.
+pub(crate) const BILLS: (&str, Operation) = (crate::bill::ask::ALIPAY_METHOD, Operation::Bill);

@@ -147,8 +147,18 @@ fn every_method_is_carried() {
         ),
         (Operation::Query, true, true)
     );
-    let native = call("alipay.trade.close", r#"{"out_trade_no":"O1"}"#).expect("lawful");
-    assert_eq!(native.operation, Operation::Close);
+    for (method, operation) in [
+        ("alipay.trade.close", Operation::Close),
+        ("alipay.trade.cancel", Operation::Reverse),
+    ] {
+        for (name, by_number) in [("out_trade_no", true), ("trade_no", false)] {
+            let native = call(method, &format!(r#"{{"{name}":"O1"}}"#)).expect("lawful");
+            assert_eq!(
+                (native.operation, native.number.is_some()),
+                (operation, by_number)
+            );
+        }
+    }
     let native = call(
         "alipay.trade.refund",
         r#"{"out_trade_no":"O1","refund_amount":"0.30","out_request_no":"RF1","refund_reason":"r"}"#,
@@ -189,10 +199,77 @@ fn every_method_is_carried() {
     assert!(native.app_auth_token.is_none());
 }
 
+/// By payment code; the code itself is in none of the facts.
+#[test]
+//= C32
+fn a_payment_code_is_alipays_own_and_is_kept_nowhere() {
+    const CODE: &str = "289821051157962364";
+    let pay = |scene: &str, code: &str| {
+        let more = format!(r#""scene":"{scene}","auth_code":"{code}""#);
+        call("alipay.trade.pay", &ORDER.replace(r#""body":"b""#, &more))
+    };
+    let native = pay("bar_code", CODE).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way, native.amount),
+        (
+            Operation::Create,
+            Some(PayWay::Micropay),
+            Some(Amount::from_fen(8880))
+        )
+    );
+    assert!(native.payer.is_none() && native.texts.iter().all(|(_, text)| !text.expose().contains(CODE)));
+    for length in [16, 24] {
+        assert!(pay("bar_code", &format!("{:3<length$}", "30")).is_ok());
+    }
+    for code in [
+        "134567890123456789",
+        "6212345678901234567",
+        "31982105115796236",
+        "24982105115796236",
+        "289821051157962",
+        "2898210511579623641234567",
+        "28982105115796236x",
+        "fp0123456789abcdef",
+        "",
+    ] {
+        let error = pay("bar_code", code).err().expect("refused");
+        assert!(matches!(error.kind, NativeRefusal::Malformed(_)), "{code}");
+        assert!(
+            code.is_empty() || !error.text.contains(code),
+            "the error says the code: {}",
+            error.text
+        );
+    }
+    for scene in ["wave_code", "security_code", ""] {
+        assert!(
+            matches!(kind(pay(scene, CODE)), NativeRefusal::Malformed(_)),
+            "{scene}"
+        );
+    }
+    for name in [
+        "agreement_params",
+        "auth_no",
+        "royalty_info",
+        "settle_info",
+        "sub_merchant",
+        "terminal_params",
+    ] {
+        let more = format!(r#""scene":"bar_code","auth_code":"{CODE}","{name}":"x""#);
+        let error = call("alipay.trade.pay", &ORDER.replace(r#""body":"b""#, &more))
+            .err()
+            .expect("refused");
+        assert_eq!(error.text, format!("field biz_content.{name} is not carried"));
+    }
+    let refund = call(
+        "alipay.trade.cancel",
+        r#"{"out_trade_no":"O1","refund_amount":"1"}"#,
+    );
+    assert!(matches!(kind(refund), NativeRefusal::NotAllowed(_)));
+}
+
 #[test]
 fn other_methods_paths_and_fields_are_not_carried() {
     for method in [
-        "alipay.trade.pay",
         "alipay.trade.page.pay",
         "alipay.fund.trans.uni.transfer",
         "alipay.trade.royalty.relation.bind",
@@ -209,7 +286,7 @@ fn other_methods_paths_and_fields_are_not_carried() {
         ("POST", "/Gateway.do"),
         ("POST", "/%67ateway.do"),
         ("PUT", "/gateway.do"),
-        ("POST", "/v3/alipay/trade/pay"),
+        ("POST", "/v3/alipay/trade/page/pay"),
     ] {
         assert!(
             matches!(

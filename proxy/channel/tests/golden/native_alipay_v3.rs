@@ -69,6 +69,7 @@ fn path_body_and_header_are_the_call() {
     for (path, operation) in [
         ("query", Operation::Query),
         ("close", Operation::Close),
+        ("cancel", Operation::Reverse),
         ("fastpay/refund/query", Operation::RefundQuery),
     ] {
         let body = r#"{"out_trade_no":"1"}"#;
@@ -82,14 +83,92 @@ fn path_body_and_header_are_the_call() {
 }
 
 #[test]
+fn a_payment_code_is_charged_and_what_is_said_of_it_is_read_with_care() {
+    const PAY: &str = "/v3/alipay/trade/pay";
+    let body = |code: &str| ORDER.replacen('{', &format!(r#"{{"scene":"bar_code","auth_code":"{code}","#), 1);
+    let native = read("POST", PAY, &[], &body("289821051157962364")).expect("carried");
+    assert_eq!(
+        (native.operation, native.pay_way, native.notify_url.as_deref()),
+        (
+            Operation::Create,
+            Some(PayWay::Micropay),
+            Some("https://m.example/n")
+        )
+    );
+    let other = kind(read("POST", PAY, &[], &body("134567890123456789")));
+    assert!(matches!(other, NativeRefusal::Malformed(_)));
+    let say = |operation, status, body: &str| {
+        channel::read_native_answer(
+            &alipay(),
+            operation,
+            PayWay::Micropay,
+            PAY,
+            status,
+            body.as_bytes(),
+        )
+    };
+    let charged = |status, body: &str| say(Operation::Create, status, body);
+    let paid = r#"{"out_trade_no":"1","trade_no":"2026010122001473031000000001","total_amount":"8.88","buyer_user_id":"2088102146225135","gmt_payment":"2026-01-01 08:00:00"}"#;
+    let Answer::State(view) = charged(200, paid) else {
+        panic!("paid")
+    };
+    assert!(matches!(view.state, channel::ChannelState::Paid(facts) if facts.amount.fen() == 888));
+    let waits = r#"{"out_trade_no":"1","trade_no":"2026010122001473031000000001","total_amount":"8.88"}"#;
+    for status in [200, 202] {
+        assert!(matches!(charged(status, waits), Answer::Waiting), "{status}");
+    }
+    // Nothing of an order, and no time of payment: nobody knows.
+    for (status, body) in [
+        (200, r#"{"out_trade_no":"1"}"#),
+        (202, paid),
+        (200, "{}"),
+        (502, "<html>"),
+    ] {
+        assert!(
+            matches!(charged(status, body), Answer::Unclear(_)),
+            "{status} {body}"
+        );
+    }
+    // What Alipay's list does not have may have charged (channels.md 3.3).
+    for (status, code, wanted) in [
+        (400, "ACQ.PAYMENT_AUTH_CODE_INVALID", FailureClass::Final),
+        (400, "ACQ.BUYER_BALANCE_NOT_ENOUGH", FailureClass::Final),
+        (400, "ACQ.SOMETHING_NEW", FailureClass::Unknown),
+        (400, "ACQ.SYSTEM_ERROR", FailureClass::Unknown),
+        (500, "SYSTEM_ERROR", FailureClass::Unknown),
+        (401, "invalid-signature", FailureClass::Setup),
+    ] {
+        match charged(status, &format!(r#"{{"code":"{code}","message":"m"}}"#)) {
+            Answer::Failed(failure) => assert_eq!(failure.class, wanted, "{code}"),
+            _ => panic!("a refusal: {code}"),
+        }
+    }
+    for (action, again, refunded) in [
+        (r#","retry_flag":"N","action":"refund""#, false, Some(true)),
+        (r#","retry_flag":"N","action":"close""#, false, Some(false)),
+        (r#","retry_flag":"N""#, false, Some(false)),
+        (r#","retry_flag":"Y""#, true, None),
+    ] {
+        match say(
+            Operation::Reverse,
+            200,
+            &format!(r#"{{"out_trade_no":"1"{action}}}"#),
+        ) {
+            Answer::Reversed(view) => assert_eq!((view.again, view.refunded), (again, refunded), "{action}"),
+            _ => panic!("reversed: {action}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_not_as_documented_is_refused() {
     for (method, target) in [
         ("GET", PRECREATE),
         ("POST", "/v3/alipay/trade/precreate?a=1"),
         ("POST", "/v3/alipay/trade/precreate/"),
         ("POST", "/v3/alipay.trade/precreate"),
-        ("POST", "/v3/alipay/trade/pay"),
-        ("POST", "/v3/alipay/trade/cancel"),
+        ("POST", "/v3/alipay/trade/page/pay"),
+        ("GET", "/v3/alipay/trade/cancel"),
         ("POST", "/v3/alipay/fund/trans/uni/transfer"),
         ("POST", "/v3/alipay/trade/order/settle"),
         ("POST", "/v3/alipay/open/app/alipaycert/download"),

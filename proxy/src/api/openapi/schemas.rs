@@ -104,6 +104,7 @@ pub(super) fn schemas() -> Value {
                 "expires_at": { "type": "string", "format": "date-time", "description": "With order_no only: one minute to seven days ahead; else a day" },
             },
         },
+        "Codes": { "type": "object", "required": ["codes"], "properties": { "codes": { "type": "array", "items": reference("Code") }, "next": { "type": "string", "pattern": "^[0-9]+$" } } },
         "Code": { "type": "object", "required": ["id", "code_no", "state", "url", "code", "created_at", "journal_index"], "properties": {
             "id": { "type": "string" }, "code_no": { "type": "string" }, "state": { "enum": ["open", "ended", "revoked"] },
             "url": { "type": "string", "format": "uri", "description": "What the code says" },

@@ -1,6 +1,6 @@
 //! `endpoints.json`: what an integrator needs to know of a running demo. Paths are relative to the demo's directory.
 
-use super::{Demo, place};
+use super::{Demo, place, ways::ways};
 use crate::material::decimal_serial;
 use serde_json::{Value, json};
 
@@ -43,6 +43,8 @@ impl Demo {
                 "url": self.channels.url(), "ca": "channels/ca.pem", "control": self.channels.control_url(),
                 "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(), "icbc": self.channels.url(),
             },
+            // Every way to pay: what to send, and how the payer gets there. Then `control/pay` with channel, out_trade_no, outcome.
+            "ways": ways(),
             "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
             "terminals": [{
                 "merchant": place.terminal.id, "terminal": place::TERMINAL, "serial": place.terminal.serial,
@@ -74,6 +76,12 @@ impl Demo {
             let notify = format!("https://127.0.0.1:{}/n/{channel}/{account}", ports.notify);
             accounts[channel]["notify_url"] = json!(notify);
         }
+        // Where WeChat calls when a payer scans a product's standing code.
+        let scanned = format!(
+            "{}/scan",
+            accounts["wechat"]["notify_url"].as_str().unwrap_or_default()
+        );
+        accounts["wechat"]["scan_url"] = json!(scanned);
         // Registered with the bank, which tells in clear.
         let told = format!("http://127.0.0.1:{}/n/ccb/{}", ports.banks, of.ccb.pos_id);
         accounts["ccb"]["notify_url"] = json!(told);

@@ -28,6 +28,7 @@ pub mod signals;
 pub mod stories;
 pub mod unionpay;
 mod watched;
+mod ways;
 
 use crate::channels::{self, Settings};
 use anyhow::{Context, anyhow, ensure};

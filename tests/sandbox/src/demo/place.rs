@@ -203,6 +203,8 @@ pub struct Options {
     pub codepay: bool,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
+    /// Further lines of the proxy's `[limits]`.
+    pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
     /// Does the proxy compare bills, and whose books of which day are told?
@@ -221,6 +223,7 @@ impl Default for Options {
             keys_held: true,
             codepay: false,
             times: String::new(),
+            limits: String::new(),
             second_accounts: false,
             books: None,
         }
@@ -721,7 +724,8 @@ impl Place {
             "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\ncharge_after_ms = 300\ncharge_wait_ms = 2500\nreverse_after_ms = 200\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
             options.answer_ms, options.times,
         );
-        text += "\n[limits]\ndisk_low_mib = 64\n\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
+        text += &format!("\n[limits]\ndisk_low_mib = 64\n{}", options.limits);
+        text += "\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
         if options.desk {
             text += &format!(
                 "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",

@@ -74,9 +74,31 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         number.as_deref(),
         request,
     );
-    if fault == Some(Kind::TimeoutBefore) {
-        return Reply::Never;
+    match fault {
+        Some(Kind::TimeoutBefore) => return Reply::Never,
+        Some(Kind::ArrivesLate) => {
+            arrive_late(world, request.clone());
+            return Reply::Never;
+        }
+        _ => {}
     }
+    answer(world, request, route, fault)
+}
+
+/// Acts on it when nobody waits for it any more.
+fn arrive_late(world: &Arc<World>, request: Incoming) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.slow).await;
+        let act = move || {
+            let route = route(&request.method, &request.path);
+            drop(answer(&inside, &request, route, None));
+        };
+        let _ = tokio::task::spawn_blocking(act).await;
+    });
+}
+
+fn answer(world: &Arc<World>, request: &Incoming, route: Route<'_>, fault: Option<Kind>) -> Reply {
     let (number, merchant) = match auth::check(world, request) {
         Ok(known) => known,
         Err(failure) => return Reply::Now(failure.unsigned()),
