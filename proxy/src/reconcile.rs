@@ -51,6 +51,8 @@ struct Job {
 struct Kept {
     day: Day,
     entries: u64,
+    /// Entries from there up to this one say nothing of that day.
+    seen: u64,
     record: DayRecord,
 }
 
@@ -232,7 +234,7 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
 /// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then.
 async fn take(
     app: &App,
-    kept: &Option<Kept>,
+    kept: &mut Option<Kept>,
     job: &Job,
     octets: Option<&Bytes>,
 ) -> Result<(u64, usize), JobError> {
@@ -245,10 +247,7 @@ async fn take(
         let done = head.differs.len() + head.early.len() + head.unanswered.len();
         return Ok((taken.entries, done));
     }
-    let entries = match kept {
-        Some(kept) if kept.day == job.key.day => kept.entries,
-        _ => app.ledger().journal().durable(),
-    };
+    let entries = as_it_stands(app, kept, job.key.day).await?;
     let bill = job.key.clone();
     note(
         app,
@@ -261,6 +260,22 @@ async fn take(
     )
     .await?;
     Ok((entries, 0))
+}
+
+/// Up to which entry our record counts: the one that was read for an earlier bill of that day serves as long as nothing was
+/// put on record of the day since. What the channel's bill has and we heard of meanwhile would be a difference that is none.
+async fn as_it_stands(app: &App, kept: &mut Option<Kept>, day: Day) -> Result<u64, JobError> {
+    let now = app.ledger().journal().durable();
+    if let Some(kept) = kept.as_mut().filter(|kept| kept.day == day) {
+        let (reader, seen) = (app.ledger().journal().reader(), kept.seen);
+        let touched = tokio::task::spawn_blocking(move || record::is_touched(&reader, day, seen, now)).await;
+        if !touched.map_err(|_| JobError::Cut)?? {
+            kept.seen = now;
+            return Ok(kept.entries);
+        }
+    }
+    *kept = None;
+    Ok(now)
 }
 
 async fn compared(
@@ -339,7 +354,12 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
         record::complete(app.ledger(), &mut record, day, entries).await?;
-        *kept = Some(Kept { day, entries, record });
+        *kept = Some(Kept {
+            day,
+            entries,
+            seen: entries,
+            record,
+        });
     }
     let of = (job.key.channel, job.key.account.clone());
     let own = kept.as_mut().and_then(|kept| kept.record.books.remove(&of));

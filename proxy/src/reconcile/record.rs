@@ -76,6 +76,33 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
     Ok(fold.record)
 }
 
+/// Do entries from one to another say of a movement that it was done on this day, by any channel's count?
+pub(crate) fn is_touched(reader: &Reader, day: Day, from: u64, to: u64) -> Result<bool, ReadError> {
+    let on_it = |at: Instant| Channel::ALL.into_iter().any(|channel| day_of(channel, at) == day);
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= to {
+            break;
+        }
+        if !matters(&octets) {
+            continue;
+        }
+        let Ok(entry) = TradeEntry::from_canonical(&octets) else {
+            continue;
+        };
+        let done = match entry.event {
+            TradeEvent::AttemptPaid { facts, .. } => facts.paid_at,
+            TradeEvent::RefundSucceeded { refunded_at, .. } => refunded_at.unwrap_or(entry.at),
+            TradeEvent::AttemptReversed { .. } => entry.at,
+            _ => continue,
+        };
+        if on_it(done) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Orders of a merchant of which something was put on record from a day's beginning on; of one account alone those that have
 /// an attempt there, and those that began earlier, of which that is not known here.
 pub(crate) fn orders_at(
