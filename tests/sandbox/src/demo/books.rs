@@ -45,7 +45,7 @@ impl Plan {
     /// The proxy's part of it.
     pub(super) fn config(&self) -> String {
         format!(
-            "\n[books]\nfrom = \"{}\"\nafter_minutes = 0\nevery_ms = 500\nretry_ms = 2000\nnone_after_minutes = 0\n",
+            "\n[books]\nfrom = \"{}\"\nafter_minutes = 600\nevery_ms = 500\nretry_ms = 2000\nnone_after_minutes = 0\n",
             self.day
         )
     }
@@ -245,7 +245,7 @@ async fn resolve(demo: &Demo, plan: Plan, merchant: &Merchant) -> anyhow::Result
         plan.day
     );
     for difference in until_listed(&a, &preview).await? {
-        let kind = text(&difference["difference"]);
+        let kind = text(&difference["difference"]["difference"]);
         let (.., resolution) = PLANTED
             .into_iter()
             .find(|(_, _, planted, ..)| *planted == kind)
