@@ -3,7 +3,7 @@
 
 use crate::{
     app::App,
-    charge,
+    charge, combined,
     exchange::{self, Exchanged, ask},
     payment::{Errand, Texts},
     redirect,
@@ -28,12 +28,22 @@ pub(crate) async fn perform(
         Errand::Place(position) if order.attempt(*position).is_some_and(|a| a.pay_way.charges()) => {
             charge::pay(app, account, order, *position, texts).await
         }
+        Errand::Place(position) if of_group(order, *position) => {
+            combined::place_again(app, account, order, *position).await
+        }
         Errand::Place(position) => place(app, account, order, *position, texts.buyer).await,
         Errand::Close(position) => close_at_channel(app, account, order, *position).await,
         Errand::Reverse(position) => charge::reverse(app, account, order, *position).await,
         Errand::Refund(refund_no) => refund(app, account, order, refund_no, texts.refund).await,
         Errand::Redirect(asked) => redirect::send(app, account, order, asked, texts.refund).await,
     }
+}
+
+/// One of several orders that one payment pays, composed by us: it goes out with the others only.
+fn of_group(order: &Order, position: u16) -> bool {
+    order
+        .attempt(position)
+        .is_some_and(|a| a.combined.is_some() && a.carried == Carried::Unified)
 }
 
 pub(crate) fn context(order: &Order, label: &'static str) -> Context {
@@ -484,6 +494,13 @@ pub(crate) fn number_of(
     }
     let number = derived(&[merchant.as_str(), order_no.as_str(), &position.to_string()]);
     short(channel, number)
+}
+
+/// The number of an order of a group at WeChat: one for ever, so that whoever sends the group again sends the same.
+pub(crate) fn only_number(merchant: &MerchantId, order_no: &OrderNo) -> ChannelNo {
+    let own = ChannelNo::new(order_no.as_str()).ok();
+    own.filter(|own| channel::number_fits(Channel::Wechat, own.as_str()))
+        .unwrap_or_else(|| derived(&[merchant.as_str(), order_no.as_str(), "1"]))
 }
 
 /// As long as the channel takes it. What is left of the digest is 72 bits for one merchant's own orders.

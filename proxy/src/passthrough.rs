@@ -7,6 +7,7 @@ use crate::{
     errand,
     fault::{Code, Fault},
     health::{self, Ended},
+    named::{self, Cancel},
     outbound::{Answered, SendError},
     payment::{Errand, OrderRef, Verbatim},
     settle::{self, Settled},
@@ -53,8 +54,18 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
             .as_ref()
             .map(|group| (group.number.clone(), group.orders.len())),
         named: native.named,
+        cancel: cancel(native),
         by_browser: native.by_browser,
     }
+}
+
+fn cancel(native: &Native) -> Option<Cancel> {
+    let cancels = native.channel == Channel::Unionpay && native.operation == Operation::Reverse;
+    Some(Cancel {
+        number: native.refund.clone().filter(|_| cancels)?,
+        time: native.named?,
+        amount: native.amount?,
+    })
 }
 
 /// A native close or refund of an order that is not on record here: not allowed, in words from which no SDK concludes
@@ -193,7 +204,7 @@ fn sent_on(place: HeaderValue) -> Response {
 }
 
 /// What the answer means for one order.
-fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled {
+pub(crate) fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled {
     match errand {
         Errand::Place(position) => placed(app, order, *position, answer),
         Errand::Close(position) if order.attempt(*position).is_some_and(|a| a.state.is_final()) => {
@@ -204,17 +215,26 @@ fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer) -> Settled
             answer,
             order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
         ),
-        Errand::Reverse(position) if order.attempt(*position).is_some_and(|a| !a.is_reversing()) => {
-            Settled::nothing(settle::Ending::Recorded)
-        }
-        Errand::Reverse(position) => settle::reversed(order, *position, answer),
+        Errand::Reverse(position) => reversed(app, order, *position, answer),
         Errand::Refund(refund_no) => refunded(app, order, refund_no, answer),
         Errand::Redirect(asked) => settle::redirected(order, &asked.refund_no, answer),
     }
 }
 
+/// The answer to a reverse that is under way; to a repeat of one that is over the channel gives its own answer.
+fn reversed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
+    match order.attempt(position).map(|a| (a, a.reversing.as_ref())) {
+        Some((attempt, _)) if !attempt.is_reversing() => Settled::nothing(settle::Ending::Recorded),
+        Some((attempt, Some(reversing))) if attempt.channel == Channel::Unionpay => {
+            let again = reversing.unknown || reversing.at < app.started_at();
+            settle::reversed(order, position, named::answered(answer, again))
+        }
+        _ => settle::reversed(order, position, answer),
+    }
+}
+
 /// The one answer to a group once more: a create's and a close's names no single order of it.
-fn for_all(answer: &Answer) -> Answer {
+pub(crate) fn for_all(answer: &Answer) -> Answer {
     match answer {
         Answer::Placed(reach) => Answer::Placed(reach.clone()),
         Answer::Closed => Answer::Closed,

@@ -2,12 +2,12 @@
 //!
 //! `Received → Authenticated → Limited → Parsed → Sealed → Claimed → Routed → Admitted → Recorded`
 
-use crate::accept::Received;
+use crate::{accept::Received, named::Cancel};
 use channel::Account;
 use domain::*;
 use ledger::{Held, Order, Reservation};
 use policy::registry::MerchantFacts;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use vault::{AuthCode, Buyer, Payer, RefundBuyer, Sealed as SealedText, Text};
 use zeroize::Zeroizing;
 
@@ -84,11 +84,11 @@ pub struct Create {
     pub area: Option<String>,
     /// The merchant's own code of what kind of sale it is, for routing.
     pub product: Option<ProductNo>,
-    /// The number the bytes carry at the channel (pass-through); else we choose.
+    /// The number the bytes carry at the channel (pass-through), or that of one of a group; else we choose.
     pub number: Option<ChannelNo>,
     /// The code that the payer scanned, at the payers' pages.
     pub by_code: Option<CodeId>,
-    /// The orders that are paid together with it, and it (合单; pass-through).
+    /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
 }
 
@@ -136,6 +136,8 @@ pub struct Redirect {
 pub struct Clear {
     /// Of an order that we compose.
     pub buyer: Option<Buyer>,
+    /// Of the other orders of a group that is paid together.
+    pub others: Vec<(PaymentId, Buyer)>,
     /// The payer's payment code: never sealed (C3).
     pub auth_code: Option<AuthCode>,
     /// Of a refund that we compose.
@@ -174,6 +176,8 @@ pub struct Verbatim {
     pub group: Option<(ChannelNo, usize)>,
     /// The time by which the channel knows what it is about, beside its number (UnionPay's `txnTime`).
     pub named: Option<Instant>,
+    /// What a consume-cancel at UnionPay names (消费撤销).
+    pub cancel: Option<Cancel>,
     /// The payer's browser brought it, and goes on with it to the channel itself.
     pub by_browser: bool,
 }
@@ -239,6 +243,8 @@ pub(crate) struct Texts {
     /// In memory for this one forward, then gone (C3).
     pub(crate) auth_code: Option<AuthCode>,
     pub(crate) buyer: Option<SealedText<Buyer>>,
+    /// Of the other orders of a group that is paid together.
+    pub(crate) others: HashMap<PaymentId, SealedText<Buyer>>,
     pub(crate) refund: Option<SealedText<RefundBuyer>>,
 }
 

@@ -6,10 +6,12 @@
 
 mod ask;
 mod compare;
+mod corrected;
 mod queried;
 mod record;
 pub(crate) mod statement;
 pub(crate) mod view;
+mod whole;
 
 pub(crate) use ask::MOST_BILL;
 

@@ -2,6 +2,7 @@
 //! and the proxy killed between every two steps of the comparison.
 
 mod large;
+mod unionpay;
 
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;

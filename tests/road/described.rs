@@ -147,6 +147,7 @@ async fn answers_are_as_the_description_says() -> Done {
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
+    groups(&demo, &described).await?;
     codes(&demo, &described).await?;
     for query in [
         "",
@@ -355,6 +356,37 @@ async fn scanned(demo: &Demo, described: &Described, channel: &str) -> Done {
             .ask("GET", "/v1/payments/{id}", &format!("/v1/payments/{id}"), None)
             .await?;
     }
+    Ok(())
+}
+
+/// Several orders that one payment pays.
+async fn groups(demo: &Demo, described: &Described) -> Done {
+    let (group, order) = (
+        demo.next_number(),
+        || json!({ "order_no": demo.next_number(), "amount": 120, "description": "tea" }),
+    );
+    let body = json!({ "group_no": group, "channel": "wechat", "pay_way": "jsapi", "payer": { "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }, "orders": [order(), order()] });
+    const ALL: &str = "/v1/payments/combined";
+    for status in [201, 200] {
+        let placed = described.ask("POST", ALL, ALL, Some(&body)).await?;
+        ensure!(placed.status == status, "{} {}", placed.status, placed.json());
+    }
+    let path = format!("{ALL}/{group}");
+    described
+        .ask("GET", &format!("{ALL}/{{group_no}}"), &path, None)
+        .await?;
+    let closed = described
+        .ask(
+            "POST",
+            &format!("{ALL}/{{group_no}}/close"),
+            &format!("{path}/close"),
+            Some(&json!({})),
+        )
+        .await?;
+    ensure!(closed.status == 200, "{} {}", closed.status, closed.json());
+    let alone = json!({ "group_no": "g" });
+    let refused = described.ask("POST", ALL, ALL, Some(&alone)).await?;
+    ensure!(refused.status == 400, "{}", refused.status);
     Ok(())
 }
 

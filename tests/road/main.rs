@@ -6,7 +6,6 @@
 )]
 
 mod abnormal;
-mod acp;
 mod again;
 mod alipay_codes;
 mod baidu;
@@ -20,6 +19,7 @@ mod compile_fail;
 mod demo;
 mod described;
 mod encrypted;
+mod groups;
 mod hostile;
 mod icbc;
 mod kills;

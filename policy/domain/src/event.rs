@@ -827,6 +827,20 @@ pub enum TradeEvent {
         /// The time that belongs to the number.
         time: Instant,
     },
+    /// UnionPay knows a consume-cancel (消费撤销) by its own number and a time, which the merchant's own SDK chose. Stands
+    /// right behind the intent of the reverse that it is.
+    ReverseNamed {
+        /// Account at the channel.
+        account: AccountNo,
+        /// The attempt that it takes back, from 1.
+        attempt: u16,
+        /// Channel.
+        channel: Channel,
+        /// Number at the channel.
+        number: ChannelNo,
+        /// The time that belongs to the number.
+        time: Instant,
+    },
     /// A free text looked like personal data; it was forwarded and nowhere kept.
     PatternSeen {
         /// Name of the field in the API.
@@ -1265,6 +1279,7 @@ impl TradeEvent {
             ByCode { .. } => "by_code",
             AttemptCombined { .. } => "attempt_combined",
             NamedAtChannel { .. } => "named_at_channel",
+            ReverseNamed { .. } => "reverse_named",
             PatternSeen { .. } => "pattern_seen",
             Told { .. } => "told",
             TellGivenUp { .. } => "tell_given_up",

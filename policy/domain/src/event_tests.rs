@@ -114,6 +114,13 @@ fn trade_events() -> Vec<TradeEvent> {
             refund_no: Some(name("R20260101000001")),
             time: at,
         },
+        ReverseNamed {
+            account: name("777290058110048"),
+            attempt: 1,
+            channel: Channel::Unionpay,
+            number: name("V20260101000001"),
+            time: at,
+        },
         AttemptCombined {
             attempt: 1,
             with: Combined {

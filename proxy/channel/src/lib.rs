@@ -43,6 +43,7 @@ pub use baidu::query as baidu_query;
 pub use draft::{CallUp, ComposeError, CreateFacts, Draft, Identity, RefundFacts, Request, ToSign};
 pub use hand_out::HandedOut;
 pub use unionpay::{customer_info, read_customer_info};
+pub use wechat::group::Part;
 pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
@@ -163,6 +164,19 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Ccb => ccb::compose::query(account, stamp, number),
         // No query is described, and nothing else that could close one (channels.md 6.2).
         Channel::Icbc => Err(ComposeError::NotOffered),
+    }
+}
+
+/// Places several orders that one payment pays, all or none (合单; channels.md 1.2), by one message.
+pub fn create_combined(
+    account: &Account,
+    stamp: &Stamp,
+    number: &ChannelNo,
+    parts: &[Part<'_>],
+) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Wechat => wechat::group::create(account, stamp, number, parts),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 

@@ -163,6 +163,15 @@ pub fn sealed(account: &Account, body: &[u8]) -> Result<Option<Resource>, Notice
     }
 }
 
+/// The time that belongs to the number of what a notice is about, where the channel knows things by both (UnionPay's
+/// `txnTime`, channels.md 4.3).
+pub fn named(channel: Channel, body: &[u8]) -> Option<Instant> {
+    match channel {
+        Channel::Unionpay => unionpay::notice::named(body),
+        _ => None,
+    }
+}
+
 /// Reads the notice: the decrypted resource (WeChat) or the body itself ([`Kind::Open`]).
 pub fn read(account: &Account, body_or_decrypted: &[u8], kind: Kind) -> Result<Notice, NoticeError> {
     match account.channel {

@@ -13,12 +13,13 @@ const HOSTILE: u32 = 10_000;
 const FORM: &str = "application/x-www-form-urlencoded;charset=UTF-8";
 const BACK: &str = "/gateway/api/backTransReq.do";
 const FRONT: &str = "/gateway/api/frontTransReq.do";
+const APP: &str = "/gateway/api/appTransReq.do";
 const QUERY: &str = "/gateway/api/queryTrans.do";
 
 type Pairs = Vec<(String, String)>;
 
 fn lawful(which: usize) -> (&'static str, Pairs) {
-    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 5 {
+    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 8 {
         0 => (
             BACK,
             ["01", "07", "000000", "08"],
@@ -60,7 +61,36 @@ fn lawful(which: usize) -> (&'static str, Pairs) {
                 ("origQryId", "781601010800001234568"),
             ],
         ),
-        _ => (QUERY, ["00", "00", "000000", "07"], &[]),
+        4 => (QUERY, ["00", "00", "000000", "07"], &[]),
+        5 => (
+            BACK,
+            ["01", "06", "000000", "08"],
+            &[
+                ("txnAmt", "100"),
+                ("currencyCode", "156"),
+                ("backUrl", "https://m.example/n"),
+                ("payTimeout", "20260101080500"),
+                ("qrNo", "6220000000000000001"),
+            ],
+        ),
+        6 => (
+            APP,
+            ["01", "01", "000201", "08"],
+            &[
+                ("txnAmt", "100"),
+                ("currencyCode", "156"),
+                ("backUrl", "https://m.example/n"),
+            ],
+        ),
+        _ => (
+            BACK,
+            ["31", "00", "000000", "07"],
+            &[
+                ("txnAmt", "100"),
+                ("backUrl", "https://m.example/n"),
+                ("origQryId", "781601010800001234568"),
+            ],
+        ),
     };
     let common = [
         ("version", "5.1.0"),
@@ -154,6 +184,7 @@ enum Trick {
     Place(usize),
     Number(String),
     Time(usize),
+    Code(String),
 }
 
 fn tricks() -> impl Strategy<Value = Trick> {
@@ -171,6 +202,7 @@ fn tricks() -> impl Strategy<Value = Trick> {
         1 => any::<usize>().prop_map(Trick::Place),
         1 => "\\PC{0,7}|[0-9]{41,50}|[0-9]{8}[-_ ][0-9]{2}".prop_map(Trick::Number),
         1 => any::<usize>().prop_map(Trick::Time),
+        1 => "1[0-5][0-9]{16}|2[5-9][0-9]{14,22}|62[0-9]{15,16}|62[0-9]{18,20}|6[013-9][0-9]{17}|62[0-9]{16}[a-z]|\\PC{1,19}".prop_map(Trick::Code),
     ]
 }
 
@@ -222,7 +254,7 @@ fn spoilt(
         Trick::Gone(at) => {
             let n = at % pairs.len();
             if ["payTimeout", "reqReserved", "issInsCode"].contains(&pairs[n].0.as_str())
-                || (pairs[n].0 == "currencyCode" && path == BACK && pairs[4].1 == "04")
+                || (pairs[n].0 == "currencyCode" && path == BACK && pairs[4].1 != "01")
             {
                 return None;
             }
@@ -267,6 +299,12 @@ fn spoilt(
                 ("bizType", "000401"),
             ];
             let (name, value) = odd[at % odd.len()];
+            // A refund so named is a cancel, and a payment code's order is one already.
+            let lawful =
+                value == "31" && pairs[5].1 == "00" && path == BACK || value == "06" && pairs[5].1 == "06";
+            if lawful {
+                return None;
+            }
             if !set(&mut pairs, name, value) {
                 return None;
             }
@@ -313,6 +351,11 @@ fn spoilt(
                 8 => method = "GET",
                 9 => method = "PUT",
                 n => target = odd[n].to_owned(),
+            }
+        }
+        Trick::Code(code) => {
+            if !set(&mut pairs, "qrNo", code) {
+                return None;
             }
         }
         Trick::Number(number) => assert!(set(&mut pairs, "orderId", number)),
@@ -370,11 +413,12 @@ fn a_refusal_names_the_field_and_no_value() {
     let text = told(&|p| assert!(set(p, "accessType", "2")));
     assert_eq!(text, "accessType must be 0");
     let text = told(&|p| assert!(set(p, "txnSubType", "06")));
-    assert!(text.contains("unified API"), "{text}");
+    assert_eq!(text, "qrNo is missing");
     let text = told(&|p| {
-        set(p, "txnType", "31");
+        set(p, "txnSubType", "06");
+        p.push(("qrNo".into(), "134567890123456789".into()));
     });
-    assert!(text.contains("refund"), "{text}");
+    assert!(text.contains("begin with 62") && !text.contains("1345"), "{text}");
 }
 
 #[test]
@@ -402,4 +446,34 @@ fn a_lawful_form_says_whose_order_it_is() {
         refund.trade_no.map(|n| n.to_string()).as_deref(),
         Some("781601010800001234568")
     );
+}
+
+/// What goes back has a number of its own and names the payment by UnionPay's.
+#[test]
+fn a_payment_code_an_app_order_and_a_cancel_say_what_they_are() {
+    use domain::{Operation, PayWay};
+    let read = |which| {
+        let (path, pairs) = lawful(which);
+        ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful")
+    };
+    let code = read(5);
+    assert_eq!(
+        (code.operation, code.pay_way),
+        (Operation::Create, Some(PayWay::Micropay))
+    );
+    assert!(code.number.is_some() && code.payer.is_none() && code.texts.is_empty());
+    assert_eq!(code.expires.map(|at| at.secs()), Some(1_767_225_900));
+    let app = read(6);
+    assert_eq!(
+        (app.operation, app.pay_way),
+        (Operation::Create, Some(PayWay::App))
+    );
+    let cancel = read(7);
+    assert_eq!((cancel.operation, cancel.pay_way), (Operation::Reverse, None));
+    assert_eq!(
+        (cancel.number, cancel.refund.map(|n| n.to_string())),
+        (None, Some("20260101000001".into()))
+    );
+    assert_eq!(cancel.amount.map(|a| a.fen()), Some(100));
+    assert!(cancel.trade_no.is_some());
 }

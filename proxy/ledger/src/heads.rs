@@ -4,7 +4,7 @@
 use crate::{
     bills::Bills,
     codes::Codes,
-    index::{alias_key, trade_key},
+    index::{alias_key, group_key, trade_key},
     tells::{Tell, Tells},
 };
 use domain::*;
@@ -115,6 +115,12 @@ impl Heads {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
             }
+            // Any of its orders leads to the others.
+            (TradeEvent::AttemptCombined { with, .. }, Some(merchant)) => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(group_key(merchant, &with.number), order);
+                }
+            }
             (TradeEvent::CodeMade { .. } | TradeEvent::CodeRevoked { .. }, Some(merchant)) => {
                 self.codes.follow(index, entry.at, merchant, &entry.event)
             }
@@ -135,6 +141,12 @@ impl Heads {
                     channel,
                     number,
                     refund_no: Some(_),
+                    ..
+                }
+                | TradeEvent::ReverseNamed {
+                    account,
+                    channel,
+                    number,
                     ..
                 },
                 _,

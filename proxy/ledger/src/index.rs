@@ -1,12 +1,12 @@
 //! sled, as an index and nothing more: (merchant, order number) hash → journal index of the order's latest entry,
-//! numbers at channels that are not the merchant's own, and channels' own numbers → order, and how far all that has come.
+//! numbers at channels that are not the merchant's own, channels' own numbers and numbers of groups → order, and how far all that has come.
 //!
 //! Whatever is wrong with it, it is moved aside and built again from the journal.
 
 use domain::{AccountNo, Channel, ChannelNo, MerchantId, PaymentId, TradeNo};
 use std::path::{Path, PathBuf};
 
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 
 /// The embedded index.
 #[derive(Clone)]
@@ -131,6 +131,10 @@ pub(crate) fn alias_key(channel: Channel, account: &AccountNo, no: &ChannelNo) -
 
 pub(crate) fn trade_key(merchant: &MerchantId, no: &TradeNo) -> Vec<u8> {
     format!("{merchant}#{no}").into_bytes()
+}
+
+pub(crate) fn group_key(merchant: &MerchantId, no: &ChannelNo) -> Vec<u8> {
+    format!("{merchant}&{no}").into_bytes()
 }
 
 fn number(bytes: &[u8]) -> Option<u64> {

@@ -186,6 +186,16 @@ impl Ledger {
             .await
     }
 
+    /// An order of a merchant that belongs to the group of this number (合单).
+    pub async fn order_of_group(
+        &self,
+        merchant: &MerchantId,
+        number: &ChannelNo,
+    ) -> Result<Option<Arc<Order>>, LookupError> {
+        self.order_by_key(merchant, &index::group_key(merchant, number))
+            .await
+    }
+
     async fn order_by_key(
         &self,
         merchant: &MerchantId,

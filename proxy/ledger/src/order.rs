@@ -151,6 +151,9 @@ pub struct Reversing {
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
     pub refunded: Option<bool>,
+    /// The number and time by which the channel knows it, where the merchant's own SDK chose them (UnionPay).
+    #[serde(default)]
+    pub named: Option<(ChannelNo, Instant)>,
     /// Once done and nothing found: what might have come late was looked for.
     pub looked: bool,
 }
@@ -415,6 +418,17 @@ impl Order {
                 _ => Err("no such refund was just intended"),
             },
             E::NamedAtChannel { attempt, .. } => within(attempt, &[S::Intended]),
+            E::ReverseNamed { attempt: a, .. } => {
+                let found = attempt(a)?;
+                let just = found
+                    .reversing
+                    .as_ref()
+                    .is_some_and(|r| r.named.is_none() && !r.unknown);
+                match found.is_reversing() && just {
+                    true => Ok(()),
+                    false => Err("no reverse was just intended"),
+                }
+            }
             E::AttemptPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             // A payment code's charge that was accepted may be refused all the same (channels.md 4.4).
             E::AttemptNotPlaced { attempt: a, .. } if attempt(a)?.pay_way.charges() => {
@@ -605,6 +619,12 @@ impl Order {
                 ..
             } => self.change_refund(no, |r| r.named = Some(*time)),
             E::NamedAtChannel { attempt, time, .. } => self.change(*attempt, |a| a.named = Some(*time)),
+            E::ReverseNamed {
+                attempt,
+                number,
+                time,
+                ..
+            } => self.reverse_step(*attempt, |r| r.named = Some((number.clone(), *time))),
             E::AttemptCombined { attempt, with } => {
                 self.change(*attempt, |a| a.combined = Some(with.clone()))
             }
@@ -687,6 +707,7 @@ impl Order {
                     refused: None,
                     unknown: false,
                     refunded: None,
+                    named: None,
                     looked: false,
                 });
             }),
@@ -708,6 +729,7 @@ impl Order {
                         refused: None,
                         unknown: false,
                         refunded: None,
+                        named: None,
                         looked: false,
                     });
                 });

@@ -170,6 +170,16 @@ fn paths_with_one_form() -> Value {
         found[0].clone(),
         found[1].clone(),
     ];
+    let (group, group_no) = (reference("Group"), in_path("group_no", schemas::group_no()));
+    let together = [
+        ("200", "The group", JSON, group.clone()),
+        (
+            "202",
+            "The outcome is not known yet of all of them; ask again",
+            JSON,
+            group.clone(),
+        ),
+    ];
     let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
     let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());
@@ -178,6 +188,9 @@ fn paths_with_one_form() -> Value {
             "post": operation("Place an order, or the same again. With pay_way micropay it charges at once: 201 paid, 202 the payer is at it or nobody knows yet (ask again, or wait to be told), 422 not charged", &[], Some("NewPayment"), &[("201", "Placed, or paid", JSON, payment), order[0].clone(), order[1].clone()]),
             "get": operation("Find an order by your number", &[order_no], None, &order),
         },
+        "/v1/payments/combined": { "post": operation("Place several orders that one payment pays, all or none (合单; WeChat Pay), or the same again. Each is an order of its own under /v1/payments, paid and refunded as such, and told of on its own", &[], Some("NewGroup"), &[("201", "Placed", JSON, group.clone()), together[0].clone(), together[1].clone()]) },
+        "/v1/payments/combined/{group_no}": { "get": operation("A group: each of its orders as it stands", std::slice::from_ref(&group_no), None, &together) },
+        "/v1/payments/combined/{group_no}/close": { "post": operation("Close a group: all of its orders, unpaid (no body, or {}). None of them is closed alone", &[group_no], None, &together) },
         "/v1/payments/{id}": { "get": operation("An order; with expand=payer the channel is asked live", &[id.clone(), in_query("expand", false, json!({ "const": "payer" }))], None, &order) },
         "/v1/payments/{id}/close": { "post": operation("Close an unpaid order (no body, or {})", one, None, &order) },
         "/v1/payments/{id}/reverse": { "post": operation("Undo a payment-code order: closed if unpaid, paid back if paid; at UnionPay, whose orders end with their own time only, also what was paid in another way (no body, or {})", one, None, &order) },

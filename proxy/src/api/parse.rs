@@ -1,6 +1,7 @@
 //! Bodies of the unified API, read strictly: fields are an allow-list, each fault names a path and what would be right.
 
 pub mod codes;
+pub mod group;
 mod scanned;
 
 use crate::{
@@ -47,7 +48,7 @@ pub fn named_channel(received: &Received) -> Option<Channel> {
     Channel::named(strict_json::parse(&received.body).ok()?.text("channel")?)
 }
 
-fn empty(received: &Received) -> Result<(), Fault> {
+pub(crate) fn empty(received: &Received) -> Result<(), Fault> {
     match received.body.is_empty() || &received.body[..] == b"{}" {
         true => Ok(()),
         false => Err(Fault::new(

@@ -8,7 +8,7 @@ use crate::{
         route::{Resource, resource},
     },
     app::App,
-    codes,
+    codes, combined,
     exchange::Exchanged,
     fault::{Code, Fault, Stop},
     outbox,
@@ -40,7 +40,7 @@ impl End<Limited> for Reads {
         let own = request.terminal.as_ref();
         let is_own = matches!(
             resource,
-            Resource::Find | Resource::Order(_) | Resource::RefundOf(..)
+            Resource::Find | Resource::Order(_) | Resource::Group(_) | Resource::RefundOf(..)
         );
         if own.is_some() && !is_own {
             return Err(terminal::not_for_terminals().into());
@@ -72,6 +72,14 @@ impl End<Limited> for Reads {
                     Some("payer") => with_payer(app, &order).await,
                     Some(_) => Err(Fault::new(Code::InvalidField, "`expand` can be `payer`.").into()),
                 }
+            }
+            Resource::Group(number) => {
+                let found = combined::orders(app, &merchant.id, &number).await?;
+                let orders: Result<Vec<_>, _> = found
+                    .into_iter()
+                    .map(|(order, _)| terminal::own(own, order))
+                    .collect();
+                Ok(render::group(app, &number, &orders?, Said::Again).await)
             }
             Resource::RefundOf(id, refund_no) => {
                 let order = find(app, merchant, own, &id).await?;

@@ -15,6 +15,7 @@ use http_body_util::Full;
 use ledger::{Attempt, Order, OrderState, Refund};
 use policy::registry::MerchantFacts;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Whether this is the first answer or the same again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,24 +122,71 @@ pub fn handed_out(app: &App, order: &Order, handed_out: Option<HandedOut>) -> Re
     order_with(order, Said::First, call_up)
 }
 
+/// Orders that one payment pays: the way to it for all of them, and each as it stands.
+pub async fn group(app: &App, number: &ChannelNo, orders: &[Arc<Order>], said: Said) -> Response {
+    let statuses: Result<Vec<_>, _> = orders.iter().map(|order| status(order, said)).collect();
+    let statuses = match statuses {
+        Ok(statuses) => statuses,
+        Err(fault) => return problem(&fault, None),
+    };
+    // Nobody knows yet of all of them what nobody knows of one.
+    let all = [StatusCode::ACCEPTED, StatusCode::CREATED];
+    let status = all.into_iter().find(|status| statuses.contains(status));
+    let mut map = Map::new();
+    map.insert("group_no".into(), number.as_str().into());
+    if let Some(first) = orders.first() {
+        let shown = order_json(first);
+        let shared = [
+            "channel",
+            "pay_way",
+            "account",
+            "currency",
+            "expires_at",
+            "code_url",
+            "prepay_id",
+            "h5_url",
+        ];
+        for name in shared {
+            map.extend(shown.get(name).map(|value| (name.to_owned(), value.clone())));
+        }
+        if let Some(call_up) = call_up(app, first.latest()).await {
+            map.insert("call_up".into(), call_up);
+        }
+    }
+    let total: u64 = orders.iter().map(|order| order.latest().amount.fen()).sum();
+    map.insert("amount".into(), total.into());
+    map.insert(
+        "orders".into(),
+        orders.iter().map(|order| order_json(order)).collect(),
+    );
+    json_response(status.unwrap_or(StatusCode::OK), &Value::Object(map))
+}
+
 fn order_with(order: &Order, said: Said, call_up: Option<Value>) -> Response {
-    // A close was asked for and the channel has not said what came of it.
-    let closing = order.latest().is_closing();
-    let status = match (order.state(), said) {
-        (OrderState::Unknown | OrderState::Reversing, _) => StatusCode::ACCEPTED,
-        // The payer is at it; nobody can do anything but ask again.
-        (OrderState::AwaitingPayment, _) if order.latest().pay_way.charges() => StatusCode::ACCEPTED,
-        (OrderState::Paid, Said::First) => StatusCode::CREATED,
-        (OrderState::AwaitingPayment, Said::First) if closing => StatusCode::ACCEPTED,
-        (OrderState::AwaitingPayment, Said::First) => StatusCode::CREATED,
-        (OrderState::NotPlaced, Said::First) => return problem(&not_placed(order), None),
-        _ => StatusCode::OK,
+    let status = match status(order, said) {
+        Ok(status) => status,
+        Err(fault) => return problem(&fault, None),
     };
     let mut value = order_json(order);
     if let (Some(call_up), Some(map)) = (call_up, value.as_object_mut()) {
         map.insert("call_up".into(), call_up);
     }
     json_response(status, &value)
+}
+
+fn status(order: &Order, said: Said) -> Result<StatusCode, Fault> {
+    // A close was asked for and the channel has not said what came of it.
+    let closing = order.latest().is_closing();
+    Ok(match (order.state(), said) {
+        (OrderState::Unknown | OrderState::Reversing, _) => StatusCode::ACCEPTED,
+        // The payer is at it; nobody can do anything but ask again.
+        (OrderState::AwaitingPayment, _) if order.latest().pay_way.charges() => StatusCode::ACCEPTED,
+        (OrderState::Paid, Said::First) => StatusCode::CREATED,
+        (OrderState::AwaitingPayment, Said::First) if closing => StatusCode::ACCEPTED,
+        (OrderState::AwaitingPayment, Said::First) => StatusCode::CREATED,
+        (OrderState::NotPlaced, Said::First) => return Err(not_placed(order)),
+        _ => StatusCode::OK,
+    })
 }
 
 fn not_placed(order: &Order) -> Fault {
@@ -204,6 +252,9 @@ pub fn order_json(order: &Order) -> Value {
     put("created_at", order.attempts[0].at.to_string().into());
     put("expires_at", shown.expires.to_string().into());
     put("journal_index", order.last.into());
+    if let Some(with) = &shown.combined {
+        put("group_no", with.number.as_str().into());
+    }
     if let Some(code) = &order.by_code {
         put("code", code.as_str().into());
     }

@@ -3,7 +3,7 @@
 
 use super::escapes::decoded;
 use crate::fault::{Code, Fault};
-use domain::{Breach, CodeId, Day, PaymentId, RefundNo, UNLISTED};
+use domain::{Breach, ChannelNo, CodeId, Day, PaymentId, RefundNo, UNLISTED};
 use http::Method;
 
 /// A resource of `/v1` and what is asked of it.
@@ -13,6 +13,12 @@ pub enum Resource {
     Create,
     /// `GET /v1/payments?order_no=`
     Find,
+    /// `POST /v1/payments/combined`
+    CreateGroup,
+    /// `GET /v1/payments/combined/{group_no}`
+    Group(ChannelNo),
+    /// `POST /v1/payments/combined/{group_no}/close`
+    CloseGroup(ChannelNo),
     /// `GET /v1/payments/{id}`
     Order(PaymentId),
     /// `POST /v1/payments/{id}/close`
@@ -68,6 +74,7 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             .parse::<PaymentId>()
             .map_err(|_| Fault::of(Code::NotFound))
     };
+    let group = |text: &str| ChannelNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
     let no = |text: &str| RefundNo::new(decoded(text)?).map_err(|_| Fault::of(Code::NotFound));
     let code = |text: &str| CodeId::new(text).map_err(|_| Fault::of(Code::NotFound));
     let day = |text: &str| {
@@ -77,6 +84,9 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
     let (wanted, found) = match parts[..] {
         ["payments"] if method == Method::POST => ("POST", Resource::Create),
         ["payments"] => ("GET", Resource::Find),
+        ["payments", "combined"] => ("POST", Resource::CreateGroup),
+        ["payments", "combined", g] => ("GET", Resource::Group(group(g)?)),
+        ["payments", "combined", g, "close"] => ("POST", Resource::CloseGroup(group(g)?)),
         ["payments", p] => ("GET", Resource::Order(id(p)?)),
         ["payments", p, "close"] => ("POST", Resource::Close(id(p)?)),
         ["payments", p, "reverse"] => ("POST", Resource::Reverse(id(p)?)),
@@ -151,6 +161,10 @@ mod tests {
         ] {
             assert_eq!(get(&format!("/v1/payments/{id}/{path}")), Err(code), "{path}");
         }
+        assert!(
+            matches!(get("/v1/payments/combined/g%7C1234"), Ok(Resource::Group(no)) if no.as_str() == "g|1234")
+        );
+        assert_eq!(get("/v1/payments/combined"), Err(Code::MethodNotAllowed));
         assert!(
             matches!(get("/v1/reconciliations/2026-11-23"), Ok(Resource::Reconciliation(day)) if day.to_string() == "2026-11-23")
         );

@@ -13,6 +13,7 @@ use crate::{
     app::App,
     errand,
     exchange::{Exchanged, ask},
+    named,
     schedule::Schedule,
     settle, sweep,
 };
@@ -73,14 +74,26 @@ pub(super) async fn undo(
     (order, answer)
 }
 
-/// Did this order's reverse make the refund of this number? It is no refund of the merchant's, and the sweep asks for it.
-pub(crate) fn made(order: &Order, number: &ChannelNo) -> bool {
-    (1..=order.attempts.len() as u16).any(|position| {
-        order
-            .attempt(position)
-            .and_then(|attempt| attempt.reversing.as_ref())
-            .is_some_and(|reversing| number_of(order, position, reversing.at, Means::Refund) == *number)
+/// Did this order's reverse make the cancel or refund of this number and time? It is none of the merchant's, and the sweep
+/// asks for it.
+pub(crate) fn made(order: &Order, number: &ChannelNo, time: Option<Instant>) -> bool {
+    let makes = |position: u16, at: Instant| {
+        let numbers = [Means::Cancel, Means::Refund].map(|means| number_of(order, position, at, means));
+        numbers.contains(number) && named::same_time(time, None, at)
+    };
+    order.attempts.iter().zip(1..).any(|(attempt, position)| {
+        attempt
+            .reversing
+            .as_ref()
+            .is_some_and(|reversing| makes(position, reversing.at))
     })
+}
+
+/// The number under which a reverse of this attempt pays back what UnionPay does not cancel any more.
+#[cfg(test)]
+pub(crate) fn refund_number(order: &Order, position: u16) -> Option<ChannelNo> {
+    let begun = order.attempt(position)?.reversing.as_ref()?.at;
+    Some(number_of(order, position, begun, Means::Refund))
 }
 
 /// From here on "no such order" is UnionPay's last word on a payment code's order: its own time is over, and a little
@@ -133,28 +146,36 @@ struct Back<'a> {
     account: &'a Account,
     attempt: &'a Attempt,
     paid: &'a PaidFacts,
-    /// When the reverse was put on record: part of the name of whatever goes out for it.
-    begun: Instant,
-    numbers: [ChannelNo; 2],
+    /// The number and time of a cancel, and those of a refund: where nobody named them, made of when the reverse was put on
+    /// record.
+    names: [(ChannelNo, Instant); 2],
+    /// The merchant's own client named the cancel, and asked for nothing but that.
+    merchants_own: bool,
 }
 
 impl<'a> Back<'a> {
     fn of(app: &'a App, account: &'a Account, order: &'a Order, position: u16) -> Option<Back<'a>> {
         let attempt = order.attempt(position)?;
-        let begun = attempt.reversing.as_ref()?.at;
+        let reversing = attempt.reversing.as_ref()?;
+        let begun = reversing.at;
+        let made = |means| (number_of(order, position, begun, means), begun);
+        let cancel = reversing.named.clone().unwrap_or_else(|| made(Means::Cancel));
         Some(Back {
             app,
             account,
             attempt,
             paid: &attempt.paid.as_ref()?.0,
-            begun,
-            numbers: [Means::Cancel, Means::Refund].map(|means| number_of(order, position, begun, means)),
+            names: [cancel, made(Means::Refund)],
+            merchants_own: reversing.named.is_some(),
         })
     }
 
     /// Both are asked for before either is sent: a cancel that was refused leaves no trace, and beside a refund that is under
     /// way none is to go out.
     async fn cancel_or_refund(&self) -> Answer {
+        if self.merchants_own {
+            return self.as_named().await;
+        }
         let (cancel, refund) = match (self.asked(Means::Cancel).await, self.asked(Means::Refund).await) {
             (Said::Done, _) | (_, Said::Done) => return done(true),
             (Said::Open, _) | (_, Said::Open) => return again(),
@@ -177,19 +198,35 @@ impl<'a> Back<'a> {
         }
     }
 
+    /// The merchant's own cancel: what UnionPay does not have goes out once more as the same one. Where it is not taken, the
+    /// payment stands, and whoever asked for it may refund it.
+    async fn as_named(&self) -> Answer {
+        match self.asked(Means::Cancel).await {
+            Said::Done => done(true),
+            Said::Open => again(),
+            Said::Refused => refused("CLOSED".into()),
+            Said::Nothing(answer) => answer,
+            Said::Absent => match self.send(Means::Cancel).await {
+                Answer::Failed(failure) if settle::refuses(&failure) => refused(failure.code),
+                other => self.sent(Means::Cancel, other).await,
+            },
+        }
+    }
+
     /// A cancel is for the day of the payment. UnionPay's settlement day ends before ours does; then it refuses.
     fn is_of_today(&self) -> bool {
         self.paid.paid_at.day() == self.app.clock().now().day()
     }
 
-    fn number(&self, means: Means) -> &ChannelNo {
+    fn name(&self, means: Means) -> &(ChannelNo, Instant) {
         match means {
-            Means::Cancel => &self.numbers[0],
-            Means::Refund => &self.numbers[1],
+            Means::Cancel => &self.names[0],
+            Means::Refund => &self.names[1],
         }
     }
 
     async fn asked(&self, means: Means) -> Said {
+        let (number, begun) = self.name(means);
         let asked = ask(
             self.app,
             self.account,
@@ -198,10 +235,10 @@ impl<'a> Back<'a> {
             |stamp| {
                 channel::refund_query(
                     self.account,
-                    &stamp.about(self.begun),
+                    &stamp.about(*begun),
                     self.attempt.pay_way,
                     &self.attempt.number,
-                    self.number(means),
+                    number,
                 )
             },
         )
@@ -225,9 +262,10 @@ impl<'a> Back<'a> {
     }
 
     async fn send(&self, means: Means) -> Answer {
+        let (number, begun) = self.name(means);
         let facts = RefundFacts {
             number: &self.attempt.number,
-            refund: self.number(means),
+            refund: number,
             trade_no: Some(&self.paid.trade_no),
             amount: self.attempt.amount,
             total: self.attempt.amount,
@@ -237,7 +275,7 @@ impl<'a> Back<'a> {
             Means::Refund => Operation::Refund,
         };
         let sent = ask(self.app, self.account, operation, self.attempt.pay_way, |stamp| {
-            let stamp = stamp.about(self.begun);
+            let stamp = stamp.about(*begun);
             match means {
                 Means::Cancel => channel::cancel(self.account, &stamp, &facts),
                 Means::Refund => channel::refund(self.account, &stamp, self.attempt.pay_way, &facts, None),

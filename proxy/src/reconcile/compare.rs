@@ -1,6 +1,6 @@
 //! A bill against our record of its day: line by line, then what no line asked for.
 
-use super::record;
+use super::{corrected::Corrected, record, whole};
 use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, Ledger, LookupError};
@@ -82,13 +82,19 @@ impl Comparison<'_> {
         };
         let (mut early, mut unanswered) = (Vec::new(), Vec::new());
         let mut awaited: HashMap<Key, bool> = neighbours.awaited.iter().map(|a| (a.key, false)).collect();
+        let mut corrected = Corrected::default();
         if let Some(octets) = octets {
+            corrected = Corrected::read(layout, octets)?;
             let mut bill = Bill::open(layout, octets)?;
             if bill.day().is_some_and(|day| day != self.bill.day) {
                 return Err(BillError::OtherDay.into());
             }
             while let Some(line) = bill.line()? {
-                self.line(&line, &mut found, &mut early)?;
+                let (line, ours) = self.line(&line, &mut found, &mut early)?;
+                if corrected.took(&bill, &line) {
+                    let ours = ours.as_ref().map(|ours| (ours, None));
+                    self.differs(&mut found, DifferenceKind::State, Some(&line), ours);
+                }
                 if !awaited.is_empty()
                     && let Some(key) = Key::of(
                         self.bill.channel,
@@ -106,6 +112,9 @@ impl Comparison<'_> {
             self.unanswered(one);
         }
         found.totals = self.book.totals();
+        for amount in corrected.rest() {
+            self.corrected(amount, &mut found);
+        }
         let in_vain = |of: &&Awaited| awaited.get(&of.key) != Some(&true);
         for awaited in neighbours.awaited.iter().filter(in_vain) {
             self.never_came(awaited, &mut found);
@@ -145,12 +154,13 @@ impl Comparison<'_> {
         }
     }
 
+    /// The line with its numbers whole, and our record of it.
     fn line(
         &mut self,
         line: &BillLine,
         found: &mut Found,
         early: &mut Vec<(ChannelNo, ChannelNo)>,
-    ) -> Result<(), CompareError> {
+    ) -> Result<(BillLine, Option<Ours>), CompareError> {
         let mut seen = self.book.see(line);
         let mut named = None;
         if seen == Seen::Unknown {
@@ -164,6 +174,7 @@ impl Comparison<'_> {
             Seen::Unknown => {
                 let difference = self.book.strange(line);
                 self.differs(found, difference, Some(line), None);
+                Ok((line.clone(), None))
             }
             Seen::Known {
                 ours,
@@ -177,7 +188,7 @@ impl Comparison<'_> {
                     early.push((number.clone(), refund.clone()));
                 }
                 if kinds.is_empty() {
-                    return Ok(());
+                    return Ok((line.clone(), Some(ours)));
                 }
                 let (number, own) = self.own_numbers(line, &ours)?;
                 let line = BillLine {
@@ -187,9 +198,9 @@ impl Comparison<'_> {
                 for difference in kinds {
                     self.differs(found, difference, Some(&line), Some((&ours, own.clone())));
                 }
+                Ok((line, Some(ours)))
             }
         }
-        Ok(())
     }
 
     /// The order that a line names, by its own number or by the channel's of its payment, should the journal have it from
@@ -207,6 +218,12 @@ impl Comparison<'_> {
                 .handle
                 .block_on(self.ledger.order_by_trade_no(self.merchant, original))?,
             (None, None) => None,
+        };
+        let found = match found {
+            None if whole::may_be_cut(channel, line) => self
+                .handle
+                .block_on(self.ledger.order_by_trade_no(self.merchant, &line.trade_no))?,
+            found => found,
         };
         let Some(order) = found
             .map(|order| self.ledger.as_of(order, self.entries))
@@ -232,10 +249,11 @@ impl Comparison<'_> {
             .number
             .clone()
             .or_else(|| line.original.as_ref().and_then(paid_by));
-        Ok(Some(BillLine {
+        let line = BillLine {
             number,
             ..line.clone()
-        }))
+        };
+        Ok(Some(whole::of(&order, channel, account, line)))
     }
 
     /// Our numbers for what a line is about: the order's at the channel, and the channel's own.
@@ -326,6 +344,25 @@ impl Comparison<'_> {
             trade_no,
         });
         Ok(())
+    }
+
+    /// A correction of the channel's that names no movement of its bill.
+    fn corrected(&self, amount: Amount, found: &mut Found) {
+        let (bill, day) = (self.bill.clone(), self.bill.day);
+        found.push(|n| TradeEvent::BillDiffers {
+            amount: None,
+            bill,
+            bill_amount: Some(amount),
+            bill_trade_no: None,
+            day,
+            difference: DifferenceKind::OnlyAtChannel,
+            movement: Movement::Reversal,
+            n,
+            number: None,
+            payment: None,
+            refund: None,
+            trade_no: None,
+        });
     }
 
     /// The day before waited for this bill in vain.

@@ -396,6 +396,12 @@ fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
     keys.into_iter()
         .flatten()
         .filter_map(|movement| {
+            // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
+            let own = movement == Movement::Reversal && attempt.channel == Channel::Unionpay;
+            let ours = Ours {
+                trade_no: ours.trade_no.filter(|_| !own),
+                ..ours
+            };
             Some((
                 Key::of(attempt.channel, movement, Some(&attempt.number), None)?,
                 ours,

@@ -97,7 +97,7 @@ impl Admit {
         let owned = || {
             registries
                 .owner(account.channel, &account.account)
-                .is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee))
+                .is_some_and(|(_, facts)| facts.own_payees().any(|own| own == payee))
         };
         match (&verdict, &sealed.cargo) {
             (Verdict::Admit, Cargo::Compose) if create.is_some() && !owned() => {

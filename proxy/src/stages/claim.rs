@@ -4,12 +4,12 @@
 use crate::{
     api::render,
     app::App,
-    choice,
+    choice, combined,
     fault::{Code, Fault, Stop},
-    passthrough,
+    named as at_unionpay, passthrough,
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
-    stages::seal::id,
+    stages::{record, seal::id},
     sweep,
 };
 use domain::*;
@@ -32,8 +32,11 @@ impl Stage<Sealed> for Claim {
         let only_repeats = self.only_repeats(&sealed);
         let target = self.target(&sealed, &sealed.command, order.as_deref())?;
         let mut also = Vec::with_capacity(others.len());
+        let mut answered = Vec::new();
         for (command, id, held) in others.drain(..) {
-            also.push(self.another(&sealed, command, id, held, only_repeats).await?);
+            let (other, again) = self.another(&sealed, command, id, held, only_repeats).await?;
+            answered.push(again);
+            also.push(other);
         }
         let order = match (&sealed.command, order) {
             (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
@@ -41,7 +44,11 @@ impl Stage<Sealed> for Claim {
         };
         match &sealed.command {
             Command::Create(create) => {
-                self.create(create, order.as_deref(), &content, &sealed, only_repeats)
+                let judged = self
+                    .create(create, order.as_deref(), &content, &sealed, only_repeats)
+                    .await;
+                answered.push(again(judged, &sealed)?);
+                self.whole(create, &sealed, order.as_ref(), &also, &answered)
                     .await?
             }
             Command::Refund(refund) => {
@@ -49,7 +56,7 @@ impl Stage<Sealed> for Claim {
                     .await?
             }
             Command::Close(_) => close(order.as_deref(), target, only_repeats)?,
-            Command::Reverse(_) => reverse(order.as_deref(), target, only_repeats)?,
+            Command::Reverse(_) => reverse(order.as_deref(), target, &sealed.cargo, only_repeats)?,
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
@@ -61,6 +68,23 @@ impl Stage<Sealed> for Claim {
             also,
         })
     }
+}
+
+/// True where the record answers for one order of a group that we compose; of any other order that is the answer.
+fn again(judged: Result<(), Stop>, sealed: &Sealed) -> Result<bool, Stop> {
+    match judged {
+        Ok(()) => Ok(false),
+        Err(Stop::Answer(_)) if matches!(sealed.cargo, Cargo::Compose) && !sealed.also.is_empty() => Ok(true),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Nothing of it is open at the channel.
+fn over(state: AttemptState) -> bool {
+    matches!(
+        state,
+        AttemptState::Closed | AttemptState::Reversed | AttemptState::NotPlaced
+    )
 }
 
 /// What would be more than a repeat of what is on record.
@@ -85,10 +109,23 @@ fn close(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Resu
     }
 }
 
-/// Nor is a reverse, but for what is over already, and for one that is under way: an SDK sends it again within the same
-/// second.
-fn reverse(order: Option<&Order>, target: Option<u16>, only_repeats: bool) -> Result<(), Fault> {
+/// Nor is a reverse, but for what is over already, for one that is under way (an SDK sends it again within the same second),
+/// and for a cancel that is on record under its own number.
+fn reverse(
+    order: Option<&Order>,
+    target: Option<u16>,
+    cargo: &Cargo,
+    only_repeats: bool,
+) -> Result<(), Fault> {
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
+    if let (Some(position), Cargo::Verbatim(verbatim)) = (target, cargo)
+        && let Some(cancel) = &verbatim.cancel
+    {
+        return match at_unionpay::repeats(order, position, cancel)? {
+            true => Ok(()),
+            false => anew(only_repeats),
+        };
+    }
     let under_way = target
         .and_then(|position| order.attempt(position))
         .is_some_and(Attempt::is_reversing);
@@ -174,7 +211,7 @@ impl Claim {
         id: PaymentId,
         held: Held,
         only_repeats: bool,
-    ) -> Result<Also, Stop> {
+    ) -> Result<(Also, bool), Stop> {
         let order = self
             .0
             .order(&id)
@@ -182,21 +219,67 @@ impl Claim {
             .filter(|o| o.merchant == sealed.merchant.id);
         let content = content(&command, sealed.payer);
         let target = self.target(sealed, &command, order.as_deref())?;
-        match &command {
-            Command::Create(create) => {
+        let answered = match &command {
+            Command::Create(create) => again(
                 self.create(create, order.as_deref(), &content, sealed, only_repeats)
-                    .await?
-            }
-            _ => close(order.as_deref(), target, only_repeats)?,
-        }
-        Ok(Also {
+                    .await,
+                sealed,
+            )?,
+            _ => close(order.as_deref(), target, only_repeats).map(|()| false)?,
+        };
+        let other = Also {
             command,
             id,
             held,
             order,
             content,
             target,
-        })
+        };
+        Ok((other, answered))
+    }
+
+    /// Of a group that we compose all orders go out, or none: where the record answers for each of them, it answers for the
+    /// group; where it does so for some only, the same group goes out again as long as none of it has come to an end.
+    //= C67
+    async fn whole(
+        &self,
+        create: &Create,
+        sealed: &Sealed,
+        first: Option<&Arc<Order>>,
+        also: &[Also],
+        answered: &[bool],
+    ) -> Result<(), Stop> {
+        if matches!(sealed.cargo, Cargo::Verbatim(_)) || also.is_empty() {
+            return Ok(());
+        }
+        if let Some(with) = &create.combined {
+            let known = combined::orders(&self.0, &sealed.merchant.id, &with.number).await;
+            let other = |(order, position): &(Arc<Order>, u16)| {
+                order.attempt(*position).and_then(|a| a.combined.as_ref()) != Some(with)
+            };
+            if known.is_ok_and(|known| known.iter().any(other)) {
+                return Err(Fault::of(Code::OrderChanged).into());
+            }
+        }
+        let on_record = first
+            .into_iter()
+            .chain(also.iter().filter_map(|o| o.order.as_ref()));
+        let on_record: Vec<Arc<Order>> = on_record.cloned().collect();
+        if answered.iter().all(|again| *again) {
+            return Err(Stop::Answer(
+                record::group_answer(&self.0, on_record, render::Said::Again).await?,
+            ));
+        }
+        let open = |order: &Arc<Order>| {
+            matches!(
+                order.state(),
+                OrderState::AwaitingPayment | OrderState::Unknown | OrderState::NotPlaced
+            ) && !order.latest().is_closing()
+        };
+        match !answered.contains(&true) || on_record.iter().all(open) {
+            true => Ok(()),
+            false => Err(Fault::of(Code::OrderInProgress).into()),
+        }
     }
 
     /// A repeat must not be paid to somebody else. A request that names nobody means the account's own payee.
@@ -262,6 +345,11 @@ impl Claim {
         };
         let latest = order.latest();
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
+        // Closed or replaced alone, an order of a group would take the others with it.
+        let group = |with: &Option<Combined>| with.as_ref().map(|with| with.number.clone());
+        if group(&latest.combined) != group(&create.combined) && !over(latest.state) {
+            return Err(Fault::of(Code::OrderChanged).into());
+        }
         // The octets of a native request name a number at the channel; under another one they would be another order.
         // Under another time UnionPay would have another order beside it.
         let same_number =
@@ -270,6 +358,19 @@ impl Claim {
             && self.same_payee(latest, create)
             && (latest.content == *content || same_but_token(latest, create, sealed));
         match (order.state(), same) {
+            // Its number is one for ever, and may be on its way yet.
+            (_, false) if !native && create.combined.is_some() => Err(Fault::of(Code::OrderChanged).into()),
+            // At UnionPay a payment code's number is spent with its charging call, whatever came of that.
+            (OrderState::NotPlaced, _)
+                if native && latest.channel == Channel::Unionpay && latest.pay_way.charges() =>
+            {
+                Err(Fault::of(if same {
+                    Code::OrderClosed
+                } else {
+                    Code::OrderChanged
+                })
+                .into())
+            }
             (OrderState::NotPlaced, _) if !only_repeats => Ok(()),
             // Nobody is charged for the former, surely: a fresh code is another attempt under a number of its own.
             (OrderState::Reversed | OrderState::Closed, true)

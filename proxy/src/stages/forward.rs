@@ -4,7 +4,7 @@ use crate::{
     app::App,
     errand,
     fault::{Code, Fault, Stop},
-    passthrough,
+    named, passthrough,
     payment::Limited,
     settle,
     stage::{Around, Next, Response},
@@ -28,8 +28,9 @@ impl Around<Limited> for Forward {
         }
         let app = &self.0;
         let merchant = request.0.merchant.clone();
+        let mut pay_way = PayWay::Native;
         if let Some(native) = request.0.native.as_mut() {
-            asks_for_a_refund(app, &merchant.id, native).await?;
+            pay_way = asked_for(app, &merchant.id, native).await?;
         }
         let Some(native) = request.0.native.as_ref() else {
             return next.run(request).await;
@@ -40,8 +41,7 @@ impl Around<Limited> for Forward {
         };
         let account = app.account(facts, native.payee.as_ref(), None);
         let verbatim = passthrough::verbatim(&request.0.received, native);
-        let (answer, response) =
-            passthrough::ask(app, &account, native.operation, PayWay::Native, verbatim).await;
+        let (answer, response) = passthrough::ask(app, &account, native.operation, pay_way, verbatim).await;
         if let Err(error) = learn(app, &merchant.id, native, answer).await {
             tracing::warn!(
                 inside = error.inside.as_deref().unwrap_or_default(),
@@ -52,26 +52,28 @@ impl Around<Limited> for Forward {
     }
 }
 
-/// UnionPay has one query for orders and refunds (channels.md 4.1): the record knows which number is whose.
-async fn asks_for_a_refund(app: &App, merchant: &MerchantId, native: &mut Native) -> Result<(), Fault> {
+/// UnionPay has one query for orders, refunds and cancels (channels.md 4.1): the record knows which number is whose, and in
+/// which way an order is paid, on which it depends what a refusal means.
+async fn asked_for(app: &App, merchant: &MerchantId, native: &mut Native) -> Result<PayWay, Fault> {
     let Some(number) = native
         .number
         .clone()
         .filter(|_| native.channel == Channel::Unionpay)
     else {
-        return Ok(());
+        return Ok(PayWay::Native);
     };
     let Some(order) = parse::by_number(app, merchant, native, &number).await? else {
-        return Ok(());
+        return Ok(PayWay::Native);
     };
-    let is_order = order
-        .attempt_by_number(native.channel, &native.account, &number)
-        .is_some();
-    if !is_order && order.refunds.iter().any(|refund| refund.number == number) {
+    if let Some((_, attempt)) = order.attempt_by_number(native.channel, &native.account, &number) {
+        return Ok(attempt.pay_way);
+    }
+    let is_refund = order.refunds.iter().any(|refund| refund.number == number);
+    if is_refund || named::cancelled(&order, &number, None).is_some() {
         native.operation = Operation::RefundQuery;
         native.refund = Some(number);
     }
-    Ok(())
+    Ok(PayWay::Native)
 }
 
 /// What the merchant's own query tells about an order of ours: the one that the request names, else the one that the
@@ -100,31 +102,31 @@ async fn learn(app: &App, merchant: &MerchantId, native: &Native, answer: Answer
     let Some(order) = found else { return Ok(()) };
     let events = match answer {
         Answer::State(view) => seen(app, native, &order, &view),
-        Answer::Refund(view) => {
-            let number = native.refund.as_ref().unwrap_or(&view.number);
-            let ours = |refund: &&ledger::Refund| {
-                refund.number == *number
-                    && same_time(native, refund.named, refund.begun())
-                    && order
-                        .attempt(refund.attempt)
-                        .is_some_and(|a| a.channel == native.channel && a.account == native.account)
-            };
-            let Some(refund_no) = order
-                .refunds
-                .iter()
-                .find(ours)
-                .map(|refund| refund.refund_no.clone())
-            else {
-                return Ok(());
-            };
-            settle::refund_seen(&order, &refund_no, view, Proof::Query).events
-        }
+        Answer::Refund(view) => refund_seen(native, &order, view),
         _ => return Ok(()),
     };
     errand::record(app, &order, events)
         .await
         .map(|_| ())
         .map_err(stop)
+}
+
+/// What the answer states of a refund of ours, or of a cancel.
+fn refund_seen(native: &Native, order: &ledger::Order, view: channel::RefundView) -> Vec<ledger::Happening> {
+    let number = native.refund.as_ref().unwrap_or(&view.number);
+    let ours = |refund: &&ledger::Refund| {
+        refund.number == *number
+            && named::same_time(native.named, refund.named, refund.begun())
+            && order
+                .attempt(refund.attempt)
+                .is_some_and(|a| a.channel == native.channel && a.account == native.account)
+    };
+    let refund = order.refunds.iter().find(ours).map(|r| r.refund_no.clone());
+    match (refund, named::cancelled(order, number, native.named)) {
+        (Some(refund_no), _) => settle::refund_seen(order, &refund_no, view, Proof::Query).events,
+        (None, Some(position)) => named::seen(order, position, &view, Proof::Query).events,
+        (None, None) => Vec::new(),
+    }
 }
 
 /// What the answer states of an order of ours.
@@ -134,23 +136,10 @@ fn seen(
     order: &ledger::Order,
     view: &channel::OrderView,
 ) -> Vec<ledger::Happening> {
-    let Some((position, attempt)) = order.attempt_by_number(native.channel, &native.account, &view.number)
-    else {
+    let found = named::attempt(order, native.channel, &native.account, &view.number, native.named);
+    let Some((position, _)) = found else {
         return Vec::new();
     };
-    if !same_time(native, attempt.named, attempt.begun()) {
-        return Vec::new();
-    }
     let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
     settle::order_seen(order, position, view, Proof::Query, payer, None).events
-}
-
-/// A number with another time is another transaction at UnionPay (channels.md 4.3). What we composed is told by whole
-/// seconds of its intent.
-fn same_time(native: &Native, named: Option<Instant>, begun: Instant) -> bool {
-    match (native.named, named) {
-        (None, _) => true,
-        (Some(asked), Some(named)) => asked == named,
-        (Some(asked), None) => asked.secs() == begun.secs(),
-    }
 }

@@ -6,6 +6,7 @@ use crate::{
     charge::cancel,
     errand,
     fault::{Code, Fault, Stop},
+    named,
     notification::{Identified, Matched, Says, SealedNotice},
     stage::Stage,
 };
@@ -49,7 +50,13 @@ impl MatchOrder {
             .ledger()
             .order_by_number(&notice.merchant.id, account.channel, &account.account, number)
             .await;
-        Ok(order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?)
+        let order = order.map_err(|error| Fault::of(Code::IndexRebuilding).inside(error))?;
+        // The same number at another time is none of ours (channels.md 4.3).
+        let time = channel::notice::named(account.channel, &notice.received.body);
+        let of_this_time = |order: &Arc<Order>| {
+            time.is_none() || named::attempt(order, account.channel, &account.account, number, time).is_some()
+        };
+        Ok(order.filter(of_this_time))
     }
 }
 
@@ -57,10 +64,12 @@ impl MatchOrder {
     /// A refund's number that leads to its order by itself.
     async fn by_refund(&self, notice: &Identified, number: &ChannelNo) -> Result<Option<Arc<Order>>, Stop> {
         let rebuilding = |error| Fault::of(Code::IndexRebuilding).inside(error);
+        let time = channel::notice::named(notice.account.channel, &notice.received.body);
         let ours = |order: &Arc<Order>| {
             order.merchant == notice.merchant.id
-                && (order.refunds.iter().any(|refund| refund.number == *number)
-                    || cancel::made(order, number))
+                && (named::refund(order, number, time).is_some()
+                    || named::cancelled(order, number, time).is_some()
+                    || cancel::made(order, number, time))
         };
         let (ledger, account) = (self.0.ledger(), &notice.account);
         if let Some(id) = errand::order_of_refund(number) {

@@ -1,8 +1,9 @@
 //! Strict reading: what is asked, apart from what is the buyer's.
 
 use crate::{
-    api,
+    api::{self, route::Resource},
     app::App,
+    combined,
     fault::{Code, Fault, Stop},
     guard, passthrough,
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Redirect, Refund},
@@ -47,10 +48,26 @@ impl Stage<Limited> for Parse {
                         .into(),
                 );
             }
-            let (mut command, mut clear) = api::parse::command(&resource, &received)
-                .map_err(|fault| guard::of_reading(fault, api::parse::named_channel(&received)))?;
+            let of_reading = |fault| guard::of_reading(fault, api::parse::named_channel(&received));
+            let (mut command, mut also, mut clear) = match &resource {
+                Resource::CreateGroup => {
+                    let asked = api::parse::group::asked(&received).map_err(of_reading)?;
+                    combined::commands(&self.0, &merchant, asked).map_err(of_reading)?
+                }
+                Resource::CloseGroup(number) => {
+                    api::parse::empty(&received).map_err(of_reading)?;
+                    let (command, also) = combined::close(&self.0, &merchant.id, number).await?;
+                    (command, also, Clear::default())
+                }
+                _ => {
+                    let (command, clear) = api::parse::command(&resource, &received).map_err(of_reading)?;
+                    (command, Vec::new(), clear)
+                }
+            };
             if let Some(own) = &terminal {
-                terminal::bound(&self.0, own, &mut command).await?;
+                for command in std::iter::once(&mut command).chain(&mut also) {
+                    terminal::bound(&self.0, own, command).await?;
+                }
             }
             comes_back(&merchant, &command, &mut clear)?;
             may_return(&merchant, &clear).map_err(|fault| guard::of_reading(fault, None))?;
@@ -59,7 +76,7 @@ impl Stage<Limited> for Parse {
                 signed_at,
                 mark,
                 command,
-                also: Vec::new(),
+                also,
                 cargo: Cargo::Compose,
                 clear,
             });

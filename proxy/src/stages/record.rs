@@ -128,7 +128,10 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
             create,
             content: other.content,
             account: &account,
-            seal: None,
+            seal: sealed.texts.others.get(&other.id).map(|b| SealRef {
+                bucket: b.bucket(),
+                records: 1,
+            }),
             ..of.clone()
         };
         let (order, position) = intend_order(app, of, other.id, other.order, Vec::new()).await?;
@@ -279,6 +282,7 @@ fn spare(
     route: Option<&RouteTaken>,
 ) -> Option<Box<Spare>> {
     let stays = next.is_empty()
+        || create.combined.is_some()
         || create.pay_way.charges()
         || create.pay_way.is_handed_out(create.channel)
         || matches!(sealed.cargo, Cargo::Verbatim(_));
@@ -359,6 +363,20 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         account,
         ..
     } = routed;
+    let whole: Vec<&ledger::Attempt> = order
+        .iter()
+        .chain(also.iter().filter_map(|other| other.order.as_ref()))
+        .map(|order| order.latest())
+        .collect();
+    if !also.is_empty() && matches!(sealed.cargo, Cargo::Compose) {
+        if whole.iter().any(|attempt| attempt.state == AttemptState::Paid) {
+            return Err(Fault::of(Code::OrderPaid).into());
+        }
+        if whole.iter().all(|attempt| attempt.state.is_final()) {
+            let all = std::iter::once(sealed.id).chain(also.iter().map(|other| other.id));
+            return Ok(Intended::Done(group_again(app, &sealed, all).await?));
+        }
+    }
     let mut others = Vec::with_capacity(also.len());
     for Also {
         id,
@@ -396,11 +414,11 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
     }
     let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let position = target.unwrap_or(order.attempts.len() as u16);
-    if order.attempt(position).is_some_and(|a| a.combined.is_some()) && matches!(sealed.cargo, Cargo::Compose)
-    {
+    let alone = others.is_empty() && matches!(sealed.cargo, Cargo::Compose);
+    if alone && order.attempt(position).is_some_and(|a| a.combined.is_some()) {
         return Err(Fault::new(
             Code::OperationNotAllowed,
-            "This order is paid together with others and closed with them only, where it was placed.",
+            "This order is paid together with others and closed with them only: POST /v1/payments/combined/{group_no}/close.",
         )
         .into());
     }
@@ -416,7 +434,7 @@ async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => {
             return Err(Fault::of(Code::OrderPaid).into());
         }
-        Some(AttemptState::Closed | AttemptState::NotPlaced) if matches!(sealed.cargo, Cargo::Compose) => {
+        Some(AttemptState::Closed | AttemptState::NotPlaced) if alone => {
             return Ok(Intended::Done(
                 render::order(app, &sealed.merchant, &order, Said::Again).await,
             ));
@@ -506,7 +524,9 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
         attempt: position,
         reason: ReverseReason::Merchant,
     };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
+    let mut events = vec![Happening::from(event)];
+    events.extend(reverse_named(&sealed, position));
+    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     Ok(Intended::Send(recorded(
         sealed,
         committed.order,
@@ -709,6 +729,23 @@ fn named(
     Some(event.into())
 }
 
+/// The number and time of a consume-cancel, which are the merchant's.
+//= C75
+fn reverse_named(sealed: &Sealed, attempt: u16) -> Option<Happening> {
+    let Cargo::Verbatim(verbatim) = &sealed.cargo else {
+        return None;
+    };
+    let cancel = verbatim.cancel.as_ref()?;
+    let event = TradeEvent::ReverseNamed {
+        account: verbatim.account.clone(),
+        attempt,
+        channel: verbatim.channel,
+        number: cancel.number.clone(),
+        time: cancel.time,
+    };
+    Some(event.into())
+}
+
 fn patterns(sealed: &Sealed) -> impl Iterator<Item = Happening> + '_ {
     sealed.patterns.iter().map(|(field, pattern)| {
         TradeEvent::PatternSeen {
@@ -730,8 +767,9 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         held,
         also,
     } = sent;
+    let mut others = Vec::with_capacity(also.len());
     for (order, settled, held) in also {
-        errand::record(app, &order, settled.events).await.map_err(stop)?;
+        others.push(errand::record(app, &order, settled.events).await.map_err(stop)?);
         drop(held);
     }
     let Settled {
@@ -763,6 +801,10 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => {
             Err(render::refused(&code).into())
         }
+        (Errand::Place(_) | Errand::Close(_), _) if !others.is_empty() => {
+            others.push(order);
+            Ok(group_answer(app, others, Said::First).await?)
+        }
         (Errand::Redirect(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
         (Errand::Refund(refund_no) | Errand::Redirect(Redirect { refund_no, .. }), _) => {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
@@ -775,6 +817,31 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         }
         _ => Ok(render::order(app, &merchant, &order, Said::First).await),
     }
+}
+
+/// The group that these orders are, in its own order.
+pub(crate) async fn group_answer(app: &App, mut all: Vec<Arc<Order>>, said: Said) -> Result<Response, Stop> {
+    let with = all.first().and_then(|order| order.latest().combined.clone());
+    let with = with.ok_or_else(|| Fault::of(Code::Internal))?;
+    all.sort_by_key(|order| {
+        with.parts
+            .iter()
+            .position(|part| part.number == order.latest().number)
+    });
+    Ok(render::group(app, &with.number, &all, said).await)
+}
+
+async fn group_again(
+    app: &App,
+    sealed: &Sealed,
+    all: impl Iterator<Item = PaymentId>,
+) -> Result<Response, Stop> {
+    let mut orders = Vec::new();
+    for id in all {
+        let order = app.order(&id).await?;
+        orders.extend(order.filter(|order| order.merchant == sealed.merchant.id));
+    }
+    group_answer(app, orders, Said::Again).await
 }
 
 fn charges(order: &Order, position: u16) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     charge::cancel,
     errand,
     fault::{Code, Fault, Stop},
+    named,
     notification::{Identified, Matched, Says},
     outbox::relay,
     settle,
@@ -75,13 +76,14 @@ async fn record_one(
     order: Option<Arc<Order>>,
 ) -> Result<bool, Stop> {
     let channel = notice.account.channel;
+    let time = channel::notice::named(channel, &notice.received.body);
     let mut passed_through = notice.facts.keys == Keys::Merchant;
     match (says, order) {
         (Says::Nothing, _) => app.metrics().noticed(channel, "ignored"),
         (says, None) | (says @ Says::Closed, Some(_)) => foreign(app, notice, &says).await?,
         (Says::Order(view, token, sealed), Some(order)) => {
             let Some((position, attempt)) =
-                order.attempt_by_number(channel, &notice.account.account, &view.number)
+                named::attempt(&order, channel, &notice.account.account, &view.number, time)
             else {
                 return Err(Fault::of(Code::Internal).into());
             };
@@ -129,7 +131,8 @@ async fn record_one(
                 .map_err(|e| Fault::of(Code::Stopping).inside(e))?;
         }
         (Says::Refund(_, view), Some(order)) => {
-            match order.refunds.iter().find(|r| r.number == view.number) {
+            let cancelled = named::cancelled(&order, &view.number, time);
+            match named::refund(&order, &view.number, time) {
                 Some(refund) => {
                     passed_through |= order
                         .attempt(refund.attempt)
@@ -137,8 +140,13 @@ async fn record_one(
                     let events = settle::refund_seen(&order, &refund.refund_no, view, Proof::Notice).events;
                     put(app, notice, &order, events).await?;
                 }
+                None if let Some(position) = cancelled => {
+                    passed_through = true;
+                    let events = named::seen(&order, position, &view, Proof::Notice).events;
+                    put(app, notice, &order, events).await?;
+                }
                 // A reverse paid back; the sweep asks for it and puts its end on record.
-                None if cancel::made(&order, &view.number) => app.metrics().noticed(channel, "known"),
+                None if cancel::made(&order, &view.number, time) => app.metrics().noticed(channel, "known"),
                 None => {
                     passed_through |= order.latest().carried == Carried::PassThrough;
                     let says = Says::Refund(Some(order.latest().number.clone()), view);

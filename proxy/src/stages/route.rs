@@ -87,10 +87,12 @@ impl Stage<Claimed> for Route {
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
         shows_its_certificate(&self.0, &claimed, &account)?;
         has_codepay(&claimed, &account)?;
-        // At WeChat a reverse needs what only we can show in TLS, whoever wrote it.
-        if (composed || channel == Channel::Wechat)
+        // At WeChat a reverse needs what only we can show in TLS, whoever wrote it; at UnionPay what was charged and is known
+        // to nobody is taken back at its end, by whoever can ask for it.
+        let alone = channel == Channel::Unionpay && keys == Keys::Merchant;
+        if (composed || matches!(channel, Channel::Wechat | Channel::Unionpay))
             && matches!(&claimed.sealed.command, Command::Create(create) if create.pay_way.charges())
-            && !charge::can_be_undone(&self.0, &account)
+            && (alone || !charge::can_be_undone(&self.0, &account))
         {
             return Err(Fault::new(Code::OperationNotAllowed, format!("Payment codes are not taken at this {channel} account: what would undo one (its keys and API certificate) is not held here; ask the operator.")).into());
         }

@@ -42,6 +42,18 @@ impl Stage<Parsed> for Seal {
         let texts = Texts {
             auth_code: clear.auth_code, // goes on as it is: nothing that could be opened later may hold it
             buyer: clear.buyer.map(|buyer| vault.seal(buyer, &context("create"))),
+            others: clear
+                .others
+                .into_iter()
+                .map(|(order, buyer)| {
+                    let at = Context {
+                        merchant: merchant.id.clone(),
+                        order,
+                        label: "create",
+                    };
+                    (order, vault.seal(buyer, &at))
+                })
+                .collect(),
             refund: clear.refund.map(|refund| vault.seal(refund, &context("refund"))),
         };
         Ok(Sealed {
@@ -89,7 +101,8 @@ fn patterns(clear: &Clear) -> Vec<(&'static str, Pattern)> {
     let mut found = Vec::new();
     let mut look =
         |field, text: &Text| found.extend(vault::pattern::scan(text).map(|pattern| (field, pattern)));
-    if let Some(buyer) = &clear.buyer {
+    let others = clear.others.iter().map(|(_, buyer)| buyer);
+    for buyer in clear.buyer.iter().chain(others) {
         look("description", &buyer.description);
         buyer.attach.iter().for_each(|text| look("attach", text));
     }

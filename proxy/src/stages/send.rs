@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    errand,
+    combined, errand,
     fault::Stop,
     passthrough,
     payment::{Cargo, Errand, Recorded},
@@ -52,6 +52,11 @@ impl End<Recorded> for Send {
                 let (settled, also, native) =
                     passthrough::forward(&self.0, &account, &order, &errand, &others, verbatim).await;
                 (settled, also, Some(native))
+            }
+            Cargo::Compose if !others.is_empty() => {
+                let (settled, also) =
+                    combined::perform(&self.0, &account, &order, &errand, &others, texts).await;
+                (settled, also, None)
             }
             Cargo::Compose => (
                 errand::perform(&self.0, &account, &order, &errand, texts).await,

@@ -46,7 +46,15 @@ class Settings:
 
     def pay(self, channel, out_trade_no, outcome="paid"):
         """Lets the sandbox's payer pay, or scan and fail to pay ("declined")."""
-        body = {"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome}
+        return self._control({"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome})
+
+    def payer(self, channel, begin, length, outcome="paid"):
+        """A payment code of the wallet whose codes begin so, and what its payer does once it is scanned."""
+        code = begin + str(time.time_ns() // 1000).zfill(length - len(begin))[-(length - len(begin)):]
+        self._control({"channel": channel, "auth_code": code, "outcome": outcome})
+        return code
+
+    def _control(self, body):
         request = urllib.request.Request(
             self.all["control"] + "/pay", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )

@@ -25,6 +25,7 @@ from referee import Settings, say
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 BACK = "/gateway/api/backTransReq.do"
+APP = "/gateway/api/appTransReq.do"
 FRONT = "/gateway/api/frontTransReq.do"
 QUERY = "/gateway/api/queryTrans.do"
 # The test environment's signer counts too (channels.md 4.2).
@@ -224,6 +225,57 @@ def life(acp):
     say("form_opens", status == 200 and front in body)
     say("form_pay", settings.pay("unionpay", front)["ok"])
     say("form_query_paid", ask(front, form_at)["origRespCode"] == "00")
+    in_the_app(acp, money, ask)
+    counter(acp, money, ask)
+
+
+def in_the_app(acp, money, ask):
+    """An app's order: a number for UnionPay's own SDK."""
+    settings = acp.settings
+    number, at = settings.number("P"), now()
+    placed = acp.ask(APP, acp.compose(("01", "01", "000201", "08"), number, at, txnAmt="620", **money))
+    say("app", placed["respCode"] == "00" and placed["tn"].isdigit() and placed["orderId"] == number, number=number)
+    say("app_pay", settings.pay("unionpay", number)["ok"])
+    say("app_query_paid", ask(number, at)["origRespCode"] == "00")
+
+
+def settled(ask, number, at):
+    """The last word on a server call: asked for while nobody knows."""
+    for _ in range(100):
+        asked = ask(number, at)
+        if asked["respCode"] == "00" and asked["origRespCode"] not in ("03", "04", "05"):
+            return asked
+        time.sleep(0.1)
+    raise Wrong(f"no word on {number}")
+
+
+def counter(acp, money, ask):
+    """A payer's code at a counter: charged, and taken back on its day; another payer's is refused."""
+    settings = acp.settings
+    charge = lambda no, when, code: acp.compose(("01", "06", "000000", "08"), no, when, txnAmt="560", qrNo=code, **money)
+    number, at, code = settings.number("C"), now(), settings.payer("unionpay", "62", 19)
+    accepted = acp.ask(BACK, charge(number, at, code))
+    say("charge", accepted["respCode"] == "00" and acp.rejects(accepted), number=number)
+    paid = settled(ask, number, at)
+    say("charge_query_paid", (paid["origRespCode"], paid["txnAmt"]) == ("00", "560"))
+    back, when = settings.number("V"), now()
+    form = acp.compose(
+        ("31", "00", "000000", "07"), back, when, txnAmt="560", origQryId=paid["queryId"], backUrl=settings["notify_url"]
+    )
+    # Through us the payment must be on record first: UnionPay's notice or a query tells, and ours may be a moment later.
+    said = {"respCode": "32"}
+    for _ in range(50):
+        status, _, body = acp.post(settings["base_url"], BACK, form)
+        if status == 200:
+            said = acp.verify(split_answer(body))
+            break
+        time.sleep(0.1)
+    say("cancel", (said["respCode"], said.get("txnType")) == ("00", "31"), number=back)
+    say("cancel_query", settled(ask, back, when)["origRespCode"] == "00")
+    say("cancel_again", acp.ask(BACK, form)["respCode"] == "12")
+    number, at, code = settings.number("D"), now(), settings.payer("unionpay", "62", 19, "declined")
+    refused = acp.ask(BACK, charge(number, at, code))
+    say("charge_refused", refused["respCode"] == "64" and ask(number, at)["origRespCode"] == "64")
 
 
 def main():

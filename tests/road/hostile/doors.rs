@@ -6,9 +6,9 @@ use super::{
     tricks::{Dice, STRANGER, escaped},
     wire::At,
 };
-use crate::acp::{Acp, BACK, QUERY, now, written};
 use certs::{Keys, Material, V2Digest};
 use channel::wechat_v2;
+use sandbox::demo::acp::{APP, Acp, BACK, Fields, QUERY, now, written};
 use sandbox::material::WechatAccount;
 
 /// Names that are on no list, and what they would do.
@@ -108,6 +108,20 @@ impl Door for WechatV2 {
 /// UnionPay's own client, its forms spoilt before or behind its signature.
 pub(super) struct Unionpay(pub(super) Acp);
 
+impl Unionpay {
+    /// One of what it sends: a code, a payment code's charge, an app's order, a cancel.
+    fn lawful(&self, dice: &mut Dice, number: &str) -> (String, Fields) {
+        let (acp, at) = (&self.0, written(now()));
+        let (path, fields) = match dice.below(4) {
+            0 => (BACK, acp.apply(number, &at, 100)),
+            1 => (BACK, acp.charge(number, &at, 100, "6220000000000000001", 60_000)),
+            2 => (APP, acp.app(number, &at, 100)),
+            _ => (BACK, acp.cancel(number, &at, "781601010800001234568", 100)),
+        };
+        (path.to_owned(), fields)
+    }
+}
+
 impl Door for Unionpay {
     fn at(&self) -> At {
         At::Unionpay
@@ -119,8 +133,8 @@ impl Door for Unionpay {
 
     fn hostile(&self, dice: &mut Dice) -> Option<Vec<u8>> {
         let number = format!("H{:015}", dice.below(1_000_000_000));
-        let mut fields = self.0.apply(&number, &written(now()), 100);
-        let mut path = BACK.to_owned();
+        let (mut path, mut fields) = self.lawful(dice, &number);
+        let cancels = fields["txnType"] == "31";
         let trick = dice.below(12);
         let mut put = |name: &str, value: &str| drop(fields.insert(name.to_owned(), value.to_owned()));
         match trick {
@@ -130,6 +144,8 @@ impl Door for Unionpay {
                 dice.of::<&str>(&["0", "-1", "1.5", "0100", "99999999999999999999"]),
             ),
             4 => put("accessType", dice.of::<&str>(&["1", "2"])),
+            // Whatever is no cancel does not become one by its name alone, and a cancel not a payment.
+            5 if cancels => put("txnType", dice.of::<&str>(&["11", "12", "02", "01"])),
             5 => put("txnType", dice.of::<&str>(&["11", "12", "02", "31"])),
             6 => put("encoding", "GBK"),
             7 => path += "?merId=000000000000001",

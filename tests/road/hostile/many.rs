@@ -12,11 +12,11 @@ use super::{
     tricks::{Dice, Trick, escaped, spoilt},
     wire::{At, Said, say_on},
 };
-use crate::acp::Acp;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
+use sandbox::demo::acp::Acp;
 use sandbox::material::{AlipayAccount, WechatAccount};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path, sync::Arc};

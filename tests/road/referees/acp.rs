@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::process::Command;
 
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 21] = [
     "apply",
     "touched",
     "query",
@@ -26,6 +26,15 @@ const STEPS: [&str; 12] = [
     "form_opens",
     "form_pay",
     "form_query_paid",
+    "app",
+    "app_pay",
+    "app_query_paid",
+    "charge",
+    "charge_query_paid",
+    "cancel",
+    "cancel_query",
+    "cancel_again",
+    "charge_refused",
 ];
 
 /// Merchants of signMethod 01 and 11: the checker knows those two.
@@ -49,7 +58,7 @@ pub(super) async fn judged() -> Done {
             }
         }
         println!(
-            "unionpay_acp.py (signMethod {}): {} steps straight, {} through, three relayed notices",
+            "unionpay_acp.py (signMethod {}): {} steps straight, {} through, six relayed notices",
             demo.place.merchants[merchant].sign_method(),
             STEPS.len(),
             STEPS.len()
@@ -71,7 +80,13 @@ async fn known(demo: &Demo, merchant: usize, lines: &[Value]) -> Done {
             .with_context(|| format!("{step} names no number"))
     };
     let (code, form, refund) = (number("apply")?, number("form")?, number("refund")?);
-    for (no, state) in [(&code, "partly_refunded"), (&form, "paid")] {
+    let (app, charge, cancel) = (number("app")?, number("charge")?, number("cancel")?);
+    for (no, state) in [
+        (&code, "partly_refunded"),
+        (&form, "paid"),
+        (&app, "paid"),
+        (&charge, "reversed"),
+    ] {
         let found = demo
             .merchant(merchant)?
             .ask("GET", &format!("/v1/payments?order_no={no}"), None)
@@ -80,7 +95,14 @@ async fn known(demo: &Demo, merchant: usize, lines: &[Value]) -> Done {
         ensure!(found["state"] == state, "{no}: {found}");
     }
     let path = format!("/relay/unionpay/{}", demo.place.merchants[merchant].id);
-    for (no, kind) in [(code, "01"), (form, "01"), (refund, "04")] {
+    for (no, kind) in [
+        (code, "01"),
+        (form, "01"),
+        (refund, "04"),
+        (app, "01"),
+        (charge, "01"),
+        (cancel, "31"),
+    ] {
         let body = notice(demo, &path, &no).await?;
         let told = run(
             demo,

@@ -178,6 +178,17 @@ impl<'a> Bill<'a> {
         }
     }
 
+    /// The trace number and time by which UnionPay knows the row that was read last (系统跟踪号, 交易传输时间).
+    pub fn trace(&self) -> Option<(&str, &str)> {
+        let row = Row {
+            columns: &self.columns,
+            cells: &self.cells,
+            settled: self.settled,
+            line: 0,
+        };
+        (self.layout == Layout::UnionpayAll).then(|| (row.get("系统跟踪号"), row.get("交易传输时间")))
+    }
+
     /// Names of the columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -288,6 +299,50 @@ pub fn line(layout: Layout, row: &Row<'_>) -> Result<Option<BillLine>, BillError
         Layout::UnionpayAll => unionpay::line(row),
         Layout::UnionpayExceptions => Ok(None),
         Layout::Queried => queried::line(row).map(Some),
+    }
+}
+
+/// A correction of the channel's, as far as it can be told apart (UnionPay's ZME, channels.md 4.5).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Exception {
+    /// 系统跟踪号.
+    pub trace: Box<str>,
+    /// 交易传输时间, `MMDDhhmmss`.
+    pub time: Box<str>,
+    /// Fen.
+    pub amount: Amount,
+}
+
+/// Shows the corrections that come beside a bill; there are none but UnionPay's, whose file may be missing.
+///
+/// # Errors
+/// Where the packing or a line is not what it must be.
+pub fn exceptions(layout: Layout, octets: &[u8], mut each: impl FnMut(Exception)) -> Result<(), BillError> {
+    if layout != Layout::UnionpayAll {
+        return Ok(());
+    }
+    let mut bill = match Bill::open(Layout::UnionpayExceptions, octets) {
+        Err(open::NO_FILE) => return Ok(()),
+        opened => opened?,
+    };
+    while let Some(row) = bill.row()? {
+        let amount = row.get("交易金额").parse();
+        each(Exception {
+            trace: row.get("系统跟踪号").into(),
+            time: row.get("交易传输时间").into(),
+            amount: amount
+                .map(Amount::from_fen)
+                .map_err(|_| row.wrong("交易金额 of an exception is not in fen"))?,
+        });
+    }
+    Ok(())
+}
+
+/// How many letters of a number a bill has room for, where that is less than the channel's messages take.
+pub const fn longest_number(channel: Channel) -> Option<usize> {
+    match channel {
+        Channel::Unionpay => Some(crate::unionpay::file::LONGEST_NUMBER),
+        _ => None,
     }
 }
 

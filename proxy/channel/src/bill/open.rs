@@ -34,10 +34,21 @@ pub(super) fn unpack(layout: Layout, octets: &[u8]) -> Result<(Stream<'_>, Vec<S
     }
 }
 
+/// None of the files in the zip is the one that was looked for.
+pub(super) const NO_FILE: BillError = BillError::Packing("the zip has no file with the bill's name");
+
 const CUT: BillError = BillError::Packing("a file in the zip is cut");
 
 /// `fileContent`: base64 of zlib of zip (channels.md 4.5).
 fn inner(text: &[u8], kind: &'static str) -> Result<(Stream<'static>, Vec<String>), BillError> {
+    let mut zip = inner_zip(text)?;
+    let (entry, names) = find(&zip, |name| name.contains(kind))?;
+    zip.truncate(entry.from + entry.length);
+    let packed = Cursor::new(zip.split_off(entry.from));
+    Ok((entry.stream(packed)?, names))
+}
+
+fn inner_zip(text: &[u8]) -> Result<Vec<u8>, BillError> {
     let packed = STANDARD
         .decode(text.trim_ascii())
         .map_err(|_| BillError::Packing("fileContent is not base64"))?;
@@ -51,10 +62,7 @@ fn inner(text: &[u8], kind: &'static str) -> Result<(Stream<'static>, Vec<String
             "the zip in fileContent is larger than 256 MiB",
         ));
     }
-    let (entry, names) = find(&zip, |name| name.contains(kind))?;
-    zip.truncate(entry.from + entry.length);
-    let packed = Cursor::new(zip.split_off(entry.from));
-    Ok((entry.stream(packed)?, names))
+    Ok(zip)
 }
 
 /// Where a file lies in a zip.
@@ -108,10 +116,7 @@ fn find(octets: &[u8], fits: impl Fn(&str) -> bool) -> Result<(Entry, Vec<String
         }
         names.push(name);
     }
-    Ok((
-        found.ok_or(BillError::Packing("the zip has no file with the bill's name"))?,
-        names,
-    ))
+    Ok((found.ok_or(NO_FILE)?, names))
 }
 
 impl Entry {

@@ -2,7 +2,7 @@
 //! here is refused: `subMerId` and its kin (orders for somebody else), `accSplitData` (分账), `reserved` (which may hold
 //! either), card numbers and passwords (`accNo`, `customerInfo`), and whatever nobody here has read of.
 
-use super::{BACK, FRONT, QUERY};
+use super::{APP, BACK, FRONT, QUERY};
 use domain::{Operation, PayWay};
 
 /// A kind of transaction.
@@ -37,7 +37,10 @@ pub(super) const COMMON: [&str; 12] = [
 /// `certId` stands with signMethod 01 only.
 pub(super) const CERT_ID: &str = "certId";
 
-/// The products by which an order was paid: a refund and a query may name that of their order.
+/// The payer's payment code (被扫): in these octets and nowhere else.
+pub(super) const QR_NO: &str = "qrNo";
+
+/// The products by which an order was paid: a refund, a cancel and a query may name that of their order.
 const ANY: &[&str] = &["000000", "000201", "000202"];
 
 /// Every kind that is carried.
@@ -49,6 +52,26 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000000"],
         operation: Operation::Create,
         pay_way: Some(PayWay::Qr),
+        needed: &["txnAmt", "currencyCode", "backUrl"],
+        optional: &["payTimeout", "reqReserved"],
+    },
+    Call {
+        path: BACK,
+        txn_type: "01",
+        sub_type: "06",
+        biz_types: &["000000"],
+        operation: Operation::Create,
+        pay_way: Some(PayWay::Micropay),
+        needed: &["txnAmt", "currencyCode", "backUrl", QR_NO],
+        optional: &["payTimeout", "reqReserved"],
+    },
+    Call {
+        path: APP,
+        txn_type: "01",
+        sub_type: "01",
+        biz_types: &["000201"],
+        operation: Operation::Create,
+        pay_way: Some(PayWay::App),
         needed: &["txnAmt", "currencyCode", "backUrl"],
         optional: &["payTimeout", "reqReserved"],
     },
@@ -78,6 +101,16 @@ pub(super) const CALLS: &[Call] = &[
         sub_type: "00",
         biz_types: ANY,
         operation: Operation::Refund,
+        pay_way: None,
+        needed: &["origQryId", "txnAmt", "backUrl"],
+        optional: &["currencyCode", "reqReserved"],
+    },
+    Call {
+        path: BACK,
+        txn_type: "31",
+        sub_type: "00",
+        biz_types: ANY,
+        operation: Operation::Reverse,
         pay_way: None,
         needed: &["origQryId", "txnAmt", "backUrl"],
         optional: &["currencyCode", "reqReserved"],

@@ -5,13 +5,14 @@
 //! the form: that is the proof, as it is at UnionPay.
 
 use super::{
-    BACK, FRONT, QUERY,
-    allowed::{CALLS, CERT_ID, COMMON, Call},
+    APP, BACK, FRONT, QUERY,
+    allowed::{CALLS, CERT_ID, COMMON, Call, QR_NO},
     compose, facts,
     fields::Fields,
     seal, times,
 };
 use crate::{
+    auth_code::{Wallet, wallet},
     keys,
     native::{Asks, Fresh, Native, NativeError, Proof, require_content_type},
     strict_json::shown,
@@ -19,7 +20,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo, SignMethod, TradeNo};
 use http::HeaderMap;
-use vault::Text;
+use vault::{AuthCode, Text};
 
 /// How long a form may wait in the payer's browser [our choice: UnionPay's pages give a payer as long by default].
 const FORM_WAITS_MS: i64 = 30 * 60_000;
@@ -37,7 +38,7 @@ pub(crate) fn read(
     if let Ok(fields) = &fields {
         signed(target, fields, asks);
     }
-    if method != "POST" || ![BACK, FRONT, QUERY].contains(&target) {
+    if method != "POST" || ![APP, BACK, FRONT, QUERY].contains(&target) {
         return Err(NativeError::no_call(
             Channel::Unionpay,
             target,
@@ -72,11 +73,11 @@ fn called<'a>(path: &str, fields: &Fields) -> Result<&'a Call, NativeError> {
         call.path == path && call.txn_type == txn && call.sub_type == sub && call.biz_types.contains(&biz)
     });
     found.ok_or_else(|| {
-        NativeError::no_call(Channel::Unionpay, txn, match (path, txn, sub) {
-            (BACK, "01", "06") => "payment codes (txnSubType 06) are charged by the unified API only, which can take back what nobody knows the end of",
-            (BACK, "31", _) => "a cancel (txnType 31) is not carried; pay back with a refund (txnType 04)",
-            _ => "this txnType, txnSubType and bizType are not carried at this path",
-        })
+        NativeError::no_call(
+            Channel::Unionpay,
+            txn,
+            "this txnType, txnSubType and bizType are not carried at this path",
+        )
     })
 }
 
@@ -110,7 +111,7 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
 
 fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
     let channels: &[&str] = match call.path {
-        BACK if call.operation == Operation::Create => &["08"],
+        BACK | APP if call.operation == Operation::Create => &["08"],
         _ => &["07", "08"],
     };
     let wanted: [(&str, &[&str]); 5] = [
@@ -153,6 +154,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     let amount = amount.transpose()?;
     let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
     let trade_no = trade_no.map_err(|_| wrong("origQryId"))?;
+    code(fields)?;
     let payee = PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?;
     let expires = time("payTimeout")?;
     // Once more only where there was none, to say what is wrong with it.
@@ -160,7 +162,8 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         Some(proof) => proof,
         None => proof(call.path, &account, named, fields)?,
     };
-    let is_refund = call.operation == Operation::Refund;
+    // What goes back has a number of its own, and names what it goes back from by UnionPay's.
+    let goes_back = matches!(call.operation, Operation::Refund | Operation::Reverse);
     Ok(Native {
         channel: Channel::Unionpay,
         operation: call.operation,
@@ -168,9 +171,9 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         // The merchant number is who asks and who is paid: no other field could name a payee.
         payee: Some(payee),
         account,
-        number: Some(number.clone()).filter(|_| !is_refund),
+        number: Some(number.clone()).filter(|_| !goes_back),
         trade_no,
-        refund: Some(number).filter(|_| is_refund),
+        refund: Some(number).filter(|_| goes_back),
         amount,
         total: None,
         expires,
@@ -191,6 +194,19 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         return_url: fields.get("frontUrl").map(Text::from),
         by_browser: call.path == FRONT,
     })
+}
+
+/// The payer's code is one of UnionPay's, or nothing leaves: whose wallet it is of, its digits tell (channels.md 7).
+fn code(fields: &Fields) -> Result<(), NativeError> {
+    match fields
+        .get(QR_NO)
+        .map(|digits| wallet(&AuthCode::new(digits.to_owned())))
+    {
+        None | Some(Some(Wallet::Unionpay)) => Ok(()),
+        Some(_) => Err(NativeError::malformed(
+            "qrNo must be 19 digits that begin with 62",
+        )),
+    }
 }
 
 fn missing(name: &str) -> NativeError {

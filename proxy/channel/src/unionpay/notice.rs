@@ -1,11 +1,11 @@
 //! UnionPay's notices (channels.md 4.2, 4.4): an ordinary form, signed over every field that came but `signature`.
 
-use super::{codes, facts, fields::Fields, seal};
+use super::{codes, facts, fields::Fields, seal, times};
 use crate::{
     Account, Signed,
     notice::{Notice, NoticeError},
 };
-use domain::PayWay;
+use domain::{Instant, PayWay};
 
 /// What must verify.
 pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, NoticeError> {
@@ -15,6 +15,11 @@ pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, Not
         Err("merId") => Err(NoticeError::Account),
         Err(field) => Err(NoticeError::Envelope(field)),
     }
+}
+
+/// The time that belongs to the number which a notice names (`txnTime`, channels.md 4.3).
+pub(crate) fn named(body: &[u8]) -> Option<Instant> {
+    Fields::of_form(body).ok()?.get("txnTime").and_then(times::read)
 }
 
 /// Reads the form. Only a word of success is news: a payer whose card was refused may try again until the order's time is
@@ -31,8 +36,8 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
             let view = facts::order(&fields, PayWay::Qr, code).ok_or(NoticeError::Field("queryId"))?;
             Ok(Notice::Order(Box::new(view)))
         }
-        Some("04") if codes::is_success(code) => {
-            // Which way it was paid makes no difference to a word of success.
+        // A cancel is told as a refund is: by its own number.
+        Some("04" | "31") if codes::is_success(code) => {
             let view = facts::refund(&fields, code).ok_or(NoticeError::Field("orderId"))?;
             Ok(Notice::Refund {
                 order: None,

@@ -116,7 +116,10 @@ fn payer<'a>(account: &Account, buyer: &'a Buyer) -> Result<OrderPayer<'a>, Comp
 }
 
 /// The terminal of the registry goes first; it must be the same through the whole path (compliance.md R22).
-fn scene<'a>(facts: &CreateFacts<'a>, buyer: &'a Buyer) -> Result<Option<Scene<'a>>, ComposeError> {
+pub(super) fn scene<'a>(
+    facts: &CreateFacts<'a>,
+    buyer: &'a Buyer,
+) -> Result<Option<Scene<'a>>, ComposeError> {
     let device_id = facts
         .terminal
         .map(|t| t.as_str())

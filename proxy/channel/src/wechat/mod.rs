@@ -10,6 +10,7 @@ pub(crate) mod combine;
 pub(crate) mod compose;
 pub(crate) mod dialect;
 pub(crate) mod facts;
+pub(crate) mod group;
 pub(crate) mod native;
 pub(crate) mod notice;
 pub(crate) mod redirect;

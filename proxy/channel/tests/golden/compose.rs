@@ -147,6 +147,53 @@ fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
     );
 }
 
+/// One message for all; who pays and from where is said once, whose each is for each.
+#[test]
+fn a_group_of_orders_says_once_who_pays_and_for_each_who_is_paid() {
+    let (account, group) = (wechat(), number("G20260101000001"));
+    let (first, second) = (number("20260101000001"), number("20260101000002"));
+    let (own, sub) = (
+        PayeeNo::new("1900000109").expect("lawful"),
+        PayeeNo::new("1900000110").expect("lawful"),
+    );
+    let terminal = TerminalNo::new("T-1").expect("lawful");
+    let (who, bare) = (
+        buyer(Some((PayerField::Openid, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))),
+        bare(),
+    );
+    let part = |facts, payee, buyer| channel::Part { facts, payee, buyer };
+    let parts = [
+        part(facts(&first, PayWay::Jsapi, Some(&terminal)), &own, &who),
+        part(facts(&second, PayWay::Jsapi, Some(&terminal)), &sub, &bare),
+    ];
+    let draft = channel::create_combined(&account, &stamp(), &group, &parts).expect("composes");
+    let (line, _, body, _) = wire(draft);
+    assert_eq!(line, "POST /v3/combine-transactions/jsapi");
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"combine_appid":"wx4fd52d1ed208e8ac","combine_mchid":"1900000109","combine_out_trade_no":"G20260101000001","#,
+            r#""combine_payer_info":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},"notify_url":"https://guandao.example/n/wechat/1900000109","#,
+            r#""scene_info":{"device_id":"T-1","payer_client_ip":"203.0.113.7"},"sub_orders":["#,
+            r#"{"amount":{"currency":"CNY","total_amount":8880},"attach":"桌号 7&8","description":"Image形象店-\"QQ\"公仔","mchid":"1900000109","out_trade_no":"20260101000001"},"#,
+            r#"{"amount":{"currency":"CNY","total_amount":8880},"attach":"20260101000002","description":"Test goods","mchid":"1900000109","out_trade_no":"20260101000002","sub_mchid":"1900000110"}],"#,
+            r#""time_expire":"2026-01-01T08:15:00+08:00"}"#
+        )
+    );
+    let short = number("G1");
+    assert!(
+        matches!(
+            channel::create_combined(&account, &stamp(), &short, &parts),
+            Err(ComposeError::Number)
+        ),
+        "a number that does not fit"
+    );
+    assert!(matches!(
+        channel::create_combined(&crate::alipay(), &stamp(), &group, &parts),
+        Err(ComposeError::NotOffered)
+    ));
+}
+
 #[test]
 fn a_partner_jsapi_order_names_both_merchants() {
     let (account, no) = (wechat_partner(), number("20260101000001"));

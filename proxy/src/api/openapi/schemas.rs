@@ -34,6 +34,35 @@ fn pay_way() -> Value {
     json!({ "enum": all, "description": words.join("; ") })
 }
 
+/// Several orders that one payment pays.
+fn new_group() -> Value {
+    let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["group_no", "channel", "pay_way", "orders"],
+        "description": "What holds for all orders stands beside the list. A group goes to the account that it names, else to your first at WeChat",
+        "properties": {
+            "group_no": group_no(), "channel": { "const": "wechat" }, "pay_way": { "enum": ["native", "jsapi", "app", "h5"] }, "currency": { "const": "CNY" },
+            "account": text(32), "appid": text(32), "payer": { "type": "object", "additionalProperties": false, "required": ["openid"], "description": "Must be there for jsapi", "properties": { "openid": text(128) } },
+            "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "Must be there for h5" }, "device_id": text(32), "h5_type": { "enum": ["iOS", "Android", "Wap"] },
+            "expires_at": { "type": "string", "format": "date-time" }, "terminal": text(50), "area": { "type": "string", "pattern": "^[0-9]{6}$" },
+            "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
+            "orders": { "type": "array", "minItems": 2, "maxItems": 10, "items": { "type": "object", "additionalProperties": false, "required": ["order_no", "amount", "description"], "properties": {
+                "order_no": order_no(), "amount": fen, "description": { "type": "string", "minLength": 1, "maxLength": 127 }, "attach": text(128),
+                "payee": { "type": "string", "minLength": 1, "maxLength": 32, "description": "Which of your own accounts is paid; the account's own where left out" },
+            } } },
+        },
+    })
+}
+
+fn group() -> Value {
+    json!({ "type": "object", "required": ["group_no", "amount", "orders"], "properties": {
+            "group_no": group_no(), "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "currency": { "type": "string" }, "expires_at": { "type": "string" },
+            "amount": { "type": "integer", "description": "Of all of them" }, "code_url": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string" },
+            "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time" }, "orders": { "type": "array", "items": reference("Payment") },
+        } })
+}
+
 pub(super) fn schemas() -> Value {
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most });
     let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
@@ -104,7 +133,6 @@ pub(super) fn schemas() -> Value {
                 "expires_at": { "type": "string", "format": "date-time", "description": "With order_no only: one minute to seven days ahead; else a day" },
             },
         },
-        "Codes": { "type": "object", "required": ["codes"], "properties": { "codes": { "type": "array", "items": reference("Code") }, "next": { "type": "string", "pattern": "^[0-9]+$" } } },
         "Code": { "type": "object", "required": ["id", "code_no", "state", "url", "code", "created_at", "journal_index"], "properties": {
             "id": { "type": "string" }, "code_no": { "type": "string" }, "state": { "enum": ["open", "ended", "revoked"] },
             "url": { "type": "string", "format": "uri", "description": "What the code says" },
@@ -142,6 +170,9 @@ pub(super) fn schemas() -> Value {
         }, "x-codes": codes },
     });
     all["Redirect"] = redirect();
+    (all["NewGroup"], all["Group"]) = (new_group(), group());
+    all["Payment"]["properties"]["group_no"] = json!({ "type": "string", "description": "The orders that are paid together with it, and it: /v1/payments/combined/{group_no}" });
+    all["Codes"] = json!({ "type": "object", "required": ["codes"], "properties": { "codes": { "type": "array", "items": reference("Code") }, "next": { "type": "string", "pattern": "^[0-9]+$" } } });
     all
 }
 
@@ -195,6 +226,11 @@ fn reconciliation() -> Value {
 /// A merchant's order number.
 pub(super) fn order_no() -> Value {
     json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*]{1,64}$" })
+}
+
+/// A merchant's number of a group, which is the channel's too.
+pub(super) fn group_no() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z_\\-|*]{6,32}$" })
 }
 
 /// A merchant's refund number.

@@ -1,6 +1,7 @@
 //! The demo: channels, proxy and desk on one machine, real orders over every channel built so far, and the proof of
 //! each.
 
+pub mod acp;
 pub mod banks;
 pub mod books;
 pub mod browser;
@@ -15,6 +16,7 @@ pub mod merchant;
 pub mod officers;
 pub mod one_code;
 pub mod orders;
+pub mod own_client;
 mod payer;
 pub mod place;
 pub mod planted;

@@ -75,6 +75,50 @@ pub async fn combined(demo: &Demo, merchant: &Merchant, door: &WechatDoor) -> an
     bail!("the notice of {group} was not relayed")
 }
 
+/// The same by the unified API: one request places both, one payment pays them, each is told of and refunded on its own.
+pub async fn in_a_group(demo: &Demo, merchant: &Merchant, sub: &str) -> anyhow::Result<Told> {
+    let group = demo.next_number();
+    let body = json!({
+        "group_no": group, "channel": "wechat", "pay_way": "native",
+        "orders": [
+            { "order_no": demo.next_number(), "amount": 330, "description": "奶茶 Milk tea" },
+            { "order_no": demo.next_number(), "amount": 540, "description": "蛋糕 Cake", "payee": sub },
+        ],
+    });
+    let placed = merchant.ask("POST", "/v1/payments/combined", Some(&body)).await?;
+    ensure!(
+        placed.status == 201 && placed.json()["code_url"].is_string(),
+        "create answered {}: {}",
+        placed.status,
+        placed.json()
+    );
+    let whole = json!({ "channel": "wechat", "number": group });
+    pay(demo, &whole, "paid", json!({})).await?;
+    let mut last = Value::Null;
+    for order in placed.json()["orders"].as_array().context("orders")? {
+        last = merchant
+            .until(&id(order)?, "payment", |o| o["state"] == "paid")
+            .await?;
+    }
+    let refund = json!({ "refund_no": "r1", "amount": 540 });
+    let path = format!("/v1/payments/{}/refunds", id(&last)?);
+    let refund = merchant.ask("POST", &path, Some(&refund)).await?;
+    ensure!(
+        refund.status < 300,
+        "refund answered {}: {}",
+        refund.status,
+        refund.json()
+    );
+    let back = merchant
+        .until(&id(&last)?, "refund", |o| o["state"] == "refunded")
+        .await?;
+    told(
+        merchant,
+        "wechat group: two orders, one payment, one of them refunded",
+        &back,
+    )
+}
+
 /// Channels' orders that are meant.
 async fn at_channel(demo: &Demo, meant: impl Fn(&Value) -> bool) -> anyhow::Result<Vec<Value>> {
     let all = demo.channel_orders().await?;

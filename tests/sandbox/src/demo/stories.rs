@@ -1,10 +1,13 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo, banks, codes,
+    Demo,
+    acp::Acp,
+    banks, codes,
     door::WechatDoor,
     one_code,
     orders::{self, Told},
+    own_client,
     place::DemoMerchant,
     product, several, unionpay,
 };
@@ -44,8 +47,11 @@ enum Story {
     OneCode(&'static str),
     Partner,
     Combined,
+    Group,
     Product,
     Codepay,
+    OwnCode,
+    OwnApp,
 }
 
 const STORIES: &[Story] = &[
@@ -107,8 +113,11 @@ const STORIES: &[Story] = &[
     Story::OneCode("unionpay"),
     Story::Partner,
     Story::Combined,
+    Story::Group,
     Story::Product,
     Story::Codepay,
+    Story::OwnCode,
+    Story::OwnApp,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -193,6 +202,10 @@ impl Demo {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;
                 several::combined(self, &by, &door).await
             }
+            Story::Group => {
+                let subs = &self.place.merchants[merchant].accounts.wechat.sub_mchids;
+                several::in_a_group(self, &by, subs.first().context("a sub-merchant")?).await
+            }
             Story::Codepay => {
                 let all = &self.place.merchants;
                 let has = all
@@ -201,6 +214,8 @@ impl Demo {
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
             }
+            Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
+            Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
                 product::scanned(self, &by, mchid).await

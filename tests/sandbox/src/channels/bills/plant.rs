@@ -26,6 +26,8 @@ pub(in crate::channels) enum Difference {
     TradeNo,
     /// The line stands in the next day's bill.
     Day,
+    /// UnionPay's file of exceptions has the line too; without an order it has one of nobody.
+    Corrected,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -104,7 +106,10 @@ fn sensible(book: &Book, channel: Channel, merchant: usize, asked: &Asked) -> Re
         (Difference::OnlyAtChannel, Some(_)) => Err(Refusal::bad(
             "only_at_channel must name an order that is not there",
         )),
-        (Difference::OnlyAtChannel, None) => Ok(()),
+        (Difference::Corrected, _) if channel != Channel::Unionpay => {
+            Err(Refusal::bad("only UnionPay has a file of exceptions"))
+        }
+        (Difference::OnlyAtChannel | Difference::Corrected, None) => Ok(()),
         (_, None) => Err(Refusal::bad("no such order")),
         (Difference::State, Some(order)) => match &asked.out_refund_no {
             None if order.paid.is_some() => Err(Refusal::bad(
@@ -197,8 +202,23 @@ pub(super) fn work(book: &Book, channel: Channel, merchant: usize, day: Day, all
                 );
             }
             Difference::OnlyAtChannel => all.push(never(channel, plant, day)),
+            // In a file of its own.
+            Difference::Corrected => {}
         }
     }
+}
+
+/// Lines of UnionPay's file of exceptions.
+pub(super) fn corrected(book: &Book, merchant: usize, day: Day, all: &[Line]) -> Vec<Line> {
+    let own = |plant: &&Plant| {
+        (plant.channel, plant.merchant, plant.day) == (Channel::Unionpay, merchant, day)
+            && matches!(plant.asked.difference, Difference::Corrected)
+    };
+    let of = |plant: &Plant| {
+        let line = all.iter().find(|line| plant.is(line)).cloned();
+        line.unwrap_or_else(|| never(Channel::Unionpay, plant, day))
+    };
+    book.bills.plants.iter().filter(own).map(of).collect()
 }
 
 fn touch(all: &mut [Line], plant: &Plant, change: impl Fn(&mut Line)) {

@@ -1,7 +1,7 @@
 //! UnionPay's settlement file: a zip of text files of a fixed width, deflated once more and written in base64 (channels.md
 //! 4.5).
 
-use super::{Line, NoBill, alipay, counted, lines};
+use super::{Line, NoBill, alipay, counted, lines, plant};
 use crate::channels::clock::now;
 use crate::channels::fault::Channel;
 use crate::channels::world::{Merchant, World};
@@ -15,6 +15,10 @@ const WIDTHS: [usize; 42] = [
     3, 11, 11, 6, 10, 19, 12, 4, 2, 21, 2, 32, 2, 6, 10, 13, 13, 4, 15, 2, 2, 6, 2, 4, 32, 1, 21, 15, 1, 15,
     32, 13, 13, 8, 32, 13, 13, 12, 2, 1, 32, 98,
 ];
+/// The same of a line of ZME.
+const EXCEPTION_WIDTHS: [usize; 22] = [
+    3, 11, 11, 6, 10, 19, 12, 4, 2, 2, 6, 10, 4, 12, 13, 13, 15, 15, 1, 12, 2, 135,
+];
 /// Who sends the message for the merchant, and how the line is called by its kind.
 const AGENT: &str = "00049992";
 
@@ -26,11 +30,16 @@ pub(crate) fn file(
     settle_date: &str,
 ) -> Result<(String, String), NoBill> {
     let day = last(settle_date).ok_or(NoBill::Date)?;
-    let all = world.with(|book| lines(book, Channel::Unionpay, number, &day.to_string(), now()))?;
+    let (all, corrected) = world.with(|book| {
+        let all = lines(book, Channel::Unionpay, number, &day.to_string(), now())?;
+        let corrected = plant::corrected(book, number, day, &all);
+        Ok((all, corrected))
+    })?;
     let (mer_id, date) = (&merchant.facts.unionpay.mer_id, day.to_string().replace('-', ""));
     let text: String = all.iter().map(|line| row(line, mer_id)).collect();
     let name = |kind: &str| format!("INN{}88{kind}_{mer_id}", &date[2..]);
-    let files = [(name("ZM"), text), (name("ZME"), String::new())];
+    let corrected: String = corrected.iter().map(exception).collect();
+    let files = [(name("ZM"), text), (name("ZME"), corrected)];
     let zip = alipay::pack(&files.map(|(name, text)| (alipay::gbk(&name), alipay::gbk(&text))));
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
     let packed = packed
@@ -54,6 +63,42 @@ fn last(settle_date: &str) -> Option<Day> {
         .find(|day| *day < today)
 }
 
+/// One line of ZME. What stands behind its first nine fields no document says: they are left blank.
+fn exception(line: &Line) -> String {
+    let (time, query_id) = (
+        digits(line),
+        line.refund.as_ref().map_or(&line.trade_no, |(_, own)| own),
+    );
+    let mut cells = vec![String::new(); EXCEPTION_WIDTHS.len()];
+    for (at, text) in [
+        (1, "S22"),
+        (2, AGENT),
+        (3, AGENT),
+        (4, query_id.get(14..20).unwrap_or_default()),
+        (5, &time[4..]),
+        (6, &line.payer),
+        (7, &format!("{:012}", line.fen)),
+        (8, "5811"),
+        (9, "07"),
+    ] {
+        cells[at - 1] = text.to_owned();
+    }
+    padded(&cells, &EXCEPTION_WIDTHS)
+}
+
+fn digits(line: &Line) -> String {
+    let all = line.at.to_string();
+    all.chars().take(19).filter(char::is_ascii_digit).collect()
+}
+
+fn padded(cells: &[String], widths: &[usize]) -> String {
+    let padded = cells.iter().zip(widths).map(|(text, width)| {
+        let text: String = text.chars().take(*width).collect();
+        format!("{text:<width$}")
+    });
+    padded.collect::<Vec<_>>().join(" ") + "\r\n"
+}
+
 /// One transaction. Its own number and UnionPay's come first; the payment that a way back belongs to is named by UnionPay's
 /// number alone.
 fn row(line: &Line, mer_id: &str) -> String {
@@ -75,13 +120,7 @@ fn row(line: &Line, mer_id: &str) -> String {
     } else {
         ("D", "C")
     };
-    let time: String = line
-        .at
-        .to_string()
-        .chars()
-        .take(19)
-        .filter(char::is_ascii_digit)
-        .collect();
+    let time = digits(line);
     let (own, query_id, original) = match &line.refund {
         None => (line.out_trade_no.as_str(), line.trade_no.as_str(), ""),
         Some((own, query_id)) => (own.as_str(), query_id.as_str(), line.trade_no.as_str()),
@@ -119,9 +158,5 @@ fn row(line: &Line, mer_id: &str) -> String {
     put(27, original);
     put(28, mer_id);
     put(33, &net);
-    let padded = cells.iter().zip(WIDTHS).map(|(text, width)| {
-        let text: String = text.chars().take(width).collect();
-        format!("{text:<width$}")
-    });
-    padded.collect::<Vec<_>>().join(" ") + "\r\n"
+    padded(&cells, &WIDTHS)
 }

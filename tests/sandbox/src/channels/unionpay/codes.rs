@@ -88,12 +88,14 @@ fn is_code(code: &str) -> bool {
 /// Takes a payment back: of the same settlement day, all of it, before any refund.
 pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     let fields = call.fields;
-    for name in ["origQryId", "txnAmt", "currencyCode", "backUrl"] {
+    for name in ["origQryId", "txnAmt", "backUrl"] {
         if fields.get(name).is_empty() {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    if (fields.get("txnSubType"), fields.get("bizType")) != ("00", "000000") {
+    // The product by which the order was paid, or none in particular, as in a refund.
+    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
+    if fields.get("txnSubType") != "00" || !product {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let number = fields.get("orderId").to_owned();
@@ -120,17 +122,18 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             return Err(Refusal("36", "与原交易信息不符".into()));
         }
         let day = |at| counted(Channel::Unionpay, at);
-        if fault == Some(Kind::TooLate) || day(paid) != day(now()) {
+        let at = call.world.dated();
+        if fault == Some(Kind::TooLate) || day(paid) != day(at) {
             return Err(gone());
         }
-        let query_id = query_id(now());
+        let query_id = query_id(at);
         order.refunds.push(Refund {
             out_no: number.clone(),
             channel_no: query_id.clone(),
             fen: order.fen,
             asked: fields.content(),
-            created: now(),
-            done: Some(now()),
+            created: at,
+            done: Some(at),
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
         let notice = notice::of_refund(&key, order, &number);

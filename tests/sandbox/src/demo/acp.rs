@@ -1,38 +1,44 @@
-//! A merchant's own UnionPay client as far as these tests need it: ACP 5.1.0 requests, composed and signed as channels.md 4.2
-//! and 4.3 say, with only the host changed.
+//! A merchant's own client of UnionPay: ACP 5.1.0 requests, composed and signed as channels.md 4.2 and 4.3 say. It knows nothing
+//! of the proxy but its address.
 
+use super::{
+    Demo,
+    http::{Answer, Client},
+};
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
 use domain::{KeyRef, SignMethod};
-use sandbox::demo::{
-    Demo,
-    http::{Answer, Client},
-};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-pub(crate) const BACK: &str = "/gateway/api/backTransReq.do";
-pub(crate) const FRONT: &str = "/gateway/api/frontTransReq.do";
-pub(crate) const QUERY: &str = "/gateway/api/queryTrans.do";
+/// Orders of the merchant's app (channels.md 4.1).
+pub const APP: &str = "/gateway/api/appTransReq.do";
+/// Server calls.
+pub const BACK: &str = "/gateway/api/backTransReq.do";
+/// What the payer's browser brings.
+pub const FRONT: &str = "/gateway/api/frontTransReq.do";
+/// Queries.
+pub const QUERY: &str = "/gateway/api/queryTrans.do";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
 
 /// By name, sorted as they are signed.
-pub(crate) type Fields = BTreeMap<String, String>;
+pub type Fields = BTreeMap<String, String>;
 
 /// One merchant's client.
-pub(crate) struct Acp {
+pub struct Acp {
     through: Client,
     straight: Client,
     keys: Keys,
     method: SignMethod,
     cert_id: String,
-    pub(crate) mer_id: String,
+    /// The merchant's number at UnionPay.
+    pub mer_id: String,
     back_url: String,
 }
 
 /// China's clock as UnionPay writes it.
-pub(crate) fn written(at: domain::Instant) -> String {
+pub fn written(at: domain::Instant) -> String {
     at.to_string()
         .chars()
         .take(19)
@@ -40,7 +46,8 @@ pub(crate) fn written(at: domain::Instant) -> String {
         .collect()
 }
 
-pub(crate) fn now() -> domain::Instant {
+/// Now, in whole seconds.
+pub fn now() -> domain::Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     domain::Instant::from_secs(since.map_or(0, |t| t.as_secs() as i64))
 }
@@ -51,7 +58,7 @@ fn own() -> anyhow::Result<KeyRef> {
 
 impl Acp {
     /// Of the merchant at this place.
-    pub(crate) fn of(demo: &Demo, merchant: usize) -> anyhow::Result<Acp> {
+    pub fn of(demo: &Demo, merchant: usize) -> anyhow::Result<Acp> {
         let place = &demo.place;
         let merchant = &place.merchants[merchant];
         let account = &merchant.accounts.unionpay;
@@ -86,7 +93,7 @@ impl Acp {
     }
 
     /// `kind`: txnType, txnSubType, bizType, channelType.
-    pub(crate) fn fields(&self, kind: [&str; 4], number: &str, time: &str, more: &[(&str, &str)]) -> Fields {
+    pub fn fields(&self, kind: [&str; 4], number: &str, time: &str, more: &[(&str, &str)]) -> Fields {
         let mut fields: Fields = [
             ("version", "5.1.0"),
             ("encoding", "UTF-8"),
@@ -111,7 +118,7 @@ impl Acp {
     }
 
     /// The form that goes out.
-    pub(crate) fn signed(&self, fields: &Fields) -> anyhow::Result<String> {
+    pub fn signed(&self, fields: &Fields) -> anyhow::Result<String> {
         let text = text(fields);
         let signature = match self.method {
             SignMethod::Signature => {
@@ -126,7 +133,8 @@ impl Acp {
             .finish())
     }
 
-    pub(crate) fn apply(&self, number: &str, time: &str, fen: u64) -> Fields {
+    /// A code for the payer to scan (主扫).
+    pub fn apply(&self, number: &str, time: &str, fen: u64) -> Fields {
         let end = written(now().plus_millis(1_800_000));
         self.fields(
             ["01", "07", "000000", "08"],
@@ -142,7 +150,53 @@ impl Acp {
         )
     }
 
-    pub(crate) fn front(&self, number: &str, time: &str, fen: u64) -> Fields {
+    /// Charges the payer of this code (被扫); the order ends so many milliseconds from now.
+    pub fn charge(&self, number: &str, time: &str, fen: u64, code: &str, life_ms: i64) -> Fields {
+        let end = written(now().plus_millis(life_ms));
+        self.fields(
+            ["01", "06", "000000", "08"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("currencyCode", "156"),
+                ("backUrl", &self.back_url),
+                ("payTimeout", &end),
+                ("qrNo", code),
+            ],
+        )
+    }
+
+    /// An order of the merchant's app.
+    pub fn app(&self, number: &str, time: &str, fen: u64) -> Fields {
+        self.fields(
+            ["01", "01", "000201", "08"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("currencyCode", "156"),
+                ("backUrl", &self.back_url),
+            ],
+        )
+    }
+
+    /// Takes a payment of today back (消费撤销).
+    pub fn cancel(&self, number: &str, time: &str, query_id: &str, fen: u64) -> Fields {
+        self.fields(
+            ["31", "00", "000000", "07"],
+            number,
+            time,
+            &[
+                ("txnAmt", &fen.to_string()),
+                ("origQryId", query_id),
+                ("backUrl", &self.back_url),
+            ],
+        )
+    }
+
+    /// A form of the gateway (网银), brought by the payer's browser.
+    pub fn front(&self, number: &str, time: &str, fen: u64) -> Fields {
         self.fields(
             ["01", "01", "000201", "07"],
             number,
@@ -156,7 +210,8 @@ impl Acp {
         )
     }
 
-    pub(crate) fn refund(&self, number: &str, time: &str, query_id: &str, fen: u64) -> Fields {
+    /// Pays back.
+    pub fn refund(&self, number: &str, time: &str, query_id: &str, fen: u64) -> Fields {
         self.fields(
             ["04", "00", "000000", "07"],
             number,
@@ -169,22 +224,23 @@ impl Acp {
         )
     }
 
-    pub(crate) fn query(&self, number: &str, time: &str) -> Fields {
+    /// Asks for whatever has this number and time.
+    pub fn query(&self, number: &str, time: &str) -> Fields {
         self.fields(["00", "00", "000000", "07"], number, time, &[])
     }
 
     /// Through the proxy.
-    pub(crate) async fn send(&self, path: &str, body: &str) -> anyhow::Result<Answer> {
+    pub async fn send(&self, path: &str, body: &str) -> anyhow::Result<Answer> {
         self.through.send("POST", path, &[FORM], body.as_bytes()).await
     }
 
     /// To the channel itself.
-    pub(crate) async fn send_straight(&self, path: &str, body: &str) -> anyhow::Result<Answer> {
+    pub async fn send_straight(&self, path: &str, body: &str) -> anyhow::Result<Answer> {
         self.straight.send("POST", path, &[FORM], body.as_bytes()).await
     }
 
     /// Signs, sends through, verifies and reads.
-    pub(crate) async fn ask(&self, path: &str, fields: &Fields) -> anyhow::Result<Fields> {
+    pub async fn ask(&self, path: &str, fields: &Fields) -> anyhow::Result<Fields> {
         let answer = self.send(path, &self.signed(fields)?).await?;
         ensure!(
             answer.status == 200,
@@ -196,7 +252,7 @@ impl Acp {
     }
 
     /// A synchronous answer, verified: one that was changed on the way does not verify.
-    pub(crate) fn read(&self, body: &[u8]) -> anyhow::Result<Fields> {
+    pub fn read(&self, body: &[u8]) -> anyhow::Result<Fields> {
         let mut fields = Fields::new();
         // The sandbox's values have no `&`; the certificate's base64 has `=`.
         for pair in std::str::from_utf8(body)?.split('&') {
@@ -208,7 +264,7 @@ impl Acp {
     }
 
     /// What came as a notice, verified.
-    pub(crate) fn notice(&self, body: &[u8]) -> anyhow::Result<Fields> {
+    pub fn notice(&self, body: &[u8]) -> anyhow::Result<Fields> {
         let fields: Fields = form_urlencoded::parse(body).into_owned().collect();
         self.verify(&fields)?;
         Ok(fields)

@@ -1,0 +1,165 @@
+//! What UnionPay knows by a number *and* a time (`orderId` and `txnTime`, channels.md 4.3): which of our records a word of it
+//! means, and a consume-cancel (消费撤销) that the merchant's own client sends. That is a reverse with a number and a time of
+//! its own, by which it is told, asked for, and sent again.
+//= C75
+
+use crate::{
+    fault::{Code, Fault},
+    settle::{self, Ending, Settled},
+};
+use channel::{Answer, Failure, FailureClass, RefundView, ReverseView};
+use domain::*;
+use ledger::{Attempt, Happening, Order, Refund};
+
+/// What the octets of a cancel name, beside the payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// Its own number at the channel.
+    pub number: ChannelNo,
+    /// The time that belongs to it.
+    pub time: Instant,
+    /// Fen.
+    pub amount: Amount,
+}
+
+/// A number with another time is another transaction. What we composed is told by whole seconds of its intent.
+pub(crate) fn same_time(said: Option<Instant>, named: Option<Instant>, begun: Instant) -> bool {
+    match (said, named) {
+        (None, _) => true,
+        (Some(said), Some(named)) => said == named,
+        (Some(said), None) => said.secs() == begun.secs(),
+    }
+}
+
+/// The attempt that a word on this number and time is about, with its position from 1; the latest, where a number was used
+/// again. Channels but UnionPay say no time.
+pub(crate) fn attempt<'a>(
+    order: &'a Order,
+    channel: Channel,
+    account: &AccountNo,
+    number: &ChannelNo,
+    time: Option<Instant>,
+) -> Option<(u16, &'a Attempt)> {
+    let fits = |a: &Attempt| {
+        a.number == *number
+            && a.channel == channel
+            && a.account == *account
+            && same_time(time, a.named, a.begun())
+    };
+    let position = order.attempts.iter().rposition(fits)?;
+    Some((position as u16 + 1, &order.attempts[position]))
+}
+
+/// The refund that a word on this number and time is about.
+pub(crate) fn refund<'a>(order: &'a Order, number: &ChannelNo, time: Option<Instant>) -> Option<&'a Refund> {
+    let fits = |r: &&Refund| r.number == *number && same_time(time, r.named, r.begun());
+    order.refunds.iter().find(fits)
+}
+
+/// The attempt that a cancel of this number takes back, from 1, where the merchant's own client named it so.
+pub(crate) fn cancelled(order: &Order, number: &ChannelNo, time: Option<Instant>) -> Option<u16> {
+    let names = |a: &Attempt| {
+        let named = a.reversing.as_ref().and_then(|r| r.named.as_ref());
+        named.is_some_and(|(own, at)| own == number && time.is_none_or(|time| time == *at))
+    };
+    let found = order.attempts.iter().position(names)?;
+    Some(found as u16 + 1)
+}
+
+/// True for a cancel that is on record and may go out again, false for a new one. UnionPay takes back the whole of a payment,
+/// and once: whoever names another number while one is under way would not know which of them did it.
+pub(crate) fn repeats(order: &Order, position: u16, cancel: &Cancel) -> Result<bool, Fault> {
+    let attempt = order.attempt(position).ok_or_else(|| Fault::of(Code::NotFound))?;
+    let changed = |why: &str| Err(Fault::new(Code::OrderChanged, why));
+    if cancel.amount != attempt.amount {
+        return changed("A cancel takes back the whole amount of its order.");
+    }
+    let taken = order.attempts.iter().any(|a| a.number == cancel.number)
+        || order.refunds.iter().any(|r| r.number == cancel.number);
+    if taken {
+        return changed("The cancel's number is taken.");
+    }
+    let same = attempt
+        .reversing
+        .as_ref()
+        .and_then(|r| r.named.as_ref())
+        .is_some_and(|named| *named == (cancel.number.clone(), cancel.time));
+    match attempt.state {
+        AttemptState::Reversed if !same => Err(Fault::of(Code::OrderReversed)),
+        AttemptState::Reversed => Ok(true),
+        _ if attempt.is_reversing() && !same => {
+            changed("Another reverse of this order is under way, or this one was sent at another time.")
+        }
+        _ => Ok(attempt.is_reversing()),
+    }
+}
+
+/// UnionPay's answer to a cancel. Accepted is not done. `again` where it may have been sent before: then a refusal says
+/// nothing of what went before, and a query decides.
+pub(crate) fn answered(answer: Answer, again: bool) -> Answer {
+    match answer {
+        Answer::Refund(_) => Answer::Reversed(ReverseView {
+            again: true,
+            refunded: None,
+        }),
+        Answer::Failed(failure) if settle::refuses(&failure) && again => {
+            Answer::Unclear(Unclear::ChannelError)
+        }
+        // Whatever the code means elsewhere: here the payment stands.
+        Answer::Failed(Failure { code, class })
+            if settle::refuses(&Failure {
+                code: code.clone(),
+                class,
+            }) =>
+        {
+            Answer::Failed(Failure {
+                code,
+                class: FailureClass::Final,
+            })
+        }
+        other => other,
+    }
+}
+
+/// What UnionPay states of a cancel that the merchant's own client sent, by its notice or the merchant's query.
+//= C31
+pub(crate) fn seen(order: &Order, position: u16, view: &RefundView, proof: Proof) -> Settled {
+    let Some(attempt) = order.attempt(position) else {
+        return Settled::nothing(Ending::Recorded);
+    };
+    let mismatch = |what| {
+        Happening::from(TradeEvent::Mismatched {
+            account: attempt.account.clone(),
+            channel: attempt.channel,
+            number: view.number.clone(),
+            proof,
+            what,
+        })
+    };
+    if view.amount.is_some_and(|amount| amount != attempt.amount) {
+        return Settled::of(vec![mismatch(Mismatch::Amount)], Ending::Recorded);
+    }
+    let told = |event| Happening { event, tell: true };
+    let mut events = Vec::with_capacity(2);
+    match view.state {
+        // A fact is a fact, also after a refusal that was taken for the last word.
+        RefundState::Succeeded if matches!(attempt.state, AttemptState::Paid | AttemptState::Unresolved) => {
+            events.extend((!attempt.is_reversing()).then(|| mismatch(Mismatch::State)));
+            events.push(told(TradeEvent::AttemptReversed {
+                attempt: position,
+                proof,
+                refunded: Some(true),
+            }));
+        }
+        RefundState::Failed if attempt.is_reversing() => events.push(told(TradeEvent::ReverseRefused {
+            attempt: position,
+            code: "CLOSED".into(),
+        })),
+        _ => {}
+    }
+    Settled::of(events, Ending::Recorded)
+}
+
+#[cfg(test)]
+#[path = "named_tests.rs"]
+mod tests;
