@@ -235,6 +235,7 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         area: None,
         product: None,
         combined: None,
+        bank: None,
         by_code: Some(code.id.clone()),
     };
     let text = facts.title.as_deref().unwrap_or(&asked.merchant.name);

@@ -7,6 +7,7 @@
 
 mod abnormal;
 mod again;
+mod alipay_bills;
 mod alipay_codes;
 mod baidu;
 mod books;

@@ -168,6 +168,18 @@ impl Sdk {
         .await
     }
 
+    /// The same with everything in the query, as some SDKs send it (channels.md 3.1).
+    pub(crate) async fn alipay_by_query(&self, method: &str, content: &Value) -> anyhow::Result<Answer> {
+        let signed = self.alipay_signed(method, content, true, None)?;
+        self.send(&Signed {
+            method: "GET",
+            target: format!("{}?{}", signed.target, signed.body),
+            headers: Vec::new(),
+            body: String::new(),
+        })
+        .await
+    }
+
     /// The account at Alipay, and where its notices go.
     pub(crate) fn alipay_account(&self) -> anyhow::Result<(&AlipayAccount, &str)> {
         match self {

@@ -1,6 +1,7 @@
 //! One code, every wallet: over real sockets, with the User-Agent of each. The order goes down the merchant's own road; what
 //! the page says is what the journal says.
 
+mod banks;
 mod chromium;
 mod screens;
 
@@ -122,6 +123,9 @@ async fn each_wallet_pays_the_same_code_and_the_page_says_what_the_journal_says(
     unionpays_app(&street)
         .await
         .unwrap_or_else(|e| panic!("UnionPay's app: {e:#}"));
+    banks::chosen(&street)
+        .await
+        .unwrap_or_else(|e| panic!("banks: {e:#}"));
     two_wallets(&street)
         .await
         .unwrap_or_else(|e| panic!("two wallets: {e:#}"));
@@ -335,7 +339,7 @@ async fn unionpays_app(street: &Street) -> Done {
     // A computer gets the page for computers, in English too.
     let (_, url) = street.of_order(1320).await?;
     let mut computer = street.browser(COMPUTER).speaking("en");
-    has(&computer.open(&url).await?, "UnionPay · online banking")?;
+    has(&computer.open(&url).await?, "Other banks (UnionPay)")?;
     let onward = computer.send(&url, &[("way", "unionpay.gateway")]).await?;
     has(&onward, "Going to UnionPay")?;
     has(&computer.go_on(&onward).await?, "13.20")?;

@@ -8,6 +8,7 @@
 )]
 
 mod acp;
+mod bills;
 mod client;
 mod compared;
 mod life;
@@ -68,6 +69,15 @@ async fn alipays_sdk_by_openapi_v3() -> Done {
         Ok(())
     } else {
         v3::judged().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alipays_bills_by_published_clients() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        bills::judged().await
     }
 }
 

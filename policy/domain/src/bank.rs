@@ -1,7 +1,7 @@
 //! What an account at a bank's own gateway needs beside the others (channels.md section 6), and what nobody who built it
 //! could check against the bank's own documents.
 
-use crate::Channel;
+use crate::{BankNo, Channel, PayWay};
 use serde::{Deserialize, Serialize};
 
 /// An account at a bank's own gateway.
@@ -21,9 +21,61 @@ pub struct BankFacts {
     /// without an order in it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_code: Option<String>,
+    /// UnionPay: the banks that its gateway is led to by `issInsCode` (channels.md 4.3), in the order in which payers see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<ListedBank>,
+    /// UnionPay: the online banking of companies (`bizType` 000202) is contracted, and offered on the payers' pages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub business: bool,
     /// What is uncertain and was confirmed with the bank by whoever signs this file.
     #[serde(default)]
     pub unverified: Vec<Unverified>,
+}
+
+/// A bank that UnionPay's gateway can be led to.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedBank {
+    /// `issInsCode`.
+    pub code: BankNo,
+    /// Its name in Chinese, as payers read it.
+    pub zh: String,
+    /// Its name in English.
+    pub en: String,
+    /// False where people's online banking is not reached by it.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub personal: bool,
+    /// True where companies' online banking is reached by it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub business: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+impl ListedBank {
+    /// Whether it is reached by this way to pay.
+    pub fn serves(&self, pay_way: PayWay) -> bool {
+        match pay_way {
+            PayWay::Gateway => self.personal,
+            PayWay::GatewayB2b => self.business,
+            _ => false,
+        }
+    }
+}
+
+impl BankFacts {
+    /// The bank of this code, where this way to pay reaches it.
+    pub fn listed(&self, code: &BankNo, pay_way: PayWay) -> Option<&ListedBank> {
+        self.listed
+            .iter()
+            .find(|bank| bank.code == *code && bank.serves(pay_way))
+    }
 }
 
 /// Something of a bank's protocol that is taken from general knowledge, `[unverified]` in channels.md or absent there.
@@ -46,6 +98,8 @@ pub enum Unverified {
     IcbcFormValues,
     /// How ICBC's notices are acknowledged.
     IcbcNoticeAnswer,
+    /// Where UnionPay's `issInsCode` leads, and its codes.
+    UnionpayBankCodes,
 }
 
 impl Unverified {
@@ -64,7 +118,9 @@ impl Unverified {
                 Unverified::IcbcFormValues,
                 Unverified::IcbcNoticeAnswer,
             ],
-            Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu => &[],
+            // For its lists of banks only.
+            Channel::Unionpay => &[Unverified::UnionpayBankCodes],
+            Channel::Wechat | Channel::Alipay | Channel::Baidu => &[],
         }
     }
 
@@ -79,6 +135,7 @@ impl Unverified {
             Unverified::IcbcFormAddress => "icbc_form_address",
             Unverified::IcbcFormValues => "icbc_form_values",
             Unverified::IcbcNoticeAnswer => "icbc_notice_answer",
+            Unverified::UnionpayBankCodes => "unionpay_bank_codes",
         }
     }
 
@@ -107,6 +164,9 @@ impl Unverified {
             Unverified::IcbcNoticeAnswer => {
                 "that merURL may be of any port, that any answer 200 acknowledges a notice and that no address is read from it"
             }
+            Unverified::UnionpayBankCodes => {
+                "that issInsCode leads the payer's browser to the bank whose code it is, and that the codes listed are those of UnionPay's appendix for this merchant"
+            }
         }
     }
 }
@@ -118,7 +178,8 @@ mod tests {
     #[test]
     fn each_uncertainty_is_written_as_it_is_named() {
         for channel in Channel::ALL {
-            assert_eq!(channel.is_bank(), !Unverified::of(channel).is_empty());
+            let uncertain = channel.is_bank() || channel == Channel::Unionpay;
+            assert_eq!(uncertain, !Unverified::of(channel).is_empty());
             for one in Unverified::of(channel) {
                 let text = serde_json::to_string(one).expect("JSON");
                 assert_eq!(text, format!("\"{}\"", one.as_str()));

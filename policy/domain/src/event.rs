@@ -803,6 +803,13 @@ pub enum TradeEvent {
         /// Our number of the code.
         id: CodeId,
     },
+    /// The attempt is to lead the payer to a bank. Stands right behind its intent.
+    BankNamed {
+        /// Its position, from 1.
+        attempt: u16,
+        /// Which bank.
+        bank: BankNo,
+    },
     /// The attempt is one of several orders that are paid together, all or none. Stands right behind its intent.
     AttemptCombined {
         /// Its position, from 1.
@@ -1277,6 +1284,7 @@ impl TradeEvent {
             CodeMade { .. } => "code_made",
             CodeRevoked { .. } => "code_revoked",
             ByCode { .. } => "by_code",
+            BankNamed { .. } => "bank_named",
             AttemptCombined { .. } => "attempt_combined",
             NamedAtChannel { .. } => "named_at_channel",
             ReverseNamed { .. } => "reverse_named",

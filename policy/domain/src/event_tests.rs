@@ -114,6 +114,10 @@ fn trade_events() -> Vec<TradeEvent> {
             refund_no: Some(name("R20260101000001")),
             time: at,
         },
+        BankNamed {
+            attempt: 1,
+            bank: name("ICBC"),
+        },
         ReverseNamed {
             account: name("777290058110048"),
             attempt: 1,

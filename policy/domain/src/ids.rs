@@ -96,6 +96,10 @@ name!(
     AppNo, "an appid", 1..=32, "0-9 A-Z a-z", |b| b.is_ascii_alphanumeric()
 );
 name!(
+    /// A bank, by the short code under which UnionPay's gateway knows it (`issInsCode`, channels.md 4.3).
+    BankNo, "a bank's code", 2..=20, "0-9 A-Z", |b| b.is_ascii_digit() || b.is_ascii_uppercase()
+);
+name!(
     /// The merchant's own order number; unique per merchant.
     OrderNo, "an order number", 1..=64, "0-9 A-Z a-z _ - | *", |b| b.is_ascii_alphanumeric() || b"_-|*".contains(&b)
 );

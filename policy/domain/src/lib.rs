@@ -18,7 +18,7 @@ mod time;
 mod trade;
 
 pub use amount::{Amount, AmountError};
-pub use bank::{BankFacts, Unverified};
+pub use bank::{BankFacts, ListedBank, Unverified};
 pub use bill::*;
 pub use clause::Clause;
 pub use event::*;

@@ -2,7 +2,9 @@
 
 use crate::{HandedOut, baidu::query::Query};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Amount, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo};
+use domain::{
+    Amount, BankNo, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo,
+};
 use zeroize::Zeroizing;
 
 /// Facts of a new order.
@@ -18,6 +20,8 @@ pub struct CreateFacts<'a> {
     pub expires: Instant,
     /// Terminal, passed on as it is (compliance.md R22).
     pub terminal: Option<&'a TerminalNo>,
+    /// The bank that the payer is led to (UnionPay's `issInsCode`, channels.md 4.3).
+    pub bank: Option<&'a BankNo>,
     /// The code that the payer scanned, where the channel asks for it (WeChat's native mode one, channels.md 2.4).
     pub product: Option<&'a str>,
     /// Payment code. No channel built so far has a field for it; its limits are policy's.

@@ -36,6 +36,8 @@ fn account() -> Account {
             absent_code: Some("0130Z110C137".into()),
             certificate: None,
             reference: None,
+            listed: Vec::new(),
+            business: false,
             unverified: Unverified::of(Channel::Ccb).to_vec(),
         }),
         notify_url: String::new(),
@@ -76,6 +78,7 @@ fn order(pay_way: PayWay, description: &str) -> Result<Draft, ComposeError> {
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        bank: None,
         product: None,
         code: Code {
             kind: CodeKind::Dynamic,

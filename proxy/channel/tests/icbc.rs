@@ -35,6 +35,8 @@ fn account() -> Account {
             certificate: Some("TUlJ".into()),
             reference: Some("*.shop.example".into()),
             absent_code: None,
+            listed: Vec::new(),
+            business: false,
             unverified: Unverified::of(Channel::Icbc).to_vec(),
         }),
         notify_url: "http://pay.example/n/icbc/1001EC20000001".into(),
@@ -49,6 +51,7 @@ fn order(account: &Account, pay_way: PayWay, description: &str, at: Instant) -> 
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        bank: None,
         product: None,
         code: Code {
             kind: CodeKind::Dynamic,

@@ -256,7 +256,13 @@ fn alipay(
     &'static [&'static str],
 ) {
     let order = json!({ "out_trade_no": "20260101000001", "total_amount": "0.88", "subject": "tea", "seller_id": "2088000000000001", "extend_params": { "sys_service_provider_id": "2088" }, "goods_detail": [{ "goods_id": "1", "goods_name": "tea", "quantity": 1, "price": "0.88" }] });
-    match which % 5 {
+    match which % 6 {
+        5 => (
+            "alipay.data.dataservice.bill.downloadurl.query",
+            json!({ "bill_type": "trade", "bill_date": "2026-01-01" }),
+            &[],
+            &[],
+        ),
         3 => {
             let mut order = order;
             order["scene"] = json!("bar_code");

@@ -446,6 +446,7 @@ fn check(order: Option<&Order>, events: &[Happening], at: Instant) -> Result<(),
                     h.event,
                     TradeEvent::PatternSeen { .. }
                         | TradeEvent::AttemptCombined { attempt: 1, .. }
+                        | TradeEvent::BankNamed { attempt: 1, .. }
                         | TradeEvent::NamedAtChannel {
                             attempt: 1,
                             refund_no: None,

@@ -76,6 +76,8 @@ pub struct Attempt {
     pub amount: Amount,
     /// The app or mini program, where it is not the account's first.
     pub appid: Option<AppNo>,
+    /// The bank that the payer is led to, where the order names one.
+    pub bank: Option<BankNo>,
     /// Who composed the bytes.
     pub carried: Carried,
     /// Channel.
@@ -410,7 +412,9 @@ impl Order {
             E::AttemptIntended {
                 attempt: position, ..
             } => self.may_begin(*position),
-            E::AttemptCombined { attempt, .. } => within(attempt, &[S::Intended]),
+            E::AttemptCombined { attempt, .. } | E::BankNamed { attempt, .. } => {
+                within(attempt, &[S::Intended])
+            }
             E::NamedAtChannel {
                 refund_no: Some(no), ..
             } => match self.refund(no).map(|r| r.state) {
@@ -619,6 +623,7 @@ impl Order {
                 ..
             } => self.change_refund(no, |r| r.named = Some(*time)),
             E::NamedAtChannel { attempt, time, .. } => self.change(*attempt, |a| a.named = Some(*time)),
+            E::BankNamed { attempt, bank } => self.change(*attempt, |a| a.bank = Some(bank.clone())),
             E::ReverseNamed {
                 attempt,
                 number,
@@ -953,6 +958,7 @@ impl Attempt {
             account: account.clone(),
             amount: *amount,
             appid: appid.clone(),
+            bank: None,
             carried: *carried,
             channel: *channel,
             code: *code,

@@ -177,7 +177,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-const CREATE: [&str; 23] = [
+const CREATE: [&str; 24] = [
     "order_no",
     "channel",
     "pay_way",
@@ -187,6 +187,7 @@ const CREATE: [&str; 23] = [
     "account",
     "payee",
     "appid",
+    "bank",
     "attach",
     "payer",
     "client_ip",
@@ -234,6 +235,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         account: fields.name("account", |t| AccountNo::new(t))?,
         payee: fields.name("payee", |t| PayeeNo::new(t))?,
         appid: appid(&fields, channel)?,
+        bank: bank(&fields, channel, pay_way)?,
         amount: fields.amount("amount")?,
         expires: expires(&fields, now)?,
         code: code(value)?,
@@ -350,6 +352,23 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
             Err(fields.wrong("appid", &format!("absent for {channel}, which has none")))
         }
         _ => Ok(appid),
+    }
+}
+
+/// The bank that UnionPay's gateway leads the payer to; whether the acquirer lists it is the registry's to say.
+fn bank(fields: &Fields<'_>, channel: Channel, pay_way: PayWay) -> Result<Option<BankNo>, Fault> {
+    let bank = fields.name("bank", |t| BankNo::new(t))?;
+    let by_gateway = matches!(pay_way, PayWay::Gateway | PayWay::GatewayB2b);
+    match (&bank, channel) {
+        (Some(_), Channel::Unionpay) if by_gateway => Ok(bank),
+        (Some(_), _) if channel.is_bank() => {
+            Err(fields.wrong("bank", &format!("absent for {channel}: the channel is the bank")))
+        }
+        (Some(_), _) => Err(fields.wrong(
+            "bank",
+            "absent: only unionpay's gateway and gateway_b2b lead the payer to a bank",
+        )),
+        (None, _) => Ok(None),
     }
 }
 

@@ -245,6 +245,9 @@ pub fn order_json(order: &Order) -> Value {
     put("pay_way", shown.pay_way.as_str().into());
     put("account", shown.account.as_str().into());
     put("payee", shown.payee.as_str().into());
+    if let Some(bank) = &shown.bank {
+        put("bank", bank.as_str().into());
+    }
     put("number", shown.number.as_str().into());
     put("amount", shown.amount.fen().into());
     put("currency", "CNY".into());

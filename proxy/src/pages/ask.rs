@@ -19,6 +19,8 @@ pub enum Ask {
     Style,
     /// `GET /q/page.js`
     Script,
+    /// `GET /q/back`, or a form of any site there: from a bank's page, which knows one address of ours for all its orders.
+    FromBank,
     /// `GET /q/{code}`: what the code itself says.
     Enter,
     /// `POST /q/{code}`: the amount, in a browser the way to pay.
@@ -61,6 +63,7 @@ impl Asked {
         let (ask, code) = match parts[..] {
             ["style.css"] => (Ask::Style, "0000000000000000"),
             ["page.js"] => (Ask::Script, "0000000000000000"),
+            ["back"] => (Ask::FromBank, "0000000000000000"),
             [code] if head.method == Method::POST => (Ask::Choose, code),
             [code] => (Ask::Enter, code),
             [code, "back"] => (Ask::Back, code),
@@ -72,6 +75,7 @@ impl Asked {
         };
         let wanted = match ask {
             Ask::Choose | Ask::Returned(_) => Method::POST,
+            Ask::FromBank if head.method == Method::POST => Method::POST,
             _ => Method::GET,
         };
         if head.method != wanted {
@@ -79,7 +83,7 @@ impl Asked {
         }
         let fields = match ask {
             Ask::Choose => form(received)?,
-            Ask::Returned(_) => Vec::new(),
+            Ask::Returned(_) | Ask::FromBank => Vec::new(),
             _ => pairs(head.uri.query().unwrap_or_default())?,
         };
         Ok(Asked {

@@ -130,10 +130,7 @@ impl Pages {
                 view,
                 scanned,
                 start,
-                ways::Way {
-                    channel,
-                    pay_way: PayWay::Jsapi,
-                },
+                &ways::Way::of((channel, PayWay::Jsapi)),
                 Some(payer),
             )
             .await?;

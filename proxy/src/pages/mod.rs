@@ -1,5 +1,5 @@
-//! Payers at a code: one code, every wallet (一码多付). Rendered here, no script but our own, no cookie but the one that
-//! binds an authorisation to its browser, limited by source.
+//! Payers at a code: one code, every wallet (一码多付). Rendered here, no script but our own, no cookie but those that
+//! bind an authorisation to its browser and find the way back from a bank, limited by source.
 //!
 //! A wallet is told from the `User-Agent` (channels.md 7), its payer by the wallet's own authorisation; the order goes down
 //! the merchant's own road from `seal` on. What a page says of an order is what the journal says.
@@ -12,6 +12,7 @@ mod place;
 mod states;
 mod view;
 mod wallet;
+mod way_back;
 mod ways;
 mod words;
 
@@ -115,6 +116,9 @@ impl Pages {
         self.sources
             .take(&source(received.peer.ip()))
             .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        if asked.ask == Ask::FromBank {
+            return Ok(way_back::from_bank(received, view));
+        }
         let scanned = self.scanned(&asked.code).await?;
         match &asked.ask {
             Ask::Enter => self.enter(received, view, &scanned).await,
@@ -124,7 +128,7 @@ impl Pages {
             Ask::Returned(id) => Ok(view.to_order(&scanned, id)),
             Ask::Qr(id) => self.qr(&scanned, id).await,
             Ask::State(id) => self.state(&scanned, id).await,
-            Ask::Style | Ask::Script => Err(Fault::of(Code::NotFound).into()),
+            Ask::Style | Ask::Script | Ask::FromBank => Err(Fault::of(Code::NotFound).into()),
         }
     }
 

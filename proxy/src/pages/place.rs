@@ -6,7 +6,7 @@ use super::{
     asked::amount,
     view::View,
     wallet::{Wallet, h5_type, is_phone},
-    ways::{self, Offer, Way},
+    ways::{self, Offer, Offers, Way},
 };
 use crate::{
     accept::Received,
@@ -38,6 +38,8 @@ pub(super) struct Start {
 /// What came of it.
 pub(super) struct Placed {
     pub(super) id: PaymentId,
+    /// How it is paid.
+    pub(super) way: Way,
     /// Where the browser goes on to, where the channel wants it there.
     pub(super) onward: Option<Onward>,
 }
@@ -114,7 +116,7 @@ impl Pages {
         match (wallet, wallet.and_then(Wallet::channel)) {
             (None, _) => {
                 let offered = self.offered(view, scanned);
-                match view.wallet.is_some() && offered.is_empty() {
+                match view.wallet.is_some() && offered.all().next().is_none() {
                     true => Ok(view.not_here(scanned)),
                     false => Ok(view.choose(scanned, &offered, None)),
                 }
@@ -152,29 +154,26 @@ impl Pages {
         };
         let way = asked.field("way").and_then(|name| {
             offered
-                .iter()
+                .all()
                 .find(|offer| offer.open && offer.way.name() == name.expose())
         });
         let Some(Offer { way, .. }) = way else {
             return Ok(view.choose(scanned, &offered, None));
         };
         let placed = self
-            .place(view, scanned, Start::new(scanned, entered)?, *way, None)
+            .place(view, scanned, Start::new(scanned, entered)?, way, None)
             .await?;
         Ok(view.placed(scanned, &placed))
     }
 
-    fn offered(&self, view: &View<'_>, scanned: &Scanned) -> Vec<Offer> {
+    fn offered(&self, view: &View<'_>, scanned: &Scanned) -> Offers {
         ways::in_a_browser(&self.app, scanned, view.wallet, is_phone(view.agent))
     }
 
     /// Whether a wallet takes new orders of its own payers; where there is no account at all, other words say so.
     fn is_open(&self, scanned: &Scanned, channel: Channel) -> bool {
-        let way = Way {
-            channel,
-            pay_way: PayWay::Jsapi,
-        };
-        ways::in_a_wallet(&self.app, scanned, channel).is_none() || ways::is_open(&self.app, scanned, way)
+        let way = Way::of((channel, PayWay::Jsapi));
+        ways::in_a_wallet(&self.app, scanned, channel).is_none() || ways::is_open(&self.app, scanned, &way)
     }
 
     /// A code that ended, or whose order is over.
@@ -208,7 +207,7 @@ impl Pages {
         view: &View<'_>,
         scanned: &Scanned,
         start: Start,
-        way: Way,
+        way: &Way,
         payer: Option<Payer>,
     ) -> Result<Placed, Stop> {
         self.app
@@ -234,6 +233,7 @@ impl Pages {
                 .and_then(|_| account_of(&self.app, scanned, way.channel)),
             payee: None,
             appid: None,
+            bank: way.bank.as_ref().map(|bank| bank.code.clone()),
             amount,
             expires: most.map(|ms| Instant::from_secs(now.plus_millis(ms).secs())),
             code: facts.code,
@@ -246,16 +246,18 @@ impl Pages {
         };
         let page = crate::codes::url(&self.app, &scanned.code.id)?;
         let buyer = Buyer {
-            description: Text::new(text(scanned)),
+            description: Text::new(text(scanned, way.channel)),
             attach: None,
             payer,
-            client_ip: (way.pay_way == PayWay::H5).then(|| Text::new(view.source.to_string())),
+            client_ip: (way.pay_way == PayWay::H5 || way.channel.is_bank())
+                .then(|| Text::new(view.source.to_string())),
             device_id: None,
             detail: None,
             // UnionPay shows a phone its own page (channelType 08).
-            h5_type: (way.pay_way == PayWay::H5 || way.pay_way == PayWay::Gateway && is_phone(view.agent))
+            h5_type: (way.pay_way == PayWay::H5 || way.channel == Channel::Unionpay && is_phone(view.agent))
                 .then(|| Text::from(h5_type(view.agent))),
-            return_url: handed_out.then(|| Text::new(format!("{page}/o/{id}"))),
+            // A bank sends a browser to where the merchant registered with it.
+            return_url: (handed_out && !way.channel.is_bank()).then(|| Text::new(format!("{page}/o/{id}"))),
             quit_url: (way.pay_way == PayWay::Wap).then(|| Text::new(page.clone())),
         };
         let parsed = Parsed {
@@ -289,6 +291,7 @@ impl Pages {
         }
         Ok(Placed {
             id,
+            way: way.clone(),
             onward: handed_out.then(|| onward(&said["call_up"])).flatten(),
         })
     }
@@ -299,13 +302,13 @@ fn account_of(app: &App, scanned: &Scanned, channel: Channel) -> Option<AccountN
     ways::in_a_wallet(app, scanned, channel).map(|wallet| wallet.account.account.clone())
 }
 
-/// What is sold: what stands on the code, or else who sells.
-fn text(scanned: &Scanned) -> String {
-    let text = scanned
-        .code
-        .facts
-        .title
-        .as_deref()
-        .unwrap_or(&scanned.merchant.name);
-    text.chars().take(MOST_TEXT).collect()
+/// What is sold: what stands on the code, or else who sells, in characters that the channel has.
+fn text(scanned: &Scanned, channel: Channel) -> String {
+    let facts = &scanned.code.facts;
+    let shop = &scanned.merchant.name;
+    let all = [facts.title.as_deref(), Some(shop), Some("-")];
+    let cut = |text: &str| text.chars().take(MOST_TEXT).collect::<String>();
+    let mut fit = all.into_iter().flatten().map(cut);
+    fit.find(|text| channel::word_fits(channel, text))
+        .unwrap_or_default()
 }

@@ -7,7 +7,8 @@ use super::{
     asked::Wrong,
     place::{Form, Onward, Placed},
     wallet::Wallet,
-    ways::{self, Offer},
+    way_back,
+    ways::{self, Offer, Offers},
     words::Words,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 use askama::Template;
 use domain::*;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use ledger::{Order, OrderState};
+use ledger::{Attempt, Order, OrderState};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -47,7 +48,7 @@ struct Message<'a> {
 struct Button {
     name: String,
     class: &'static str,
-    title: &'static str,
+    title: String,
     how: &'static str,
     /// It cannot be pressed now.
     off: bool,
@@ -60,7 +61,7 @@ struct OnwardPage<'a> {
     w: &'a Words,
     shop: &'a str,
     class: &'static str,
-    going: &'static str,
+    going: String,
     form: &'a Form,
 }
 
@@ -72,6 +73,8 @@ struct Choose<'a> {
     title: Option<&'a str>,
     amount: Option<String>,
     buttons: Vec<Button>,
+    /// Online banking: a heading, and banks.
+    banks: Vec<(&'static str, Vec<Button>)>,
     wrong: Option<String>,
     here: String,
 }
@@ -178,16 +181,22 @@ impl<'a> View<'a> {
     pub(super) fn placed(&self, scanned: &Scanned, placed: &Placed) -> Response {
         match &placed.onward {
             Some(Onward::Address(address)) => self.see_other(address),
-            Some(Onward::Form(form)) => self.page(
-                StatusCode::OK,
-                &OnwardPage {
-                    w: self.w,
-                    shop: &scanned.merchant.name,
-                    class: "unionpay",
-                    going: self.w.going(),
-                    form,
-                },
-            ),
+            Some(Onward::Form(form)) => {
+                let mut response = self.page(
+                    StatusCode::OK,
+                    &OnwardPage {
+                        w: self.w,
+                        shop: &scanned.merchant.name,
+                        class: class(placed.way.channel),
+                        going: self.w.going(&placed.way),
+                        form,
+                    },
+                );
+                if placed.way.channel.is_bank() {
+                    way_back::remember(&mut response, &scanned.code.id, &placed.id);
+                }
+                response
+            }
             None => self.to_order(scanned, &placed.id),
         }
     }
@@ -250,6 +259,11 @@ impl<'a> View<'a> {
         self.message(400, self.w.lost_way(), None, Some(scanned))
     }
 
+    /// Back from a bank, and nothing is known of an order.
+    pub(super) fn lost(&self) -> Response {
+        self.message(404, self.w.lost(), None, None)
+    }
+
     pub(super) fn not_here(&self, scanned: &Scanned) -> Response {
         let _ = scanned;
         self.message(403, self.w.not_here(), None, None)
@@ -266,29 +280,51 @@ impl<'a> View<'a> {
         let button = Button {
             name: String::new(),
             class,
-            title: self.w.go_on,
+            title: self.w.go_on.to_owned(),
             how: "",
             off: false,
         };
-        self.form(scanned, vec![button], wrong)
+        self.form(scanned, vec![button], Vec::new(), wrong)
     }
 
     /// A plain browser.
-    pub(super) fn choose(&self, scanned: &Scanned, offered: &[Offer], wrong: Option<Wrong>) -> Response {
+    pub(super) fn choose(&self, scanned: &Scanned, offered: &Offers, wrong: Option<Wrong>) -> Response {
         let button = |Offer { way, open }: &Offer| {
-            let (title, how) = self.w.way(way.channel, way.pay_way);
+            let (title, how) = self.w.way(way);
             Button {
                 name: way.name(),
                 class: class(way.channel),
-                title,
+                title: title.to_owned(),
                 how: if *open { how } else { self.w.not_now() },
                 off: !open,
             }
         };
-        self.form(scanned, offered.iter().map(button).collect(), wrong)
+        let bank = |offer: &Offer| Button {
+            title: self.w.bank(&offer.way).to_owned(),
+            how: if offer.open { "" } else { self.w.not_now() },
+            ..button(offer)
+        };
+        let mut buttons: Vec<Button> = offered.wallets.iter().map(button).collect();
+        let mut banks = Vec::new();
+        match &offered.banks[..] {
+            [] => {}
+            // Nothing to choose from.
+            [only] => buttons.push(button(only)),
+            several => banks.push((self.w.online_banking(), several.iter().map(bank).collect())),
+        }
+        if !offered.companies.is_empty() {
+            banks.push((self.w.companies(), offered.companies.iter().map(bank).collect()));
+        }
+        self.form(scanned, buttons, banks, wrong)
     }
 
-    fn form(&self, scanned: &Scanned, buttons: Vec<Button>, wrong: Option<Wrong>) -> Response {
+    fn form(
+        &self,
+        scanned: &Scanned,
+        buttons: Vec<Button>,
+        banks: Vec<(&'static str, Vec<Button>)>,
+        wrong: Option<Wrong>,
+    ) -> Response {
         let status = if wrong.is_some() {
             StatusCode::UNPROCESSABLE_ENTITY
         } else {
@@ -302,6 +338,7 @@ impl<'a> View<'a> {
                 title: scanned.code.facts.title.as_deref(),
                 amount: scanned.code.facts.amount.map(Amount::to_yuan),
                 buttons,
+                banks,
                 wrong: wrong.map(|wrong| self.w.wrong(wrong)),
                 here: format!("/q/{}", scanned.code.id),
             },
@@ -334,7 +371,7 @@ impl<'a> View<'a> {
         };
         let mut rows = vec![(self.w.order, order.order_no.to_string())];
         if let Some((facts, _)) = &shown.paid {
-            rows.push((self.w.by, self.w.wallet(shown.channel).to_owned()));
+            rows.push((self.w.by, self.by(scanned, shown)));
             rows.push((
                 self.w.time,
                 facts
@@ -365,6 +402,20 @@ impl<'a> View<'a> {
                 rows,
             },
         )
+    }
+
+    /// By which wallet it was paid; beside UnionPay the bank to which the payer was led.
+    fn by(&self, scanned: &Scanned, paid: &Attempt) -> String {
+        let wallet = self.w.wallet(paid.channel);
+        let listed = |code: &BankNo| {
+            let accounts = scanned.merchant.accounts.iter();
+            let mut facts = accounts.filter_map(|account| account.bank.as_ref());
+            facts.find_map(|facts| facts.listed(code, paid.pay_way))
+        };
+        match paid.bank.as_ref().and_then(listed) {
+            Some(bank) => format!("{wallet} · {}", self.w.name_of(bank)),
+            None => wallet.to_owned(),
+        }
     }
 
     /// H5 sends the payer back here (channels.md 1.10).

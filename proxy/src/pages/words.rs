@@ -1,7 +1,7 @@
 //! What the pages say, Chinese and English; and a channel's own error in words that a payer can act on.
 
-use super::asked::Wrong;
-use domain::{Channel, PayWay};
+use super::{asked::Wrong, ways::Way};
+use domain::{Channel, ListedBank, PayWay};
 
 /// A language.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,9 +144,37 @@ impl Words {
         }
     }
 
+    /// The bank of a way, as one of several.
+    pub(super) fn bank<'a>(&self, way: &'a Way) -> &'a str {
+        match &way.bank {
+            Some(bank) => self.name_of(bank),
+            None if way.channel.is_bank() => self.wallet(way.channel),
+            None => self.pick("其他银行（银联）", "Other banks (UnionPay)"),
+        }
+    }
+
+    /// A listed bank's name.
+    pub(super) fn name_of<'a>(&self, bank: &'a ListedBank) -> &'a str {
+        match self.lang {
+            Lang::Zh => &bank.zh,
+            Lang::En => &bank.en,
+        }
+    }
+
+    /// Above the banks.
+    pub(super) fn online_banking(&self) -> &'static str {
+        self.pick("网上银行", "Online banking")
+    }
+
+    /// Above the banks for companies.
+    pub(super) fn companies(&self) -> &'static str {
+        self.pick("企业网银", "Online banking for companies")
+    }
+
     /// A way to pay in a browser.
-    pub(super) fn way(&self, channel: Channel, pay_way: PayWay) -> (&'static str, &'static str) {
-        let how = match pay_way {
+    pub(super) fn way(&self, way: &Way) -> (&'static str, &'static str) {
+        let how = match way.pay_way {
+            PayWay::Gateway if way.channel.is_bank() => self.pick("在银行页面付款", "Pay on the bank's page"),
             PayWay::Native | PayWay::Qr => self.pick("用手机扫码", "Scan with your phone"),
             PayWay::Gateway => {
                 return (
@@ -157,7 +185,7 @@ impl Words {
             PayWay::Page => self.pick("在电脑上登录付款", "Sign in on this computer"),
             _ => self.pick("打开手机上的应用", "Opens the app on this phone"),
         };
-        (self.wallet(channel), how)
+        (self.wallet(way.channel), how)
     }
 
     /// How to scan the code of a channel.
@@ -341,9 +369,23 @@ impl Words {
         )
     }
 
+    /// Back from a bank in a browser that knows of no order.
+    pub(super) fn lost(&self) -> &'static str {
+        self.pick(
+            "请回到打开付款码的浏览器，或重新扫码查看结果。请勿重复付款。",
+            "Go back to the browser in which you opened the code, or scan it again to see the result. Do not pay twice.",
+        )
+    }
+
     /// On the way to the channel's page.
-    pub(super) fn going(&self) -> &'static str {
-        self.pick("正在前往银联付款页面…", "Going to UnionPay's page…")
+    pub(super) fn going(&self, way: &Way) -> String {
+        let bank = way.bank.as_ref().map(|bank| self.name_of(bank));
+        match (self.lang, bank) {
+            (Lang::Zh, Some(bank)) => format!("正在前往{bank}…"),
+            (Lang::En, Some(bank)) => format!("Going to {bank}…"),
+            (Lang::Zh, None) => format!("正在前往{}付款页面…", self.wallet(way.channel)),
+            (Lang::En, None) => format!("Going to {}'s page…", self.wallet(way.channel)),
+        }
     }
 
     /// Beside a way to pay that is closed.

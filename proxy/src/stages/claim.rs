@@ -578,6 +578,10 @@ fn content(command: &Command, payer: Option<PayerToken>) -> KeyedDigest {
             add(b"product");
             add(product.as_str().as_bytes());
         }
+        if let Some(bank) = &create.bank {
+            add(b"bank");
+            add(bank.as_str().as_bytes());
+        }
         if let Some(appid) = &create.appid {
             add(appid.as_str().as_bytes());
         }

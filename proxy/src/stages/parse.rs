@@ -153,6 +153,7 @@ impl Parse {
                     account: Some(native.account.clone()),
                     payee: native.payee.clone(),
                     appid: None,
+                    bank: None,
                     amount: native.amount.ok_or_else(|| missing("the amount"))?,
                     expires: native.expires,
                     code: native_code(),

@@ -189,6 +189,13 @@ async fn intend_order(
         }
         .into()
     }));
+    events.extend(create.bank.clone().map(|bank| {
+        TradeEvent::BankNamed {
+            attempt: position,
+            bank,
+        }
+        .into()
+    }));
     //= C68
     events.extend(create.by_code.clone().map(|id| {
         TradeEvent::ByCode {

@@ -9,7 +9,7 @@ use crate::{
     stage::Stage,
     stages::record,
 };
-use domain::{AccountNo, Breach, Channel, Keys, Operation, TradeEvent};
+use domain::{AccountNo, BankNo, Breach, Channel, Keys, Operation, TradeEvent};
 use ledger::Attempt;
 use policy::registry::{AccountFacts, MerchantFacts};
 
@@ -44,8 +44,9 @@ impl Stage<Claimed> for Route {
                 };
                 let undone =
                     |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
-                // Where no account could undo a charge, the one that would be chosen says so below.
-                choose(&|a| !create.pay_way.charges() || undone(a)).or_else(|| choose(&|_| true))
+                // Where no account could undo a charge or leads to the bank, the one that would be chosen says so below.
+                choose(&|a| (!create.pay_way.charges() || undone(a)) && leads_to_its_bank(create, a))
+                    .or_else(|| choose(&|_| true))
             }
             (None, _) => of_channel.next().map(Choice::given),
         };
@@ -74,6 +75,7 @@ impl Stage<Claimed> for Route {
             (_, Some(attempt)) => attempt.appid.clone(),
             (Command::Create(create), None) => {
                 registered_appid(create, chosen)?;
+                listed_bank(create, chosen)?;
                 choice::appid_at(create, merchant, chosen).filter(|_| composed)
             }
             (_, None) => None,
@@ -146,6 +148,42 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
         )),
         _ => Ok(()),
     }
+}
+
+fn leads_to_its_bank(create: &Create, account: &AccountFacts) -> bool {
+    let listed = |code: &BankNo| {
+        account
+            .bank
+            .as_ref()
+            .is_some_and(|bank| bank.listed(code, create.pay_way).is_some())
+    };
+    create.bank.as_ref().is_none_or(listed)
+}
+
+/// The bank that the order names: one that the acquirer has listed for this account and this way to pay.
+//= C84
+fn listed_bank(create: &Create, chosen: &AccountFacts) -> Result<(), Fault> {
+    if leads_to_its_bank(create, chosen) {
+        return Ok(());
+    }
+    let listed = chosen.bank.iter().flat_map(|bank| &bank.listed);
+    let codes: Vec<&str> = listed
+        .filter(|bank| bank.serves(create.pay_way))
+        .map(|bank| bank.code.as_str())
+        .collect();
+    let way = create.pay_way.as_str();
+    Err(Fault::new(
+        Code::InvalidField,
+        match codes.is_empty() {
+            true => {
+                format!("`bank` must be absent: the acquirer has listed no bank for {way} at this account.")
+            }
+            false => format!(
+                "`bank` must be one that the acquirer has listed for {way} at this account: {}.",
+                codes.join(", ")
+            ),
+        },
+    ))
 }
 
 /// Payment codes by APIv3 are for accounts whose registry says that they have them (channels.md 1.12).

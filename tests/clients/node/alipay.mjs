@@ -1,6 +1,6 @@
 // One Alipay order through its life with npm alipay-sdk; only the host is changed.
 
-import { guarded, library, say, settings } from './referee.mjs';
+import { fetched, guarded, library, say, settings } from './referee.mjs';
 
 guarded(async () => {
   const { AlipaySdk } = await library('alipay-sdk');
@@ -45,6 +45,16 @@ guarded(async () => {
     return say('place', answer.code === '10000', { answer });
   }
 
+  if (set.bill) {
+    const bill = await alipay.exec(
+      'alipay.data.dataservice.bill.downloadurl.query',
+      { bizContent: { bill_type: 'trade', bill_date: set.bill } },
+      { validateSign: true },
+    );
+    const file = await fetched(bill.billDownloadUrl, set.channel_url);
+    return say('bill', bill.code === '10000' && file.ok, file);
+  }
+
   const number = set.number('a');
   let answer = await place(number);
   say('order', answer.code === '10000' && answer.qrCode?.startsWith('https://qr.'), { number, answer });
@@ -77,5 +87,23 @@ guarded(async () => {
   // Whoever carried the first close may have closed it as soon as it was there.
   say('close', answer.code === '10000' || answer.subCode === 'ACQ.TRADE_HAS_CLOSE', { answer });
   answer = await call('query', { out_trade_no: second });
-  return say('query_closed', answer.tradeStatus === 'TRADE_CLOSED', { answer });
+  say('query_closed', answer.tradeStatus === 'TRADE_CLOSED', { answer });
+
+  const charge = (no, code) => call('pay', {
+    out_trade_no: no, total_amount: '8.88', subject: '官道 referee 付款码', scene: 'bar_code', auth_code: code,
+  }, { notify_url: set.notify_url });
+  const third = set.number('s');
+  answer = await charge(third, await set.code());
+  say('pay_code', answer.code === '10000' && answer.gmtPayment, { number: third, answer });
+  answer = await call('query', { out_trade_no: third });
+  say('query_code', answer.tradeStatus === 'TRADE_SUCCESS', { answer });
+  answer = await call('cancel', { out_trade_no: third });
+  say('cancel_code', answer.code === '10000' && answer.action === 'refund', { answer });
+  answer = await call('query', { out_trade_no: third });
+  say('query_cancelled', answer.tradeStatus === 'TRADE_CLOSED', { answer });
+  const fourth = set.number('w');
+  answer = await charge(fourth, await set.code('late'));
+  say('wait_code', answer.code === '10003', { number: fourth, answer });
+  answer = await call('cancel', { out_trade_no: fourth });
+  return say('cancel_waiting', answer.code === '10000' && answer.action === 'close', { answer });
 });

@@ -1,6 +1,6 @@
 // One Alipay order through its life by OpenAPI v3 with npm alipay-sdk; only the host is changed.
 
-import { guarded, library, say, settings } from './referee.mjs';
+import { fetched, guarded, library, say, settings } from './referee.mjs';
 
 guarded(async () => {
   const { AlipaySdk } = await library('alipay-sdk');
@@ -38,6 +38,14 @@ guarded(async () => {
     out_trade_no: number, total_amount: '8.88', subject: '官道 referee 订单', notify_url: set.notify_url,
   });
 
+  if (set.bill) {
+    const { data } = await alipay.curl('GET', '/v3/alipay/data/dataservice/bill/downloadurl/query', {
+      query: { bill_type: 'trade', bill_date: set.bill },
+    });
+    const file = await fetched(data.bill_download_url, set.channel_url);
+    return say('bill', file.ok, file);
+  }
+
   const number = set.number('a');
   let answer = await place(number);
   say('order', answer.qr_code?.startsWith('https://qr.'), { number, answer });
@@ -70,5 +78,28 @@ guarded(async () => {
   // Whoever carried the first close may have closed it as soon as it was there.
   say('close', answer.out_trade_no === second || answer.refused === 'ACQ.TRADE_HAS_CLOSE', { answer });
   answer = await call('query', { out_trade_no: second });
-  return say('query_closed', answer.trade_status === 'TRADE_CLOSED', { answer });
+  say('query_closed', answer.trade_status === 'TRADE_CLOSED', { answer });
+
+  const charge = (no, code) => call('pay', {
+    out_trade_no: no,
+    total_amount: '8.88',
+    subject: '官道 referee 付款码',
+    scene: 'bar_code',
+    auth_code: code,
+    notify_url: set.notify_url,
+  });
+  const third = set.number('s');
+  answer = await charge(third, await set.code());
+  say('pay_code', answer.trade_no && answer.gmt_payment, { number: third, answer });
+  answer = await call('query', { out_trade_no: third });
+  say('query_code', answer.trade_status === 'TRADE_SUCCESS', { answer });
+  answer = await call('cancel', { out_trade_no: third });
+  say('cancel_code', answer.action === 'refund', { answer });
+  answer = await call('query', { out_trade_no: third });
+  say('query_cancelled', answer.trade_status === 'TRADE_CLOSED', { answer });
+  const fourth = set.number('w');
+  answer = await charge(fourth, await set.code('late'));
+  say('wait_code', answer.trade_no && !answer.gmt_payment, { number: fourth, answer });
+  answer = await call('cancel', { out_trade_no: fourth });
+  return say('cancel_waiting', answer.action === 'close', { answer });
 });

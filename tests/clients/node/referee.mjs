@@ -1,5 +1,6 @@
 // What both Node referees share: settings, steps, the payer.
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
@@ -24,18 +25,37 @@ export function settings(account) {
     notice: verify ? JSON.parse(readFileSync(given[1], 'utf8')) : null,
     read: (name) => readFileSync(resolve(dir, all[account][name]), 'utf8'),
     number: (what) => `${all.prefix ?? 'ref'}${what}${process.hrtime.bigint() % 10n ** 9n}${Date.now()}`,
-    pay: (channel, outTradeNo, outcome = 'paid') => pay(all.control, channel, outTradeNo, outcome),
+    pay: (channel, outTradeNo, outcome = 'paid') => pay(all.control, channel, { out_trade_no: outTradeNo, outcome }),
+    code: (outcome = 'paid') => code(all.control, outcome),
   };
 }
 
 /** Lets the sandbox's payer pay, or scan and fail to pay ("declined"). */
-async function pay(control, channel, outTradeNo, outcome) {
+async function pay(control, channel, what) {
   const answer = await fetch(`${control}/pay`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ channel, out_trade_no: outTradeNo, outcome }),
+    body: JSON.stringify({ channel, ...what }),
   });
   return answer.ok;
+}
+
+/** A payment code of Alipay's whose payer pays at once, or is asked for a password and types none ("late"). */
+async function code(control, outcome) {
+  const digits = `28${Date.now()}${process.hrtime.bigint() % 10n ** 9n}`.padEnd(24, '0');
+  if (!await pay(control, 'alipay', { auth_code: digits, outcome })) throw new Error('the payer has no such code');
+  return digits;
+}
+
+/**
+ * Where a bill lies it lies for whoever has the address: straight at the channel, never through a proxy. `channel` is the
+ * channel's host as this machine reaches it.
+ */
+export async function fetched(address, channel) {
+  const { pathname, search } = new URL(address);
+  const answer = await fetch(`${channel}${pathname}${search}`);
+  const file = Buffer.from(await answer.arrayBuffer());
+  return { ok: answer.ok && file.length > 0, url: address, sha256: createHash('sha256').update(file).digest('hex') };
 }
 
 /** Loads a library from NODE_MODULES_DIR if that is set, else from beside this file. ES modules ignore NODE_PATH. */

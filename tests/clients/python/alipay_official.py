@@ -7,15 +7,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 from alipay.aop.api.AlipayClientConfig import AlipayClientConfig
 from alipay.aop.api.DefaultAlipayClient import DefaultAlipayClient
+from alipay.aop.api.request.AlipayDataDataserviceBillDownloadurlQueryRequest import (
+    AlipayDataDataserviceBillDownloadurlQueryRequest,
+)
+from alipay.aop.api.request.AlipayTradeCancelRequest import AlipayTradeCancelRequest
 from alipay.aop.api.request.AlipayTradeCloseRequest import AlipayTradeCloseRequest
 from alipay.aop.api.request.AlipayTradeFastpayRefundQueryRequest import AlipayTradeFastpayRefundQueryRequest
+from alipay.aop.api.request.AlipayTradePayRequest import AlipayTradePayRequest
 from alipay.aop.api.request.AlipayTradePrecreateRequest import AlipayTradePrecreateRequest
 from alipay.aop.api.request.AlipayTradeQueryRequest import AlipayTradeQueryRequest
 from alipay.aop.api.request.AlipayTradeRefundRequest import AlipayTradeRefundRequest
 from alipay.aop.api.util import WebUtils
 from alipay.aop.api.util.SignatureUtils import get_sign_content, verify_with_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from referee import Settings, guarded, say
+from referee import Settings, fetched, guarded, say
 
 
 def bare(pem):
@@ -79,6 +84,12 @@ def run():
         say("place", answer["code"] == "10000", answer=answer)
         return
 
+    if settings.bill:
+        asked = {"bill_type": "trade", "bill_date": settings.bill}
+        answer = call(AlipayDataDataserviceBillDownloadurlQueryRequest, **asked)
+        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"], settings["channel_url"]))
+        return
+
     number = settings.number("a")
     answer = order(number)
     say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), number=number, answer=answer)
@@ -113,6 +124,25 @@ def run():
     say("close", closed, answer=answer)
     answer = call(AlipayTradeQueryRequest, out_trade_no=second)
     say("query_closed", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+
+    def charge(no, code):
+        content = {"out_trade_no": no, "total_amount": "8.88", "subject": "官道 referee 付款码"}
+        return call(AlipayTradePayRequest, True, scene="bar_code", auth_code=code, **content)
+
+    third = settings.number("s")
+    answer = charge(third, settings.payer("alipay", "28", 22))
+    say("pay_code", answer["code"] == "10000" and "gmt_payment" in answer, number=third, answer=answer)
+    answer = call(AlipayTradeQueryRequest, out_trade_no=third)
+    say("query_code", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+    answer = call(AlipayTradeCancelRequest, out_trade_no=third)
+    say("cancel_code", answer["code"] == "10000" and answer["action"] == "refund", answer=answer)
+    answer = call(AlipayTradeQueryRequest, out_trade_no=third)
+    say("query_cancelled", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+    fourth = settings.number("w")
+    answer = charge(fourth, settings.payer("alipay", "28", 22, "late"))
+    say("wait_code", answer["code"] == "10003", number=fourth, answer=answer)
+    answer = call(AlipayTradeCancelRequest, out_trade_no=fourth)
+    say("cancel_waiting", answer["code"] == "10000" and answer["action"] == "close", answer=answer)
 
 
 guarded(run)

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 from alipay import AliPay, DCAliPay
-from referee import Settings, guarded, say
+from referee import Settings, fetched, guarded, say
 
 
 def client(settings):
@@ -46,6 +46,12 @@ def run():
         say("place", answer["code"] == "10000", answer=answer)
         return
 
+    if settings.bill:
+        asked = {"bill_type": "trade", "bill_date": settings.bill}
+        answer = alipay.server_api("alipay.data.dataservice.bill.downloadurl.query", asked)
+        say("bill", answer["code"] == "10000", **fetched(answer["bill_download_url"], settings["channel_url"]))
+        return
+
     number = settings.number("a")
     answer = order(alipay, number)
     say("order", answer["code"] == "10000" and answer["qr_code"].startswith("https://qr."), number=number, answer=answer)
@@ -79,6 +85,24 @@ def run():
     say("close", closed, answer=answer)
     answer = alipay.api_alipay_trade_query(out_trade_no=second)
     say("query_closed", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+
+    def charge(no, code):
+        return alipay.api_alipay_trade_pay(no, "bar_code", code, "官道 referee 付款码", total_amount="8.88")
+
+    third = settings.number("s")
+    answer = charge(third, settings.payer("alipay", "28", 22))
+    say("pay_code", answer["code"] == "10000" and "gmt_payment" in answer, number=third, answer=answer)
+    answer = alipay.api_alipay_trade_query(out_trade_no=third)
+    say("query_code", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+    answer = alipay.api_alipay_trade_cancel(out_trade_no=third)
+    say("cancel_code", answer["code"] == "10000" and answer["action"] == "refund", answer=answer)
+    answer = alipay.api_alipay_trade_query(out_trade_no=third)
+    say("query_cancelled", answer.get("trade_status") == "TRADE_CLOSED", answer=answer)
+    fourth = settings.number("w")
+    answer = charge(fourth, settings.payer("alipay", "28", 22, "late"))
+    say("wait_code", answer["code"] == "10003", number=fourth, answer=answer)
+    answer = alipay.api_alipay_trade_cancel(out_trade_no=fourth)
+    say("cancel_waiting", answer["code"] == "10000" and answer["action"] == "close", answer=answer)
 
 
 guarded(run)

@@ -1,9 +1,11 @@
 """What both Python referees share: settings, steps, the payer."""
 
+import hashlib
 import json
 import os
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 
@@ -21,8 +23,9 @@ class Settings:
         self.mode = self.all.get("mode", "public_key")
         if self.mode not in ("public_key", "certificate"):
             sys.exit(f"mode: {self.mode!r} is neither public_key nor certificate")
-        # One given order instead of the whole life of two.
+        # One given order, or the bill of a day, instead of the whole life of several orders.
         self.place = self.all.get("place")
+        self.bill = self.all.get("bill")
         self.notice = None
         if "--verify-notice" in sys.argv:
             with open(arguments[1], encoding="utf-8") as file:
@@ -60,6 +63,15 @@ class Settings:
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+
+def fetched(address, channel):
+    """Where a bill lies it lies for whoever has the address: straight at the channel, never through a proxy.
+
+    `channel` is the channel's host as this machine reaches it."""
+    parts = urllib.parse.urlsplit(address)
+    with urllib.request.urlopen(f"{channel}{parts.path}?{parts.query}", timeout=10) as answer:
+        return {"url": address, "sha256": hashlib.sha256(answer.read()).hexdigest()}
 
 
 def say(step, ok, **facts):

@@ -161,8 +161,17 @@ fn alipay(dice: &mut Dice) -> (&'static str, Lawful) {
         payees: &["/seller_id"],
         amounts: &["/total_amount"],
     };
-    match dice.below(5) {
+    match dice.below(6) {
         0 => ("alipay.trade.precreate", of(order)),
+        5 => (
+            "alipay.data.dataservice.bill.downloadurl.query",
+            Lawful {
+                target: "",
+                body: json!({ "bill_type": "trade", "bill_date": "2026-01-01" }),
+                payees: &[],
+                amounts: &["/bill_type"],
+            },
+        ),
         3 => {
             order["scene"] = json!("bar_code");
             order["auth_code"] = json!("289821051157962364");

@@ -73,8 +73,8 @@ impl Chromium {
             ])
             // The demo's own CA is in no store.
             .arg("--ignore-certificate-errors")
-            // The sandbox plays UnionPay's host at a port of its own.
-            .arg("--host-resolver-rules=MAP gateway.95516.com 127.0.0.1")
+            // The sandbox plays the hosts of UnionPay and of banks at ports of its own.
+            .arg("--host-resolver-rules=MAP gateway.95516.com 127.0.0.1, MAP ibsbjstar.ccb.com.cn 127.0.0.1, MAP b2c.icbc.com.cn 127.0.0.1")
             .arg(format!(
                 "--user-data-dir={}",
                 dir.path().join("profile").display()
@@ -191,6 +191,15 @@ impl Tab<'_> {
             json!({ "expression": expression, "returnByValue": true }),
         )?["result"]["value"]
             .clone())
+    }
+
+    /// Another size of what is seen.
+    pub(super) fn size(&mut self, (width, height): (u32, u32)) -> anyhow::Result<()> {
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 }),
+        )
+        .map(drop)
     }
 
     /// Waits until an expression is true; pages may change meanwhile.

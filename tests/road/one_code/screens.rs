@@ -9,12 +9,13 @@ use crate::kills::text;
 use anyhow::{Context, ensure};
 use sandbox::demo::browser::{ALIPAY, COMPUTER, UNIONPAY, WECHAT};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 type Done = anyhow::Result<()>;
 
 const PHONE: (u32, u32) = (390, 660);
-const DESK: (u32, u32) = (760, 740);
+const DESK: (u32, u32) = (760, 1060);
+const SCAN: (u32, u32) = (760, 740);
 
 /// Everything that the browser's side needs: addresses made beforehand, since it does not wait for the runtime.
 struct Album {
@@ -48,7 +49,7 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
         println!("skipped: no Chromium (apt-get install chromium fonts-noto-cjk; or GUANDAO_CHROMIUM=PATH)");
         return;
     };
-    let street = Street::open().await.expect("demo");
+    let street = Arc::new(Street::open().await.expect("demo"));
     let album = Album {
         bridge: bridge(&street).await.expect("the bridge"),
         dir: std::env::var_os("GUANDAO_SCREENSHOTS").map(PathBuf::from),
@@ -57,16 +58,30 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
     let (scan_no, scan) = street.of_order(880).await.expect("a code");
     let (_, refused) = street.of_order(900).await.expect("a code");
     let (unionpay_no, unionpay) = street.of_order(1310).await.expect("a code");
+    let (_, choose_en) = street.of_order(4600).await.expect("a code");
+    let (bank_no, bank) = street.of_order(4710).await.expect("a code");
+    let (listed_no, listed) = street.of_order(4720).await.expect("a code");
     let (_, unionpay_en) = street.of_order(1320).await.expect("a code");
     let desk = street
         .code(&json!({ "code_no": "desk-1", "title": "一号桌 Table 1" }))
         .await
         .expect("a code");
+    let (inside, runtime) = (street.clone(), tokio::runtime::Handle::current());
+    let paying = bank_no.clone();
     let (chromium, desk_no) = tokio::task::spawn_blocking(move || {
+        let pay = || -> Done {
+            runtime.block_on(async {
+                let order = inside.order(&paying).await?;
+                inside.yard.pay(&order).await.map(drop)
+            })
+        };
         let walked = (|| -> anyhow::Result<String> {
             in_wechat(&mut chromium, &album, &wechat).context("WeChat")?;
             let no = in_alipay(&mut chromium, &album, &desk).context("Alipay")?;
             on_a_computer(&mut chromium, &album, &scan).context("computer")?;
+            in_english(&mut chromium, &album, &choose_en).context("computer, English")?;
+            at_a_bank(&mut chromium, &album, &bank, pay).context("a bank")?;
+            at_a_listed_bank(&mut chromium, &listed).context("a listed bank")?;
             in_unionpays_app(&mut chromium, &album, &unionpay, "zh-CN").context("UnionPay")?;
             in_unionpays_app(&mut chromium, &album, &unionpay_en, "en").context("UnionPay, English")?;
             Ok(no)
@@ -80,6 +95,8 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
         (&desk_no, "alipay", "paid"),
         (&scan_no, "wechat", "awaiting_payment"),
         (&unionpay_no, "unionpay", "awaiting_payment"),
+        (&bank_no, "ccb", "paid"),
+        (&listed_no, "unionpay", "awaiting_payment"),
     ] {
         let order = street.order(no).await.expect("an order");
         assert!(
@@ -156,11 +173,48 @@ fn in_alipay(chromium: &mut Chromium, album: &Album, url: &str) -> anyhow::Resul
 fn on_a_computer(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     let mut tab = chromium.tab(&look(COMPUTER, "zh-CN", DESK), "")?;
     tab.open(url)?;
-    tab.until("document.querySelectorAll('button').length === 4")?;
+    // Three ways of wallets, six of banks, three of companies' banks.
+    tab.until("document.querySelectorAll('button').length === 12")?;
     album.keep(&mut tab, "choose-zh")?;
+    tab.size(SCAN)?;
     tab.press("button[value='wechat.native']")?;
     tab.until("document.querySelector('img.qr') && document.querySelector('img.qr').naturalWidth > 0")?;
     album.keep(&mut tab, "scan-zh")
+}
+
+fn in_english(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
+    let mut tab = chromium.tab(&look(COMPUTER, "en", DESK), "")?;
+    tab.open(url)?;
+    tab.until("document.querySelectorAll('button').length === 12")?;
+    album.keep(&mut tab, "choose-en")
+}
+
+/// A bank's own gateway: its page, and back with what happened meanwhile.
+fn at_a_bank(chromium: &mut Chromium, album: &Album, url: &str, pay: impl Fn() -> Done) -> Done {
+    let mut tab = chromium.tab(&look(COMPUTER, "en", SCAN), "")?;
+    tab.open(url)?;
+    tab.press("button[value='ccb.gateway']")?;
+    tab.until("location.hostname === 'ibsbjstar.ccb.com.cn' && document.title === '建设银行沙箱'")?;
+    let origin = url.split("/q/").next().unwrap_or_default();
+    tab.open(&format!("{origin}/q/back"))?;
+    tab.until("document.getElementById('order')")?;
+    ensure!(
+        tab.value("document.getElementById('order').dataset.state")? == "awaiting_payment",
+        "paid without paying"
+    );
+    pay()?;
+    tab.until(
+        "document.getElementById('order') && document.getElementById('order').dataset.state === 'paid'",
+    )?;
+    album.keep(&mut tab, "bank-paid-en")
+}
+
+/// UnionPay's gateway, with the bank that was chosen here.
+fn at_a_listed_bank(chromium: &mut Chromium, url: &str) -> Done {
+    let mut tab = chromium.tab(&look(COMPUTER, "zh-CN", SCAN), "")?;
+    tab.open(url)?;
+    tab.press("button[value='unionpay.gateway.ABC']")?;
+    tab.until("location.hostname === 'gateway.95516.com' && document.body.innerText.includes('网上银行 ABC')")
 }
 
 /// The channel's own refusal, in words.

@@ -52,6 +52,12 @@ pub(super) const ALIPAY: &[&str] = &[
     "scan",
     "close",
     "query_closed",
+    "pay_code",
+    "query_code",
+    "cancel_code",
+    "query_cancelled",
+    "wait_code",
+    "cancel_waiting",
 ];
 
 /// A published client and the script that drives it.
@@ -204,6 +210,13 @@ impl Client {
     /// One given order.
     pub(super) async fn place(&self, scene: &Scene, order: &Value) -> anyhow::Result<Vec<Value>> {
         self.run(scene, json!({ "place": order }), None).await
+    }
+
+    /// The bill of a day, fetched from where the verified answer says that it lies.
+    pub(super) async fn bill(&self, scene: &Scene, day: &str, channel_url: &str) -> anyhow::Result<Value> {
+        let more = json!({ "bill": day, "channel_url": channel_url });
+        let lines = self.run(scene, more, None).await?;
+        lines.into_iter().next_back().context("no line")
     }
 
     /// The client's own helper for a notice; what it read.

@@ -91,7 +91,7 @@ pub(super) async fn told_directly(demo: &Demo, client: &'static Client, merchant
     Ok(())
 }
 
-fn scene(
+pub(super) fn scene(
     demo: &Demo,
     client: &Client,
     of: &DemoMerchant,
@@ -147,6 +147,15 @@ async fn life(demo: &Demo, client: &Client, scene: &Scene, merchant: usize) -> a
         "the refund is not known as done: {order}"
     );
     known(demo, merchant, &second, "closed").await?;
+    if client.channel == "alipay" {
+        for step in ["pay_code", "wait_code"] {
+            let order = known(demo, merchant, &number(step)?, "reversed").await?;
+            ensure!(
+                order["pay_way"] == "micropay" && order["refunds"].is_null(),
+                "no payment code that was taken back: {order}"
+            );
+        }
+    }
     Ok(Numbers { first })
 }
 

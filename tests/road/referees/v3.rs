@@ -8,7 +8,7 @@ use super::{
 };
 use sandbox::demo::{Demo, place::Options};
 
-static V3: Client = Client {
+pub(super) static V3: Client = Client {
     name: "alipay-sdk (OpenAPI v3)",
     channel: "alipay",
     steps: ALIPAY,

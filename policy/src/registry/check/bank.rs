@@ -5,19 +5,30 @@ use super::Notes;
 use crate::registry::AccountFacts;
 use domain::{BankFacts, Channel, Keys, Unverified};
 
+/// Most banks on a list.
+const MOST_BANKS: usize = 60;
+
 pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     let at = |name: &str| format!("{at}.{name}");
     let bank = match &account.bank {
         None if !account.channel.is_bank() => return,
+        Some(bank) if account.channel == Channel::Unionpay => return unionpay(bank, &at, notes),
         Some(_) if !account.channel.is_bank() => {
             return notes.say(
                 &at("bank"),
                 "is there for another channel",
-                "absent: only a bank's own gateway has it",
+                "absent: only a bank's own gateway has it, and UnionPay's list of banks",
             );
         }
         bank => bank.as_ref(),
     };
+    if bank.is_some_and(|bank| !bank.listed.is_empty() || bank.business) {
+        notes.say(
+            &at("bank"),
+            "lists banks",
+            "without listed and business: this channel is one bank",
+        );
+    }
     confirmed(account.channel, bank, &at("bank.unverified"), notes);
     if account.keys != Keys::Held {
         notes.say(
@@ -53,6 +64,75 @@ fn confirmed(channel: Channel, bank: Option<&BankFacts>, at: &str, notes: &mut N
             format!("names {}", one.as_str()),
             "what is uncertain about this channel and nothing else",
         );
+    }
+}
+
+/// A list of banks and nothing else (channels.md 4.3).
+//= C84
+fn unionpay(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>) {
+    for (name, there) in [
+        ("branch", bank.branch.is_some()),
+        ("certificate", bank.certificate.is_some()),
+        ("reference", bank.reference.is_some()),
+        ("absent_code", bank.absent_code.is_some()),
+    ] {
+        if there {
+            notes.say(
+                &at(&format!("bank.{name}")),
+                "is there for unionpay",
+                "absent: only a bank's own gateway has it",
+            );
+        }
+    }
+    match bank.listed.is_empty() {
+        true if bank.unverified.is_empty() => {}
+        // Without a list nothing uncertain is used.
+        true => notes.say(
+            &at("bank.unverified"),
+            "confirms codes of banks, and none is listed",
+            "absent, or a list of banks beside it",
+        ),
+        false => confirmed(Channel::Unionpay, Some(bank), &at("bank.unverified"), notes),
+    }
+    if bank.listed.len() > MOST_BANKS {
+        notes.say(
+            &at("bank.listed"),
+            format!("lists {} banks", bank.listed.len()),
+            "60 at most: a payer has to find one",
+        );
+    }
+    let mut codes = std::collections::BTreeSet::new();
+    for (n, listed) in bank.listed.iter().enumerate() {
+        let at = |name: &str| at(&format!("bank.listed[{n}].{name}"));
+        notes.unique(
+            &mut codes,
+            &listed.code,
+            at("code"),
+            format!("{} stands twice", listed.code),
+        );
+        for (name, text) in [("zh", &listed.zh), ("en", &listed.en)] {
+            if text.trim().is_empty() || text.chars().count() > 40 || text.chars().any(char::is_control) {
+                notes.say(
+                    &at(name),
+                    "is no bank's name",
+                    "1 to 40 characters that payers can read",
+                );
+            }
+        }
+        if !listed.personal && !listed.business {
+            notes.say(
+                &at("personal"),
+                "is false, and business too",
+                "true for one of them: else nobody can reach this bank",
+            );
+        }
+        if listed.business && !bank.business {
+            notes.say(
+                &at("business"),
+                "is true without the contract",
+                "false, or bank.business true where companies' online banking is contracted",
+            );
+        }
     }
 }
 
@@ -165,6 +245,58 @@ mod tests {
             "{none:?}"
         );
         assert_eq!(problems(|a| a["bank"] = Value::Null).len(), 5);
+    }
+
+    #[test]
+    //= C84
+    fn a_list_of_banks_is_unionpays_and_confirmed() {
+        let lists = |bank: Value| {
+            problems(|a| {
+                let other = json!({ "channel": "unionpay", "account": "777290058110048", "payee": "777290058110048" });
+                for (name, value) in other.as_object().expect("an object") {
+                    a[name] = value.clone();
+                }
+                a["bank"] = bank.clone();
+            })
+        };
+        let icbc = json!({ "code": "ICBC", "zh": "工商银行", "en": "ICBC" });
+        let named = json!(["unionpay_bank_codes"]);
+        assert_eq!(lists(json!({ "listed": [icbc], "unverified": named })), []);
+        assert_eq!(
+            lists(json!({ "business": true })),
+            [],
+            "a contract without a list"
+        );
+        let unconfirmed = lists(json!({ "listed": [icbc] }));
+        assert!(
+            unconfirmed.len() == 1 && unconfirmed[0].1.contains("issInsCode"),
+            "{unconfirmed:?}"
+        );
+        for (bank, at) in [
+            (json!({ "unverified": named }), "$.bank.unverified"),
+            (
+                json!({ "listed": [icbc, icbc], "unverified": named }),
+                "$.bank.listed[1].code",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": " ", "en": "ICBC" }], "unverified": named }),
+                "$.bank.listed[0].zh",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "business": true }], "unverified": named }),
+                "$.bank.listed[0].business",
+            ),
+            (
+                json!({ "listed": [{ "code": "ICBC", "zh": "工商银行", "en": "ICBC", "personal": false }], "unverified": named }),
+                "$.bank.listed[0].personal",
+            ),
+            (json!({ "branch": "442000000" }), "$.bank.branch"),
+        ] {
+            let found = lists(bank);
+            assert!(found.len() == 1 && found[0].0 == at, "{at}: {found:?}");
+        }
+        // A bank is one bank.
+        assert_eq!(problems(|a| a["bank"]["business"] = json!(true)).len(), 1);
     }
 
     #[test]

@@ -165,6 +165,12 @@ const REFUND_QUERY: &[Field] = &[
     Field("query_options", List(&Word)),
 ];
 
+/// A day's or a month's bill of the account itself (channels.md 3.7); other kinds are bills of those whom it collects for.
+const BILL: &[Field] = &[
+    Field("bill_date", Word),
+    Field("bill_type", One(&["trade", "signcustomer"])),
+];
+
 /// `biz_content` fields of a call.
 pub(crate) fn fields(method: &str) -> &'static [Field] {
     match method {
@@ -175,6 +181,7 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.close" => CLOSE,
         "alipay.trade.refund" => REFUND,
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
+        crate::bill::ask::ALIPAY_METHOD => BILL,
         "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
         // A cancel, and whatever else names an order and nothing more.
         _ => ORDER,

@@ -16,7 +16,7 @@ pub mod v3;
 use domain::{Operation, PayWay};
 
 /// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
-pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 9] = [
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 10] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
     ("alipay.trade.pay", Operation::Create, Some(PayWay::Micropay)),
@@ -30,7 +30,5 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 9] = [
         Operation::Certificates,
         None,
     ),
+    (crate::bill::ask::ALIPAY_METHOD, Operation::Bill, None),
 ];
-
-/// The call for bills: only composed here, never carried.
-pub(crate) const BILLS: (&str, Operation) = (crate::bill::ask::ALIPAY_METHOD, Operation::Bill);

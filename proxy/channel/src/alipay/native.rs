@@ -175,11 +175,13 @@ impl Said<'_> {
             Operation::Create => self.create(pay_way, &mut native)?,
             Operation::Refund => self.refund(&mut native)?,
             Operation::RefundQuery => self.refund_number(&mut native)?,
+            Operation::Bill => ["bill_type", "bill_date"]
+                .into_iter()
+                .try_for_each(|name| self.text(name).map(drop).ok_or_else(|| self.missing(name)))?,
             Operation::Query
             | Operation::Close
             | Operation::Reverse
             | Operation::Certificates
-            | Operation::Bill
             | Operation::Authorize => {}
         }
         native.proof = asks
@@ -226,8 +228,9 @@ impl Said<'_> {
             .map(TradeNo::new)
             .transpose()
             .map_err(|_| wrong("trade_no"))?;
-        // A certificate belongs to no order.
-        if number.is_none() && trade_no.is_none() && operation != Operation::Certificates {
+        // A certificate belongs to no order, and a bill to many.
+        let of_an_order = !matches!(operation, Operation::Certificates | Operation::Bill);
+        if number.is_none() && trade_no.is_none() && of_an_order {
             return Err(self.missing("out_trade_no"));
         }
         let payee = self

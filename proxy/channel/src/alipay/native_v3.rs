@@ -1,11 +1,14 @@
 //! A native request of OpenAPI v3 (channels.md 3.8), read for pass-through: a path for the method, the content as the
-//! body, the signature in `Authorization`. What is carried is what gateway v2 carries, field for field.
+//! body (of a bill, in the query), the signature in `Authorization`. What is carried is what gateway v2 carries, field for
+//! field.
 
 use super::{METHODS, allowed, native, native::Said, v3::Authorization};
 use crate::{
+    form::Form,
     keys,
     native::{Asks, Native, NativeError, Proof, no_json, only, require_content_type},
-    shape, strict_json,
+    shape,
+    strict_json::{self, Member, Value},
 };
 use domain::{AccountNo, Channel, Operation};
 use http::HeaderMap;
@@ -29,9 +32,15 @@ pub(crate) fn read(
             "encrypted content is not carried",
         ));
     }
-    require_content_type(headers, "application/json")?;
+    let query = target.split_once('?').map(|(_, query)| query);
+    if query.is_none() {
+        require_content_type(headers, "application/json")?;
+    }
     let (account, token) = signed?;
-    let content = strict_json::parse(body).map_err(|e| no_json("the body", &e))?;
+    let content = match query {
+        Some(query) => by_query(query)?,
+        None => strict_json::parse(body).map_err(|e| no_json("the body", &e))?,
+    };
     let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
     let said = Said {
         content: &content,
@@ -76,14 +85,32 @@ fn signed(
     Ok((account, token))
 }
 
-/// `/v3/alipay/trade/query` is `alipay.trade.query`. A query behind the path would be signed, and means nothing here.
+/// Content that stands in the query, as text each.
+fn by_query(query: &str) -> Result<Value, NativeError> {
+    let form = Form::parse(query.as_bytes()).map_err(|e| NativeError::twofold(format!("query: {e}")))?;
+    let member = |(name, value): (&str, &str)| Member {
+        name: name.to_owned(),
+        value: Value::Text(value.to_owned().into()),
+        span: 0..0,
+    };
+    Ok(Value::Object(form.iter().map(member).collect()))
+}
+
+/// `/v3/alipay/trade/query` is `alipay.trade.query`. Where a bill lies may be asked for by GET, with the content in the query
+/// (channels.md 3.8); behind any other path a query would be signed, and means nothing here.
 fn called(method: &str, target: &str) -> Result<native::Method, NativeError> {
-    let name = target
-        .strip_prefix("/v3/")
-        .filter(|_| method == "POST")
-        .map(|path| path.replace('/', "."));
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let name = path.strip_prefix("/v3/").map(|path| path.replace('/', "."));
     let carried = |known: &native::Method| {
-        Some(known.0) == name.as_deref() && known.1 != Operation::Certificates && !target.contains('.')
+        let lawful = match (known.1, query) {
+            (Operation::Certificates, _) => false,
+            (Operation::Bill, Some(_)) => method == "GET",
+            (_, query) => method == "POST" && query.is_none(),
+        };
+        lawful && Some(known.0) == name.as_deref() && !path.contains('.')
     };
     let found = METHODS.into_iter().find(carried);
     found.ok_or_else(|| {

@@ -8,7 +8,7 @@ use crate::{
     draft::{Parameter, Place},
     form,
 };
-use domain::{Amount, ChannelNo, PayWay, SignMethod};
+use domain::{Amount, BankNo, ChannelNo, PayWay, SignMethod};
 use vault::{AuthCode, Buyer, Text};
 use zeroize::Zeroizing;
 
@@ -127,7 +127,29 @@ pub(crate) fn hand_out(
         "frontUrl",
         buyer.return_url.as_ref().map(Text::expose),
     );
+    put(
+        &mut parameters,
+        "issInsCode",
+        bank(account, facts)?.map(BankNo::as_str),
+    );
     sealed(account, kind.target, parameters)
+}
+
+/// The bank that the gateway is to lead to: one of the account's own list (`issInsCode`, channels.md 4.3 [unverified]).
+//= C84
+fn bank<'a>(account: &Account, facts: &CreateFacts<'a>) -> Result<Option<&'a BankNo>, ComposeError> {
+    let listed = |code: &BankNo| {
+        account
+            .bank
+            .as_ref()
+            .is_some_and(|bank| bank.listed(code, facts.pay_way).is_some())
+    };
+    match facts.bank {
+        Some(code) if !listed(code) => Err(ComposeError::Account(
+            "bank.listed with this bank for this way to pay",
+        )),
+        named => Ok(named),
+    }
 }
 
 /// Charges the payer of this code (被扫). The code stands in this one message and nowhere else.

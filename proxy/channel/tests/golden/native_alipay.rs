@@ -199,6 +199,38 @@ fn every_method_is_carried() {
     assert!(native.app_auth_token.is_none());
 }
 
+/// Where the account's own bill lies: it names no order and nobody else.
+#[test]
+fn a_bill_is_of_the_account_itself() {
+    const METHOD: &str = "alipay.data.dataservice.bill.downloadurl.query";
+    let ask = |content: &str| call(METHOD, content);
+    for kind in ["trade", "signcustomer"] {
+        let native = ask(&format!(r#"{{"bill_type":"{kind}","bill_date":"2026-01-01"}}"#)).expect("lawful");
+        assert_eq!(
+            (native.operation, native.number.is_none(), native.payee.is_none()),
+            (Operation::Bill, true, true)
+        );
+    }
+    for (content, allowed) in [
+        (r#"{"bill_type":"trade"}"#, true),
+        (r#"{"bill_date":"2026-01-01"}"#, true),
+        (
+            r#"{"bill_type":"trade_zft_merchant","bill_date":"2026-01-01"}"#,
+            true,
+        ),
+        (
+            r#"{"bill_type":"trade","bill_date":"2026-01-01","smid":"2088"}"#,
+            false,
+        ),
+    ] {
+        match kind(ask(content)) {
+            NativeRefusal::Malformed(_) if allowed => {}
+            NativeRefusal::NotAllowed(text) if !allowed => assert!(text.contains("smid"), "{text}"),
+            other => panic!("{content}: {other:?}"),
+        }
+    }
+}
+
 /// By payment code; the code itself is in none of the facts.
 #[test]
 //= C32

@@ -160,6 +160,48 @@ fn a_payment_code_is_charged_and_what_is_said_of_it_is_read_with_care() {
     }
 }
 
+/// By GET with the content in the query, which is signed with the path; or by POST.
+#[test]
+fn a_bill_is_asked_for_in_the_query() {
+    const BILL: &str = "/v3/alipay/data/dataservice/bill/downloadurl/query";
+    let target = format!("{BILL}?bill_type=trade&bill_date=2026-01-01");
+    let native = read("GET", &target, &[("content-type", "-")], "").expect("carried");
+    assert_eq!(native.operation, Operation::Bill);
+    assert_eq!(
+        native.proof.message,
+        format!("{AUTH}\nGET\n{target}\n\n").into_bytes()
+    );
+    let body = r#"{"bill_type":"trade","bill_date":"2026-01-01"}"#;
+    assert!(read("POST", BILL, &[], body).is_ok());
+    for (method, query, body) in [
+        ("GET", "?bill_type=trade&bill_date=2026-01-01&smid=2088", ""),
+        ("GET", "?bill_type=trade&bill_date=2026-01-01&bill_type=trade", ""),
+        ("GET", "?bill_type=trade&bill_date=%zz", ""),
+        ("GET", "?bill_type=trade_zft_merchant&bill_date=2026-01-01", ""),
+        ("GET", "?bill_type=trade", ""),
+        ("GET", "?", ""),
+        ("GET", "", ""),
+        ("GET", "?bill_type=trade&bill_date=2026-01-01", body),
+        ("POST", "?bill_type=trade&bill_date=2026-01-01", body),
+        ("PUT", "", body),
+    ] {
+        let found = read(method, &format!("{BILL}{query}"), &[], body);
+        assert!(
+            matches!(
+                kind(found),
+                NativeRefusal::NotAllowed(_) | NativeRefusal::Malformed(_)
+            ),
+            "{method} {query}"
+        );
+    }
+    // Nothing else is asked for in a query.
+    let query = "/v3/alipay/trade/query?out_trade_no=1";
+    assert!(matches!(
+        kind(read("GET", query, &[], "")),
+        NativeRefusal::NotAllowed(_)
+    ));
+}
+
 #[test]
 fn what_is_not_as_documented_is_refused() {
     for (method, target) in [

@@ -61,6 +61,7 @@ pub(crate) fn facts(number: &ChannelNo, pay_way: PayWay) -> CreateFacts<'_> {
         amount: Amount::from_fen(1000),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        bank: None,
         product: None,
         code,
     }
@@ -85,6 +86,59 @@ fn spelt(fields: &BTreeMap<String, String>) -> String {
 }
 
 const COMMON: &str = "accessType=0&backUrl=https://guandao.example/n/unionpay/777290058110048&";
+
+#[test]
+//= C84
+fn a_bank_goes_along_only_where_the_accounts_list_has_it() {
+    let (no, icbc, psbc) = (number("A1234567"), bank_no("ICBC"), bank_no("PSBC"));
+    let listed = |code: &BankNo, business: bool| ListedBank {
+        code: code.clone(),
+        zh: "银行".into(),
+        en: "Bank".into(),
+        personal: true,
+        business,
+    };
+    let account = Account {
+        bank: Some(BankFacts {
+            branch: None,
+            certificate: None,
+            reference: None,
+            absent_code: None,
+            listed: vec![listed(&icbc, true), listed(&psbc, false)],
+            business: true,
+            unverified: vec![Unverified::UnionpayBankCodes],
+        }),
+        ..unionpay()
+    };
+    let handed = |account: &Account, pay_way: PayWay, bank: Option<&BankNo>| {
+        let facts = CreateFacts {
+            bank,
+            ..facts(&no, pay_way)
+        };
+        channel::hand_out(account, &stamp(), &facts, &buyer()).map(|draft| wire(draft).1)
+    };
+    for (way, bank) in [
+        (PayWay::Gateway, &icbc),
+        (PayWay::GatewayB2b, &icbc),
+        (PayWay::Gateway, &psbc),
+    ] {
+        let fields = handed(&account, way, Some(bank)).expect("composes");
+        assert_eq!(fields["issInsCode"], bank.as_str());
+    }
+    let plain = handed(&account, PayWay::Gateway, None).expect("composes");
+    assert!(!plain.contains_key("issInsCode"));
+    for refused in [
+        handed(&account, PayWay::GatewayB2b, Some(&psbc)),
+        handed(&account, PayWay::Gateway, Some(&bank_no("CEB"))),
+        handed(&unionpay(), PayWay::Gateway, Some(&icbc)),
+    ] {
+        assert!(matches!(refused, Err(ComposeError::Account(_))), "{refused:?}");
+    }
+}
+
+fn bank_no(code: &str) -> BankNo {
+    BankNo::new(code).expect("lawful")
+}
 
 #[test]
 fn a_code_is_applied_for_in_the_fields_of_the_documents() {

@@ -170,10 +170,18 @@ pub(super) fn schemas() -> Value {
         }, "x-codes": codes },
     });
     all["Redirect"] = redirect();
+    all["NewPayment"]["properties"]["bank"] = bank();
+    all["Payment"]["properties"]["bank"] =
+        json!({ "type": "string", "description": "The bank that the payer is led to" });
     (all["NewGroup"], all["Group"]) = (new_group(), group());
     all["Payment"]["properties"]["group_no"] = json!({ "type": "string", "description": "The orders that are paid together with it, and it: /v1/payments/combined/{group_no}" });
     all["Codes"] = json!({ "type": "object", "required": ["codes"], "properties": { "codes": { "type": "array", "items": reference("Code") }, "next": { "type": "string", "pattern": "^[0-9]+$" } } });
     all
+}
+
+/// Where UnionPay's gateway leads the payer.
+fn bank() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Z]{2,20}$", "description": "unionpay gateway and gateway_b2b: the bank that the payer's browser is led to, by its code in the acquirer's list for this account; UnionPay's own page of banks if absent" })
 }
 
 /// What is counted, with what a row is about.

@@ -39,6 +39,8 @@ fn account(channel: Channel, partner: bool) -> Account {
             absent_code: None,
             certificate: None,
             reference: None,
+            listed: Vec::new(),
+            business: false,
             unverified: Vec::new(),
         }),
         notify_url: "https://guandao.example/n".into(),

@@ -135,9 +135,15 @@ impl Browser {
         let (host, target) = parts(address)?;
         // The sandbox plays the channels' hosts at its own ports.
         let here = host.split_once(':').filter(|(name, _)| {
-            [".alipay.com", ".weixin.qq.com", ".95516.com"]
-                .iter()
-                .any(|own| name.ends_with(own))
+            [
+                ".alipay.com",
+                ".weixin.qq.com",
+                ".95516.com",
+                ".ccb.com.cn",
+                ".icbc.com.cn",
+            ]
+            .iter()
+            .any(|own| name.ends_with(own))
         });
         let here = here.map_or_else(|| host.clone(), |(_, port)| format!("127.0.0.1:{port}"));
         let at: SocketAddr = here

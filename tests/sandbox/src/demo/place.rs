@@ -140,6 +140,8 @@ pub struct Place {
     pub ports: Ports,
     keys_held: bool,
     codepay: bool,
+    /// See [`Options::only`].
+    only: Vec<&'static str>,
     /// The first merchant as its terminal: the key of [`TERMINAL`].
     pub terminal: DemoMerchant,
     /// Second accounts of the first merchant, where it has them.
@@ -209,6 +211,8 @@ pub struct Options {
     pub second_accounts: bool,
     /// Does the proxy compare bills, and whose books of which day are told?
     pub books: Option<super::books::Plan>,
+    /// The channels at which the merchants have accounts; all where none is named.
+    pub only: Vec<&'static str>,
 }
 
 impl Default for Options {
@@ -226,6 +230,7 @@ impl Default for Options {
             limits: String::new(),
             second_accounts: false,
             books: None,
+            only: Vec::new(),
         }
     }
 }
@@ -308,6 +313,7 @@ impl Place {
             routing: Mutex::default(),
             keys_held: options.keys_held,
             codepay: options.codepay,
+            only: options.only.clone(),
             authority,
             acquirer,
         };
@@ -412,6 +418,9 @@ impl Place {
                 if self.codepay || m.codepay() {
                     facts["accounts"][0]["codepay"] = json!(true);
                 }
+                if let Some(accounts) = facts["accounts"].as_array_mut() {
+                    accounts.retain(|account| self.has(account));
+                }
                 Ok(facts)
             })
             .collect::<anyhow::Result<Vec<Value>>>()?;
@@ -430,9 +439,14 @@ impl Place {
             .map(|m| self.operator_accounts(m))
             .collect::<anyhow::Result<Vec<_>>>()?
             .concat();
+        let accounts: Vec<Value> = accounts.into_iter().filter(|account| self.has(account)).collect();
         self.sign_registry("operator", &json!({
             "kind": "operator", "version": version, "not_after": FOREVER, "agents": [{ "id": AGENT, "name": "Demo agent" }], "merchants": operators, "accounts": accounts,
         }))
+    }
+
+    fn has(&self, account: &Value) -> bool {
+        self.only.is_empty() || self.only.iter().any(|channel| account["channel"] == *channel)
     }
 
     /// The first merchant's second accounts, cheaper than none of the first ones: those come first while they are in order.
@@ -825,7 +839,15 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "encrypts": merchant.encrypts(),
                 "auth_tokens": [{ "sha256": hex::encode(Sha256::digest(AUTHORISED.0)), "payee": AUTHORISED.1 }] },
             // A secret that both sides share must be held; a merchant's own certificate need not.
-            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": if merchant.sign_method() == "01" { keys } else { "held" }, "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method() },
+            { "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": if merchant.sign_method() == "01" { keys } else { "held" }, "serial": decimal_serial(&read(&u.cert_file)?)?, "sign_method": merchant.sign_method(),
+                // Codes as UnionPay's own sample and public shops have them; here it is the sandbox that confirmed them.
+                "bank": { "business": true, "unverified": Unverified::of(Channel::Unionpay), "listed": [
+                    { "code": "ICBC", "zh": "工商银行", "en": "ICBC", "business": true },
+                    { "code": "ABC", "zh": "农业银行", "en": "Agricultural Bank of China", "business": true },
+                    { "code": "CCB", "zh": "建设银行", "en": "China Construction Bank" },
+                    { "code": "CMB", "zh": "招商银行", "en": "China Merchants Bank" },
+                    { "code": "PSBC", "zh": "邮储银行", "en": "Postal Savings Bank" },
+                ] } },
             { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
             // What no document says, the sandbox does: here it is the bank that confirmed it.
             { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",

@@ -29,13 +29,23 @@ const PATHS: [(&str, &str); 8] = [
         "alipay.trade.fastpay.refund.query",
     ),
 ];
+/// Where a bill lies: by GET with the content in the query, or by POST (channels.md 3.8).
+const BILL: (&str, &str) = (
+    "/v3/alipay/data/dataservice/bill/downloadurl/query",
+    "alipay.data.dataservice.bill.downloadurl.query",
+);
 /// How far the clocks may be apart.
 const SKEW_MS: u64 = 10 * 60_000;
 
 /// Answers one request.
 pub(super) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
-    let found = PATHS.into_iter().find(|(path, _)| *path == request.path);
-    let Some((_, method)) = found.filter(|_| request.method == http::Method::POST) else {
+    let by_get = request.method == http::Method::GET;
+    let found = PATHS
+        .into_iter()
+        .filter(|_| !by_get)
+        .chain([BILL])
+        .find(|(path, _)| *path == request.path);
+    let Some((_, method)) = found.filter(|_| by_get || request.method == http::Method::POST) else {
         return Reply::Now(plain(StatusCode::NOT_FOUND, "not found"));
     };
     let authorization = Authorization::read(request.header("authorization"));
@@ -133,6 +143,14 @@ fn encrypted(request: &Incoming) -> bool {
 
 /// The content in clear; `None` where it is none.
 fn content(merchant: &Merchant, request: &Incoming) -> Option<Value> {
+    if request.method == http::Method::GET {
+        let pairs = form_urlencoded::parse(request.query.as_bytes());
+        return Some(
+            pairs
+                .map(|(name, value)| (name.into_owned(), Value::from(&*value)))
+                .collect(),
+        );
+    }
     let text = std::str::from_utf8(&request.body).ok()?;
     let plain = match encrypted(request) {
         true => keys::decrypt_content(&merchant.facts.alipay.aes_key, text)?,
@@ -193,7 +211,7 @@ fn checked(
     } else {
         "application/json"
     };
-    if !request.header("content-type").starts_with(wanted) {
+    if request.method != http::Method::GET && !request.header("content-type").starts_with(wanted) {
         return Err((
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "invalid-content-type",

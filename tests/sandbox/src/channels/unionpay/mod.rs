@@ -222,7 +222,11 @@ fn code_number(code: &str) -> String {
 fn page(call: &Call<'_>, outcome: Outcome) -> Answer {
     let text = match outcome {
         Ok(_) => format!(
-            "订单 {}<br>￥{}",
+            "{}订单 {}<br>￥{}",
+            match call.fields.get("issInsCode") {
+                "" => "请选择银行<br>".to_owned(),
+                bank => format!("网上银行 {bank}<br>"),
+            },
             call.fields.get("orderId"),
             domain::Amount::from_fen(call.fields.get("txnAmt").parse().unwrap_or_default()).to_yuan()
         ),

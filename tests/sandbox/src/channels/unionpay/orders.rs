@@ -137,6 +137,14 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     if !unpacked(fields.get("reqReserved")) {
         return Err(wrong("reqReserved"));
     }
+    // The bank that the browser is led to: at the gateway only, a short code such as ICBC.
+    let bank = fields.get("issInsCode");
+    let lawful = (2..=20).contains(&bank.len())
+        && bank.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+        && sub_type == "01";
+    if !bank.is_empty() && !lawful {
+        return Err(wrong("issInsCode"));
+    }
     let until = match fields.get("payTimeout") {
         "" => now().plus_millis(DAY_MS),
         text => time(text).ok_or_else(|| wrong("payTimeout"))?,
@@ -254,7 +262,10 @@ pub(super) fn facts(order: &Order) -> Vec<(&'static str, String)> {
         ("currencyCode", "156".into()),
         ("payCardType", "01".into()),
         ("payType", "0201".into()),
-        ("issInsCode", "ICBC".into()),
+        (
+            "issInsCode",
+            order.asked["issInsCode"].as_str().unwrap_or("ICBC").into(),
+        ),
         ("accNo", order.payer.clone()),
     ]
 }
