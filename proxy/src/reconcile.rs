@@ -36,7 +36,11 @@ const MOST_DAYS_BACK: i32 = 85;
 /// So many days after its day's end a bill is overdue, which is said loudly.
 const OVERDUE_DAYS: i32 = 7;
 /// An overdue bill is asked for so many times less often.
-const OVERDUE_RARER: i64 = 12;
+const OVERDUE_RARER: u32 = 12;
+/// A word of "no bill" that our record contradicts is doubted for so many days, and so many times less often than a bill that
+/// is not there yet is asked for: every four hours at the standing settings.
+const DOUBTED_DAYS: i32 = 10;
+const DOUBTED: u32 = 8;
 /// Differences are put on record so many at once.
 const AT_ONCE: usize = 64;
 
@@ -131,7 +135,7 @@ fn due(app: &App) -> Vec<Job> {
                     let head = app.ledger().bill(&key);
                     if head
                         .as_ref()
-                        .is_none_or(|head| is_due(day, head, app.started_at(), now, books.retry))
+                        .is_none_or(|head| is_due(&key, head, app.started_at(), now, books.retry))
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
@@ -178,12 +182,23 @@ fn first_day(app: &App) -> Option<Day> {
 }
 
 /// What an earlier run left behind is gone on with at once; what the channel refused waits its time, however often we start
-/// (channels.md 1.13: every half hour). A bill that is long overdue is asked for less often.
-fn is_due(day: Day, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
-    let rarer = if is_overdue(day, now) { OVERDUE_RARER } else { 1 };
-    let again = head.asked.plus_millis(retry.as_millis() as i64 * rarer);
-    let cut_short = head.refused.is_none() && head.asked < started;
-    head.matched.is_none() && (cut_short || now >= again)
+/// (channels.md 1.13: every half hour). A bill that is long overdue is asked for less often. That there is no bill, in a word
+/// that may also mean "not made yet", is doubted while our record has what that bill would have to have: the bill may come after
+/// all.
+fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
+    let past = |retry: Duration| now >= head.asked.plus_millis(retry.as_millis() as i64);
+    if head.matched.is_none() {
+        let rarer = if is_overdue(key.day, now) { OVERDUE_RARER } else { 1 };
+        let cut_short = head.refused.is_none() && head.asked < started;
+        return cut_short || past(retry * rarer);
+    }
+    let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
+    let open = head
+        .differs
+        .iter()
+        .any(|index| !head.resolved.contains_key(index));
+    let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
+    none && open && recent && channel::bill::none_is_a_doubt(key.channel) && past(retry * DOUBTED)
 }
 
 /// So long after a day's end its bill should have come.
@@ -503,9 +518,15 @@ mod tests {
         let day = Day::from_number(20_454);
         let noon = Day::from_number(day.number() + 1).start().plus_millis(43_200_000);
         let retry = Duration::from_secs(1800);
+        let key = BillKey {
+            account: AccountNo::new("1900000109").expect("lawful"),
+            channel: Channel::Wechat,
+            day,
+            kind: BillKind::Trade,
+        };
         let due = |head: &BillHead, started: i64, now: i64| {
             let at = |minutes: i64| noon.plus_millis(minutes * 60_000);
-            is_due(day, head, at(started), at(now), retry)
+            is_due(&key, head, at(started), at(now), retry)
         };
         let refused = head(noon, Some("STATEMENT_CREATING"));
         assert!(!due(&refused, -60, 29) && due(&refused, -60, 30));

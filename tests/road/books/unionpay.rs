@@ -2,7 +2,8 @@
 //! exceptions corrects.
 
 use super::{
-    Done, Found, account, asked, compare_from, day_of, found, of_channel, open, paid, text, until_compared,
+    Done, Found, account, asked, compare, compare_from, day_of, found, of_channel, open, paid, text,
+    until_compared,
 };
 use anyhow::{Context, ensure};
 use domain::Day;
@@ -126,4 +127,42 @@ async fn agrees(merchant: &Merchant, day: Day, corrected: &str) -> Done {
         "{own}"
     );
     Ok(())
+}
+
+/// "None" may have meant "not made yet" after all (respCode 98): what our record contradicts is asked for again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C61
+async fn a_file_that_comes_after_its_day_was_said_to_have_none_is_compared() -> Done {
+    let dir = tempfile::tempdir()?;
+    let (demo, merchant) = open(dir.path(), false).await?;
+    let day = day_of("unionpay");
+    let number = text(&paid(&demo, &merchant, "unionpay", 1004).await?["number"]);
+    let account = account(&demo, "unionpay");
+    let ready = |ready: bool| json!({ "channel": "unionpay", "account": account, "day": day.to_string(), "ready": ready });
+    demo.control("/control/bills", &ready(false)).await?;
+    demo.services.stop_proxy().await?;
+    compare(&demo, day, 0)?;
+    demo.services.restart_proxy(&demo.place, &[]).await?;
+    demo.ready().await?;
+    let none = until_compared(&merchant, day).await?;
+    let wanted = [("trade", "unionpay", "only_here", number.as_str(), "")]
+        .map(|(a, b, c, d, e)| [a, b, c, d, e].map(str::to_owned))
+        .map(|[a, b, c, d, e]| (a, b, c, d, e));
+    ensure!(
+        of_channel("unionpay", found(&none)?) == Found::from(wanted),
+        "{none}"
+    );
+    demo.control("/control/bills", &ready(true)).await?;
+    for _ in 0..300 {
+        let now = asked(&merchant, day).await?;
+        if now["state"] == "agreed" {
+            demo.services.stop().await?;
+            return demo.prove_journal().map(drop);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    anyhow::bail!(
+        "its file was not asked for again: {}",
+        asked(&merchant, day).await?
+    )
 }

@@ -99,6 +99,11 @@ pub fn may_mean_none(channel: Channel, code: &str) -> bool {
     channel == Channel::Unionpay && code == "98"
 }
 
+/// Is the channel's only word for "there is none" one that means "not made yet" too?
+pub const fn none_is_a_doubt(channel: Channel) -> bool {
+    matches!(channel, Channel::Unionpay)
+}
+
 pub(crate) fn wechat(value: &Value) -> Option<BillPlace> {
     let mut sha1 = [0; 20];
     if value.text("hash_type")? != "SHA1" {

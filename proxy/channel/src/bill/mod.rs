@@ -13,7 +13,9 @@ mod read;
 mod unionpay;
 mod wechat;
 
-pub use ask::{BillPlace, ask, comes_at_once, download, is_file_host, may_mean_none, means_none};
+pub use ask::{
+    BillPlace, ask, comes_at_once, download, is_file_host, may_mean_none, means_none, none_is_a_doubt,
+};
 
 use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, Day, TradeNo, Unanswered};
 use read::Lines;
