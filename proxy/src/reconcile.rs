@@ -188,7 +188,11 @@ fn first_day(app: &App) -> Option<Day> {
 fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
     let past = |retry: Duration| now >= head.asked.plus_millis(retry.as_millis() as i64);
     if head.matched.is_none() {
-        let rarer = if is_overdue(key.day, now) { OVERDUE_RARER } else { 1 };
+        let rarer = if is_overdue(key.day, now) {
+            OVERDUE_RARER
+        } else {
+            1
+        };
         let cut_short = head.refused.is_none() && head.asked < started;
         return cut_short || past(retry * rarer);
     }
