@@ -67,12 +67,8 @@ pub(crate) fn choose<'a>(
         usable(a) && serves(create, first, a)
     });
     let health = |a: &AccountFacts| {
-        app.health().looks(
-            a.channel,
-            &a.account,
-            OperationClass::Place,
-            app.clock().since_boot(),
-        )
+        app.health()
+            .looks_for(a.channel, &a.account, create.pay_way, app.clock().since_boot())
     };
     let standing = |a: &AccountFacts| {
         let looks = health(a);
@@ -116,6 +112,7 @@ pub(crate) fn choose<'a>(
     app.health().begin(
         taken.account.channel,
         &taken.account.account,
+        create.pay_way,
         app.clock().since_boot(),
     );
     app.metrics().routed(create.channel, why);

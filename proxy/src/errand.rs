@@ -176,6 +176,8 @@ async fn hand_out(
     })
     .await;
     app.step("after_send");
+    app.health()
+        .handed_out(account.channel, &account.account, app.clock().since_boot());
     match signed {
         Ok(handed_out) => settle::handed_out(position, handed_out),
         Err(reason) => {
@@ -592,9 +594,9 @@ fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
     ])
 }
 
-/// A number that no order has: what a probe asks for.
-pub(crate) fn probe_number(account: &AccountNo) -> ChannelNo {
-    derived(&["probe", account.as_str()])
+/// A number that no order has, as long as the channel takes it: what a probe asks for.
+pub(crate) fn probe_number(channel: Channel, account: &AccountNo) -> ChannelNo {
+    short(channel, derived(&["probe", account.as_str()]))
 }
 
 fn derived(parts: &[&str]) -> ChannelNo {

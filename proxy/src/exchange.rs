@@ -36,7 +36,7 @@ pub async fn ask(
                 operation,
                 Ended {
                     took,
-                    ailment: health::of_answer(&answer),
+                    ailment: health::of_answer(account.channel, &answer),
                 },
             );
             Exchanged::Answer(answer)

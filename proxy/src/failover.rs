@@ -101,7 +101,7 @@ fn eligible(
     let now = app.clock().since_boot();
     let barred = app
         .health()
-        .looks(create.channel, no, OperationClass::Place, now)
+        .looks_for(create.channel, no, create.pay_way, now)
         .barred;
     if owner.id != merchant.id
         || facts.keys != Keys::Held
@@ -115,7 +115,7 @@ fn eligible(
     if !admit::may_place(app, owner, create, spare.payer, &account) {
         return None;
     }
-    app.health().begin(create.channel, no, now);
+    app.health().begin(create.channel, no, create.pay_way, now);
     Some((account, appid))
 }
 

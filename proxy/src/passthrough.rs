@@ -330,7 +330,7 @@ pub(crate) async fn ask(
                 answered.status,
                 &answered.body,
             );
-            ended(health::of_answer(&answer));
+            ended(health::of_answer(channel, &answer));
             (answer, back(channel, answered))
         }
         Err(error) => {

@@ -265,6 +265,7 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
             .filter(|n| *n > 0),
     );
     opening.measures.iter().for_each(|measure| app.observe(measure));
+    app.accounts_were_lost(&opening.lost);
     if opening.cases.is_some() {
         app.cases_were_read(); // by an earlier run: what it saw is in force, and patience begins here
     }

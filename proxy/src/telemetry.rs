@@ -217,6 +217,16 @@ impl Metrics {
         );
     }
 
+    /// A breaker was not closed when the last run ended.
+    pub fn breaker_restored(&self, channel: Channel, class: OperationClass) {
+        let labels = [
+            KeyValue::new("channel", channel.as_str()),
+            KeyValue::new("class", class.as_str()),
+            KeyValue::new("state", BreakerState::Open.as_str()),
+        ];
+        self.breakers.add(1, &labels);
+    }
+
     /// The pull format.
     pub fn render(&self) -> String {
         prometheus::TextEncoder::new()

@@ -9,6 +9,7 @@ mod errors;
 mod native;
 mod scan;
 mod unionpay;
+mod unionpay_pass;
 
 use scan::{Canaries, Looked, PART, Scanner, getrandom};
 
@@ -388,6 +389,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
     run.at_unionpay().await?;
+    run.through_unionpay().await?;
     run.at_banks().await?;
     run.pass_through().await?;
     run.errors().await?;
@@ -419,7 +421,14 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     ];
     let open = until_closed(
         &at_channels,
-        &[ports.api, ports.notify, ports.banks, ports.wechat, ports.alipay],
+        &[
+            ports.api,
+            ports.notify,
+            ports.banks,
+            ports.wechat,
+            ports.alipay,
+            ports.unionpay,
+        ],
         closed,
     )
     .await?;

@@ -35,13 +35,17 @@ pub(crate) struct Yard {
 
 impl Yard {
     pub(crate) async fn open() -> Yard {
+        Yard::with(Options::default()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Yard {
         let dir = tempfile::tempdir().expect("a folder");
         let extra = "[telemetry]\nlevel = \"debug\"\n".into();
         let options = Options {
             desk: false,
             merchants: 2,
             extra,
-            ..Options::default()
+            ..options
         };
         let demo = Demo::start(dir.path(), &options, true)
             .await
@@ -109,6 +113,12 @@ impl Yard {
         self.must(right, || {
             format!("{at:?} {what}: not refused as no HTTP: {said:?}")
         });
+    }
+
+    /// Nothing was wrong on the way.
+    pub(crate) fn settled(self) {
+        let wrong = self.wrong.into_inner().expect("lock");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     /// The service lives, its log is clean, and nothing was wrong on the way. Gives back the folder of the stopped demo.

@@ -367,7 +367,7 @@ async fn unionpays_app(street: &Street) -> Done {
 //= C83
 async fn the_pages_follow_the_health_of_accounts() {
     let yard = Yard::with(Options {
-        extra: "[routing]\nfailures = 2\nrest_ms = 6000\nrest_most_ms = 6000\n".into(),
+        extra: "[routing]\nfailures = 2\nrest_ms = 12000\nrest_most_ms = 12000\n".into(),
         ..Options::default()
     })
     .await
@@ -411,14 +411,14 @@ async fn follows(street: &Street) -> Done {
     let told = street.browser(WECHAT).speaking("en").open(&url).await?;
     ensure!(told.answer.status == 503, "{}", told.answer.status);
     has(&told, "cannot be reached now")?;
-    for _ in 0..150 {
+    for _ in 0..400 {
         if !closed(&computer.open(&url).await?) {
             let open = computer.send(&url, &[("way", "wechat.native")]).await?;
             return has(&open, "扫一扫");
         }
         sleep(Duration::from_millis(100)).await;
     }
-    anyhow::bail!("not open again within 15 s")
+    anyhow::bail!("not open again within 40 s")
 }
 
 /// Opened in WeChat, then in Alipay: the former is closed at its channel first, and one payment stands.

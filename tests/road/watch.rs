@@ -1,6 +1,7 @@
 //! The watch, end to end: planted cases are flagged and ordinary trade is not, two officers decide, the package proves
 //! itself and a copy with a flag left out does not, a stopped merchant learns nothing.
 
+mod others;
 mod unionpay;
 
 use anyhow::{Context, ensure};
@@ -35,6 +36,7 @@ async fn flags_exports_and_measures() -> Done {
     }
     orders::scanned_and_refunded(&demo, &ordinary, "unionpay").await?;
     unionpay::two_declines(&demo, &ordinary).await?;
+    others::ordinary(&demo, &ordinary).await?;
     planted::plant(&demo, &demo.merchant(1)?, &[demo.merchant(0)?, demo.merchant(2)?]).await?;
     let (a, b) = (
         Officer::sign_in(&demo, "officer-a").await?,
@@ -54,6 +56,7 @@ async fn flags_exports_and_measures() -> Done {
     a_copy_with_one_flag_left_out_does_not_verify(&demo, &package)?;
     the_front_door_lists_what_is_not_acknowledged(&demo, &package, confirmed)?;
     a_refund_of_nothing_is_flagged(&demo, &a).await?;
+    others::flagged(&demo, &ordinary, &a).await?;
     a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
     demo.services.stop().await?;
     measures_took_effect_on_record(&demo)?;

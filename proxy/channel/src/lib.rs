@@ -25,6 +25,7 @@ mod icbc;
 pub mod keys;
 pub mod native;
 pub mod notice;
+mod readings;
 mod shape;
 pub mod strict_json;
 pub mod strict_tree;

@@ -153,12 +153,21 @@ pub struct Asks {
     pub operation: Option<Operation>,
     /// The SDK's own signature.
     pub proof: Option<Proof>,
+    /// Of what can be read in two ways, and is refused: account and signature by each reading. One that is good tells whose
+    /// it is.
+    pub readings: Vec<(AccountNo, Proof)>,
 }
 
 impl Asks {
     /// The account and its signature are read.
     pub(crate) fn signed(&mut self, account: AccountNo, proof: Proof) {
         (self.account, self.proof) = (Some(account), Some(proof));
+    }
+
+    /// By one of several readings.
+    pub(crate) fn signed_by_reading(&mut self, account: AccountNo, proof: Option<Proof>) {
+        self.account.get_or_insert_with(|| account.clone());
+        self.readings.extend(proof.map(|proof| (account, proof)));
     }
 
     /// When it was signed, once that is read.
@@ -176,6 +185,7 @@ impl From<Native> for Asks {
             account: Some(native.account),
             operation: Some(native.operation),
             proof: Some(native.proof),
+            readings: Vec::new(),
         }
     }
 }

@@ -71,6 +71,43 @@ impl Fields {
         }
     }
 
+    /// What stands in octets that are no such message: every `<name>value</name>` in them, wherever it stands, by the first
+    /// of each name, by the last, and all of them. Nothing of it is carried.
+    pub fn readings(octets: &[u8]) -> Vec<Fields> {
+        let Ok(text) = std::str::from_utf8(octets) else {
+            return Vec::new();
+        };
+        let mut reader = Reader { text, at: 0 };
+        let (mut all, mut missed) = (Vec::new(), 0);
+        // Whoever hides them behind hundreds of others is not looked for.
+        while all.len() < MOST && missed < MOST {
+            let Some(next) = reader.rest().find('<') else {
+                break;
+            };
+            reader.at += next;
+            let begin = reader.at;
+            match reader.element() {
+                Ok((name, value)) => all.push((name.to_owned(), value)),
+                Err(_) => (reader.at, missed) = (begin + 1, missed + 1),
+            }
+        }
+        let has = |some: &[(String, Zeroizing<String>)], name: &str| some.iter().any(|(own, _)| own == name);
+        let own = |wanted: &dyn Fn(usize, &str) -> bool| {
+            let kept = all.iter().enumerate().filter(|(n, (name, _))| wanted(*n, name));
+            Fields(kept.map(|(_, field)| field.clone()).collect())
+        };
+        let first = own(&|n, name| !has(&all[..n], name));
+        match (all.is_empty(), first.0.len() == all.len()) {
+            (true, _) => Vec::new(),
+            (_, true) => vec![first],
+            (_, false) => vec![
+                first,
+                own(&|n, name| !has(&all[n + 1..], name)),
+                own(&|_, _| true),
+            ],
+        }
+    }
+
     /// Is there a field of this name, empty or not?
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)

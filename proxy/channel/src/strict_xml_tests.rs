@@ -100,3 +100,34 @@ fn what_is_written_is_read_back() {
         );
     }
 }
+
+/// For the record of who signed it, and for nothing else.
+#[test]
+fn what_is_no_message_has_readings() {
+    let of = |text: &str| -> Vec<String> {
+        let shown = |fields: &Fields| {
+            let pairs: Vec<String> = fields.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            pairs.join("&")
+        };
+        Fields::readings(text.as_bytes()).iter().map(shown).collect()
+    };
+    assert_eq!(
+        of("<xml><a>1</a><b><![CDATA[2]]></b><a>3</a></xml>"),
+        ["a=1&b=2", "b=2&a=3", "a=1&b=2&a=3"]
+    );
+    for odd in [
+        "<!DOCTYPE x [<!ENTITY e \"9\">]><xml><a>1</a><b>&e;</b></xml>",
+        "<xml><x><a>1</a></x></xml>",
+        "\u{feff}<XML><a>1</a></XML>",
+        "<xml><a>1</a><b x=\"1\">2</b></xml>",
+    ] {
+        assert!(Fields::parse(odd.as_bytes(), "xml").is_err());
+        assert_eq!(of(odd), ["a=1"], "{odd}");
+    }
+    for nothing in ["", "<xml>", "&#x31;", "<a>1</b>"] {
+        assert!(of(nothing).is_empty(), "{nothing}");
+    }
+    // Hidden behind hundreds of others nothing is looked for.
+    assert!(of(&format!("{}<a>1</a>", "<x>".repeat(300))).is_empty());
+    assert!(Fields::readings(b"\xff\xfe<\0a\0>").is_empty());
+}

@@ -5,6 +5,7 @@ use crate::{
     bills::Bills,
     codes::Codes,
     index::{alias_key, group_key, trade_key},
+    lost::LostAccounts,
     tells::{Tell, Tells},
 };
 use domain::*;
@@ -38,6 +39,8 @@ pub(crate) struct Heads {
     pub(crate) epochs: BTreeMap<u32, bool>,
     /// How far the bills of each account and day are.
     pub(crate) bills: Bills,
+    /// Accounts whose breakers are not closed.
+    pub(crate) lost: LostAccounts,
 }
 
 /// Whom an entry is about.
@@ -97,6 +100,7 @@ impl Heads {
     fn follow_event(&mut self, index: u64, entry: &TradeEntry) {
         self.bills
             .follow(index, entry.at, entry.merchant.as_ref(), &entry.event);
+        self.lost.follow(&entry.event);
         if let (Some(merchant), Some(seq), Some(order)) = (&entry.merchant, entry.tell, entry.order) {
             self.tells.add(Tell {
                 merchant: merchant.clone(),

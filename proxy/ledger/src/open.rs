@@ -57,6 +57,8 @@ pub struct Opening {
     pub measures: Vec<Measure>,
     /// Token epochs that the journal knows; true while their end is not on record.
     pub epochs: BTreeMap<u32, bool>,
+    /// Accounts that were lost when the journal ended.
+    pub lost: Vec<Lost>,
 }
 
 impl Ledger {
@@ -77,6 +79,7 @@ impl Ledger {
         let (applied, from) = (index.applied(), restored.from);
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
+        let lost = restored.heads.lost.all();
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -103,6 +106,7 @@ impl Ledger {
             cases,
             measures,
             epochs,
+            lost,
         })
     }
 

@@ -8,6 +8,7 @@ use crate::{
     Count, Order, PayCode,
     bills::{BillHead, Bills},
     heads::{Heads, Numbers},
+    lost::Lost,
     tells::Tell,
 };
 use domain::{Amount, BillKey, Day, Digest, Measure, MerchantId};
@@ -36,6 +37,9 @@ pub(crate) struct Header {
     totals: Vec<(Day, Count, Amount)>,
     codes: Vec<Arc<PayCode>>,
     bills: Vec<(BillKey, BillHead)>,
+    /// Absent in snapshots of earlier builds: these knew of no account that was lost.
+    #[serde(default)]
+    lost: Vec<Lost>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +66,7 @@ impl Header {
                 .iter()
                 .map(|(key, head)| (key.clone(), head.clone()))
                 .collect(),
+            lost: heads.lost.all(),
         }
     }
 
@@ -77,6 +82,7 @@ impl Header {
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         self.codes.into_iter().for_each(|code| heads.codes.put(code));
+        self.lost.into_iter().for_each(|lost| heads.lost.put(lost));
         (heads, self.totals)
     }
 }
@@ -273,6 +279,48 @@ mod tests {
             .expect("the same")
             .into_heads();
         assert_eq!(heads.epochs, [(1, false), (2, true)].into());
+    }
+
+    /// A start in the middle of an outage knows of it, from the journal and from a snapshot of it.
+    #[test]
+    //= C65
+    fn accounts_that_are_lost_are_followed_and_survive_in_the_header() {
+        let turned = |account: &str, class, state| TradeEvent::BreakerTurned {
+            account: AccountNo::new(account).expect("lawful"),
+            ailment: None,
+            channel: Channel::Wechat,
+            class,
+            state,
+        };
+        use {BreakerState as B, OperationClass as Of};
+        let mut heads = Heads::default();
+        let events = [
+            turned("1", Of::Place, B::Open),
+            turned("2", Of::Place, B::Open),
+            turned("2", Of::Ask, B::Open),
+            turned("1", Of::Place, B::HalfOpen),
+            turned("2", Of::Place, B::HalfOpen),
+            turned("2", Of::Place, B::Closed),
+        ];
+        for (index, event) in events.into_iter().enumerate() {
+            let nobody = crate::heads::Of {
+                merchant: None,
+                order: None,
+            };
+            let salt = Salt::from_bytes([0; 16]);
+            let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
+            heads.follow(index as u64, &entry);
+        }
+        let lost = |account: &str, class| Lost {
+            channel: Channel::Wechat,
+            account: AccountNo::new(account).expect("lawful"),
+            class,
+        };
+        let text = serde_json::to_vec(&Header::of(&heads, Vec::new())).expect("plain data");
+        let (heads, _) = serde_json::from_slice::<Header>(&text)
+            .expect("the same")
+            .into_heads();
+        assert_eq!(heads.lost.all(), [lost("1", Of::Place), lost("2", Of::Ask)]);
     }
 
     #[test]

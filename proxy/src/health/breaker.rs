@@ -6,6 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Calls that are remembered at most.
 const MOST_REMEMBERED: usize = 64;
+/// After a call that failed so much later the next one is made that makes it certain.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// Shares and averages say nothing before so many: one bad call of a quiet shop moves nobody.
 const LEAST_CALLS: usize = 8;
 
@@ -71,6 +73,10 @@ pub struct Breaker {
     in_a_row: u32,
     /// How often it opened without having been closed for good.
     openings: u32,
+    /// Since when a question of ours is under way, for no order's sake.
+    asking: Option<Duration>,
+    /// Somebody would like to know.
+    wanted: bool,
 }
 
 impl Breaker {
@@ -82,7 +88,16 @@ impl Breaker {
             calls: VecDeque::new(),
             in_a_row: 0,
             openings: 0,
+            asking: None,
+            wanted: false,
         }
+    }
+
+    /// It was not closed when the last run ended: nobody's payer tries it out before a probe has been answered, and that one
+    /// is due at once.
+    pub fn restore(&mut self, now: Duration) {
+        self.openings = 1;
+        self.state = State::Open { until: now };
     }
 
     /// What it is now, for the record.
@@ -96,6 +111,7 @@ impl Breaker {
 
     /// A call ended. A slow answer is a good one for its order and a bad one for the account.
     pub fn feed(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
+        (self.asking, self.wanted) = (None, false);
         let ailment = ailment.or((took >= self.settings.slow).then_some(Ailment::Slow));
         self.remember(Call {
             at: now,
@@ -139,6 +155,32 @@ impl Breaker {
             }
             _ => false,
         }
+    }
+
+    /// An order was handed out. If nobody has asked for a while, a question of ours is due.
+    pub fn want(&mut self, now: Duration) {
+        let last = self.calls.back().map(|last| last.at);
+        self.wanted |= last.is_none_or(|last| last + self.settings.trial <= now);
+    }
+
+    /// The same for a breaker that judges by questions. What is asked for no order's sake is as good there as any other call:
+    /// so it tries out itself what is half open, and asks soon again after a call that failed, until that is certain.
+    pub fn take_question(&mut self, now: Duration) -> bool {
+        if self.asking.is_some_and(|since| now < since + self.settings.trial) {
+            return false;
+        }
+        let due = match self.state {
+            State::Open { until } => until <= now,
+            State::HalfOpen { .. } => true,
+            State::Closed => {
+                let failed = self.calls.back().filter(|_| self.in_a_row > 0);
+                self.wanted || failed.is_some_and(|last| last.at + SECOND_LOOK <= now)
+            }
+        };
+        if due {
+            self.asking = Some(now);
+        }
+        due
     }
 
     /// How its calls fare.
@@ -309,6 +351,56 @@ mod tests {
         assert_eq!(b.looks(at(28)).barred, None, "a trial that nobody ended is over");
         assert_eq!(b.feed(at(29), QUICK, None).map(|t| t.to), Some(B::Closed));
         assert_eq!(b.looks(at(29)), Looks::default(), "and what was is forgotten");
+    }
+
+    #[test]
+    fn questions_make_certain_soon_and_close_it_again_without_an_order() {
+        let mut b = breaker();
+        assert!(!b.take_question(at(1)), "nothing failed");
+        let half = |secs: f64| Duration::from_secs_f64(secs);
+        b.feed(at(1), QUICK, Some(Ailment::NotConnected));
+        assert!(!b.take_question(half(1.4)) && b.take_question(half(1.5)));
+        assert!(!b.take_question(at(2)), "one at a time");
+        b.feed(at(2), QUICK, Some(Ailment::NotConnected));
+        assert!(b.take_question(at(3)));
+        let opened = b.feed(at(3), QUICK, Some(Ailment::NotConnected));
+        assert_eq!(opened.map(|t| t.to), Some(B::Open));
+        assert!(!b.take_question(at(7)) && b.take_question(at(8)), "it rests");
+        assert_eq!(b.feed(at(8), QUICK, Some(Ailment::NotConnected)), None);
+        assert_eq!(b.probed(at(8), Some(Ailment::NotConnected)), None);
+        assert!(!b.take_question(at(17)) && b.take_question(at(18)), "for longer");
+        assert_eq!(b.feed(at(18), QUICK, None).map(|t| t.to), Some(B::HalfOpen));
+        assert_eq!(b.probed(at(18), None), None);
+        assert!(b.take_question(at(18)));
+        assert_eq!(b.feed(at(18), QUICK, None).map(|t| t.to), Some(B::Closed));
+        assert!(!b.take_question(at(19)));
+    }
+
+    /// A quiet shop's page order is asked for after minutes; whether its account is there is asked when it is handed out.
+    #[test]
+    fn a_question_is_wanted_where_nobody_asked_for_a_while() {
+        let mut b = breaker();
+        b.want(at(1));
+        assert!(b.take_question(at(1)));
+        b.feed(at(1), QUICK, None);
+        b.want(at(10));
+        assert!(!b.take_question(at(10)), "asked nine seconds ago");
+        b.want(at(11));
+        assert!(b.take_question(at(11)));
+        b.feed(at(11), QUICK, Some(Ailment::NotConnected));
+        assert!(b.take_question(at(12)), "and again after one that failed");
+    }
+
+    /// A start in the middle of an outage begins where the last run was, but for the rest: that is over.
+    #[test]
+    fn what_was_open_is_open_after_a_start_and_is_probed_at_once() {
+        let mut b = breaker();
+        b.restore(at(1));
+        assert_eq!((b.state(), b.looks(at(1)).barred), (B::Open, Some(Barred::Open)));
+        assert!(b.take_probe(at(1)));
+        assert_eq!(b.probed(at(2), Some(Ailment::Silent)), None, "still down");
+        assert!(!b.take_probe(at(11)) && b.take_probe(at(12)));
+        assert_eq!(b.probed(at(12), None).map(|t| t.to), Some(B::HalfOpen));
     }
 
     #[test]

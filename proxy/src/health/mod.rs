@@ -1,5 +1,6 @@
 //! How each account of each channel does, learned from the calls that are made anyway: orders, closes, refunds, queries,
-//! unified or passed through. Looked at by `route`; kept in memory only, since after a start nothing is known.
+//! unified or passed through. Looked at by `route` and by payers' pages; kept in memory. What was lost when the last run ended
+//! its journal tells, and is asked for before anybody's order goes there.
 
 mod breaker;
 mod probe;
@@ -10,6 +11,7 @@ pub(crate) use probe::run as probe;
 use crate::{app::App, config::Routing, outbound::SendError};
 use channel::{Answer, Failure, FailureClass};
 use domain::*;
+use ledger::Lost;
 use parking_lot::{Mutex, RwLock};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -74,26 +76,88 @@ impl Health {
         known.map_or_else(Looks::default, |gauges| gauges.of(class).lock().looks(now))
     }
 
-    /// A new order is about to go there.
-    pub fn begin(&self, channel: Channel, account: &AccountNo, now: Duration) {
+    /// How an account fares for a new order of this way to pay. No call of ours places what is handed out: whether its
+    /// account can be reached and is in order tell the questions about such orders, and the calls that place others.
+    pub fn looks_for(&self, channel: Channel, account: &AccountNo, pay_way: PayWay, now: Duration) -> Looks {
+        let placing = self.looks(channel, account, OperationClass::Place, now);
+        if !pay_way.is_handed_out(channel) {
+            return placing;
+        }
+        let asking = self.looks(channel, account, OperationClass::Ask, now);
+        Looks {
+            barred: placing.barred.or(asking.barred),
+            unreliable: placing.unreliable.max(asking.unreliable),
+            slow: placing.slow.max(asking.slow),
+        }
+    }
+
+    /// A new order is about to go there. One that is handed out tries nothing out.
+    pub fn begin(&self, channel: Channel, account: &AccountNo, pay_way: PayWay, now: Duration) {
+        if pay_way.is_handed_out(channel) {
+            return;
+        }
         if let Some(gauges) = self.gauges.read().get(&(channel, account.clone())) {
             gauges.of(OperationClass::Place).lock().begin(now);
         }
     }
 
-    /// Accounts whose breaker for new orders has rested: a probe is due.
-    fn due(&self, now: Duration) -> Vec<(Channel, AccountNo)> {
+    /// An order was handed out at this account, and nothing tells whether that is there but questions.
+    pub fn handed_out(&self, channel: Channel, account: &AccountNo, now: Duration) {
+        if channel::can_be_asked(channel) {
+            let gauges = self.gauges(channel, account);
+            gauges.of(OperationClass::Ask).lock().want(now);
+        }
+    }
+
+    /// What was not closed when the last run ended, is not yet.
+    fn restore(&self, lost: &Lost, now: Duration) {
+        self.gauges(lost.channel, &lost.account)
+            .of(lost.class)
+            .lock()
+            .restore(now);
+    }
+
+    /// Accounts of which a question is due: their breaker for new orders has rested, or what is handed out waits for their
+    /// breaker of questions.
+    fn due(&self, now: Duration) -> Vec<Lost> {
         let all = self.gauges.read();
-        let due = all
-            .iter()
-            .filter(|(_, gauges)| gauges.of(OperationClass::Place).lock().take_probe(now));
-        due.map(|(key, _)| key.clone()).collect()
+        let mut due = Vec::new();
+        for ((channel, account), gauges) in all.iter() {
+            let mut add = |class| {
+                due.push(Lost {
+                    channel: *channel,
+                    account: account.clone(),
+                    class,
+                });
+            };
+            if gauges.of(OperationClass::Place).lock().take_probe(now) {
+                add(OperationClass::Place);
+            }
+            if hands_out(*channel) && gauges.of(OperationClass::Ask).lock().take_question(now) {
+                add(OperationClass::Ask);
+            }
+        }
+        due
     }
 }
 
 impl App {
-    /// A call to an account ended. A breaker that turns is counted and goes on record.
+    /// Begins with what the last run knew of accounts that were lost. A start in the middle of an outage so sends no order
+    /// there that the end of the last run would not have sent there.
+    //= C65
+    pub(crate) fn accounts_were_lost(&self, lost: &[Lost]) {
+        for lost in lost {
+            self.health().restore(lost, self.clock().since_boot());
+            self.metrics().breaker_restored(lost.channel, lost.class);
+        }
+    }
+
+    /// A call to an account ended. A breaker that turns is counted and goes on record. Bills are fetched at their leisure and
+    /// say nothing of orders.
     pub(crate) fn fed(&self, account: &channel::Account, operation: Operation, ended: Ended) {
+        if operation == Operation::Bill {
+            return;
+        }
         let class = OperationClass::of(operation);
         let gauges = self.health().gauges(account.channel, &account.account);
         let turn = gauges
@@ -105,14 +169,14 @@ impl App {
         }
     }
 
-    fn probed(&self, channel: Channel, account: &AccountNo, ailment: Option<Ailment>) {
-        let gauges = self.health().gauges(channel, account);
+    fn probed(&self, of: &Lost, ailment: Option<Ailment>) {
+        let gauges = self.health().gauges(of.channel, &of.account);
         let turn = gauges
-            .of(OperationClass::Place)
+            .of(of.class)
             .lock()
             .probed(self.clock().since_boot(), ailment);
         if let Some(turn) = turn {
-            self.turned(channel, account, OperationClass::Place, turn);
+            self.turned(of.channel, &of.account, of.class, turn);
         }
     }
 
@@ -140,6 +204,14 @@ impl App {
     }
 }
 
+/// Whether any of the channel's orders are handed out.
+fn hands_out(channel: Channel) -> bool {
+    use PayWay::*;
+    [App, Page, Wap, Gateway, GatewayB2b]
+        .iter()
+        .any(|pay_way| pay_way.is_handed_out(channel))
+}
+
 /// What a call that got no answer says of its account.
 pub(crate) fn of_error(error: &SendError) -> Ailment {
     match error {
@@ -151,8 +223,13 @@ pub(crate) fn of_error(error: &SendError) -> Ailment {
 }
 
 /// What an answer says of the account, whatever it says of the order.
-pub(crate) fn of_answer(answer: &Answer) -> Option<Ailment> {
+pub(crate) fn of_answer(channel: Channel, answer: &Answer) -> Option<Ailment> {
     match answer {
+        // No document says what their codes mean (channels.md 5, 6.3): that there is one means that they are there.
+        Answer::Failed(Failure {
+            class: FailureClass::Unknown,
+            ..
+        }) if channel == Channel::Baidu || channel.is_bank() => None,
         Answer::Unclear(Unclear::Timeout) => Some(Ailment::Silent),
         Answer::Unclear(Unclear::Connection) => Some(Ailment::Broken),
         Answer::Unclear(Unclear::ChannelError) => Some(Ailment::ChannelError),

@@ -1,6 +1,6 @@
 //! An account that new orders were moved away from is asked, once it has rested, for an order that does not exist. An
 //! answer, whatever it says, means that it can be reached again, and one order at a time may try it out. No payer waits for
-//! an account that is still down.
+//! an account that is still down. Questions about what is handed out are tried out by the probe itself.
 
 use super::of_answer;
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     exchange::{Exchanged, ask},
 };
 use domain::*;
+use ledger::Lost;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -22,31 +23,31 @@ pub(crate) async fn run(app: App, mut stop: watch::Receiver<bool>) {
             () = crate::accept::stopped(&mut stop) => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        for (channel, account) in app.health().due(app.clock().since_boot()) {
+        for due in app.health().due(app.clock().since_boot()) {
             let app = app.clone();
-            tokio::spawn(async move { once(&app, channel, &account).await });
+            tokio::spawn(async move { once(&app, &due).await });
         }
     }
 }
 
-async fn once(app: &App, channel: Channel, no: &AccountNo) {
+async fn once(app: &App, due: &Lost) {
     let registries = app.registries();
-    let Some((_, facts)) = registries.owner(channel, no) else {
-        return app.probed(channel, no, Some(Ailment::Account));
+    let Some((_, facts)) = registries.owner(due.channel, &due.account) else {
+        return app.probed(due, Some(Ailment::Account));
     };
     if facts.keys != Keys::Held {
         // We cannot ask in its name: the next order of its own SDK tells.
-        return app.probed(channel, no, None);
+        return app.probed(due, None);
     }
     let account = app.account(facts, None, None);
-    let number = errand::probe_number(no);
+    let number = errand::probe_number(due.channel, &due.account);
     let asked = ask(app, &account, Operation::Query, PayWay::Native, |stamp| {
         channel::query(&account, stamp, PayWay::Native, &number)
     })
     .await;
     let ailment = match &asked {
-        Exchanged::Answer(answer) => of_answer(answer),
+        Exchanged::Answer(answer) => of_answer(due.channel, answer),
         Exchanged::NotSent(_) => Some(Ailment::NotConnected),
     };
-    app.probed(channel, no, ailment);
+    app.probed(due, ailment);
 }

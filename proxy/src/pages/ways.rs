@@ -161,7 +161,7 @@ pub(super) fn is_open(app: &App, scanned: &Scanned, way: &Way) -> bool {
     accounts(app, scanned, way).any(|account| {
         let looks = app
             .health()
-            .looks(account.channel, &account.account, OperationClass::Place, now);
+            .looks_for(account.channel, &account.account, way.pay_way, now);
         looks.barred != Some(Barred::Open)
     })
 }
@@ -224,7 +224,16 @@ pub(super) fn form_targets(app: &App) -> String {
             .and_then(|licence| licence.authorization.as_ref())
             .map(|a| a.page.clone());
         all.extend(page.and_then(|page| page.split('/').nth(2).map(|host| format!("https://{host}"))));
-        all.extend(app.way_to(channel).map(|way| way.target().origin()));
+        // An account may be reached at any of them, and its form is posted there.
+        let hosts = registries
+            .channel(channel)
+            .map(|licence| licence.hosts.as_slice());
+        let hosts = hosts.into_iter().flatten();
+        let hosts = hosts.filter(|host| !channel::bill::is_file_host(channel, &host.host));
+        all.extend(hosts.map(|host| match host.port {
+            443 => format!("https://{}", host.host),
+            port => format!("https://{}:{port}", host.host),
+        }));
     }
     all.join(" ")
 }

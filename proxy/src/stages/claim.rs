@@ -30,6 +30,14 @@ impl Stage<Sealed> for Claim {
         let order = order.filter(|o| o.merchant == sealed.merchant.id);
         let content = content(&sealed.command, sealed.payer);
         let only_repeats = self.only_repeats(&sealed);
+        if let (Command::Refund(refund), None, Cargo::Verbatim(_)) = (&sealed.command, &order, &sealed.cargo)
+        {
+            let fault = self.without_a_trade(refund, &sealed).await;
+            return Err(match fault.code {
+                Code::NotFound => passthrough::not_ours().into(),
+                _ => fault.into(),
+            });
+        }
         let target = self.target(&sealed, &sealed.command, order.as_deref())?;
         let mut also = Vec::with_capacity(others.len());
         let mut answered = Vec::new();

@@ -5,6 +5,7 @@ use crate::{
     app::App,
     fault::{Code, Fault, Stop},
     guard::{self, Asked},
+    limits::source,
     payment::Authenticated,
     signature::WINDOW_MS,
     stage::Stage,
@@ -48,12 +49,12 @@ impl Stage<Received> for Read {
             (Ok(()), Ok(native)) => native,
             (Ok(()), Err(error)) => {
                 let (asks, fault) = fault(error);
-                return Err(self.refuse(received.at, channel, asks, fault).await);
+                return Err(self.refuse(&received, channel, asks, fault).await);
             }
             (Err(fault), read) => {
                 let asks = read.map_or_else(|error| *error.asks, Asks::from);
                 let fault = guard::of_reading(fault, Some(channel));
-                return Err(self.refuse(received.at, channel, asks, fault).await);
+                return Err(self.refuse(&received, channel, asks, fault).await);
             }
         };
         native.settle_zone(received.at, WINDOW_MS);
@@ -160,32 +161,47 @@ impl Read {
     /// Refuses what the reader refused, on record against the one who signed it; whoever else it may be from is counted.
     /// A request that comes a second time proves nothing: anybody may have sent it again.
     //= C81
-    async fn refuse(&self, at: Instant, channel: Channel, asks: Asks, fault: Fault) -> Stop {
-        let app = &self.0;
+    async fn refuse(&self, received: &Received, channel: Channel, asks: Asks, fault: Fault) -> Stop {
+        let (app, at) = (&self.0, received.at);
         let registries = app.registries();
+        let offends = fault.breach.is_some();
         let owner = asks
             .account
             .as_ref()
             .and_then(|account| registries.owner(channel, account));
-        let proven = match (owner, asks.proof) {
-            (Some((merchant, facts)), Some(mut proof)) if fault.breach.is_some() => {
+        let signed = asks.account.clone().zip(asks.proof);
+        let proven = signed
+            .into_iter()
+            .chain(asks.readings)
+            .find_map(|(account, mut proof)| {
+                let (merchant, facts) = registries.owner(channel, &account).filter(|_| offends)?;
                 proof.settle_zone(channel, at, WINDOW_MS);
-                let anew = |mark: String| {
-                    app.nonces()
-                        .first_use(facts.account.as_str(), &mark, app.clock().since_boot())
-                };
-                let proves = self.proves(facts, &proof, at).is_ok();
-                (proves && proof_mark(&proof).is_none_or(anew)).then_some(merchant)
-            }
-            _ => None,
-        };
+                self.proves(facts, &proof, at).ok()?;
+                Some((merchant, facts, proof_mark(&proof)))
+            });
+        let proven = proven.filter(|(_, facts, mark)| {
+            let anew = |mark: &String| {
+                app.nonces()
+                    .first_use(facts.account.as_str(), mark, app.clock().since_boot())
+            };
+            mark.as_ref().is_none_or(anew)
+        });
+        let owner = proven
+            .as_ref()
+            .map(|(merchant, facts, _)| (*merchant, *facts))
+            .or(owner);
+        // What nobody is proven to have signed weighs on its source, as a wrong signature does.
+        if proven.is_none() && offends {
+            app.count_failure(source(received.peer.ip()));
+        }
         let asked = Asked {
             account: owner.map(|(_, facts)| facts.account.clone()),
             channel: Some(channel),
             operation: asks.operation,
             payee: None,
         };
-        guard::refuse(app, proven.map(|merchant| &**merchant), asked, fault).await
+        let merchant = proven.map(|(merchant, ..)| &**merchant);
+        guard::refuse(app, merchant, asked, fault).await
     }
 
     /// What hyper takes and we do not.

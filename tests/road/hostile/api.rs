@@ -75,6 +75,12 @@ impl Caller {
         )
     }
 
+    /// The header line that signs it.
+    pub(crate) fn authorization(&self, method: &str, target: &str, body: &[u8]) -> String {
+        let header = self.header(method, target, now(), &fresh(), body);
+        format!("Authorization: {header}\r\n")
+    }
+
     /// A well signed request with any body and these further header lines.
     pub(crate) fn wire(&self, method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
         wire(

@@ -3,7 +3,7 @@
 use super::{
     api::{fresh, own},
     many::{Door, wire},
-    tricks::{Dice, STRANGER, escaped},
+    tricks::{self, Dice, STRANGER, escaped},
     wire::At,
 };
 use certs::{Keys, Material, V2Digest};
@@ -77,7 +77,15 @@ impl Door for WechatV2 {
             7 => path += "?mch_id=1600000009",
             8 => all.push((
                 "detail".into(),
-                "{\"goods_detail\":[],\"goods_detail\":[]}".into(),
+                (*dice.of(&[
+                    "{\"goods_detail\":[],\"goods_detail\":[]}",
+                    "\u{feff}{\"receivers\":[]}",
+                    "\u{200b}{\"goods_detail\":[{\"receiver\":1}]}",
+                    "{\"goods_detail\":[{\"price\":1,\"pr\\u0069ce\":2}]}",
+                    "{\"cost_price\":1e400",
+                    "[]",
+                ]))
+                .into(),
             )),
             _ => {}
         }
@@ -88,7 +96,28 @@ impl Door for WechatV2 {
             .iter()
             .map(|(n, v)| format!("<{n}><![CDATA[{v}]]></{n}>"))
             .collect();
-        let body = match (trick, dice.below(8)) {
+        let first = |from: &str, to: &str| format!("<xml>{}</xml>", inner.replacen(from, to, 1));
+        let body = match (trick, dice.below(26)) {
+            (9.., 8) => return Some(self.utf16(&path, &inner)),
+            (9.., 9) => format!("\u{feff}<xml>{inner}</xml>"),
+            (9.., 10) => format!("<?xml version=\"1.0\" encoding=\"utf-7\"?><xml>{inner}</xml>"),
+            (9.., 11) => format!("<XML>{inner}</XML>"),
+            (9.., 12) => first("<mch_id>", "<mch_id xmlns=\"urn:x\">"),
+            (9.., 13) => format!("<x:xml xmlns:x=\"urn:x\">{inner}</x:xml>"),
+            (9.., 14) => format!("<xml>{inner}<Mch_id>{STRANGER}</Mch_id></xml>"),
+            (9.., 15) => format!("<xml>{inner}<m\u{441}h_id>{STRANGER}</m\u{441}h_id></xml>"),
+            (9.., 16) => format!("<xml>{inner}<attach>a\0b</attach></xml>"),
+            (9.., 17) => format!("<xml>{inner}<attach>&#x31;</attach></xml>"),
+            (9.., 18) => format!("<xml>{inner}<attach><![CDATA[a]]>]]></attach></xml>"),
+            (9.., 19) => format!("<xml>{inner}<mch_id >{STRANGER}</mch_id ></xml>"),
+            (9.., 20) => format!("<xml>{inner}<?php 1 ?></xml>"),
+            (9.., 21) => {
+                format!("<!DOCTYPE xml [<!ENTITY a \"x\"><!ENTITY b \"&a;&a;\">]><xml>{inner}</xml>")
+            }
+            (9.., 22) => format!("<!DOCTYPE xml SYSTEM \"file:///etc/passwd\"><xml>{inner}</xml>"),
+            (9.., 23) => format!("<xml>{}{inner}{}</xml>", "<a>".repeat(2000), "</a>".repeat(2000)),
+            (9.., 24) => format!("<xml>{inner}\r\n</xml>"),
+            (9.., 25) => format!("<xml><mch_id>{STRANGER}</mch_id>{inner}</xml>"),
             (9.., 0) => format!("<xml>{inner}<mch_id>{STRANGER}</mch_id></xml>"),
             (9.., 1) => {
                 format!("<!DOCTYPE xml [<!ENTITY e \"{STRANGER}\">]><xml>{inner}<attach>&e;</attach></xml>")
@@ -101,7 +130,20 @@ impl Door for WechatV2 {
             (9.., _) => format!("<xml>{inner}<attach>&#50;</attach></xml>"),
             _ => format!("<xml>{inner}</xml>"),
         };
-        Some(wire("POST", &path, "Content-Type: text/xml\r\n", body.as_bytes()))
+        let kind = match dice.below(12) {
+            0 => tricks::kind(dice, "text/xml"),
+            _ => "Content-Type: text/xml\r\n".into(),
+        };
+        Some(wire("POST", &path, &kind, body.as_bytes()))
+    }
+}
+
+impl WechatV2 {
+    /// In UTF-16, as its mark says.
+    fn utf16(&self, path: &str, inner: &str) -> Vec<u8> {
+        let text = format!("\u{feff}<?xml version=\"1.0\" encoding=\"utf-16\"?><xml>{inner}</xml>");
+        let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        wire("POST", path, "Content-Type: text/xml\r\n", &octets)
     }
 }
 
@@ -160,7 +202,21 @@ impl Door for Unionpay {
             _ => {}
         }
         let signed = self.0.signed(&fields).expect("signs");
-        let body = match (trick, dice.below(5)) {
+        let body = match (trick, dice.below(19)) {
+            (9.., 5) => format!("merId=000000000000001&{signed}"),
+            (9.., 6) => format!("{signed}&%256derId=000000000000001"),
+            (9.., 7) => format!("{signed}&mer+Id=000000000000001"),
+            (9.., 8) => format!("{signed}&merId[]=000000000000001"),
+            (9.., 9) => format!("{signed}&MERID=000000000000001"),
+            (9.., 10) => format!("{signed}&a;merId=000000000000001"),
+            (9.., 11) => format!("{signed}&reqReserved=%c0%af"),
+            (9.., 12) => format!("{signed}&reqReserved=%u0061"),
+            (9.., 13) => format!("{signed}&m\u{435}rId=000000000000001"),
+            (9.., 14) => format!("\u{feff}{signed}"),
+            (9.., 15) => signed.replacen("txnAmt=100", "txnAmt=100%00", 1),
+            (9.., 16) => format!("{signed}&txnAmt=1&txnAmt=1"),
+            (9.., 17) => format!("{signed}\n&txnAmt=1"),
+            (9.., 18) => format!("{signed}&accSplitData"),
             (9.., 0) => format!("{signed}&merId=000000000000001"),
             (9.., 1) => format!("{signed}&%6derId=000000000000001"),
             // In GBK the second octet of the character is a backslash.
@@ -169,7 +225,14 @@ impl Door for Unionpay {
             (9.., _) => format!("{signed}&txnAmt=%"),
             _ => signed,
         };
-        let kind = "Content-Type: application/x-www-form-urlencoded;charset=UTF-8\r\n";
-        Some(wire("POST", &path, kind, body.as_bytes()))
+        let kind = match dice.below(12) {
+            0 => tricks::kind(dice, "application/x-www-form-urlencoded"),
+            _ => "Content-Type: application/x-www-form-urlencoded;charset=UTF-8\r\n".into(),
+        };
+        let path = match dice.below(12) {
+            0 => tricks::path(dice, &path),
+            _ => path,
+        };
+        Some(wire("POST", &path, &kind, body.as_bytes()))
     }
 }

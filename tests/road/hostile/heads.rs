@@ -508,7 +508,7 @@ async fn targets(yard: &Yard) {
             "isv.insufficient-isv-permissions",
         );
     }
-    for path in ["/v3/alipay/trade/pay", "/v3/", "/v3/alipay/trade/query/"] {
+    for path in ["/v3/alipay/trade/page/pay", "/v3/", "/v3/alipay/trade/query/"] {
         let wire = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
         yard.refused(
             At::AlipayV3,

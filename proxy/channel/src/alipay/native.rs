@@ -6,6 +6,7 @@ use crate::{
     form::Form,
     keys,
     native::{Asks, Fresh, Native, NativeError, Proof, no_json, require_content_type},
+    readings,
     shape::{self, Texts},
     strict_json::{self, Value, shown},
     times,
@@ -16,6 +17,7 @@ use domain::{
 };
 use http::HeaderMap;
 use vault::{AuthCode, Payer, PayerField, Text};
+use zeroize::Zeroizing;
 
 pub(super) type Method = (&'static str, Operation, Option<PayWay>);
 
@@ -32,22 +34,21 @@ pub(crate) fn read(
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/gateway.do" || !matches!(method, "GET" | "POST") {
+        by_readings(&[query.as_bytes(), body], asks);
         return Err(NativeError::no_call(
             Channel::Alipay,
             path,
             "this method and path are not carried",
         ));
     }
-    let form = |e| NativeError::twofold(format!("form: {e}"));
-    // A form with a name twice has no one text that was signed: whose it is, is only what it says (no proof).
-    asks.account = claimed(query.as_bytes()).or_else(|| claimed(body));
-    let mut parameters = Form::parse(query.as_bytes()).map_err(form)?;
-    if method == "POST" && !body.is_empty() {
-        require_content_type(headers, "application/x-www-form-urlencoded")?;
-        parameters.read(body).map_err(form)?;
-    }
+    let read = parameters(method, query.as_bytes(), headers, body);
+    let parameters = read.inspect_err(|_| by_readings(&[query.as_bytes(), body], asks))?;
     let signed = account(&parameters).and_then(|account| {
-        asks.signed(account.clone(), proof(&account, &parameters)?);
+        let message = parameters.string_to_sign(|n, v| n != "sign" && !v.is_empty());
+        asks.signed(
+            account.clone(),
+            proof(&account, |name| parameters.get(name), message)?,
+        );
         Ok(account)
     });
     let called = called(&parameters)?;
@@ -59,12 +60,27 @@ pub(crate) fn read(
     })
 }
 
-/// The first `app_id` of a form that may be none.
-fn claimed(octets: &[u8]) -> Option<AccountNo> {
-    let pair = octets
-        .split(|b| *b == b'&')
-        .find_map(|pair| pair.strip_prefix(b"app_id="))?;
-    AccountNo::new(std::str::from_utf8(pair).ok()?).ok()
+/// Query and body as one form.
+fn parameters(method: &str, query: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Form, NativeError> {
+    let form = |e| NativeError::twofold(format!("form: {e}"));
+    let mut parameters = Form::parse(query).map_err(form)?;
+    if method == "POST" && !body.is_empty() {
+        require_content_type(headers, "application/x-www-form-urlencoded")?;
+        parameters.read(body).map_err(form)?;
+    }
+    Ok(parameters)
+}
+
+/// Whose a form is that has no one text that was signed.
+fn by_readings(parts: &[&[u8]], asks: &mut Asks) {
+    for reading in readings::of_form(parts) {
+        let Some(account) = reading.get("app_id").and_then(|id| AccountNo::new(id).ok()) else {
+            continue;
+        };
+        let message = reading.text(|n, v| n != b"sign" && !v.is_empty());
+        let by_this = proof(&account, |name| reading.get(name), message);
+        asks.signed_by_reading(account, by_this.ok());
+    }
 }
 
 fn account(parameters: &Form) -> Result<AccountNo, NativeError> {
@@ -131,14 +147,17 @@ fn call(
 }
 
 /// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
-fn proof(account: &AccountNo, parameters: &Form) -> Result<Proof, NativeError> {
+fn proof<'a>(
+    account: &AccountNo,
+    get: impl Fn(&str) -> Option<&'a str>,
+    mut message: Zeroizing<Vec<u8>>,
+) -> Result<Proof, NativeError> {
     let wrong = |name: &str| NativeError::signature(format!("{name} is missing or not as documented"));
-    let signature = parameters.get("sign").and_then(|sign| STANDARD.decode(sign).ok());
-    let signed_at = parameters.get("timestamp").and_then(times::china);
-    let message = std::mem::take(&mut *parameters.string_to_sign(|n, v| n != "sign" && !v.is_empty()));
+    let signature = get("sign").and_then(|sign| STANDARD.decode(sign).ok());
+    let signed_at = get("timestamp").and_then(times::china);
     Ok(Proof {
         key: keys::alipay_app_public(account).map_err(|e| NativeError::signature(e.to_string()))?,
-        message,
+        message: std::mem::take(&mut *message),
         signature: signature.ok_or_else(|| wrong("sign"))?,
         signed_at: signed_at.ok_or_else(|| wrong("timestamp"))?,
         nonce: None,

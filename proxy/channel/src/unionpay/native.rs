@@ -15,12 +15,14 @@ use crate::{
     auth_code::{Wallet, wallet},
     keys,
     native::{Asks, Fresh, Native, NativeError, Proof, require_content_type},
+    readings,
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo, SignMethod, TradeNo};
 use http::HeaderMap;
 use vault::{AuthCode, Text};
+use zeroize::Zeroizing;
 
 /// How long a form may wait in the payer's browser [our choice: UnionPay's pages give a payer as long by default].
 const FORM_WAITS_MS: i64 = 30 * 60_000;
@@ -33,10 +35,22 @@ pub(crate) fn read(
     body: &[u8],
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
-    // A form with a name twice has no one text that was signed: then nothing is proven.
     let fields = Fields::of_form(body).map_err(|e| NativeError::twofold(format!("form: {e}")));
-    if let Ok(fields) = &fields {
-        signed(target, fields, asks);
+    match &fields {
+        Ok(fields) => {
+            if let Some((account, proof)) = signed(target, |name| fields.get(name), || fields.signed_text()) {
+                (asks.account, asks.proof) = (Some(account), proof);
+            }
+        }
+        // It has no one text that was signed.
+        Err(_) => {
+            for reading in readings::of_form(&[body]) {
+                let text = || reading.text(|name, _| name != b"signature");
+                if let Some((account, proof)) = signed(target, |name| reading.get(name), text) {
+                    asks.signed_by_reading(account, proof);
+                }
+            }
+        }
     }
     if method != "POST" || ![APP, BACK, FRONT, QUERY].contains(&target) {
         return Err(NativeError::no_call(
@@ -54,15 +68,16 @@ pub(crate) fn read(
     said(call, &fields, asks)
 }
 
-/// Whose signature it is, whatever is wrong with the rest.
-fn signed(path: &str, fields: &Fields, asks: &mut Asks) {
-    asks.account = fields.get("merId").and_then(|id| AccountNo::new(id).ok());
-    let named = fields.get("txnTime").and_then(times::read);
-    if let (Some(account), Some(named)) = (asks.account.clone(), named)
-        && let Ok(proof) = proof(path, &account, named, fields)
-    {
-        asks.signed(account, proof);
-    }
+/// Whose it is and what proves it, whatever is wrong with the rest.
+fn signed<'a>(
+    path: &str,
+    get: impl Fn(&str) -> Option<&'a str>,
+    text: impl FnOnce() -> Zeroizing<Vec<u8>>,
+) -> Option<(AccountNo, Option<Proof>)> {
+    let account = get("merId").and_then(|id| AccountNo::new(id).ok())?;
+    let named = get("txnTime").and_then(times::read);
+    let proof = named.and_then(|named| proof(path, &account, named, get, text).ok());
+    Some((account, proof))
 }
 
 /// What could be mistaken for what is carried is named, so that whoever reads the log knows what to do instead.
@@ -160,7 +175,13 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     // Once more only where there was none, to say what is wrong with it.
     let proof = match asks.proof.take() {
         Some(proof) => proof,
-        None => proof(call.path, &account, named, fields)?,
+        None => proof(
+            call.path,
+            &account,
+            named,
+            |name| fields.get(name),
+            || fields.signed_text(),
+        )?,
     };
     // What goes back has a number of its own, and names what it goes back from by UnionPay's.
     let goes_back = matches!(call.operation, Operation::Refund | Operation::Reverse);
@@ -221,10 +242,16 @@ fn fen(text: &str) -> Option<Amount> {
 
 /// What vouches for it. Under signMethod 01 `certId` names the certificate, which must be one that is registered for this
 /// very account; whether the method is the account's own is asked by whoever knows the account.
-fn proof(path: &str, account: &AccountNo, named: Instant, fields: &Fields) -> Result<Proof, NativeError> {
+fn proof<'a>(
+    path: &str,
+    account: &AccountNo,
+    named: Instant,
+    get: impl Fn(&str) -> Option<&'a str>,
+    signed_text: impl FnOnce() -> Zeroizing<Vec<u8>>,
+) -> Result<Proof, NativeError> {
     let wrong = |name: &str| NativeError::signature(format!("{name} is missing or not as documented"));
-    let text = fields.get("signature").ok_or_else(|| wrong("signature"))?;
-    let method = match fields.get("signMethod") {
+    let text = get("signature").ok_or_else(|| wrong("signature"))?;
+    let method = match get("signMethod") {
         Some("01") => SignMethod::Signature,
         Some("11") => SignMethod::KeyedSha256,
         Some("12") => SignMethod::KeyedSm3,
@@ -232,7 +259,7 @@ fn proof(path: &str, account: &AccountNo, named: Instant, fields: &Fields) -> Re
     };
     let (key, signature) = match method {
         SignMethod::Signature => {
-            let cert_id = fields.get(CERT_ID).ok_or_else(|| wrong(CERT_ID))?;
+            let cert_id = get(CERT_ID).ok_or_else(|| wrong(CERT_ID))?;
             (
                 keys::unionpay_merchant_public(account, cert_id),
                 STANDARD.decode(text).map_err(|_| wrong("signature"))?,
@@ -242,7 +269,7 @@ fn proof(path: &str, account: &AccountNo, named: Instant, fields: &Fields) -> Re
             (keys::unionpay_secure(account), text.as_bytes().to_vec())
         }
     };
-    let message = std::mem::take(&mut *seal::message(method, fields.signed_text()));
+    let message = std::mem::take(&mut *seal::message(method, signed_text()));
     Ok(Proof {
         key: key.map_err(|e| NativeError::signature(e.to_string()))?,
         message,

@@ -26,8 +26,17 @@ pub(crate) fn strict_xml(data: &[u8]) {
             let theirs: Vec<_> = root.children().filter(|n| n.is_element()).map(read).collect();
             let ours: Vec<_> = fields.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             assert_eq!(ours, theirs);
+            // Whoever looks for what was signed in it finds the same, and one reading.
+            if !ours.is_empty() {
+                let readings = Fields::readings(data);
+                let found: Vec<_> = readings.iter().flat_map(|r| r.iter()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+                assert_eq!((readings.len(), found), (1, ours));
+            }
         }
-        Err(error) => tells_no_number(&error.to_string(), data),
+        Err(error) => {
+            tells_no_number(&error.to_string(), data);
+            assert!(Fields::readings(data).len() <= 3);
+        }
     }
 }
 

@@ -220,8 +220,11 @@ fn server_tls(settings: &Settings) -> Result<Arc<rustls::ServerConfig>, StartErr
         "openapi.alipay.com",
         "gateway.95516.com",
         "filedownload.95516.com",
+        "gateway2.95516.com",
         "www.baifubao.com",
+        "www2.baifubao.com",
         "ibsbjstar.ccb.com.cn",
+        "ibsbjstar2.ccb.com.cn",
         "b2c.icbc.com.cn",
     ];
     let listen = settings.listen.to_string();

@@ -41,6 +41,8 @@ pub struct Gate {
     good: TlsAcceptor,
     wrong: TlsAcceptor,
     work: Mutex<Option<JoinHandle<()>>>,
+    /// Holds the port and never listens, so that nobody else gets it while the gate is shut.
+    _held: TcpSocket,
 }
 
 impl Gate {
@@ -50,15 +52,18 @@ impl Gate {
             Ok(TlsAcceptor::from(crate::channels::server_config(&cert, &key)?))
         };
         let strange = rcgen::generate_simple_self_signed(vec![host.to_owned()])?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let held = TcpSocket::new_v4()?;
+        held.set_reuseaddr(true)?;
+        held.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let gate = Arc::new(Gate {
-            address: listener.local_addr()?,
+            address: held.local_addr()?,
             to,
             good: acceptor(material::issue(ca, &[host])?)?,
             wrong: acceptor((strange.cert.pem(), strange.signing_key.serialize_pem()))?,
             work: Mutex::default(),
+            _held: held,
         });
-        gate.listen(Mode::Open, listener);
+        gate.set(Mode::Open).await?;
         Ok(gate)
     }
 

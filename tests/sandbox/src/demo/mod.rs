@@ -82,7 +82,7 @@ pub struct Demo {
     pub channels: channels::Running,
     /// Proxy and desk.
     pub services: Services,
-    /// Before the first accounts of the first merchant, where it has second ones: WeChat's, Alipay's.
+    /// Before the first accounts of the first merchant, where it has second ones, in the order of [`place::GATED`].
     pub gates: Vec<Arc<Gate>>,
     shop: Shop,
     control: Client,
@@ -106,7 +106,14 @@ impl Demo {
         let mut gates = Vec::new();
         if options.second_accounts {
             let ca = place.material.ca()?;
-            for (host, to) in place::GATED.into_iter().zip([channels.wechat, channels.alipay]) {
+            let to = [
+                channels.wechat,
+                channels.alipay,
+                channels.unionpay,
+                channels.both,
+                channels.both,
+            ];
+            for ((_, host), to) in place::GATED.into_iter().zip(to) {
                 gates.push(Gate::open(&ca, host, to).await?);
             }
             place.behind(gates.iter().map(|gate| gate.address).collect());
@@ -136,8 +143,9 @@ impl Demo {
 
     /// Banks send notices to the address that they were told of once.
     async fn register_with_banks(&self) -> anyhow::Result<()> {
-        for merchant in &self.place.merchants {
-            let account = &merchant.accounts.ccb.pos_id;
+        let all = self.place.merchants.iter().map(|m| &m.accounts);
+        for accounts in all.chain(&self.place.second) {
+            let account = &accounts.ccb.pos_id;
             let url = format!("http://127.0.0.1:{}/n/ccb/{account}", self.place.ports.banks);
             let told = serde_json::json!({ "channel": "ccb", "account": account, "notify_url": url });
             self.control("/control/register", &told).await?;

@@ -34,8 +34,14 @@ pub const AGENT: &str = "AG01";
 pub const AUTHORISED: (&str, &str) = ("202601BBdemo7f3a", "2088000000000777");
 /// Password of every officer in the demo.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// Names that the gates before the first accounts go by: WeChat's, Alipay's.
-pub const GATED: [&str; 2] = ["api2.wechatpay.cn", "localhost"];
+/// Channels whose first accounts stand behind gates where there are second ones, and the names that these gates go by.
+pub const GATED: [(&str, &str); 5] = [
+    ("wechat", "api2.wechatpay.cn"),
+    ("alipay", "localhost"),
+    ("unionpay", "gateway2.95516.com"),
+    ("baidu", "www2.baifubao.com"),
+    ("ccb", "ibsbjstar2.ccb.com.cn"),
+];
 const FOREVER: i64 = 4_102_444_800_000;
 
 /// One merchant of the demo.
@@ -211,6 +217,8 @@ pub struct Options {
     pub second_accounts: bool,
     /// Does the proxy compare bills, and whose books of which day are told?
     pub books: Option<super::books::Plan>,
+    /// Failures a second that a source may have.
+    pub failures: u32,
     /// The channels at which the merchants have accounts; all where none is named.
     pub only: Vec<&'static str>,
 }
@@ -230,6 +238,7 @@ impl Default for Options {
             limits: String::new(),
             second_accounts: false,
             books: None,
+            failures: 1000,
             only: Vec::new(),
         }
     }
@@ -361,11 +370,11 @@ impl Place {
             .map(|file| fs::read_to_string(self.material.dir.join(file)));
         let unionpay_roots = root? + &middle?;
         let gated = |name: &str| -> Vec<Value> {
-            let Some(at) = ["wechat", "alipay"].iter().position(|gated| *gated == name) else {
+            let Some(at) = GATED.iter().position(|(gated, _)| *gated == name) else {
                 return Vec::new();
             };
             let gate = self.gates.get().and_then(|gates| gates.get(at));
-            gate.map(|gate| json!({ "host": GATED[at], "port": gate.port(), "address": gate.to_string() }))
+            gate.map(|gate| json!({ "host": GATED[at].1, "port": gate.port(), "address": gate.to_string() }))
                 .into_iter()
                 .collect()
         };
@@ -457,9 +466,12 @@ impl Place {
         let Some(accounts) = first["accounts"].as_array_mut() else {
             return;
         };
-        for (host, account) in GATED.into_iter().zip(accounts.iter_mut()) {
+        for ((channel, host), account) in GATED.into_iter().zip(accounts.iter_mut()) {
             account["host"] = host.into();
-            account["rates"] = json!([{ "rate": 380 }]);
+            // The licence file has guide prices of these.
+            if ["wechat", "alipay"].contains(&channel) {
+                account["rates"] = json!([{ "rate": 380 }]);
+            }
         }
         // The same app: its payers' ids are good for both.
         let appids = accounts[0]["appids"].clone();
@@ -467,6 +479,13 @@ impl Place {
         let (w, a) = (&second.wechat, &second.alipay);
         accounts.push(json!({ "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid, appids[0]], "serial": w.serial, "platform": w.public_key_id, "rates": rates }));
         accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "rates": rates }));
+        let (u, b, c) = (&second.unionpay, &second.baidu, &second.ccb);
+        accounts.push(json!({ "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "sign_method": "11" }));
+        accounts.push(json!({ "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held" }));
+        accounts.push(
+            json!({ "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
+            "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } }),
+        );
     }
 
     fn operator_merchant(&self, merchant: &DemoMerchant) -> anyhow::Result<Value> {
@@ -626,25 +645,26 @@ impl Place {
                 secret(&alipay.join("platform.pem"), &from(&a.alipay_public_key_file)?)?;
             }
         }
-        for merchant in &self.merchants {
-            let u = &merchant.accounts.unionpay;
+        let own = self.merchants.iter().map(|m| (&m.accounts, m.sign_method()));
+        for (accounts, sign_method) in own.chain(self.second.iter().map(|second| (second, "11"))) {
+            let u = &accounts.unionpay;
             let unionpay = dir.join("unionpay").join(&u.mer_id);
             fs::create_dir_all(&unionpay)?;
-            match merchant.sign_method() {
+            match sign_method {
                 "01" if self.keys_held => secret(&unionpay.join("merchant.pem"), &from(&u.key_file)?)?,
                 "01" => {}
                 _ => secret(&unionpay.join("secure.secret"), u.secure_key.as_bytes())?,
             }
-            let b = &merchant.accounts.baidu;
+            let b = &accounts.baidu;
             let baidu = dir.join("baidu").join(&b.sp_no);
             fs::create_dir_all(&baidu)?;
             secret(&baidu.join("key.digest"), b.key.as_bytes())?;
-            let c = &merchant.accounts.ccb;
+            let c = &accounts.ccb;
             let ccb = dir.join("ccb").join(&c.pos_id);
             fs::create_dir_all(&ccb)?;
             secret(&ccb.join("bank.ccb"), c.public_key.as_bytes())?;
             secret(&ccb.join("query.password"), c.query_password.as_bytes())?;
-            let i = &merchant.accounts.icbc;
+            let i = &accounts.icbc;
             let icbc = dir.join("icbc").join(&i.mer_id);
             fs::create_dir_all(&icbc)?;
             secret(&icbc.join("merchant.sha1"), &from(&i.key_file)?)?;
@@ -739,7 +759,8 @@ impl Place {
             options.answer_ms, options.times,
         );
         text += &format!("\n[limits]\ndisk_low_mib = 64\n{}", options.limits);
-        text += "\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n\n[limits.failures]\nper_second = 1000\n";
+        text += "\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n";
+        text += &format!("\n[limits.failures]\nper_second = {}\n", options.failures);
         if options.desk {
             text += &format!(
                 "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",

@@ -155,12 +155,19 @@ fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Resu
             let wrong = NativeError::not_allowed(format!("{name} must be one of its lawful words"));
             return Err(wrong.breaking(breach, Some(name)));
         }
-        // The field was plain text before it had a form.
-        Goods if !value.trim_start().starts_with(['{', '[']) => texts.push(("detail", Text::from(value))),
+        // The field was plain text before it had a form. What some reader passes over before a brace hides none.
+        Goods if !value.trim_start_matches(is_passed_over).starts_with(['{', '[']) => {
+            texts.push(("detail", Text::from(value)));
+        }
         Goods => texts.extend(json(name, value, DETAIL)?),
         Scene => texts.extend(json(name, value, SCENE)?),
     }
     Ok(())
+}
+
+/// Spaces, control characters, byte order marks and what else is not seen.
+fn is_passed_over(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{FEFF}' | '\u{200B}'..='\u{200F}' | '\u{2060}')
 }
 
 fn json(name: &'static str, value: &str, members: &[Member]) -> Result<Texts, NativeError> {

@@ -60,8 +60,10 @@ pub(crate) fn read(
     body: &[u8],
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
-    // An XML that can be read in two ways has no one text that was signed: then nothing is proven.
     let said = Message::read(body).map_err(|e| NativeError::twofold(format!("body: {e}")));
+    if said.is_err() {
+        by_readings(body, asks);
+    }
     let signed = said.as_ref().ok().map(|said| -> Result<AccountNo, NativeError> {
         let mchid = AccountNo::new(need(said, "mch_id")?)
             .map_err(|e| NativeError::malformed(format!("mch_id: {e}")))?;
@@ -101,6 +103,17 @@ pub(crate) fn read(
         .take()
         .ok_or_else(|| NativeError::signature("nothing is signed"))?;
     Ok(native)
+}
+
+/// Whose an XML is that has no one text that was signed.
+fn by_readings(body: &[u8], asks: &mut Asks) {
+    for said in Message::readings(body) {
+        let Some(mchid) = said.get("mch_id").and_then(|id| AccountNo::new(id).ok()) else {
+            continue;
+        };
+        let by_this = proof(&said, &mchid).ok();
+        asks.signed_by_reading(mchid, by_this);
+    }
 }
 
 impl Call {

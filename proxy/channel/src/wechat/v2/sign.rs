@@ -37,6 +37,13 @@ impl Message {
         Fields::parse(body, "xml").map(|fields| Message { fields })
     }
 
+    /// The ways in which somebody may have understood what is no such message; for the record of whose it is, and for nothing
+    /// else.
+    pub(super) fn readings(body: &[u8]) -> Vec<Message> {
+        let readings = Fields::readings(body).into_iter();
+        readings.map(|fields| Message { fields }).collect()
+    }
+
     /// The octets that are signed.
     pub fn message(&self) -> Zeroizing<Vec<u8>> {
         string_to_sign(self.fields.iter())
