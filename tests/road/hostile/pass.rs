@@ -289,7 +289,7 @@ async fn wechat_signatures(yard: &Yard) {
         ("too old", shop.authorization("POST", CREATE, now() - 302, &body)),
         (
             "of the future",
-            shop.authorization("POST", CREATE, now() + 302, &body),
+            shop.authorization("POST", CREATE, now() + 360, &body),
         ),
         ("no base64", good.replace("signature=\"", "signature=\"*")),
     ];
