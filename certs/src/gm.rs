@@ -9,9 +9,12 @@ use aes_gcm::{
 use domain::KeyRef;
 use secrecy::ExposeSecret;
 use sm2::{
-    PublicKey,
-    dsa::{Signature, VerifyingKey, signature::Verifier},
-    pkcs8::DecodePublicKey,
+    PublicKey, SecretKey,
+    dsa::{
+        Signature, SigningKey, VerifyingKey,
+        signature::{Signer, Verifier},
+    },
+    pkcs8::{DecodePrivateKey, DecodePublicKey},
 };
 use sm3::{Digest, Sm3};
 use sm4::Sm4;
@@ -36,6 +39,26 @@ impl Sm2Key {
         self.0
             .verify(message, &signature)
             .map_err(|_| KeyError::Signature)
+    }
+}
+
+/// An SM2 private key.
+pub struct Sm2Private(SigningKey);
+
+impl Sm2Private {
+    /// From PKCS#8; `None` for a key of another kind.
+    pub(crate) fn read(der: &[u8]) -> Option<Sm2Private> {
+        let key = SecretKey::from_pkcs8_der(der).ok()?;
+        SigningKey::new(IDENTITY, &key).ok().map(Sm2Private)
+    }
+
+    /// A signature in DER. Its secret number is made of key and message (RFC 6979), so no two messages ever share one.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature: Signature = self
+            .0
+            .try_sign(message)
+            .map_err(|_| KeyError::Kind("an SM2 key that can sign"))?;
+        Ok(signature.to_der().as_bytes().to_vec())
     }
 }
 
@@ -64,5 +87,42 @@ impl Keys {
             },
         );
         opened.map(Zeroizing::new).map_err(|_| KeyError::Ciphertext)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sm2::pkcs8::{EncodePrivateKey, EncodePublicKey};
+
+    #[test]
+    fn signs_and_verifies_by_name_and_knows_its_keys() {
+        let secret = SecretKey::from_slice(&[7; 32]).expect("a key");
+        let pem = |label: &str, der: &[u8]| crate::pem(label, der).into_bytes();
+        let private = secret.to_pkcs8_der().expect("der");
+        let public = secret.public_key().to_public_key_der().expect("der");
+        let private = Material::read(&pem("PRIVATE KEY", private.as_bytes())).expect("a private key");
+        let public = Material::read(&pem("PUBLIC KEY", public.as_bytes())).expect("a public key");
+        assert_eq!(
+            (private.kind(), public.kind()),
+            ("SM2 private key", "SM2 public key")
+        );
+        let keys = Keys::default();
+        let name = |text: &str| KeyRef::new(text).expect("lawful");
+        keys.put(name("a"), private);
+        keys.put(name("b"), public);
+        let signature = keys.sign(&name("a"), b"m").expect("signs");
+        keys.verify(&name("b"), b"m", &signature).expect("verifies");
+        assert_eq!(
+            keys.verify(&name("b"), b"n", &signature),
+            Err(KeyError::Signature)
+        );
+        let mut other = signature.clone();
+        if let Some(last) = other.last_mut() {
+            *last ^= 1;
+        }
+        assert!(keys.verify(&name("b"), b"m", &other).is_err());
+        assert!(keys.sign(&name("b"), b"m").is_err(), "a public key signs nothing");
+        assert!(keys.verify(&name("a"), b"m", &signature).is_err());
     }
 }

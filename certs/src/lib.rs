@@ -21,7 +21,7 @@ pub use api_v2::{ApiV2, V2Digest};
 pub use chain::issued_under;
 pub use content::Content;
 pub use facts::{CertificateFacts, alipay_root_sn};
-pub use gm::Sm2Key;
+pub use gm::{Sm2Key, Sm2Private};
 pub use identity::Certificate;
 pub use keyed::{Hash, Keyed};
 pub use legacy::{Ccb, Password};
@@ -153,7 +153,7 @@ impl Keys {
             .ok_or_else(|| KeyError::Unknown(key.clone()))
     }
 
-    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, or a digest with a shared key, as the key is.
+    /// Signs: RSA PKCS#1 v1.5 with SHA-256, Ed25519, SM2 with SM3, or a digest with a shared key, as the key is.
     pub fn sign(&self, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &*self.get(key)? {
             Material::RsaPrivate(pair) => {
@@ -167,6 +167,7 @@ impl Keys {
             Material::Keyed(secret) => Ok(secret.digest(message)),
             Material::Ccb(key) => key.mac(message),
             Material::Sha1Private(key) => key.sign(message),
+            Material::Sm2Private(key) => key.sign(message),
             _ => Err(KeyError::Kind("a private key")),
         }
     }

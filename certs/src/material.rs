@@ -2,6 +2,7 @@
 
 use crate::{
     ApiV2, Ccb, Certificate, CertificateFacts, Content, KeyError, Keyed, Password, Sha1Private, Sm2Key,
+    Sm2Private,
 };
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
@@ -35,6 +36,8 @@ pub enum Material {
     Content(Content),
     /// SM2 public key.
     Sm2Public(Box<Sm2Key>),
+    /// SM2 private key.
+    Sm2Private(Box<Sm2Private>),
     /// A counter's public key at CCB.
     Ccb(Box<Ccb>),
     /// A password that is sent as it is.
@@ -87,6 +90,9 @@ impl Material {
     fn private(der: &[u8]) -> Result<Material, KeyError> {
         if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
             return Ok(Material::Ed25519Private(Box::new(pair)));
+        }
+        if let Some(key) = Sm2Private::read(der) {
+            return Ok(Material::Sm2Private(Box::new(key)));
         }
         let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
         pair.map(|p| Material::RsaPrivate(Box::new(p)))
@@ -144,6 +150,7 @@ impl Material {
             Material::Keyed(secret) => secret.kind(),
             Material::Content(_) => "content key",
             Material::Sm2Public(_) => "SM2 public key",
+            Material::Sm2Private(_) => "SM2 private key",
             Material::Ccb(_) => "RSA public key for MD5",
             Material::Password(_) => "password",
             Material::Sha1Private(_) => "RSA private key for SHA-1",

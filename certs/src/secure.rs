@@ -12,7 +12,7 @@ impl Keys {
     /// Vouches for a message as the method says: the octets of a signature, or the hex text of a digest.
     pub fn vouch(&self, method: SignMethod, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match method {
-            SignMethod::Signature => self.sign(key, message),
+            SignMethod::Signature | SignMethod::Sm2 => self.sign(key, message),
             SignMethod::KeyedSha256 => self.keyed::<Sha256>(key, message),
             SignMethod::KeyedSm3 => self.keyed::<Sm3>(key, message),
         }
@@ -27,7 +27,7 @@ impl Keys {
         mark: &[u8],
     ) -> Result<(), KeyError> {
         let wanted = match method {
-            SignMethod::Signature => return self.verify(key, message, mark),
+            SignMethod::Signature | SignMethod::Sm2 => return self.verify(key, message, mark),
             SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => self.vouch(method, key, message)?,
         };
         if bool::from(wanted.ct_eq(mark)) {

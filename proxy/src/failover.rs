@@ -112,6 +112,9 @@ fn eligible(
     }
     let appid = choice::appid_at(create, owner, facts);
     let account = app.account(facts, create.payee.as_ref(), appid.as_ref());
+    if !channel::composes(&account, create.pay_way) {
+        return None;
+    }
     if !admit::may_place(app, owner, create, spare.payer, &account) {
         return None;
     }

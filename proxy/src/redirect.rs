@@ -29,6 +29,9 @@ pub(crate) fn may_go(app: &App, account: &Account, refund: &Refund, asked: &Redi
         () if refund.trade_no.is_none() => {
             no("The channel has not told its own number of this refund yet; ask for the refund, then repeat.")
         }
+        () if asked.bank.is_some() && account.sign_method == SignMethod::Sm2 => no(
+            "This account signs by SM2, and no document says how a card is sealed then; to merchant_account it goes.",
+        ),
         () if asked.bank.is_some() && platform(app, account).is_none() => {
             no("None of the channel's keys is here under which the card could be sealed; ask the operator.")
         }

@@ -66,7 +66,7 @@ impl Signing {
         message: Vec<u8>,
     ) -> Result<Vec<u8>, SigningError> {
         match method {
-            SignMethod::Signature => self.sign(key, message).await,
+            SignMethod::Signature | SignMethod::Sm2 => self.sign(key, message).await,
             SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => Ok(self.keys.vouch(method, key, &message)?),
         }
     }

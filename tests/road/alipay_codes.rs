@@ -489,6 +489,8 @@ async fn with_keys_of_the_merchant_what_passes_tells_or_it_ends_unresolved() {
         let till = Till::of(&yard, v3).expect("an SDK");
         learned(&till).await.unwrap_or_else(|e| panic!("v3 {v3}: {e:#}"));
     }
+    yard.demo.services.stop_proxy().await.expect("stopped");
+    yard.demo.prove_journal().expect("the journal is whole");
 }
 
 async fn learned(till: &Till<'_>) -> Done {

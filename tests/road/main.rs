@@ -20,6 +20,7 @@ mod compile_fail;
 mod demo;
 mod described;
 mod encrypted;
+mod gm;
 mod groups;
 mod hostile;
 mod icbc;

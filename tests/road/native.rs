@@ -45,7 +45,7 @@ pub(crate) struct Signed {
 
 /// The SDK of one channel, pointed at the proxy.
 pub(crate) enum Sdk {
-    Wechat(Client, Box<WechatDoor>, WechatAccount, String),
+    Wechat(Client, Box<WechatDoor>, Box<WechatAccount>, String),
     Alipay(Client, Keys, AlipayAccount, String),
 }
 
@@ -62,7 +62,12 @@ impl Sdk {
             "wechat" => {
                 let door = WechatDoor::open(place, yard.demo.ca(), &place.merchants[0])?;
                 let (account, notify_url) = (door.account.clone(), door.notify_url.clone());
-                Sdk::Wechat(client(place.ports.wechat)?, Box::new(door), account, notify_url)
+                Sdk::Wechat(
+                    client(place.ports.wechat)?,
+                    Box::new(door),
+                    Box::new(account),
+                    notify_url,
+                )
             }
             _ => {
                 let account = accounts.alipay.clone();
@@ -74,6 +79,14 @@ impl Sdk {
                 )
             }
         })
+    }
+
+    /// Signs at WeChat by SM2 from here on, or by RSA, whatever the account does.
+    pub(crate) fn signs_by_sm2(&mut self, yard: &Yard, sm2: bool) -> anyhow::Result<()> {
+        match self {
+            Sdk::Wechat(_, door, ..) => door.sign_by_sm2(&yard.demo.place, sm2),
+            Sdk::Alipay(..) => anyhow::bail!("not WeChat's"),
+        }
     }
 
     /// Sends what was signed before.

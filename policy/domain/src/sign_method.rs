@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What stands for "signed". The names are UnionPay's `signMethod` (channels.md 4.2).
+/// What stands for "signed". The numbers are UnionPay's `signMethod` (channels.md 4.2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum SignMethod {
     /// A signature of the key's own kind; at UnionPay with the merchant's certificate.
@@ -15,15 +15,19 @@ pub enum SignMethod {
     /// The same with SM3.
     #[serde(rename = "12")]
     KeyedSm3,
+    /// 国密 at WeChat Pay: SM2 with SM3 over messages, SM4-GCM over what is sealed (channels.md 1.9).
+    #[serde(rename = "sm2")]
+    Sm2,
 }
 
 impl SignMethod {
-    /// UnionPay's number of it.
+    /// UnionPay's number of it; our own word for what is not UnionPay's.
     pub const fn as_str(self) -> &'static str {
         match self {
             SignMethod::Signature => "01",
             SignMethod::KeyedSha256 => "11",
             SignMethod::KeyedSm3 => "12",
+            SignMethod::Sm2 => "sm2",
         }
     }
 

@@ -207,6 +207,7 @@ pub struct AccountFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_sn: Option<String>,
     /// UnionPay `signMethod`: "01" with the merchant's certificate, "11" (SHA-256) and "12" (SM3) with a shared secret.
+    /// WeChat: "sm2" where 国密 is enabled for the merchant, SM2 keys on both sides and SM4 over what is sealed.
     #[serde(default, skip_serializing_if = "SignMethod::is_signature")]
     pub sign_method: SignMethod,
     /// Baidu: messages are vouched for by SHA-1 (`sign_method` 2) and not by MD5.

@@ -148,6 +148,27 @@ fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
 }
 
 #[test]
+//= C85
+fn sm2_is_wechats_alone_and_needs_the_channels_key_by_its_id() {
+    let with = |channel: usize, platform: Option<&str>| {
+        let mut a = acquirer();
+        let account = &mut a.merchants[0].accounts[channel];
+        account.sign_method = SignMethod::Sm2;
+        account.platform = platform.map(str::to_owned);
+        match join(licence(), vec![a.clone()], operator()) {
+            Ok(_) => String::new(),
+            Err(_) => wrongs(licence(), vec![a], operator()).join("\n"),
+        }
+    };
+    assert_eq!(with(0, Some("PUB_KEY_ID_0123")), "");
+    for platform in [None, Some("4B74CAE8")] {
+        let said = with(0, platform);
+        assert!(said.contains("does not name a public key"), "{said}");
+    }
+    assert!(with(1, None).contains("is there for another channel"));
+}
+
+#[test]
 fn two_files_of_one_acquirer_and_accounts_across_acquirers_are_refused() {
     let mut other = acquirer();
     other.merchants = vec![merchant("m3", vec![wechat("1900000110")])];

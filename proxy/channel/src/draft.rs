@@ -369,7 +369,7 @@ fn with_mac(mut parameters: Vec<Parameter>, digest: &[u8]) -> Vec<Parameter> {
 /// With `signature`: base64 of a signature's octets, the text of a digest as it is.
 fn vouched(mut parameters: Vec<Parameter>, method: SignMethod, signature: &[u8]) -> Option<Vec<Parameter>> {
     let text = match method {
-        SignMethod::Signature => STANDARD.encode(signature),
+        SignMethod::Signature | SignMethod::Sm2 => STANDARD.encode(signature),
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => std::str::from_utf8(signature).ok()?.to_owned(),
     };
     parameters.push(("signature", Zeroizing::new(text)));

@@ -48,7 +48,7 @@ pub use wechat::group::Part;
 pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
-use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, Unclear};
+use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, Unclear};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
@@ -154,6 +154,13 @@ pub fn query(
     }
 }
 
+/// Is an order of this way to pay composed for this account? Under 国密 only what needs no signed call-up: how that is signed,
+/// no document says (channels.md 1.9).
+pub fn composes(account: &Account, pay_way: PayWay) -> bool {
+    let called_up = matches!(pay_way, PayWay::Jsapi | PayWay::App);
+    account.channel != Channel::Wechat || account.sign_method != SignMethod::Sm2 || !called_up
+}
+
 /// Closes an unpaid order. UnionPay has no close: there the order is asked for, and its end is its own `payTimeout`
 /// (channels.md 4.3, 4.4).
 pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
@@ -254,6 +261,8 @@ pub fn refund_query(
 /// Fetches the channel's certificates: all of them at WeChat (channels.md 1.7), at Alipay the one of this number (3.6).
 pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Draft, ComposeError> {
     match account.channel {
+        // Their certificates are of SM2, and are put there by hand; one of RSA must not come to count.
+        Channel::Wechat if account.sign_method == SignMethod::Sm2 => Err(ComposeError::NotOffered),
         Channel::Wechat => wechat::compose::certificates(account, stamp),
         Channel::Alipay => alipay::compose::certificate(account, stamp, number),
         // UnionPay's messages bring their certificate along.
@@ -267,6 +276,8 @@ pub fn certificates(account: &Account, stamp: &Stamp, number: &str) -> Result<Dr
 /// 1.10).
 pub fn call_up(account: &Account, stamp: &Stamp, pay_way: PayWay, reach: &Reach) -> Option<CallUp> {
     match reach {
+        // Nobody documents how it is signed under 国密, and no such order is composed here.
+        _ if account.sign_method == SignMethod::Sm2 => None,
         // A link needs nothing; what was handed out was signed when it was.
         Reach::Code(_) | Reach::Link(_) | Reach::HandedOut => None,
         // UnionPay's SDK takes the number as it is.

@@ -85,6 +85,8 @@ pub struct Resource {
     pub ciphertext: Vec<u8>,
     /// What is inside.
     pub kind: Kind,
+    /// Sealed with SM4 under the key that the APIv3 key's SM3 gives, and not with AES under that key (channels.md 1.9).
+    pub sm4: bool,
 }
 
 /// What a notice says.

@@ -184,7 +184,7 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
         )],
         // Its own certificates come with its messages and count under the licence's signing_roots_pem.
         Channel::Unionpay => match account.sign_method {
-            SignMethod::Signature => vec![(
+            SignMethod::Signature | SignMethod::Sm2 => vec![(
                 names::unionpay_merchant(number),
                 "pem",
                 "the key of the merchant's signing certificate",

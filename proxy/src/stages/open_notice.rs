@@ -8,6 +8,7 @@ use crate::{
 };
 use channel::notice::{self, Kind};
 use domain::Keys;
+use zeroize::Zeroizing;
 
 /// Over the keys.
 pub struct OpenNotice(pub App);
@@ -35,12 +36,7 @@ impl Stage<Verified> for OpenNotice {
                 Kind::Open,
                 identified.received.at,
             ),
-            Some(sealed) => match self.0.keys().open(
-                &sealed.key,
-                &sealed.nonce,
-                &sealed.associated_data,
-                &sealed.ciphertext,
-            ) {
+            Some(sealed) => match open(self.0.keys(), &sealed) {
                 Ok(plain) => notice::read(account, &plain, sealed.kind),
                 // Verified all the same: it is put on record by its digest and goes on to the merchant.
                 Err(certs::KeyError::Unknown(_)) if identified.facts.keys == Keys::Merchant => {
@@ -57,5 +53,13 @@ impl Stage<Verified> for OpenNotice {
             notice: identified,
             says: Some(says),
         })
+    }
+}
+
+fn open(keys: &certs::Keys, sealed: &notice::Resource) -> Result<Zeroizing<Vec<u8>>, certs::KeyError> {
+    let (key, nonce) = (&sealed.key, &sealed.nonce);
+    match sealed.sm4 {
+        true => keys.open_sm4(key, nonce, &sealed.associated_data, &sealed.ciphertext),
+        false => keys.open(key, nonce, &sealed.associated_data, &sealed.ciphertext),
     }
 }

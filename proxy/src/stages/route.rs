@@ -89,6 +89,12 @@ impl Stage<Claimed> for Route {
         let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
         shows_its_certificate(&self.0, &claimed, &account)?;
         has_codepay(&claimed, &account)?;
+        if let Command::Create(create) = &claimed.sealed.command
+            && composed
+            && !channel::composes(&account, create.pay_way)
+        {
+            return Err(Fault::new(Code::OperationNotAllowed, "This account signs by SM2, and no document says how a wallet's call-up is signed then: native and h5 orders are placed there, others by the merchant's own client.").into());
+        }
         // At WeChat a reverse needs what only we can show in TLS, whoever wrote it; at UnionPay what was charged and is known
         // to nobody is taken back at its end, by whoever can ask for it.
         let alone = channel == Channel::Unionpay && keys == Keys::Merchant;

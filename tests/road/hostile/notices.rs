@@ -73,7 +73,7 @@ async fn wechat(yard: &Yard) {
         ),
         (
             "one of the future",
-            lines(at + 302, &nonce, id, &sign(at + 302, &nonce, body.as_bytes())),
+            lines(at + 360, &nonce, id, &sign(at + 360, &nonce, body.as_bytes())),
             body.clone(),
         ),
         (

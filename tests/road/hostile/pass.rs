@@ -82,6 +82,7 @@ async fn native_requests_and_notices() {
         format!("a channel heard of a hostile request: {before:?} {after:?}")
     });
     replayed_natives(&yard).await;
+    smuggled_headers(&yard).await;
     yard.close().await;
 }
 
@@ -289,7 +290,7 @@ async fn wechat_signatures(yard: &Yard) {
         ("too old", shop.authorization("POST", CREATE, now() - 302, &body)),
         (
             "of the future",
-            shop.authorization("POST", CREATE, now() + 302, &body),
+            shop.authorization("POST", CREATE, now() + 360, &body),
         ),
         ("no base64", good.replace("signature=\"", "signature=\"*")),
     ];
@@ -716,4 +717,43 @@ async fn replayed_natives(yard: &Yard) {
     yard.must(orders.iter().map(number).eq(after.iter().map(number)), || {
         format!("a replay placed an order: {orders:?} {after:?}")
     });
+}
+
+/// Headers that somebody behind us might take for a payee, a path or a host: the order is carried, and they are not.
+async fn smuggled_headers(yard: &Yard) {
+    let shop = Wechat::of(yard, 0);
+    let smuggled = format!(
+        "{JSON}Accept: application/json\r\nUser-Agent: sdk\r\nsub_mchid: {MARK}\r\nWechatpay-Sub-Mchid: {MARK}\r\nX-Original-URL: /v3/profitsharing/orders\r\nX-Rewrite-URL: /v3/transfer/batches\r\nX-Forwarded-Host: {MARK}.example\r\nForwarded: host={MARK}.example\r\nCookie: mchid={MARK}\r\nConnection: keep-alive, content-type\r\nTE: trailers\r\n"
+    );
+    let create = shop.wire("POST", CREATE, &smuggled, shop.order(yard).to_string().as_bytes());
+    let said = yard.say(At::Wechat, &create).await;
+    yard.must(
+        said.status == Some(200) && said.text().contains("code_url"),
+        || format!("smuggled headers: {said:?}"),
+    );
+    let heard = yard
+        .demo
+        .control_get("/control/requests?channel=wechat&operation=create&last=1")
+        .await
+        .expect("requests");
+    const CARRIED: [&str; 8] = [
+        "accept",
+        "accept-language",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "wechatpay-serial",
+    ];
+    let names: Vec<String> = heard["requests"][0]["headers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|header| header[0].as_str().unwrap_or_default().to_owned())
+        .collect();
+    yard.must(
+        names.len() >= 5 && names.iter().all(|name| CARRIED.contains(&name.as_str())),
+        || format!("the channel heard {names:?}"),
+    );
 }

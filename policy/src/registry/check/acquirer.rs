@@ -126,11 +126,13 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     if account.channel == Channel::Unionpay {
         unionpay(account, at, notes);
+    } else if account.channel == Channel::Wechat && account.sign_method == SignMethod::Sm2 {
+        gm(account, at, notes);
     } else if !account.sign_method.is_signature() {
         notes.say(
             &format!("{at}.sign_method"),
             "is there for another channel",
-            "only UnionPay has several",
+            "only UnionPay has several, and WeChat \"sm2\"",
         );
     }
     if account.channel == Channel::Baidu {
@@ -196,7 +198,26 @@ fn baidu(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
 }
 
 /// At UnionPay the merchant number is both who asks and who is paid: no message could name another payee.
+/// 国密 at WeChat (channels.md 1.9). SM2 certificates are not fetched, so the channel's SM2 key is put there by its id.
+fn gm(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    let by_id = |id: &str| id.starts_with("PUB_KEY_ID");
+    if account.keys == Keys::Held && !account.platform.as_deref().is_some_and(by_id) {
+        notes.say(
+            &format!("{at}.platform"),
+            "does not name a public key",
+            "the PUB_KEY_ID_… of WeChat's SM2 key, where messages are signed by SM2",
+        );
+    }
+}
+
 fn unionpay(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    if account.sign_method == SignMethod::Sm2 {
+        notes.say(
+            &format!("{at}.sign_method"),
+            "is none of UnionPay's",
+            "\"01\", \"11\" or \"12\"",
+        );
+    }
     if account
         .payees()
         .any(|payee| payee.as_str() != account.account.as_str())

@@ -258,7 +258,7 @@ fn proof<'a>(
         _ => return Err(wrong("signMethod")),
     };
     let (key, signature) = match method {
-        SignMethod::Signature => {
+        SignMethod::Signature | SignMethod::Sm2 => {
             let cert_id = get(CERT_ID).ok_or_else(|| wrong(CERT_ID))?;
             (
                 keys::unionpay_merchant_public(account, cert_id),

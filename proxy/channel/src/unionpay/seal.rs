@@ -12,7 +12,9 @@ use zeroize::Zeroizing;
 pub(super) fn message(method: SignMethod, text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     match method {
         // In 5.1.0 the signature is over the digest's 64 hex digits, which are hashed once more.
-        SignMethod::Signature => Zeroizing::new(hex::encode(Sha256::digest(&*text)).into_bytes()),
+        SignMethod::Signature | SignMethod::Sm2 => {
+            Zeroizing::new(hex::encode(Sha256::digest(&*text)).into_bytes())
+        }
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => text,
     }
 }
@@ -20,7 +22,7 @@ pub(super) fn message(method: SignMethod, text: Zeroizing<Vec<u8>>) -> Zeroizing
 /// The key that vouches for our own messages.
 pub(super) fn own_key(account: &Account) -> Result<KeyRef, NameError> {
     match account.sign_method {
-        SignMethod::Signature => keys::unionpay_merchant(&account.account),
+        SignMethod::Signature | SignMethod::Sm2 => keys::unionpay_merchant(&account.account),
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => keys::unionpay_secure(&account.account),
     }
 }
@@ -43,11 +45,11 @@ pub(super) fn signed(account: &Account, fields: &Fields) -> Result<Signed, &'sta
     }
     let text = fields.get("signature").ok_or("signature")?;
     let signature = match method {
-        SignMethod::Signature => STANDARD.decode(text).map_err(|_| "signature")?,
+        SignMethod::Signature | SignMethod::Sm2 => STANDARD.decode(text).map_err(|_| "signature")?,
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => text.as_bytes().to_vec(),
     };
     let certificate = match method {
-        SignMethod::Signature => Some(
+        SignMethod::Signature | SignMethod::Sm2 => Some(
             fields
                 .get("signPubKeyCert")
                 .ok_or("signPubKeyCert")?
@@ -57,7 +59,7 @@ pub(super) fn signed(account: &Account, fields: &Fields) -> Result<Signed, &'sta
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => None,
     };
     let key = match method {
-        SignMethod::Signature => keys::unionpay_signer(&account.account),
+        SignMethod::Signature | SignMethod::Sm2 => keys::unionpay_signer(&account.account),
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => keys::unionpay_secure(&account.account),
     };
     let message = std::mem::take(&mut *message(method, fields.signed_text()));

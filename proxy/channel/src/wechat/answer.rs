@@ -94,7 +94,7 @@ fn certificates(value: &Value) -> Option<Vec<SealedCertificate>> {
 }
 
 fn certificate(value: &Value) -> Option<SealedCertificate> {
-    let (nonce, associated_data, ciphertext) = seal::parts(value.get("encrypt_certificate")?)?;
+    let (nonce, associated_data, ciphertext) = seal::parts(value.get("encrypt_certificate")?, seal::AES)?;
     let expires = times::rfc3339(value.text("expire_time")?)?;
     let serial = value.text("serial_no")?.to_owned();
     Some(SealedCertificate {

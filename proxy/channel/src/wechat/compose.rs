@@ -2,6 +2,7 @@
 //! make the same octets: ordering again with a changed parameter is refused (channels.md 1.3).
 
 use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
+use super::seal;
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys, strict_json,
 };
@@ -261,7 +262,8 @@ fn draft(
     let (mchid, nonce, timestamp) = (&account.account, &stamp.nonce, stamp.at.secs());
     let message = request_message(method, &target, timestamp, nonce, &body);
     let prefix = format!(
-        "WECHATPAY2-SHA256-RSA2048 mchid=\"{mchid}\",nonce_str=\"{nonce}\",timestamp=\"{timestamp}\",serial_no=\"{serial}\","
+        "{} mchid=\"{mchid}\",nonce_str=\"{nonce}\",timestamp=\"{timestamp}\",serial_no=\"{serial}\",",
+        seal::scheme(account),
     );
     let headers = headers(account, !body.is_empty());
     let request = Request {

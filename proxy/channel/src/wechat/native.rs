@@ -1,5 +1,6 @@
 //! A native WeChat request (channels.md 1.2–1.4), read for pass-through.
 
+use super::seal;
 use super::{allowed, combine, compose, redirect, route, route::Call, route::Route};
 use crate::{
     form::Form,
@@ -11,7 +12,8 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, RefundWay, TradeNo,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, RefundWay,
+    SignMethod, TradeNo,
 };
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
@@ -283,6 +285,7 @@ struct Authorization {
     signature: Vec<u8>,
     timestamp: i64,
     serial: String,
+    method: SignMethod,
 }
 
 const NAMES: [&str; 5] = ["mchid", "nonce_str", "signature", "timestamp", "serial_no"];
@@ -291,9 +294,12 @@ impl Authorization {
     fn parse(headers: &HeaderMap) -> Result<Authorization, NativeError> {
         let wrong = || NativeError::signature("header authorization is missing or not as documented");
         let header = only(headers, "authorization")?.ok_or_else(wrong)?;
-        let parameters = header
-            .strip_prefix("WECHATPAY2-SHA256-RSA2048 ")
-            .ok_or_else(wrong)?;
+        let (scheme, parameters) = header.split_once(' ').ok_or_else(wrong)?;
+        let method = match scheme {
+            seal::RSA => SignMethod::Signature,
+            seal::SM2 => SignMethod::Sm2,
+            _ => return Err(wrong()),
+        };
         let mut found = [None; 5];
         for parameter in parameters.split(',') {
             let (name, value) = parameter.trim_matches(' ').split_once('=').ok_or_else(wrong)?;
@@ -306,10 +312,13 @@ impl Authorization {
                 return Err(wrong());
             }
         }
-        Authorization::from_values(found).ok_or_else(wrong)
+        Authorization::from_values(method, found).ok_or_else(wrong)
     }
 
-    fn from_values([mchid, nonce, signature, timestamp, serial]: [Option<&str>; 5]) -> Option<Authorization> {
+    fn from_values(
+        method: SignMethod,
+        [mchid, nonce, signature, timestamp, serial]: [Option<&str>; 5],
+    ) -> Option<Authorization> {
         let word = |text: &&str| {
             (1..=64).contains(&text.len())
                 && text
@@ -323,6 +332,7 @@ impl Authorization {
             signature: STANDARD.decode(signature?).ok()?,
             timestamp: timestamp.filter(digits)?.parse().ok()?,
             serial: serial?.to_owned(),
+            method,
         })
     }
 
@@ -341,7 +351,7 @@ impl Authorization {
             signature: self.signature,
             signed_at: Instant::from_secs(self.timestamp),
             nonce: Some(self.nonce),
-            method: domain::SignMethod::Signature,
+            method: self.method,
             fresh: crate::native::Fresh::Standing,
         })
     }

@@ -6,7 +6,7 @@ use crate::{
     notice::{Kind, Notice, NoticeError, Resource},
     strict_json::{self, Value},
 };
-use domain::Instant;
+use domain::{Instant, SignMethod};
 use http::HeaderMap;
 
 /// Four headers over the raw body; probes are refused.
@@ -26,7 +26,8 @@ pub(crate) fn sealed(account: &Account, body: &[u8]) -> Result<Resource, NoticeE
         return Err(NoticeError::Field("resource_type"));
     }
     let resource = value.get("resource").ok_or(NoticeError::Field("resource"))?;
-    let (nonce, associated_data, ciphertext) = seal::parts(resource).ok_or(NoticeError::Field("resource"))?;
+    let (nonce, associated_data, ciphertext) =
+        seal::parts(resource, seal::sealing(account)).ok_or(NoticeError::Field("resource"))?;
     let event = value.text("event_type").ok_or(NoticeError::Field("event_type"))?;
     let kind = match (event, resource.text("original_type")) {
         ("TRANSACTION.SUCCESS", Some("transaction")) => Kind::Transaction,
@@ -39,6 +40,7 @@ pub(crate) fn sealed(account: &Account, body: &[u8]) -> Result<Resource, NoticeE
         associated_data,
         ciphertext,
         kind,
+        sm4: account.sign_method == SignMethod::Sm2,
     })
 }
 

@@ -2,13 +2,15 @@
 
 use crate::{Account, Signed, keys, notice::NoticeError, strict_json::Value};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::Instant;
+use domain::{Instant, SignMethod};
 use http::HeaderMap;
 
 /// Five minutes either way (channels.md 1.5).
 const WINDOW_MS: u64 = 5 * 60 * 1000;
-/// The scheme that we know.
-const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
+/// The scheme of nearly every account.
+pub(crate) const RSA: &str = "WECHATPAY2-SHA256-RSA2048";
+/// That of an account for which WeChat enabled 国密 (channels.md 1.9).
+pub(crate) const SM2: &str = "WECHATPAY2-SM2-WITH-SM3";
 /// Starts the signature of a probe (channels.md 1.6).
 const PROBE: &str = "WECHATPAY/SIGNTEST/";
 
@@ -20,8 +22,28 @@ pub(crate) const HEADERS: [&str; 4] = [
     "Wechatpay-Serial",
 ];
 
+/// The scheme of an account, in both directions: none of them is taken for another's.
+//= C85
+pub(crate) fn scheme(account: &Account) -> &'static str {
+    match account.sign_method {
+        SignMethod::Sm2 => SM2,
+        _ => RSA,
+    }
+}
+
+/// How what is sealed for an account is sealed.
+pub(crate) fn sealing(account: &Account) -> &'static str {
+    match account.sign_method {
+        SignMethod::Sm2 => "AEAD_SM4_GCM",
+        _ => AES,
+    }
+}
+
+/// AES-256-GCM under the APIv3 key.
+pub(crate) const AES: &str = "AEAD_AES_256_GCM";
+
 /// Reads the signature headers. `Wechatpay-Signature-Type` may be absent (channels.md 1.6 demands four headers), but not
-/// another one.
+/// another one; under 国密 it must be there.
 pub(crate) fn signed(
     account: &Account,
     headers: &HeaderMap,
@@ -29,7 +51,8 @@ pub(crate) fn signed(
     now: Instant,
 ) -> Result<Signed, NoticeError> {
     let scheme = "Wechatpay-Signature-Type";
-    if headers.contains_key(scheme) && one(headers, scheme)? != SCHEME {
+    let must_say = account.sign_method == SignMethod::Sm2;
+    if (must_say || headers.contains_key(scheme)) && one(headers, scheme)? != self::scheme(account) {
         return Err(NoticeError::Envelope(scheme));
     }
     let [timestamp, nonce, signature, serial] = HEADERS;
@@ -72,10 +95,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Notice
 pub(crate) type Parts = (Vec<u8>, Vec<u8>, Vec<u8>);
 
 /// `{algorithm, nonce, associated_data, ciphertext}` (channels.md 1.6, 1.7).
-pub(crate) fn parts(sealed: &Value) -> Option<Parts> {
+pub(crate) fn parts(sealed: &Value, sealing: &str) -> Option<Parts> {
     let nonce = sealed.text("nonce").filter(|nonce| nonce.len() == 12)?;
     let ciphertext = STANDARD.decode(sealed.text("ciphertext")?).ok()?;
     let associated = sealed.text("associated_data").unwrap_or_default();
-    let known = sealed.text("algorithm") == Some("AEAD_AES_256_GCM");
+    let known = sealed.text("algorithm") == Some(sealing);
     known.then(|| (nonce.into(), associated.into(), ciphertext))
 }

@@ -148,6 +148,42 @@ fn an_h5_order_names_the_payers_browser_and_an_app_order_needs_not() {
     );
 }
 
+/// 国密 changes the scheme and the key's kind, and no octet of what is signed; call-ups are not signed by it.
+#[test]
+//= C85
+fn an_account_of_sm2_names_its_scheme() {
+    let account = channel::Account {
+        sign_method: SignMethod::Sm2,
+        ..wechat()
+    };
+    let no = number("20260101000001");
+    let (facts, buyer) = (facts(&no, PayWay::Native, None), bare());
+    let by = |account| channel::create(account, &stamp(), &facts, &buyer).expect("composes");
+    let (sm2, rsa) = (by(&account), by(&wechat()));
+    assert_eq!(sm2.message(), rsa.message());
+    let authorization = |draft| {
+        let (_, _, _, headers) = wire(draft);
+        headers
+            .into_iter()
+            .find(|(name, _)| name == "Authorization")
+            .map(|(_, value)| value)
+            .unwrap_or_default()
+    };
+    assert!(authorization(sm2).starts_with("WECHATPAY2-SM2-WITH-SM3 mchid="));
+    assert!(authorization(rsa).starts_with("WECHATPAY2-SHA256-RSA2048 mchid="));
+    let reach = Reach::Prepay("wx1".into());
+    assert!(channel::call_up(&account, &stamp(), PayWay::Jsapi, &reach).is_none());
+    for (way, composed) in [
+        (PayWay::Native, true),
+        (PayWay::H5, true),
+        (PayWay::Jsapi, false),
+        (PayWay::App, false),
+    ] {
+        assert_eq!(channel::composes(&account, way), composed, "{way:?}");
+        assert!(channel::composes(&wechat(), way));
+    }
+}
+
 /// One message for all; who pays and from where is said once, whose each is for each.
 #[test]
 fn a_group_of_orders_says_once_who_pays_and_for_each_who_is_paid() {

@@ -263,9 +263,18 @@ fn the_authorization_header_is_exact() {
         r#"nonce_str="593BEC0C",mchid="1900000109""#
     );
     assert!(read_with(&[("authorization", shuffled)], "GET", "/v3/certificates", b"").is_ok());
+    // Which scheme it names counts: the account's own is the only one that is taken.
+    for (scheme, method) in [
+        ("WECHATPAY2-SHA256-RSA2048", SignMethod::Signature),
+        ("WECHATPAY2-SM2-WITH-SM3", SignMethod::Sm2),
+    ] {
+        let header = AUTHORIZATION.replace("WECHATPAY2-SHA256-RSA2048", scheme);
+        let found = read_with(&[("authorization", &header)], "GET", "/v3/certificates", b"");
+        assert_eq!(found.ok().map(|native| native.proof.method), Some(method));
+    }
     for (from, to) in [
         ("RSA2048 ", "RSA2048"),
-        ("WECHATPAY2-SHA256-RSA2048", "WECHATPAY2-SM2-WITH-SM3"),
+        ("WECHATPAY2-SHA256-RSA2048", "WECHATPAY2-SHA256-RSA"),
         ("mchid=\"1900000109\",", ""),
         ("\"1900000109\"", "1900000109"),
         ("timestamp=\"1767225600\"", "timestamp=\"now\""),

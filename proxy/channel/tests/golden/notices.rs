@@ -53,6 +53,40 @@ fn a_wechat_notice_needs_four_headers_and_no_other_scheme() {
     assert_eq!(wechat_error(&HEADERS, NOW.plus_millis(300_000)), None);
 }
 
+/// 国密: the account's own scheme and seal, and no other.
+#[test]
+//= C85
+fn a_notice_to_an_account_of_sm2_is_signed_and_sealed_so() {
+    let account = channel::Account {
+        sign_method: domain::SignMethod::Sm2,
+        ..wechat()
+    };
+    let reads = |pairs: &[(&str, &str)]| {
+        notice::authenticate(Channel::Wechat, &account, &headers(pairs), b"{}", NOW).err()
+    };
+    assert_eq!(
+        reads(&HEADERS),
+        Some(NoticeError::Envelope("Wechatpay-Signature-Type"))
+    );
+    let mut own = HEADERS;
+    own[4].1 = "WECHATPAY2-SM2-WITH-SM3";
+    assert_eq!(reads(&own), None);
+    let aes = envelope("TRANSACTION.SUCCESS", "transaction");
+    let sm4 = aes.replace("AEAD_AES_256_GCM", "AEAD_SM4_GCM");
+    let Ok(Some(resource)) = notice::sealed(&account, sm4.as_bytes()) else {
+        panic!("sealed")
+    };
+    assert!(resource.sm4);
+    assert_eq!(
+        notice::sealed(&account, aes.as_bytes()),
+        Err(NoticeError::Field("resource"))
+    );
+    let Ok(Some(other)) = notice::sealed(&wechat(), aes.as_bytes()) else {
+        panic!("sealed")
+    };
+    assert!(!other.sm4);
+}
+
 fn envelope(event: &str, original: &str) -> String {
     format!(
         r#"{{"id":"EV-1","create_time":"2026-01-01T08:00:00+08:00","resource_type":"encrypt-resource","event_type":"{event}",

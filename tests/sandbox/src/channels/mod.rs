@@ -5,6 +5,7 @@ pub(crate) mod clock;
 mod control;
 mod control_pay;
 mod fault;
+mod gm;
 pub(crate) mod keys;
 mod notice;
 mod order;

@@ -21,6 +21,8 @@ pub(crate) enum KeyMode {
     Certificate,
     /// WeChat's public key, Alipay's public-key mode.
     PublicKey,
+    /// WeChat's SM2 key (国密), known by the same id as its public key.
+    Sm2,
 }
 
 /// A code or prepay id handed out for an order.

@@ -3,6 +3,7 @@
 use super::bills::Bills;
 use super::clock::Clock;
 use super::fault::{Channel, Faults, Kind, Operation, Victim};
+use super::gm;
 use super::keys::{self, Signer, Verifier, validity};
 use super::notice::Notice;
 use super::order::Order;
@@ -31,6 +32,9 @@ pub(crate) struct Merchant {
     pub(crate) wechat_cert: Vec<u8>,
     pub(crate) wechat_platform: Signer,
     pub(crate) wechat_public: Signer,
+    /// Both sides' SM2 keys.
+    pub(crate) wechat_sm2_key: gm::Verifier,
+    pub(crate) wechat_sm2: gm::Signer,
     pub(crate) platform_cert_pem: String,
     /// From when to when the platform certificate is valid, RFC 3339.
     pub(crate) platform_validity: (String, String),
@@ -252,6 +256,8 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
         wechat_key: Verifier::read_certificate(&dir.join(&facts.wechat.cert_file))?,
         wechat_platform: Signer::read(&dir.join(&facts.channel_keys.wechat_platform))?,
         wechat_public: Signer::read(&dir.join(&facts.channel_keys.wechat_public_key))?,
+        wechat_sm2_key: gm::Verifier::read(&dir.join(&facts.wechat.sm2_public_file))?,
+        wechat_sm2: gm::Signer::read(&dir.join(&facts.channel_keys.wechat_sm2))?,
         platform_validity: validity(&dir.join(&facts.wechat.platform_cert_file))?,
         platform_cert_pem: text(&facts.wechat.platform_cert_file)?,
         app_key: Verifier::read_certificate(&dir.join(&facts.alipay.app_cert_file))?,

@@ -18,6 +18,7 @@ pub struct WechatDoor {
     client: Client,
     keys: Keys,
     key: KeyRef,
+    scheme: &'static str,
     /// Whose.
     pub account: WechatAccount,
     /// Where its notices are to go: an address of the proxy's own, which relays them.
@@ -29,19 +30,35 @@ impl WechatDoor {
     pub fn open(place: &Place, ca: &[u8], merchant: &DemoMerchant) -> anyhow::Result<WechatDoor> {
         let account = merchant.accounts.wechat.clone();
         let (keys, key) = (Keys::default(), KeyRef::new("sdk")?);
-        let file = place.material.dir.join(&account.key_file);
-        let pem = std::fs::read(&file).with_context(|| file.display().to_string())?;
-        keys.put(key.clone(), Material::read(&pem)?);
-        Ok(WechatDoor {
+        let mut door = WechatDoor {
             client: Client::tls(([127, 0, 0, 1], place.ports.wechat).into(), ca)?,
             keys,
             key,
+            scheme: "",
             notify_url: format!(
                 "https://127.0.0.1:{}/n/wechat/{}",
                 place.ports.notify, account.mchid
             ),
             account,
-        })
+        };
+        door.sign_by_sm2(place, place.sm2)?;
+        Ok(door)
+    }
+
+    /// Signs by SM2 from here on, or by RSA, whatever the account does.
+    pub fn sign_by_sm2(&mut self, place: &Place, sm2: bool) -> anyhow::Result<()> {
+        let file = match sm2 {
+            true => &self.account.sm2_key_file,
+            false => &self.account.key_file,
+        };
+        let file = place.material.dir.join(file);
+        let pem = std::fs::read(&file).with_context(|| file.display().to_string())?;
+        self.keys.put(self.key.clone(), Material::read(&pem)?);
+        self.scheme = match sm2 {
+            true => "WECHATPAY2-SM2-WITH-SM3",
+            false => "WECHATPAY2-SHA256-RSA2048",
+        };
+        Ok(())
     }
 
     /// The `Authorization` of a request.
@@ -53,8 +70,8 @@ impl WechatDoor {
         let message = format!("{method}\n{target}\n{at}\n{nonce}\n{body}\n");
         let signature = STANDARD.encode(self.keys.sign(&self.key, message.as_bytes())?);
         Ok(format!(
-            "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{at}\",serial_no=\"{}\"",
-            self.account.mchid, self.account.serial,
+            "{} mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{at}\",serial_no=\"{}\"",
+            self.scheme, self.account.mchid, self.account.serial,
         ))
     }
 

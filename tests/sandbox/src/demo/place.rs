@@ -146,6 +146,8 @@ pub struct Place {
     pub ports: Ports,
     keys_held: bool,
     codepay: bool,
+    /// Do all merchants sign at WeChat by SM2?
+    pub sm2: bool,
     /// See [`Options::only`].
     only: Vec<&'static str>,
     /// The first merchant as its terminal: the key of [`TERMINAL`].
@@ -209,12 +211,16 @@ pub struct Options {
     pub keys_held: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
+    /// Sign all merchants at WeChat by SM2 (国密)?
+    pub sm2: bool,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
     /// Further lines of the proxy's `[limits]`.
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Does the proxy compare bills, and whose books of which day are told?
+    pub books: Option<super::books::Plan>,
     /// Failures a second that a source may have.
     pub failures: u32,
     /// The channels at which the merchants have accounts; all where none is named.
@@ -232,9 +238,11 @@ impl Default for Options {
             answer_ms: 1500,
             keys_held: true,
             codepay: false,
+            sm2: false,
             times: String::new(),
             limits: String::new(),
             second_accounts: false,
+            books: None,
             failures: 1000,
             only: Vec::new(),
         }
@@ -319,6 +327,7 @@ impl Place {
             routing: Mutex::default(),
             keys_held: options.keys_held,
             codepay: options.codepay,
+            sm2: options.sm2,
             only: options.only.clone(),
             authority,
             acquirer,
@@ -423,6 +432,10 @@ impl Place {
                 let mut facts = acquirer_merchant(&self.material.dir, m, self.keys_held)?;
                 if self.codepay || m.codepay() {
                     facts["accounts"][0]["codepay"] = json!(true);
+                }
+                if self.sm2 {
+                    facts["accounts"][0]["sign_method"] = json!("sm2");
+                    facts["accounts"][0]["platform"] = json!(m.accounts.wechat.public_key_id);
                 }
                 if let Some(accounts) = facts["accounts"].as_array_mut() {
                     accounts.retain(|account| self.has(account));
@@ -534,7 +547,7 @@ impl Place {
         let of_unionpay: Vec<Value> = of_unionpay.transpose()?.into_iter().collect();
         Ok(vec![
             json!({ "channel": "wechat", "account": w.mchid, "standby": self.stands_by(&w.mchid), "relay_url": relay("wechat"), "relay_private": true,
-                "merchant_keys": [{ "serial": w.serial, "public_key": read(&w.cert_file)? }] }),
+                "merchant_keys": [{ "serial": w.serial, "public_key": read(if self.sm2 { &w.sm2_public_file } else { &w.cert_file })? }] }),
             json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
                 "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
             json!({ "channel": "unionpay", "account": u.mer_id, "relay_url": relay("unionpay"), "relay_private": true, "merchant_keys": of_unionpay }),
@@ -609,7 +622,8 @@ impl Place {
             let wechat = dir.join("wechat").join(&w.mchid);
             fs::create_dir_all(wechat.join("platform"))?;
             if self.keys_held {
-                secret(&wechat.join("merchant.pem"), &from(&w.key_file)?)?;
+                let key = if self.sm2 { &w.sm2_key_file } else { &w.key_file };
+                secret(&wechat.join("merchant.pem"), &from(key)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
                 fs::create_dir_all(wechat.join("app-secret"))?;
                 secret(
@@ -619,8 +633,14 @@ impl Place {
                 secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
                 secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
+            if self.sm2 {
+                secret(
+                    &wechat.join(format!("platform/{}.pem", w.public_key_id)),
+                    &from(&w.sm2_platform_file)?,
+                )?;
+            }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
-            if !certificates {
+            if !certificates && !self.sm2 {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.platform_serial)),
                     &from(&w.platform_cert_file)?,
@@ -767,6 +787,7 @@ impl Place {
                 self.path("cases.vkey"),
             );
         }
+        text += &options.books.map(|books| books.config()).unwrap_or_default();
         text + "\n" + &options.extra
     }
 

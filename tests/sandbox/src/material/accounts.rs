@@ -2,7 +2,7 @@
 
 use super::ca::set_validity;
 use super::unionpay::{House, UnionpayAccount};
-use super::{MaterialError, make_dir, random, write};
+use super::{MaterialError, gm, make_dir, random, write};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -62,6 +62,12 @@ pub struct WechatAccount {
     pub public_key_id: String,
     /// WeChat's public key.
     pub public_key_file: String,
+    /// 国密: the merchant's SM2 private key, PKCS#8 PEM. It signs under the same serial.
+    pub sm2_key_file: String,
+    /// Its public half.
+    pub sm2_public_file: String,
+    /// WeChat's SM2 public key, under the same id as its public key.
+    pub sm2_platform_file: String,
 }
 
 /// An application at Alipay; the same keys serve public-key mode and certificate mode.
@@ -133,6 +139,8 @@ pub struct ChannelKeys {
     pub wechat_platform: String,
     /// Key behind WeChat's public-key id.
     pub wechat_public_key: String,
+    /// WeChat's SM2 key.
+    pub wechat_sm2: String,
     /// Alipay's key.
     pub alipay: String,
     /// The counter's key at CCB.
@@ -149,7 +157,7 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
     for part in ["wechat", "alipay", "icbc", "channel"] {
         make_dir(&dir.join(&place.name).join(part))?;
     }
-    let (wechat, wechat_platform, wechat_public_key) = wechat(&place, number)?;
+    let (wechat, [wechat_platform, wechat_public_key, wechat_sm2]) = wechat(&place, number)?;
     let (alipay, alipay_key) = alipay(&place, number)?;
     let counter = rsa_key()?;
     let (icbc, icbc_key) = icbc(&place, number)?;
@@ -172,6 +180,7 @@ pub(super) fn generate(dir: &Path, number: usize, house: &House) -> Result<Sandb
         channel_keys: ChannelKeys {
             wechat_platform,
             wechat_public_key,
+            wechat_sm2,
             alipay: alipay_key,
             ccb: place.put("channel/ccb_counter_key.pem", &counter.serialize_pem())?,
             icbc: icbc_key,
@@ -192,7 +201,7 @@ impl Place<'_> {
     }
 }
 
-fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, String), MaterialError> {
+fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, [String; 3]), MaterialError> {
     let mchid = format!("{}", 1_900_000_109 + number);
     let (issuer, _) = authority(&[
         (DnType::CountryName, "CN"),
@@ -203,6 +212,8 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
     let platform_key = rsa_key()?;
     let (platform_cert, platform_serial) = certificate(&issuer, &platform_key, "Tenpay.com sign")?;
     let public_key = rsa_key()?;
+    let (sm2_key, sm2_public) = gm::pair()?;
+    let (sm2_own, sm2_platform) = gm::pair()?;
     let account = WechatAccount {
         appid: format!("wx{}", hex::encode(random::<8>()?)),
         app_secret: hex::encode(random::<16>()?),
@@ -220,10 +231,14 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, String, St
         platform_cert_file: place.put("wechat/platform_cert.pem", &platform_cert)?,
         public_key_id: format!("PUB_KEY_ID_0{}", digits(31)?),
         public_key_file: place.put("wechat/pub_key.pem", &public_key.public_key_pem())?,
+        sm2_key_file: place.put("wechat/sm2_key.pem", &sm2_key)?,
+        sm2_public_file: place.put("wechat/sm2_pub.pem", &sm2_public)?,
+        sm2_platform_file: place.put("wechat/sm2_platform_pub.pem", &sm2_platform)?,
     };
     let platform = place.put("channel/wechat_platform_key.pem", &platform_key.serialize_pem())?;
     let public = place.put("channel/wechat_public_key_key.pem", &public_key.serialize_pem())?;
-    Ok((account, platform, public))
+    let sm2 = place.put("channel/wechat_sm2_key.pem", &sm2_own)?;
+    Ok((account, [platform, public, sm2]))
 }
 
 fn alipay(place: &Place<'_>, number: usize) -> Result<(AlipayAccount, String), MaterialError> {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod ca;
+mod gm;
 mod sn;
 mod unionpay;
 

@@ -1,8 +1,10 @@
 //! Answers as WeChat Pay writes them: bodies, errors, signatures.
 
+use super::auth;
 use crate::channels::clock;
 use crate::channels::fault::Kind;
-use crate::channels::keys::{self, Signer};
+use crate::channels::gm;
+use crate::channels::keys;
 use crate::channels::order::KeyMode;
 use crate::channels::server::{Answer, Incoming, typed};
 use crate::channels::world::Merchant;
@@ -93,7 +95,9 @@ impl Speech {
     pub(super) fn asked(merchant: &Merchant, request: &Incoming) -> Speech {
         let public = request.header("wechatpay-serial") == merchant.facts.wechat.public_key_id;
         Speech {
-            mode: if public {
+            mode: if auth::by_sm2(request) {
+                KeyMode::Sm2
+            } else if public {
                 KeyMode::PublicKey
             } else {
                 KeyMode::Certificate
@@ -101,26 +105,40 @@ impl Speech {
         }
     }
 
-    /// Key and serial.
-    fn key(self, merchant: &Merchant) -> (&Signer, &str) {
+    /// Scheme, serial and signature.
+    fn signed<'m>(self, merchant: &'m Merchant, message: &[u8]) -> (&'static str, &'m str, String) {
+        let facts = &merchant.facts.wechat;
         match self.mode {
-            KeyMode::Certificate => (&merchant.wechat_platform, &merchant.facts.wechat.platform_serial),
-            KeyMode::PublicKey => (&merchant.wechat_public, &merchant.facts.wechat.public_key_id),
+            KeyMode::Certificate => (
+                auth::RSA,
+                &facts.platform_serial,
+                merchant.wechat_platform.sign(message),
+            ),
+            KeyMode::PublicKey => (
+                auth::RSA,
+                &facts.public_key_id,
+                merchant.wechat_public.sign(message),
+            ),
+            KeyMode::Sm2 => (
+                gm::SCHEME,
+                &facts.public_key_id,
+                merchant.wechat_sm2.sign(message),
+            ),
         }
     }
 
     /// The five signature headers over a body.
     pub(super) fn headers(self, merchant: &Merchant, body: &str) -> Vec<(&'static str, String)> {
-        let (signer, serial) = self.key(merchant);
         let timestamp = clock::now().secs().to_string();
         let nonce = keys::random_text(32);
-        let signature = signer.sign(format!("{timestamp}\n{nonce}\n{body}\n").as_bytes());
+        let message = format!("{timestamp}\n{nonce}\n{body}\n");
+        let (scheme, serial, signature) = self.signed(merchant, message.as_bytes());
         vec![
             ("Wechatpay-Timestamp", timestamp),
             ("Wechatpay-Nonce", nonce),
             ("Wechatpay-Signature", signature),
             ("Wechatpay-Serial", serial.to_owned()),
-            ("Wechatpay-Signature-Type", "WECHATPAY2-SHA256-RSA2048".to_owned()),
+            ("Wechatpay-Signature-Type", scheme.to_owned()),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Notices of WeChat Pay: encrypted once, signed at each attempt.
 
 use super::answer::{Speech, probe};
+use crate::channels::gm;
 use crate::channels::keys;
 use crate::channels::notice::{Content, Forge, Notice};
 use crate::channels::order::{KeyMode, Order};
@@ -46,7 +47,13 @@ pub(crate) fn of_group(merchant: &Merchant, key: &Key, orders: &[&Order]) -> Opt
 }
 
 fn told(merchant: &Merchant, key: &Key, order: &Order, plain: &Value) -> Option<Notice> {
-    let body = envelope(merchant, "transaction", "TRANSACTION.SUCCESS", "支付成功", plain);
+    let body = envelope(
+        (merchant, order.key_mode),
+        "transaction",
+        "TRANSACTION.SUCCESS",
+        "支付成功",
+        plain,
+    );
     notice(key, order, order.notify_url.clone()?, "TRANSACTION.SUCCESS", body)
 }
 
@@ -77,7 +84,7 @@ pub(crate) fn of_refund(merchant: &Merchant, key: &Key, order: &Order, out_no: &
         Some(_) => ("REFUND.SUCCESS", "退款成功"),
         None => ("REFUND.ABNORMAL", "退款异常"),
     };
-    let body = envelope(merchant, "refund", event, words, &plain);
+    let body = envelope((merchant, order.key_mode), "refund", event, words, &plain);
     // A refund's own address goes before the order's.
     let url = refund.notify_url.clone().or_else(|| order.notify_url.clone())?;
     notice(key, order, url, event, body)
@@ -104,14 +111,24 @@ fn notice(
     })
 }
 
-fn envelope(merchant: &Merchant, about: &str, event: &str, summary: &str, plain: &Value) -> (String, String) {
+fn envelope(
+    (merchant, mode): (&Merchant, KeyMode),
+    about: &str,
+    event: &str,
+    summary: &str,
+    plain: &Value,
+) -> (String, String) {
     let id = format!("EV-{}", keys::random_digits(24));
-    let (nonce, ciphertext) = keys::seal(&merchant.facts.wechat.apiv3_key, about, &plain.to_string());
+    let (key, plain) = (&merchant.facts.wechat.apiv3_key, plain.to_string());
+    let (algorithm, (nonce, ciphertext)) = match mode {
+        KeyMode::Sm2 => ("AEAD_SM4_GCM", gm::seal(key, about, &plain)),
+        _ => ("AEAD_AES_256_GCM", keys::seal(key, about, &plain)),
+    };
     let body = json!({
         "id": id, "create_time": crate::channels::clock::now().to_string(), "resource_type": "encrypt-resource",
         "event_type": event, "summary": summary,
         "resource": {
-            "original_type": about, "algorithm": "AEAD_AES_256_GCM", "ciphertext": ciphertext,
+            "original_type": about, "algorithm": algorithm, "ciphertext": ciphertext,
             "associated_data": about, "nonce": nonce,
         },
     });
