@@ -33,6 +33,10 @@ use tokio::sync::watch;
 
 /// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
 const MOST_DAYS_BACK: i32 = 85;
+/// So many days after its day's end a bill is overdue, which is said loudly.
+const OVERDUE_DAYS: i32 = 7;
+/// An overdue bill is asked for so many times less often.
+const OVERDUE_RARER: u32 = 12;
 /// A word of "no bill" that our record contradicts is doubted for so many days, and so many times less often than a bill that
 /// is not there yet is asked for: every four hours at the standing settings.
 const DOUBTED_DAYS: i32 = 10;
@@ -53,6 +57,8 @@ struct Job {
 struct Kept {
     day: Day,
     entries: u64,
+    /// Entries from there up to this one say nothing of that day.
+    seen: u64,
     record: DayRecord,
 }
 
@@ -129,7 +135,7 @@ fn due(app: &App) -> Vec<Job> {
                     let head = app.ledger().bill(&key);
                     if head
                         .as_ref()
-                        .is_none_or(|head| is_due(app, &key, head, now, books.retry))
+                        .is_none_or(|head| is_due(&key, head, app.started_at(), now, books.retry))
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
@@ -148,11 +154,15 @@ fn due(app: &App) -> Vec<Job> {
 
 /// We hold its keys, and read its channel's bills.
 pub(crate) fn is_compared(account: &AccountFacts) -> bool {
+    account.keys == Keys::Held && has_books(account.channel)
+}
+
+/// Days of this channel can be compared with its own word.
+pub(crate) fn has_books(channel: Channel) -> bool {
     let compared = [BillKind::Trade, BillKind::Queried];
-    account.keys == Keys::Held
-        && compared
-            .into_iter()
-            .any(|kind| Layout::of(account.channel, kind).is_some())
+    compared
+        .into_iter()
+        .any(|kind| Layout::of(channel, kind).is_some())
 }
 
 /// The bills of an account that are compared, in this order.
@@ -171,12 +181,20 @@ fn first_day(app: &App) -> Option<Day> {
     )))
 }
 
-/// What an earlier run left behind is gone on with at once. That there is no bill, in a word that may also mean "not made yet", is
-/// doubted while our record has what that bill would have to have: the bill may come after all.
-fn is_due(app: &App, key: &BillKey, head: &BillHead, now: Instant, retry: Duration) -> bool {
+/// What an earlier run left behind is gone on with at once; what the channel refused waits its time, however often we start
+/// (channels.md 1.13: every half hour). A bill that is long overdue is asked for less often. That there is no bill, in a word
+/// that may also mean "not made yet", is doubted while our record has what that bill would have to have: the bill may come after
+/// all.
+fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
     let past = |retry: Duration| now >= head.asked.plus_millis(retry.as_millis() as i64);
     if head.matched.is_none() {
-        return head.asked < app.started_at() || past(retry);
+        let rarer = if is_overdue(key.day, now) {
+            OVERDUE_RARER
+        } else {
+            1
+        };
+        let cut_short = head.refused.is_none() && head.asked < started;
+        return cut_short || past(retry * rarer);
     }
     let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
     let open = head
@@ -185,6 +203,16 @@ fn is_due(app: &App, key: &BillKey, head: &BillHead, now: Instant, retry: Durati
         .any(|index| !head.resolved.contains_key(index));
     let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
     none && open && recent && channel::bill::none_is_a_doubt(key.channel) && past(retry * DOUBTED)
+}
+
+/// So long after a day's end its bill should have come.
+pub(crate) fn is_overdue(day: Day, now: Instant) -> bool {
+    now >= Day::from_number(day.number() + OVERDUE_DAYS + 1).start()
+}
+
+/// Its bill is asked for no more: channels do not keep it that long.
+pub(crate) fn is_past(day: Day, now: Instant) -> bool {
+    day.number() < now.day().number() - MOST_DAYS_BACK
 }
 
 //= C61
@@ -213,6 +241,9 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
 
 /// A refusal stands in the journal once, however often it comes.
 async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
+    if is_overdue(job.key.day, app.clock().now()) {
+        tracing::error!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is overdue: ask the channel for it; until it comes its day is not compared");
+    }
     tracing::info!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is not there yet");
     if job.head.as_ref().and_then(|head| head.refused.as_ref()) == Some(&code) {
         return Ok(());
@@ -224,7 +255,7 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
 /// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then.
 async fn take(
     app: &App,
-    kept: &Option<Kept>,
+    kept: &mut Option<Kept>,
     job: &Job,
     octets: Option<&Bytes>,
 ) -> Result<(u64, usize), JobError> {
@@ -234,12 +265,10 @@ async fn take(
         .as_ref()
         .and_then(|head| Some((head, head.taken.as_ref()?)));
     if let Some((head, taken)) = before.filter(|(_, taken)| taken.digest == digest) {
-        return Ok((taken.entries, head.differs.len() + head.early.len()));
+        let done = head.differs.len() + head.early.len() + head.unanswered.len();
+        return Ok((taken.entries, done));
     }
-    let entries = match kept {
-        Some(kept) if kept.day == job.key.day => kept.entries,
-        _ => app.ledger().journal().durable(),
-    };
+    let entries = as_it_stands(app, kept, job.key.day).await?;
     let bill = job.key.clone();
     note(
         app,
@@ -252,6 +281,22 @@ async fn take(
     )
     .await?;
     Ok((entries, 0))
+}
+
+/// Up to which entry our record counts: the one that was read for an earlier bill of that day serves as long as nothing was
+/// put on record of the day since. What the channel's bill has and we heard of meanwhile would be a difference that is none.
+async fn as_it_stands(app: &App, kept: &mut Option<Kept>, day: Day) -> Result<u64, JobError> {
+    let now = app.ledger().journal().durable();
+    if let Some(kept) = kept.as_mut().filter(|kept| kept.day == day) {
+        let (reader, seen) = (app.ledger().journal().reader(), kept.seen);
+        let touched = tokio::task::spawn_blocking(move || record::is_touched(&reader, day, seen, now)).await;
+        if !touched.map_err(|_| JobError::Cut)?? {
+            kept.seen = now;
+            return Ok(kept.entries);
+        }
+    }
+    *kept = None;
+    Ok(now)
 }
 
 async fn compared(
@@ -270,26 +315,29 @@ async fn compared(
         job.layout,
     );
     let handle = tokio::runtime::Handle::current();
-    let found = tokio::task::spawn_blocking(move || {
-        Comparison {
+    let done_with = tokio::task::spawn_blocking(move || {
+        let mut comparison = Comparison {
             ledger: &ledger,
             handle: &handle,
             merchant: &merchant,
             bill: &key,
             book,
             entries,
-        }
-        .run(layout, octets.as_deref(), &neighbours)
+        };
+        let found = comparison.run(layout, octets.as_deref(), &neighbours);
+        (found, comparison.book)
     });
-    let found = match found.await.map_err(|_| JobError::Cut)? {
+    let (found, book) = done_with.await.map_err(|_| JobError::Cut)?;
+    let found = match found {
         Ok(found) => found,
         Err(CompareError::Lookup(error)) => return Err(error.into()),
         Err(CompareError::Bill(error)) => {
             tracing::error!(channel = key_of(job), %error, "a bill cannot be read");
-            *kept = None; // its book is spent
+            give_back(app, kept, job, book);
             return refused(app, job, "unreadable".into()).await;
         }
     };
+    give_back(app, kept, job, book);
     for events in found.events.get(done..).unwrap_or_default().chunks(AT_ONCE) {
         note(app, job, events.to_vec()).await?;
         app.step("bill_differs");
@@ -327,30 +375,33 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
         record::complete(app.ledger(), &mut record, day, entries).await?;
-        *kept = Some(Kept { day, entries, record });
+        *kept = Some(Kept {
+            day,
+            entries,
+            seen: entries,
+            record,
+        });
     }
-    let books = kept.as_mut().map(|kept| &mut kept.record.books);
     let of = (job.key.channel, job.key.account.clone());
-    // The account's fund-flow bill comes next and needs it again.
-    let again = job.key.kind == BillKind::Trade
-        && app
-            .config()
-            .books
-            .as_ref()
-            .is_some_and(|b| kinds(b, &job.account).count() > 1);
-    let own = books.and_then(|books| {
-        if again {
-            books.get(&of).cloned()
-        } else {
-            books.remove(&of)
-        }
-    });
+    let own = kept.as_mut().and_then(|kept| kept.record.books.remove(&of));
     let own = own.unwrap_or_else(|| Book::new(job.key.channel, day));
     Ok(if job.key.kind == BillKind::Funds {
         own.against_funds()
     } else {
         own
     })
+}
+
+/// The account's next bill of the day (the fund-flow bill) needs the same record: given back, since a copy would double it.
+fn give_back(app: &App, kept: &mut Option<Kept>, job: &Job, book: Book) {
+    let books = app.config().books.as_ref();
+    let last = books.and_then(|books| kinds(books, &job.account).last());
+    if let Some(kept) = kept.as_mut()
+        && last != Some(job.key.kind)
+    {
+        let of = (job.key.channel, job.key.account.clone());
+        kept.record.books.insert(of, book.anew());
+    }
 }
 
 async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobError> {
@@ -430,19 +481,75 @@ pub async fn rehearse(
             next_is_read: true,
             ..Default::default()
         };
-        Comparison {
+        let mut comparison = Comparison {
             ledger: &ledger,
             handle: &handle,
             merchant: &merchant,
             bill: &bill,
             book,
             entries,
-        }
-        .run(layout, Some(&octets), &neighbours)
+        };
+        comparison.run(layout, Some(&octets), &neighbours)
     });
     let found = found.await??;
     Ok(Outcome {
         lines: found.totals.lines,
         differences: found.differences,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(asked: Instant, refused: Option<&str>) -> BillHead {
+        BillHead {
+            merchant: MerchantId::new("m1001").expect("lawful"),
+            tries: 1,
+            asked,
+            refused: refused.map(Into::into),
+            taken: None,
+            differs: Vec::new(),
+            early: Vec::new(),
+            unanswered: Vec::new(),
+            matched: None,
+            resolved: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_bill_is_asked_for_again_in_its_time_and_no_sooner_after_a_start() {
+        let day = Day::from_number(20_454);
+        let noon = Day::from_number(day.number() + 1).start().plus_millis(43_200_000);
+        let retry = Duration::from_secs(1800);
+        let key = BillKey {
+            account: AccountNo::new("1900000109").expect("lawful"),
+            channel: Channel::Wechat,
+            day,
+            kind: BillKind::Trade,
+        };
+        let due = |head: &BillHead, started: i64, now: i64| {
+            let at = |minutes: i64| noon.plus_millis(minutes * 60_000);
+            is_due(&key, head, at(started), at(now), retry)
+        };
+        let refused = head(noon, Some("STATEMENT_CREATING"));
+        assert!(!due(&refused, -60, 29) && due(&refused, -60, 30));
+        assert!(!due(&refused, 10, 11), "a start does not make it sooner");
+        let cut = head(noon, None);
+        assert!(due(&cut, 1, 2), "what was cut short is gone on with");
+        assert!(!due(&cut, -60, 29), "the same run waits");
+        let week = 8 * 24 * 60;
+        let late = head(noon.plus_millis(week * 60_000), Some("STATEMENT_CREATING"));
+        assert!(
+            !due(&late, 0, week + 359) && due(&late, 0, week + 360),
+            "overdue: more seldom"
+        );
+        let matched = BillHead {
+            matched: Some(7),
+            ..cut
+        };
+        assert!(!due(&matched, 1, 1_000_000));
+        assert!(!is_past(day, Day::from_number(day.number() + 85).start()));
+        assert!(is_past(day, Day::from_number(day.number() + 86).start()));
+    }
 }

@@ -74,11 +74,15 @@ async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) ->
     let pay_way = match channel {
         "wechat" => "native",
         "baidu" => "page",
+        "ccb" | "icbc" => "gateway",
         _ => "qr",
     };
     let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
     if channel == "baidu" {
         body["return_url"] = format!("https://{RETURN_HOST}/back").into();
+    }
+    if pay_way == "gateway" {
+        body["client_ip"] = "203.0.113.9".into();
     }
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(answer.status == 201, "{}", answer.json());
@@ -87,7 +91,7 @@ async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) ->
 
 async fn paid(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) -> anyhow::Result<Value> {
     let order = placed(demo, merchant, channel, amount).await?;
-    if channel == "baidu" {
+    if ["baidu", "ccb", "icbc"].contains(&channel) {
         demo.open(&order).await?;
     }
     demo.control(
@@ -149,10 +153,10 @@ type Found = BTreeSet<(String, String, String, String, String)>;
 
 /// What is planted in a channel's day stands in each of its bills; in the fund-flow bill no amount is compared.
 fn in_its_bills(channel: &str, kind: &str, number: &str, refund: &str) -> Found {
-    let bills = if channel == "wechat" && kind != "amount" {
-        &["trade", "funds"][..]
-    } else {
-        &["trade"]
+    let bills: &[&str] = match channel {
+        "wechat" if kind != "amount" => &["trade", "funds"],
+        "baidu" => &["queried"],
+        _ => &["trade"],
     };
     bills
         .iter()
@@ -193,7 +197,8 @@ async fn plant(demo: &Demo, shop: &Shop) -> anyhow::Result<Found> {
         .collect())
 }
 
-/// From now on the proxy compares, beginning with this day.
+/// From now on the proxy compares, beginning with this day; a day's bills are asked for from 10:00 of the next one on, so
+/// yesterday's perhaps not yet.
 fn compare_from(demo: &Demo, day: Day) -> Done {
     compare(demo, day, 0)
 }
@@ -204,7 +209,7 @@ fn compare(demo: &Demo, day: Day, none_after: u32) -> Done {
     let config = std::fs::read_to_string(&path)?;
     let config = config.split("\n[books]").next().unwrap_or_default();
     let books = format!(
-        "\n[books]\nfrom = \"{day}\"\nafter_minutes = 0\nevery_ms = 100\nretry_ms = 500\nnone_after_minutes = {none_after}\n"
+        "\n[books]\nfrom = \"{day}\"\nafter_minutes = 600\nevery_ms = 100\nretry_ms = 500\nnone_after_minutes = {none_after}\n"
     );
     std::fs::write(path, config.to_owned() + &books).map_err(Into::into)
 }
@@ -247,6 +252,13 @@ fn found(result: &Value) -> anyhow::Result<Found> {
     Ok(all)
 }
 
+/// The accounts of a channel whose days are compared with nothing, and why.
+fn not_reconciled(result: &Value, channel: &str) -> Vec<String> {
+    let all = result["accounts"].as_array().into_iter().flatten();
+    let own = all.filter(|a| a["channel"] == channel && a["state"] == "not_reconciled");
+    own.map(|a| text(&a["reason"])).collect()
+}
+
 fn of_channel(channel: &str, all: Found) -> Found {
     all.into_iter().filter(|(_, own, ..)| own == channel).collect()
 }
@@ -284,7 +296,7 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     killed_at_every_step(&demo).await?;
-    for days in (1..=3).rev() {
+    for days in (2..=3).rev() {
         until_compared(&merchant, days_ago(days)).await?;
     }
     let (mut seen, mut later) = (Found::new(), Found::new());
@@ -401,10 +413,23 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
         )
         .await;
     ensure!(all.is_err(), "an answer about one order cannot say it twice");
+    // About one order the channel gives no clear answer, however often it is asked.
+    let fault = json!({ "channel": "baidu", "operation": "query", "kind": "status_5xx", "count": 10_000, "out_trade_no": numbers[3] });
+    demo.control("/control/fault", &fault).await?;
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     killed_at_every_step(&demo).await?;
     let result = until_compared(&merchant, day).await?;
+    let unanswered = result["unanswered"].as_array().context("unanswered")?;
+    ensure!(
+        unanswered.len() == 1 && unanswered[0]["number"] == numbers[3] && unanswered[0]["channel"] == "baidu",
+        "{result}"
+    );
+    let path = format!("/v1/reconciliations/{day}/statement");
+    let statement = merchant.ask("GET", &path, None).await?;
+    let statement = String::from_utf8(statement.body.to_vec())?;
+    let row = statement.lines().find(|line| line.contains(&numbers[3]));
+    ensure!(row.is_some_and(|row| row.ends_with(",unanswered")), "{statement}");
     let planted: Found = kinds
         .iter()
         .zip(&numbers)
@@ -425,7 +450,7 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
         .iter()
         .find(|a| a["channel"] == "baidu")
         .context("an account")?;
-    ensure!(own["bill"] == "queried" && own["lines"] == 4, "{own}");
+    ensure!(own["bill"] == "queried" && own["lines"] == 3, "{own}");
     demo.services.stop().await?;
     demo.prove_journal().map(drop)
 }
@@ -506,7 +531,7 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     compare_from(&demo, day)?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    until_compared(&merchant, days_ago(1)).await?; // nothing happened then, and later days do not wait
+    until_compared(&merchant, days_ago(2)).await?; // nothing happened then, and later days do not wait
     let result = asked(&merchant, day).await?;
     let account = &result["accounts"]
         .as_array()

@@ -4,6 +4,7 @@
 
 mod charges;
 mod killed;
+mod times;
 
 use crate::{
     kills::{MUTATION, Yard, id, text},

@@ -1,6 +1,6 @@
 //! The words of reconciliation (对账): what a channel's bill says, line by line, and how it can differ from our record.
 
-use crate::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, TradeNo};
+use crate::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, PaymentId, TradeNo};
 use serde::{Deserialize, Serialize};
 
 /// Which of a channel's bills.
@@ -98,6 +98,21 @@ pub struct BillLine {
     pub state: LineState,
     /// When, by the channel's clock.
     pub at: Instant,
+}
+
+/// A movement of our record about which a channel without bills gave no clear answer, however often it was asked. It is
+/// neither proven nor a difference.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// The channel's error code, or ours: `unclear`, `not_sent`.
+    pub code: std::sync::Arc<str>,
+    /// The order's number at the channel.
+    pub number: ChannelNo,
+    /// Our order.
+    pub payment: PaymentId,
+    /// The refund's number at the channel, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refund: Option<ChannelNo>,
 }
 
 /// How a bill and our record can differ.

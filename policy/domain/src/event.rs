@@ -983,6 +983,13 @@ pub enum TradeEvent {
         /// Numbers at the channel: the order's and the refund's.
         refunds: Vec<(ChannelNo, ChannelNo)>,
     },
+    /// Movements of that day about which the channel gave no clear answer until the schedule's end: not compared.
+    BillUnanswered {
+        /// Which bill.
+        bill: BillKey,
+        /// Which, and the last code of each.
+        movements: Vec<Unanswered>,
+    },
     /// Two officers resolved a difference at the desk.
     BillResolved {
         /// Which bill.
@@ -1294,6 +1301,7 @@ impl TradeEvent {
             BillTaken { .. } => "bill_taken",
             BillDiffers { .. } => "bill_differs",
             BillEarly { .. } => "bill_early",
+            BillUnanswered { .. } => "bill_unanswered",
             BillMatched { .. } => "bill_matched",
             BillResolved { .. } => "bill_resolved",
         }

@@ -315,6 +315,15 @@ fn trade_events() -> Vec<TradeEvent> {
             bill: bill.clone(),
             refunds: vec![(name("T1"), name("R1"))],
         },
+        BillUnanswered {
+            bill: bill.clone(),
+            movements: vec![Unanswered {
+                code: "unclear".into(),
+                number: name("T1"),
+                payment: PaymentId::from_bytes([3; 16]),
+                refund: Some(name("R1")),
+            }],
+        },
         BillMatched {
             bill: bill.clone(),
             differences: 1,

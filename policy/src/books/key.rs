@@ -1,7 +1,10 @@
 //! What makes a line of the bill and a record of ours the same movement.
 
 use domain::{BillLine, Channel, ChannelNo, Movement};
-use std::hash::{DefaultHasher, Hasher};
+use std::{
+    hash::{DefaultHasher, Hasher},
+    num::NonZeroU64,
+};
 
 /// Names a movement of one account in 128 bits: of which kind, by which numbers. Good within one run of the program only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -16,14 +19,24 @@ impl Key {
         number: Option<&ChannelNo>,
         refund: Option<&ChannelNo>,
     ) -> Option<Key> {
-        let text = |no: Option<&ChannelNo>| no.map(|no| no.as_str().to_owned());
-        Some(match movement {
-            Movement::Payment => Key::hash(b'p', number?.as_str(), ""),
-            Movement::Reversal => Key::hash(b'v', number?.as_str(), ""),
-            Movement::Refund if channel == Channel::Alipay => {
-                Key::hash(b'r', &text(number)?, refund?.as_str())
+        let of_order = |kind| Some(Key::hash(kind, number?.as_str().as_bytes(), ""));
+        match movement {
+            Movement::Payment => of_order(b'p'),
+            Movement::Reversal => of_order(b'v'),
+            Movement::Refund => Key::of_refund(channel, of_order(b'p'), refund),
+        }
+    }
+
+    /// The same of a refund, by its payment's key: whoever keeps that need not keep the order's number.
+    pub fn of_refund(channel: Channel, payment: Option<Key>, refund: Option<&ChannelNo>) -> Option<Key> {
+        let refund = refund?.as_str();
+        Some(match channel {
+            Channel::Alipay => {
+                let Key(high, low) = payment?;
+                let order = u128::from(high) << 64 | u128::from(low);
+                Key::hash(b'r', &order.to_be_bytes(), refund)
             }
-            Movement::Refund => Key::hash(b'r', "", refund?.as_str()),
+            _ => Key::hash(b'r', b"", refund),
         })
     }
 
@@ -33,17 +46,17 @@ impl Key {
         own.unwrap_or_else(|| {
             Key::hash(
                 b's' + line.movement as u8,
-                line.trade_no.as_str(),
+                line.trade_no.as_str().as_bytes(),
                 line.refund.as_ref().map_or("", |no| no.as_str()),
             )
         })
     }
 
-    fn hash(kind: u8, one: &str, two: &str) -> Key {
+    fn hash(kind: u8, one: &[u8], two: &str) -> Key {
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();
             hasher.write(&[salt, kind]);
-            hasher.write(one.as_bytes());
+            hasher.write(one);
             hasher.write(&[0xff]);
             hasher.write(two.as_bytes());
             hasher.finish()
@@ -52,9 +65,9 @@ impl Key {
     }
 }
 
-/// A channel's number in 64 bits, to be compared with one other only.
-pub fn mark(trade_no: &str) -> u64 {
+/// A channel's number in 64 bits, to be compared with one other only. Never zero, so that none takes no more room than one.
+pub fn mark(trade_no: &str) -> NonZeroU64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(trade_no.as_bytes());
-    hasher.finish()
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }

@@ -14,7 +14,10 @@ mod key;
 pub use key::{Key, mark};
 
 use domain::{Amount, BillLine, Channel, Day, DifferenceKind, Instant, LineState, Movement, PaymentId};
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    num::NonZeroU64,
+};
 
 /// So near to midnight a channel may count a movement in the next day's bill.
 pub const CUT_OVER_MS: i64 = 10 * 60_000;
@@ -57,7 +60,7 @@ pub enum OurState {
     Undone,
 }
 
-/// What our journal says of one movement. Small: a day may have a million of them.
+/// What our journal says of one movement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ours {
     /// Of which order.
@@ -65,9 +68,9 @@ pub struct Ours {
     /// Fen.
     pub amount: Amount,
     /// [`mark`] of the channel's own number; `None` where we were not told it.
-    pub trade_no: Option<u64>,
-    /// When it was asked for: for payments the same as `done`.
-    pub asked: Instant,
+    pub trade_no: Option<NonZeroU64>,
+    /// The channel's day on which it was asked for: for payments that of `done`.
+    pub asked: Day,
     /// When it was done, by the channel's clock; where it is not, when it was asked for.
     pub done: Instant,
     /// How far it is.
@@ -82,7 +85,48 @@ impl Ours {
 
     /// The bill of this day has it, or may have it.
     pub fn may_stand_in(&self, channel: Channel, day: Day) -> bool {
-        day_of(channel, self.done) == day || day_of(channel, self.asked) == day
+        self.day(channel) == day || self.asked == day
+    }
+}
+
+/// A record of ours in the book. Small, since a day may have a million of them: its members one by one, because a struct
+/// inside another leaves its own gaps open.
+#[derive(Clone, Copy)]
+struct Held {
+    payment: PaymentId,
+    amount: Amount,
+    trade_no: Option<NonZeroU64>,
+    done: Instant,
+    asked: Day,
+    state: OurState,
+    claim: Claim,
+    /// Put in because a bill names it: the day's own record does not have it.
+    looked_up: bool,
+}
+
+impl Held {
+    fn new(ours: Ours, claim: Claim, looked_up: bool) -> Held {
+        Held {
+            payment: ours.payment,
+            amount: ours.amount,
+            trade_no: ours.trade_no,
+            done: ours.done,
+            asked: ours.asked,
+            state: ours.state,
+            claim,
+            looked_up,
+        }
+    }
+
+    fn ours(&self) -> Ours {
+        Ours {
+            payment: self.payment,
+            amount: self.amount,
+            trade_no: self.trade_no,
+            asked: self.asked,
+            done: self.done,
+            state: self.state,
+        }
     }
 }
 
@@ -95,6 +139,8 @@ enum Claim {
     Here,
     /// Another day's bill has it.
     Elsewhere,
+    /// The channel was asked for it and gave no clear answer: neither there nor missing.
+    Unanswered,
 }
 
 /// Sums of a bill's lines.
@@ -132,12 +178,11 @@ pub enum Seen {
 }
 
 /// Our record of one account and day.
-#[derive(Clone)]
 pub struct Book {
     channel: Channel,
     day: Day,
     // A tree: a table that doubles would hold three times what it needs while a day of a million grows.
-    ours: BTreeMap<Key, (Ours, Claim)>,
+    ours: BTreeMap<Key, Held>,
     strangers: HashSet<Key>,
     totals: Totals,
     /// Lines state what was settled, which vouchers make less than what the order was for.
@@ -165,6 +210,16 @@ impl Book {
         }
     }
 
+    /// The day's own record as it was before any bill was compared with it: for the account's next bill, without a copy.
+    pub fn anew(mut self) -> Book {
+        self.ours.retain(|_, held| !held.looked_up);
+        self.ours.values_mut().for_each(|held| held.claim = Claim::None);
+        Book {
+            ours: self.ours,
+            ..Book::new(self.channel, self.day)
+        }
+    }
+
     /// The day.
     pub fn day(&self) -> Day {
         self.day
@@ -172,19 +227,30 @@ impl Book {
 
     /// Takes a record of ours, or what it has become since.
     pub fn put(&mut self, key: Key, ours: Ours) {
-        let claim = self.ours.get(&key).map_or(Claim::None, |(_, claim)| *claim);
-        self.ours.insert(key, (ours, claim));
+        let claim = self.ours.get(&key).map_or(Claim::None, |held| held.claim);
+        self.ours.insert(key, Held::new(ours, claim, false));
     }
 
-    /// What we have under this key.
-    pub fn get(&self, key: &Key) -> Option<&Ours> {
-        self.ours.get(key).map(|(ours, _)| ours)
+    /// Takes a record of ours that a bill names and the day's own record may lack; what that has stays as it is.
+    pub fn put_looked_up(&mut self, key: Key, ours: Ours) {
+        self.ours
+            .entry(key)
+            .or_insert_with(|| Held::new(ours, Claim::None, true));
     }
 
     /// Another day's bill has this: it is not missing in ours.
     pub fn stands_elsewhere(&mut self, key: &Key) {
-        if let Some((_, claim @ Claim::None)) = self.ours.get_mut(key) {
-            *claim = Claim::Elsewhere;
+        if let Some(held) = self.ours.get_mut(key)
+            && held.claim == Claim::None
+        {
+            held.claim = Claim::Elsewhere;
+        }
+    }
+
+    /// The channel gave no clear answer about this: it is not missing, and not proven either.
+    pub fn unanswered(&mut self, key: &Key) {
+        if let Some(held) = self.ours.get_mut(key) {
+            held.claim = Claim::Unanswered;
         }
     }
 
@@ -206,21 +272,22 @@ impl Book {
         };
         self.count(line);
         let day = self.day;
-        let Some((ours, claim)) = self.ours.get_mut(&key) else {
+        let Some(held) = self.ours.get_mut(&key) else {
             return Seen::Unknown;
         };
+        let ours = held.ours();
         let (mut kinds, mut early) = (Vec::new(), false);
-        match claim {
+        match held.claim {
             Claim::Here => kinds.push(DifferenceKind::Repeated),
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
             // What we do not know to be done belongs to no day.
-            Claim::None if ours.state != OurState::Done => {}
-            Claim::None if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
-            Claim::None if ours.day(self.channel) != day => early = true,
-            Claim::None => {}
+            _ if ours.state != OurState::Done => {}
+            _ if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
+            _ if ours.day(self.channel) != day => early = true,
+            Claim::None | Claim::Unanswered => {}
         }
-        *claim = Claim::Here;
+        held.claim = Claim::Here;
         if !self.settled && line.amount != ours.amount {
             kinds.push(DifferenceKind::Amount);
         }
@@ -233,11 +300,7 @@ impl Book {
         {
             kinds.push(DifferenceKind::TradeNo);
         }
-        Seen::Known {
-            ours: *ours,
-            kinds,
-            early,
-        }
+        Seen::Known { ours, kinds, early }
     }
 
     /// A line that neither this book nor the journal knows: what it is.
@@ -255,8 +318,10 @@ impl Book {
     /// bill may still have them.
     pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
         let end = start_of(self.channel, after(self.day));
-        let must = |(_, (ours, claim)): &(&Key, &(Ours, Claim))| {
-            *claim == Claim::None && ours.state == OurState::Done && ours.day(self.channel) == self.day
+        let must = |(_, held): &(&Key, &Held)| {
+            held.claim == Claim::None
+                && held.state == OurState::Done
+                && day_of(self.channel, held.done) == self.day
         };
         let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
             true => DifferenceKind::Day,
@@ -266,7 +331,8 @@ impl Book {
             .ours
             .iter()
             .filter(must)
-            .map(|(key, (ours, _))| (*key, *ours, kind(ours)))
+            .map(|(key, held)| (*key, held.ours()))
+            .map(|(key, ours)| (key, ours, kind(&ours)))
             .collect();
         all.sort_by_key(|(key, ours, _)| (ours.done, *key));
         all

@@ -35,6 +35,8 @@ pub struct BillHead {
     pub differs: Vec<u64>,
     /// Where its early refunds stand.
     pub early: Vec<u64>,
+    /// Where it stands what the channel did not answer.
+    pub unanswered: Vec<u64>,
     /// Where its end stands: all was compared.
     pub matched: Option<u64>,
     /// What two officers made of differences, by where those stand.
@@ -66,6 +68,7 @@ impl Bills {
             taken: None,
             differs: Vec::new(),
             early: Vec::new(),
+            unanswered: Vec::new(),
             matched: None,
             resolved: BTreeMap::new(),
         });
@@ -81,6 +84,7 @@ impl Bills {
                 (head.refused, head.matched) = (None, None);
                 head.differs.clear();
                 head.early.clear();
+                head.unanswered.clear();
             }
             E::BillDiffers { .. } => head.differs.push(index),
             E::BillResolved {
@@ -89,6 +93,7 @@ impl Bills {
                 ..
             } => drop(head.resolved.insert(*difference, *resolution)),
             E::BillEarly { .. } => head.early.push(index),
+            E::BillUnanswered { .. } => head.unanswered.push(index),
             E::BillMatched { .. } => {
                 head.matched = Some(index);
                 self.forget(day);
@@ -115,6 +120,7 @@ fn key(event: &TradeEvent) -> Option<BillKey> {
         | E::BillDiffers { bill, .. }
         | E::BillResolved { bill, .. }
         | E::BillEarly { bill, .. }
+        | E::BillUnanswered { bill, .. }
         | E::BillMatched { bill, .. } => Some(bill.clone()),
         _ => None,
     }

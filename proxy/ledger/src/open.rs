@@ -13,6 +13,32 @@ pub enum OpenError {
     /// The journal does not read back.
     #[error(transparent)]
     Journal(#[from] LookupError),
+    /// The journal is whole, but another build wrote it.
+    #[error(
+        "entry {index} of the journal ({event}) has a form that this build does not read: another build wrote it; open this journal with that build, or begin a new one in another folder and keep this one for whoever verifies it"
+    )]
+    Form {
+        /// Where it stands.
+        index: u64,
+        /// Its event's name.
+        event: String,
+    },
+}
+
+/// An entry from its canonical octets. The journal has vouched for them, so what does not read is of another form.
+fn read_entry(index: u64, octets: &[u8]) -> Result<TradeEntry, OpenError> {
+    TradeEntry::from_canonical(octets).map_err(|_| OpenError::Form {
+        index,
+        event: event_of(octets).unwrap_or_else(|| "no event".into()),
+    })
+}
+
+/// `{"at":1767225600000,"event":{"attempt_paid":{…`: the name of an event, known or not.
+fn event_of(octets: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(octets).ok()?;
+    let (name, _) = text.split_once("\"event\":{\"")?.1.split_once('"')?;
+    let lawful = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    (lawful && name.len() <= 40).then(|| name.to_owned())
 }
 
 /// What opening found.
@@ -250,7 +276,7 @@ impl Restored {
         snapshot: Option<(snapshot::Header, Vec<Order>)>,
         size: u64,
         now: Instant,
-    ) -> Result<Restored, LookupError> {
+    ) -> Result<Restored, OpenError> {
         let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
         let mut restored = Restored {
             from: 0,
@@ -272,7 +298,7 @@ impl Restored {
             if index >= size {
                 break;
             }
-            let entry = TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))?;
+            let entry = read_entry(index, &bytes)?;
             restored.follow(reader, index, &entry, now)?;
         }
         Ok(restored)

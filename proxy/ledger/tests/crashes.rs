@@ -102,7 +102,7 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
         trade_no: TradeNo::new(format!("T{n}x{attempt}")).expect("lawful"),
     };
     let refund_no = RefundNo::new(format!("r{}", dice.roll(3))).expect("lawful");
-    match dice.roll(13) {
+    match dice.roll(14) {
         0 => TradeEvent::AttemptPlaced {
             attempt,
             reach: Some(Reach::Code("weixin://x".into())),
@@ -161,6 +161,13 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
             attempt,
             proof: Proof::Answer,
             refunded: Some(true),
+        },
+        12 => TradeEvent::ReverseNamed {
+            account: order.latest().account.clone(),
+            attempt,
+            channel: order.latest().channel,
+            number: ChannelNo::new(format!("V{n}x{attempt}")).expect("lawful"),
+            time: Instant::from_secs(1_767_225_800),
         },
         _ => intent(n, attempt + 1),
     }

@@ -32,6 +32,25 @@ fn refused(code: &str) -> Got {
     Got::Refused(code.into())
 }
 
+/// When channels have made the bills of a day: 10:00 of the next one (channels.md 1.13).
+const MADE_MS: i64 = 10 * 3_600_000;
+
+fn end_of(day: Day) -> Instant {
+    Day::from_number(day.number() + 1).start()
+}
+
+fn made_at(day: Day) -> Instant {
+    end_of(day).plus_millis(MADE_MS)
+}
+
+/// By then a bill is surely made, and a word that may mean "not yet" means that nothing happened.
+pub(super) fn surely_made(app: &App, day: Day) -> bool {
+    let books = app.config().books.as_ref();
+    books.is_some_and(|books| {
+        app.clock().now() >= end_of(day).plus_millis(books.none_after.as_millis() as i64)
+    })
+}
+
 /// Asks once.
 pub(crate) async fn get(app: &App, account: &Account, key: &BillKey, layout: Layout) -> Got {
     let (kind, day) = (key.kind, key.day);
@@ -41,21 +60,18 @@ pub(crate) async fn get(app: &App, account: &Account, key: &BillKey, layout: Lay
     } else {
         ask(app, account, Operation::Bill, PayWay::Native, compose).await
     };
-    // By then it is surely made, and the word means that nothing happened.
-    let made = || {
-        let end = Day::from_number(day.number() + 1).start();
-        let books = app.config().books.as_ref();
-        books.is_some_and(|books| app.clock().now() >= end.plus_millis(books.none_after.as_millis() as i64))
-    };
     match asked {
         Exchanged::Answer(Answer::Bill(place)) => fetch(app, account, &place, layout).await,
         Exchanged::Answer(Answer::BillFile(octets)) => Got::Bill(octets.into()),
         Exchanged::Answer(Answer::Failed(failure))
-            if bill::may_mean_none(account.channel, &failure.code) && made() =>
+            if bill::may_mean_none(account.channel, &failure.code) && surely_made(app, day) =>
         {
             Got::None
         }
-        Exchanged::Answer(Answer::Failed(failure)) if bill::means_none(account.channel, &failure.code) => {
+        // Before bills are made the same word means "too early" (channels.md 1.13): asked again.
+        Exchanged::Answer(Answer::Failed(failure))
+            if bill::means_none(account.channel, &failure.code) && app.clock().now() >= made_at(day) =>
+        {
             Got::None
         }
         Exchanged::Answer(Answer::Failed(failure)) => Got::Refused(failure.code),

@@ -5,11 +5,12 @@ use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, Ledger, LookupError};
 use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
+use std::collections::HashMap;
 use tokio::runtime::Handle;
 
 /// So many differences of one bill stand in the journal one by one; the rest is counted.
 const MOST_DIFFERENCES: u64 = 10_000;
-/// So many early refunds stand in one entry.
+/// So many early refunds, or movements without an answer, stand in one entry.
 const EARLY_AT_ONCE: usize = 300;
 
 /// Why a bill was not compared.
@@ -42,7 +43,7 @@ pub(crate) struct Awaited {
 
 /// What a comparison gave.
 pub(crate) struct Found {
-    /// `BillDiffers` in a fixed order, then `BillEarly`.
+    /// `BillDiffers` in a fixed order, then `BillEarly`, then `BillUnanswered`.
     pub(crate) events: Vec<TradeEvent>,
     /// How many differences there are, those beyond the list too.
     pub(crate) differences: u64,
@@ -65,7 +66,7 @@ pub(crate) struct Comparison<'a> {
 impl Comparison<'_> {
     /// The whole of it. `octets` is the file as it came; none where the channel says that there is none.
     pub(crate) fn run(
-        mut self,
+        &mut self,
         layout: Layout,
         octets: Option<&[u8]>,
         neighbours: &Neighbours,
@@ -79,7 +80,8 @@ impl Comparison<'_> {
             differences: 0,
             totals: Totals::default(),
         };
-        let (mut early, mut came) = (Vec::new(), std::collections::HashSet::new());
+        let (mut early, mut unanswered) = (Vec::new(), Vec::new());
+        let mut awaited: HashMap<Key, bool> = neighbours.awaited.iter().map(|a| (a.key, false)).collect();
         let mut corrected = Corrected::default();
         if let Some(octets) = octets {
             corrected = Corrected::read(layout, octets)?;
@@ -93,25 +95,28 @@ impl Comparison<'_> {
                     let ours = ours.as_ref().map(|ours| (ours, None));
                     self.differs(&mut found, DifferenceKind::State, Some(&line), ours);
                 }
-                if !neighbours.awaited.is_empty() {
-                    came.extend(Key::of(
+                if !awaited.is_empty()
+                    && let Some(key) = Key::of(
                         self.bill.channel,
                         line.movement,
                         line.number.as_ref(),
                         line.refund.as_ref(),
-                    ));
+                    )
+                {
+                    awaited.entry(key).and_modify(|came| *came = true);
                 }
             }
+            unanswered.extend_from_slice(bill.unanswered());
+        }
+        for one in &unanswered {
+            self.unanswered(one);
         }
         found.totals = self.book.totals();
         for amount in corrected.rest() {
             self.corrected(amount, &mut found);
         }
-        for awaited in neighbours
-            .awaited
-            .iter()
-            .filter(|awaited| !came.contains(&awaited.key))
-        {
+        let in_vain = |of: &&Awaited| awaited.get(&of.key) != Some(&true);
+        for awaited in neighbours.awaited.iter().filter(in_vain) {
             self.never_came(awaited, &mut found);
         }
         for (key, ours, difference) in self.book.missing(neighbours.next_is_read) {
@@ -123,7 +128,30 @@ impl Comparison<'_> {
                 refunds: refunds.to_vec(),
             });
         }
+        for movements in unanswered.chunks(EARLY_AT_ONCE) {
+            found.events.push(TradeEvent::BillUnanswered {
+                bill: self.bill.clone(),
+                movements: movements.to_vec(),
+            });
+        }
         Ok(found)
+    }
+
+    /// What was asked for in vain is not missing in the answers.
+    fn unanswered(&mut self, one: &Unanswered) {
+        let movement = match one.refund {
+            Some(_) => Movement::Refund,
+            None => Movement::Payment,
+        };
+        let key = Key::of(
+            self.bill.channel,
+            movement,
+            Some(&one.number),
+            one.refund.as_ref(),
+        );
+        if let Some(key) = key {
+            self.book.unanswered(&key);
+        }
     }
 
     /// The line with its numbers whole, and our record of it.

@@ -4,8 +4,8 @@
 use domain::*;
 use journal::{ReadError, Reader};
 use ledger::{Attempt, Ledger, Order, Refund};
-use policy::books::{Book, Key, OurState, Ours, mark, start_of};
-use std::collections::{BTreeSet, HashMap};
+use policy::books::{Book, Key, OurState, Ours, day_of, mark, start_of};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The channel's clock and ours may differ by so much.
 const SKEW_MS: i64 = 15 * 60_000;
@@ -18,18 +18,19 @@ pub(crate) struct DayRecord {
     pub(crate) older: BTreeSet<PaymentId>,
 }
 
-/// What an attempt's intent says, as far as it matters here.
+/// What an attempt's intent says, as far as it matters here. Small, without texts of its own: a day may have a million.
 struct Intent {
-    of: (Channel, AccountNo),
-    number: ChannelNo,
+    key: Key,
     amount: Amount,
+    /// Where its account stands in [`Fold::accounts`].
+    account: u16,
 }
 
 /// What a refund's intent says.
 struct Asked {
-    attempt: u16,
-    number: ChannelNo,
+    key: Key,
     amount: Amount,
+    account: u16,
     at: Instant,
 }
 
@@ -48,7 +49,8 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
             books: HashMap::new(),
             older: BTreeSet::new(),
         },
-        intents: HashMap::new(),
+        accounts: Vec::new(),
+        intents: BTreeMap::new(),
         refunds: HashMap::new(),
     };
     for found in reader.scan(from) {
@@ -74,15 +76,44 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
     Ok(fold.record)
 }
 
-/// Orders of a merchant of which something was put on record from a day's beginning on.
-pub(crate) fn orders_of(
+/// Do entries from one to another say of a movement that it was done on this day, by any channel's count?
+pub(crate) fn is_touched(reader: &Reader, day: Day, from: u64, to: u64) -> Result<bool, ReadError> {
+    let on_it = |at: Instant| Channel::ALL.into_iter().any(|channel| day_of(channel, at) == day);
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= to {
+            break;
+        }
+        if !matters(&octets) {
+            continue;
+        }
+        let Ok(entry) = TradeEntry::from_canonical(&octets) else {
+            continue;
+        };
+        let done = match entry.event {
+            TradeEvent::AttemptPaid { facts, .. } => facts.paid_at,
+            TradeEvent::RefundSucceeded { refunded_at, .. } => refunded_at.unwrap_or(entry.at),
+            TradeEvent::AttemptReversed { .. } => entry.at,
+            _ => continue,
+        };
+        if on_it(done) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Orders of a merchant of which something was put on record from a day's beginning on; of one account alone those that have
+/// an attempt there, and those that began earlier, of which that is not known here.
+pub(crate) fn orders_at(
     reader: &Reader,
     merchant: &MerchantId,
+    account: Option<(Channel, &AccountNo)>,
     day: Day,
     entries: u64,
 ) -> Result<BTreeSet<PaymentId>, ReadError> {
     let from = first_at(reader, beginning(day), entries)?;
-    let mut all = BTreeSet::new();
+    let (mut all, mut elsewhere) = (BTreeSet::new(), HashSet::new());
     for found in reader.scan(from) {
         let (index, octets) = found?;
         if index >= entries {
@@ -91,8 +122,24 @@ pub(crate) fn orders_of(
         if matters(&octets)
             && let Ok(entry) = TradeEntry::from_canonical(&octets)
             && entry.merchant.as_ref() == Some(merchant)
+            && let Some(order) = entry.order
         {
-            all.extend(entry.order);
+            let first = match &entry.event {
+                TradeEvent::AttemptIntended {
+                    channel,
+                    account,
+                    attempt,
+                    ..
+                } => Some((*channel, account)).filter(|_| *attempt == 1),
+                _ => None,
+            };
+            let intended = matches!(entry.event, TradeEvent::AttemptIntended { .. });
+            // It began with another account, and nothing was intended here so far.
+            if first.is_some() && account.is_some() && first != account {
+                elsewhere.insert(order);
+            } else if intended || !elsewhere.contains(&order) {
+                all.insert(order);
+            }
         }
     }
     Ok(all)
@@ -144,7 +191,9 @@ fn matters(octets: &[u8]) -> bool {
 struct Fold {
     day: Day,
     record: DayRecord,
-    intents: HashMap<(PaymentId, u16), Intent>,
+    accounts: Vec<(Channel, AccountNo)>,
+    // A tree: a table that doubles would hold three times what it needs while a day of a million grows.
+    intents: BTreeMap<(PaymentId, u16), Intent>,
     refunds: HashMap<(PaymentId, RefundNo), Asked>,
 }
 
@@ -158,16 +207,7 @@ impl Fold {
                 channel,
                 number,
                 ..
-            } => {
-                self.intents.insert(
-                    (order, attempt),
-                    Intent {
-                        of: (channel, account),
-                        number,
-                        amount,
-                    },
-                );
-            }
+            } => self.intended((order, attempt), (channel, account), &number, amount),
             TradeEvent::AttemptPaid { attempt, facts, .. } => self.paid(order, attempt, &facts),
             TradeEvent::AttemptReversed {
                 refunded: Some(false),
@@ -181,77 +221,108 @@ impl Fold {
                 number,
                 refund_no,
                 ..
-            } => {
-                self.refunds.insert(
-                    (order, refund_no),
-                    Asked {
-                        attempt,
-                        number,
-                        amount,
-                        at,
-                    },
-                );
-            }
+            } => self.asked((order, refund_no), attempt, &number, amount, at),
             TradeEvent::RefundSucceeded {
                 refund_no,
                 refunded_at,
                 trade_no,
                 ..
-            } => self.refunded(order, &refund_no, refunded_at.unwrap_or(at), trade_no),
+            } => self.refunded(order, refund_no, refunded_at.unwrap_or(at), trade_no),
             _ => {}
         }
     }
 
-    fn paid(&mut self, order: PaymentId, attempt: u16, facts: &PaidFacts) {
-        let Some(intent) = self.intents.get(&(order, attempt)) else {
-            self.record.older.insert(order);
+    fn intended(
+        &mut self,
+        of: (PaymentId, u16),
+        account: (Channel, AccountNo),
+        number: &ChannelNo,
+        amount: Amount,
+    ) {
+        let Some(key) = Key::of(account.0, Movement::Payment, Some(number), None) else {
             return;
         };
-        let Some(key) = Key::of(intent.of.0, Movement::Payment, Some(&intent.number), None) else {
+        let known = self.accounts.iter().position(|known| *known == account);
+        let position = known.unwrap_or_else(|| {
+            self.accounts.push(account);
+            self.accounts.len() - 1
+        });
+        // Beyond sixty-five thousand accounts an order is looked up like one from before the day.
+        if let Ok(account) = u16::try_from(position) {
+            self.intents.insert(of, Intent { key, amount, account });
+        }
+    }
+
+    fn paid(&mut self, order: PaymentId, attempt: u16, facts: &PaidFacts) {
+        let found = self.intents.get(&(order, attempt)).and_then(|intent| {
+            let of = self.accounts.get(usize::from(intent.account))?;
+            Some((intent, of))
+        });
+        let Some((intent, of)) = found else {
+            self.record.older.insert(order);
             return;
         };
         let ours = Ours {
             payment: order,
             amount: intent.amount,
             trade_no: Some(mark(facts.trade_no.as_str())),
-            asked: facts.paid_at,
+            asked: day_of(of.0, facts.paid_at),
             done: facts.paid_at,
             state: OurState::Done,
         };
-        put(&mut self.record.books, self.day, &intent.of, key, ours);
+        put(&mut self.record.books, self.day, of, intent.key, ours);
     }
 
-    fn refunded(&mut self, order: PaymentId, refund_no: &RefundNo, done: Instant, trade_no: Option<TradeNo>) {
-        let asked = self.refunds.remove(&(order, refund_no.clone()));
-        let found = asked.and_then(|asked| {
-            let intent = self.intents.get(&(order, asked.attempt))?;
-            Some((asked, intent))
+    fn asked(
+        &mut self,
+        of: (PaymentId, RefundNo),
+        attempt: u16,
+        number: &ChannelNo,
+        amount: Amount,
+        at: Instant,
+    ) {
+        let intent = self.intents.get(&(of.0, attempt));
+        let key = intent.and_then(|intent| {
+            let (channel, _) = self.accounts.get(usize::from(intent.account))?;
+            let key = Key::of_refund(*channel, Some(intent.key), Some(number))?;
+            Some((key, intent.account))
         });
-        let Some((asked, intent)) = found else {
+        match key {
+            Some((key, account)) => {
+                let asked = Asked {
+                    key,
+                    amount,
+                    account,
+                    at,
+                };
+                self.refunds.insert(of, asked);
+            }
+            None => drop(self.record.older.insert(of.0)),
+        }
+    }
+
+    fn refunded(&mut self, order: PaymentId, refund_no: RefundNo, done: Instant, trade_no: Option<TradeNo>) {
+        let found = self.refunds.remove(&(order, refund_no)).and_then(|asked| {
+            let of = self.accounts.get(usize::from(asked.account))?;
+            Some((asked, of))
+        });
+        let Some((asked, of)) = found else {
             self.record.older.insert(order);
-            return;
-        };
-        let Some(key) = Key::of(
-            intent.of.0,
-            Movement::Refund,
-            Some(&intent.number),
-            Some(&asked.number),
-        ) else {
             return;
         };
         // Alipay's refunds carry the payment's number (channels.md 3.7), which the order knows.
         let trade_no = trade_no
-            .filter(|_| intent.of.0 != Channel::Alipay)
+            .filter(|_| of.0 != Channel::Alipay)
             .map(|no| mark(no.as_str()));
         let ours = Ours {
             payment: order,
             amount: asked.amount,
             trade_no,
-            asked: asked.at,
+            asked: day_of(of.0, asked.at),
             done,
             state: OurState::Done,
         };
-        put(&mut self.record.books, self.day, &intent.of, key, ours);
+        put(&mut self.record.books, self.day, of, asked.key, ours);
     }
 }
 
@@ -263,11 +334,15 @@ fn put(
     key: Key,
     ours: Ours,
 ) {
-    if ours.may_stand_in(of.0, day) {
-        books
+    if !ours.may_stand_in(of.0, day) {
+        return;
+    }
+    match books.get_mut(of) {
+        Some(book) => book.put(key, ours),
+        None => books
             .entry(of.clone())
             .or_insert_with(|| Book::new(of.0, day))
-            .put(key, ours);
+            .put(key, ours),
     }
 }
 
@@ -310,7 +385,7 @@ fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
         payment: order.id,
         amount: attempt.amount,
         trade_no: paid.map(|facts| mark(facts.trade_no.as_str())),
-        asked: at,
+        asked: day_of(attempt.channel, at),
         done: at,
         state,
     };
@@ -353,7 +428,7 @@ fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Our
         payment: order.id,
         amount: refund.amount,
         trade_no: own.map(mark),
-        asked: refund.intended,
+        asked: day_of(attempt.channel, refund.intended),
         done: refund.refunded_at.unwrap_or(refund.intended),
         state,
     };
@@ -372,7 +447,7 @@ fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Our
 pub(crate) fn add(book: &mut Book, order: &Order, channel: Channel, account: &AccountNo) {
     of_order(order, channel, account)
         .into_iter()
-        .for_each(|(key, ours)| book.put(key, ours));
+        .for_each(|(key, ours)| book.put_looked_up(key, ours));
 }
 
 /// Numbers of a record of ours, for people: the order's, the refund's, the channel's own.

@@ -73,9 +73,10 @@ pub(crate) fn make(
     format: Format,
 ) -> Result<Vec<u8>, StatementError> {
     let differences = view::kinds(app, merchant, day)?;
-    let ids = record::orders_of(
+    let ids = record::orders_at(
         &app.ledger().journal().reader(),
         &merchant.id,
+        None,
         day,
         app.ledger().journal().durable(),
     )?;

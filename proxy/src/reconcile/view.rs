@@ -3,7 +3,7 @@
 use crate::app::App;
 use domain::*;
 use ledger::{BillHead, LookupError};
-use policy::registry::MerchantFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -17,30 +17,107 @@ struct Difference {
 
 /// How far a merchant's day is.
 pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value, LookupError> {
-    let bills = own_bills(app, merchant, day);
+    let (bills, past) = (
+        own_bills(app, merchant, day),
+        super::is_past(day, app.clock().now()),
+    );
     let mut accounts = Vec::new();
     for (key, head) in &bills {
         accounts.push(account(app, key, head.as_ref())?);
     }
+    accounts.extend(merchant.accounts.iter().filter_map(not_reconciled));
     let differences = differences(app, merchant, day)?;
+    let unanswered = unanswered(app, &bills)?;
     // The fund-flow bill needs a right that not every account has: nothing waits for it.
-    let waits = |(key, head): &&(BillKey, Option<BillHead>)| {
+    let open = bills.iter().any(|(key, head)| {
         key.kind != BillKind::Funds && head.as_ref().is_none_or(|head| head.matched.is_none())
-    };
-    let state = match () {
-        () if bills.is_empty() => "none",
-        () if bills.iter().any(|bill| waits(&bill)) => "waiting",
-        () if differences.is_empty() => "agreed",
-        () if differences
-            .iter()
-            .all(|difference| difference.resolution.is_some()) =>
-        {
-            "resolved"
-        }
-        () => "differs",
-    };
+    });
+    let state = state(&Facts {
+        bills: bills.len(),
+        waits: open && !past,
+        in_vain: open || !unanswered.is_empty(),
+        differences: differences.len(),
+        unresolved: differences.iter().filter(|d| d.resolution.is_none()).count(),
+    });
     let list: Vec<Value> = differences.iter().map(shown).collect();
-    Ok(json!({ "date": day.to_string(), "state": state, "accounts": accounts, "differences": list }))
+    let unanswered: Vec<Value> = unanswered.iter().map(Open::shown).collect();
+    Ok(json!({
+        "date": day.to_string(), "state": state, "accounts": accounts, "differences": list, "unanswered": unanswered,
+    }))
+}
+
+/// What a day's state hangs on.
+struct Facts {
+    bills: usize,
+    /// A bill is not compared yet.
+    waits: bool,
+    /// A bill never came, or something was never answered.
+    in_vain: bool,
+    differences: usize,
+    unresolved: usize,
+}
+
+fn state(day: &Facts) -> &'static str {
+    match day {
+        Facts { bills: 0, .. } => "none",
+        Facts { waits: true, .. } => "waiting",
+        Facts { unresolved: 1.., .. } => "differs",
+        Facts { in_vain: true, .. } => "unproven",
+        Facts { differences: 0, .. } => "agreed",
+        Facts { .. } => "resolved",
+    }
+}
+
+/// An account whose days are compared with nothing, and why.
+fn not_reconciled(facts: &AccountFacts) -> Option<Value> {
+    let reason = match facts.keys {
+        _ if super::is_compared(facts) => return None,
+        Keys::Merchant if super::has_books(facts.channel) => "only you hold its keys",
+        _ => "no bill of this channel",
+    };
+    Some(json!({
+        "channel": facts.channel.as_str(), "account": facts.account.as_str(), "bill": "none", "state": "not_reconciled",
+        "reason": reason,
+    }))
+}
+
+/// What a channel was asked for in vain until the schedule's end: not proven, and no difference.
+struct Open {
+    key: BillKey,
+    index: u64,
+    about: Unanswered,
+}
+
+impl Open {
+    fn shown(&self) -> Value {
+        let Open { key, index, about } = self;
+        let mut shown = json!({
+            "journal_index": index, "channel": key.channel.as_str(), "account": key.account.as_str(),
+            "number": about.number.as_str(), "payment_id": about.payment.to_string(), "channel_code": &*about.code,
+        });
+        if let (Some(map), Some(refund)) = (shown.as_object_mut(), &about.refund) {
+            map.insert("refund_number".into(), refund.as_str().into());
+        }
+        shown
+    }
+}
+
+fn unanswered(app: &App, bills: &[(BillKey, Option<BillHead>)]) -> Result<Vec<Open>, LookupError> {
+    let mut all = Vec::new();
+    for (key, head) in bills {
+        let heads = head.iter().filter(|head| head.matched.is_some());
+        for index in heads.flat_map(|head| head.unanswered.iter().copied()) {
+            if let TradeEvent::BillUnanswered { movements, .. } = app.ledger().entry(index)?.event {
+                let open = |about| Open {
+                    key: key.clone(),
+                    index,
+                    about,
+                };
+                all.extend(movements.into_iter().map(open));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The bills of a day of every account that is registered now, and of those that had one then.
@@ -72,9 +149,14 @@ fn own_bills(app: &App, merchant: &MerchantFacts, day: Day) -> Vec<(BillKey, Opt
 
 fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, LookupError> {
     let mut shown = json!({ "channel": key.channel.as_str(), "account": key.account.as_str(), "bill": key.kind.as_str(), "state": "not_asked" });
-    let (Some(head), Some(map)) = (head, shown.as_object_mut()) else {
+    let now = app.clock().now();
+    let Some(map) = shown.as_object_mut() else {
         return Ok(shown);
     };
+    if super::is_overdue(key.day, now) && head.is_none_or(|head| head.matched.is_none()) {
+        map.insert("overdue".into(), true.into());
+    }
+    let Some(head) = head else { return Ok(shown) };
     map.insert("asked_at".into(), head.asked.to_string().into());
     map.insert("tries".into(), head.tries.into());
     if let Some(index) = head.matched {
@@ -96,6 +178,8 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
             let sums = json!({ "differences": differences, "fee_millifen": fee_millifen, "lines": lines, "paid": paid.fen(), "payments": payments, "refunded": refunded.fen(), "refunds": refunds });
             map.extend(sums.as_object().cloned().unwrap_or_default());
         }
+    } else if super::is_past(key.day, now) {
+        map.insert("state".into(), "never_came".into());
     } else if head.taken.is_some() {
         map.insert("state".into(), "comparing".into());
     } else if let Some(code) = &head.refused {
@@ -170,6 +254,11 @@ pub(super) fn kinds(
                 kinds.push(difference.as_str());
             }
         }
+    }
+    for open in unanswered(app, &own_bills(app, merchant, day))? {
+        let refund = open.about.refund.map(|no| no.to_string()).unwrap_or_default();
+        let of = (open.key.channel, open.about.number.to_string(), refund);
+        all.entry(of).or_default().push("unanswered");
     }
     Ok(all)
 }
@@ -267,4 +356,30 @@ fn shown(difference: &Difference) -> Value {
         bill_trade_no.as_ref().map(|no| no.as_str().into()),
     );
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was not answered, or never came, is never called agreed or resolved.
+    #[test]
+    fn a_day_is_proven_only_when_everything_was_compared() {
+        let of = |bills, waits, in_vain, differences, unresolved| {
+            state(&Facts {
+                bills,
+                waits,
+                in_vain,
+                differences,
+                unresolved,
+            })
+        };
+        assert_eq!(of(0, false, false, 0, 0), "none");
+        assert_eq!(of(2, true, true, 1, 1), "waiting");
+        assert_eq!(of(2, false, true, 1, 1), "differs");
+        assert_eq!(of(2, false, true, 1, 0), "unproven");
+        assert_eq!(of(2, false, true, 0, 0), "unproven");
+        assert_eq!(of(2, false, false, 1, 0), "resolved");
+        assert_eq!(of(2, false, false, 0, 0), "agreed");
+    }
 }

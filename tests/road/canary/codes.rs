@@ -107,14 +107,13 @@ impl Run {
             refused.json()
         );
         let signer = Signer::open(&self.demo, &alipay.private_key_file)?;
-        // This one is carried, and the code is in nothing of ours afterwards.
+        // What an SDK charges passes through: the code is in memory for the one call and nowhere afterwards.
         let charged = self
             .alipay(&alipay, &signer, "alipay.trade.pay", None, &scene)
             .await?;
         ensure!(
-            charged.status == 200,
-            "a native payment code was answered {} {}",
-            charged.status,
+            charged.json().to_string().contains("\"10000\""),
+            "a native payment code was answered {}",
             charged.json()
         );
         self.scanned().await?;

@@ -52,8 +52,13 @@ impl Run {
             "reqReserved".into(),
             packed(c.text("native unionpay reqReserved of a form")),
         );
-        let answer = acp.send(FRONT, &acp.signed(&front)?).await?;
+        let form = acp.signed(&front)?;
+        let answer = acp.send(FRONT, &form).await?;
         ensure!(answer.status == 307, "a form was answered {}", answer.status);
+        // The browser brings it there, and the payer pays: what stays open is asked for, and keeps connections open.
+        acp.send_straight(FRONT, &form).await?;
+        let paid = json!({ "channel": "unionpay", "out_trade_no": number, "outcome": "paid" });
+        self.control("/control/pay", &paid).await?;
         self.refused_at_unionpay(&acp).await
     }
 

@@ -17,7 +17,7 @@ pub use ask::{
     BillPlace, ask, comes_at_once, download, is_file_host, may_mean_none, means_none, none_is_a_doubt,
 };
 
-use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, Day, TradeNo};
+use domain::{Amount, BillKind, BillLine, Channel, ChannelNo, Day, TradeNo, Unanswered};
 use read::Lines;
 use zeroize::Zeroizing;
 
@@ -89,6 +89,8 @@ pub struct Bill<'a> {
     files: Vec<String>,
     /// The settlement day, where the file's name says it (UnionPay).
     settled: Option<Day>,
+    /// What the channel did not answer, where it was asked order by order.
+    unanswered: Vec<Unanswered>,
     ended: bool,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Bill<'a> {
             summary: Vec::new(),
             settled: files.iter().find_map(|name| unionpay::settled(name)),
             files,
+            unanswered: Vec::new(),
             ended: false,
         };
         match layout {
@@ -196,6 +199,11 @@ impl<'a> Bill<'a> {
     /// The day that the file itself says it is of; UnionPay's name says it, others' do not.
     pub fn day(&self) -> Option<Day> {
         self.settled
+    }
+
+    /// What the channel did not answer, where it was asked order by order; there once all rows are read.
+    pub fn unanswered(&self) -> &[Unanswered] {
+        &self.unanswered
     }
 
     /// Rows read so far.

@@ -3,16 +3,18 @@
 //! resumed has octets to tell whether the answers are still the same. Facts only, as in a [`BillLine`].
 
 use super::{Bill, BillError, Row, number, trade_no};
-use domain::{Amount, BillLine, Instant, LineState, Movement};
+use domain::{Amount, BillLine, Instant, LineState, Movement, Unanswered};
 use std::io::Write as _;
 
 /// None of the cells can have the character that divides them.
 const COLUMNS: [&str; 7] = ["movement", "number", "refund", "trade_no", "fen", "state", "at"];
 /// Begins the last line, which counts the others.
 const END: &str = "end";
+/// Begins a line about what was not answered: no movement.
+const UNANSWERED: &str = "unanswered";
 
 /// The day's file.
-pub fn write(lines: &[BillLine]) -> Vec<u8> {
+pub fn write(lines: &[BillLine], unanswered: &[Unanswered]) -> Vec<u8> {
     let mut out = Vec::with_capacity(128 * (lines.len() + 2));
     let _ = writeln!(out, "{}", COLUMNS.join("\t")); // memory takes everything
     for line in lines {
@@ -34,7 +36,15 @@ pub fn write(lines: &[BillLine]) -> Vec<u8> {
             "{movement}\t{own}\t{refund}\t{trade_no}\t{fen}\t{state}\t{at}"
         );
     }
-    let _ = writeln!(out, "{END}\t{}", lines.len());
+    for one in unanswered {
+        let refund = one.refund.as_ref().map_or("", |no| no.as_str());
+        // A code is a word of the channel's; what could be taken for another cell is none.
+        let word = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        let code = Some(&*one.code).filter(|code| !code.is_empty() && code.bytes().all(word));
+        let (number, payment, code) = (one.number.as_str(), one.payment, code.unwrap_or("unclear"));
+        let _ = writeln!(out, "{UNANSWERED}\t{number}\t{refund}\t{payment}\t\t{code}\t");
+    }
+    let _ = writeln!(out, "{END}\t{}", lines.len() + unanswered.len());
     out
 }
 
@@ -50,6 +60,22 @@ pub(super) fn head(bill: &mut Bill<'_>) -> Result<(), BillError> {
 }
 
 pub(super) fn row(bill: &mut Bill<'_>) -> Result<bool, BillError> {
+    loop {
+        match next(bill)? {
+            Next::Row => return Ok(true),
+            Next::End => return Ok(false),
+            Next::Unanswered => {}
+        }
+    }
+}
+
+enum Next {
+    Row,
+    Unanswered,
+    End,
+}
+
+fn next(bill: &mut Bill<'_>) -> Result<Next, BillError> {
     if !bill.lines.advance()? {
         return Err(BillError::NotWhole("the last line is missing"));
     }
@@ -58,17 +84,30 @@ pub(super) fn row(bill: &mut Bill<'_>) -> Result<bool, BillError> {
     let cells: Vec<&str> = text.split('\t').collect();
     if let [END, count] = cells[..] {
         return match count.parse::<u64>() {
-            Ok(count) if count == bill.rows && !bill.lines.advance()? => Ok(false),
+            Ok(count) if count == bill.rows + bill.unanswered.len() as u64 && !bill.lines.advance()? => {
+                Ok(Next::End)
+            }
             _ => Err(BillError::NotWhole("its end counts another number of rows")),
         };
     }
     if cells.len() != COLUMNS.len() {
         return Err(bill.wrong("it has not as many cells as the head has columns"));
     }
+    if let [UNANSWERED, own, refund, payment, "", code, ""] = cells[..] {
+        let wrong = || bill.wrong("it says of nothing that it was not answered");
+        let one = Unanswered {
+            code: code.into(),
+            number: number(own).ok_or_else(wrong)?,
+            payment: payment.parse().map_err(|_| wrong())?,
+            refund: number(refund),
+        };
+        bill.unanswered.push(one);
+        return Ok(Next::Unanswered);
+    }
     for (at, cell) in cells.into_iter().enumerate() {
         bill.put(at, cell);
     }
-    Ok(true)
+    Ok(Next::Row)
 }
 
 pub(super) fn line(row: &Row<'_>) -> Result<BillLine, BillError> {
@@ -103,7 +142,7 @@ pub(super) fn line(row: &Row<'_>) -> Result<BillLine, BillError> {
 mod tests {
     use super::*;
     use crate::bill::Layout;
-    use domain::{ChannelNo, TradeNo};
+    use domain::{ChannelNo, PaymentId, TradeNo};
 
     fn two() -> Vec<BillLine> {
         let paid = BillLine {
@@ -128,17 +167,25 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_a_part_of_it_is_not() {
-        let octets = write(&two());
-        let read = |octets: &[u8]| -> Result<Vec<BillLine>, BillError> {
+        let open = |code: &str, refund: &str| Unanswered {
+            code: code.into(),
+            number: ChannelNo::new("T3").expect("lawful"),
+            payment: PaymentId::from_bytes([5; 16]),
+            refund: ChannelNo::new(refund).ok(),
+        };
+        let octets = write(&two(), &[open("5003", ""), open("a\tb\n", "R3")]);
+        type All = (Vec<BillLine>, Vec<Unanswered>);
+        let read = |octets: &[u8]| -> Result<All, BillError> {
             let mut bill = Bill::open(Layout::Queried, octets)?;
             let mut all = Vec::new();
             while let Some(line) = bill.line()? {
                 all.push(line);
             }
-            Ok(all)
+            Ok((all, bill.unanswered().to_vec()))
         };
-        assert_eq!(read(&octets).expect("whole"), two());
-        assert_eq!(read(&write(&[])).expect("an empty day"), []);
+        let expected = vec![open("5003", ""), open("unclear", "R3")];
+        assert_eq!(read(&octets).expect("whole"), (two(), expected));
+        assert_eq!(read(&write(&[], &[])).expect("an empty day"), (vec![], vec![]));
         for end in 0..octets.len() - 1 {
             assert!(read(&octets[..end]).is_err(), "{end}");
         }

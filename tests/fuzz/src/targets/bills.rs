@@ -40,5 +40,8 @@ pub(crate) fn alipay(data: &[u8]) {
 pub(crate) fn unionpay(data: &[u8]) {
     bill(Layout::UnionpayAll, data);
     bill(Layout::UnionpayExceptions, data);
+    if let Err(error) = channel::bill::exceptions(Layout::UnionpayAll, data, drop) {
+        tells_no_number(&error.to_string(), data);
+    }
     bill(Layout::Queried, data);
 }

@@ -127,7 +127,7 @@ struct Speed {
 }
 
 /// Bills do not go back further.
-const MOST_DAYS_AGO: u32 = 92;
+pub(super) const MOST_DAYS_AGO: u32 = 92;
 
 fn clock(world: &World, asked: &Speed) -> Outcome {
     if asked.days_ago.is_some_and(|days| days > MOST_DAYS_AGO) {

@@ -1,13 +1,13 @@
 //! The payer on command.
 
 use super::clock::now;
-use super::control::{Outcome, Refusal};
+use super::control::{MOST_DAYS_AGO, Outcome, Refusal};
 use super::fault::Channel;
 use super::order::{Order, State};
 use super::scan::Will;
 use super::world::{Book, Key, World};
 use super::{alipay, baidu, ccb, cmb, icbc, notice, unionpay, wechat};
-use domain::Instant;
+use domain::{Day, Instant};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -41,6 +41,8 @@ pub(super) struct Pay {
     payer: Option<String>,
     #[serde(default = "yes")]
     notify: bool,
+    /// Dated at noon of this day, which is over: so that a bill of a past day has it.
+    day: Option<String>,
 }
 
 fn yes() -> bool {
@@ -48,6 +50,7 @@ fn yes() -> bool {
 }
 
 pub(super) fn pay(world: &Arc<World>, asked: Pay) -> Outcome {
+    dated(world, &asked)?;
     if let Some(told) = scan(world, &asked) {
         return told;
     }
@@ -98,6 +101,7 @@ pub(super) fn password_typed(world: &Arc<World>, key: Key, after: Duration) {
         after_ms: None,
         payer: None,
         notify: true,
+        day: None,
     };
     world.beside(async move {
         tokio::time::sleep(after).await;
@@ -117,6 +121,7 @@ pub(super) fn confirmed(world: &Arc<World>, key: Key) {
         after_ms: None,
         payer: None,
         notify: true,
+        day: None,
     };
     if let Err(Refusal(_, reason)) = act(world, &key, &asked) {
         tracing::warn!(%reason, "a payment on the wallet's page came to nothing");
@@ -153,13 +158,26 @@ fn find(merchants: usize, book: &Book, asked: &Pay) -> Result<Key, Refusal> {
     Ok(key)
 }
 
+/// When it is paid.
+fn dated(world: &World, asked: &Pay) -> Result<Instant, Refusal> {
+    let Some(text) = &asked.day else {
+        return Ok(world.dated());
+    };
+    let today = now().day().number();
+    let day = Day::parse(text).filter(|day| (today - MOST_DAYS_AGO as i32..today).contains(&day.number()));
+    let day =
+        day.ok_or_else(|| Refusal::bad("day must be one of the 92 before today, such as 2026-11-23"))?;
+    Ok(day.start().plus_millis(12 * 3_600_000))
+}
+
 fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
+    let at = dated(world, asked)?;
     let (state, notice) = world.with(|book| {
         let order = book
             .order(key)
             .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
         let group = order.combined.clone();
-        pay_order(order, asked, world.dated())?;
+        pay_order(order, asked, at)?;
         let payer = order.payer.clone();
         let (state, mut notice) = told(world, key, order);
         // The whole group is paid or none of it, and told of once.
@@ -171,7 +189,7 @@ fn act(world: &Arc<World>, key: &Key, asked: &Pay) -> Outcome {
             let order = book
                 .order(other)
                 .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such order".to_owned()))?;
-            pay_order(order, asked, world.dated())?;
+            pay_order(order, asked, at)?;
             order.payer.clone_from(&payer);
         }
         if let (Some(_), Some(merchant)) = (group, world.merchants.get(key.1)) {

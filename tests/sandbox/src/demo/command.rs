@@ -1,7 +1,7 @@
 //! `guandao-sandbox demo`.
 #![allow(clippy::print_stdout)] // a command answers on standard output
 
-use super::{Demo, Own, orders::Told, place::Options, signals::Signals, stories, watched};
+use super::{Demo, Own, books, orders::Told, place::Options, signals::Signals, stories, watched};
 use anyhow::{Context, ensure};
 use std::{
     path::PathBuf,
@@ -44,10 +44,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&arguments.dir).with_context(|| arguments.dir.display().to_string())?;
     }
     let (own, merchants) = Own::after(PUBLISHED);
+    let plan = books::Plan::of(own.stopped)?;
     let options = Options {
         desk: !arguments.no_desk,
         merchants,
         own: merchants - PUBLISHED,
+        books: Some(plan),
         ..Options::default()
     };
     let demo = Arc::new(Demo::start(&arguments.dir, &options, true).await?);
@@ -59,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let left = Duration::from_secs(LIMIT - FOR_STOPPING).saturating_sub(began.elapsed());
     let failed = tokio::select! {
         () = signals.come() => return demo.services.stop().await,
-        failed = tell(&demo, &own, &arguments, left) => failed,
+        failed = tell(&demo, &own, plan, &arguments, left) => failed,
     };
     println!("{} s of {LIMIT} s used", began.elapsed().as_secs());
     match failed.len() {
@@ -81,13 +83,28 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// Everything the demo tells; what failed, in words. With `--exit` it takes no longer than is left.
-async fn tell(demo: &Arc<Demo>, own: &Own, arguments: &Arguments, left: Duration) -> Vec<String> {
+async fn tell(
+    demo: &Arc<Demo>,
+    own: &Own,
+    plan: books::Plan,
+    arguments: &Arguments,
+    left: Duration,
+) -> Vec<String> {
     let orders = stories::count(arguments.orders);
     println!("{orders} orders, {} at a time", stories::AT_ONCE);
     let mut failed = Vec::new();
     let all = async {
-        let (told, broken) = demo.tell(orders, own.stories).await;
+        let mut lines = Vec::new();
+        // Beside the orders, since most of it is waiting too; told behind them.
+        let ((told, broken), books) = tokio::join!(
+            demo.tell(orders, own.stories),
+            books::tell(demo, plan, !arguments.no_desk, &mut lines)
+        );
         broken.into_iter().for_each(|why| fail(&mut failed, why));
+        lines.iter().for_each(|line| println!("{line}"));
+        if let Err(why) = books {
+            fail(&mut failed, format!("the books: {why:#}"));
+        }
         let (flags, rows) = (
             watch(demo, own, arguments.no_desk).await,
             prove(demo, &told).await,

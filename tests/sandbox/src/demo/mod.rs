@@ -3,6 +3,7 @@
 
 pub mod acp;
 pub mod banks;
+pub mod books;
 pub mod browser;
 pub mod codes;
 pub mod command;
@@ -97,6 +98,11 @@ impl Demo {
         let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
         settings.own_from = place.merchants.len().saturating_sub(options.own);
         let channels = channels::start(settings).await?;
+        let control = Client::clear(channels.control);
+        if let Some(books) = &options.books {
+            let merchant = place.merchants.get(books.merchant).context("no such merchant")?;
+            books.hold(&control, merchant).await?;
+        }
         let mut gates = Vec::new();
         if options.second_accounts {
             let ca = place.material.ca()?;
@@ -115,7 +121,6 @@ impl Demo {
         place.configure(&Addresses::of(&channels), options)?;
         let shop = Shop::start(&place.dir, place.ports.shop).await?;
         let services = Services::start(&place, options, split).await?;
-        let control = Client::clear(channels.control);
         let ca = std::fs::read(place.material.ca_path())?;
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;

@@ -223,6 +223,8 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Does the proxy compare bills, and whose books of which day are told?
+    pub books: Option<super::books::Plan>,
     /// Failures a second that a source may have.
     pub failures: u32,
     /// The channels at which the merchants have accounts; all where none is named.
@@ -244,6 +246,7 @@ impl Default for Options {
             times: String::new(),
             limits: String::new(),
             second_accounts: false,
+            books: None,
             failures: 1000,
             only: Vec::new(),
         }
@@ -800,6 +803,7 @@ impl Place {
                 self.path("cases.vkey"),
             );
         }
+        text += &options.books.map(|books| books.config()).unwrap_or_default();
         text + "\n" + &options.extra
     }
 

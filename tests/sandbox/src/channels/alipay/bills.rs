@@ -36,6 +36,13 @@ pub(super) fn place(call: &Call<'_>) -> Outcome {
     )])
 }
 
+/// Whose file is fetched.
+pub(super) fn owner(world: &World, request: &Incoming) -> Option<usize> {
+    (request.path == super::BILL_FILE)
+        .then(|| bills::owner(world, &request.query))
+        .flatten()
+}
+
 pub(super) fn file(world: &World, request: &Incoming) -> Answer {
     match bills::file(world, Channel::Alipay, None, &request.query) {
         None => plain(

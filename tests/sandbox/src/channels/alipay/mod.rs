@@ -55,10 +55,11 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         .as_ref()
         .ok()
         .and_then(|params| out_trade_no(params, sender.map(|(_, merchant)| merchant)));
+    let fetches = || bills::owner(world, request);
     let fault = world.arrive(
         Channel::Alipay,
         operation(&method),
-        sender.map(|(number, _)| number),
+        sender.map(|(number, _)| number).or_else(fetches),
         number.as_deref(),
         request,
     );

@@ -183,6 +183,12 @@ pub(crate) fn lay_down(book: &mut Book, channel: Channel, merchant: usize, octet
     token
 }
 
+/// Whose file a token fetches: whoever fetches it says nothing else of himself at Alipay.
+pub(crate) fn owner(world: &World, query: &str) -> Option<usize> {
+    let (_, token) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token")?;
+    world.with(|book| book.bills.files.get(&*token).map(|file| file.merchant))
+}
+
 /// The file of a token, if it is good and this merchant's, where a merchant must say who it is.
 pub(crate) fn file(world: &World, channel: Channel, merchant: Option<usize>, query: &str) -> Option<Bytes> {
     let token = form_urlencoded::parse(query.as_bytes())

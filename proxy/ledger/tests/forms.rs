@@ -1,0 +1,70 @@
+//! A journal that another build wrote is refused with its place and name, not taken for a damaged one.
+
+use domain::*;
+use journal::{Journal, Settings, merkle, sim::SimulatedDisk};
+use ledger::Ledger;
+use std::{path::Path, sync::Arc, time::Duration};
+
+struct Stamp;
+
+impl Sign for Stamp {
+    fn public_key(&self) -> [u8; 32] {
+        [7; 32]
+    }
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&merkle::leaf(message));
+        signature
+    }
+}
+
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::from_secs(1_767_225_600)
+    }
+    fn since_boot(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+fn refused(entry: &str) -> Option<String> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let settings = Settings {
+        segment: 8192,
+        threads: false,
+        ..Settings::default()
+    };
+    let (journal, _) = Journal::open(
+        Arc::new(SimulatedDisk::new(1)),
+        Path::new("/j"),
+        "test.example/trades/0",
+        Arc::new(Stamp),
+        settings,
+    )
+    .expect("a new journal");
+    drop(journal.append(|_| vec![entry.as_bytes().to_vec()]));
+    let opened = Ledger::open(journal, dir.path(), Arc::new(Still));
+    opened.err().map(|error| error.to_string())
+}
+
+/// Events of bills once named their bill in parts.
+#[test]
+fn an_entry_of_another_form_is_named() {
+    let salt = "00".repeat(16);
+    let key = "{\"account\":\"19\",\"channel\":\"wechat\",\"day\":20454,\"kind\":\"trade\"";
+    let entry =
+        |event: &str| format!("{{\"at\":1767225600000,\"event\":{event},\"salt\":\"{salt}\",\"v\":1}}");
+    let now = entry(&format!("{{\"bill_asked\":{{\"bill\":{key}}},\"tries\":1}}}}"));
+    assert_eq!(refused(&now), None);
+    let former = entry(&format!("{{\"bill_asked\":{key},\"tries\":1}}}}"));
+    let said = refused(&former).expect("it is not read");
+    assert!(
+        said.starts_with("entry 0 of the journal (bill_asked)") && said.contains("another build wrote it"),
+        "{said}"
+    );
+    let newer = refused(&entry("{\"not_invented_yet\":{}}")).expect("it is not read");
+    assert!(newer.contains("(not_invented_yet)"), "{newer}");
+}
