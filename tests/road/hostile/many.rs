@@ -450,7 +450,7 @@ async fn some_of_each_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "ten thousand for each of nine doors: minutes"]
+#[ignore = "ten thousand for each of twelve doors: a minute, in dev more"]
 //= C81
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
@@ -554,6 +554,9 @@ async fn all(each: usize) {
         Arc::new(unified("baidu", &["page", "wap"])),
         Arc::new(unified("ccb", &["gateway"])),
         Arc::new(unified("icbc", &["gateway"])),
+        Arc::new(unified("cmb", &["gateway"])),
+        Arc::new(unified("wechat", &["native", "h5"])),
+        Arc::new(unified("alipay", &["qr", "page"])),
     ];
     let (mut told, count) = (Tally::new(), doors.len() as u64);
     for (n, door) in doors.into_iter().enumerate() {
