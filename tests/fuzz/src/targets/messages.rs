@@ -95,15 +95,16 @@ pub(crate) fn native_wechat(data: &[u8]) {
     }
 }
 
-/// Who asks is who is paid; an order has an amount, a refund what it goes back from.
+/// Who asks is who is paid; an order has an amount, a refund and a cancel what they go back from.
 pub(crate) fn native_unionpay(data: &[u8]) {
     let Some(native) = native(Channel::Unionpay, data) else { return };
     assert_eq!(native.payee.as_ref().map(|p| p.as_str()), Some(native.account.as_str()));
     assert!(native.named.is_some() && (native.number.is_some() || native.refund.is_some()));
-    if matches!(native.operation, Operation::Create | Operation::Refund) {
+    let back = matches!(native.operation, Operation::Refund | Operation::Reverse);
+    if back || native.operation == Operation::Create {
         assert!(native.amount.is_some_and(|a| !a.is_zero()));
     }
-    assert_eq!(native.operation == Operation::Refund, native.trade_no.is_some());
+    assert_eq!(back, native.trade_no.is_some());
 }
 
 /// V2: the facts are those that any reader of XML finds, each value that is not empty is signed, and the payee is named.
@@ -139,7 +140,8 @@ pub(crate) fn native_wechat_v2(data: &[u8]) {
 pub(crate) fn native_alipay(data: &[u8]) {
     let Some(native) = native(Channel::Alipay, data) else { return };
     let [method, target, _, body] = parts(data);
-    assert!(native.number.is_some() || native.trade_no.is_some());
+    // A bill is nobody's order.
+    assert!(native.operation == Operation::Bill || native.number.is_some() || native.trade_no.is_some());
     if target.starts_with(b"/v3/") {
         let middle = [b"\n", method, b"\n", target, b"\n", body, b"\n"].concat();
         assert!(native.proof.nonce.is_some() && native.proof.message.windows(middle.len()).any(|w| w == middle));
