@@ -29,7 +29,7 @@ use std::{
     fs::File,
     net::SocketAddr,
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{io::AsyncWriteExt, time::sleep};

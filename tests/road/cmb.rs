@@ -7,13 +7,12 @@
 )]
 
 use crate::kills::{Yard, id};
+use crate::seen::{self, Done, pay, with};
 use anyhow::ensure;
 use sandbox::demo::{http::Client, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paid_told_found_and_never_guessed() {
@@ -30,31 +29,14 @@ async fn paid_told_found_and_never_guessed() {
 }
 
 fn body(yard: &Yard, more: Value) -> Value {
-    let mut body = json!({ "order_no": yard.demo.next_number(), "channel": "cmb", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & 点心", "client_ip": "203.0.113.9" });
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    body
+    with(
+        json!({ "order_no": yard.demo.next_number(), "channel": "cmb", "pay_way": "gateway", "amount": 500, "description": "龙井茶 & 点心", "client_ip": "203.0.113.9" }),
+        &more,
+    )
 }
 
 async fn placed(yard: &Yard) -> anyhow::Result<Value> {
-    let answer = yard
-        .merchant()?
-        .ask("POST", "/v1/payments", Some(&body(yard, json!({}))))
-        .await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    Ok(answer.json())
-}
-
-async fn pay(yard: &Yard, order: &Value, notify: bool) -> Done {
-    let pay =
-        json!({ "channel": "cmb", "out_trade_no": order["number"], "outcome": "paid", "notify": notify });
-    yard.demo.control("/control/pay", &pay).await.map(drop)
+    seen::placed(&yard.merchant()?, &body(yard, json!({}))).await
 }
 
 async fn life(yard: &Yard, notify: bool) -> Done {
@@ -69,7 +51,7 @@ async fn life(yard: &Yard, notify: bool) -> Done {
     // The same order again is the same form: one order at the bank, however often it is signed.
     yard.demo.open(&order).await?;
     yard.demo.open(&order).await?;
-    pay(yard, &order, notify).await?;
+    pay(&yard.demo, &order, notify).await?;
     let order_id = id(&order)?;
     let paid = yard
         .merchant()?
@@ -151,7 +133,7 @@ async fn forged(yard: &Yard) -> Done {
         "a forged notice counted: {shown}"
     );
     demo.control("/control/fault", &json!({ "channel": "cmb", "operation": "notice", "kind": "wrong_signature", "out_trade_no": order["number"] })).await?;
-    pay(yard, &order, true).await?;
+    pay(&yard.demo, &order, true).await?;
     yard.merchant()?
         .until(id(&order)?, "payment", |o| o["state"] == "paid")
         .await
@@ -204,7 +186,7 @@ async fn faults(yard: &Yard) -> Done {
         let order = placed(yard).await?;
         yard.demo.open(&order).await?;
         yard.demo.control("/control/fault", &json!({ "channel": "cmb", "operation": "query", "kind": kind, "count": 1, "out_trade_no": order["number"] })).await?;
-        pay(yard, &order, false).await?;
+        pay(&yard.demo, &order, false).await?;
         orders.push((kind, order));
     }
     for (kind, order) in orders {

@@ -9,6 +9,7 @@ mod random;
 mod trace;
 mod yard;
 
+pub(crate) use index::files_under;
 use random::{Dice, persist};
 pub(crate) use yard::{Yard, id, repeat, text, unanswered};
 

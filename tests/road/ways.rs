@@ -7,6 +7,7 @@
 )]
 
 use crate::kills::{MUTATION, Yard, create_by, id, say, text};
+use crate::seen::{self, Done, with};
 use anyhow::{Context, bail, ensure};
 use sandbox::demo::{
     Demo,
@@ -16,8 +17,6 @@ use sandbox::demo::{
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
-
-type Done = anyhow::Result<()>;
 
 /// Channel, way to pay, what the answer must have, what the order must say beside.
 fn ways(yard: &Yard) -> Vec<(&'static str, &'static str, &'static str, Value)> {
@@ -51,25 +50,15 @@ fn ways(yard: &Yard) -> Vec<(&'static str, &'static str, &'static str, Value)> {
 fn body(yard: &Yard, channel: &str, pay_way: &str, amount: u64, more: &Value) -> Value {
     let mut body = yard.body(channel, amount);
     body["pay_way"] = pay_way.into();
-    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
-        body.extend(more.clone());
-    }
-    body
+    with(body, more)
 }
 
 async fn post(yard: &Yard, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    yard.merchant()?.ask("POST", path, Some(body)).await
+    seen::post(&yard.merchant()?, path, body).await
 }
 
 async fn placed(yard: &Yard, body: &Value) -> anyhow::Result<Value> {
-    let answer = post(yard, "/v1/payments", body).await?;
-    ensure!(
-        answer.status == 201 && answer.json()["state"] == "awaiting_payment",
-        "create answered {} {}",
-        answer.status,
-        answer.json()
-    );
-    Ok(answer.json())
+    seen::placed(&yard.merchant()?, body).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

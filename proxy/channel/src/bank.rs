@@ -1,4 +1,4 @@
-//! Our words to banks: the status says it all, nothing else is documented (channels.md 6.2 and 6.3).
+//! What banks have in common. Our words to them: the status says it all, nothing else is documented (channels.md 6.2, 6.3).
 
 use crate::dialect::Reply;
 
@@ -18,4 +18,9 @@ fn said(status: u16, text: &str) -> Reply {
         content_type: "text/plain; charset=utf-8",
         body: text.into(),
     }
+}
+
+/// A code is a few letters and digits; anything else could be somebody's data.
+pub(crate) fn is_code(code: &str) -> bool {
+    (1..=20).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
 }

@@ -1,6 +1,7 @@
 //! Values that exist nowhere else, and the search for them in files and in the memory of processes, in every encoding.
 
 use super::*;
+use crate::kills::files_under;
 
 /// Octets of a value that count as the value: a part of it is no better than the whole.
 pub(super) const PART: usize = 12;
@@ -280,20 +281,4 @@ impl Looked {
         );
         Ok(())
     }
-}
-
-fn files_under(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .flat_map(|e| {
-            if e.path().is_dir() {
-                files_under(&e.path())
-            } else {
-                vec![e.path()]
-            }
-        })
-        .collect()
 }

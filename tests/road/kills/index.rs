@@ -2,7 +2,8 @@
 
 use super::*;
 
-fn files_under(dir: &Path) -> Vec<PathBuf> {
+/// All files below a folder, in order.
+pub(crate) fn files_under(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return Vec::new();
     };

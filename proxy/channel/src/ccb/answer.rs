@@ -48,7 +48,7 @@ fn asked(account: &Account, document: &Element) -> Option<Result<OrderView, Fail
         "000000" => {}
         code if Some(code) == absent => return Some(Err(failure(code, FailureClass::NotFound))),
         // None of the others is a word on the order.
-        code => return is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
+        code => return crate::bank::is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
     }
     let mut best: Option<OrderView> = None;
     for row in document.all("QUERYORDER") {
@@ -124,9 +124,4 @@ fn failure(code: &str, class: FailureClass) -> Failure {
         code: Arc::from(code),
         class,
     }
-}
-
-/// A code is a few letters and digits; anything else could be somebody's data.
-fn is_code(code: &str) -> bool {
-    (1..=20).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
 }

@@ -46,7 +46,7 @@ fn asked(account: &Account, json: &Value) -> Option<Result<OrderView, Failure>> 
         "SUC0000" => {}
         code if Some(code) == absent => return Some(Err(failure(code, FailureClass::NotFound))),
         // None of the others is a word on the order.
-        code => return is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
+        code => return crate::bank::is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
     }
     let (branch, merchant) = numbers(account)?;
     if must("branchNo")? != branch || must("merchantNo")? != merchant {
@@ -87,9 +87,4 @@ fn failure(code: &str, class: FailureClass) -> Failure {
         code: Arc::from(code),
         class,
     }
-}
-
-/// A code is a few letters and digits; anything else could be somebody's data.
-fn is_code(code: &str) -> bool {
-    (1..=20).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
 }
