@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -77,11 +77,26 @@ impl Gate {
         if mode == Mode::Refused {
             return Ok(());
         }
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address).context("the gate's own port")?;
+        let socket = self.bound_again().await?;
         self.listen(mode, socket.listen(256)?);
         Ok(())
+    }
+
+    /// The port once more. A process that another thread is just starting has copies of all our sockets until it becomes
+    /// its program, the former listener among them: that is waited for.
+    async fn bound_again(&self) -> anyhow::Result<TcpSocket> {
+        let began = tokio::time::Instant::now();
+        loop {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            match socket.bind(self.address) {
+                Ok(()) => return Ok(socket),
+                Err(e) if e.kind() == ErrorKind::AddrInUse && began.elapsed() < Duration::from_secs(10) => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(e) => return Err(e).context("the gate's own port"),
+            }
+        }
     }
 
     fn listen(self: &Arc<Self>, mode: Mode, listener: TcpListener) {

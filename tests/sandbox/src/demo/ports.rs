@@ -6,12 +6,13 @@
 
 use anyhow::Context;
 use std::{
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
+use tokio::net::TcpSocket;
 
 const FIRST: u32 = 10_000;
 
@@ -22,7 +23,7 @@ pub fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
         if held.len() == N {
             break;
         }
-        held.extend(TcpListener::bind(("127.0.0.1", next())));
+        held.extend(bound(next()));
     }
     let ports = held
         .iter()
@@ -32,6 +33,15 @@ pub fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
         .try_into()
         .ok()
         .with_context(|| format!("no {N} free ports from {FIRST} up"))
+}
+
+/// Bound and never listening: a process that another thread is just starting has a copy of it for a moment, and a copy
+/// that listened would keep the service away that the port is for.
+fn bound(port: u16) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
 }
 
 /// The next number: processes start at different ones.
