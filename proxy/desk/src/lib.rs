@@ -20,7 +20,6 @@ pub mod mirror;
 mod mirror_tree;
 pub mod officers;
 pub mod refusals;
-pub mod registries;
 mod reload;
 mod run;
 mod serve;
