@@ -27,6 +27,7 @@ pub mod sessions;
 pub mod state;
 mod then;
 pub mod trades;
+pub mod unproven;
 pub mod users;
 pub mod web;
 pub mod words;
