@@ -60,6 +60,9 @@ pub const REFUND_TOTAL: Clause = Clause::control(19);
 /// An order's terminal is registered, and where it is registered to be (R22, R23).
 //= C53
 pub const TERMINAL: Clause = Clause::control(53);
+/// No order by a code is above a payer's day limit of that code's level (R18).
+//= C69
+pub const CODE_CEILING: Clause = Clause::control(69);
 /// Body fields are an allow-list (R01, R02).
 //= C21
 pub const FIELDS: Clause = Clause::control(21);

@@ -1,7 +1,7 @@
 //! Day ceilings. The running totals are the ledger's; how much is allowed, and what a breach is called, is ours.
 
 use crate::{Refusal, RefusalKind, clauses, registry::MerchantFacts};
-use domain::{Amount, CodeLevel};
+use domain::{Amount, Code, CodeLevel};
 
 /// Most that a merchant may take in one natural day (fen); reached at equality, broken above it.
 //= C12
@@ -26,6 +26,17 @@ pub fn payer_day_ceiling(level: CodeLevel) -> Option<Amount> {
 //= C69
 pub fn order_ceiling_by_code(level: CodeLevel) -> Option<Amount> {
     payer_day_ceiling(level)
+}
+
+/// Refuses what is above the limit of a code that says itself how weak it is: static, or confirmed by less than two
+/// factors. Level B is also what an order counts as that names none, and the wallet alone knows by how many factors its
+/// payer will confirm: that level is held against each payer's day, not against an order.
+//= C69
+pub fn code_refusal(code: Option<Code>, amount: Amount) -> Option<Refusal> {
+    let level = code.map(|code| code.level)?;
+    let weak = matches!(level, CodeLevel::C | CodeLevel::D);
+    let above = weak && order_ceiling_by_code(level).is_some_and(|most| amount > most);
+    above.then(|| Refusal::open(clauses::CODE_CEILING, RefusalKind::Ceiling))
 }
 
 /// The payer's day limit is reached: the uniform refusal, since a merchant must not learn about a payer (R11).
@@ -59,6 +70,7 @@ pub fn merchant_day_refusal() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::CodeKind;
 
     #[test]
     fn the_limits_of_r18_in_fen() {
@@ -74,6 +86,26 @@ mod tests {
     //= C69
     fn no_order_by_a_static_code_is_above_a_payers_day() {
         assert_eq!(order_ceiling_by_code(CodeLevel::D).map(Amount::fen), Some(50_000));
+        for (kind, level, most) in [
+            (CodeKind::Static, CodeLevel::D, 50_000),
+            (CodeKind::Dynamic, CodeLevel::C, 100_000),
+        ] {
+            let code = Some(Code { kind, level });
+            assert_eq!(
+                code_refusal(code, Amount::from_fen(most)),
+                None,
+                "equality is allowed"
+            );
+            assert_eq!(
+                code_refusal(code, Amount::from_fen(most + 1)).map(|r| (r.public, r.kind)),
+                Some((clauses::CODE_CEILING, RefusalKind::Ceiling))
+            );
+        }
+        let code = Some(Code {
+            kind: CodeKind::Dynamic,
+            level: CodeLevel::B,
+        });
+        assert_eq!(code_refusal(code, Amount::MAX), None);
     }
 
     #[test]

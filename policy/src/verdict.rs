@@ -1,7 +1,7 @@
 //! One request, one verdict.
 
 use crate::{
-    Facts, RefundFacts, Refusal, RefusalKind, Verdict, clauses, operations,
+    Facts, RefundFacts, Refusal, RefusalKind, Verdict, clauses, limits, operations,
     registry::{AccountFacts, MerchantFacts},
 };
 use domain::{Amount, Clause, Code, CodeKind, CodeLevel, Instant, Operation};
@@ -13,7 +13,7 @@ pub const CASES_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 pub const REFUNDS_MAX: u32 = 50;
 
 impl Refusal {
-    fn open(clause: Clause, kind: RefusalKind) -> Self {
+    pub(crate) fn open(clause: Clause, kind: RefusalKind) -> Self {
         Refusal {
             public: clause,
             true_clause: clause,
@@ -131,6 +131,7 @@ fn code(code: Option<Code>) -> Result<(), Refusal> {
 
 //= C10
 //= C11
+//= C69
 fn amount(facts: &Facts<'_>) -> Result<(), Refusal> {
     let Some(amount) = facts
         .amount
@@ -140,7 +141,7 @@ fn amount(facts: &Facts<'_>) -> Result<(), Refusal> {
     };
     match in_force(facts).order_max {
         Some(most) if amount > most => Err(Refusal::open(clauses::ORDER_CEILING, RefusalKind::Ceiling)),
-        _ => Ok(()),
+        _ => limits::code_refusal(facts.code, amount).map_or(Ok(()), Err),
     }
 }
 

@@ -145,6 +145,18 @@ fn amounts_and_codes() {
         with(|c| c.amount = Some(fen(1_000_001))).refusal(),
         (11, RefusalKind::Ceiling)
     );
+    let weak = Some(Code {
+        kind: CodeKind::Static,
+        level: CodeLevel::D,
+    });
+    let of = |amount: u64| {
+        with(|c| {
+            c.code = weak;
+            c.amount = Some(fen(amount));
+        })
+    };
+    assert_eq!(of(50_000).decide(), Verdict::Admit, "equality is allowed");
+    assert_eq!(of(50_001).refusal(), (69, RefusalKind::Ceiling));
     for level in [CodeLevel::A, CodeLevel::B, CodeLevel::C] {
         let code = Some(Code {
             kind: CodeKind::Static,

@@ -529,6 +529,15 @@ async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
         post(shop, "/v1/payments", static_b).await?.json()["code"] == "invalid_field",
         "a static code is level D"
     );
+    let static_d = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 50_001, "description": "x", "code": { "kind": "static", "level": "D" } });
+    let above = post(shop, "/v1/payments", static_d).await?;
+    //= C69
+    ensure!(
+        above.status == 403 && above.json()["code"] == "amount_over_limit",
+        "a static code took more than R18 allows: {} {}",
+        above.status,
+        above.json()
+    );
     let mut terminal = native(&demo.next_number(), 1);
     terminal["terminal"] = json!("UNREGISTERED1");
     //= C53

@@ -25,6 +25,11 @@ impl Stage<Routed> for Admit {
             sealed, order, also, ..
         } = &routed.claimed;
         let mut reservations = Vec::with_capacity(1);
+        if let Some(refusal) = together(&sealed.command, also.iter().map(|other| &other.command)) {
+            return Err(self
+                .refuse(&routed, &sealed.command, order.as_deref(), refusal)
+                .await);
+        }
         // Each order of a group that is paid together is judged on its own; one that is refused keeps them all.
         let all = std::iter::once((&sealed.command, order))
             .chain(also.iter().map(|other| (&other.command, &other.order)));
@@ -233,6 +238,27 @@ pub(crate) fn may_place(
         .owner(account.channel, &account.account)
         .is_some_and(|(_, facts)| facts.own_payees().any(|own| *own == account.payee));
     verdict == Verdict::Admit && owned
+}
+
+/// A group is paid by one payer at once: its whole amount is held against the limit of its weakest codes.
+//= C69
+fn together<'a>(first: &'a Command, others: impl ExactSizeIterator<Item = &'a Command>) -> Option<Refusal> {
+    if others.len() == 0 {
+        return None;
+    }
+    let mut totals: Vec<(domain::Code, Amount)> = Vec::new();
+    for command in std::iter::once(first).chain(others) {
+        let Command::Create(create) = command else {
+            continue;
+        };
+        match totals.iter_mut().find(|(code, _)| *code == create.code) {
+            Some((_, total)) => *total = total.checked_add(create.amount).unwrap_or(Amount::MAX),
+            None => totals.push((create.code, create.amount)),
+        }
+    }
+    totals
+        .into_iter()
+        .find_map(|(code, total)| policy::code_refusal(Some(code), total))
 }
 
 /// What a refund is judged by: the paid attempt that it is to go back from.
