@@ -25,6 +25,8 @@ pub(super) struct Attempt {
     pub(super) pay_way: PayWay,
     pub(super) amount: Amount,
     pub(super) paid: bool,
+    /// When it came to an end unpaid, as far as was known then.
+    pub(super) unpaid: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +37,9 @@ pub(super) struct Refund {
 
 impl Knowledge {
     /// Learns of an order that is known already; of another the way back will tell.
-    pub(super) fn learn_more(&mut self, order: PaymentId, event: &TradeEvent) {
+    pub(super) fn learn_more(&mut self, order: PaymentId, entry: &TradeEntry) {
         if let Some(known) = self.0.get_mut(&order) {
-            known.learn(event);
+            known.learn(entry);
         }
     }
 
@@ -57,15 +59,15 @@ impl Knowledge {
             });
             let entries: Vec<TradeEntry> = way_back.take(MOST_STEPS).collect();
             let mut known = Order::default();
-            entries.iter().rev().for_each(|entry| known.learn(&entry.event));
+            entries.iter().rev().for_each(|entry| known.learn(entry));
             known
         })
     }
 }
 
 impl Order {
-    pub(super) fn learn(&mut self, event: &TradeEvent) {
-        match event {
+    pub(super) fn learn(&mut self, entry: &TradeEntry) {
+        match &entry.event {
             TradeEvent::AttemptIntended {
                 attempt,
                 amount,
@@ -83,14 +85,22 @@ impl Order {
                         pay_way: *pay_way,
                         amount: *amount,
                         paid: false,
+                        unpaid: None,
                     },
                 ));
             }
             TradeEvent::AttemptPaid { attempt, .. } => {
-                self.attempts
-                    .iter_mut()
-                    .filter(|(no, _)| no == attempt)
-                    .for_each(|(_, attempt)| attempt.paid = true);
+                if let Some(attempt) = self.attempt_mut(*attempt) {
+                    (attempt.paid, attempt.unpaid) = (true, None);
+                }
+            }
+            TradeEvent::AttemptClosed { attempt, .. }
+            | TradeEvent::AttemptReversed { attempt, .. }
+            | TradeEvent::AttemptNotPlaced { attempt, .. }
+            | TradeEvent::AttemptUnresolved { attempt } => {
+                if let Some(attempt) = self.attempt_mut(*attempt).filter(|attempt| !attempt.paid) {
+                    attempt.unpaid = Some(entry.at);
+                }
             }
             TradeEvent::RefundIntended {
                 amount,
@@ -115,6 +125,23 @@ impl Order {
             }
             _ => {}
         }
+    }
+
+    fn attempt_mut(&mut self, no: u16) -> Option<&mut Attempt> {
+        self.attempts
+            .iter_mut()
+            .find(|(known, _)| *known == no)
+            .map(|(_, attempt)| attempt)
+    }
+
+    /// The attempt before this one by which the same order was to be paid in the same way.
+    pub(super) fn before(&self, no: u16) -> Option<&Attempt> {
+        let this = self.attempt(no)?;
+        let same = |a: &Attempt| (a.channel, a.pay_way) == (this.channel, this.pay_way);
+        let earlier = self.attempts.iter().filter(|(known, a)| *known < no && same(a));
+        earlier
+            .max_by_key(|(known, _)| *known)
+            .map(|(_, attempt)| attempt)
     }
 
     pub(super) fn attempt(&self, no: u16) -> Option<&Attempt> {

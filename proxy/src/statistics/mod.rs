@@ -35,23 +35,25 @@ impl Sum {
 /// What happened within one row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Line {
-    /// Orders about to be sent to their channel; each way to pay of one order is one.
+    /// Orders about to be sent to their channel; each way to pay of one order is one, however many accounts it was tried at.
     pub created: Sum,
     /// Payments.
     pub paid: Sum,
     /// Refunds that succeeded.
     pub refunded: Sum,
-    /// Closed unpaid.
+    /// Closed unpaid; each account that it was tried at counts.
     pub closed: Sum,
-    /// Payment-code orders undone, paid or not.
+    /// Payment-code orders undone unpaid, or not known to have been paid.
     pub reversed: Sum,
-    /// Not placed: refused by the channel, declined by the payer's side, or never sent.
+    /// Payment-code orders undone after they were paid: the money went back.
+    pub reversed_paid: Sum,
+    /// Not placed: refused by the channel, declined by the payer's side, or never sent; each account that it was tried at counts.
     pub failed: Sum,
     /// Those that nobody knew the outcome of for a while; what came of them counts where it was learned.
     pub unknown: Sum,
     /// Ends that nobody will ever know (the merchant alone holds the key).
     pub unresolved: Sum,
-    /// Ends without a payment.
+    /// Orders that ended without a payment, as far as is known where the row ends.
     unpaid: u64,
 }
 
@@ -122,32 +124,46 @@ impl Statistics {
             return Ok(());
         };
         if !self.ask.holds(entry.at) {
-            self.knowledge.learn_more(order, &entry.event);
+            self.knowledge.learn_more(order, entry);
             return Ok(());
         }
         let Some(what) = What::of(&entry.event) else {
-            self.knowledge.learn_more(order, &entry.event);
+            self.knowledge.learn_more(order, entry);
             return Ok(());
         };
         let known = self.knowledge.of(order, entry.prev, earlier);
-        let was_paid = what
-            .attempt(known)
-            .and_then(|no| known.attempt(no))
-            .is_some_and(|attempt| attempt.paid);
-        known.learn(&entry.event);
+        let earlier = what.attempt(known).and_then(|no| known.attempt(no));
+        let was_paid = earlier.is_some_and(|attempt| attempt.paid);
+        // An end that a payment, or another account, proves to have been none.
+        let mut no_end = earlier
+            .filter(|_| !matches!(what, What::Unknown(_) | What::Refunded(_)))
+            .and_then(|attempt| attempt.unpaid);
+        let repeated = earlier.is_some() && matches!(what, What::Created(_));
+        known.learn(entry);
         // An order whose beginning cannot be read counts nowhere rather than in the wrong row; the journal holds it.
         let Some(attempt) = what.attempt(known).and_then(|no| known.attempt(no)).cloned() else {
             return Ok(());
         };
         let amount = what.amount(known).unwrap_or(attempt.amount);
+        let before = match what {
+            What::Created(no) => known.before(no),
+            _ => None,
+        };
+        let again = repeated || before.is_some();
+        let moved = before.and_then(|before| before.unpaid);
+        no_end = no_end.or(moved).filter(|at| self.ask.holds(*at));
         let key = self.key(entry.at, merchant, &attempt);
+        let same_row = no_end.is_some_and(|at| self.key(at, merchant, &attempt) == key);
         if !self.rows.contains_key(&key) && self.rows.len() >= MOST_ROWS {
             return Err(TooManyRows);
         }
         let row = self.rows.entry(key).or_default();
-        for line in [row, &mut self.total] {
-            what.sum(line).add(amount);
-            line.unpaid += u64::from(what.ends_unpaid() && !was_paid);
+        for (line, holds) in [(row, same_row), (&mut self.total, no_end.is_some())] {
+            if !again {
+                what.sum(line, was_paid).add(amount);
+            }
+            line.unpaid =
+                (line.unpaid + u64::from(what.ends_unpaid() && !was_paid)).saturating_sub(u64::from(holds));
         }
         Ok(())
     }
@@ -176,7 +192,7 @@ enum What<'a> {
     Created(u16),
     Paid(u16, Amount),
     Closed(u16),
-    Reversed(u16),
+    Reversed(u16, bool),
     Failed(u16),
     Unknown(u16),
     Unresolved(u16),
@@ -190,7 +206,9 @@ impl<'a> What<'a> {
             E::AttemptIntended { attempt, .. } => What::Created(*attempt),
             E::AttemptPaid { attempt, facts, .. } => What::Paid(*attempt, facts.amount),
             E::AttemptClosed { attempt, .. } => What::Closed(*attempt),
-            E::AttemptReversed { attempt, .. } => What::Reversed(*attempt),
+            E::AttemptReversed {
+                attempt, refunded, ..
+            } => What::Reversed(*attempt, *refunded == Some(true)),
             E::AttemptNotPlaced { attempt, .. } => What::Failed(*attempt),
             E::AttemptUnknown { attempt, .. } => What::Unknown(*attempt),
             E::AttemptUnresolved { attempt } => What::Unresolved(*attempt),
@@ -204,7 +222,7 @@ impl<'a> What<'a> {
             What::Created(no)
             | What::Paid(no, _)
             | What::Closed(no)
-            | What::Reversed(no)
+            | What::Reversed(no, _)
             | What::Failed(no)
             | What::Unknown(no)
             | What::Unresolved(no) => Some(*no),
@@ -224,16 +242,17 @@ impl<'a> What<'a> {
     fn ends_unpaid(&self) -> bool {
         matches!(
             self,
-            What::Closed(_) | What::Reversed(_) | What::Failed(_) | What::Unresolved(_)
+            What::Closed(_) | What::Reversed(..) | What::Failed(_) | What::Unresolved(_)
         )
     }
 
-    fn sum<'l>(&self, line: &'l mut Line) -> &'l mut Sum {
+    fn sum<'l>(&self, line: &'l mut Line, was_paid: bool) -> &'l mut Sum {
         match self {
             What::Created(_) => &mut line.created,
             What::Paid(..) => &mut line.paid,
             What::Closed(_) => &mut line.closed,
-            What::Reversed(_) => &mut line.reversed,
+            What::Reversed(_, back) if *back || was_paid => &mut line.reversed_paid,
+            What::Reversed(..) => &mut line.reversed,
             What::Failed(_) => &mut line.failed,
             What::Unknown(_) => &mut line.unknown,
             What::Unresolved(_) => &mut line.unresolved,

@@ -5,24 +5,26 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// Names of the sums, in the order of columns.
-pub const SUMS: [&str; 8] = [
+pub const SUMS: [&str; 9] = [
     "created",
     "paid",
     "refunded",
     "closed",
     "reversed",
+    "reversed_paid",
     "failed",
     "unknown",
     "unresolved",
 ];
 
-fn sums(line: &Line) -> [Sum; 8] {
+fn sums(line: &Line) -> [Sum; 9] {
     [
         line.created,
         line.paid,
         line.refunded,
         line.closed,
         line.reversed,
+        line.reversed_paid,
         line.failed,
         line.unknown,
         line.unresolved,

@@ -203,7 +203,7 @@ fn agents_are_told_apart_by_the_terms_beside_the_order() {
                 agent,
                 key.channel.expect("asked"),
                 said(line.paid),
-                said(line.reversed),
+                said(line.reversed_paid),
             )
         })
         .collect();
@@ -219,7 +219,7 @@ fn agents_are_told_apart_by_the_terms_beside_the_order() {
     let reversed: Vec<_> = later
         .rows
         .iter()
-        .map(|(key, line)| (key.agent.is_some(), said(line.reversed)))
+        .map(|(key, line)| (key.agent.is_some(), said(line.reversed_paid)))
         .collect();
     assert_eq!(
         reversed,
@@ -262,7 +262,7 @@ fn each_event_counts_where_it_belongs() {
     );
     let code = of(CODE);
     assert_eq!(
-        [code.created, code.paid, code.failed, code.reversed].map(said),
+        [code.created, code.paid, code.failed, code.reversed_paid].map(said),
         [(2, 1600), (1, 900), (1, 700), (1, 900)]
     );
     // One paid, two ended unpaid; and one paid, one not placed: what was paid and then reversed had been paid.
@@ -271,6 +271,39 @@ fn each_event_counts_where_it_belongs() {
         (Some(3333), Some(5000), None)
     );
     assert_eq!(said(all.total.created), (5, 2840));
+}
+
+#[test]
+fn an_order_ends_once_however_late_and_wherever_it_is_paid() {
+    let mut it = Written::default();
+    // Closed, and paid all the same; moved to another account, and paid there; moved, and not paid there either.
+    it.intend(1, 1, 1, NATIVE, 100);
+    let closed = |attempt| TradeEvent::AttemptClosed {
+        attempt,
+        proof: Proof::Query,
+    };
+    it.write(2, 1, closed(1));
+    it.pay(70, 1, 1, 100);
+    it.intend(3, 2, 1, NATIVE, 200);
+    it.write(4, 2, closed(1));
+    it.intend(5, 2, 2, NATIVE, 200);
+    it.pay(6, 2, 2, 200);
+    it.intend(7, 4, 1, NATIVE, 300);
+    it.write(8, 4, closed(1));
+    it.intend(9, 4, 2, NATIVE, 300);
+    it.write(10, 4, closed(2));
+    let all = it.count("2026-11-26", "2026-11-27", "pay_way");
+    let line = all.total;
+    assert_eq!(
+        [line.created, line.paid, line.closed].map(said),
+        [(3, 600), (2, 300), (4, 900)]
+    );
+    assert_eq!(line.success(), Some(6666));
+    // Its first hour said that it was closed, and says so for ever.
+    let hours = it.count("2026-11-26", "2026-11-27", "hour");
+    let rates: Vec<_> = hours.rows.values().map(Line::success).collect();
+    assert_eq!(rates, [Some(3333), Some(10_000)]);
+    assert_eq!(hours.total.success(), Some(6666));
 }
 
 #[test]
@@ -316,13 +349,16 @@ fn days_and_merchants_are_told_apart_and_both_forms_say_the_same() {
     let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
     assert_eq!(
         lines[0],
-        "day,merchant,created,created_fen,paid,paid_fen,refunded,refunded_fen,closed,closed_fen,reversed,reversed_fen,failed,failed_fen,unknown,unknown_fen,unresolved,unresolved_fen,success_rate"
+        "day,merchant,created,created_fen,paid,paid_fen,refunded,refunded_fen,closed,closed_fen,reversed,reversed_fen,reversed_paid,reversed_paid_fen,failed,failed_fen,unknown,unknown_fen,unresolved,unresolved_fen,success_rate"
     );
     assert_eq!(
         lines[1],
-        "2026-11-26,m1,4,2800,2,1400,1,200,1,700,1,900,1,700,1,500,0,0,0.5000"
+        "2026-11-26,m1,4,2800,2,1400,1,200,1,700,0,0,1,900,1,700,1,500,0,0,0.5000"
     );
-    assert_eq!(lines[2], "2026-11-26,m2,1,40,0,0,0,0,0,0,0,0,0,0,0,0,1,40,0.0000");
+    assert_eq!(
+        lines[2],
+        "2026-11-26,m2,1,40,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,40,0.0000"
+    );
     let nothing = trade().count("2026-11-25", "2026-11-26", "");
     assert_eq!(render::csv(&nothing).lines().count(), 2);
     assert_eq!(
