@@ -259,11 +259,13 @@ pub(crate) async fn close(
 /// Its order's end is over, and its bank may take it for longer: a payer who says that it was not paid there may go another way,
 /// if the bank says so too.
 pub(crate) fn may_be_left(app: &App, attempt: &Attempt) -> bool {
+    let now = app.clock().now();
     may_come(app, attempt)
         && attempt.pay_way.is_handed_out(attempt.channel)
-        && attempt.expires <= app.clock().now()
+        && attempt.expires <= now
         && attempt.keys == Keys::Held
         && channel::can_be_asked(attempt.channel)
+        && channel::tells_how_it_stands(attempt.channel, attempt.begun(), now)
 }
 
 /// Asks the bank about an attempt whose payer says that it was not paid. If the bank has nothing of it either it makes way, and
