@@ -136,12 +136,13 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
 #[test]
 //= C60
 fn a_reverse_ends_by_the_channels_word_only() {
-    let settle = |answer| said(&reversed(&reversing(), 1, answer));
+    let settle = |answer| said(&reversed(&reversing(), 1, answer, false));
     for (view, wanted) in [
         (
             ReverseView {
                 again: false,
                 refunded: Some(true),
+                absent: false,
             },
             "attempt_reversed!",
         ),
@@ -149,6 +150,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
             ReverseView {
                 again: false,
                 refunded: None,
+                absent: false,
             },
             "attempt_reversed!",
         ),
@@ -156,6 +158,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
             ReverseView {
                 again: true,
                 refunded: None,
+                absent: false,
             },
             "reverse_unknown",
         ),
@@ -181,7 +184,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
         }],
     );
     assert!(
-        reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout))
+        reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout), false)
             .events
             .is_empty(),
         "once is enough"
@@ -197,7 +200,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
         }],
     );
     assert_eq!(
-        said(&reversed(&paid, 1, failed(FailureClass::Final))),
+        said(&reversed(&paid, 1, failed(FailureClass::Final), false)),
         ["reverse_refused!"],
         "the payment stands, and nobody was told of it"
     );

@@ -48,6 +48,7 @@ impl Stage<Sealed> for Claim {
         }
         let order = match (&sealed.command, order) {
             (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
+            (Command::Reverse(_), Some(order)) => Some(self.paid_before_a_cancel(order, target).await),
             (_, order) => order,
         };
         match &sealed.command {
@@ -172,6 +173,15 @@ impl Claim {
             (target, _) => target.unwrap_or(order.attempts.len() as u16),
         };
         sweep::ask_for_payment(&self.0, order, position).await
+    }
+
+    /// The same before a cancel, which pays back what was paid and says no more of it: so its payment is on record first.
+    async fn paid_before_a_cancel(&self, order: Arc<Order>, target: Option<u16>) -> Arc<Order> {
+        let cancelled = |position: &u16| order.attempt(*position).is_some_and(|a| a.may_be_cancelled());
+        match target.filter(cancelled) {
+            Some(position) => sweep::ask_for_payment(&self.0, order, position).await,
+            None => order,
+        }
     }
 
     /// Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat what is on
@@ -423,7 +433,13 @@ impl Claim {
             {
                 Ok(())
             }
+            (OrderState::Reversing, true)
+                if native && latest.may_be_cancelled() && latest.pay_way.opens_late(latest.channel) =>
+            {
+                Err(Fault::of(Code::OrderClosed).into())
+            }
             (OrderState::Closed, true) if native => Err(Fault::of(Code::OrderClosed).into()),
+            (OrderState::Reversed, true) if native => Err(Fault::of(Code::OrderReversed).into()),
             (OrderState::NotPlaced, _) if native => Ok(anew(only_repeats)?),
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),

@@ -2,6 +2,8 @@
 //! each.
 
 pub mod acp;
+pub mod alipay_door;
+pub mod alipay_own;
 pub mod banks;
 pub mod books;
 pub mod browser;
