@@ -176,6 +176,7 @@ impl Claim {
     }
 
     /// The same before a cancel, which pays back what was paid and says no more of it: so its payment is on record first.
+    //= C86
     async fn paid_before_a_cancel(&self, order: Arc<Order>, target: Option<u16>) -> Arc<Order> {
         let cancelled = |position: &u16| order.attempt(*position).is_some_and(|a| a.may_be_cancelled());
         match target.filter(cancelled) {

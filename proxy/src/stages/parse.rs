@@ -272,13 +272,8 @@ impl Parse {
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
-        if let Some((order, number)) = trade::of(&self.0, merchant, native, order.as_deref()).await? {
-            return Ok(OrderRef {
-                id: order.id,
-                number: Some(number),
-                trade_no: None,
-                payee: native.payee.clone(),
-            });
+        if let Some(meant) = trade::of(&self.0, merchant, native, order.as_deref()).await? {
+            return Ok(meant);
         }
         let id = match (order, &native.number) {
             (Some(order), _) => order.id,

@@ -172,6 +172,7 @@ async fn by_its_number(till: &Till<'_>) -> Done {
     let (other, _) = till.place("precreate", &[]).await?;
     let both = till.by(json!({ "out_trade_no": other, "trade_no": trade_no })).await?;
     till.refused(&both, NOT_ALLOWED)?;
+    till.until(&other, "awaiting_payment").await?;
     let said = till.is(&till.by(json!({ "trade_no": trade_no })).await?, "10000")?;
     ensure!(said["action"] == "close", "{said}");
     till.undone(&number, 0).await?;
@@ -235,6 +236,8 @@ async fn refused(till: &Till<'_>) -> Done {
     let merchant = till.yard.merchant()?;
     let order = merchant.ask("POST", "/v1/payments", Some(&page)).await?.json();
     till.yard.demo.open(&order).await?;
+    let waits = |o: &Value| o["state"] == "awaiting_payment";
+    till.yard.until(id(&order)?, "awaiting_payment", waits).await?;
     let number = text(&order["number"]);
     till.refused(&till.cancel(&number).await?, NOT_ALLOWED)?;
     for number in [&*number, &till.yard.demo.next_number()] {

@@ -19,6 +19,7 @@ pub mod officers;
 pub mod one_code;
 pub mod orders;
 pub mod own_client;
+mod own_ways;
 mod payer;
 pub mod place;
 pub mod planted;
