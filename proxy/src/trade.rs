@@ -79,10 +79,7 @@ async fn at_alipay(
     let Exchanged::Answer(Answer::State(view)) = asked else {
         return None;
     };
-    let same = native
-        .number
-        .as_ref()
-        .is_none_or(|number| *number == view.number);
+    let same = native.number.as_ref().is_none_or(|number| *number == view.number);
     same.then_some(view.number)
 }
 
@@ -107,7 +104,11 @@ async fn at_unionpay(
         };
         let position = position as u16 + 1;
         let order = paid_meanwhile(app, order, position).await?;
-        let bears_it = |a: &Attempt| a.paid.as_ref().is_some_and(|(facts, _)| facts.trade_no == *trade_no);
+        let bears_it = |a: &Attempt| {
+            a.paid
+                .as_ref()
+                .is_some_and(|(facts, _)| facts.trade_no == *trade_no)
+        };
         if order.attempt(position).is_some_and(bears_it) {
             return Ok(Some((order.id, None)));
         }
@@ -123,9 +124,9 @@ fn pays_back(native: &Native, paid: Amount) -> bool {
     }
 }
 
-async fn paid_meanwhile(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, Fault> {
-    let (Some(account), Some(attempt)) =
-        (errand::account_of(app, &order, position), order.attempt(position))
+/// The order, with its payment on record where the channel says now that it was paid.
+pub(crate) async fn paid_meanwhile(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, Fault> {
+    let (Some(account), Some(attempt)) = (errand::account_of(app, &order, position), order.attempt(position))
     else {
         return Ok(order);
     };

@@ -30,7 +30,12 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
         let asked = client.ask(demo, &ways, call).await;
         asked.with_context(|| format!("own {}", call["call"]))?;
     }
-    ensure!(ways.len() == 10 && calls.len() == 8, "{} {}", ways.len(), calls.len());
+    ensure!(
+        ways.len() == 10 && calls.len() == 8,
+        "{} {}",
+        ways.len(),
+        calls.len()
+    );
     Ok(())
 }
 
@@ -67,7 +72,10 @@ impl Client {
         if way["auth_code"].is_object() {
             let code = demo.next_code(channel);
             let begins = word(&way["auth_code"]["begins"]);
-            ensure!(code.starts_with(begins) || channel == "unionpay", "{code} {begins}");
+            ensure!(
+                code.starts_with(begins) || channel == "unionpay",
+                "{code} {begins}"
+            );
             let shown = json!({ "channel": channel, "auth_code": code, "outcome": "paid" });
             demo.control("/control/pay", &shown).await?;
             let member = if channel == "alipay" { "auth_code" } else { "qrNo" };
@@ -83,7 +91,10 @@ impl Client {
                 ] {
                     content[name] = value.as_str().into();
                 }
-                let answer = self.wechat.ask("POST", word(&way["call"]), Some(&content)).await?;
+                let answer = self
+                    .wechat
+                    .ask("POST", word(&way["call"]), Some(&content))
+                    .await?;
                 Ok(answer.json())
             }
             "alipay" => self.of_alipay(way, content, true).await,
@@ -105,7 +116,8 @@ impl Client {
     }
 
     async fn of_unionpay(&self, way: &Value, content: Value) -> anyhow::Result<Value> {
-        let kind = ["txnType", "txnSubType", "bizType", "channelType"].map(|name| word(&content[name]).to_owned());
+        let kind =
+            ["txnType", "txnSubType", "bizType", "channelType"].map(|name| word(&content[name]).to_owned());
         let kind = kind.each_ref().map(String::as_str);
         let number = word(&content["orderId"]);
         let fields = content.as_object().context("fields")?;

@@ -49,7 +49,9 @@ pub use wechat::group::Part;
 pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
-use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo, Unclear};
+use domain::{
+    Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo, Unclear,
+};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).

@@ -331,3 +331,63 @@ fn a_charge_that_was_accepted_may_be_refused_all_the_same() {
         ["attempt_reversed!"]
     );
 }
+
+/// A code of Alipay's that nobody has scanned: nothing was there to cancel, and it may come yet.
+#[test]
+//= C86
+fn a_cancel_before_the_scan_stays_open_and_takes_back_what_is_paid_then() {
+    let mut code = super::super::tests::order();
+    code.attempts[0].channel = Channel::Alipay;
+    code.attempts[0].pay_way = PayWay::Qr;
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    let intended = TradeEvent::ReverseIntended {
+        attempt: 1,
+        reason: ReverseReason::Merchant,
+    };
+    let order = then(code, [placed, intended]);
+    let nothing = || {
+        Answer::Reversed(ReverseView {
+            again: false,
+            refunded: Some(false),
+            absent: true,
+        })
+    };
+    for answer in [nothing(), failed(FailureClass::NotFound)] {
+        assert_eq!(said(&reversed(&order, 1, answer, true)), ["reverse_unknown"]);
+    }
+    assert_eq!(
+        said(&reversed(&order, 1, nothing(), false)),
+        ["attempt_reversed!"],
+        "its time is over"
+    );
+    let closed = Answer::Reversed(ReverseView {
+        again: false,
+        refunded: Some(false),
+        absent: false,
+    });
+    assert_eq!(
+        said(&reversed(&order, 1, closed, true)),
+        ["attempt_reversed!"],
+        "it was there"
+    );
+    assert_eq!(
+        seen_by(&order, ChannelState::Paid(facts(100)), Proof::Query),
+        ["attempt_paid"],
+        "it is not told of as paid"
+    );
+    let over = then(
+        order,
+        [TradeEvent::AttemptReversed {
+            attempt: 1,
+            proof: Proof::Answer,
+            refunded: Some(false),
+        }],
+    );
+    assert_eq!(
+        seen_by(&over, ChannelState::Paid(facts(100)), Proof::Notice),
+        ["mismatched", "attempt_paid", "reverse_intended"]
+    );
+}

@@ -10,7 +10,7 @@ use crate::{
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
     stages::{record, seal::id},
-    sweep,
+    sweep, trade,
 };
 use domain::*;
 use ledger::{Attempt, Claim as Race, ClaimKey, Held, Order, OrderState};
@@ -48,7 +48,7 @@ impl Stage<Sealed> for Claim {
         }
         let order = match (&sealed.command, order) {
             (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
-            (Command::Reverse(_), Some(order)) => Some(self.paid_before_a_cancel(order, target).await),
+            (Command::Reverse(_), Some(order)) => Some(self.paid_before_a_cancel(order, target).await?),
             (_, order) => order,
         };
         match &sealed.command {
@@ -176,12 +176,20 @@ impl Claim {
     }
 
     /// The same before a cancel, which pays back what was paid and says no more of it: so its payment is on record first.
+    /// Also of what is over here: were it paid there all the same, it would go back unrecorded.
     //= C86
-    async fn paid_before_a_cancel(&self, order: Arc<Order>, target: Option<u16>) -> Arc<Order> {
-        let cancelled = |position: &u16| order.attempt(*position).is_some_and(|a| a.may_be_cancelled());
-        match target.filter(cancelled) {
-            Some(position) => sweep::ask_for_payment(&self.0, order, position).await,
-            None => order,
+    async fn paid_before_a_cancel(
+        &self,
+        order: Arc<Order>,
+        target: Option<u16>,
+    ) -> Result<Arc<Order>, Fault> {
+        let asked_for = |position: &u16| {
+            let attempt = order.attempt(*position);
+            attempt.is_some_and(|a| a.may_be_cancelled() && a.paid.is_none() && a.keys == Keys::Held)
+        };
+        match target.filter(asked_for) {
+            Some(position) => trade::paid_meanwhile(&self.0, order, position).await,
+            None => Ok(order),
         }
     }
 

@@ -54,11 +54,7 @@ impl Till<'_> {
     }
 
     fn heard(&self, order: &Value) -> anyhow::Result<Vec<String>> {
-        let told = self
-            .yard
-            .demo
-            .shop()
-            .told(self.yard.merchant()?.id(), id(order)?);
+        let told = self.yard.demo.shop().told(self.yard.merchant()?.id(), id(order)?);
         Ok(told.iter().map(|event| text(&event["type"])).collect())
     }
 }
@@ -85,7 +81,10 @@ async fn each(till: &Till<'_>) -> Done {
     lost(till).await.context("lost")?;
     refused(till).await.context("refused")?;
     till.undone(&over, 0).await.context("over")?;
-    ensure!(till.there(&over).await?["scanned"] == false, "somebody scanned it");
+    ensure!(
+        till.there(&over).await?["scanned"] == false,
+        "somebody scanned it"
+    );
     Ok(())
 }
 
@@ -102,13 +101,14 @@ async fn closed(till: &Till<'_>) -> Done {
     let (number, _) = till.place("precreate", &[]).await?;
     till.scan(&number).await?;
     let said = till.is(&till.cancel(&number).await?, "10000")?;
-    ensure!(
-        said["action"] == "close" && said["retry_flag"] == "N",
-        "{said}"
-    );
+    ensure!(said["action"] == "close" && said["retry_flag"] == "N", "{said}");
     let order = till.undone(&number, 0).await?;
     ensure!(till.there(&number).await?["state"] == "TRADE_CLOSED", "open");
-    ensure!(till.heard(&order)? == ["payment.reversed"], "{:?}", till.heard(&order)?);
+    ensure!(
+        till.heard(&order)? == ["payment.reversed"],
+        "{:?}",
+        till.heard(&order)?
+    );
     till.refused(&till.again(&number).await?, CLOSED)?;
     // Alipay's own word again, and nothing new on record.
     till.is(&till.cancel(&number).await?, "10000")?;
@@ -122,7 +122,8 @@ async fn paid(till: &Till<'_>) -> Done {
     for call in ["precreate", "create"] {
         for notify in [true, false] {
             let (number, _) = till.place(call, &[]).await?;
-            let will = json!({ "channel": "alipay", "out_trade_no": number, "outcome": "paid", "notify": notify });
+            let will =
+                json!({ "channel": "alipay", "out_trade_no": number, "outcome": "paid", "notify": notify });
             till.yard.demo.control("/control/pay", &will).await?;
             let said = till.is(&till.cancel(&number).await?, "10000")?;
             ensure!(said["action"] == "refund", "{said}");
@@ -148,7 +149,11 @@ async fn unscanned(till: &Till<'_>) -> Done {
     nothing_there(till, &paid).await?;
     till.at_the_payer(&paid, "paid").await?;
     let order = till.undone(&paid, SUM).await?;
-    ensure!(till.heard(&order)? == ["payment.reversed"], "{:?}", till.heard(&order)?);
+    ensure!(
+        till.heard(&order)? == ["payment.reversed"],
+        "{:?}",
+        till.heard(&order)?
+    );
     ensure!(order["paid"]["trade_no"].is_string(), "{order}");
     // Scanned and not paid: closed.
     let (scanned, _) = till.place("precreate", &[]).await?;
@@ -170,7 +175,9 @@ async fn by_its_number(till: &Till<'_>) -> Done {
     till.scan(&number).await?;
     let trade_no = till.query(&number).await?.content["trade_no"].clone();
     let (other, _) = till.place("precreate", &[]).await?;
-    let both = till.by(json!({ "out_trade_no": other, "trade_no": trade_no })).await?;
+    let both = till
+        .by(json!({ "out_trade_no": other, "trade_no": trade_no }))
+        .await?;
     till.refused(&both, NOT_ALLOWED)?;
     till.until(&other, "awaiting_payment").await?;
     let said = till.is(&till.by(json!({ "trade_no": trade_no })).await?, "10000")?;
@@ -190,7 +197,9 @@ async fn by_its_number(till: &Till<'_>) -> Done {
         till.undone(&number, 0).await?;
     }
     till.refused(
-        &till.by(json!({ "trade_no": "2026112722000000000000000000" })).await?,
+        &till
+            .by(json!({ "trade_no": "2026112722000000000000000000" }))
+            .await?,
         NOT_ALLOWED,
     )
 }
@@ -217,7 +226,9 @@ async fn lost(till: &Till<'_>) -> Done {
             }
             _ => till.refused(&answer, UNKNOWN)?,
         }
-        till.undone(&number, if paid { SUM } else { 0 }).await.context(kind)?;
+        till.undone(&number, if paid { SUM } else { 0 })
+            .await
+            .context(kind)?;
     }
     Ok(())
 }
@@ -226,7 +237,8 @@ async fn lost(till: &Till<'_>) -> Done {
 async fn refused(till: &Till<'_>) -> Done {
     let (number, _) = till.place("precreate", &[]).await?;
     till.at_the_payer(&number, "paid").await?;
-    let refund = json!({ "out_trade_no": number, "out_request_no": format!("R{number}"), "refund_amount": "2.00" });
+    let refund =
+        json!({ "out_trade_no": number, "out_request_no": format!("R{number}"), "refund_amount": "2.00" });
     till.is(&till.ask("refund", &refund).await?, "10000")?;
     till.until(&number, "partly_refunded").await?;
     let answer = till.cancel(&number).await?;

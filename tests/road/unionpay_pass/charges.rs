@@ -179,7 +179,11 @@ async fn not_told_yet(demo: &Demo, merchant: usize) -> Done {
     }
     for refund in [false, true] {
         let (number, time) = (demo.next_number(), written(now()));
-        is(&acp.ask(BACK, &acp.apply(&number, &time, 640)).await?, "respCode", "00")?;
+        is(
+            &acp.ask(BACK, &acp.apply(&number, &time, 640)).await?,
+            "respCode",
+            "00",
+        )?;
         let unpaid = there(demo, &number).await?;
         let query_id = unpaid["channel_no"].as_str().context("a number")?;
         let back = format!("V{number}");

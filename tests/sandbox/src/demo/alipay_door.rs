@@ -122,7 +122,10 @@ impl AlipayDoor {
         let signature = self.signature(&format!("{by}\nPOST\n{target}\n{body}\n"))?;
         by = format!("ALIPAY-SHA256withRSA {by},sign={signature}");
         let headers = [("authorization", &*by), ("content-type", "application/json")];
-        let answer = self.client.send("POST", &target, &headers, body.as_bytes()).await?;
+        let answer = self
+            .client
+            .send("POST", &target, &headers, body.as_bytes())
+            .await?;
         let said = words(&answer);
         let header = |name: &str| {
             let value = answer.headers.get(name).and_then(|value| value.to_str().ok());
@@ -134,7 +137,11 @@ impl AlipayDoor {
             header("alipay-nonce")?
         );
         self.verify(&signed, header("alipay-signature")?)?;
-        ensure!(answer.status == 200, "{call} was answered {} {said}", answer.status);
+        ensure!(
+            answer.status == 200,
+            "{call} was answered {} {said}",
+            answer.status
+        );
         Ok(answer.json())
     }
 

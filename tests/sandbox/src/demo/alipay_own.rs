@@ -64,7 +64,9 @@ pub async fn code_cancelled(demo: &Demo, merchant: &Merchant, door: &AlipayDoor)
     ensure!(paid["gmt_payment"].is_string(), "not paid: {paid}");
     relayed(demo, merchant, door, &number).await?;
     until(merchant, &number, "payment", "paid").await?;
-    let back = door.v3("cancel", &json!({ "trade_no": paid["trade_no"] })).await?;
+    let back = door
+        .v3("cancel", &json!({ "trade_no": paid["trade_no"] }))
+        .await?;
     ensure!(back["action"] == "refund", "nothing went back: {back}");
     let order = until(merchant, &number, "cancel", "reversed").await?;
     ensure!(order["reverse"]["refunded"] == true, "{order}");

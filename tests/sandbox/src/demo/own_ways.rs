@@ -22,7 +22,14 @@ pub(super) fn own_ways() -> Vec<Value> {
     };
     let unionpay = |pay_way: &str, path: &str, reach: &str, kind: [&str; 4]| {
         let order = json!({ "txnAmt": "880", "currencyCode": "156" });
-        way("unionpay", pay_way, path, "orderId", reach, both(kinds(kind), order))
+        way(
+            "unionpay",
+            pay_way,
+            path,
+            "orderId",
+            reach,
+            both(kinds(kind), order),
+        )
     };
     let wechat = |pay_way: &str, reach: &str, more: Value| {
         let path = format!("/v3/pay/transactions/{pay_way}");
