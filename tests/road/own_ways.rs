@@ -105,7 +105,7 @@ impl Client {
     /// By the gateway, and the same by OpenAPI v3, whose turn it is by the call's own length.
     async fn of_alipay(&self, way: &Value, mut content: Value, notify: bool) -> anyhow::Result<Value> {
         let path = word(&way["v3"]);
-        if path.len() % 2 == 0 {
+        if path.len().is_multiple_of(2) {
             return self.alipay.gateway(word(&way["call"]), &content, notify).await;
         }
         if notify {
