@@ -43,6 +43,8 @@ impl Known {
             terminal: terminal.map(|t| TerminalMatch {
                 area: t.area.as_str().into(),
                 registry,
+                store: t.store.clone(),
+                term_id: t.term_id.clone(),
                 tuple: tuple(merchant, t),
             }),
         }

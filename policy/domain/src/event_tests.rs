@@ -103,6 +103,12 @@ fn trade_events() -> Vec<TradeEvent> {
             terminal_match: Some(TerminalMatch {
                 area: "310101".into(),
                 registry: 7,
+                store: Some(Shop {
+                    address: "南京东路 1 号".into(),
+                    id: "S-1".into(),
+                    name: "南京路店".into(),
+                }),
+                term_id: Some("49000002".into()),
                 tuple: Some(Digest::from_bytes([3; 32])),
             }),
         },

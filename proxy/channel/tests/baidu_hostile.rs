@@ -106,6 +106,7 @@ fn no_text_becomes_a_parameter() {
             amount: Amount::from_fen(100),
             expires: NOW.plus_millis(900_000),
             terminal: None,
+            place: None,
             bank: None,
             product: None,
             code: Code {

@@ -78,6 +78,7 @@ fn order(pay_way: PayWay, description: &str) -> Result<Draft, ComposeError> {
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code: Code {

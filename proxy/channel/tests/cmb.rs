@@ -77,6 +77,7 @@ fn order(
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(minutes * 60_000 - 1),
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code: Code {

@@ -51,6 +51,7 @@ fn order(account: &Account, pay_way: PayWay, description: &str, at: Instant) -> 
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code: Code {
