@@ -28,7 +28,11 @@ pub(super) fn check<'a>(
                 true => format!("{} stands twice", terminal.no),
                 false => format!("{} is a terminal of merchant {owner} too", terminal.no),
             };
-            notes.say(&format!("{at}.no"), wrong, "a serial is one merchant's, once (R22)");
+            notes.say(
+                &format!("{at}.no"),
+                wrong,
+                "a serial is one merchant's, once (R22)",
+            );
         }
         fits(merchant, terminal, &at, notes);
         if let Some(term_id) = &terminal.term_id {

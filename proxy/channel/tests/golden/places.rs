@@ -67,11 +67,7 @@ fn wechat_is_told_the_device_the_shop_and_its_area() {
             "{without}"
         );
     }
-    let v2 = said(
-        &whole,
-        PayWay::Micropay,
-        charged(wechat(), "134567890123456789"),
-    );
+    let v2 = said(&whole, PayWay::Micropay, charged(wechat(), "134567890123456789"));
     let shop = format!(r#"&scene_info={{"store_info":{SHOP}}}&sign_type=HMAC-SHA256&"#);
     assert!(
         v2.contains("&device_info=T0000001&") && v2.contains(&shop),
@@ -97,7 +93,8 @@ fn wechat_is_told_the_device_the_shop_and_its_area() {
         PayWay::Micropay,
         charged(codepay.clone(), "134567890123456789"),
     );
-    let scene = r#""scene_info":{"device_id":"T0000001","device_ip":"203.0.113.7","store_info":{"out_id":"S-0001"}}"#;
+    let scene =
+        r#""scene_info":{"device_id":"T0000001","device_ip":"203.0.113.7","store_info":{"out_id":"S-0001"}}"#;
     assert!(v3.contains(scene), "{v3}");
     let v3 = said(
         &bare_place,
@@ -182,5 +179,9 @@ fn unionpay_is_told_the_terminals_number_there_and_of_codes_only() {
     assert_eq!(scanned.get("termId").map(String::as_str), Some("49000002"));
     assert_eq!(charged.get("termId").map(String::as_str), Some("49000002"));
     assert!(!in_app.contains_key("termId"));
-    assert!([scanned, charged, in_app].iter().all(|said| !said.contains_key("areaInfo")));
+    assert!(
+        [scanned, charged, in_app]
+            .iter()
+            .all(|said| !said.contains_key("areaInfo"))
+    );
 }
