@@ -562,7 +562,7 @@ pub enum TradeEvent {
         terminal: Option<TerminalNo>,
         /// What that terminal was matched against.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        terminal_match: Option<TerminalMatch>,
+        terminal_match: Option<Arc<TerminalMatch>>,
     },
     /// The channel has the order.
     AttemptPlaced {

@@ -101,7 +101,7 @@ pub struct Attempt {
     /// Terminal, where the order names one.
     pub terminal: Option<TerminalNo>,
     /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
-    pub terminal_match: Option<Box<TerminalMatch>>,
+    pub terminal_match: Option<Arc<TerminalMatch>>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
@@ -973,7 +973,7 @@ impl Attempt {
             payee: payee.clone(),
             payer: *payer,
             terminal: terminal.clone(),
-            terminal_match: terminal_match.clone().map(Box::new),
+            terminal_match: terminal_match.clone(),
             state: AttemptState::Intended,
             reach: None,
             paid: None,
