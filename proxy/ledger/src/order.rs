@@ -100,6 +100,8 @@ pub struct Attempt {
     pub payer: Option<PayerToken>,
     /// Terminal, where the order names one.
     pub terminal: Option<TerminalNo>,
+    /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
+    pub terminal_match: Option<Arc<TerminalMatch>>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
@@ -962,6 +964,7 @@ impl Attempt {
             payee,
             payer,
             terminal,
+            terminal_match,
             ..
         } = event
         else {
@@ -985,6 +988,7 @@ impl Attempt {
             payee: payee.clone(),
             payer: *payer,
             terminal: terminal.clone(),
+            terminal_match: terminal_match.clone(),
             state: AttemptState::Intended,
             reach: None,
             paid: None,

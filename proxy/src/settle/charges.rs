@@ -59,7 +59,7 @@ fn refused(order: &Order, attempt: u16, failure: Failure, payer: Option<PayerTok
 /// record and taken back (see [`seen`]). Not so `may_come`, where a code is in somebody's hands that nobody has scanned yet:
 /// then the reverse stays open, and takes back what is paid by that code.
 //= C60
-//= C86
+//= C88
 pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
     let known = order.attempt(attempt);
     let unknown = |reason| match known

@@ -334,7 +334,7 @@ fn a_charge_that_was_accepted_may_be_refused_all_the_same() {
 
 /// A code of Alipay's that nobody has scanned: nothing was there to cancel, and it may come yet.
 #[test]
-//= C86
+//= C88
 fn a_cancel_before_the_scan_stays_open_and_takes_back_what_is_paid_then() {
     let mut code = super::super::tests::order();
     code.attempts[0].channel = Channel::Alipay;

@@ -177,7 +177,7 @@ impl Claim {
 
     /// The same before a cancel, which pays back what was paid and says no more of it: so its payment is on record first.
     /// Also of what is over here: were it paid there all the same, it would go back unrecorded.
-    //= C86
+    //= C88
     async fn paid_before_a_cancel(
         &self,
         order: Arc<Order>,

@@ -60,7 +60,7 @@ impl Till<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C86
+//= C88
 async fn what_was_placed_is_cancelled_before_and_after_its_payment() {
     let yard = Yard::open().await.expect("demo");
     for v3 in [false, true] {
@@ -289,7 +289,7 @@ pub(super) async fn learned(till: &Till<'_>) -> Done {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C26
-//= C86
+//= C88
 async fn killed_between_every_two_steps_of_a_cancel() {
     let yard = Yard::open().await.expect("demo");
     for (n, step) in MUTATION.into_iter().enumerate() {
