@@ -62,6 +62,7 @@ pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
         amount: attempt.amount,
         expires: attempt.expires,
         terminal: attempt.terminal.as_ref(),
+        place: attempt.terminal_match.as_deref(),
         bank: attempt.bank.as_ref(),
         product: None,
         code: attempt.code,
@@ -270,7 +271,7 @@ pub(crate) fn may_be_left(app: &App, attempt: &Attempt) -> bool {
 
 /// Asks the bank about an attempt whose payer says that it was not paid. If the bank has nothing of it either it makes way, and
 /// is looked for as long as the bank may still take it.
-//= C86
+//= C89
 pub(crate) async fn leave(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let Some(account) = account_of(app, order, position) else {
         return Ok(order.clone());

@@ -21,7 +21,7 @@ fn end(attempt: &Attempt) -> Instant {
     channel::open_until(attempt.channel, attempt.expires)
 }
 
-//= C86
+//= C89
 pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position))
     else {

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 const MAY_SAY: &str = "name=\"unpaid\"";
 
-//= C86
+//= C89
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bank_that_a_payer_left_makes_way_and_what_it_takes_after_all_is_seen() {
     let yard = Yard::with(Options {
