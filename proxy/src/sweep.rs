@@ -373,7 +373,7 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
 
 /// The claim that a close needs which makes way for another attempt; `None` while somebody has it.
 fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option<Held>> {
-    if reason != CloseReason::Replaced {
+    if !matches!(reason, CloseReason::Replaced | CloseReason::PayerLeft) {
         return Some(None);
     }
     sole(app, order).map(Some)
