@@ -144,6 +144,9 @@ pub enum CloseReason {
     Expiry,
     /// Another attempt takes its place.
     Replaced,
+    /// The payer said at a code that it was not paid, and wants another way. Its channel has nothing of it, and may still take
+    /// it: it is looked for until that is over (`nothing_came_late`).
+    PayerLeft,
 }
 
 /// Why an order is undone at the channel.
@@ -217,10 +220,28 @@ pub struct TerminalMatch {
     pub area: Arc<str>,
     /// Version of the acquirer's file.
     pub registry: u64,
+    /// The shop that it stands in, where the acquirer's file names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub store: Option<Shop>,
+    /// Its number at UnionPay (`termId`), where the acquirer's file names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub term_id: Option<Arc<str>>,
     /// SHA-256 over acquirer, merchant, unified social credit code, digest of the settlement account, terminal and area, each
     /// ended by a line feed; absent where the acquirer's file lacks one of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tuple: Option<Digest>,
+}
+
+/// A shop 门店 of a merchant, as its acquirer registered it: the merchant's own facts, none of a buyer's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shop {
+    /// Street and house.
+    pub address: Arc<str>,
+    /// Its number.
+    pub id: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
 }
 
 /// Why an attempt goes to its account.
@@ -544,7 +565,7 @@ pub enum TradeEvent {
         terminal: Option<TerminalNo>,
         /// What that terminal was matched against.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        terminal_match: Option<TerminalMatch>,
+        terminal_match: Option<Arc<TerminalMatch>>,
     },
     /// The channel has the order.
     AttemptPlaced {
@@ -650,8 +671,8 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refunded: Option<bool>,
     },
-    /// A payment-code order was looked for once more after a reverse that found nothing, when its own time at the channel was
-    /// over: no charge came late, and none can come any more.
+    /// A payment-code order was looked for once more after a reverse that found nothing, or a bank's order after its payer went
+    /// another way, when its own time at the channel was over: no payment came late, and none can come any more.
     NothingCameLate {
         /// Which attempt.
         attempt: u16,
