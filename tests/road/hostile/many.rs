@@ -231,7 +231,12 @@ fn alipay(dice: &mut Dice) -> (&'static str, Lawful) {
             "alipay.trade.cancel",
             Lawful {
                 target: "",
-                body: json!({ "out_trade_no": number, "trade_no": "2026010122001473031000000001" }),
+                // By either number, or both.
+                body: match dice.below(3) {
+                    0 => json!({ "out_trade_no": number }),
+                    1 => json!({ "trade_no": "2026010122001473031000000001" }),
+                    _ => json!({ "out_trade_no": number, "trade_no": "2026010122001473031000000001" }),
+                },
                 payees: &[],
                 amounts: &[],
             },
