@@ -256,6 +256,24 @@ pub(crate) async fn close(
     record(app, &order, settled.events).await
 }
 
+/// The same where whoever asks puts another attempt in its place at once. The order goes on: a word of "closed" would
+/// cancel at the merchant's what is being paid.
+pub(crate) async fn close_to_replace(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
+    let order = close_intended(app, order, position, CloseReason::Replaced).await?;
+    let mut settled = close_at_channel(app, &account, &order, position).await;
+    for happening in &mut settled.events {
+        happening.tell &= !matches!(happening.event, TradeEvent::AttemptClosed { .. });
+    }
+    record(app, &order, settled.events).await
+}
+
 /// Closes at its channel what nobody knows and nobody can send again, and puts on record which it was: closed there, or
 /// not there.
 pub(crate) async fn give_up(

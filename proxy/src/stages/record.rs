@@ -342,7 +342,7 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
         true => charge::undo(app, order, position, ReverseReason::Replaced).await,
-        false => errand::close(app, order, position, CloseReason::Replaced).await,
+        false => errand::close_to_replace(app, order, position).await,
     };
     let closed = closed.map_err(stop)?;
     match closed.latest().state {
