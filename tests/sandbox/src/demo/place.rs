@@ -223,7 +223,7 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
-    /// Does the proxy compare bills, and whose books of which day are told?
+    /// Whose books of which day are told? The proxy compares from its second start on, when that day was traded.
     pub books: Option<super::books::Plan>,
     /// Failures a second that a source may have.
     pub failures: u32,
@@ -803,7 +803,6 @@ impl Place {
                 self.path("cases.vkey"),
             );
         }
-        text += &options.books.map(|books| books.config()).unwrap_or_default();
         text + "\n" + &options.extra
     }
 
