@@ -9,7 +9,7 @@ use crate::{
     times,
     wechat::{compose::number_fits, native::empty},
 };
-use domain::{AccountNo, Amount, BillKind, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
 use http::HeaderMap;
 use vault::{Payer, PayerField, Text};
 
@@ -24,7 +24,8 @@ enum Call {
     Refund,
     RefundQuery,
     /// A day's bill itself: V2 gives no address of it.
-    Bill(BillKind),
+    TradeBill,
+    FundsBill,
 }
 
 /// The paths that are carried, matched on the raw octets.
@@ -36,8 +37,8 @@ const PATHS: [(&str, Call); 9] = [
     ("/secapi/pay/reverse", Call::Reverse),
     ("/secapi/pay/refund", Call::Refund),
     ("/pay/refundquery", Call::RefundQuery),
-    (TRADE_BILL, Call::Bill(BillKind::Trade)),
-    (FUNDS_BILL, Call::Bill(BillKind::Funds)),
+    (TRADE_BILL, Call::TradeBill),
+    (FUNDS_BILL, Call::FundsBill),
 ];
 
 const TRADE_BILL: &str = "/pay/downloadbill";
@@ -109,7 +110,7 @@ pub(crate) fn read(
         Call::Query | Call::Reverse => named(&said, &mut native)?,
         Call::Refund => refund(&said, &mut native)?,
         Call::RefundQuery => refund_query(&said, &mut native)?,
-        Call::Bill(_) => {
+        Call::TradeBill | Call::FundsBill => {
             need(&said, "bill_date")?;
         }
     }
@@ -140,7 +141,7 @@ impl Call {
             Call::Reverse => Operation::Reverse,
             Call::Refund => Operation::Refund,
             Call::RefundQuery => Operation::RefundQuery,
-            Call::Bill(_) => Operation::Bill,
+            Call::TradeBill | Call::FundsBill => Operation::Bill,
         }
     }
 
@@ -152,8 +153,8 @@ impl Call {
             Call::Close => allowed::CLOSE,
             Call::Refund => allowed::REFUND,
             Call::RefundQuery => allowed::REFUND_QUERY,
-            Call::Bill(BillKind::Trade) => allowed::TRADE_BILL,
-            Call::Bill(BillKind::Funds) => allowed::FUNDS_BILL,
+            Call::TradeBill => allowed::TRADE_BILL,
+            Call::FundsBill => allowed::FUNDS_BILL,
         }
     }
 }
