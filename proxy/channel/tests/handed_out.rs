@@ -90,6 +90,7 @@ fn order(
         amount: Amount::from_fen(123_405),
         expires: NOW.plus_millis(lasts),
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code: Code {
