@@ -78,7 +78,10 @@ impl Authenticate {
             ));
         }
         let header = header.to_str().map_err(|_| {
-            Fault::new(Code::MissingSignature, "The `Authorization` header must be ASCII.")
+            Fault::new(
+                Code::MissingSignature,
+                "The `Authorization` header must be ASCII.",
+            )
         })?;
         let authorization = Authorization::parse(header)?;
         if !authorization.is_fresh(received.at) {

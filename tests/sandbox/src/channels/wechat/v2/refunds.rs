@@ -207,11 +207,13 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         let named: Vec<&Refund> = order
             .refunds
             .iter()
-            .filter(|refund| match (asked.get("out_refund_no"), asked.get("refund_id")) {
-                (Some(own), _) => refund.out_no == own,
-                (None, Some(id)) => refund.channel_no == id,
-                (None, None) => true,
-            })
+            .filter(
+                |refund| match (asked.get("out_refund_no"), asked.get("refund_id")) {
+                    (Some(own), _) => refund.out_no == own,
+                    (None, Some(id)) => refund.channel_no == id,
+                    (None, None) => true,
+                },
+            )
             .collect();
         let page = &named[first.min(named.len())..];
         let page = &page[..page.len().min(PAGE)];
@@ -223,7 +225,10 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
             ("out_trade_no", order.out_trade_no.clone()),
             ("total_fee", order.fen.to_string()),
             ("cash_fee", order.fen.to_string()),
-            ("refund_fee", named.iter().map(|refund| refund.fen).sum::<u64>().to_string()),
+            (
+                "refund_fee",
+                named.iter().map(|refund| refund.fen).sum::<u64>().to_string(),
+            ),
             ("total_refund_count", named.len().to_string()),
             ("refund_count", page.len().to_string()),
         ];
