@@ -264,9 +264,10 @@ pub fn verify_ed25519(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -
         .is_ok()
 }
 
-/// A new Ed25519 private key, PKCS#8 PEM.
+/// A new Ed25519 private key, PKCS#8 PEM of version 1: OpenSSL 3.0, and with it Python and Node, read no key with its public
+/// half beside it (RFC 5958, version 2).
 pub fn generate_ed25519() -> Result<Zeroizing<String>, KeyError> {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
         .map_err(|_| KeyError::Unreadable("randomness"))?;
     Ok(Zeroizing::new(pem("PRIVATE KEY", document.as_ref())))
 }
@@ -317,6 +318,7 @@ fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use aws_lc_rs::{encoding::AsDer, rsa::KeySize, signature::RsaKeyPair};
+    use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 
     fn name(text: &str) -> KeyRef {
         KeyRef::new(text).expect("lawful")
@@ -342,6 +344,11 @@ mod tests {
             name("e"),
             Material::read(generate_ed25519().expect("a key").as_bytes()).expect("readable"),
         );
+        // PrivateKeyInfo of version 0, Ed25519, and nothing behind the 32 octets: what everybody's tools read.
+        let made = generate_ed25519().expect("a key");
+        let made = PrivateKeyDer::from_pem_slice(made.as_bytes()).expect("PEM");
+        assert!(hex::encode(made.secret_der()).starts_with("302e020100300506032b657004220420"));
+        assert_eq!(made.secret_der().len(), 48);
         for private in ["a", "bare", "e"] {
             let public = keys.public_pem(&name(private)).expect("public half");
             keys.put(name("p"), Material::read(public.as_bytes()).expect("readable"));

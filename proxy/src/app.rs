@@ -429,13 +429,22 @@ impl App {
             format!("{}#{}", host.host, own.certificate)
         });
         self.way((name, host.port), || {
-            let roots = licence.roots_pem.as_bytes();
-            let tls = match identity {
-                None => certs::tls::client(roots, None),
-                Some(own) => self.keys().client(roots, &own.certificate, &own.key),
-            };
-            Some(licensed(host, crate::outbound::MOST_ANSWER, tls.ok()?))
+            let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
+            Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
         })
+    }
+
+    /// TLS that trusts these roots and shows this certificate, if any.
+    fn tls_to(
+        &self,
+        roots: &[u8],
+        identity: Option<&channel::Identity>,
+    ) -> Option<Arc<rustls::ClientConfig>> {
+        let tls = match identity {
+            None => certs::tls::client(roots, None),
+            Some(own) => self.keys().client(roots, &own.certificate, &own.key),
+        };
+        tls.ok()
     }
 
     /// The connections of this name and port; made where there are none yet.
@@ -462,14 +471,26 @@ impl App {
     /// Connections to the place where a channel's bills lie: any of its hosts in the licence registry, and no other.
     //= C50
     pub(crate) fn way_to_bill(&self, channel: Channel, host: &str, port: u16) -> Option<Outbound> {
+        self.way_to_bill_by(channel, (host, port), None)
+    }
+
+    /// The same, with the merchant's certificate shown where the channel gives a bill to nobody else.
+    //= C50
+    pub(crate) fn way_to_bill_by(
+        &self,
+        channel: Channel,
+        (host, port): (&str, u16),
+        identity: Option<&channel::Identity>,
+    ) -> Option<Outbound> {
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = licence
             .hosts
             .iter()
             .find(|own| own.host.eq_ignore_ascii_case(host) && own.port == port)?;
-        self.way((format!("{}/bill", host.host), host.port), || {
-            let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
+        let shown = identity.map_or(String::new(), |own| format!("#{}", own.certificate));
+        self.way((format!("{}/bill{shown}", host.host), host.port), || {
+            let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
             Some(licensed(host, crate::reconcile::MOST_BILL, tls))
         })
     }

@@ -257,6 +257,24 @@ pub(crate) async fn close(
     record(app, &order, settled.events).await
 }
 
+/// The same where whoever asks puts another attempt in its place at once. The order goes on: a word of "closed" would
+/// cancel at the merchant's what is being paid.
+pub(crate) async fn close_to_replace(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
+    let order = close_intended(app, order, position, CloseReason::Replaced).await?;
+    let mut settled = close_at_channel(app, &account, &order, position).await;
+    for happening in &mut settled.events {
+        happening.tell &= !matches!(happening.event, TradeEvent::AttemptClosed { .. });
+    }
+    record(app, &order, settled.events).await
+}
+
 /// Its order's end is over, and its bank may take it for longer: a payer who says that it was not paid there may go another way,
 /// if the bank says so too.
 pub(crate) fn may_be_left(app: &App, attempt: &Attempt) -> bool {

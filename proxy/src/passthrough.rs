@@ -301,7 +301,10 @@ pub(crate) async fn ask(
     let way = app.way_of(channel, &account.account, own.as_ref());
     let file = native::is_file(channel, &verbatim.target);
     let way = way.and_then(|way| match file {
-        true => app.way_to_bill(channel, &way.target().host, way.target().port),
+        true => {
+            let place = way.target();
+            app.way_to_bill_by(channel, (&place.host, place.port), own.as_ref())
+        }
         false => Some(way),
     });
     let patience = if file { FILE_TIME } else { app.answer_time() };

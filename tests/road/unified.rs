@@ -358,7 +358,10 @@ async fn refunds_are_once_each_and_may_be_withdrawn(demo: &Demo, shop: &Merchant
     .await?;
     let over = post(shop, &path, json!({ "refund_no": "r2", "amount": 1 })).await?;
     ensure!(
-        over.json()["code"] == "refund_exceeds_paid",
+        over.json()["code"] == "refund_exceeds_paid"
+            && over.json()["detail"]
+                .as_str()
+                .is_some_and(|d| d.contains(": 0 fen are left")),
         "held refunds count: {}",
         over.json()
     );

@@ -375,6 +375,7 @@ async fn a_merchants_own_v2_traffic_passes_in_every_way_and_under_both_digests()
             .await
             .unwrap_or_else(|e| panic!("{more:?}: {e:#}"));
     }
+    bills(&yard).await.unwrap_or_else(|e| panic!("bills: {e:#}"));
     not_carried(&yard)
         .await
         .unwrap_or_else(|e| panic!("not carried: {e:#}"));
@@ -385,6 +386,59 @@ async fn a_merchants_own_v2_traffic_passes_in_every_way_and_under_both_digests()
         .await
         .unwrap_or_else(|e| panic!("notices: {e:#}"));
     yard.agree().await.expect("the books agree");
+}
+
+/// A day's bill and its fund-flow bill by V2, plain and packed, as the channel gave them; a day without any in its own words.
+/// Beside them an order's two refunds by one query.
+async fn bills(yard: &Yard) -> Done {
+    let (md5, hmac) = (V2::of(yard, false)?, V2::of(yard, true)?);
+    let back = json!({ "days_ago": 3 });
+    yard.demo.control("/control/clock", &back).await?;
+    let number = yard.demo.next_number();
+    md5.verified(&md5.unified(&number, "500", &[]).await?)?;
+    pay(yard, &number).await?;
+    until(yard, &number, "payment", |o| o["state"] == "paid").await?;
+    yard.demo
+        .control("/control/clock", &json!({ "days_ago": 0 }))
+        .await?;
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let now = domain::Instant::from_secs(since.as_secs() as i64);
+    let day = |ago: i64| -> String {
+        let then = now.plus_millis(-ago * 86_400_000).to_string();
+        then.chars().filter(char::is_ascii_digit).take(8).collect()
+    };
+    let (then, never) = (day(3), day(60));
+    let plain = md5
+        .ask("/pay/downloadbill", &[("bill_date", &then), ("bill_type", "ALL")])
+        .await?;
+    let text = String::from_utf8(plain.body.to_vec())?;
+    ensure!(plain.status == 200 && text.contains(&number), "{}", words(&plain));
+    let packed = [("bill_date", then.as_str()), ("tar_type", "GZIP")];
+    let packed = hmac.ask("/pay/downloadbill", &packed).await?;
+    ensure!(packed.body.starts_with(&[0x1f, 0x8b]), "not packed");
+    let flow = [("bill_date", then.as_str()), ("account_type", "Basic")];
+    let funds = hmac.ask("/pay/downloadfundflow", &flow).await?;
+    ensure!(
+        String::from_utf8_lossy(&funds.body).contains("业务凭证号"),
+        "{}",
+        words(&funds)
+    );
+    let none = md5.ask("/pay/downloadbill", &[("bill_date", &never)]).await?;
+    ensure!(
+        Fields::parse(&none.body, "xml")?.get("error_code") == Some("20002"),
+        "{}",
+        words(&none)
+    );
+    for n in ["a", "b"] {
+        let refund = format!("{n}{number}");
+        md5.verified(&md5.refund(&number, &refund, "200", "500").await?)?;
+    }
+    let said = md5.done("/pay/refundquery", &[("out_trade_no", &number)]).await?;
+    ensure!(
+        said.get("refund_count") == Some("2") && said.get("out_refund_no_1") == Some(&format!("b{number}")),
+        "not both refunds"
+    );
+    Ok(())
 }
 
 /// Refused here in V2's words, and the channel heard nothing.

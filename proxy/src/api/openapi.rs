@@ -83,6 +83,7 @@ fn responses() -> Value {
 type Said<'a> = (&'a str, &'a str, &'a str, Value);
 
 const JSON: &str = "application/json";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 fn operation(summary: &str, parameters: &[Value], body: Option<&str>, answers: &[Said<'_>]) -> Value {
     let mut responses = Map::new();
@@ -134,6 +135,8 @@ fn in_query(name: &str, required: bool, schema: Value) -> Value {
 
 fn paths() -> Value {
     let mut paths = paths_with_one_form();
+    paths["/v1/reconciliations/{date}/statement"]["get"]["responses"]["200"]["content"][XLSX] =
+        json!({ "schema": { "type": "string", "contentMediaType": XLSX } });
     paths["/v1/statistics"]["get"]["responses"]["200"]["content"]["text/csv"] =
         json!({ "schema": { "type": "string" } });
     paths

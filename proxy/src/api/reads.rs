@@ -224,7 +224,12 @@ impl<'a> Query<'a> {
 
 /// Asks the channel live for the payer; nothing of it is kept.
 async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
-    let (position, attempt) = order.winner().ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
+    let (position, attempt) = order.winner().ok_or_else(|| {
+        Fault::new(
+            Code::OrderNotPaid,
+            "The order is not paid, so nobody is known as its payer.",
+        )
+    })?;
     let account = crate::errand::account_of(app, order, position)
         .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
     let asked = crate::errand::query(app, &account, attempt).await;

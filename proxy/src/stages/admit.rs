@@ -200,6 +200,18 @@ impl Admit {
         if let (Some(right), RefusalKind::Operation) = (right, refusal.kind) {
             fault.detail = right.replace("{channel}", channel.as_str());
         }
+        if let (RefusalKind::Refund, Some(facts)) =
+            (refusal.kind, order.and_then(|o| refund_facts(o, &routed.claimed)))
+        {
+            let left = facts.paid.checked_sub(facts.reserved_before).unwrap_or_default();
+            fault.detail = match facts.amount > left {
+                true => format!(
+                    "This refund would exceed what was paid: {} fen are left to refund.",
+                    left.fen()
+                ),
+                false => "An order is refunded in so many parts and no more; this one has them all.".into(),
+            };
+        }
         // The one text for list, measure, risk and payer limit names nothing (C43).
         if refusal.kind != RefusalKind::NotAccepted {
             fault.detail = format!("{} ({})", fault.detail, refusal.public);

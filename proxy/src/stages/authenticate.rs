@@ -65,14 +65,24 @@ impl Authenticate {
     fn known(&self, received: &Received) -> Result<Known, Fault> {
         let app = &self.0;
         let mut headers = received.head.headers.get_all(http::header::AUTHORIZATION).iter();
-        let header = headers.next().ok_or_else(|| Fault::of(Code::MissingSignature))?;
+        let header = headers.next().ok_or_else(|| {
+            Fault::new(
+                Code::MissingSignature,
+                "There is no `Authorization` header; send `SCHEME mchid=\"…\",nonce_str=\"…\",timestamp=\"…\",serial_no=\"…\",signature=\"…\"`.",
+            )
+        })?;
         if headers.next().is_some() {
             return Err(Fault::new(
                 Code::MissingSignature,
                 "Send exactly one `Authorization` header.",
             ));
         }
-        let header = header.to_str().map_err(|_| Fault::of(Code::MissingSignature))?;
+        let header = header.to_str().map_err(|_| {
+            Fault::new(
+                Code::MissingSignature,
+                "The `Authorization` header must be ASCII.",
+            )
+        })?;
         let authorization = Authorization::parse(header)?;
         if !authorization.is_fresh(received.at) {
             return Err(Fault::of(Code::StaleTimestamp));

@@ -345,7 +345,7 @@ async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order
         false if left && errand::may_be_left(app, order.latest()) => {
             errand::leave(app, order, position).await
         }
-        false => errand::close(app, order, position, CloseReason::Replaced).await,
+        false => errand::close_to_replace(app, order, position).await,
     };
     let closed = closed.map_err(stop)?;
     match closed.latest().state {

@@ -98,6 +98,14 @@ async fn closed_orders_stay_closed_unless_somebody_pays_late() {
         .wechat("POST", close, Some(json!({"mchid": "1900000999"})))
         .await;
     assert_eq!(answer.json()["code"], "PARAM_ERROR");
+    // Clients escape what a number may hold; the signature is over what was sent.
+    let odd = bench.native("odd|order*1", 100, "https://m.test/n");
+    bench.wechat("POST", NATIVE, Some(odd)).await;
+    for spelt in ["odd%7Corder%2A1", "odd%7corder*1", "odd|order*1"] {
+        let query = format!("/v3/pay/transactions/out-trade-no/{spelt}?mchid={mchid}");
+        let found = bench.wechat("GET", &query, None).await;
+        assert_eq!(found.json()["out_trade_no"], "odd|order*1", "{spelt}");
+    }
     let missing = format!("/v3/pay/transactions/out-trade-no/order-none?mchid={mchid}");
     let answer = bench.wechat("GET", &missing, None).await;
     assert_eq!(

@@ -122,6 +122,15 @@ fn every_other_call_is_carried() {
         assert_eq!(read(path, &by_no).expect("lawful").operation, operation);
         assert!(read(path, &with(&[])).is_err(), "{path} names nothing");
     }
+    for path in ["/pay/downloadbill", "/pay/downloadfundflow"] {
+        let bill = read(path, &with(&[("bill_date", "20260101"), ("tar_type", "GZIP")])).expect("lawful");
+        assert_eq!((bill.operation, bill.number), (Operation::Bill, None));
+        assert!(read(path, &with(&[])).is_err(), "{path}: of which day?");
+        assert!(native::is_file(Channel::Wechat, path));
+        // The fund-flow bill shows the merchant's certificate (channels.md 2.1).
+        let own = native::identity(Channel::Wechat, path, &native.account);
+        assert_eq!(own.is_some(), path == "/pay/downloadfundflow");
+    }
     assert!(read("/pay/refundquery", &with(&[("refund_id", "50")])).is_ok());
     let mut code = with(&ORDER[..4]);
     code.push(("auth_code", "134567890123456789"));

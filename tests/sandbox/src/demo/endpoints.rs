@@ -114,6 +114,8 @@ impl Demo {
         Ok(json!({
             "mchid": merchant.id, "scheme": merchant.scheme, "key_file": merchant.key_file, "serial": merchant.serial,
             "told_at": format!("/notify/{}", merchant.id), "accounts": accounts,
+            // Where a payer's browser may be sent back to (`return_url`, `frontUrl`).
+            "return_hosts": [place::RETURN_HOST],
         }))
     }
 }

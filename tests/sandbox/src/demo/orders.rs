@@ -364,5 +364,10 @@ pub async fn another_way(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Tol
         .until(&id(&order)?, "payment", |o| o["state"] == "paid")
         .await?;
     ensure!(order["channel"] == "alipay", "paid by {}", order["channel"]);
+    let events = demo.shop().told(merchant.id(), &id(&order)?);
+    ensure!(
+        events.iter().all(|e| e["type"] != "payment.closed"),
+        "an order that went on was told as closed: {events:?}"
+    );
     told(merchant, "wechat, then alipay: one order, one payment", &order)
 }

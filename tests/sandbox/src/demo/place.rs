@@ -411,7 +411,7 @@ impl Place {
             // Who signs with certificates of roots that the licence names: UnionPay always, Alipay in certificate mode.
             let (signing, signers): (&str, &[&str]) = match name {
                 "alipay" => (&alipay_roots, &[]),
-                "unionpay" => (&unionpay_roots, &[UNIONPAY_SIGNER]),
+                "unionpay" => (&unionpay_roots, &[UNIONPAY_SIGNER, "00040000:SIGN"]),
                 _ => ("", &[]),
             };
             let (page, token) = match name {

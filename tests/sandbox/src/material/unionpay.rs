@@ -48,8 +48,9 @@ const ROOT: &str = "unionpay/acp_root.cer";
 const MIDDLE: &str = "unionpay/acp_middle.cer";
 const ENC: &str = "unionpay/acp_enc.cer";
 
-/// The name under which the test environment signs, third between `@`.
-pub const SIGNER: &str = "00040000:SIGN";
+/// The name under which UnionPay signs, third between `@`. A test environment may say `00040000:SIGN` as well (channels.md
+/// 4.2), but some published clients take this one only.
+pub const SIGNER: &str = "中国银联股份有限公司";
 
 impl House {
     pub(super) fn make(dir: &Path) -> Result<House, MaterialError> {

@@ -120,6 +120,26 @@ pub(super) const REFUND_QUERY: &[&[Field]] = &[
     ],
 ];
 
+/// A whole day of the account; of nobody else's merchants, which the payee says.
+pub(super) const TRADE_BILL: &[&[Field]] = &[
+    ALWAYS,
+    &[
+        Field("bill_date", Any),
+        Field("bill_type", Of(&["ALL", "SUCCESS", "REFUND"])),
+        Field("device_info", Any),
+        Field("tar_type", Of(&["GZIP"])),
+    ],
+];
+
+pub(super) const FUNDS_BILL: &[&[Field]] = &[
+    ALWAYS,
+    &[
+        Field("account_type", Of(&["Basic", "Operation", "Fees"])),
+        Field("bill_date", Any),
+        Field("tar_type", Of(&["GZIP"])),
+    ],
+];
+
 /// Checks a message against an allow-list and gathers its free texts. An unknown name is refused even if it is empty.
 pub(super) fn check(said: &Message, lists: &[&[Field]]) -> Result<Texts, NativeError> {
     let mut texts = Texts::new();

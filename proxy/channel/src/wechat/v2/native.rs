@@ -23,10 +23,13 @@ enum Call {
     Reverse,
     Refund,
     RefundQuery,
+    /// A day's bill itself: V2 gives no address of it.
+    TradeBill,
+    FundsBill,
 }
 
 /// The paths that are carried, matched on the raw octets.
-const PATHS: [(&str, Call); 7] = [
+const PATHS: [(&str, Call); 9] = [
     ("/pay/unifiedorder", Call::Unified),
     ("/pay/micropay", Call::Micropay),
     ("/pay/orderquery", Call::Query),
@@ -34,7 +37,17 @@ const PATHS: [(&str, Call); 7] = [
     ("/secapi/pay/reverse", Call::Reverse),
     ("/secapi/pay/refund", Call::Refund),
     ("/pay/refundquery", Call::RefundQuery),
+    (TRADE_BILL, Call::TradeBill),
+    (FUNDS_BILL, Call::FundsBill),
 ];
+
+const TRADE_BILL: &str = "/pay/downloadbill";
+const FUNDS_BILL: &str = "/pay/downloadfundflow";
+
+/// Answers a bill, which is no XML but where there is none.
+pub(crate) fn is_bill(target: &str) -> bool {
+    target == TRADE_BILL || target == FUNDS_BILL
+}
 
 /// True where V2 is spoken.
 pub(crate) fn is_path(target: &str) -> bool {
@@ -43,7 +56,7 @@ pub(crate) fn is_path(target: &str) -> bool {
 
 /// Who must be shown in TLS for this call; `None` where nobody asks.
 pub(crate) fn identity(target: &str, mchid: &AccountNo) -> Option<Identity> {
-    if !target.starts_with("/secapi/") {
+    if !target.starts_with("/secapi/") && target != FUNDS_BILL {
         return None;
     }
     Some(Identity {
@@ -97,6 +110,9 @@ pub(crate) fn read(
         Call::Query | Call::Reverse => named(&said, &mut native)?,
         Call::Refund => refund(&said, &mut native)?,
         Call::RefundQuery => refund_query(&said, &mut native)?,
+        Call::TradeBill | Call::FundsBill => {
+            need(&said, "bill_date")?;
+        }
     }
     native.proof = asks
         .proof
@@ -125,6 +141,7 @@ impl Call {
             Call::Reverse => Operation::Reverse,
             Call::Refund => Operation::Refund,
             Call::RefundQuery => Operation::RefundQuery,
+            Call::TradeBill | Call::FundsBill => Operation::Bill,
         }
     }
 
@@ -136,6 +153,8 @@ impl Call {
             Call::Close => allowed::CLOSE,
             Call::Refund => allowed::REFUND,
             Call::RefundQuery => allowed::REFUND_QUERY,
+            Call::TradeBill => allowed::TRADE_BILL,
+            Call::FundsBill => allowed::FUNDS_BILL,
         }
     }
 }

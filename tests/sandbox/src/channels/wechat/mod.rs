@@ -20,6 +20,7 @@ use super::world::{Merchant, World};
 use answer::{Outcome, Speech};
 use http::{Method, StatusCode};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A request whose sender is known.
@@ -64,7 +65,8 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     if v2::is_path(&request.path) {
         return v2::handle(world, request);
     }
-    let route = route(&request.method, &request.path);
+    let path = spelt(&request.path);
+    let route = route(&request.method, &path);
     let sender = auth::named(request).and_then(|mchid| world.merchant_by_mchid(mchid));
     let number = route.out_trade_no(request);
     let fault = world.arrive(
@@ -91,7 +93,8 @@ fn arrive_late(world: &Arc<World>, request: Incoming) {
     world.beside(async move {
         tokio::time::sleep(inside.slow).await;
         let act = move || {
-            let route = route(&request.method, &request.path);
+            let path = spelt(&request.path);
+            let route = route(&request.method, &path);
             drop(answer(&inside, &request, route, None));
         };
         let _ = tokio::task::spawn_blocking(act).await;
@@ -155,6 +158,17 @@ fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
             "请求的资源不存在",
         )),
     }
+}
+
+/// The path with its escapes undone: clients escape what a number may hold (`|`, `*`, `@`). What is signed stays as it was
+/// sent; an escape that would cut the path elsewhere is left alone.
+fn spelt(path: &str) -> Cow<'_, str> {
+    let slashes = |text: &str| text.matches('/').count();
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8()
+        .ok()
+        .filter(|plain| slashes(plain) == slashes(path))
+        .unwrap_or(Cow::Borrowed(path))
 }
 
 fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {

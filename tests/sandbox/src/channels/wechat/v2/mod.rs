@@ -1,6 +1,7 @@
 //! WeChat Pay V2: routes, the order of checks, faults. XML in, XML out, one shared key on both sides.
 
 mod asked;
+mod bills;
 pub(crate) mod codes;
 pub(crate) mod notice;
 mod orders;
@@ -61,6 +62,8 @@ fn route(path: &str) -> Option<(Operation, bool)> {
         "/secapi/pay/reverse" => Some((Operation::Reverse, true)),
         "/secapi/pay/refund" => Some((Operation::Refund, true)),
         "/pay/refundquery" => Some((Operation::RefundQuery, false)),
+        "/pay/downloadbill" => Some((Operation::Bill, false)),
+        "/pay/downloadfundflow" => Some((Operation::Bill, true)),
         _ => None,
     }
 }
@@ -120,6 +123,14 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
         asked: &asked,
         fault,
     };
+    if let (Some(kind), true) = (bills::kind(&request.path), fault != Some(Kind::Busy)) {
+        let file = bills::file(&call, kind);
+        return match fault {
+            Some(Kind::TimeoutAfter) => Reply::Never,
+            Some(Kind::Slow) => Reply::After(world.slow, file),
+            _ => Reply::Now(file),
+        };
+    }
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
         _ => act(&call, operation, request.path == "/pay/micropay"),

@@ -7,9 +7,12 @@ use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
 use crate::channels::order::{Order, Refund, State};
 use crate::channels::wechat::refunds::finish_later;
+use crate::channels::world::Book;
 
 /// An order can be refunded in at most so many parts.
 const PARTS: usize = 50;
+/// A query shows so many refunds at most, from its `offset` on.
+const PAGE: usize = 10;
 
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let asked = call.asked;
@@ -109,7 +112,54 @@ fn unknown() -> Failure {
     Failure::Business("REFUNDNOTEXIST", "退款订单查询失败")
 }
 
-/// Asks for one refund by its number.
+/// The names of a field of several refunds, which count from 0.
+macro_rules! of_ten {
+    ($name:literal) => {
+        [
+            concat!($name, "_0"),
+            concat!($name, "_1"),
+            concat!($name, "_2"),
+            concat!($name, "_3"),
+            concat!($name, "_4"),
+            concat!($name, "_5"),
+            concat!($name, "_6"),
+            concat!($name, "_7"),
+            concat!($name, "_8"),
+            concat!($name, "_9"),
+        ]
+    };
+}
+
+/// One refund of those that a query shows.
+fn numbered(n: usize, refund: &Refund) -> Fields {
+    const NAMES: [[&str; PAGE]; 7] = [
+        of_ten!("out_refund_no"),
+        of_ten!("refund_id"),
+        of_ten!("refund_channel"),
+        of_ten!("refund_fee"),
+        // The channel's own spelling.
+        of_ten!("refund_recv_accout"),
+        of_ten!("refund_status"),
+        of_ten!("refund_success_time"),
+    ];
+    let state = refund.done.map_or("PROCESSING", |_| "SUCCESS");
+    let values = [
+        Some(refund.out_no.clone()),
+        Some(refund.channel_no.clone()),
+        Some("ORIGINAL".into()),
+        Some(refund.fen.to_string()),
+        Some(super::super::refunds::RECEIVED_BY.into()),
+        Some(state.into()),
+        refund.done.map(china),
+    ];
+    NAMES
+        .iter()
+        .zip(values)
+        .filter_map(|(names, value)| Some((names[n], value?)))
+        .collect()
+}
+
+/// Asks for one refund by its number, or for those of an order, ten at a time.
 pub(super) fn query(call: &Call<'_>) -> Outcome {
     let asked = call.asked;
     asked.only(&[
@@ -127,47 +177,63 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         (None, None) => None,
         _ => Some(addressed(call)?),
     };
+    let by_id = |book: &Book| {
+        let id = asked.get("refund_id")?;
+        let of = |order: &Order| order.refunds.iter().any(|refund| refund.channel_no == id);
+        let found = book
+            .orders
+            .iter()
+            .find(|(key, order)| key.0 == Channel::Wechat && key.1 == call.number && of(order));
+        found.map(|(key, _)| key.clone())
+    };
+    let first = match asked.get("offset") {
+        None => 0,
+        Some(text) => text
+            .parse::<usize>()
+            .map_err(|_| Failure::Business("PARAM_ERROR", "offset须为数字"))?,
+    };
     call.world.with(|book| {
         let key = by_refund
             .as_ref()
             .and_then(|name| book.refunds.get(name).cloned())
             .or(by_order.filter(|_| by_refund.is_none()))
+            .or_else(|| by_id(book))
             .ok_or_else(unknown)?;
         let order = book
             .order(&key)
             .filter(|order| order.sub_mchid == call.sub_mchid)
             .ok_or_else(unknown)?;
         order.count(Operation::RefundQuery);
-        // Of several the last is shown alone; paging through them is not played.
-        let refund = match asked.get("out_refund_no") {
-            Some(out_no) => order.refund(out_no),
-            None => order.refunds.last(),
+        let named: Vec<&Refund> = order
+            .refunds
+            .iter()
+            .filter(
+                |refund| match (asked.get("out_refund_no"), asked.get("refund_id")) {
+                    (Some(own), _) => refund.out_no == own,
+                    (None, Some(id)) => refund.channel_no == id,
+                    (None, None) => true,
+                },
+            )
+            .collect();
+        let page = &named[first.min(named.len())..];
+        let page = &page[..page.len().min(PAGE)];
+        if page.is_empty() {
+            return Err(unknown());
         }
-        .ok_or_else(unknown)?;
         let mut shown: Fields = vec![
             ("transaction_id", order.channel_no.clone()),
             ("out_trade_no", order.out_trade_no.clone()),
             ("total_fee", order.fen.to_string()),
             ("cash_fee", order.fen.to_string()),
-            ("refund_fee", refund.fen.to_string()),
-            ("refund_count", "1".into()),
-            ("out_refund_no_0", refund.out_no.clone()),
-            ("refund_id_0", refund.channel_no.clone()),
-            ("refund_channel_0", "ORIGINAL".into()),
-            ("refund_fee_0", refund.fen.to_string()),
-            ("refund_recv_accout_0", super::super::refunds::RECEIVED_BY.into()),
+            (
+                "refund_fee",
+                named.iter().map(|refund| refund.fen).sum::<u64>().to_string(),
+            ),
+            ("total_refund_count", named.len().to_string()),
+            ("refund_count", page.len().to_string()),
         ];
-        shown.push((
-            "refund_status_0",
-            if refund.done.is_some() {
-                "SUCCESS"
-            } else {
-                "PROCESSING"
-            }
-            .into(),
-        ));
-        if let Some(done) = refund.done {
-            shown.push(("refund_success_time_0", china(done)));
+        for (n, refund) in page.iter().enumerate() {
+            shown.extend(numbered(n, refund));
         }
         Ok(shown)
     })
