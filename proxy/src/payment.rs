@@ -90,6 +90,8 @@ pub struct Create {
     pub number: Option<ChannelNo>,
     /// The code that the payer scanned, at the payers' pages.
     pub by_code: Option<CodeId>,
+    /// The payer says at a code that the former way was not paid.
+    pub left: bool,
     /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
 }

@@ -391,6 +391,16 @@ pub const fn open_until(channel: Channel, expires: Instant) -> Instant {
     }
 }
 
+/// Whether a channel's word that nothing was paid tells how an order stands at this moment. At CCB only on the order's own day: on
+/// the next its answers come from what is settled and what is not by turns (channels.md 6.3).
+pub const fn tells_how_it_stands(channel: Channel, begun: Instant, now: Instant) -> bool {
+    match channel {
+        Channel::Ccb => begun.day().number() == now.day().number(),
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Cmb => true,
+        Channel::Icbc => false,
+    }
+}
+
 /// Whether goods detail is the JSON that this channel takes: one object for WeChat, one list for Alipay. The error
 /// names places, never values.
 pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {

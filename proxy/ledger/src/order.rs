@@ -140,6 +140,9 @@ pub struct Closing {
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
+    /// It was looked for when its channel could take no payment any more ([`Attempt::was_left`]).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub looked: bool,
 }
 
 /// How far a reverse has come.
@@ -384,7 +387,7 @@ impl Order {
     pub fn is_live(&self) -> bool {
         self.attempts
             .iter()
-            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late())
+            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late() || a.was_left())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -465,10 +468,13 @@ impl Order {
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
             | E::AttemptReversed { .. } => self.may_reverse(event),
-            E::NothingCameLate { attempt: a } => match attempt(a)?.may_come_late() {
-                true => Ok(()),
-                false => Err("nothing is looked for"),
-            },
+            E::NothingCameLate { attempt: a } => {
+                let found = attempt(a)?;
+                match found.may_come_late() || found.was_left() {
+                    true => Ok(()),
+                    false => Err("nothing is looked for"),
+                }
+            }
             // A reverse that only the merchant could ask for leaves open whether the payment stands.
             E::AttemptUnresolved { attempt: a } if attempt(a)?.is_reversing() => {
                 within(a, &[S::Intended, S::Unknown, S::Placed, S::Paid])
@@ -679,6 +685,7 @@ impl Order {
                     reason: *reason,
                     refused: None,
                     unknown: false,
+                    looked: false,
                 });
             }),
             E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
@@ -693,6 +700,9 @@ impl Order {
             }),
             E::ByCode { id, .. } => self.by_code = Some(id.clone()),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
+            E::NothingCameLate { attempt } if self.attempt(*attempt).is_some_and(Attempt::was_left) => {
+                self.close_step(*attempt, |c| c.looked = true)
+            }
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
@@ -932,6 +942,16 @@ impl Attempt {
             && self.carried == Carried::Unified
             && self.keys == Keys::Held
             && matches!(self.channel, Channel::Wechat | Channel::Unionpay)
+    }
+
+    /// Its payer said that it was not paid and went another way, and its bank may still take it. True until it was looked for
+    /// when the bank could take nothing any more, whatever happens to us meanwhile.
+    //= C89
+    pub fn was_left(&self) -> bool {
+        let left = |c: &Closing| c.reason == CloseReason::PayerLeft && !c.looked;
+        self.state == AttemptState::Closed
+            && self.closing.as_ref().is_some_and(left)
+            && self.keys == Keys::Held
     }
 
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.

@@ -169,6 +169,43 @@ fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus(
     assert!(order.is_live(), "the surplus has to go back");
 }
 
+/// A bank's order that its payer left may be paid after all: it is live until it was looked for, and two payments are never one.
+#[test]
+//= C89
+fn what_a_payer_left_is_looked_for_until_its_bank_can_take_nothing() {
+    let looked = || TradeEvent::NothingCameLate { attempt: 1 };
+    let left = |reason| {
+        let mut order = order();
+        let placed = TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: Some(Reach::HandedOut),
+        };
+        let closed = TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        };
+        go(&mut order, placed).expect("handed out");
+        go(&mut order, TradeEvent::CloseIntended { attempt: 1, reason }).expect("asked");
+        assert!(!order.latest().was_left(), "nobody has answered");
+        go(&mut order, closed).expect("nothing there");
+        order
+    };
+    let mut other = left(CloseReason::Replaced);
+    assert!(!other.is_live() && go(&mut other, looked()).is_err());
+    let mut order = left(CloseReason::PayerLeft);
+    assert!(order.is_live() && order.latest().was_left());
+    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    go(&mut order, paid(2, 100, 50)).expect("paid");
+    assert!(order.is_live(), "the bank may still take it");
+    let mut twice = order.clone();
+    go(&mut twice, paid(1, 100, 60)).expect("a fact is a fact");
+    assert_eq!((twice.winner().map(|w| w.0), twice.surplus()), (Some(2), vec![1]));
+    go(&mut order, looked()).expect("looked for");
+    assert!(!order.is_live() && go(&mut order, looked()).is_err(), "once");
+    go(&mut order, paid(1, 100, 60)).expect("a fact is a fact, however late");
+    assert_eq!(order.surplus(), vec![1]);
+}
+
 #[test]
 fn what_is_live_is_what_the_channel_may_still_change() {
     let mut order = order();

@@ -162,6 +162,7 @@ impl Parse {
                     product: None,
                     number: Some(number),
                     by_code: None,
+                    left: false,
                     combined: native.combined.as_ref().map(group),
                 }))
             }

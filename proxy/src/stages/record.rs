@@ -179,7 +179,7 @@ async fn intend_order(
             return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
-            Some(make_way(app, &order).await?)
+            Some(make_way(app, &order, create.left).await?)
         }
         order => order,
     };
@@ -333,8 +333,8 @@ pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> b
         && latest.pay_way == create.pay_way
 }
 
-/// Closes the former attempt at its channel before another takes its place.
-async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
+/// Closes the former attempt at its channel before another takes its place. `left` where its payer says that it was not paid.
+async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order>, Stop> {
     if order.latest().keys == Keys::Merchant {
         return Err(Fault::new(
             Code::OrderInProgress,
@@ -345,6 +345,9 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
         true => charge::undo(app, order, position, ReverseReason::Replaced).await,
+        false if left && errand::may_be_left(app, order.latest()) => {
+            errand::leave(app, order, position).await
+        }
         false => errand::close(app, order, position, CloseReason::Replaced).await,
     };
     let closed = closed.map_err(stop)?;
