@@ -14,6 +14,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, 
 use secrecy::{ExposeSecret, SecretBox};
 use zeroize::Zeroizing;
 
+/// What a key file may hold. Of another curve, or of SM2 in another form (`EC PRIVATE KEY`), it is none.
+const KINDS: &str = "an RSA key of 2048 to 8192 bits, an Ed25519 key or an SM2 key (a private one as PKCS#8)";
+
 /// A key, ready for use. Has no `Debug`: its octets cannot be printed.
 pub enum Material {
     /// RSA private key of 2048 bits or more.
@@ -98,7 +101,7 @@ impl Material {
         }
         let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
         pair.map(|p| Material::RsaPrivate(Box::new(p)))
-            .map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+            .map_err(|_| KeyError::Unreadable(KINDS))
     }
 
     /// The key of a certificate, with its end.
@@ -120,7 +123,7 @@ impl Material {
         }
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki);
         key.map(|k| Material::RsaPublic(k, not_after))
-            .map_err(|_| KeyError::Unreadable("an RSA key of 2048 to 8192 bits or an Ed25519 key"))
+            .map_err(|_| KeyError::Unreadable(KINDS))
     }
 
     /// Verifies a signature of the key's own kind.

@@ -264,6 +264,8 @@ pub struct Claimed {
     pub(crate) target: Option<u16>,
     /// The same for the other orders of a group that is paid together.
     pub(crate) also: Vec<Also>,
+    /// The claim on a new group's own number, until each of its orders is on record.
+    pub(crate) group: Option<Held>,
 }
 
 /// Another order of a group that is paid together (合单): each is claimed, judged, recorded and settled on its own, and one

@@ -6,6 +6,7 @@ mod baidu;
 mod banks;
 mod codes;
 mod errors;
+mod groups;
 mod native;
 mod scan;
 mod unionpay;
@@ -361,7 +362,9 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
         dir,
         &Options {
             desk: true,
-            merchants: 1,
+            merchants: 2,
+            // The second one signs at WeChat by SM2 and opens by SM4.
+            sm2_from: Some(1),
             ..Options::default()
         },
         true,
@@ -392,6 +395,8 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.through_unionpay().await?;
     run.at_banks().await?;
     run.pass_through().await?;
+    run.groups().await?;
+    run.by_sm2().await?;
     run.errors().await?;
     run.bad_requests().await?;
     run.end_all().await?;

@@ -15,7 +15,7 @@ type Done = anyhow::Result<()>;
 
 async fn yard() -> anyhow::Result<Yard> {
     Yard::with(Options {
-        sm2: true,
+        sm2_from: Some(0),
         codepay: true,
         ..Options::default()
     })

@@ -2,6 +2,7 @@
 
 use crate::kills::{MUTATION, Yard, id, text};
 use anyhow::{Context, bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sandbox::demo::http::Answer;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -270,6 +271,75 @@ async fn refused(yard: &Yard) -> Done {
     Ok(())
 }
 
+/// How many creates the channel heard that name this group.
+async fn heard(yard: &Yard, number: &Value) -> anyhow::Result<usize> {
+    let all = yard.demo.channel_requests().await?;
+    let named = |r: &&Value| {
+        let body = STANDARD.decode(text(&r["body"])).unwrap_or_default();
+        r["operation"] == "create" && String::from_utf8_lossy(&body).contains(&text(number))
+    };
+    Ok(all["requests"]
+        .as_array()
+        .context("requests")?
+        .iter()
+        .filter(named)
+        .count())
+}
+
+/// Different groups under one number, all at once, and the one that wins as often as it likes: one group leaves.
+//= C67
+async fn at_once(yard: &Yard) -> Done {
+    let number: Value = yard.demo.next_number().into();
+    let mut groups: Vec<Value> = Vec::new();
+    for n in 0..12 {
+        let mut body = group(yard)?;
+        body["group_no"] = number.clone();
+        // Now and then the same orders as before, one of them paid to another of the merchant's own.
+        if let (2, Some(before)) = (n % 3, groups.last()) {
+            body["orders"] = before["orders"].clone();
+            body["orders"][1]["payee"] = yard.demo.place.merchants[0].accounts.wechat.mchid.as_str().into();
+        }
+        groups.extend([body.clone(), body]);
+    }
+    let mut sent = tokio::task::JoinSet::new();
+    for (n, body) in groups.iter().cloned().enumerate() {
+        let merchant = yard.merchant()?;
+        sent.spawn(async move { (n, merchant.ask("POST", PATH, Some(&body)).await) });
+    }
+    let answers = sent.join_all().await;
+    let mut won: Option<&Value> = None;
+    for (n, answer) in answers {
+        let (body, answer) = (&groups[n], answer?);
+        match (answer.status, text(&answer.json()["code"]).as_str()) {
+            (200 | 201, _) => {
+                ensure!(
+                    won.is_none_or(|first| first == body),
+                    "two groups under one number"
+                );
+                won = Some(body);
+            }
+            (409, "order_changed" | "order_in_progress") => {}
+            (status, _) => bail!("{status} {}", answer.json()),
+        }
+    }
+    let won = won.context("none of them was placed")?;
+    let there = there(yard, won).await?;
+    ensure!(
+        there.len() == 2,
+        "the channel has {} orders: {there:?}",
+        there.len()
+    );
+    for order in won["orders"].as_array().context("orders")? {
+        ensure!(
+            there.iter().any(|o| o["out_trade_no"] == order["order_no"]),
+            "another group: {there:?}"
+        );
+    }
+    ensure!(heard(yard, &number).await? == 1, "more than one left");
+    pay(yard, won, true).await?;
+    until(yard, won, "paid").await.map(drop)
+}
+
 /// The group's first order as one of its own.
 fn single(group: &Value, pay_way: &str) -> Value {
     let first = &group["orders"][0];
@@ -318,6 +388,7 @@ async fn several_orders_one_payment() {
         .await
         .unwrap_or_else(|e| panic!("close: {e:#}"));
     refused(&yard).await.unwrap_or_else(|e| panic!("refused: {e:#}"));
+    at_once(&yard).await.unwrap_or_else(|e| panic!("at once: {e:#}"));
     silent(&yard).await.unwrap_or_else(|e| panic!("silent: {e:#}"));
     yard.agree().await.expect("the books agree");
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod doors;
+mod group;
 mod heads;
 mod many;
 mod notices;

@@ -3,6 +3,7 @@
 
 mod files;
 mod held;
+mod schemes;
 
 use crate::config::{Config, Listen, Problem, line_of};
 use crate::{keys, reconcile::is_compared, registry};
@@ -172,6 +173,21 @@ impl Check<'_> {
                         ),
                         right,
                     );
+                }
+                let wrong = keys
+                    .map(|keys| schemes::wrong(&loaded.registries, keys, &loaded.keys))
+                    .unwrap_or_default();
+                for schemes::Wrong {
+                    what,
+                    right,
+                    registered,
+                } in wrong
+                {
+                    let (path, at) = match registered {
+                        true => ("registries.dir", "operator.json".to_owned()),
+                        false => ("keys", config.keys.display().to_string()),
+                    };
+                    self.add(path, format!("{at}: {what}"), right);
                 }
                 if config.books.is_some() {
                     self.books(&loaded.registries);

@@ -25,6 +25,7 @@ impl Stage<Sealed> for Claim {
     type Out = Claimed;
 
     async fn run(&self, sealed: Sealed) -> Result<Claimed, Stop> {
+        let group = self.win_group(&sealed).await?;
         let (held, mut others) = self.win_all(&sealed).await?;
         let order = self.0.order(&sealed.id).await?;
         let order = order.filter(|o| o.merchant == sealed.merchant.id);
@@ -75,6 +76,7 @@ impl Stage<Sealed> for Claim {
             content,
             target,
             also,
+            group,
         })
     }
 }
@@ -276,17 +278,11 @@ impl Claim {
         also: &[Also],
         answered: &[bool],
     ) -> Result<(), Stop> {
+        if let Some(with) = &create.combined {
+            self.the_same_group(with, sealed).await?;
+        }
         if matches!(sealed.cargo, Cargo::Verbatim(_)) || also.is_empty() {
             return Ok(());
-        }
-        if let Some(with) = &create.combined {
-            let known = combined::orders(&self.0, &sealed.merchant.id, &with.number).await;
-            let other = |(order, position): &(Arc<Order>, u16)| {
-                order.attempt(*position).and_then(|a| a.combined.as_ref()) != Some(with)
-            };
-            if known.is_ok_and(|known| known.iter().any(other)) {
-                return Err(Fault::of(Code::OrderChanged).into());
-            }
         }
         let on_record = first
             .into_iter()
@@ -309,6 +305,31 @@ impl Claim {
         }
     }
 
+    /// A group's number is one group's: another one under it does not leave, whether the first is on record for long or since a
+    /// moment. By an SDK a number under which nothing is open any more is the channel's to judge.
+    //= C67
+    async fn the_same_group(&self, with: &Combined, sealed: &Sealed) -> Result<(), Fault> {
+        let known = match combined::orders(&self.0, &sealed.merchant.id, &with.number).await {
+            Ok(known) => known,
+            Err(fault) if fault.code == Code::NotFound => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        let other = |(order, position): &(Arc<Order>, u16)| {
+            let attempt = order.attempt(*position);
+            let counts = match &sealed.cargo {
+                Cargo::Compose => true,
+                Cargo::Verbatim(verbatim) => {
+                    attempt.is_some_and(|a| a.account == verbatim.account && !over(a.state))
+                }
+            };
+            counts && attempt.and_then(|a| a.combined.as_ref()) != Some(with)
+        };
+        match known.iter().any(other) {
+            true => Err(Fault::of(Code::OrderChanged)),
+            false => Ok(()),
+        }
+    }
+
     /// A repeat must not be paid to somebody else. A request that names nobody means the account's own payee.
     fn same_payee(&self, latest: &Attempt, create: &Create) -> bool {
         let registries = self.0.registries();
@@ -316,6 +337,20 @@ impl Claim {
             .owner(latest.channel, &latest.account)
             .map(|(_, facts)| &facts.payee);
         create.payee.as_ref().or(own) == Some(&latest.payee)
+    }
+
+    /// The claim on the number of a new group, before those of its orders: nobody who holds an order's waits for a group's.
+    //= C67
+    async fn win_group(&self, sealed: &Sealed) -> Result<Option<Held>, Fault> {
+        match &sealed.command {
+            Command::Create(Create {
+                combined: Some(with), ..
+            }) => self
+                .win(group_key(&sealed.merchant.id, &with.number))
+                .await
+                .map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// All claims of a group that is paid together, in the order of our numbers, so that two groups never wait for each
@@ -548,6 +583,23 @@ fn claim_key(command: &Command, order: PaymentId) -> ClaimKey {
         order,
         operation,
         number,
+    }
+}
+
+/// A group's number is nobody's order; its claim stands beside those of orders under a number of its own.
+fn group_key(merchant: &MerchantId, number: &ChannelNo) -> ClaimKey {
+    let hash = Sha256::new()
+        .chain_update(b"guandao-group\0")
+        .chain_update(merchant.as_str())
+        .chain_update(b"\0")
+        .chain_update(number.as_str())
+        .finalize();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    ClaimKey {
+        order: PaymentId::from_bytes(id),
+        operation: Operation::Create,
+        number: None,
     }
 }
 

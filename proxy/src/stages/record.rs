@@ -89,6 +89,7 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
                 order,
                 content,
                 also,
+                group,
                 ..
             },
         account,
@@ -150,6 +151,8 @@ async fn intend_create(app: &App, routed: Routed, create: &Create) -> Result<Int
             .and_then(|number| named(&sealed, number, position, None)),
     );
     let (order, position) = intend_order(app, of, sealed.id, order, beside).await?;
+    // All of the group stand on record: whoever comes with another one under its number finds them.
+    drop(group);
     let recorded = Recorded {
         also: others,
         ..recorded(sealed, order, account, Errand::Place(position), held)

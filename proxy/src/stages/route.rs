@@ -93,7 +93,7 @@ impl Stage<Claimed> for Route {
             && composed
             && !channel::composes(&account, create.pay_way)
         {
-            return Err(Fault::new(Code::OperationNotAllowed, "This account signs by SM2, and no document says how a wallet's call-up is signed then: native and h5 orders are placed there, others by the merchant's own client.").into());
+            return Err(Fault::new(Code::OperationNotAllowed, "This account signs by SM2, and WeChat Pay's documents of the call-up know RSA only: native and h5 orders are placed there, jsapi and app orders by the merchant's own client, or at an account that signs by RSA.").into());
         }
         // At WeChat a reverse needs what only we can show in TLS, whoever wrote it; at UnionPay what was charged and is known
         // to nobody is taken back at its end, by whoever can ask for it.

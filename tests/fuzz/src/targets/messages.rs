@@ -2,7 +2,7 @@
 //!
 //! Input: parts at NUL octets; what they are stands at each target.
 
-use super::{parts, tells_no_number};
+use super::{groups, parts, tells_no_number};
 use channel::{
     Account,
     native::{self, Native},
@@ -11,9 +11,9 @@ use channel::{
 use domain::{AccountNo, BankFacts, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const NOW: Instant = Instant::from_secs(1_767_225_600);
+pub(super) const NOW: Instant = Instant::from_secs(1_767_225_600);
 
-fn account(channel: Channel, partner: bool) -> Account {
+pub(super) fn account(channel: Channel, partner: bool) -> Account {
     let (account, payee) = match channel {
         Channel::Wechat => ("1900000109", if partner { "1900000110" } else { "1900000109" }),
         Channel::Alipay => ("2021000066965330", "2088864287612845"),
@@ -48,7 +48,7 @@ fn account(channel: Channel, partner: bool) -> Account {
     }
 }
 
-fn headers(lines: &[u8]) -> HeaderMap {
+pub(super) fn headers(lines: &[u8]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in lines.split(|b| *b == b'\n') {
         let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
@@ -62,7 +62,7 @@ fn headers(lines: &[u8]) -> HeaderMap {
 }
 
 /// Parts: method, target, header lines, body.
-fn native(channel: Channel, data: &[u8]) -> Option<Native> {
+pub(super) fn native(channel: Channel, data: &[u8]) -> Option<Native> {
     let [method, target, lines, body] = parts(data);
     let (method, target) = (std::str::from_utf8(method).ok()?, std::str::from_utf8(target).ok()?);
     match native::read(channel, |_| true, method, target, &headers(lines), body) {
@@ -83,6 +83,9 @@ pub(crate) fn native_wechat(data: &[u8]) {
     let [method, target, _, body] = parts(data);
     let message = &native.proof.message;
     assert!(message.starts_with(&[method, b"\n", target, b"\n"].concat()) && message.ends_with(&[body, b"\n"].concat()));
+    if native.combined.is_some() && native.operation != Operation::Query {
+        return groups::native_facts(&native, body);
+    }
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     if native.operation == Operation::Create {
         assert_eq!(native.amount.map(|a| a.fen()), value["amount"]["total"].as_u64());

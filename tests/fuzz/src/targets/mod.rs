@@ -4,6 +4,8 @@ mod api;
 mod bills;
 mod desk;
 mod entries;
+mod gm;
+mod groups;
 mod head;
 mod json;
 mod messages;
@@ -26,6 +28,10 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("native_wechat_v2", messages::native_wechat_v2),
     ("native_alipay", messages::native_alipay),
     ("native_unionpay", messages::native_unionpay),
+    ("native_group", groups::native),
+    ("notice_group", groups::told),
+    ("notice_sm2", gm::noticed),
+    ("keys_sm2", gm::keys),
     ("notice_wechat", messages::notice_wechat),
     ("notice_alipay", messages::notice_alipay),
     ("answer_wechat", messages::answer_wechat),
@@ -44,6 +50,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("authorization_v3", queries::authorization_v3),
     ("authorization", api::authorization),
     ("api_body", api::body),
+    ("api_group", groups::body),
     ("api_route", api::route),
     ("statistics_ask", api::statistics_ask),
     ("new_code", pages::new_code),

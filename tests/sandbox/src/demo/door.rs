@@ -41,7 +41,8 @@ impl WechatDoor {
             ),
             account,
         };
-        door.sign_by_sm2(place, place.sm2)?;
+        let by_sm2 = place.by_sm2(&door.account.mchid);
+        door.sign_by_sm2(place, by_sm2)?;
         Ok(door)
     }
 

@@ -156,8 +156,7 @@ pub struct Place {
     pub ports: Ports,
     keys_held: bool,
     codepay: bool,
-    /// Do all merchants sign at WeChat by SM2?
-    pub sm2: bool,
+    sm2_from: Option<usize>,
     /// See [`Options::only`].
     only: Vec<&'static str>,
     /// The first merchant as its terminal: the key of [`TERMINAL`].
@@ -221,8 +220,8 @@ pub struct Options {
     pub keys_held: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
-    /// Sign all merchants at WeChat by SM2 (国密)?
-    pub sm2: bool,
+    /// From which merchant on (0 is the first) do they sign at WeChat by SM2 (国密)?
+    pub sm2_from: Option<usize>,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
     /// Further lines of the proxy's `[limits]`.
@@ -248,7 +247,7 @@ impl Default for Options {
             answer_ms: 1500,
             keys_held: true,
             codepay: false,
-            sm2: false,
+            sm2_from: None,
             times: String::new(),
             limits: String::new(),
             second_accounts: false,
@@ -338,7 +337,7 @@ impl Place {
             routing: Mutex::default(),
             keys_held: options.keys_held,
             codepay: options.codepay,
-            sm2: options.sm2,
+            sm2_from: options.sm2_from,
             only: options.only.clone(),
             authority,
             acquirer,
@@ -450,7 +449,7 @@ impl Place {
                 if self.codepay || m.codepay() {
                     facts["accounts"][0]["codepay"] = json!(true);
                 }
-                if self.sm2 {
+                if self.by_sm2(&m.accounts.wechat.mchid) {
                     facts["accounts"][0]["sign_method"] = json!("sm2");
                     facts["accounts"][0]["platform"] = json!(m.accounts.wechat.public_key_id);
                 }
@@ -546,6 +545,13 @@ impl Place {
         self.routing.lock().1.iter().any(|no| no == account)
     }
 
+    /// Does this account at WeChat sign by SM2? A second account does where its merchant, the first one, does.
+    pub fn by_sm2(&self, mchid: &str) -> bool {
+        let own = |m: &DemoMerchant| m.accounts.wechat.mchid == mchid;
+        let at = self.merchants.iter().position(own).unwrap_or_default();
+        self.sm2_from.is_some_and(|first| at >= first)
+    }
+
     fn operator_accounts(&self, merchant: &DemoMerchant) -> anyhow::Result<Vec<Value>> {
         let read = |file: &str| fs::read_to_string(self.material.dir.join(file));
         let relay = |channel: &str| {
@@ -564,7 +570,7 @@ impl Place {
         let of_unionpay: Vec<Value> = of_unionpay.transpose()?.into_iter().collect();
         Ok(vec![
             json!({ "channel": "wechat", "account": w.mchid, "standby": self.stands_by(&w.mchid), "relay_url": relay("wechat"), "relay_private": true,
-                "merchant_keys": [{ "serial": w.serial, "public_key": read(if self.sm2 { &w.sm2_public_file } else { &w.cert_file })? }] }),
+                "merchant_keys": [{ "serial": w.serial, "public_key": read(if self.by_sm2(&w.mchid) { &w.sm2_public_file } else { &w.cert_file })? }] }),
             json!({ "channel": "alipay", "account": a.app_id, "relay_url": relay("alipay"), "relay_private": true,
                 "merchant_keys": [{ "serial": "app", "public_key": read(&a.app_cert_file)? }] }),
             json!({ "channel": "unionpay", "account": u.mer_id, "relay_url": relay("unionpay"), "relay_private": true, "merchant_keys": of_unionpay }),
@@ -637,9 +643,10 @@ impl Place {
         {
             let (w, a) = (&accounts.wechat, &accounts.alipay);
             let wechat = dir.join("wechat").join(&w.mchid);
+            let by_sm2 = self.by_sm2(&w.mchid);
             fs::create_dir_all(wechat.join("platform"))?;
             if self.keys_held {
-                let key = if self.sm2 { &w.sm2_key_file } else { &w.key_file };
+                let key = if by_sm2 { &w.sm2_key_file } else { &w.key_file };
                 secret(&wechat.join("merchant.pem"), &from(key)?)?;
                 secret(&wechat.join("apiv3.secret"), w.apiv3_key.as_bytes())?;
                 fs::create_dir_all(wechat.join("app-secret"))?;
@@ -650,14 +657,14 @@ impl Place {
                 secret(&wechat.join("apiv2.secret"), w.apiv2_key.as_bytes())?;
                 secret(&wechat.join("merchant-certificate.crt"), &from(&w.cert_file)?)?;
             }
-            if self.sm2 {
+            if by_sm2 {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.public_key_id)),
                     &from(&w.sm2_platform_file)?,
                 )?;
             }
             // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
-            if !certificates && !self.sm2 {
+            if !certificates && !by_sm2 {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.platform_serial)),
                     &from(&w.platform_cert_file)?,
