@@ -427,7 +427,11 @@ fn a_way_back_of_a_reversed_order_is_its_reversal() {
         early: false,
     };
     assert_eq!(book.see(&paid), known(own));
-    assert_eq!(kinds(&book), [(OurState::Back, Kind::OnlyHere)], "the money never came back");
+    assert_eq!(
+        kinds(&book),
+        [(OurState::Back, Kind::OnlyHere)],
+        "the money never came back"
+    );
     assert_eq!(book.see(&way_back(&paid, Some("X"))), known(back));
     assert_eq!(book.missing(true), []);
 }
@@ -466,7 +470,13 @@ fn a_reversal_belongs_to_the_day_on_which_it_was_done() {
     let waits: Vec<_> = book.missing(false).into_iter().map(|(.., kind)| kind).collect();
     assert_eq!(waits, [Kind::Day], "the next day's bill may have it");
     let mut first = Book::new(Channel::Alipay, DAY);
-    undone(&mut first, Channel::Alipay, &paid, at(1, 3_600_000), OurState::Back);
+    undone(
+        &mut first,
+        Channel::Alipay,
+        &paid,
+        at(1, 3_600_000),
+        OurState::Back,
+    );
     first.see(&paid);
     assert_eq!(first.missing(true), [], "that day's bill was made without it");
     let next = Day::from_number(DAY.number() + 1);

@@ -429,7 +429,10 @@ impl Book {
         let end = start_of(self.channel, after(self.day));
         let mut undone = self.undone_pairs();
         let mut must = |(_, held): &(&Key, &Held)| {
-            if held.claim != Claim::None || self.settled && held.apart || day_of(self.channel, held.done) != self.day {
+            if held.claim != Claim::None
+                || self.settled && held.apart
+                || day_of(self.channel, held.done) != self.day
+            {
                 return false;
             }
             let pair = undone.get_mut(&held.payment);
@@ -475,11 +478,16 @@ impl Book {
     /// How often bills have the payment and the way back of orders that were undone and paid on this day.
     fn undone_pairs(&self) -> BTreeMap<PaymentId, Pair> {
         let mut all: BTreeMap<PaymentId, Pair> = BTreeMap::new();
-        let own = |held: &&Held| held.state == OurState::Undone && day_of(self.channel, held.done) == self.day;
+        let own =
+            |held: &&Held| held.state == OurState::Undone && day_of(self.channel, held.done) == self.day;
         for held in self.ours.values().filter(own) {
             all.entry(held.payment).or_default();
         }
-        for held in self.ours.values().filter(|held| matches!(held.claim, Claim::Here | Claim::Elsewhere)) {
+        for held in self
+            .ours
+            .values()
+            .filter(|held| matches!(held.claim, Claim::Here | Claim::Elsewhere))
+        {
             if let Some(pair) = all.get_mut(&held.payment) {
                 pair.paid += u32::from(held.state == OurState::Undone);
                 pair.back += u32::from(held.state.is_back());
@@ -499,7 +507,10 @@ impl Book {
         .filter(|key| self.ours.contains_key(key))
         .or_else(|| {
             // In a bill of what moved the order's number may stand where a refund's does.
-            let number = line.number.as_ref().or(line.refund.as_ref().filter(|_| self.settled));
+            let number = line
+                .number
+                .as_ref()
+                .or(line.refund.as_ref().filter(|_| self.settled));
             let undone = Key::of(self.channel, Movement::Reversal, number, None)?;
             (line.movement != Movement::Payment && self.ours.contains_key(&undone)).then_some(undone)
         })

@@ -436,7 +436,12 @@ fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
             ..ours
         }
     });
-    let keyed = |movement, ours| Some((Key::of(attempt.channel, movement, Some(&attempt.number), None)?, ours));
+    let keyed = |movement, ours| {
+        Some((
+            Key::of(attempt.channel, movement, Some(&attempt.number), None)?,
+            ours,
+        ))
+    };
     let back = way_back.and_then(|ours| keyed(Movement::Reversal, ours));
     keyed(Movement::Payment, ours).into_iter().chain(back).collect()
 }

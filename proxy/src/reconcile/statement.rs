@@ -114,7 +114,10 @@ pub(super) fn about(
 
 /// When the money of an undone order went back, where it had been paid: what was paid is no income then.
 fn went_back(attempt: &Attempt) -> Option<Instant> {
-    let told = attempt.reversing.as_ref().and_then(|reversing| reversing.refunded);
+    let told = attempt
+        .reversing
+        .as_ref()
+        .and_then(|reversing| reversing.refunded);
     let back = attempt.state == AttemptState::Reversed && told != Some(false);
     record::undone_at(attempt).filter(|_| back)
 }
@@ -139,7 +142,9 @@ fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
                     name.to_owned(),
                     order.order_no.to_string(),
                     attempt.number.to_string(),
-                    refund.map(|refund| refund.refund_no.to_string()).unwrap_or_default(),
+                    refund
+                        .map(|refund| refund.refund_no.to_string())
+                        .unwrap_or_default(),
                     number.map(ToString::to_string).unwrap_or_default(),
                     attempt.channel.to_string(),
                     attempt.account.to_string(),

@@ -58,12 +58,19 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
         Some("GZIP") => true,
         Some(other) => return Err(Failure::field("tar_type", other, "压缩类型仅支持GZIP")),
     };
-    let text =
-        bills::wechat::text(call.world, call.number, call.merchant, kind, day, sub_mchid.as_deref()).map_err(|why| match why {
-            NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
-            NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
-            NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
-        })?;
+    let text = bills::wechat::text(
+        call.world,
+        call.number,
+        call.merchant,
+        kind,
+        day,
+        sub_mchid.as_deref(),
+    )
+    .map_err(|why| match why {
+        NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
+        NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
+        NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
+    })?;
     let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()));
     let octets = if packed {
         bills::wechat::gzip(&text)
