@@ -328,7 +328,7 @@ pub(crate) async fn ask_for_refund(
 }
 
 /// The channel says that it was paid, whatever went back since.
-fn is_paid(view: &channel::OrderView) -> bool {
+pub(crate) fn is_paid(view: &channel::OrderView) -> bool {
     matches!(
         view.state,
         channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)

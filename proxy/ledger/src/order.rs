@@ -508,7 +508,8 @@ impl Order {
         }
     }
 
-    /// Only what charges when it is placed is reversed, and what UnionPay took; what was paid only whole, never beside refunds.
+    /// Only what charges when it is placed is reversed, what UnionPay took, and what a server placed at Alipay; what was paid
+    /// only whole, never beside refunds.
     fn may_reverse(&self, event: &TradeEvent) -> Result<(), &'static str> {
         use AttemptState as S;
         use TradeEvent as E;
@@ -532,7 +533,7 @@ impl Order {
             // News of a reverse that nobody had told of in time.
             || attempt.state == S::Unresolved && matches!(event, E::AttemptReversed { .. });
         match event {
-            _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
+            _ if !attempt.may_be_reversed() => Err("its channel has no word that undoes it"),
             // A charge that came late and waits for its payer is undone like any other.
             E::ReverseIntended { .. } if attempt.may_come_late() => Ok(()),
             _ if !open => Err("the attempt is in another state"),
@@ -905,9 +906,23 @@ impl Attempt {
     }
 
     /// Is there a word at its channel that undoes it? For payment codes; at UnionPay for whatever was paid (消费撤销,
-    /// channels.md 4.3).
+    /// channels.md 4.3); at Alipay for what a server places there.
     pub fn may_be_reversed(&self) -> bool {
-        self.pay_way.charges() || self.channel == Channel::Unionpay && self.paid.is_some()
+        self.pay_way.charges()
+            || self.channel == Channel::Unionpay && self.paid.is_some()
+            || self.may_be_cancelled()
+    }
+
+    /// Alipay's `trade.cancel` closes what is unpaid and pays back what is paid, also of an order that charged nobody when it
+    /// was placed (channels.md 3.1). What a browser or an app carries there is not cancelled: no document says that it is.
+    pub fn may_be_cancelled(&self) -> bool {
+        self.channel == Channel::Alipay && matches!(self.pay_way, PayWay::Qr | PayWay::Jsapi)
+    }
+
+    /// Is a payment of it to be judged as a payment code's? While its reverse is under way it does not stand, and after one it is
+    /// taken back.
+    pub fn is_undone_when_paid(&self) -> bool {
+        self.pay_way.charges() || self.may_be_cancelled() && self.reversing.is_some()
     }
 
     /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends

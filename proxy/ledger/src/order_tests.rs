@@ -327,7 +327,7 @@ fn the_terminal_of_the_intent_stays_with_the_attempt() {
     }
     let attempt = Attempt::begin(0, Instant::default(), &event).expect("an intent");
     assert_eq!(attempt.terminal, Some(named));
-    // What a repeat tells the channel is what was told first, whatever the registry says by then (C86).
+    // What a repeat tells the channel is what was told first, whatever the registry says by then (C88).
     assert_eq!(attempt.terminal_match, Some(place));
 }
 
@@ -613,5 +613,36 @@ fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
         go(&mut other, reversed(Some(false))).expect("nothing there");
         change(&mut other.attempts[0]);
         assert!(!other.is_live(), "it tells, or is not ours to look for");
+    }
+}
+
+/// Alipay cancels what a server placed there, paid or not; what a browser or an app brings it is closed or refunded.
+#[test]
+//= C88
+fn at_alipay_a_code_is_reversed_before_and_after_its_payment() {
+    let of = |pay_way| {
+        let mut order = order();
+        (order.attempts[0].channel, order.attempts[0].pay_way) = (Channel::Alipay, pay_way);
+        order
+    };
+    for pay_way in [PayWay::Qr, PayWay::Jsapi] {
+        for payment in [false, true] {
+            let mut order = of(pay_way);
+            if payment {
+                go(&mut order, paid(1, 100, 5)).expect("paid");
+            }
+            go(&mut order, reverse(1)).expect("intended");
+            assert_eq!(order.state(), OrderState::Reversing);
+            assert!(go(&mut order, refund("r1", 1)).is_err(), "it goes back once");
+            go(&mut order, reversed(Some(payment))).expect("done");
+            assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
+        }
+        let mut order = of(pay_way);
+        go(&mut order, paid(1, 100, 5)).expect("paid");
+        go(&mut order, refund("r1", 1)).expect("a part");
+        assert!(go(&mut order, reverse(1)).is_err(), "a part is going back");
+    }
+    for pay_way in [PayWay::Page, PayWay::Wap, PayWay::App] {
+        assert!(go(&mut of(pay_way), reverse(1)).is_err(), "{pay_way:?}");
     }
 }

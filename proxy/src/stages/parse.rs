@@ -9,7 +9,7 @@ use crate::{
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Redirect, Refund},
     redirect,
     stage::Stage,
-    terminal,
+    terminal, trade,
 };
 use channel::native::{CombinedOrders, Native, SubOrder};
 use domain::*;
@@ -272,6 +272,9 @@ impl Parse {
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
+        if let Some(meant) = trade::of(&self.0, merchant, native, order.as_deref()).await? {
+            return Ok(meant);
+        }
         let id = match (order, &native.number) {
             (Some(order), _) => order.id,
             (None, Some(number)) => {

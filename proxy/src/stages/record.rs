@@ -485,7 +485,9 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
         .or(order.winner())
         .unwrap_or((order.attempts.len() as u16, order.latest()));
     let reversed = attempt.state == AttemptState::Reversed;
-    if !reversed && !attempt.may_be_reversed() {
+    // By the unified API such an order is closed or refunded, which says more: a cancel is its own client's word.
+    let its_clients = attempt.may_be_cancelled() && matches!(sealed.cargo, Cargo::Compose);
+    if !reversed && (its_clients || !attempt.may_be_reversed()) {
         return Err(Fault::new(
             Code::OperationNotAllowed,
             "Only a payment-code order is reversed, or what was paid at UnionPay; close this one, or refund it.",
