@@ -58,6 +58,7 @@ fn ours(line: &BillLine) -> Ours {
         asked: day_of(Channel::Wechat, line.at),
         done: line.at,
         state: OurState::Done,
+        apart: false,
     }
 }
 
@@ -357,6 +358,10 @@ fn every_pair_of_states() {
         (L::Failed, O::Open, false),
         (L::Failed, O::Gone, true),
         (L::Done, O::Undone, true),
+        (L::Done, O::Back, true),
+        (L::Pending, O::Back, true),
+        (L::Failed, O::Back, false),
+        (L::Failed, O::MaybeBack, true),
     ];
     for (state, ours_is, same) in pairs {
         let (mut book, line) = (Book::new(Channel::Wechat, DAY), BillLine { state, ..one(true) });
@@ -374,29 +379,171 @@ fn every_pair_of_states() {
     }
 }
 
+/// An order of payment, undone at this time, its payment on record or not.
+fn undone(book: &mut Book, channel: Channel, paid: &BillLine, at: Instant, back: OurState) -> (Ours, Ours) {
+    let payment = Ours {
+        payment: PaymentId::from_bytes([paid.amount.fen() as u8; 16]),
+        state: OurState::Undone,
+        ..ours(paid)
+    };
+    let way_back = Ours {
+        state: back,
+        asked: day_of(channel, at),
+        done: at,
+        ..payment
+    };
+    for (movement, ours) in [(Movement::Payment, payment), (Movement::Reversal, way_back)] {
+        if ours.may_stand_in(channel, book.day()) {
+            book.put(
+                Key::of(channel, movement, paid.number.as_ref(), None).expect("a number"),
+                ours,
+            );
+        }
+    }
+    (payment, way_back)
+}
+
+fn kinds(book: &Book) -> Vec<(OurState, Kind)> {
+    let missing = book.missing(true).into_iter();
+    missing.map(|(_, ours, kind)| (ours.state, kind)).collect()
+}
+
+fn way_back(paid: &BillLine, refund: Option<&str>) -> BillLine {
+    BillLine {
+        movement: Movement::Refund,
+        refund: refund.map(|no| ChannelNo::new(no).expect("lawful")),
+        ..paid.clone()
+    }
+}
+
 #[test]
 fn a_way_back_of_a_reversed_order_is_its_reversal() {
     let (mut book, paid) = (Book::new(Channel::Alipay, DAY), one(false));
-    let own = Ours {
-        state: OurState::Undone,
-        ..ours(&paid)
-    };
-    for movement in [Movement::Payment, Movement::Reversal] {
-        book.put(
-            Key::of(Channel::Alipay, movement, paid.number.as_ref(), None).expect("a number"),
-            own,
-        );
-    }
+    let (own, back) = undone(&mut book, Channel::Alipay, &paid, paid.at, OurState::Back);
     assert_eq!(book.missing(true), [], "neither must be there");
-    let back = BillLine {
-        movement: Movement::Refund,
-        refund: Some(ChannelNo::new("X").expect("lawful")),
-        ..paid.clone()
-    };
-    let known = Seen::Known {
-        ours: own,
+    let known = |ours| Seen::Known {
+        ours,
         kinds: vec![],
         early: false,
     };
-    assert_eq!((book.see(&paid), book.see(&back)), (known.clone(), known));
+    assert_eq!(book.see(&paid), known(own));
+    assert_eq!(
+        kinds(&book),
+        [(OurState::Back, Kind::OnlyHere)],
+        "the money never came back"
+    );
+    assert_eq!(book.see(&way_back(&paid, Some("X"))), known(back));
+    assert_eq!(book.missing(true), []);
+}
+
+//= C61
+#[test]
+fn a_payment_that_was_reversed_and_stands_alone_is_a_difference_however_much_the_channel_told() {
+    for back in [OurState::Back, OurState::MaybeBack] {
+        for channel in [Channel::Wechat, Channel::Alipay, Channel::Unionpay] {
+            let (mut book, paid) = (Book::new(channel, DAY), one(false));
+            undone(&mut book, channel, &paid, paid.at, back);
+            book.see(&paid);
+            assert_eq!(kinds(&book), [(back, Kind::OnlyHere)], "{channel}");
+        }
+    }
+}
+
+#[test]
+fn a_way_back_alone_is_lawful_in_wechats_trade_bill_only() {
+    for (channel, lawful) in [(Channel::Wechat, true), (Channel::Alipay, false)] {
+        let (mut book, paid) = (Book::new(channel, DAY), one(false));
+        undone(&mut book, channel, &paid, paid.at, OurState::Back);
+        book.see(&way_back(&paid, None));
+        assert_eq!(kinds(&book).is_empty(), lawful, "{channel}");
+    }
+}
+
+/// Reversed at the end of its day, or on another day than it was paid.
+//= C61
+#[test]
+fn a_reversal_belongs_to_the_day_on_which_it_was_done() {
+    let paid = one(false);
+    let mut book = Book::new(Channel::Alipay, DAY);
+    undone(&mut book, Channel::Alipay, &paid, at(1, -60_000), OurState::Back);
+    book.see(&paid);
+    let waits: Vec<_> = book.missing(false).into_iter().map(|(.., kind)| kind).collect();
+    assert_eq!(waits, [Kind::Day], "the next day's bill may have it");
+    let mut first = Book::new(Channel::Alipay, DAY);
+    undone(
+        &mut first,
+        Channel::Alipay,
+        &paid,
+        at(1, 3_600_000),
+        OurState::Back,
+    );
+    first.see(&paid);
+    assert_eq!(first.missing(true), [], "that day's bill was made without it");
+    let next = Day::from_number(DAY.number() + 1);
+    for (back, missing) in [(OurState::Back, 1), (OurState::MaybeBack, 0)] {
+        let mut second = Book::new(Channel::Alipay, next);
+        undone(&mut second, Channel::Alipay, &paid, at(1, 3_600_000), back);
+        assert_eq!(second.missing(true).len(), missing);
+        second.see(&way_back(&paid, None));
+        assert_eq!(second.missing(true), []);
+    }
+}
+
+/// WeChat's fund-flow bill names a way back by a number that is WeChat's own.
+//= C61
+#[test]
+fn a_way_back_that_names_nothing_is_given_to_an_undone_order_of_its_amount() {
+    let back = |fen: u64| BillLine {
+        number: None,
+        amount: Amount::from_fen(fen),
+        ..way_back(&one(false), Some("reverse42"))
+    };
+    let of = |n: u32, fen: u64| {
+        let trade = Trade {
+            n,
+            refund: false,
+            fen,
+            ms: 43_200_000,
+        };
+        line(Channel::Wechat, trade)
+    };
+    let all = [of(1, 100), of(2, 200)];
+    let book = || {
+        let mut book = Book::new(Channel::Wechat, DAY).against_funds();
+        for paid in &all {
+            undone(&mut book, Channel::Wechat, paid, paid.at, OurState::MaybeBack);
+            book.see(paid);
+        }
+        book
+    };
+    let mut whole = book();
+    for line in [back(200), back(100), back(300)] {
+        assert_eq!(whole.see(&line), Seen::Unknown);
+        assert!(whole.hold_back(&line));
+    }
+    assert_eq!(whole.settle(), [back(300)], "nobody's");
+    assert_eq!((whole.missing(true), whole.totals().refunds), (vec![], 2));
+    let mut short = book();
+    assert!(short.hold_back(&back(200)));
+    assert_eq!(short.settle(), []);
+    assert_eq!(kinds(&short), [(OurState::MaybeBack, Kind::OnlyHere)]);
+    let mut nothing_undone = Book::new(Channel::Wechat, DAY).against_funds();
+    nothing_undone.put(key(Channel::Wechat, &all[0]), ours(&all[0]));
+    assert!(!nothing_undone.hold_back(&back(100)));
+}
+
+/// A sub-merchant's money moves on its own account: the provider's fund-flow bill need not have it, its trade bill must.
+#[test]
+fn what_another_account_is_paid_need_not_move_on_this_one() {
+    let paid = one(false);
+    for (funds, missing) in [(true, 0), (false, 1)] {
+        let mut book = Book::new(Channel::Wechat, DAY);
+        let own = Ours {
+            apart: true,
+            ..ours(&paid)
+        };
+        book.put(key(Channel::Wechat, &paid), own);
+        let book = if funds { book.against_funds() } else { book };
+        assert_eq!(book.missing(true).len(), missing);
+    }
 }

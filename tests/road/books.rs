@@ -1,6 +1,7 @@
 //! The books: a day of orders over WeChat Pay, Alipay and UnionPay against the channels' own bills, with every kind of difference planted,
 //! and the proxy killed between every two steps of the comparison.
 
+mod codes;
 mod large;
 mod unionpay;
 
@@ -74,12 +75,26 @@ async fn placed(demo: &Demo, merchant: &Merchant, channel: &str, amount: u64) ->
     let pay_way = match channel {
         "wechat" => "native",
         "baidu" => "page",
-        "ccb" | "icbc" => "gateway",
+        "ccb" | "icbc" | "cmb" => "gateway",
         _ => "qr",
     };
+    placed_by(demo, merchant, (channel, pay_way), amount).await
+}
+
+async fn placed_by(
+    demo: &Demo,
+    merchant: &Merchant,
+    (channel, pay_way): (&str, &str),
+    amount: u64,
+) -> anyhow::Result<Value> {
     let mut body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": pay_way, "amount": amount, "description": "茶, 杯" });
     if channel == "baidu" {
         body["return_url"] = format!("https://{RETURN_HOST}/back").into();
+    }
+    match (channel, pay_way) {
+        ("wechat", "jsapi") => body["payer"] = json!({ "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }),
+        (_, "jsapi") => body["payer"] = json!({ "buyer_id": "2088102147948060" }),
+        _ => {}
     }
     if pay_way == "gateway" {
         body["client_ip"] = "203.0.113.9".into();

@@ -8,6 +8,10 @@
 //! which it was done, and a bill that counts it on the day it was asked for is right too. What is missing at the very end of a day may
 //! stand in the next day's bill: within [`CUT_OVER_MS`] it is called [`DifferenceKind::Day`] at first, and
 //! [`DifferenceKind::OnlyHere`] once the next day's bill does not have it.
+//!
+//! **Undone.** Of a payment-code order that was reversed a bill has the payment and the way back, or neither: that is what
+//! channels do on the day of the payment. A payment that stands there alone is money that never came back. On a later day
+//! than the payment's the way back must stand for itself.
 
 mod key;
 
@@ -72,8 +76,18 @@ pub enum OurState {
     Open,
     /// Surely no money moved.
     Gone,
-    /// A payment-code order that was undone: its bill may have the payment and the way back, or neither.
+    /// The payment of an order that was undone: its bill may have the payment and the way back, or neither.
     Undone,
+    /// The way back of what had surely been paid.
+    Back,
+    /// The way back of what was undone, where nobody told whether it had been paid: there if the payment is.
+    MaybeBack,
+}
+
+impl OurState {
+    const fn is_back(self) -> bool {
+        matches!(self, OurState::Back | OurState::MaybeBack)
+    }
 }
 
 /// What our journal says of one movement.
@@ -91,9 +105,21 @@ pub struct Ours {
     pub done: Instant,
     /// How far it is.
     pub state: OurState,
+    /// Its money is another account's than the one whose bill this is (a sub-merchant's): the bill of what moved on this
+    /// account need not have it.
+    pub apart: bool,
 }
 
 impl Ours {
+    /// True where it is known on which day it was done.
+    pub fn is_dated(&self) -> bool {
+        match self.state {
+            OurState::Done | OurState::Back | OurState::MaybeBack => true,
+            OurState::Undone => self.trade_no.is_some(),
+            OurState::Open | OurState::Gone => false,
+        }
+    }
+
     /// The day in whose bill it must stand.
     pub fn day(&self, channel: Channel) -> Day {
         day_of(channel, self.done)
@@ -115,6 +141,7 @@ struct Held {
     done: Instant,
     asked: Day,
     state: OurState,
+    apart: bool,
     claim: Claim,
     /// Put in because a bill names it: the day's own record does not have it.
     looked_up: bool,
@@ -129,6 +156,7 @@ impl Held {
             done: ours.done,
             asked: ours.asked,
             state: ours.state,
+            apart: ours.apart,
             claim,
             looked_up,
         }
@@ -142,6 +170,7 @@ impl Held {
             asked: self.asked,
             done: self.done,
             state: self.state,
+            apart: self.apart,
         }
     }
 }
@@ -193,6 +222,16 @@ pub enum Seen {
     Unknown,
 }
 
+/// So many ways back that name nothing are kept until the end; more are nobody's of ours at once.
+const MOST_NAMELESS: usize = 10_000;
+
+/// Lines of an order that was undone.
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    paid: u32,
+    back: u32,
+}
+
 /// Our record of one account and day.
 pub struct Book {
     channel: Channel,
@@ -203,6 +242,11 @@ pub struct Book {
     totals: Totals,
     /// Lines state what was settled, which vouchers make less than what the order was for.
     settled: bool,
+    /// Fen of the payments of undone orders as the bill states them, and of ways back that name nothing we know.
+    undone: BTreeMap<PaymentId, Amount>,
+    nameless: Vec<BillLine>,
+    /// Something here was undone.
+    backs: bool,
 }
 
 impl Book {
@@ -215,6 +259,9 @@ impl Book {
             strangers: HashSet::new(),
             totals: Totals::default(),
             settled: false,
+            undone: BTreeMap::new(),
+            nameless: Vec::new(),
+            backs: false,
         }
     }
 
@@ -231,6 +278,7 @@ impl Book {
         self.ours.retain(|_, held| !held.looked_up);
         self.ours.values_mut().for_each(|held| held.claim = Claim::None);
         Book {
+            backs: self.ours.values().any(|held| held.state.is_back()),
             ours: self.ours,
             ..Book::new(self.channel, self.day)
         }
@@ -243,12 +291,14 @@ impl Book {
 
     /// Takes a record of ours, or what it has become since.
     pub fn put(&mut self, key: Key, ours: Ours) {
+        self.backs |= ours.state.is_back();
         let claim = self.ours.get(&key).map_or(Claim::None, |held| held.claim);
         self.ours.insert(key, Held::new(ours, claim, false));
     }
 
     /// Takes a record of ours that a bill names and the day's own record may lack; what that has stays as it is.
     pub fn put_looked_up(&mut self, key: Key, ours: Ours) {
+        self.backs |= ours.state.is_back();
         self.ours
             .entry(key)
             .or_insert_with(|| Held::new(ours, Claim::None, true));
@@ -298,22 +348,24 @@ impl Book {
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
             // What we do not know to be done belongs to no day.
-            _ if ours.state != OurState::Done => {}
+            _ if !ours.is_dated() => {}
             _ if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
             _ if ours.day(self.channel) != day => early = true,
             Claim::None | Claim::Unanswered => {}
         }
         held.claim = Claim::Here;
+        if ours.state == OurState::Undone {
+            self.undone.insert(ours.payment, line.amount);
+        }
         if !self.settled && line.amount != ours.amount {
             kinds.push(DifferenceKind::Amount);
         }
         if !agree(line, ours.state) {
             kinds.push(DifferenceKind::State);
         }
-        if ours
-            .trade_no
-            .is_some_and(|own| own != mark(line.trade_no.as_str()))
-        {
+        // What moved back has a number of its own in that bill, which our record of a reverse does not keep.
+        let own = ours.trade_no.filter(|_| !(self.settled && ours.state.is_back()));
+        if own.is_some_and(|own| own != mark(line.trade_no.as_str())) {
             kinds.push(DifferenceKind::TradeNo);
         }
         Seen::Known { ours, kinds, early }
@@ -330,14 +382,78 @@ impl Book {
         }
     }
 
+    /// Takes a way back in WeChat's fund-flow bill whose numbers are none of ours, since that of a reverse is WeChat's own;
+    /// false where it is none, or nothing here was undone. [`Book::settle`] says what it was.
+    pub fn hold_back(&mut self, line: &BillLine) -> bool {
+        let may = self.settled
+            && line.movement == Movement::Refund
+            && self.backs
+            && self.nameless.len() < MOST_NAMELESS;
+        if may {
+            self.nameless.push(line.clone());
+        }
+        may
+    }
+
+    /// The ways back that name nothing, each given to an undone order whose payment this bill states with the same amount and
+    /// whose way back is not there yet, in the order of time; what is left over is nobody's of ours.
+    pub fn settle(&mut self) -> Vec<BillLine> {
+        let (pairs, mut open) = (self.undone_pairs(), Vec::new());
+        let backs = self.ours.iter().filter(|(_, held)| held.state.is_back());
+        for (key, held) in backs.filter(|(_, held)| held.claim == Claim::None && !held.apart) {
+            // A payment of another day is in another bill: its own amount stands for it.
+            let amount = self.undone.get(&held.payment).copied().unwrap_or(held.amount);
+            if pairs.get(&held.payment).is_none_or(|pair| pair.paid > pair.back) {
+                open.push((held.done, *key, amount));
+            }
+        }
+        open.sort_by_key(|(done, key, _)| (*done, *key));
+        let mut rest = Vec::new();
+        for line in std::mem::take(&mut self.nameless) {
+            let Some(at) = open.iter().position(|(.., amount)| *amount == line.amount) else {
+                rest.push(line);
+                continue;
+            };
+            let (_, key, _) = open.remove(at);
+            self.count(&line);
+            if let Some(held) = self.ours.get_mut(&key) {
+                held.claim = Claim::Here;
+            }
+        }
+        rest
+    }
+
     /// Records of ours that this bill had to have and has not, in the order of time: the kind says whether the next day's
     /// bill may still have them.
     pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
         let end = start_of(self.channel, after(self.day));
-        let must = |(_, held): &(&Key, &Held)| {
-            held.claim == Claim::None
-                && held.state == OurState::Done
-                && day_of(self.channel, held.done) == self.day
+        let mut undone = self.undone_pairs();
+        let mut must = |(_, held): &(&Key, &Held)| {
+            if held.claim != Claim::None
+                || self.settled && held.apart
+                || day_of(self.channel, held.done) != self.day
+            {
+                return false;
+            }
+            let pair = undone.get_mut(&held.payment);
+            match (held.state, pair) {
+                (OurState::Done, _) => true,
+                // Payment and way back, or neither.
+                (OurState::Back | OurState::MaybeBack, Some(pair)) => {
+                    let owed = pair.paid > pair.back;
+                    pair.back += u32::from(owed);
+                    owed
+                }
+                // Paid on an earlier day, whose bill was made before the way back.
+                (OurState::Back, None) => true,
+                // A line of WeChat's trade bill that is called reversed may stand for both.
+                (OurState::Undone, Some(pair)) => {
+                    let owed = (self.channel != Channel::Wechat || self.settled) && pair.back > pair.paid;
+                    pair.paid += u32::from(owed);
+                    owed
+                }
+                _ => false,
+            }
         };
         let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
             true => DifferenceKind::Day,
@@ -346,7 +462,7 @@ impl Book {
         let mut all: Vec<_> = self
             .ours
             .iter()
-            .filter(must)
+            .filter(|of| must(of))
             .map(|(key, held)| (*key, held.ours()))
             .map(|(key, ours)| (key, ours, kind(&ours)))
             .collect();
@@ -359,6 +475,27 @@ impl Book {
         self.totals
     }
 
+    /// How often bills have the payment and the way back of orders that were undone and paid on this day.
+    fn undone_pairs(&self) -> BTreeMap<PaymentId, Pair> {
+        let mut all: BTreeMap<PaymentId, Pair> = BTreeMap::new();
+        let own =
+            |held: &&Held| held.state == OurState::Undone && day_of(self.channel, held.done) == self.day;
+        for held in self.ours.values().filter(own) {
+            all.entry(held.payment).or_default();
+        }
+        for held in self
+            .ours
+            .values()
+            .filter(|held| matches!(held.claim, Claim::Here | Claim::Elsewhere))
+        {
+            if let Some(pair) = all.get_mut(&held.payment) {
+                pair.paid += u32::from(held.state == OurState::Undone);
+                pair.back += u32::from(held.state.is_back());
+            }
+        }
+        all
+    }
+
     /// A way back without a number of its own is the reversal of its order, and a reversal may be one of ours by the refund.
     fn find(&self, line: &BillLine) -> Option<Key> {
         Key::of(
@@ -369,7 +506,12 @@ impl Book {
         )
         .filter(|key| self.ours.contains_key(key))
         .or_else(|| {
-            let undone = Key::of(self.channel, Movement::Reversal, line.number.as_ref(), None)?;
+            // In a bill of what moved the order's number may stand where a refund's does.
+            let number = line
+                .number
+                .as_ref()
+                .or(line.refund.as_ref().filter(|_| self.settled));
+            let undone = Key::of(self.channel, Movement::Reversal, number, None)?;
             (line.movement != Movement::Payment && self.ours.contains_key(&undone)).then_some(undone)
         })
     }
@@ -395,7 +537,8 @@ impl Book {
 /// Can both be true? A bill that calls a refund pending may have been made before it was done.
 fn agree(line: &BillLine, ours: OurState) -> bool {
     match (line.state, ours) {
-        (_, OurState::Undone) => true,
+        (LineState::Failed, OurState::Back) => false,
+        (_, OurState::Undone | OurState::Back | OurState::MaybeBack) => true,
         (LineState::Done, OurState::Done)
         | (LineState::Pending, OurState::Done | OurState::Open)
         | (LineState::Failed, OurState::Gone) => true,

@@ -158,6 +158,9 @@ pub struct Reversing {
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
     pub refunded: Option<bool>,
+    /// Once done: when that was put on record.
+    #[serde(default)]
+    pub done: Option<Instant>,
     /// The number and time by which the channel knows it, where the merchant's own SDK chose them (UnionPay).
     #[serde(default)]
     pub named: Option<(ChannelNo, Instant)>,
@@ -725,6 +728,7 @@ impl Order {
                     refused: None,
                     unknown: false,
                     refunded: None,
+                    done: None,
                     named: None,
                     looked: false,
                 });
@@ -747,6 +751,7 @@ impl Order {
                         refused: None,
                         unknown: false,
                         refunded: None,
+                        done: None,
                         named: None,
                         looked: false,
                     });
@@ -755,6 +760,7 @@ impl Order {
                     r.unknown = false;
                     r.refused = None;
                     r.refunded = *refunded;
+                    r.done = Some(at);
                 });
             }
             _ => {}

@@ -4,7 +4,7 @@ use super::{corrected::Corrected, record, whole};
 use channel::bill::{Bill, BillError, Layout};
 use domain::*;
 use ledger::{BillHead, Ledger, LookupError};
-use policy::books::{Book, Key, OurState, Ours, Seen, Totals};
+use policy::books::{Book, Key, Ours, Seen, Totals};
 use std::collections::HashMap;
 use tokio::runtime::Handle;
 
@@ -104,7 +104,18 @@ impl Comparison<'_> {
                     )
                 {
                     awaited.entry(key).and_modify(|came| *came = true);
+                    // A way back of an undone order may be called a refund here.
+                    if line.movement != Movement::Payment
+                        && let Some(key) =
+                            Key::of(self.bill.channel, Movement::Reversal, line.number.as_ref(), None)
+                    {
+                        awaited.entry(key).and_modify(|came| *came = true);
+                    }
                 }
+            }
+            for line in self.book.settle() {
+                let difference = self.book.strange(&line);
+                self.differs(&mut found, difference, Some(&line), None);
             }
             unanswered.extend_from_slice(bill.unanswered());
         }
@@ -172,6 +183,7 @@ impl Comparison<'_> {
         }
         let line = named.as_ref().unwrap_or(line);
         match seen {
+            Seen::Unknown if self.book.hold_back(line) => Ok((line.clone(), None)),
             Seen::Unknown => {
                 let difference = self.book.strange(line);
                 self.differs(found, difference, Some(line), None);
@@ -184,9 +196,10 @@ impl Comparison<'_> {
             } => {
                 if before
                     // Where a bill does not name the order, the refund's number alone tells it.
-                    && let (Some(number), Some(refund)) = (line.number.as_ref().or(line.refund.as_ref()), &line.refund)
+                    && let Some(number) = line.number.as_ref().or(line.refund.as_ref())
                 {
-                    early.push((number.clone(), refund.clone()));
+                    // A reversal has no number of its own in most bills.
+                    early.push((number.clone(), line.refund.as_ref().unwrap_or(number).clone()));
                 }
                 if kinds.is_empty() {
                     return Ok((line.clone(), Some(ours)));
@@ -218,6 +231,10 @@ impl Comparison<'_> {
             (None, Some(original)) => self
                 .handle
                 .block_on(self.ledger.order_by_trade_no(self.merchant, original))?,
+            // What moved back names the refund, or what it belongs to by WeChat's own number.
+            (None, None) if line.movement == Movement::Refund && channel == Channel::Wechat => self
+                .handle
+                .block_on(self.ledger.order_by_trade_no(self.merchant, &line.trade_no))?,
             (None, None) => None,
         };
         let found = match found {
@@ -249,7 +266,7 @@ impl Comparison<'_> {
         let number = line
             .number
             .clone()
-            .or_else(|| line.original.as_ref().and_then(paid_by));
+            .or_else(|| paid_by(line.original.as_ref().unwrap_or(&line.trade_no)));
         let line = BillLine {
             number,
             ..line.clone()
@@ -298,7 +315,7 @@ impl Comparison<'_> {
             bill_trade_no: Some(line.trade_no.clone()),
             day: ours
                 .as_ref()
-                .filter(|(ours, _)| ours.state == OurState::Done)
+                .filter(|(ours, _)| ours.is_dated())
                 .map_or(bill_day, |(ours, _)| ours.day(channel)),
             difference,
             movement: line.movement,
@@ -461,11 +478,14 @@ fn neighbour(
     }
     for index in head.early.iter().filter(|_| is_before) {
         if let TradeEvent::BillEarly { refunds, .. } = ledger.entry(*index)?.event {
-            found
-                .elsewhere
-                .extend(refunds.iter().filter_map(|(number, refund)| {
-                    Key::of(bill.channel, Movement::Refund, Some(number), Some(refund))
-                }));
+            let keys = refunds.iter().flat_map(|(number, refund)| {
+                let refund = Key::of(bill.channel, Movement::Refund, Some(number), Some(refund));
+                [
+                    refund,
+                    Key::of(bill.channel, Movement::Reversal, Some(number), None),
+                ]
+            });
+            found.elsewhere.extend(keys.flatten());
         }
     }
     Ok(())

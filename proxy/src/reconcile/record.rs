@@ -24,6 +24,8 @@ struct Intent {
     amount: Amount,
     /// Where its account stands in [`Fold::accounts`].
     account: u16,
+    /// Its money is a sub-merchant's.
+    apart: bool,
 }
 
 /// What a refund's intent says.
@@ -31,6 +33,7 @@ struct Asked {
     key: Key,
     amount: Amount,
     account: u16,
+    apart: bool,
     at: Instant,
 }
 
@@ -206,8 +209,12 @@ impl Fold {
                 attempt,
                 channel,
                 number,
+                payee,
                 ..
-            } => self.intended((order, attempt), (channel, account), &number, amount),
+            } => {
+                let apart = is_apart(channel, &account, &payee);
+                self.intended((order, attempt), (channel, account), &number, amount, apart);
+            }
             TradeEvent::AttemptPaid { attempt, facts, .. } => self.paid(order, attempt, &facts),
             TradeEvent::AttemptReversed {
                 refunded: Some(false),
@@ -238,6 +245,7 @@ impl Fold {
         account: (Channel, AccountNo),
         number: &ChannelNo,
         amount: Amount,
+        apart: bool,
     ) {
         let Some(key) = Key::of(account.0, Movement::Payment, Some(number), None) else {
             return;
@@ -249,7 +257,13 @@ impl Fold {
         });
         // Beyond sixty-five thousand accounts an order is looked up like one from before the day.
         if let Ok(account) = u16::try_from(position) {
-            self.intents.insert(of, Intent { key, amount, account });
+            let intent = Intent {
+                key,
+                amount,
+                account,
+                apart,
+            };
+            self.intents.insert(of, intent);
         }
     }
 
@@ -269,6 +283,7 @@ impl Fold {
             asked: day_of(of.0, facts.paid_at),
             done: facts.paid_at,
             state: OurState::Done,
+            apart: intent.apart,
         };
         put(&mut self.record.books, self.day, of, intent.key, ours);
     }
@@ -285,14 +300,15 @@ impl Fold {
         let key = intent.and_then(|intent| {
             let (channel, _) = self.accounts.get(usize::from(intent.account))?;
             let key = Key::of_refund(*channel, Some(intent.key), Some(number))?;
-            Some((key, intent.account))
+            Some((key, intent.account, intent.apart))
         });
         match key {
-            Some((key, account)) => {
+            Some((key, account, apart)) => {
                 let asked = Asked {
                     key,
                     amount,
                     account,
+                    apart,
                     at,
                 };
                 self.refunds.insert(of, asked);
@@ -321,6 +337,7 @@ impl Fold {
             asked: day_of(of.0, asked.at),
             done,
             state: OurState::Done,
+            apart: asked.apart,
         };
         put(&mut self.record.books, self.day, of, asked.key, ours);
     }
@@ -346,6 +363,24 @@ fn put(
     }
 }
 
+/// WeChat pays a sub-merchant on its own account (channels.md 1.2); the account that asked has no flow of it.
+fn is_apart(channel: Channel, account: &AccountNo, payee: &PayeeNo) -> bool {
+    channel == Channel::Wechat && payee.as_str() != account.as_str()
+}
+
+/// When an attempt was undone, by the channel's clock. No channel tells it, so it is when we put it on record; where the
+/// channel dates the payment before its own order, its clock is behind ours by at least so much.
+pub(super) fn undone_at(attempt: &Attempt) -> Option<Instant> {
+    let at = attempt.reversing.as_ref()?.done?;
+    Some(by_the_channels_clock(attempt, at))
+}
+
+fn by_the_channels_clock(attempt: &Attempt, at: Instant) -> Instant {
+    let paid_at = attempt.paid.as_ref().map(|(facts, _)| facts.paid_at);
+    let behind = paid_at.map_or(0, |paid_at| attempt.at.millis() - paid_at.millis());
+    at.plus_millis(if behind > SKEW_MS { -behind } else { 0 })
+}
+
 /// Everything that an order has at an account.
 pub(crate) fn of_order(order: &Order, channel: Channel, account: &AccountNo) -> Vec<(Key, Ours)> {
     let mut all = Vec::new();
@@ -367,10 +402,8 @@ pub(crate) fn of_order(order: &Order, channel: Channel, account: &AccountNo) -> 
 
 fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
     let paid = attempt.paid.as_ref().map(|(facts, _)| facts);
-    let back = attempt
-        .reversing
-        .as_ref()
-        .and_then(|reversing| reversing.refunded);
+    let reversing = attempt.reversing.as_ref();
+    let back = reversing.and_then(|reversing| reversing.refunded);
     let state = match attempt.state {
         AttemptState::Paid => OurState::Done,
         AttemptState::Reversed if back == Some(false) => OurState::Gone,
@@ -388,26 +421,29 @@ fn payment(order: &Order, attempt: &Attempt) -> Vec<(Key, Ours)> {
         asked: day_of(attempt.channel, at),
         done: at,
         state,
+        apart: is_apart(attempt.channel, &attempt.account, &attempt.payee),
     };
-    let keys = [
-        Some(Movement::Payment),
-        (state == OurState::Undone).then_some(Movement::Reversal),
-    ];
-    keys.into_iter()
-        .flatten()
-        .filter_map(|movement| {
+    let way_back = reversing.filter(|_| state == OurState::Undone).map(|reversing| {
+        let done = undone_at(attempt).unwrap_or(reversing.at);
+        let asked = by_the_channels_clock(attempt, reversing.at);
+        let sure = paid.is_some() || back == Some(true);
+        Ours {
             // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
-            let own = movement == Movement::Reversal && attempt.channel == Channel::Unionpay;
-            let ours = Ours {
-                trade_no: ours.trade_no.filter(|_| !own),
-                ..ours
-            };
-            Some((
-                Key::of(attempt.channel, movement, Some(&attempt.number), None)?,
-                ours,
-            ))
-        })
-        .collect()
+            trade_no: ours.trade_no.filter(|_| attempt.channel != Channel::Unionpay),
+            asked: day_of(attempt.channel, asked),
+            done,
+            state: if sure { OurState::Back } else { OurState::MaybeBack },
+            ..ours
+        }
+    });
+    let keyed = |movement, ours| {
+        Some((
+            Key::of(attempt.channel, movement, Some(&attempt.number), None)?,
+            ours,
+        ))
+    };
+    let back = way_back.and_then(|ours| keyed(Movement::Reversal, ours));
+    keyed(Movement::Payment, ours).into_iter().chain(back).collect()
 }
 
 fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Ours)> {
@@ -431,6 +467,7 @@ fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Our
         asked: day_of(attempt.channel, refund.intended),
         done: refund.refunded_at.unwrap_or(refund.intended),
         state,
+        apart: is_apart(attempt.channel, &attempt.account, &attempt.payee),
     };
     Some((
         Key::of(

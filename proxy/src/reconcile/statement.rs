@@ -1,10 +1,11 @@
-//! A merchant's own statement of a day, as the journal has it: what was paid and what went back, and where a bill differs.
+//! A merchant's own statement of a day, as the journal has it: what was paid and what went back, by refund or by reverse, and
+//! where a bill differs.
 //! It names no payer: there is no field for one.
 
 use super::{record, view};
 use crate::app::App;
 use domain::*;
-use ledger::{LookupError, Order};
+use ledger::{Attempt, LookupError, Order, Refund};
 use policy::{books::day_of, registry::MerchantFacts};
 use std::collections::HashMap;
 
@@ -93,55 +94,76 @@ pub(crate) fn make(
     }
 }
 
-/// Kinds of difference by channel, the order's and the refund's number there.
-pub(super) type Kinds = HashMap<(Channel, String, String), Vec<&'static str>>;
+/// Kinds of difference by channel, the order's and the refund's number there; a reversal's by the order's alone.
+pub(super) type Kinds = HashMap<(Channel, Movement, String, String), Vec<&'static str>>;
+
+/// What a difference is about, as [`Kinds`] has it: whatever a bill calls what went back, it is known by its number.
+pub(super) fn about(
+    channel: Channel,
+    movement: Movement,
+    number: &ChannelNo,
+    refund: Option<&ChannelNo>,
+) -> (Channel, Movement, String, String) {
+    let refund = match movement {
+        Movement::Reversal => None,
+        Movement::Payment | Movement::Refund => refund,
+    };
+    let refund = refund.map(ToString::to_string).unwrap_or_default();
+    (channel, movement, number.to_string(), refund)
+}
+
+/// When the money of an undone order went back, where it had been paid: what was paid is no income then.
+fn went_back(attempt: &Attempt) -> Option<Instant> {
+    let told = attempt
+        .reversing
+        .as_ref()
+        .and_then(|reversing| reversing.refunded);
+    let back = attempt.state == AttemptState::Reversed && told != Some(false);
+    record::undone_at(attempt).filter(|_| back)
+}
 
 fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
     let mut rows = Vec::new();
     for (attempt, position) in order.attempts.iter().zip(1..) {
         let Some((facts, _)) = &attempt.paid else { continue };
-        let own = |refund: &str| {
-            differences
-                .get(&(attempt.channel, attempt.number.to_string(), refund.to_owned()))
-                .map(|kinds| kinds.join(" "))
-                .unwrap_or_default()
-        };
-        let mut put = |at: Instant,
-                       movement: &str,
-                       refund: [String; 2],
-                       amount: Amount,
-                       sign: &str,
-                       trade_no: String| {
-            let kinds = own(&refund[1]);
-            let [refund_no, refund_number] = refund;
+        let mut put = |at: Instant, movement: Movement, refund: Option<&Refund>, trade_no: String| {
+            let number = refund.map(|refund| &refund.number);
+            let kinds = differences.get(&about(attempt.channel, movement, &attempt.number, number));
+            let amount = refund.map_or(attempt.amount, |refund| refund.amount);
+            let (name, sign) = match movement {
+                Movement::Payment => ("payment", ""),
+                Movement::Refund => ("refund", "-"),
+                Movement::Reversal => ("reversal", "-"),
+            };
             rows.push(Row {
                 at,
                 cells: [
                     at.to_string(),
-                    movement.to_owned(),
+                    name.to_owned(),
                     order.order_no.to_string(),
                     attempt.number.to_string(),
-                    refund_no,
-                    refund_number,
+                    refund
+                        .map(|refund| refund.refund_no.to_string())
+                        .unwrap_or_default(),
+                    number.map(ToString::to_string).unwrap_or_default(),
                     attempt.channel.to_string(),
                     attempt.account.to_string(),
                     attempt.pay_way.as_str().to_owned(),
                     format!("{sign}{}", amount.to_yuan()),
                     format!("{sign}{}", amount.fen()),
                     trade_no,
-                    kinds,
+                    kinds.map(|kinds| kinds.join(" ")).unwrap_or_default(),
                 ],
             });
         };
         if day_of(attempt.channel, facts.paid_at) == day {
-            put(
-                facts.paid_at,
-                "payment",
-                Default::default(),
-                attempt.amount,
-                "",
-                facts.trade_no.to_string(),
-            );
+            put(facts.paid_at, Movement::Payment, None, facts.trade_no.to_string());
+        }
+        if let Some(at) = went_back(attempt).filter(|at| day_of(attempt.channel, *at) == day) {
+            // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
+            let own = attempt.channel != Channel::Unionpay;
+            let trade_no = own.then(|| facts.trade_no.to_string()).unwrap_or_default();
+            put(at, Movement::Reversal, None, trade_no);
         }
         for refund in order
             .refunds
@@ -155,14 +177,7 @@ fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
                     .as_ref()
                     .map(ToString::to_string)
                     .unwrap_or_default();
-                put(
-                    done,
-                    "refund",
-                    [refund.refund_no.to_string(), refund.number.to_string()],
-                    refund.amount,
-                    "-",
-                    trade_no,
-                );
+                put(done, Movement::Refund, Some(refund), trade_no);
             }
         }
     }

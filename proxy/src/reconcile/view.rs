@@ -1,5 +1,6 @@
 //! What became of a day, as its merchant may see it: folded from the journal, no payer in it.
 
+use super::statement::about;
 use crate::app::App;
 use domain::*;
 use ledger::{BillHead, LookupError};
@@ -275,22 +276,27 @@ pub(super) fn kinds(
     for found in differences(app, merchant, day)? {
         if let TradeEvent::BillDiffers {
             bill,
+            movement,
             number: Some(number),
             refund,
             difference,
             ..
         } = &found.event
         {
-            let refund = refund.as_ref().map(ToString::to_string).unwrap_or_default();
-            let kinds = all.entry((bill.channel, number.to_string(), refund)).or_default();
+            let of = about(bill.channel, *movement, number, refund.as_ref());
+            let kinds = all.entry(of).or_default();
             if !kinds.contains(&difference.as_str()) {
                 kinds.push(difference.as_str());
             }
         }
     }
     for open in unanswered(app, &own_bills(app, merchant, day))? {
-        let refund = open.about.refund.map(|no| no.to_string()).unwrap_or_default();
-        let of = (open.key.channel, open.about.number.to_string(), refund);
+        let movement = match open.about.refund {
+            Some(_) => Movement::Refund,
+            None => Movement::Payment,
+        };
+        let refund = open.about.refund.as_ref();
+        let of = about(open.key.channel, movement, &open.about.number, refund);
         all.entry(of).or_default().push("unanswered");
     }
     Ok(all)

@@ -1,10 +1,10 @@
-//! A large day: 100,000 orders over all channels with 500 planted differences of all seven kinds, and the proxy killed in
-//! the middle of the bills. The Baidu wallet has no bill and is asked order by order; the banks have none, and their accounts
+//! A large day: 100,000 orders over all channels, refunds, payment codes and reversals among them, with 500 planted
+//! differences of all seven kinds, and the proxy killed in the middle of the bills. The Baidu wallet has no bill and is asked order by order; the banks have none, and their accounts
 //! are said to be compared with nothing.
 
 use super::{
-    Done, Found, account, compare_from, day_of, days_ago, found, in_its_bills, not_reconciled, of_channel,
-    open, placed, text,
+    Done, Found, account, codes, compare_from, day_of, days_ago, found, in_its_bills, not_reconciled,
+    of_channel, open, placed, placed_by, text,
 };
 use anyhow::{anyhow, ensure};
 use sandbox::demo::{Demo, merchant::Merchant};
@@ -32,7 +32,7 @@ const KINDS: [&str; 7] = [
 const ANSWERABLE: [&str; 3] = ["only_here", "amount", "trade_no"];
 const BILLED: [&str; 3] = ["wechat", "alipay", "unionpay"];
 const CHANNELS: [&str; 4] = ["wechat", "alipay", "unionpay", "baidu"];
-const BANKS: [&str; 2] = ["ccb", "icbc"];
+const BANKS: [&str; 3] = ["ccb", "icbc", "cmb"];
 /// One in so many hundreds of orders is the Baidu wallet's.
 const BAIDU: usize = 10;
 /// Of so many orders one is at each bank.
@@ -52,8 +52,37 @@ fn channel_of(n: usize) -> &'static str {
     match () {
         () if at == 3 => BANKS[0],
         () if at == 503 => BANKS[1],
+        () if at == 753 => BANKS[2],
         () if block % BAIDU == BAIDU - 1 => "baidu",
         () => BILLED[(block - block / BAIDU) % BILLED.len()],
+    }
+}
+
+/// What becomes of an order beside being paid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Nothing: a code for the payer to scan.
+    Paid,
+    /// A payer's app or mini program calls it up.
+    CalledUp,
+    Refunded,
+    /// A payer's code.
+    Code,
+    CodeRefunded,
+    CodeReversed,
+}
+
+/// Five of two hundred orders of each channel that has bills are no plain ones.
+fn fate_of(n: usize) -> Fate {
+    let channel = channel_of(n);
+    match n % EACH {
+        _ if !BILLED.contains(&channel) => Fate::Paid,
+        20 if channel != "unionpay" => Fate::CalledUp,
+        40 => Fate::Refunded,
+        60 => Fate::Code,
+        80 => Fate::CodeRefunded,
+        120 => Fate::CodeReversed,
+        _ => Fate::Paid,
     }
 }
 
@@ -74,7 +103,19 @@ async fn one(demo: &Demo, merchant: &Merchant, n: usize) -> anyhow::Result<(Stri
     if planted_at(n) == Some("only_at_channel") {
         return Ok((format!("NEVER{n:08}"), None));
     }
-    let order = placed(demo, merchant, channel, amount).await?;
+    let fate = fate_of(n);
+    let order = match fate {
+        Fate::Code | Fate::CodeRefunded => codes::charged(demo, merchant, channel, amount).await?,
+        Fate::CodeReversed => codes::reversed(demo, merchant, channel, amount).await?,
+        Fate::CalledUp => placed_by(demo, merchant, (channel, "jsapi"), amount).await?,
+        Fate::Paid | Fate::Refunded => placed(demo, merchant, channel, amount).await?,
+    };
+    if fate == Fate::CodeRefunded {
+        codes::refunded(merchant, &order, 300).await?;
+    }
+    if matches!(fate, Fate::Code | Fate::CodeRefunded | Fate::CodeReversed) {
+        return Ok((text(&order["number"]), None));
+    }
     let number = text(&order["number"]);
     if planted_at(n) == Some("state") {
         return Ok((number, None));
@@ -84,6 +125,11 @@ async fn one(demo: &Demo, merchant: &Merchant, n: usize) -> anyhow::Result<(Stri
     }
     let paid = json!({ "channel": channel, "out_trade_no": number, "outcome": "paid" });
     demo.control("/control/pay", &paid).await?;
+    if fate == Fate::Refunded {
+        known_as_paid(merchant, &text(&order["id"])).await?;
+        codes::refunded(merchant, &order, 300).await?;
+        return Ok((number, None));
+    }
     Ok((number, Some(text(&order["id"]))))
 }
 

@@ -33,18 +33,13 @@ struct Content<'a> {
 pub fn ask(account: &Account, stamp: &Stamp, kind: BillKind, day: Day) -> Result<Draft, ComposeError> {
     let day = day.to_string();
     match (account.channel, kind) {
-        (Channel::Wechat, BillKind::Trade) => {
-            let sub = if account.is_partner() {
-                format!("&sub_mchid={}", account.payee)
-            } else {
-                String::new()
-            };
-            wechat::compose::get(
-                account,
-                stamp,
-                format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP{sub}"),
-            )
-        }
+        // Of a service provider the whole bill: with `sub_mchid` it would have one sub-merchant's orders, and an account may
+        // pay several (channels.md 1.13).
+        (Channel::Wechat, BillKind::Trade) => wechat::compose::get(
+            account,
+            stamp,
+            format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP"),
+        ),
         (Channel::Wechat, BillKind::Funds) => wechat::compose::get(
             account,
             stamp,

@@ -69,6 +69,8 @@ pub(crate) struct Line {
     /// Alipay's `store_id`.
     store: String,
     failed: bool,
+    /// Paid to a sub-merchant of WeChat's service provider.
+    sub_mchid: Option<String>,
 }
 
 /// Why there is no bill.
@@ -177,6 +179,7 @@ fn payment(order: &Order, at: Instant) -> Line {
         },
         store: text("store_id"),
         failed: false,
+        sub_mchid: order.sub_mchid.clone(),
     }
 }
 

@@ -277,5 +277,6 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
         device: String::new(),
         store: String::new(),
         failed: false,
+        sub_mchid: None,
     }
 }

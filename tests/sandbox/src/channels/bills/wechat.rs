@@ -22,15 +22,24 @@ pub(crate) enum Kind {
     Funds,
 }
 
-/// The bill's text.
+/// The bill's text. A service provider's trade bill has its sub-merchants' orders, or those of the one that is asked for; what
+/// they are paid moves on their own accounts, so the fund-flow bill has none of it.
 pub(crate) fn text(
     world: &World,
     number: usize,
     merchant: &Merchant,
     kind: Kind,
     day: &str,
+    sub_mchid: Option<&str>,
 ) -> Result<String, NoBill> {
-    let all = world.with(|book| lines(book, Channel::Wechat, number, day, now()))?;
+    let mut all = world.with(|book| lines(book, Channel::Wechat, number, day, now()))?;
+    all.retain(|line| match kind {
+        Kind::Trade => sub_mchid.is_none_or(|sub| line.sub_mchid.as_deref() == Some(sub)),
+        Kind::Funds => line.sub_mchid.is_none(),
+    });
+    if all.is_empty() {
+        return Err(NoBill::None);
+    }
     Ok(match kind {
         Kind::Trade => trade(&all, &merchant.facts.wechat.mchid),
         Kind::Funds => funds(&all, &merchant.facts.wechat.mchid),
@@ -67,7 +76,7 @@ pub(super) fn trade(all: &[Line], mchid: &str) -> String {
             at.as_str(),
             &line.appid,
             mchid,
-            "0",
+            line.sub_mchid.as_deref().unwrap_or("0"),
             &line.device,
             &line.trade_no,
             &line.out_trade_no,

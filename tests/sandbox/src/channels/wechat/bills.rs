@@ -39,7 +39,12 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
         Kind::Trade => ("bill_type", "ALL"),
         Kind::Funds => ("account_type", "BASIC"),
     };
-    let get = asked(&query, &["bill_date", own, "tar_type"])?;
+    // Only the trade bill can be asked for one sub-merchant's orders (channels.md 1.13).
+    let known = ["bill_date", own, "tar_type", "sub_mchid"];
+    let get = asked(&query, &known[..if kind == Kind::Trade { 4 } else { 3 }])?;
+    let sub_mchid = get("sub_mchid")
+        .map(|named| call.sub_mchid(Some(named)))
+        .transpose()?;
     let day = get("bill_date").ok_or_else(|| Failure::field("bill_date", "", "缺少账单日期bill_date"))?;
     if get(own).is_some_and(|value| value != only) {
         return Err(Failure::field(
@@ -53,12 +58,19 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
         Some("GZIP") => true,
         Some(other) => return Err(Failure::field("tar_type", other, "压缩类型仅支持GZIP")),
     };
-    let text =
-        bills::wechat::text(call.world, call.number, call.merchant, kind, day).map_err(|why| match why {
-            NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
-            NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
-            NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
-        })?;
+    let text = bills::wechat::text(
+        call.world,
+        call.number,
+        call.merchant,
+        kind,
+        day,
+        sub_mchid.as_deref(),
+    )
+    .map_err(|why| match why {
+        NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
+        NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
+        NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
+    })?;
     let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()));
     let octets = if packed {
         bills::wechat::gzip(&text)

@@ -135,7 +135,8 @@ pub(super) fn reverse(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Out
             .order(&key)
             .filter(|order| order.sub_mchid == sub_mchid)
             .ok_or_else(missing)?;
-        undo(order).map_err(|(code, words)| Failure::new(StatusCode::BAD_REQUEST, code, words))?;
+        undo(order, call.world.dated())
+            .map_err(|(code, words)| Failure::new(StatusCode::BAD_REQUEST, code, words))?;
         Ok(None)
     })
 }

@@ -82,7 +82,7 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
                 after,
             ),
             _ => {
-                order.pay(None, now());
+                order.pay(None, call.world.dated());
                 (Ok(orders::paid(order)), None)
             }
         }
@@ -164,13 +164,13 @@ pub(super) fn reverse(call: &Call<'_>) -> Outcome {
     }
     call.world.with(|book| {
         let order = book.order(&key).ok_or_else(missing)?;
-        undo(order).map_err(|(code, words)| Failure::Business(code, words))
+        undo(order, call.world.dated()).map_err(|(code, words)| Failure::Business(code, words))
     })?;
     Ok(vec![("recall", "N".into())])
 }
 
-/// Closed if unpaid, paid back if paid; else the code and the words why not.
-pub(crate) fn undo(order: &mut Order) -> Result<(), (&'static str, &'static str)> {
+/// Closed if unpaid, paid back (dated so) if paid; else the code and the words why not.
+pub(crate) fn undo(order: &mut Order, at: domain::Instant) -> Result<(), (&'static str, &'static str)> {
     if order.way != WAY {
         return Err(("INVALID_REQUEST", "仅付款码支付的订单可以撤销"));
     }
@@ -189,8 +189,8 @@ pub(crate) fn undo(order: &mut Order) -> Result<(), (&'static str, &'static str)
             channel_no: format!("503{}", keys::random_digits(25)),
             fen: order.fen,
             asked: serde_json::Value::Null,
-            created: now(),
-            done: Some(now()),
+            created: at,
+            done: Some(at),
             notify_url: None,
         }),
     }
