@@ -312,7 +312,7 @@ fn a_new_order_yields_the_device_that_it_names() {
     let of = |device: &str| {
         let mut fields = ORDER.to_vec();
         fields.extend([("device_info", device), ("scene_info", shop)]);
-        read("/pay/unifiedorder", &fields).expect("lawful").device
+        read("/pay/unifiedorder", &with(&fields)).expect("lawful").device
     };
     let device = of("POS-1").expect("a device");
     let texts = [device.serial, device.area, device.store].map(|text| text.expect("a text"));
