@@ -45,6 +45,7 @@ fn intended(amount: u64, rates: Option<RateSnapshot>) -> TradeEvent {
         seal: None,
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     }
 }
 

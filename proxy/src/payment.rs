@@ -84,6 +84,8 @@ pub struct Create {
     pub terminal: Option<TerminalNo>,
     /// Where the terminal says it is: an area code.
     pub area: Option<String>,
+    /// What the device that it says it comes from is by the registries, where it names one otherwise than as its `terminal`.
+    pub(crate) device: Registered,
     /// The merchant's own code of what kind of sale it is, for routing.
     pub product: Option<ProductNo>,
     /// The number the bytes carry at the channel (pass-through), or that of one of a group; else we choose.
@@ -94,6 +96,20 @@ pub struct Create {
     pub left: bool,
     /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
+}
+
+/// What the registries say of a device that an order names in a channel's own fields (R22).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Registered {
+    /// None is named so.
+    #[default]
+    None,
+    /// A terminal of the merchant's, which stands as `terminal`.
+    Own,
+    /// None that is registered, though the merchant's terminals are: on record.
+    Unknown,
+    /// Another merchant's, or not as it is registered: refused, with what would be right.
+    Wrong(&'static str),
 }
 
 /// Which order.

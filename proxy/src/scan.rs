@@ -233,6 +233,7 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         terminal: facts.terminal.clone(),
         number: None,
         area: None,
+        device: Default::default(),
         product: None,
         combined: None,
         bank: None,

@@ -31,6 +31,7 @@ pub(crate) fn order() -> Order {
         seal: None,
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     };
     let merchant: MerchantId = name("m1");
     let order = ledger::payment_id(&merchant, &name("shop-1"));

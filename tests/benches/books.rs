@@ -81,6 +81,7 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         seal: None,
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     };
     let facts = PaidFacts {
         amount: Amount::from_fen(1280),

@@ -188,6 +188,7 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         }),
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     };
     ledger
         .commit(&merchant, &id, vec![Happening::from(intent)])

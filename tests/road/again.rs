@@ -7,9 +7,14 @@ use crate::{
     through::{pay, placed},
 };
 use anyhow::{Context, ensure};
-use sandbox::demo::place::{self, Options};
+use domain::{TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
+use sandbox::demo::{
+    acp::{self, Acp, written},
+    place::{self, Options},
+};
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// What was signed before this run, or came before, may only repeat what is on record.
@@ -146,27 +151,130 @@ async fn an_order_without_an_end_keeps_the_channels_own_and_counts_once() {
     }
 }
 
-/// The terminal on record reaches the channel.
+/// Whoever names a device in a channel's own fields, it is matched against the registries: what is the merchant's own terminal is
+/// on record as that, what is nobody's as unmatched, and what is another merchant's or stands elsewhere is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C53
-async fn a_terminal_reaches_the_channel() {
-    let yard = Yard::open().await.expect("demo");
-    let merchant = yard.merchant().expect("a merchant");
-    for channel in CHANNELS {
-        let mut body = yard.body(channel, 100);
-        body["terminal"] = place::TERMINAL.into();
-        let answer = merchant
-            .ask("POST", "/v1/payments", Some(&body))
-            .await
-            .expect("answered");
-        assert_eq!(answer.status, 201, "{}", answer.json());
-        let sent = yard
-            .demo
-            .last_request(channel, "create")
-            .await
-            .expect("a request");
-        assert!(sent.contains(place::TERMINAL), "{channel} was sent {sent}");
+async fn a_device_is_matched_whoever_names_it() {
+    let yard = Yard::with(Options {
+        merchants: 2,
+        desk: false,
+        ..Options::default()
+    })
+    .await
+    .expect("demo");
+    devices(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
+}
+
+/// What stands on record of an order: its terminal, whether it matched, whether it is said to match nothing.
+type OnRecord = (Option<String>, bool, bool);
+
+async fn devices(yard: &Yard) -> anyhow::Result<()> {
+    let others = place::terminal_of(&yard.demo.place.merchants[1].id, place::TERMINAL);
+    let (own, nobodys) = (place::TERMINAL, "013467007045764");
+    let matched: OnRecord = (Some(own.to_owned()), true, false);
+    let (unmatched, none): (OnRecord, OnRecord) = ((None, false, true), (None, false, false));
+    let mut wanted = std::collections::BTreeMap::new();
+    let mut refused = 0;
+    let mut expect = |number: String, done: bool, want: Option<&OnRecord>, said: &str| {
+        ensure!(done == want.is_some(), "{number}: {said}");
+        match want {
+            Some(want) => drop(wanted.insert(number, want.clone())),
+            None => refused += 1,
+        }
+        Ok(())
+    };
+    let sdk = Sdk::of(yard, "wechat")?;
+    let (account, notify_url) = sdk.wechat_account()?;
+    let store = |id: &str, area: &str| json!({ "id": id, "name": "n", "area_code": area, "address": "a" });
+    for (device, shop, want) in [
+        (own, Some(store(place::SHOP, "310101")), Some(&matched)),
+        (own, None, Some(&matched)),
+        (own, Some(store(place::SHOP, "440304")), None),
+        (own, Some(store("S-9", "310101")), None),
+        (&others, None, None),
+        (nobodys, Some(store("1", "440305")), Some(&unmatched)),
+        ("", Some(store("1", "440305")), Some(&none)),
+    ] {
+        let number = yard.demo.next_number();
+        let mut scene = json!({ "payer_client_ip": "203.0.113.7" });
+        if !device.is_empty() {
+            scene["device_id"] = device.into();
+        }
+        if let Some(shop) = shop {
+            scene["store_info"] = shop;
+        }
+        let body = json!({
+            "appid": account.appid, "mchid": account.mchid, "description": "tea", "out_trade_no": number, "notify_url": notify_url,
+            "amount": { "total": 100, "currency": "CNY" }, "scene_info": scene,
+        });
+        let answer = sdk
+            .wechat("POST", "/v3/pay/transactions/native", Some(&body))
+            .await?;
+        expect(number, sdk.done(&answer), want, &answer.json().to_string())?;
     }
+    let sdk = Sdk::of(yard, "alipay")?;
+    for (device, shop, want) in [
+        (own, place::SHOP, Some(&matched)),
+        (own, "S-9", None),
+        (&others, place::SHOP, None),
+        (nobodys, "S-9", Some(&unmatched)),
+    ] {
+        let number = yard.demo.next_number();
+        let content = json!({ "out_trade_no": number, "total_amount": "1.00", "subject": "tea", "terminal_id": device, "store_id": shop });
+        let answer = sdk.alipay("alipay.trade.precreate", &content, true, None).await?;
+        expect(number, sdk.done(&answer), want, &answer.json().to_string())?;
+    }
+    let acp = Acp::of(&yard.demo, 0)?;
+    for (term_id, want) in [(place::TERM_ID, &matched), ("49009999", &unmatched)] {
+        let number = yard.demo.next_number();
+        let mut fields = acp.apply(&number, &written(acp::now()), 100);
+        fields.insert("termId".into(), term_id.into());
+        let said = acp.ask(acp::BACK, &fields).await?;
+        let done = said.get("respCode").is_some_and(|code| code == "00");
+        expect(number, done, Some(want), &format!("{said:?}"))?;
+    }
+    let merchant = yard.merchant()?;
+    for (device, want) in [
+        (own, Some(&matched)),
+        (&others, None),
+        (nobodys, Some(&unmatched)),
+    ] {
+        let mut body = yard.body("wechat", 100);
+        body["device_id"] = device.into();
+        let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+        let number = body["order_no"].as_str().unwrap_or_default().to_owned();
+        expect(number, answer.status == 201, want, &answer.json().to_string())?;
+    }
+    let mut seen = std::collections::BTreeMap::new();
+    let mut on_record = 0;
+    sleep(Duration::from_millis(1300)).await; // the signed tree is a second behind
+    let reader = Reader::open(Arc::new(RealDisk), &yard.demo.place.dir.join("data/trades"))?;
+    for item in reader.scan(0) {
+        match TradeEntry::from_canonical(&item?.1)?.event {
+            TradeEvent::AttemptIntended {
+                order_no,
+                terminal,
+                terminal_match,
+                terminal_unmatched,
+                ..
+            } => {
+                let terminal = terminal.map(|t| t.as_str().to_owned());
+                seen.insert(
+                    order_no.as_str().to_owned(),
+                    (terminal, terminal_match.is_some(), terminal_unmatched),
+                );
+            }
+            TradeEvent::Refused { clause, .. } if clause.number() == 53 => on_record += 1,
+            _ => {}
+        }
+    }
+    ensure!(seen == wanted, "{seen:?}\n{wanted:?}");
+    ensure!(
+        on_record == refused,
+        "{on_record} refusals of {refused} on record"
+    );
+    Ok(())
 }
 
 /// A listed authorisation acts for its own merchant, who is on record as the payee; only the merchant's SDK can carry it.

@@ -566,6 +566,10 @@ pub enum TradeEvent {
         /// What that terminal was matched against.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         terminal_match: Option<Arc<TerminalMatch>>,
+        /// The order says that it comes from a device, and the acquirer has registered the merchant's terminals, but none with
+        /// that serial (R22). The serial itself is not kept: who knows what stands there.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        terminal_unmatched: bool,
     },
     /// The channel has the order.
     AttemptPlaced {

@@ -111,6 +111,7 @@ fn trade_events() -> Vec<TradeEvent> {
                 term_id: Some("49000002".into()),
                 tuple: Some(Digest::from_bytes([3; 32])),
             })),
+            terminal_unmatched: true,
         },
         NamedAtChannel {
             account: name("777290058110048"),

@@ -154,6 +154,7 @@ impl Journal {
             seal: None,
             terminal: None,
             terminal_match: None,
+            terminal_unmatched: false,
         };
         self.write(sale.merchant, Some(order), event);
         order

@@ -110,6 +110,7 @@ impl Stream {
             seal: None,
             terminal: None,
             terminal_match: None,
+            terminal_unmatched: false,
         };
         let ended = match declined {
             true => TradeEvent::AttemptNotPlaced {

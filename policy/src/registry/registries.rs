@@ -5,7 +5,9 @@ use super::{
     OperatorAccount, OperatorFile, OperatorMerchant, Problem, RateFacts, RouteRule, Terminal, check, url,
 };
 use crate::routing::{Condition, Route};
-use domain::{AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry};
+use domain::{
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry, TerminalNo,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -79,6 +81,8 @@ pub struct Registries {
     /// Merchant and position in its `accounts`.
     owners: HashMap<(Channel, AccountNo), (MerchantId, usize)>,
     accounts: HashMap<(Channel, AccountNo), OperatorAccount>,
+    /// Whose each terminal is.
+    terminals: HashMap<TerminalNo, MerchantId>,
 }
 
 impl Registries {
@@ -128,6 +132,11 @@ impl Registries {
             }
         }
         let owners = owners(&merchants);
+        let of = |m: &Arc<MerchantFacts>| {
+            let of_one = m.terminals.iter().map(|t| (t.no.clone(), m.id.clone()));
+            of_one.collect::<Vec<_>>()
+        };
+        let terminals = merchants.values().flat_map(of).collect();
         Ok(Registries {
             licence,
             licence_digest,
@@ -136,6 +145,7 @@ impl Registries {
             merchants,
             owners,
             accounts,
+            terminals,
         })
     }
 
@@ -147,6 +157,11 @@ impl Registries {
     /// Every merchant, by number.
     pub fn merchants(&self) -> impl Iterator<Item = &Arc<MerchantFacts>> {
         self.merchants.values()
+    }
+
+    /// Whose terminal it is (R22).
+    pub fn terminal_owner(&self, no: &TerminalNo) -> Option<&MerchantId> {
+        self.terminals.get(no)
     }
 
     /// Whose account it is.

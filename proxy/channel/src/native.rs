@@ -40,6 +40,8 @@ pub struct Native {
     pub payer: Option<Payer>,
     /// Free texts by name: only for the pattern scan.
     pub texts: Vec<(&'static str, Text)>,
+    /// The device that a new order says it comes from.
+    pub device: Option<Device>,
     /// The SDK's own signature.
     pub proof: Proof,
     /// Several orders that are paid together (合单): the number of them all, and each of them. `number`, `payee` and
@@ -59,6 +61,38 @@ pub struct Native {
     pub return_url: Option<Text>,
     /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`).
     pub by_browser: bool,
+}
+
+/// The terminal fields of a new order, as its merchant wrote them (compliance.md R22). Texts, since who knows what a merchant
+/// writes there.
+#[derive(Default)]
+pub struct Device {
+    /// Its serial: WeChat's `device_id` and `device_info`, Alipay's `terminal_id`.
+    pub serial: Option<Text>,
+    /// Its number at UnionPay, `termId`.
+    pub term_id: Option<Text>,
+    /// The area code of the shop.
+    pub area: Option<Text>,
+    /// The merchant's own number of the shop.
+    pub store: Option<Text>,
+}
+
+impl Device {
+    /// Of an order that names a device; a shop without one is no terminal.
+    pub(crate) fn named<'a>(
+        serial: Option<&'a str>,
+        area: Option<&'a str>,
+        store: Option<&'a str>,
+    ) -> Option<Device> {
+        let said = |text: Option<&'a str>| text.filter(|text| !text.is_empty()).map(Text::from);
+        let serial = said(serial)?;
+        Some(Device {
+            serial: Some(serial),
+            term_id: None,
+            area: said(area),
+            store: said(store),
+        })
+    }
 }
 
 impl Native {

@@ -33,6 +33,7 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
         seal: None,
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     }
 }
 

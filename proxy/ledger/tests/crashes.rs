@@ -64,6 +64,7 @@ fn intent(n: u64, attempt: u16) -> TradeEvent {
         seal: None,
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     }
 }
 

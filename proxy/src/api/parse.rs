@@ -241,6 +241,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         area: area(&fields)?,
+        device: Default::default(),
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         by_code: None,

@@ -245,6 +245,7 @@ impl Pages {
             terminal: facts.terminal.clone(),
             number: None,
             area: None,
+            device: Default::default(),
             product: None,
             combined: None,
             by_code: Some(scanned.code.id.clone()),

@@ -658,7 +658,12 @@ fn content(command: &Command, payer: Option<PayerToken>) -> KeyedDigest {
         add(&create.amount.fen().to_be_bytes());
         add(format!("{:?}", create.code).as_bytes());
         add(create.account.as_ref().map_or(&[], |a| a.as_str().as_bytes()));
-        add(create.terminal.as_ref().map_or(&[], |t| t.as_str().as_bytes()));
+        // A device in a channel's own fields is as free as text: whose it is may change between two repeats.
+        let terminal = create
+            .terminal
+            .as_ref()
+            .filter(|_| create.device == crate::payment::Registered::None);
+        add(terminal.map_or(&[], |t| t.as_str().as_bytes()));
         if let Some(product) = &create.product {
             add(b"product");
             add(product.as_str().as_bytes());

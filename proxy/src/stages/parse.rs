@@ -11,7 +11,7 @@ use crate::{
     stage::Stage,
     terminal, trade,
 };
-use channel::native::{CombinedOrders, Native, SubOrder};
+use channel::native::{CombinedOrders, Device, Native, SubOrder};
 use domain::*;
 use ledger::payment_id;
 use policy::registry::MerchantFacts;
@@ -69,6 +69,23 @@ impl Stage<Limited> for Parse {
                     terminal::bound(&self.0, own, command).await?;
                 }
             }
+            if let (Command::Create(create), Some(buyer)) = (&mut command, &clear.buyer) {
+                let device = buyer.device_id.as_ref().filter(|_| create.terminal.is_none());
+                terminal::settle(
+                    &self.0,
+                    &merchant,
+                    create,
+                    device.map(|serial| Device {
+                        serial: Some(Text::from(serial.expose())),
+                        ..Device::default()
+                    }),
+                );
+                for other in &mut also {
+                    if let Command::Create(other) = other {
+                        (other.terminal, other.device) = (create.terminal.clone(), create.device);
+                    }
+                }
+            }
             comes_back(&merchant, &command, &mut clear)?;
             may_return(&merchant, &clear).map_err(|fault| guard::of_reading(fault, None))?;
             return Ok(Parsed {
@@ -81,8 +98,14 @@ impl Stage<Limited> for Parse {
                 clear,
             });
         };
-        let read = |fault| guard::of_reading(fault, Some(native.channel));
-        let command = self.command(&merchant.id, &native).await.map_err(read)?;
+        let channel = native.channel;
+        let read = |fault| guard::of_reading(fault, Some(channel));
+        let mut native = native;
+        let device = native.device.take();
+        let mut command = self.command(&merchant.id, &native).await.map_err(read)?;
+        if let Command::Create(create) = &mut command {
+            terminal::settle(&self.0, &merchant, create, device);
+        }
         let also = self.also(&merchant.id, &native, &command).await.map_err(read)?;
         let verbatim = passthrough::verbatim(&received, &native);
         let clear = Clear {
@@ -159,6 +182,7 @@ impl Parse {
                     code: native_code(),
                     terminal: None,
                     area: None,
+                    device: Default::default(),
                     product: None,
                     number: Some(number),
                     by_code: None,

@@ -279,6 +279,7 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         seal,
         terminal: create.terminal.clone(),
         terminal_match: known.terminal,
+        terminal_unmatched: create.device == crate::payment::Registered::Unknown,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
     stages::record,
+    terminal,
 };
 use domain::{AccountNo, BankNo, Breach, Channel, Keys, Operation, TradeEvent};
 use ledger::Attempt;
@@ -120,13 +121,8 @@ impl Route {
     /// on record.
     //= C53
     async fn terminal(&self, merchant: &MerchantFacts, create: &Create) -> Result<(), Fault> {
-        let Some(no) = &create.terminal else { return Ok(()) };
-        let fault = match merchant.terminals.iter().find(|t| t.no == *no) {
-            None => "`terminal` must be one that the acquirer has registered for this merchant.",
-            Some(known) if create.area.as_ref().is_some_and(|area| *area != known.area) => {
-                "`area` must be the one that the acquirer has registered for this terminal."
-            }
-            Some(_) => return Ok(()),
+        let Some(fault) = terminal::disagrees(merchant, create) else {
+            return Ok(());
         };
         let event = TradeEvent::Refused {
             amount: Some(create.amount),

@@ -69,6 +69,7 @@ impl Written {
                 seal: None,
                 terminal: None,
                 terminal_match: None,
+                terminal_unmatched: false,
             },
         );
     }

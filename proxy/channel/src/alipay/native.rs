@@ -5,7 +5,7 @@ use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
     keys,
-    native::{Asks, Fresh, Native, NativeError, Proof, no_json, require_content_type},
+    native::{Asks, Device, Fresh, Native, NativeError, Proof, no_json, require_content_type},
     readings,
     shape::{self, Texts},
     strict_json::{self, Value, shown},
@@ -272,6 +272,7 @@ impl Said<'_> {
             notify_url: None,
             payer: None,
             texts,
+            device: None,
             proof,
             combined: None,
             redirect: None,
@@ -289,6 +290,7 @@ impl Said<'_> {
         self.text("subject").ok_or_else(|| self.missing("subject"))?;
         native.expires = self.expires()?;
         native.lasts = self.lasts().map(str::to_owned);
+        native.device = Device::named(self.text("terminal_id"), None, self.text("store_id"));
         if pay_way == Some(PayWay::Micropay) {
             self.scanned()?;
         }

@@ -53,7 +53,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::Qr),
         needed: &["txnAmt", "currencyCode", "backUrl"],
-        optional: &["payTimeout", "reqReserved"],
+        optional: &["payTimeout", "reqReserved", "termId"],
     },
     Call {
         path: BACK,
@@ -63,7 +63,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::Micropay),
         needed: &["txnAmt", "currencyCode", "backUrl", QR_NO],
-        optional: &["payTimeout", "reqReserved"],
+        optional: &["payTimeout", "reqReserved", "termId"],
     },
     Call {
         path: APP,

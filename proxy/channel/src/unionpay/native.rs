@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth_code::{Wallet, wallet},
     keys,
-    native::{Asks, Fresh, Native, NativeError, Proof, require_content_type},
+    native::{Asks, Device, Fresh, Native, NativeError, Proof, require_content_type},
     readings,
     strict_json::shown,
 };
@@ -205,6 +205,10 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             .map(|text| ("attach", Text::from(text)))
             .into_iter()
             .collect(),
+        device: fields.get("termId").map(|term_id| Device {
+            term_id: Some(Text::from(term_id)),
+            ..Device::default()
+        }),
         proof,
         combined: None,
         redirect: None,

@@ -38,6 +38,7 @@ pub(super) fn create(said: &Said<'_>, pay_way: PayWay, native: &mut Native) -> R
         });
     }
     native.pay_way = Some(pay_way);
+    native.device = said.device("id");
     group(said, number, true, native)
 }
 

@@ -5,7 +5,7 @@ use super::{allowed, combine, compose, redirect, route, route::Call, route::Rout
 use crate::{
     form::Form,
     keys,
-    native::{Asks, Native, NativeError, Proof, no_json, only, require_content_type},
+    native::{Asks, Device, Native, NativeError, Proof, no_json, only, require_content_type},
     shape,
     strict_json::{self, Value},
     times,
@@ -170,7 +170,17 @@ impl Said<'_> {
         }
         native.expires = self.time("time_expire")?;
         native.payer = self.payer(pay_way, partner)?;
+        // By payment code `id` is WeChat's own number of the shop, and `out_id` the merchant's (channels.md W9).
+        native.device = self.device(if pay_way.charges() { "out_id" } else { "id" });
         Ok(())
+    }
+
+    pub(super) fn device(&self, own_id: &str) -> Option<Device> {
+        Device::named(
+            self.text("scene_info.device_id"),
+            self.text("scene_info.store_info.area_code"),
+            self.text(&format!("scene_info.store_info.{own_id}")),
+        )
     }
 
     pub(super) fn time(&self, path: &str) -> Result<Option<Instant>, NativeError> {
@@ -265,6 +275,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         notify_url: None,
         payer: None,
         texts: Vec::new(),
+        device: None,
         proof,
         combined: None,
         redirect: None,

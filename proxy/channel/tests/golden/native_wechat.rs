@@ -366,3 +366,35 @@ fn codes_reverses_bills_and_redirected_refunds_are_carried() {
         assert!(read("POST", target, &odd).is_err(), "{odd}");
     }
 }
+
+/// A shop without a device is no terminal.
+#[test]
+//= C53
+fn a_new_order_yields_the_device_that_it_names() {
+    let of = |body: &str| {
+        let device = read("POST", CREATE, body).expect("lawful").device?;
+        let text = |text: Option<vault::Text>| text.map(|text| text.expose().to_owned());
+        Some((text(device.serial), text(device.area), text(device.store)))
+    };
+    let body = r#"{"appid":"wx4f","mchid":"1900000109","description":"tea","out_trade_no":"20260101000001","notify_url":"https://m.example/n","amount":{"total":100},"scene_info":SCENE}"#;
+    let with = |scene: &str| body.replace("SCENE", scene);
+    let own = |text: &str| Some(text.to_owned());
+    let whole = with(
+        r#"{"payer_client_ip":"203.0.113.7","device_id":"POS-1","store_info":{"id":"S1","name":"n","area_code":"310101","address":"a"}}"#,
+    );
+    assert_eq!(of(&whole), Some((own("POS-1"), own("310101"), own("S1"))));
+    let bare = with(r#"{"payer_client_ip":"203.0.113.7","device_id":"POS-1"}"#);
+    assert_eq!(of(&bare), Some((own("POS-1"), None, None)));
+    for none in [
+        r#"{"payer_client_ip":"203.0.113.7","store_info":{"id":"S1"}}"#,
+        r#"{"device_id":""}"#,
+    ] {
+        assert_eq!(of(&with(none)), None, "{none}");
+    }
+    let code = r#"{"appid":"wx4f","mchid":"1900000109","description":"tea","out_trade_no":"20260101000001","amount":{"total":100},"payer":{"auth_code":"134567890123456789"},"scene_info":{"device_id":"POS-1","store_info":{"id":"9","out_id":"S1"}}}"#;
+    let device = read("POST", "/v3/pay/transactions/codepay", code)
+        .expect("lawful")
+        .device
+        .expect("a device");
+    assert_eq!(device.store.expect("a shop").expose(), "S1");
+}

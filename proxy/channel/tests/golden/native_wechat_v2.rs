@@ -312,3 +312,22 @@ fn notices_of_v2_are_read_apart_from_those_of_v3() {
         Ok(Notice::RefundToAskFor { .. })
     ));
 }
+
+/// `WEB` is no device; the shop is JSON in a field.
+#[test]
+//= C53
+fn a_new_order_yields_the_device_that_it_names() {
+    let shop = r#"{"store_info":{"id":"S1","name":"n","area_code":"310101","address":"a"}}"#;
+    let of = |device: &str| {
+        let mut fields = ORDER.to_vec();
+        fields.extend([("device_info", device), ("scene_info", shop)]);
+        read("/pay/unifiedorder", &with(&fields)).expect("lawful").device
+    };
+    let device = of("POS-1").expect("a device");
+    let texts = [device.serial, device.area, device.store].map(|text| text.expect("a text"));
+    assert_eq!(
+        texts.each_ref().map(vault::Text::expose),
+        ["POS-1", "310101", "S1"]
+    );
+    assert!(of("WEB").is_none());
+}

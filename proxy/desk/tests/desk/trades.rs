@@ -96,6 +96,7 @@ impl Book {
                 seal: None,
                 terminal: None,
                 terminal_match: None,
+                terminal_unmatched: false,
             },
         );
         let facts = PaidFacts {

@@ -928,15 +928,19 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
     }))
 }
 
-/// A serial is one merchant's (R22): the published ones are the first merchant's.
-fn terminals(merchant: &str) -> Value {
-    let named = |first: &str| match merchant {
+/// The serial that this terminal of the first merchant has at another one.
+pub fn terminal_of(merchant: &str, first: &str) -> String {
+    match merchant {
         FIRST => first.to_owned(),
         other => format!("{first}-{other}"),
-    };
+    }
+}
+
+/// A serial is one merchant's (R22): the published ones are the first merchant's.
+fn terminals(merchant: &str) -> Value {
     json!([
-        { "no": named(TERMINAL), "area": "310101", "term_id": TERM_ID, "store": { "id": SHOP, "name": "南京路店", "address": "南京东路 1 号" } },
-        { "no": named(OTHER_TERMINAL), "area": "440304" },
+        { "no": terminal_of(merchant, TERMINAL), "area": "310101", "term_id": TERM_ID, "store": { "id": SHOP, "name": "南京路店", "address": "南京东路 1 号" } },
+        { "no": terminal_of(merchant, OTHER_TERMINAL), "area": "440304" },
     ])
 }
 

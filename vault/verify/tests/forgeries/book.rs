@@ -227,6 +227,7 @@ fn intended(n: u64, bucket: u64) -> TradeEvent {
         seal: Some(SealRef { bucket, records: 1 }),
         terminal: None,
         terminal_match: None,
+        terminal_unmatched: false,
     }
 }
 

@@ -5,8 +5,8 @@
 use super::{Message, allowed};
 use crate::{
     Identity, keys,
-    native::{Asks, Native, NativeError, Proof},
-    times,
+    native::{Asks, Device, Native, NativeError, Proof},
+    strict_json, times,
     wechat::{compose::number_fits, native::empty},
 };
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
@@ -223,6 +223,7 @@ fn order(said: &Message, call: Call, native: &mut Native) -> Result<(), NativeEr
     native.amount = Some(fen(said, "total_fee")?);
     native.expires = time(said, "time_expire")?;
     native.pay_way = Some(pay_way);
+    native.device = device(said);
     let openid = said.get("openid").or(said.get("sub_openid"));
     if pay_way == PayWay::Jsapi {
         let openid = openid.ok_or_else(|| NativeError::malformed("openid is missing"))?;
@@ -232,6 +233,19 @@ fn order(said: &Message, call: Call, native: &mut Native) -> Result<(), NativeEr
         });
     }
     Ok(())
+}
+
+/// `WEB` stands for a page or an app, which is no device of a shop [WeChat's own pages].
+fn device(said: &Message) -> Option<Device> {
+    let serial = said.get("device_info").filter(|serial| *serial != "WEB");
+    let scene = said
+        .get("scene_info")
+        .and_then(|text| strict_json::parse(text.as_bytes()).ok());
+    let of = |name: &str| {
+        let scene = scene.as_ref()?;
+        scene.text(&format!("store_info.{name}")).or(scene.text(name))
+    };
+    Device::named(serial, of("area_code"), of("id"))
 }
 
 fn pay_way(trade_type: &str) -> Result<PayWay, NativeError> {
