@@ -21,6 +21,8 @@ pub(super) struct Known<'a> {
     /// Whose each is: a serial is one merchant's (R22).
     pub(super) terminals: BTreeMap<&'a TerminalNo, &'a MerchantId>,
     pub(super) accounts: BTreeMap<(Channel, &'a AccountNo), &'a MerchantId>,
+    /// Those whose keys are not held here.
+    pub(super) merchants_own: BTreeSet<(Channel, &'a AccountNo)>,
 }
 
 /// Notes problems of one file.

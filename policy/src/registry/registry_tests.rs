@@ -456,3 +456,101 @@ fn agents_rates_lie_within_the_guide_price_and_below_their_merchants() {
         assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
     }
 }
+
+/// What could never decide is said, and not found out by an order that went elsewhere.
+#[test]
+//= C63
+fn a_rule_that_never_decides_refuses_the_file() {
+    let mut o = operator();
+    o.merchants[0].routes = vec![
+        rule("amount >= 100"),
+        RouteRule {
+            name: "again".into(),
+            ..rule("amount>=100")
+        },
+        RouteRule {
+            name: "all".into(),
+            ..rule("true")
+        },
+        RouteRule {
+            name: "late".into(),
+            ..rule("hour == 3")
+        },
+        // Another wallet's rules are none of the former's.
+        RouteRule {
+            name: "alipay".into(),
+            channel: Channel::Alipay,
+            accounts: vec![name("2021000000000001")],
+            ..rule("hour == 3")
+        },
+    ];
+    assert_eq!(
+        wrongs(licence(), vec![acquirer()], o.clone()),
+        [
+            "Operator $.merchants[0].routes[1].when it never decides: rule night before it has the same condition",
+            "Operator $.merchants[0].routes[3].when it never decides: rule all before it always holds",
+        ]
+    );
+    // Nothing that a rule chooses can go where only the merchant has the key.
+    o.merchants[0].routes = vec![rule("amount >= 100")];
+    let mut a = acquirer();
+    a.merchants[0].accounts[0].keys = Keys::Merchant;
+    assert_eq!(
+        wrongs(licence(), vec![a], o),
+        [
+            "Operator $.merchants[0].routes[0].accounts[0] the key of 1900000109 is the merchant's, so nothing that a rule chooses can go there"
+        ]
+    );
+}
+
+/// A rate for all ways to pay is one for each that has none of its own, so each one's band counts.
+#[test]
+//= C64
+fn a_rate_for_all_lies_within_the_band_of_each() {
+    let mut l = licence();
+    let band = |pay_way, least, most| GuidePrice {
+        channel: Channel::Wechat,
+        pay_way,
+        least,
+        most,
+    };
+    l.guide_prices = vec![band(None, 200, 600), band(Some(PayWay::H5), 600, 1000)];
+    let (mut a, mut o) = (acquirer(), operator());
+    let rate = |pay_way, rate| PayRate { pay_way, rate };
+    a.merchants[0].accounts[0].rates = vec![rate(None, 380)];
+    assert_eq!(
+        wrongs(l.clone(), vec![a.clone()], o.clone()),
+        [
+            "Acquirer $.merchants[0].accounts[0].rates[0].rate acquirer acq1: 380 is outside the guide price of h5, for which it counts too"
+        ]
+    );
+    a.merchants[0].accounts[0].rates.push(rate(Some(PayWay::H5), 700));
+    assert!(join(l.clone(), vec![a.clone()], o.clone()).is_ok());
+    o.agents = vec![Agent {
+        id: name("A1"),
+        name: "代理商".into(),
+    }];
+    let row = |pay_way, rate| AgentRate {
+        channel: Channel::Wechat,
+        pay_way,
+        rate,
+    };
+    o.merchants[0].agent = Some(AgentTerms {
+        agent: name("A1"),
+        rates: vec![row(None, 300)],
+    });
+    assert_eq!(
+        wrongs(l.clone(), vec![a.clone()], o.clone()),
+        [
+            "Operator $.merchants[0].agent.rates[0] 300 is outside the guide price of h5, for which it counts too"
+        ]
+    );
+    o.merchants[0]
+        .agent
+        .as_mut()
+        .expect("terms")
+        .rates
+        .push(row(Some(PayWay::H5), 650));
+    let said = join(l, vec![a], o);
+    assert!(said.is_ok(), "{said:?}");
+}

@@ -11,6 +11,11 @@ use cel::{
     common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators as op},
     parser::Parser,
 };
+use domain::PayWay;
+use serde::{
+    Deserialize as _,
+    de::{IntoDeserializer as _, value::StrDeserializer},
+};
 
 /// Longest condition, in octets.
 pub const MOST_LENGTH: usize = 500;
@@ -205,9 +210,22 @@ impl Compiler<'_> {
         a: &IdedExpr,
         b: &IdedExpr,
     ) -> Result<Typed, Faulty> {
+        let equals = matches!(how, Comparison::Equal | Comparison::Unequal);
         let test = match (self.typed(a)?, self.typed(b)?) {
-            (Typed::Num(a), Typed::Num(b)) => Test::Numbers(how, Box::new([a, b])),
-            (Typed::Word(a), Typed::Word(b)) => Test::Words(how, Box::new([a, b])),
+            (Typed::Num(one), Typed::Num(two)) => {
+                if equals {
+                    self.number_can_be(b, &one, &two)?;
+                    self.number_can_be(a, &two, &one)?;
+                }
+                Test::Numbers(how, Box::new([one, two]))
+            }
+            (Typed::Word(one), Typed::Word(two)) => {
+                if equals {
+                    self.word_can_be(b, &one, &two)?;
+                    self.word_can_be(a, &two, &one)?;
+                }
+                Test::Words(how, Box::new([one, two]))
+            }
             (Typed::Test(a), Typed::Test(b)) if matches!(how, Comparison::Equal | Comparison::Unequal) => {
                 Test::Same(how == Comparison::Equal, Box::new([a, b]))
             }
@@ -220,6 +238,60 @@ impl Compiler<'_> {
             }
         };
         Ok(Typed::Test(test))
+    }
+
+    /// A rule that waits for what never comes would never hold, without a word: an hour 24, a Sunday 0.
+    fn number_can_be(&self, at: &IdedExpr, one: &Num, is: &Num) -> Result<(), Faulty> {
+        let (Num::Of(of), Num::Is(is)) = (one, is) else {
+            return Ok(());
+        };
+        let (name, least, most) = match of {
+            Number::Amount => return Ok(()),
+            Number::Hour => ("hour", 0, 23),
+            Number::Minute => ("minute", 0, 59),
+            Number::Weekday => ("weekday", 1, 7),
+            Number::Day => ("day", 1, 31),
+            Number::Month => ("month", 1, 12),
+        };
+        match (least..=most).contains(is) {
+            true => Ok(()),
+            false => {
+                let monday = if name == "weekday" {
+                    "; 1 is Monday, 7 Sunday"
+                } else {
+                    ""
+                };
+                Err(self.faulty(
+                    at,
+                    format!("{name} is never {is}"),
+                    &format!("{least} to {most}{monday}"),
+                ))
+            }
+        }
+    }
+
+    fn word_can_be(&self, at: &IdedExpr, one: &Word, is: &Word) -> Result<(), Faulty> {
+        let (Word::Of(of), Word::Is(is)) = (one, is) else {
+            return Ok(());
+        };
+        let (name, can, right) = match of {
+            Name::PayWay => (
+                "pay_way",
+                is_pay_way(is),
+                "native, product, jsapi, qr, micropay, h5, app, page, wap, gateway or gateway_b2b",
+            ),
+            Name::Code => ("code", matches!(&**is, "static" | "dynamic"), "static or dynamic"),
+            Name::Area => (
+                "area",
+                is.is_empty() || is.len() == 6 && is.bytes().all(|b| b.is_ascii_digit()),
+                "six digits, or \"\" where no terminal is named; startsWith for a province",
+            ),
+            Name::Terminal | Name::Product => return Ok(()),
+        };
+        match can {
+            true => Ok(()),
+            false => Err(self.faulty(at, format!("{name} is never that"), right)),
+        }
     }
 
     fn either(
@@ -253,20 +325,24 @@ impl Compiler<'_> {
             ));
         };
         let test = match self.typed(one)? {
-            Typed::Num(one) => Test::NumberIn(
-                Box::new(one),
-                all.elements
-                    .iter()
-                    .map(|e| self.num(e))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Typed::Word(one) => Test::WordIn(
-                Box::new(one),
-                all.elements
-                    .iter()
-                    .map(|e| self.word(e))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Typed::Num(one) => {
+                let mut many = Vec::with_capacity(all.elements.len());
+                for element in &all.elements {
+                    let is = self.num(element)?;
+                    self.number_can_be(element, &one, &is)?;
+                    many.push(is);
+                }
+                Test::NumberIn(Box::new(one), many)
+            }
+            Typed::Word(one) => {
+                let mut many = Vec::with_capacity(all.elements.len());
+                for element in &all.elements {
+                    let is = self.word(element)?;
+                    self.word_can_be(element, &one, &is)?;
+                    many.push(is);
+                }
+                Test::WordIn(Box::new(one), many)
+            }
             Typed::Test(_) => {
                 return Err(self.faulty(
                     one,
@@ -306,6 +382,11 @@ impl Compiler<'_> {
             other => Err(self.faulty(tree, format!("it is {}", other.kind()), "a text")),
         }
     }
+}
+
+fn is_pay_way(text: &str) -> bool {
+    let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    PayWay::deserialize(text).is_ok()
 }
 
 fn comparison(name: &str) -> Option<Comparison> {

@@ -134,6 +134,20 @@ fn a_bad_condition_is_named_with_its_place() {
         (&deep, 0, "no CEL"),
         (&notted, 0, ""),
         ("true true", 0, "no CEL"),
+        // What would never hold, without a word.
+        ("hour == 24", 9, "hour is never 24"),
+        ("weekday in [6, 0]", 16, "weekday is never 0"),
+        ("13 != month", 1, "month is never 13"),
+        ("minute == 60", 11, "minute is never 60"),
+        ("day in [32]", 9, "day is never 32"),
+        ("pay_way == 'jsap'", 12, "pay_way is never that"),
+        (
+            "amount > 1 && pay_way in ['h5', 'H5']",
+            33,
+            "pay_way is never that",
+        ),
+        ("code == 'qr'", 9, "code is never that"),
+        ("area == '31'", 9, "area is never that"),
     ];
     for (text, at, wrong) in rows {
         match Condition::compile(text) {

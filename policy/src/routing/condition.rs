@@ -227,4 +227,9 @@ impl Condition {
     pub fn holds(&self, sale: &Sale<'_>) -> bool {
         self.0.of(sale) == Some(true)
     }
+
+    /// Whether it holds for every order, by its own words.
+    pub(crate) fn always(&self) -> bool {
+        self.0 == Test::Is(true)
+    }
 }

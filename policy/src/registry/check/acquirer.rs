@@ -65,6 +65,9 @@ fn one_owner<'a>(
     known: &mut Known<'a>,
     notes: &mut Notes<'_>,
 ) {
+    if account.keys == Keys::Merchant {
+        known.merchants_own.insert((account.channel, &account.account));
+    }
     match known.accounts.get(&(account.channel, &account.account)) {
         Some(&owner) => {
             let wrong = format!(

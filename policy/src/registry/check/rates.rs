@@ -2,7 +2,7 @@
 
 use super::Notes;
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile, OperatorFile, Problem};
-use domain::Registry;
+use domain::{Channel, PayWay, Registry};
 use std::collections::BTreeSet;
 
 //= C64
@@ -26,6 +26,45 @@ pub(super) fn check(licence: &LicenceFile, account: &AccountFacts, at: &str, not
                 );
             }
             Some(_) => {}
+        }
+        let own = |way| account.rates.iter().any(|r| r.pay_way == Some(way));
+        if row.pay_way.is_none() {
+            for_the_others(
+                licence,
+                account.channel,
+                row.rate,
+                own,
+                &format!("{at}.rate"),
+                notes,
+            );
+        }
+    }
+}
+
+/// A rate without a way to pay counts for each that has no rate of its own, so it lies within their bands too.
+fn for_the_others(
+    licence: &LicenceFile,
+    channel: Channel,
+    rate: u32,
+    own: impl Fn(PayWay) -> bool,
+    at: &str,
+    notes: &mut Notes<'_>,
+) {
+    let bands = licence.guide_prices.iter().filter(|band| band.channel == channel);
+    for band in bands {
+        let Some(way) = band.pay_way.filter(|way| !own(*way)) else {
+            continue;
+        };
+        if !(band.least..=band.most).contains(&rate) {
+            let way = way.as_str();
+            notes.say(
+                at,
+                format!("{rate} is outside the guide price of {way}, for which it counts too"),
+                &format!(
+                    "{} to {} hundred-thousandths, or a row of its own for {way}",
+                    band.least, band.most
+                ),
+            );
         }
     }
 }
@@ -112,14 +151,23 @@ pub(super) fn agents(
                     "a row for it in `guide_prices` of the licence file",
                 ),
             }
-            let of_wallet = accounts
-                .iter()
-                .filter(|a| a.channel == row.channel)
-                .flat_map(|a| &a.rates);
-            let lowest = of_wallet
-                .filter(|r| row.pay_way.is_none() || r.pay_way.is_none() || r.pay_way == row.pay_way)
-                .map(|r| r.rate)
-                .min();
+            let own = |way| {
+                let mut own = terms.rates.iter();
+                own.any(|r| r.channel == row.channel && r.pay_way == Some(way))
+            };
+            if row.pay_way.is_none() {
+                for_the_others(licence, row.channel, row.rate, own, &at, &mut notes);
+            }
+            let of_wallet = accounts.iter().filter(|a| a.channel == row.channel);
+            // What the merchant pays for the ways that the row counts for.
+            let lowest = match row.pay_way {
+                Some(way) => of_wallet.filter_map(|a| a.rate(way)).min(),
+                None => of_wallet
+                    .flat_map(|a| &a.rates)
+                    .filter(|r| r.pay_way.is_none_or(|way| !own(way)))
+                    .map(|r| r.rate)
+                    .min(),
+            };
             if lowest.is_none_or(|lowest| row.rate > lowest) {
                 notes.say(
                     &at,

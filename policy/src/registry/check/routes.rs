@@ -1,7 +1,10 @@
 //! Routing rules: compiled and type-checked when they are loaded; they choose among the merchant's own accounts only.
 
 use super::{Known, Notes};
-use crate::{registry::OperatorMerchant, routing::Condition};
+use crate::{
+    registry::{OperatorMerchant, RouteRule},
+    routing::Condition,
+};
 use std::collections::BTreeSet;
 
 /// Most rules of one merchant; each is looked at once per new order.
@@ -17,6 +20,7 @@ pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, no
         );
     }
     let mut names = BTreeSet::new();
+    let mut before: Vec<(&RouteRule, Condition)> = Vec::new();
     for (n, rule) in merchant.routes.iter().enumerate() {
         let at = format!("{at}.routes[{n}]");
         let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -33,12 +37,30 @@ pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, no
             format!("{at}.name"),
             format!("{} stands twice", rule.name),
         );
-        if let Err(faulty) = Condition::compile(&rule.when) {
-            notes.say(
+        match Condition::compile(&rule.when) {
+            Err(faulty) => notes.say(
                 &format!("{at}.when"),
                 format!("at character {}: {}", faulty.at, faulty.wrong),
                 &faulty.right,
-            );
+            ),
+            Ok(condition) => {
+                let first = before.iter().find(|(earlier, known)| {
+                    earlier.channel == rule.channel && (known.always() || *known == condition)
+                });
+                if let Some((earlier, known)) = first {
+                    let how = if known.always() {
+                        "always holds"
+                    } else {
+                        "has the same condition"
+                    };
+                    notes.say(
+                        &format!("{at}.when"),
+                        format!("it never decides: rule {} before it {how}", earlier.name),
+                        "the first rule that holds decides, so the narrower one first",
+                    );
+                }
+                before.push((rule, condition));
+            }
         }
         if rule.accounts.is_empty() {
             notes.say(
@@ -66,6 +88,15 @@ pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, no
                         rule.channel, merchant.id
                     ),
                     "an account that an acquirer's file gives this merchant",
+                );
+            }
+            if known.merchants_own.contains(&(rule.channel, account)) {
+                notes.say(
+                    &path,
+                    format!(
+                        "the key of {account} is the merchant's, so nothing that a rule chooses can go there"
+                    ),
+                    "an account whose key is held",
                 );
             }
             notes.unique(
