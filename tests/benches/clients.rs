@@ -148,11 +148,7 @@ impl Clients {
 
     /// V2, a payment code.
     pub(crate) fn v2_micropay(&self, number: &str, n: u64) -> anyhow::Result<Vec<u8>> {
-        self.v2(
-            "/pay/micropay",
-            number,
-            &[("auth_code", &format!("14{n:016}"))],
-        )
+        self.v2("/pay/micropay", number, &[("auth_code", &format!("14{n:016}"))])
     }
 
     fn alipay(&self, method: &str, content: &Value) -> anyhow::Result<Vec<u8>> {

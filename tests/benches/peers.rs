@@ -70,10 +70,7 @@ impl Site {
 
     /// The same; its account at WeChat may have payment codes by APIv3.
     pub(crate) fn with_codepay(dir: &Path, codepay: bool) -> anyhow::Result<Site> {
-        let options = Options {
-            codepay,
-            ..options()
-        };
+        let options = Options { codepay, ..options() };
         let place = Place::make(dir, &options)?;
         Ok(Site { place })
     }

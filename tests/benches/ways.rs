@@ -248,7 +248,8 @@ impl Stand {
     async fn start(dir: &Path, codepay: bool) -> anyhow::Result<Stand> {
         let site = Site::with_codepay(dir, codepay)?;
         let material = &site.place.material;
-        let running = channels::start(Settings::new(material.dir.clone(), material.merchants.clone())).await?;
+        let running =
+            channels::start(Settings::new(material.dir.clone(), material.merchants.clone())).await?;
         site.configure(&Addresses::of(&running))?;
         let shop = Shop::start(&site.place.dir, site.place.ports.shop).await?;
         let ca = std::fs::read(material.ca_path())?;
@@ -277,11 +278,9 @@ impl Stand {
                 pay_way,
                 more,
             } => {
-                // Accepted, and not known to be paid yet.
-                let wanted = if (*channel, *pay_way) == ("unionpay", "micropay") {
-                    202
-                } else {
-                    201
+                let wanted = match (*channel, *pay_way) {
+                    ("unionpay", "micropay") => load::PLACED,
+                    _ => 201,
                 };
                 (traffic.by_way((channel, pay_way), more, count)?, api, wanted)
             }
@@ -310,13 +309,7 @@ impl Stand {
     }
 
     /// One window of a way, until all is done that it left.
-    async fn counted(
-        &self,
-        way: &Way,
-        lines: usize,
-        count: usize,
-        idle: Duration,
-    ) -> anyhow::Result<Window> {
+    async fn counted(&self, way: &Way, lines: usize, count: usize, idle: Duration) -> anyhow::Result<Window> {
         let (requests, at, wanted) = self.orders(way, count)?;
         let pid = self.proxy.pid();
         let mut window = self.window((pid, at), lines, requests, wanted).await?;
