@@ -155,7 +155,7 @@ pub enum Cargo {
     /// We will, from facts and sealed texts.
     Compose,
     /// The merchant's SDK did: these octets, wiped when dropped.
-    Verbatim(Verbatim),
+    Verbatim(Box<Verbatim>),
 }
 
 /// A native request as it goes on.
@@ -196,11 +196,12 @@ impl Cargo {
 
 /// A known merchant with a fresh signature.
 pub struct Authenticated {
-    pub(crate) received: Received,
+    /// Boxed, as all that is large: a state moves several times in each stage.
+    pub(crate) received: Box<Received>,
     pub(crate) merchant: Arc<MerchantFacts>,
     /// When the caller says it was signed.
     pub(crate) signed_at: Instant,
-    pub(crate) native: Option<channel::native::Native>,
+    pub(crate) native: Option<Box<channel::native::Native>>,
     /// The terminal whose key it is, where it is one's.
     pub(crate) terminal: Option<TerminalNo>,
     /// The signature itself, where the channel's protocol has no nonce.
@@ -252,7 +253,7 @@ pub(crate) struct Texts {
 
 /// The only one that works on this number now.
 pub struct Claimed {
-    pub(crate) sealed: Sealed,
+    pub(crate) sealed: Box<Sealed>,
     pub(crate) held: Held,
     /// The order as it stands, if there is one.
     pub(crate) order: Option<Arc<Order>>,

@@ -68,7 +68,7 @@ impl Stage<Sealed> for Claim {
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
-            sealed,
+            sealed: Box::new(sealed),
             held,
             order,
             content,

@@ -85,6 +85,7 @@ impl Stage<Limited> for Parse {
         let command = self.command(&merchant.id, &native).await.map_err(read)?;
         let also = self.also(&merchant.id, &native, &command).await.map_err(read)?;
         let verbatim = passthrough::verbatim(&received, &native);
+        let native = *native;
         let clear = Clear {
             payer: native.payer,
             texts: native.texts,
@@ -96,7 +97,7 @@ impl Stage<Limited> for Parse {
             mark,
             command,
             also,
-            cargo: Cargo::Verbatim(verbatim),
+            cargo: Cargo::Verbatim(Box::new(verbatim)),
             clear,
         })
     }

@@ -78,10 +78,10 @@ impl Stage<Received> for Read {
         native.payee = payee;
         let mark = proof_mark(&native.proof);
         Ok(Authenticated {
-            received,
+            received: Box::new(received),
             merchant,
             signed_at,
-            native: Some(native),
+            native: Some(Box::new(native)),
             terminal: None,
             mark,
         })

@@ -40,7 +40,8 @@ impl Around<Admitted> for Record {
             app.step("intent_recorded");
             let sent = next.run(recorded).await?;
             let sent = match spare {
-                Some(spare) => failover::go_on(&app, *spare, sent).await?,
+                // Boxed, as all that is rare and large: else every order's task had room for it.
+                Some(spare) => Box::pin(failover::go_on(&app, *spare, sent)).await?,
                 None => sent,
             };
             app.step("answer_read");
@@ -176,7 +177,7 @@ async fn intend_order(
             return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
-            Some(make_way(app, &order).await?)
+            Some(Box::pin(make_way(app, &order)).await?)
         }
         order => order,
     };
@@ -695,12 +696,13 @@ async fn redirect(app: &App, routed: Routed, asked: &Redirect) -> Result<Intende
 }
 
 fn recorded(
-    sealed: Sealed,
+    sealed: Box<Sealed>,
     order: Arc<Order>,
     account: Arc<channel::Account>,
     errand: Errand,
     held: ledger::Held,
 ) -> Recorded {
+    let sealed = *sealed;
     Recorded {
         merchant: sealed.merchant,
         order,
