@@ -292,6 +292,11 @@ impl Restored {
             restored.from = heads.next;
             restored.heads = heads;
             restored.tally.restore(totals);
+            let each = orders.len() / SHARDS;
+            // Numbers are digests, so shards fill evenly; a table that grows is moved each time.
+            for shard in &mut restored.shards {
+                shard.get_mut().reserve(each + each / 8);
+            }
             orders
                 .into_iter()
                 .for_each(|order| restored.put(Arc::new(order), now));
