@@ -20,8 +20,8 @@ pub struct NameError {
     pub alphabet: &'static str,
 }
 
-/// Reads a text where it stands: a start reads a dozen of them for each live order, and an owned copy of each was a third
-/// of its time.
+/// Reads a text where it stands: a start reads a dozen of them for each live order, and would make, wipe and free a copy of
+/// each.
 struct InPlace<T>(PhantomData<T>);
 
 impl<T: FromStr<Err = NameError>> Visitor<'_> for InPlace<T> {
