@@ -97,8 +97,11 @@ pub(crate) fn merchant(id: &str, accounts: Vec<AccountFacts>) -> AcquirerMerchan
         uscc: Some("91310000MA1FL0000N".into()),
         settlement: Some(digest(5)),
         terminals: vec![Terminal {
-            no: name("T-1"),
+            // A serial is one merchant's: T-1 stands at m1, T-2 at m2.
+            no: name(&id.replace('m', "T-")),
             area: "310101".into(),
+            store: None,
+            term_id: None,
         }],
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn facts_of(attempt: &Attempt) -> CreateFacts<'_> {
         amount: attempt.amount,
         expires: attempt.expires,
         terminal: attempt.terminal.as_ref(),
+        place: attempt.terminal_match.as_deref(),
         bank: attempt.bank.as_ref(),
         product: None,
         code: attempt.code,

@@ -23,7 +23,7 @@ use compare::{CompareError, Comparison};
 use domain::*;
 use ledger::{BillHead, CommitError, LookupError};
 use policy::{
-    books::Book,
+    books::{Book, MOST_DAYS_BACK, is_overdue, is_past},
     registry::{AccountFacts, MerchantFacts},
 };
 use record::DayRecord;
@@ -31,10 +31,6 @@ use sha2::{Digest as _, Sha256};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
-const MOST_DAYS_BACK: i32 = 85;
-/// So many days after its day's end a bill is overdue, which is said loudly.
-const OVERDUE_DAYS: i32 = 7;
 /// An overdue bill is asked for so many times less often.
 const OVERDUE_RARER: u32 = 12;
 /// A word of "no bill" that our record contradicts is doubted for so many days, and so many times less often than a bill that
@@ -203,16 +199,6 @@ fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry:
         .any(|index| !head.resolved.contains_key(index));
     let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
     none && open && recent && channel::bill::none_is_a_doubt(key.channel) && past(retry * DOUBTED)
-}
-
-/// So long after a day's end its bill should have come.
-pub(crate) fn is_overdue(day: Day, now: Instant) -> bool {
-    now >= Day::from_number(day.number() + OVERDUE_DAYS + 1).start()
-}
-
-/// Its bill is asked for no more: channels do not keep it that long.
-pub(crate) fn is_past(day: Day, now: Instant) -> bool {
-    day.number() < now.day().number() - MOST_DAYS_BACK
 }
 
 //= C61
@@ -409,7 +395,8 @@ async fn note(app: &App, job: &Job, events: Vec<TradeEvent>) -> Result<(), JobEr
     Ok(())
 }
 
-/// Two officers resolved a difference at the desk: that goes on our own record, once.
+/// Two officers resolved a difference at the desk, or found out what a channel had not answered or not given: that goes on our
+/// own record, once.
 //= C62
 pub(crate) async fn resolved(
     app: &App,
@@ -423,12 +410,17 @@ pub(crate) async fn resolved(
         .entry(difference)
         .ok()
         .filter(|entry| entry.merchant.as_ref() == Some(merchant));
-    let Some(TradeEvent::BillDiffers { bill, .. }) = entry.map(|entry| entry.event) else {
-        tracing::error!(
-            cases_index,
-            "the desk resolved what is no difference of this journal"
-        );
-        return Ok(());
+    let bill = match entry.map(|entry| entry.event) {
+        Some(TradeEvent::BillDiffers { bill, .. } | TradeEvent::BillUnanswered { bill, .. }) => bill,
+        // The last call for a bill that never came stands for it.
+        Some(TradeEvent::BillAsked { bill, .. }) if is_past(bill.day, app.clock().now()) => bill,
+        _ => {
+            tracing::error!(
+                cases_index,
+                "the desk resolved what is no open matter of the books in this journal"
+            );
+            return Ok(());
+        }
     };
     if app
         .ledger()

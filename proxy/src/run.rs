@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow};
 use domain::*;
 use journal::{Journal, disk::RealDisk};
 use ledger::{Found, Ledger, Order};
+use settings::registries;
 use sha2::{Digest as _, Sha256};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -313,17 +314,17 @@ fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
 
 /// Registries, certificates, disk, limits: looked at while running.
 async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
-    let mut seal = registry::seal(&app.config().registries);
+    let mut seal = registries::seal(&app.config().registries);
     let mut certificates = stamps(&app);
     let mut minute = Duration::ZERO;
     loop {
-        let every = app.config().registries.every;
+        let every = app.config().registries_every;
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             () = tokio::time::sleep(every) => {}
         }
         app.look_at_disk();
-        let now = registry::seal(&app.config().registries);
+        let now = registries::seal(&app.config().registries);
         if now != seal {
             seal = now;
             reload(&app).await;

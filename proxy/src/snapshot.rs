@@ -5,11 +5,12 @@ use crate::{app::App, payment::Create};
 use domain::*;
 use policy::registry::{MerchantFacts, Terminal};
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 /// What goes on record.
 pub(crate) struct Known {
     pub(crate) rates: Option<RateSnapshot>,
-    pub(crate) terminal: Option<TerminalMatch>,
+    pub(crate) terminal: Option<Arc<TerminalMatch>>,
 }
 
 impl Known {
@@ -40,10 +41,14 @@ impl Known {
             .unwrap_or_default();
         Known {
             rates,
-            terminal: terminal.map(|t| TerminalMatch {
-                area: t.area.as_str().into(),
-                registry,
-                tuple: tuple(merchant, t),
+            terminal: terminal.map(|t| {
+                Arc::new(TerminalMatch {
+                    area: t.area.as_str().into(),
+                    registry,
+                    store: t.store.clone(),
+                    term_id: t.term_id.clone(),
+                    tuple: tuple(merchant, t),
+                })
             }),
         }
     }

@@ -217,10 +217,28 @@ pub struct TerminalMatch {
     pub area: Arc<str>,
     /// Version of the acquirer's file.
     pub registry: u64,
+    /// The shop that it stands in, where the acquirer's file names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub store: Option<Shop>,
+    /// Its number at UnionPay (`termId`), where the acquirer's file names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub term_id: Option<Arc<str>>,
     /// SHA-256 over acquirer, merchant, unified social credit code, digest of the settlement account, terminal and area, each
     /// ended by a line feed; absent where the acquirer's file lacks one of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tuple: Option<Digest>,
+}
+
+/// A shop 门店 of a merchant, as its acquirer registered it: the merchant's own facts, none of a buyer's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shop {
+    /// Street and house.
+    pub address: Arc<str>,
+    /// Its number.
+    pub id: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
 }
 
 /// Why an attempt goes to its account.
@@ -544,7 +562,7 @@ pub enum TradeEvent {
         terminal: Option<TerminalNo>,
         /// What that terminal was matched against.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        terminal_match: Option<TerminalMatch>,
+        terminal_match: Option<Arc<TerminalMatch>>,
     },
     /// The channel has the order.
     AttemptPlaced {

@@ -100,11 +100,17 @@ fn trade_events() -> Vec<TradeEvent> {
             })),
             seal: Some(seal),
             terminal: Some(name("T-1")),
-            terminal_match: Some(TerminalMatch {
+            terminal_match: Some(std::sync::Arc::new(TerminalMatch {
                 area: "310101".into(),
                 registry: 7,
+                store: Some(Shop {
+                    address: "南京东路 1 号".into(),
+                    id: "S-1".into(),
+                    name: "南京路店".into(),
+                }),
+                term_id: Some("49000002".into()),
                 tuple: Some(Digest::from_bytes([3; 32])),
-            }),
+            })),
         },
         NamedAtChannel {
             account: name("777290058110048"),

@@ -43,6 +43,22 @@ pub fn start_of(channel: Channel, day: Day) -> Instant {
     day.start().plus_millis(-earlier_ms(channel))
 }
 
+/// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
+pub const MOST_DAYS_BACK: i32 = 85;
+
+/// So many days after its day's end a bill is overdue, which is said loudly.
+const OVERDUE_DAYS: i32 = 7;
+
+/// So long after a day's end its bill should have come.
+pub fn is_overdue(day: Day, now: Instant) -> bool {
+    now >= Day::from_number(day.number() + OVERDUE_DAYS + 1).start()
+}
+
+/// Its bill is asked for no more: channels do not keep it that long.
+pub fn is_past(day: Day, now: Instant) -> bool {
+    day.number() < now.day().number() - MOST_DAYS_BACK
+}
+
 fn after(day: Day) -> Day {
     Day::from_number(day.number() + 1)
 }

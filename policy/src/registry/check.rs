@@ -5,6 +5,7 @@ mod bank;
 mod operator;
 mod rates;
 mod routes;
+mod terminals;
 
 use super::{AcquirerFile, LicenceFile, OperatorFile, Problem, url};
 use domain::{AccountNo, Channel, MerchantId, Registry, TerminalNo};
@@ -17,7 +18,8 @@ use std::{
 #[derive(Default)]
 pub(super) struct Known<'a> {
     pub(super) merchants: BTreeMap<&'a MerchantId, String>,
-    pub(super) terminals: BTreeSet<(&'a MerchantId, &'a TerminalNo)>,
+    /// Whose each is: a serial is one merchant's (R22).
+    pub(super) terminals: BTreeMap<&'a TerminalNo, &'a MerchantId>,
     pub(super) accounts: BTreeMap<(Channel, &'a AccountNo), &'a MerchantId>,
 }
 

@@ -3,10 +3,10 @@
 
 use domain::{
     AccountNo, AcquirerNo, AgentId, Amount, BankFacts, Channel, Digest, Instant, Keys, MerchantId, PayWay,
-    PayeeNo, Registry, SignMethod, TerminalNo,
+    PayeeNo, Registry, Shop, SignMethod, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 /// Channels, institutions, hosts, CA roots and the filing number (R03, R06, R25).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -162,10 +162,16 @@ pub struct Agreement {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terminal {
-    /// Serial number.
+    /// Serial number; one terminal's, of one merchant (R22).
     pub no: TerminalNo,
-    /// Registered area code (R23).
+    /// Registered area code, six digits (R23).
     pub area: String,
+    /// The shop it stands in. WeChat is told the area with the shop and not without (`scene_info.store_info`, channels.md 1.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Shop>,
+    /// Its number at UnionPay (`termId`): eight letters and digits that the acquirer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_id: Option<Arc<str>>,
 }
 
 /// One account of a merchant at a channel.

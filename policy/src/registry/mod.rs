@@ -15,7 +15,7 @@ mod url;
 pub use acting::Foreign;
 pub use files::*;
 pub use parse::Problem;
-pub use registries::{MerchantFacts, Registries};
+pub use registries::{MerchantFacts, NotRisen, Registries};
 
 #[cfg(test)]
 mod registry_tests;

@@ -215,6 +215,44 @@ impl Registries {
             .chain([row(Registry::Operator, &self.operator)])
             .collect()
     }
+
+    /// The files that differ from those before and whose version is not higher; each acquirer's file is held against the
+    /// one that the same acquirer had.
+    //= C23
+    pub fn not_risen(&self, before: &Registries) -> Vec<NotRisen> {
+        let fell = |kind, acquirer: Option<&AcquirerNo>, now: (Digest, u64), then: (Digest, u64)| {
+            (now.0 != then.0 && now.1 <= then.1).then(|| NotRisen {
+                kind,
+                acquirer: acquirer.cloned(),
+                version: now.1,
+                before: then.1,
+            })
+        };
+        let of = |stamp: &Stamp| (stamp.digest, stamp.version);
+        let licence = |of: &Registries| (of.licence_digest, of.licence.version);
+        let acquirers = self.acquirers.iter().filter_map(|(name, stamp)| {
+            let then = before.acquirers.get(name)?;
+            fell(Registry::Acquirer, Some(name), of(stamp), of(then))
+        });
+        let own = [
+            fell(Registry::Licence, None, licence(self), licence(before)),
+            fell(Registry::Operator, None, of(&self.operator), of(&before.operator)),
+        ];
+        own.into_iter().flatten().chain(acquirers).collect()
+    }
+}
+
+/// A changed file whose version did not rise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRisen {
+    /// Which kind of file.
+    pub kind: Registry,
+    /// Whose, where there may be several.
+    pub acquirer: Option<AcquirerNo>,
+    /// Its version now.
+    pub version: u64,
+    /// The version in force.
+    pub before: u64,
 }
 
 fn join(

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::*;
 use domain::*;
+use std::sync::Arc;
 
 fn wrongs(l: LicenceFile, a: Vec<AcquirerFile>, o: OperatorFile) -> Vec<String> {
     let problems = join(l, a, o).expect_err("the files contradict each other");
@@ -175,6 +176,32 @@ fn two_files_of_one_acquirer_and_accounts_across_acquirers_are_refused() {
     let said = wrongs(licence(), vec![acquirer(), other], operator());
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("has two files") && said[1].contains("belongs to merchant m2"));
+}
+
+#[test]
+//= C23
+fn each_acquirers_version_rises_by_itself() {
+    let second = |version: u64| {
+        let mut file = acquirer();
+        (file.acquirer, file.version) = (name("acq2"), version);
+        file.merchants = vec![merchant("m3", vec![wechat("1900000111")])];
+        file
+    };
+    let with = |version: u64, seed: u8| {
+        let files = vec![(acquirer(), digest(1)), (second(version), digest(seed))];
+        Registries::new(Arc::new(licence()), digest(0), files, (operator(), digest(255))).expect("agrees")
+    };
+    let before = with(1, 2);
+    // The other acquirer is at version 3 all the while.
+    assert_eq!(with(2, 3).not_risen(&before), []);
+    assert_eq!(with(1, 2).not_risen(&before), []);
+    let fell = NotRisen {
+        kind: Registry::Acquirer,
+        acquirer: Some(name("acq2")),
+        version: 1,
+        before: 1,
+    };
+    assert_eq!(with(1, 3).not_risen(&before), [fell]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use crate::{HandedOut, baidu::query::Query};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    Amount, BankNo, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalNo, TradeNo,
+    Amount, BankNo, ChannelNo, Code, Instant, KeyRef, NameError, PayWay, SignMethod, TerminalMatch,
+    TerminalNo, TradeNo,
 };
 use zeroize::Zeroizing;
 
@@ -20,6 +21,8 @@ pub struct CreateFacts<'a> {
     pub expires: Instant,
     /// Terminal, passed on as it is (compliance.md R22).
     pub terminal: Option<&'a TerminalNo>,
+    /// What that terminal was matched against: where it stands, by the acquirer's word (compliance.md R22).
+    pub place: Option<&'a TerminalMatch>,
     /// The bank that the payer is led to (UnionPay's `issInsCode`, channels.md 4.3).
     pub bank: Option<&'a BankNo>,
     /// The code that the payer scanned, where the channel asks for it (WeChat's native mode one, channels.md 2.4).

@@ -24,6 +24,8 @@ mod native_wechat_bodies;
 mod native_wechat_v2;
 #[path = "golden/notices.rs"]
 mod notices;
+#[path = "golden/places.rs"]
+mod places;
 #[path = "golden/strict_json.rs"]
 mod strict_json;
 #[path = "golden/unionpay.rs"]

@@ -5,6 +5,7 @@ use crate::{
     cases::{Cases, Refusal},
     officers::{allowed, another, reason},
     state::{DifferenceProposal, State},
+    trades::Trades,
     users::User,
 };
 use domain::*;
@@ -55,18 +56,18 @@ impl Differences {
     }
 }
 
-/// A first officer proposes what becomes of a difference.
+/// A first officer proposes what becomes of a difference, or what was found out about what is not proven.
 pub async fn propose(
     cases: &Cases,
     user: &User,
-    differences: &Differences,
+    trades: &Trades,
     index: u64,
     resolution: Resolution,
     why: &str,
 ) -> Result<(), Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
-    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
         match state.difference(index).map_or("open", |case| case.status()) {
             "open" => {}
@@ -86,9 +87,9 @@ pub async fn propose(
 
 //= C62
 /// A second officer agrees: resolved. The proxy puts it on its own record as soon as it reads it.
-pub async fn agree(cases: &Cases, user: &User, differences: &Differences, index: u64) -> Result<(), Refusal> {
+pub async fn agree(cases: &Cases, user: &User, trades: &Trades, index: u64) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
-    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
         let pending = pending(state, index, user)?;
         let (resolution, proposer) = (pending.resolution, pending.officer.clone());
@@ -107,13 +108,13 @@ pub async fn agree(cases: &Cases, user: &User, differences: &Differences, index:
 pub async fn send_back(
     cases: &Cases,
     user: &User,
-    differences: &Differences,
+    trades: &Trades,
     index: u64,
     why: &str,
 ) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let reason = reason(why)?;
-    let merchant = differences.get(index).ok_or(Refusal::NotFound)?.merchant;
+    let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
         pending(state, index, user)?;
         Ok(vec![CaseEvent::DifferenceReturned {

@@ -2,12 +2,13 @@
 
 use crate::{
     config::{Config, Trades},
-    keys, local, registries,
+    keys, local,
     run::{open, verifier},
     users::Users,
 };
 use anyhow::bail;
 use certs::tls;
+use settings::registries;
 use std::path::Path;
 
 /// Every problem of every file; for `guandao-desk check`.

@@ -121,6 +121,7 @@ impl Following {
 
     fn watch_over(&mut self, index: u64, entry: &TradeEntry) -> Found {
         self.trades.differences.observe(index, entry);
+        self.trades.unproven.observe(index, entry);
         self.trades.refusals.observe(index, entry);
         let registries = self.then.registries();
         let facts = entry

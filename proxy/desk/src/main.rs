@@ -167,7 +167,7 @@ fn asked(
         Some(file) => {
             let text =
                 |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
-            let signature = text(&desk::registries::signature_file(&file))?;
+            let signature = text(&settings::registries::signature_file(&file))?;
             Question::Acknowledge {
                 file: text(&file)?,
                 signature,

@@ -1,8 +1,9 @@
 //! Registries, users and certificates change while running; what is wrong changes nothing and is in the log.
 
-use crate::{config::Config, fetch::Remote, registries, run::client, users::Users, web::Desk};
+use crate::{config::Config, fetch::Remote, run::client, users::Users, web::Desk};
 use certs::tls::Listener;
 use domain::Digest;
+use settings::registries;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 

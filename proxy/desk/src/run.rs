@@ -7,7 +7,7 @@ use crate::{
     export::Exporter,
     fetch::Remote,
     follow::{self, Following},
-    journal_face, keys, local, registries,
+    journal_face, keys, local,
     reload::Files,
     serve::serve,
     sessions::Sessions,
@@ -22,6 +22,7 @@ use certs::tls;
 use domain::*;
 use journal::VerifierKey;
 use policy::registry::Registries;
+use settings::registries;
 use sha2::{Digest as _, Sha256};
 use std::{fmt::Display, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};

@@ -1,10 +1,10 @@
 //! Registries as they stood at each point of the trades journal, so that the same journal gives the same flags whenever
 //! it is read. Signed files are kept by their digest; the journal's `RegistryLoaded` entries say which were in force.
 
-use crate::{config::RegistryFiles, registries};
 use arc_swap::ArcSwap;
 use domain::*;
 use policy::registry::{AcquirerFile, LicenceFile, OperatorFile, Registries};
+use settings::registries::{self, RegistryFiles};
 use sha2::{Digest as _, Sha256};
 use std::{
     fmt, fs,

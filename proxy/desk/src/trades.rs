@@ -1,7 +1,7 @@
 //! What the pages know of the trades journal: its copy, its latest signed head, and whether all is well with it.
 
 use crate::mirror::Mirror;
-use domain::Instant;
+use domain::{Instant, MerchantId};
 use journal::{VerifierKey, note};
 use parking_lot::RwLock;
 use std::{
@@ -34,6 +34,8 @@ pub struct Trades {
     pub key: VerifierKey,
     /// Differences of bills that it names.
     pub differences: crate::books::Differences,
+    /// What neither a bill nor an answer proves.
+    pub unproven: crate::unproven::Unproven,
     /// What the no-funds guard refused.
     pub refusals: crate::refusals::Refusals,
     path: PathBuf,
@@ -54,11 +56,23 @@ impl Trades {
             mirror,
             key,
             differences: Default::default(),
+            unproven: Default::default(),
             refusals: Default::default(),
             path,
             note,
             health: RwLock::default(),
         }
+    }
+
+    /// Whose an open matter of the books is: a difference, or what was not proven and people can find out.
+    pub fn owner(&self, index: u64, now: Instant) -> Option<MerchantId> {
+        let difference = self.differences.get(index).map(|difference| difference.merchant);
+        let unproven = || {
+            self.unproven
+                .get(index, now)
+                .filter(|matter| matter.why.is_decided())
+        };
+        difference.or_else(|| unproven().map(|matter| matter.merchant))
     }
 
     /// The latest signed head that the follower took.

@@ -1,6 +1,6 @@
 //! The people who may sign in, and their passwords as argon2id.
 
-use crate::config::{Problem, read_toml};
+use crate::config::Problem;
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version,
     password_hash::{PasswordHasher, SaltString},
@@ -69,7 +69,7 @@ pub struct Users(BTreeMap<String, User>);
 impl Users {
     /// Reads the file's text: a list of `[[users]]`, each with name, role and password.
     pub fn parse(text: &str) -> Result<Users, Vec<Problem>> {
-        read_toml(text, |root| {
+        settings::read::read(text, |root| {
             let mut users = BTreeMap::new();
             root.each("users", |row| {
                 let user = User {

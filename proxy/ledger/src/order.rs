@@ -104,6 +104,8 @@ pub struct Attempt {
     /// Terminal, where the order names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalNo>,
+    /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
+    pub terminal_match: Option<Arc<TerminalMatch>>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
@@ -967,6 +969,7 @@ impl Attempt {
             payee,
             payer,
             terminal,
+            terminal_match,
             ..
         } = event
         else {
@@ -990,6 +993,7 @@ impl Attempt {
             payee: payee.clone(),
             payer: *payer,
             terminal: terminal.clone(),
+            terminal_match: terminal_match.clone(),
             state: AttemptState::Intended,
             reach: None,
             paid: None,

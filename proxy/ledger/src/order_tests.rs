@@ -310,11 +310,25 @@ fn what_only_the_merchant_can_send_back_is_no_work_of_ours() {
 fn the_terminal_of_the_intent_stays_with_the_attempt() {
     let mut event = intent(1, Channel::Wechat);
     let named = TerminalNo::new("T-1").expect("lawful");
-    if let TradeEvent::AttemptIntended { terminal, .. } = &mut event {
-        *terminal = Some(named.clone());
+    let place = std::sync::Arc::new(TerminalMatch {
+        area: "310101".into(),
+        registry: 7,
+        store: None,
+        term_id: None,
+        tuple: None,
+    });
+    if let TradeEvent::AttemptIntended {
+        terminal,
+        terminal_match,
+        ..
+    } = &mut event
+    {
+        (*terminal, *terminal_match) = (Some(named.clone()), Some(place.clone()));
     }
     let attempt = Attempt::begin(0, Instant::default(), &event).expect("an intent");
     assert_eq!(attempt.terminal, Some(named));
+    // What a repeat tells the channel is what was told first, whatever the registry says by then (C86).
+    assert_eq!(attempt.terminal_match, Some(place));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Journal and ledger on a disk that forgets everything unsynced: after any crash every acknowledged event is there,
 //! states are what their entries say, numbers have no gap, and what was never acknowledged is whole or absent.
 
+mod stand;
+
 use domain::*;
-use journal::{Journal, Settings, disk::Disk, merkle, sim::SimulatedDisk};
+use journal::{Journal, Settings, disk::Disk, sim::SimulatedDisk};
 use ledger::{CommitError, Happening, Ledger, Order, OrderState, payment_id};
+use stand::{Stamp, Still};
 use std::{
     collections::HashMap,
     future::Future,
@@ -11,33 +14,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
-
-struct Stamp;
-
-impl Sign for Stamp {
-    fn public_key(&self) -> [u8; 32] {
-        [7; 32]
-    }
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let mut signature = [0; 64];
-        signature[..32].copy_from_slice(&merkle::leaf(message));
-        signature
-    }
-}
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Instant {
-        Instant::from_secs(1_767_225_600)
-    }
-    fn since_boot(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-}
 
 struct Dice(u64);
 

@@ -1,34 +1,11 @@
 //! A journal that another build wrote is refused with its place and name, not taken for a damaged one.
 
-use domain::*;
-use journal::{Journal, Settings, merkle, sim::SimulatedDisk};
+mod stand;
+
+use journal::{Journal, Settings, sim::SimulatedDisk};
 use ledger::Ledger;
-use std::{path::Path, sync::Arc, time::Duration};
-
-struct Stamp;
-
-impl Sign for Stamp {
-    fn public_key(&self) -> [u8; 32] {
-        [7; 32]
-    }
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let mut signature = [0; 64];
-        signature[..32].copy_from_slice(&merkle::leaf(message));
-        signature
-    }
-}
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Instant {
-        Instant::from_secs(1_767_225_600)
-    }
-    fn since_boot(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-}
+use stand::{Stamp, Still};
+use std::{path::Path, sync::Arc};
 
 fn refused(entry: &str) -> Option<String> {
     let dir = tempfile::tempdir().expect("a folder");

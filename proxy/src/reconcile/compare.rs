@@ -128,10 +128,11 @@ impl Comparison<'_> {
                 refunds: refunds.to_vec(),
             });
         }
-        for movements in unanswered.chunks(EARLY_AT_ONCE) {
+        // Each for itself: two officers decide about one, by where it stands.
+        for one in unanswered {
             found.events.push(TradeEvent::BillUnanswered {
                 bill: self.bill.clone(),
-                movements: movements.to_vec(),
+                movements: vec![one],
             });
         }
         Ok(found)

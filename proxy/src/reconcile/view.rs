@@ -3,7 +3,10 @@
 use crate::app::App;
 use domain::*;
 use ledger::{BillHead, LookupError};
-use policy::registry::{AccountFacts, MerchantFacts};
+use policy::{
+    books::{is_overdue, is_past},
+    registry::{AccountFacts, MerchantFacts},
+};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -17,10 +20,7 @@ struct Difference {
 
 /// How far a merchant's day is.
 pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value, LookupError> {
-    let (bills, past) = (
-        own_bills(app, merchant, day),
-        super::is_past(day, app.clock().now()),
-    );
+    let (bills, past) = (own_bills(app, merchant, day), is_past(day, app.clock().now()));
     let mut accounts = Vec::new();
     for (key, head) in &bills {
         accounts.push(account(app, key, head.as_ref())?);
@@ -32,11 +32,19 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value
     let open = bills.iter().any(|(key, head)| {
         key.kind != BillKind::Funds && head.as_ref().is_none_or(|head| head.matched.is_none())
     });
+    let given_up = bills.iter().any(|(key, head)| {
+        key.kind != BillKind::Funds
+            && head
+                .as_ref()
+                .is_none_or(|head| head.matched.is_none() && in_its_stead(app, head).is_none())
+    });
+    let found_out = unanswered.iter().filter(|one| one.resolution.is_some()).count();
     let state = state(&Facts {
         bills: bills.len(),
         waits: open && !past,
-        in_vain: open || !unanswered.is_empty(),
-        differences: differences.len(),
+        in_vain: given_up || found_out < unanswered.len(),
+        // What people found out instead of the channel's word is resolved, never agreed.
+        differences: differences.len() + found_out + usize::from(open && !given_up),
         unresolved: differences.iter().filter(|d| d.resolution.is_none()).count(),
     });
     let list: Vec<Value> = differences.iter().map(shown).collect();
@@ -86,17 +94,27 @@ struct Open {
     key: BillKey,
     index: u64,
     about: Unanswered,
+    /// What two officers found out about it.
+    resolution: Option<Resolution>,
 }
 
 impl Open {
     fn shown(&self) -> Value {
-        let Open { key, index, about } = self;
+        let Open {
+            key,
+            index,
+            about,
+            resolution,
+        } = self;
         let mut shown = json!({
             "journal_index": index, "channel": key.channel.as_str(), "account": key.account.as_str(),
             "number": about.number.as_str(), "payment_id": about.payment.to_string(), "channel_code": &*about.code,
         });
         if let (Some(map), Some(refund)) = (shown.as_object_mut(), &about.refund) {
             map.insert("refund_number".into(), refund.as_str().into());
+        }
+        if let (Some(map), Some(resolution)) = (shown.as_object_mut(), resolution) {
+            map.insert("resolution".into(), json!(resolution));
         }
         shown
     }
@@ -106,18 +124,30 @@ fn unanswered(app: &App, bills: &[(BillKey, Option<BillHead>)]) -> Result<Vec<Op
     let mut all = Vec::new();
     for (key, head) in bills {
         let heads = head.iter().filter(|head| head.matched.is_some());
-        for index in heads.flat_map(|head| head.unanswered.iter().copied()) {
+        for (head, index) in heads.flat_map(|head| head.unanswered.iter().map(move |index| (head, *index))) {
             if let TradeEvent::BillUnanswered { movements, .. } = app.ledger().entry(index)?.event {
                 let open = |about| Open {
                     key: key.clone(),
                     index,
                     about,
+                    resolution: head.resolved.get(&index).copied(),
                 };
                 all.extend(movements.into_iter().map(open));
             }
         }
     }
     Ok(all)
+}
+
+/// What two officers found out instead of a bill that never came. It stands where that bill was asked for last.
+fn in_its_stead(app: &App, head: &BillHead) -> Option<Resolution> {
+    let asked = |index: &u64| {
+        let entry = app.ledger().entry(*index).ok();
+        entry.is_some_and(|entry| matches!(entry.event, TradeEvent::BillAsked { .. }))
+    };
+    let mut all = head.resolved.iter();
+    all.find(|(index, _)| asked(index))
+        .map(|(_, resolution)| *resolution)
 }
 
 /// The bills of a day of every account that is registered now, and of those that had one then.
@@ -153,7 +183,7 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
     let Some(map) = shown.as_object_mut() else {
         return Ok(shown);
     };
-    if super::is_overdue(key.day, now) && head.is_none_or(|head| head.matched.is_none()) {
+    if is_overdue(key.day, now) && head.is_none_or(|head| head.matched.is_none()) {
         map.insert("overdue".into(), true.into());
     }
     let Some(head) = head else { return Ok(shown) };
@@ -178,8 +208,11 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
             let sums = json!({ "differences": differences, "fee_millifen": fee_millifen, "lines": lines, "paid": paid.fen(), "payments": payments, "refunded": refunded.fen(), "refunds": refunds });
             map.extend(sums.as_object().cloned().unwrap_or_default());
         }
-    } else if super::is_past(key.day, now) {
+    } else if is_past(key.day, now) {
         map.insert("state".into(), "never_came".into());
+        if let Some(resolution) = in_its_stead(app, head) {
+            map.insert("resolution".into(), json!(resolution));
+        }
     } else if head.taken.is_some() {
         map.insert("state".into(), "comparing".into());
     } else if let Some(code) = &head.refused {

@@ -3,7 +3,7 @@
 use super::{Done, Road};
 use anyhow::{Context, ensure};
 use domain::TradeEvent;
-use sandbox::demo::place::{AGENT, OTHER_TERMINAL, TERMINAL};
+use sandbox::demo::place::{AGENT, OTHER_TERMINAL, SHOP, TERM_ID, TERMINAL};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +13,7 @@ async fn terminals_and_rates() {
     bounded(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     matched(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     commissions(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
+    told(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     road.demo.services.stop().await.expect("stops");
     road.demo.prove_journal().expect("the journal verifies");
 }
@@ -136,6 +137,52 @@ async fn bounded(road: &Road) -> Done {
         .ask("GET", &format!("/v1/payments/{}", id(&own)), None)
         .await?;
     ensure!(seen.status == 200, "{}", seen.json());
+    Ok(())
+}
+
+/// The registered serial, shop and area travel to each channel in its own fields, and come back where the channel shows them.
+//= C86
+async fn told(road: &Road) -> Done {
+    let decoded = |text: &str| {
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let shop = format!(
+        r#""store_info":{{"address":"南京东路 1 号","area_code":"310101","id":"{SHOP}","name":"南京路店"}}"#
+    );
+    let numbers = [
+        format!(r#""store_id":"{SHOP}""#),
+        format!(r#""terminal_id":"{TERMINAL}""#),
+    ];
+    let term_id = format!("termId={TERM_ID}");
+    let device = format!(r#""device_id":"{TERMINAL}""#);
+    let told: [(&str, &str, Vec<&str>); 6] = [
+        ("wechat", "native", vec![&shop, &device]),
+        ("wechat", "micropay", vec![&shop, TERMINAL]),
+        ("alipay", "qr", vec![&numbers[0], &numbers[1]]),
+        ("alipay", "micropay", vec![&numbers[0], &numbers[1]]),
+        ("unionpay", "qr", vec![&term_id]),
+        ("unionpay", "micropay", vec![&term_id]),
+    ];
+    for (channel, way, parts) in told {
+        let mut body = json!({
+            "order_no": road.demo.next_number(), "channel": channel, "pay_way": way, "amount": 30, "description": "茶",
+            "client_ip": "203.0.113.7", "terminal": TERMINAL, "area": "310101",
+        });
+        if way == "micropay" {
+            body["auth_code"] = road.demo.next_code(channel).into();
+        }
+        let placed = road.place(&body).await?;
+        ensure!(placed.status == 201, "{channel} {way}: {}", placed.json());
+        let sent = road.demo.last_request(channel, "create").await?;
+        let sent = if channel == "wechat" { sent } else { decoded(&sent) };
+        for part in parts {
+            ensure!(sent.contains(part), "{channel} {way} was not told {part}: {sent}");
+        }
+    }
     Ok(())
 }
 

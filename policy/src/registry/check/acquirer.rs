@@ -1,6 +1,6 @@
 //! An acquirer's file: whole merchants, one owner per account, nobody paid but the merchant.
 
-use super::{Known, Notes, bank, rates};
+use super::{Known, Notes, bank, rates, terminals};
 use crate::registry::{AccountFacts, AcquirerFile, LicenceFile};
 use domain::{Channel, Keys, MerchantId, PayeeNo, SignMethod};
 use std::collections::BTreeSet;
@@ -44,16 +44,7 @@ pub(super) fn check<'a>(
                 "18 digits and capitals with the check character of GB 32100",
             );
         }
-        let mut terminals = BTreeSet::new();
-        for (t, terminal) in merchant.terminals.iter().enumerate() {
-            known.terminals.insert((&merchant.id, &terminal.no));
-            notes.unique(
-                &mut terminals,
-                &terminal.no,
-                format!("{at}.terminals[{t}].no"),
-                format!("{} stands twice", terminal.no),
-            );
-        }
+        terminals::check(merchant, &at, known, notes);
         for (a, account) in merchant.accounts.iter().enumerate() {
             let at = format!("{at}.accounts[{a}]");
             one_owner(&merchant.id, account, &at, known, notes);

@@ -74,7 +74,7 @@ fn check_keys(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &
         if key
             .terminal
             .as_ref()
-            .is_some_and(|no| !known.terminals.contains(&(&merchant.id, no)))
+            .is_some_and(|no| known.terminals.get(no) != Some(&&merchant.id))
         {
             notes.say(
                 &format!("{at}.terminal"),

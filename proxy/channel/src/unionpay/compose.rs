@@ -97,7 +97,11 @@ pub(crate) fn create(
         PayWay::App => IN_APP,
         _ => return Err(ComposeError::NotOffered),
     };
-    sealed(account, kind.target, order(account, stamp, &kind, facts, buyer)?)
+    let mut parameters = order(account, stamp, &kind, facts, buyer)?;
+    if facts.pay_way == PayWay::Qr {
+        put(&mut parameters, "termId", terminal(facts));
+    }
+    sealed(account, kind.target, parameters)
 }
 
 /// The form that the payer's browser posts to UnionPay's gateway: online banking of a person or a company.
@@ -162,7 +166,15 @@ pub(crate) fn charge(
 ) -> Result<Draft, ComposeError> {
     let mut parameters = order(account, stamp, &CHARGE, facts, buyer)?;
     put(&mut parameters, "qrNo", Some(code.expose()));
+    put(&mut parameters, "termId", terminal(facts));
     sealed(account, CHARGE.target, parameters)
+}
+
+/// The terminal's number at UnionPay, which stands in the codes of both directions (channels.md U2). An area code stands in
+/// the acquirers' own messages only (`areaInfo`, channels.md 4.6).
+//= C86
+fn terminal<'a>(facts: &CreateFacts<'a>) -> Option<&'a str> {
+    facts.place.and_then(|place| place.term_id.as_deref())
 }
 
 /// Asks for an order or a refund: by its number and its time of sending.

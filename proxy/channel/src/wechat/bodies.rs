@@ -1,5 +1,6 @@
 //! Bodies of requests to WeChat (channels.md 1.2, 1.3). Fields stand in alphabetical order.
 
+use crate::CreateFacts;
 use domain::Amount;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -53,6 +54,31 @@ pub(super) struct Scene<'a> {
     pub(super) h5_info: Option<H5<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) payer_client_ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) store_info: Option<Store<'a>>,
+}
+
+/// The shop. Sources differ on which of its fields may be absent (channels.md W9, W15), so it stands whole or not at all.
+#[derive(Serialize)]
+pub(super) struct Store<'a> {
+    address: &'a str,
+    area_code: &'a str,
+    id: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Store<'a> {
+    /// The shop of an order's terminal and the area code of that.
+    pub(super) fn of(facts: &CreateFacts<'a>) -> Option<Store<'a>> {
+        let place = facts.place?;
+        let shop = place.store.as_ref()?;
+        Some(Store {
+            address: &shop.address,
+            area_code: &place.area,
+            id: &shop.id,
+            name: &shop.name,
+        })
+    }
 }
 
 #[derive(Serialize)]

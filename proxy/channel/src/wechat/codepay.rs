@@ -92,6 +92,8 @@ pub(crate) fn charge(
         .terminal
         .map(|t| t.as_str())
         .or(buyer.device_id.as_ref().map(Text::expose));
+    let shop = facts.place.and_then(|place| place.store.as_ref());
+    let shop = shop.map(|shop| &*shop.id);
     let body = Charge {
         amount: Total {
             currency: "CNY",
@@ -107,9 +109,9 @@ pub(crate) fn charge(
         scene_info: Scene {
             device_id: device,
             device_ip: buyer.client_ip.as_ref().map(Text::expose),
-            // The shop's own number of the place; who is paid where the order names none.
+            // The shop's own number of the place; who is paid where the order names none. An area code has no field here.
             store_info: Store {
-                out_id: device.unwrap_or(account.payee.as_str()),
+                out_id: shop.or(device).unwrap_or(account.payee.as_str()),
             },
         },
         whose: Whose::of(account)?,

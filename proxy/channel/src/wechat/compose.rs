@@ -1,7 +1,7 @@
 //! Requests to WeChat (channels.md 1.2–1.4). Body fields stand in alphabetical order, so that the same facts
 //! make the same octets: ordering again with a changed parameter is refused (channels.md 1.3).
 
-use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Total};
+use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Store, Total};
 use super::seal;
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys, strict_json,
@@ -116,7 +116,9 @@ fn payer<'a>(account: &Account, buyer: &'a Buyer) -> Result<OrderPayer<'a>, Comp
     })
 }
 
-/// The terminal of the registry goes first; it must be the same through the whole path (compliance.md R22).
+/// The terminal of the registry goes first, and its place with it; they must be the same through the whole path
+/// (compliance.md R22).
+//= C86
 pub(super) fn scene<'a>(
     facts: &CreateFacts<'a>,
     buyer: &'a Buyer,
@@ -144,6 +146,7 @@ pub(super) fn scene<'a>(
         device_id,
         h5_info,
         payer_client_ip,
+        store_info: Store::of(facts),
     }))
 }
 

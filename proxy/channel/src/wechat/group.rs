@@ -78,7 +78,11 @@ pub(crate) fn create(
             _ => None,
         },
         notify_url: &account.notify_url,
-        scene_info: compose::scene(facts, buyer)?,
+        // A group's scene has no shop (channels.md W9).
+        scene_info: compose::scene(facts, buyer)?.map(|scene| Scene {
+            store_info: None,
+            ..scene
+        }),
         sub_orders: parts
             .iter()
             .map(|part| sub(account, part))

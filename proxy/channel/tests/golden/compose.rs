@@ -52,6 +52,7 @@ pub(crate) fn facts<'a>(
         amount: Amount::from_fen(8880),
         expires: NOW.plus_millis(900_000),
         terminal,
+        place: None,
         bank: None,
         product: None,
         code,

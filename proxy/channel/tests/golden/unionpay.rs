@@ -61,6 +61,7 @@ pub(crate) fn facts(number: &ChannelNo, pay_way: PayWay) -> CreateFacts<'_> {
         amount: Amount::from_fen(1000),
         expires: NOW.plus_millis(900_000),
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code,

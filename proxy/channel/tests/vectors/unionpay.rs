@@ -142,6 +142,7 @@ fn order(account: &Account, stamp: &Stamp, number: &ChannelNo, params: &Value, s
         amount,
         expires,
         terminal: None,
+        place: None,
         bank: None,
         product: None,
         code,

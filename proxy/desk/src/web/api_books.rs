@@ -1,4 +1,5 @@
-//! Differences of bills as JSON: a preview of what stands, and the two steps by which one is resolved.
+//! Differences of bills as JSON: a preview of what stands, and the two steps by which one is resolved; what is not proven is
+//! decided by the same two.
 
 use super::{
     api::{optional, outcome},
@@ -23,12 +24,22 @@ use serde_json::{Value, json};
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     #[serde(default)]
-    merchant: Option<String>,
+    pub(super) merchant: Option<String>,
     #[serde(default)]
     date: Option<String>,
     /// `open`, `proposed`, `resolved`; all of them where absent.
     #[serde(default)]
-    state: Option<String>,
+    pub(super) state: Option<String>,
+}
+
+impl Filter {
+    /// The day, where one is named; `Err` where it is no date.
+    pub(super) fn day(&self) -> Result<Option<Day>, ()> {
+        match self.date.as_deref().map(Day::parse) {
+            Some(None) => Err(()),
+            day => Ok(day.flatten()),
+        }
+    }
 }
 
 /// Whether a difference belongs to a day, by our record or by the bill.
@@ -37,12 +48,22 @@ fn of_day(difference: &Difference, wanted: Day) -> bool {
 }
 
 fn row(state: &State, index: u64, difference: &Difference) -> Value {
+    let event = serde_json::to_value(&difference.event).unwrap_or_default();
+    let mut row = json!({
+        "index": index, "merchant": difference.merchant, "found_at": difference.at, "difference": event["bill_differs"],
+    });
+    if let (Some(row), Value::Object(case)) = (row.as_object_mut(), case(state, index)) {
+        row.extend(case);
+    }
+    row
+}
+
+/// How far two officers are with a matter.
+pub(super) fn case(state: &State, index: u64) -> Value {
     let case = state.difference(index);
     let pending = case.and_then(|case| case.pending.as_ref());
     let resolved = case.and_then(|case| case.resolved.as_ref());
-    let event = serde_json::to_value(&difference.event).unwrap_or_default();
     json!({
-        "index": index, "merchant": difference.merchant, "found_at": difference.at, "difference": event["bill_differs"],
         "state": case.map_or("open", |case| case.status()),
         "proposal": pending.map(|p| json!({ "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
         "resolved": resolved.map(|(resolution, proposer, officer, at)| json!({ "resolution": resolution, "proposer": proposer, "officer": officer, "at": at })),
@@ -51,16 +72,15 @@ fn row(state: &State, index: u64, difference: &Difference) -> Value {
 
 pub(super) async fn differences(Caller(signed): Caller, Query(filter): Query<Filter>) -> Response {
     let desk = &signed.reader.desk;
-    let day = filter.date.as_deref().map(Day::parse);
-    if day == Some(None) {
+    let Ok(day) = filter.day() else {
         return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
-    }
+    };
     let fits = |d: &Difference| {
         filter
             .merchant
             .as_ref()
             .is_none_or(|id| d.merchant.as_str() == id)
-            && day.flatten().is_none_or(|day| of_day(d, day))
+            && day.is_none_or(|day| of_day(d, day))
     };
     let found = desk.trades.differences.list(fits);
     let rows: Vec<Value> = desk.cases.look(|state| {
@@ -97,7 +117,7 @@ pub(super) async fn act(
         Err(answer) => return *answer,
     };
     let (desk, user) = (&signed.reader.desk, &signed.session.user);
-    let (cases, all) = (&desk.cases, &desk.trades.differences);
+    let (cases, all) = (&desk.cases, &desk.trades);
     let done = match (act.as_str(), sent.resolution) {
         ("propose", Some(resolution)) => {
             books::propose(cases, user, all, index, resolution, &sent.reason).await

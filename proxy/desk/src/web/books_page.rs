@@ -1,9 +1,10 @@
 //! Differences between channels' bills and the record: what stands, what waits for a second officer, what was made of the
-//! rest.
+//! rest. Above them what neither a bill nor an answer proves.
 
 use super::{
     answers::{Frame, outcome, page, refused},
     asking::Signed,
+    unproven,
 };
 use crate::{
     books::{self, Difference},
@@ -38,20 +39,67 @@ struct Row {
     here: String,
     there: String,
     found: String,
-    status: &'static str,
-    status_class: &'static str,
-    open: bool,
-    waits: bool,
-    own: bool,
-    resolution: &'static str,
-    people: String,
-    reason: String,
+    case: Case,
+}
+
+/// How far two officers are with it.
+pub(super) struct Case {
+    pub(super) status: &'static str,
+    pub(super) status_class: &'static str,
+    /// Something can be proposed.
+    pub(super) open: bool,
+    pub(super) waits: bool,
+    pub(super) own: bool,
+    pub(super) resolution: &'static str,
+    pub(super) people: String,
+    pub(super) reason: String,
+}
+
+impl Case {
+    /// `decided` says whether it is anybody's to decide, `word` how an outcome reads.
+    pub(super) fn of(
+        w: &'static Words,
+        user: &User,
+        case: Option<&DifferenceCase>,
+        decided: bool,
+        word: fn(&'static Words, Resolution) -> &'static str,
+    ) -> Case {
+        let status = case.map_or("open", DifferenceCase::status);
+        let pending = case.and_then(|case| case.pending.as_ref());
+        let resolved = case.and_then(|case| case.resolved.as_ref());
+        Case {
+            status: match status {
+                "open" => w.open,
+                "proposed" => w.proposed,
+                _ => w.resolved,
+            },
+            status_class: match status {
+                "resolved" => "confirmed",
+                other => other,
+            },
+            open: decided && status == "open",
+            waits: status == "proposed",
+            own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
+            resolution: pending
+                .map(|p| p.resolution)
+                .or(resolved.map(|r| r.0))
+                .map_or("", |resolution| word(w, resolution)),
+            people: match (pending, resolved) {
+                (Some(p), _) => p.officer.to_string(),
+                (None, Some((_, proposer, officer, at))) => format!("{proposer}, {officer} · {}", time(*at)),
+                (None, None) => String::new(),
+            },
+            reason: pending.map(|p| p.reason.to_string()).unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "books.html")]
 struct Books {
     f: Frame,
+    unproven: Vec<unproven::Row>,
+    more_unproven: usize,
     rows: Vec<Row>,
     more: usize,
     may_propose: bool,
@@ -64,6 +112,18 @@ pub(super) async fn show(signed: Signed) -> Response {
     let mut all = reader.desk.trades.differences.list(|_| true);
     all.reverse();
     let more = all.len().saturating_sub(MOST_ROWS);
+    let mut matters = reader
+        .desk
+        .trades
+        .unproven
+        .list(reader.desk.cases.now(), |_| true);
+    matters.reverse();
+    let more_unproven = matters.len().saturating_sub(MOST_ROWS);
+    let unproven = reader.desk.cases.look(|state| {
+        let rows = matters.iter().take(MOST_ROWS);
+        rows.map(|matter| unproven::row(w, &session.user, matter, state))
+            .collect()
+    });
     let rows = reader.desk.cases.look(|state| {
         let rows = all
             .iter()
@@ -74,6 +134,8 @@ pub(super) async fn show(signed: Signed) -> Response {
     let (may_propose, may_decide) = (session.user.role.may_propose(), session.user.role.may_decide());
     page(&Books {
         f: reader.frame("books", Some("/books")),
+        unproven,
+        more_unproven,
         rows,
         more,
         may_propose,
@@ -88,9 +150,6 @@ fn row(
     difference: &Difference,
     case: Option<&DifferenceCase>,
 ) -> Row {
-    let status = case.map_or("open", DifferenceCase::status);
-    let pending = case.and_then(|case| case.pending.as_ref());
-    let resolved = case.and_then(|case| case.resolved.as_ref());
     let (about, here, there, kind) = facts(w, &difference.event);
     Row {
         index,
@@ -100,32 +159,11 @@ fn row(
         here,
         there,
         found: time(difference.at),
-        status: match status {
-            "open" => w.open,
-            "proposed" => w.proposed,
-            _ => w.resolved,
-        },
-        status_class: match status {
-            "resolved" => "confirmed",
-            other => other,
-        },
-        open: status == "open",
-        waits: status == "proposed",
-        own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
-        resolution: pending
-            .map(|p| p.resolution)
-            .or(resolved.map(|r| r.0))
-            .map_or("", |resolution| word(w, resolution)),
-        people: match (pending, resolved) {
-            (Some(p), _) => p.officer.to_string(),
-            (None, Some((_, proposer, officer, at))) => format!("{proposer}, {officer} · {}", time(*at)),
-            (None, None) => String::new(),
-        },
-        reason: pending.map(|p| p.reason.to_string()).unwrap_or_default(),
+        case: Case::of(w, user, case, true, word),
     }
 }
 
-fn word(w: &'static Words, resolution: Resolution) -> &'static str {
+pub(super) fn word(w: &'static Words, resolution: Resolution) -> &'static str {
     match resolution {
         Resolution::BillStands => w.bill_stands,
         Resolution::RecordStands => w.record_stands,
@@ -200,7 +238,7 @@ pub(super) async fn act(
             "/books",
         );
     }
-    let (cases, user, all) = (&reader.desk.cases, &session.user, &reader.desk.trades.differences);
+    let (cases, user, all) = (&reader.desk.cases, &session.user, &*reader.desk.trades);
     let resolution = match sent.resolution.as_str() {
         "bill_stands" => Some(Resolution::BillStands),
         "record_stands" => Some(Resolution::RecordStands),

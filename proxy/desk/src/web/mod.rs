@@ -12,6 +12,7 @@ mod measures_page;
 mod queue_page;
 mod refusals_page;
 mod sign_in;
+mod unproven;
 mod view;
 
 pub(crate) use asking::Source;
@@ -78,6 +79,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/api/measures/{id}/{act}", post(api_cases::measure_act))
         .route("/api/differences", get(api_books::differences))
         .route("/api/differences/{index}/{act}", post(api_books::act))
+        .route("/api/unproven", get(unproven::list))
         .route("/api/refusals", get(refusals_page::list))
         .route("/api/unacknowledged", get(api::unacknowledged))
         .route("/api/exports", get(api::exports).post(api::make_exports))

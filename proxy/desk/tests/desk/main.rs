@@ -11,4 +11,5 @@ mod refusals;
 mod replay;
 mod signing_in;
 mod trades;
+mod unproven;
 mod world;

@@ -25,6 +25,7 @@ async fn nobody_comes_in_without_a_password_and_every_try_is_on_record() {
         "/api/status",
         "/api/exports",
         "/api/differences",
+        "/api/unproven",
         "/api/flags/acq1/1",
     ] {
         assert_eq!(stranger.get(path).await.status, 401, "{path}");

@@ -210,11 +210,11 @@ fn reconciliation() -> Value {
         json!({ "type": "string", "format": "date" }),
     );
     json!({ "type": "object", "required": ["date", "state", "accounts", "differences", "unanswered"], "properties": {
-        "date": date, "state": { "enum": ["none", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came" },
+        "date": date, "state": { "enum": ["none", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came, and no two people have found out instead" },
         "accounts": { "type": "array", "items": { "type": "object", "required": ["channel", "account", "bill", "state"], "properties": {
             "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried", "none"] },
             "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "refused: the channel does not give it yet, see channel_code; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
-            "reason": text, "overdue": { "type": "boolean", "description": "It should have come long ago" },
+            "reason": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out instead of a bill that never came" }, "overdue": { "type": "boolean", "description": "It should have come long ago" },
             "tries": whole, "asked_at": { "type": "string", "format": "date-time" }, "channel_code": text,
             "matched_at": { "type": "string", "format": "date-time" }, "journal_index": whole, "lines": whole, "payments": whole, "paid": whole, "refunds": whole, "refunded": whole,
             "fee_millifen": { "type": "integer", "description": "The channel's fees in thousandths of a fen" }, "differences": whole,
@@ -226,7 +226,7 @@ fn reconciliation() -> Value {
             "number": text, "refund_number": text, "payment_id": text, "amount": whole, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people made of it" }, "bill_amount": whole, "trade_no": text, "bill_trade_no": text,
         } } },
         "unanswered": { "type": "array", "description": "Asked for order by order, and never answered clearly: neither proven nor a difference", "items": { "type": "object", "required": ["journal_index", "channel", "account", "number", "payment_id", "channel_code"], "properties": {
-            "journal_index": whole, "channel": text, "account": text, "number": text, "refund_number": text, "payment_id": text, "channel_code": text,
+            "journal_index": whole, "channel": text, "account": text, "number": text, "refund_number": text, "payment_id": text, "channel_code": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out about it" },
         } } },
     } })
 }

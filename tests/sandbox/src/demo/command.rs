@@ -61,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let left = Duration::from_secs(LIMIT - FOR_STOPPING).saturating_sub(began.elapsed());
     let failed = tokio::select! {
         () = signals.come() => return demo.services.stop().await,
-        failed = tell(&demo, &own, plan, &arguments, left) => failed,
+        failed = tell(&demo, &own, &arguments, left) => failed,
     };
     println!("{} s of {LIMIT} s used", began.elapsed().as_secs());
     match failed.len() {
@@ -83,13 +83,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// Everything the demo tells; what failed, in words. With `--exit` it takes no longer than is left.
-async fn tell(
-    demo: &Arc<Demo>,
-    own: &Own,
-    plan: books::Plan,
-    arguments: &Arguments,
-    left: Duration,
-) -> Vec<String> {
+async fn tell(demo: &Arc<Demo>, own: &Own, arguments: &Arguments, left: Duration) -> Vec<String> {
     let orders = stories::count(arguments.orders);
     println!("{orders} orders, {} at a time", stories::AT_ONCE);
     let mut failed = Vec::new();
@@ -98,7 +92,7 @@ async fn tell(
         // Beside the orders, since most of it is waiting too; told behind them.
         let ((told, broken), books) = tokio::join!(
             demo.tell(orders, own.stories),
-            books::tell(demo, plan, !arguments.no_desk, &mut lines)
+            books::tell(demo, !arguments.no_desk, &mut lines)
         );
         broken.into_iter().for_each(|why| fail(&mut failed, why));
         lines.iter().for_each(|line| println!("{line}"));

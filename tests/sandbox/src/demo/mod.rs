@@ -89,6 +89,8 @@ pub struct Demo {
     ca: Vec<u8>,
     numbers: AtomicU64,
     run: String,
+    /// The past day whose books are told.
+    traded: Option<books::Traded>,
 }
 
 impl Demo {
@@ -99,10 +101,6 @@ impl Demo {
         settings.own_from = place.merchants.len().saturating_sub(options.own);
         let channels = channels::start(settings).await?;
         let control = Client::clear(channels.control);
-        if let Some(books) = &options.books {
-            let merchant = place.merchants.get(books.merchant).context("no such merchant")?;
-            books.hold(&control, merchant).await?;
-        }
         let mut gates = Vec::new();
         if options.second_accounts {
             let ca = place.material.ca()?;
@@ -124,7 +122,7 @@ impl Demo {
         let ca = std::fs::read(place.material.ca_path())?;
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| anyhow!("{e}"))?;
-        let demo = Demo {
+        let mut demo = Demo {
             channels,
             services,
             gates,
@@ -134,9 +132,14 @@ impl Demo {
             numbers: AtomicU64::new(1),
             run: hex::encode(random),
             place,
+            traded: None,
         };
         demo.ready().await?;
         demo.register_with_banks().await?;
+        if let Some(plan) = options.books {
+            ensure!(split, "the proxy's books are opened at its second start");
+            demo.traded = Some(books::begin(&demo, plan).await?);
+        }
         demo.write_endpoints()?;
         Ok(demo)
     }

@@ -24,10 +24,16 @@ use std::{
 pub const NAME: &str = "guandao.demo";
 /// Name of the acquirer in the demo.
 pub const ACQUIRER: &str = "DEMOACQ01";
-/// A terminal of every merchant.
+/// A terminal of the first merchant.
 pub const TERMINAL: &str = "POS-0001";
+/// Its number at UnionPay.
+pub const TERM_ID: &str = "49000002";
+/// The shop it stands in.
+pub const SHOP: &str = "S-0001";
 /// Another one.
 pub const OTHER_TERMINAL: &str = "POS-0002";
+/// The first merchant.
+const FIRST: &str = "m1001";
 /// The agent who brought the first merchant, where that has second accounts.
 pub const AGENT: &str = "AG01";
 /// An Alipay authorisation that every merchant's app has from another merchant, and that merchant's `seller_id`.
@@ -223,7 +229,7 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
-    /// Does the proxy compare bills, and whose books of which day are told?
+    /// Whose books of which day are told? The proxy compares from its second start on, when that day was traded.
     pub books: Option<super::books::Plan>,
     /// Failures a second that a source may have.
     pub failures: u32,
@@ -803,7 +809,6 @@ impl Place {
                 self.path("cases.vkey"),
             );
         }
-        text += &options.books.map(|books| books.config()).unwrap_or_default();
         text + "\n" + &options.extra
     }
 
@@ -912,8 +917,20 @@ fn acquirer_merchant(material: &Path, merchant: &DemoMerchant, keys_held: bool) 
                 "bank": { "absent_code": "SANDBOX404", "unverified": Unverified::of(Channel::Cmb) } },
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
-        "terminals": [{ "no": TERMINAL, "area": "310101" }, { "no": OTHER_TERMINAL, "area": "440304" }],
+        "terminals": terminals(&merchant.id),
     }))
+}
+
+/// A serial is one merchant's (R22): the published ones are the first merchant's.
+fn terminals(merchant: &str) -> Value {
+    let named = |first: &str| match merchant {
+        FIRST => first.to_owned(),
+        other => format!("{first}-{other}"),
+    };
+    json!([
+        { "no": named(TERMINAL), "area": "310101", "term_id": TERM_ID, "store": { "id": SHOP, "name": "南京路店", "address": "南京东路 1 号" } },
+        { "no": named(OTHER_TERMINAL), "area": "440304" },
+    ])
 }
 
 fn tls(dir: &Path, ca: &Ca, material: &Material) -> anyhow::Result<()> {

@@ -235,6 +235,11 @@ fn shown(order: &Order) -> Node {
         put(&mut node, field, got.clone());
     }
     put(&mut node, "point_amount", "0.00");
+    for field in ["store_id", "terminal_id"] {
+        if let Some(own) = order.asked[field].as_str() {
+            put(&mut node, field, own);
+        }
+    }
     if let Some(paid) = paid {
         put(
             &mut node,
@@ -256,6 +261,11 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
         return Err(parameter("out_trade_no仅支持字母、数字、下划线"));
     }
     text(biz, "subject", 256)?;
+    for (field, longest) in [("operator_id", 28), ("store_id", 32), ("terminal_id", 32)] {
+        if biz.get(field).is_some() {
+            text(biz, field, longest)?;
+        }
+    }
     let fen = yuan(&biz["total_amount"]).filter(|f| (1..=10_000_000_000).contains(f));
     let fen = fen.ok_or_else(|| parameter("total_amount须为0.01到100000000.00，精确到小数点后两位"))?;
     let seller = biz["seller_id"].as_str().unwrap_or_default();

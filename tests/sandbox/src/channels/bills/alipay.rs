@@ -33,7 +33,7 @@ fn head(title: &str, seller: &str, day: &str) -> String {
     )
 }
 
-fn details(all: &[Line], seller: &str, day: &str) -> String {
+pub(super) fn details(all: &[Line], seller: &str, day: &str) -> String {
     let mut text = head("明细", seller, day) + COLUMNS + "\r\n";
     let (mut counts, mut sums) = ([0_u64; 2], [0_u64; 2]);
     for line in all {
@@ -58,8 +58,8 @@ fn details(all: &[Line], seller: &str, day: &str) -> String {
         let kind = if back.is_some() { "退款" } else { "交易" };
         let _ = write!(
             text,
-            "{}\t,{}\t,{kind}\t,{goods},{time},{time},\t,\t,\t,\t,*三(137****2600)\t,{amount},{amount},0.00,0.00,0.00,0.00,0.00,,0.00\t,0.00,{request}\t,{charge},0.00,\r\n",
-            line.trade_no, line.out_trade_no,
+            "{}\t,{}\t,{kind}\t,{goods},{time},{time},{}\t,\t,\t,{}\t,*三(137****2600)\t,{amount},{amount},0.00,0.00,0.00,0.00,0.00,,0.00\t,0.00,{request}\t,{charge},0.00,\r\n",
+            line.trade_no, line.out_trade_no, line.store, line.device,
         );
     }
     let _ = write!(

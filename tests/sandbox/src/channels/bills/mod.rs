@@ -64,6 +64,10 @@ pub(crate) struct Line {
     appid: String,
     payer: String,
     goods: String,
+    /// The shop's device, by its number: WeChat's `device_id` and `device_info`, Alipay's `terminal_id`, UnionPay's `termId`.
+    device: String,
+    /// Alipay's `store_id`.
+    store: String,
     failed: bool,
 }
 
@@ -164,6 +168,14 @@ fn payment(order: &Order, at: Instant) -> Line {
         appid: text("appid"),
         payer: order.payer.clone(),
         goods,
+        device: match order.channel {
+            Channel::Wechat => order.asked["scene_info"]["device_id"]
+                .as_str()
+                .map_or_else(|| text("device_info"), str::to_owned),
+            Channel::Unionpay => text("termId"),
+            _ => text("terminal_id"),
+        },
+        store: text("store_id"),
         failed: false,
     }
 }
@@ -215,4 +227,67 @@ fn yuan(fen: u64) -> String {
 fn fee(fen: u64) -> String {
     let millifen = fen * 6;
     format!("{}.{:05}", millifen / 100_000, millifen % 100_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::order::{KeyMode, State};
+    use serde_json::{Value, json};
+
+    fn line(channel: Channel, way: &'static str, asked: Value) -> Line {
+        let order = Order {
+            channel,
+            merchant: 0,
+            out_trade_no: "A1234567".into(),
+            sub_mchid: None,
+            combined: None,
+            channel_no: "42000000012026010112".into(),
+            way,
+            fen: 100,
+            asked,
+            notify_url: None,
+            key_mode: KeyMode::PublicKey,
+            codes: Vec::new(),
+            state: State::Paid,
+            scanned: true,
+            payer: "o1".into(),
+            declined: 0,
+            created: Instant::default(),
+            until: Instant::default(),
+            paid: Some(Instant::default()),
+            refunds: Vec::new(),
+            calls: Default::default(),
+            notices: Vec::new(),
+        };
+        payment(&order, Instant::default())
+    }
+
+    /// 设备号, 终端号 and 门店编号 are what the order said.
+    #[test]
+    fn bills_show_the_shops_device_where_the_channel_does() {
+        for asked in [
+            json!({ "scene_info": { "device_id": "POS-0001" } }),
+            json!({ "device_info": "POS-0001" }),
+        ] {
+            let text = wechat::trade(&[line(Channel::Wechat, "NATIVE", asked)], "1900000109");
+            let row = text.lines().nth(1).unwrap_or_default();
+            assert_eq!(row.split(",`").nth(4), Some("POS-0001"), "{row}");
+        }
+        let asked = json!({ "terminal_id": "POS-0001", "store_id": "S-0001" });
+        let text = alipay::details(
+            &[line(Channel::Alipay, "precreate", asked)],
+            "2088000000000001",
+            "2026-01-01",
+        );
+        let row = text
+            .lines()
+            .find(|row| row.contains("A1234567"))
+            .unwrap_or_default();
+        let cells: Vec<_> = row.split(',').map(|cell| cell.trim_end_matches('\t')).collect();
+        assert_eq!((cells[6], cells[9]), ("S-0001", "POS-0001"), "{row}");
+        let asked = json!({ "termId": "49000002" });
+        let row = unionpay::row(&line(Channel::Unionpay, "qr", asked), "777290058110048");
+        assert!(row.contains(" 49000002 "), "{row}");
+    }
 }

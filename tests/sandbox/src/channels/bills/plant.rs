@@ -274,6 +274,8 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
         appid: String::new(),
         payer: String::new(),
         goods: "茶".to_owned(),
+        device: String::new(),
+        store: String::new(),
         failed: false,
     }
 }

@@ -101,7 +101,7 @@ fn padded(cells: &[String], widths: &[usize]) -> String {
 
 /// One transaction. Its own number and UnionPay's come first; the payment that a way back belongs to is named by UnionPay's
 /// number alone.
-fn row(line: &Line, mer_id: &str) -> String {
+pub(super) fn row(line: &Line, mer_id: &str) -> String {
     let (code, kind, sub_kind) = match (&line.refund, line.undone) {
         (None, _) => {
             let sub_kind = match line.way {
@@ -158,5 +158,6 @@ fn row(line: &Line, mer_id: &str) -> String {
     put(27, original);
     put(28, mer_id);
     put(33, &net);
+    put(34, &line.device);
     padded(&cells, &WIDTHS)
 }

@@ -58,7 +58,7 @@ fn row(text: &mut String, cells: &[&str]) {
     let _ = writeln!(text, "`{}", cells.join(",`"));
 }
 
-fn trade(all: &[Line], mchid: &str) -> String {
+pub(super) fn trade(all: &[Line], mchid: &str) -> String {
     let mut text = format!("\u{feff}{TRADE}\n");
     let (mut paid, mut refunded, mut fees) = (0, 0, 0);
     for line in all {
@@ -68,7 +68,7 @@ fn trade(all: &[Line], mchid: &str) -> String {
             &line.appid,
             mchid,
             "0",
-            "",
+            &line.device,
             &line.trade_no,
             &line.out_trade_no,
             &line.payer,

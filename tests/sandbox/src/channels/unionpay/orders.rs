@@ -145,6 +145,14 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     if !bank.is_empty() && !lawful {
         return Err(wrong("issInsCode"));
     }
+    // The terminal's number, of codes in both directions: eight letters and digits, as its column in the settlement file is.
+    let terminal = fields.get("termId");
+    let lawful = terminal.len() == 8
+        && terminal.bytes().all(|b| b.is_ascii_alphanumeric())
+        && matches!(sub_type, "06" | "07");
+    if !terminal.is_empty() && !lawful {
+        return Err(wrong("termId"));
+    }
     let until = match fields.get("payTimeout") {
         "" => now().plus_millis(DAY_MS),
         text => time(text).ok_or_else(|| wrong("payTimeout"))?,

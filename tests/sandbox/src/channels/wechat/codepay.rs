@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::answer::{Failure, Outcome};
-use super::fields::{number, own_appid, text};
+use super::fields::{number, own_appid, shop, text};
 use super::orders::{insert, missing, shown};
 use super::v2::codes::{WAY, is_code, undo};
 use crate::channels::clock::now;
@@ -40,6 +40,10 @@ pub(super) fn charge(call: &Call<'_>, partner: bool) -> Outcome {
             "",
             "缺少门店信息store_info",
         ));
+    }
+    shop(store)?;
+    if body["scene_info"].get("device_id").is_some() {
+        text(&body["scene_info"], "device_id", 1..=32)?;
     }
     let code = text(&body["payer"], "auth_code", 1..=32)?;
     body["payer"] = serde_json::Value::Null; // good once, and no part of what makes the order

@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::answer::{Failure, Outcome};
-use super::fields::{Asked, browser, notify_url, number, own_appid, text, until};
+use super::fields::{Asked, browser, notify_url, number, own_appid, scene, text, until};
 use super::orders::{hand_out, missing, place, trade_state};
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::order::{Order, State};
@@ -92,6 +92,7 @@ fn asked(call: &Call<'_>, body: &Value, way: &str) -> Result<Vec<Asked>, Failure
     if way == "MWEB" {
         browser(&body["scene_info"])?;
     }
+    scene(&body["scene_info"])?;
     let payer = match way {
         "JSAPI" => Some(text(&body["combine_payer_info"], "openid", 1..=128)?),
         _ => None,

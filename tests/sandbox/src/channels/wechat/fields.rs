@@ -47,6 +47,7 @@ pub(super) fn asked(call: &Call<'_>, way: &str, partner: bool) -> Result<Asked, 
     if way == "MWEB" {
         browser(&body["scene_info"])?;
     }
+    scene(&body["scene_info"])?;
     let until = until(&body)?;
     Ok(Asked {
         out_trade_no,
@@ -109,6 +110,43 @@ pub(super) fn browser(scene: &Value) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Where the order comes from, where it says so: the shop's device, and the shop. Sources differ on which of the shop's fields
+/// must be there; its number must, by WeChat's own page.
+pub(super) fn scene(scene: &Value) -> Result<(), Failure> {
+    if scene.get("device_id").is_some() {
+        text(scene, "device_id", 1..=32)?;
+    }
+    match scene.get("store_info") {
+        None => Ok(()),
+        Some(store) if store["id"].is_string() => shop(store),
+        Some(_) => Err(Failure::field("scene_info.store_info.id", "", "缺少门店编号id")),
+    }
+}
+
+/// What a shop says of itself.
+pub(super) fn shop(store: &Value) -> Result<(), Failure> {
+    for (field, longest) in [
+        ("id", 32),
+        ("out_id", 32),
+        ("name", 256),
+        ("area_code", 32),
+        ("address", 512),
+    ] {
+        if store.get(field).is_some() {
+            text(store, field, 1..=longest)?;
+        }
+    }
+    let area = store["area_code"].as_str().unwrap_or("110000");
+    match area.len() == 6 && area.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(()),
+        false => Err(Failure::field(
+            "scene_info.store_info.area_code",
+            area,
+            "地区编码须为六位数字的行政区划代码",
+        )),
+    }
 }
 
 /// `amount.total` in fen; a missing currency is written as the CNY it means, so that repeats compare equal.

@@ -237,6 +237,9 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
     if let Some(attach) = order.asked.get("attach") {
         shown["attach"] = attach.clone();
     }
+    if let Some(device) = order.asked["scene_info"].get("device_id") {
+        shown["scene_info"] = json!({ "device_id": device });
+    }
     if let Some(paid) = order.paid {
         shown["transaction_id"] = json!(order.channel_no);
         shown["trade_type"] = json!(order.way);

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::xml::{Digest, Message};
-use crate::channels::clock::now;
+use crate::channels::{clock::now, wechat::fields::shop};
 use domain::Instant;
 use serde_json::{Value, json};
 
@@ -55,6 +55,23 @@ impl Asked {
         match text.chars().count() <= most {
             true => Ok(text),
             false => Err(Failure::Business("PARAM_ERROR", "参数超出长度")),
+        }
+    }
+
+    /// The shop's device and the shop, where the order names them: `scene_info` is JSON in a field.
+    pub(super) fn place(&self) -> Result<(), Failure> {
+        let wrong = || Failure::Business("PARAM_ERROR", "scene_info参数错误");
+        if self.get("device_info").is_some() {
+            self.text("device_info", 32)?;
+        }
+        if self.get("scene_info").is_none() {
+            return Ok(());
+        }
+        let scene: Value = serde_json::from_str(self.text("scene_info", 256)?).map_err(|_| wrong())?;
+        match scene.get("store_info") {
+            None if scene.is_object() => Ok(()),
+            Some(store) if store["id"].is_string() => shop(store).map_err(|_| wrong()),
+            _ => Err(wrong()),
         }
     }
 

@@ -46,6 +46,7 @@ pub(super) fn micropay(call: &Call<'_>) -> Outcome {
     let (fen, until) = (asked.fen("total_fee")?, asked.until()?);
     asked.address("spbill_create_ip")?;
     asked.currency("fee_type")?;
+    asked.place()?;
     let code = asked.text("auth_code", 128)?;
     let key = (Channel::Wechat, call.number, number.to_owned());
     let (outcome, after) = call.world.with(|book| {

@@ -67,11 +67,9 @@ pub(super) fn paid(order: &Order) -> Fields {
         ),
         ("time_end", order.paid.map(digits).unwrap_or_default()),
     ];
-    if order.way == codes::WAY {
-        shown.push((
-            "device_info",
-            order.asked["device_info"].as_str().unwrap_or_default().into(),
-        ));
+    let device = order.asked["device_info"].as_str().unwrap_or_default();
+    if order.way == codes::WAY || !device.is_empty() {
+        shown.push(("device_info", device.into()));
     }
     shown
 }

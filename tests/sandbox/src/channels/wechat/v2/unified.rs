@@ -40,6 +40,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     asked.text("body", 127)?;
     asked.address("spbill_create_ip")?;
     asked.currency("fee_type")?;
+    asked.place()?;
     let number = asked.number("out_trade_no", 32)?.to_owned();
     let (fen, until) = (asked.fen("total_fee")?, asked.until()?);
     let (way, payer) = way(call)?;

@@ -35,7 +35,7 @@ impl fmt::Display for Problem {
 type Problems = Rc<RefCell<Vec<Problem>>>;
 
 /// One table, which remembers which of its keys were asked for.
-pub(crate) struct Section<'a> {
+pub struct Section<'a> {
     path: String,
     text: &'a str,
     span: Range<usize>,
@@ -44,18 +44,33 @@ pub(crate) struct Section<'a> {
     problems: Problems,
 }
 
-/// Reads a whole file.
-pub(crate) fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> Result<T, Vec<Problem>> {
+/// Reads a whole file: its value, or all that is wrong.
+pub fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> Result<T, Vec<Problem>> {
+    match read_all(text, fields) {
+        (Some(value), found) if found.is_empty() => Ok(value),
+        (_, found) => Err(found),
+    }
+}
+
+/// Reads a whole file: the value, with stand-ins where something is wrong, and everything that is wrong. No value where
+/// it is no TOML at all.
+pub fn read_all<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> (Option<T>, Vec<Problem>) {
     let problems = Problems::default();
-    let root = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line(text, span.start));
-        vec![Problem {
-            path: "(file)".into(),
-            line,
-            wrong: error.message().to_owned(),
-            right: "write TOML 1.0".into(),
-        }]
-    })?;
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line(text, span.start));
+            return (
+                None,
+                vec![Problem {
+                    path: "(file)".into(),
+                    line,
+                    wrong: error.message().to_owned(),
+                    right: "write TOML 1.0".into(),
+                }],
+            );
+        }
+    };
     let section = Section {
         path: String::new(),
         text,
@@ -66,8 +81,24 @@ pub(crate) fn read<T>(text: &str, fields: impl FnOnce(&Section<'_>) -> T) -> Res
     };
     let value = fields(&section);
     section.refuse_others();
-    let found = problems.take();
-    if found.is_empty() { Ok(value) } else { Err(found) }
+    (Some(value), problems.take())
+}
+
+/// The line from 1 of a key such as `listen.api.cert`, or of the nearest table around it that is written.
+pub fn line_of(text: &str, path: &str) -> usize {
+    let Ok(root) = DeTable::parse(text) else { return 1 };
+    let (mut table, mut at) = (root.get_ref(), 0);
+    for word in path.split('.') {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == word) else {
+            break;
+        };
+        at = key.span().start;
+        match value.get_ref() {
+            DeValue::Table(below) => table = below,
+            _ => break,
+        }
+    }
+    line(text, at)
 }
 
 fn line(text: &str, at: usize) -> usize {
@@ -92,7 +123,7 @@ impl<'a> Section<'a> {
     }
 
     /// Puts a problem on the list.
-    pub(crate) fn problem(
+    pub fn problem(
         &self,
         key: &str,
         span: Option<Range<usize>>,
@@ -110,13 +141,13 @@ impl<'a> Section<'a> {
     }
 
     /// Was the key written?
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.table
             .is_some_and(|t| t.iter().any(|(k, _)| k.get_ref() == key))
     }
 
     /// A table below, empty if it is not there.
-    pub(crate) fn section<T>(&self, key: &'static str, fields: impl FnOnce(&Section<'_>) -> T) -> T {
+    pub fn section<T>(&self, key: &'static str, fields: impl FnOnce(&Section<'_>) -> T) -> T {
         let value = self.value(key);
         let table = match value.map(|v| (v.get_ref(), v.span())) {
             Some((DeValue::Table(table), span)) => Some((table, span)),
@@ -143,6 +174,15 @@ impl<'a> Section<'a> {
         let value = fields(&below);
         below.refuse_others();
         value
+    }
+
+    /// A table below, or `None` if it is not there.
+    pub fn optional<T>(&self, key: &'static str, fields: impl FnOnce(&Section<'_>) -> T) -> Option<T> {
+        if self.has(key) {
+            Some(self.section(key, fields))
+        } else {
+            self.value(key).and(None)
+        }
     }
 
     fn refuse_others(&self) {
@@ -187,34 +227,29 @@ impl<'a> Section<'a> {
     }
 
     /// A text that may be missing.
-    pub(crate) fn text_or_none(&self, key: &'static str) -> Option<String> {
+    pub fn text_or_none(&self, key: &'static str) -> Option<String> {
         self.typed(key, "a text in quotes", |v| v.as_str().map(str::to_owned))
     }
 
     /// A text that must be there; empty after a problem.
-    pub(crate) fn text(&self, key: &'static str) -> String {
+    pub fn text(&self, key: &'static str) -> String {
         let taken = self.text_or_none(key);
         self.need(key, "a text in quotes", taken).unwrap_or_default()
     }
 
     /// A text that must be there, made into something by `take`; a problem repeats the rule, never the text.
-    pub(crate) fn take<T>(
-        &self,
-        key: &'static str,
-        right: &str,
-        take: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn take<T>(&self, key: &'static str, right: &str, take: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let taken = self.typed(key, right, |v| take(v.as_str()?));
         self.need(key, right, taken)
     }
 
     /// A text that must be there, made into something by its type.
-    pub(crate) fn parsed<T: std::str::FromStr>(&self, key: &'static str, right: &str) -> Option<T> {
+    pub fn parsed<T: std::str::FromStr>(&self, key: &'static str, right: &str) -> Option<T> {
         self.take(key, right, |text| text.parse().ok())
     }
 
     /// Each table of a list of tables.
-    pub(crate) fn each(&self, key: &'static str, mut fields: impl FnMut(&Section<'_>) -> Option<()>) {
+    pub fn each(&self, key: &'static str, mut fields: impl FnMut(&Section<'_>) -> Option<()>) {
         let rows = match self.value(key).map(|v| (v.get_ref(), v.span())) {
             Some((DeValue::Array(rows), _)) => rows.iter().collect(),
             Some((_, span)) => {
@@ -247,7 +282,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table as it stands, for a reader of its own; every key counts as known.
-    pub(crate) fn source(&self) -> Option<toml::Table> {
+    pub fn source(&self) -> Option<toml::Table> {
         let keys = self
             .table?
             .iter()
@@ -262,12 +297,12 @@ impl<'a> Section<'a> {
     }
 
     /// A path; relative ones count from where the process is started.
-    pub(crate) fn path(&self, key: &'static str) -> PathBuf {
+    pub fn path(&self, key: &'static str) -> PathBuf {
         PathBuf::from(self.text(key))
     }
 
     /// An address with a port.
-    pub(crate) fn address(&self, key: &'static str) -> SocketAddr {
+    pub fn address(&self, key: &'static str) -> SocketAddr {
         let right = "an address with a port, such as \"127.0.0.1:8443\"";
         let taken = self.typed(key, right, |v| v.as_str()?.parse().ok());
         self.need(key, right, taken)
@@ -275,7 +310,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number within bounds.
-    pub(crate) fn number(&self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
+    pub fn number(&self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
         let right = format!("a whole number from {least} to {most}");
         let whole = |v: &DeValue<'_>| match v {
             DeValue::Integer(i) if i.radix() == 10 => i
@@ -290,12 +325,12 @@ impl<'a> Section<'a> {
     }
 
     /// Milliseconds.
-    pub(crate) fn millis(&self, key: &'static str, default: u64, least: u64, most: u64) -> Duration {
+    pub fn millis(&self, key: &'static str, default: u64, least: u64, most: u64) -> Duration {
         Duration::from_millis(self.number(key, default, least, most))
     }
 
     /// True or false.
-    pub(crate) fn flag(&self, key: &'static str, default: bool) -> bool {
+    pub fn flag(&self, key: &'static str, default: bool) -> bool {
         self.typed(key, "true or false", |value| value.as_bool())
             .unwrap_or(default)
     }

@@ -1,18 +1,55 @@
-//! Signed registries, read as the proxy reads them: loaded whole or not at all, while running; versions only rise.
+//! Signed registries: loaded whole or not at all, while running; versions only rise.
 //!
 //! Beside each `X.json` lies `X.json.sig`, a signed note of `guandao-registry\n<kind>\n<hex SHA-256 of X.json>\n`.
 
-use crate::config::RegistryFiles;
-use domain::{Digest, Registry};
+use crate::read::Section;
+use domain::Digest;
 use journal::{VerifierKey, note};
 use policy::registry::{AcquirerFile, LicenceFile, OperatorFile, Registries};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Where registries come from and who signs them.
+#[derive(Debug, Clone)]
+pub struct RegistryFiles {
+    /// Folder of `licence.json`, `acquirer-*.json`, `operator.json`, each with `.sig` beside it.
+    pub dir: PathBuf,
+    /// Signer of the licence file.
+    pub licence_key: Option<VerifierKey>,
+    /// Signer of acquirers' files, and of their acknowledgements.
+    pub acquirer_key: Option<VerifierKey>,
+    /// Signer of the operator's file.
+    pub operator_key: Option<VerifierKey>,
+}
+
+impl RegistryFiles {
+    /// The keys `dir`, `licence_key`, `acquirer_key` and `operator_key` of a section.
+    pub fn read(section: &Section<'_>) -> RegistryFiles {
+        let key = |name: &'static str| {
+            let text = section.text(name);
+            let key = VerifierKey::parse(&text);
+            if key.is_none() && section.has(name) {
+                section.problem(
+                    name,
+                    None,
+                    "this is no verifier key",
+                    "write name+id+base64 as in key.vkey (C2SP signed-note, Ed25519)",
+                );
+            }
+            key
+        };
+        RegistryFiles {
+            dir: section.path("dir"),
+            licence_key: key("licence_key"),
+            acquirer_key: key("acquirer_key"),
+            operator_key: key("operator_key"),
+        }
+    }
+}
 
 /// One problem with the registries, in words.
 pub type Problem = String;
@@ -45,6 +82,16 @@ pub fn signature_file(path: &Path) -> PathBuf {
 
 /// Loads all files; every problem at once.
 pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Registries, Vec<Problem>> {
+    load_with(files, before, |_| Ok(())).map(|(registries, ())| registries)
+}
+
+/// The same, and what else somebody reads in the operator's file; what that finds wrong is a problem of the files.
+//= C23
+pub fn load_with<T>(
+    files: &RegistryFiles,
+    before: Option<&Registries>,
+    also: impl FnOnce(&OperatorFile) -> Result<T, Vec<Problem>>,
+) -> Result<(Registries, T), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut take = |name: &str, kind: &str, key: &Option<VerifierKey>| {
         signed(&files.dir.join(name), kind, key)
@@ -58,17 +105,21 @@ pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Regist
         .iter()
         .filter_map(|name| take(name, "acquirer", &files.acquirer_key))
         .collect();
+    //= C24
     if names.is_empty() {
-        problems.push(format!("{}: there is no acquirer-*.json", files.dir.display()));
+        problems.push(format!(
+            "{}: no acquirer-*.json; merchants enter only by import from an acquirer",
+            files.dir.display()
+        ));
     }
     match (licence, operator, problems.is_empty()) {
-        (Some(licence), Some(operator), true) => join(licence, operator, &names, acquirers, before),
+        (Some(licence), Some(operator), true) => join(licence, operator, &names, acquirers, before, also),
         _ => Err(problems),
     }
 }
 
 /// Every file of the folder that is signed, with its digest.
-pub(crate) fn signed_files(files: &RegistryFiles) -> Vec<(Vec<u8>, Digest)> {
+pub fn signed_files(files: &RegistryFiles) -> Vec<(Vec<u8>, Digest)> {
     let own = [
         ("licence.json".to_owned(), "licence", &files.licence_key),
         ("operator.json".to_owned(), "operator", &files.operator_key),
@@ -92,13 +143,14 @@ fn acquirer_files(dir: &Path) -> Vec<String> {
 
 type Signed = (Vec<u8>, Digest);
 
-fn join(
+fn join<T>(
     licence: Signed,
     operator: Signed,
     names: &[String],
     acquirers: Vec<Signed>,
     before: Option<&Registries>,
-) -> Result<Registries, Vec<Problem>> {
+    also: impl FnOnce(&OperatorFile) -> Result<T, Vec<Problem>>,
+) -> Result<(Registries, T), Vec<Problem>> {
     let in_file =
         |name: &str, p: policy::registry::Problem| format!("{name}: {}: {}; {}", p.path, p.wrong, p.right);
     let parsed_licence = LicenceFile::parse(&licence.0).map_err(|p| vec![in_file("licence.json", p)])?;
@@ -110,6 +162,7 @@ fn join(
             digest,
         ));
     }
+    let read = also(&parsed_operator)?;
     let joined = Registries::new(
         Arc::new(parsed_licence),
         licence.1,
@@ -120,7 +173,7 @@ fn join(
     let registries =
         joined.map_err(|all| all.into_iter().map(|p| in_file(&kind(&p), p)).collect::<Vec<_>>())?;
     only_rises(before, &registries)?;
-    Ok(registries)
+    Ok((registries, read))
 }
 
 /// A file's octets, if its signature is good.
@@ -150,30 +203,18 @@ fn signed(path: &Path, kind: &str, key: &Option<VerifierKey>) -> Result<Signed, 
 }
 
 fn only_rises(before: Option<&Registries>, now: &Registries) -> Result<(), Vec<Problem>> {
-    let Some(before) = before else { return Ok(()) };
-    let mut highest: HashMap<Registry, u64> = HashMap::new();
-    for (kind, _, version, _) in before.digests() {
-        let known = highest.entry(kind).or_default();
-        *known = (*known).max(version);
-    }
-    let same: Vec<Digest> = before
-        .digests()
-        .into_iter()
-        .map(|(_, digest, ..)| digest)
-        .collect();
-    let changed = now
-        .digests()
-        .into_iter()
-        .filter(|(_, digest, ..)| !same.contains(digest));
-    let fell = changed.filter(|(kind, _, version, _)| highest.get(kind).is_some_and(|h| version <= h));
-    let problems: Vec<_> = fell
-        .map(|(kind, _, version, _)| {
-            format!(
-                "{kind:?}: version {version} does not rise above {}",
-                highest[&kind]
-            )
-        })
-        .collect();
+    let fell = before.map(|before| now.not_risen(before)).unwrap_or_default();
+    let problem = |f: policy::registry::NotRisen| {
+        let name = match &f.acquirer {
+            Some(acquirer) => format!("Acquirer {acquirer}"),
+            None => format!("{:?}", f.kind),
+        };
+        format!(
+            "{name}: version {} does not rise above {}; a changed file needs a higher version",
+            f.version, f.before
+        )
+    };
+    let problems: Vec<_> = fell.into_iter().map(problem).collect();
     if problems.is_empty() {
         Ok(())
     } else {

@@ -1,8 +1,9 @@
 //! More than ten thousand hostile inputs for the Baidu wallet: texts that would become parameters, notices that name
 //! somebody else or say a thing twice, tricks with GBK and XML. None of them pays, or seems to have paid, another account.
 
+use crate::{NOW, NUMBER, dice};
 use channel::{
-    Account, Answer, Authentic, ChannelState, CreateFacts, Stamp,
+    Account, Answer, Authentic, ChannelState,
     baidu_query::Query,
     notice::{self, Kind, Notice},
 };
@@ -14,24 +15,9 @@ use vault::{Buyer, Text};
 const SP_NO: &str = "9000100005";
 const OTHER: &str = "9000100006";
 const SECRET: &str = "nCEQNEBDKm7WmFyewDXuCCwThdfP8z1Y";
-const NOW: Instant = Instant::from_secs(1_767_225_600);
-
 fn account() -> Account {
-    Account {
-        channel: Channel::Baidu,
-        account: AccountNo::new(SP_NO).expect("sp_no"),
-        payee: PayeeNo::new(SP_NO).expect("sp_no"),
-        appid: None,
-        serial: None,
-        platform: None,
-        root_sn: None,
-        sign_method: SignMethod::default(),
-        encrypts: false,
-        codepay: false,
-        sha1: false,
-        bank: None,
-        notify_url: format!("https://guandao.example/n/baidu/{SP_NO}"),
-    }
+    let notify_url = format!("https://guandao.example/n/baidu/{SP_NO}");
+    crate::account(Channel::Baidu, SP_NO, SP_NO, None, &notify_url)
 }
 
 /// Pieces that writers and readers of queries, of GBK and of XML have tripped over.
@@ -70,55 +56,22 @@ const TRICKS: [&str; 32] = [
     "\u{202e}",
 ];
 
-fn dice(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    (*seed >> 33) as usize
-}
-
 fn text(seed: &mut u64) -> String {
-    (0..1 + dice(seed) % 5)
-        .map(|_| TRICKS[dice(seed) % TRICKS.len()])
-        .collect()
+    crate::text(&TRICKS, seed)
 }
 
 #[test]
 fn no_text_becomes_a_parameter() {
     let (account, mut seed, mut composed) = (account(), 0x9e37_79b9_7f4a_7c15_u64, 0);
-    let number = ChannelNo::new("20260101080000000001").expect("number");
     for turn in 0..5000 {
         let buyer = Buyer {
-            description: Text::new(text(&mut seed)),
             attach: (turn % 2 == 0).then(|| Text::new(text(&mut seed))),
             return_url: (turn % 3 == 0)
                 .then(|| Text::new(format!("https://shop.example/{}", text(&mut seed)))),
-            payer: None,
             client_ip: None,
-            device_id: None,
-            detail: None,
-            h5_type: None,
-            quit_url: None,
+            ..crate::buyer(&text(&mut seed))
         };
-        let facts = CreateFacts {
-            number: &number,
-            pay_way: PayWay::Page,
-            amount: Amount::from_fen(100),
-            expires: NOW.plus_millis(900_000),
-            terminal: None,
-            bank: None,
-            product: None,
-            code: Code {
-                kind: CodeKind::Dynamic,
-                level: CodeLevel::B,
-            },
-        };
-        let stamp = Stamp {
-            at: NOW,
-            begun: NOW,
-            nonce: "n".into(),
-        };
-        let Ok(draft) = channel::hand_out(&account, &stamp, &facts, &buyer) else {
+        let Ok(draft) = crate::order(&account, (NUMBER, PayWay::Page, NOW, 900_000), &buyer) else {
             continue;
         };
         composed += 1;
@@ -138,7 +91,7 @@ fn no_text_becomes_a_parameter() {
                 query.get("total_amount"),
                 query.get("order_no")
             ),
-            (Some(SP_NO), Some("100"), Some(number.as_str()))
+            (Some(SP_NO), Some("123405"), Some(NUMBER))
         );
         assert_eq!(query.get("goods_name"), Some(buyer.description.expose()));
         let names: Vec<&str> = query.iter().map(|(name, _)| name).collect();

@@ -1,13 +1,13 @@
 //! One TOML file, checked whole before anything starts: `guandao check FILE` prints every problem at once.
 
-mod read;
-
-pub use read::{Problem, line_of};
+pub use settings::{
+    read::{Problem, line_of},
+    registries::RegistryFiles,
+};
 
 use crate::limits::Rate;
 use domain::Day;
-use journal::VerifierKey;
-use read::Section;
+use settings::read::{self, Section};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The accepted configuration.
@@ -23,6 +23,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// Signed registries.
     pub registries: RegistryFiles,
+    /// How often their folder is looked at.
+    pub registries_every: Duration,
     /// CA roots that merchants' notify addresses must come from.
     pub notify_roots: Option<PathBuf>,
     /// Times of the vault.
@@ -87,21 +89,6 @@ impl Listens {
         let own = self.banks_url.as_deref().filter(|_| channel.is_bank());
         own.unwrap_or(&self.notify_url)
     }
-}
-
-/// Where registries come from and who signs them.
-#[derive(Debug, Clone)]
-pub struct RegistryFiles {
-    /// Folder of `licence.json`, `acquirer-*.json`, `operator.json`, each with `.sig` beside it.
-    pub dir: PathBuf,
-    /// Signer of the licence file.
-    pub licence_key: Option<VerifierKey>,
-    /// Signer of acquirers' files.
-    pub acquirer_key: Option<VerifierKey>,
-    /// Signer of the operator's file.
-    pub operator_key: Option<VerifierKey>,
-    /// How often the folder is looked at.
-    pub every: Duration,
 }
 
 /// Times of the road.
@@ -238,20 +225,24 @@ impl Config {
 
     /// The same, with stand-ins for what is wrong, so that all else can be looked at; for [`crate::check`] only.
     pub(crate) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {
-        read::read(text, |root| Config {
-            name: name(root),
-            data: root.path("data"),
-            listen: root.section("listen", listens),
-            keys: root.path("keys"),
-            registries: root.section("registries", registries),
-            notify_roots: root.text_or_none("notify_roots").map(PathBuf::from),
-            vault: root.section("vault", vault_settings),
-            times: root.section("times", times),
-            limits: root.section("limits", limits),
-            routing: root.section("routing", routing),
-            cases: root.optional("cases", cases),
-            books: root.optional("books", books),
-            telemetry: root.section("telemetry", telemetry),
+        read::read_all(text, |root| {
+            let (registries, registries_every) = root.section("registries", registries);
+            Config {
+                name: name(root),
+                data: root.path("data"),
+                listen: root.section("listen", listens),
+                keys: root.path("keys"),
+                registries,
+                registries_every,
+                notify_roots: root.text_or_none("notify_roots").map(PathBuf::from),
+                vault: root.section("vault", vault_settings),
+                times: root.section("times", times),
+                limits: root.section("limits", limits),
+                routing: root.section("routing", routing),
+                cases: root.optional("cases", cases),
+                books: root.optional("books", books),
+                telemetry: root.section("telemetry", telemetry),
+            }
         })
     }
 }
@@ -357,27 +348,11 @@ fn listens(section: &Section<'_>) -> Listens {
     }
 }
 
-fn registries(section: &Section<'_>) -> RegistryFiles {
-    let key = |name: &'static str| {
-        let text = section.text(name);
-        let key = VerifierKey::parse(&text);
-        if key.is_none() && section.has(name) {
-            section.problem(
-                name,
-                None,
-                "this is no verifier key",
-                "write name+id+base64 as in key.vkey (C2SP signed-note, Ed25519)",
-            );
-        }
-        key
-    };
-    RegistryFiles {
-        dir: section.path("dir"),
-        licence_key: key("licence_key"),
-        acquirer_key: key("acquirer_key"),
-        operator_key: key("operator_key"),
-        every: section.millis("every_ms", 1000, 50, 60_000),
-    }
+fn registries(section: &Section<'_>) -> (RegistryFiles, Duration) {
+    (
+        RegistryFiles::read(section),
+        section.millis("every_ms", 1000, 50, 60_000),
+    )
 }
 
 fn vault_settings(section: &Section<'_>) -> vault::Settings {

@@ -2,90 +2,39 @@
 //! would become parameters, notices that name somebody else or say a thing twice, answers that could be read in two ways.
 //! None of them pays, or seems to have paid, another account.
 
+use crate::{NOW, NUMBER, bank, dice, stamp};
 use channel::{
-    Account, Answer, Authentic, ChannelState, ComposeError, CreateFacts, Draft, FailureClass, Stamp,
+    Account, Answer, Authentic, ChannelState, ComposeError, Draft, FailureClass,
     notice::{self, Kind, Notice, NoticeError},
 };
 use domain::*;
 use http::HeaderMap;
 use std::collections::BTreeMap;
-use vault::{Buyer, Text};
 
 const POS: &str = "041265093";
 const OTHER: &str = "041265094";
 const BRANCH: &str = "442000000";
-/// 2026-01-01T08:00:00+08:00.
-const NOW: Instant = Instant::from_secs(1_767_225_600);
 const DAY: i64 = 86_400_000;
 
 fn account() -> Account {
-    Account {
-        channel: Channel::Ccb,
-        account: AccountNo::new(POS).expect("POSID"),
-        payee: PayeeNo::new("105000759989591").expect("MERCHANTID"),
-        appid: None,
-        serial: None,
-        platform: None,
-        root_sn: None,
-        sign_method: SignMethod::default(),
-        encrypts: false,
-        codepay: false,
-        sha1: false,
-        bank: Some(BankFacts {
-            branch: Some(BRANCH.into()),
-            absent_code: Some("0130Z110C137".into()),
-            certificate: None,
-            reference: None,
-            listed: Vec::new(),
-            business: false,
-            unverified: Unverified::of(Channel::Ccb).to_vec(),
-        }),
-        notify_url: String::new(),
-    }
-}
-
-fn stamp(at: Instant) -> Stamp {
-    Stamp {
-        at,
-        begun: NOW,
-        nonce: "n".into(),
-    }
+    let facts = BankFacts {
+        branch: Some(BRANCH.into()),
+        absent_code: Some("0130Z110C137".into()),
+        ..bank(Channel::Ccb)
+    };
+    crate::account(Channel::Ccb, POS, "105000759989591", Some(facts), "")
 }
 
 fn number() -> ChannelNo {
-    ChannelNo::new("20260101080000000001").expect("a number")
-}
-
-fn buyer(description: &str) -> Buyer {
-    Buyer {
-        description: Text::from(description),
-        attach: Some(Text::from("never sent")),
-        payer: None,
-        client_ip: Some(Text::from("203.0.113.9")),
-        device_id: None,
-        detail: None,
-        h5_type: None,
-        return_url: None,
-        quit_url: None,
-    }
+    ChannelNo::new(NUMBER).expect("a number")
 }
 
 fn order(pay_way: PayWay, description: &str) -> Result<Draft, ComposeError> {
-    let number = number();
-    let facts = CreateFacts {
-        number: &number,
-        pay_way,
-        amount: Amount::from_fen(123_405),
-        expires: NOW.plus_millis(900_000),
-        terminal: None,
-        bank: None,
-        product: None,
-        code: Code {
-            kind: CodeKind::Dynamic,
-            level: CodeLevel::B,
-        },
-    };
-    channel::hand_out(&account(), &stamp(NOW), &facts, &buyer(description))
+    crate::order(
+        &account(),
+        (NUMBER, pay_way, NOW, 900_000),
+        &crate::buyer(description),
+    )
 }
 
 /// The form that the browser is given.
@@ -462,13 +411,6 @@ fn a_querys_answer_is_paid_uncertain_or_nothing_and_never_guessed() {
     ));
 }
 
-fn dice(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    (*seed >> 33) as usize
-}
-
 const TRICKS: [&str; 24] = [
     "&POSID=041265094",
     "POSID=041265094&",
@@ -497,9 +439,7 @@ const TRICKS: [&str; 24] = [
 ];
 
 fn text(seed: &mut u64) -> String {
-    (0..1 + dice(seed) % 5)
-        .map(|_| TRICKS[dice(seed) % TRICKS.len()])
-        .collect()
+    crate::text(&TRICKS, seed)
 }
 
 #[test]

@@ -1,66 +1,30 @@
 //! China Merchants Bank 招商银行 (channels.md 6.4): exact forms, exact messages to sign, exact facts; and whatever is sent at its
 //! door says "paid" only as the bank's own notice does.
 
+use crate::{NOW, NUMBER, bank, dice, stamp, text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
-    Account, Answer, Authentic, ChannelState, ComposeError, CreateFacts, Draft, FailureClass, Stamp,
+    Account, Answer, Authentic, ChannelState, ComposeError, Draft, FailureClass,
     notice::{self, Kind, Notice, NoticeError},
 };
 use domain::*;
 use http::HeaderMap;
 use std::collections::BTreeMap;
-use vault::{Buyer, Text};
+use vault::Text;
 
-const NOW: Instant = Instant::from_secs(1_767_225_600);
 const OWN: &str = "0755000054";
-const NUMBER: &str = "20260101080000000001";
-
 fn account() -> Account {
-    Account {
-        channel: Channel::Cmb,
-        account: AccountNo::new(OWN).expect("ten digits"),
-        payee: PayeeNo::new(OWN).expect("ten digits"),
-        appid: None,
-        serial: None,
-        platform: None,
-        root_sn: None,
-        sign_method: SignMethod::default(),
-        encrypts: false,
-        codepay: false,
-        sha1: false,
-        bank: Some(BankFacts {
-            branch: None,
-            absent_code: Some("MSS3500".into()),
-            certificate: None,
-            reference: None,
-            listed: Vec::new(),
-            business: false,
-            unverified: Unverified::of(Channel::Cmb).to_vec(),
-        }),
-        notify_url: "http://pay.example/n/cmb/0755000054".into(),
-    }
-}
-
-fn stamp(at: Instant) -> Stamp {
-    Stamp {
-        at,
-        begun: NOW,
-        nonce: "n".into(),
-    }
-}
-
-fn buyer(return_url: Option<&str>) -> Buyer {
-    Buyer {
-        description: Text::from("never sent \"&'"),
-        attach: Some(Text::from("never sent")),
-        payer: None,
-        client_ip: Some(Text::from("203.0.113.9")),
-        device_id: None,
-        detail: None,
-        h5_type: None,
-        return_url: return_url.map(Text::from),
-        quit_url: None,
-    }
+    let facts = BankFacts {
+        absent_code: Some("MSS3500".into()),
+        ..bank(Channel::Cmb)
+    };
+    crate::account(
+        Channel::Cmb,
+        OWN,
+        OWN,
+        Some(facts),
+        "http://pay.example/n/cmb/0755000054",
+    )
 }
 
 fn order(
@@ -70,21 +34,9 @@ fn order(
     minutes: i64,
     back: Option<&str>,
 ) -> Result<Draft, ComposeError> {
-    let number = ChannelNo::new(number).expect("a number");
-    let facts = CreateFacts {
-        number: &number,
-        pay_way,
-        amount: Amount::from_fen(123_405),
-        expires: NOW.plus_millis(minutes * 60_000 - 1),
-        terminal: None,
-        bank: None,
-        product: None,
-        code: Code {
-            kind: CodeKind::Dynamic,
-            level: CodeLevel::B,
-        },
-    };
-    channel::hand_out(account, &stamp(NOW), &facts, &buyer(back))
+    let mut buyer = crate::buyer("never sent \"&'");
+    buyer.return_url = back.map(Text::from);
+    crate::order(account, (number, pay_way, NOW, minutes * 60_000 - 1), &buyer)
 }
 
 const MESSAGE: &str = "amount=1234.05&branchNo=0755&clientIP=203.0.113.9&date=20260101&dateTime=20260101080000&expireTimeSpan=15&merchantNo=000054&orderNo=20260101080000000001&payNoticeUrl=http://pay.example/n/cmb/0755000054";
@@ -457,13 +409,6 @@ fn only_settled_is_a_payment_and_only_the_accounts_own_code_is_nothing_there() {
     }
 }
 
-fn dice(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    (*seed >> 33) as usize
-}
-
 const TRICKS: [&str; 20] = [
     "&amount=0.01",
     "&",
@@ -492,10 +437,7 @@ const TRICKS: [&str; 20] = [
 fn no_text_becomes_a_pair() {
     let (account, mut seed, mut composed) = (account(), 0x9e37_79b9_7f4a_7c15_u64, 0);
     for _ in 0..4000 {
-        let back: String = (0..1 + dice(&mut seed) % 4)
-            .map(|_| TRICKS[dice(&mut seed) % TRICKS.len()])
-            .collect();
-        let back = format!("https://shop.example/{back}");
+        let back = format!("https://shop.example/{}", text(&TRICKS, &mut seed));
         let Ok(draft) = order(&account, NUMBER, PayWay::Gateway, 15, Some(&back)) else {
             assert!(back.contains('&'), "refused {back:?}");
             continue;

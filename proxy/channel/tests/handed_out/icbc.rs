@@ -2,79 +2,39 @@
 //! would become elements, notices that name somebody else or could be read in two ways. None of them pays, or seems to have
 //! paid, another account.
 
+use crate::{NOW, NUMBER, bank, dice, stamp, text};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::{
-    Account, ChannelState, ComposeError, CreateFacts, Draft, Stamp,
+    Account, ChannelState, ComposeError, Draft,
     notice::{self, Kind, Notice, NoticeError},
 };
 use domain::*;
 use encoding_rs::GBK;
 use http::HeaderMap;
-use vault::{Buyer, Text};
 
 const MER_ID: &str = "1001EC20000001";
 const MER_ACCT: &str = "1001231719300000001";
-/// 2026-01-01T08:00:00+08:00.
-const NOW: Instant = Instant::from_secs(1_767_225_600);
-
 fn account() -> Account {
-    Account {
-        channel: Channel::Icbc,
-        account: AccountNo::new(MER_ID).expect("merID"),
-        payee: PayeeNo::new(MER_ACCT).expect("merAcct"),
-        appid: None,
-        serial: None,
-        platform: None,
-        root_sn: None,
-        sign_method: SignMethod::default(),
-        encrypts: false,
-        codepay: false,
-        sha1: false,
-        bank: Some(BankFacts {
-            branch: None,
-            certificate: Some("TUlJ".into()),
-            reference: Some("*.shop.example".into()),
-            absent_code: None,
-            listed: Vec::new(),
-            business: false,
-            unverified: Unverified::of(Channel::Icbc).to_vec(),
-        }),
-        notify_url: "http://pay.example/n/icbc/1001EC20000001".into(),
-    }
+    let facts = BankFacts {
+        certificate: Some("TUlJ".into()),
+        reference: Some("*.shop.example".into()),
+        ..bank(Channel::Icbc)
+    };
+    crate::account(
+        Channel::Icbc,
+        MER_ID,
+        MER_ACCT,
+        Some(facts),
+        "http://pay.example/n/icbc/1001EC20000001",
+    )
 }
 
 fn order(account: &Account, pay_way: PayWay, description: &str, at: Instant) -> Result<Draft, ComposeError> {
-    let number = ChannelNo::new("20260101080000000001").expect("a number");
-    let facts = CreateFacts {
-        number: &number,
-        pay_way,
-        amount: Amount::from_fen(123_405),
-        expires: NOW.plus_millis(900_000),
-        terminal: None,
-        bank: None,
-        product: None,
-        code: Code {
-            kind: CodeKind::Dynamic,
-            level: CodeLevel::B,
-        },
-    };
-    let buyer = Buyer {
-        description: Text::from(description),
-        attach: None,
-        payer: None,
-        client_ip: Some(Text::from("203.0.113.9")),
-        device_id: None,
-        detail: None,
-        h5_type: None,
-        return_url: None,
-        quit_url: None,
-    };
-    let stamp = Stamp {
-        at,
-        begun: NOW,
-        nonce: "n".into(),
-    };
-    channel::hand_out(account, &stamp, &facts, &buyer)
+    crate::order(
+        account,
+        (NUMBER, pay_way, at, 900_000),
+        &crate::buyer(description),
+    )
 }
 
 const WRITTEN: &str = "<?xml version=\"1.0\" encoding=\"GBK\" standalone=\"no\"?><B2CReq><interfaceName>ICBC_PERBANK_B2C</interfaceName><interfaceVersion>1.0.0.11</interfaceVersion><orderInfo><orderDate>20260101080000</orderDate><curType>001</curType><merID>1001EC20000001</merID><subOrderInfoList><subOrderInfo><orderid>20260101080000000001</orderid><amount>123405</amount><installmentTimes>1</installmentTimes><merAcct>1001231719300000001</merAcct><goodsID></goodsID><goodsName>龙井 &amp; &lt;点心&gt;</goodsName><goodsNum>1</goodsNum><carriageAmt></carriageAmt></subOrderInfo></subOrderInfoList></orderInfo><custom><verifyJoinFlag>0</verifyJoinFlag><Language>ZH_CN</Language></custom><message><creditType>2</creditType><notifyType>HS</notifyType><resultType>0</resultType><merReference>*.shop.example</merReference><merCustomIp>203.0.113.9</merCustomIp><goodsType>1</goodsType><merCustomID></merCustomID><merCustomPhone></merCustomPhone><goodsAddress></goodsAddress><merOrderRemark></merOrderRemark><merHint></merHint><remark1></remark1><remark2></remark2><merURL>http://pay.example/n/icbc/1001EC20000001</merURL><merVAR></merVAR></message></B2CReq>";
@@ -108,11 +68,7 @@ fn an_order_is_signed_xml_in_gbk_and_the_same_however_late_it_is_signed() {
 #[test]
 fn nothing_else_is_asked_of_it() {
     let (account, number) = (account(), ChannelNo::new("1").expect("a number"));
-    let stamp = Stamp {
-        at: NOW,
-        begun: NOW,
-        nonce: "n".into(),
-    };
+    let stamp = stamp(NOW);
     assert!(!channel::can_be_asked(Channel::Icbc) && channel::can_be_asked(Channel::Ccb));
     assert_eq!(
         channel::query(&account, &stamp, PayWay::Gateway, &number).err(),
@@ -263,13 +219,6 @@ fn paid_is_1_a_failed_try_ends_nothing_and_doubt_is_doubt() {
     );
 }
 
-fn dice(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    (*seed >> 33) as usize
-}
-
 const TRICKS: [&str; 24] = [
     "</goodsName><merAcct>1001231719300000002</merAcct><goodsName>",
     "<merAcct>",
@@ -297,17 +246,11 @@ const TRICKS: [&str; 24] = [
     "?>",
 ];
 
-fn text(seed: &mut u64) -> String {
-    (0..1 + dice(seed) % 5)
-        .map(|_| TRICKS[dice(seed) % TRICKS.len()])
-        .collect()
-}
-
 #[test]
 fn no_text_becomes_an_element() {
     let (account, mut seed, mut composed) = (account(), 0x9e37_79b9_7f4a_7c15_u64, 0);
     for _ in 0..4000 {
-        let sold = text(&mut seed);
+        let sold = text(&TRICKS, &mut seed);
         let Ok(draft) = order(&account, PayWay::Gateway, &sold, NOW) else {
             continue;
         };

@@ -1,15 +1,11 @@
 //! One TOML file, checked whole before anything starts: `guandao-desk check FILE` prints every problem at once.
 
-mod read;
-
-pub use read::Problem;
-pub(crate) use read::read as read_toml;
+pub use settings::{read::Problem, registries::RegistryFiles};
 
 use certs::tls::ListenerFiles;
 use domain::Digest;
-use journal::VerifierKey;
 use policy::anomaly::Parameters;
-use read::Section;
+use settings::read::{self, Section};
 use sha2::{Digest as _, Sha256};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -70,19 +66,6 @@ pub struct Trades {
     pub vkey_file: PathBuf,
 }
 
-/// Where registries come from and who signs them.
-#[derive(Debug, Clone)]
-pub struct RegistryFiles {
-    /// Folder of `licence.json`, `acquirer-*.json`, `operator.json`, each with `.sig` beside it.
-    pub dir: PathBuf,
-    /// Signer of the licence file.
-    pub licence_key: Option<VerifierKey>,
-    /// Signer of acquirers' files, and of their acknowledgements.
-    pub acquirer_key: Option<VerifierKey>,
-    /// Signer of the operator's file.
-    pub operator_key: Option<VerifierKey>,
-}
-
 impl Config {
     /// Reads and checks the whole file.
     pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
@@ -100,7 +83,7 @@ impl Config {
                 journal,
                 trades: root.section("trades", trades),
                 keys: root.path("keys"),
-                registries: root.section("registries", registries),
+                registries: root.section("registries", RegistryFiles::read),
                 users: root.path("users"),
                 poll: root.millis("poll_ms", 1000, 10, 1000),
                 exports: root.path("exports"),
@@ -170,29 +153,6 @@ fn trades(section: &Section<'_>) -> Trades {
     }
 }
 
-fn registries(section: &Section<'_>) -> RegistryFiles {
-    RegistryFiles {
-        dir: section.path("dir"),
-        licence_key: verifier(section, "licence_key"),
-        acquirer_key: verifier(section, "acquirer_key"),
-        operator_key: verifier(section, "operator_key"),
-    }
-}
-
-fn verifier(section: &Section<'_>, key: &'static str) -> Option<VerifierKey> {
-    let text = section.text(key);
-    let parsed = VerifierKey::parse(&text);
-    if parsed.is_none() && section.has(key) {
-        section.problem(
-            key,
-            None,
-            "this is no verifier key",
-            "write \"name+8 hex digits+base64\"",
-        );
-    }
-    parsed
-}
-
 fn level(root: &Section<'_>) -> String {
     let level = root.text_or_none("level").unwrap_or_else(|| "info".into());
     if !["error", "warn", "info", "debug"].contains(&level.as_str()) {
@@ -227,7 +187,7 @@ fn parameters(section: &Section<'_>) -> Parameters {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../../../deploy/desk.example.toml");
+    const EXAMPLE: &str = include_str!("../../../deploy/desk.example.toml");
 
     #[test]
     fn the_example_is_accepted() {

@@ -1,0 +1,126 @@
+//! What no bill and no answer proves: the rows of the page of the books, and the same as JSON.
+
+use super::{
+    api::outcome,
+    api_books::Filter,
+    asking::Caller,
+    books_page::{Case, word},
+};
+use crate::{
+    cases::Refusal,
+    state::State,
+    unproven::{Matter, Why},
+    users::User,
+    words::{Words, time},
+};
+use axum::{
+    Json,
+    extract::Query,
+    response::{IntoResponse, Response},
+};
+use domain::*;
+use serde_json::{Value, json};
+
+/// One of them on the page.
+pub(super) struct Row {
+    pub(super) index: u64,
+    pub(super) merchant: String,
+    pub(super) kind: &'static str,
+    pub(super) about: String,
+    pub(super) found: String,
+    /// Numbers, each with the channel's last code; the bill's last code where it is about one.
+    pub(super) said: Vec<String>,
+    /// What can be done about it.
+    pub(super) to_do: &'static str,
+    pub(super) case: Case,
+}
+
+pub(super) fn row(w: &'static Words, user: &User, matter: &Matter, state: &State) -> Row {
+    let Matter { bill, .. } = matter;
+    let (kind, to_do) = match matter.why {
+        Why::Unanswered => (w.unanswered, w.unanswered_do),
+        Why::Overdue => (w.overdue, w.overdue_do),
+        Why::NeverCame => (w.never_came, w.never_came_do),
+    };
+    let tries = (matter.tries > 0).then(|| format!("{} {}", w.asked_times, matter.tries));
+    let about = [
+        Some(format!("{}/{}", bill.channel, bill.account)),
+        Some(bill.day.to_string()),
+        Some(bill.kind.as_str().to_owned()),
+        tries,
+    ];
+    Row {
+        index: matter.index,
+        merchant: matter.merchant.to_string(),
+        kind,
+        about: about.into_iter().flatten().collect::<Vec<_>>().join(" · "),
+        found: time(matter.at),
+        said: said(matter),
+        to_do,
+        case: Case::of(
+            w,
+            user,
+            state.difference(matter.index),
+            matter.why.is_decided(),
+            found_word,
+        ),
+    }
+}
+
+/// How the three outcomes read where there is no bill to stand.
+fn found_word(w: &'static Words, resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::BillStands => w.found_there,
+        Resolution::RecordStands => w.found_here,
+        Resolution::Explained => word(w, resolution),
+    }
+}
+
+fn said(matter: &Matter) -> Vec<String> {
+    let of = |one: &Unanswered| {
+        let numbers = [
+            Some(one.number.to_string()),
+            one.refund.as_ref().map(ToString::to_string),
+        ];
+        let numbers = numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ");
+        format!("{numbers} · {}", one.code)
+    };
+    let bill = matter.code.iter().map(ToString::to_string);
+    matter.movements.iter().map(of).chain(bill).collect()
+}
+
+/// `GET /api/unproven`.
+pub(super) async fn list(Caller(signed): Caller, Query(filter): Query<Filter>) -> Response {
+    let desk = &signed.reader.desk;
+    let Ok(day) = filter.day() else {
+        return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
+    };
+    let fits = |m: &Matter| {
+        let merchant = filter.merchant.as_ref();
+        merchant.is_none_or(|id| m.merchant.as_str() == id) && day.is_none_or(|day| m.bill.day == day)
+    };
+    let found = desk.trades.unproven.list(desk.cases.now(), fits);
+    let rows: Vec<Value> = desk.cases.look(|state| {
+        let rows = found.iter().map(|matter| shown(state, matter));
+        rows.filter(|row| {
+            filter
+                .state
+                .as_ref()
+                .is_none_or(|wanted| row["state"] == wanted.as_str())
+        })
+        .collect()
+    });
+    Json(json!({ "unproven": rows })).into_response()
+}
+
+fn shown(state: &State, matter: &Matter) -> Value {
+    let case = super::api_books::case(state, matter.index);
+    let mut shown = json!({
+        "index": matter.index, "merchant": matter.merchant, "found_at": matter.at, "why": matter.why.as_str(), "bill": matter.bill,
+        "tries": matter.tries, "code": matter.code, "movements": matter.movements, "decided_here": matter.why.is_decided(),
+    });
+    if let (Some(shown), Value::Object(case)) = (shown.as_object_mut(), case) {
+        shown.extend(case);
+    }
+    shown
+}
