@@ -121,7 +121,10 @@ pub(crate) async fn reverse(app: &App, account: &Account, order: &Arc<Order>, po
         _ => (order.clone(), by_number(app, account, attempt).await),
     };
     app.step("after_send");
-    settle::reversed(&order, position, answer)
+    let may_come = order
+        .attempt(position)
+        .is_some_and(|attempt| errand::may_come(app, attempt));
+    settle::reversed(&order, position, answer, may_come)
 }
 
 /// Where the channel itself finds out whether there is something to pay back.

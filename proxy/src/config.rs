@@ -116,6 +116,8 @@ pub struct Times {
     pub charge_wait: Option<Duration>,
     /// Not sooner after its charging call a payment-code order may be reversed; `None` for the channel's own time.
     pub reverse_after: Option<Duration>,
+    /// What a payer's page hands out to a browser can be opened so long; no other way takes its place before.
+    pub handed_out: Duration,
     /// First repeat of a notification.
     pub notify_after: Duration,
     /// A notification is given up after this; at least a day in service.
@@ -392,6 +394,7 @@ fn times(section: &Section<'_>) -> Times {
         charge_after: own_time(section, "charge_after_ms", 60_000),
         charge_wait: own_time(section, "charge_wait_ms", 600_000),
         reverse_after: own_time(section, "reverse_after_ms", 120_000),
+        handed_out: section.millis("handed_out_ms", 300_000, 1000, 1_800_000),
         notify_after: section.millis("notify_after_ms", 15_000, 50, 3_600_000),
         notify_until: Duration::from_secs(section.number("notify_hours", 25, 24, 240) * 3600),
         drain: section.millis("drain_ms", 20_000, 0, 120_000),

@@ -257,6 +257,30 @@ pub(crate) async fn close(
     record(app, &order, settled.events).await
 }
 
+/// Its order's end is over, and its bank may take it for longer: a payer who says that it was not paid there may go another way,
+/// if the bank says so too.
+pub(crate) fn may_be_left(app: &App, attempt: &Attempt) -> bool {
+    let now = app.clock().now();
+    may_come(app, attempt)
+        && attempt.pay_way.is_handed_out(attempt.channel)
+        && attempt.expires <= now
+        && attempt.keys == Keys::Held
+        && channel::can_be_asked(attempt.channel)
+        && channel::tells_how_it_stands(attempt.channel, attempt.begun(), now)
+}
+
+/// Asks the bank about an attempt whose payer says that it was not paid. If the bank has nothing of it either it makes way, and
+/// is looked for as long as the bank may still take it.
+//= C89
+pub(crate) async fn leave(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
+    let Some(account) = account_of(app, order, position) else {
+        return Ok(order.clone());
+    };
+    let order = close_intended(app, order, position, CloseReason::PayerLeft).await?;
+    let said = ask_to_close(app, &account, &order, position).await;
+    record(app, &order, settle::closed(position, said, false).events).await
+}
+
 /// Closes at its channel what nobody knows and nobody can send again, and puts on record which it was: closed there, or
 /// not there.
 pub(crate) async fn give_up(

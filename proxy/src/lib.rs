@@ -52,6 +52,7 @@ pub mod statistics;
 pub mod sweep;
 pub mod telemetry;
 mod terminal;
+mod trade;
 
 /// The manual: why, not how.
 pub mod manual {

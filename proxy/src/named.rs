@@ -101,6 +101,7 @@ pub(crate) fn answered(answer: Answer, again: bool) -> Answer {
         Answer::Refund(_) => Answer::Reversed(ReverseView {
             again: true,
             refunded: None,
+            absent: false,
         }),
         Answer::Failed(failure) if settle::refuses(&failure) && again => {
             Answer::Unclear(Unclear::ChannelError)

@@ -138,7 +138,7 @@ fn a_cancel_is_of_the_whole_and_one_at_a_time() {
 //= C27
 fn an_answer_ends_a_cancel_only_by_a_refusal_of_the_first_sending() {
     let order = cancelling();
-    let said = |answer, again| names(&settle::reversed(&order, 1, answered(answer, again)));
+    let said = |answer, again| names(&settle::reversed(&order, 1, answered(answer, again), false));
     let failed = |code: &str, class| {
         Answer::Failed(Failure {
             code: code.into(),

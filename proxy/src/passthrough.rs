@@ -227,9 +227,10 @@ fn reversed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled 
         Some((attempt, _)) if !attempt.is_reversing() => Settled::nothing(settle::Ending::Recorded),
         Some((attempt, Some(reversing))) if attempt.channel == Channel::Unionpay => {
             let again = reversing.unknown || reversing.at < app.started_at();
-            settle::reversed(order, position, named::answered(answer, again))
+            settle::reversed(order, position, named::answered(answer, again), false)
         }
-        _ => settle::reversed(order, position, answer),
+        Some((attempt, _)) => settle::reversed(order, position, answer, errand::may_come(app, attempt)),
+        None => settle::reversed(order, position, answer, false),
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Create {
     pub number: Option<ChannelNo>,
     /// The code that the payer scanned, at the payers' pages.
     pub by_code: Option<CodeId>,
+    /// The payer says at a code that the former way was not paid.
+    pub left: bool,
     /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
 }
@@ -155,7 +157,7 @@ pub enum Cargo {
     /// We will, from facts and sealed texts.
     Compose,
     /// The merchant's SDK did: these octets, wiped when dropped.
-    Verbatim(Box<Verbatim>),
+    Verbatim(Verbatim),
 }
 
 /// A native request as it goes on.
@@ -196,12 +198,11 @@ impl Cargo {
 
 /// A known merchant with a fresh signature.
 pub struct Authenticated {
-    /// Boxed, as all that is large: a state moves several times in each stage.
-    pub(crate) received: Box<Received>,
+    pub(crate) received: Received,
     pub(crate) merchant: Arc<MerchantFacts>,
     /// When the caller says it was signed.
     pub(crate) signed_at: Instant,
-    pub(crate) native: Option<Box<channel::native::Native>>,
+    pub(crate) native: Option<channel::native::Native>,
     /// The terminal whose key it is, where it is one's.
     pub(crate) terminal: Option<TerminalNo>,
     /// The signature itself, where the channel's protocol has no nonce.
@@ -253,7 +254,7 @@ pub(crate) struct Texts {
 
 /// The only one that works on this number now.
 pub struct Claimed {
-    pub(crate) sealed: Box<Sealed>,
+    pub(crate) sealed: Sealed,
     pub(crate) held: Held,
     /// The order as it stands, if there is one.
     pub(crate) order: Option<Arc<Order>>,

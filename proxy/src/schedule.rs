@@ -230,6 +230,7 @@ mod tests {
             charge_after: None,
             charge_wait: None,
             reverse_after: None,
+            handed_out: zero,
             notify_after: zero,
             notify_until: zero,
             drain: zero,

@@ -420,7 +420,7 @@ pub fn order_seen(
     {
         return mismatch(Mismatch::Account);
     }
-    if known.pay_way.charges() {
+    if known.is_undone_when_paid() {
         let paid = |facts: &PaidFacts| TradeEvent::AttemptPaid {
             attempt,
             facts: facts.clone(),

@@ -63,16 +63,6 @@ impl<Down, Up> Next<Down, Up> {
     }
 }
 
-/// What is left of a stack, as its stages see it. Each stage is a tower service too, whose future is boxed; within one stack
-/// that would be a box for each of fifteen stages and each order. Here a stage's future holds that of the rest in itself,
-/// and only a stack's first service and what comes after an [`Around`] has a box.
-pub trait Rest<In>: Send + Sync + 'static {
-    /// What it gives back.
-    type Up: Send + 'static;
-    /// Goes down, and comes back.
-    fn go(&self, input: In) -> impl Future<Output = Result<Self::Up, Stop>> + Send;
-}
-
 /// The last service of a stack: it answers.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take `{In}`: the end of the stack is reached too early",
@@ -105,33 +95,33 @@ pub struct StageLayer<S>(Arc<S>);
 /// Layer of an [`Around`].
 pub struct AroundLayer<S>(Arc<S>);
 /// Service of a [`Stage`] over the rest of the stack, shared: a clone is one count, not one per stage below.
-pub struct StageService<S, R>(Arc<(Arc<S>, R)>);
+pub struct StageService<S, Rest>(Arc<(Arc<S>, Rest)>);
 /// Service of an [`Around`] over the rest of the stack.
-pub struct AroundService<S, R>(Arc<(Arc<S>, R)>);
+pub struct AroundService<S, Rest>(Arc<(Arc<S>, Rest)>);
 /// Service of an [`End`].
 pub struct EndService<S>(Arc<S>);
 
-impl<S, R> Layer<R> for StageLayer<S> {
-    type Service = StageService<S, R>;
-    fn layer(&self, rest: R) -> Self::Service {
+impl<S, Rest> Layer<Rest> for StageLayer<S> {
+    type Service = StageService<S, Rest>;
+    fn layer(&self, rest: Rest) -> Self::Service {
         StageService(Arc::new((self.0.clone(), rest)))
     }
 }
 
-impl<S, R> Layer<R> for AroundLayer<S> {
-    type Service = AroundService<S, R>;
-    fn layer(&self, rest: R) -> Self::Service {
+impl<S, Rest> Layer<Rest> for AroundLayer<S> {
+    type Service = AroundService<S, Rest>;
+    fn layer(&self, rest: Rest) -> Self::Service {
         AroundService(Arc::new((self.0.clone(), rest)))
     }
 }
 
-impl<S, R> Clone for StageService<S, R> {
+impl<S, Rest> Clone for StageService<S, Rest> {
     fn clone(&self) -> Self {
         StageService(self.0.clone())
     }
 }
 
-impl<S, R> Clone for AroundService<S, R> {
+impl<S, Rest> Clone for AroundService<S, Rest> {
     fn clone(&self) -> Self {
         AroundService(self.0.clone())
     }
@@ -143,75 +133,41 @@ impl<S> Clone for EndService<S> {
     }
 }
 
-impl<In, S, R> Rest<In> for StageService<S, R>
+impl<In, S, Rest> Service<In> for StageService<S, Rest>
 where
     In: Send + 'static,
     S: Stage<In>,
-    R: Rest<S::Out>,
+    Rest: Service<S::Out, Error = Stop> + Clone + Send + Sync + 'static,
+    Rest::Response: Send + 'static,
+    Rest::Future: Send + 'static,
 {
-    type Up = R::Up;
-
-    async fn go(&self, input: In) -> Result<R::Up, Stop> {
-        let (stage, rest) = &*self.0;
-        let next = stage.run(input).await?;
-        rest.go(next).await
-    }
-}
-
-impl<In, S, R> Rest<In> for AroundService<S, R>
-where
-    In: Send + 'static,
-    S: Around<In>,
-    R: Rest<S::Down, Up = S::Up>,
-{
-    type Up = S::Out;
-
-    async fn go(&self, input: In) -> Result<S::Out, Stop> {
-        let rest = self.0.clone();
-        let next = Next(Box::new(move |down| {
-            Box::pin(async move { rest.1.go(down).await })
-        }));
-        self.0.0.run(input, next).await
-    }
-}
-
-impl<In, S> Rest<In> for EndService<S>
-where
-    In: Send + 'static,
-    S: End<In>,
-{
-    type Up = S::Out;
-
-    async fn go(&self, input: In) -> Result<S::Out, Stop> {
-        self.0.run(input).await
-    }
-}
-
-impl<In, S, R> Service<In> for StageService<S, R>
-where
-    In: Send + 'static,
-    S: Stage<In>,
-    R: Rest<S::Out>,
-{
-    type Response = R::Up;
+    type Response = Rest::Response;
     type Error = Stop;
-    type Future = Answering<R::Up>;
+    type Future = Answering<Rest::Response>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         Poll::Ready(Ok(())) // every service of a stack is always ready: overload is refused by a stage, never queued
     }
 
     fn call(&mut self, input: In) -> Self::Future {
-        let all = self.clone();
-        Box::pin(async move { all.go(input).await })
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let (stage, rest) = &*shared;
+            let next = stage.run(input).await?;
+            rest.clone().call(next).await
+        })
     }
 }
 
-impl<In, S, R> Service<In> for AroundService<S, R>
+impl<In, S, Rest> Service<In> for AroundService<S, Rest>
 where
     In: Send + 'static,
     S: Around<In>,
-    R: Rest<S::Down, Up = S::Up>,
+    Rest: Service<S::Down, Response = S::Up, Error = Stop, Future = Answering<S::Up>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
     type Response = S::Out;
     type Error = Stop;
@@ -222,8 +178,13 @@ where
     }
 
     fn call(&mut self, input: In) -> Self::Future {
-        let all = self.clone();
-        Box::pin(async move { all.go(input).await })
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let (stage, rest) = &*shared;
+            let mut rest = rest.clone();
+            let next = Next(Box::new(move |down| rest.call(down)));
+            stage.run(input, next).await
+        })
     }
 }
 
@@ -241,7 +202,7 @@ where
     }
 
     fn call(&mut self, input: In) -> Self::Future {
-        let all = self.clone();
-        Box::pin(async move { all.go(input).await })
+        let end = self.0.clone();
+        Box::pin(async move { end.run(input).await })
     }
 }

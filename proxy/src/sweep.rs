@@ -2,6 +2,7 @@
 //! over. By query, by each channel's own schedule; what is idempotent is sent again under the same number.
 
 mod charges;
+mod left;
 mod refunds;
 
 use crate::{
@@ -174,6 +175,7 @@ fn attempt_wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Optio
             };
             Some(step.min(left(attempt.expires)))
         }
+        _ if attempt.was_left() => Some(left::wait(&schedule, attempt, tries, now)),
         _ => None,
     }
 }
@@ -205,8 +207,9 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     let positions = 1..=order.attempts.len() as u16;
     for position in positions {
         let now = app.clock().now();
-        let open =
-            |a: &&Attempt| !a.state.is_final() || a.is_reversing() || (a.may_come_late() && a.expires <= now);
+        let open = |a: &&Attempt| {
+            !a.state.is_final() || a.is_reversing() || (a.may_come_late() && a.expires <= now) || a.was_left()
+        };
         let Some(attempt) = order.attempt(position).filter(open) else {
             continue;
         };
@@ -217,6 +220,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             Keys::Held if !channel::can_be_asked(attempt.channel) => {
                 unresolved(app, &order, position, attempt).await?
             }
+            Keys::Held if attempt.was_left() => left::step(app, &order, position).await?,
             Keys::Held => attempt_step(app, &order, position).await?,
             Keys::Merchant => unresolved(app, &order, position, attempt).await?,
         };
@@ -328,7 +332,7 @@ pub(crate) async fn ask_for_refund(
 }
 
 /// The channel says that it was paid, whatever went back since.
-fn is_paid(view: &channel::OrderView) -> bool {
+pub(crate) fn is_paid(view: &channel::OrderView) -> bool {
     matches!(
         view.state,
         channel::ChannelState::Paid(_) | channel::ChannelState::Refunded(_)
@@ -369,7 +373,7 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
 
 /// The claim that a close needs which makes way for another attempt; `None` while somebody has it.
 fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option<Held>> {
-    if reason != CloseReason::Replaced {
+    if !matches!(reason, CloseReason::Replaced | CloseReason::PayerLeft) {
         return Some(None);
     }
     sole(app, order).map(Some)

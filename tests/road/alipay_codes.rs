@@ -2,6 +2,8 @@
 //! waiting, refused, lost before and after acting, cancelled; with the merchant's keys here and without; killed between
 //! every two steps; and what is not carried.
 
+mod cancels;
+
 use crate::{
     kills::{MUTATION, Yard, id, text},
     native::Sdk,
@@ -48,7 +50,7 @@ impl<'a> Till<'a> {
     }
 
     async fn ask(&self, call: &str, content: &Value) -> anyhow::Result<Answer> {
-        let notify = call == "pay";
+        let notify = ["pay", "precreate", "create"].contains(&call);
         match self.v3 {
             false => {
                 self.sdk
@@ -464,13 +466,8 @@ async fn not_carried(till: &Till<'_>) -> Done {
             "the answer says the code"
         );
     }
-    // What is not on record here is not cancelled here, nor what no payment code placed.
+    // What is not on record here is not cancelled here.
     till.refused(&till.cancel(&number).await?, NOT_ALLOWED)?;
-    let scanned = till.yard.demo.next_number();
-    let order = json!({ "out_trade_no": scanned, "total_amount": "5.00", "subject": "tea" });
-    till.is(&till.ask("precreate", &order).await?, "10000")?;
-    till.refused(&till.cancel(&scanned).await?, NOT_ALLOWED)?;
-    till.until(&scanned, "awaiting_payment").await?;
     ensure!(till.there(&number).await?.is_null(), "Alipay has it");
     Ok(())
 }
@@ -534,6 +531,7 @@ async fn learned(till: &Till<'_>) -> Done {
     till.until(&number, "reversed").await?;
 
     till.no_bill(till.v3).await?;
+    cancels::learned(till).await.context("cancels")?;
 
     till.until(&lost, "unresolved").await?;
     till.until(&half, "unresolved").await?;

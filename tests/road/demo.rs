@@ -1,7 +1,7 @@
 //! The demo as others meet it: what `endpoints.json` promises, stories that neither disturb nor are disturbed, an end in
 //! good order.
 
-use crate::repo;
+use crate::{own_ways, repo};
 use anyhow::{Context, bail, ensure};
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
@@ -101,6 +101,7 @@ async fn every_way_of_the_endpoints_can_be_gone_by_what_they_say() -> Done {
         gone.with_context(|| format!("{} {}", way["channel"], way["pay_way"]))?;
     }
     ensure!(ways.len() > 20, "{} ways", ways.len());
+    own_ways::each(&demo, &merchant, &endpoints).await?;
     demo.services.stop().await
 }
 

@@ -29,6 +29,7 @@ mod kills;
 mod native;
 mod one_code;
 mod operations;
+mod own_ways;
 mod partner;
 mod product;
 mod referees;

@@ -3,6 +3,7 @@
 
 mod banks;
 mod chromium;
+mod left;
 mod screens;
 
 use crate::kills::{Yard, id, text};

@@ -144,6 +144,9 @@ pub enum CloseReason {
     Expiry,
     /// Another attempt takes its place.
     Replaced,
+    /// The payer said at a code that it was not paid, and wants another way. Its channel has nothing of it, and may still take
+    /// it: it is looked for until that is over (`nothing_came_late`).
+    PayerLeft,
 }
 
 /// Why an order is undone at the channel.
@@ -668,8 +671,8 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refunded: Option<bool>,
     },
-    /// A payment-code order was looked for once more after a reverse that found nothing, when its own time at the channel was
-    /// over: no charge came late, and none can come any more.
+    /// A payment-code order was looked for once more after a reverse that found nothing, or a bank's order after its payer went
+    /// another way, when its own time at the channel was over: no payment came late, and none can come any more.
     NothingCameLate {
         /// Which attempt.
         attempt: u16,

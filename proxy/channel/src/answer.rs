@@ -161,6 +161,8 @@ pub struct ReverseView {
     pub again: bool,
     /// True if money went back, false if there was none to go back; `None` where the channel does not tell.
     pub refunded: Option<bool>,
+    /// There was no such order, so nothing was undone: what its payer has not opened may still come (Alipay).
+    pub absent: bool,
 }
 
 /// State of a refund at its channel.

@@ -49,7 +49,9 @@ pub use wechat::group::Part;
 pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
-use domain::{Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, Unclear};
+use domain::{
+    Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo, Unclear,
+};
 use vault::{AuthCode, Buyer, Text};
 
 /// Places an order (channels.md 1.2, 1.3, 3.1).
@@ -156,6 +158,14 @@ pub fn query(
         Channel::Cmb => cmb::compose::query(account, stamp, number),
         // No query is described, and nothing else that could close one (channels.md 6.2).
         Channel::Icbc => Err(ComposeError::NotOffered),
+    }
+}
+
+/// Asks for an order by the channel's own number of it. Only Alipay is asked so.
+pub fn query_trade(account: &Account, stamp: &Stamp, trade_no: &TradeNo) -> Result<Draft, ComposeError> {
+    match account.channel {
+        Channel::Alipay => alipay::compose::query_trade(account, stamp, trade_no),
+        _ => Err(ComposeError::NotOffered),
     }
 }
 
@@ -378,6 +388,16 @@ pub const fn open_until(channel: Channel, expires: Instant) -> Instant {
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Icbc => expires,
         Channel::Ccb => Day::from_number(expires.day().number() + 2).start(),
         Channel::Cmb => expires.plus_millis(CMB_LATER_MS),
+    }
+}
+
+/// Whether a channel's word that nothing was paid tells how an order stands at this moment. At CCB only on the order's own day: on
+/// the next its answers come from what is settled and what is not by turns (channels.md 6.3).
+pub const fn tells_how_it_stands(channel: Channel, begun: Instant, now: Instant) -> bool {
+    match channel {
+        Channel::Ccb => begun.day().number() == now.day().number(),
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Baidu | Channel::Cmb => true,
+        Channel::Icbc => false,
     }
 }
 

@@ -119,6 +119,18 @@ impl Heads {
                     self.aliases.insert(trade_key(merchant, &facts.trade_no), order);
                 }
             }
+            // Known before anybody has paid: the wallet opens the order by it.
+            (
+                TradeEvent::AttemptPlaced {
+                    reach: Some(Reach::Cashier(no)),
+                    ..
+                },
+                Some(merchant),
+            ) => {
+                if let Some(order) = entry.order {
+                    self.aliases.insert(trade_key(merchant, no), order);
+                }
+            }
             // Any of its orders leads to the others.
             (TradeEvent::AttemptCombined { with, .. }, Some(merchant)) => {
                 if let Some(order) = entry.order {

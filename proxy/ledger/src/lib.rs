@@ -319,6 +319,25 @@ impl Ledger {
         self.0.shards.iter().flat_map(of).collect()
     }
 
+    /// The newest live orders of a merchant that this holds of, so many at most.
+    pub fn newest_live(
+        &self,
+        merchant: &MerchantId,
+        most: usize,
+        holds: impl Fn(&Order) -> bool,
+    ) -> Vec<Arc<Order>> {
+        let mut found = Vec::new();
+        for shard in &self.0.shards {
+            let shard = shard.lock();
+            let of = shard.values().map(|slot| &slot.order);
+            let of = of.filter(|order| order.merchant == *merchant && order.is_live() && holds(order));
+            found.extend(of.cloned());
+        }
+        found.sort_unstable_by_key(|order| std::cmp::Reverse(order.last));
+        found.truncate(most);
+        found
+    }
+
     /// Orders held in memory.
     pub fn in_memory(&self) -> usize {
         self.0.shards.iter().map(|s| s.lock().len()).sum()

@@ -154,6 +154,9 @@ pub struct Closing {
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
+    /// It was looked for when its channel could take no payment any more ([`Attempt::was_left`]).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub looked: bool,
 }
 
 /// How far a reverse has come.
@@ -404,7 +407,7 @@ impl Order {
     pub fn is_live(&self) -> bool {
         self.attempts
             .iter()
-            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late())
+            .any(|a| !a.state.is_final() || a.is_reversing() || a.may_come_late() || a.was_left())
             || self.refunds.iter().any(|r| !r.state.is_final())
             || !self.surplus().is_empty()
     }
@@ -485,10 +488,13 @@ impl Order {
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
             | E::AttemptReversed { .. } => self.may_reverse(event),
-            E::NothingCameLate { attempt: a } => match attempt(a)?.may_come_late() {
-                true => Ok(()),
-                false => Err("nothing is looked for"),
-            },
+            E::NothingCameLate { attempt: a } => {
+                let found = attempt(a)?;
+                match found.may_come_late() || found.was_left() {
+                    true => Ok(()),
+                    false => Err("nothing is looked for"),
+                }
+            }
             // A reverse that only the merchant could ask for leaves open whether the payment stands.
             E::AttemptUnresolved { attempt: a } if attempt(a)?.is_reversing() => {
                 within(a, &[S::Intended, S::Unknown, S::Placed, S::Paid])
@@ -525,7 +531,8 @@ impl Order {
         }
     }
 
-    /// Only what charges when it is placed is reversed, and what UnionPay took; what was paid only whole, never beside refunds.
+    /// Only what charges when it is placed is reversed, what UnionPay took, and what a server placed at Alipay; what was paid
+    /// only whole, never beside refunds.
     fn may_reverse(&self, event: &TradeEvent) -> Result<(), &'static str> {
         use AttemptState as S;
         use TradeEvent as E;
@@ -549,7 +556,7 @@ impl Order {
             // News of a reverse that nobody had told of in time.
             || attempt.state == S::Unresolved && matches!(event, E::AttemptReversed { .. });
         match event {
-            _ if !attempt.may_be_reversed() => Err("it is neither a payment-code order nor paid at UnionPay"),
+            _ if !attempt.may_be_reversed() => Err("its channel has no word that undoes it"),
             // A charge that came late and waits for its payer is undone like any other.
             E::ReverseIntended { .. } if attempt.may_come_late() => Ok(()),
             _ if !open => Err("the attempt is in another state"),
@@ -698,6 +705,7 @@ impl Order {
                     reason: *reason,
                     refused: None,
                     unknown: false,
+                    looked: false,
                 });
             }),
             E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
@@ -712,6 +720,9 @@ impl Order {
             }),
             E::ByCode { id, .. } => self.by_code = Some(id.clone()),
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
+            E::NothingCameLate { attempt } if self.attempt(*attempt).is_some_and(Attempt::was_left) => {
+                self.close_step(*attempt, |c| c.looked = true)
+            }
             E::ReverseIntended { .. }
             | E::ReverseUnknown { .. }
             | E::ReverseRefused { .. }
@@ -919,9 +930,23 @@ impl Attempt {
     }
 
     /// Is there a word at its channel that undoes it? For payment codes; at UnionPay for whatever was paid (消费撤销,
-    /// channels.md 4.3).
+    /// channels.md 4.3); at Alipay for what a server places there.
     pub fn may_be_reversed(&self) -> bool {
-        self.pay_way.charges() || self.channel == Channel::Unionpay && self.paid.is_some()
+        self.pay_way.charges()
+            || self.channel == Channel::Unionpay && self.paid.is_some()
+            || self.may_be_cancelled()
+    }
+
+    /// Alipay's `trade.cancel` closes what is unpaid and pays back what is paid, also of an order that charged nobody when it
+    /// was placed (channels.md 3.1). What a browser or an app carries there is not cancelled: no document says that it is.
+    pub fn may_be_cancelled(&self) -> bool {
+        self.channel == Channel::Alipay && matches!(self.pay_way, PayWay::Qr | PayWay::Jsapi)
+    }
+
+    /// Is a payment of it to be judged as a payment code's? While its reverse is under way it does not stand, and after one it is
+    /// taken back.
+    pub fn is_undone_when_paid(&self) -> bool {
+        self.pay_way.charges() || self.may_be_cancelled() && self.reversing.is_some()
     }
 
     /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
@@ -937,6 +962,16 @@ impl Attempt {
             && self.carried == Carried::Unified
             && self.keys == Keys::Held
             && matches!(self.channel, Channel::Wechat | Channel::Unionpay)
+    }
+
+    /// Its payer said that it was not paid and went another way, and its bank may still take it. True until it was looked for
+    /// when the bank could take nothing any more, whatever happens to us meanwhile.
+    //= C89
+    pub fn was_left(&self) -> bool {
+        let left = |c: &Closing| c.reason == CloseReason::PayerLeft && !c.looked;
+        self.state == AttemptState::Closed
+            && self.closing.as_ref().is_some_and(left)
+            && self.keys == Keys::Held
     }
 
     /// False for a payment that was taken back or may be: it is not to be relied on and not to be refunded.

@@ -169,6 +169,43 @@ fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus(
     assert!(order.is_live(), "the surplus has to go back");
 }
 
+/// A bank's order that its payer left may be paid after all: it is live until it was looked for, and two payments are never one.
+#[test]
+//= C89
+fn what_a_payer_left_is_looked_for_until_its_bank_can_take_nothing() {
+    let looked = || TradeEvent::NothingCameLate { attempt: 1 };
+    let left = |reason| {
+        let mut order = order();
+        let placed = TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: Some(Reach::HandedOut),
+        };
+        let closed = TradeEvent::AttemptClosed {
+            attempt: 1,
+            proof: Proof::Answer,
+        };
+        go(&mut order, placed).expect("handed out");
+        go(&mut order, TradeEvent::CloseIntended { attempt: 1, reason }).expect("asked");
+        assert!(!order.latest().was_left(), "nobody has answered");
+        go(&mut order, closed).expect("nothing there");
+        order
+    };
+    let mut other = left(CloseReason::Replaced);
+    assert!(!other.is_live() && go(&mut other, looked()).is_err());
+    let mut order = left(CloseReason::PayerLeft);
+    assert!(order.is_live() && order.latest().was_left());
+    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    go(&mut order, paid(2, 100, 50)).expect("paid");
+    assert!(order.is_live(), "the bank may still take it");
+    let mut twice = order.clone();
+    go(&mut twice, paid(1, 100, 60)).expect("a fact is a fact");
+    assert_eq!((twice.winner().map(|w| w.0), twice.surplus()), (Some(2), vec![1]));
+    go(&mut order, looked()).expect("looked for");
+    assert!(!order.is_live() && go(&mut order, looked()).is_err(), "once");
+    go(&mut order, paid(1, 100, 60)).expect("a fact is a fact, however late");
+    assert_eq!(order.surplus(), vec![1]);
+}
+
 #[test]
 fn what_is_live_is_what_the_channel_may_still_change() {
     let mut order = order();
@@ -327,7 +364,7 @@ fn the_terminal_of_the_intent_stays_with_the_attempt() {
     }
     let attempt = Attempt::begin(0, Instant::default(), &event).expect("an intent");
     assert_eq!(attempt.terminal, Some(named));
-    // What a repeat tells the channel is what was told first, whatever the registry says by then (C86).
+    // What a repeat tells the channel is what was told first, whatever the registry says by then (C88).
     assert_eq!(attempt.terminal_match, Some(place));
 }
 
@@ -613,5 +650,36 @@ fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
         go(&mut other, reversed(Some(false))).expect("nothing there");
         change(&mut other.attempts[0]);
         assert!(!other.is_live(), "it tells, or is not ours to look for");
+    }
+}
+
+/// Alipay cancels what a server placed there, paid or not; what a browser or an app brings it is closed or refunded.
+#[test]
+//= C88
+fn at_alipay_a_code_is_reversed_before_and_after_its_payment() {
+    let of = |pay_way| {
+        let mut order = order();
+        (order.attempts[0].channel, order.attempts[0].pay_way) = (Channel::Alipay, pay_way);
+        order
+    };
+    for pay_way in [PayWay::Qr, PayWay::Jsapi] {
+        for payment in [false, true] {
+            let mut order = of(pay_way);
+            if payment {
+                go(&mut order, paid(1, 100, 5)).expect("paid");
+            }
+            go(&mut order, reverse(1)).expect("intended");
+            assert_eq!(order.state(), OrderState::Reversing);
+            assert!(go(&mut order, refund("r1", 1)).is_err(), "it goes back once");
+            go(&mut order, reversed(Some(payment))).expect("done");
+            assert_eq!((order.state(), order.is_live()), (OrderState::Reversed, false));
+        }
+        let mut order = of(pay_way);
+        go(&mut order, paid(1, 100, 5)).expect("paid");
+        go(&mut order, refund("r1", 1)).expect("a part");
+        assert!(go(&mut order, reverse(1)).is_err(), "a part is going back");
+    }
+    for pay_way in [PayWay::Page, PayWay::Wap, PayWay::App] {
+        assert!(go(&mut of(pay_way), reverse(1)).is_err(), "{pay_way:?}");
     }
 }

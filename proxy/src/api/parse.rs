@@ -244,6 +244,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         by_code: None,
+        left: false,
         combined: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };

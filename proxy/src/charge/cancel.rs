@@ -320,6 +320,7 @@ fn done(refunded: bool) -> Answer {
     Answer::Reversed(ReverseView {
         again: false,
         refunded: Some(refunded),
+        absent: false,
     })
 }
 
@@ -327,6 +328,7 @@ fn again() -> Answer {
     Answer::Reversed(ReverseView {
         again: true,
         refunded: None,
+        absent: false,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The amount that a payer types at a static code.
 
-use super::Scanned;
+use super::{Scanned, ask::Asked};
 use domain::Amount;
 use vault::Text;
 
@@ -28,4 +28,9 @@ pub(super) fn amount(scanned: &Scanned, typed: Option<&Text>) -> Result<Option<A
         Some(most) if amount > most => Err(Wrong::TooMuch(most)),
         _ => Ok(Some(amount)),
     }
+}
+
+/// The payer says that the former way was not paid.
+pub(super) fn says_left(asked: &Asked) -> bool {
+    asked.field("unpaid").is_some_and(|said| said.expose() == "yes")
 }

@@ -4,7 +4,7 @@
 use super::{
     Pages, Scanned,
     ask::Asked,
-    asked::amount,
+    asked::{amount, says_left},
     place::Start,
     states::{Begun, LIFE},
     view::View,
@@ -41,11 +41,16 @@ impl Pages {
         scanned: &Scanned,
         channel: Channel,
         entered: Option<Amount>,
+        left: bool,
     ) -> Result<Response, Stop> {
         let Some(InWallet { page, account }) = ways::in_a_wallet(&self.app, scanned, channel) else {
             return Ok(view.not_here(scanned));
         };
-        let (order_no, amount) = Start::new(scanned, entered)?.parts();
+        let Start {
+            order_no,
+            amount,
+            left,
+        } = Start::new(scanned, entered, left)?;
         let browser = cookie(&received.head.headers)
             .filter(|c| is_ours(c))
             .map_or_else(nonce, str::to_owned);
@@ -55,6 +60,7 @@ impl Pages {
             channel,
             order_no,
             amount,
+            left,
             browser: browser.clone(),
             until,
         });
@@ -103,6 +109,7 @@ impl Pages {
                 let start = Start {
                     order_no: begun.order_no,
                     amount: begun.amount,
+                    left: begun.left,
                 };
                 self.place_in_wallet(view, scanned, begun.channel, start, payer)
                     .await
@@ -147,8 +154,8 @@ impl Pages {
         asked: &Asked,
     ) -> Result<Response, Stop> {
         match amount(scanned, asked.field("amount")) {
-            Ok(entered) => self.to_the_wallet(received, view, scanned, channel, entered),
-            Err(wrong) => Ok(view.enter_amount(scanned, Some(wrong))),
+            Ok(entered) => self.to_the_wallet(received, view, scanned, channel, entered, says_left(asked)),
+            Err(wrong) => Ok(view.enter_amount(scanned, Some(wrong), None)),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod ask;
 mod asked;
 mod authorize;
+mod former;
 mod order;
 mod place;
 mod states;

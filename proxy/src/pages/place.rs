@@ -3,7 +3,8 @@
 use super::{
     Pages, Scanned,
     ask::Asked,
-    asked::amount,
+    asked::{amount, says_left},
+    former::Former,
     view::View,
     wallet::{Wallet, h5_type, is_phone},
     ways::{self, Offer, Offers, Way},
@@ -24,8 +25,6 @@ use vault::{Buyer, Payer, Text};
 
 /// An order by a static code waits so long for its payer.
 const AT_THE_COUNTER_MS: i64 = 15 * 60_000;
-/// What is handed out to a browser can be opened so long, and no other way to pay takes its place before.
-const HANDED_OUT_MS: i64 = 5 * 60_000;
 /// Longest text of what is sold, characters (channels.md 1.3).
 const MOST_TEXT: usize = 127;
 
@@ -33,6 +32,8 @@ const MOST_TEXT: usize = 127;
 pub(super) struct Start {
     pub(super) order_no: OrderNo,
     pub(super) amount: Amount,
+    /// The payer says that the former way was not paid.
+    pub(super) left: bool,
 }
 
 /// What came of it.
@@ -74,7 +75,7 @@ fn onward(call_up: &Value) -> Option<Onward> {
 
 impl Start {
     /// The code's own order, or a new one at a static code.
-    pub(super) fn new(scanned: &Scanned, entered: Option<Amount>) -> Result<Start, Fault> {
+    pub(super) fn new(scanned: &Scanned, entered: Option<Amount>, left: bool) -> Result<Start, Fault> {
         let facts = &scanned.code.facts;
         let amount = facts
             .amount
@@ -92,11 +93,8 @@ impl Start {
         Ok(Start {
             order_no: facts.order_no.clone().map_or_else(new, Ok)?,
             amount,
+            left,
         })
-    }
-
-    pub(super) fn parts(self) -> (OrderNo, Amount) {
-        (self.order_no, self.amount)
     }
 }
 
@@ -112,20 +110,23 @@ impl Pages {
         if let Some(done) = self.nothing_to_pay(view, scanned).await? {
             return Ok(done);
         }
+        let former = Former::of(&self.app, scanned).await?;
         let wallet = view.wallet.filter(|wallet| wallet.tells_its_payer());
         match (wallet, wallet.and_then(Wallet::channel)) {
             (None, _) => {
                 let offered = self.offered(view, scanned);
                 match view.wallet.is_some() && offered.all().next().is_none() {
                     true => Ok(view.not_here(scanned)),
-                    false => Ok(view.choose(scanned, &offered, None)),
+                    false => Ok(view.choose(scanned, &offered, None, former.as_ref())),
                 }
             }
             (Some(_), Some(channel)) if !self.is_open(scanned, channel) => Ok(view.not_now(scanned)),
             (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => {
                 match scanned.code.facts.amount {
-                    Some(_) => self.to_the_wallet(received, view, scanned, channel, None),
-                    None => Ok(view.enter_amount(scanned, None)),
+                    Some(_) if former.is_none() => {
+                        self.to_the_wallet(received, view, scanned, channel, None, false)
+                    }
+                    _ => Ok(view.enter_amount(scanned, None, former.as_ref())),
                 }
             }
             _ => Ok(view.not_here(scanned)),
@@ -150,7 +151,7 @@ impl Pages {
         let offered = self.offered(view, scanned);
         let entered = match amount(scanned, asked.field("amount")) {
             Ok(entered) => entered,
-            Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong))),
+            Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong), None)),
         };
         let way = asked.field("way").and_then(|name| {
             offered
@@ -158,11 +159,11 @@ impl Pages {
                 .find(|offer| offer.open && offer.way.name() == name.expose())
         });
         let Some(Offer { way, .. }) = way else {
-            return Ok(view.choose(scanned, &offered, None));
+            let former = Former::of(&self.app, scanned).await?;
+            return Ok(view.choose(scanned, &offered, None, former.as_ref()));
         };
-        let placed = self
-            .place(view, scanned, Start::new(scanned, entered)?, way, None)
-            .await?;
+        let start = Start::new(scanned, entered, says_left(asked))?;
+        let placed = self.place(view, scanned, start, way, None).await?;
         Ok(view.placed(scanned, &placed))
     }
 
@@ -214,11 +215,15 @@ impl Pages {
             .merchant_rate(&scanned.merchant)
             .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let now = self.app.clock().now();
-        let Start { order_no, amount } = start;
+        let Start {
+            order_no,
+            amount,
+            left,
+        } = start;
         let id = payment_id(&scanned.merchant.id, &order_no);
         let handed_out = way.pay_way.is_handed_out(way.channel);
         let most = match (&scanned.code.facts.order_no, handed_out) {
-            (_, true) => Some(HANDED_OUT_MS),
+            (_, true) => Some(self.app.times().handed_out.as_millis() as i64),
             (None, _) => Some(AT_THE_COUNTER_MS),
             (Some(_), _) => None,
         };
@@ -243,6 +248,7 @@ impl Pages {
             product: None,
             combined: None,
             by_code: Some(scanned.code.id.clone()),
+            left,
         };
         let page = crate::codes::url(&self.app, &scanned.code.id)?;
         let buyer = Buyer {

@@ -18,6 +18,8 @@ pub(super) struct Begun {
     pub(super) channel: Channel,
     pub(super) order_no: OrderNo,
     pub(super) amount: Amount,
+    /// The payer says that the former way was not paid.
+    pub(super) left: bool,
     /// What the browser's cookie must say.
     pub(super) browser: String,
     /// Since boot.
@@ -77,6 +79,7 @@ mod tests {
             channel: Channel::Wechat,
             order_no: "Q1".parse().expect("lawful"),
             amount: Amount::from_fen(1),
+            left: false,
             browser: "b".into(),
             until: Duration::from_secs(until),
         };

@@ -5,6 +5,7 @@ use super::{
     Scanned,
     ask::Ask,
     asked::Wrong,
+    former::Former,
     place::{Form, Onward, Placed},
     wallet::Wallet,
     way_back,
@@ -76,7 +77,14 @@ struct Choose<'a> {
     /// Online banking: a heading, and banks.
     banks: Vec<(&'static str, Vec<Button>)>,
     wrong: Option<String>,
+    former: Option<FormerShown>,
     here: String,
+}
+
+/// A way that was chosen before, in words; and what the payer may say of it.
+struct FormerShown {
+    text: String,
+    unpaid: Option<String>,
 }
 
 #[derive(Template)]
@@ -275,20 +283,31 @@ impl<'a> View<'a> {
     }
 
     /// A wallet's browser at a code without an amount.
-    pub(super) fn enter_amount(&self, scanned: &Scanned, wrong: Option<Wrong>) -> Response {
+    pub(super) fn enter_amount(
+        &self,
+        scanned: &Scanned,
+        wrong: Option<Wrong>,
+        former: Option<&Former>,
+    ) -> Response {
         let class = self.wallet.and_then(Wallet::channel).map_or("", class);
         let button = Button {
             name: String::new(),
             class,
             title: self.w.go_on.to_owned(),
             how: "",
-            off: false,
+            off: former.is_some_and(|former| !former.free),
         };
-        self.form(scanned, vec![button], Vec::new(), wrong)
+        self.form(scanned, vec![button], Vec::new(), wrong, former)
     }
 
     /// A plain browser.
-    pub(super) fn choose(&self, scanned: &Scanned, offered: &Offers, wrong: Option<Wrong>) -> Response {
+    pub(super) fn choose(
+        &self,
+        scanned: &Scanned,
+        offered: &Offers,
+        wrong: Option<Wrong>,
+        former: Option<&Former>,
+    ) -> Response {
         let button = |Offer { way, open }: &Offer| {
             let (title, how) = self.w.way(way);
             Button {
@@ -315,7 +334,7 @@ impl<'a> View<'a> {
         if !offered.companies.is_empty() {
             banks.push((self.w.companies(), offered.companies.iter().map(bank).collect()));
         }
-        self.form(scanned, buttons, banks, wrong)
+        self.form(scanned, buttons, banks, wrong, former)
     }
 
     fn form(
@@ -324,6 +343,7 @@ impl<'a> View<'a> {
         buttons: Vec<Button>,
         banks: Vec<(&'static str, Vec<Button>)>,
         wrong: Option<Wrong>,
+        former: Option<&Former>,
     ) -> Response {
         let status = if wrong.is_some() {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -340,6 +360,10 @@ impl<'a> View<'a> {
                 buttons,
                 banks,
                 wrong: wrong.map(|wrong| self.w.wrong(wrong)),
+                former: former.map(|former| FormerShown {
+                    text: self.w.former(former),
+                    unpaid: former.free.then(|| self.w.unpaid(former)),
+                }),
                 here: format!("/q/{}", scanned.code.id),
             },
         )

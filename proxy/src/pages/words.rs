@@ -1,6 +1,6 @@
 //! What the pages say, Chinese and English; and a channel's own error in words that a payer can act on.
 
-use super::{asked::Wrong, ways::Way};
+use super::{asked::Wrong, former::Former, ways::Way};
 use domain::{Channel, ListedBank, PayWay};
 
 /// A language.
@@ -202,6 +202,44 @@ impl Words {
             Channel::Ccb => self.pick("请用建设银行付款", "Pay at China Construction Bank"),
             Channel::Icbc => self.pick("请用工商银行付款", "Pay at ICBC"),
             Channel::Cmb => self.pick("请用招商银行付款", "Pay at China Merchants Bank"),
+        }
+    }
+
+    /// A way that was chosen before and may still be paid.
+    pub(super) fn former(&self, former: &Former) -> String {
+        let name = self.former_name(former);
+        // A day and a time of China, to the minute.
+        let until = former.until.to_string().replace('T', " ");
+        let until = until.get(5..16).unwrap_or_default();
+        match (former.free, self.lang) {
+            (false, Lang::Zh) => format!(
+                "这笔订单正在用另一种方式付款：{name}。如果没有在那边付款，{until} 以后可以换一种方式；如果已经付款，请勿重复付款。"
+            ),
+            (false, Lang::En) => format!(
+                "This order is being paid another way: {name}. If you have not paid there, you can choose another way after {until} (China time); if you have, do not pay again."
+            ),
+            (true, Lang::Zh) => format!(
+                "这笔订单先前选择了{name}。如果没有在那边付款，请勾选下面一项，再换一种方式；我们会先向银行核实。请关闭银行的付款页面，不要再在那边付款：万一付了两次，多付的一笔须由商户退回。"
+            ),
+            (true, Lang::En) => format!(
+                "For this order {name} was chosen before. If you have not paid there, say so below and choose another way; we ask the bank first. Close the bank's page and do not pay there any more: if it is paid twice, the shop has to return one payment."
+            ),
+        }
+    }
+
+    /// What the payer says of it.
+    pub(super) fn unpaid(&self, former: &Former) -> String {
+        let name = self.former_name(former);
+        match self.lang {
+            Lang::Zh => format!("我没有在{name}付款"),
+            Lang::En => format!("I have not paid at {name}"),
+        }
+    }
+
+    fn former_name<'a>(&self, former: &'a Former) -> &'a str {
+        match &former.bank {
+            Some(bank) => self.name_of(bank),
+            None => self.wallet(former.channel),
         }
     }
 

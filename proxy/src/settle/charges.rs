@@ -56,9 +56,11 @@ fn refused(order: &Order, attempt: u16, failure: Failure, payer: Option<PayerTok
 }
 
 /// The channel's answer to a reverse. That there is nothing to reverse is an end too: a payment that comes later is put on
-/// record and taken back (see [`seen`]).
+/// record and taken back (see [`seen`]). Not so `may_come`, where a code is in somebody's hands that nobody has scanned yet:
+/// then the reverse stays open, and takes back what is paid by that code.
 //= C60
-pub fn reversed(order: &Order, attempt: u16, answer: Answer) -> Settled {
+//= C88
+pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
     let known = order.attempt(attempt);
     let unknown = |reason| match known
         .and_then(|a| a.reversing.as_ref())
@@ -84,8 +86,10 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer) -> Settled {
     };
     match answer {
         Answer::Reversed(ReverseView { again: true, .. }) => unknown(None),
+        Answer::Reversed(ReverseView { absent: true, .. }) if may_come => unknown(Some(Unclear::NotOpened)),
         Answer::Reversed(ReverseView { refunded, .. }) => done(refunded),
         Answer::Failed(Failure { code, class }) => match class {
+            FailureClass::NotFound if may_come => unknown(Some(Unclear::NotOpened)),
             FailureClass::NotFound => done(Some(false)),
             FailureClass::AlreadyClosed => done(None),
             FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {

@@ -136,12 +136,13 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
 #[test]
 //= C60
 fn a_reverse_ends_by_the_channels_word_only() {
-    let settle = |answer| said(&reversed(&reversing(), 1, answer));
+    let settle = |answer| said(&reversed(&reversing(), 1, answer, false));
     for (view, wanted) in [
         (
             ReverseView {
                 again: false,
                 refunded: Some(true),
+                absent: false,
             },
             "attempt_reversed!",
         ),
@@ -149,6 +150,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
             ReverseView {
                 again: false,
                 refunded: None,
+                absent: false,
             },
             "attempt_reversed!",
         ),
@@ -156,6 +158,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
             ReverseView {
                 again: true,
                 refunded: None,
+                absent: false,
             },
             "reverse_unknown",
         ),
@@ -181,7 +184,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
         }],
     );
     assert!(
-        reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout))
+        reversed(&unknown, 1, Answer::Unclear(Unclear::Timeout), false)
             .events
             .is_empty(),
         "once is enough"
@@ -197,7 +200,7 @@ fn a_reverse_ends_by_the_channels_word_only() {
         }],
     );
     assert_eq!(
-        said(&reversed(&paid, 1, failed(FailureClass::Final))),
+        said(&reversed(&paid, 1, failed(FailureClass::Final), false)),
         ["reverse_refused!"],
         "the payment stands, and nobody was told of it"
     );
@@ -326,5 +329,65 @@ fn a_charge_that_was_accepted_may_be_refused_all_the_same() {
     assert_eq!(
         seen_by(&reversing(), ChannelState::Refused("64".into()), Proof::Query),
         ["attempt_reversed!"]
+    );
+}
+
+/// A code of Alipay's that nobody has scanned: nothing was there to cancel, and it may come yet.
+#[test]
+//= C88
+fn a_cancel_before_the_scan_stays_open_and_takes_back_what_is_paid_then() {
+    let mut code = super::super::tests::order();
+    code.attempts[0].channel = Channel::Alipay;
+    code.attempts[0].pay_way = PayWay::Qr;
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    let intended = TradeEvent::ReverseIntended {
+        attempt: 1,
+        reason: ReverseReason::Merchant,
+    };
+    let order = then(code, [placed, intended]);
+    let nothing = || {
+        Answer::Reversed(ReverseView {
+            again: false,
+            refunded: Some(false),
+            absent: true,
+        })
+    };
+    for answer in [nothing(), failed(FailureClass::NotFound)] {
+        assert_eq!(said(&reversed(&order, 1, answer, true)), ["reverse_unknown"]);
+    }
+    assert_eq!(
+        said(&reversed(&order, 1, nothing(), false)),
+        ["attempt_reversed!"],
+        "its time is over"
+    );
+    let closed = Answer::Reversed(ReverseView {
+        again: false,
+        refunded: Some(false),
+        absent: false,
+    });
+    assert_eq!(
+        said(&reversed(&order, 1, closed, true)),
+        ["attempt_reversed!"],
+        "it was there"
+    );
+    assert_eq!(
+        seen_by(&order, ChannelState::Paid(facts(100)), Proof::Query),
+        ["attempt_paid"],
+        "it is not told of as paid"
+    );
+    let over = then(
+        order,
+        [TradeEvent::AttemptReversed {
+            attempt: 1,
+            proof: Proof::Answer,
+            refunded: Some(false),
+        }],
+    );
+    assert_eq!(
+        seen_by(&over, ChannelState::Paid(facts(100)), Proof::Notice),
+        ["mismatched", "attempt_paid", "reverse_intended"]
     );
 }

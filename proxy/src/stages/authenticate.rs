@@ -44,7 +44,7 @@ impl Stage<Received> for Authenticate {
             terminal,
         } = self.known(&received)?;
         Ok(Authenticated {
-            received: Box::new(received),
+            received,
             merchant,
             signed_at,
             native: None,

@@ -10,7 +10,7 @@ use crate::{
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
     stages::{record, seal::id},
-    sweep,
+    sweep, trade,
 };
 use domain::*;
 use ledger::{Attempt, Claim as Race, ClaimKey, Held, Order, OrderState};
@@ -48,6 +48,7 @@ impl Stage<Sealed> for Claim {
         }
         let order = match (&sealed.command, order) {
             (Command::Refund(_), Some(order)) => Some(self.paid_meanwhile(order, target).await),
+            (Command::Reverse(_), Some(order)) => Some(self.paid_before_a_cancel(order, target).await?),
             (_, order) => order,
         };
         match &sealed.command {
@@ -68,7 +69,7 @@ impl Stage<Sealed> for Claim {
             Command::Release(..) | Command::Cancel(..) | Command::Redirect(..) => anew(only_repeats)?,
         }
         Ok(Claimed {
-            sealed: Box::new(sealed),
+            sealed,
             held,
             order,
             content,
@@ -172,6 +173,24 @@ impl Claim {
             (target, _) => target.unwrap_or(order.attempts.len() as u16),
         };
         sweep::ask_for_payment(&self.0, order, position).await
+    }
+
+    /// The same before a cancel, which pays back what was paid and says no more of it: so its payment is on record first.
+    /// Also of what is over here: were it paid there all the same, it would go back unrecorded.
+    //= C88
+    async fn paid_before_a_cancel(
+        &self,
+        order: Arc<Order>,
+        target: Option<u16>,
+    ) -> Result<Arc<Order>, Fault> {
+        let asked_for = |position: &u16| {
+            let attempt = order.attempt(*position);
+            attempt.is_some_and(|a| a.may_be_cancelled() && a.paid.is_none() && a.keys == Keys::Held)
+        };
+        match target.filter(asked_for) {
+            Some(position) => trade::paid_meanwhile(&self.0, order, position).await,
+            None => Ok(order),
+        }
     }
 
     /// Nothing of an earlier run's nonces is remembered: what was signed before this run began may only repeat what is on
@@ -423,7 +442,13 @@ impl Claim {
             {
                 Ok(())
             }
+            (OrderState::Reversing, true)
+                if native && latest.may_be_cancelled() && latest.pay_way.opens_late(latest.channel) =>
+            {
+                Err(Fault::of(Code::OrderClosed).into())
+            }
             (OrderState::Closed, true) if native => Err(Fault::of(Code::OrderClosed).into()),
+            (OrderState::Reversed, true) if native => Err(Fault::of(Code::OrderReversed).into()),
             (OrderState::NotPlaced, _) if native => Ok(anew(only_repeats)?),
             (_, true) if native => Err(Fault::of(Code::OrderInProgress).into()),
             (OrderState::Unknown, true) if !only_repeats && self.lost_its_buyer(latest) => Ok(()),

@@ -9,7 +9,7 @@ use crate::{
     payment::{Authenticated, Cargo, Clear, Command, Create, Limited, OrderRef, Parsed, Redirect, Refund},
     redirect,
     stage::Stage,
-    terminal,
+    terminal, trade,
 };
 use channel::native::{CombinedOrders, Native, SubOrder};
 use domain::*;
@@ -85,7 +85,6 @@ impl Stage<Limited> for Parse {
         let command = self.command(&merchant.id, &native).await.map_err(read)?;
         let also = self.also(&merchant.id, &native, &command).await.map_err(read)?;
         let verbatim = passthrough::verbatim(&received, &native);
-        let native = *native;
         let clear = Clear {
             payer: native.payer,
             texts: native.texts,
@@ -97,7 +96,7 @@ impl Stage<Limited> for Parse {
             mark,
             command,
             also,
-            cargo: Cargo::Verbatim(Box::new(verbatim)),
+            cargo: Cargo::Verbatim(verbatim),
             clear,
         })
     }
@@ -163,6 +162,7 @@ impl Parse {
                     product: None,
                     number: Some(number),
                     by_code: None,
+                    left: false,
                     combined: native.combined.as_ref().map(group),
                 }))
             }
@@ -273,6 +273,9 @@ impl Parse {
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
+        if let Some(meant) = trade::of(&self.0, merchant, native, order.as_deref()).await? {
+            return Ok(meant);
+        }
         let id = match (order, &native.number) {
             (Some(order), _) => order.id,
             (None, Some(number)) => {

@@ -78,10 +78,10 @@ impl Stage<Received> for Read {
         native.payee = payee;
         let mark = proof_mark(&native.proof);
         Ok(Authenticated {
-            received: Box::new(received),
+            received,
             merchant,
             signed_at,
-            native: Some(Box::new(native)),
+            native: Some(native),
             terminal: None,
             mark,
         })

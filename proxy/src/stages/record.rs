@@ -40,8 +40,7 @@ impl Around<Admitted> for Record {
             app.step("intent_recorded");
             let sent = next.run(recorded).await?;
             let sent = match spare {
-                // Boxed, as all that is rare and large: else every order's task had room for it.
-                Some(spare) => Box::pin(failover::go_on(&app, *spare, sent)).await?,
+                Some(spare) => failover::go_on(&app, *spare, sent).await?,
                 None => sent,
             };
             app.step("answer_read");
@@ -177,7 +176,7 @@ async fn intend_order(
             return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
-            Some(Box::pin(make_way(app, &order)).await?)
+            Some(make_way(app, &order, create.left).await?)
         }
         order => order,
     };
@@ -331,8 +330,8 @@ pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> b
         && latest.pay_way == create.pay_way
 }
 
-/// Closes the former attempt at its channel before another takes its place.
-async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
+/// Closes the former attempt at its channel before another takes its place. `left` where its payer says that it was not paid.
+async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order>, Stop> {
     if order.latest().keys == Keys::Merchant {
         return Err(Fault::new(
             Code::OrderInProgress,
@@ -343,6 +342,9 @@ async fn make_way(app: &App, order: &Arc<Order>) -> Result<Arc<Order>, Stop> {
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
         true => charge::undo(app, order, position, ReverseReason::Replaced).await,
+        false if left && errand::may_be_left(app, order.latest()) => {
+            errand::leave(app, order, position).await
+        }
         false => errand::close(app, order, position, CloseReason::Replaced).await,
     };
     let closed = closed.map_err(stop)?;
@@ -486,7 +488,9 @@ async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
         .or(order.winner())
         .unwrap_or((order.attempts.len() as u16, order.latest()));
     let reversed = attempt.state == AttemptState::Reversed;
-    if !reversed && !attempt.may_be_reversed() {
+    // By the unified API such an order is closed or refunded, which says more: a cancel is its own client's word.
+    let its_clients = attempt.may_be_cancelled() && matches!(sealed.cargo, Cargo::Compose);
+    if !reversed && (its_clients || !attempt.may_be_reversed()) {
         return Err(Fault::new(
             Code::OperationNotAllowed,
             "Only a payment-code order is reversed, or what was paid at UnionPay; close this one, or refund it.",
@@ -696,13 +700,12 @@ async fn redirect(app: &App, routed: Routed, asked: &Redirect) -> Result<Intende
 }
 
 fn recorded(
-    sealed: Box<Sealed>,
+    sealed: Sealed,
     order: Arc<Order>,
     account: Arc<channel::Account>,
     errand: Errand,
     held: ledger::Held,
 ) -> Recorded {
-    let sealed = *sealed;
     Recorded {
         merchant: sealed.merchant,
         order,

@@ -65,14 +65,14 @@ impl Around<Received> for Rescue {
 
 /// Runs a future and catches its panic.
 async fn unpanicked<T>(future: impl Future<Output = T>) -> Result<T, ()> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(
-        |cx| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |cx| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => Poll::Ready(Err(())),
-        },
-    )
+        }
+    })
     .await
 }
 

@@ -50,7 +50,7 @@ impl End<Recorded> for Send {
         let (settled, also, native) = match cargo {
             Cargo::Verbatim(verbatim) => {
                 let (settled, also, native) =
-                    passthrough::forward(&self.0, &account, &order, &errand, &others, *verbatim).await;
+                    passthrough::forward(&self.0, &account, &order, &errand, &others, verbatim).await;
                 (settled, also, Some(native))
             }
             Cargo::Compose if !others.is_empty() => {

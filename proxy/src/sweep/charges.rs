@@ -13,10 +13,19 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     let schedule = Schedule::of(attempt.channel, app.times());
     let left = |end: Instant| Duration::from_millis((end.millis() - now.millis()).max(0) as u64);
     if attempt.is_reversing() {
-        let step = schedule.charge(tries).max(left(charge::not_before(app, attempt)));
-        let end = charge::cancel::believed_from(app, attempt);
+        // A code that nobody has scanned yet may wait for days; a close of one is looked after in the same way.
+        let waits = errand::may_come(app, attempt);
+        let step = match waits {
+            true => schedule.unknown(tries),
+            false => schedule.charge(tries),
+        };
+        let step = step.max(left(charge::not_before(app, attempt)));
+        let end = match waits {
+            true => attempt.expires,
+            false => charge::cancel::believed_from(app, attempt),
+        };
         // What nobody paid ends with its own time: the look after that is the last.
-        let ends = !schedule.reverses_by_number() && attempt.paid.is_none() && end > now;
+        let ends = (waits || !schedule.reverses_by_number()) && attempt.paid.is_none() && end > now;
         return Some(if ends { step.min(left(end) + LEAST) } else { step });
     }
     if attempt.may_come_late() {
@@ -85,7 +94,11 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
         return Ok(order);
     };
     if attempt.is_reversing() {
-        return charge::undo(app, &order, position, ReverseReason::Unknown).await;
+        let order = payment_first(app, order, position).await?;
+        return match order.attempt(position).is_some_and(Attempt::is_reversing) {
+            true => charge::undo(app, &order, position, ReverseReason::Unknown).await,
+            false => Ok(order),
+        };
     }
     let late = attempt.may_come_late();
     let (Some(account), true) = (
@@ -108,6 +121,22 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     {
         Some(reason) => charge::undo(app, &order, position, reason).await,
         None => Ok(order),
+    }
+}
+
+/// Alipay's cancel pays back what was paid and says no more of it, so what it is about to pay back is put on record first. A
+/// payment code's charge was asked for already.
+async fn payment_first(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
+    let attempt = order.attempt(position);
+    let Some(attempt) = attempt.filter(|a| a.may_be_cancelled() && a.paid.is_none()) else {
+        return Ok(order);
+    };
+    let Some(account) = errand::account_of(app, &order, position) else {
+        return Ok(order);
+    };
+    match errand::query(app, &account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) => super::seen(app, &order, position, view).await,
+        _ => Ok(order),
     }
 }
 

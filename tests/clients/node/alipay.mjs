@@ -105,5 +105,17 @@ guarded(async () => {
   answer = await charge(fourth, await set.code('late'));
   say('wait_code', answer.code === '10003', { number: fourth, answer });
   answer = await call('cancel', { out_trade_no: fourth });
-  return say('cancel_waiting', answer.code === '10000' && answer.action === 'close', { answer });
+  say('cancel_waiting', answer.code === '10000' && answer.action === 'close', { answer });
+
+  // Of what is no payment code too, before and after its payment.
+  const fifth = set.number('n');
+  answer = await place(fifth);
+  say('scanned_order', answer.code === '10000' && await set.pay('alipay', fifth, 'declined'), { number: fifth, answer });
+  answer = await call('cancel', { out_trade_no: fifth });
+  say('cancel_scanned', answer.code === '10000' && answer.action === 'close', { answer });
+  const sixth = set.number('p');
+  answer = await place(sixth);
+  say('paid_order', answer.code === '10000' && await set.pay('alipay', sixth), { number: sixth, answer });
+  answer = await call('cancel', { out_trade_no: sixth });
+  return say('cancel_paid', answer.code === '10000' && answer.action === 'refund', { answer });
 });

@@ -101,5 +101,17 @@ guarded(async () => {
   answer = await charge(fourth, await set.code('late'));
   say('wait_code', answer.trade_no && !answer.gmt_payment, { number: fourth, answer });
   answer = await call('cancel', { out_trade_no: fourth });
-  return say('cancel_waiting', answer.action === 'close', { answer });
+  say('cancel_waiting', answer.action === 'close', { answer });
+
+  // Of what is no payment code too, before and after its payment.
+  const fifth = set.number('n');
+  answer = await place(fifth);
+  say('scanned_order', answer.qr_code && await set.pay('alipay', fifth, 'declined'), { number: fifth, answer });
+  answer = await call('cancel', { out_trade_no: fifth });
+  say('cancel_scanned', answer.action === 'close', { answer });
+  const sixth = set.number('p');
+  answer = await place(sixth);
+  say('paid_order', answer.qr_code && await set.pay('alipay', sixth), { number: sixth, answer });
+  answer = await call('cancel', { out_trade_no: sixth });
+  return say('cancel_paid', answer.action === 'refund', { answer });
 });

@@ -104,5 +104,19 @@ def run():
     answer = alipay.api_alipay_trade_cancel(out_trade_no=fourth)
     say("cancel_waiting", answer["code"] == "10000" and answer["action"] == "close", answer=answer)
 
+    # Of what is no payment code too, before and after its payment.
+    fifth = settings.number("n")
+    answer = order(alipay, fifth)
+    scanned = answer["code"] == "10000" and settings.pay("alipay", fifth, "declined")["ok"]
+    say("scanned_order", scanned, number=fifth, answer=answer)
+    answer = alipay.api_alipay_trade_cancel(out_trade_no=fifth)
+    say("cancel_scanned", answer["code"] == "10000" and answer["action"] == "close", answer=answer)
+    sixth = settings.number("p")
+    answer = order(alipay, sixth)
+    paid = answer["code"] == "10000" and settings.pay("alipay", sixth)["ok"]
+    say("paid_order", paid, number=sixth, answer=answer)
+    answer = alipay.api_alipay_trade_cancel(out_trade_no=sixth)
+    say("cancel_paid", answer["code"] == "10000" and answer["action"] == "refund", answer=answer)
+
 
 guarded(run)

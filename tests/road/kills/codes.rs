@@ -312,7 +312,10 @@ pub(super) async fn custom(yard: &Yard, dice: &mut Dice) -> anyhow::Result<()> {
     })
     .await?;
     let Some(id) = scanned["id"].as_str().map(str::to_owned) else {
-        return Ok(());
+        // UnionPay keeps what it refused; on our side it stands as not placed.
+        let path = format!("/v1/payments?order_no={}", text(&body["order_no"]));
+        let refused = |a: &Answer| a.status == 200 && a.json()["state"] == "not_placed";
+        return persist(yard, "GET", &path, &Value::Null, refused).await.map(drop);
     };
     let get = format!("/v1/payments/{id}");
     let over = |a: &Answer| {

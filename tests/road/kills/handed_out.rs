@@ -67,7 +67,7 @@ async fn killed_between_every_two_steps_of_handing_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_every_two_steps_of_a_notice_of_what_was_handed_out() {
     let yard = Yard::open().await.expect("demo");
-    for way in [WAYS[0], WAYS[2], WAYS[3]] {
+    for way in [WAYS[0], WAYS[2], WAYS[3], WAYS[4]] {
         for step in NOTICE {
             let order = yard.opened(way, 500).await.expect("opened");
             let said = notice_of(&yard, &order, step)
@@ -77,7 +77,7 @@ async fn killed_between_every_two_steps_of_a_notice_of_what_was_handed_out() {
         }
     }
     let books = yard.agree().await.expect("the books agree");
-    assert_eq!((books.orders, books.paid), (12, 12), "{books:?}");
+    assert_eq!((books.orders, books.paid), (16, 16), "{books:?}");
     println!("{books:?}");
 }
 
@@ -100,4 +100,26 @@ async fn killed_between_every_two_steps_of_a_refund_at_the_baidu_wallet() {
     let books = yard.agree().await.expect("the books agree");
     assert_eq!((books.orders, books.refunded_fen), (6, 2400), "{books:?}");
     println!("{books:?}");
+}
+
+/// What one client of the load does with what is handed out, whatever happens to the proxy meanwhile: some are never opened, the rest
+/// is paid, told of or not.
+pub(super) async fn custom(yard: &Yard, dice: &mut Dice) -> anyhow::Result<()> {
+    let way = WAYS[dice.below(WAYS.len() as u64) as usize];
+    let body = yard.handed(way, 100 + dice.below(900));
+    // A repeat hands the same order out again.
+    let handed_out = |a: &Answer| a.status < 300 && a.json()["call_up"].is_object();
+    let order = persist(yard, "POST", "/v1/payments", &body, handed_out).await?;
+    if dice.below(4) == 0 {
+        return Ok(());
+    }
+    yard.demo.open(&order).await?;
+    // Nobody can ask ICBC: there a notice is all there is.
+    let notify = way.0 == "icbc" || dice.below(3) != 0;
+    let pay =
+        json!({ "channel": way.0, "out_trade_no": order["number"], "outcome": "paid", "notify": notify });
+    yard.demo.control("/control/pay", &pay).await?;
+    let get = format!("/v1/payments/{}", id(&order)?);
+    let paid = |a: &Answer| a.status == 200 && a.json()["state"] == "paid";
+    persist(yard, "GET", &get, &Value::Null, paid).await.map(drop)
 }

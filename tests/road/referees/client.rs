@@ -58,6 +58,10 @@ pub(super) const ALIPAY: &[&str] = &[
     "query_cancelled",
     "wait_code",
     "cancel_waiting",
+    "scanned_order",
+    "cancel_scanned",
+    "paid_order",
+    "cancel_paid",
 ];
 
 /// A published client and the script that drives it.

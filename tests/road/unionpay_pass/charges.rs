@@ -85,6 +85,9 @@ async fn a_code_is_charged_told_and_cancelled_under_each_sign_method() {
         in_the_app(&demo, merchant)
             .await
             .unwrap_or_else(|e| panic!("app, signMethod {method}: {e:#}"));
+        not_told_yet(&demo, merchant)
+            .await
+            .unwrap_or_else(|e| panic!("not told, signMethod {method}: {e:#}"));
     }
     demo.services.stop().await.expect("stops");
     demo.prove_journal().expect("the journal is whole");
@@ -162,6 +165,45 @@ async fn cancelled(demo: &Demo, acp: &Acp, merchant: usize, number: &str, query_
         at_unionpay["refunded_fen"] == 510 && at_unionpay["refunds"].as_array().map(Vec::len) == Some(1),
         "not once: {at_unionpay}"
     );
+    Ok(())
+}
+
+/// The client has UnionPay's number from elsewhere and takes the payment back before anybody has told us of it.
+//= C87
+async fn not_told_yet(demo: &Demo, merchant: usize) -> Done {
+    let acp = Acp::of(demo, merchant)?;
+    // Other orders are open beside it, of the same amount and of less.
+    for fen in [640, 640, 20] {
+        let beside = demo.next_number();
+        acp.ask(BACK, &acp.apply(&beside, &written(now()), fen)).await?;
+    }
+    for refund in [false, true] {
+        let (number, time) = (demo.next_number(), written(now()));
+        is(
+            &acp.ask(BACK, &acp.apply(&number, &time, 640)).await?,
+            "respCode",
+            "00",
+        )?;
+        let unpaid = there(demo, &number).await?;
+        let query_id = unpaid["channel_no"].as_str().context("a number")?;
+        let back = format!("V{number}");
+        let form = match refund {
+            true => acp.refund(&back, &time, query_id, 140),
+            false => acp.cancel(&back, &time, query_id, 640),
+        };
+        // Nobody has paid: there is nothing to take back, and nothing leaves.
+        refused(&sent(&acp, &form).await?, 403, "32")?;
+        pay(demo, &number, false).await?;
+        is(&acp.read(&sent(&acp, &form).await?.body)?, "respCode", "00")?;
+        let state = if refund { "partly_refunded" } else { "reversed" };
+        let order = until(demo, merchant, &number, state, |o| o["state"] == state).await?;
+        ensure!(order["paid"]["trade_no"] == query_id, "{order}");
+        let at_unionpay = there(demo, &number).await?;
+        ensure!(
+            at_unionpay["refunds"].as_array().map(Vec::len) == Some(1),
+            "not once: {at_unionpay}"
+        );
+    }
     Ok(())
 }
 

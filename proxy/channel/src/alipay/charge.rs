@@ -27,7 +27,7 @@ pub(crate) fn pay(
     draft(account, stamp, "alipay.trade.pay", true, &order)
 }
 
-/// Undoes a payment-code order.
+/// Undoes an order by its number.
 pub(crate) fn cancel(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     draft(
         account,
@@ -48,7 +48,8 @@ pub(super) fn cancelled(node: &Value) -> Option<ReverseView> {
         Some("N") | None => false,
         Some(_) => return None,
     };
-    let refunded = match node.named("action") {
+    let action = node.named("action");
+    let refunded = match action {
         Some("refund") => true,
         Some("close") | None => false,
         Some(_) => return None,
@@ -56,6 +57,7 @@ pub(super) fn cancelled(node: &Value) -> Option<ReverseView> {
     Some(ReverseView {
         again,
         refunded: Some(refunded).filter(|_| !again),
+        absent: action.is_none() && !again,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     draft::{Parameter, Place},
     form, keys, strict_json, times,
 };
-use domain::{ChannelNo, PayWay};
+use domain::{ChannelNo, PayWay, TradeNo};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -54,6 +54,11 @@ pub(super) struct Order<'a> {
 #[derive(Serialize)]
 pub(super) struct OneOrder<'a> {
     pub(super) out_trade_no: &'a str,
+}
+
+#[derive(Serialize)]
+struct OneTrade<'a> {
+    trade_no: &'a str,
 }
 
 #[derive(Serialize)]
@@ -206,6 +211,18 @@ pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Res
             out_trade_no: number.as_str(),
         },
     )
+}
+
+/// Asks for an order by Alipay's own number.
+pub(crate) fn query_trade(
+    account: &Account,
+    stamp: &Stamp,
+    trade_no: &TradeNo,
+) -> Result<Draft, ComposeError> {
+    let asked = OneTrade {
+        trade_no: trade_no.as_str(),
+    };
+    draft(account, stamp, "alipay.trade.query", false, &asked)
 }
 
 /// Closes an unpaid order.

@@ -75,6 +75,7 @@ fn reversed(body: &[u8]) -> Answer {
     Answer::Reversed(ReverseView {
         again,
         refunded: None,
+        absent: false,
     })
 }
 

@@ -186,17 +186,23 @@ fn a_cancel_closes_pays_back_wants_to_be_sent_again_or_finds_nothing() {
         )
     };
     let table = [
-        (r#","retry_flag":"N","action":"close""#, false, Some(false)),
-        (r#","retry_flag":"N","action":"refund""#, false, Some(true)),
-        (r#","retry_flag":"N""#, false, Some(false)),
-        (r#","action":"refund""#, false, Some(true)),
-        (r#","retry_flag":"Y","action":"refund""#, true, None),
+        (r#","retry_flag":"N","action":"close""#, false, Some(false), false),
+        (r#","retry_flag":"N","action":"refund""#, false, Some(true), false),
+        (r#","retry_flag":"N""#, false, Some(false), true),
+        (r#","action":"refund""#, false, Some(true), false),
+        (r#","retry_flag":"Y","action":"refund""#, true, None, false),
+        (r#","retry_flag":"Y""#, true, None, false),
     ];
-    for (rest, again, refunded) in table {
+    for (rest, again, refunded, absent) in table {
         let Answer::Reversed(view) = cancelled(rest) else {
             panic!("{rest}")
         };
-        assert_eq!(view, ReverseView { again, refunded }, "{rest}");
+        let wanted = ReverseView {
+            again,
+            refunded,
+            absent,
+        };
+        assert_eq!(view, wanted, "{rest}");
     }
     for odd in [r#","retry_flag":"X""#, r#","retry_flag":"N","action":"pay""#] {
         assert!(

@@ -324,6 +324,7 @@ fn a_reverse_says_only_whether_it_must_come_again() {
         Some(ReverseView {
             again,
             refunded: None,
+            absent: false,
         })
     };
     assert_eq!(reversed(read(Operation::Reverse, "recall=N")), view(false));

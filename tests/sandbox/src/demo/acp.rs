@@ -106,6 +106,11 @@ impl Acp {
         })
     }
 
+    /// Where its notices are to go: an address of the proxy's own, which relays them.
+    pub fn back_url(&self) -> &str {
+        &self.back_url
+    }
+
     /// `kind`: txnType, txnSubType, bizType, channelType.
     pub fn fields(&self, kind: [&str; 4], number: &str, time: &str, more: &[(&str, &str)]) -> Fields {
         let mut fields: Fields = [

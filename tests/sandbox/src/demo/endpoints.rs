@@ -1,6 +1,11 @@
 //! `endpoints.json`: what an integrator needs to know of a running demo. Paths are relative to the demo's directory.
 
-use super::{Demo, place, ways::ways};
+use super::{
+    Demo,
+    own_ways::{own_calls, own_ways},
+    place,
+    ways::ways,
+};
 use crate::material::decimal_serial;
 use serde_json::{Value, json};
 
@@ -45,6 +50,8 @@ impl Demo {
             },
             // Every way to pay: what to send, and how the payer gets there. Then `control/pay` with channel, out_trade_no, outcome.
             "ways": ways(),
+            // The same for a merchant's own client at the pass-through, in each channel's words, and what it may ask for then.
+            "own_ways": own_ways(), "own_calls": own_calls(),
             "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
             "terminals": [{
                 "merchant": place.terminal.id, "terminal": place::TERMINAL, "serial": place.terminal.serial,

@@ -2,6 +2,8 @@
 //! each.
 
 pub mod acp;
+pub mod alipay_door;
+pub mod alipay_own;
 pub mod banks;
 pub mod books;
 pub mod browser;
@@ -17,6 +19,7 @@ pub mod officers;
 pub mod one_code;
 pub mod orders;
 pub mod own_client;
+mod own_ways;
 mod payer;
 pub mod place;
 pub mod planted;

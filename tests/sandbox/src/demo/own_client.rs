@@ -57,7 +57,12 @@ fn accepted(said: &Fields) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn until(merchant: &Merchant, number: &str, what: &str, state: &str) -> anyhow::Result<Value> {
+pub(super) async fn until(
+    merchant: &Merchant,
+    number: &str,
+    what: &str,
+    state: &str,
+) -> anyhow::Result<Value> {
     let path = format!("/v1/payments?order_no={number}");
     let found = merchant.ask("GET", &path, None).await?.json();
     merchant.until(&id(&found)?, what, |o| o["state"] == state).await

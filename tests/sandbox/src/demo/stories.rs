@@ -3,7 +3,8 @@
 use super::{
     Demo,
     acp::Acp,
-    banks, codes,
+    alipay_door::AlipayDoor,
+    alipay_own, banks, codes,
     door::WechatDoor,
     one_code,
     orders::{self, Told},
@@ -52,6 +53,8 @@ enum Story {
     Codepay,
     OwnCode,
     OwnApp,
+    OwnAlipayOrder,
+    OwnAlipayCode,
 }
 
 const STORIES: &[Story] = &[
@@ -120,6 +123,8 @@ const STORIES: &[Story] = &[
     Story::Codepay,
     Story::OwnCode,
     Story::OwnApp,
+    Story::OwnAlipayOrder,
+    Story::OwnAlipayCode,
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -160,6 +165,10 @@ impl Demo {
         }
         told.sort_by_key(|(n, _)| *n);
         (told.into_iter().map(|(_, one)| one).collect(), failed)
+    }
+
+    fn alipay_door(&self, merchant: usize) -> anyhow::Result<AlipayDoor> {
+        AlipayDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])
     }
 
     async fn tell_one(&self, story: Story, merchant: usize) -> anyhow::Result<Told> {
@@ -218,6 +227,8 @@ impl Demo {
             }
             Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
             Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,
+            Story::OwnAlipayOrder => alipay_own::scanned(self, &by, &self.alipay_door(merchant)?).await,
+            Story::OwnAlipayCode => alipay_own::code_cancelled(self, &by, &self.alipay_door(merchant)?).await,
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
                 product::scanned(self, &by, mchid).await

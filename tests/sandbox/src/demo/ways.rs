@@ -34,8 +34,8 @@ const WAYS: [(&str, &str, &str, &str); 22] = [
         "scans wechat_product_url of a POST /v1/codes with an amount",
     ),
 ];
-const NOTHING: &str = "nothing";
-const SHOWS: &str =
+pub(super) const NOTHING: &str = "nothing";
+pub(super) const SHOWS: &str =
     "shows a fresh auth_code, told before the order by control/pay: channel, auth_code, outcome";
 
 pub(super) fn ways() -> Vec<Value> {
@@ -70,7 +70,7 @@ fn body(channel: &str, pay_way: &str) -> Value {
 }
 
 /// How a payment code of this wallet looks (channels.md 7).
-fn code(channel: &str, pay_way: &str) -> Value {
+pub(super) fn code(channel: &str, pay_way: &str) -> Value {
     let (begins, digits) = match (channel, pay_way) {
         ("wechat", "micropay") => ("13", 18),
         ("alipay", "micropay") => ("28", 18),

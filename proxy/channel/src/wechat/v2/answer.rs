@@ -94,6 +94,7 @@ fn reversed(said: &Message) -> Option<ReverseView> {
     Some(ReverseView {
         again,
         refunded: None,
+        absent: false,
     })
 }
 
@@ -108,6 +109,7 @@ fn failed(operation: Operation, pay_way: PayWay, said: &Message) -> Answer {
         (Operation::Reverse, _) if said.get("recall") == Some("Y") => Answer::Reversed(ReverseView {
             again: true,
             refunded: None,
+            absent: false,
         }),
         _ => Answer::Failed(Failure {
             code: Arc::from(code),

@@ -107,7 +107,8 @@ fn paid(order: &Order) -> Node {
     node
 }
 
-/// Closes an unpaid trade, pays a paid one back. What is not there is no error: then nothing is said of an action.
+/// Closes an unpaid trade, pays a paid one back. What is not there is no error: then nothing is said of an action. Nor is a code
+/// there that nobody has scanned, and it may be scanned and paid afterwards.
 pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     let key = addressed(call)?;
     let mut node = vec![("out_trade_no", json!(key.2)), ("retry_flag", json!("N"))];
@@ -117,6 +118,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     }
     let action = call.world.with(|book| {
         book.order(&key)
+            .filter(|order| order.scanned)
             .map(|order| undo(order, call.world.dated()))
             .transpose()
     })?;

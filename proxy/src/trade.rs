@@ -1,0 +1,140 @@
+//! An order that a merchant's own client means by the channel's number of it, before that number is on record. A payment puts it
+//! there; until somebody has told us of the payment, the channel is asked, with our key.
+
+use crate::{
+    app::App,
+    errand,
+    exchange::{Exchanged, ask},
+    fault::{Code, Fault},
+    payment::OrderRef,
+    stages::parse,
+    sweep,
+};
+use channel::{Answer, native::Native};
+use domain::*;
+use ledger::{Attempt, Order};
+use policy::registry::AccountFacts;
+use std::sync::Arc;
+
+/// So many open orders are asked for at most, where the channel cannot be asked by its own number.
+const MOST: usize = 8;
+
+/// The order that is meant, as the record then names it. `None` where nothing needs to be asked, nobody here may ask, or the
+/// channel names another order than the request: what the record says then stands.
+//= C87
+pub(crate) async fn of(
+    app: &App,
+    merchant: &MerchantId,
+    native: &Native,
+    found: Option<&Order>,
+) -> Result<Option<OrderRef>, Fault> {
+    // What was placed for another merchant only that merchant's authorisation can ask for, and we keep none.
+    let registries = app.registries();
+    let owner = registries.owner(native.channel, &native.account);
+    let held = owner.filter(|(_, facts)| facts.keys == Keys::Held && native.app_auth_token.is_none());
+    let (Some(trade_no), Some((_, facts))) = (&native.trade_no, held) else {
+        return Ok(None);
+    };
+    let meant = match native.channel {
+        Channel::Alipay if is_open(native, found) => {
+            let number = at_alipay(app, facts, native, trade_no).await;
+            let Some(number) = number else { return Ok(None) };
+            let order = parse::by_number(app, merchant, native, &number).await?;
+            order.map(|order| (order.id, Some(number)))
+        }
+        Channel::Unionpay if found.is_none() => at_unionpay(app, merchant, native, trade_no).await?,
+        _ => None,
+    };
+    Ok(meant.map(|(id, number)| OrderRef {
+        id,
+        trade_no: number.is_none().then(|| trade_no.clone()),
+        number,
+        payee: native.payee.clone(),
+    }))
+}
+
+/// Is Alipay's number in the request, and none on record that would prove or disprove it? A payer who types a password or has
+/// only scanned puts none there.
+fn is_open(native: &Native, found: Option<&Order>) -> bool {
+    let known = found.and_then(|order| match &native.number {
+        Some(number) => order.attempt_by_number(native.channel, &native.account, number),
+        None => order.attempt_by_trade_no(native.channel, &native.account, native.trade_no.as_ref()?),
+    });
+    found.is_none() && native.number.is_none()
+        || known.is_some_and(|(_, attempt)| attempt.trade_no().is_none())
+}
+
+/// The number of the order that Alipay knows by its own.
+async fn at_alipay(
+    app: &App,
+    facts: &AccountFacts,
+    native: &Native,
+    trade_no: &TradeNo,
+) -> Option<ChannelNo> {
+    let account = app.account(facts, None, None);
+    let asked = ask(app, &account, Operation::Query, PayWay::Qr, |stamp| {
+        channel::query_trade(&account, stamp, trade_no)
+    })
+    .await;
+    let Exchanged::Answer(Answer::State(view)) = asked else {
+        return None;
+    };
+    let same = native.number.as_ref().is_none_or(|number| *number == view.number);
+    same.then_some(view.number)
+}
+
+/// UnionPay is asked by an order's own number and time only (channels.md 4.3), and a refund or cancel names neither. So the
+/// merchant's open orders of this account are asked for, newest first, that could be the payment; the one whose payment bears
+/// the number is on record then.
+async fn at_unionpay(
+    app: &App,
+    merchant: &MerchantId,
+    native: &Native,
+    trade_no: &TradeNo,
+) -> Result<Option<(PaymentId, Option<ChannelNo>)>, Fault> {
+    let could_be = |a: &Attempt| {
+        let of_this_account = a.channel == native.channel && a.account == native.account;
+        let open = a.paid.is_none() && !a.state.is_final() && a.keys == Keys::Held;
+        of_this_account && open && pays_back(native, a.amount)
+    };
+    let any = |order: &Order| order.attempts.iter().any(could_be);
+    for order in app.ledger().newest_live(merchant, MOST, any) {
+        let Some(position) = order.attempts.iter().position(could_be) else {
+            continue;
+        };
+        let position = position as u16 + 1;
+        let order = paid_meanwhile(app, order, position).await?;
+        let bears_it = |a: &Attempt| {
+            a.paid
+                .as_ref()
+                .is_some_and(|(facts, _)| facts.trade_no == *trade_no)
+        };
+        if order.attempt(position).is_some_and(bears_it) {
+            return Ok(Some((order.id, None)));
+        }
+    }
+    Ok(None)
+}
+
+/// A cancel takes back the whole of a payment, a refund no more.
+fn pays_back(native: &Native, paid: Amount) -> bool {
+    match native.operation {
+        Operation::Reverse => native.amount == Some(paid),
+        _ => native.amount.is_some_and(|amount| amount <= paid),
+    }
+}
+
+/// The order, with its payment on record where the channel says now that it was paid.
+pub(crate) async fn paid_meanwhile(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, Fault> {
+    let (Some(account), Some(attempt)) = (errand::account_of(app, &order, position), order.attempt(position))
+    else {
+        return Ok(order);
+    };
+    match errand::query(app, &account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) if sweep::is_paid(&view) => {
+            let seen = sweep::seen(app, &order, position, view).await;
+            seen.map_err(|error| Fault::of(Code::Stopping).inside(error))
+        }
+        _ => Ok(order),
+    }
+}

@@ -1,0 +1,111 @@
+//! Every way to pay of a merchant's own client, as `endpoints.json` tells it: what it sends to the pass-through in the channel's
+//! own words, and what it may ask for afterwards. Numbers, times, accounts, addresses and signatures are the client's.
+
+use super::ways::{NOTHING, SHOWS, code};
+use serde_json::{Value, json};
+
+/// Orders. `call` is the method of Alipay's gateway or the path; `v3` Alipay's path of OpenAPI v3; `number` the member that bears
+/// the order's number.
+pub(super) fn own_ways() -> Vec<Value> {
+    let way = |channel: &str, pay_way: &str, call: &str, number: &str, reach: &str, content: Value| {
+        let charges = pay_way == "micropay";
+        json!({
+            "channel": channel, "pay_way": pay_way, "call": call,
+            "v3": call.strip_prefix("alipay.trade.").map(|call| format!("/v3/alipay/trade/{call}")),
+            "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
+            "auth_code": code(channel, pay_way),
+        })
+    };
+    let alipay = |pay_way: &str, call: &str, reach: &str, more: Value| {
+        let order = json!({ "total_amount": "8.80", "subject": "奶茶 Milk tea" });
+        way("alipay", pay_way, call, "out_trade_no", reach, both(order, more))
+    };
+    let unionpay = |pay_way: &str, path: &str, reach: &str, kind: [&str; 4]| {
+        let order = json!({ "txnAmt": "880", "currencyCode": "156" });
+        way(
+            "unionpay",
+            pay_way,
+            path,
+            "orderId",
+            reach,
+            both(kinds(kind), order),
+        )
+    };
+    let wechat = |pay_way: &str, reach: &str, more: Value| {
+        let path = format!("/v3/pay/transactions/{pay_way}");
+        let order = json!({ "description": "奶茶 Milk tea", "amount": { "total": 880, "currency": "CNY" } });
+        way("wechat", pay_way, &path, "out_trade_no", reach, both(order, more))
+    };
+    vec![
+        wechat("native", "code_url", json!({})),
+        wechat(
+            "jsapi",
+            "prepay_id",
+            json!({ "payer": { "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" } }),
+        ),
+        wechat(
+            "h5",
+            "h5_url",
+            json!({ "scene_info": { "payer_client_ip": "203.0.113.7", "h5_info": { "type": "Wap" } } }),
+        ),
+        wechat("app", "prepay_id", json!({})),
+        alipay("qr", "alipay.trade.precreate", "qr_code", json!({})),
+        alipay(
+            "jsapi",
+            "alipay.trade.create",
+            "trade_no",
+            json!({ "buyer_id": "2088102147948060", "product_code": "JSAPI_PAY" }),
+        ),
+        // The code stands in `auth_code`.
+        alipay("micropay", "alipay.trade.pay", "", json!({ "scene": "bar_code" })),
+        unionpay("qr", super::acp::BACK, "qrCode", ["01", "07", "000000", "08"]),
+        unionpay("app", super::acp::APP, "tn", ["01", "01", "000201", "08"]),
+        // The code stands in `qrNo`.
+        unionpay("micropay", super::acp::BACK, "", ["01", "06", "000000", "08"]),
+    ]
+}
+
+/// What may be asked for of an order on record, and by which members it is named.
+pub(super) fn own_calls() -> Vec<Value> {
+    let alipay = |call: &str, members: &[&str]| {
+        let v3 = format!("/v3/alipay/trade/{}", call.replace('.', "/"));
+        json!({ "channel": "alipay", "call": format!("alipay.trade.{call}"), "v3": v3, "members": members, "content": {} })
+    };
+    let unionpay = |path: &str, kind: [&str; 4], members: &[&str]| json!({ "channel": "unionpay", "call": path, "v3": null, "members": members, "content": kinds(kind) });
+    vec![
+        alipay("query", &["out_trade_no"]),
+        alipay("close", &["out_trade_no"]),
+        alipay("cancel", &["out_trade_no"]),
+        alipay("refund", &["out_trade_no", "out_request_no", "refund_amount"]),
+        alipay("fastpay.refund.query", &["out_trade_no", "out_request_no"]),
+        unionpay(
+            super::acp::QUERY,
+            ["00", "00", "000000", "07"],
+            &["orderId", "txnTime"],
+        ),
+        unionpay(
+            super::acp::BACK,
+            ["04", "00", "000000", "07"],
+            &["orderId", "txnTime", "origQryId", "txnAmt"],
+        ),
+        unionpay(
+            super::acp::BACK,
+            ["31", "00", "000000", "07"],
+            &["orderId", "txnTime", "origQryId", "txnAmt"],
+        ),
+    ]
+}
+
+fn kinds([kind, sub, business, device]: [&str; 4]) -> Value {
+    json!({
+        "version": "5.1.0", "encoding": "UTF-8", "accessType": "0", "txnType": kind, "txnSubType": sub, "bizType": business,
+        "channelType": device,
+    })
+}
+
+fn both(mut one: Value, more: Value) -> Value {
+    if let (Some(one), Value::Object(more)) = (one.as_object_mut(), more) {
+        one.extend(more);
+    }
+    one
+}
