@@ -2,6 +2,7 @@
 //! interleaved run. Prints a table, keeps a history, asserts nothing.
 
 mod books;
+mod clients;
 mod crypto;
 mod forward;
 mod load;

@@ -65,7 +65,13 @@ impl Site {
 
     /// Makes what does not depend on the channels' addresses.
     pub(crate) fn without_channels(dir: &Path) -> anyhow::Result<Site> {
-        let place = Place::make(dir, &options())?;
+        Site::with_codepay(dir, false)
+    }
+
+    /// The same; its account at WeChat may have payment codes by APIv3.
+    pub(crate) fn with_codepay(dir: &Path, codepay: bool) -> anyhow::Result<Site> {
+        let options = Options { codepay, ..options() };
+        let place = Place::make(dir, &options)?;
         Ok(Site { place })
     }
 
@@ -77,7 +83,8 @@ impl Site {
         let text = fs::read_to_string(&file)?;
         let patient = text
             .replace("placed_after_ms = 2000", "placed_after_ms = 3600000")
-            .replace("unknown_after_ms = 400", "unknown_after_ms = 3000");
+            .replace("unknown_after_ms = 400", "unknown_after_ms = 3000")
+            .replace("charge_after_ms = 300", "charge_after_ms = 5000");
         ensure!(patient != text, "the demo's settings have other names now");
         fs::write(&file, patient)?;
         Ok(())

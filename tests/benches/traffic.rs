@@ -69,11 +69,40 @@ impl Traffic {
     }
 
     fn unified(&self, body: Value) -> anyhow::Result<Vec<u8>> {
+        self.signed("/v1/payments", &body)
+    }
+
+    fn signed(&self, target: &str, body: &Value) -> anyhow::Result<Vec<u8>> {
         let body = body.to_string();
-        let authorization = self
-            .merchant
-            .authorization("POST", "/v1/payments", body.as_bytes())?;
-        Ok(request("localhost", "/v1/payments", &authorization, &body))
+        let authorization = self.merchant.authorization("POST", target, body.as_bytes())?;
+        Ok(request("localhost", target, &authorization, &body))
+    }
+
+    /// So many requests, each made of a number of its own.
+    pub(crate) fn numbered(
+        &self,
+        count: usize,
+        one: impl Fn(&str, u64) -> anyhow::Result<Vec<u8>>,
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
+        (0..count)
+            .map(|_| {
+                let n = self.next.fetch_add(1, Ordering::Relaxed);
+                one(&format!("B{}{n:09}", self.run), n)
+            })
+            .collect()
+    }
+
+    /// So many groups of two orders that are paid together.
+    pub(crate) fn groups(&self, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+        self.numbered(count, |number, _| {
+            let part = |letter: char, fen: u64| {
+                json!({ "order_no": format!("{number}{letter}"), "amount": fen, "description": "奶茶 Milk tea, large, less ice" })
+            };
+            let body = json!({
+                "group_no": number, "channel": "wechat", "pay_way": "native", "orders": [part('a', 330), part('b', 950)],
+            });
+            self.signed("/v1/payments/combined", &body)
+        })
     }
 
     /// So many orders of any channel and way to pay; `more` gives what only this way has, from a running number.
@@ -83,19 +112,16 @@ impl Traffic {
         more: impl Fn(u64) -> Value,
         count: usize,
     ) -> anyhow::Result<Vec<Vec<u8>>> {
-        (0..count)
-            .map(|_| {
-                let n = self.next.fetch_add(1, Ordering::Relaxed);
-                let mut body = json!({
-                    "order_no": format!("B{}{n:09}", self.run), "channel": channel, "pay_way": pay_way, "amount": 1280,
-                    "description": "奶茶 Milk tea, large, less ice",
-                });
-                if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more(n)) {
-                    body.extend(more);
-                }
-                self.unified(body)
-            })
-            .collect()
+        self.numbered(count, |number, n| {
+            let mut body = json!({
+                "order_no": number, "channel": channel, "pay_way": pay_way, "amount": 1280,
+                "description": "奶茶 Milk tea, large, less ice",
+            });
+            if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more(n)) {
+                body.extend(more);
+            }
+            self.unified(body)
+        })
     }
 
     fn native_body(&self, number: &str) -> Value {
@@ -124,7 +150,7 @@ fn unified_body(number: &str, kind: Kind) -> Value {
     body
 }
 
-fn goods() -> Value {
+pub(crate) fn goods() -> Value {
     json!({ "cost_price": 1480, "goods_detail": [
         { "goods_name": "Milk tea, large", "merchant_goods_id": "1246464644", "quantity": 1, "unit_price": 980 },
         { "goods_name": "Egg tart", "merchant_goods_id": "1246464645", "quantity": 1, "unit_price": 300 },
@@ -139,6 +165,6 @@ fn request(host: &str, target: &str, authorization: &str, body: &str) -> Vec<u8>
     .into_bytes()
 }
 
-fn unix() -> std::time::Duration {
+pub(crate) fn unix() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -47,7 +47,7 @@ pub type CaseEntry = Entry<CaseEvent>;
 impl<E: Serialize> Entry<E> {
     /// The canonical bytes: what is hashed, stored and proven.
     pub fn to_canonical(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(512);
+        let mut bytes = Vec::with_capacity(1024);
         serde_json::to_writer(&mut bytes, self).expect("an entry has string keys only and writes to memory");
         bytes
     }

@@ -3,6 +3,7 @@
 //! The journal is the truth. An order is a fold over its entries ([`Order`]); day totals, notification numbers and
 //! pending notifications are folds too. sled holds one key per order and may be lost at any time.
 
+mod absent;
 mod bills;
 mod claim;
 mod codes;
@@ -25,6 +26,7 @@ pub use order::{Attempt, Closing, Illegal, Order, OrderState, Refund, Reversing,
 pub use tally::{Ceiling, Count, Exceeded, Reservation, Tally};
 pub use tells::Tell;
 
+use absent::Absent;
 use domain::*;
 use heads::Heads;
 use journal::{Journal, Reader};
@@ -51,6 +53,8 @@ struct Inner {
     index: Index,
     claims: Claims,
     shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+    /// What the index was found not to have, a shard each.
+    absent: Vec<Mutex<Absent>>,
     heads: Mutex<Heads>,
     tally: Tally,
     /// False while older orders are still being put into a new index.
@@ -354,6 +358,7 @@ impl Ledger {
         let at = self.0.clock.now();
         let mut shard = self.shard(id).lock();
         let mut order = shard.get(id).map(|slot| slot.order.clone());
+        let begins = order.is_none();
         check(order.as_deref(), &events, at)?;
         let pending = self.0.journal.append(|first| {
             let mut heads = self.0.heads.lock();
@@ -374,6 +379,9 @@ impl Ledger {
             return Err(CommitError::Closed);
         }
         let order = order.ok_or(CommitError::NoOrder)?;
+        if begins {
+            self.absent(id).lock().is_there(id);
+        }
         shard.insert(
             *id,
             Slot {
@@ -393,9 +401,13 @@ impl Ledger {
         if let Some(slot) = self.shard(id).lock().get(id) {
             return Ok(Some(slot.order.clone()));
         }
+        let Some(seen) = self.absent(id).lock().ask(id) else {
+            return Ok(None);
+        };
         let recent = self.0.heads.lock().dirty.get(id).copied();
         let Some(last) = recent.map_or_else(|| self.0.index.order(id), |last| Ok(Some(last)))? else {
             return if self.is_indexed() {
+                self.absent(id).lock().remember(id, seen);
                 Ok(None)
             } else {
                 Err(LookupError::Rebuilding)
@@ -412,6 +424,10 @@ impl Ledger {
 
     fn shard(&self, id: &PaymentId) -> &Mutex<HashMap<PaymentId, Slot>> {
         &self.0.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+    }
+
+    fn absent(&self, id: &PaymentId) -> &Mutex<Absent> {
+        &self.0.absent[usize::from(id.as_bytes()[0]) % SHARDS]
     }
 
     async fn until_durable(&self, index: u64) {

@@ -86,6 +86,7 @@ impl Ledger {
             clock,
             claims: Claims::default(),
             shards: restored.shards,
+            absent: (0..SHARDS).map(|_| Mutex::default()).collect(),
             heads: Mutex::new(restored.heads),
             tally: restored.tally,
             indexed: AtomicBool::new(applied >= from),
@@ -215,7 +216,9 @@ impl Ledger {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let orders: Vec<_> = orders.into_iter().collect();
+        let mut orders: Vec<_> = orders.into_iter().collect();
+        // By key, so that sled walks its leaves once.
+        orders.sort_unstable_by_key(|(id, _)| *id.as_bytes());
         let numbers: Vec<_> = aliases.into_iter().collect();
         self.0.index.set_applied(next, &orders, &numbers)?;
         let mut heads = self.0.heads.lock();
@@ -289,6 +292,11 @@ impl Restored {
             restored.from = heads.next;
             restored.heads = heads;
             restored.tally.restore(totals);
+            let each = orders.len() / SHARDS;
+            // Numbers are digests, so shards fill evenly; a table that grows is moved each time.
+            for shard in &mut restored.shards {
+                shard.get_mut().reserve(each + each / 8);
+            }
             orders
                 .into_iter()
                 .for_each(|order| restored.put(Arc::new(order), now));

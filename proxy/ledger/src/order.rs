@@ -75,8 +75,10 @@ pub struct Attempt {
     /// Fen.
     pub amount: Amount,
     /// The app or mini program, where it is not the account's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub appid: Option<AppNo>,
     /// The bank that the payer is led to, where the order names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bank: Option<BankNo>,
     /// Who composed the bytes.
     pub carried: Carried,
@@ -97,30 +99,41 @@ pub struct Attempt {
     /// Who is paid.
     pub payee: PayeeNo,
     /// The payer's pseudonym, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub payer: Option<PayerToken>,
     /// Terminal, where the order names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalNo>,
     /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
     pub terminal_match: Option<Arc<TerminalMatch>>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reach: Option<(Reach, Instant)>,
     /// The channel's statement of the payment, and how we know.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<(PaidFacts, Proof)>,
     /// Why it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unclear: Option<Unclear>,
     /// Why it was not placed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_placed: Option<(NotPlaced, Option<Arc<str>>)>,
     /// A close is under way or was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
     /// A reverse is under way, was refused, or is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reversing: Option<Reversing>,
     /// Sealed buyer data of the payment, for the merchant's notification.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid_seal: Option<SealRef>,
     /// The orders that are paid together with this one, and it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub combined: Option<Combined>,
     /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<Instant>,
 }
 
@@ -137,6 +150,7 @@ pub struct Closing {
     /// Why.
     pub reason: CloseReason,
     /// The channel's refusal, if it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
@@ -153,16 +167,18 @@ pub struct Reversing {
     /// When it was last intended.
     pub at: Instant,
     /// The channel's refusal, if it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<bool>,
     /// Once done: when that was put on record.
     #[serde(default)]
     pub done: Option<Instant>,
     /// The number and time by which the channel knows it, where the merchant's own SDK chose them (UnionPay).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<(ChannelNo, Instant)>,
     /// Once done and nothing found: what might have come late was looked for.
     pub looked: bool,
@@ -190,12 +206,16 @@ pub struct Refund {
     /// How often that was; 0 while it is held.
     pub tries: u16,
     /// The channel's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<TradeNo>,
     /// When the money was back.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Instant>,
     /// The channel's refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Arc<str>>,
     /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<Instant>,
 }
 

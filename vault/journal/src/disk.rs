@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Write},
     os::{fd::AsRawFd, unix::fs::FileExt},
     path::Path,
 };
@@ -19,6 +19,10 @@ pub trait Disk: Send + Sync + 'static {
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes or replaces a file with these octets, not synced.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes or replaces a file with so many zeros, not synced.
+    fn write_zeros(&self, path: &Path, size: u64) -> io::Result<()> {
+        self.write(path, &vec![0; size as usize])
+    }
     /// Makes the file's octets durable.
     fn sync(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
@@ -72,6 +76,18 @@ impl Disk for RealDisk {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::write(path, bytes)
+    }
+
+    fn write_zeros(&self, path: &Path, size: u64) -> io::Result<()> {
+        // From a page that is always there: a whole segment of them in memory would be made, touched and wiped each time.
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let (mut file, mut left) = (File::create(path)?, size);
+        while left > 0 {
+            let part = left.min(ZEROS.len() as u64);
+            file.write_all(&ZEROS[..part as usize])?;
+            left -= part;
+        }
+        Ok(())
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {

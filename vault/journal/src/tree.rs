@@ -107,7 +107,9 @@ impl Tree {
             self.push(0, hash, &mut written)?;
             if self.size().is_multiple_of(WIDTH) {
                 let path = tiles::bundle(self.size() / WIDTH - 1, WIDTH);
-                let full = std::mem::take(&mut self.bundle);
+                // The next one will be as long.
+                let room = Vec::with_capacity(self.bundle.len());
+                let full = std::mem::replace(&mut self.bundle, room);
                 self.put(&path, &full, &mut written)?;
                 written.full.push(self.partials_of(&path));
             }

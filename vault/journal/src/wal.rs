@@ -218,7 +218,7 @@ pub(crate) fn prepare_spare(disk: &dyn Disk, dir: &Path, segment: u64) -> io::Re
 /// Zeros on disk, so that a later `fdatasync` has no metadata to write.
 fn allocate(disk: &dyn Disk, spare: &Path, size: u64) -> io::Result<()> {
     let making = spare.with_extension("new");
-    disk.write(&making, &vec![0; size as usize])?;
+    disk.write_zeros(&making, size)?;
     disk.sync(&making)?;
     disk.rename(&making, spare)
 }
@@ -228,7 +228,9 @@ fn name(first: u64) -> String {
 }
 
 fn frame(first: u64, entries: &[Arc<[u8]>]) -> (Vec<u8>, usize) {
-    let mut bytes = vec![0; HEAD];
+    let all: usize = entries.iter().map(|e| e.len() + 4).sum();
+    let mut bytes = Vec::with_capacity(HEAD + all.min(MOST_PAYLOAD));
+    bytes.resize(HEAD, 0);
     let mut taken = 0;
     for entry in entries {
         if taken > 0 && bytes.len() + entry.len() > MOST_PAYLOAD {

@@ -4,13 +4,14 @@
 use super::{
     Demo,
     http::{Answer, Client},
+    place::{DemoMerchant, Place},
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
 use domain::{KeyRef, SignMethod};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 /// Orders of the merchant's app (channels.md 4.1).
 pub const APP: &str = "/gateway/api/appTransReq.do";
@@ -59,8 +60,21 @@ fn own() -> anyhow::Result<KeyRef> {
 impl Acp {
     /// Of the merchant at this place.
     pub fn of(demo: &Demo, merchant: usize) -> anyhow::Result<Acp> {
-        let place = &demo.place;
-        let merchant = &place.merchants[merchant];
+        Acp::open(
+            &demo.place,
+            demo.ca(),
+            &demo.place.merchants[merchant],
+            demo.channels.unionpay,
+        )
+    }
+
+    /// Of a merchant of this place; the channel itself is at `straight`.
+    pub fn open(
+        place: &Place,
+        ca: &[u8],
+        merchant: &DemoMerchant,
+        straight: SocketAddr,
+    ) -> anyhow::Result<Acp> {
         let account = &merchant.accounts.unionpay;
         let read = |file: &String| std::fs::read(place.material.dir.join(file));
         let keys = Keys::default();
@@ -79,8 +93,8 @@ impl Acp {
         let facts = certs::CertificateFacts::read_pem(&read(&account.cert_file)?)?;
         let serial = &facts.first().context("a certificate")?.serial;
         Ok(Acp {
-            through: Client::tls(([127, 0, 0, 1], place.ports.unionpay).into(), demo.ca())?,
-            straight: Client::tls(demo.channels.unionpay, demo.ca())?,
+            through: Client::tls(([127, 0, 0, 1], place.ports.unionpay).into(), ca)?,
+            straight: Client::tls(straight, ca)?,
             keys,
             method,
             cert_id: u64::from_str_radix(serial, 16)?.to_string(),
