@@ -433,6 +433,7 @@ async fn bills(yard: &Yard) -> Done {
         let refund = format!("{n}{number}");
         md5.verified(&md5.refund(&number, &refund, "200", "500").await?)?;
     }
+    until(yard, &number, "refunds", |o| o["refunded"] == 400).await?;
     let said = md5.done("/pay/refundquery", &[("out_trade_no", &number)]).await?;
     ensure!(
         said.get("refund_count") == Some("2") && said.get("out_refund_no_1") == Some(&format!("b{number}")),
