@@ -41,8 +41,16 @@ pub fn charged(
     }
 }
 
-/// A refusal, marked where it is the payer's side that said no, so that the watch can tell (T16, T26).
+/// A refusal, marked where it is the payer's side that said no, so that the watch can tell (T16, T26). That the number was
+/// used with other content is none: there is a trade under it, which may be ours from before a loss of the index and at its
+/// payer still (channels.md 2.2). It is asked for, and until it is known to have ended nothing is charged under another
+/// number.
+//= C27
+//= C60
 fn refused(order: &Order, attempt: u16, failure: Failure, payer: Option<PayerToken>) -> Settled {
+    if failure.class == FailureClass::Changed {
+        return unknown(attempt, Unclear::ChannelError);
+    }
     let by_payer = order
         .attempt(attempt)
         .is_some_and(|a| refusal(a.channel, &failure.code) == Refusal::Payer);

@@ -117,7 +117,12 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
     ] {
         assert_eq!(declined(ours, None), None, "{ours}");
     }
-    for class in [FailureClass::Unknown, FailureClass::AlreadyPaid] {
+    for class in [
+        FailureClass::Unknown,
+        FailureClass::AlreadyPaid,
+        FailureClass::Duplicate,
+        FailureClass::Changed,
+    ] {
         assert_eq!(said(&charge(failed(class))), ["attempt_unknown"], "{class:?}");
     }
     for answer in [Answer::Unclear(Unclear::Timeout), Answer::Closed] {
