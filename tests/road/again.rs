@@ -156,7 +156,7 @@ async fn an_order_without_an_end_keeps_the_channels_own_and_counts_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C53
 async fn a_device_is_matched_whoever_names_it() {
-    let yard = Yard::with(Options {
+    let yard = Yard::of(Options {
         merchants: 2,
         desk: false,
         ..Options::default()

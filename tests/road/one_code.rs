@@ -597,7 +597,13 @@ async fn ended(street: &Street) -> Done {
         (json!({ "code_no": "x", "amount": 50_001 }), "amount_over_limit"),
         (
             json!({ "code_no": "x", "title": "请打 13800138000" }),
+            "invalid_field",
+        ),
+        (
             json!({ "code_no": "x", "title": "请打 138-0013-8000" }),
+            "invalid_field",
+        ),
+        (
             json!({ "code_no": "x", "title": "卡 ４１１１ 1111 1111 1111" }),
             "invalid_field",
         ),

@@ -588,6 +588,9 @@ async fn payment_codes_of_an_sdk_charge_once_and_end_as_the_sdk_ends_them() {
     refused_then_another_code(&c)
         .await
         .unwrap_or_else(|e| panic!("refused: {e:#}"));
+    a_trade_that_nobody_knows(&c)
+        .await
+        .unwrap_or_else(|e| panic!("a trade that nobody knows: {e:#}"));
     timed_out(&c).await.unwrap_or_else(|e| panic!("timed out: {e:#}"));
     reversed(&c).await.unwrap_or_else(|e| panic!("reversed: {e:#}"));
     open_at_its_end(&c)
@@ -650,6 +653,47 @@ async fn a_password(c: &Counter<'_>) -> Done {
     }
     until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(c.calls(&number).await? == 1, "it went out twice");
+    Ok(())
+}
+
+/// A trade that nothing here knows of, as after a total loss of the records, stands under the number and waits for its payer's
+/// password. The channel refuses a charge under it; and as long as that trade may be paid nothing is charged under another.
+async fn a_trade_that_nobody_knows(c: &Counter<'_>) -> Done {
+    let number = c.yard.demo.next_number();
+    let straight = V2 {
+        client: Client::tls(c.yard.demo.channels.wechat, c.yard.demo.ca())?,
+        ..V2::of(c.yard, true)?
+    };
+    let code = c.payer(&json!({ "outcome": "late" })).await?;
+    let waits = straight.micropay(&number, "500", &code).await?;
+    ensure!(words(&waits).contains("USERPAYING"), "{}", words(&waits));
+    let merchant = c.yard.merchant()?;
+    for _ in 0..2 {
+        let code = c.payer(&json!({ "outcome": "paid" })).await?;
+        let body = json!({ "order_no": number, "channel": "wechat", "pay_way": "micropay", "amount": 500, "description": "tea", "client_ip": "203.0.113.7", "auth_code": code });
+        let scanned = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+        ensure!(
+            scanned.status == 202 && scanned.json()["number"] == *number,
+            "{} {}",
+            scanned.status,
+            scanned.json()
+        );
+    }
+    c.yard
+        .demo
+        .control(
+            "/control/pay",
+            &json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid" }),
+        )
+        .await?;
+    let order = until(c.yard, &number, "an end", |o| {
+        o["state"] == "paid" || o["state"] == "reversed"
+    })
+    .await?;
+    ensure!(
+        order["attempt"] == 1 && order["number"] == *number,
+        "charged once more: {order}"
+    );
     Ok(())
 }
 

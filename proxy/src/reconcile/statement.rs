@@ -162,7 +162,11 @@ fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
         if let Some(at) = went_back(attempt).filter(|at| day_of(attempt.channel, *at) == day) {
             // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
             let own = attempt.channel != Channel::Unionpay;
-            let trade_no = own.then(|| facts.trade_no.to_string()).unwrap_or_default();
+            let trade_no = if own {
+                facts.trade_no.to_string()
+            } else {
+                String::new()
+            };
             put(at, Movement::Reversal, None, trade_no);
         }
         for refund in order

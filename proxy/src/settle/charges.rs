@@ -200,20 +200,25 @@ pub(super) fn seen(
 }
 
 /// The number belongs to another trade of the account, so that the channel cannot have charged for ours under it, and a
-/// reverse would take that other trade back.
+/// reverse would take that other trade back. Where that trade stood open first it was taken for ours: then it is for people
+/// to say whose it is, and nothing is reversed.
+//= C60
 fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
-    if it.proof == Proof::Query
-        && matches!(it.known.state, AttemptState::Intended | AttemptState::Unknown)
-        && !it.known.is_reversing()
-    {
-        let event = TradeEvent::AttemptNotPlaced {
-            attempt: it.attempt,
+    if it.proof != Proof::Query || it.known.is_reversing() {
+        return mismatch;
+    }
+    let attempt = it.attempt;
+    let event = match it.known.state {
+        AttemptState::Intended | AttemptState::Unknown => TradeEvent::AttemptNotPlaced {
+            attempt,
             code: None,
             declined: None,
             reason: NotPlaced::NotThere,
-        };
-        mismatch.events.push(Happening { event, tell: true });
-    }
+        },
+        AttemptState::Placed => TradeEvent::AttemptUnresolved { attempt },
+        _ => return mismatch,
+    };
+    mismatch.events.push(Happening { event, tell: true });
     mismatch
 }
 

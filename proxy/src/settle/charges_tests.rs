@@ -284,6 +284,18 @@ fn a_number_of_another_trade_is_neither_paid_nor_reversed() {
         seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Notice),
         ["mismatched"]
     );
+    // It stood open first, and was taken for ours: nothing is reversed, people say whose it is.
+    let placed = then(
+        unknown.clone(),
+        [TradeEvent::AttemptPlaced {
+            attempt: 1,
+            reach: None,
+        }],
+    );
+    assert_eq!(
+        seen_by(&placed, ChannelState::Paid(facts(99)), Proof::Query),
+        ["mismatched", "attempt_unresolved!"]
+    );
     assert_eq!(
         seen_by(&unknown, ChannelState::Refunded(facts(100)), Proof::Query),
         ["attempt_paid", "attempt_reversed!"]

@@ -16,17 +16,18 @@ impl Yard {
     }
 
     pub(crate) async fn with(options: Options) -> anyhow::Result<Yard> {
+        Yard::of(Options {
+            desk: false,
+            merchants: 1,
+            ..options
+        })
+        .await
+    }
+
+    /// With just these options.
+    pub(crate) async fn of(options: Options) -> anyhow::Result<Yard> {
         let dir = tempfile::tempdir()?;
-        let demo = Demo::start(
-            dir.path(),
-            &Options {
-                desk: false,
-                merchants: 1,
-                ..options
-            },
-            true,
-        )
-        .await?;
+        let demo = Demo::start(dir.path(), &options, true).await?;
         // Notices of the channels come again after 15 s and 4 min; the test has not that long.
         demo.control("/control/clock", &json!({ "speed": 20.0 })).await?;
         Ok(Yard {

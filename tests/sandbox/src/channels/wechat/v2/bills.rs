@@ -75,7 +75,7 @@ fn text(call: &Call<'_>, kind: Bill) -> Result<(String, bool), No> {
         return Err(No::Bill("invalid bill_date", "20001"));
     }
     let day = format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]);
-    let text = wechat::text(call.world, call.number, call.merchant, kind, &day);
+    let text = wechat::text(call.world, call.number, call.merchant, kind, &day, None);
     text.map(|text| (text, packed)).map_err(|why| match why {
         NoBill::Date => No::Bill("invalid bill_date", "20001"),
         NoBill::None => No::Bill("No Bill Exist", "20002"),
