@@ -28,7 +28,7 @@ pub(crate) fn noticed(data: &[u8]) {
         }
         Err(error) => tells_no_number(error.kind(), data),
     }
-    if let Ok(resource) = notice::sealed(&account, body) {
+    if let Ok(Some(resource)) = notice::sealed(&account, body) {
         assert!(resource.sm4 && resource.nonce.len() == 12);
         assert!(notice::sealed(&rsa, body).is_err(), "one sealing was taken for the other");
         if let Ok(plain) = KEYS.open_sm4(&key("apiv3"), &resource.nonce, &resource.associated_data, &resource.ciphertext) {

@@ -1,8 +1,8 @@
 //! Orders that are paid together (合单): asked for in the unified API, in a merchant's own words, and told of by WeChat Pay.
 
 use super::{api::received, messages, parts, tells_no_number};
-use channel::notice::{self, Kind, Notice};
-use domain::{Channel, ChannelState, Operation};
+use channel::{ChannelState, notice::{self, Kind, Notice}};
+use domain::{Channel, Operation};
 use proxy::api::parse::group;
 use serde_json::Value;
 
