@@ -33,11 +33,9 @@ pub(super) fn order(said: &Fields, pay_way: PayWay, code: &str) -> Option<OrderV
     })
 }
 
-/// Whose card it is. Only a whole number tells one card from another: masked, it is many people's; encrypted
-/// (channels.md 4.2), it is another each time.
+/// Whose card it is.
 pub(super) fn payer(said: &Fields) -> Option<Payer> {
-    let whole = |card: &&str| (12..=19).contains(&card.len()) && card.bytes().all(|b| b.is_ascii_digit());
-    said.get("accNo").filter(whole).map(|card| Payer {
+    said.get("accNo").map(|card| Payer {
         field: PayerField::AccNo,
         value: Text::from(card),
     })
