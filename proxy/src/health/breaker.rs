@@ -77,6 +77,8 @@ pub struct Breaker {
     asking: Option<Duration>,
     /// Somebody would like to know.
     wanted: bool,
+    /// When it last began to mend.
+    mending: Duration,
 }
 
 impl Breaker {
@@ -90,6 +92,7 @@ impl Breaker {
             openings: 0,
             asking: None,
             wanted: false,
+            mending: Duration::ZERO,
         }
     }
 
@@ -113,6 +116,10 @@ impl Breaker {
     pub fn feed(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
         (self.asking, self.wanted) = (None, false);
         let ailment = ailment.or((took >= self.settings.slow).then_some(Ailment::Slow));
+        // What was begun while it was lost, and ends badly only now, says nothing of how it is since.
+        if ailment.is_some() && now.saturating_sub(took) < self.mending {
+            return None;
+        }
         self.remember(Call {
             at: now,
             took,
@@ -121,9 +128,9 @@ impl Breaker {
         match (self.state, ailment) {
             (State::Closed, Some(ailment)) if self.is_enough() => self.open(now, ailment),
             (State::HalfOpen { .. }, Some(ailment)) => self.open(now, ailment),
-            (State::HalfOpen { .. }, None) => self.close(),
+            (State::HalfOpen { .. }, None) => self.close(now),
             // What was under way when it opened, or had nowhere else to go.
-            (State::Open { .. }, None) => self.half_open(),
+            (State::Open { .. }, None) => self.half_open(now),
             _ => None,
         }
     }
@@ -131,7 +138,7 @@ impl Breaker {
     /// The probe of an open breaker answered, or did not.
     pub fn probed(&mut self, now: Duration, ailment: Option<Ailment>) -> Option<Turn> {
         match (self.state, ailment) {
-            (State::Open { .. }, None) => self.half_open(),
+            (State::Open { .. }, None) => self.half_open(now),
             (State::Open { .. }, Some(_)) => {
                 // No turn: it was open and stays so.
                 self.openings = self.openings.saturating_add(1);
@@ -271,11 +278,13 @@ impl Breaker {
         self.turn(State::Open { until }, Some(ailment))
     }
 
-    fn half_open(&mut self) -> Option<Turn> {
+    fn half_open(&mut self, now: Duration) -> Option<Turn> {
+        self.mending = now;
         self.turn(State::HalfOpen { trial: None }, None)
     }
 
-    fn close(&mut self) -> Option<Turn> {
+    fn close(&mut self, now: Duration) -> Option<Turn> {
+        self.mending = now;
         self.calls.clear();
         self.in_a_row = 0;
         self.openings = 0;
@@ -413,8 +422,10 @@ mod tests {
                     b.feed(at(now), QUICK, Some(Ailment::Broken));
                 }
             } else {
+                // Begun and ended at once.
                 assert_eq!(
-                    b.feed(at(now), QUICK, Some(Ailment::Broken)).map(|t| t.to),
+                    b.feed(at(now), Duration::ZERO, Some(Ailment::Broken))
+                        .map(|t| t.to),
                     Some(B::Open)
                 );
             }
@@ -441,6 +452,30 @@ mod tests {
             let turned = b.feed(at(1), at(3), None);
             assert_eq!(turned.and_then(|t| t.ailment), (n == 2).then_some(Ailment::Slow));
         }
+    }
+
+    #[test]
+    fn what_was_begun_while_it_was_lost_does_not_open_it_again() {
+        let mut breaker = breaker();
+        for n in 0..3 {
+            breaker.feed(at(n), Duration::ZERO, Some(Ailment::NotConnected));
+        }
+        assert_eq!(breaker.state(), B::Open);
+        breaker.probed(at(20), None);
+        breaker.feed(at(21), Duration::ZERO, None);
+        assert_eq!(breaker.state(), B::Closed);
+        // Calls into the black hole that end only now.
+        for _ in 0..9 {
+            assert_eq!(
+                breaker.feed(at(22), Duration::from_secs(4), Some(Ailment::NotConnected)),
+                None
+            );
+        }
+        assert_eq!(breaker.state(), B::Closed);
+        for n in 23..26 {
+            breaker.feed(at(n), Duration::from_millis(5), Some(Ailment::NotConnected));
+        }
+        assert_eq!(breaker.state(), B::Open, "what is begun since counts");
     }
 
     #[test]
