@@ -97,6 +97,19 @@ async fn lost_and_found(road: &Road, way: Way, mode: Mode, cause: &str) -> Done 
     let known = road.entries().await?.len();
     road.demo.gates[gate].set(mode).await?;
     let (left, _) = until_at(road, way, &second).await?;
+    // One failed question among few may already send orders elsewhere; soon it is certain, and the breaker opens.
+    let mut new = Vec::new();
+    for _ in 0..25 {
+        new = road.entries().await?.split_off(known);
+        if turned(&new, &first, BreakerState::Open) {
+            break;
+        }
+    }
+    ensure!(
+        turned(&new, &first, BreakerState::Open),
+        "its breaker never opened"
+    );
+    until_at(road, way, &second).await?;
     // What is in a payer's hands stays where it is, and the payer's own way there is open.
     road.demo.open(&before).await?;
     let pay = json!({ "channel": channel, "out_trade_no": before["number"], "outcome": "paid" });
@@ -110,7 +123,6 @@ async fn lost_and_found(road: &Road, way: Way, mode: Mode, cause: &str) -> Done 
     let (back, _) = until_at(road, way, &first).await?;
     println!("{channel} {mode:?}: new orders left after {left:?}, came back after {back:?}");
     // On record: its breaker turned, back to closed by itself, without an order; and why orders went where they went.
-    let mut new = Vec::new();
     for _ in 0..40 {
         new = road.entries().await?.split_off(known);
         if turned(&new, &first, BreakerState::Closed) {
