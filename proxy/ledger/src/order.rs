@@ -692,10 +692,14 @@ impl Order {
                 proof,
                 seal,
             } => self.change(*attempt, |a| {
-                // A reverse that is done found nothing, and one that nobody told of is over; one under way goes on, and takes
-                // this payment back.
-                let over = matches!(a.state, AttemptState::Reversed | AttemptState::Unresolved);
-                a.reversing.take_if(|_| over);
+                // A reverse that nobody told of is over; one under way goes on, and takes this payment back. So does one that
+                // was done: it may have ended between a notice's reading and its record, and nobody undoes it then.
+                if a.state == AttemptState::Unresolved {
+                    a.reversing = None;
+                }
+                if let Some(again) = a.reversing.as_mut().filter(|_| a.state == AttemptState::Reversed) {
+                    (again.done, again.refunded, again.looked) = (None, None, false);
+                }
                 a.state = AttemptState::Paid;
                 a.paid = Some((facts.clone(), *proof));
                 a.payer = payer.or(a.payer);

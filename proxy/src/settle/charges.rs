@@ -230,7 +230,7 @@ fn paid_now(
     mismatch: &dyn Fn(Mismatch) -> Settled,
     paid: &dyn Fn(&PaidFacts) -> TradeEvent,
 ) -> Vec<Happening> {
-    let (known, attempt) = (it.known, it.attempt);
+    let known = it.known;
     let with_mismatch =
         |rest: Vec<Happening>| mismatch(Mismatch::State).events.into_iter().chain(rest).collect();
     match known.state {
@@ -238,14 +238,8 @@ fn paid_now(
             // Said before the reverse, or not the channel's latest word.
             Some(true) => Vec::new(),
             None if it.proof != Proof::Query => Vec::new(),
-            _ => with_mismatch(vec![
-                paid(facts).into(),
-                TradeEvent::ReverseIntended {
-                    attempt,
-                    reason: ReverseReason::Unknown,
-                }
-                .into(),
-            ]),
+            // Its reverse is under way again with that (see the ledger).
+            _ => with_mismatch(vec![paid(facts).into()]),
         },
         AttemptState::Closed | AttemptState::NotPlaced => with_mismatch(vec![Happening {
             event: paid(facts),
