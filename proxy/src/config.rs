@@ -230,7 +230,7 @@ impl Config {
         read::read_all(text, |root| {
             let (registries, registries_every) = root.section("registries", registries);
             Config {
-                name: name(root),
+                name: root.journal_name(),
                 data: root.path("data"),
                 listen: root.section("listen", listens),
                 keys: root.path("keys"),
@@ -247,20 +247,6 @@ impl Config {
             }
         })
     }
-}
-
-fn name(root: &Section<'_>) -> String {
-    let name = root.text("name");
-    let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    if root.has("name") && (name.is_empty() || name.len() > 100 || !name.bytes().all(lawful)) {
-        root.problem(
-            "name",
-            None,
-            "this cannot be the origin of a journal",
-            "write 1 to 100 of 0-9 A-Z a-z - . _",
-        );
-    }
-    name
 }
 
 fn listen(section: &Section<'_>, client_required: bool) -> Listen {

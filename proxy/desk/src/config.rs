@@ -77,7 +77,7 @@ impl Config {
                 )
             });
             Config {
-                name: name(root),
+                name: root.journal_name(),
                 data: root.path("data"),
                 pages,
                 journal,
@@ -104,20 +104,6 @@ impl Config {
     pub fn export_name(&self) -> String {
         format!("{}/export", self.name)
     }
-}
-
-fn name(root: &Section<'_>) -> String {
-    let name = root.text("name");
-    let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    if root.has("name") && (name.is_empty() || name.len() > 100 || !name.bytes().all(lawful)) {
-        root.problem(
-            "name",
-            None,
-            "this cannot be the origin of a journal",
-            "write 1 to 100 of 0-9 A-Z a-z - . _",
-        );
-    }
-    name
 }
 
 fn listen(section: &Section<'_>, clients: bool) -> Listen {

@@ -237,6 +237,21 @@ impl<'a> Section<'a> {
         self.need(key, "a text in quotes", taken).unwrap_or_default()
     }
 
+    /// The key `name`, from which the origins of journals are made.
+    pub fn journal_name(&self) -> String {
+        let name = self.text("name");
+        let lawful = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if self.has("name") && (name.is_empty() || name.len() > 100 || !name.bytes().all(lawful)) {
+            self.problem(
+                "name",
+                None,
+                "this cannot be the origin of a journal",
+                "write 1 to 100 of 0-9 A-Z a-z - . _",
+            );
+        }
+        name
+    }
+
     /// A text that must be there, made into something by `take`; a problem repeats the rule, never the text.
     pub fn take<T>(&self, key: &'static str, right: &str, take: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let taken = self.typed(key, right, |v| take(v.as_str()?));
