@@ -175,12 +175,16 @@ fn send_on(
 ) -> (Settled, Vec<Settled>, Response) {
     app.step("before_send");
     let unknown = || {
-        let path = Some(verbatim.target.as_str());
-        rescue::native(dialect::refuse_native(
-            account.channel,
-            path,
-            NativeRefusal::Unknown,
-        ))
+        let speaks = verbatim
+            .headers
+            .iter()
+            .find(|(name, _)| name == "accept-language");
+        let speaks = speaks.map_or("", |(_, value)| value);
+        let page = dialect::refuse_browser(account.channel, speaks, &NativeRefusal::Unknown);
+        rescue::native(page.unwrap_or_else(|| {
+            let path = Some(verbatim.target.as_str());
+            dialect::refuse_native(account.channel, path, NativeRefusal::Unknown)
+        }))
     };
     let place = app
         .way_of(account.channel, &account.account, None)

@@ -26,6 +26,12 @@ pub(crate) const PARAMETERS: [&str; 14] = [
     "version",
 ];
 
+/// Where the payer's browser goes back to: only what a browser brings has it.
+pub(crate) const RETURN_URL: &str = "return_url";
+
+/// Content that names where a browser goes back to as well.
+pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
+
 /// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
 /// takes no part in the signature (channels.md 3.1).
 pub(crate) const EMPTY: [&str; 6] = [
@@ -122,6 +128,32 @@ macro_rules! pay {
     };
 }
 
+/// What both kinds of page have (channels.md 3.1). Who the payer is (`ext_user_info`) is none of one payment's business, and
+/// `agreement_sign_params` would sign one for more.
+macro_rules! by_browser {
+    ($($own:expr),* $(,)?) => {
+        create![
+            $($own,)*
+            Field("disable_pay_channels", Word),
+            Field("enable_pay_channels", Word),
+            Field("specified_channel", Word),
+            Field("goods_type", One(&["0", "1"])),
+        ]
+    };
+}
+
+const PAGE: &[Field] = by_browser![
+    Field("product_code", One(&["FAST_INSTANT_TRADE_PAY"])),
+    Field("qr_pay_mode", Word),
+    Field("qrcode_width", Count),
+    Field("integration_type", One(&["ALIAPP", "PCWEB"])),
+    Field("request_from_url", Word),
+];
+const WAP: &[Field] = by_browser![
+    Field("product_code", One(&["QUICK_WAP_WAY", "QUICK_WAP_PAY"])),
+    Field("quit_url", Word),
+];
+
 const PRECREATE: &[Field] = precreate![];
 const CREATE: &[Field] = in_app![];
 const PAY: &[Field] = pay![];
@@ -177,6 +209,8 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.precreate" => PRECREATE,
         "alipay.trade.create" => CREATE,
         "alipay.trade.pay" => PAY,
+        "alipay.trade.page.pay" => PAGE,
+        "alipay.trade.wap.pay" => WAP,
         "alipay.trade.query" => QUERY,
         "alipay.trade.close" => CLOSE,
         "alipay.trade.refund" => REFUND,

@@ -2,7 +2,7 @@
 //! body (of a bill, in the query), the signature in `Authorization`. What is carried is what gateway v2 carries, field for
 //! field.
 
-use super::{METHODS, allowed, native, native::Said, v3::Authorization};
+use super::{BY_BROWSER, METHODS, allowed, native, native::Said, v3::Authorization};
 use crate::{
     form::Form,
     keys,
@@ -107,6 +107,8 @@ fn called(method: &str, target: &str) -> Result<native::Method, NativeError> {
     let carried = |known: &native::Method| {
         let lawful = match (known.1, query) {
             (Operation::Certificates, _) => false,
+            // A browser signs no header.
+            _ if BY_BROWSER.contains(&known.0) => false,
             (Operation::Bill, Some(_)) => method == "GET",
             (_, query) => method == "POST" && query.is_none(),
         };
