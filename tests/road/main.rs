@@ -9,6 +9,7 @@ mod abnormal;
 mod again;
 mod alipay_bills;
 mod alipay_codes;
+mod alipay_pages;
 mod baidu;
 mod books;
 mod canary;

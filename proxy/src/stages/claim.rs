@@ -92,12 +92,12 @@ fn again(judged: Result<(), Stop>, sealed: &Sealed) -> Result<bool, Stop> {
 }
 
 /// What a payer's browser brings under a number that was used with other content is on record as refused: nobody but the
-/// payer hears of it else.
+/// payer hears of it else. (The same again goes on where the order is paid.)
 //= C76
 fn on_record(stop: Stop, cargo: &Cargo) -> Stop {
     match stop {
         Stop::Fault(fault)
-            if fault.code == Code::OrderChanged
+            if matches!(fault.code, Code::OrderChanged | Code::OrderPaid)
                 && matches!(cargo, Cargo::Verbatim(verbatim) if verbatim.by_browser) =>
         {
             fault.breaks(Breach::Value, Some("out_trade_no")).into()

@@ -77,7 +77,9 @@ impl Stage<Received> for Read {
         };
         let (merchant, signed_at) = (merchant.clone(), native.proof.signed_at);
         native.payee = payee;
-        let mark = proof_mark(&native.proof);
+        // A form comes as often as its payer loads the page again: one whose first coming was refused for the moment may come
+        // again, and its number makes one order of them all.
+        let mark = proof_mark(&native.proof).filter(|_| !native.by_browser);
         Ok(Authenticated {
             received,
             merchant,
