@@ -527,9 +527,7 @@ async fn with_keys_that_the_merchant_alone_has() {
         ensure!(asked["trade_status"] == "TRADE_SUCCESS", "{asked}");
         shop.until(&number, "paid").await?;
         let other = shop.order(WAP, &number, "4.61", json!({}))?;
-        shop.refused(&other, 409, "ACQ.TRADE_HAS_SUCCESS")
-            .await
-            .map(drop)
+        shop.refused(&other, 409, "ACQ.TRADE_HAS_SUCCESS").await.map(drop)
     };
     done.await.unwrap_or_else(|e: anyhow::Error| panic!("{e:#}"));
 }
