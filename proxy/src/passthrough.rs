@@ -311,6 +311,8 @@ pub(crate) async fn ask(
         }
         false => Some(way),
     });
+    // Who a payer is goes to the merchant that asked, and is not even looked at here.
+    let unread = file || operation == Operation::Authorize;
     let patience = if file { FILE_TIME } else { app.answer_time() };
     let (Some(way), Some(headers)) = (way, headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
@@ -324,8 +326,8 @@ pub(crate) async fn ask(
     app.metrics().exchanged(channel, operation, sent.is_ok(), took);
     let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
-        // Not read, and not signed (channels.md 1.5): the merchant holds it against the hash that it was told.
-        Ok(answered) if file && answered.status < 500 => {
+        // Of a file: not signed either (channels.md 1.5); the merchant holds it against the hash that it was told.
+        Ok(answered) if unread && answered.status < 500 => {
             ended(None);
             (Answer::Unclear(Unclear::Garbage), back(channel, answered))
         }

@@ -223,6 +223,11 @@ impl Client {
         lines.into_iter().next_back().context("no line")
     }
 
+    /// What its merchant asks for of an order that a payer's browser brought: a query, a refund, a query of the refund.
+    pub(super) async fn after(&self, scene: &Scene, number: &str) -> anyhow::Result<Vec<Value>> {
+        self.run(scene, json!({ "after": number }), None).await
+    }
+
     /// The client's own helper for a notice; what it read.
     pub(super) async fn verify_notice(
         &self,

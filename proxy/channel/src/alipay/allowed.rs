@@ -29,6 +29,13 @@ pub(crate) const PARAMETERS: [&str; 14] = [
 /// Where the payer's browser goes back to: only what a browser brings has it.
 pub(crate) const RETURN_URL: &str = "return_url";
 
+/// Of an exchange of a payer's code, whose parameters stand beside the content (channels.md 3.1). A `refresh_token` would be for
+/// more than the one payment.
+pub(crate) const OF_A_CODE: [&str; 2] = ["code", "grant_type"];
+
+/// The one kind of exchange.
+pub(crate) const GRANT: &str = "authorization_code";
+
 /// Content that names where a browser goes back to as well.
 pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
 
@@ -162,6 +169,9 @@ const PRECREATE_V3: &[Field] = precreate![Field("notify_url", Word)];
 const CREATE_V3: &[Field] = in_app![Field("notify_url", Word)];
 const PAY_V3: &[Field] = pay![Field("notify_url", Word)];
 
+/// The same by OpenAPI v3, where they are the content.
+const CODE_V3: &[Field] = &[Field("code", Word), Field("grant_type", One(&[GRANT]))];
+
 const ORDER: &[Field] = &[Field("out_trade_no", Word), Field("trade_no", Word)];
 
 const QUERY: &[Field] = &[
@@ -216,6 +226,7 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.refund" => REFUND,
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
         crate::bill::ask::ALIPAY_METHOD => BILL,
+        super::authorize::METHOD => &[],
         "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
         // A cancel, and whatever else names an order and nothing more.
         _ => ORDER,
@@ -228,6 +239,7 @@ pub(crate) fn fields_v3(method: &str) -> &'static [Field] {
         "alipay.trade.precreate" => PRECREATE_V3,
         "alipay.trade.create" => CREATE_V3,
         "alipay.trade.pay" => PAY_V3,
+        super::authorize::METHOD => CODE_V3,
         other => fields(other),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const BY_BROWSER: [&str; 2] = ["alipay.trade.page.pay", "alipay.trade
 pub(crate) const BY_APP: &str = "alipay.trade.app.pay";
 
 /// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
-pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 12] = [
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 13] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
     ("alipay.trade.pay", Operation::Create, Some(PayWay::Micropay)),
@@ -40,4 +40,5 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 12] = [
         None,
     ),
     (crate::bill::ask::ALIPAY_METHOD, Operation::Bill, None),
+    (authorize::METHOD, Operation::Authorize, None),
 ];

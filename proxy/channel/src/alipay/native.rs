@@ -1,6 +1,6 @@
 //! A native Alipay request (channels.md 3.1), read for pass-through.
 
-use super::{BY_APP, BY_BROWSER, METHODS, allowed};
+use super::{BY_APP, BY_BROWSER, METHODS, allowed, authorize};
 use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
@@ -127,6 +127,7 @@ fn common(parameters: &Form, method: &str) -> Result<(), NativeError> {
         allowed::PARAMETERS.contains(name)
             || value.is_empty() && allowed::EMPTY.contains(name)
             || *name == allowed::RETURN_URL && BY_BROWSER.contains(&method)
+            || allowed::OF_A_CODE.contains(name) && method == authorize::METHOD
     };
     if let Some((name, _)) = parameters.iter().find(|parameter| !carried(parameter)) {
         return Err(NativeError::no_field(
@@ -156,9 +157,13 @@ fn call(
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     let method = called.0;
-    let content = parameters
-        .get("biz_content")
-        .ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
+    let content = parameters.get("biz_content");
+    if method == authorize::METHOD {
+        code(|name| parameters.get(name), "")?;
+    }
+    // Some clients send one though there is nothing in it.
+    let content = content.or((method == authorize::METHOD).then_some("{}"));
+    let content = content.ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
     let content = strict_json::parse(content.as_bytes());
     let content = content.map_err(|e| no_json("biz_content", &e))?;
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
@@ -187,6 +192,24 @@ fn call(
             .collect();
     }
     Ok(native)
+}
+
+/// A payer's code, and what it is exchanged for (channels.md 3.1, 7). Whose it is only the answer says, which goes to the merchant
+/// and is not read here.
+pub(super) fn code<'a>(get: impl Fn(&str) -> Option<&'a str>, place: &str) -> Result<(), NativeError> {
+    if get("grant_type") != Some(allowed::GRANT) {
+        return Err(NativeError::malformed(format!(
+            "{place}grant_type must be {}",
+            allowed::GRANT
+        )));
+    }
+    let lawful = |code: &str| code.len() <= 128 && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    match get("code") {
+        Some(code) if lawful(code) => Ok(()),
+        _ => Err(NativeError::malformed(format!(
+            "{place}code must be the payer's code of authorisation, letters and digits"
+        ))),
+    }
 }
 
 /// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
@@ -293,8 +316,11 @@ impl Said<'_> {
             .map(TradeNo::new)
             .transpose()
             .map_err(|_| wrong("trade_no"))?;
-        // A certificate belongs to no order, and a bill to many.
-        let of_an_order = !matches!(operation, Operation::Certificates | Operation::Bill);
+        // A certificate and a payer belong to no order, and a bill to many.
+        let of_an_order = !matches!(
+            operation,
+            Operation::Certificates | Operation::Bill | Operation::Authorize
+        );
         if number.is_none() && trade_no.is_none() && of_an_order {
             return Err(self.missing("out_trade_no"));
         }

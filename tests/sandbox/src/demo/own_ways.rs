@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 /// the order's number.
 pub(super) fn own_ways() -> Vec<Value> {
     let way = |channel: &str, pay_way: &str, call: &str, number: &str, reach: &str, content: Value| {
-        let charges = pay_way == "micropay";
+        let (charges, browser) = (pay_way == "micropay", ["page", "wap"].contains(&pay_way));
         json!({
             "channel": channel, "pay_way": pay_way, "call": call,
             "v3": call.strip_prefix("alipay.trade.").map(|call| format!("/v3/alipay/trade/{call}")),
-            "by_browser": ["page", "wap"].contains(&pay_way), "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
+            "by_browser": browser, "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
             "auth_code": code(channel, pay_way),
         })
     };
