@@ -10,6 +10,7 @@ mod again;
 mod alipay_bills;
 mod alipay_codes;
 mod alipay_pages;
+mod alipay_payer;
 mod baidu;
 mod books;
 mod canary;

@@ -39,6 +39,12 @@ guarded(async () => {
     const text = way === 'app' ? alipay.sdkExec(method, asked) : alipay.pageExec(method, form ? 'POST' : 'GET', asked);
     return say('hand_out', text.includes('sign='), { text });
   }
+  if (set.payer) {
+    // Who the payer is that came with this code.
+    const asked = { grantType: 'authorization_code', code: set.payer };
+    const answer = await alipay.exec('alipay.system.oauth.token', asked, { validateSign: true });
+    return say('payer', answer.userId && answer.accessToken, { id: answer.userId });
+  }
   if (set.after) {
     // An order that a payer's browser brought: what its merchant asks for afterwards.
     const one = { out_trade_no: set.after };

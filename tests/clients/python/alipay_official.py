@@ -10,6 +10,7 @@ from alipay.aop.api.DefaultAlipayClient import DefaultAlipayClient
 from alipay.aop.api.request.AlipayDataDataserviceBillDownloadurlQueryRequest import (
     AlipayDataDataserviceBillDownloadurlQueryRequest,
 )
+from alipay.aop.api.request.AlipaySystemOauthTokenRequest import AlipaySystemOauthTokenRequest
 from alipay.aop.api.request.AlipayTradeCancelRequest import AlipayTradeCancelRequest
 from alipay.aop.api.request.AlipayTradeCloseRequest import AlipayTradeCloseRequest
 from alipay.aop.api.request.AlipayTradeFastpayRefundQueryRequest import AlipayTradeFastpayRefundQueryRequest
@@ -90,6 +91,14 @@ def run():
         request.return_url = given["return_url"]
         text = alipay.page_execute(request, "POST" if given.get("form") else "GET")
         say("hand_out", "sign=" in text, text=text)
+        return
+    if settings.payer:
+        # Who the payer is that came with this code.
+        request = AlipaySystemOauthTokenRequest()
+        request.grant_type = "authorization_code"
+        request.code = settings.payer
+        answer = json.loads(alipay.execute(request))
+        say("payer", "access_token" in answer, id=answer.get("user_id"))
         return
     if settings.after:
         # An order that a payer's browser brought: what its merchant asks for afterwards.

@@ -46,6 +46,12 @@ def run():
         text = sign(return_url=given["return_url"], notify_url=settings["notify_url"], **given["biz_content"])
         say("hand_out", "sign=" in text, text=f"{alipay._gateway}?{text}")
         return
+    if settings.payer:
+        # Who the payer is that came with this code.
+        asked = {"grant_type": "authorization_code", "code": settings.payer}
+        answer = alipay.server_api("alipay.system.oauth.token", **asked)
+        say("payer", "access_token" in answer, id=answer.get("user_id"))
+        return
     if settings.after:
         # An order that a payer's browser brought: what its merchant asks for afterwards.
         answer = alipay.api_alipay_trade_query(out_trade_no=settings.after)

@@ -2,6 +2,7 @@
 //! and in what is refused on a page.
 
 use super::*;
+use crate::alipay_payer;
 use sandbox::demo::{
     alipay_door::AlipayDoor,
     browser::{Browser, COMPUTER},
@@ -39,6 +40,14 @@ impl Run {
             asked["trade_status"] == "TRADE_SUCCESS",
             "a native query of a page was answered {asked}"
         );
+        // Whose code it is, to the merchant that asks, and to nobody's file.
+        let payer = self
+            .canaries
+            .digits("payer of a code that its merchant exchanged", "2088", 12);
+        let code = alipay_payer::code(&self.demo, &door.account.app_id, &payer).await?;
+        let more = [("grant_type", "authorization_code"), ("code", code.as_str())];
+        let said = door.gateway_with(alipay_payer::TOKEN, &json!({}), &more).await?;
+        ensure!(said["user_id"] == payer, "another payer");
         self.refused_on_a_page(&door, &gateway).await
     }
 

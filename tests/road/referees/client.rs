@@ -228,6 +228,12 @@ impl Client {
         self.run(scene, json!({ "after": number }), None).await
     }
 
+    /// Who the payer is that came with this code of authorisation.
+    pub(super) async fn payer(&self, scene: &Scene, code: &str) -> anyhow::Result<Value> {
+        let lines = self.run(scene, json!({ "payer": code }), None).await?;
+        lines.into_iter().next_back().context("no line")
+    }
+
     /// The client's own helper for a notice; what it read.
     pub(super) async fn verify_notice(
         &self,

@@ -5,7 +5,9 @@ use super::{
     Done,
     client::{CLIENTS, Client, Turns},
     life,
+    v3::V3,
 };
+use crate::alipay_payer;
 use anyhow::{Context, bail, ensure};
 use sandbox::demo::{
     Demo,
@@ -35,13 +37,32 @@ pub(super) async fn judged() -> Done {
                         .await
                         .with_context(|| format!("{} ({mode}) {way}", client.name))?;
                 }
-                Ok(())
+                payer(&demo, client, mode, client.merchant + n).await
             });
         }
+    }
+    for (n, &mode) in V3.modes.iter().enumerate() {
+        let demo = demo.clone();
+        turns.add(async move { payer(&demo, &V3, mode, n).await });
     }
     turns.all().await?;
     demo.services.stop().await?;
     demo.prove_journal().map(drop)
+}
+
+/// The client exchanges a payer's code, and verifies who that is.
+async fn payer(demo: &Demo, client: &'static Client, mode: &'static str, merchant: usize) -> Done {
+    let of = demo.place.merchants.get(merchant).context("merchant")?;
+    let scene = life::scene(demo, client, of, mode, "http://127.0.0.1:9/nobody".into())?;
+    let who = format!(
+        "20881021462{:05}",
+        merchant + 11 * usize::from(mode == "certificate")
+    );
+    let code = alipay_payer::code(demo, &of.accounts.alipay.app_id, &who).await?;
+    let said = client.payer(&scene, &code).await?;
+    ensure!(said["id"] == who, "{} ({mode}): {said}", client.name);
+    println!("{} ({mode}): a payer's code exchanged", client.name);
+    Ok(())
 }
 
 async fn one(

@@ -68,7 +68,17 @@ impl AlipayDoor {
     /// A call of gateway v2, everything in one form; what Alipay said, verified.
     pub async fn gateway(&self, method: &str, content: &Value, notify: bool) -> anyhow::Result<Value> {
         let notify_url = notify.then_some(("notify_url", self.notify_url.as_str()));
-        let body = self.signed(method, content, notify_url.as_slice())?;
+        self.gateway_with(method, content, notify_url.as_slice()).await
+    }
+
+    /// The same with these public parameters.
+    pub async fn gateway_with(
+        &self,
+        method: &str,
+        content: &Value,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<Value> {
+        let body = self.signed(method, content, more)?;
         let headers = [("content-type", "application/x-www-form-urlencoded;charset=utf-8")];
         let answer = self
             .client
@@ -134,7 +144,12 @@ impl AlipayDoor {
 
     /// A call of OpenAPI v3, by its path behind `/v3/alipay/trade/`; what Alipay said, verified.
     pub async fn v3(&self, call: &str, content: &Value) -> anyhow::Result<Value> {
-        let (target, body) = (format!("/v3/alipay/trade/{call}"), content.to_string());
+        self.v3_at(&format!("/v3/alipay/trade/{call}"), content).await
+    }
+
+    /// The same by its whole path.
+    pub async fn v3_at(&self, target: &str, content: &Value) -> anyhow::Result<Value> {
+        let (call, body) = (target, content.to_string());
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("{e}"))?;
         let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -148,7 +163,7 @@ impl AlipayDoor {
         let headers = [("authorization", &*by), ("content-type", "application/json")];
         let answer = self
             .client
-            .send("POST", &target, &headers, body.as_bytes())
+            .send("POST", target, &headers, body.as_bytes())
             .await?;
         let said = words(&answer);
         let header = |name: &str| {
