@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 type Done = anyhow::Result<()>;
+type Parameters = &'static [(&'static str, &'static str)];
 
 pub(crate) const TOKEN: &str = "alipay.system.oauth.token";
 
@@ -79,7 +80,7 @@ async fn exchanged(yard: &Yard) -> Done {
 /// What would be more than one payment's, is no code, or stands where it means nothing: never heard of at Alipay.
 async fn refused(yard: &Yard, door: &AlipayDoor) -> Done {
     yard.demo.control("/control/reset", &json!({})).await?;
-    let odd: [(&str, &[(&str, &str)], &str); 6] = [
+    let odd: [(&str, Parameters, &str); 6] = [
         (
             TOKEN,
             &[("grant_type", "refresh_token"), ("code", "a1")],

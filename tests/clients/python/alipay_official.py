@@ -80,7 +80,7 @@ def run():
     def order(number, subject="官道 referee 订单", yuan="8.88", **more):
         return call(AlipayTradePrecreateRequest, True, out_trade_no=number, total_amount=yuan, subject=subject, **more)
 
-    if settings.place and "way" in settings.place:
+    if settings.place and settings.place.get("way"):
         # Asks nobody: an address or a form that the payer's browser is to carry.
         given = settings.place
         # Here nothing connects, so the port may stand in it.

@@ -39,7 +39,7 @@ def run():
         signature = fields.pop("sign")
         say("verify_notice", alipay.verify(dict(fields), signature), fields=fields)
         return
-    if settings.place and "way" in settings.place:
+    if settings.place and settings.place.get("way"):
         # Asks nobody: what the payer's browser is to carry, behind the gateway's address.
         given = settings.place
         sign = {"page": alipay.api_alipay_trade_page_pay, "wap": alipay.api_alipay_trade_wap_pay}[given["way"]]
