@@ -98,6 +98,7 @@ fn list(dir: &Path, all: &mut Vec<String>) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
