@@ -15,6 +15,7 @@ mod baidu;
 mod books;
 mod canary;
 mod ccb;
+mod change_over;
 mod cmb;
 mod codepay;
 mod codes;
