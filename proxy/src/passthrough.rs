@@ -304,12 +304,14 @@ pub(crate) async fn ask(
     let own = native::identity(channel, &verbatim.target, &account.account);
     let way = app.way_of(channel, &account.account, own.as_ref());
     let file = native::is_file(channel, &verbatim.target);
-    let way = way.and_then(|way| match file {
-        true => {
+    let way = way.and_then(|way| match (file, channel) {
+        // It has a host for files alone.
+        (true, Channel::Unionpay) => app.way_to_files(channel),
+        (true, _) => {
             let place = way.target();
             app.way_to_bill_by(channel, (&place.host, place.port), own.as_ref())
         }
-        false => Some(way),
+        (false, _) => Some(way),
     });
     // Who a payer is goes to the merchant that asked, and is not even looked at here.
     let unread = file || operation == Operation::Authorize;

@@ -428,10 +428,15 @@ pub fn is_by_browser(channel: Channel, target: &str, body: &[u8]) -> bool {
     channel == Channel::Alipay && alipay::native::is_by_browser(target, body)
 }
 
-/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).
+/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills, UnionPay's settlement
+/// file in its answer).
 pub fn is_file(channel: Channel, target: &str) -> bool {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    channel == Channel::Wechat && (path == wechat::BILL_FILE || wechat::v2::native::is_bill(target))
+    match channel {
+        Channel::Wechat => path == wechat::BILL_FILE || wechat::v2::native::is_bill(target),
+        Channel::Unionpay => target == unionpay::FILES,
+        _ => false,
+    }
 }
 
 /// Does the request ask WeChat to charge a payment code by APIv3, which is for accounts that have it (channels.md 1.12)?

@@ -5,8 +5,8 @@
 //! the form: that is the proof, as it is at UnionPay.
 
 use super::{
-    APP, BACK, FRONT, QUERY,
-    allowed::{CALLS, CERT_ID, COMMON, Call, QR_NO},
+    APP, BACK, FILES, FRONT, QUERY,
+    allowed::{CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
     compose, facts,
     fields::Fields,
     seal, times,
@@ -19,7 +19,7 @@ use crate::{
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo, SignMethod, TradeNo};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayeeNo, SignMethod, TradeNo};
 use http::HeaderMap;
 use vault::{AuthCode, Text};
 use zeroize::Zeroizing;
@@ -49,7 +49,7 @@ pub(crate) fn read(
             }
         }
     }
-    if method != "POST" || ![APP, BACK, FRONT, QUERY].contains(&target) {
+    if method != "POST" || ![APP, BACK, FILES, FRONT, QUERY].contains(&target) {
         return Err(NativeError::no_call(
             Channel::Unionpay,
             target,
@@ -96,8 +96,13 @@ fn called<'a>(path: &str, fields: &Fields) -> Result<&'a Call, NativeError> {
 /// An allow-list.
 //= C21
 fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
+    let of_one: &[&str] = match call.operation {
+        Operation::Bill => &[],
+        _ => &OF_ONE,
+    };
     for (name, value) in fields.iter() {
         let listed = COMMON.contains(&name)
+            || of_one.contains(&name)
             || call.needed.contains(&name)
             || call.optional.contains(&name)
             || name == CERT_ID && fields.get("signMethod") == Some("01");
@@ -116,6 +121,7 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
     }
     let absent = COMMON
         .iter()
+        .chain(of_one)
         .chain(call.needed)
         .find(|name| fields.get(name).is_none());
     absent.map_or(Ok(()), |name| Err(missing(name)))
@@ -126,13 +132,14 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
         BACK | APP if call.operation == Operation::Create => &["08"],
         _ => &["07", "08"],
     };
-    let wanted: [(&str, &[&str]); 5] = [
+    let wanted: [(&str, &[&str]); 6] = [
         ("version", &["5.1.0"]),
         ("encoding", &["UTF-8"]),
         // A merchant for itself: never an acquirer (1) or a platform (2).
         ("accessType", &["0"]),
         ("channelType", channels),
         ("currencyCode", &["156"]),
+        ("fileType", &["00"]),
     ];
     for (name, words) in wanted {
         if let Some(value) = fields.get(name)
@@ -151,10 +158,11 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
     let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
     let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
-    let number = text("orderId").map(|no| Some(no).filter(|no| compose::number_fits(no)))?;
-    let number = number.and_then(|no| ChannelNo::new(no).ok());
-    let number =
-        number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))?;
+    let number = match call.operation {
+        Operation::Bill => None,
+        _ => Some(order_id(text("orderId")?)?),
+    };
+    settled(fields)?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
         let of = |text| times::read(text).ok_or_else(|| wrong(name));
         fields.get(name).map(of).transpose()
@@ -189,9 +197,9 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         // The merchant number is who asks and who is paid: no other field could name a payee.
         payee: Some(payee),
         account,
-        number: Some(number.clone()).filter(|_| !goes_back),
+        number: number.clone().filter(|_| !goes_back),
         trade_no,
-        refund: Some(number).filter(|_| goes_back),
+        refund: number.filter(|_| goes_back),
         amount,
         total: None,
         expires,
@@ -220,6 +228,27 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             .collect(),
         by_browser: call.path == FRONT,
     })
+}
+
+fn order_id(text: &str) -> Result<ChannelNo, NativeError> {
+    let number = Some(text).filter(|no| compose::number_fits(no));
+    let number = number.and_then(|no| ChannelNo::new(no).ok());
+    number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))
+}
+
+/// The day of a file: month and day, without the year.
+fn settled(fields: &Fields) -> Result<(), NativeError> {
+    let lawful = |day: &str| {
+        // The twenty-ninth of February is a day of some years.
+        let whole = day.len() == 4 && day.bytes().all(|b| b.is_ascii_digit());
+        whole && Day::parse(&format!("2024-{}-{}", &day[..2], &day[2..])).is_some()
+    };
+    match fields.get("settleDate") {
+        Some(day) if !lawful(day) => Err(NativeError::malformed(
+            "settleDate must be a month and a day, MMDD",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The payer's code is one of UnionPay's, or nothing leaves: whose wallet it is of, its digits tell (channels.md 7).

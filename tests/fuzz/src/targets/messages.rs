@@ -102,7 +102,8 @@ pub(crate) fn native_wechat(data: &[u8]) {
 pub(crate) fn native_unionpay(data: &[u8]) {
     let Some(native) = native(Channel::Unionpay, data) else { return };
     assert_eq!(native.payee.as_ref().map(|p| p.as_str()), Some(native.account.as_str()));
-    assert!(native.named.is_some() && (native.number.is_some() || native.refund.is_some()));
+    let of_one = native.number.is_some() || native.refund.is_some();
+    assert!(native.named.is_some() && of_one != (native.operation == Operation::Bill));
     let back = matches!(native.operation, Operation::Refund | Operation::Reverse);
     if back || native.operation == Operation::Create {
         assert!(native.amount.is_some_and(|a| !a.is_zero()));
