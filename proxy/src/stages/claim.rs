@@ -428,6 +428,10 @@ impl Claim {
         if group(&latest.combined) != group(&create.combined) && !over(latest.state) {
             return Err(Fault::of(Code::OrderChanged).into());
         }
+        // What the merchant closed or undid no payer opens again at its code: the goods may be sold elsewhere.
+        if create.by_code.is_some() && latest.ended_by_merchant() && order.winner().is_none() {
+            return Err(Fault::of(Code::OrderClosed).into());
+        }
         // The octets of a native request name a number at the channel; under another one they would be another order.
         // Under another time UnionPay would have another order beside it.
         let same_number =
