@@ -92,11 +92,11 @@ def run():
         text = alipay.page_execute(request, "POST" if given.get("form") else "GET")
         say("hand_out", "sign=" in text, text=text)
         return
-    if settings.payer:
+    if settings.authorised:
         # Who the payer is that came with this code.
         request = AlipaySystemOauthTokenRequest()
         request.grant_type = "authorization_code"
-        request.code = settings.payer
+        request.code = settings.authorised
         answer = json.loads(alipay.execute(request))
         say("payer", "access_token" in answer, id=answer.get("user_id"))
         return

@@ -46,9 +46,9 @@ def run():
         text = sign(return_url=given["return_url"], notify_url=settings["notify_url"], **given["biz_content"])
         say("hand_out", "sign=" in text, text=f"{alipay._gateway}?{text}")
         return
-    if settings.payer:
+    if settings.authorised:
         # Who the payer is that came with this code.
-        asked = {"grant_type": "authorization_code", "code": settings.payer}
+        asked = {"grant_type": "authorization_code", "code": settings.authorised}
         answer = alipay.server_api("alipay.system.oauth.token", **asked)
         say("payer", "access_token" in answer, id=answer.get("user_id"))
         return

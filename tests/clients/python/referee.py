@@ -29,7 +29,7 @@ class Settings:
         # The number of an order that is there already, instead.
         self.after = self.all.get("after")
         # A payer's code of authorisation, instead.
-        self.payer = self.all.get("payer")
+        self.authorised = self.all.get("payer")
         self.notice = None
         if "--verify-notice" in sys.argv:
             with open(arguments[1], encoding="utf-8") as file:

@@ -3,7 +3,7 @@ answers and notices by itself, with Python's standard library and `cryptography`
 the packages that name UnionPay sign the text itself, where 5.1.0 signs the hex digest of it.
 
     unionpay_acp.py SETTINGS.json                         one order's life, a form, a refund; a line for each step
-                                                          (with "file": {"day": MMDD, "number"}: the file of a day instead)
+                                                          (with "file": {"day", "number", "empty"}: the file of a day instead)
     unionpay_acp.py SETTINGS.json --verify-notice FILE    a captured notice: {"headers": {...}, "body": "..."}
 """
 
@@ -296,12 +296,12 @@ def orders(content):
     return [line[at : at + ZM[-1]].decode("gbk").strip() for line in lines]
 
 
-def settlement(acp, day, number):
-    """The file of a day, verified before it is opened."""
+def settlement(acp, day, number, empty):
+    """The file of a day, verified before it is opened; and of a day on which nothing was settled."""
     answer = acp.ask(FILES, acp.compose(("76", "01", "000000", "07"), None, now(), settleDate=day, fileType="00"))
     there = orders(answer["fileContent"]) if answer["respCode"] == "00" else []
     say("file", acp.rejects(answer) and number in there, lines=len(there), name=answer.get("fileName"))
-    missing = acp.ask(FILES, acp.compose(("76", "01", "000000", "07"), None, now(), settleDate="0101", fileType="00"))
+    missing = acp.ask(FILES, acp.compose(("76", "01", "000000", "07"), None, now(), settleDate=empty, fileType="00"))
     say("no_file", missing["respCode"] == "98")
 
 

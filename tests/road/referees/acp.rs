@@ -6,7 +6,10 @@ use super::{
     Done,
     client::{place, said},
 };
-use crate::{repo::root, unionpay_pass::file::settled};
+use crate::{
+    repo::root,
+    unionpay_pass::file::{days_ago, settled},
+};
 use anyhow::{Context, bail, ensure};
 use sandbox::demo::{Demo, place::Options};
 use serde_json::{Value, json};
@@ -59,7 +62,7 @@ pub(super) async fn judged() -> Done {
         }
         let (day, number) = settled(&demo, merchant).await?;
         for through in [false, true] {
-            let file = json!({ "day": day, "number": number });
+            let file = json!({ "day": day, "number": number, "empty": days_ago(2) });
             let lines = run(&demo, merchant, through, None, Some(&file)).await?;
             let steps: Vec<_> = lines.iter().filter_map(|l| l["step"].as_str()).collect();
             ensure!(steps == ["file", "no_file"], "other steps: {steps:?}");

@@ -10,6 +10,16 @@ use sandbox::demo::{
 };
 use serde_json::json;
 
+fn day(ago: i64) -> String {
+    let at = now().plus_millis(-ago * 86_400_000);
+    at.to_string().chars().take(10).collect()
+}
+
+/// The day as UnionPay's file names it.
+pub(crate) fn days_ago(ago: i64) -> String {
+    day(ago)[5..].replace('-', "")
+}
+
 /// A payment of three days ago: its day as the file names it, and its number.
 pub(crate) async fn settled(demo: &Demo, merchant: usize) -> anyhow::Result<(String, String)> {
     let acp = Acp::of(demo, merchant)?;
@@ -19,18 +29,13 @@ pub(crate) async fn settled(demo: &Demo, merchant: usize) -> anyhow::Result<(Str
         "respCode",
         "00",
     )?;
-    let day: String = now()
-        .plus_millis(-3 * 86_400_000)
-        .to_string()
-        .chars()
-        .take(10)
-        .collect();
+    let day = day(3);
     let pay = json!({ "channel": "unionpay", "out_trade_no": number, "outcome": "paid", "day": day });
     demo.control("/control/pay", &pay).await?;
     super::until(demo, merchant, &number, "payment", |o| o["state"] == "paid").await?;
     let ready = json!({ "channel": "unionpay", "account": acp.mer_id, "day": day, "ready": true });
     demo.control("/control/bills", &ready).await?;
-    Ok((day[5..].replace('-', ""), number))
+    Ok((days_ago(3), number))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +78,7 @@ async fn fetched(demo: &Demo, merchant: usize) -> Done {
     }
     ensure!(found, "{number} is not in the file of {day}");
     // Nothing there, in UnionPay's own word.
-    let none = acp.ask(FILES, &acp.file("0101", &written(now()))).await?;
+    let none = acp.ask(FILES, &acp.file(&days_ago(2), &written(now()))).await?;
     is(&none, "respCode", "98")?;
     // Clients of the documents' own samples name no device; whether that is missed is UnionPay's to say.
     let mut bare = acp.file(&day, &written(now()));
