@@ -213,7 +213,7 @@ fn reconciliation() -> Value {
         "date": date, "state": { "enum": ["none", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came, and no two people have found out instead" },
         "accounts": { "type": "array", "items": { "type": "object", "required": ["channel", "account", "bill", "state"], "properties": {
             "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried", "none"] },
-            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "refused: the channel does not give it yet, see channel_code; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
+            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "refused: the channel does not give it yet, see channel_code, or gives what cannot be read (unreadable) or has another hash; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
             "reason": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out instead of a bill that never came" }, "overdue": { "type": "boolean", "description": "It should have come long ago" },
             "tries": whole, "asked_at": { "type": "string", "format": "date-time" }, "channel_code": text,
             "matched_at": { "type": "string", "format": "date-time" }, "journal_index": whole, "lines": whole, "payments": whole, "paid": whole, "refunds": whole, "refunded": whole,
@@ -249,14 +249,15 @@ pub(super) fn refund_no() -> Value {
 /// A notification's head and further fields.
 fn notification(required: &[&str], further: Value) -> Value {
     let mut properties = json!({
-        "id": { "type": "string", "description": "The same at every repeat" }, "seq": { "type": "integer" },
+        "id": { "type": "string", "description": "The same at every repeat" },
+        "mchid": { "type": "string", "description": "Whom the event is for; of any other it is to be refused, whatever its signature" }, "seq": { "type": "integer" },
         "type": { "enum": ["payment.paid", "payment.closed", "payment.reversed", "payment.reverse_refused", "payment.not_placed", "payment.unresolved", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
         "created_at": { "type": "string", "format": "date-time" }, "refund_no": refund_no(),
     });
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
         properties.extend(further);
     }
-    let required: Vec<&str> = ["id", "seq", "type", "created_at"]
+    let required: Vec<&str> = ["id", "mchid", "seq", "type", "created_at"]
         .iter()
         .chain(required)
         .copied()

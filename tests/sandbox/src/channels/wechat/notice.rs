@@ -1,6 +1,6 @@
 //! Notices of WeChat Pay: encrypted once, signed at each attempt.
 
-use super::answer::{Speech, probe};
+use super::answer::Speech;
 use crate::channels::gm;
 use crate::channels::keys;
 use crate::channels::notice::{Content, Forge, Notice};
@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 /// The letter of one attempt.
 pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forge) -> Letter {
+    let mode = merchant.change.notices(mode);
     let mut headers = Speech { mode }.headers(merchant, body);
     for (name, value) in &mut headers {
         if *name == "Wechatpay-Signature" {
             match forge {
                 Forge::True | Forge::Doubtful => {}
                 Forge::Wrong => *value = keys::spoilt(value),
-                Forge::Probe => *value = probe(value),
+                Forge::Probe => *value = keys::probe(value),
             }
         }
     }
