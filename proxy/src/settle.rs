@@ -115,7 +115,9 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
             Ending::Refused(code.clone()),
         ),
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
-        FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
+        FailureClass::AlreadyPaid | FailureClass::Unknown | FailureClass::Unlisted => {
+            unknown(attempt, Unclear::ChannelError)
+        }
         FailureClass::Duplicate => Settled {
             ending: Ending::Duplicate,
             ..unknown(attempt, Unclear::ChannelError)
@@ -306,11 +308,12 @@ pub fn redirected(order: &Order, refund_no: &RefundNo, answer: Answer) -> Settle
     }
 }
 
-/// A refusal for good, and not a word of doubt or about another request under the same number.
+/// A refusal for good, and not a word of doubt, one that no list has, or one about another request under the same number.
+//= C90
 pub fn refuses(failure: &Failure) -> bool {
     !matches!(
         failure.class,
-        FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate
+        FailureClass::Unknown | FailureClass::Unlisted | FailureClass::Busy | FailureClass::Duplicate
     )
 }
 

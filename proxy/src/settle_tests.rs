@@ -213,6 +213,17 @@ fn a_refused_repeat_of_a_refund_is_unknown_and_a_query_decides() {
 }
 
 #[test]
+//= C90
+fn a_refusal_that_no_list_has_ends_no_refund_at_once() {
+    let (order, no) = (with_refund(), name("r1"));
+    for again in [false, true] {
+        let said = refunded(&order, &no, failed(FailureClass::Unlisted), again);
+        assert_eq!(names(&said), ["refund_unknown"]);
+        assert!(said.ending == Ending::Unknown && !said.events[0].tell);
+    }
+}
+
+#[test]
 //= C31
 fn a_refund_of_another_amount_or_after_a_refusal_is_a_mismatch_on_record() {
     let no: RefundNo = name("r1");

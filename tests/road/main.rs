@@ -33,6 +33,7 @@ mod own_ways;
 mod partner;
 mod product;
 mod referees;
+mod refunds;
 mod repo;
 mod routes;
 mod scans;

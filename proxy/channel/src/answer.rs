@@ -113,6 +113,8 @@ pub enum FailureClass {
     Busy,
     /// The channel does not know; ask.
     Unknown,
+    /// A refund was refused, and no list says that such a refusal leaves nothing done: ask.
+    Unlisted,
     /// The account, its keys or its rights are not as they must be.
     Setup,
     /// The payee's balance does not suffice.

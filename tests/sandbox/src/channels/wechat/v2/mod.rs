@@ -133,6 +133,8 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
     }
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
+        Some(Kind::UnlistedBefore) => Err(UNLISTED),
+        Some(Kind::UnlistedAfter) => act(&call, operation, false).and(Err(UNLISTED)),
         _ => act(&call, operation, request.path == "/pay/micropay"),
     };
     let reply = write(&call, outcome);
@@ -142,6 +144,9 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
         _ => Reply::Now(reply),
     }
 }
+
+/// A code that no list has.
+const UNLISTED: Failure = Failure::Business("SOMETHING_NEW", "退款失败");
 
 fn act(call: &Call<'_>, operation: Operation, by_code: bool) -> Outcome {
     match operation {
