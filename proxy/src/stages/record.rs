@@ -1,16 +1,16 @@
 //! Record before you act. The intent is durable before anything leaves; the outcome is durable before anybody is told.
 //! From the intent on the work runs in its own task: a client that hangs up cancels nothing.
 
+mod refunds;
+mod undo;
+
 use crate::{
     api::render::{self, Said},
     app::App,
     charge, errand,
     failover::{self, Spare},
     fault::{Code, Fault, Stop},
-    payment::{
-        Admitted, Also, Cargo, Claimed, Command, Create, Errand, Recorded, Redirect, Refund, Routed, Sealed,
-    },
-    redirect,
+    payment::{Admitted, Cargo, Claimed, Command, Create, Errand, Recorded, Redirect, Routed, Sealed},
     schedule::Schedule,
     settle::{Ending, Settled},
     snapshot::Known,
@@ -69,12 +69,12 @@ async fn intend(app: &App, admitted: Admitted) -> Result<Intended, Stop> {
     let command = routed.claimed.sealed.command.clone();
     let intended = match &command {
         Command::Create(create) => intend_create(app, routed, create).await,
-        Command::Close(_) => intend_close(app, routed).await,
-        Command::Reverse(_) => intend_reverse(app, routed).await,
-        Command::Refund(refund) => intend_refund(app, routed, refund).await,
-        Command::Release(_, refund_no) => release(app, routed, refund_no).await,
-        Command::Cancel(_, refund_no) => cancel(app, routed, refund_no).await,
-        Command::Redirect(_, asked) => redirect(app, routed, asked).await,
+        Command::Close(_) => undo::close(app, routed).await,
+        Command::Reverse(_) => undo::reverse(app, routed).await,
+        Command::Refund(refund) => refunds::refund(app, routed, refund).await,
+        Command::Release(_, refund_no) => refunds::release(app, routed, refund_no).await,
+        Command::Cancel(_, refund_no) => refunds::cancel(app, routed, refund_no).await,
+        Command::Redirect(_, asked) => refunds::redirect(app, routed, asked).await,
     };
     drop(reservations); // the intents' own entries count from here on
     intended
@@ -363,346 +363,6 @@ async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order
     }
 }
 
-async fn intend_close(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed {
-        claimed:
-            Claimed {
-                sealed,
-                held,
-                order,
-                target,
-                also,
-                ..
-            },
-        account,
-        ..
-    } = routed;
-    let whole: Vec<&ledger::Attempt> = order
-        .iter()
-        .chain(also.iter().filter_map(|other| other.order.as_ref()))
-        .map(|order| order.latest())
-        .collect();
-    if !also.is_empty() && matches!(sealed.cargo, Cargo::Compose) {
-        if whole.iter().any(|attempt| attempt.state == AttemptState::Paid) {
-            return Err(Fault::of(Code::OrderPaid).into());
-        }
-        if whole.iter().all(|attempt| attempt.state.is_final()) {
-            let all = std::iter::once(sealed.id).chain(also.iter().map(|other| other.id));
-            return Ok(Intended::Done(group_again(app, &sealed, all).await?));
-        }
-    }
-    let mut others = Vec::with_capacity(also.len());
-    for Also {
-        id,
-        held,
-        order,
-        target,
-        ..
-    } in also
-    {
-        let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-        let position = target.unwrap_or(order.attempts.len() as u16);
-        let order = match order
-            .attempt(position)
-            .is_some_and(|attempt| attempt.state.is_final())
-        {
-            true => order,
-            false => {
-                commit(
-                    app,
-                    &sealed.merchant.id,
-                    &id,
-                    vec![
-                        TradeEvent::CloseIntended {
-                            attempt: position,
-                            reason: CloseReason::Merchant,
-                        }
-                        .into(),
-                    ],
-                )
-                .await?
-                .order
-            }
-        };
-        others.push((order, Errand::Close(position), held));
-    }
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let position = target.unwrap_or(order.attempts.len() as u16);
-    let alone = others.is_empty() && matches!(sealed.cargo, Cargo::Compose);
-    if alone && order.attempt(position).is_some_and(|a| a.combined.is_some()) {
-        return Err(Fault::new(
-            Code::OperationNotAllowed,
-            "This order is paid together with others and closed with them only: POST /v1/payments/combined/{group_no}/close.",
-        )
-        .into());
-    }
-    if order.attempt(position).is_some_and(|a| a.pay_way.charges()) && matches!(sealed.cargo, Cargo::Compose)
-    {
-        return Err(Fault::new(
-            Code::OperationNotAllowed,
-            "A payment-code order is not closed but reversed: POST /v1/payments/{id}/reverse.",
-        )
-        .into());
-    }
-    match order.attempt(position).map(|a| a.state) {
-        Some(AttemptState::Paid) if matches!(sealed.cargo, Cargo::Compose) => {
-            return Err(Fault::of(Code::OrderPaid).into());
-        }
-        Some(AttemptState::Closed | AttemptState::NotPlaced) if alone => {
-            return Ok(Intended::Done(
-                render::order(app, &sealed.merchant, &order, Said::Again).await,
-            ));
-        }
-        Some(state) if state.is_final() => {
-            // A native close of a final order changes nothing here; the channel gives its own answer.
-            return Ok(Intended::Send(Recorded {
-                also: others,
-                ..recorded(sealed, order, account, Errand::Close(position), held)
-            }));
-        }
-        _ => {}
-    }
-    let event = TradeEvent::CloseIntended {
-        attempt: position,
-        reason: CloseReason::Merchant,
-    };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(Recorded {
-        also: others,
-        ..recorded(sealed, committed.order, account, Errand::Close(position), held)
-    }))
-}
-
-async fn intend_reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {
-    let Routed {
-        claimed:
-            Claimed {
-                sealed,
-                held,
-                order,
-                target,
-                ..
-            },
-        account,
-        ..
-    } = routed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let native = target.and_then(|position| Some((position, order.attempt(position)?)));
-    let (position, attempt) = native
-        .or(order.winner())
-        .unwrap_or((order.attempts.len() as u16, order.latest()));
-    let reversed = attempt.state == AttemptState::Reversed;
-    // By the unified API such an order is closed or refunded, which says more: a cancel is its own client's word.
-    let its_clients = attempt.may_be_cancelled() && matches!(sealed.cargo, Cargo::Compose);
-    if !reversed && (its_clients || !attempt.may_be_reversed()) {
-        return Err(Fault::new(
-            Code::OperationNotAllowed,
-            "Only a payment-code order is reversed, or what was paid at UnionPay; close this one, or refund it.",
-        )
-        .into());
-    }
-    match attempt.state {
-        // A native reverse of what is over changes nothing here; the channel gives its own answer.
-        AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced if native.is_some() => {
-            return Ok(Intended::Send(recorded(
-                sealed,
-                order,
-                account,
-                Errand::Reverse(position),
-                held,
-            )));
-        }
-        AttemptState::Reversed | AttemptState::Closed | AttemptState::NotPlaced => {
-            return Ok(Intended::Done(
-                render::order(app, &sealed.merchant, &order, Said::Again).await,
-            ));
-        }
-        // One is under way: the same goes out again.
-        _ if attempt.is_reversing() => {
-            return Ok(Intended::Send(recorded(
-                sealed,
-                order,
-                account,
-                Errand::Reverse(position),
-                held,
-            )));
-        }
-        _ => {}
-    }
-    if !order.reserved(position).is_zero() {
-        return Err(Fault::new(
-            Code::RefundExceedsPaid,
-            "A part of this order was refunded or is held for it; refund the rest.",
-        )
-        .into());
-    }
-    let event = TradeEvent::ReverseIntended {
-        attempt: position,
-        reason: ReverseReason::Merchant,
-    };
-    let mut events = vec![Happening::from(event)];
-    events.extend(reverse_named(&sealed, position));
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
-        account,
-        Errand::Reverse(position),
-        held,
-    )))
-}
-
-async fn intend_refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
-    let Routed { claimed, account, .. } = routed;
-    let attempt = claimed
-        .order
-        .as_ref()
-        .and_then(|order| claimed.refunded_attempt(order))
-        .ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
-    let Claimed {
-        sealed, held, order, ..
-    } = claimed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let number = refund
-        .number
-        .clone()
-        .unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
-    let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
-    let named = named(&sealed, &number, attempt, Some(&refund_no));
-    let under_way = order
-        .refund(&refund_no)
-        .is_some_and(|r| !matches!(r.state, RefundState::Failed));
-    if under_way {
-        // A native repeat of a refund that is on record: the same number goes out again.
-        return Ok(Intended::Send(recorded(
-            sealed,
-            order,
-            account,
-            Errand::Refund(refund_no),
-            held,
-        )));
-    }
-    let event = if refund.hold {
-        TradeEvent::RefundHeld {
-            amount,
-            attempt,
-            number,
-            refund_no: refund_no.clone(),
-        }
-    } else {
-        TradeEvent::RefundIntended {
-            amount,
-            attempt,
-            cause: RefundCause::Merchant,
-            number,
-            refund_no: refund_no.clone(),
-        }
-    };
-    let mut events = vec![Happening::from(event)];
-    events.extend(named);
-    events.extend(patterns(&sealed));
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
-    if refund.hold {
-        let held = committed
-            .order
-            .refund(&refund_no)
-            .ok_or_else(|| Fault::of(Code::Internal))?;
-        return Ok(Intended::Done(
-            render::refund(app, &sealed.merchant, &committed.order, held, Said::First).await,
-        ));
-    }
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
-        account,
-        Errand::Refund(refund_no),
-        held,
-    )))
-}
-
-async fn release(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
-    let Routed {
-        claimed: Claimed {
-            sealed, held, order, ..
-        },
-        account,
-        ..
-    } = routed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let waiting = order.refund(refund_no).ok_or_else(|| Fault::of(Code::NotFound))?;
-    if waiting.state != RefundState::Held {
-        return Err(Fault::of(Code::RefundNotHeld).into());
-    }
-    let event = TradeEvent::RefundIntended {
-        amount: waiting.amount,
-        attempt: waiting.attempt,
-        cause: RefundCause::Merchant,
-        number: waiting.number.clone(),
-        refund_no: refund_no.clone(),
-    };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
-        account,
-        Errand::Refund(refund_no.clone()),
-        held,
-    )))
-}
-
-async fn cancel(app: &App, routed: Routed, refund_no: &RefundNo) -> Result<Intended, Stop> {
-    let Claimed {
-        sealed, order, held, ..
-    } = routed.claimed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    match order.refund(refund_no).map(|r| r.state) {
-        None => return Err(Fault::of(Code::NotFound).into()),
-        Some(RefundState::Held) => {}
-        Some(_) => return Err(Fault::of(Code::RefundNotHeld).into()),
-    }
-    let event = TradeEvent::RefundCancelled {
-        refund_no: refund_no.clone(),
-    };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    drop(held);
-    let refund = committed
-        .order
-        .refund(refund_no)
-        .ok_or_else(|| Fault::of(Code::Internal))?;
-    Ok(Intended::Done(
-        render::refund(app, &sealed.merchant, &committed.order, refund, Said::First).await,
-    ))
-}
-
-/// What the channel calls abnormal goes another way; nothing else does.
-//= C78
-async fn redirect(app: &App, routed: Routed, asked: &Redirect) -> Result<Intended, Stop> {
-    let Routed {
-        claimed: Claimed {
-            sealed, held, order, ..
-        },
-        account,
-        ..
-    } = routed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
-    let refund = order
-        .refund(&asked.refund_no)
-        .ok_or_else(|| Fault::of(Code::NotFound))?;
-    redirect::may_go(app, &account, refund, asked)?;
-    let event = TradeEvent::RefundRedirected {
-        refund_no: asked.refund_no.clone(),
-        to: asked.to,
-    };
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, vec![event.into()]).await?;
-    Ok(Intended::Send(recorded(
-        sealed,
-        committed.order,
-        account,
-        Errand::Redirect(asked.clone()),
-        held,
-    )))
-}
-
 fn recorded(
     sealed: Sealed,
     order: Arc<Order>,
@@ -741,23 +401,6 @@ fn named(
         number: number.clone(),
         refund_no: refund_no.cloned(),
         time: verbatim.named?,
-    };
-    Some(event.into())
-}
-
-/// The number and time of a consume-cancel, which are the merchant's.
-//= C75
-fn reverse_named(sealed: &Sealed, attempt: u16) -> Option<Happening> {
-    let Cargo::Verbatim(verbatim) = &sealed.cargo else {
-        return None;
-    };
-    let cancel = verbatim.cancel.as_ref()?;
-    let event = TradeEvent::ReverseNamed {
-        account: verbatim.account.clone(),
-        attempt,
-        channel: verbatim.channel,
-        number: cancel.number.clone(),
-        time: cancel.time,
     };
     Some(event.into())
 }
