@@ -344,10 +344,7 @@ fn what_the_merchant_refunded_of_a_payment_that_lost_later_leaves_the_rest_as_su
     go(&mut order, part).expect("the merchant refunds a part");
     go(&mut order, succeeded("r1")).expect("done");
     go(&mut order, paid(1, 100, 50)).expect("an earlier payment becomes known");
-    assert_eq!(
-        (order.surplus(), order.stays(2)),
-        (vec![2], Amount::from_fen(96))
-    );
+    assert_eq!((order.surplus(), order.stays(2)), (vec![2], Amount::from_fen(96)));
     assert!(order.is_live());
     let rest = |no: &RefundNo, amount| {
         let mut event = refund(no.as_str(), amount);
