@@ -470,6 +470,9 @@ pub fn order_seen(
             true,
             Ending::Recorded,
         ),
+        ChannelState::Declined(code) => {
+            Settled::of(declined(known, attempt, code, payer).collect(), Ending::Recorded)
+        }
         // Placed, but without the code, which the channel tells once: the sweep finds out whether it was lost.
         ChannelState::NotPaid | ChannelState::Paying if known.pay_way.is_told_once(known.channel) => {
             Settled::nothing(Ending::Recorded)
@@ -485,6 +488,27 @@ pub fn order_seen(
         }
         _ => Settled::nothing(Ending::Recorded),
     }
+}
+
+/// A try that failed on the payer's side, of an order that is open: on record once, where the watch looks (T16, T26). That the
+/// channel has the order is news where its answer was lost, but for what is told once: the sweep finds out about that.
+pub(super) fn declined<'a>(
+    known: &'a Attempt,
+    attempt: u16,
+    code: &'a std::sync::Arc<str>,
+    payer: Option<PayerToken>,
+) -> impl Iterator<Item = Happening> + 'a {
+    let open = !known.state.is_final();
+    let placed = matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
+        && !known.is_reversing()
+        && !known.pay_way.is_told_once(known.channel);
+    let placed = placed.then_some(TradeEvent::AttemptPlaced { attempt, reach: None });
+    let declined = (open && !known.declined).then(|| TradeEvent::AttemptDeclined {
+        attempt,
+        code: code.clone(),
+        payer,
+    });
+    placed.into_iter().chain(declined).map(Happening::from)
 }
 
 #[cfg(test)]

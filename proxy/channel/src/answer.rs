@@ -142,6 +142,8 @@ pub struct OrderView {
 pub enum ChannelState {
     /// Nobody paid yet.
     NotPaid,
+    /// Nobody paid yet, and the payer's latest try was refused on the payer's side, with this code or state.
+    Declined(Arc<str>),
     /// The payer is at it.
     Paying,
     /// Paid.

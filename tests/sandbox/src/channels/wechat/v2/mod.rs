@@ -264,6 +264,7 @@ pub(super) fn state(order: &Order) -> Option<(&'static str, &'static str)> {
     }
     let reversed = order.refunds.iter().any(|r| r.out_no.starts_with(codes::REVERSE));
     match order.state {
+        State::Unpaid if order.declined > 0 => Some(("PAYERROR", "支付失败(其他原因，如银行返回失败)")),
         State::Unpaid => Some(("USERPAYING", "需要用户输入支付密码")),
         State::Closed if order.calls.contains_key("reverse") => Some(("REVOKED", "订单已撤销")),
         State::Paid if reversed => Some(("REVOKED", "订单已撤销")),
