@@ -309,7 +309,7 @@ pub fn redirected(order: &Order, refund_no: &RefundNo, answer: Answer) -> Settle
 }
 
 /// A refusal for good, and not a word of doubt, one that no list has, or one about another request under the same number.
-//= C90
+//= C92
 pub fn refuses(failure: &Failure) -> bool {
     !matches!(
         failure.class,

@@ -213,7 +213,7 @@ fn a_refused_repeat_of_a_refund_is_unknown_and_a_query_decides() {
 }
 
 #[test]
-//= C90
+//= C92
 fn a_refusal_that_no_list_has_ends_no_refund_at_once() {
     let (order, no) = (with_refund(), name("r1"));
     for again in [false, true] {

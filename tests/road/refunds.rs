@@ -78,7 +78,7 @@ async fn each<F: Future<Output = Done> + Send + 'static>(all: impl IntoIterator<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-//= C90
+//= C92
 async fn a_refusal_that_no_list_has_is_decided_by_the_channels_own_word() {
     let yard = Arc::new(Yard::open().await.expect("demo"));
     let mut all = Vec::new();

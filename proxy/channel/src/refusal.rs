@@ -5,7 +5,7 @@ use crate::{Answer, Failure, FailureClass, alipay, unionpay, wechat};
 use domain::{Channel, Operation};
 
 /// An answer to a refund, with what no list has marked as that; any other answer as it is.
-//= C90
+//= C92
 pub(crate) fn judged(channel: Channel, operation: Operation, answer: Answer) -> Answer {
     match answer {
         Answer::Failed(failure) if operation == Operation::Refund && is_unlisted(channel, &failure) => {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    //= C90
+    //= C92
     fn only_what_a_list_has_ends_a_refund() {
         let refunds = [
             (Channel::Wechat, "NOT_ENOUGH", PayeeFunds, PayeeFunds),

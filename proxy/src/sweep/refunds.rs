@@ -121,7 +121,7 @@ async fn asked_then_sent_again(
 /// Sends it again under the same number. A refusal of that is no last word: an earlier sending, or the merchant's own repeat, may
 /// have been done. So the channel is asked, and what it has decides; what it does not have is refused for good where its list
 /// says so, and else once its own query would know of it.
-//= C90
+//= C92
 async fn sent_again(
     app: &App,
     account: &Account,
