@@ -227,8 +227,8 @@ impl Order {
             .map(|(_, position, a)| (position, a))
     }
 
-    /// Paid attempts that lost, not yet on their way back. Where the merchant alone holds the key, only the merchant can
-    /// send them back.
+    /// Paid attempts that lost, of which something is not yet on its way back. Where the merchant alone holds the key, only the
+    /// merchant can send them back.
     pub fn surplus(&self) -> Vec<u16> {
         let Some((winner, _)) = self.winner() else {
             return Vec::new();
@@ -238,8 +238,27 @@ impl Order {
             self.attempt(*p)
                 .is_some_and(|a| a.paid.is_some() && a.stands() && a.keys == Keys::Held)
         });
-        paid.filter(|p| !self.refunds.iter().any(|r| r.attempt == *p && r.state.reserves()))
-            .collect()
+        paid.filter(|p| !self.stays(*p).is_zero()).collect()
+    }
+
+    /// Fen of a paid attempt that no refund holds or has returned. The merchant may have refunded a part of what lost
+    /// only later, when an earlier payment became known.
+    pub fn stays(&self, attempt: u16) -> Amount {
+        let paid = self.attempt(attempt).and_then(|a| a.paid.as_ref());
+        paid.and_then(|(facts, _)| facts.amount.checked_sub(self.reserved(attempt)))
+            .unwrap_or(Amount::ZERO)
+    }
+
+    /// The number under which what stays of a lost attempt goes back: that of the refund that was refused, else a new one.
+    pub fn surplus_no(&self, attempt: u16) -> Option<RefundNo> {
+        let first = format!("{}{attempt}", RefundNo::SURPLUS);
+        let later = (2..=u16::MAX).map(|n| format!("{first}-{n}"));
+        let numbers = std::iter::once(first.clone()).chain(later);
+        let takes = |no: &RefundNo| {
+            self.refund(no)
+                .is_none_or(|r| r.state == RefundState::Failed && r.amount == self.stays(attempt))
+        };
+        numbers.map_while(|no| RefundNo::new(no).ok()).find(takes)
     }
 
     /// Fen of this attempt that refunds hold or have returned.

@@ -213,12 +213,12 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
     else {
         return Ok(order.clone());
     };
-    let Ok(refund_no) = RefundNo::new(format!("{}{position}", RefundNo::SURPLUS)) else {
+    let Some(refund_no) = order.surplus_no(position) else {
         return Ok(order.clone());
     };
     let number = errand::refund_number(order, Some(attempt), &refund_no);
     let event = TradeEvent::RefundIntended {
-        amount: attempt.amount,
+        amount: order.stays(position),
         attempt: position,
         cause: RefundCause::Surplus,
         number,
