@@ -144,9 +144,7 @@ async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) ->
     let one = std::slice::from_ref(&order);
     for order in order["orders"].as_array().map_or(one, Vec::as_slice) {
         let id = order["id"].as_str().context("id")?;
-        merchant
-            .until(id, "payment", |o| o["state"] == "paid")
-            .await?;
+        merchant.until(id, "payment", |o| o["state"] == "paid").await?;
     }
     Ok(())
 }

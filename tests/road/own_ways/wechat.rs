@@ -28,7 +28,11 @@ impl Client {
             answer.status,
             String::from_utf8_lossy(&answer.body)
         );
-        Ok(if answer.body.is_empty() { Value::Null } else { answer.json() })
+        Ok(if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        })
     }
 
     async fn by_v2(&self, call: &str, content: &Value, accounts: &Value) -> anyhow::Result<Value> {
@@ -47,10 +51,15 @@ impl Client {
             .collect();
         let said = self.wechat.post(call, &format!("<xml>{inner}</xml>")).await?;
         let text = String::from_utf8(said.body.to_vec())?;
-        ensure!(text.contains("<result_code><![CDATA[SUCCESS]]>"), "{call}: {text}");
+        ensure!(
+            text.contains("<result_code><![CDATA[SUCCESS]]>"),
+            "{call}: {text}"
+        );
         let mut read = json!({});
         for name in ["code_url", "prepay_id", "mweb_url"] {
-            let inner = text.split_once(&format!("<{name}><![CDATA[")).map(|(_, rest)| rest);
+            let inner = text
+                .split_once(&format!("<{name}><![CDATA["))
+                .map(|(_, rest)| rest);
             read[name] = inner.and_then(|rest| rest.split("]]>").next()).into();
         }
         Ok(read)
@@ -90,7 +99,10 @@ async fn ask(client: &Client, demo: &Demo, accounts: &Value, ways: &[Value], cal
     if !path.contains("close") && !way["auth_code"].is_object() {
         let pay = json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid" });
         demo.control("/control/pay", &pay).await?;
-        let known = format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", word(&accounts["wechat"]["mchid"]));
+        let known = format!(
+            "/v3/pay/transactions/out-trade-no/{number}?mchid={}",
+            word(&accounts["wechat"]["mchid"])
+        );
         if path.contains("{transaction_id}") {
             let order = client.of_wechat("GET", &known, &Value::Null, accounts).await?;
             of["transaction_id"] = order["transaction_id"].clone();
@@ -103,7 +115,9 @@ async fn ask(client: &Client, demo: &Demo, accounts: &Value, ways: &[Value], cal
     let mut content = call["content"].clone();
     if path.contains("combine") {
         let numbers = sent["sub_orders"].as_array().context("sub_orders")?.iter();
-        content["sub_orders"] = numbers.map(|part| json!({ "out_trade_no": part["out_trade_no"] })).collect();
+        content["sub_orders"] = numbers
+            .map(|part| json!({ "out_trade_no": part["out_trade_no"] }))
+            .collect();
     }
     for member in call["members"].as_array().context("members")? {
         match word(member) {

@@ -38,6 +38,12 @@ pub(crate) fn read(
     let route = route::find(method, path)?;
     asks.operation = Some(route.operation());
     let mchid = signed?;
+    // `path?` is not `path`, whoever takes them for one.
+    if query == Some("") {
+        return Err(NativeError::twofold(
+            "query: it is empty; leave out the question mark",
+        ));
+    }
     let query = query.map(|query| Form::parse(query.as_bytes())).transpose();
     let query = query.map_err(|e| NativeError::twofold(format!("query: {e}")))?;
     let value = match method {
@@ -157,7 +163,7 @@ impl Said<'_> {
                 "out_trade_no must be 6 to 32 characters of 0-9 A-Z a-z _ - | *",
             ));
         }
-        self.need(if partner { "sp_appid" } else { "appid" })?;
+        native.app = Some(self.need(if partner { "sp_appid" } else { "appid" })?.to_owned());
         self.need("description")?;
         native.number = self.number("out_trade_no")?;
         native.pay_way = Some(pay_way);
@@ -277,6 +283,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         texts: Vec::new(),
         device: None,
         proof,
+        app: None,
         combined: None,
         redirect: None,
         app_auth_token: None,

@@ -71,7 +71,12 @@ pub(super) fn own_ways() -> Vec<Value> {
 fn shown(channel: &str, pay_way: &str) -> Value {
     let mut code = code(channel, pay_way);
     if code.is_object() {
-        code["member"] = if channel == "unionpay" { "qrNo" } else { "auth_code" }.into();
+        code["member"] = if channel == "unionpay" {
+            "qrNo"
+        } else {
+            "auth_code"
+        }
+        .into();
     }
     code
 }

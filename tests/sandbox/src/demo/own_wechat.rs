@@ -18,7 +18,11 @@ const KINDS: [(&str, &str, &str, &str); 4] = [
 /// Orders.
 pub(super) fn ways() -> Vec<Value> {
     let each = |of: fn(&(&str, &str, &str, &str)) -> Value| KINDS.iter().map(of);
-    let mut all: Vec<Value> = each(direct).chain(each(partner)).chain(each(combined)).chain(each(v2)).collect();
+    let mut all: Vec<Value> = each(direct)
+        .chain(each(partner))
+        .chain(each(combined))
+        .chain(each(v2))
+        .collect();
     all.extend([codepay(), micropay()]);
     all
 }
@@ -39,17 +43,33 @@ fn direct(&(kind, _, reach, _): &(&str, &str, &str, &str)) -> Value {
 fn partner(&(kind, _, reach, _): &(&str, &str, &str, &str)) -> Value {
     let adds = json!({ "sp_appid": "appid", "sp_mchid": "mchid", "sub_mchid": "sub_mchids", "notify_url": "notify_url" });
     let content = payer(kind, "payer.sp_openid", order());
-    way(kind, format!("/v3/pay/partner/transactions/{kind}"), reach, content, adds)
+    way(
+        kind,
+        format!("/v3/pay/partner/transactions/{kind}"),
+        reach,
+        content,
+        adds,
+    )
 }
 
 /// Two orders paid together; each has a number of its own beside the group's.
 fn combined(&(kind, _, reach, _): &(&str, &str, &str, &str)) -> Value {
     let part = |fen: u32| json!({ "description": TEA, "attach": "counter", "amount": { "total_amount": fen, "currency": "CNY" } });
-    let content = payer(kind, "combine_payer_info.openid", json!({ "sub_orders": [part(380), part(500)] }));
+    let content = payer(
+        kind,
+        "combine_payer_info.openid",
+        json!({ "sub_orders": [part(380), part(500)] }),
+    );
     let adds = json!({
         "combine_appid": "appid", "combine_mchid": "mchid", "sub_orders[].mchid": "mchid", "notify_url": "notify_url",
     });
-    let mut way = way(kind, format!("/v3/combine-transactions/{kind}"), reach, content, adds);
+    let mut way = way(
+        kind,
+        format!("/v3/combine-transactions/{kind}"),
+        reach,
+        content,
+        adds,
+    );
     way["number"] = "combine_out_trade_no".into();
     way["part_number"] = "sub_orders[].out_trade_no".into();
     way
@@ -76,14 +96,23 @@ fn codepay() -> Value {
     let mut content = order();
     content["scene_info"] = json!({ "store_info": { "id": "S1" } });
     let adds = json!({ "appid": "appid", "mchid": "mchid" });
-    let mut way = way("micropay", "/v3/pay/transactions/codepay".into(), "", content, adds);
+    let mut way = way(
+        "micropay",
+        "/v3/pay/transactions/codepay".into(),
+        "",
+        content,
+        adds,
+    );
     way["needs"] = "codepay".into();
     charges(way, "payer.auth_code")
 }
 
 fn micropay() -> Value {
     let adds = json!({ "appid": "appid", "mch_id": "mchid" });
-    charges(way("micropay", "/pay/micropay".into(), "", xml_order(), adds), "auth_code")
+    charges(
+        way("micropay", "/pay/micropay".into(), "", xml_order(), adds),
+        "auth_code",
+    )
 }
 
 fn charges(mut way: Value, member: &str) -> Value {
@@ -118,35 +147,96 @@ pub(super) fn calls() -> Vec<Value> {
     let call = |method: &str, call: &str, members: &[&str], adds: Value| json!({ "channel": "wechat", "method": method, "call": call, "v3": null, "members": members, "content": {}, "adds": adds });
     let own = || json!({ "mchid": "mchid" });
     let sub = || json!({ "sp_mchid": "mchid", "sub_mchid": "sub_mchids" });
-    let back = ["out_trade_no", "out_refund_no", "amount.refund", "amount.total", "amount.currency"];
-    let xml = |path: &str, members: &[&str]| call("POST", path, members, json!({ "appid": "appid", "mch_id": "mchid" }));
+    let back = [
+        "out_trade_no",
+        "out_refund_no",
+        "amount.refund",
+        "amount.total",
+        "amount.currency",
+    ];
+    let xml = |path: &str, members: &[&str]| {
+        call(
+            "POST",
+            path,
+            members,
+            json!({ "appid": "appid", "mch_id": "mchid" }),
+        )
+    };
     let number = &["out_trade_no"];
     vec![
-        call("GET", "/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={mchid}", &[], json!({})),
-        call("GET", "/v3/pay/transactions/id/{transaction_id}?mchid={mchid}", &[], json!({})),
-        call("POST", "/v3/pay/transactions/out-trade-no/{out_trade_no}/close", &[], own()),
+        call(
+            "GET",
+            "/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={mchid}",
+            &[],
+            json!({}),
+        ),
+        call(
+            "GET",
+            "/v3/pay/transactions/id/{transaction_id}?mchid={mchid}",
+            &[],
+            json!({}),
+        ),
+        call(
+            "POST",
+            "/v3/pay/transactions/out-trade-no/{out_trade_no}/close",
+            &[],
+            own(),
+        ),
         call("POST", "/v3/refund/domestic/refunds", &back, json!({})),
-        call("GET", "/v3/refund/domestic/refunds/{out_refund_no}", &[], json!({})),
+        call(
+            "GET",
+            "/v3/refund/domestic/refunds/{out_refund_no}",
+            &[],
+            json!({}),
+        ),
         call(
             "POST",
             "/v3/pay/transactions/out-trade-no/{out_trade_no}/reverse",
             &[],
             json!({ "appid": "appid", "mchid": "mchid" }),
         ),
-        call("GET", "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}?sp_mchid={mchid}&sub_mchid={sub_mchids}", &[], json!({})),
-        call("POST", "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}/close", &[], sub()),
-        call("GET", "/v3/combine-transactions/out-trade-no/{combine_out_trade_no}", &[], json!({})),
+        call(
+            "GET",
+            "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}?sp_mchid={mchid}&sub_mchid={sub_mchids}",
+            &[],
+            json!({}),
+        ),
+        call(
+            "POST",
+            "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}/close",
+            &[],
+            sub(),
+        ),
+        call(
+            "GET",
+            "/v3/combine-transactions/out-trade-no/{combine_out_trade_no}",
+            &[],
+            json!({}),
+        ),
         call(
             "POST",
             "/v3/combine-transactions/out-trade-no/{combine_out_trade_no}/close",
             &["sub_orders[].out_trade_no"],
             json!({ "combine_appid": "appid", "sub_orders[].mchid": "mchid" }),
         ),
-        call("GET", "/v3/bill/tradebill?bill_date={day}&bill_type=ALL", &[], json!({})),
-        call("GET", "/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC", &[], json!({})),
+        call(
+            "GET",
+            "/v3/bill/tradebill?bill_date={day}&bill_type=ALL",
+            &[],
+            json!({}),
+        ),
+        call(
+            "GET",
+            "/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC",
+            &[],
+            json!({}),
+        ),
         xml("/pay/orderquery", number),
         xml("/pay/closeorder", number),
-        xml("/secapi/pay/refund", &["out_trade_no", "out_refund_no", "total_fee", "refund_fee"]),
+        xml(
+            "/secapi/pay/refund",
+            &["out_trade_no", "out_refund_no", "total_fee", "refund_fee"],
+        ),
         xml("/pay/refundquery", number),
         xml("/secapi/pay/reverse", number),
     ]

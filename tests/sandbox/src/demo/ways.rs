@@ -35,7 +35,14 @@ pub(super) const SHOWS: &str =
 pub(super) fn ways() -> Vec<Value> {
     let own = WAYS.iter().map(|(channel, pay_way, reach, before)| {
         let body = body(channel, pay_way);
-        let mut way = way(channel, pay_way, ["/v1/payments", "order_no"], reach, before, body);
+        let mut way = way(
+            channel,
+            pay_way,
+            ["/v1/payments", "order_no"],
+            reach,
+            before,
+            body,
+        );
         way["auth_code"] = code(channel, pay_way);
         way
     });

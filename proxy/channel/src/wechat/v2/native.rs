@@ -95,7 +95,7 @@ pub(crate) fn read(
     let said = said?;
     let texts = allowed::check(&said, call.fields())?;
     let mchid = signed.unwrap_or_else(|| Err(NativeError::signature("nothing is signed")))?;
-    need(&said, "appid")?;
+    let app = need(&said, "appid")?.to_owned();
     if !(1..=32).contains(&need(&said, "nonce_str")?.chars().count()) {
         return Err(NativeError::malformed("nonce_str must be 1 to 32 characters"));
     }
@@ -103,6 +103,7 @@ pub(crate) fn read(
         .map_err(|e| NativeError::malformed(format!("sub_mch_id: {e}")))?;
     let mut native = empty(call.operation(), mchid)?;
     native.payee = Some(payee);
+    native.app = Some(app);
     native.texts = texts;
     match call {
         Call::Unified | Call::Micropay => order(&said, call, &mut native)?,
