@@ -5,8 +5,10 @@ use sandbox::demo::{
     Demo,
     acp::{Acp, FRONT, Fields, now, written},
     alipay_door::AlipayDoor,
+    browser::{Browser, PHONE},
     door::WechatDoor,
     merchant::Merchant,
+    place::RETURN_HOST,
 };
 use serde_json::{Value, json};
 
@@ -64,7 +66,7 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
     }
     wechat::ask_all(&client, demo, accounts, &ways, &calls).await?;
     ensure!(
-        ways.len() >= 26 && calls.len() >= 25,
+        ways.len() >= 28 && calls.len() >= 25,
         "{} {}",
         ways.len(),
         calls.len()
@@ -128,6 +130,10 @@ impl Client {
                 code.as_str().into()
             });
         }
+        if way["by_browser"] == true {
+            let said = self.brought(demo, way, &content).await?;
+            return Ok((content, said));
+        }
         let said = match channel {
             "wechat" => {
                 filled(&mut content, way, accounts, || demo.next_number())?;
@@ -154,6 +160,26 @@ impl Client {
         let shown = self.acp.send_straight(FRONT, &form).await?;
         ensure!(shown.status == 200, "UnionPay answered {}", shown.status);
         Ok(Value::Null)
+    }
+
+    /// The payer's browser brings it, and goes where it is sent on to.
+    async fn brought(&self, demo: &Demo, way: &Value, content: &Value) -> anyhow::Result<Value> {
+        let form = self.alipay.for_browser(
+            word(&way["call"]),
+            content,
+            &format!("https://{RETURN_HOST}/back"),
+        )?;
+        let gateway = format!("https://127.0.0.1:{}/gateway.do", demo.place.ports.alipay);
+        let page = Browser::new(demo.ca(), PHONE)
+            .send_octets(&gateway, &form)
+            .await?;
+        ensure!(
+            page.answer.status == 200,
+            "{} {}",
+            page.answer.status,
+            page.text()
+        );
+        Ok(json!({ "location": page.way.get(1) }))
     }
 
     /// By the gateway, and the same by OpenAPI v3, whose turn it is by the call's own length.

@@ -1,6 +1,6 @@
 //! Alipay's answers (channels.md 3.2–3.4).
 
-use super::{METHODS, authorize, charge, codes, facts, facts::Named};
+use super::{METHODS, charge, codes, facts, facts::Named};
 use crate::{
     Account, Answer, Authentic, Encrypted, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 /// The node that answers this operation. Only one may be there: the call's own or the front door's error.
 pub(super) fn node(operation: Operation, value: &Value) -> Option<&Member> {
-    let all = METHODS.iter().map(|m| (m.0, m.1)).chain([authorize::METHOD]);
-    let own = all.filter(|method| method.1 == operation);
+    let own = METHODS.iter().filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
     let node = nodes.next();

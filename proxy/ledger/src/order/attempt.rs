@@ -141,6 +141,14 @@ impl Attempt {
             .is_some_and(|closing| closing.refused.is_none())
     }
 
+    /// The merchant closed or undid it, or has begun to, and the channel did not refuse: it is over unless the merchant itself
+    /// begins anew.
+    pub fn ended_by_merchant(&self) -> bool {
+        let closed = |c: &Closing| c.reason == CloseReason::Merchant && c.refused.is_none();
+        let undone = |r: &Reversing| r.reason == ReverseReason::Merchant && r.refused.is_none();
+        self.closing.as_ref().is_some_and(closed) || self.reversing.as_ref().is_some_and(undone)
+    }
+
     /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
     pub fn is_reversing(&self) -> bool {
         !matches!(self.state, AttemptState::Reversed | AttemptState::Unresolved)

@@ -7,7 +7,10 @@ use crate::{
     Identity, keys,
     native::{Asks, Device, Native, NativeError, Proof},
     strict_json, times,
-    wechat::{compose::number_fits, native::empty},
+    wechat::{
+        compose::number_fits,
+        native::{empty, of_this_wallet},
+    },
 };
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
 use http::HeaderMap;
@@ -216,7 +219,7 @@ fn order(said: &Message, call: Call, native: &mut Native) -> Result<(), NativeEr
         _ => pay_way(need(said, "trade_type")?)?,
     };
     if call == Call::Micropay {
-        need(said, "auth_code")?;
+        of_this_wallet(need(said, "auth_code")?, "auth_code")?;
     } else {
         native.notify_url = Some(need(said, "notify_url")?.to_owned());
     }

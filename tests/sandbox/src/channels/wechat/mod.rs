@@ -10,6 +10,7 @@ pub(crate) mod notice;
 mod orders;
 mod redirect;
 mod refunds;
+pub(crate) mod stage;
 pub(crate) mod v2;
 
 use super::fault::{Channel, Kind, Operation};
