@@ -36,6 +36,7 @@ mod own_ways;
 mod partner;
 mod product;
 mod referees;
+mod refunds;
 mod repo;
 mod routes;
 mod scans;

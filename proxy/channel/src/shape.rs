@@ -172,7 +172,7 @@ pub(crate) fn yuan(value: &Value) -> Option<Amount> {
 mod tests {
     use super::plain;
 
-    //= C92
+    //= C93
     #[test]
     fn a_name_shows_all_that_it_is() {
         for good in ["", "1900000109", "奶茶 Milk tea", "👩\u{200d}🍳", "#&=<>{}"] {

@@ -115,7 +115,7 @@ fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
 }
 
 /// WeChat's apps are the account's own, as the acquirer's registry lists them: whose app a payer is shown is whose order it is.
-//= C92
+//= C93
 fn by_an_own_app(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
     match &native.app {
         Some(app) if !facts.appids.contains(app) => Err(Fault::new(

@@ -176,7 +176,7 @@ async fn wechat_bodies(yard: &Yard) {
         ("out_trade_no", json!(7), "PARAM_ERROR"),
         ("mchid", json!("1900000199"), "PARAM_ERROR"),
         ("mchid", marked.clone(), "PARAM_ERROR"),
-        //= C92
+        //= C93
         ("appid", json!("wx1111111111111111"), "NO_AUTH"),
         (
             "appid",

@@ -198,6 +198,17 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Close => Some(Answer::Closed),
         Operation::Reverse => charge::cancelled(node).map(Answer::Reversed),
         Operation::Refund => refund(node).map(Answer::Refund),
+        // A refund that never was is no error at Alipay: nothing is said of it (channels.md 3.1).
+        Operation::RefundQuery
+            if ["refund_status", "out_request_no"]
+                .iter()
+                .all(|name| node.named(name).is_none()) =>
+        {
+            Some(Answer::Failed(Failure {
+                code: Arc::from("10000"),
+                class: crate::FailureClass::NotFound,
+            }))
+        }
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
         Operation::Bill => crate::bill::ask::alipay(node).map(Answer::Bill),
         Operation::Certificates => {

@@ -55,6 +55,9 @@ pub struct Attempt {
     /// The channel's statement of the payment, and how we know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<(PaidFacts, Proof)>,
+    /// A try of its payer's was refused on the payer's side while it was open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declined: bool,
     /// Why it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unclear: Option<Unclear>,
@@ -258,6 +261,7 @@ impl Attempt {
             state: AttemptState::Intended,
             reach: None,
             paid: None,
+            declined: false,
             unclear: None,
             not_placed: None,
             closing: None,
