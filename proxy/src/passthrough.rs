@@ -215,6 +215,7 @@ pub(crate) fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer)
             Settled::nothing(settle::Ending::Recorded)
         }
         Errand::Close(position) => settle::closed(
+            order,
             *position,
             answer,
             order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),

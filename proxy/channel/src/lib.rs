@@ -192,6 +192,18 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     }
 }
 
+/// What a query's word on an order comes to as a close's, where the channel has no close and is asked instead ([`close`]).
+/// `None` where a close says more than a query.
+pub fn close_by_word(channel: Channel, view: &OrderView) -> Option<Answer> {
+    match channel {
+        Channel::Wechat | Channel::Alipay | Channel::Icbc => None,
+        Channel::Unionpay => Some(unionpay::answer::ended(view)),
+        Channel::Baidu => Some(Answer::Failed(baidu::answer::ended(view))),
+        Channel::Ccb => Some(Answer::Failed(ccb::answer::ended(view))),
+        Channel::Cmb => Some(Answer::Failed(cmb::answer::ended(view))),
+    }
+}
+
 /// Places several orders that one payment pays, all or none (合单; channels.md 1.2), by one message.
 pub fn create_combined(
     account: &Account,
