@@ -282,10 +282,11 @@ fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
 //= C60
 fn charged(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     let payer = match (&answer, order.attempt(position)) {
-        (Answer::State(view), Some(attempt)) => {
-            view.payer.as_ref().map(|p| app.vault().token(attempt.channel, p))
-        }
-        (Answer::Declined(_, payer), Some(attempt)) => Some(app.vault().token(attempt.channel, payer)),
+        (Answer::State(view), Some(attempt)) => view
+            .payer
+            .as_ref()
+            .and_then(|p| app.vault().token(attempt.channel, p)),
+        (Answer::Declined(_, payer), Some(attempt)) => app.vault().token(attempt.channel, payer),
         _ => None,
     };
     settle::charged(order, position, answer, payer, None)

@@ -435,7 +435,7 @@ pub fn order_seen(
     }
     match &view.state {
         ChannelState::Paid(facts) | ChannelState::Refunded(facts) => match &known.paid {
-            _ if facts.amount != known.amount => mismatch(Mismatch::Amount),
+            _ if facts.amount != known.amount => amiss(known, attempt, proof, mismatch(Mismatch::Amount)),
             Some((ours, _)) if ours.trade_no != facts.trade_no => mismatch(Mismatch::TradeNo),
             Some(_) => Settled::nothing(Ending::Recorded),
             None => {
@@ -478,6 +478,21 @@ pub fn order_seen(
         }
         _ => Settled::nothing(Ending::Recorded),
     }
+}
+
+/// Paid under our number with another amount than ordered, by the channel's own word. Another trade of the account may have the
+/// number, or ours was paid amiss: which it is nobody can tell here. So nothing is charged again, under this or another
+/// number, nothing is taken back, and people say whose it is; the merchant is told that it is unresolved.
+//= C31
+//= C60
+pub(super) fn amiss(known: &Attempt, attempt: u16, proof: Proof, mut mismatch: Settled) -> Settled {
+    use AttemptState as S;
+    let open = matches!(known.state, S::Intended | S::Unknown | S::Placed);
+    if proof == Proof::Query && open && !known.is_reversing() {
+        let event = TradeEvent::AttemptUnresolved { attempt };
+        mismatch.events.push(Happening { event, tell: true });
+    }
+    mismatch
 }
 
 /// A try that failed on the payer's side, of an order that is open: on record once, where the watch looks (T16, T26). That the

@@ -429,3 +429,44 @@ fn a_try_that_the_payers_side_refused_is_on_record_once_while_the_order_stays_op
     let paid = then(known, [paid()]);
     assert!(seen(&paid).events.is_empty(), "it was paid after all");
 }
+
+/// Neither dropped nor said to be not placed, whose number might be charged again: it is for people, and once.
+#[test]
+//= C31
+fn what_was_paid_with_another_amount_is_unresolved_and_a_right_payment_counts_still() {
+    let TradeEvent::AttemptPaid { mut facts, .. } = paid() else {
+        return;
+    };
+    let view = |facts: &PaidFacts| OrderView {
+        number: name("shop-1"),
+        state: ChannelState::Paid(facts.clone()),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    facts.amount = Amount::from_fen(99);
+    let unknown = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    for before in [order(), then(order(), [unknown]), then(order(), [placed])] {
+        let told = order_seen(&before, 1, &view(&facts), Proof::Notice, None, None);
+        assert_eq!(names(&told), ["mismatched"], "a notice is asked after");
+        let asked = order_seen(&before, 1, &view(&facts), Proof::Query, None, None);
+        assert_eq!(names(&asked), ["mismatched", "attempt_unresolved"]);
+        assert!(asked.events[1].tell);
+        let after = then(before, asked.events.into_iter().map(|h| h.event));
+        assert!(!after.is_live() && after.state() == ledger::OrderState::Unresolved);
+        let right = PaidFacts {
+            amount: Amount::from_fen(100),
+            ..facts.clone()
+        };
+        let late = order_seen(&after, 1, &view(&right), Proof::Notice, None, None);
+        assert_eq!(names(&late), ["attempt_paid"]);
+    }
+}

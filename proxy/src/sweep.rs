@@ -3,6 +3,7 @@
 
 mod charges;
 mod left;
+mod places;
 mod plans;
 mod refunds;
 
@@ -18,16 +19,15 @@ use crate::{
 use channel::{Account, Answer, FailureClass};
 use domain::*;
 use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
+use places::Lane;
 use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use vault::Context;
 
 /// After this long without a trace at the channel, an unknown order whose buyer data died is closed there and given up.
 const GIVE_UP_AFTER: i64 = 60_000;
-/// Queries of one sweep under way at once.
-const AT_ONCE: usize = 64;
 
 /// Sweeps until `stop`.
 pub async fn run(
@@ -36,79 +36,73 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut plans = Plans::default();
-    let room = Arc::new(Semaphore::new(AT_ONCE));
     let waits = |order: &Order, tries| wait(&app, order, tries);
     let started = app.clock().since_boot();
     for order in app.ledger().live() {
         // What an earlier run left behind is looked at once, at once.
         plans.changed(order, started, |_, _| Some(Duration::ZERO));
     }
-    let (ended, mut ends) = mpsc::unbounded_channel::<(PaymentId, Option<Arc<Order>>)>();
+    let (ended, mut ends) = mpsc::unbounded_channel::<Ended>();
     loop {
         let now = app.clock().since_boot();
-        // After a start every live order is due at once; they wait here as numbers, not as a million tasks.
-        while let Ok(permit) = room.clone().try_acquire_owned() {
-            let Some(id) = plans.due(now) else { break };
-            let (app, end) = (app.clone(), End::of(id, &ended));
+        // After a start every live order is due at once; they wait as numbers, not as a million tasks.
+        while let Some((lane, id)) = plans.due(now) {
+            let (app, end) = (app.clone(), End::of(lane, id, &ended));
             tokio::spawn(async move {
                 look(&app, &id).await;
-                let order = app.ledger().order(&id).await.ok().flatten();
-                drop(permit); // before the word that wakes the sweep, which looks for room
-                end.with(order);
+                end.with(app.ledger().order(&id).await.ok().flatten());
             });
         }
-        let full = room.available_permits() == 0;
         let next = plans
             .next()
             .map_or(Duration::from_secs(1), |at| at.saturating_sub(now))
             .min(Duration::from_secs(1));
-        let next = if full {
-            next.max(Duration::from_millis(50))
-        } else {
-            next
-        };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             changed = changes.recv() => if let Some(order) = changed {
                 plans.changed(order, app.clock().since_boot(), waits);
             },
-            Some((id, order)) = ends.recv() => {
+            Some((lane, id, order)) = ends.recv() => {
                 // What the look itself put on record lies here since before its end, and is no news of anybody else's.
                 while let Ok(order) = changes.try_recv() {
                     plans.changed(order, app.clock().since_boot(), waits);
                 }
-                plans.looked(id, order, app.clock().since_boot(), waits);
+                plans.looked((&lane, id), order, app.clock().since_boot(), waits);
             }
             () = tokio::time::sleep(next) => {}
         }
     }
 }
 
+/// Whose place becomes free, and the order as it stands since.
+type Ended = (Lane, PaymentId, Option<Arc<Order>>);
+
 /// Tells the sweep that a look is over, however it ended.
 struct End {
-    id: PaymentId,
-    order: Option<Arc<Order>>,
-    to: mpsc::UnboundedSender<(PaymentId, Option<Arc<Order>>)>,
+    ended: Option<Ended>,
+    to: mpsc::UnboundedSender<Ended>,
 }
 
 impl End {
-    fn of(id: PaymentId, to: &mpsc::UnboundedSender<(PaymentId, Option<Arc<Order>>)>) -> End {
+    fn of(lane: Lane, id: PaymentId, to: &mpsc::UnboundedSender<Ended>) -> End {
         End {
-            id,
-            order: None,
+            ended: Some((lane, id, None)),
             to: to.clone(),
         }
     }
 
-    /// The order as it stands since.
     fn with(mut self, order: Option<Arc<Order>>) {
-        self.order = order;
+        if let Some((_, _, known)) = &mut self.ended {
+            *known = order;
+        }
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        let _ = self.to.send((self.id, self.order.take()));
+        if let Some(ended) = self.ended.take() {
+            let _ = self.to.send(ended);
+        }
     }
 }
 

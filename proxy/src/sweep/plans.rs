@@ -1,8 +1,9 @@
 //! When which order is looked at next: at growing distance for as long as looks find nothing new, anew from the schedule's
 //! beginning where somebody else (a notice, the merchant) brings news. What a look itself puts on record is no such news.
 
+use super::places::{Lane, Places};
 use domain::PaymentId;
-use ledger::Order;
+use ledger::{Attempt, Order};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, hash_map::DefaultHasher},
@@ -21,6 +22,7 @@ const REMEMBERED: usize = 4;
 pub(super) struct Plans {
     orders: HashMap<PaymentId, Plan>,
     heap: BinaryHeap<Reverse<(Duration, PaymentId)>>,
+    places: Places,
 }
 
 struct Plan {
@@ -28,12 +30,15 @@ struct Plan {
     tries: u32,
     /// How the order stood at each of them, the latest first.
     stood: [u32; REMEMBERED],
+    lane: Lane,
     step: Step,
 }
 
 enum Step {
     /// Due then.
     At(Duration),
+    /// Due, and waiting for a place.
+    Due,
     /// A look is under way; what was put on record meanwhile, by it or by somebody else.
     Looking(Option<Arc<Order>>),
 }
@@ -60,22 +65,30 @@ impl Plans {
         let mut stood = [0; REMEMBERED];
         stood[0] = standing(&order);
         match wait(&order, 0) {
-            Some(wait) => self.plan(order.id, 0, stood, now + wait),
+            Some(wait) => self.plan(order.id, 0, stood, lane(&order), now + wait),
             None => drop(self.orders.remove(&order.id)),
         }
     }
 
-    /// An order that is due; it counts as being looked at from here on.
-    pub(super) fn due(&mut self, now: Duration) -> Option<PaymentId> {
+    /// An order that is due and has a place; it counts as being looked at, and keeps its place, until [`Plans::looked`].
+    pub(super) fn due(&mut self, now: Duration) -> Option<(Lane, PaymentId)> {
         while let Some(Reverse((at, id))) = self.heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.heap.pop();
             let Some(plan) = self.orders.get_mut(&id) else {
                 continue;
             };
             if matches!(plan.step, Step::At(planned) if planned == at) {
-                plan.step = Step::Looking(None);
-                return Some(id);
+                plan.step = Step::Due;
+                self.places.wait(&plan.lane, id);
             }
+        }
+        while let Some((lane, id)) = self.places.take() {
+            // Whoever brought news of it meanwhile has planned it anew.
+            if let Some(plan) = self.orders.get_mut(&id).filter(|p| matches!(p.step, Step::Due)) {
+                plan.step = Step::Looking(None);
+                return Some((lane, id));
+            }
+            self.places.leave(&lane);
         }
         None
     }
@@ -83,11 +96,12 @@ impl Plans {
     /// A look is over; the order as it stands since, where it could be read.
     pub(super) fn looked(
         &mut self,
-        id: PaymentId,
+        (at, id): (&Lane, PaymentId),
         order: Option<Arc<Order>>,
         now: Duration,
         wait: impl Fn(&Order, u32) -> Option<Duration>,
     ) {
+        self.places.leave(at);
         let Some(plan) = self.orders.get_mut(&id) else {
             return;
         };
@@ -98,7 +112,7 @@ impl Plans {
         self.orders.remove(&id);
         let latest = [order, news].into_iter().flatten().max_by_key(|order| order.last);
         let Some(order) = latest else {
-            self.plan(id, tries, stood, now + UNREAD);
+            self.plan(id, tries, stood, at.clone(), now + UNREAD);
             return;
         };
         let stands = standing(&order);
@@ -111,19 +125,39 @@ impl Plans {
             }
         };
         if let Some(wait) = wait(&order, tries) {
-            self.plan(id, tries, stood, now + wait);
+            self.plan(id, tries, stood, lane(&order), now + wait);
         }
     }
 
-    /// When the next one is due.
+    /// When the next one is due; what waits for a place has it when a look ends.
     pub(super) fn next(&self) -> Option<Duration> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    fn plan(&mut self, id: PaymentId, tries: u32, stood: [u32; REMEMBERED], at: Duration) {
+    fn plan(&mut self, id: PaymentId, tries: u32, stood: [u32; REMEMBERED], lane: Lane, at: Duration) {
         let step = Step::At(at);
-        self.orders.insert(id, Plan { tries, stood, step });
+        let plan = Plan {
+            tries,
+            stood,
+            lane,
+            step,
+        };
+        self.orders.insert(id, plan);
         self.heap.push(Reverse((at, id)));
+    }
+}
+
+/// Where a look at it goes: to the account of its latest attempt that is open, else of its latest refund under way.
+fn lane(order: &Order) -> Lane {
+    let open = |a: &Attempt| !a.state.is_final() || a.is_reversing();
+    let refunding = order.refunds.iter().rev().find(|r| !r.state.is_final());
+    let refunding = refunding.and_then(|refund| order.attempt(refund.attempt));
+    let attempt = order.attempts.iter().rev().find(|a| open(a)).or(refunding);
+    let attempt = attempt.unwrap_or(order.latest());
+    Lane {
+        channel: attempt.channel,
+        account: attempt.account.clone(),
+        code: attempt.pay_way.charges() && open(attempt),
     }
 }
 

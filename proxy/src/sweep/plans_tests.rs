@@ -12,6 +12,7 @@ use domain::*;
 struct Watch {
     order: Order,
     plans: Plans,
+    at: Option<Lane>,
     now: Duration,
     schedule: Schedule,
 }
@@ -46,6 +47,7 @@ impl Watch {
         let mut watch = Watch {
             order,
             plans: Plans::default(),
+            at: None,
             now: Duration::from_secs(1000),
             schedule: schedule(channel),
         };
@@ -71,7 +73,10 @@ impl Watch {
         let at = self.plans.next().expect("something is planned");
         self.now = at;
         match self.plans.due(self.now) {
-            Some(id) => assert_eq!(id, self.order.id),
+            Some((lane, id)) => {
+                assert_eq!(id, self.order.id);
+                self.at = Some(lane);
+            }
             // Planned anew since.
             None => return (at - began).as_secs() + self.until_due(),
         }
@@ -79,18 +84,19 @@ impl Watch {
         (at - began).as_secs()
     }
 
-    fn ends(&mut self) {
-        let order = Some(Arc::new(self.order.clone()));
-        self.plans.looked(self.order.id, order, self.now, |order, tries| {
-            wait(&self.schedule, order, tries)
-        });
+    fn ends(&mut self, order: Option<Arc<Order>>) {
+        let lane = self.at.take().expect("a look began");
+        self.plans
+            .looked((&lane, self.order.id), order, self.now, |order, tries| {
+                wait(&self.schedule, order, tries)
+            });
     }
 
     /// A look that puts this on record, and the seconds before it.
     fn look(&mut self, finds: &[TradeEvent]) -> u64 {
         let waited = self.until_due();
         self.happens(finds);
-        self.ends();
+        self.ends(Some(Arc::new(self.order.clone())));
         waited
     }
 }
@@ -186,21 +192,49 @@ fn news_of_others_begins_anew_and_is_never_lost() {
         attempt: 1,
         proof: Proof::Notice,
     }]);
-    watch
-        .plans
-        .looked(watch.order.id, Some(before), watch.now, |order, tries| {
-            wait(&watch.schedule, order, tries)
-        });
+    watch.ends(Some(before));
     assert!(watch.plans.orders.is_empty(), "nothing is left of what is over");
     assert_eq!(watch.plans.due(watch.now + Duration::from_secs(1 << 30)), None);
+}
+
+/// What waits for a place at a dead account and is heard of meanwhile does not come twice.
+#[test]
+fn news_of_what_waits_for_a_place_plans_it_anew() {
+    let mut plans = Plans::default();
+    let (now, second) = (Duration::from_secs(1000), Duration::from_secs(1));
+    let orders: Vec<Arc<Order>> = (0..100)
+        .map(|n| {
+            let mut order = order();
+            order.id = PaymentId::from_bytes([n; 16]);
+            Arc::new(order)
+        })
+        .collect();
+    let known = |id: PaymentId| Some(orders[usize::from(id.as_bytes()[0])].clone());
+    for order in &orders {
+        plans.changed(order.clone(), now, |_, _| Some(Duration::ZERO));
+    }
+    let first: Vec<_> = std::iter::from_fn(|| plans.due(now)).collect();
+    assert!((1..100).contains(&first.len()), "a share of the channel's places");
+    for order in &orders {
+        plans.changed(order.clone(), now, |_, _| Some(second));
+    }
+    for (lane, id) in &first {
+        plans.looked((lane, *id), known(*id), now, |_, _| None);
+    }
+    assert!(plans.due(now).is_none(), "all others are planned anew");
+    let mut looked = 0;
+    while let Some((lane, id)) = plans.due(now + second) {
+        plans.looked((&lane, id), known(id), now, |_, _| None);
+        looked += 1;
+    }
+    assert_eq!(looked, 100 - first.len(), "once each");
+    assert!(plans.orders.is_empty());
 }
 
 #[test]
 fn a_look_that_ended_without_a_word_is_made_again() {
     let mut watch = Watch::of(Channel::Unionpay, PayWay::Gateway, &[]);
     watch.until_due();
-    watch.plans.looked(watch.order.id, None, watch.now, |_, _| {
-        unreachable!("nothing was read")
-    });
+    watch.ends(None);
     assert_eq!(watch.until_due(), UNREAD.as_secs());
 }
