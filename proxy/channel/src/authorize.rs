@@ -115,6 +115,21 @@ pub fn exchange(
     }
 }
 
+/// Whether a refusal is of the app that asked, and of no payer's code: the app or its secret does not count, or it may not ask.
+pub fn is_of_the_app(channel: Channel, code: &str) -> bool {
+    match channel {
+        Channel::Wechat => ["40001", "40013", "40125", "48001", "50001", "50002"].contains(&code),
+        Channel::Alipay => [
+            "isv.invalid-app-id",
+            "isv.insufficient-isv-permissions",
+            "isv.invalid-signature",
+            "isv.missing-signature-key",
+        ]
+        .contains(&code),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => false,
+    }
+}
+
 /// What the answer says. Its signature, where it has one, was verified.
 pub fn read(channel: Channel, body: &[u8]) -> Whose {
     match channel {

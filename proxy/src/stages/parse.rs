@@ -186,6 +186,7 @@ impl Parse {
                     product: None,
                     number: Some(number),
                     by_code: None,
+                    payer_at: Default::default(),
                     left: false,
                     combined: native.combined.as_ref().map(group),
                 }))
