@@ -98,17 +98,11 @@ impl Road {
 
     /// What is on record, once it is in the signed tree.
     async fn entries(&self) -> anyhow::Result<Vec<TradeEntry>> {
-        sleep(Duration::from_millis(1300)).await;
-        let reader = Reader::open(Arc::new(RealDisk), &self.demo.place.dir.join("data/trades"))?;
-        reader
-            .scan(0)
-            .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
-            .collect()
+        entries(&self.demo).await
     }
 
     async fn metrics(&self) -> anyhow::Result<String> {
-        let client = Client::clear(([127, 0, 0, 1], self.demo.place.ports.metrics).into());
-        Ok(String::from_utf8_lossy(&client.send("GET", "/metrics", &[], b"").await?.body).into_owned())
+        metrics(&self.demo).await
     }
 
     /// Signs new rules into force and waits until they are.
@@ -142,6 +136,21 @@ impl Road {
             .filter(fits)
             .count())
     }
+}
+
+/// What is on record, once it is in the signed tree.
+pub(crate) async fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
+    sleep(Duration::from_millis(1300)).await;
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    reader
+        .scan(0)
+        .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
+        .collect()
+}
+
+pub(crate) async fn metrics(demo: &Demo) -> anyhow::Result<String> {
+    let client = Client::clear(([127, 0, 0, 1], demo.place.ports.metrics).into());
+    Ok(String::from_utf8_lossy(&client.send("GET", "/metrics", &[], b"").await?.body).into_owned())
 }
 
 pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
