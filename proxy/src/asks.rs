@@ -56,7 +56,7 @@ impl Asker {
     }
 
     /// The payer that it was told binds the order to where the id counts.
-    //= C90
+    //= C94
     pub(crate) fn bind(&self, payer: &Payer, create: &mut Create) {
         create.appid = self.appid.clone();
         create.payer_at = match payer.field {

@@ -117,6 +117,59 @@ pub(crate) fn choose<'a>(
     })
 }
 
+/// The account for orders that one payment pays together: of those that can carry each of them, the best by health, standby and
+/// rate. Where none can, the first one, which says why.
+pub(crate) fn for_all<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    creates: &[&Create],
+) -> Option<&'a AccountFacts> {
+    let create = creates.first()?;
+    let mut held = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && a.keys == Keys::Held);
+    let first = held.next()?;
+    if held.next().is_none() {
+        return Some(first);
+    }
+    let carries = |a: &AccountFacts| {
+        a.keys == Keys::Held
+            && channel::composes(&app.account(a, None, None), create.pay_way)
+            && creates.iter().all(|create| serves(create, first, a))
+    };
+    let unruled = |account: &'a AccountFacts| Candidate {
+        account,
+        standby: merchant
+            .standby
+            .iter()
+            .any(|(channel, no)| *channel == create.channel && *no == account.account),
+    };
+    let all = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && carries(a));
+    let ordered = in_order(all.map(unruled).collect(), create.pay_way, |a| {
+        standing(app, create, None, a)
+    });
+    let Some((taken, how)) = ordered.first() else {
+        return Some(first);
+    };
+    let why = match (how.open, taken.standby) {
+        (true, _) => RouteWhy::NoneInOrder,
+        (_, true) => RouteWhy::Standby,
+        _ => RouteWhy::First,
+    };
+    app.metrics().routed(create.channel, why);
+    app.health().begin(
+        create.channel,
+        &taken.account.account,
+        create.pay_way,
+        app.clock().since_boot(),
+    );
+    Some(taken.account)
+}
+
 /// Where a new order of a wallet's own payer would go, as long as nobody knows who pays: best first, and how each stands.
 pub(crate) fn ahead<'a>(
     app: &App,
@@ -217,7 +270,7 @@ pub(crate) fn moves_on(attempt: &Attempt) -> bool {
 /// belongs to the app it was got in, so an order that carries one stays with the app that it was got for: at WeChat any
 /// account that has that app, at Alipay (where an account is an app) the one that it was got for, else the first; but Alipay's
 /// `user_id` is of no app.
-//= C90
+//= C94
 fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool {
     let pays = create
         .payee
@@ -260,7 +313,8 @@ pub(crate) fn appid_at(create: &Create, merchant: &MerchantFacts, account: &Acco
         .accounts
         .iter()
         .find(|a| a.channel == create.channel && a.keys == Keys::Held)?;
-    let bound = app_of(create, first).filter(|_| create.account.is_none())?;
+    // At an account that the order names, the first one's app binds nobody.
+    let bound = app_of(create, first).filter(|_| create.account.is_none() || create.appid.is_some())?;
     let named = create.appid.is_some() || account.appids.first().is_none_or(|own| own != bound);
     AppNo::new(bound).ok().filter(|_| named)
 }

@@ -90,7 +90,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
 /// No other account takes it at which its payer's id counts. Where one with another app does, the page asks for the payer there
 /// and the same order goes on: so what nobody knows is closed first, as it would be before a move.
 //= C65
-//= C90
+//= C94
 async fn for_another_app(app: &App, spare: &Spare, mut sent: Sent, position: u16) -> Result<Sent, Stop> {
     let (create, merchant) = (&spare.create, &sent.merchant);
     let counts = |a: &AccountFacts| choice::counts_at(create, merchant, a);

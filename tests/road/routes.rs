@@ -2,6 +2,7 @@
 //! server errors, slowness, a wrong certificate, each on a real line before the first account of a wallet, while the second
 //! one goes on.
 
+mod groups;
 mod handed_out;
 mod kills;
 mod restart;
@@ -527,6 +528,9 @@ async fn charges(road: &Road, wallet: usize) -> Done {
 //= C63
 async fn rules_decide_and_standby_accounts_wait() {
     let road = Road::open().await.expect("demo");
+    groups::follow_the_health_of_accounts(&road)
+        .await
+        .unwrap_or_else(|e| panic!("groups: {e:#}"));
     rules(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     road.demo.services.stop().await.expect("stops");
 }

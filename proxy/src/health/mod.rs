@@ -79,28 +79,30 @@ impl Health {
     /// How an account fares for a new order of this way to pay. No call of ours places what is handed out: whether its
     /// account can be reached and is in order tell the questions about such orders, and the calls that place others.
     pub fn looks_for(&self, channel: Channel, account: &AccountNo, pay_way: PayWay, now: Duration) -> Looks {
-        match pay_way.is_handed_out(channel) {
-            true => self.placing_and_asking(channel, account, now),
-            false => self.looks(channel, account, OperationClass::Place, now),
-        }
-    }
-
-    /// How an account fares for the order of a wallet's own payer, who must be asked for first. At Alipay that is a call of
-    /// ours to the account, a question like others; WeChat is asked at a host of its own.
-    pub fn looks_in_wallet(&self, channel: Channel, account: &AccountNo, now: Duration) -> Looks {
-        match channel {
-            Channel::Alipay => self.placing_and_asking(channel, account, now),
-            _ => self.looks(channel, account, OperationClass::Place, now),
-        }
-    }
-
-    fn placing_and_asking(&self, channel: Channel, account: &AccountNo, now: Duration) -> Looks {
         let placing = self.looks(channel, account, OperationClass::Place, now);
+        if !pay_way.is_handed_out(channel) {
+            return placing;
+        }
         let asking = self.looks(channel, account, OperationClass::Ask, now);
         Looks {
             barred: placing.barred.or(asking.barred),
             unreliable: placing.unreliable.max(asking.unreliable),
             slow: placing.slow.max(asking.slow),
+        }
+    }
+
+    /// How an account fares for the order of a wallet's own payer, who must be asked for first. At Alipay that is a call of
+    /// ours to the account, a question like others: where none is answered, no order comes to be. WeChat is asked at a host of
+    /// its own.
+    pub fn looks_in_wallet(&self, channel: Channel, account: &AccountNo, now: Duration) -> Looks {
+        let placing = self.looks(channel, account, OperationClass::Place, now);
+        let asking = match channel {
+            Channel::Alipay => self.looks(channel, account, OperationClass::Ask, now).barred,
+            _ => None,
+        };
+        Looks {
+            barred: placing.barred.or(asking),
+            ..placing
         }
     }
 

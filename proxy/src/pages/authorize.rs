@@ -37,7 +37,7 @@ const COOKIE: &str = "__Host-payer";
 
 impl Pages {
     /// Sends the payer's browser to the wallet, by the account that the order would go to.
-    //= C90
+    //= C94
     pub(super) async fn to_the_wallet(
         &self,
         received: &Received,
@@ -193,7 +193,7 @@ impl Pages {
 
     /// The payer is asked for once more, by the app of an account that is in order; `None` where there is none, or where this
     /// was the second time. The order's number stays the same, so what is on record of it counts.
-    //= C90
+    //= C94
     async fn elsewhere(
         &self,
         received: &Received,

@@ -52,7 +52,9 @@ impl Stage<Limited> for Parse {
             let (mut command, mut also, mut clear) = match &resource {
                 Resource::CreateGroup => {
                     let asked = api::parse::group::asked(&received).map_err(of_reading)?;
-                    combined::commands(&self.0, &merchant, asked).map_err(of_reading)?
+                    combined::commands(&self.0, &merchant, asked)
+                        .await
+                        .map_err(of_reading)?
                 }
                 Resource::CloseGroup(number) => {
                     api::parse::empty(&received).map_err(of_reading)?;
