@@ -32,8 +32,7 @@ const MODES: [Mode; 3] = [Mode::Refused, Mode::ServerError, Mode::BlackHole];
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Quick to judge and to ask again, and not mistaken by a machine that does much else.
-const PATIENT: &str =
-    "[routing]\nfailures = 2\nslow_ms = 2900\nrest_ms = 500\nrest_most_ms = 1000\ntrial_ms = 2000\n";
+const PATIENT: &str = "[routing]\nfailures = 2\nslow_ms = 2900\nrest_ms = 500\nrest_most_ms = 1000\ntrial_ms = 2000\nwindow_ms = 5000\n";
 
 /// A wallet, its gate, who pays in it, and whether that id counts at the second account too.
 struct Wallet<'a> {
@@ -209,9 +208,12 @@ impl Wallet<'_> {
             let (order, page, ..) = self.until_at(&second).await?;
             if order["attempt"] == 1 && page.way.len() == 4 {
                 let route = self.route(&order).await?;
+                let why = [PassedWhy::BreakerOpen, PassedWhy::OnTrial, PassedWhy::Unhealthy];
                 ensure!(
-                    route.passed.iter().any(|p| p.account.as_str() == first
-                        && [PassedWhy::BreakerOpen, PassedWhy::OnTrial].contains(&p.why)),
+                    route
+                        .passed
+                        .iter()
+                        .any(|p| p.account.as_str() == first && why.contains(&p.why)),
                     "the journal does not say why: {route:?}"
                 );
                 self.gate(Mode::Open).await?;
