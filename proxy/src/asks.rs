@@ -55,12 +55,12 @@ impl Asker {
         }
     }
 
-    /// The payer that it was told binds the order to where the id counts.
+    /// The payer that it was told binds the order to where the id counts. `former` is whose app asked before and led nowhere.
     //= C94
-    pub(crate) fn bind(&self, payer: &Payer, create: &mut Create) {
+    pub(crate) fn bind(&self, payer: &Payer, former: Option<&AccountNo>, create: &mut Create) {
         create.appid = self.appid.clone();
         create.payer_at = match payer.field {
-            PayerField::BuyerId => PayerAt::Everywhere,
+            PayerField::BuyerId => PayerAt::Everywhere { but: former.cloned() },
             PayerField::BuyerOpenId => PayerAt::Account(self.account.clone()),
             _ => PayerAt::App,
         };

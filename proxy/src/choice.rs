@@ -68,7 +68,7 @@ pub(crate) fn choose<'a>(
         (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
         (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
-        _ if !serves(create, first, c.account) => PassedWhy::OtherApp,
+        _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
         (None, false) => PassedWhy::Unhealthy,
     };
     let before = ideal
@@ -279,13 +279,17 @@ fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool
     let has = match (app_of(create, first), create.channel) {
         (Some(appid), _) => account.appids.iter().any(|own| own == appid),
         (None, Channel::Alipay) if create.pay_way == PayWay::Jsapi => match &create.payer_at {
-            PayerAt::Everywhere => true,
+            PayerAt::Everywhere { but } => but.as_ref() != Some(&account.account),
             PayerAt::Account(own) => account.account == *own,
             PayerAt::App => account.account == first.account,
         },
         (None, _) => true,
     };
     pays && has
+}
+
+fn is_of_no_app(create: &Create) -> bool {
+    matches!(create.payer_at, PayerAt::Everywhere { .. })
 }
 
 /// Whether the payer's id of an order counts at an account, whatever else stands against that.

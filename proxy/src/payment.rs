@@ -106,8 +106,9 @@ pub(crate) enum PayerAt {
     /// Nobody says more: where the order's app is, or the first account's.
     #[default]
     App,
-    /// At every account: Alipay's `user_id` (2088…), which is of no app.
-    Everywhere,
+    /// At every account: Alipay's `user_id` (2088…), which is of no app. But for one that did not answer whose code it was, a
+    /// moment ago.
+    Everywhere { but: Option<AccountNo> },
     /// At this one only: Alipay's `open_id` is of the app it was got in, and an account is an app there.
     Account(AccountNo),
 }

@@ -241,6 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_the_app_is_told_from_one_of_a_payers_code() {
+        let of_app = |channel, code| is_of_the_app(channel, code);
+        assert!(of_app(Channel::Wechat, "40125") && of_app(Channel::Alipay, "isv.invalid-app-id"));
+        for (channel, code) in [
+            (Channel::Wechat, "40029"),
+            (Channel::Wechat, "40163"),
+            (Channel::Wechat, "45011"),
+            (Channel::Alipay, "isv.code-is-used"),
+            (Channel::Unionpay, "40125"),
+        ] {
+            assert!(!of_app(channel, code), "{channel} {code}");
+        }
+    }
+
+    #[test]
     fn answers_name_a_payer_or_the_wallets_own_error_or_nothing() {
         let (w, a) = (Channel::Wechat, Channel::Alipay);
         for (channel, body, wanted) in [

@@ -246,7 +246,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         number: None,
         by_code: None,
         payer_at: match &payer {
-            Some(payer) if payer.field == PayerField::BuyerId => PayerAt::Everywhere,
+            Some(payer) if payer.field == PayerField::BuyerId => PayerAt::Everywhere { but: None },
             _ => PayerAt::App,
         },
         left: false,

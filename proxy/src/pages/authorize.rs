@@ -5,7 +5,7 @@ use super::{
     Pages, Scanned,
     ask::Asked,
     asked::{amount, says_left},
-    place::Start,
+    place::{Start, Told},
     states::{Begun, LIFE},
     view::View,
     ways::Way,
@@ -49,7 +49,7 @@ impl Pages {
         let create = self.order_of(scanned, &start, &Way::of((channel, PayWay::Jsapi)));
         let order = self.known(scanned, &start).await?;
         match asks::first(&self.app, &scanned.merchant, &create, order.as_deref()) {
-            Ask::By(by) => self.send(received, view, scanned, by, start, false),
+            Ask::By(by) => self.send(received, view, scanned, by, start, None),
             Ask::Closed => Ok(view.not_now(scanned)),
             Ask::Nowhere => Ok(view.not_here(scanned)),
         }
@@ -69,7 +69,7 @@ impl Pages {
         scanned: &Scanned,
         by: Asker,
         start: Start,
-        again: bool,
+        former: Option<AccountNo>,
     ) -> Result<Response, Stop> {
         let registries = self.app.registries();
         let page = registries
@@ -91,7 +91,7 @@ impl Pages {
         let state = self.states.give(Begun {
             code: scanned.code.id.clone(),
             by,
-            again,
+            former,
             order_no,
             amount,
             left,
@@ -145,7 +145,7 @@ impl Pages {
                 left: begun.left,
             },
             by: begun.by,
-            again: begun.again,
+            former: begun.former,
         };
         // The account was lost while the payer was away: its app need not even be asked.
         let order = self.known(scanned, &journey.start).await?;
@@ -203,13 +203,14 @@ impl Pages {
     ) -> Result<Option<Response>, Stop> {
         let order = self.known(scanned, &journey.start).await?;
         let create = self.order_of(scanned, &journey.start, &journey.way());
-        let another = match journey.again {
-            true => None,
-            false => asks::another(&self.app, &scanned.merchant, &create, order.as_deref(), |a| {
+        let another = match &journey.former {
+            Some(_) => None,
+            None => asks::another(&self.app, &scanned.merchant, &create, order.as_deref(), |a| {
                 journey.by.counts_at(a)
             }),
         };
-        let send = |by| self.send(received, view, scanned, by, journey.start.clone(), true);
+        let former = Some(journey.by.account.clone());
+        let send = |by| self.send(received, view, scanned, by, journey.start.clone(), former);
         another.map(send).transpose()
     }
 
@@ -221,9 +222,13 @@ impl Pages {
         journey: &Journey,
         payer: Payer,
     ) -> Result<Response, Stop> {
-        let told = Some((payer, &journey.by));
+        let told = Told {
+            payer,
+            by: &journey.by,
+            former: journey.former.as_ref(),
+        };
         let placed = self
-            .place(view, scanned, journey.start.clone(), &journey.way(), told)
+            .place(view, scanned, journey.start.clone(), &journey.way(), Some(told))
             .await;
         // What is surely not open at any account at which this id counts may be at another.
         let order = self.known(scanned, &journey.start).await?;
@@ -265,8 +270,8 @@ struct Journey {
     start: Start,
     /// Whose app asked.
     by: Asker,
-    /// It was the second time.
-    again: bool,
+    /// Whose app asked before, where it was the second time.
+    former: Option<AccountNo>,
 }
 
 impl Journey {

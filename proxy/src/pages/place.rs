@@ -46,6 +46,15 @@ pub(super) struct Placed {
     pub(super) onward: Option<Onward>,
 }
 
+/// Who pays, as the wallet told it.
+pub(super) struct Told<'a> {
+    pub(super) payer: Payer,
+    /// Whose app asked.
+    pub(super) by: &'a Asker,
+    /// Whose app asked before, and led nowhere.
+    pub(super) former: Option<&'a AccountNo>,
+}
+
 /// Why it was not.
 pub(super) struct Refused {
     /// What the payer reads.
@@ -247,23 +256,22 @@ impl Pages {
         }
     }
 
-    /// Places the order, from `seal` on by the very stages that a merchant's own request takes. `told` is who pays, and by whom
-    /// that was asked.
+    /// Places the order, from `seal` on by the very stages that a merchant's own request takes.
     pub(super) async fn place(
         &self,
         view: &View<'_>,
         scanned: &Scanned,
         start: Start,
         way: &Way,
-        told: Option<(Payer, &Asker)>,
+        told: Option<Told<'_>>,
     ) -> Result<Placed, Refused> {
         self.app
             .merchant_rate(&scanned.merchant)
             .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let now = self.app.clock().now();
         let mut create = self.order_of(scanned, &start, way);
-        if let Some((payer, by)) = &told {
-            by.bind(payer, &mut create);
+        if let Some(told) = &told {
+            told.by.bind(&told.payer, told.former, &mut create);
         }
         let id = payment_id(&scanned.merchant.id, &create.order_no);
         let handed_out = way.pay_way.is_handed_out(way.channel);
@@ -271,7 +279,7 @@ impl Pages {
         let buyer = Buyer {
             description: Text::new(text(scanned, way.channel)),
             attach: None,
-            payer: told.map(|(payer, _)| payer),
+            payer: told.map(|told| told.payer),
             client_ip: (way.pay_way == PayWay::H5 || way.channel.is_bank())
                 .then(|| Text::new(view.source.to_string())),
             device_id: None,

@@ -2,7 +2,7 @@
 //! it, and whoever comes back after a restart begins anew.
 
 use crate::asks::Asker;
-use domain::{Amount, CodeId, OrderNo};
+use domain::{AccountNo, Amount, CodeId, OrderNo};
 use parking_lot::Mutex;
 use std::{collections::HashMap, time::Duration};
 use subtle::ConstantTimeEq;
@@ -18,8 +18,8 @@ pub(super) struct Begun {
     pub(super) code: CodeId,
     /// Whose app asks. It stays with us, as all of this does: nobody who comes back can name another.
     pub(super) by: Asker,
-    /// It is the second time that this payer is asked for: there is no third.
-    pub(super) again: bool,
+    /// Whose app asked before, where it is the second time that this payer is asked for: there is no third.
+    pub(super) former: Option<AccountNo>,
     pub(super) order_no: OrderNo,
     pub(super) amount: Amount,
     /// The payer says that the former way was not paid.
@@ -86,7 +86,7 @@ mod tests {
                 account: "1900000109".parse().expect("lawful"),
                 appid: None,
             },
-            again: false,
+            former: None,
             order_no: "Q1".parse().expect("lawful"),
             amount: Amount::from_fen(1),
             left: false,
