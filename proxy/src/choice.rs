@@ -1,7 +1,11 @@
 //! Which account a new order goes to, and which others could take its place. Policy orders them; this gathers what it
 //! looks at: the registries' rules, the order's facts, the health of the accounts, and where this order was tried before.
 
-use crate::{app::App, health::Barred, payment::Create};
+use crate::{
+    app::App,
+    health::{Barred, Looks},
+    payment::{Create, PayerAt},
+};
 use domain::*;
 use ledger::{Attempt, Order};
 use policy::{
@@ -49,43 +53,22 @@ pub(crate) fn choose<'a>(
     if !rules && of_channel.next().is_none() {
         return Some(Choice::given(first));
     }
-    let area = create
-        .terminal
-        .as_ref()
-        .and_then(|no| merchant.terminals.iter().find(|t| t.no == *no))
-        .map(|t| t.area.as_str());
-    let sale = Sale {
-        amount: create.amount,
-        pay_way: create.pay_way,
-        at: app.clock().now(),
-        terminal: create.terminal.as_ref().map(TerminalNo::as_str),
-        area,
-        product: create.product.as_ref().map(ProductNo::as_str),
-        code: create.code,
+    let (eligible, rule) = eligible(app, merchant, create, |a| usable(a) && serves(create, first, a));
+    let health = |a: &AccountFacts| looks(app, create, a);
+    let standing = |a: &AccountFacts| standing(app, create, order, a);
+    // The account of a wallet's own payer was chosen before the payer was asked for, among all of them.
+    let among = match create.is_in_its_wallet() {
+        true => self::eligible(app, merchant, create, &usable).0,
+        false => eligible.clone(),
     };
-    let (eligible, rule) = candidates(merchant, create.channel, &sale, |a| {
-        usable(a) && serves(create, first, a)
-    });
-    let health = |a: &AccountFacts| {
-        app.health()
-            .looks_for(a.channel, &a.account, create.pay_way, app.clock().since_boot())
-    };
-    let standing = |a: &AccountFacts| {
-        let looks = health(a);
-        Standing {
-            open: looks.barred.is_some(),
-            failed: tried(order, a),
-            unreliable: looks.unreliable,
-            slow: looks.slow,
-        }
-    };
-    let ideal = in_order(eligible.clone(), create.pay_way, |_| Standing::default());
+    let ideal = in_order(among, create.pay_way, |_| Standing::default());
     let ordered = in_order(eligible, create.pay_way, standing);
     let (taken, how) = ordered.first()?;
     let why_not = |c: &Candidate<'_>| match (health(c.account).barred, tried(order, c.account)) {
         (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
         (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
+        _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
         (None, false) => PassedWhy::Unhealthy,
     };
     let before = ideal
@@ -134,6 +117,130 @@ pub(crate) fn choose<'a>(
     })
 }
 
+/// The account for orders that one payment pays together: of those that can carry each of them, the best by health, standby and
+/// rate. Where none can, the first one, which says why.
+pub(crate) fn for_all<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    creates: &[&Create],
+) -> Option<&'a AccountFacts> {
+    let create = creates.first()?;
+    let mut held = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && a.keys == Keys::Held);
+    let first = held.next()?;
+    if held.next().is_none() {
+        return Some(first);
+    }
+    let carries = |a: &AccountFacts| {
+        a.keys == Keys::Held
+            && channel::composes(&app.account(a, None, None), create.pay_way)
+            && creates.iter().all(|create| serves(create, first, a))
+    };
+    let unruled = |account: &'a AccountFacts| Candidate {
+        account,
+        standby: merchant
+            .standby
+            .iter()
+            .any(|(channel, no)| *channel == create.channel && *no == account.account),
+    };
+    let all = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && carries(a));
+    let ordered = in_order(all.map(unruled).collect(), create.pay_way, |a| {
+        standing(app, create, None, a)
+    });
+    let Some((taken, how)) = ordered.first() else {
+        return Some(first);
+    };
+    let why = match (how.open, taken.standby) {
+        (true, _) => RouteWhy::NoneInOrder,
+        (_, true) => RouteWhy::Standby,
+        _ => RouteWhy::First,
+    };
+    app.metrics().routed(create.channel, why);
+    app.health().begin(
+        create.channel,
+        &taken.account.account,
+        create.pay_way,
+        app.clock().since_boot(),
+    );
+    Some(taken.account)
+}
+
+/// Where a new order of a wallet's own payer would go, as long as nobody knows who pays: best first, and how each stands.
+pub(crate) fn ahead<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    create: &Create,
+    order: Option<&Order>,
+    usable: impl Fn(&AccountFacts) -> bool,
+) -> Vec<(&'a AccountFacts, Stands)> {
+    let (eligible, _) = eligible(app, merchant, create, usable);
+    let ordered = in_order(eligible, create.pay_way, |a| standing(app, create, order, a));
+    let stands = |(candidate, standing): (Candidate<'a>, Standing)| {
+        let stands = Stands {
+            barred: looks(app, create, candidate.account).barred,
+            failed: standing.failed,
+        };
+        (candidate.account, stands)
+    };
+    ordered.into_iter().map(stands).collect()
+}
+
+/// How an account stands before it is chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stands {
+    /// Whether new orders go there.
+    pub(crate) barred: Option<Barred>,
+    /// This order was tried there, and is surely not open there.
+    pub(crate) failed: bool,
+}
+
+/// The accounts that the rules leave to an order, and the rule that says so.
+fn eligible<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    create: &Create,
+    usable: impl Fn(&AccountFacts) -> bool,
+) -> (Vec<Candidate<'a>>, Option<Arc<str>>) {
+    let area = create
+        .terminal
+        .as_ref()
+        .and_then(|no| merchant.terminals.iter().find(|t| t.no == *no))
+        .map(|t| t.area.as_str());
+    let sale = Sale {
+        amount: create.amount,
+        pay_way: create.pay_way,
+        at: app.clock().now(),
+        terminal: create.terminal.as_ref().map(TerminalNo::as_str),
+        area,
+        product: create.product.as_ref().map(ProductNo::as_str),
+        code: create.code,
+    };
+    candidates(merchant, create.channel, &sale, usable)
+}
+
+fn looks(app: &App, create: &Create, account: &AccountFacts) -> Looks {
+    let (health, now) = (app.health(), app.clock().since_boot());
+    match create.is_in_its_wallet() {
+        true => health.looks_in_wallet(account.channel, &account.account, now),
+        false => health.looks_for(account.channel, &account.account, create.pay_way, now),
+    }
+}
+
+fn standing(app: &App, create: &Create, order: Option<&Order>, account: &AccountFacts) -> Standing {
+    let looks = looks(app, create, account);
+    Standing {
+        open: looks.barred.is_some(),
+        failed: tried(order, account),
+        unreliable: looks.unreliable,
+        slow: looks.slow,
+    }
+}
+
 /// Whether this order did not come to be open at this account, for no reason of its own.
 fn tried(order: Option<&Order>, account: &AccountFacts) -> bool {
     let there = |a: &&Attempt| a.channel == account.channel && a.account == account.account;
@@ -161,7 +268,9 @@ pub(crate) fn moves_on(attempt: &Attempt) -> bool {
 
 /// Whether an account can serve this order: it is registered for the payee and the app that the order names. A payer's id
 /// belongs to the app it was got in, so an order that carries one stays with the app that it was got for: at WeChat any
-/// account that has that app, at Alipay (where an account is an app) the first one.
+/// account that has that app, at Alipay (where an account is an app) the one that it was got for, else the first; but Alipay's
+/// `user_id` is of no app.
+//= C94
 fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool {
     let pays = create
         .payee
@@ -169,10 +278,27 @@ fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool
         .is_none_or(|payee| account.own_payees().any(|own| own == payee));
     let has = match (app_of(create, first), create.channel) {
         (Some(appid), _) => account.appids.iter().any(|own| own == appid),
-        (None, Channel::Alipay) if create.pay_way == PayWay::Jsapi => account.account == first.account,
+        (None, Channel::Alipay) if create.pay_way == PayWay::Jsapi => match &create.payer_at {
+            PayerAt::Everywhere { but } => but.as_ref() != Some(&account.account),
+            PayerAt::Account(own) => account.account == *own,
+            PayerAt::App => account.account == first.account,
+        },
         (None, _) => true,
     };
     pays && has
+}
+
+fn is_of_no_app(create: &Create) -> bool {
+    matches!(create.payer_at, PayerAt::Everywhere { .. })
+}
+
+/// Whether the payer's id of an order counts at an account, whatever else stands against that.
+pub(crate) fn counts_at(create: &Create, merchant: &MerchantFacts, account: &AccountFacts) -> bool {
+    let mut held = merchant
+        .accounts
+        .iter()
+        .filter(|a| a.channel == create.channel && a.keys == Keys::Held);
+    held.next().is_some_and(|first| serves(create, first, account))
 }
 
 /// The app that the order is bound to, where it is bound to one.
@@ -191,7 +317,8 @@ pub(crate) fn appid_at(create: &Create, merchant: &MerchantFacts, account: &Acco
         .accounts
         .iter()
         .find(|a| a.channel == create.channel && a.keys == Keys::Held)?;
-    let bound = app_of(create, first).filter(|_| create.account.is_none())?;
+    // At an account that the order names, the first one's app binds nobody.
+    let bound = app_of(create, first).filter(|_| create.account.is_none() || create.appid.is_some())?;
     let named = create.appid.is_some() || account.appids.first().is_none_or(|own| own != bound);
     AppNo::new(bound).ok().filter(|_| named)
 }

@@ -1,18 +1,20 @@
 //! Several orders that one payment pays, all or none (合单), by the unified API. Each is an order of its own from its claim to
 //! its refunds; one message places them all, one closes them all, and what it is answered counts for each.
 //!
-//! A group goes to the account that it names, or to the merchant's first at WeChat: its payees stand in what makes a repeat
-//! the same, so health and rules choose nothing here. Its number and its orders' are the merchant's own, so whoever repeats
-//! it, this process or a later one, sends the same group.
+//! A group goes to the account that it names, else to the one of those that can carry all of it that does best by health, standby
+//! and rate; rules look at one order and choose nothing here. Its payees stand in what makes a repeat the same, so once it is on
+//! record it stays at its account, and nothing moves it after it was sent. Its number and its orders' are the merchant's own, so
+//! whoever repeats it, this process or a later one, sends the same group.
 
 use crate::{
     api::parse::group::Asked,
     app::App,
+    choice,
     errand::{self, lost},
     exchange::{Exchanged, ask},
     fault::{Code, Fault},
     passthrough::{for_all, settled},
-    payment::{Clear, Command, Errand, OrderRef, Texts},
+    payment::{Clear, Command, Create, Errand, OrderRef, Texts},
     settle::{self, Ending, Settled},
 };
 use channel::{Account, Answer, Part};
@@ -26,18 +28,21 @@ use vault::{Buyer, Opened, Sealed};
 type Member = (Arc<Order>, u16);
 
 /// The orders of a new group, with what the request leaves open: account, payees, numbers, one end for all.
-pub(crate) fn commands(
+pub(crate) async fn commands(
     app: &App,
     merchant: &MerchantFacts,
     asked: Asked,
 ) -> Result<(Command, Vec<Command>, Clear), Fault> {
     let Asked { number, mut orders } = asked;
-    let account = account(
-        merchant,
-        orders.first().and_then(|(create, _)| create.account.as_ref()),
-    )?;
+    let creates: Vec<&Create> = orders.iter().map(|(create, _)| create).collect();
+    let account = account(app, merchant, &number, &creates).await?;
     let end = app.clock().now().plus_millis(app.standing_expiry_ms());
     for (create, _) in &mut orders {
+        // At another account than the first the app goes along that the payer's id is of.
+        create.appid = create
+            .appid
+            .take()
+            .or_else(|| choice::appid_at(create, merchant, account));
         create.account = Some(account.account.clone());
         create.payee.get_or_insert_with(|| account.payee.clone());
         create.number = Some(errand::only_number(&merchant.id, &create.order_no));
@@ -73,18 +78,43 @@ pub(crate) fn commands(
     Ok((first, commands, clear))
 }
 
-fn account<'a>(merchant: &'a MerchantFacts, named: Option<&AccountNo>) -> Result<&'a AccountFacts, Fault> {
+/// Where the group goes: where it says, where it is on record, else to the best of the accounts that can carry all of it.
+//= C63
+async fn account<'a>(
+    app: &App,
+    merchant: &'a MerchantFacts,
+    number: &ChannelNo,
+    creates: &[&Create],
+) -> Result<&'a AccountFacts, Fault> {
+    let named = creates.first().and_then(|create| create.account.as_ref());
     let mut held = merchant
         .accounts
         .iter()
         .filter(|a| a.channel == Channel::Wechat && a.keys == Keys::Held);
-    held.find(|a| named.is_none_or(|no| a.account == *no)).ok_or_else(|| {
+    let chosen = match (named, known_at(app, &merchant.id, number).await?) {
+        (Some(no), _) => held.find(|a| a.account == *no),
+        (None, Some(no)) => held.find(|a| a.account == no),
+        (None, None) => choice::for_all(app, merchant, creates),
+    };
+    chosen.ok_or_else(|| {
         let fault = Fault::new(Code::OperationNotAllowed, "This merchant has no such account at wechat whose key is held here; ask the acquirer to register it.");
         match named {
             Some(_) => fault.breaks(Breach::Payee, Some("account")),
             None => fault,
         }
     })
+}
+
+/// The account at which a group with this number is on record.
+async fn known_at(app: &App, merchant: &MerchantId, number: &ChannelNo) -> Result<Option<AccountNo>, Fault> {
+    match orders(app, merchant, number).await {
+        Ok(all) => Ok(all
+            .first()
+            .and_then(|(order, position)| order.attempt(*position))
+            .map(|attempt| attempt.account.clone())),
+        Err(fault) if fault.code == Code::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The orders of a group as they stand on record, in its own order: all of them, or fewer where we ended before the last

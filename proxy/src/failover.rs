@@ -7,7 +7,7 @@
 
 use crate::{
     app::App,
-    choice, errand,
+    asks, choice, errand,
     fault::{Fault, Stop},
     payment::{Create, Errand, Texts},
     settle::{self, Ending, Settled},
@@ -16,7 +16,7 @@ use crate::{
 use channel::Account;
 use domain::*;
 use ledger::{CommitError, Happening, Order};
-use policy::registry::MerchantFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use std::sync::Arc;
 use vault::Sealed;
 
@@ -45,7 +45,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
             return Ok(sent);
         }
         let Some(account) = next.find_map(|no| eligible(app, &sent.merchant, &spare, no)) else {
-            return Ok(sent);
+            return for_another_app(app, &spare, sent, position).await;
         };
         let mut events = match unknown {
             false => std::mem::take(&mut sent.settled.events),
@@ -85,6 +85,24 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
         };
         sent.settled = errand::perform(app, &account, &sent.order, &sent.errand, texts).await;
     }
+}
+
+/// No other account takes it at which its payer's id counts. Where one with another app does, the page asks for the payer there
+/// and the same order goes on: so what nobody knows is closed first, as it would be before a move.
+//= C65
+//= C94
+async fn for_another_app(app: &App, spare: &Spare, mut sent: Sent, position: u16) -> Result<Sent, Stop> {
+    let (create, merchant) = (&spare.create, &sent.merchant);
+    let counts = |a: &AccountFacts| choice::counts_at(create, merchant, a);
+    let there = create.is_in_its_wallet()
+        && asks::another(app, merchant, create, Some(&sent.order), counts).is_some();
+    if !there || sent.settled.elsewhere {
+        return Ok(sent);
+    }
+    if let Some(events) = close(app, &mut sent, position).await? {
+        sent.settled = Settled::of(events, Ending::Recorded);
+    }
+    Ok(sent)
 }
 
 /// The account as channels see it, if it is still registered, in order, within the channel's rate, and policy says yes. A

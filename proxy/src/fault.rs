@@ -30,6 +30,8 @@ pub struct Fault {
     pub inside: Option<String>,
     /// The channel's own code, where the channel refused.
     pub channel_code: Option<std::sync::Arc<str>>,
+    /// The account surely did not take the order, for a reason of its own or of the way there: another account may.
+    pub elsewhere: bool,
     /// How the request offends the no-funds guard: such a refusal goes on record.
     pub breach: Option<Box<Breached>>,
 }
@@ -44,6 +46,7 @@ impl Fault {
             allow: None,
             inside: None,
             channel_code: None,
+            elsewhere: false,
             breach: None,
         }
     }

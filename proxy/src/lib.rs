@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod api;
 pub mod app;
+mod asks;
 pub mod cases;
 mod certificates;
 mod charge;

@@ -92,10 +92,25 @@ pub struct Create {
     pub number: Option<ChannelNo>,
     /// The code that the payer scanned, at the payers' pages.
     pub by_code: Option<CodeId>,
+    /// At which accounts the payer's id counts.
+    pub(crate) payer_at: PayerAt,
     /// The payer says at a code that the former way was not paid.
     pub left: bool,
     /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
+}
+
+/// At which accounts of its wallet a payer's id counts, as far as that does not stand in `appid` (WeChat's openid is of an app).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PayerAt {
+    /// Nobody says more: where the order's app is, or the first account's.
+    #[default]
+    App,
+    /// At every account: Alipay's `user_id` (2088…), which is of no app. But for one that did not answer whose code it was, a
+    /// moment ago.
+    Everywhere { but: Option<AccountNo> },
+    /// At this one only: Alipay's `open_id` is of the app it was got in, and an account is an app there.
+    Account(AccountNo),
 }
 
 /// What the registries say of a device that an order names in a channel's own fields (R22).
@@ -200,6 +215,14 @@ pub struct Verbatim {
     pub cancel: Option<Cancel>,
     /// The payer's browser brought it, and goes on with it to the channel itself.
     pub by_browser: bool,
+}
+
+impl Create {
+    /// Opened at a code in its wallet's own browser, where the wallet was asked who pays: should no account serve at which
+    /// that id counts, it can be asked once more, by another account's app.
+    pub(crate) fn is_in_its_wallet(&self) -> bool {
+        self.by_code.is_some() && self.pay_way == PayWay::Jsapi
+    }
 }
 
 impl Cargo {

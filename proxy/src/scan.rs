@@ -242,6 +242,7 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         combined: None,
         bank: None,
         by_code: Some(code.id.clone()),
+        payer_at: Default::default(),
         left: false,
     };
     let text = facts.title.as_deref().unwrap_or(&asked.merchant.name);

@@ -4,6 +4,7 @@
 mod banks;
 mod chromium;
 mod left;
+mod lost;
 mod screens;
 
 use crate::kills::{Yard, id, text};
@@ -412,6 +413,7 @@ async fn follows(street: &Street) -> Done {
     let told = street.browser(WECHAT).speaking("en").open(&url).await?;
     ensure!(told.answer.status == 503, "{}", told.answer.status);
     has(&told, "cannot be reached now")?;
+    has(&told, "These work now: Alipay, UnionPay")?;
     for _ in 0..400 {
         if !closed(&computer.open(&url).await?) {
             let open = computer.send(&url, &[("way", "wechat.native")]).await?;

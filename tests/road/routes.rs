@@ -2,6 +2,7 @@
 //! server errors, slowness, a wrong certificate, each on a real line before the first account of a wallet, while the second
 //! one goes on.
 
+mod groups;
 mod handed_out;
 mod kills;
 mod restart;
@@ -98,17 +99,11 @@ impl Road {
 
     /// What is on record, once it is in the signed tree.
     async fn entries(&self) -> anyhow::Result<Vec<TradeEntry>> {
-        sleep(Duration::from_millis(1300)).await;
-        let reader = Reader::open(Arc::new(RealDisk), &self.demo.place.dir.join("data/trades"))?;
-        reader
-            .scan(0)
-            .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
-            .collect()
+        entries(&self.demo).await
     }
 
     async fn metrics(&self) -> anyhow::Result<String> {
-        let client = Client::clear(([127, 0, 0, 1], self.demo.place.ports.metrics).into());
-        Ok(String::from_utf8_lossy(&client.send("GET", "/metrics", &[], b"").await?.body).into_owned())
+        metrics(&self.demo).await
     }
 
     /// Signs new rules into force and waits until they are.
@@ -142,6 +137,21 @@ impl Road {
             .filter(fits)
             .count())
     }
+}
+
+/// What is on record, once it is in the signed tree.
+pub(crate) async fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
+    sleep(Duration::from_millis(1300)).await;
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    reader
+        .scan(0)
+        .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
+        .collect()
+}
+
+pub(crate) async fn metrics(demo: &Demo) -> anyhow::Result<String> {
+    let client = Client::clear(([127, 0, 0, 1], demo.place.ports.metrics).into());
+    Ok(String::from_utf8_lossy(&client.send("GET", "/metrics", &[], b"").await?.body).into_owned())
 }
 
 pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
@@ -518,6 +528,9 @@ async fn charges(road: &Road, wallet: usize) -> Done {
 //= C63
 async fn rules_decide_and_standby_accounts_wait() {
     let road = Road::open().await.expect("demo");
+    groups::follow_the_health_of_accounts(&road)
+        .await
+        .unwrap_or_else(|e| panic!("groups: {e:#}"));
     rules(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     road.demo.services.stop().await.expect("stops");
 }

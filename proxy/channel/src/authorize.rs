@@ -115,6 +115,21 @@ pub fn exchange(
     }
 }
 
+/// Whether a refusal is of the app that asked, and of no payer's code: the app or its secret does not count, or it may not ask.
+pub fn is_of_the_app(channel: Channel, code: &str) -> bool {
+    match channel {
+        Channel::Wechat => ["40001", "40013", "40125", "48001", "50001", "50002"].contains(&code),
+        Channel::Alipay => [
+            "isv.invalid-app-id",
+            "isv.insufficient-isv-permissions",
+            "isv.invalid-signature",
+            "isv.missing-signature-key",
+        ]
+        .contains(&code),
+        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => false,
+    }
+}
+
 /// What the answer says. Its signature, where it has one, was verified.
 pub fn read(channel: Channel, body: &[u8]) -> Whose {
     match channel {
@@ -223,6 +238,21 @@ mod tests {
             text,
             "app_id=1900000109&charset=utf-8&code=C/1&format=JSON&grant_type=authorization_code&method=alipay.system.oauth.token&sign_type=RSA2&timestamp=2026-01-01 08:00:00&version=1.0"
         );
+    }
+
+    #[test]
+    fn a_refusal_of_the_app_is_told_from_one_of_a_payers_code() {
+        let of_app = |channel, code| is_of_the_app(channel, code);
+        assert!(of_app(Channel::Wechat, "40125") && of_app(Channel::Alipay, "isv.invalid-app-id"));
+        for (channel, code) in [
+            (Channel::Wechat, "40029"),
+            (Channel::Wechat, "40163"),
+            (Channel::Wechat, "45011"),
+            (Channel::Alipay, "isv.code-is-used"),
+            (Channel::Unionpay, "40125"),
+        ] {
+            assert!(!of_app(channel, code), "{channel} {code}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     accept::Received,
     api::route::Resource,
     fault::{Code, Fault},
-    payment::{Clear, Command, Create, OrderRef, Redirect, Refund},
+    payment::{Clear, Command, Create, OrderRef, PayerAt, Redirect, Refund},
 };
 use channel::strict_json::{self, Value};
 use domain::*;
@@ -245,6 +245,10 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         product: fields.name("product", |t| ProductNo::new(t))?,
         number: None,
         by_code: None,
+        payer_at: match &payer {
+            Some(payer) if payer.field == PayerField::BuyerId => PayerAt::Everywhere { but: None },
+            _ => PayerAt::App,
+        },
         left: false,
         combined: None,
     });

@@ -91,6 +91,21 @@ impl Health {
         }
     }
 
+    /// How an account fares for the order of a wallet's own payer, who must be asked for first. At Alipay that is a call of
+    /// ours to the account, a question like others: where none is answered, no order comes to be. WeChat is asked at a host of
+    /// its own.
+    pub fn looks_in_wallet(&self, channel: Channel, account: &AccountNo, now: Duration) -> Looks {
+        let placing = self.looks(channel, account, OperationClass::Place, now);
+        let asking = match channel {
+            Channel::Alipay => self.looks(channel, account, OperationClass::Ask, now).barred,
+            _ => None,
+        };
+        Looks {
+            barred: placing.barred.or(asking),
+            ..placing
+        }
+    }
+
     /// A new order is about to go there. One that is handed out tries nothing out.
     pub fn begin(&self, channel: Channel, account: &AccountNo, pay_way: PayWay, now: Duration) {
         if pay_way.is_handed_out(channel) {

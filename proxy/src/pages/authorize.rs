@@ -5,16 +5,18 @@ use super::{
     Pages, Scanned,
     ask::Asked,
     asked::{amount, says_left},
-    place::Start,
+    place::{Start, Told},
     states::{Begun, LIFE},
     view::View,
-    ways::{self, InWallet},
+    ways::Way,
 };
 use crate::{
     accept::Received,
     app::App,
-    certificates,
+    asks::{self, Ask, Asker},
+    certificates, choice,
     fault::{Code, Fault, Stop},
+    health::Barred,
     outbound::Answered,
     signature::nonce,
     stage::Response,
@@ -26,38 +28,70 @@ use channel::{
 };
 use domain::*;
 use http::{HeaderMap, HeaderValue, header};
-use std::time::Instant as Timer;
+use ledger::{Order, payment_id};
+use std::{sync::Arc, time::Instant as Timer};
 use vault::{Payer, Text};
 
 /// The only cookie: it binds a state to its browser. Its prefix makes browsers refuse it without Secure or from elsewhere.
 const COOKIE: &str = "__Host-payer";
 
 impl Pages {
-    /// Sends the payer's browser to the wallet.
-    pub(super) fn to_the_wallet(
+    /// Sends the payer's browser to the wallet, by the account that the order would go to.
+    //= C94
+    pub(super) async fn to_the_wallet(
         &self,
         received: &Received,
         view: &View<'_>,
         scanned: &Scanned,
         channel: Channel,
-        entered: Option<Amount>,
-        left: bool,
+        start: Start,
     ) -> Result<Response, Stop> {
-        let Some(InWallet { page, account }) = ways::in_a_wallet(&self.app, scanned, channel) else {
+        let create = self.order_of(scanned, &start, &Way::of((channel, PayWay::Jsapi)));
+        let order = self.known(scanned, &start).await?;
+        match asks::first(&self.app, &scanned.merchant, &create, order.as_deref()) {
+            Ask::By(by) => self.send(received, view, scanned, by, start, None),
+            Ask::Closed => Ok(view.not_now(scanned)),
+            Ask::Nowhere => Ok(view.not_here(scanned)),
+        }
+    }
+
+    /// The order, where its number has one.
+    async fn known(&self, scanned: &Scanned, start: &Start) -> Result<Option<Arc<Order>>, Fault> {
+        self.app
+            .order(&payment_id(&scanned.merchant.id, &start.order_no))
+            .await
+    }
+
+    fn send(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        by: Asker,
+        start: Start,
+        former: Option<AccountNo>,
+    ) -> Result<Response, Stop> {
+        let registries = self.app.registries();
+        let page = registries
+            .channel(by.channel)
+            .and_then(|licence| licence.authorization.as_ref())
+            .map(|a| &a.page);
+        let (Some(page), Some(account)) = (page, by.account(&self.app, &scanned.merchant)) else {
             return Ok(view.not_here(scanned));
         };
         let Start {
             order_no,
             amount,
             left,
-        } = Start::new(scanned, entered, left)?;
+        } = start;
         let browser = cookie(&received.head.headers)
             .filter(|c| is_ours(c))
             .map_or_else(nonce, str::to_owned);
         let until = self.app.clock().since_boot() + LIFE;
         let state = self.states.give(Begun {
             code: scanned.code.id.clone(),
-            channel,
+            by,
+            former,
             order_no,
             amount,
             left,
@@ -65,7 +99,7 @@ impl Pages {
             until,
         });
         let back = format!("{}/back", crate::codes::url(&self.app, &scanned.code.id)?);
-        let address = authorize::page(&account, &page, &back, &state)
+        let address = authorize::page(&account, page, &back, &state)
             .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
         let mut response = view.see_other(&address);
         let cookie = format!(
@@ -98,54 +132,122 @@ impl Pages {
         let Some(begun) = begun else {
             return Ok(view.again(scanned));
         };
-        let Some(code) = asked.field(authorize::code_name(begun.channel)) else {
+        let Some(code) = asked.field(authorize::code_name(begun.by.channel)) else {
             return Ok(view.again(scanned));
         };
-        let Some(InWallet { account, .. }) = ways::in_a_wallet(&self.app, scanned, begun.channel) else {
-            return Ok(view.not_here(scanned));
+        let Some(account) = begun.by.account(&self.app, &scanned.merchant) else {
+            return Ok(view.again(scanned));
         };
-        match whose(&self.app, &account, code).await {
+        let journey = Journey {
+            start: Start {
+                order_no: begun.order_no,
+                amount: begun.amount,
+                left: begun.left,
+            },
+            by: begun.by,
+            former: begun.former,
+        };
+        // The account was lost while the payer was away: its app need not even be asked.
+        let order = self.known(scanned, &journey.start).await?;
+        let create = self.order_of(scanned, &journey.start, &journey.way());
+        let barred = asks::barred(
+            &self.app,
+            &scanned.merchant,
+            &create,
+            order.as_deref(),
+            &journey.by,
+        );
+        if barred.is_some()
+            && let Some(elsewhere) = self.elsewhere(received, view, scanned, &journey).await?
+        {
+            return Ok(elsewhere);
+        }
+        if barred == Some(Barred::Open) {
+            return Ok(view.not_now(scanned));
+        }
+        let trouble = match whose(&self.app, &account, code).await {
             Whose::Payer(payer) => {
-                let start = Start {
-                    order_no: begun.order_no,
-                    amount: begun.amount,
-                    left: begun.left,
-                };
-                self.place_in_wallet(view, scanned, begun.channel, start, payer)
-                    .await
+                return self
+                    .place_in_wallet(received, view, scanned, &journey, payer)
+                    .await;
             }
             Whose::Refused(code) => {
                 let mut fault = Fault::of(Code::ChannelRefused)
                     .inside("the wallet's code of authorisation does not count");
+                fault.elsewhere = authorize::is_of_the_app(journey.by.channel, &code);
                 fault.channel_code = Some(code);
-                Ok(view.trouble(&fault, Some(scanned)))
+                fault
             }
-            Whose::Unclear => Ok(view.trouble(&Fault::of(Code::Deadline), Some(scanned))),
+            Whose::Unclear => Fault {
+                elsewhere: true,
+                ..Fault::of(Code::Deadline)
+            },
+        };
+        if trouble.elsewhere
+            && let Some(elsewhere) = self.elsewhere(received, view, scanned, &journey).await?
+        {
+            return Ok(elsewhere);
         }
+        Ok(view.trouble(&trouble, Some(scanned)))
+    }
+
+    /// The payer is asked for once more, by the app of an account that is in order; `None` where there is none, or where this
+    /// was the second time. The order's number stays the same, so what is on record of it counts.
+    //= C94
+    async fn elsewhere(
+        &self,
+        received: &Received,
+        view: &View<'_>,
+        scanned: &Scanned,
+        journey: &Journey,
+    ) -> Result<Option<Response>, Stop> {
+        let order = self.known(scanned, &journey.start).await?;
+        let create = self.order_of(scanned, &journey.start, &journey.way());
+        let another = match &journey.former {
+            Some(_) => None,
+            None => asks::another(&self.app, &scanned.merchant, &create, order.as_deref(), |a| {
+                journey.by.counts_at(a)
+            }),
+        };
+        let former = Some(journey.by.account.clone());
+        let send = |by| self.send(received, view, scanned, by, journey.start.clone(), former);
+        another.map(send).transpose()
     }
 
     async fn place_in_wallet(
         &self,
+        received: &Received,
         view: &View<'_>,
         scanned: &Scanned,
-        channel: Channel,
-        start: Start,
+        journey: &Journey,
         payer: Payer,
     ) -> Result<Response, Stop> {
+        let told = Told {
+            payer,
+            by: &journey.by,
+            former: journey.former.as_ref(),
+        };
         let placed = self
-            .place(
-                view,
-                scanned,
-                start,
-                &ways::Way::of((channel, PayWay::Jsapi)),
-                Some(payer),
-            )
-            .await?;
-        Ok(view.placed(scanned, &placed))
+            .place(view, scanned, journey.start.clone(), &journey.way(), Some(told))
+            .await;
+        // What is surely not open at any account at which this id counts may be at another.
+        let order = self.known(scanned, &journey.start).await?;
+        let unplaced = order.is_some_and(|order| choice::moves_on(order.latest()));
+        let refused = placed.as_ref().is_err_and(|refused| refused.elsewhere);
+        if (unplaced || refused)
+            && let Some(elsewhere) = self.elsewhere(received, view, scanned, journey).await?
+        {
+            return Ok(elsewhere);
+        }
+        match placed {
+            _ if unplaced => Ok(view.not_now(scanned)),
+            Ok(placed) => Ok(view.placed(scanned, &placed)),
+            Err(refused) => Err(refused.stop),
+        }
     }
 
     /// A wallet's browser with an amount that it typed.
-    pub(super) fn with_amount(
+    pub(super) async fn with_amount(
         &self,
         received: &Received,
         view: &View<'_>,
@@ -154,9 +256,27 @@ impl Pages {
         asked: &Asked,
     ) -> Result<Response, Stop> {
         match amount(scanned, asked.field("amount")) {
-            Ok(entered) => self.to_the_wallet(received, view, scanned, channel, entered, says_left(asked)),
+            Ok(entered) => {
+                let start = Start::new(scanned, entered, says_left(asked))?;
+                self.to_the_wallet(received, view, scanned, channel, start).await
+            }
             Err(wrong) => Ok(view.enter_amount(scanned, Some(wrong), None)),
         }
+    }
+}
+
+/// A payer who is back from the wallet.
+struct Journey {
+    start: Start,
+    /// Whose app asked.
+    by: Asker,
+    /// Whose app asked before, where it was the second time.
+    former: Option<AccountNo>,
+}
+
+impl Journey {
+    fn way(&self) -> Way {
+        Way::of((self.by.channel, PayWay::Jsapi))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     accept::Received,
-    app::App,
+    asks::{self, Asker},
     fault::{Code, Fault, Stop},
     payment::{Cargo, Clear, Command, Create, Parsed},
     stage::Response,
@@ -29,6 +29,7 @@ const AT_THE_COUNTER_MS: i64 = 15 * 60_000;
 const MOST_TEXT: usize = 127;
 
 /// Which order is begun.
+#[derive(Clone)]
 pub(super) struct Start {
     pub(super) order_no: OrderNo,
     pub(super) amount: Amount,
@@ -43,6 +44,32 @@ pub(super) struct Placed {
     pub(super) way: Way,
     /// Where the browser goes on to, where the channel wants it there.
     pub(super) onward: Option<Onward>,
+}
+
+/// Who pays, as the wallet told it.
+pub(super) struct Told<'a> {
+    pub(super) payer: Payer,
+    /// Whose app asked.
+    pub(super) by: &'a Asker,
+    /// Whose app asked before, and led nowhere.
+    pub(super) former: Option<&'a AccountNo>,
+}
+
+/// Why it was not.
+pub(super) struct Refused {
+    /// What the payer reads.
+    pub(super) stop: Stop,
+    /// It surely is not open, for no reason of its own: another account may take it.
+    pub(super) elsewhere: bool,
+}
+
+impl<T: Into<Stop>> From<T> for Refused {
+    fn from(stop: T) -> Refused {
+        Refused {
+            stop: stop.into(),
+            elsewhere: false,
+        }
+    }
 }
 
 /// How the browser goes on to the channel's page.
@@ -120,15 +147,15 @@ impl Pages {
                     false => Ok(view.choose(scanned, &offered, None, former.as_ref())),
                 }
             }
-            (Some(_), Some(channel)) if !self.is_open(scanned, channel) => Ok(view.not_now(scanned)),
-            (Some(_), Some(channel)) if ways::in_a_wallet(&self.app, scanned, channel).is_some() => {
-                match scanned.code.facts.amount {
-                    Some(_) if former.is_none() => {
-                        self.to_the_wallet(received, view, scanned, channel, None, false)
-                    }
-                    _ => Ok(view.enter_amount(scanned, None, former.as_ref())),
+            (Some(_), Some(channel)) => match asks::is_open(&self.app, &scanned.merchant, channel) {
+                None => Ok(view.not_here(scanned)),
+                Some(false) => Ok(view.not_now(scanned)),
+                Some(true) if scanned.code.facts.amount.is_some() && former.is_none() => {
+                    let start = Start::new(scanned, None, false)?;
+                    self.to_the_wallet(received, view, scanned, channel, start).await
                 }
-            }
+                Some(true) => Ok(view.enter_amount(scanned, None, former.as_ref())),
+            },
             _ => Ok(view.not_here(scanned)),
         }
     }
@@ -146,7 +173,7 @@ impl Pages {
         }
         let wallet = view.wallet.filter(|wallet| wallet.tells_its_payer());
         if let Some(channel) = wallet.and_then(Wallet::channel) {
-            return self.with_amount(received, view, scanned, channel, asked);
+            return self.with_amount(received, view, scanned, channel, asked).await;
         }
         let offered = self.offered(view, scanned);
         let entered = match amount(scanned, asked.field("amount")) {
@@ -163,18 +190,13 @@ impl Pages {
             return Ok(view.choose(scanned, &offered, None, former.as_ref()));
         };
         let start = Start::new(scanned, entered, says_left(asked))?;
-        let placed = self.place(view, scanned, start, way, None).await?;
+        let placed = self.place(view, scanned, start, way, None).await;
+        let placed = placed.map_err(|refused| refused.stop)?;
         Ok(view.placed(scanned, &placed))
     }
 
     fn offered(&self, view: &View<'_>, scanned: &Scanned) -> Offers {
         ways::in_a_browser(&self.app, scanned, view.wallet, is_phone(view.agent))
-    }
-
-    /// Whether a wallet takes new orders of its own payers; where there is no account at all, other words say so.
-    fn is_open(&self, scanned: &Scanned, channel: Channel) -> bool {
-        let way = Way::of((channel, PayWay::Jsapi));
-        ways::in_a_wallet(&self.app, scanned, channel).is_none() || ways::is_open(&self.app, scanned, &way)
     }
 
     /// A code that ended, or whose order is over.
@@ -209,44 +231,24 @@ impl Pages {
         }
     }
 
-    /// Places the order, from `seal` on by the very stages that a merchant's own request takes.
-    pub(super) async fn place(
-        &self,
-        view: &View<'_>,
-        scanned: &Scanned,
-        start: Start,
-        way: &Way,
-        payer: Option<Payer>,
-    ) -> Result<Placed, Stop> {
-        self.app
-            .merchant_rate(&scanned.merchant)
-            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
-        let now = self.app.clock().now();
-        let Start {
-            order_no,
-            amount,
-            left,
-        } = start;
-        let id = payment_id(&scanned.merchant.id, &order_no);
-        let handed_out = way.pay_way.is_handed_out(way.channel);
-        let most = match (&scanned.code.facts.order_no, handed_out) {
+    /// The order as the road is given it, before anybody knows who pays.
+    pub(super) fn order_of(&self, scanned: &Scanned, start: &Start, way: &Way) -> Create {
+        let facts = &scanned.code.facts;
+        let most = match (&facts.order_no, way.pay_way.is_handed_out(way.channel)) {
             (_, true) => Some(self.app.times().handed_out.as_millis() as i64),
             (None, _) => Some(AT_THE_COUNTER_MS),
             (Some(_), _) => None,
         };
-        let facts = &scanned.code.facts;
-        let create = Create {
-            order_no,
+        let now = self.app.clock().now();
+        Create {
+            order_no: start.order_no.clone(),
             channel: way.channel,
             pay_way: way.pay_way,
-            // A payer's id is of the app that asked for it: no other account could use it.
-            account: payer
-                .as_ref()
-                .and_then(|_| account_of(&self.app, scanned, way.channel)),
+            account: None,
             payee: None,
             appid: None,
             bank: way.bank.as_ref().map(|bank| bank.code.clone()),
-            amount,
+            amount: start.amount,
             expires: most.map(|ms| Instant::from_secs(now.plus_millis(ms).secs())),
             code: facts.code,
             terminal: facts.terminal.clone(),
@@ -256,13 +258,35 @@ impl Pages {
             product: None,
             combined: None,
             by_code: Some(scanned.code.id.clone()),
-            left,
-        };
+            payer_at: Default::default(),
+            left: start.left,
+        }
+    }
+
+    /// Places the order, from `seal` on by the very stages that a merchant's own request takes.
+    pub(super) async fn place(
+        &self,
+        view: &View<'_>,
+        scanned: &Scanned,
+        start: Start,
+        way: &Way,
+        told: Option<Told<'_>>,
+    ) -> Result<Placed, Refused> {
+        self.app
+            .merchant_rate(&scanned.merchant)
+            .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
+        let now = self.app.clock().now();
+        let mut create = self.order_of(scanned, &start, way);
+        if let Some(told) = &told {
+            told.by.bind(&told.payer, told.former, &mut create);
+        }
+        let id = payment_id(&scanned.merchant.id, &create.order_no);
+        let handed_out = way.pay_way.is_handed_out(way.channel);
         let page = crate::codes::url(&self.app, &scanned.code.id)?;
         let buyer = Buyer {
             description: Text::new(text(scanned, way.channel)),
             attach: None,
-            payer,
+            payer: told.map(|told| told.payer),
             client_ip: (way.pay_way == PayWay::H5 || way.channel.is_bank())
                 .then(|| Text::new(view.source.to_string())),
             device_id: None,
@@ -289,7 +313,12 @@ impl Pages {
         };
         let answer = match self.orders.clone().oneshot(parsed).await {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,
-            Err(Stop::Fault(fault)) => return Err(Stop::Answer(view.trouble(&fault, Some(scanned)))),
+            Err(Stop::Fault(fault)) => {
+                return Err(Refused {
+                    stop: Stop::Answer(view.trouble(&fault, Some(scanned))),
+                    elsewhere: fault.elsewhere,
+                });
+            }
         };
         let refused = !answer.status().is_success();
         let said: Value = serde_json::from_slice(
@@ -302,7 +331,7 @@ impl Pages {
         )
         .unwrap_or_default();
         if refused {
-            return Err(Stop::Answer(view.problem(&said, scanned)));
+            return Err(Stop::Answer(view.problem(&said, scanned)).into());
         }
         Ok(Placed {
             id,
@@ -310,11 +339,6 @@ impl Pages {
             onward: handed_out.then(|| onward(&said["call_up"])).flatten(),
         })
     }
-}
-
-/// The account whose app asks who the payer is.
-fn account_of(app: &App, scanned: &Scanned, channel: Channel) -> Option<AccountNo> {
-    ways::in_a_wallet(app, scanned, channel).map(|wallet| wallet.account.account.clone())
 }
 
 /// What is sold: what stands on the code, or else who sells, in characters that the channel has.

@@ -1,7 +1,8 @@
 //! Payers who were sent to their wallet's authorisation and have not come back. In memory only: nothing of a payer is in
 //! it, and whoever comes back after a restart begins anew.
 
-use domain::{Amount, Channel, CodeId, OrderNo};
+use crate::asks::Asker;
+use domain::{AccountNo, Amount, CodeId, OrderNo};
 use parking_lot::Mutex;
 use std::{collections::HashMap, time::Duration};
 use subtle::ConstantTimeEq;
@@ -15,7 +16,10 @@ const MOST: usize = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) code: CodeId,
-    pub(super) channel: Channel,
+    /// Whose app asks. It stays with us, as all of this does: nobody who comes back can name another.
+    pub(super) by: Asker,
+    /// Whose app asked before, where it is the second time that this payer is asked for: there is no third.
+    pub(super) former: Option<AccountNo>,
     pub(super) order_no: OrderNo,
     pub(super) amount: Amount,
     /// The payer says that the former way was not paid.
@@ -69,6 +73,7 @@ impl States {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Channel;
 
     #[test]
     //= C70
@@ -76,7 +81,12 @@ mod tests {
         let states = States::default();
         let begun = |until| Begun {
             code: CodeId::from_random([1; 10]),
-            channel: Channel::Wechat,
+            by: Asker {
+                channel: Channel::Wechat,
+                account: "1900000109".parse().expect("lawful"),
+                appid: None,
+            },
+            former: None,
             order_no: "Q1".parse().expect("lawful"),
             amount: Amount::from_fen(1),
             left: false,

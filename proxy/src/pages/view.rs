@@ -278,9 +278,10 @@ impl<'a> View<'a> {
         self.message(403, self.w.not_here(), None, None)
     }
 
-    /// A wallet whose accounts are all down.
+    /// A wallet whose accounts are all down, and what works.
     pub(super) fn not_now(&self, scanned: &Scanned) -> Response {
-        self.message(503, self.w.wallet_not_now(), None, Some(scanned))
+        let working = ways::working(self.app, scanned);
+        self.message(503, &self.w.wallet_not_now(&working), None, Some(scanned))
     }
 
     /// A wallet's browser at a code without an amount.

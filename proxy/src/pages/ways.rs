@@ -1,11 +1,9 @@
 //! Which ways to pay a merchant's code offers: only what works, by the registries, at this very moment.
 
 use super::{Scanned, wallet::Wallet};
-use crate::{app::App, health::Barred};
-use channel::Account;
+use crate::{app::App, asks, health::Barred};
 use domain::*;
 use policy::{operations, registry::AccountFacts};
-use std::sync::Arc;
 
 /// One way to pay in a plain browser.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -189,29 +187,14 @@ fn accounts<'a>(app: &App, scanned: &'a Scanned, way: &'a Way) -> impl Iterator<
         .filter(move |account| leads(account))
 }
 
-/// A wallet's own way, and where it tells who the payer is: the page, and the account whose app asks.
-pub(super) struct InWallet {
-    pub(super) page: String,
-    pub(super) account: Arc<Account>,
-}
-
-/// Whether this wallet works here: an account, a page of authorisation, the app's secret where one is needed.
-pub(super) fn in_a_wallet(app: &App, scanned: &Scanned, channel: Channel) -> Option<InWallet> {
-    let way = Way::of((channel, PayWay::Jsapi));
-    let facts = accounts(app, scanned, &way).next()?;
-    let page = app
-        .registries()
-        .channel(channel)?
-        .authorization
-        .as_ref()?
-        .page
-        .clone();
-    let account = app.account(facts, None, None);
-    let needs_app = channel == Channel::Wechat;
-    if needs_app && !channel::authorize::secret(&account).is_some_and(|key| app.keys().has(&key)) {
-        return None;
-    }
-    Some(InWallet { page, account })
+/// The wallets in which this code can be paid now.
+//= C83
+pub(super) fn working(app: &App, scanned: &Scanned) -> Vec<Channel> {
+    let own = |channel: &Channel| asks::is_open(app, &scanned.merchant, *channel) == Some(true);
+    let page = Way::of(ONLINE_BANKING);
+    let there = accounts(app, scanned, &page).next().is_some() && is_open(app, scanned, &page);
+    let own = [Channel::Wechat, Channel::Alipay].into_iter().filter(own);
+    own.chain(there.then_some(page.channel)).collect()
 }
 
 /// Where forms of these pages may lead a browser: ourselves, the wallets' pages of authorisation, the channels' own hosts.

@@ -427,12 +427,23 @@ impl Words {
         self.pick("暂时不可用，请稍后再试", "Not available now. Try again later")
     }
 
-    /// In a wallet that is closed.
-    pub(super) fn wallet_not_now(&self) -> &'static str {
-        self.pick(
-            "这个钱包暂时连不上，没有扣款。请稍后再试，或换一个钱包扫码。",
-            "This wallet cannot be reached now; nothing was charged. Try again later, or scan with another wallet.",
-        )
+    /// In a wallet that is closed, with those that are open.
+    pub(super) fn wallet_not_now(&self, working: &[Channel]) -> String {
+        let names: Vec<&str> = working.iter().map(|channel| self.wallet(*channel)).collect();
+        match (self.lang, &names[..]) {
+            (Lang::Zh, []) => "这个钱包暂时连不上，没有扣款。请稍后再试。".to_owned(),
+            (Lang::En, []) => {
+                "This wallet cannot be reached now; nothing was charged. Try again later.".to_owned()
+            }
+            (Lang::Zh, names) => format!(
+                "这个钱包暂时连不上，没有扣款。现在可以用{}扫码付款，或稍后再试。",
+                names.join("、")
+            ),
+            (Lang::En, names) => format!(
+                "This wallet cannot be reached now; nothing was charged. These work now: {}. Scan with one of them, or try again later.",
+                names.join(", ")
+            ),
+        }
     }
 
     /// A wallet that the merchant does not take.

@@ -521,7 +521,9 @@ impl Claim {
             (OrderState::Paid | OrderState::PartlyRefunded | OrderState::Refunded, false) => {
                 Err(Fault::of(Code::OrderPaid).into())
             }
-            (OrderState::Unknown | OrderState::Reversing, false) if another_way(latest, create) => {
+            (OrderState::Unknown | OrderState::Reversing, false)
+                if another_way(latest, create) || another_payer(latest, create, sealed) =>
+            {
                 Err(Fault::of(Code::OrderInProgress).into())
             }
             _ => Err(Fault::of(Code::OrderChanged).into()),

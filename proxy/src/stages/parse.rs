@@ -52,7 +52,9 @@ impl Stage<Limited> for Parse {
             let (mut command, mut also, mut clear) = match &resource {
                 Resource::CreateGroup => {
                     let asked = api::parse::group::asked(&received).map_err(of_reading)?;
-                    combined::commands(&self.0, &merchant, asked).map_err(of_reading)?
+                    combined::commands(&self.0, &merchant, asked)
+                        .await
+                        .map_err(of_reading)?
                 }
                 Resource::CloseGroup(number) => {
                     api::parse::empty(&received).map_err(of_reading)?;
@@ -186,6 +188,7 @@ impl Parse {
                     product: None,
                     number: Some(number),
                     by_code: None,
+                    payer_at: Default::default(),
                     left: false,
                     combined: native.combined.as_ref().map(group),
                 }))

@@ -292,7 +292,8 @@ fn spare(
     next: Vec<AccountNo>,
     route: Option<&RouteTaken>,
 ) -> Option<Box<Spare>> {
-    let stays = next.is_empty()
+    // A wallet's own payer may be asked for at another account.
+    let stays = next.is_empty() && !create.is_in_its_wallet()
         || create.combined.is_some()
         || create.pay_way.charges()
         || create.pay_way.is_handed_out(create.channel)
@@ -435,7 +436,7 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         events,
         ending,
         handed_out,
-        ..
+        elsewhere,
     } = settled;
     let order = errand::record(app, &order, events).await.map_err(stop)?;
     drop(held);
@@ -451,15 +452,19 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         return Ok(native);
     }
     match (&errand, ending) {
-        (_, Ending::Busy) => Err(Fault::of(Code::ChannelFrequency)
-            .retry(std::time::Duration::from_secs(1))
-            .into()),
+        (_, Ending::Busy) => Err(Fault {
+            elsewhere,
+            ..Fault::of(Code::ChannelFrequency).retry(std::time::Duration::from_secs(1))
+        }
+        .into()),
         (Errand::Place(position), Ending::Refused(code)) if charges(&order, *position) => {
             Err(render::charge_refused(order.latest().channel, &code).into())
         }
-        (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => {
-            Err(render::refused(&code).into())
+        (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => Err(Fault {
+            elsewhere,
+            ..render::refused(&code)
         }
+        .into()),
         (Errand::Place(_) | Errand::Close(_), _) if !others.is_empty() => {
             others.push(order);
             Ok(group_answer(app, others, Said::First).await?)

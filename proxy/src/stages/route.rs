@@ -45,9 +45,15 @@ impl Stage<Claimed> for Route {
                 };
                 let undone =
                     |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
+                let composed = |a: &AccountFacts| {
+                    !create.is_in_its_wallet()
+                        || channel::composes(&self.0.account(a, None, None), create.pay_way)
+                };
                 // Where no account could undo a charge or leads to the bank, the one that would be chosen says so below.
-                choose(&|a| (!create.pay_way.charges() || undone(a)) && leads_to_its_bank(create, a))
-                    .or_else(|| choose(&|_| true))
+                choose(&|a| {
+                    (!create.pay_way.charges() || undone(a)) && leads_to_its_bank(create, a) && composed(a)
+                })
+                .or_else(|| choose(&|_| true))
             }
             (None, _) => of_channel.next().map(Choice::given),
         };

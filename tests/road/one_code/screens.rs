@@ -122,7 +122,7 @@ async fn a_real_browser_walks_through_with_each_wallets_user_agent() {
 }
 
 /// What the wallet's web view would put into pages.
-async fn bridge(street: &Street) -> anyhow::Result<String> {
+pub(super) async fn bridge(street: &Street) -> anyhow::Result<String> {
     let url = format!("{}/wallet/bridge.js", street.yard.demo.channels.url());
     let answer = street.browser(WECHAT).once("GET", &url, "").await?;
     Ok(String::from_utf8(answer.body.to_vec())?)

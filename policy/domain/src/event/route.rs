@@ -67,6 +67,8 @@ pub enum PassedWhy {
     Tried,
     /// It answers worse or slower than the one taken.
     Unhealthy,
+    /// The payer's id was got in another account's app, and does not count there.
+    OtherApp,
 }
 
 /// Whether new orders go to an account.

@@ -11,7 +11,8 @@ use super::world::{Key, World};
 use domain::{Amount, Instant};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A code of authorisation is good for five minutes, once.
@@ -29,9 +30,19 @@ struct Given {
     used: bool,
 }
 
-/// All codes of authorisation.
+/// A payer's id in an app.
+struct Named {
+    app: String,
+    /// Whose wallet it is, as its cookie says.
+    payer: String,
+}
+
+/// All codes of authorisation, and which ids they told. An openid and an `open_id` are of one app; Alipay's `user_id` is of none.
 #[derive(Default)]
-pub(crate) struct Authorised(BTreeMap<String, Given>);
+pub(crate) struct Authorised {
+    codes: BTreeMap<String, Given>,
+    named: HashMap<(Channel, String), Named>,
+}
 
 /// Why a code does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +57,18 @@ pub(super) enum NotGood {
 
 impl Authorised {
     fn give(&mut self, channel: Channel, app: &str, payer: &str) -> String {
-        if self.0.len() >= MOST {
-            self.0.clear();
+        if self.codes.len() >= MOST {
+            self.codes.clear();
         }
+        let payer = self.named(channel, app, payer);
         let code = keys::random_text(32);
         let until = now().plus_millis(LIFE_MS);
-        self.0.insert(
+        self.codes.insert(
             code.clone(),
             Given {
                 channel,
                 app: app.to_owned(),
-                payer: payer.to_owned(),
+                payer,
                 until,
                 used: false,
             },
@@ -64,10 +76,46 @@ impl Authorised {
         code
     }
 
+    /// A payer's id in an app: in the first app that asks what the wallet is signed in as, in others another one.
+    fn named(&mut self, channel: Channel, app: &str, payer: &str) -> String {
+        if is_of_no_app(channel, payer) {
+            return payer.to_owned();
+        }
+        if self.named.len() >= MOST {
+            self.named.clear();
+        }
+        let first = self.named.get(&(channel, payer.to_owned()));
+        let id = match first.is_none_or(|first| first.app == app) {
+            true => payer.to_owned(),
+            false => {
+                let digest = hex::encode(Sha256::digest(format!("{app}\n{payer}")));
+                format!("o{}", digest.get(..27).unwrap_or_default())
+            }
+        };
+        let named = Named {
+            app: app.to_owned(),
+            payer: payer.to_owned(),
+        };
+        self.named.insert((channel, id.clone()), named);
+        id
+    }
+
+    /// Whether an id may stand in an order of this app: one that another app was told is nobody there.
+    pub(super) fn counts(&self, channel: Channel, app: &str, id: &str) -> bool {
+        let known = self.named.get(&(channel, id.to_owned()));
+        is_of_no_app(channel, id) || known.is_none_or(|known| known.app == app)
+    }
+
+    /// Whether an id is of whoever is signed in.
+    fn is(&self, channel: Channel, payer: &str, id: &str) -> bool {
+        let known = self.named.get(&(channel, id.to_owned()));
+        payer == id || known.is_some_and(|known| known.payer == payer)
+    }
+
     /// Whose it is; once.
     pub(super) fn take(&mut self, channel: Channel, app: &str, code: &str) -> Result<String, NotGood> {
         let given = self
-            .0
+            .codes
             .get_mut(code)
             .filter(|g| g.channel == channel && g.app == app)
             .ok_or(NotGood::Unknown)?;
@@ -81,6 +129,10 @@ impl Authorised {
             Ok(given.payer.clone())
         }
     }
+}
+
+fn is_of_no_app(channel: Channel, id: &str) -> bool {
+    channel == Channel::Alipay && id.starts_with("2088")
 }
 
 /// Answers what a payer's browser asks; `None` for what is a channel's.
@@ -305,7 +357,8 @@ fn pay_page(world: &Arc<World>, request: &Incoming, channel: Channel) -> Answer 
         return page(StatusCode::OK, "沙箱", "<p>订单不存在</p>");
     };
     let named = ["JSAPI", "create"].contains(&way);
-    if named && payer.as_deref().is_some_and(|payer| payer != wanted) {
+    let is = |payer: &str| world.with(|book| book.authorised.is(channel, payer, &wanted));
+    if named && payer.as_deref().is_some_and(|payer| !is(payer)) {
         return page(
             StatusCode::OK,
             "沙箱",
@@ -352,15 +405,19 @@ fn called_up(world: &World, channel: Channel, asked: &BTreeMap<String, String>) 
             .with(|book| book.by_number(channel, text("tradeNO")))
             .ok_or("交易不存在");
     }
-    let (number, merchant) = world
-        .merchants
-        .iter()
-        .enumerate()
-        .find(|(_, m)| {
-            [&m.facts.wechat.appid, &m.facts.wechat.mini_appid]
-                .contains(&&asked.get("appId").cloned().unwrap_or_default())
+    let prepay = text("package").strip_prefix("prepay_id=").ok_or("package错误")?;
+    let key = world.with(|book| book.codes.get(prepay).cloned());
+    let key = key.filter(|key| key.0 == channel).ok_or("prepay_id无效")?;
+    let merchant = world.merchants.get(key.1).ok_or("prepay_id无效")?;
+    // An app may be bound to several merchant numbers: the one that the order was placed with calls it up.
+    let app = world.with(|book| {
+        book.order(&key).map(|order| {
+            ["appid", "combine_appid", "sub_appid", "sp_appid"].map(|name| order.asked[name].clone())
         })
-        .ok_or("appId错误")?;
+    });
+    if !app.is_some_and(|app| app.iter().any(|app| *app == text("appId"))) {
+        return Err("appId错误");
+    }
     let message = format!(
         "{}\n{}\n{}\n{}\n",
         text("appId"),
@@ -371,8 +428,5 @@ fn called_up(world: &World, channel: Channel, asked: &BTreeMap<String, String>) 
     if text("signType") != "RSA" || !merchant.wechat_key.verify(message.as_bytes(), text("paySign")) {
         return Err("支付验证签名失败");
     }
-    let prepay = text("package").strip_prefix("prepay_id=").ok_or("package错误")?;
-    let key = world.with(|book| book.codes.get(prepay).cloned());
-    key.filter(|key| key.0 == channel && key.1 == number)
-        .ok_or("prepay_id无效")
+    Ok(key)
 }

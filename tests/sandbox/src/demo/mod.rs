@@ -102,7 +102,10 @@ impl Demo {
     pub async fn start(dir: &Path, options: &Options, split: bool) -> anyhow::Result<Demo> {
         let place = Place::make(dir, options)?;
         let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
-        settings.own_from = place.merchants.len().saturating_sub(options.own);
+        // A second account comes behind them, and is nobody's own.
+        if options.own > 0 {
+            settings.own_from = place.merchants.len().saturating_sub(options.own);
+        }
         let channels = channels::start(settings).await?;
         let control = Client::clear(channels.control);
         let mut gates = Vec::new();

@@ -230,6 +230,8 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Have its second accounts apps of their own only, at WeChat? Else its first account's app is bound to both.
+    pub apps_apart: bool,
     /// Whose books of which day are told? The proxy compares from its second start on, when that day was traded.
     pub books: Option<super::books::Plan>,
     /// Failures a second that a source may have.
@@ -253,6 +255,7 @@ impl Default for Options {
             times: String::new(),
             limits: String::new(),
             second_accounts: false,
+            apps_apart: false,
             books: None,
             failures: 1000,
             only: Vec::new(),
@@ -265,10 +268,16 @@ impl Place {
     pub fn make(dir: &Path, options: &Options) -> anyhow::Result<Place> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
-        let material = material::generate(
+        let mut material = material::generate(
             &dir.join("channels"),
             options.merchants + usize::from(options.second_accounts),
         )?;
+        if let ([first, .., second], true) = (
+            &mut material.merchants[..],
+            options.second_accounts && !options.apps_apart,
+        ) {
+            second.wechat.shared_appids.push(first.wechat.appid.clone());
+        }
         let second = options
             .second_accounts
             .then(|| material.merchants.last().cloned())

@@ -41,6 +41,9 @@ pub struct WechatAccount {
     pub app_secret: String,
     /// Application id of the merchant's mini program, bound to the same merchant number.
     pub mini_appid: String,
+    /// Applications of other merchants that are bound to this merchant number too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_appids: Vec<String>,
     /// Merchant number.
     pub mchid: String,
     /// Merchant numbers that may be paid under this one: it is a service provider (服务商) for them.
@@ -70,6 +73,13 @@ pub struct WechatAccount {
     pub sm2_public_file: String,
     /// WeChat's SM2 public key, under the same id as its public key.
     pub sm2_platform_file: String,
+}
+
+impl WechatAccount {
+    /// Whether an application is bound to this merchant number.
+    pub fn has_app(&self, appid: &str) -> bool {
+        appid == self.appid || appid == self.mini_appid || self.shared_appids.iter().any(|own| own == appid)
+    }
 }
 
 /// An application at Alipay; the same keys serve public-key mode and certificate mode.
@@ -240,6 +250,7 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, [String; 3
         appid: format!("wx{}", hex::encode(random::<8>()?)),
         app_secret: hex::encode(random::<16>()?),
         mini_appid: format!("wx{}", hex::encode(random::<8>()?)),
+        shared_appids: Vec::new(),
         mchid,
         sub_mchids: (0..2)
             .map(|n| format!("{}", 1_610_000_101 + 2 * number + n))

@@ -24,7 +24,13 @@ pub(super) struct Asked {
 pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
     let asked = asked(call, way)?;
     let key = (Channel::Alipay, call.number, asked.out_trade_no.clone());
+    let app = &call.merchant.facts.alipay.app_id;
     call.world.with(|book| {
+        if let Some(open_id) = call.biz["buyer_open_id"].as_str()
+            && !book.authorised.counts(Channel::Alipay, app, open_id)
+        {
+            return Err(parameter("buyer_open_id与app_id不匹配"));
+        }
         if let Some(order) = book.order(&key) {
             order.count(Operation::Create);
             may_repeat(order, way, &call.biz)?;

@@ -63,8 +63,7 @@ pub(super) fn asked(call: &Call<'_>, way: &str, partner: bool) -> Result<Asked, 
 /// An application id that is bound to the merchant number that signed.
 pub(super) fn own_appid(call: &Call<'_>, body: &Value, field: &str) -> Result<(), Failure> {
     let appid = text(body, field, 1..=32)?;
-    let known = &call.merchant.facts.wechat;
-    if appid != known.appid && appid != known.mini_appid {
+    if !call.merchant.facts.wechat.has_app(&appid) {
         let message = "appid和mchid不匹配";
         return Err(Failure::new(
             StatusCode::BAD_REQUEST,

@@ -18,7 +18,13 @@ const HOUR_MS: i64 = 3_600_000;
 pub(super) fn create(call: &Call<'_>, way: &'static str, partner: bool) -> Outcome {
     let asked = fields::asked(call, way, partner)?;
     let key = (Channel::Wechat, call.number, asked.out_trade_no.clone());
+    let (openid, appid) = (&asked.payer, asked.whole["appid"].as_str());
     call.world.with(|book| {
+        if let (Some(openid), Some(appid)) = (openid, appid)
+            && !book.authorised.counts(Channel::Wechat, appid, openid)
+        {
+            return Err(Failure::field("payer.openid", "", "appid和openid不匹配"));
+        }
         if let Some(order) = book.order(&key) {
             order.count(Operation::Create);
             may_repeat(order, way, &asked)?;

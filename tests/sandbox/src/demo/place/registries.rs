@@ -146,11 +146,11 @@ impl Place {
                 account["rates"] = json!([{ "rate": 380 }]);
             }
         }
-        // The same app: its payers' ids are good for both.
-        let appids = accounts[0]["appids"].clone();
         let rates = json!([{ "rate": 600 }]);
         let (w, a) = (&second.wechat, &second.alipay);
-        accounts.push(json!({ "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": [w.appid, appids[0]], "serial": w.serial, "platform": w.public_key_id, "rates": rates }));
+        // Where the first one's app is among them, its payers' ids are good for both.
+        let appids: Vec<&String> = [&w.appid].into_iter().chain(&w.shared_appids).collect();
+        accounts.push(json!({ "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": appids, "serial": w.serial, "platform": w.public_key_id, "rates": rates }));
         accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "rates": rates }));
         let (u, b, c) = (&second.unionpay, &second.baidu, &second.ccb);
         accounts.push(json!({ "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "sign_method": "11" }));

@@ -190,10 +190,7 @@ fn check<'a>(
         return Err(Failure::Transport("随机字符串nonce_str须为1到32个字符"));
     }
     let appid = fields.get("appid").ok_or(Failure::Transport("缺少参数appid"))?;
-    if ![&facts.appid, &facts.mini_appid]
-        .into_iter()
-        .any(|own| own == appid)
-    {
+    if !facts.has_app(appid) {
         return Err(Failure::Transport("appid和mch_id不匹配"));
     }
     let sub = fields.get("sub_mch_id");
