@@ -238,6 +238,7 @@ async fn reversed(c: &Counter<'_>) -> Done {
         "it went back at once"
     );
     c.wait_before_reverses(100).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(250)).await; // past it
     let said = c.sdk.done("/secapi/pay/reverse", &by_number).await?;
     ensure!(said.get("recall") == Some("N"), "to be sent again");
     let order = until(c.yard, &number, "reverse", |o| o["state"] == "reversed").await?;
