@@ -175,12 +175,16 @@ fn send_on(
 ) -> (Settled, Vec<Settled>, Response) {
     app.step("before_send");
     let unknown = || {
-        let path = Some(verbatim.target.as_str());
-        rescue::native(dialect::refuse_native(
-            account.channel,
-            path,
-            NativeRefusal::Unknown,
-        ))
+        let speaks = verbatim
+            .headers
+            .iter()
+            .find(|(name, _)| name == "accept-language");
+        let speaks = speaks.map_or("", |(_, value)| value);
+        let page = dialect::refuse_browser(account.channel, speaks, &NativeRefusal::Unknown);
+        rescue::native(page.unwrap_or_else(|| {
+            let path = Some(verbatim.target.as_str());
+            dialect::refuse_native(account.channel, path, NativeRefusal::Unknown)
+        }))
     };
     let place = app
         .way_of(account.channel, &account.account, None)
@@ -211,6 +215,7 @@ pub(crate) fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer)
             Settled::nothing(settle::Ending::Recorded)
         }
         Errand::Close(position) => settle::closed(
+            order,
             *position,
             answer,
             order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
@@ -277,10 +282,11 @@ fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
 //= C60
 fn charged(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     let payer = match (&answer, order.attempt(position)) {
-        (Answer::State(view), Some(attempt)) => {
-            view.payer.as_ref().map(|p| app.vault().token(attempt.channel, p))
-        }
-        (Answer::Declined(_, payer), Some(attempt)) => Some(app.vault().token(attempt.channel, payer)),
+        (Answer::State(view), Some(attempt)) => view
+            .payer
+            .as_ref()
+            .and_then(|p| app.vault().token(attempt.channel, p)),
+        (Answer::Declined(_, payer), Some(attempt)) => app.vault().token(attempt.channel, payer),
         _ => None,
     };
     settle::charged(order, position, answer, payer, None)
@@ -300,13 +306,17 @@ pub(crate) async fn ask(
     let own = native::identity(channel, &verbatim.target, &account.account);
     let way = app.way_of(channel, &account.account, own.as_ref());
     let file = native::is_file(channel, &verbatim.target);
-    let way = way.and_then(|way| match file {
-        true => {
+    let way = way.and_then(|way| match (file, channel) {
+        // It has a host for files alone.
+        (true, Channel::Unionpay) => app.way_to_files(channel),
+        (true, _) => {
             let place = way.target();
             app.way_to_bill_by(channel, (&place.host, place.port), own.as_ref())
         }
-        false => Some(way),
+        (false, _) => Some(way),
     });
+    // Who a payer is goes to the merchant that asked, and is not even looked at here.
+    let unread = file || operation == Operation::Authorize;
     let patience = if file { FILE_TIME } else { app.answer_time() };
     let (Some(way), Some(headers)) = (way, headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
@@ -320,8 +330,8 @@ pub(crate) async fn ask(
     app.metrics().exchanged(channel, operation, sent.is_ok(), took);
     let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
-        // Not read, and not signed (channels.md 1.5): the merchant holds it against the hash that it was told.
-        Ok(answered) if file && answered.status < 500 => {
+        // Of a file: not signed either (channels.md 1.5); the merchant holds it against the hash that it was told.
+        Ok(answered) if unread && answered.status < 500 => {
             ended(None);
             (Answer::Unclear(Unclear::Garbage), back(channel, answered))
         }

@@ -115,7 +115,9 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
             Ending::Refused(code.clone()),
         ),
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
-        FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
+        FailureClass::AlreadyPaid | FailureClass::Unknown | FailureClass::Unlisted => {
+            unknown(attempt, Unclear::ChannelError)
+        }
         FailureClass::Duplicate => Settled {
             ending: Ending::Duplicate,
             ..unknown(attempt, Unclear::ChannelError)
@@ -193,7 +195,7 @@ fn answer_lost(attempt: u16) -> Settled {
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
 /// up: what is not there was not placed, and the merchant may send the same number again.
-pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
+pub fn given_up(order: &Order, attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
     match answer {
         Answer::Failed(Failure {
             class: FailureClass::NotFound,
@@ -208,14 +210,16 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
             true,
             Ending::Recorded,
         ),
-        other => closed(attempt, other, false),
+        other => closed(order, attempt, other, false),
     }
 }
 
 /// The channel's answer to closing an attempt. `may_come` where it was handed out and its time is not over: then "not
 /// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
-/// opened; what nobody opens ends with the time that its signed text names.
-pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
+/// opened; what nobody opens ends with the time that its signed text names. A word that is on record is no news, however often
+/// the channel is asked.
+pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
+    let known = order.attempt(attempt).and_then(|a| a.closing.as_ref());
     let done = || {
         Settled::new(
             TradeEvent::AttemptClosed {
@@ -226,27 +230,26 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
             Ending::Recorded,
         )
     };
+    let unknown = |reason| match known.is_some_and(|closing| closing.unknown) {
+        true => Settled::nothing(Ending::Unknown),
+        false => Settled::new(
+            TradeEvent::CloseUnknown { attempt, reason },
+            false,
+            Ending::Unknown,
+        ),
+    };
     match answer {
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
-            FailureClass::NotFound if may_come => Settled::new(
-                TradeEvent::CloseUnknown {
-                    attempt,
-                    reason: Unclear::NotOpened,
-                },
-                false,
-                Ending::Unknown,
-            ),
+            FailureClass::NotFound if may_come => unknown(Unclear::NotOpened),
             // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
-            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => Settled::new(
-                TradeEvent::CloseUnknown {
-                    attempt,
-                    reason: Unclear::ChannelError,
-                },
-                false,
-                Ending::Unknown,
-            ),
+            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {
+                unknown(Unclear::ChannelError)
+            }
+            _ if known.is_some_and(|closing| closing.refused.as_ref() == Some(&code)) => {
+                Settled::nothing(Ending::Refused(code))
+            }
             _ => Settled::new(
                 TradeEvent::CloseRefused {
                     attempt,
@@ -256,19 +259,8 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
                 Ending::Refused(code),
             ),
         },
-        Answer::Unclear(reason) => Settled::new(
-            TradeEvent::CloseUnknown { attempt, reason },
-            false,
-            Ending::Unknown,
-        ),
-        _ => Settled::new(
-            TradeEvent::CloseUnknown {
-                attempt,
-                reason: Unclear::Garbage,
-            },
-            false,
-            Ending::Unknown,
-        ),
+        Answer::Unclear(reason) => unknown(reason),
+        _ => unknown(Unclear::Garbage),
     }
 }
 
@@ -306,11 +298,12 @@ pub fn redirected(order: &Order, refund_no: &RefundNo, answer: Answer) -> Settle
     }
 }
 
-/// A refusal for good, and not a word of doubt or about another request under the same number.
+/// A refusal for good, and not a word of doubt, one that no list has, or one about another request under the same number.
+//= C92
 pub fn refuses(failure: &Failure) -> bool {
     !matches!(
         failure.class,
-        FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate
+        FailureClass::Unknown | FailureClass::Unlisted | FailureClass::Busy | FailureClass::Duplicate
     )
 }
 
@@ -442,7 +435,7 @@ pub fn order_seen(
     }
     match &view.state {
         ChannelState::Paid(facts) | ChannelState::Refunded(facts) => match &known.paid {
-            _ if facts.amount != known.amount => mismatch(Mismatch::Amount),
+            _ if facts.amount != known.amount => amiss(known, attempt, proof, mismatch(Mismatch::Amount)),
             Some((ours, _)) if ours.trade_no != facts.trade_no => mismatch(Mismatch::TradeNo),
             Some(_) => Settled::nothing(Ending::Recorded),
             None => {
@@ -467,6 +460,9 @@ pub fn order_seen(
             true,
             Ending::Recorded,
         ),
+        ChannelState::Declined(code) => {
+            Settled::of(declined(known, attempt, code, payer).collect(), Ending::Recorded)
+        }
         // Placed, but without the code, which the channel tells once: the sweep finds out whether it was lost.
         ChannelState::NotPaid | ChannelState::Paying if known.pay_way.is_told_once(known.channel) => {
             Settled::nothing(Ending::Recorded)
@@ -482,6 +478,42 @@ pub fn order_seen(
         }
         _ => Settled::nothing(Ending::Recorded),
     }
+}
+
+/// Paid under our number with another amount than ordered, by the channel's own word. Another trade of the account may have the
+/// number, or ours was paid amiss: which it is nobody can tell here. So nothing is charged again, under this or another
+/// number, nothing is taken back, and people say whose it is; the merchant is told that it is unresolved.
+//= C31
+//= C60
+pub(super) fn amiss(known: &Attempt, attempt: u16, proof: Proof, mut mismatch: Settled) -> Settled {
+    use AttemptState as S;
+    let open = matches!(known.state, S::Intended | S::Unknown | S::Placed);
+    if proof == Proof::Query && open && !known.is_reversing() {
+        let event = TradeEvent::AttemptUnresolved { attempt };
+        mismatch.events.push(Happening { event, tell: true });
+    }
+    mismatch
+}
+
+/// A try that failed on the payer's side, of an order that is open: on record once, where the watch looks (T16, T26). That the
+/// channel has the order is news where its answer was lost, but for what is told once: the sweep finds out about that.
+pub(super) fn declined<'a>(
+    known: &'a Attempt,
+    attempt: u16,
+    code: &'a std::sync::Arc<str>,
+    payer: Option<PayerToken>,
+) -> impl Iterator<Item = Happening> + 'a {
+    let open = !known.state.is_final();
+    let placed = matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
+        && !known.is_reversing()
+        && !known.pay_way.is_told_once(known.channel);
+    let placed = placed.then_some(TradeEvent::AttemptPlaced { attempt, reach: None });
+    let declined = (open && !known.declined).then(|| TradeEvent::AttemptDeclined {
+        attempt,
+        code: code.clone(),
+        payer,
+    });
+    placed.into_iter().chain(declined).map(Happening::from)
 }
 
 #[cfg(test)]

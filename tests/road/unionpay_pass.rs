@@ -3,6 +3,7 @@
 //! every two steps of an application for a code and of a refund.
 
 mod charges;
+pub(crate) mod file;
 mod killed;
 mod times;
 

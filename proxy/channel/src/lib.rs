@@ -27,6 +27,7 @@ pub mod keys;
 pub mod native;
 pub mod notice;
 mod readings;
+mod refusal;
 mod shape;
 pub mod strict_json;
 pub mod strict_tree;
@@ -188,6 +189,18 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
         Channel::Cmb => cmb::compose::query(account, stamp, number),
         // No query is described, and nothing else that could close one (channels.md 6.2).
         Channel::Icbc => Err(ComposeError::NotOffered),
+    }
+}
+
+/// What a query's word on an order comes to as a close's, where the channel has no close and is asked instead ([`close`]).
+/// `None` where a close says more than a query.
+pub fn close_by_word(channel: Channel, view: &OrderView) -> Option<Answer> {
+    match channel {
+        Channel::Wechat | Channel::Alipay | Channel::Icbc => None,
+        Channel::Unionpay => Some(unionpay::answer::ended(view)),
+        Channel::Baidu => Some(Answer::Failed(baidu::answer::ended(view))),
+        Channel::Ccb => Some(Answer::Failed(ccb::answer::ended(view))),
+        Channel::Cmb => Some(Answer::Failed(cmb::answer::ended(view))),
     }
 }
 
@@ -452,15 +465,16 @@ pub fn read_native_answer(
     status: u16,
     body: &[u8],
 ) -> Answer {
-    match account.channel {
+    let answer = match account.channel {
         Channel::Wechat if wechat::v2::native::is_path(target) => {
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
         Channel::Alipay if target.starts_with("/v3/") => {
             alipay::answer::read_v3(operation, pay_way, status, body)
         }
-        _ => read_answer(account, operation, pay_way, status, body),
-    }
+        _ => return read_answer(account, operation, pay_way, status, body),
+    };
+    refusal::judged(account.channel, operation, answer)
 }
 
 /// What must be decrypted before an answer can be read, once its signature is verified; `None` where it came in clear.
@@ -490,7 +504,10 @@ pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, co
         | Channel::Ccb
         | Channel::Icbc
         | Channel::Cmb => Answer::Unclear(Unclear::Garbage),
-        Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
+        Channel::Alipay => {
+            let answer = alipay::answer::read_content(operation, pay_way, content);
+            refusal::judged(account.channel, operation, answer)
+        }
     }
 }
 
@@ -503,7 +520,7 @@ pub fn read_answer(
     status: u16,
     body: &[u8],
 ) -> Answer {
-    match account.channel {
+    let answer = match account.channel {
         _ if is_v2(account, operation, pay_way) => {
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
@@ -514,5 +531,6 @@ pub fn read_answer(
         Channel::Ccb => ccb::answer::read(account, operation, status, body),
         Channel::Cmb => cmb::answer::read(account, operation, status, body),
         Channel::Icbc => Answer::Unclear(Unclear::Garbage),
-    }
+    };
+    refusal::judged(account.channel, operation, answer)
 }

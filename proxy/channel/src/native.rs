@@ -22,6 +22,8 @@ pub struct Native {
     pub account: AccountNo,
     /// Who is to be paid, where the request says so.
     pub payee: Option<PayeeNo>,
+    /// WeChat's appid, where the request names one: an app of the account's own.
+    pub app: Option<String>,
     /// The order's number at the channel.
     pub number: Option<ChannelNo>,
     /// The channel's own number of the order, where the request uses it instead.
@@ -57,9 +59,10 @@ pub struct Native {
     pub(crate) lasts: Option<String>,
     /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
     pub named: Option<Instant>,
-    /// Where the payer's browser goes back to, where the request says so.
-    pub return_url: Option<Text>,
-    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`).
+    /// Where the payer's browser goes back to, by the names of the fields that say so.
+    pub returns_to: Vec<(&'static str, Text)>,
+    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`, Alipay's
+    /// pages).
     pub by_browser: bool,
 }
 
@@ -104,7 +107,7 @@ impl Native {
         if self.proof.settle_zone(self.channel, now, window)
             && let Some(lasts) = &self.lasts
         {
-            self.expires = alipay::native::after(self.proof.signed_at, lasts);
+            self.expires = alipay::native::ends(self.proof.signed_at, lasts, self.pay_way);
         }
     }
 }
@@ -145,6 +148,9 @@ pub struct Proof {
     pub fresh: Fresh,
 }
 
+/// How long a form may wait in the payer's browser [our choice: channels' pages give a payer as long by default].
+pub(crate) const FORM_WAITS_MS: i64 = 30 * 60_000;
+
 /// How long after its time a signature counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fresh {
@@ -161,7 +167,11 @@ impl Proof {
     /// See [`Native::settle_zone`]; whether the time was moved.
     pub fn settle_zone(&mut self, channel: Channel, now: Instant, window: i64) -> bool {
         const CHINA: i64 = 8 * 3_600_000;
-        let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
+        let longest = match self.fresh {
+            Fresh::For(longest) => longest.max(window),
+            Fresh::Standing | Fresh::Always => window,
+        };
+        let near = |at: Instant| (-window..=longest).contains(&(now.millis() - at.millis()));
         let moved = self.signed_at.plus_millis(CHINA);
         if channel == Channel::Wechat && self.nonce.is_none() {
             self.signed_at = now;
@@ -415,10 +425,20 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
     }
 }
 
-/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).
+/// Does the payer's browser bring this request, and shall a page tell it why it is refused? A look only: nothing is read.
+pub fn is_by_browser(channel: Channel, target: &str, body: &[u8]) -> bool {
+    channel == Channel::Alipay && alipay::native::is_by_browser(target, body)
+}
+
+/// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills, UnionPay's settlement
+/// file in its answer).
 pub fn is_file(channel: Channel, target: &str) -> bool {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    channel == Channel::Wechat && (path == wechat::BILL_FILE || wechat::v2::native::is_bill(target))
+    match channel {
+        Channel::Wechat => path == wechat::BILL_FILE || wechat::v2::native::is_bill(target),
+        Channel::Unionpay => target == unionpay::FILES,
+        _ => false,
+    }
 }
 
 /// Does the request ask WeChat to charge a payment code by APIv3, which is for accounts that have it (channels.md 1.12)?

@@ -477,3 +477,58 @@ fn a_payment_code_an_app_order_and_a_cancel_say_what_they_are() {
     assert_eq!(cancel.amount.map(|a| a.fen()), Some(100));
     assert!(cancel.trade_no.is_some());
 }
+
+/// A lawful request for a day's file (channels.md 4.5).
+fn file() -> Pairs {
+    let mut pairs = lawful(4).1;
+    pairs.retain(|(name, _)| name != "orderId");
+    assert!(set(&mut pairs, "txnType", "76") && set(&mut pairs, "txnSubType", "01"));
+    pairs.extend([("settleDate", "0131"), ("fileType", "00")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    pairs
+}
+
+#[test]
+fn a_days_file_is_about_no_order() {
+    let native = ask("POST", "/", FORM, form(&file()).as_bytes()).expect("lawful");
+    assert_eq!(native.operation, domain::Operation::Bill);
+    assert!(native.number.is_none() && native.refund.is_none() && native.amount.is_none());
+    assert_eq!(native.account.as_str(), OWN);
+    let mut bare = file();
+    bare.retain(|(name, _)| name != "channelType");
+    assert!(ask("POST", "/", FORM, form(&bare).as_bytes()).is_ok());
+    for day in ["0230", "1301", "131", "01311", "１月", "ab01", ""] {
+        let mut pairs = file();
+        assert!(set(&mut pairs, "settleDate", day));
+        assert!(ask("POST", "/", FORM, form(&pairs).as_bytes()).is_err(), "{day}");
+    }
+    for path in [BACK, QUERY, FRONT, APP, "//", "/?a=1", "/./"] {
+        assert!(
+            ask("POST", path, FORM, form(&file()).as_bytes()).is_err(),
+            "{path}"
+        );
+    }
+    for which in 0..8 {
+        let (_, pairs) = lawful(which);
+        assert!(
+            ask("POST", "/", FORM, form(&pairs).as_bytes()).is_err(),
+            "{which}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: HOSTILE, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Beside the day stands nothing: not who else is paid, not an order, not a name twice.
+    #[test]
+    fn a_days_file_names_nothing_else(name in names(), value in "[0-9a-zA-Z{}&=]{1,12}", again in any::<usize>(), twice in any::<bool>()) {
+        let mut pairs = file();
+        let extra = match twice {
+            true => pairs[again % pairs.len()].clone(),
+            false => (name, value),
+        };
+        prop_assume!(twice || extra.0 != "channelType");
+        pairs.push(extra);
+        prop_assert!(ask("POST", "/", FORM, form(&pairs).as_bytes()).is_err());
+    }
+}

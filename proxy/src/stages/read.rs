@@ -19,6 +19,7 @@ use domain::{Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
 use policy::registry::{AccountFacts, MerchantFacts};
 use sha2::{Digest as _, Sha256};
+use vault::Text;
 
 /// Pass-through's way to `Authenticated`.
 pub struct Read(pub App);
@@ -62,7 +63,8 @@ impl Stage<Received> for Read {
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
         self.proves(facts, &native.proof, received.at)?;
-        let payee = match may_return(merchant, &native).and_then(|()| acts_for(facts, &native)) {
+        let lawful = may_return(merchant, &native).and_then(|()| by_an_own_app(facts, &native));
+        let payee = match lawful.and_then(|()| acts_for(facts, &native)) {
             Ok(payee) => payee,
             Err(fault) => {
                 let asked = Asked {
@@ -76,7 +78,9 @@ impl Stage<Received> for Read {
         };
         let (merchant, signed_at) = (merchant.clone(), native.proof.signed_at);
         native.payee = payee;
-        let mark = proof_mark(&native.proof);
+        // A form comes as often as its payer loads the page again: one whose first coming was refused for the moment may come
+        // again, and its number makes one order of them all.
+        let mark = proof_mark(&native.proof).filter(|_| !native.by_browser);
         Ok(Authenticated {
             received,
             merchant,
@@ -99,12 +103,26 @@ fn is_fresh(proof: &Proof, now: Instant) -> bool {
 
 /// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.
 fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
-    match &native.return_url {
-        Some(url) if !merchant.may_return_to(url.expose()) => Err(Fault::new(
+    let foreign = |(_, url): &&(&str, Text)| !merchant.may_return_to(url.expose());
+    match native.returns_to.iter().find(foreign) {
+        Some((name, _)) => Err(Fault::new(
             Code::OperationNotAllowed,
-            "frontUrl must be an https address at a host that the operator has registered for this merchant (return_hosts).",
+            format!("{name} must be an https address at a host that the operator has registered for this merchant (return_hosts)."),
         )
-        .breaks(Breach::Value, Some("frontUrl"))),
+        .breaks(Breach::Value, Some(name))),
+        None => Ok(()),
+    }
+}
+
+/// WeChat's apps are the account's own, as the acquirer's registry lists them: whose app a payer is shown is whose order it is.
+//= C93
+fn by_an_own_app(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
+    match &native.app {
+        Some(app) if !facts.appids.contains(app) => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Not carried: appid is none that the acquirer lists for this account (appids).",
+        )
+        .breaks(Breach::Value, Some("appid"))),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,10 @@ use super::{
     Done,
     client::{place, said},
 };
-use crate::repo::root;
+use crate::{
+    repo::root,
+    unionpay_pass::file::{days_ago, settled},
+};
 use anyhow::{Context, bail, ensure};
 use sandbox::demo::{Demo, place::Options};
 use serde_json::{Value, json};
@@ -50,12 +53,19 @@ pub(super) async fn judged() -> Done {
     let demo = Demo::start(dir.path(), &options, false).await?;
     for merchant in 0..MERCHANTS {
         for through in [false, true] {
-            let lines = run(&demo, merchant, through, None).await?;
+            let lines = run(&demo, merchant, through, None, None).await?;
             let steps: Vec<_> = lines.iter().filter_map(|l| l["step"].as_str()).collect();
             ensure!(steps == STEPS, "other steps: {steps:?}");
             if through {
                 known(&demo, merchant, &lines).await?;
             }
+        }
+        let (day, number) = settled(&demo, merchant).await?;
+        for through in [false, true] {
+            let file = json!({ "day": day, "number": number, "empty": days_ago(2) });
+            let lines = run(&demo, merchant, through, None, Some(&file)).await?;
+            let steps: Vec<_> = lines.iter().filter_map(|l| l["step"].as_str()).collect();
+            ensure!(steps == ["file", "no_file"], "other steps: {steps:?}");
         }
         println!(
             "unionpay_acp.py (signMethod {}): {} steps straight, {} through, six relayed notices",
@@ -109,6 +119,7 @@ async fn known(demo: &Demo, merchant: usize, lines: &[Value]) -> Done {
             merchant,
             true,
             Some(&json!({ "headers": {}, "body": body })),
+            None,
         )
         .await?;
         let told = told.last().context("a line")?;
@@ -138,6 +149,7 @@ async fn run(
     merchant: usize,
     through: bool,
     notice: Option<&Value>,
+    file: Option<&Value>,
 ) -> anyhow::Result<Vec<Value>> {
     let (place_of, ports) = (&demo.place, demo.place.ports);
     let merchant = &place_of.merchants[merchant];
@@ -147,7 +159,7 @@ async fn run(
         "base_url": if through { format!("https://127.0.0.1:{}", ports.unionpay) } else { channel.clone() },
         "channel_url": channel, "through": through, "control": demo.channels.control_url(), "ca_file": place_of.material.ca_path(),
         "notify_url": if through { format!("https://127.0.0.1:{}/n/unionpay/{}", ports.notify, account.mer_id) } else { "http://127.0.0.1:9/nobody".to_owned() },
-        "dir": place_of.material.dir, "prefix": if through { "t" } else { "s" }, "sign_method": merchant.sign_method(), "unionpay": account,
+        "dir": place_of.material.dir, "prefix": if through { "t" } else { "s" }, "sign_method": merchant.sign_method(), "unionpay": account, "file": file,
     });
     let dir = tempfile::tempdir()?;
     let write = |name: &str, value: &Value| -> anyhow::Result<_> {

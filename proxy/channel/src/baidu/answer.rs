@@ -30,9 +30,8 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         Operation::Query => {
             asked(account, &fields).map(|view| view.map_or_else(Answer::Failed, Answer::State))
         }
-        Operation::Close => {
-            asked(account, &fields).map(|view| Answer::Failed(view.map_or_else(|failure| failure, ended)))
-        }
+        Operation::Close => asked(account, &fields)
+            .map(|view| Answer::Failed(view.map_or_else(|failure| failure, |view| ended(&view)))),
         Operation::Refund => refunded(account, &fields),
         Operation::RefundQuery => refund_asked(account, &fields),
         // What is handed out has no answer, and the others are not asked.
@@ -68,7 +67,7 @@ fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure
 
 /// There is no close; the order is asked for instead, and what nobody paid counts as "nothing there": while its time
 /// runs that is no last word, afterwards it is.
-fn ended(view: OrderView) -> Failure {
+pub(crate) fn ended(view: &OrderView) -> Failure {
     match view.state {
         ChannelState::Paid(_) | ChannelState::Refunded(_) => failure("1", FailureClass::AlreadyPaid),
         _ => failure("2", FailureClass::NotFound),

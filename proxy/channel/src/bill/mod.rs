@@ -10,6 +10,7 @@ pub(crate) mod ask;
 mod open;
 pub mod queried;
 mod read;
+mod sums;
 mod unionpay;
 mod wechat;
 
@@ -85,6 +86,11 @@ pub struct Bill<'a> {
     columns: Vec<String>,
     cells: Vec<Zeroizing<String>>,
     rows: u64,
+    sums: sums::Sums,
+    /// Sums of amounts are those of the rows.
+    amounts_agree: bool,
+    /// Where the cells stand that are added up, in the layout's own order (WeChat).
+    places: Vec<Option<usize>>,
     summary: Vec<(String, String)>,
     files: Vec<String>,
     /// The settlement day, where the file's name says it (UnionPay).
@@ -119,6 +125,9 @@ impl<'a> Bill<'a> {
             columns: Vec::new(),
             cells: Vec::new(),
             rows: 0,
+            sums: sums::Sums::default(),
+            amounts_agree: true,
+            places: Vec::new(),
             summary: Vec::new(),
             settled: files.iter().find_map(|name| unionpay::settled(name)),
             files,
@@ -214,6 +223,11 @@ impl<'a> Bill<'a> {
     /// What the bill says in sum, by column; there once all rows are read. UnionPay's has none.
     pub fn summary(&self) -> &[(String, String)] {
         &self.summary
+    }
+
+    /// Whether what the bill says in sum are the amounts of its rows; there once all rows are read.
+    pub fn amounts_agree(&self) -> bool {
+        self.amounts_agree
     }
 
     /// Names of the files in the packing.

@@ -2,7 +2,7 @@
 //! here is refused: `subMerId` and its kin (orders for somebody else), `accSplitData` (分账), `reserved` (which may hold
 //! either), card numbers and passwords (`accNo`, `customerInfo`), and whatever nobody here has read of.
 
-use super::{APP, BACK, FRONT, QUERY};
+use super::{APP, BACK, FILES, FRONT, QUERY};
 use domain::{Operation, PayWay};
 
 /// A kind of transaction.
@@ -19,7 +19,7 @@ pub(super) struct Call {
 }
 
 /// Of every request.
-pub(super) const COMMON: [&str; 12] = [
+pub(super) const COMMON: [&str; 10] = [
     "version",
     "encoding",
     "signMethod",
@@ -27,12 +27,13 @@ pub(super) const COMMON: [&str; 12] = [
     "txnType",
     "txnSubType",
     "bizType",
-    "channelType",
     "accessType",
     "merId",
-    "orderId",
     "txnTime",
 ];
+
+/// Of every request about a transaction. A day's file is about none (channels.md 4.5).
+pub(super) const OF_ONE: [&str; 2] = ["channelType", "orderId"];
 
 /// `certId` stands with signMethod 01 only.
 pub(super) const CERT_ID: &str = "certId";
@@ -124,5 +125,15 @@ pub(super) const CALLS: &[Call] = &[
         pay_way: None,
         needed: &[],
         optional: &[],
+    },
+    Call {
+        path: FILES,
+        txn_type: "76",
+        sub_type: "01",
+        biz_types: &["000000"],
+        operation: Operation::Bill,
+        pay_way: None,
+        needed: &["settleDate", "fileType"],
+        optional: &["channelType"],
     },
 ];

@@ -2,6 +2,7 @@
 //! files alone (4.1).
 
 use super::{
+    FILES,
     compose::{put, sealed},
     times,
 };
@@ -10,9 +11,6 @@ use domain::SignMethod;
 
 /// Messages take numbers of 40 letters (channels.md 4.3); the file has room for 32, and cuts off the rest.
 pub(crate) const LONGEST_NUMBER: usize = 32;
-
-/// Where files are asked for: the host's root.
-const FILES: &str = "/";
 
 /// `day` is the settlement day, `2026-01-31`; UnionPay asks for it without the year.
 pub(crate) fn ask(account: &Account, stamp: &Stamp, day: &str) -> Result<Draft, ComposeError> {

@@ -25,5 +25,7 @@ pub(crate) const FRONT: &str = "/gateway/api/frontTransReq.do";
 pub(crate) const APP: &str = "/gateway/api/appTransReq.do";
 /// Server calls: codes, refunds.
 pub(crate) const BACK: &str = "/gateway/api/backTransReq.do";
+/// Files of a day: the root of a host of its own (channels.md 4.1).
+pub(crate) const FILES: &str = "/";
 /// Queries.
 pub(crate) const QUERY: &str = "/gateway/api/queryTrans.do";

@@ -5,8 +5,8 @@
 //! the form: that is the proof, as it is at UnionPay.
 
 use super::{
-    APP, BACK, FRONT, QUERY,
-    allowed::{CALLS, CERT_ID, COMMON, Call, QR_NO},
+    APP, BACK, FILES, FRONT, QUERY,
+    allowed::{CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
     compose, facts,
     fields::Fields,
     seal, times,
@@ -14,18 +14,15 @@ use super::{
 use crate::{
     auth_code::{Wallet, wallet},
     keys,
-    native::{Asks, Device, Fresh, Native, NativeError, Proof, require_content_type},
-    readings,
+    native::{Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Proof, require_content_type},
+    readings, shape,
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo, SignMethod, TradeNo};
+use domain::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayeeNo, SignMethod, TradeNo};
 use http::HeaderMap;
 use vault::{AuthCode, Text};
 use zeroize::Zeroizing;
-
-/// How long a form may wait in the payer's browser [our choice: UnionPay's pages give a payer as long by default].
-const FORM_WAITS_MS: i64 = 30 * 60_000;
 
 /// Reads method, target, headers and body.
 pub(crate) fn read(
@@ -52,7 +49,7 @@ pub(crate) fn read(
             }
         }
     }
-    if method != "POST" || ![APP, BACK, FRONT, QUERY].contains(&target) {
+    if method != "POST" || ![APP, BACK, FILES, FRONT, QUERY].contains(&target) {
         return Err(NativeError::no_call(
             Channel::Unionpay,
             target,
@@ -99,8 +96,13 @@ fn called<'a>(path: &str, fields: &Fields) -> Result<&'a Call, NativeError> {
 /// An allow-list.
 //= C21
 fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
+    let of_one: &[&str] = match call.operation {
+        Operation::Bill => &[],
+        _ => &OF_ONE,
+    };
     for (name, value) in fields.iter() {
         let listed = COMMON.contains(&name)
+            || of_one.contains(&name)
             || call.needed.contains(&name)
             || call.optional.contains(&name)
             || name == CERT_ID && fields.get("signMethod") == Some("01");
@@ -116,12 +118,36 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
                 shown(name)
             )));
         }
+        if !shape::plain(value) {
+            return Err(NativeError::malformed(format!(
+                "{} must be {}",
+                shown(name),
+                shape::PLAIN
+            )));
+        }
+        // In UnionPay's own texts braces hide `&` and `=` (channels.md 4.2): an address has none to hide.
+        if ["backUrl", "frontUrl"].contains(&name) && !is_address(value) {
+            return Err(NativeError::malformed(format!(
+                "{name} must be an address of http or https"
+            )));
+        }
     }
     let absent = COMMON
         .iter()
+        .chain(of_one)
         .chain(call.needed)
         .find(|name| fields.get(name).is_none());
     absent.map_or(Ok(()), |name| Err(missing(name)))
+}
+
+fn is_address(text: &str) -> bool {
+    let scheme = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    scheme
+        && text.chars().all(|c| {
+            c.is_ascii_graphic() && !matches!(c, '{' | '}' | '"' | '<' | '>' | '\\' | '^' | '`' | '|')
+        })
 }
 
 fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
@@ -129,13 +155,14 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
         BACK | APP if call.operation == Operation::Create => &["08"],
         _ => &["07", "08"],
     };
-    let wanted: [(&str, &[&str]); 5] = [
+    let wanted: [(&str, &[&str]); 6] = [
         ("version", &["5.1.0"]),
         ("encoding", &["UTF-8"]),
         // A merchant for itself: never an acquirer (1) or a platform (2).
         ("accessType", &["0"]),
         ("channelType", channels),
         ("currencyCode", &["156"]),
+        ("fileType", &["00"]),
     ];
     for (name, words) in wanted {
         if let Some(value) = fields.get(name)
@@ -154,10 +181,11 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
     let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
     let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
-    let number = text("orderId").map(|no| Some(no).filter(|no| compose::number_fits(no)))?;
-    let number = number.and_then(|no| ChannelNo::new(no).ok());
-    let number =
-        number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))?;
+    let number = match call.operation {
+        Operation::Bill => None,
+        _ => Some(order_id(text("orderId")?)?),
+    };
+    settled(fields)?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
         let of = |text| times::read(text).ok_or_else(|| wrong(name));
         fields.get(name).map(of).transpose()
@@ -192,9 +220,9 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         // The merchant number is who asks and who is paid: no other field could name a payee.
         payee: Some(payee),
         account,
-        number: Some(number.clone()).filter(|_| !goes_back),
+        number: number.clone().filter(|_| !goes_back),
         trade_no,
-        refund: Some(number).filter(|_| goes_back),
+        refund: number.filter(|_| goes_back),
         amount,
         total: None,
         expires,
@@ -210,15 +238,41 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             ..Device::default()
         }),
         proof,
+        app: None,
         combined: None,
         redirect: None,
         app_auth_token: None,
         method_name: None,
         lasts: None,
         named: Some(named),
-        return_url: fields.get("frontUrl").map(Text::from),
+        returns_to: fields
+            .get("frontUrl")
+            .map(|url| ("frontUrl", Text::from(url)))
+            .into_iter()
+            .collect(),
         by_browser: call.path == FRONT,
     })
+}
+
+fn order_id(text: &str) -> Result<ChannelNo, NativeError> {
+    let number = Some(text).filter(|no| compose::number_fits(no));
+    let number = number.and_then(|no| ChannelNo::new(no).ok());
+    number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))
+}
+
+/// The day of a file: month and day, without the year.
+fn settled(fields: &Fields) -> Result<(), NativeError> {
+    let lawful = |day: &str| {
+        // The twenty-ninth of February is a day of some years.
+        let whole = day.len() == 4 && day.bytes().all(|b| b.is_ascii_digit());
+        whole && Day::parse(&format!("2024-{}-{}", &day[..2], &day[2..])).is_some()
+    };
+    match fields.get("settleDate") {
+        Some(day) if !lawful(day) => Err(NativeError::malformed(
+            "settleDate must be a month and a day, MMDD",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The payer's code is one of UnionPay's, or nothing leaves: whose wallet it is of, its digits tell (channels.md 7).
@@ -292,4 +346,27 @@ fn proof<'a>(
 /// Whether the payer's browser brings what is sent to this path.
 pub(crate) fn is_by_browser(path: &str) -> bool {
     path == FRONT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn an_address_hides_nothing() {
+        for good in ["https://m.example/n?a=1&b=[2]", "http://127.0.0.1:80/"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "ftp://m.example",
+            "{https://m.example}",
+            "https://m.example/{a&merId=1}",
+            "https://m.example/ n",
+            "https://m.example/\u{200b}",
+            "https://m.example/店",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
 }

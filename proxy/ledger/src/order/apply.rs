@@ -42,6 +42,7 @@ impl Order {
                 a.reversing = None;
                 a.unclear = None;
             }),
+            E::AttemptDeclined { attempt, .. } => self.change(*attempt, |a| a.declined = true),
             E::AttemptUnknown { attempt, reason } => self.change(*attempt, |a| {
                 a.state = AttemptState::Unknown;
                 a.unclear = Some(*reason);
@@ -76,7 +77,11 @@ impl Order {
                     looked: false,
                 });
             }),
-            E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
+            // The latest word stands: what was refused before may be done now.
+            E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| {
+                c.unknown = true;
+                c.refused = None;
+            }),
             E::CloseRefused { attempt, code } => self.close_step(*attempt, |c| {
                 c.refused = Some(code.clone());
                 c.unknown = false;

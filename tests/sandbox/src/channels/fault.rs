@@ -57,6 +57,10 @@ pub(crate) enum Kind {
     ArrivesLate,
     /// UnionPay's settlement day is over: what was paid on it is not cancelled any more.
     TooLate,
+    /// A refund is refused with a code that no list has, and nothing was done.
+    UnlistedBefore,
+    /// A refund is done, and refused with a code that no list has.
+    UnlistedAfter,
     /// Before its true notice ICBC says that it is in doubt itself (tranStat 3).
     Doubtful,
 }
@@ -117,6 +121,8 @@ impl Fault {
             && (self.operation, self.channel) != (Operation::Reverse, Channel::Unionpay)
         {
             Some("too_late is a fault of UnionPay's cancels")
+        } else if matches!(self.kind, UnlistedBefore | UnlistedAfter) && self.operation != Operation::Refund {
+            Some("unlisted_before and unlisted_after are faults of refunds")
         } else if self.kind == ArrivesLate
             && (self.operation != Operation::Create
                 || !matches!(self.channel, Channel::Wechat | Channel::Unionpay))
@@ -289,6 +295,8 @@ mod tests {
         let fault = |text: &str| serde_json::from_str::<Fault>(text).unwrap().objection();
         assert!(fault(r#"{"channel":"alipay","operation":"notice","kind":"signature_probe"}"#).is_some());
         assert!(fault(r#"{"channel":"wechat","operation":"create","kind":"drop"}"#).is_some());
+        assert!(fault(r#"{"channel":"baidu","operation":"create","kind":"unlisted_after"}"#).is_some());
+        assert!(fault(r#"{"channel":"baidu","operation":"refund","kind":"unlisted_after"}"#).is_none());
         assert!(fault(r#"{"channel":"wechat","operation":"refund_query","kind":"status_5xx"}"#).is_none());
         assert!(
             serde_json::from_str::<Fault>(r#"{"channel":"wechat","operation":"x","kind":"drop"}"#).is_err()

@@ -19,6 +19,8 @@ pub const APP: &str = "/gateway/api/appTransReq.do";
 pub const BACK: &str = "/gateway/api/backTransReq.do";
 /// What the payer's browser brings.
 pub const FRONT: &str = "/gateway/api/frontTransReq.do";
+/// Files of a day.
+pub const FILES: &str = "/";
 /// Queries.
 pub const QUERY: &str = "/gateway/api/queryTrans.do";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
@@ -246,6 +248,14 @@ impl Acp {
     /// Asks for whatever has this number and time.
     pub fn query(&self, number: &str, time: &str) -> Fields {
         self.fields(["00", "00", "000000", "07"], number, time, &[])
+    }
+
+    /// The settlement file of a day, MMDD: about no order.
+    pub fn file(&self, day: &str, time: &str) -> Fields {
+        let more = [("settleDate", day), ("fileType", "00")];
+        let mut fields = self.fields(["76", "01", "000000", "07"], "", time, &more);
+        fields.remove("orderId");
+        fields
     }
 
     /// Through the proxy.

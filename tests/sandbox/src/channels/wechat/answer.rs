@@ -35,6 +35,11 @@ impl Failure {
         }
     }
 
+    /// A code that no list has.
+    pub(super) fn unlisted() -> Failure {
+        Failure::new(StatusCode::FORBIDDEN, "SOMETHING_NEW", "退款失败")
+    }
+
     /// 400 `PARAM_ERROR` for this field.
     pub(super) fn field(field: &str, value: &str, issue: &str) -> Failure {
         let detail = json!({"field": field, "value": value, "issue": issue, "location": "body"});
