@@ -44,7 +44,8 @@ const WECHAT: Gaps = Gaps {
     refund: &[30, 60, 180, 600, 1800, 3600],
     charge: &[5],
     charge_wait: Duration::from_secs(30),
-    reverse_after: Duration::from_secs(15),
+    // From the intent on; the call reaches WeChat a moment later, and 15 s count from there.
+    reverse_after: Duration::from_secs(16),
     notices: Duration::from_secs(24 * HOUR),
     refunds: Duration::from_secs(10 * 24 * HOUR),
     reverses_by_number: true,
@@ -278,7 +279,7 @@ pub(crate) mod tests {
                 wechat.charge_wait(),
                 wechat.reverse_after()
             ),
-            (secs(5), secs(5), secs(30), secs(15))
+            (secs(5), secs(5), secs(30), secs(16))
         );
         assert_eq!(
             (
@@ -306,7 +307,7 @@ pub(crate) mod tests {
             "its own end is the only one there is"
         );
         assert_eq!(alipay.charge_life(), secs(120));
-        assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(15), secs(10)));
+        assert_eq!((wechat.charge_lost(), alipay.charge_lost()), (secs(16), secs(10)));
         let quick = Times {
             charge_after: Some(secs(1)),
             charge_wait: Some(secs(2)),

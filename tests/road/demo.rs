@@ -50,8 +50,26 @@ async fn endpoints_have_the_shape_of_the_golden_file() -> Done {
         .as_str()
         .unwrap_or_default();
     ensure!(secret.len() == 32, "an APIv2 key has 32 characters");
+    relays_are_told(&demo, &endpoints)?;
     what_came_can_be_read(&endpoints, demo.ca()).await?;
     demo.services.stop().await
+}
+
+/// Where each account's notices are relayed is where the operator's file says.
+fn relays_are_told(demo: &Demo, endpoints: &Value) -> Done {
+    let file = demo.place.dir.join("registries/operator.json");
+    let operator: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+    let registered = operator["accounts"].as_array().context("accounts")?;
+    for merchant in endpoints["merchants"].as_array().context("merchants")? {
+        for (channel, number) in [("wechat", "mchid"), ("alipay", "app_id"), ("unionpay", "mer_id")] {
+            let account = &merchant["accounts"][channel];
+            let at = account["relayed_to"].as_str().context(channel)?;
+            let own = registered.iter().find(|a| a["account"] == account[number]);
+            let url = own.and_then(|a| a["relay_url"].as_str()).context(channel)?;
+            ensure!(url.ends_with(at), "{channel}: {at} is not {url}");
+        }
+    }
+    Ok(())
 }
 
 /// What the shop was told is there for others to verify, as it came.

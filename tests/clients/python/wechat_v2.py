@@ -21,6 +21,25 @@ def client(settings):
     return pay
 
 
+def reversed_in_time(judge, number):
+    """Not within 15 s of the payment call: who comes sooner is told to come again."""
+    for _ in range(40):
+        undone = reverse(judge, number)
+        if undone.get("recall") != "Y":
+            break
+        time.sleep(0.5)
+    return undone
+
+
+def reverse(judge, number):
+    try:
+        return judge.checked(judge.pay.order.reverse(out_trade_no=number))
+    except WeChatPayException as refused:
+        if refused.errcode != "INVALID_REQUEST":
+            raise
+        return {"recall": "Y"}
+
+
 class Judge:
     """The library, each of whose answers it verifies itself."""
 
@@ -107,7 +126,7 @@ def run():
         judge.pay.micropay.create("奶茶", 500, code, client_ip="203.0.113.7", out_trade_no=counter)
     )
     say("micropay", paid["total_fee"] == "500", number=counter)
-    undone = judge.checked(judge.pay.order.reverse(out_trade_no=counter))
+    undone = reversed_in_time(judge, counter)
     say("reverse", undone["recall"] == "N")
     say("query_reversed", judge.state(counter) == "REVOKED")
 

@@ -23,6 +23,12 @@ impl Counter<'_> {
         self.yard.demo.control("/control/fault", &fault).await.map(drop)
     }
 
+    /// So long after its charge WeChat takes no reverse.
+    async fn wait_before_reverses(&self, ms: u32) -> Done {
+        let wait = json!({ "reverse_after_ms": ms });
+        self.yard.demo.control("/control/clock", &wait).await.map(drop)
+    }
+
     pub(super) async fn there(&self, number: &str) -> anyhow::Result<Value> {
         let all = self.yard.demo.channel_orders().await?;
         let found = all["orders"]
@@ -218,6 +224,21 @@ async fn reversed(c: &Counter<'_>) -> Done {
     let code = c.payer(&json!({ "outcome": "paid" })).await?;
     c.sdk.verified(&c.sdk.micropay(&number, "500", &code).await?)?;
     let by_number = [("out_trade_no", number.as_str())];
+    // Too early, as WeChat counts (15 s there): to be sent again, by the SDK or by us, and nothing went back yet.
+    c.wait_before_reverses(60_000).await?;
+    let early = c
+        .sdk
+        .verified(&c.sdk.ask("/secapi/pay/reverse", &by_number).await?)?;
+    ensure!(
+        early.get("recall") == Some("Y") && early.get("result_code") == Some("FAIL"),
+        "a reverse at once was taken"
+    );
+    ensure!(
+        c.there(&number).await?["refunded_fen"] == 0,
+        "it went back at once"
+    );
+    c.wait_before_reverses(100).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(250)).await; // past it
     let said = c.sdk.done("/secapi/pay/reverse", &by_number).await?;
     ensure!(said.get("recall") == Some("N"), "to be sent again");
     let order = until(c.yard, &number, "reverse", |o| o["state"] == "reversed").await?;
@@ -240,6 +261,7 @@ async fn reversed(c: &Counter<'_>) -> Done {
     let number = c.yard.demo.next_number();
     let code = c.payer(&json!({ "outcome": "late" })).await?;
     c.sdk.micropay(&number, "500", &code).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(250)).await; // not before its time
     c.fault(&number, "reverse", "timeout_after").await?;
     let answer = c
         .sdk

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Buffers of every library are wiped when freed: the demo's proxy may run in this process.
 #[global_allocator]
@@ -66,6 +67,9 @@ struct Channels {
     /// What waiting times between notices are divided by.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
+    /// So long after its charge WeChat's V2 takes no reverse of a payment code's order.
+    #[arg(long, default_value_t = 15_000)]
+    reverse_after_ms: u64,
     /// Further host name for the certificates; may be repeated.
     #[arg(long = "name")]
     names: Vec<String>,
@@ -103,6 +107,7 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
         control_port: arguments.control_port,
         names: arguments.names,
         speed: arguments.speed,
+        reverse_after: Duration::from_millis(arguments.reverse_after_ms),
         ..Settings::new(&arguments.dir, material.merchants.clone())
     })
     .await?;

@@ -125,6 +125,8 @@ struct Speed {
     speed: Option<f64>,
     /// Payments and refunds from now on are dated so many days earlier.
     days_ago: Option<u32>,
+    /// So long after its charge WeChat's V2 takes no reverse.
+    reverse_after_ms: Option<u32>,
 }
 
 /// Bills do not go back further.
@@ -136,6 +138,11 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
     }
     if asked.speed.is_some_and(|speed| !world.clock.set(speed)) {
         return Err(Refusal::bad("speed must be a positive number"));
+    }
+    if let Some(wait) = asked.reverse_after_ms {
+        world
+            .reverse_after
+            .store(wait, std::sync::atomic::Ordering::Relaxed);
     }
     if let Some(days) = asked.days_ago {
         world.date_back(days);

@@ -64,6 +64,8 @@ pub struct Settings {
     pub refund_delay: Duration,
     /// How long the fault `slow` takes.
     pub slow: Duration,
+    /// So long after its charge WeChat's V2 takes no reverse (channels.md 2.2), in real time whatever the speed.
+    pub reverse_after: Duration,
 }
 
 impl Settings {
@@ -82,6 +84,7 @@ impl Settings {
             names: Vec::new(),
             speed: 1.0,
             refund_delay: Duration::from_millis(300),
+            reverse_after: Duration::from_secs(15),
             slow: Duration::from_secs(3),
         }
     }

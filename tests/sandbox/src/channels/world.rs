@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) poster: Poster,
     pub(crate) refund_delay: Duration,
     pub(crate) slow: Duration,
+    /// Milliseconds after its charge in which WeChat's V2 takes no reverse.
+    pub(crate) reverse_after: AtomicU32,
     pub(crate) stopped: watch::Receiver<bool>,
     /// Keeps handlers to a few threads: signing on more than there are cores only costs time.
     pub(crate) threads: Semaphore,
@@ -170,6 +172,9 @@ impl World {
             poster: Poster::new(ca.cert_pem())?,
             refund_delay: settings.refund_delay,
             slow: settings.slow,
+            reverse_after: AtomicU32::new(
+                u32::try_from(settings.reverse_after.as_millis()).unwrap_or(u32::MAX),
+            ),
             stopped,
             threads: Semaphore::new(2 * std::thread::available_parallelism().map_or(2, usize::from)),
             days_ago: AtomicU32::new(0),

@@ -104,6 +104,7 @@ impl Demo {
         for channel in ["wechat", "alipay"] {
             accounts[channel]["mode"] = json!(mode);
         }
+        // Where a merchant's own client can be had in the middle; of the others nothing is relayed.
         for channel in ["wechat", "alipay", "unionpay"] {
             accounts[channel]["relayed_to"] = json!(format!("/relay/{channel}/{}", merchant.id));
         }

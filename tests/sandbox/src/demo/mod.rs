@@ -106,6 +106,8 @@ impl Demo {
         if options.own > 0 {
             settings.own_from = place.merchants.len().saturating_sub(options.own);
         }
+        // The proxy's own wait is 200 ms there (`place/config.rs`), from a moment before the call arrives.
+        settings.reverse_after = std::time::Duration::from_millis(100);
         let channels = channels::start(settings).await?;
         let control = Client::clear(channels.control);
         let mut gates = Vec::new();

@@ -10,6 +10,7 @@ use crate::channels::order::{KeyMode, Order, Refund, State};
 use crate::channels::scan::Will;
 use crate::channels::wechat::orders::insert;
 use crate::channels::world::{Book, Key};
+use std::sync::atomic::Ordering;
 
 /// The trade type of a payment code's order.
 pub(crate) const WAY: &str = "MICROPAY";
@@ -164,6 +165,10 @@ pub(super) fn reverse(call: &Call<'_>) -> Outcome {
     }
     call.world.with(|book| {
         let order = book.order(&key).ok_or_else(missing)?;
+        let wait = call.world.reverse_after.load(Ordering::Relaxed);
+        if order.way == WAY && !passed(order.created, i64::from(wait)) {
+            return Err(Failure::TooEarly);
+        }
         undo(order, call.world.dated()).map_err(|(code, words)| Failure::Business(code, words))
     })?;
     Ok(vec![("recall", "N".into())])
