@@ -49,6 +49,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     }
     let answer = match fault {
         Some(Kind::Busy) => refused(operation, &Failure("1002", "系统繁忙")),
+        Some(Kind::OtherKey) => refused(operation, &Failure("5802", "签名错误")),
         _ => match checked(world, request, &params, operation) {
             Ok(call) => act(&call, operation),
             Err(failure) => refused(operation, &failure),
