@@ -418,7 +418,7 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
 /// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).
 pub fn is_file(channel: Channel, target: &str) -> bool {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    channel == Channel::Wechat && (path == wechat::BILL_FILE || wechat::v2::native::is_bill(target))
+    channel == Channel::Wechat && (wechat::is_bill_file(path) || wechat::v2::native::is_bill(target))
 }
 
 /// Does the request ask WeChat to charge a payment code by APIv3, which is for accounts that have it (channels.md 1.12)?
