@@ -213,6 +213,9 @@ fn header(seq: u64, entry: &TradeEntry) -> Value {
     let merchant = entry.merchant.as_ref();
     let mut value = json!({
         "id": merchant.map(|m| event_id(m, seq).to_string()),
+        //= C90
+        // All merchants are told under one key.
+        "mchid": merchant,
         "seq": seq,
         "type": kind(&entry.event),
         "created_at": entry.at.to_string(),

@@ -289,7 +289,7 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
             absent(app, &account, order, position).await
         }
         // A code that nobody can explain, where "not there" would be one too: after the channel's window nobody will tell.
-        //= C90
+        //= C93
         Answer::Failed(failure)
             if failure.class == FailureClass::Unknown
                 && attempt.pay_way.is_handed_out(attempt.channel)

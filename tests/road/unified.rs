@@ -467,6 +467,7 @@ async fn duplicate_and_reordered_notices_change_nothing_twice(demo: &Demo, shop:
 }
 
 //= C51
+//= C90
 async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant) -> Done {
     let order = post(shop, "/v1/payments", native(&demo.next_number(), 100))
         .await?
@@ -482,6 +483,7 @@ async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant)
                     .all(|e| e["id"] == told[0]["id"] && e["seq"] == told[0]["seq"]),
                 "repeats must be the same event"
             );
+            ensure!(told[0]["mchid"] == shop.id(), "an event names whom it is for");
             let seq = told[0]["seq"].as_u64().unwrap_or_default();
             let came = demo.shop().came(&format!("/notify/{}", shop.id()));
             came.iter().try_for_each(|c| shop.verify(&c.headers, &c.body))?;

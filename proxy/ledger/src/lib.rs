@@ -151,6 +151,14 @@ impl Ledger {
         Ok(Some(order))
     }
 
+    /// An order as it is now, for readers of many: what was not in memory stays out of it. The newest may not be durable yet.
+    pub fn glance(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, LookupError> {
+        if let Some(slot) = self.shard(id).lock().get(id) {
+            return Ok(Some(slot.order.clone()));
+        }
+        self.stored(id)
+    }
+
     /// An order as it stood when the journal had so many entries; `None` where it began later.
     pub fn as_of(&self, order: Arc<Order>, entries: u64) -> Result<Option<Arc<Order>>, LookupError> {
         if order.last < entries {
@@ -401,6 +409,18 @@ impl Ledger {
         if let Some(slot) = self.shard(id).lock().get(id) {
             return Ok(Some(slot.order.clone()));
         }
+        let Some(order) = self.stored(id)? else {
+            return Ok(None);
+        };
+        let mut shard = self.shard(id).lock();
+        let slot = shard.entry(*id).or_insert_with(|| Slot {
+            order,
+            touched: self.0.clock.now(),
+        });
+        Ok(Some(slot.order.clone()))
+    }
+
+    fn stored(&self, id: &PaymentId) -> Result<Option<Arc<Order>>, LookupError> {
         let Some(seen) = self.absent(id).lock().ask(id) else {
             return Ok(None);
         };
@@ -413,13 +433,7 @@ impl Ledger {
                 Err(LookupError::Rebuilding)
             };
         };
-        let order = Arc::new(open::load(&self.0.reader, last)?);
-        let mut shard = self.shard(id).lock();
-        let slot = shard.entry(*id).or_insert_with(|| Slot {
-            order,
-            touched: self.0.clock.now(),
-        });
-        Ok(Some(slot.order.clone()))
+        Ok(Some(Arc::new(open::load(&self.0.reader, last)?)))
     }
 
     fn shard(&self, id: &PaymentId) -> &Mutex<HashMap<PaymentId, Slot>> {

@@ -231,6 +231,16 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
         );
     }
     for (id, order) in &found {
+        let before = ledger.in_memory();
+        let glance = ledger
+            .glance(id)
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}"))
+            .expect("found");
+        assert_eq!(
+            (&*glance, ledger.in_memory()),
+            (order, before),
+            "seed {seed}: a glance keeps nothing"
+        );
         let mut lookup = pin!(ledger.order(id));
         let Poll::Ready(Ok(Some(own))) = poll_once(lookup.as_mut()) else {
             panic!("seed {seed}: an order is not found")

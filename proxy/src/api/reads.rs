@@ -13,7 +13,7 @@ use crate::{
     fault::{Code, Fault, Stop},
     outbox,
     payment::Limited,
-    reconcile::statement::{self, Format},
+    reconcile::statement::{self, Format, StatementError},
     stage::{End, Response},
     statistics, terminal,
 };
@@ -25,6 +25,7 @@ use ledger::{Order, payment_id};
 use policy::registry::MerchantFacts;
 use serde_json::{Value, json};
 use std::{borrow::Cow, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// Answers reads.
 pub struct Reads(pub App);
@@ -137,6 +138,9 @@ async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> R
     Ok(render::json_response(StatusCode::OK, &value))
 }
 
+/// Statements that are made at once, so that orders keep their threads and the disk.
+static STATEMENTS: Semaphore = Semaphore::const_new(2);
+
 /// What was paid and what went back on a day.
 async fn statement(
     app: &App,
@@ -149,17 +153,25 @@ async fn statement(
         Some("xlsx") => Format::Xlsx,
         Some(_) => return Err(Fault::new(Code::InvalidField, "`format` can be `csv` or `xlsx`.").into()),
     };
-    let (reading, merchant, handle) = (app.clone(), merchant.clone(), tokio::runtime::Handle::current());
-    let made =
-        tokio::task::spawn_blocking(move || statement::make(&reading, &handle, &merchant, day, format)).await;
-    let later = |error: String| {
-        Fault::of(Code::IndexRebuilding)
-            .retry(Duration::from_secs(2))
-            .inside(error)
+    let room = STATEMENTS
+        .try_acquire()
+        .map_err(|_| Fault::of(Code::TooManyRequests).retry(Duration::from_secs(2)))?;
+    let (reading, merchant) = (app.clone(), merchant.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        statement::make(&reading, &merchant, day, format)
+    });
+    let octets = match made.await {
+        Ok(Ok(octets)) => octets,
+        Ok(Err(error @ StatementError::TooLong)) => {
+            return Err(Fault::new(Code::InvalidField, format!("`format`: {error}.")).into());
+        }
+        Ok(Err(error)) => {
+            let later = Fault::of(Code::IndexRebuilding).retry(Duration::from_secs(2));
+            return Err(later.inside(error).into());
+        }
+        Err(error) => return Err(Fault::of(Code::Internal).inside(error).into()),
     };
-    let octets = made
-        .map_err(|e| later(e.to_string()))?
-        .map_err(|e| later(e.to_string()))?;
     Ok(render::text_response(
         StatusCode::OK,
         format.content_type(),

@@ -48,7 +48,7 @@ pub(super) async fn get(app: &App, account: &Account, job: &Job) -> Result<Got, 
     let entries = app.ledger().journal().durable();
     let ids = tokio::task::spawn_blocking(move || {
         let of = (key.channel, &key.account);
-        record::orders_at(&reader, &merchant, Some(of), key.day, entries)
+        record::orders_at(&reader, &merchant, of, key.day, entries)
     });
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
     let mut all = Answers {

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// The channel's clock and ours may differ by so much.
 const SKEW_MS: i64 = 15 * 60_000;
 
+/// News of a day is in its statement where it came on record so soon: as long as bills are kept (chapter 30).
+const NEWS_MS: i64 = 120 * 86_400_000;
+
 /// Our record of a day.
 pub(crate) struct DayRecord {
     /// By account.
@@ -81,7 +84,7 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
 
 /// Do entries from one to another say of a movement that it was done on this day, by any channel's count?
 pub(crate) fn is_touched(reader: &Reader, day: Day, from: u64, to: u64) -> Result<bool, ReadError> {
-    let on_it = |at: Instant| Channel::ALL.into_iter().any(|channel| day_of(channel, at) == day);
+    let on_it = on_the(day);
     for found in reader.scan(from) {
         let (index, octets) = found?;
         if index >= to {
@@ -106,12 +109,12 @@ pub(crate) fn is_touched(reader: &Reader, day: Day, from: u64, to: u64) -> Resul
     Ok(false)
 }
 
-/// Orders of a merchant of which something was put on record from a day's beginning on; of one account alone those that have
-/// an attempt there, and those that began earlier, of which that is not known here.
+/// Orders of a merchant of which something was put on record from a day's beginning on: those that have an attempt at this
+/// account, and those that began earlier, of which that is not known here.
 pub(crate) fn orders_at(
     reader: &Reader,
     merchant: &MerchantId,
-    account: Option<(Channel, &AccountNo)>,
+    here: (Channel, &AccountNo),
     day: Day,
     entries: u64,
 ) -> Result<BTreeSet<PaymentId>, ReadError> {
@@ -138,7 +141,7 @@ pub(crate) fn orders_at(
             };
             let intended = matches!(entry.event, TradeEvent::AttemptIntended { .. });
             // It began with another account, and nothing was intended here so far.
-            if first.is_some() && account.is_some() && first != account {
+            if first.is_some_and(|first| first != here) {
                 elsewhere.insert(order);
             } else if intended || !elsewhere.contains(&order) {
                 all.insert(order);
@@ -146,6 +149,47 @@ pub(crate) fn orders_at(
         }
     }
     Ok(all)
+}
+
+/// Orders of a merchant of which a movement on this day came on record, up to so long after it.
+pub(crate) fn moved_on(
+    reader: &Reader,
+    merchant: &MerchantId,
+    day: Day,
+    entries: u64,
+) -> Result<BTreeSet<PaymentId>, ReadError> {
+    let (begins, on_it) = (beginning(day), on_the(day));
+    let from = first_at(reader, begins, entries)?;
+    let to = first_at(reader, begins.plus_millis(NEWS_MS), entries)?;
+    let mut all = BTreeSet::new();
+    for found in reader.scan(from) {
+        let (index, octets) = found?;
+        if index >= to {
+            break;
+        }
+        if matters(&octets)
+            && let Ok(entry) = TradeEntry::from_canonical(&octets)
+            && entry.merchant.as_ref() == Some(merchant)
+            && let Some(order) = entry.order
+        {
+            let may_be = match entry.event {
+                TradeEvent::AttemptPaid { facts, .. } => on_it(facts.paid_at),
+                TradeEvent::RefundSucceeded { refunded_at, .. } => refunded_at.is_none_or(&on_it),
+                // Dated by the channel's clock, which only the order's beginning tells.
+                TradeEvent::AttemptReversed { .. } => true,
+                _ => false,
+            };
+            if may_be {
+                all.insert(order);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Is an instant on this day, by any channel's count?
+fn on_the(day: Day) -> impl Fn(Instant) -> bool {
+    move |at| Channel::ALL.into_iter().any(|channel| day_of(channel, at) == day)
 }
 
 /// The first entry that was not written before `at`: times rise with the numbers.

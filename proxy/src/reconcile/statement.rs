@@ -28,6 +28,9 @@ const COLUMNS: [&str; 13] = [
 /// Where the amount in fen stands: a number, all else is text.
 const FEN: usize = 10;
 
+/// Rows of a workbook's sheet, the heading among them.
+const SHEET: usize = 1_048_576;
+
 /// Why there is no statement.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatementError {
@@ -37,6 +40,9 @@ pub(crate) enum StatementError {
     /// The journal cannot be read now.
     #[error(transparent)]
     Read(#[from] journal::ReadError),
+    /// It does not fit.
+    #[error("that day has more movements than a workbook has rows; take `csv`")]
+    TooLong,
     /// The file could not be written.
     #[error("{0}")]
     Write(String),
@@ -68,24 +74,21 @@ struct Row {
 /// The statement's octets; blocks.
 pub(crate) fn make(
     app: &App,
-    handle: &tokio::runtime::Handle,
     merchant: &MerchantFacts,
     day: Day,
     format: Format,
 ) -> Result<Vec<u8>, StatementError> {
     let differences = view::kinds(app, merchant, day)?;
-    let ids = record::orders_at(
-        &app.ledger().journal().reader(),
-        &merchant.id,
-        None,
-        day,
-        app.ledger().journal().durable(),
-    )?;
+    let (ledger, entries) = (app.ledger(), app.ledger().journal().durable());
     let mut rows = Vec::new();
-    for id in ids {
-        if let Some(order) = handle.block_on(app.ledger().order(&id))? {
+    for id in record::moved_on(&ledger.journal().reader(), &merchant.id, day, entries)? {
+        let order = ledger.glance(&id)?.map(|order| ledger.as_of(order, entries));
+        if let Some(order) = order.transpose()?.flatten() {
             rows.extend(rows_of(&order, day, &differences));
         }
+    }
+    if format == Format::Xlsx && rows.len() >= SHEET {
+        return Err(StatementError::TooLong);
     }
     rows.sort_by(|a, b| (a.at, &a.cells[3], &a.cells[5]).cmp(&(b.at, &b.cells[3], &b.cells[5])));
     match format {

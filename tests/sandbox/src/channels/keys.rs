@@ -177,6 +177,12 @@ pub(crate) fn spoilt(signature: &str) -> String {
     format!("{first}{}", signature.get(1..).unwrap_or_default())
 }
 
+/// A signature probe (签名探测): the known prefix where a signature should begin.
+pub(crate) fn probe(signature: &str) -> String {
+    const PREFIX: &str = "WECHATPAY/SIGNTEST/";
+    format!("{PREFIX}{}", signature.get(PREFIX.len()..).unwrap_or_default())
+}
+
 /// Random letters and digits.
 pub(crate) fn random_text(length: usize) -> String {
     const SET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstuvwxy";

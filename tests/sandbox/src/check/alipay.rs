@@ -2,7 +2,7 @@
 //! characters. Neither a serial nor the time of the signature is part of it.
 
 use super::{
-    events::{Event, Kind},
+    events::{Event, Kind, Whose},
     letters::{How, LARGE, Letter, digits_of},
 };
 use crate::{
@@ -10,6 +10,10 @@ use crate::{
     material::SandboxMerchant,
 };
 use domain::{Amount, Instant};
+
+/// An app and a seller that nobody is.
+const OTHER_APP: &str = "2021009999999999";
+const OTHER_SELLER: &str = "2088999999999999";
 
 /// The only answer that ends the repeats.
 pub(super) const ACKNOWLEDGED: &str = "success";
@@ -56,10 +60,15 @@ pub(super) fn letter(
 
 fn fields(merchant: &SandboxMerchant, event: &Event) -> Vec<(&'static str, String)> {
     let (facts, order, at) = (&merchant.alipay, &event.order, china(event.happened));
+    let (app_id, seller_id) = match event.whose {
+        Whose::Ours => (facts.app_id.as_str(), facts.seller_id.as_str()),
+        Whose::OtherAccount => (OTHER_APP, OTHER_SELLER),
+        Whose::OtherSeller => (facts.app_id.as_str(), OTHER_SELLER),
+    };
     let total = Amount::from_fen(order.fen).to_yuan();
     let mut fields = vec![
-        ("app_id", facts.app_id.clone()),
-        ("auth_app_id", facts.app_id.clone()),
+        ("app_id", app_id.to_owned()),
+        ("auth_app_id", app_id.to_owned()),
         ("charset", "utf-8".to_owned()),
         ("version", "1.0".to_owned()),
         ("notify_type", "trade_status_sync".to_owned()),
@@ -71,7 +80,7 @@ fn fields(merchant: &SandboxMerchant, event: &Event) -> Vec<(&'static str, Strin
         ("receipt_amount", total.clone()),
         ("buyer_pay_amount", total),
         ("buyer_id", format!("2088{}", &digits_of(&order.id)[..12])),
-        ("seller_id", facts.seller_id.clone()),
+        ("seller_id", seller_id.to_owned()),
         ("subject", "奶茶 Milk tea".to_owned()),
         ("gmt_create", at.clone()),
         ("gmt_payment", at.clone()),
@@ -84,6 +93,18 @@ fn fields(merchant: &SandboxMerchant, event: &Event) -> Vec<(&'static str, Strin
             fields.push(("refund_fee", Amount::from_fen(1).to_yuan()));
             fields.push(("out_biz_no", "R1".to_owned()));
             fields.push(("gmt_refund", format!("{at}.000")));
+        }
+        // Fully refunded, or timed out and never paid: both are TRADE_CLOSED (3.4).
+        Kind::Closed => {
+            set(&mut fields, "trade_status", "TRADE_CLOSED");
+            fields.push(("refund_fee", Amount::from_fen(order.fen).to_yuan()));
+            fields.push(("out_biz_no", "R2".to_owned()));
+            fields.push(("gmt_refund", format!("{at}.000")));
+        }
+        Kind::ClosedUnpaid => {
+            set(&mut fields, "trade_status", "TRADE_CLOSED");
+            fields.retain(|(name, _)| !OF_A_PAYMENT.contains(name));
+            fields.push(("gmt_close", at));
         }
         Kind::Unheard => fields.retain_mut(|(name, value)| {
             if *name == "notify_type" {
@@ -99,4 +120,13 @@ fn fields(merchant: &SandboxMerchant, event: &Event) -> Vec<(&'static str, Strin
         fields.push(("settled_in", "{\"days\":[1,null]}".to_owned()));
     }
     fields
+}
+
+/// What only a paid trade has.
+const OF_A_PAYMENT: [&str; 3] = ["gmt_payment", "receipt_amount", "buyer_pay_amount"];
+
+fn set(fields: &mut [(&'static str, String)], name: &str, to: &str) {
+    for (_, value) in fields.iter_mut().filter(|(n, _)| *n == name) {
+        to.clone_into(value);
+    }
 }

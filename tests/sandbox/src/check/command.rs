@@ -37,10 +37,13 @@ pub struct Arguments {
     /// The serial under which it knows that key.
     #[arg(long, requires = "key")]
     serial: Option<String>,
+    /// The merchant that the service's own notices are for (their `mchid`).
+    #[arg(long, default_value = "M1001")]
+    mchid: String,
     /// Roots of trust for https (PEM); the machine's own where left out.
     #[arg(long)]
     ca: Option<PathBuf>,
-    /// An order that the endpoint knows and that waits for its payment, NUMBER:FEN; may be repeated (eight are used).
+    /// An order that the endpoint knows and that waits for its payment, NUMBER:FEN; may be repeated (eleven are used).
     #[arg(long = "order", value_parser = order)]
     orders: Vec<(String, u64)>,
     /// Address with {order_no} in it that tells, as a number, how often an order was delivered.
@@ -84,7 +87,8 @@ pub async fn check(arguments: Arguments) -> anyhow::Result<bool> {
             &arguments.dir,
             arguments.scheme,
             arguments.key.as_deref().zip(arguments.serial.as_deref()),
-        )?,
+        )?
+        .to(&arguments.mchid),
     };
     println!(
         "public key {} under serial {}",

@@ -7,8 +7,22 @@ use domain::Instant;
 pub(super) enum Kind {
     Paid,
     Refunded,
+    /// Of an order that was paid: an older close that comes too late, or the end after all went back.
+    Closed,
+    /// Nobody paid, and nobody may any more.
+    ClosedUnpaid,
     /// A kind that this version of the notices does not have.
     Unheard,
+}
+
+/// Who was paid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Whose {
+    Ours,
+    /// Another merchant's account.
+    OtherAccount,
+    /// Another seller, through the merchant's own app (Alipay).
+    OtherSeller,
 }
 
 /// An order as the endpoint knows it.
@@ -28,6 +42,9 @@ pub(super) struct Event {
     pub(super) kind: Kind,
     pub(super) order: Order,
     pub(super) happened: Instant,
+    pub(super) whose: Whose,
+    /// Something of the order has gone back by the time that it is told.
+    pub(super) gone_back: bool,
     /// Texts of the greatest length.
     pub(super) large: bool,
     /// Fields that a later version may add.

@@ -2,7 +2,8 @@
 
 use super::{
     alipay,
-    events::{Event, Kind},
+    events::{Event, Whose},
+    own, wechat,
     wire::Answered,
 };
 use crate::channels::keys::{self, Signer};
@@ -11,7 +12,6 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::Keys;
 use domain::{Instant, KeyRef};
-use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// Scheme of the service's own signatures.
@@ -38,6 +38,10 @@ pub(super) enum How {
     AlteredBody,
     /// No signature at all.
     Unsigned,
+    /// WeChat Pay looks whether signatures are verified.
+    Probe,
+    /// Sealed with a key that the endpoint does not have, and rightly signed.
+    OtherSecret,
 }
 
 /// What goes over the wire.
@@ -68,7 +72,8 @@ impl Sign for Signer {
 }
 
 enum Tongue {
-    Own,
+    /// To this merchant.
+    Own(String),
     Wechat(Material),
     Alipay(Material),
 }
@@ -87,6 +92,8 @@ pub struct Language {
 
 /// Name of the key that is made where none is given.
 const SERIAL: &str = "GDCHECK1";
+/// The merchant that the service's own notices are for, where none is named.
+const MCHID: &str = "M1001";
 
 impl Language {
     /// The service's own notices. The key lies in `dir` and is made where it is not there; or it is the one given.
@@ -111,9 +118,18 @@ impl Language {
             signature_type,
             truly: Box::new(truly),
             falsely: Box::new(own(generate(scheme)?.as_bytes())?),
-            tongue: Tongue::Own,
+            tongue: Tongue::Own(MCHID.to_owned()),
             public_key_file: public.display().to_string(),
         })
+    }
+
+    /// The service's own notices, to this merchant instead of `M1001`.
+    #[must_use]
+    pub fn to(mut self, mchid: &str) -> Language {
+        if let Tongue::Own(merchant) = &mut self.tongue {
+            mchid.clone_into(merchant);
+        }
+        self
     }
 
     /// WeChat Pay's notices (APIv3), of the first merchant whose keys lie in `dir`, signed by the platform's certificate.
@@ -165,7 +181,7 @@ impl Language {
     /// Its name in reports.
     pub fn name(&self) -> &'static str {
         match self.tongue {
-            Tongue::Own => "guandao",
+            Tongue::Own(_) => "guandao",
             Tongue::Wechat(_) => "wechat",
             Tongue::Alipay(_) => "alipay",
         }
@@ -176,7 +192,7 @@ impl Language {
     pub(super) fn acknowledges(&self, answered: &Answered) -> bool {
         match self.tongue {
             Tongue::Wechat(_) => matches!(answered.status, 200 | 204),
-            Tongue::Own => (200..300).contains(&answered.status),
+            Tongue::Own(_) => (200..300).contains(&answered.status),
             Tongue::Alipay(_) => answered.status == 200 && answered.body == alipay::ACKNOWLEDGED,
         }
     }
@@ -197,16 +213,57 @@ impl Language {
         }
     }
 
-    /// Can this be said? Alipay's signatures carry neither a serial nor their time.
+    /// Can this be said? Alipay's signatures carry neither a serial nor their time; probes and seals are WeChat Pay's.
     pub(super) fn says(&self, how: How) -> bool {
-        !(matches!(self.tongue, Tongue::Alipay(_)) && matches!(how, How::UnknownSerial | How::Ago(_)))
+        match how {
+            How::UnknownSerial | How::Ago(_) => !matches!(self.tongue, Tongue::Alipay(_)),
+            How::Probe | How::OtherSecret => matches!(self.tongue, Tongue::Wechat(_)),
+            _ => true,
+        }
+    }
+
+    /// Does it name such a one? Sellers beside the app are Alipay's.
+    pub(super) fn speaks_of(&self, whose: Whose) -> bool {
+        whose != Whose::OtherSeller || matches!(self.tongue, Tongue::Alipay(_))
+    }
+
+    /// WeChat Pay tells of payments and refunds only (channels.md 1.6).
+    pub(super) fn tells_closes(&self) -> bool {
+        !matches!(self.tongue, Tongue::Wechat(_))
+    }
+
+    /// May an order be paid after it was told to be closed? The service tells of a payer who was quicker.
+    pub(super) fn pays_what_was_closed(&self) -> bool {
+        matches!(self.tongue, Tongue::Own(_))
+    }
+
+    /// What a close of a paid order is: an old one that was overtaken, or the end after all went back (3.4).
+    pub(super) fn closed_after_paid(&self) -> &'static str {
+        match self.tongue {
+            Tongue::Alipay(_) => "the paid order is TRADE_CLOSED, since all of it went back",
+            _ => "an older close of the paid order, told late",
+        }
+    }
+
+    /// How a refund is told from a payment.
+    pub(super) fn tells_a_refund(&self) -> &'static str {
+        match self.tongue {
+            Tongue::Alipay(_) => {
+                "A refund is no payment, although trade_status says TRADE_SUCCESS: it brings refund_fee and out_biz_no."
+            }
+            Tongue::Wechat(_) => "A refund is no payment: look at event_type.",
+            Tongue::Own(_) => "A refund is no payment: look at type.",
+        }
     }
 
     /// One sending of an event.
     pub(super) fn letter(&self, event: &Event, how: How, now: Instant) -> anyhow::Result<Letter> {
         let (body, prefix) = match &self.tongue {
-            Tongue::Own => (own_body(event), Prefix::OWN),
-            Tongue::Wechat(material) => (wechat_body(material, event)?, Prefix::WECHAT),
+            Tongue::Own(mchid) => (own::body(mchid, event), Prefix::OWN),
+            Tongue::Wechat(material) => {
+                let merchant = material.merchants.first().context("a merchant")?;
+                (wechat::body(&merchant.wechat, event, how), Prefix::WECHAT)
+            }
             Tongue::Alipay(material) => {
                 let merchant = material.merchants.first().context("a merchant")?;
                 return alipay::letter(merchant, event, how, now, |text| self.signer(how).sign(text));
@@ -248,10 +305,12 @@ impl Language {
         let at = now.secs() - if let How::Ago(seconds) = how { seconds } else { 0 };
         let nonce = keys::random_hex(32);
         let message = format!("{at}\n{nonce}\n{body}\n");
-        let mut signature = self.signer(how).sign(message.as_bytes())?;
-        if how == How::WrongSignature {
-            signature = keys::spoilt(&signature);
-        }
+        let truth = self.signer(how).sign(message.as_bytes())?;
+        let signature = match how {
+            How::WrongSignature => keys::spoilt(&truth),
+            How::Probe => keys::probe(&truth),
+            _ => truth,
+        };
         let serial = if how == How::UnknownSerial {
             keys::random_hex(16).to_uppercase()
         } else {
@@ -335,95 +394,6 @@ fn altered(body: &str) -> String {
 
 /// Texts at their greatest lengths and more: 16 KiB.
 pub(super) const LARGE: usize = 16 * 1024;
-
-fn own_body(event: &Event) -> String {
-    let order = &event.order;
-    let kind = match event.kind {
-        Kind::Paid => "payment.paid",
-        Kind::Refunded => "refund.succeeded",
-        Kind::Unheard => "payment.weighed",
-    };
-    let mut payment = json!({
-        "id": order.id, "order_no": order.no, "state": "paid", "channel": "wechat", "pay_way": "native",
-        "account": "1900000109", "payee": "1900000109", "number": order.no, "amount": order.fen, "currency": "CNY",
-        "attempt": 1, "created_at": event.happened.plus_millis(-60_000).to_string(),
-        "expires_at": event.happened.plus_millis(7_200_000).to_string(), "journal_index": event.seq * 7,
-        "paid": {
-            "amount": order.fen, "trade_no": format!("4200{}", &order.id[..24]), "paid_at": event.happened.to_string(),
-            "bank_type": "OTHERS", "proof": "notice",
-        },
-        "refunded": 0,
-        "payer": { "openid": format!("o{}", &order.id[..27]) },
-    });
-    let mut value = json!({
-        "id": event.id, "seq": event.seq, "type": kind, "created_at": event.happened.to_string(),
-        "journal_index": event.seq * 7,
-    });
-    if event.kind == Kind::Refunded {
-        value["refund_no"] = json!("R1");
-        payment["state"] = json!("partially_refunded");
-        payment["refunded"] = json!(1);
-        payment["refunds"] = json!([{ "refund_no": "R1", "number": "R1", "amount": 1, "state": "succeeded",
-            "cause": "merchant", "created_at": event.happened.to_string() }]);
-    }
-    if event.large {
-        payment["attach"] = json!("茶".repeat(LARGE / 3));
-    }
-    if event.further {
-        payment["settled_in"] = json!({ "days": [1, 2.5, null], "名": "\u{1F375}" });
-        value["trace"] = json!("0".repeat(32));
-    }
-    value["payment"] = payment;
-    value.to_string()
-}
-
-fn wechat_body(material: &Material, event: &Event) -> anyhow::Result<String> {
-    let facts = &material.merchants.first().context("a merchant")?.wechat;
-    let (order, at) = (&event.order, event.happened.to_string());
-    let trade = format!("4200{}", digits_of(&order.id));
-    let (about, kind, summary, mut plain) = match event.kind {
-        Kind::Refunded => (
-            "refund",
-            "REFUND.SUCCESS",
-            "退款成功",
-            json!({
-                "mchid": facts.mchid, "transaction_id": trade, "out_trade_no": order.no, "refund_id": format!("5030{}", digits_of(&order.id)),
-                "out_refund_no": "R1", "refund_status": "SUCCESS", "success_time": at, "user_received_account": "支付用户零钱",
-                "amount": { "total": order.fen, "refund": 1, "payer_total": order.fen, "payer_refund": 1 },
-            }),
-        ),
-        kind => (
-            "transaction",
-            if kind == Kind::Paid {
-                "TRANSACTION.SUCCESS"
-            } else {
-                "TRANSACTION.WEIGHED"
-            },
-            "支付成功",
-            json!({
-                "appid": facts.appid, "mchid": facts.mchid, "out_trade_no": order.no, "transaction_id": trade, "trade_type": "NATIVE",
-                "trade_state": "SUCCESS", "trade_state_desc": "支付成功", "bank_type": "OTHERS", "success_time": at,
-                "payer": { "openid": format!("o{}", &order.id[..27]) },
-                "amount": { "total": order.fen, "payer_total": order.fen, "currency": "CNY", "payer_currency": "CNY" },
-            }),
-        ),
-    };
-    if event.large {
-        plain["attach"] = json!("茶".repeat(LARGE / 3));
-    }
-    if event.further {
-        plain["settled_in"] = json!({ "days": [1, null] });
-    }
-    let (nonce, ciphertext) = keys::seal(&facts.apiv3_key, about, &plain.to_string());
-    let mut value: Value = json!({
-        "id": event.id, "create_time": at, "resource_type": "encrypt-resource", "event_type": kind, "summary": summary,
-        "resource": { "original_type": about, "algorithm": "AEAD_AES_256_GCM", "ciphertext": ciphertext, "associated_data": about, "nonce": nonce },
-    });
-    if event.further {
-        value["trace"] = json!("0");
-    }
-    Ok(value.to_string())
-}
 
 /// Digits that hang on the order.
 pub(super) fn digits_of(id: &str) -> String {

@@ -13,6 +13,8 @@ pub enum Verdict {
     Note,
     /// To be put right.
     Wrong,
+    /// Not sent; the finding says what it needs.
+    Untried,
 }
 
 /// One case.
@@ -35,7 +37,7 @@ pub struct Row {
 pub struct Report {
     /// The endpoint.
     pub merchant: String,
-    /// `guandao` or `wechat`.
+    /// `guandao`, `wechat` or `alipay`.
     pub language: &'static str,
     /// How many cases are wrong.
     pub wrong: usize,
@@ -57,6 +59,11 @@ impl Report {
         }
     }
 
+    fn tried(&self) -> usize {
+        let tried = |row: &&Row| row.verdict != Verdict::Untried;
+        self.cases.iter().filter(tried).count()
+    }
+
     /// Names of the cases that are wrong.
     pub fn wrongs(&self) -> Vec<&'static str> {
         self.cases
@@ -74,16 +81,17 @@ impl Display for Report {
                 Verdict::Right => "right",
                 Verdict::Note => "note ",
                 Verdict::Wrong => "WRONG",
+                Verdict::Untried => "-    ",
             };
-            writeln!(f, "{mark}  {:16} {}: {}", row.case, row.sent, row.answered)?;
+            writeln!(f, "{mark}  {:17} {}: {}", row.case, row.sent, row.answered)?;
             if !row.finding.is_empty() {
-                writeln!(f, "                        {}", row.finding)?;
+                writeln!(f, "                         {}", row.finding)?;
             }
         }
         match self.wrong {
-            0 => write!(f, "nothing wrong in {} cases", self.cases.len()),
-            1 => write!(f, "1 of {} cases is wrong", self.cases.len()),
-            n => write!(f, "{n} of {} cases are wrong", self.cases.len()),
+            0 => write!(f, "nothing wrong in {} cases", self.tried()),
+            1 => write!(f, "1 of {} cases is wrong", self.tried()),
+            n => write!(f, "{n} of {} cases are wrong", self.tried()),
         }
     }
 }

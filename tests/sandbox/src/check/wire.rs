@@ -18,6 +18,12 @@ use tokio_rustls::TlsConnector;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// More of an answer is not read.
 const MOST: usize = 64 << 10;
+/// How long who does not wait for the answer waits nevertheless, so that the endpoint has read the letter.
+const GLANCE: Duration = Duration::from_millis(300);
+/// A padded letter is so long.
+const PADDED: usize = 4 << 20;
+/// Within this a letter must have gone out.
+const SENDING: Duration = Duration::from_secs(20);
 /// Pause between the parts of a slow letter.
 const PAUSE: Duration = Duration::from_millis(400);
 /// Parts of a slow letter.
@@ -31,6 +37,18 @@ pub struct Endpoint {
     target: String,
     authority: String,
     tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// How a letter is handed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Manner {
+    AtOnce,
+    /// In parts, over three seconds.
+    Slowly,
+    /// And then the sender is gone, before any answer.
+    HangingUp,
+    /// With blanks behind it, 4 MiB in all.
+    Padded,
 }
 
 /// An answer.
@@ -83,17 +101,17 @@ impl Endpoint {
     }
 
     /// Posts a letter. The error is a sentence.
-    pub(super) async fn post(&self, letter: &Letter, slowly: bool) -> Result<Answered, String> {
+    pub(super) async fn post(&self, letter: &Letter, manner: Manner) -> Result<Answered, String> {
+        let mut body = letter.body.clone();
+        if manner == Manner::Padded {
+            body.resize(PADDED, b' ');
+        }
         let mut head = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", self.target, self.authority);
         for (name, value) in &letter.headers {
             head += &format!("{name}: {value}\r\n");
         }
-        head += &format!(
-            "Content-Length: {}\r\nConnection: close\r\n\r\n",
-            letter.body.len()
-        );
-        let parts = if slowly { PARTS } else { 1 };
-        self.exchange(head, &letter.body, parts).await
+        head += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        self.exchange(head, &body, manner).await
     }
 
     /// Asks for what stands there.
@@ -102,26 +120,49 @@ impl Endpoint {
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
             self.target, self.authority
         );
-        self.exchange(head, b"", 1).await
+        self.exchange(head, b"", Manner::AtOnce).await
     }
 
-    async fn exchange(&self, head: String, body: &[u8], parts: usize) -> Result<Answered, String> {
+    /// Reads while it sends: an endpoint may answer before the last part, and need not read the rest.
+    async fn exchange(&self, head: String, body: &[u8], manner: Manner) -> Result<Answered, String> {
         let connecting = tokio::time::timeout(PATIENCE, self.connect()).await;
-        let mut stream = connecting
+        let stream = connecting
             .map_err(|_| "the connection did not come within 5 s".to_owned())?
             .map_err(|e| format!("no connection: {e:#}"))?;
         let broken = |e: std::io::Error| format!("the connection broke: {e}");
+        let (mut from, mut to) = tokio::io::split(stream);
         let mut answer = Vec::new();
-        // An endpoint may answer and close before the last part; then its answer counts.
-        let sent = send(&mut stream, head, body, parts).await;
+        let parts = if manner == Manner::Slowly { PARTS } else { 1 };
+        let sent = {
+            let sending = tokio::time::timeout(SENDING, send(&mut to, head, body, parts));
+            let reading = read(&mut from, &mut answer);
+            tokio::pin!(sending, reading);
+            tokio::select! {
+                sent = &mut sending => {
+                    Some(sent.map_err(|_| "no answer, and the letter was not taken within 20 s".to_owned())?)
+                }
+                came = &mut reading => {
+                    came.map_err(broken)?;
+                    None
+                }
+            }
+        };
+        let none = || "the connection was closed without an HTTP answer".to_owned();
+        // It was there before the letter had gone out whole.
+        let Some(sent) = sent else {
+            return parse(&answer, Duration::ZERO).ok_or_else(none);
+        };
         let began = Instant::now();
-        let reading = read(&mut stream, &mut answer);
+        if manner == Manner::HangingUp {
+            tokio::time::sleep(GLANCE).await;
+            return Err("the sender did not wait".to_owned());
+        }
+        let reading = read(&mut from, &mut answer);
         tokio::time::timeout(PATIENCE, reading)
             .await
             .map_err(|_| "no answer within 5 s".to_owned())?
             .map_err(|error| sent.err().map_or_else(|| broken(error), broken))?;
-        let took = began.elapsed();
-        parse(&answer, took).ok_or_else(|| "the connection was closed without an HTTP answer".to_owned())
+        parse(&answer, began.elapsed()).ok_or_else(none)
     }
 
     async fn connect(&self) -> anyhow::Result<Box<dyn Stream>> {
@@ -142,7 +183,12 @@ impl Endpoint {
     }
 }
 
-async fn send(stream: &mut Box<dyn Stream>, head: String, body: &[u8], parts: usize) -> std::io::Result<()> {
+async fn send(
+    stream: &mut (impl AsyncWrite + Unpin),
+    head: String,
+    body: &[u8],
+    parts: usize,
+) -> std::io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     for part in body.chunks(body.len().div_ceil(parts).max(1)) {
         stream.write_all(part).await?;
@@ -155,7 +201,7 @@ async fn send(stream: &mut Box<dyn Stream>, head: String, body: &[u8], parts: us
 }
 
 /// Until the stream ends, or the head and as much of the body as it announces are there.
-async fn read(stream: &mut Box<dyn Stream>, answer: &mut Vec<u8>) -> std::io::Result<()> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), answer: &mut Vec<u8>) -> std::io::Result<()> {
     let mut buffer = [0; 4096];
     while answer.len() < MOST && !whole(answer) {
         let read = match stream.read(&mut buffer).await {

@@ -177,15 +177,9 @@ fn spoil(headers: &mut [(&'static str, String)], fault: Option<Kind>) {
     };
     match fault {
         Some(Kind::WrongSignature) => *signature = keys::spoilt(signature),
-        Some(Kind::SignatureProbe) => *signature = probe(signature),
+        Some(Kind::SignatureProbe) => *signature = keys::probe(signature),
         _ => {}
     }
-}
-
-/// A signature probe (签名探测): the known prefix where a signature should begin.
-pub(crate) fn probe(signature: &str) -> String {
-    const PREFIX: &str = "WECHATPAY/SIGNTEST/";
-    format!("{PREFIX}{}", signature.get(PREFIX.len()..).unwrap_or_default())
 }
 
 /// The platform certificates, encrypted with the APIv3 key.

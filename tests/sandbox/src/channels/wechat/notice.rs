@@ -1,6 +1,6 @@
 //! Notices of WeChat Pay: encrypted once, signed at each attempt.
 
-use super::answer::{Speech, probe};
+use super::answer::Speech;
 use crate::channels::gm;
 use crate::channels::keys;
 use crate::channels::notice::{Content, Forge, Notice};
@@ -17,7 +17,7 @@ pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forg
             match forge {
                 Forge::True | Forge::Doubtful => {}
                 Forge::Wrong => *value = keys::spoilt(value),
-                Forge::Probe => *value = probe(value),
+                Forge::Probe => *value = keys::probe(value),
             }
         }
     }
