@@ -269,7 +269,7 @@ async fn never_guessed(
         refund.status,
         refund.json()
     );
-    told(demo, second, id, "refund.unresolved").await
+    told(demo, second, id, "refund.unresolved").await.map(drop)
 }
 
 /// There is no close: what nobody paid ends with its own time, and a payment before that stands.
