@@ -133,11 +133,17 @@ impl Keys {
     /// The last key by name, of one kind, in one folder (`answer` for `answer/…`). Looks at that folder only, so an
     /// answer may ask each time, however many keys there are.
     pub fn last_in(&self, folder: &KeyRef, kind: &str) -> Option<KeyRef> {
+        self.last_named(folder, kind, |_| true)
+    }
+
+    /// The same, of those whose name, below the folder, is one of these.
+    pub fn last_named(&self, folder: &KeyRef, kind: &str, is: impl Fn(&str) -> bool) -> Option<KeyRef> {
         let all = self.0.load();
         let own = |key: &KeyRef| {
             key.as_str()
                 .strip_prefix(folder.as_str())
-                .is_some_and(|rest| rest.starts_with('/'))
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(&is)
         };
         let near = all
             .range(folder..)

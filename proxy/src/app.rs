@@ -197,6 +197,14 @@ impl App {
         self.0.ways.write().clear();
     }
 
+    /// Keys of channels that changed in their folder; those of `former` that are not among them are forgotten.
+    pub(crate) fn take_keys(&self, former: &[KeyRef], keys: Vec<(KeyRef, certs::Material)>) {
+        self.keys().exchange(former, keys);
+        // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
+        self.0.accounts.write().clear();
+        self.0.ways.write().clear();
+    }
+
     /// Keys.
     pub fn keys(&self) -> &certs::Keys {
         self.0.signing.keys()
@@ -330,6 +338,24 @@ impl App {
         })
     }
 
+    /// The key of the channel's that an account is to be answered under. WeChat's public key is asked for only once it is
+    /// here: till then platform certificates sign, which are fetched. So registry and key may change in either order.
+    //= C91
+    fn platform_of(&self, facts: &AccountFacts) -> Option<String> {
+        let named = facts.platform.clone()?;
+        let waits = facts.channel == Channel::Wechat
+            && facts.sign_method != SignMethod::Sm2
+            && named.starts_with("PUB_KEY_ID_")
+            && !channel::keys::wechat_platform(&facts.account, &named).is_ok_and(|key| self.keys().has(&key));
+        if waits {
+            tracing::warn!(
+                account = facts.account.as_str(),
+                "the public key that the registry names is not in the key folder; platform certificates are taken till then"
+            );
+        }
+        (!waits).then_some(named)
+    }
+
     /// The account as channels see it, for this payee; without one, for the account's own. Whether the payee may be
     /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today. The
     /// same goes for the app or mini program; without one it is the account's first.
@@ -357,7 +383,7 @@ impl App {
                 .map(|appid| appid.as_str().to_owned())
                 .or_else(|| facts.appids.first().cloned()),
             serial: facts.serial.clone(),
-            platform: facts.platform.clone(),
+            platform: self.platform_of(facts),
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,

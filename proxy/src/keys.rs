@@ -30,14 +30,20 @@ pub enum KeyFileError {
 
 /// Reads every key below the folder; all problems at once.
 pub fn load(dir: &Path) -> Result<Keys, Vec<KeyFileError>> {
+    let keys = Keys::default();
+    keys.put_all(read_all(dir)?);
+    Ok(keys)
+}
+
+/// The keys themselves, by name.
+pub(crate) fn read_all(dir: &Path) -> Result<Vec<(KeyRef, Material)>, Vec<KeyFileError>> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     walk(dir, dir, &mut found, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(problems)
     }
-    let keys = Keys::default();
-    keys.put_all(found);
-    Ok(keys)
 }
 
 fn walk(root: &Path, dir: &Path, found: &mut Vec<(KeyRef, Material)>, problems: &mut Vec<KeyFileError>) {

@@ -23,6 +23,7 @@ pub mod fault;
 pub mod front;
 pub mod guard;
 pub mod health;
+mod key_folder;
 pub mod keys;
 pub mod limits;
 mod lines;

@@ -175,12 +175,16 @@ fn send_on(
 ) -> (Settled, Vec<Settled>, Response) {
     app.step("before_send");
     let unknown = || {
-        let path = Some(verbatim.target.as_str());
-        rescue::native(dialect::refuse_native(
-            account.channel,
-            path,
-            NativeRefusal::Unknown,
-        ))
+        let speaks = verbatim
+            .headers
+            .iter()
+            .find(|(name, _)| name == "accept-language");
+        let speaks = speaks.map_or("", |(_, value)| value);
+        let page = dialect::refuse_browser(account.channel, speaks, &NativeRefusal::Unknown);
+        rescue::native(page.unwrap_or_else(|| {
+            let path = Some(verbatim.target.as_str());
+            dialect::refuse_native(account.channel, path, NativeRefusal::Unknown)
+        }))
     };
     let place = app
         .way_of(account.channel, &account.account, None)
@@ -307,6 +311,8 @@ pub(crate) async fn ask(
         }
         false => Some(way),
     });
+    // Who a payer is goes to the merchant that asked, and is not even looked at here.
+    let unread = file || operation == Operation::Authorize;
     let patience = if file { FILE_TIME } else { app.answer_time() };
     let (Some(way), Some(headers)) = (way, headers(&verbatim)) else {
         return (Answer::Unclear(Unclear::Connection), unknown());
@@ -320,8 +326,8 @@ pub(crate) async fn ask(
     app.metrics().exchanged(channel, operation, sent.is_ok(), took);
     let ended = |ailment| app.fed(account, operation, Ended { took, ailment });
     match sent {
-        // Not read, and not signed (channels.md 1.5): the merchant holds it against the hash that it was told.
-        Ok(answered) if file && answered.status < 500 => {
+        // Of a file: not signed either (channels.md 1.5); the merchant holds it against the hash that it was told.
+        Ok(answered) if unread && answered.status < 500 => {
             ended(None);
             (Answer::Unclear(Unclear::Garbage), back(channel, answered))
         }

@@ -48,7 +48,12 @@ fn platform(app: &App, account: &Account) -> Option<(KeyRef, String)> {
         }
     }
     let folder = KeyRef::new(format!("wechat/{}/platform", account.account)).ok()?;
-    let key = app.keys().last_in(&folder, "RSA public key")?;
+    // In certificate mode a certificate, although a public key may lie there too while the modes change (channels.md 1.8).
+    let certificate = |name: &str| !name.starts_with("PUB_KEY_ID_");
+    let keys = app.keys();
+    let key = keys
+        .last_named(&folder, "RSA public key", certificate)
+        .or_else(|| keys.last_in(&folder, "RSA public key"))?;
     let serial = key.as_str().rsplit('/').next()?.to_owned();
     Some((key, serial))
 }

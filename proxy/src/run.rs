@@ -7,7 +7,9 @@ use crate::{
     clock::SystemClock,
     config::{Config, Listen},
     front::Front,
-    health, keys, outbox, reconcile, registry, sweep,
+    health,
+    key_folder::KeyFolder,
+    keys, outbox, reconcile, registry, sweep,
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
@@ -316,6 +318,7 @@ fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
 async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
     let mut seal = registries::seal(&app.config().registries);
     let mut certificates = stamps(&app);
+    let mut keys = KeyFolder::of(&app);
     let mut minute = Duration::ZERO;
     loop {
         let every = app.config().registries_every;
@@ -324,6 +327,8 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(every) => {}
         }
         app.look_at_disk();
+        // Keys first: what names a new one finds it.
+        keys = keys.look(&app).await;
         let now = registries::seal(&app.config().registries);
         if now != seal {
             seal = now;

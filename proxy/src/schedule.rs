@@ -194,6 +194,12 @@ impl Schedule {
             .min(Duration::from_secs(HOUR).max(self.times.unknown_after))
     }
 
+    /// So long after a refund began the channel's own query knows of it, if it was taken: UnionPay's six queries (channels.md 4.4),
+    /// and as many at the others.
+    pub(crate) fn refund_known(&self) -> Duration {
+        (0..6).map(|tries| self.unknown(tries)).sum()
+    }
+
     /// After an order's end nobody tells of it any more.
     pub(crate) fn silent_after(&self) -> Duration {
         self.times.silence.unwrap_or(self.gaps.notices)
@@ -337,6 +343,15 @@ mod tests {
             .map(|n| gap(UNIONPAY.unknown, n, secs(3), STANDING_UNKNOWN).as_secs())
             .collect();
         assert_eq!(unknown, [1, 2, 4, 8, 16, 32], "the plan of channels.md 4.4");
+        let own = Times {
+            unknown_after: secs(3),
+            ..unset()
+        };
+        assert_eq!(
+            Schedule::of(Channel::Unionpay, own).refund_known(),
+            secs(63),
+            "the whole plan"
+        );
         assert!(ALIPAY.notices > WECHAT.notices);
     }
 }

@@ -115,7 +115,9 @@ fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
             Ending::Refused(code.clone()),
         ),
         // Paid by an earlier sending of the same number: the sweep asks and records the payment.
-        FailureClass::AlreadyPaid | FailureClass::Unknown => unknown(attempt, Unclear::ChannelError),
+        FailureClass::AlreadyPaid | FailureClass::Unknown | FailureClass::Unlisted => {
+            unknown(attempt, Unclear::ChannelError)
+        }
         FailureClass::Duplicate => Settled {
             ending: Ending::Duplicate,
             ..unknown(attempt, Unclear::ChannelError)
@@ -306,11 +308,12 @@ pub fn redirected(order: &Order, refund_no: &RefundNo, answer: Answer) -> Settle
     }
 }
 
-/// A refusal for good, and not a word of doubt or about another request under the same number.
+/// A refusal for good, and not a word of doubt, one that no list has, or one about another request under the same number.
+//= C92
 pub fn refuses(failure: &Failure) -> bool {
     !matches!(
         failure.class,
-        FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate
+        FailureClass::Unknown | FailureClass::Unlisted | FailureClass::Busy | FailureClass::Duplicate
     )
 }
 
@@ -467,6 +470,9 @@ pub fn order_seen(
             true,
             Ending::Recorded,
         ),
+        ChannelState::Declined(code) => {
+            Settled::of(declined(known, attempt, code, payer).collect(), Ending::Recorded)
+        }
         // Placed, but without the code, which the channel tells once: the sweep finds out whether it was lost.
         ChannelState::NotPaid | ChannelState::Paying if known.pay_way.is_told_once(known.channel) => {
             Settled::nothing(Ending::Recorded)
@@ -482,6 +488,27 @@ pub fn order_seen(
         }
         _ => Settled::nothing(Ending::Recorded),
     }
+}
+
+/// A try that failed on the payer's side, of an order that is open: on record once, where the watch looks (T16, T26). That the
+/// channel has the order is news where its answer was lost, but for what is told once: the sweep finds out about that.
+pub(super) fn declined<'a>(
+    known: &'a Attempt,
+    attempt: u16,
+    code: &'a std::sync::Arc<str>,
+    payer: Option<PayerToken>,
+) -> impl Iterator<Item = Happening> + 'a {
+    let open = !known.state.is_final();
+    let placed = matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
+        && !known.is_reversing()
+        && !known.pay_way.is_told_once(known.channel);
+    let placed = placed.then_some(TradeEvent::AttemptPlaced { attempt, reach: None });
+    let declined = (open && !known.declined).then(|| TradeEvent::AttemptDeclined {
+        attempt,
+        code: code.clone(),
+        payer,
+    });
+    placed.into_iter().chain(declined).map(Happening::from)
 }
 
 #[cfg(test)]

@@ -213,6 +213,17 @@ fn a_refused_repeat_of_a_refund_is_unknown_and_a_query_decides() {
 }
 
 #[test]
+//= C92
+fn a_refusal_that_no_list_has_ends_no_refund_at_once() {
+    let (order, no) = (with_refund(), name("r1"));
+    for again in [false, true] {
+        let said = refunded(&order, &no, failed(FailureClass::Unlisted), again);
+        assert_eq!(names(&said), ["refund_unknown"]);
+        assert!(said.ending == Ending::Unknown && !said.events[0].tell);
+    }
+}
+
+#[test]
 //= C31
 fn a_refund_of_another_amount_or_after_a_refusal_is_a_mismatch_on_record() {
     let no: RefundNo = name("r1");
@@ -326,4 +337,39 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
         ),
         "the channel had it and closed it"
     );
+}
+
+/// Once, while it is open, and nobody is told: the payer may try again.
+#[test]
+fn a_try_that_the_payers_side_refused_is_on_record_once_while_the_order_stays_open() {
+    let view = OrderView {
+        number: name("shop-1"),
+        state: ChannelState::Declined("64".into()),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    let seen = |order: &Order| order_seen(order, 1, &view, Proof::Query, None, None);
+    let unknown = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    let lost = seen(&then(order(), [unknown]));
+    assert_eq!(names(&lost), ["attempt_placed", "attempt_declined"]);
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: Some(Reach::HandedOut),
+    };
+    let open = then(order(), [placed.clone()]);
+    let said = seen(&open);
+    assert_eq!(names(&said), ["attempt_declined"]);
+    assert!(!said.events[0].tell);
+    let known = then(open, [said.events[0].event.clone()]);
+    assert!(seen(&known).events.is_empty(), "once");
+    let mut charge = then(order(), [placed]);
+    charge.attempts[0].pay_way = PayWay::Micropay;
+    assert_eq!(names(&seen(&charge)), ["attempt_declined"]);
+    let paid = then(known, [paid()]);
+    assert!(seen(&paid).events.is_empty(), "it was paid after all");
 }

@@ -198,6 +198,7 @@ async fn plant(demo: &Demo, shop: &Shop) -> anyhow::Result<Found> {
     planted.push(("only_at_channel", format!("NEVER{}", shop.channel), String::new()));
     planted.push(("state", text(&shop.unpaid["number"]), String::new()));
     planted.push(("amount", number(11), text(&shop.refund["number"])));
+    planted.push(("trade_no", number(11), text(&shop.refund["number"])));
     let list: Vec<Value> = planted.iter().map(|(kind, number, refund)| {
         json!({ "difference": kind, "out_trade_no": number, "out_refund_no": Some(refund).filter(|no| !no.is_empty()) })
     }).collect();
@@ -425,7 +426,7 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let all = demo
         .control(
             "/control/bills",
-            &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": [{ "difference": "repeated", "out_trade_no": numbers[4] }] }),
+            &json!({ "channel": "baidu", "account": account, "day": day.to_string(), "plant": [{ "difference": "amount", "out_trade_no": numbers[4] }, { "difference": "repeated", "out_trade_no": numbers[4] }] }),
         )
         .await;
     ensure!(all.is_err(), "an answer about one order cannot say it twice");
@@ -442,7 +443,7 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let unanswered = result["unanswered"].as_array().context("unanswered")?;
     let is = |number: &String, code: Option<&str>| {
         unanswered.iter().any(|u| {
-            u["number"] == *number && u["channel"] == "baidu" && code.is_none_or(|code| u["code"] == code)
+            u["number"] == *number && u["channel"] == "baidu" && code.is_none_or(|code| u["channel_code"] == code)
         })
     };
     ensure!(

@@ -2,6 +2,7 @@
 //! log, metric or export, and, once its deadline has passed and its connections are closed, in no memory of any of our
 //! processes. The same scan finds a planted value in a file, and the living one in memory.
 
+mod alipay_pages;
 mod baidu;
 mod banks;
 mod codes;
@@ -392,6 +393,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.outside_the_wallet().await?;
     run.at_baidu().await?;
     run.at_unionpay().await?;
+    run.alipay_pages().await?;
     run.through_unionpay().await?;
     run.at_banks().await?;
     run.pass_through().await?;

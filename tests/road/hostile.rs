@@ -4,6 +4,7 @@
 //! Every hostile value holds [`MARK`]; the proxy logs at its most talkative level.
 
 mod api;
+mod browser;
 mod doors;
 mod group;
 mod heads;
@@ -67,7 +68,7 @@ impl Yard {
             At::Api => ports.api,
             At::Wechat | At::WechatV2 => ports.wechat,
             At::Unionpay => ports.unionpay,
-            At::Alipay | At::AlipayV3 => ports.alipay,
+            At::Alipay | At::AlipayV3 | At::AlipayPages => ports.alipay,
             At::Notify | At::NotifyAlipay | At::NotifyUnionpay => ports.notify,
             At::Metrics => ports.metrics,
         }
@@ -179,6 +180,8 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
     let is = |yes: bool, what: &str| if yes { Ok(()) } else { Err(what.to_owned()) };
     match at {
         At::Alipay | At::WechatV2 => is(status == 200, "these say it with 200")?,
+        // What no browser brings is said to a server.
+        At::AlipayPages if status == 200 => return refusal(At::Alipay, said),
         At::NotifyUnionpay => is((400..600).contains(&status), "an acknowledgement")?,
         _ => is((400..500).contains(&status), "not a 4xx")?,
     }
@@ -219,6 +222,12 @@ fn refusal(at: At, said: &Said) -> Result<(), String> {
                 &["code", "msg", "sub_code", "sub_msg"],
             ),
             "not Alipay's form",
+        ),
+        At::AlipayPages => is(
+            said.header("content-type")
+                .is_some_and(|kind| kind.starts_with("text/html"))
+                && said.text().contains("请返回商户页面"),
+            "no page",
         ),
         At::Notify => {
             let value = json()?;

@@ -586,6 +586,7 @@ async fn refused(street: &Street) -> Done {
 //= C68
 async fn ended(street: &Street) -> Done {
     let (_, kept) = street.of_order(810).await?;
+    closed_by_the_shop(street).await?;
     let (_, revoked) = street.of_order(820).await?;
     let code = revoked.rsplit('/').next().unwrap_or_default().to_owned();
     let answer = street
@@ -641,6 +642,27 @@ async fn ended(street: &Street) -> Done {
     );
     has(&street.browser(WECHAT).open(&revoked).await?, "已失效")?;
     has(&street.browser(WECHAT).open(&kept).await?, "立即付款")
+}
+
+/// What the shop closed nobody opens again at its code: neither a payer who comes later nor one whose page stands open.
+async fn closed_by_the_shop(street: &Street) -> Done {
+    let (no, url) = street.of_order(830).await?;
+    let mut first = street.browser(COMPUTER);
+    first.open(&url).await?;
+    let mut second = street.browser(WECHAT);
+    second.open(&url).await?;
+    let order = street.order(&no).await?;
+    let id = order["id"].as_str().unwrap_or_default();
+    let closed = street
+        .post(&format!("/v1/payments/{id}/close"), &json!({}))
+        .await?;
+    ensure!(closed.json()["state"] == "closed", "{}", closed.json());
+    let late = first.send(&url, &[("way", "alipay.qr")]).await?;
+    has(&late, "这笔订单已关闭")?;
+    has(&street.browser(ALIPAY).open(&url).await?, "这笔订单已关闭")?;
+    let order = street.order(&no).await?;
+    ensure!(order["state"] == "closed" && order["attempt"] == 1, "{order}");
+    Ok(())
 }
 
 /// As many as the setting says, and all of them listed in pages, whatever restarts in between.

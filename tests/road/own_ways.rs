@@ -5,8 +5,10 @@ use sandbox::demo::{
     Demo,
     acp::{Acp, Fields, now, written},
     alipay_door::AlipayDoor,
+    browser::{Browser, PHONE},
     door::WechatDoor,
     merchant::Merchant,
+    place::RETURN_HOST,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +33,7 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
         asked.with_context(|| format!("own {}", call["call"]))?;
     }
     ensure!(
-        ways.len() == 10 && calls.len() == 8,
+        ways.len() == 12 && calls.len() == 8,
         "{} {}",
         ways.len(),
         calls.len()
@@ -81,6 +83,9 @@ impl Client {
             let member = if channel == "alipay" { "auth_code" } else { "qrNo" };
             content[member] = code.into();
         }
+        if way["by_browser"] == true {
+            return self.brought(demo, way, &content).await;
+        }
         match channel {
             "wechat" => {
                 let account = &self.wechat.account;
@@ -100,6 +105,26 @@ impl Client {
             "alipay" => self.of_alipay(way, content, true).await,
             _ => self.of_unionpay(way, content).await,
         }
+    }
+
+    /// The payer's browser brings it, and goes where it is sent on to.
+    async fn brought(&self, demo: &Demo, way: &Value, content: &Value) -> anyhow::Result<Value> {
+        let form = self.alipay.for_browser(
+            word(&way["call"]),
+            content,
+            &format!("https://{RETURN_HOST}/back"),
+        )?;
+        let gateway = format!("https://127.0.0.1:{}/gateway.do", demo.place.ports.alipay);
+        let page = Browser::new(demo.ca(), PHONE)
+            .send_octets(&gateway, &form)
+            .await?;
+        ensure!(
+            page.answer.status == 200,
+            "{} {}",
+            page.answer.status,
+            page.text()
+        );
+        Ok(json!({ "location": page.way.get(1) }))
     }
 
     /// By the gateway, and the same by OpenAPI v3, whose turn it is by the call's own length.

@@ -12,6 +12,7 @@ mod bills;
 mod client;
 mod compared;
 mod life;
+mod pages;
 mod repeats;
 mod tlog;
 mod v2;
@@ -78,6 +79,17 @@ async fn alipays_bills_by_published_clients() -> Done {
         Ok(())
     } else {
         bills::judged().await
+    }
+}
+
+/// By address and by form, as each client writes them for a payer's browser.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C76
+async fn alipays_pages_by_published_clients() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        pages::judged().await
     }
 }
 

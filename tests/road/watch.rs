@@ -37,6 +37,7 @@ async fn flags_exports_and_measures() -> Done {
     }
     orders::scanned_and_refunded(&demo, &ordinary, "unionpay").await?;
     unionpay::two_declines(&demo, &ordinary).await?;
+    unionpay::two_declines_of_open_orders(&demo, &ordinary).await?;
     banks::ordinary(&demo, &ordinary).await?;
     others::ordinary(&demo, &ordinary).await?;
     planted::plant(&demo, &demo.merchant(1)?, &[demo.merchant(0)?, demo.merchant(2)?]).await?;
@@ -61,6 +62,17 @@ async fn flags_exports_and_measures() -> Done {
     banks::somebody_else_is_flagged(&demo, &a).await?;
     others::flagged(&demo, &ordinary, &a).await?;
     a_stopped_merchant_learns_nothing(&demo, &a, &b).await?;
+    for _ in 0..150 {
+        if unionpay::declines_of_open_orders(&demo)?.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let codes = unionpay::declines_of_open_orders(&demo)?;
+    ensure!(
+        codes == ["64".to_owned(), "PAYERROR".to_owned()].into(),
+        "on record: {codes:?}"
+    );
     demo.services.stop().await?;
     measures_took_effect_on_record(&demo)?;
     unionpay::declines_are_on_record(&demo)?;

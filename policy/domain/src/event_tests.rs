@@ -254,6 +254,11 @@ fn trade_events() -> Vec<TradeEvent> {
         CodeRevoked {
             id: CodeId::from_random([5; 10]),
         },
+        AttemptDeclined {
+            attempt: 1,
+            code: "PAYERROR".into(),
+            payer: None,
+        },
         ByCode {
             attempt: 1,
             id: CodeId::from_random([5; 10]),

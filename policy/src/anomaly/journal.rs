@@ -211,6 +211,16 @@ impl Journal {
         self.write(sale.merchant, Some(order), event)
     }
 
+    /// An attempt is declined and stays open; returns the index of that.
+    pub(super) fn decline_open(&mut self, order: PaymentId, attempt: u16, sale: Sale) -> u64 {
+        let event = TradeEvent::AttemptDeclined {
+            attempt,
+            code: "PAYERROR".into(),
+            payer: sale.payer.map(token),
+        };
+        self.write(sale.merchant, Some(order), event)
+    }
+
     /// Sent and declined.
     pub(super) fn try_out(&mut self, sale: Sale) -> u64 {
         let order = self.intend(sale);

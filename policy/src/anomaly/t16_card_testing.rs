@@ -5,8 +5,8 @@
 //! 2. one payer is declined very often, in a day or in thirty days, at merchants of one acquirer;
 //! 3. a merchant's natural month (UTC+8) in which attempts of the first kind have too great a share.
 //!
-//! An attempt is one that was paid, or that the payer's own side declined (`AttemptNotPlaced.declined`); a used code,
-//! a wrong setting or a ceiling is none. Where a refusal does not name the payer, each such attempt counts as another
+//! An attempt is one that was paid, or that the payer's own side declined (`AttemptNotPlaced.declined`, or
+//! `AttemptDeclined` where the order stays open); a used code, a wrong setting or a ceiling is none. Where a refusal does not name the payer, each such attempt counts as another
 //! payer's: a payment code is good once, and whose it was nobody says. How many those are stands in the finding.
 
 mod declines;

@@ -7,7 +7,7 @@ use domain::{Amount, Channel, Instant, MerchantId, PayerToken, PaymentId};
 /// needs no place for late ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tried<'a> {
-    /// Index of its `AttemptPaid` or `AttemptNotPlaced`.
+    /// Index of its `AttemptPaid`, `AttemptNotPlaced` or `AttemptDeclined`.
     pub(super) index: u64,
     /// When that was put on record.
     pub(super) at: Instant,

@@ -371,6 +371,47 @@ fn t26_follows_one_order_from_channel_to_channel_after_declines() {
     assert_eq!(hops(&journal, T26::default()), [], "two channels are not three");
 }
 
+/// A password that was refused, a card that its issuer refused: the order stays open and ends otherwise, and was declined.
+#[test]
+fn t16_and_t26_see_what_was_declined_while_its_order_stayed_open() {
+    let mut journal = Journal::uncapped();
+    let at = |channel| Sale {
+        channel,
+        native: true,
+        ..SALE
+    };
+    let order = journal.intend(at(Channel::Wechat));
+    let declined = journal.decline_open(order, 1, Sale { payer: None, ..SALE });
+    let reversed = TradeEvent::AttemptReversed {
+        attempt: 1,
+        proof: Proof::Answer,
+        refunded: None,
+    };
+    journal.write("m1", Some(order), reversed);
+    journal.wait(MINUTE).attempt(order, 2, at(Channel::Alipay));
+    let paid = journal.pay(order, at(Channel::Alipay));
+    let found = hops(&journal, TWO);
+    assert_eq!(
+        (found.len(), found[0].trades.as_slice()),
+        (1, [declined, paid].as_slice())
+    );
+    let mut journal = Journal::with_neighbours();
+    for n in 0..10 {
+        let large = Sale {
+            merchant: NEIGHBOURS[n % 2],
+            yuan: 300,
+            ..SALE
+        };
+        let order = journal.wait(2 * HOUR).intend(large);
+        journal.decline_open(order, 1, large);
+    }
+    let found = of(&journal, "T16");
+    assert_eq!(
+        (found.len(), found[0].value, found[0].parameters["sign"]),
+        (1, 10, 2)
+    );
+}
+
 #[test]
 fn t26_needs_a_decline_before_each_hop_the_same_amount_and_the_minutes() {
     let at = |channel| Sale {

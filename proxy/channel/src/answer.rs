@@ -113,6 +113,8 @@ pub enum FailureClass {
     Busy,
     /// The channel does not know; ask.
     Unknown,
+    /// A refund was refused, and no list says that such a refusal leaves nothing done: ask.
+    Unlisted,
     /// The account, its keys or its rights are not as they must be.
     Setup,
     /// The payee's balance does not suffice.
@@ -140,6 +142,8 @@ pub struct OrderView {
 pub enum ChannelState {
     /// Nobody paid yet.
     NotPaid,
+    /// Nobody paid yet, and the payer's latest try was refused on the payer's side, with this code or state.
+    Declined(Arc<str>),
     /// The payer is at it.
     Paying,
     /// Paid.

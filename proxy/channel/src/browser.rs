@@ -22,6 +22,20 @@ pub fn wallet(user_agent: &str) -> Option<Wallet> {
     found.next().filter(|_| found.next().is_none())
 }
 
+/// Whether its `Accept-Language` prefers English to Chinese; who names neither is taken for Chinese.
+pub fn speaks_english(accept: &str) -> bool {
+    let known = |tag: &str| match tag.trim().to_ascii_lowercase() {
+        tag if tag.starts_with("zh") => Some(false),
+        tag if tag.starts_with("en") => Some(true),
+        _ => None,
+    };
+    accept
+        .split(',')
+        .take(8)
+        .find_map(|part| known(part.split(';').next().unwrap_or_default()))
+        .unwrap_or(false)
+}
+
 /// `<version> <AppId>`, such as `1.0 CloudPay`.
 fn is_version_and_app(text: &str) -> bool {
     let version = text
@@ -35,6 +49,16 @@ fn is_version_and_app(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_language_that_we_speak_is_taken() {
+        for english in ["en", "en-GB,zh;q=0.1", "fr-FR, EN;q=0.8, zh;q=0.5"] {
+            assert!(speaks_english(english), "{english}");
+        }
+        for chinese in ["", "*", "fr", "zh-TW,en", "fr,zh;q=0.9,en;q=0.8"] {
+            assert!(!speaks_english(chinese), "{chinese}");
+        }
+    }
 
     #[test]
     fn a_browser_of_no_or_of_two_wallets_is_nobodys() {

@@ -1,7 +1,7 @@
 //! Our own words to a channel or to a merchant's SDK, in the channel's language. Never signed: we do not hold
 //! or imitate a channel's key (design.md section 3).
 
-use crate::{alipay, baidu, bank, unionpay, wechat};
+use crate::{alipay, baidu, bank, browser, unionpay, wechat};
 use domain::Channel;
 
 /// A whole reply.
@@ -80,6 +80,18 @@ pub fn refuse_notice(channel: Channel, speech: Speech, why: &str) -> Reply {
         Channel::Unionpay => unionpay::dialect::refuse_notice(),
         Channel::Baidu => baidu::dialect::refuse_notice(),
         Channel::Ccb | Channel::Icbc | Channel::Cmb => bank::refuse_notice(),
+    }
+}
+
+/// Refuses what the payer's browser brought, on a page that a payer can read: in English where that is preferred, else in
+/// Chinese. `None` where the channel's refusal is a page already.
+pub fn refuse_browser(channel: Channel, accept_language: &str, kind: &NativeRefusal) -> Option<Reply> {
+    match channel {
+        Channel::Alipay => Some(alipay::page::refuse(
+            browser::speaks_english(accept_language),
+            kind,
+        )),
+        _ => None,
     }
 }
 

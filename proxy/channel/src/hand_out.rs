@@ -103,7 +103,7 @@ impl HandedOut {
 }
 
 /// A text inside of a quoted attribute.
-fn escaped(text: &str) -> Zeroizing<String> {
+pub(crate) fn escaped(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len() + 32));
     for c in text.chars() {
         match c {

@@ -27,6 +27,7 @@ pub mod keys;
 pub mod native;
 pub mod notice;
 mod readings;
+mod refusal;
 mod shape;
 pub mod strict_json;
 pub mod strict_tree;
@@ -474,15 +475,16 @@ pub fn read_native_answer(
     status: u16,
     body: &[u8],
 ) -> Answer {
-    match account.channel {
+    let answer = match account.channel {
         Channel::Wechat if wechat::v2::native::is_path(target) => {
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
         Channel::Alipay if target.starts_with("/v3/") => {
             alipay::answer::read_v3(operation, pay_way, status, body)
         }
-        _ => read_answer(account, operation, pay_way, status, body),
-    }
+        _ => return read_answer(account, operation, pay_way, status, body),
+    };
+    refusal::judged(account.channel, operation, answer)
 }
 
 /// What must be decrypted before an answer can be read, once its signature is verified; `None` where it came in clear.
@@ -512,7 +514,10 @@ pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, co
         | Channel::Ccb
         | Channel::Icbc
         | Channel::Cmb => Answer::Unclear(Unclear::Garbage),
-        Channel::Alipay => alipay::answer::read_content(operation, pay_way, content),
+        Channel::Alipay => {
+            let answer = alipay::answer::read_content(operation, pay_way, content);
+            refusal::judged(account.channel, operation, answer)
+        }
     }
 }
 
@@ -525,7 +530,7 @@ pub fn read_answer(
     status: u16,
     body: &[u8],
 ) -> Answer {
-    match account.channel {
+    let answer = match account.channel {
         _ if is_v2(account, operation, pay_way) => {
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
@@ -536,5 +541,6 @@ pub fn read_answer(
         Channel::Ccb => ccb::answer::read(account, operation, status, body),
         Channel::Cmb => cmb::answer::read(account, operation, status, body),
         Channel::Icbc => Answer::Unclear(Unclear::Garbage),
-    }
+    };
+    refusal::judged(account.channel, operation, answer)
 }

@@ -57,9 +57,10 @@ pub struct Native {
     pub(crate) lasts: Option<String>,
     /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
     pub named: Option<Instant>,
-    /// Where the payer's browser goes back to, where the request says so.
-    pub return_url: Option<Text>,
-    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`).
+    /// Where the payer's browser goes back to, by the names of the fields that say so.
+    pub returns_to: Vec<(&'static str, Text)>,
+    /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`, Alipay's
+    /// pages).
     pub by_browser: bool,
 }
 
@@ -104,7 +105,7 @@ impl Native {
         if self.proof.settle_zone(self.channel, now, window)
             && let Some(lasts) = &self.lasts
         {
-            self.expires = alipay::native::after(self.proof.signed_at, lasts);
+            self.expires = alipay::native::ends(self.proof.signed_at, lasts, self.pay_way);
         }
     }
 }
@@ -145,6 +146,9 @@ pub struct Proof {
     pub fresh: Fresh,
 }
 
+/// How long a form may wait in the payer's browser [our choice: channels' pages give a payer as long by default].
+pub(crate) const FORM_WAITS_MS: i64 = 30 * 60_000;
+
 /// How long after its time a signature counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fresh {
@@ -161,7 +165,11 @@ impl Proof {
     /// See [`Native::settle_zone`]; whether the time was moved.
     pub fn settle_zone(&mut self, channel: Channel, now: Instant, window: i64) -> bool {
         const CHINA: i64 = 8 * 3_600_000;
-        let near = |at: Instant| (now.millis() - at.millis()).abs() <= window;
+        let longest = match self.fresh {
+            Fresh::For(longest) => longest.max(window),
+            Fresh::Standing | Fresh::Always => window,
+        };
+        let near = |at: Instant| (-window..=longest).contains(&(now.millis() - at.millis()));
         let moved = self.signed_at.plus_millis(CHINA);
         if channel == Channel::Wechat && self.nonce.is_none() {
             self.signed_at = now;
@@ -413,6 +421,11 @@ pub fn returned_headers(channel: Channel) -> &'static [&'static str] {
         ],
         Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => &["content-type"],
     }
+}
+
+/// Does the payer's browser bring this request, and shall a page tell it why it is refused? A look only: nothing is read.
+pub fn is_by_browser(channel: Channel, target: &str, body: &[u8]) -> bool {
+    channel == Channel::Alipay && alipay::native::is_by_browser(target, body)
 }
 
 /// A whole file and no message: larger than answers are, and it says nothing of an order (WeChat's bills).

@@ -161,6 +161,21 @@ pub(crate) async fn png(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Res
     ))
 }
 
+/// What the merchant has accounts for, as payers know it; a browser finds what there is.
+fn wallets(merchant: &MerchantFacts) -> String {
+    let has = |channel| merchant.accounts.iter().any(|account| account.channel == channel);
+    let wallets = [
+        (Channel::Wechat, "微信支付"),
+        (Channel::Alipay, "支付宝"),
+        (Channel::Unionpay, "云闪付"),
+    ];
+    let own = wallets.into_iter().filter(|(channel, _)| has(*channel));
+    own.map(|(_, name)| name)
+        .chain(["浏览器"])
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
 async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate, Fault> {
     let code = find(app, merchant, id).await?;
     if !code.is_open(app.clock().now()) {
@@ -174,6 +189,7 @@ async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate
         title: code.facts.title.as_deref().map(str::to_owned),
         amount: code.facts.amount,
         url: url(app, &code.id)?,
+        wallets: wallets(merchant),
         id: code.id.to_string(),
     })
 }

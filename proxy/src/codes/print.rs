@@ -16,6 +16,8 @@ pub(crate) struct Plate {
     pub(crate) amount: Option<Amount>,
     /// What the code says.
     pub(crate) url: String,
+    /// Wallets that can pay it.
+    pub(crate) wallets: String,
     /// The code's number, for whoever cannot scan it.
     pub(crate) id: String,
 }
@@ -96,8 +98,9 @@ pub(crate) fn svg(plate: &Plate) -> Result<String, DrawError> {
     text += &format!(
         "<g transform=\"translate(215 510) scale({scale:.4})\" shape-rendering=\"crispEdges\"><path d=\"{d}\"/></g>\
          <text x=\"525\" y=\"1210\" font-size=\"30\" letter-spacing=\"4\" fill=\"#7b8680\">{}</text>\
-         <text x=\"525\" y=\"1390\" font-size=\"44\" fill=\"#fff\">微信支付 · 支付宝 · 浏览器</text></svg>\n",
-        plate.id
+         <text x=\"525\" y=\"1390\" font-size=\"44\" fill=\"#fff\">{}</text></svg>\n",
+        plate.id,
+        escaped(&plate.wallets)
     );
     Ok(text)
 }
@@ -176,6 +179,7 @@ pub(crate) fn png(plate: &Plate) -> Result<Vec<u8>, DrawError> {
         canvas.fill(left + n % width * dot, top + n / width * dot, dot, dot, 1);
     }
     canvas.line(&plate.id, HIGH - 80, 2, 1);
+    canvas.line(&plate.wallets, HIGH - 36, 2, 0);
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, WIDE as u32, HIGH as u32);
     encoder.set_color(png::ColorType::Indexed);
@@ -198,6 +202,7 @@ mod tests {
         Plate {
             name: "老张<奶茶>&店".into(),
             title: Some("一号桌".into()),
+            wallets: "微信支付 · 浏览器".into(),
             amount: Some(Amount::from_fen(1250)),
             url: "https://q.pay.example/q/0123456789abcdef".into(),
             id: "0123456789abcdef".into(),

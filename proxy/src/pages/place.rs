@@ -198,6 +198,13 @@ impl Pages {
                 Ok(Some(view.to_order(scanned, &order.id)))
             }
             Some(_) => Ok(Some(view.trouble(&Fault::of(Code::OrderPaid), None))),
+            // Nor is anybody asked who he is for what the merchant has closed.
+            None if order
+                .as_ref()
+                .is_some_and(|order| order.latest().ended_by_merchant()) =>
+            {
+                Ok(Some(view.trouble(&Fault::of(Code::OrderClosed), None)))
+            }
             None => Ok((!scanned.code.is_open(self.app.clock().now())).then(|| view.ended())),
         }
     }

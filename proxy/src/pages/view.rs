@@ -101,7 +101,8 @@ struct OrderPage<'a> {
     scan: &'static str,
     link: Option<String>,
     here: String,
-    again: String,
+    /// Where the payer begins again; not where the merchant has ended it.
+    again: Option<String>,
     rows: Vec<(&'static str, String)>,
 }
 
@@ -421,7 +422,7 @@ impl<'a> View<'a> {
                 call: call_up.map(|value| value.to_string()),
                 scan: self.w.scan(shown.channel),
                 link,
-                again: format!("/q/{}", scanned.code.id),
+                again: (!order.latest().ended_by_merchant()).then(|| format!("/q/{}", scanned.code.id)),
                 here,
                 rows,
             },

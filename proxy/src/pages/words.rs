@@ -113,16 +113,10 @@ static EN: Words = Words {
 impl Words {
     /// The first language of `Accept-Language` that we have; Chinese where it names none.
     pub(super) fn of(accept: &str) -> &'static Words {
-        let known = |tag: &str| match tag.trim().to_ascii_lowercase() {
-            tag if tag.starts_with("zh") => Some(&ZH),
-            tag if tag.starts_with("en") => Some(&EN),
-            _ => None,
-        };
-        accept
-            .split(',')
-            .take(8)
-            .find_map(|part| known(part.split(';').next().unwrap_or_default()))
-            .unwrap_or(&ZH)
+        match channel::browser::speaks_english(accept) {
+            true => &EN,
+            false => &ZH,
+        }
     }
 
     fn pick(&self, zh: &'static str, en: &'static str) -> &'static str {

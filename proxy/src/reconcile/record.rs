@@ -370,10 +370,8 @@ impl Fold {
             self.record.older.insert(order);
             return;
         };
-        // Alipay's refunds carry the payment's number (channels.md 3.7), which the order knows.
-        let trade_no = trade_no
-            .filter(|_| of.0 != Channel::Alipay)
-            .map(|no| mark(no.as_str()));
+        // Alipay's refunds carry the payment's number, in its answers as in its bills (channels.md 3.5, 3.7).
+        let trade_no = trade_no.map(|no| mark(no.as_str()));
         let ours = Ours {
             payment: order,
             amount: asked.amount,

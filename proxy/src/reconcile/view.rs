@@ -214,11 +214,12 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
         if let Some(resolution) = in_its_stead(app, head) {
             map.insert("resolution".into(), json!(resolution));
         }
-    } else if head.taken.is_some() {
-        map.insert("state".into(), "comparing".into());
     } else if let Some(code) = &head.refused {
+        // What was taken and could not be read is asked for again: `unreadable`.
         map.insert("state".into(), "refused".into());
         map.insert("channel_code".into(), (&**code).into());
+    } else if head.taken.is_some() {
+        map.insert("state".into(), "comparing".into());
     } else {
         map.insert("state".into(), "asked".into());
     }

@@ -1,6 +1,6 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
-use super::{Ending, Settled, order_seen, place_failed, unknown};
+use super::{Ending, Settled, declined, order_seen, place_failed, unknown};
 use channel::{
     Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
     auth_code::{Refusal, refusal},
@@ -196,6 +196,7 @@ pub(super) fn seen(
             tell: true,
         }],
         (ChannelState::Reversed, _) if open || reversing => vec![reversed(None)],
+        (ChannelState::Declined(code), None) => declined(known, attempt, code, payer).collect(),
         (ChannelState::NotPaid | ChannelState::Paying, None)
             if matches!(known.state, AttemptState::Intended | AttemptState::Unknown)
                 && !known.is_reversing() =>

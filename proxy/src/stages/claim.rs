@@ -56,7 +56,8 @@ impl Stage<Sealed> for Claim {
             Command::Create(create) => {
                 let judged = self
                     .create(create, order.as_deref(), &content, &sealed, only_repeats)
-                    .await;
+                    .await
+                    .map_err(|stop| on_record(stop, &sealed.cargo));
                 answered.push(again(judged, &sealed)?);
                 self.whole(create, &sealed, order.as_ref(), &also, &answered)
                     .await?
@@ -87,6 +88,21 @@ fn again(judged: Result<(), Stop>, sealed: &Sealed) -> Result<bool, Stop> {
         Ok(()) => Ok(false),
         Err(Stop::Answer(_)) if matches!(sealed.cargo, Cargo::Compose) && !sealed.also.is_empty() => Ok(true),
         Err(stop) => Err(stop),
+    }
+}
+
+/// What a payer's browser brings under a number that was used with other content is on record as refused: nobody but the
+/// payer hears of it else. (The same again goes on where the order is paid.)
+//= C76
+fn on_record(stop: Stop, cargo: &Cargo) -> Stop {
+    match stop {
+        Stop::Fault(fault)
+            if matches!(fault.code, Code::OrderChanged | Code::OrderPaid)
+                && matches!(cargo, Cargo::Verbatim(verbatim) if verbatim.by_browser) =>
+        {
+            fault.breaks(Breach::Value, Some("out_trade_no")).into()
+        }
+        other => other,
     }
 }
 
@@ -411,6 +427,10 @@ impl Claim {
         let group = |with: &Option<Combined>| with.as_ref().map(|with| with.number.clone());
         if group(&latest.combined) != group(&create.combined) && !over(latest.state) {
             return Err(Fault::of(Code::OrderChanged).into());
+        }
+        // What the merchant closed or undid no payer opens again at its code: the goods may be sold elsewhere.
+        if create.by_code.is_some() && latest.ended_by_merchant() && order.winner().is_none() {
+            return Err(Fault::of(Code::OrderClosed).into());
         }
         // The octets of a native request name a number at the channel; under another one they would be another order.
         // Under another time UnionPay would have another order beside it.

@@ -19,6 +19,7 @@ use domain::{Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
 use policy::registry::{AccountFacts, MerchantFacts};
 use sha2::{Digest as _, Sha256};
+use vault::Text;
 
 /// Pass-through's way to `Authenticated`.
 pub struct Read(pub App);
@@ -76,7 +77,9 @@ impl Stage<Received> for Read {
         };
         let (merchant, signed_at) = (merchant.clone(), native.proof.signed_at);
         native.payee = payee;
-        let mark = proof_mark(&native.proof);
+        // A form comes as often as its payer loads the page again: one whose first coming was refused for the moment may come
+        // again, and its number makes one order of them all.
+        let mark = proof_mark(&native.proof).filter(|_| !native.by_browser);
         Ok(Authenticated {
             received,
             merchant,
@@ -99,13 +102,14 @@ fn is_fresh(proof: &Proof, now: Instant) -> bool {
 
 /// A payer's browser is sent back to the merchant's own registered hosts and to nobody else's.
 fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
-    match &native.return_url {
-        Some(url) if !merchant.may_return_to(url.expose()) => Err(Fault::new(
+    let foreign = |(_, url): &&(&str, Text)| !merchant.may_return_to(url.expose());
+    match native.returns_to.iter().find(foreign) {
+        Some((name, _)) => Err(Fault::new(
             Code::OperationNotAllowed,
-            "frontUrl must be an https address at a host that the operator has registered for this merchant (return_hosts).",
+            format!("{name} must be an https address at a host that the operator has registered for this merchant (return_hosts)."),
         )
-        .breaks(Breach::Value, Some("frontUrl"))),
-        _ => Ok(()),
+        .breaks(Breach::Value, Some(name))),
+        None => Ok(()),
     }
 }
 

@@ -39,21 +39,21 @@ impl Around<Received> for Rescue {
             Speech::of(channel, &received.body),
             received.head.uri.path().to_owned(),
         );
+        let spoken = Spoken {
+            channel,
+            speech,
+            path,
+            browser: browser(channel, &received),
+        };
         let response = match unpanicked(next.run(received)).await {
             Ok(Ok(response)) | Ok(Err(Stop::Answer(response))) => response,
             Ok(Err(Stop::Fault(fault))) => {
                 log(door, id, &fault);
-                answer(door, (channel, speech), &path, &fault, &id.to_string())
+                answer(door, &spoken, &fault, &id.to_string())
             }
             Err(()) => {
                 error!(door = door.as_str(), %id, "a stage panicked");
-                answer(
-                    door,
-                    (channel, speech),
-                    &path,
-                    &Fault::of(Code::Internal),
-                    &id.to_string(),
-                )
+                answer(door, &spoken, &Fault::of(Code::Internal), &id.to_string())
             }
         };
         match door {
@@ -61,6 +61,24 @@ impl Around<Received> for Rescue {
             _ => Ok(response),
         }
     }
+}
+
+/// In which words a refusal is.
+struct Spoken {
+    channel: Channel,
+    speech: Speech,
+    path: String,
+    /// The languages of the payer's browser, which reads a page, where it is one that asks.
+    browser: Option<String>,
+}
+
+fn browser(of: Channel, received: &Received) -> Option<String> {
+    let door = matches!(received.door, Door::Wechat | Door::Alipay | Door::Unionpay);
+    let target = received.head.uri.path_and_query()?.as_str();
+    let asks = door && channel::native::is_by_browser(of, target, &received.body);
+    let speaks = received.head.headers.get(header::ACCEPT_LANGUAGE);
+    let speaks = speaks.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    asks.then(|| speaks.to_owned())
 }
 
 /// Runs a future and catches its panic.
@@ -100,14 +118,18 @@ fn channel_of(received: &Received) -> Channel {
     }
 }
 
-fn answer(door: Door, (channel, speech): (Channel, Speech), path: &str, fault: &Fault, id: &str) -> Response {
+fn answer(door: Door, spoken: &Spoken, fault: &Fault, id: &str) -> Response {
+    let channel = spoken.channel;
     let mut response = match door {
         Door::Wechat | Door::Alipay | Door::Unionpay => {
-            native(dialect::refuse_native(channel, Some(path), refusal(fault)))
+            let kind = refusal(fault);
+            let speaks = spoken.browser.as_deref();
+            let page = speaks.and_then(|speaks| dialect::refuse_browser(channel, speaks, &kind));
+            native(page.unwrap_or_else(|| dialect::refuse_native(channel, Some(&spoken.path), kind)))
         }
         Door::Notify | Door::Banks => {
             let (mut reply, row) = (
-                dialect::refuse_notice(channel, speech, fault.code.row().code),
+                dialect::refuse_notice(channel, spoken.speech, fault.code.row().code),
                 fault.code.row(),
             );
             // A channel repeats whatever is not acknowledged, whoever's fault it is; the status still says whose.
@@ -135,6 +157,18 @@ pub(crate) fn native(reply: Reply) -> Response {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    if reply.content_type.starts_with("text/html") {
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+    }
     response
 }
 

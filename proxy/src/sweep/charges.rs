@@ -155,7 +155,10 @@ async fn look_for_what_came_late(
     let last = app.clock().now() >= last_look(app, attempt);
     let (order, open) = match errand::query(app, account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => {
-            let open = matches!(view.state, ChannelState::NotPaid | ChannelState::Paying);
+            let open = matches!(
+                view.state,
+                ChannelState::NotPaid | ChannelState::Declined(_) | ChannelState::Paying
+            );
             (super::seen(app, order, position, view).await?, open)
         }
         Exchanged::Answer(Answer::Failed(failure)) if failure.class == FailureClass::NotFound => {

@@ -31,7 +31,10 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     let over = end(attempt) <= app.clock().now();
     let (order, unpaid) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => {
-            let unpaid = matches!(view.state, ChannelState::NotPaid | ChannelState::Closed);
+            let unpaid = matches!(
+                view.state,
+                ChannelState::NotPaid | ChannelState::Declined(_) | ChannelState::Closed
+            );
             (super::seen(app, order, position, view).await?, unpaid)
         }
         Exchanged::Answer(Answer::Failed(failure)) => {

@@ -7,7 +7,7 @@ use crate::{
     schedule::Schedule,
     settle::{self, Settled},
 };
-use channel::{Account, Answer, Failure, FailureClass};
+use channel::{Account, Answer, Failure, FailureClass, RefundView};
 use domain::*;
 use ledger::{Attempt, CommitError, Order, Refund};
 use std::{sync::Arc, time::Duration};
@@ -60,7 +60,8 @@ pub(super) async fn refund_step(
         matches!(refund.state, RefundState::Intended | RefundState::Unknown),
         attempt.channel,
     ) {
-        (true, Channel::Alipay) => sent_again_then_asked(app, &account, order, refund, attempt).await,
+        // Alipay's refund is idempotent by number and amount: sending it again also asks for it.
+        (true, Channel::Alipay) => Some(sent_again(app, &account, order, refund, attempt).await),
         (pending, _) => asked_then_sent_again(app, &account, order, refund, attempt, pending).await,
     };
     let Some(settled) = settled else {
@@ -105,8 +106,8 @@ async fn unresolved(
     .await
 }
 
-/// WeChat refuses a repeat whose reason differs, and the reason died with its key: only what WeChat does not know is
-/// sent again. A refusal of that is no last word either: the merchant's own repeat may have arrived between the two.
+/// WeChat refuses a repeat whose reason differs, and the reason died with its key: only what the channel does not know is
+/// sent again.
 async fn asked_then_sent_again(
     app: &App,
     account: &Account,
@@ -118,64 +119,64 @@ async fn asked_then_sent_again(
     match asked(app, account, attempt, refund).await? {
         Answer::Refund(view) => Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query)),
         Answer::Failed(failure) if pending && failure.class == FailureClass::NotFound => {
-            match sent_again(app, account, order, refund).await {
-                Again::Settled(settled) => Some(settled),
-                Again::Refused(code) => match asked(app, account, attempt, refund).await? {
-                    Answer::Refund(view) => {
-                        Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query))
-                    }
-                    Answer::Failed(asked) if asked.class == FailureClass::NotFound => {
-                        Some(settle::refund_failed(&refund.refund_no, code))
-                    }
-                    _ => None,
-                },
-            }
+            Some(sent_again(app, account, order, refund, attempt).await)
         }
         _ => None,
     }
 }
 
-/// Alipay's refund is idempotent by number and amount: sending it again also asks for it. If it refuses, a query tells
-/// whether an earlier sending was done: without the word of success it was not (channels.md 3.1).
-async fn sent_again_then_asked(
+/// Sends it again under the same number. A refusal of that is no last word: an earlier sending, or the merchant's own repeat, may
+/// have been done. So the channel is asked, and what it has decides; what it does not have is refused for good where its list
+/// says so, and else once its own query would know of it.
+//= C92
+async fn sent_again(
     app: &App,
     account: &Account,
     order: &Arc<Order>,
     refund: &Refund,
     attempt: &Attempt,
-) -> Option<Settled> {
-    let code = match sent_again(app, account, order, refund).await {
-        Again::Settled(settled) => return Some(settled),
-        Again::Refused(code) => code,
+) -> Settled {
+    let answer = errand::send_refund(app, account, order, &refund.refund_no, None).await;
+    let refusal = match &answer {
+        Answer::Failed(failure) if !matches!(failure.class, FailureClass::Busy | FailureClass::Duplicate) => {
+            failure.clone()
+        }
+        _ => return settle::refunded(order, &refund.refund_no, answer, true),
     };
-    match asked(app, account, attempt, refund).await? {
-        Answer::Refund(view) if view.state == RefundState::Succeeded => {
-            Some(settle::refund_seen(order, &refund.refund_no, view, Proof::Query))
+    match asked(app, account, attempt, refund).await {
+        Some(Answer::Refund(view)) if is_there(attempt.channel, &view) => {
+            settle::refund_seen(order, &refund.refund_no, view, Proof::Query)
         }
-        Answer::Refund(_) => Some(settle::refund_failed(&refund.refund_no, code)),
-        Answer::Failed(asked) if asked.class == FailureClass::NotFound => {
-            Some(settle::refund_failed(&refund.refund_no, code))
+        Some(said) if is_absent(attempt.channel, &said) && ends(app, attempt, refund, &refusal) => {
+            settle::refund_failed(&refund.refund_no, refusal.code)
         }
-        _ => None,
+        _ => settle::refunded(order, &refund.refund_no, answer, true),
     }
 }
 
-/// What came of sending a refund again.
-enum Again {
-    Settled(Settled),
-    /// With the channel's code; whether an earlier sending was done, a query tells.
-    Refused(Arc<str>),
+/// Alipay answers for each number: without the word of success there is no such refund (channels.md 3.1).
+fn is_there(channel: Channel, view: &RefundView) -> bool {
+    channel != Channel::Alipay || view.state == RefundState::Succeeded
 }
 
-async fn sent_again(app: &App, account: &Account, order: &Arc<Order>, refund: &Refund) -> Again {
-    match errand::send_refund(app, account, order, &refund.refund_no, None).await {
-        Answer::Failed(failure) if is_last_word(&failure) => Again::Refused(failure.code),
-        answer => Again::Settled(settle::refunded(order, &refund.refund_no, answer, true)),
+fn is_absent(channel: Channel, said: &Answer) -> bool {
+    match said {
+        Answer::Refund(view) => !is_there(channel, view),
+        Answer::Failed(failure) => failure.class == FailureClass::NotFound,
+        _ => false,
     }
 }
 
-fn is_last_word(failure: &Failure) -> bool {
-    settle::refuses(failure) && failure.class != FailureClass::Changed
+/// Does this refusal of a repeat end a refund that the channel does not have?
+fn ends(app: &App, attempt: &Attempt, refund: &Refund, refusal: &Failure) -> bool {
+    let known = Schedule::of(attempt.channel, app.times()).refund_known();
+    match refusal.class {
+        FailureClass::Unknown => false,
+        FailureClass::Unlisted | FailureClass::Changed => {
+            app.clock().now() >= refund.intended.plus_millis(known.as_millis() as i64)
+        }
+        _ => true,
+    }
 }
 
 async fn asked(app: &App, account: &Account, attempt: &Attempt, refund: &Refund) -> Option<Answer> {

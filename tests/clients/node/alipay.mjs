@@ -34,10 +34,27 @@ guarded(async () => {
 
   if (set.place?.way) {
     // Asks nobody: what the payer's browser or app is to carry.
-    const { way, method, biz_content: bizContent, return_url: returnUrl } = set.place;
+    const { way, method, biz_content: bizContent, return_url: returnUrl, form } = set.place;
     const asked = { bizContent, notifyUrl: set.notify_url, ...(returnUrl && { returnUrl }) };
-    const text = way === 'app' ? alipay.sdkExec(method, asked) : alipay.pageExec(method, 'GET', asked);
+    const text = way === 'app' ? alipay.sdkExec(method, asked) : alipay.pageExec(method, form ? 'POST' : 'GET', asked);
     return say('hand_out', text.includes('sign='), { text });
+  }
+  if (set.payer) {
+    // Who the payer is that came with this code.
+    const asked = { grantType: 'authorization_code', code: set.payer };
+    const answer = await alipay.exec('alipay.system.oauth.token', asked, { validateSign: true });
+    return say('payer', answer.userId && answer.accessToken, { id: answer.userId });
+  }
+  if (set.after) {
+    // An order that a payer's browser brought: what its merchant asks for afterwards.
+    const one = { out_trade_no: set.after };
+    let answer = await call('query', one);
+    say('query_paid', answer.tradeStatus === 'TRADE_SUCCESS', { answer });
+    const refund = { ...one, refund_amount: '8.88', out_request_no: set.number('r') };
+    answer = await call('refund', refund);
+    say('refund', answer.code === '10000' && answer.fundChange === 'Y', { answer });
+    answer = await call('fastpay.refund.query', { ...one, out_request_no: refund.out_request_no });
+    return say('refund_query', answer.refundStatus === 'REFUND_SUCCESS', { answer });
   }
   if (set.place) {
     const { number, description, yuan, seller_id, time_expire } = set.place;

@@ -38,6 +38,14 @@ guarded(async () => {
     out_trade_no: number, total_amount: '8.88', subject: '官道 referee 订单', notify_url: set.notify_url,
   });
 
+  if (set.payer) {
+    // Who the payer is that came with this code.
+    const answer = await alipay.curl('POST', '/v3/alipay/system/oauth/token', {
+      body: { grant_type: 'authorization_code', code: set.payer },
+    });
+    return say('payer', answer.data.user_id && answer.data.access_token, { id: answer.data.user_id });
+  }
+
   if (set.bill) {
     const { data } = await alipay.curl('GET', '/v3/alipay/data/dataservice/bill/downloadurl/query', {
       query: { bill_type: 'trade', bill_date: set.bill },

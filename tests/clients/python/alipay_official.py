@@ -10,13 +10,16 @@ from alipay.aop.api.DefaultAlipayClient import DefaultAlipayClient
 from alipay.aop.api.request.AlipayDataDataserviceBillDownloadurlQueryRequest import (
     AlipayDataDataserviceBillDownloadurlQueryRequest,
 )
+from alipay.aop.api.request.AlipaySystemOauthTokenRequest import AlipaySystemOauthTokenRequest
 from alipay.aop.api.request.AlipayTradeCancelRequest import AlipayTradeCancelRequest
 from alipay.aop.api.request.AlipayTradeCloseRequest import AlipayTradeCloseRequest
 from alipay.aop.api.request.AlipayTradeFastpayRefundQueryRequest import AlipayTradeFastpayRefundQueryRequest
+from alipay.aop.api.request.AlipayTradePagePayRequest import AlipayTradePagePayRequest
 from alipay.aop.api.request.AlipayTradePayRequest import AlipayTradePayRequest
 from alipay.aop.api.request.AlipayTradePrecreateRequest import AlipayTradePrecreateRequest
 from alipay.aop.api.request.AlipayTradeQueryRequest import AlipayTradeQueryRequest
 from alipay.aop.api.request.AlipayTradeRefundRequest import AlipayTradeRefundRequest
+from alipay.aop.api.request.AlipayTradeWapPayRequest import AlipayTradeWapPayRequest
 from alipay.aop.api.util import WebUtils
 from alipay.aop.api.util.SignatureUtils import get_sign_content, verify_with_rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -77,6 +80,37 @@ def run():
     def order(number, subject="官道 referee 订单", yuan="8.88", **more):
         return call(AlipayTradePrecreateRequest, True, out_trade_no=number, total_amount=yuan, subject=subject, **more)
 
+    if settings.place and settings.place.get("way"):
+        # Asks nobody: an address or a form that the payer's browser is to carry.
+        given = settings.place
+        # Here nothing connects, so the port may stand in it.
+        config.server_url = settings["base_url"] + "/gateway.do"
+        request = {"page": AlipayTradePagePayRequest, "wap": AlipayTradeWapPayRequest}[given["way"]]()
+        request.biz_content = given["biz_content"]
+        request.notify_url = settings["notify_url"]
+        request.return_url = given["return_url"]
+        text = alipay.page_execute(request, "POST" if given.get("form") else "GET")
+        say("hand_out", "sign=" in text, text=text)
+        return
+    if settings.payer:
+        # Who the payer is that came with this code.
+        request = AlipaySystemOauthTokenRequest()
+        request.grant_type = "authorization_code"
+        request.code = settings.payer
+        answer = json.loads(alipay.execute(request))
+        say("payer", "access_token" in answer, id=answer.get("user_id"))
+        return
+    if settings.after:
+        # An order that a payer's browser brought: what its merchant asks for afterwards.
+        one = {"out_trade_no": settings.after}
+        answer = call(AlipayTradeQueryRequest, **one)
+        say("query_paid", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+        one["out_request_no"] = settings.number("r")
+        answer = call(AlipayTradeRefundRequest, refund_amount="8.88", **one)
+        say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", answer=answer)
+        answer = call(AlipayTradeFastpayRefundQueryRequest, **one)
+        say("refund_query", answer.get("refund_status") == "REFUND_SUCCESS", answer=answer)
+        return
     if settings.place:
         given = settings.place
         more = {"seller_id": given["seller_id"], "time_expire": given["time_expire"]}

@@ -39,6 +39,29 @@ def run():
         signature = fields.pop("sign")
         say("verify_notice", alipay.verify(dict(fields), signature), fields=fields)
         return
+    if settings.place and settings.place.get("way"):
+        # Asks nobody: what the payer's browser is to carry, behind the gateway's address.
+        given = settings.place
+        sign = {"page": alipay.api_alipay_trade_page_pay, "wap": alipay.api_alipay_trade_wap_pay}[given["way"]]
+        text = sign(return_url=given["return_url"], notify_url=settings["notify_url"], **given["biz_content"])
+        say("hand_out", "sign=" in text, text=f"{alipay._gateway}?{text}")
+        return
+    if settings.payer:
+        # Who the payer is that came with this code.
+        asked = {"grant_type": "authorization_code", "code": settings.payer}
+        answer = alipay.server_api("alipay.system.oauth.token", **asked)
+        say("payer", "access_token" in answer, id=answer.get("user_id"))
+        return
+    if settings.after:
+        # An order that a payer's browser brought: what its merchant asks for afterwards.
+        answer = alipay.api_alipay_trade_query(out_trade_no=settings.after)
+        say("query_paid", answer.get("trade_status") == "TRADE_SUCCESS", answer=answer)
+        refund = settings.number("r")
+        answer = alipay.api_alipay_trade_refund("8.88", out_trade_no=settings.after, out_request_no=refund)
+        say("refund", answer["code"] == "10000" and answer["fund_change"] == "Y", answer=answer)
+        answer = alipay.api_alipay_trade_fastpay_refund_query(refund, out_trade_no=settings.after)
+        say("refund_query", answer.get("refund_status") == "REFUND_SUCCESS", answer=answer)
+        return
     if settings.place:
         given = settings.place
         more = {"seller_id": given["seller_id"], "time_expire": given["time_expire"]}

@@ -26,6 +26,10 @@ class Settings:
         # One given order, or the bill of a day, instead of the whole life of several orders.
         self.place = self.all.get("place")
         self.bill = self.all.get("bill")
+        # The number of an order that is there already, instead.
+        self.after = self.all.get("after")
+        # A payer's code of authorisation, instead.
+        self.payer = self.all.get("payer")
         self.notice = None
         if "--verify-notice" in sys.argv:
             with open(arguments[1], encoding="utf-8") as file:

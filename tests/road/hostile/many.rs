@@ -7,6 +7,7 @@
 use super::{
     Yard,
     api::{Caller, fresh, keys_of, now, own},
+    browser::AlipayPages,
     doors::{Unionpay, WechatV2},
     group::Group,
     refusal,
@@ -463,7 +464,7 @@ async fn some_of_each_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "ten thousand for each of thirteen doors: a minute, in dev more"]
+#[ignore = "ten thousand for each of fourteen doors: a minute, in dev more"]
 //= C81
 async fn ten_thousand_of_each_channel() {
     all(10_000).await;
@@ -563,6 +564,7 @@ async fn all(each: usize) {
         Arc::new(Unionpay(Acp::of(&yard.demo, 0).expect("a client"))),
         Arc::new(AlipayV2(alipay().0, alipay().1)),
         Arc::new(AlipayV3(alipay().0, alipay().1)),
+        Arc::new(AlipayPages(alipay().0, alipay().1)),
         Arc::new(unified("unionpay", &["qr", "gateway", "gateway_b2b"])),
         Arc::new(unified("baidu", &["page", "wap"])),
         Arc::new(unified("ccb", &["gateway"])),

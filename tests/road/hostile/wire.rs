@@ -19,6 +19,7 @@ pub(crate) enum At {
     NotifyAlipay,
     NotifyUnionpay,
     AlipayV3,
+    AlipayPages,
     WechatV2,
     Unionpay,
     Metrics,

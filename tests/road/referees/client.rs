@@ -223,6 +223,17 @@ impl Client {
         lines.into_iter().next_back().context("no line")
     }
 
+    /// What its merchant asks for of an order that a payer's browser brought: a query, a refund, a query of the refund.
+    pub(super) async fn after(&self, scene: &Scene, number: &str) -> anyhow::Result<Vec<Value>> {
+        self.run(scene, json!({ "after": number }), None).await
+    }
+
+    /// Who the payer is that came with this code of authorisation.
+    pub(super) async fn payer(&self, scene: &Scene, code: &str) -> anyhow::Result<Value> {
+        let lines = self.run(scene, json!({ "payer": code }), None).await?;
+        lines.into_iter().next_back().context("no line")
+    }
+
     /// The client's own helper for a notice; what it read.
     pub(super) async fn verify_notice(
         &self,

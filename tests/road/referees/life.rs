@@ -160,7 +160,7 @@ async fn life(demo: &Demo, client: &Client, scene: &Scene, merchant: usize) -> a
 }
 
 /// What the unified API says of an order that came by the pass-through.
-async fn known(demo: &Demo, merchant: usize, number: &str, state: &str) -> anyhow::Result<Value> {
+pub(super) async fn known(demo: &Demo, merchant: usize, number: &str, state: &str) -> anyhow::Result<Value> {
     let merchant = demo.merchant(merchant)?;
     let mut last = Value::Null;
     for _ in 0..50 {

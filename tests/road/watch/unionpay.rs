@@ -1,10 +1,11 @@
 //! Cards that UnionPay's issuers refuse are on record as declined, with their pseudonym, where T10, T16 and T26 look.
 
 use super::Done;
+use crate::seen::with;
 use anyhow::ensure;
 use domain::{Channel, TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
-use sandbox::demo::{Demo, merchant::Merchant};
+use sandbox::demo::{Demo, merchant::Merchant, place::RETURN_HOST};
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -38,6 +39,53 @@ pub(super) async fn two_declines(demo: &Demo, merchant: &Merchant) -> Done {
             .await?;
     }
     Ok(())
+}
+
+/// A card refused on the bank's page, and a password refused at WeChat: both orders stay open, and neither is ever "not placed".
+pub(super) async fn two_declines_of_open_orders(demo: &Demo, merchant: &Merchant) -> Done {
+    let code = demo.next_code("wechat");
+    let payer = json!({ "channel": "wechat", "auth_code": code, "outcome": "late" });
+    demo.control("/control/pay", &payer).await?;
+    for more in [
+        json!({ "channel": "wechat", "pay_way": "micropay", "auth_code": code, "client_ip": "203.0.113.7" }),
+        json!({ "channel": "unionpay", "pay_way": "gateway", "return_url": format!("https://{RETURN_HOST}/back") }),
+    ] {
+        let body = json!({ "order_no": demo.next_number(), "amount": 4400, "description": "茶" });
+        let answer = merchant
+            .ask("POST", "/v1/payments", Some(&with(body, &more)))
+            .await?;
+        let order = answer.json();
+        ensure!(
+            answer.status < 300 && order["state"] == "awaiting_payment",
+            "{} {order}",
+            answer.status
+        );
+        demo.open(&order).await?;
+        let refused =
+            json!({ "channel": order["channel"], "out_trade_no": order["number"], "outcome": "declined" });
+        demo.control("/control/pay", &refused).await?;
+        if order["channel"] == "wechat" {
+            // Nobody pays it any more, and it is taken back as before.
+            merchant
+                .until(order["id"].as_str().unwrap_or_default(), "its end", |o| {
+                    o["state"] == "reversed"
+                })
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the journal says of tries that failed while their orders stayed open.
+pub(super) fn declines_of_open_orders(demo: &Demo) -> anyhow::Result<BTreeSet<String>> {
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let mut codes = BTreeSet::new();
+    for item in reader.scan(0) {
+        if let TradeEvent::AttemptDeclined { code, .. } = TradeEntry::from_canonical(&item?.1)?.event {
+            ensure!(codes.insert(code.to_string()), "{code} is on record twice");
+        }
+    }
+    Ok(codes)
 }
 
 /// Both are there, each of a card of its own.

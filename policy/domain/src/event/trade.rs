@@ -182,6 +182,17 @@ pub enum TradeEvent {
         /// Why.
         reason: NotPlaced,
     },
+    /// A try of the payer's was refused on the payer's side, and the order is open still: WeChat's `PAYERROR`, a card that its
+    /// issuer refused at UnionPay. Once for each attempt.
+    AttemptDeclined {
+        /// Which attempt.
+        attempt: u16,
+        /// The channel's code or state, from its published list.
+        code: Arc<str>,
+        /// The payer's pseudonym, where the channel tells the payer.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payer: Option<PayerToken>,
+    },
     /// Sent; nobody knows yet.
     AttemptUnknown {
         /// Which attempt.
@@ -652,6 +663,7 @@ impl TradeEvent {
             AttemptIntended { .. } => "attempt_intended",
             AttemptPlaced { .. } => "attempt_placed",
             AttemptNotPlaced { .. } => "attempt_not_placed",
+            AttemptDeclined { .. } => "attempt_declined",
             AttemptUnknown { .. } => "attempt_unknown",
             AttemptPaid { .. } => "attempt_paid",
             CloseIntended { .. } => "close_intended",

@@ -32,6 +32,10 @@ impl Watch {
                 self.give_back(seen, order, *attempt, first);
                 self.declined(seen, (order, *attempt), declined.payer, first)
             }
+            // The order stands open: what it holds is not given back.
+            E::AttemptDeclined { attempt, payer, .. } => {
+                self.declined(seen, (order, *attempt), *payer, first)
+            }
             E::AttemptNotPlaced { attempt, .. }
             | E::AttemptClosed { attempt, .. }
             | E::AttemptReversed { attempt, .. }

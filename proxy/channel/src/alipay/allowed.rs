@@ -26,6 +26,19 @@ pub(crate) const PARAMETERS: [&str; 14] = [
     "version",
 ];
 
+/// Where the payer's browser goes back to: only what a browser brings has it.
+pub(crate) const RETURN_URL: &str = "return_url";
+
+/// Of an exchange of a payer's code, whose parameters stand beside the content (channels.md 3.1). A `refresh_token` would be for
+/// more than the one payment.
+pub(crate) const OF_A_CODE: [&str; 2] = ["code", "grant_type"];
+
+/// The one kind of exchange.
+pub(crate) const GRANT: &str = "authorization_code";
+
+/// Content that names where a browser goes back to as well.
+pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
+
 /// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
 /// takes no part in the signature (channels.md 3.1).
 pub(crate) const EMPTY: [&str; 6] = [
@@ -122,6 +135,32 @@ macro_rules! pay {
     };
 }
 
+/// What both kinds of page have (channels.md 3.1). Who the payer is (`ext_user_info`) is none of one payment's business, and
+/// `agreement_sign_params` would sign one for more.
+macro_rules! by_browser {
+    ($($own:expr),* $(,)?) => {
+        create![
+            $($own,)*
+            Field("disable_pay_channels", Word),
+            Field("enable_pay_channels", Word),
+            Field("specified_channel", Word),
+            Field("goods_type", One(&["0", "1"])),
+        ]
+    };
+}
+
+const PAGE: &[Field] = by_browser![
+    Field("product_code", One(&["FAST_INSTANT_TRADE_PAY"])),
+    Field("qr_pay_mode", Word),
+    Field("qrcode_width", Count),
+    Field("integration_type", One(&["ALIAPP", "PCWEB"])),
+    Field("request_from_url", Word),
+];
+const WAP: &[Field] = by_browser![
+    Field("product_code", One(&["QUICK_WAP_WAY", "QUICK_WAP_PAY"])),
+    Field("quit_url", Word),
+];
+
 const PRECREATE: &[Field] = precreate![];
 const CREATE: &[Field] = in_app![];
 const PAY: &[Field] = pay![];
@@ -129,6 +168,9 @@ const PAY: &[Field] = pay![];
 const PRECREATE_V3: &[Field] = precreate![Field("notify_url", Word)];
 const CREATE_V3: &[Field] = in_app![Field("notify_url", Word)];
 const PAY_V3: &[Field] = pay![Field("notify_url", Word)];
+
+/// The same by OpenAPI v3, where they are the content.
+const CODE_V3: &[Field] = &[Field("code", Word), Field("grant_type", One(&[GRANT]))];
 
 const ORDER: &[Field] = &[Field("out_trade_no", Word), Field("trade_no", Word)];
 
@@ -177,11 +219,14 @@ pub(crate) fn fields(method: &str) -> &'static [Field] {
         "alipay.trade.precreate" => PRECREATE,
         "alipay.trade.create" => CREATE,
         "alipay.trade.pay" => PAY,
+        "alipay.trade.page.pay" => PAGE,
+        "alipay.trade.wap.pay" => WAP,
         "alipay.trade.query" => QUERY,
         "alipay.trade.close" => CLOSE,
         "alipay.trade.refund" => REFUND,
         "alipay.trade.fastpay.refund.query" => REFUND_QUERY,
         crate::bill::ask::ALIPAY_METHOD => BILL,
+        super::authorize::METHOD => &[],
         "alipay.open.app.alipaycert.download" => &[Field("alipay_cert_sn", Word)],
         // A cancel, and whatever else names an order and nothing more.
         _ => ORDER,
@@ -194,6 +239,7 @@ pub(crate) fn fields_v3(method: &str) -> &'static [Field] {
         "alipay.trade.precreate" => PRECREATE_V3,
         "alipay.trade.create" => CREATE_V3,
         "alipay.trade.pay" => PAY_V3,
+        super::authorize::METHOD => CODE_V3,
         other => fields(other),
     }
 }

@@ -1,6 +1,6 @@
 //! Alipay's answers (channels.md 3.2–3.4).
 
-use super::{METHODS, authorize, charge, codes, facts, facts::Named};
+use super::{METHODS, charge, codes, facts, facts::Named};
 use crate::{
     Account, Answer, Authentic, Encrypted, Failure, RefundView, Signed, keys,
     strict_json::{self, Member, Value},
@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 /// The node that answers this operation. Only one may be there: the call's own or the front door's error.
 pub(super) fn node(operation: Operation, value: &Value) -> Option<&Member> {
-    let all = METHODS.iter().map(|m| (m.0, m.1)).chain([authorize::METHOD]);
-    let own = all.filter(|method| method.1 == operation);
+    let own = METHODS.iter().filter(|method| method.1 == operation);
     let own = own.filter_map(|method| value.member(&format!("{}_response", method.0.replace('.', "_"))));
     let mut nodes = own.chain(value.member("error_response"));
     let node = nodes.next();
@@ -199,6 +198,17 @@ fn success(operation: Operation, pay_way: PayWay, node: &Value) -> Option<Answer
         Operation::Close => Some(Answer::Closed),
         Operation::Reverse => charge::cancelled(node).map(Answer::Reversed),
         Operation::Refund => refund(node).map(Answer::Refund),
+        // A refund that never was is no error at Alipay: nothing is said of it (channels.md 3.1).
+        Operation::RefundQuery
+            if ["refund_status", "out_request_no"]
+                .iter()
+                .all(|name| node.named(name).is_none()) =>
+        {
+            Some(Answer::Failed(Failure {
+                code: Arc::from("10000"),
+                class: crate::FailureClass::NotFound,
+            }))
+        }
         Operation::RefundQuery => refund_query(node).map(Answer::Refund),
         Operation::Bill => crate::bill::ask::alipay(node).map(Answer::Bill),
         Operation::Certificates => {

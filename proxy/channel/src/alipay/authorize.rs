@@ -7,12 +7,12 @@ use std::sync::Arc;
 use vault::{Payer, PayerField, Text};
 use zeroize::Zeroizing;
 
-/// The call, only composed here, never carried.
-pub(crate) const METHOD: (&str, Operation) = ("alipay.system.oauth.token", Operation::Authorize);
+/// The call.
+pub(crate) const METHOD: &str = "alipay.system.oauth.token";
 
 /// Asks.
 pub(crate) fn token(account: &Account, stamp: &Stamp, code: &Text) -> Result<Draft, ComposeError> {
-    let mut parameters = compose::parameters(account, stamp, METHOD.0, false, Zeroizing::default());
+    let mut parameters = compose::parameters(account, stamp, METHOD, false, Zeroizing::default());
     parameters.push(("code", Zeroizing::new(code.expose().to_owned())));
     parameters.push(("grant_type", Zeroizing::new("authorization_code".to_owned())));
     parameters.sort_by_key(|(name, _)| *name);

@@ -63,6 +63,38 @@ pub(crate) fn refusal(sub_code: &str) -> Refusal {
     }
 }
 
+/// Listed as refused for good (channels.md 3.3): nothing was paid back. What the gateway refuses before it looks at content has no
+/// sub-code, or one of a caller's mistakes.
+pub(crate) fn refuses_refund(shown: &str) -> bool {
+    const CALLERS: [&str; 3] = ["invalid-", "missing-", "insufficient-"];
+    let word = shown
+        .strip_prefix("isv.")
+        .or(shown.strip_prefix("aop."))
+        .unwrap_or(shown);
+    CALLERS.iter().any(|prefix| word.starts_with(prefix))
+        || matches!(
+            plain(shown),
+            "20001"
+                | "40001"
+                | "40002"
+                | "40003"
+                | "40006"
+                | "INVALID_PARAMETER"
+                | "ACCESS_FORBIDDEN"
+                | "EXIST_FORBIDDEN_WORD"
+                | "PARTNER_ERROR"
+                | "TOTAL_FEE_EXCEED"
+                | "CONTEXT_INCONSISTENT"
+                | "TRADE_NOT_EXIST"
+                | "TRADE_HAS_CLOSE"
+                | "TRADE_HAS_FINISHED"
+                | "TRADE_STATUS_ERROR"
+                | "SELLER_BALANCE_NOT_ENOUGH"
+                | "REASON_TRADE_BEEN_FREEZEN"
+                | "REASON_TRADE_REFUND_FEE_ERR"
+        )
+}
+
 fn business(plain: &str) -> FailureClass {
     match plain {
         "SYSTEM_ERROR" => FailureClass::Unknown,

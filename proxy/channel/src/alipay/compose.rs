@@ -296,7 +296,7 @@ pub(crate) fn draft(
 pub(super) fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
     let encrypts = account.encrypts
         && !parameters.iter().any(|(name, value)| {
-            *name == "method" && [CERTIFICATE, super::authorize::METHOD.0].contains(&value.as_str())
+            *name == "method" && [CERTIFICATE, super::authorize::METHOD].contains(&value.as_str())
         });
     if encrypts {
         parameters.push(("encrypt_type", Zeroizing::new("AES".to_owned())));

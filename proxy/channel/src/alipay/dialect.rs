@@ -51,6 +51,23 @@ fn refuse_v3(kind: NativeRefusal) -> Reply {
     }
 }
 
+/// Our word for a refusal, in Alipay's, for whoever helps a payer with it; and what its page's status is.
+pub(super) fn named(kind: &NativeRefusal) -> (u16, &'static str) {
+    match kind {
+        NativeRefusal::Malformed(_) => (400, "isv.invalid-parameter"),
+        NativeRefusal::Signature => (401, "isv.invalid-signature"),
+        NativeRefusal::Frequency => (429, "isv.app-call-limited"),
+        NativeRefusal::NotAllowed(_) => (403, "isv.insufficient-isv-permissions"),
+        NativeRefusal::RuleLimit(_) => (403, "ACQ.ACCESS_FORBIDDEN"),
+        NativeRefusal::Changed => (409, "ACQ.CONTEXT_INCONSISTENT"),
+        NativeRefusal::OrderPaid => (409, "ACQ.TRADE_HAS_SUCCESS"),
+        NativeRefusal::OrderClosed => (409, "ACQ.TRADE_HAS_CLOSE"),
+        // No page shall say that an order does not exist.
+        NativeRefusal::NotFound => (403, "isv.insufficient-isv-permissions"),
+        NativeRefusal::Unknown => (502, "isp.unknow-error"),
+    }
+}
+
 /// `error_response`, HTTP 200 (channels.md 3.2, 3.3); of a call of OpenAPI v3 its own form.
 pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     if path.is_some_and(|path| path.starts_with("/v3/")) {

@@ -11,15 +11,24 @@ mod facts;
 pub(crate) mod native;
 mod native_v3;
 pub(crate) mod notice;
+pub(crate) mod page;
 pub mod v3;
 
 use domain::{Operation, PayWay};
 
+/// What the payer's browser brings, in an address or a form that the merchant has signed (channels.md 3.1).
+pub(crate) const BY_BROWSER: [&str; 2] = ["alipay.trade.page.pay", "alipay.trade.wap.pay"];
+
+/// What no server is ever sent: the merchant's app carries its signed text straight into the wallet (channels.md 3.1).
+pub(crate) const BY_APP: &str = "alipay.trade.app.pay";
+
 /// The calls that are carried for the merchant's own SDK, and that we compose ourselves (channels.md 3.1).
-pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 10] = [
+pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 13] = [
     ("alipay.trade.precreate", Operation::Create, Some(PayWay::Qr)),
     ("alipay.trade.create", Operation::Create, Some(PayWay::Jsapi)),
     ("alipay.trade.pay", Operation::Create, Some(PayWay::Micropay)),
+    (BY_BROWSER[0], Operation::Create, Some(PayWay::Page)),
+    (BY_BROWSER[1], Operation::Create, Some(PayWay::Wap)),
     ("alipay.trade.query", Operation::Query, None),
     ("alipay.trade.close", Operation::Close, None),
     ("alipay.trade.cancel", Operation::Reverse, None),
@@ -31,4 +40,5 @@ pub(crate) const METHODS: [(&str, Operation, Option<PayWay>); 10] = [
         None,
     ),
     (crate::bill::ask::ALIPAY_METHOD, Operation::Bill, None),
+    (authorize::METHOD, Operation::Authorize, None),
 ];

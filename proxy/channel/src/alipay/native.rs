@@ -1,11 +1,11 @@
 //! A native Alipay request (channels.md 3.1), read for pass-through.
 
-use super::{METHODS, allowed};
+use super::{BY_APP, BY_BROWSER, METHODS, allowed, authorize};
 use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
     keys,
-    native::{Asks, Device, Fresh, Native, NativeError, Proof, no_json, require_content_type},
+    native::{Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Proof, no_json, require_content_type},
     readings,
     shape::{self, Texts},
     strict_json::{self, Value, shown},
@@ -53,7 +53,7 @@ pub(crate) fn read(
     });
     let called = called(&parameters)?;
     asks.operation = Some(called.1);
-    let native = common(&parameters).and_then(|()| call(called, signed?, &parameters, asks));
+    let native = common(&parameters, called.0).and_then(|()| call(called, signed?, &parameters, asks));
     native.map_err(|error| NativeError {
         method_name: Some(called.0),
         ..error
@@ -94,13 +94,40 @@ fn called(parameters: &Form) -> Result<Method, NativeError> {
         .get("method")
         .ok_or_else(|| NativeError::malformed("method is missing"))?;
     let found = METHODS.into_iter().find(|known| known.0 == name);
-    found.ok_or_else(|| NativeError::no_call(Channel::Alipay, name, "this method is not carried"))
+    found.ok_or_else(|| NativeError::no_call(Channel::Alipay, name, not_carried(name)))
+}
+
+/// What could be mistaken for what is carried is told what would be right.
+fn not_carried(name: &str) -> &'static str {
+    match name == BY_APP {
+        true => {
+            "alipay.trade.app.pay is no call to a server: its signed text goes from the merchant's app straight into the wallet. Place app orders by the unified API (POST /v1/payments, pay_way app), which signs the text once the order is on record"
+        }
+        false => "this method is not carried",
+    }
+}
+
+/// Does the payer's browser bring it? A look at the names alone, for those who must know before anything is read: in which
+/// form a refusal is.
+pub(crate) fn is_by_browser(target: &str, body: &[u8]) -> bool {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let named = |pair: &[u8]| {
+        let value = pair.strip_prefix(b"method=");
+        value.is_some_and(|value| BY_BROWSER.iter().any(|name| name.as_bytes() == value))
+    };
+    path == "/gateway.do"
+        && [query.as_bytes(), body]
+            .iter()
+            .any(|part| part.split(|b| *b == b'&').any(named))
 }
 
 /// Public parameters: known ones only, and no second way to read or sign them.
-fn common(parameters: &Form) -> Result<(), NativeError> {
+fn common(parameters: &Form, method: &str) -> Result<(), NativeError> {
     let carried = |(name, value): &(&str, &str)| {
-        allowed::PARAMETERS.contains(name) || value.is_empty() && allowed::EMPTY.contains(name)
+        allowed::PARAMETERS.contains(name)
+            || value.is_empty() && allowed::EMPTY.contains(name)
+            || *name == allowed::RETURN_URL && BY_BROWSER.contains(&method)
+            || allowed::OF_A_CODE.contains(name) && method == authorize::METHOD
     };
     if let Some((name, _)) = parameters.iter().find(|parameter| !carried(parameter)) {
         return Err(NativeError::no_field(
@@ -130,9 +157,13 @@ fn call(
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     let method = called.0;
-    let content = parameters
-        .get("biz_content")
-        .ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
+    let content = parameters.get("biz_content");
+    if method == authorize::METHOD {
+        code(|name| parameters.get(name), "")?;
+    }
+    // Some clients send one though there is nothing in it.
+    let content = content.or((method == authorize::METHOD).then_some("{}"));
+    let content = content.ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
     let content = strict_json::parse(content.as_bytes());
     let content = content.map_err(|e| no_json("biz_content", &e))?;
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
@@ -143,7 +174,42 @@ fn call(
     };
     let notify_url = parameters.get("notify_url").map(str::to_owned);
     let token = parameters.get("app_auth_token").map(Text::from);
-    said.whole(called, account, asks, texts, notify_url, token)
+    let mut native = said.whole(called, account, asks, texts, notify_url, token)?;
+    native.by_browser = BY_BROWSER.contains(&method);
+    if native.by_browser {
+        said.text("product_code")
+            .ok_or_else(|| said.missing("product_code"))?;
+        let own = parameters
+            .get(allowed::RETURN_URL)
+            .map(|url| (allowed::RETURN_URL, url));
+        let content = allowed::RETURNS
+            .into_iter()
+            .filter_map(|name| Some((name, said.text(name)?)));
+        native.returns_to = own
+            .into_iter()
+            .chain(content)
+            .map(|(name, url)| (name, Text::from(url)))
+            .collect();
+    }
+    Ok(native)
+}
+
+/// A payer's code, and what it is exchanged for (channels.md 3.1, 7). Whose it is only the answer says, which goes to the merchant
+/// and is not read here.
+pub(super) fn code<'a>(get: impl Fn(&str) -> Option<&'a str>, place: &str) -> Result<(), NativeError> {
+    if get("grant_type") != Some(allowed::GRANT) {
+        return Err(NativeError::malformed(format!(
+            "{place}grant_type must be {}",
+            allowed::GRANT
+        )));
+    }
+    let lawful = |code: &str| code.len() <= 128 && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    match get("code") {
+        Some(code) if lawful(code) => Ok(()),
+        _ => Err(NativeError::malformed(format!(
+            "{place}code must be the payer's code of authorisation, letters and digits"
+        ))),
+    }
 }
 
 /// All non-empty parameters except `sign`, sorted, as decoded (channels.md 3.1).
@@ -162,7 +228,10 @@ fn proof<'a>(
         signed_at: signed_at.ok_or_else(|| wrong("timestamp"))?,
         nonce: None,
         method: domain::SignMethod::Signature,
-        fresh: crate::native::Fresh::Standing,
+        fresh: match get("method").is_some_and(|name| BY_BROWSER.contains(&name)) {
+            true => Fresh::For(FORM_WAITS_MS),
+            false => Fresh::Standing,
+        },
     })
 }
 
@@ -247,8 +316,11 @@ impl Said<'_> {
             .map(TradeNo::new)
             .transpose()
             .map_err(|_| wrong("trade_no"))?;
-        // A certificate belongs to no order, and a bill to many.
-        let of_an_order = !matches!(operation, Operation::Certificates | Operation::Bill);
+        // A certificate and a payer belong to no order, and a bill to many.
+        let of_an_order = !matches!(
+            operation,
+            Operation::Certificates | Operation::Bill | Operation::Authorize
+        );
         if number.is_none() && trade_no.is_none() && of_an_order {
             return Err(self.missing("out_trade_no"));
         }
@@ -280,7 +352,7 @@ impl Said<'_> {
             method_name: None,
             lasts: None,
             named: None,
-            return_url: None,
+            returns_to: Vec::new(),
             by_browser: false,
         })
     }
@@ -288,7 +360,7 @@ impl Said<'_> {
     fn create(&self, pay_way: Option<PayWay>, native: &mut Native) -> Result<(), NativeError> {
         native.amount = Some(self.yuan("total_amount")?);
         self.text("subject").ok_or_else(|| self.missing("subject"))?;
-        native.expires = self.expires()?;
+        native.expires = self.expires(pay_way)?;
         native.lasts = self.lasts().map(str::to_owned);
         native.device = Device::named(self.text("terminal_id"), None, self.text("store_id"));
         if pay_way == Some(PayWay::Micropay) {
@@ -326,12 +398,12 @@ impl Said<'_> {
     }
 
     /// `time_expire`, else `timeout_express` counted from the signature.
-    fn expires(&self) -> Result<Option<Instant>, NativeError> {
+    fn expires(&self, pay_way: Option<PayWay>) -> Result<Option<Instant>, NativeError> {
         let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not a lawful time", self.place));
         match (self.text("time_expire"), self.lasts()) {
             (Some(text), _) => times::china(text).map(Some).ok_or_else(|| wrong("time_expire")),
             (None, Some(text)) => {
-                let end = after(self.signed_at, text);
+                let end = ends(self.signed_at, text, pay_way);
                 end.map(Some).ok_or_else(|| wrong("timeout_express"))
             }
             (None, None) => Ok(None),
@@ -362,8 +434,18 @@ impl Said<'_> {
     }
 }
 
+/// The latest end of an order that lasts so long: Alipay counts from when it has the trade, and what a browser brings it may
+/// bring later [unverified].
+pub(crate) fn ends(signed_at: Instant, text: &str, pay_way: Option<PayWay>) -> Option<Instant> {
+    let waits = match pay_way {
+        Some(PayWay::Page | PayWay::Wap) => FORM_WAITS_MS,
+        _ => 0,
+    };
+    Some(after(signed_at, text)?.plus_millis(waits))
+}
+
 /// `90m`, `2h`, `15d`; `1c` is the end of the day.
-pub(crate) fn after(signed_at: Instant, text: &str) -> Option<Instant> {
+fn after(signed_at: Instant, text: &str) -> Option<Instant> {
     if text == "1c" {
         return Some(signed_at.day().start().plus_millis(86_400_000));
     }

@@ -2,7 +2,7 @@
 //! body (of a bill, in the query), the signature in `Authorization`. What is carried is what gateway v2 carries, field for
 //! field.
 
-use super::{METHODS, allowed, native, native::Said, v3::Authorization};
+use super::{BY_BROWSER, METHODS, allowed, authorize, native, native::Said, v3::Authorization};
 use crate::{
     form::Form,
     keys,
@@ -47,6 +47,9 @@ pub(crate) fn read(
         signed_at: asks.signed_at(),
         place: "",
     };
+    if called.0 == authorize::METHOD {
+        native::code(|name| content.text(name).filter(|text| !text.is_empty()), "")?;
+    }
     let notify_url = content.text("notify_url").map(str::to_owned);
     said.whole(called, account, asks, texts, notify_url, token)
 }
@@ -107,6 +110,8 @@ fn called(method: &str, target: &str) -> Result<native::Method, NativeError> {
     let carried = |known: &native::Method| {
         let lawful = match (known.1, query) {
             (Operation::Certificates, _) => false,
+            // A browser signs no header.
+            _ if BY_BROWSER.contains(&known.0) => false,
             (Operation::Bill, Some(_)) => method == "GET",
             (_, query) => method == "POST" && query.is_none(),
         };

@@ -6,7 +6,7 @@ use domain::{BillLine, LineState, Movement};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// 25 columns; where each of those stands that are read.
+/// 25 columns, and what Alipay may put behind them one day; where each of those stands that are read.
 const COLUMNS: usize = 25;
 const TRADE_NO: usize = 0;
 const NUMBER: usize = 1;
@@ -14,6 +14,8 @@ const KIND: usize = 2;
 const GOODS: usize = 3;
 const FINISHED: usize = 5;
 const TOTAL: usize = 11;
+/// 商家实收, which the sums behind the rows are of.
+const RECEIVED: usize = 12;
 const REQUEST: usize = 21;
 const FEE: usize = 22;
 
@@ -30,20 +32,21 @@ pub(super) fn head(bill: &mut Bill<'_>) -> Result<(), BillError> {
         }
         let text = gbk(line).ok_or_else(|| bill.wrong("not GBK"))?;
         let columns: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        let right = columns.len() == COLUMNS
+        let right = columns.len() >= COLUMNS
             && [
                 (TRADE_NO, "支付宝交易号"),
                 (NUMBER, "商户订单号"),
                 (KIND, "业务类型"),
                 (FINISHED, "完成时间"),
                 (TOTAL, "订单金额（元）"),
+                (RECEIVED, "商家实收（元）"),
                 (REQUEST, "退款批次号/请求号"),
                 (FEE, "服务费（元）"),
             ]
             .into_iter()
             .all(|(at, name)| columns[at] == name);
         if !right {
-            return Err(bill.wrong("the head has not the 25 columns of 业务明细"));
+            return Err(bill.wrong("the head does not begin with the 25 columns of 业务明细"));
         }
         bill.columns = columns;
         return Ok(());
@@ -66,7 +69,10 @@ pub(super) fn row(bill: &mut Bill<'_>) -> Result<bool, BillError> {
             }
             continue;
         }
-        return cells(bill, &text).map(|()| true);
+        cells(bill, &text)?;
+        let at = usize::from(bill.cells[KIND].as_str() != "交易");
+        bill.sums.add(at, &bill.cells[RECEIVED], true);
+        return Ok(true);
     }
     Err(BillError::NotWhole("the mark behind the last row is missing"))
 }
@@ -75,17 +81,18 @@ pub(super) fn row(bill: &mut Bill<'_>) -> Result<bool, BillError> {
 /// which is last.
 fn cells(bill: &mut Bill<'_>, text: &str) -> Result<(), BillError> {
     let all: Vec<&str> = text.split(',').map(str::trim).collect();
-    let Some(surplus) = all.len().checked_sub(COLUMNS) else {
+    let columns = bill.columns.len();
+    let Some(surplus) = all.len().checked_sub(columns) else {
         return Err(bill.wrong("it has fewer cells than the head has columns"));
     };
     let Some(extra) = (0..=surplus).find(|extra| china(all[GOODS + 1 + extra]).is_some()) else {
         return Err(bill.wrong("创建时间 is no time"));
     };
-    for at in 0..COLUMNS {
+    for at in 0..columns {
         match at {
             GOODS if extra > 0 => bill.put(at, &Zeroizing::new(all[GOODS..=GOODS + extra].join(","))),
             _ if at < GOODS => bill.put(at, all[at]),
-            _ if at == COLUMNS - 1 => bill.put(at, &Zeroizing::new(all[at + extra..].join(","))),
+            _ if at == columns - 1 => bill.put(at, &Zeroizing::new(all[at + extra..].join(","))),
             _ => bill.put(at, all[at + extra]),
         }
     }
@@ -113,6 +120,7 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
             .and_then(|(count, _)| count.parse::<u64>().ok());
         let count = count.ok_or_else(|| bill.wrong("a sum counts no rows"))?;
         counted = Some(counted.unwrap_or(0).saturating_add(count));
+        amount_agrees(bill, name, rest)?;
         let sum = (name.to_owned(), rest.to_owned());
         bill.summary.push(sum);
     }
@@ -122,6 +130,16 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
         }
         _ => Ok(()),
     }
+}
+
+/// `41笔，商家实收共5795.89元，…`, of refunds `商家实收退款共-796.07元`. Nothing is concluded from other words.
+fn amount_agrees(bill: &Bill<'_>, name: &str, rest: &str) -> Result<(), BillError> {
+    let (at, words) = match name {
+        "交易合计" => (0, "商家实收共"),
+        _ => (1, "商家实收退款共"),
+    };
+    let said = rest.split_once(words).and_then(|(_, rest)| rest.split_once('元'));
+    said.map_or(Ok(()), |(said, _)| bill.sums.agree(at, said.trim()))
 }
 
 /// A row. Refunds name the payment's trade number and the request's number; amounts and fees carry a sign.

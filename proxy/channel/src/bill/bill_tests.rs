@@ -48,6 +48,17 @@ fn gzip_is_checked_and_never_ends_in_memory() {
     octets[at] ^= 1; // its checksum
     assert!(read(Layout::WechatTrade, &octets).is_err());
     assert!(read(Layout::WechatTrade, &octets[..octets.len() / 2]).is_err());
+    // Of two parts, one behind the other (RFC 1952, 2.2).
+    let whole = wechat(&paid(1), 1);
+    let parts = [&whole[..100], &whole[100..]].map(|part| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(part).expect("memory");
+        gzip.finish().expect("memory")
+    });
+    assert_eq!(
+        read(Layout::WechatTrade, &parts.concat()).expect("whole").len(),
+        1
+    );
     // One line without an end, a thousand times larger unpacked.
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(HEAD.as_bytes()).expect("memory");
@@ -100,28 +111,33 @@ fn what_a_wechat_row_says() {
 #[test]
 fn errors_name_places_and_never_what_stands_there() {
     for (from, to) in [
-        ("1.00", "13800138000"),
         ("SUCCESS", "张三"),
         ("2026-01-01 10:00:01", "13800138000"),
         ("0.01000", "138.001.38"),
         ("42000", "138 0013 8000"),
     ] {
         let error = read(Layout::WechatTrade, &wechat(&paid(1).replace(from, to), 1));
-        if let Err(error) = &error {
-            let text = error.to_string();
-            assert!(
-                text.contains("line 2") && !text.contains("138") && !text.contains("张"),
-                "{text}"
-            );
-        }
-        assert!(error.is_err() || from == "1.00", "{from}");
+        let text = error.expect_err(from).to_string();
+        assert!(
+            text.contains("line 2") && !text.contains("138") && !text.contains("张"),
+            "{text}"
+        );
     }
+    let other = read(
+        Layout::WechatTrade,
+        &wechat(&paid(1).replace("1.00", "13800138000"), 1),
+    );
+    assert!(!other.expect_err("other sums").to_string().contains("138"));
 }
 
 fn alipay(rows: &str, counted: u64) -> Vec<u8> {
+    alipay_with(rows, counted, "", &format!("{counted}.00"))
+}
+
+fn alipay_with(rows: &str, counted: u64, more: &str, received: &str) -> Vec<u8> {
     const COLUMNS: &str = "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注";
     let text = format!(
-        "#支付宝业务明细查询\r\n#账号：[2088]\r\n{COLUMNS}\r\n{rows}#----业务明细列表结束----\r\n#交易合计：{counted}笔，商家实收共1.00元\r\n#退款合计：0笔\r\n"
+        "#支付宝业务明细查询\r\n#账号：[2088]\r\n{COLUMNS}{more}\r\n{rows}#----业务明细列表结束----\r\n#交易合计：{counted}笔，商家实收共{received}元\r\n#退款合计：0笔\r\n"
     );
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file(
@@ -197,4 +213,51 @@ fn fees_are_thousandths_of_a_fen() {
     ] {
         assert_eq!(millifen(text), said, "{text}");
     }
+}
+
+#[test]
+fn sums_of_other_amounts_are_no_bills() {
+    let text = String::from_utf8(wechat(&paid(1), 1)).expect("text");
+    let sums = "`1.0,`1.00,`0.00,`0.00,`0.01,`1.00,`0.00";
+    assert!(text.contains(sums));
+    for other in [
+        "`1.0,`1.01,`0.00,`0.00,`0.01,`1.00,`0.00",
+        "`1.0,`1.00,`0.01,`0.00,`0.01,`1.00,`0.00",
+        "`1.0,`1.00,`0.00,`0.00,`0.01,`1.23,`0.00",
+        "`1.0,`1.00,`0.00,`0.00,`0.01,`1.00,`1.00",
+    ] {
+        let said = read(Layout::WechatTrade, text.replace(sums, other).as_bytes());
+        assert!(matches!(said, Err(BillError::NotWhole(_))), "{other}");
+    }
+    // Whether a sum counts what was reversed no document says: both are bills.
+    let revoked = paid(2).replace("SUCCESS", "REVOKED");
+    for sum in ["1.00", "2.00"] {
+        let sums = format!("{SUMS}`2.0,`{sum},`0.00,`0.00,`0.01,`{sum},`0.00\n");
+        let text = format!("{HEAD}{}{revoked}{sums}", paid(1));
+        assert_eq!(
+            read(Layout::WechatTrade, text.as_bytes()).expect("a bill").len(),
+            2,
+            "{sum}"
+        );
+    }
+
+    let head = "\u{feff}记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号\n";
+    let row = "`2026-01-01 10:00:00,`4200001,`1,`交易,`交易,`收入,`1.00,`9.00,`system,`,`T1\n";
+    for (sum, right) in [("1.00", true), ("1.01", false)] {
+        let text =
+            format!("{head}{row}资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\n`1,`1,`{sum},`0,`0.00\n");
+        assert_eq!(read(Layout::WechatFunds, text.as_bytes()).is_ok(), right, "{sum}");
+    }
+}
+
+#[test]
+fn alipay_may_add_columns_and_its_sums_are_held_against_the_rows() {
+    let row = "20260101\t,T1\t,交易\t,茶,2026-01-01 10:00:00,2026-01-01 10:00:05,\t,\t,\t,\t,*三\t,1.00,1.00,0.00,0.00,0.00,0.00,0.00,,0.00\t,0.00,\t,-0.01,0.00,";
+    let more = alipay_with(&format!("{row},新\r\n"), 1, ",新列", "1.00");
+    assert_eq!(read(Layout::AlipayTrade, &more).expect("a bill").len(), 1);
+    let other = alipay_with(&format!("{row}\r\n"), 1, "", "1.01");
+    assert!(matches!(
+        read(Layout::AlipayTrade, &other),
+        Err(BillError::NotWhole(_))
+    ));
 }

@@ -10,6 +10,7 @@ pub(crate) mod ask;
 mod open;
 pub mod queried;
 mod read;
+mod sums;
 mod unionpay;
 mod wechat;
 
@@ -85,6 +86,9 @@ pub struct Bill<'a> {
     columns: Vec<String>,
     cells: Vec<Zeroizing<String>>,
     rows: u64,
+    sums: sums::Sums,
+    /// Where the cells stand that are added up, in the layout's own order (WeChat).
+    places: Vec<Option<usize>>,
     summary: Vec<(String, String)>,
     files: Vec<String>,
     /// The settlement day, where the file's name says it (UnionPay).
@@ -119,6 +123,8 @@ impl<'a> Bill<'a> {
             columns: Vec::new(),
             cells: Vec::new(),
             rows: 0,
+            sums: sums::Sums::default(),
+            places: Vec::new(),
             summary: Vec::new(),
             settled: files.iter().find_map(|name| unionpay::settled(name)),
             files,

@@ -4,7 +4,7 @@ use super::{BillError, Layout};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{
     Crc,
-    bufread::{DeflateDecoder, GzDecoder, ZlibDecoder},
+    bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder},
 };
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use zip::{CompressionMethod, ZipArchive};
@@ -20,7 +20,8 @@ type Stream<'a> = Box<dyn BufRead + Send + 'a>;
 pub(super) fn unpack(layout: Layout, octets: &[u8]) -> Result<(Stream<'_>, Vec<String>), BillError> {
     match layout {
         Layout::WechatTrade | Layout::WechatFunds if octets.starts_with(&[0x1f, 0x8b]) => {
-            Ok((Box::new(BufReader::new(GzDecoder::new(octets))), Vec::new()))
+            // A gzip may be of several parts, one behind the other (RFC 1952, 2.2); the text is all of them.
+            Ok((Box::new(BufReader::new(MultiGzDecoder::new(octets))), Vec::new()))
         }
         Layout::WechatTrade | Layout::WechatFunds => Ok((Box::new(octets), Vec::new())),
         Layout::AlipayTrade => {

@@ -44,6 +44,7 @@ pub(super) fn head(bill: &mut Bill<'_>) -> Result<(), BillError> {
     {
         return Err(bill.wrong("the head lacks a column that this bill must have"));
     }
+    bill.places = added_up(bill.layout, &columns);
     bill.columns = columns;
     Ok(())
 }
@@ -67,7 +68,71 @@ pub(super) fn row(bill: &mut Bill<'_>) -> Result<bool, BillError> {
     if count != bill.columns.len() {
         return Err(bill.wrong("it has not as many cells as the head has columns"));
     }
+    add_up(bill);
     Ok(true)
+}
+
+/// Where the columns stand that are added up: looked for once, since a bill may have a million rows.
+fn added_up(layout: Layout, columns: &[String]) -> Vec<Option<usize>> {
+    let names: &[&str] = match layout {
+        Layout::WechatFunds => &["收支类型", "收支金额(元)"],
+        _ => &[
+            "交易状态",
+            "退款状态",
+            "应结订单金额",
+            "退款金额",
+            "订单金额",
+            "申请退款金额",
+        ],
+    };
+    let at = |name: &&str| columns.iter().position(|own| own == name);
+    names.iter().map(at).collect()
+}
+
+fn add_up(bill: &mut Bill<'_>) {
+    let cell = |place: Option<usize>| {
+        let text = place.and_then(|place| bill.cells.get(place));
+        text.map_or("", |text| text.as_str())
+    };
+    match (bill.layout, bill.places.as_slice()) {
+        (Layout::WechatFunds, &[way, amount]) => {
+            if let Some(at) = ["收入", "支出"].iter().position(|own| *own == cell(way)) {
+                bill.sums.add(at, cell(amount), true);
+            }
+        }
+        (_, &[state, refund, ref amounts @ ..]) => {
+            let surely = match cell(state) {
+                "REVOKED" => false,
+                "REFUND" => cell(refund) == "SUCCESS",
+                _ => true,
+            };
+            for (at, place) in amounts.iter().enumerate() {
+                bill.sums.add(at, cell(*place), surely);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sums whose column the bill has are those of its rows.
+fn amounts_agree(bill: &Bill<'_>) -> Result<(), BillError> {
+    let names: &[&str] = match bill.layout {
+        Layout::WechatFunds => &["收入金额", "支出金额"],
+        _ => &["应结订单总金额", "退款总金额", "订单总金额", "申请退款总金额"],
+    };
+    for (at, name) in names.iter().enumerate() {
+        let has_column =
+            bill.layout == Layout::WechatFunds || bill.places.get(at + 2).is_some_and(Option::is_some);
+        if let Some((_, said)) = bill
+            .summary
+            .iter()
+            .find(|(said, _)| said == name)
+            .filter(|_| has_column)
+        {
+            bill.sums.agree(at, said)?;
+        }
+    }
+    Ok(())
 }
 
 /// A comma inside a merchant's text is written as back-slash and space, so `` ,` `` divides.
@@ -97,6 +162,7 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
     if count != Some(bill.rows) {
         return Err(BillError::NotWhole("its sums count another number of rows"));
     }
+    amounts_agree(bill)?;
     while bill.lines.advance()? {
         if !bill.lines.octets().trim_ascii().is_empty() {
             return Err(bill.wrong("nothing may stand behind the sums"));

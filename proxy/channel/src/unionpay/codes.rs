@@ -50,6 +50,16 @@ pub(crate) fn refuses_charge(code: &str) -> bool {
     matches!(charge_class(code), FailureClass::Final | FailureClass::Setup)
 }
 
+/// Whether a refund that has this code was refused for good: the message, the merchant, the original or the issuer (channels.md
+/// 4.4). Codes of queries and other transactions, and those that want somebody to look, say nothing of it.
+pub(crate) fn refuses_refund(code: &str) -> bool {
+    !matches!(code, "34" | "40" | "41")
+        && matches!(
+            class(code),
+            FailureClass::Final | FailureClass::Setup | FailureClass::Changed
+        )
+}
+
 /// Whether an original transaction of this code surely moved nothing, once its time is over.
 pub(crate) fn moved_nothing(code: &str) -> bool {
     matches!(

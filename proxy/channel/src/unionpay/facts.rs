@@ -1,7 +1,7 @@
 //! Orders and refunds as UnionPay states them in answers and notices alike (channels.md 4.3, 4.4).
 
 use super::{codes, fields::Fields, times};
-use crate::{ChannelState, OrderView, RefundView};
+use crate::{ChannelState, OrderView, RefundView, auth_code::Refusal};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{AccountNo, Amount, ChannelNo, PaidFacts, PayWay, PayeeNo, RefundState, TradeNo};
 use std::sync::Arc;
@@ -18,6 +18,9 @@ pub(super) fn order(said: &Fields, pay_way: PayWay, code: &str) -> Option<OrderV
         }
         code if codes::is_open(code) => ChannelState::Paying,
         code if pay_way.charges() && codes::refuses_charge(code) => ChannelState::Refused(Arc::from(code)),
+        code if codes::moved_nothing(code) && codes::refusal(code) != Refusal::Other => {
+            ChannelState::Declined(Arc::from(code))
+        }
         code if codes::moved_nothing(code) => ChannelState::NotPaid,
         _ => return None,
     };

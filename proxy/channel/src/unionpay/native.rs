@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth_code::{Wallet, wallet},
     keys,
-    native::{Asks, Device, Fresh, Native, NativeError, Proof, require_content_type},
+    native::{Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Proof, require_content_type},
     readings,
     strict_json::shown,
 };
@@ -23,9 +23,6 @@ use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayeeNo,
 use http::HeaderMap;
 use vault::{AuthCode, Text};
 use zeroize::Zeroizing;
-
-/// How long a form may wait in the payer's browser [our choice: UnionPay's pages give a payer as long by default].
-const FORM_WAITS_MS: i64 = 30 * 60_000;
 
 /// Reads method, target, headers and body.
 pub(crate) fn read(
@@ -216,7 +213,11 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         method_name: None,
         lasts: None,
         named: Some(named),
-        return_url: fields.get("frontUrl").map(Text::from),
+        returns_to: fields
+            .get("frontUrl")
+            .map(|url| ("frontUrl", Text::from(url)))
+            .into_iter()
+            .collect(),
         by_browser: call.path == FRONT,
     })
 }

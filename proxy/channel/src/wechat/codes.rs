@@ -32,6 +32,36 @@ fn by_status(status: u16) -> FailureClass {
     }
 }
 
+/// Listed as refused for good, in APIv3 or V2 (channels.md 1.11, 2.2): nothing was paid back. `ERROR` is in the list and says no
+/// more than that, so it is not here.
+pub(crate) fn refuses_refund(code: &str) -> bool {
+    matches!(
+        code.replace('_', "").to_ascii_uppercase().as_str(),
+        "PARAMERROR"
+            | "INVALIDREQUEST"
+            | "APPIDMCHIDNOTMATCH"
+            | "MCHNOTEXISTS"
+            | "ORDERCLOSED"
+            | "SIGNERROR"
+            | "NOAUTH"
+            | "OUTTRADENOUSED"
+            | "RULELIMIT"
+            | "TRADEERROR"
+            | "ACCOUNTERROR"
+            | "NOTENOUGH"
+            | "USERACCOUNTABNORMAL"
+            | "ORDERNOTEXIST"
+            | "RESOURCENOTEXISTS"
+            | "TRADEOVERDUE"
+            | "INVALIDTRANSACTIONID"
+            | "LACKPARAMS"
+            | "APPIDNOTEXIST"
+            | "MCHIDNOTEXIST"
+            | "XMLFORMATERROR"
+            | "NOTUTF8"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

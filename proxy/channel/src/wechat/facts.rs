@@ -9,8 +9,9 @@ use vault::{Payer, PayerField, Text};
 pub(crate) fn order(value: &Value) -> Option<OrderView> {
     let number = ChannelNo::new(value.text("out_trade_no")?).ok()?;
     let state = match value.text("trade_state")? {
-        // PAYERROR belongs to payment codes: the try failed, the order is open.
-        "NOTPAY" | "PAYERROR" => ChannelState::NotPaid,
+        "NOTPAY" => ChannelState::NotPaid,
+        // Of a payment code: the payer's try failed, the order is open until it is reversed.
+        "PAYERROR" => ChannelState::Declined("PAYERROR".into()),
         "USERPAYING" => ChannelState::Paying,
         "SUCCESS" => ChannelState::Paid(paid(value, &number)?),
         "REFUND" => ChannelState::Refunded(paid(value, &number)?),

@@ -283,7 +283,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         method_name: None,
         lasts: None,
         named: None,
-        return_url: None,
+        returns_to: Vec::new(),
         by_browser: false,
     })
 }

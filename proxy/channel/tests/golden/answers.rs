@@ -199,7 +199,7 @@ fn wechat_states_orders() {
     ));
     for (word, wanted) in [
         ("NOTPAY", ChannelState::NotPaid),
-        ("PAYERROR", ChannelState::NotPaid),
+        ("PAYERROR", ChannelState::Declined("PAYERROR".into())),
         ("USERPAYING", ChannelState::Paying),
         ("CLOSED", ChannelState::Closed),
         ("REVOKED", ChannelState::Reversed),

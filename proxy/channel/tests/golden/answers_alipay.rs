@@ -302,7 +302,15 @@ fn alipay_states_refunds() {
         r#"{"code":"10000","out_trade_no":"O1","out_request_no":"RF1"}"#,
     ));
     assert_eq!(view.state, RefundState::Processing);
-    assert_eq!(unclear(&asked(r#"{"code":"10000"}"#)), Some(Unclear::Garbage));
+    // Nothing is said of a refund that never was.
+    for bare in [
+        r#"{"code":"10000"}"#,
+        r#"{"code":"10000","out_trade_no":"O1","trade_no":"T1"}"#,
+    ] {
+        assert_eq!(failed(asked(bare)).1, FailureClass::NotFound);
+    }
+    let nameless = r#"{"code":"10000","refund_status":"REFUND_SUCCESS"}"#;
+    assert_eq!(unclear(&asked(nameless)), Some(Unclear::Garbage));
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn a_query_states_the_order() {
     assert_eq!(state("REFUND"), Some(ChannelState::Refunded(paid())));
     assert_eq!(state("USERPAYING"), Some(ChannelState::Paying));
     assert_eq!(state("NOTPAY"), Some(ChannelState::NotPaid));
-    assert_eq!(state("PAYERROR"), Some(ChannelState::NotPaid));
+    assert_eq!(state("PAYERROR"), Some(ChannelState::Declined("PAYERROR".into())));
     assert_eq!(state("CLOSED"), Some(ChannelState::Closed));
     assert_eq!(state("REVOKED"), Some(ChannelState::Reversed));
     assert_eq!(state("ACCEPT"), None);

@@ -302,7 +302,7 @@ fn a_payment_code_is_alipays_own_and_is_kept_nowhere() {
 #[test]
 fn other_methods_paths_and_fields_are_not_carried() {
     for method in [
-        "alipay.trade.page.pay",
+        "alipay.trade.app.pay",
         "alipay.fund.trans.uni.transfer",
         "alipay.trade.royalty.relation.bind",
     ] {
@@ -351,6 +351,133 @@ fn other_methods_paths_and_fields_are_not_carried() {
         let error = post(public(name, "x"), ORDER).err().expect("refused");
         assert_eq!(error.text, format!("parameter {name} is not carried"));
     }
+}
+
+const PAGE: &str = r#"{"out_trade_no":"O1","total_amount":"88.80","subject":"Tea","product_code":"FAST_INSTANT_TRADE_PAY","qr_pay_mode":"2","integration_type":"PCWEB","request_from_url":"https://shop.example/cart"}"#;
+
+fn page(
+    more: &[(&'static str, &'static str)],
+    method: &'static str,
+    content: &str,
+) -> Result<Native, NativeError> {
+    let mut pairs = public("method", method);
+    pairs.retain(|pair| more.iter().all(|own| own.0 != pair.0));
+    pairs.extend(more);
+    post(pairs, content)
+}
+
+#[test]
+fn what_a_browser_brings_says_where_it_goes_back_to_and_may_wait() {
+    let back = [("return_url", "https://shop.example/back?o=1")];
+    let native = page(&back, "alipay.trade.page.pay", PAGE).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way, native.by_browser),
+        (Operation::Create, Some(PayWay::Page), true)
+    );
+    assert_eq!(native.proof.fresh, native::Fresh::For(30 * 60_000));
+    let returns: Vec<_> = native
+        .returns_to
+        .iter()
+        .map(|(name, url)| (*name, url.expose()))
+        .collect();
+    assert_eq!(
+        returns,
+        [
+            ("return_url", "https://shop.example/back?o=1"),
+            ("request_from_url", "https://shop.example/cart")
+        ]
+    );
+    // The address is part of what is signed.
+    let signed = String::from_utf8(native.proof.message).expect("text");
+    assert!(
+        signed.contains("&return_url=https://shop.example/back?o=1&"),
+        "{signed}"
+    );
+    for code in ["QUICK_WAP_WAY", "QUICK_WAP_PAY"] {
+        let content = format!(
+            r#"{{"out_trade_no":"O1","total_amount":"0.01","subject":"Tea","product_code":"{code}","quit_url":"https://shop.example/","timeout_express":"90m"}}"#
+        );
+        let native = page(&[], "alipay.trade.wap.pay", &content).expect("lawful");
+        assert_eq!((native.pay_way, native.returns_to.len()), (Some(PayWay::Wap), 1));
+        // Alipay counts from when it has the trade, which may be as much later as the form may wait.
+        assert_eq!(native.expires, Some(NOW.plus_millis(120 * 60_000)));
+    }
+    for (content, word) in [
+        (
+            PAGE.replace("FAST_INSTANT_TRADE_PAY", "QUICK_WAP_WAY"),
+            "product_code",
+        ),
+        (PAGE.replace("qr_pay_mode", "quit_url"), "quit_url"),
+        (PAGE.replace("qr_pay_mode", "ext_user_info"), "ext_user_info"),
+        (PAGE.replace("qr_pay_mode", "auth_token"), "auth_token"),
+        (
+            PAGE.replace("\"product_code\":\"FAST_INSTANT_TRADE_PAY\",", ""),
+            "product_code is missing",
+        ),
+    ] {
+        let error = page(&back, "alipay.trade.page.pay", &content)
+            .err()
+            .expect("refused");
+        assert!(error.text.contains(word), "{} {word}", error.text);
+    }
+    let app = page(&[], "alipay.trade.app.pay", PAGE).err().expect("refused");
+    assert!(
+        matches!(&app.kind, NativeRefusal::NotAllowed(text) if text.contains("POST /v1/payments")),
+        "{}",
+        app.text
+    );
+}
+
+#[test]
+fn a_form_that_waited_keeps_its_time_whatever_the_zone_of_its_machine() {
+    const MINUTE: i64 = 60_000;
+    let content = PAGE.replace("\"qr_pay_mode\":\"2\"", "\"timeout_express\":\"60m\"");
+    // 08:00 on the clock of a machine in UTC is eight hours later than in China.
+    for (waited, moved) in [
+        (20, 0),
+        (-3, 0),
+        (8 * 60 + 20, 8 * 60),
+        (8 * 60 - 3, 8 * 60),
+        (3 * 60, 0),
+    ] {
+        let mut native = page(&[], "alipay.trade.page.pay", &content).expect("lawful");
+        native.settle_zone(NOW.plus_millis(waited * MINUTE), 5 * MINUTE);
+        assert_eq!(
+            native.proof.signed_at,
+            NOW.plus_millis(moved * MINUTE),
+            "{waited}"
+        );
+        assert_eq!(
+            native.expires,
+            Some(NOW.plus_millis((moved + 90) * MINUTE)),
+            "{waited}"
+        );
+    }
+}
+
+#[test]
+fn whether_a_browser_asks_is_told_from_the_method_alone() {
+    let asks = |target: &str, body: &str| native::is_by_browser(Channel::Alipay, target, body.as_bytes());
+    for (target, body) in [
+        ("/gateway.do?app_id=1&method=alipay.trade.page.pay", ""),
+        ("/gateway.do", "a=1&method=alipay.trade.wap.pay&b=2"),
+        ("/gateway.do?method=alipay.trade.wap.pay", "biz_content=x"),
+    ] {
+        assert!(asks(target, body), "{target} {body}");
+    }
+    for (target, body) in [
+        ("/gateway.do?method=alipay.trade.precreate", ""),
+        ("/gateway.do?x=method=alipay.trade.page.pay", ""),
+        ("/v3/alipay/trade/page/pay?method=alipay.trade.page.pay", ""),
+        ("/gateway.do", "\u{e9}&&method"),
+    ] {
+        assert!(!asks(target, body), "{target} {body}");
+    }
+    assert!(!native::is_by_browser(
+        Channel::Unionpay,
+        "/gateway.do?method=alipay.trade.page.pay",
+        b""
+    ));
 }
 
 #[test]

@@ -586,11 +586,18 @@ fn a_query_says_what_became_of_the_order() {
     for open in ["03", "04", "05"] {
         assert_eq!(state(open), Some(ChannelState::Paying), "{open}");
     }
-    for tried in ["34", "60", "64", "65", "30"] {
+    for tried in ["34", "30"] {
         assert_eq!(
             state(tried),
             Some(ChannelState::NotPaid),
             "{tried}: the payer may try again"
+        );
+    }
+    for card in ["60", "61", "64", "65", "73", "80"] {
+        assert_eq!(
+            state(card),
+            Some(ChannelState::Declined(card.into())),
+            "{card}: its issuer said no"
         );
     }
     for doubt in ["01", "45", "74", "75", "99", "ZZ"] {

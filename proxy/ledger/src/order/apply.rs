@@ -42,6 +42,7 @@ impl Order {
                 a.reversing = None;
                 a.unclear = None;
             }),
+            E::AttemptDeclined { attempt, .. } => self.change(*attempt, |a| a.declined = true),
             E::AttemptUnknown { attempt, reason } => self.change(*attempt, |a| {
                 a.state = AttemptState::Unknown;
                 a.unclear = Some(*reason);

@@ -55,6 +55,9 @@ pub struct Attempt {
     /// The channel's statement of the payment, and how we know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<(PaidFacts, Proof)>,
+    /// A try of its payer's was refused on the payer's side while it was open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declined: bool,
     /// Why it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unclear: Option<Unclear>,
@@ -139,6 +142,14 @@ impl Attempt {
         self.closing
             .as_ref()
             .is_some_and(|closing| closing.refused.is_none())
+    }
+
+    /// The merchant closed or undid it, or has begun to, and the channel did not refuse: it is over unless the merchant itself
+    /// begins anew.
+    pub fn ended_by_merchant(&self) -> bool {
+        let closed = |c: &Closing| c.reason == CloseReason::Merchant && c.refused.is_none();
+        let undone = |r: &Reversing| r.reason == ReverseReason::Merchant && r.refused.is_none();
+        self.closing.as_ref().is_some_and(closed) || self.reversing.as_ref().is_some_and(undone)
     }
 
     /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
@@ -249,6 +260,7 @@ impl Attempt {
             state: AttemptState::Intended,
             reach: None,
             paid: None,
+            declined: false,
             unclear: None,
             not_placed: None,
             closing: None,

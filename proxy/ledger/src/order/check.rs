@@ -56,6 +56,10 @@ impl Order {
                 within(a, &[S::Intended, S::Unknown, S::Placed])
             }
             E::AttemptNotPlaced { attempt, .. } => within(attempt, &[S::Intended, S::Unknown]),
+            E::AttemptDeclined { attempt: a, .. } => match attempt(a)?.declined {
+                true => Err("that it was declined is on record"),
+                false => within(a, &[S::Intended, S::Unknown, S::Placed]),
+            },
             E::AttemptUnknown { attempt, .. } => within(attempt, &[S::Intended]),
             E::AttemptPaid { attempt, .. } => within(
                 attempt,

@@ -45,6 +45,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (true, _, "/control/scan") => wechat::v2::scan::scan(world, body(request)?),
         (true, _, "/control/open") => open(world, &body(request)?),
         (true, _, "/control/register") => register(world, body(request)?),
+        (true, _, "/control/keys") => wechat::stage::control(world, &body(request)?),
         (true, _, "/control/bills") => bills::control(world, body(request)?),
         (true, _, "/control/fault") => fault(world, body(request)?),
         (true, _, "/control/clock") => clock(world, &body(request)?),
@@ -55,7 +56,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, scan, open, register, bills, fault, clock, reset and GET /control/orders, requests, scans, faults"
+            "there is POST /control/pay, scan, open, register, keys, bills, fault, clock, reset and GET /control/orders, requests, scans, faults"
                 .to_owned(),
         )),
     }

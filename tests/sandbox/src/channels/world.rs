@@ -36,6 +36,8 @@ pub(crate) struct Merchant {
     pub(crate) wechat_sm2_key: gm::Verifier,
     pub(crate) wechat_sm2: gm::Signer,
     pub(crate) platform_cert_pem: String,
+    /// From platform certificates to the public key.
+    pub(crate) change: super::wechat::stage::Change,
     /// From when to when the platform certificate is valid, RFC 3339.
     pub(crate) platform_validity: (String, String),
     pub(crate) app_key: Verifier,
@@ -269,6 +271,7 @@ fn load(dir: &std::path::Path, facts: SandboxMerchant) -> Result<Merchant, Start
         wechat_sm2_key: gm::Verifier::read(&dir.join(&facts.wechat.sm2_public_file))?,
         wechat_sm2: gm::Signer::read(&dir.join(&facts.channel_keys.wechat_sm2))?,
         platform_validity: validity(&dir.join(&facts.wechat.platform_cert_file))?,
+        change: super::wechat::stage::Change::default(),
         platform_cert_pem: text(&facts.wechat.platform_cert_file)?,
         app_key: Verifier::read_certificate(&dir.join(&facts.alipay.app_cert_file))?,
         alipay: Signer::read(&dir.join(&facts.channel_keys.alipay))?,

@@ -67,31 +67,18 @@ impl AlipayDoor {
 
     /// A call of gateway v2, everything in one form; what Alipay said, verified.
     pub async fn gateway(&self, method: &str, content: &Value, notify: bool) -> anyhow::Result<Value> {
-        let time: String = super::acp::now()
-            .to_string()
-            .chars()
-            .take(19)
-            .map(|c| if c == 'T' { ' ' } else { c })
-            .collect();
-        let content = content.to_string();
-        let mut form = BTreeMap::from([
-            ("app_id", self.account.app_id.as_str()),
-            ("method", method),
-            ("format", "JSON"),
-            ("charset", "utf-8"),
-            ("sign_type", "RSA2"),
-            ("timestamp", &time),
-            ("version", "1.0"),
-            ("biz_content", &content),
-        ]);
-        if notify {
-            form.insert("notify_url", &self.notify_url);
-        }
-        let signature = self.signature(&text(form.iter().map(|(n, v)| (*n, *v))))?;
-        form.insert("sign", &signature);
-        let body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&form)
-            .finish();
+        let notify_url = notify.then_some(("notify_url", self.notify_url.as_str()));
+        self.gateway_with(method, content, notify_url.as_slice()).await
+    }
+
+    /// The same with these public parameters.
+    pub async fn gateway_with(
+        &self,
+        method: &str,
+        content: &Value,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<Value> {
+        let body = self.signed(method, content, more)?;
         let headers = [("content-type", "application/x-www-form-urlencoded;charset=utf-8")];
         let answer = self
             .client
@@ -108,9 +95,61 @@ impl AlipayDoor {
         Ok(serde_json::from_str(node)?)
     }
 
+    /// What the payer's browser is to bring: an order that the merchant has signed, as a form (channels.md 3.1).
+    pub fn for_browser(&self, method: &str, content: &Value, return_url: &str) -> anyhow::Result<String> {
+        let more = [
+            ("notify_url", self.notify_url.as_str()),
+            ("return_url", return_url),
+        ];
+        self.signed(method, content, &more)
+    }
+
+    /// A form with these public parameters, signed.
+    pub fn signed(&self, method: &str, content: &Value, more: &[(&str, &str)]) -> anyhow::Result<String> {
+        self.signed_at(super::acp::now(), method, content, more)
+    }
+
+    /// The same with another time of signing.
+    pub fn signed_at(
+        &self,
+        at: domain::Instant,
+        method: &str,
+        content: &Value,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let time: String = at
+            .to_string()
+            .chars()
+            .take(19)
+            .map(|c| if c == 'T' { ' ' } else { c })
+            .collect();
+        let content = content.to_string();
+        let mut form: BTreeMap<&str, &str> = BTreeMap::from([
+            ("app_id", self.account.app_id.as_str()),
+            ("method", method),
+            ("format", "JSON"),
+            ("charset", "utf-8"),
+            ("sign_type", "RSA2"),
+            ("timestamp", &time),
+            ("version", "1.0"),
+            ("biz_content", &content),
+        ]);
+        form.extend(more.iter().copied());
+        let signature = self.signature(&text(form.iter().map(|(n, v)| (*n, *v))))?;
+        form.insert("sign", &signature);
+        Ok(form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&form)
+            .finish())
+    }
+
     /// A call of OpenAPI v3, by its path behind `/v3/alipay/trade/`; what Alipay said, verified.
     pub async fn v3(&self, call: &str, content: &Value) -> anyhow::Result<Value> {
-        let (target, body) = (format!("/v3/alipay/trade/{call}"), content.to_string());
+        self.v3_at(&format!("/v3/alipay/trade/{call}"), content).await
+    }
+
+    /// The same by its whole path.
+    pub async fn v3_at(&self, target: &str, content: &Value) -> anyhow::Result<Value> {
+        let (call, body) = (target, content.to_string());
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("{e}"))?;
         let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -124,7 +163,7 @@ impl AlipayDoor {
         let headers = [("authorization", &*by), ("content-type", "application/json")];
         let answer = self
             .client
-            .send("POST", &target, &headers, body.as_bytes())
+            .send("POST", target, &headers, body.as_bytes())
             .await?;
         let said = words(&answer);
         let header = |name: &str| {

@@ -3,9 +3,11 @@
 use super::{
     Demo,
     alipay_door::AlipayDoor,
+    browser::{Browser, COMPUTER},
     merchant::Merchant,
     orders::{Told, pay, told},
     own_client::until,
+    place::RETURN_HOST,
 };
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
@@ -73,6 +75,58 @@ pub async fn code_cancelled(demo: &Demo, merchant: &Merchant, door: &AlipayDoor)
     told(
         merchant,
         "alipay own code: by the merchant's own client, cancelled",
+        &order,
+    )
+}
+
+/// The payer's browser carries what the merchant has signed to the gateway, and is sent on with it; the payer pays there, and the
+/// payment is paid back.
+pub async fn by_browser(
+    demo: &Demo,
+    merchant: &Merchant,
+    door: &AlipayDoor,
+    way: &str,
+) -> anyhow::Result<Told> {
+    let number = demo.next_number();
+    let product = if way == "page" {
+        "FAST_INSTANT_TRADE_PAY"
+    } else {
+        "QUICK_WAP_WAY"
+    };
+    let order = json!({ "out_trade_no": number, "total_amount": "7.30", "subject": "奶茶 Milk tea", "product_code": product });
+    let back = format!("https://{RETURN_HOST}/back");
+    let form = door.for_browser(&format!("alipay.trade.{way}.pay"), &order, &back)?;
+    let gateway = format!("https://127.0.0.1:{}/gateway.do", demo.place.ports.alipay);
+    let mut browser = Browser::new(demo.ca(), COMPUTER);
+    let page = match way {
+        "page" => browser.send_octets(&gateway, &form).await?,
+        _ => browser.open(&format!("{gateway}?{form}")).await?,
+    };
+    ensure!(
+        page.way.len() == 2 && page.text().contains(&number),
+        "the browser went to {:?} and saw {}",
+        page.way,
+        page.text()
+    );
+    pay(
+        demo,
+        &json!({ "channel": "alipay", "number": number }),
+        "paid",
+        json!({}),
+    )
+    .await?;
+    relayed(demo, merchant, door, &number).await?;
+    until(merchant, &number, "payment", "paid").await?;
+    let refund =
+        json!({ "out_trade_no": number, "refund_amount": "7.30", "out_request_no": format!("R{number}") });
+    let back = door.gateway("alipay.trade.refund", &refund, false).await?;
+    done(&back)?;
+    let order = until(merchant, &number, "refund", "refunded").await?;
+    told(
+        merchant,
+        &format!(
+            "alipay own {way}: signed by the merchant's own client, brought by the payer's browser, paid back"
+        ),
         &order,
     )
 }

@@ -102,7 +102,12 @@ impl Browser {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
-        self.go("POST", address, &body).await
+        self.send_octets(address, &body).await
+    }
+
+    /// Sends a form as it is written and follows where it leads.
+    pub async fn send_octets(&mut self, address: &str, body: &str) -> anyhow::Result<Page> {
+        self.go("POST", address, body).await
     }
 
     async fn go(&mut self, method: &str, address: &str, body: &str) -> anyhow::Result<Page> {
@@ -120,12 +125,15 @@ impl Browser {
                 return Ok(Page { address, answer, way });
             };
             ensure!(
-                [302, 303].contains(&answer.status),
+                [302, 303, 307].contains(&answer.status),
                 "{} with a location",
                 answer.status
             );
             address = absolute(&address, location.split('#').next().unwrap_or_default())?;
-            (method, body) = ("GET", "");
+            // 307 keeps method and body.
+            if answer.status != 307 {
+                (method, body) = ("GET", "");
+            }
         }
         bail!("redirected in circles: {way:?}")
     }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 /// the order's number.
 pub(super) fn own_ways() -> Vec<Value> {
     let way = |channel: &str, pay_way: &str, call: &str, number: &str, reach: &str, content: Value| {
-        let charges = pay_way == "micropay";
+        let (charges, browser) = (pay_way == "micropay", ["page", "wap"].contains(&pay_way));
         json!({
             "channel": channel, "pay_way": pay_way, "call": call,
             "v3": call.strip_prefix("alipay.trade.").map(|call| format!("/v3/alipay/trade/{call}")),
-            "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
+            "by_browser": browser, "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
             "auth_code": code(channel, pay_way),
         })
     };
@@ -56,6 +56,19 @@ pub(super) fn own_ways() -> Vec<Value> {
             "trade_no",
             json!({ "buyer_id": "2088102147948060", "product_code": "JSAPI_PAY" }),
         ),
+        // The payer's browser brings these; `location` is where it is sent on to.
+        by_browser(alipay(
+            "page",
+            "alipay.trade.page.pay",
+            "location",
+            json!({ "product_code": "FAST_INSTANT_TRADE_PAY" }),
+        )),
+        by_browser(alipay(
+            "wap",
+            "alipay.trade.wap.pay",
+            "location",
+            json!({ "product_code": "QUICK_WAP_WAY" }),
+        )),
         // The code stands in `auth_code`.
         alipay("micropay", "alipay.trade.pay", "", json!({ "scene": "bar_code" })),
         unionpay("qr", super::acp::BACK, "qrCode", ["01", "07", "000000", "08"]),
@@ -63,6 +76,14 @@ pub(super) fn own_ways() -> Vec<Value> {
         // The code stands in `qrNo`.
         unionpay("micropay", super::acp::BACK, "", ["01", "06", "000000", "08"]),
     ]
+}
+
+const OPENS: &str = "opens the address or posts the form, signed, at /gateway.do of the pass-through, and goes where it is sent on to";
+
+/// No call of a server's, so not by OpenAPI v3 either; the payer opens what it is sent on to.
+fn by_browser(mut way: Value) -> Value {
+    (way["v3"], way["before"]) = (Value::Null, OPENS.into());
+    way
 }
 
 /// What may be asked for of an order on record, and by which members it is named.

@@ -55,6 +55,7 @@ enum Story {
     OwnApp,
     OwnAlipayOrder,
     OwnAlipayCode,
+    OwnAlipayPage(&'static str),
 }
 
 const STORIES: &[Story] = &[
@@ -125,6 +126,8 @@ const STORIES: &[Story] = &[
     Story::OwnApp,
     Story::OwnAlipayOrder,
     Story::OwnAlipayCode,
+    Story::OwnAlipayPage("page"),
+    Story::OwnAlipayPage("wap"),
 ];
 
 /// How many orders are told when so many are asked for: each story is told once at least.
@@ -229,6 +232,9 @@ impl Demo {
             Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,
             Story::OwnAlipayOrder => alipay_own::scanned(self, &by, &self.alipay_door(merchant)?).await,
             Story::OwnAlipayCode => alipay_own::code_cancelled(self, &by, &self.alipay_door(merchant)?).await,
+            Story::OwnAlipayPage(way) => {
+                alipay_own::by_browser(self, &by, &self.alipay_door(merchant)?, way).await
+            }
             Story::Product => {
                 let mchid = &self.place.merchants[merchant].accounts.wechat.mchid;
                 product::scanned(self, &by, mchid).await

@@ -8,8 +8,9 @@ use vault::{Payer, PayerField, Text};
 /// An order that a query states.
 pub(super) fn order(said: &Message) -> Option<OrderView> {
     let state = match said.get("trade_state")? {
-        // The payer's try failed; the order itself is open until it is reversed.
-        "NOTPAY" | "PAYERROR" => ChannelState::NotPaid,
+        "NOTPAY" => ChannelState::NotPaid,
+        // Of a payment code: the payer's try failed, the order is open until it is reversed.
+        "PAYERROR" => ChannelState::Declined("PAYERROR".into()),
         "USERPAYING" => ChannelState::Paying,
         "SUCCESS" => ChannelState::Paid(paid(said)?),
         "REFUND" => ChannelState::Refunded(paid(said)?),

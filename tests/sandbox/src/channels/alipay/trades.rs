@@ -38,13 +38,14 @@ pub(super) fn create(call: &Call<'_>, way: &'static str) -> Outcome {
 /// The payer opens what a merchant signed: from here on Alipay has the trade.
 pub(super) fn open(call: &Call<'_>, way: &'static str) -> Result<(String, u64), Failure> {
     let asked = asked(call, way)?;
-    let wanted = match way {
-        "page" => "FAST_INSTANT_TRADE_PAY",
-        "wap" => "QUICK_WAP_WAY",
-        _ => "QUICK_MSECURITY_PAY",
+    // Old pages of the documents have another one for wap, and so has a published client.
+    let wanted: &[&str] = match way {
+        "page" => &["FAST_INSTANT_TRADE_PAY"],
+        "wap" => &["QUICK_WAP_WAY", "QUICK_WAP_PAY"],
+        _ => &["QUICK_MSECURITY_PAY"],
     };
-    if call.biz["product_code"] != wanted {
-        return Err(parameter(&format!("product_code须为{wanted}")));
+    if !wanted.iter().any(|code| call.biz["product_code"] == *code) {
+        return Err(parameter(&format!("product_code须为{}", wanted.join("或"))));
     }
     let key = (Channel::Alipay, call.number, asked.out_trade_no.clone());
     call.world.with(|book| {

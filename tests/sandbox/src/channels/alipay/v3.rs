@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is played: path, and the gateway's method.
-const PATHS: [(&str, &str); 8] = [
+const PATHS: [(&str, &str); 9] = [
     ("/v3/alipay/trade/precreate", "alipay.trade.precreate"),
     ("/v3/alipay/trade/create", "alipay.trade.create"),
     ("/v3/alipay/trade/pay", "alipay.trade.pay"),
@@ -28,6 +28,7 @@ const PATHS: [(&str, &str); 8] = [
         "/v3/alipay/trade/fastpay/refund/query",
         "alipay.trade.fastpay.refund.query",
     ),
+    ("/v3/alipay/system/oauth/token", super::gateway::TOKEN),
 ];
 /// Where a bill lies: by GET with the content in the query, or by POST (channels.md 3.8).
 const BILL: (&str, &str) = (
@@ -97,6 +98,11 @@ fn answered(world: &Arc<World>, request: &Incoming, method: &str, fault: Option<
                 let params = Params::of_pairs([
                     ("app_id", authorization.get("app_id").to_owned()),
                     ("method", method.to_owned()),
+                    ("code", biz["code"].as_str().unwrap_or_default().to_owned()),
+                    (
+                        "grant_type",
+                        biz["grant_type"].as_str().unwrap_or_default().to_owned(),
+                    ),
                     (
                         "notify_url",
                         biz["notify_url"].as_str().unwrap_or_default().to_owned(),

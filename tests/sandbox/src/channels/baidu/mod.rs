@@ -27,6 +27,9 @@ pub(super) struct Call<'a> {
 /// A number of the documents, and a text.
 pub(super) struct Failure(pub(super) &'static str, pub(super) &'static str);
 
+/// A number that no list has.
+const UNLISTED: Failure = Failure("9999", "退款失败");
+
 /// Answers one request.
 pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let Some(operation) = operation(&request.path) else {
@@ -50,7 +53,12 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     let answer = match fault {
         Some(Kind::Busy) => refused(operation, &Failure("1002", "系统繁忙")),
         Some(Kind::OtherKey) => refused(operation, &Failure("5802", "签名错误")),
+        Some(Kind::UnlistedBefore) => refused(operation, &UNLISTED),
         _ => match checked(world, request, &params, operation) {
+            Ok(call) if fault == Some(Kind::UnlistedAfter) => {
+                drop(act(&call, operation));
+                refused(operation, &UNLISTED)
+            }
             Ok(call) => act(&call, operation),
             Err(failure) => refused(operation, &failure),
         },

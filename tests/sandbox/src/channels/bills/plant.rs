@@ -74,8 +74,11 @@ pub(in crate::channels) fn control(world: &World, asked: Control) -> Outcome {
     let (merchant, _) = known.ok_or_else(|| Refusal::bad("no such account"))?;
     let day = Day::parse(&asked.day).ok_or_else(|| Refusal::bad("day must be written as 2026-11-23"))?;
     world.with(|book| {
+        // All of them or none: who is refused asks again.
+        for plant in &asked.plant {
+            sensible(book, asked.channel, merchant, plant)?;
+        }
         for plant in asked.plant {
-            sensible(book, asked.channel, merchant, &plant)?;
             book.bills.plants.push(Plant {
                 channel: asked.channel,
                 merchant,

@@ -150,11 +150,18 @@ fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
         .unwrap_or(own)
 }
 
+/// A code that no list has.
+fn unlisted() -> Refusal {
+    Refusal("ZZ", "退款失败".into())
+}
+
 fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
     let front = path.ends_with("/frontTransReq.do");
     let outcome = checked(call).and_then(|()| match fault {
         Some(Kind::Busy) if operation == Operation::Query => Err(Refusal("37", "查询过于频繁".into())),
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
+        Some(Kind::UnlistedBefore) => Err(unlisted()),
+        Some(Kind::UnlistedAfter) => refunds::create(call).and_then(|_| Err(unlisted())),
         _ => match operation {
             Operation::Create if front => orders::open(call),
             Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call, fault),

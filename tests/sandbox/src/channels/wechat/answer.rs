@@ -35,6 +35,11 @@ impl Failure {
         }
     }
 
+    /// A code that no list has.
+    pub(super) fn unlisted() -> Failure {
+        Failure::new(StatusCode::FORBIDDEN, "SOMETHING_NEW", "退款失败")
+    }
+
     /// 400 `PARAM_ERROR` for this field.
     pub(super) fn field(field: &str, value: &str, issue: &str) -> Failure {
         let detail = json!({"field": field, "value": value, "issue": issue, "location": "body"});
@@ -105,6 +110,13 @@ impl Speech {
         }
     }
 
+    /// The same, as far as a change of keys has come.
+    fn now(self, merchant: &Merchant) -> Speech {
+        Speech {
+            mode: merchant.change.answers(self.mode),
+        }
+    }
+
     /// Scheme, serial and signature.
     fn signed<'m>(self, merchant: &'m Merchant, message: &[u8]) -> (&'static str, &'m str, String) {
         let facts = &merchant.facts.wechat;
@@ -155,7 +167,7 @@ pub(super) fn write(merchant: &Merchant, speech: &Speech, outcome: Outcome, faul
         Some(Kind::Garbage) => (StatusCode::OK, "<html><body>502 Bad Gateway</body>".to_owned()),
         _ => (status, body),
     };
-    let mut headers = speech.headers(merchant, &body);
+    let mut headers = speech.now(merchant).headers(merchant, &body);
     spoil(&mut headers, fault);
     let mut answer = typed(status, JSON, body);
     if status == StatusCode::NO_CONTENT {
@@ -184,6 +196,13 @@ fn spoil(headers: &mut [(&'static str, String)], fault: Option<Kind>) {
 
 /// The platform certificates, encrypted with the APIv3 key.
 pub(super) fn certificates(merchant: &Merchant) -> Outcome {
+    if !merchant.change.has_certificates() {
+        return Err(Failure::new(
+            StatusCode::NOT_FOUND,
+            "RESOURCE_NOT_EXISTS",
+            "无可用的平台证书，请使用微信支付公钥",
+        ));
+    }
     let facts = &merchant.facts.wechat;
     let (nonce, ciphertext) = keys::seal(&facts.apiv3_key, "certificate", &merchant.platform_cert_pem);
     Ok(Some(json!({"data": [{

@@ -10,6 +10,7 @@ pub(crate) mod notice;
 mod orders;
 mod redirect;
 mod refunds;
+pub(crate) mod stage;
 pub(crate) mod v2;
 
 use super::fault::{Channel, Kind, Operation};
@@ -120,6 +121,8 @@ fn answer(world: &Arc<World>, request: &Incoming, route: Route<'_>, fault: Optio
     let outcome = match fault {
         Some(Kind::Status5xx) => Err(answer::Failure::system_error()),
         Some(Kind::Busy) => Err(answer::Failure::busy()),
+        Some(Kind::UnlistedBefore) => Err(answer::Failure::unlisted()),
+        Some(Kind::UnlistedAfter) => act(&call, route).and(Err(answer::Failure::unlisted())),
         _ => act(&call, route),
     };
     let reply = answer::write(merchant, &call.speech, outcome, fault);

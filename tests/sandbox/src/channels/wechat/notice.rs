@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 /// The letter of one attempt.
 pub(crate) fn letter(merchant: &Merchant, mode: KeyMode, body: &str, forge: Forge) -> Letter {
+    let mode = merchant.change.notices(mode);
     let mut headers = Speech { mode }.headers(merchant, body);
     for (name, value) in &mut headers {
         if *name == "Wechatpay-Signature" {

@@ -133,6 +133,8 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
     }
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
+        Some(Kind::UnlistedBefore) => Err(UNLISTED),
+        Some(Kind::UnlistedAfter) => act(&call, operation, false).and(Err(UNLISTED)),
         _ => act(&call, operation, request.path == "/pay/micropay"),
     };
     let reply = write(&call, outcome);
@@ -142,6 +144,9 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
         _ => Reply::Now(reply),
     }
 }
+
+/// A code that no list has.
+const UNLISTED: Failure = Failure::Business("SOMETHING_NEW", "退款失败");
 
 fn act(call: &Call<'_>, operation: Operation, by_code: bool) -> Outcome {
     match operation {
@@ -259,6 +264,7 @@ pub(super) fn state(order: &Order) -> Option<(&'static str, &'static str)> {
     }
     let reversed = order.refunds.iter().any(|r| r.out_no.starts_with(codes::REVERSE));
     match order.state {
+        State::Unpaid if order.declined > 0 => Some(("PAYERROR", "支付失败(其他原因，如银行返回失败)")),
         State::Unpaid => Some(("USERPAYING", "需要用户输入支付密码")),
         State::Closed if order.calls.contains_key("reverse") => Some(("REVOKED", "订单已撤销")),
         State::Paid if reversed => Some(("REVOKED", "订单已撤销")),
