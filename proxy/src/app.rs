@@ -630,7 +630,11 @@ impl App {
         self.0.sources.tidy();
         self.0.failures.tidy();
         self.0.notices.tidy();
-        self.0.merchants.read().values().for_each(|l| l.tidy());
+        // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
+        self.0.merchants.write().retain(|_, limiter| {
+            limiter.tidy();
+            Arc::strong_count(limiter) > 1 || !limiter.is_empty()
+        });
         let now = self.0.clock.since_boot();
         self.0.failing.lock().retain(|_, until| *until > now);
     }

@@ -107,6 +107,7 @@ async fn fetch_for(app: &App, account: &Account, key: &KeyRef) -> bool {
     {
         return false;
     }
+    asked.retain(|_, last| now.saturating_sub(*last) < AT_MOST_EVERY);
     asked.insert(account.account.clone(), now);
     match fetch(app, account, key).await {
         Ok(count) => tracing::info!(

@@ -98,7 +98,7 @@ fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settl
         (Answer::State(view), Some(attempt)) => paid::keep_payer(app, &order.merchant, attempt, view),
         // Of a payer who was not charged the record knows the pseudonym, and nobody else anything.
         (Answer::Declined(_, payer), Some(attempt)) => paid::Known {
-            token: Some(app.vault().token(attempt.channel, payer)),
+            token: app.vault().token(attempt.channel, payer),
             seal: None,
         },
         _ => paid::Known::default(),

@@ -200,13 +200,14 @@ pub(crate) fn lost(attempt: u16, reason: NotPlaced) -> Settled {
 
 async fn close_at_channel(app: &App, account: &Account, order: &Arc<Order>, position: u16) -> Settled {
     let answer = ask_to_close(app, account, order, position).await;
-    settle::closed(
-        position,
-        answer,
-        order
-            .attempt(position)
-            .is_some_and(|attempt| may_come(app, attempt)),
-    )
+    closed(app, order, position, answer)
+}
+
+fn closed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
+    let may_come = order
+        .attempt(position)
+        .is_some_and(|attempt| may_come(app, attempt));
+    settle::closed(order, position, answer, may_come)
 }
 
 /// It is in the payer's hands and can still be opened or scanned: what the channel does not have, it may get.
@@ -257,6 +258,19 @@ pub(crate) async fn close(
     record(app, &order, settled.events).await
 }
 
+/// The same where the channel has no close and was just asked: that answer is the one a close would get.
+pub(crate) async fn close_as_told(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    reason: CloseReason,
+    told: Answer,
+) -> Result<Arc<Order>, CommitError> {
+    let order = close_intended(app, order, position, reason).await?;
+    let settled = closed(app, &order, position, told);
+    record(app, &order, settled.events).await
+}
+
 /// The same where whoever asks puts another attempt in its place at once. The order goes on: a word of "closed" would
 /// cancel at the merchant's what is being paid.
 pub(crate) async fn close_to_replace(
@@ -296,7 +310,7 @@ pub(crate) async fn leave(app: &App, order: &Arc<Order>, position: u16) -> Resul
     };
     let order = close_intended(app, order, position, CloseReason::PayerLeft).await?;
     let said = ask_to_close(app, &account, &order, position).await;
-    record(app, &order, settle::closed(position, said, false).events).await
+    record(app, &order, settle::closed(&order, position, said, false).events).await
 }
 
 /// Closes at its channel what nobody knows and nobody can send again, and puts on record which it was: closed there, or
@@ -312,6 +326,7 @@ pub(crate) async fn give_up(
     };
     let order = close_intended(app, order, position, CloseReason::Expiry).await?;
     let settled = settle::given_up(
+        &order,
         position,
         absent,
         ask_to_close(app, &account, &order, position).await,
@@ -319,12 +334,19 @@ pub(crate) async fn give_up(
     record(app, &order, settled.events).await
 }
 
+/// Puts a close on record, once for as long as it has no end: whoever brings it to its end sends the same again.
 async fn close_intended(
     app: &App,
     order: &Arc<Order>,
     position: u16,
     reason: CloseReason,
 ) -> Result<Arc<Order>, CommitError> {
+    if order
+        .attempt(position)
+        .is_some_and(|attempt| is_intended(attempt, reason))
+    {
+        return Ok(order.clone());
+    }
     let event = TradeEvent::CloseIntended {
         attempt: position,
         reason,
@@ -334,6 +356,15 @@ async fn close_intended(
         .commit(&order.merchant, &order.id, vec![event.into()])
         .await?
         .order)
+}
+
+/// Is this close on record, and without an end? What the channel would not close when its time was over is asked for again and
+/// again, and closed under the same word once the channel takes it.
+pub(crate) fn is_intended(attempt: &Attempt, reason: CloseReason) -> bool {
+    attempt
+        .closing
+        .as_ref()
+        .is_some_and(|c| c.reason == reason && (c.refused.is_none() || reason == CloseReason::Expiry))
 }
 
 /// Asks the channel for an attempt's order.

@@ -157,7 +157,7 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     }
     app.step("close_intended");
     let answer = errand::ask_to_close(app, &account, &sent.order, position).await;
-    let mut closed = settle::closed(position, answer, false).events;
+    let mut closed = settle::closed(&sent.order, position, answer, false).events;
     if closed
         .iter()
         .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }))

@@ -59,6 +59,11 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
             .map_err(|not_until| whole_seconds(not_until.wait_time_from(self.clock.now())))
     }
 
+    /// True where nobody's requests count any more.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     /// Forgets keys that are as good as new.
     pub fn tidy(&self) {
         self.cells.retain_recent();

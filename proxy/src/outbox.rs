@@ -30,6 +30,8 @@ use std::{
 const MOST_WAIT: Duration = Duration::from_secs(3600);
 /// A merchant that fails so often in a row is probed by one notification at a time.
 const BREAKER: u32 = 5;
+/// So often plans of what is over are looked for.
+const TIDY: Duration = Duration::from_secs(60);
 /// Notifications on their way at once, per merchant.
 const AT_ONCE: usize = 16;
 
@@ -51,8 +53,14 @@ struct Merchant {
 /// Tells merchants until `stop`.
 pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
     let state: Arc<Mutex<HashMap<MerchantId, Merchant>>> = Arc::default();
+    let mut tidied = app.clock().since_boot();
     loop {
-        for tell in app.ledger().tells() {
+        let (now, tells) = (app.clock().since_boot(), app.ledger().tells());
+        if now >= tidied + TIDY {
+            tidy(&mut state.lock(), &tells);
+            tidied = now;
+        }
+        for tell in tells {
             let Some(due) = take(&app, &state, &tell) else {
                 continue;
             };
@@ -66,6 +74,18 @@ pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
             () = tokio::time::sleep(rest) => {}
         }
     }
+}
+
+/// Forgets the plans of what is told no more: also what was acknowledged when it was sent again by hand.
+fn tidy(all: &mut HashMap<MerchantId, Merchant>, tells: &[Tell]) {
+    let pending: HashSet<(&MerchantId, u64)> = tells.iter().map(|tell| (&tell.merchant, tell.seq)).collect();
+    all.retain(|id, merchant| {
+        let on_their_way = &merchant.on_their_way;
+        merchant
+            .plans
+            .retain(|seq, _| on_their_way.contains(seq) || pending.contains(&(id, *seq)));
+        !merchant.plans.is_empty() || !merchant.on_their_way.is_empty() || merchant.failures > 0
+    });
 }
 
 /// Is it this notification's turn?
@@ -101,34 +121,35 @@ async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell
         }
         forget_payer(app, &tell).await;
     }
-    let now = app.clock().since_boot();
+    if let Err(why) = outcome {
+        tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
+    }
+    let (now, first) = (app.clock().since_boot(), app.times().notify_after);
     let mut all = state.lock();
-    let merchant = all.entry(tell.merchant.clone()).or_default();
-    merchant.on_their_way.remove(&tell.seq);
-    match outcome {
-        Ok(()) => {
-            merchant.failures = 0;
-            merchant.closed_until = Duration::ZERO;
-            merchant.plans.remove(&tell.seq);
+    let merchant = all.entry(tell.merchant).or_default();
+    merchant.tried(tell.seq, outcome.is_ok(), old, first, now);
+}
+
+impl Merchant {
+    /// A try is over; `last` where it is given up if it was not acknowledged. `first` is the wait after the first try.
+    fn tried(&mut self, seq: u64, acknowledged: bool, last: bool, first: Duration, now: Duration) {
+        self.on_their_way.remove(&seq);
+        let plan = self.plans.remove(&seq).unwrap_or_default();
+        if acknowledged {
+            self.failures = 0;
+            self.closed_until = Duration::ZERO;
+            return;
         }
-        Err(why) => {
-            tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
-            merchant.failures += 1;
-            let wait = app
-                .times()
-                .notify_after
-                .saturating_mul(1 << plan.tries.min(12))
-                .min(MOST_WAIT.max(app.times().notify_after));
-            if merchant.failures >= BREAKER {
-                merchant.closed_until = now + app.times().notify_after.min(wait);
-            }
-            merchant.plans.insert(
-                tell.seq,
-                Plan {
-                    tries,
-                    due: now + wait,
-                },
-            );
+        self.failures += 1;
+        let wait = first
+            .saturating_mul(1 << plan.tries.min(12))
+            .min(MOST_WAIT.max(first));
+        if self.failures >= BREAKER {
+            self.closed_until = now + first.min(wait);
+        }
+        if !last {
+            let (tries, due) = (plan.tries + 1, now + wait);
+            self.plans.insert(seq, Plan { tries, due });
         }
     }
 }
@@ -434,4 +455,42 @@ pub(crate) async fn relay(app: &App, notice: &Identified) -> Option<Result<Respo
 fn end_to_end(name: &HeaderName) -> bool {
     let name = name.as_str();
     ["content-type", "user-agent", "accept", "request-id"].contains(&name) || name.starts_with("wechatpay-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shop that is gone for a day is given up for each notification, and nothing of them stays.
+    #[test]
+    fn what_is_told_no_more_has_no_plan() {
+        let (mut all, shop) = (HashMap::new(), MerchantId::new("m1").expect("lawful"));
+        let second = Duration::from_secs(1);
+        let merchant: &mut Merchant = all.entry(shop.clone()).or_default();
+        for seq in 0..1000 {
+            merchant.on_their_way.insert(seq);
+            merchant.tried(seq, false, false, second, second);
+            assert_eq!(merchant.plans[&seq].due, second * 2, "tried again first");
+            merchant.tried(seq, false, true, second, second);
+        }
+        assert!(merchant.plans.is_empty() && merchant.on_their_way.is_empty());
+        assert!(merchant.failures > BREAKER, "the shop is still known to be gone");
+        merchant.tried(1000, true, false, second, second);
+
+        // Acknowledged when the merchant asked for it again.
+        for seq in [1, 2] {
+            merchant.plans.insert(seq, Plan::default());
+        }
+        let tell = Tell {
+            merchant: shop.clone(),
+            seq: 2,
+            order: PaymentId::from_bytes([1; 16]),
+            index: 1,
+            at: Instant::default(),
+        };
+        tidy(&mut all, &[tell]);
+        assert_eq!(all[&shop].plans.keys().copied().collect::<Vec<_>>(), [2]);
+        tidy(&mut all, &[]);
+        assert!(all.is_empty());
+    }
 }

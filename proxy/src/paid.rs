@@ -21,7 +21,7 @@ pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, vi
     let token = view
         .payer
         .as_ref()
-        .map(|payer| app.vault().token(attempt.channel, payer));
+        .and_then(|payer| app.vault().token(attempt.channel, payer));
     let told = app
         .registries()
         .merchant(merchant)

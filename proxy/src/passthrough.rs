@@ -215,6 +215,7 @@ pub(crate) fn settled(app: &App, order: &Order, errand: &Errand, answer: Answer)
             Settled::nothing(settle::Ending::Recorded)
         }
         Errand::Close(position) => settle::closed(
+            order,
             *position,
             answer,
             order.attempt(*position).is_some_and(|a| errand::may_come(app, a)),
@@ -281,10 +282,11 @@ fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
 //= C60
 fn charged(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     let payer = match (&answer, order.attempt(position)) {
-        (Answer::State(view), Some(attempt)) => {
-            view.payer.as_ref().map(|p| app.vault().token(attempt.channel, p))
-        }
-        (Answer::Declined(_, payer), Some(attempt)) => Some(app.vault().token(attempt.channel, payer)),
+        (Answer::State(view), Some(attempt)) => view
+            .payer
+            .as_ref()
+            .and_then(|p| app.vault().token(attempt.channel, p)),
+        (Answer::Declined(_, payer), Some(attempt)) => app.vault().token(attempt.channel, payer),
         _ => None,
     };
     settle::charged(order, position, answer, payer, None)

@@ -174,7 +174,11 @@ impl Scans {
         if let Some(order_no) = &code.facts.order_no {
             return Ok(order_no.clone());
         }
-        let token = self.app.vault().token(Channel::Wechat, &asked.payer);
+        let token = self
+            .app
+            .vault()
+            .token(Channel::Wechat, &asked.payer)
+            .ok_or(TROUBLE)?;
         for count in 0..MOST {
             let mut hash = Sha256::new();
             hash.update(b"guandao-scan\0");

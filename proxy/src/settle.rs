@@ -195,7 +195,7 @@ fn answer_lost(attempt: u16) -> Settled {
 
 /// The channel's answer to closing an attempt whose outcome is unknown, for no other reason than that the sweep gave it
 /// up: what is not there was not placed, and the merchant may send the same number again.
-pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
+pub fn given_up(order: &Order, attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
     match answer {
         Answer::Failed(Failure {
             class: FailureClass::NotFound,
@@ -210,14 +210,16 @@ pub fn given_up(attempt: u16, reason: NotPlaced, answer: Answer) -> Settled {
             true,
             Ending::Recorded,
         ),
-        other => closed(attempt, other, false),
+        other => closed(order, attempt, other, false),
     }
 }
 
 /// The channel's answer to closing an attempt. `may_come` where it was handed out and its time is not over: then "not
 /// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
-/// opened; what nobody opens ends with the time that its signed text names.
-pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
+/// opened; what nobody opens ends with the time that its signed text names. A word that is on record is no news, however often
+/// the channel is asked.
+pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
+    let known = order.attempt(attempt).and_then(|a| a.closing.as_ref());
     let done = || {
         Settled::new(
             TradeEvent::AttemptClosed {
@@ -228,27 +230,26 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
             Ending::Recorded,
         )
     };
+    let unknown = |reason| match known.is_some_and(|closing| closing.unknown) {
+        true => Settled::nothing(Ending::Unknown),
+        false => Settled::new(
+            TradeEvent::CloseUnknown { attempt, reason },
+            false,
+            Ending::Unknown,
+        ),
+    };
     match answer {
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
-            FailureClass::NotFound if may_come => Settled::new(
-                TradeEvent::CloseUnknown {
-                    attempt,
-                    reason: Unclear::NotOpened,
-                },
-                false,
-                Ending::Unknown,
-            ),
+            FailureClass::NotFound if may_come => unknown(Unclear::NotOpened),
             // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
-            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => Settled::new(
-                TradeEvent::CloseUnknown {
-                    attempt,
-                    reason: Unclear::ChannelError,
-                },
-                false,
-                Ending::Unknown,
-            ),
+            FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {
+                unknown(Unclear::ChannelError)
+            }
+            _ if known.is_some_and(|closing| closing.refused.as_ref() == Some(&code)) => {
+                Settled::nothing(Ending::Refused(code))
+            }
             _ => Settled::new(
                 TradeEvent::CloseRefused {
                     attempt,
@@ -258,19 +259,8 @@ pub fn closed(attempt: u16, answer: Answer, may_come: bool) -> Settled {
                 Ending::Refused(code),
             ),
         },
-        Answer::Unclear(reason) => Settled::new(
-            TradeEvent::CloseUnknown { attempt, reason },
-            false,
-            Ending::Unknown,
-        ),
-        _ => Settled::new(
-            TradeEvent::CloseUnknown {
-                attempt,
-                reason: Unclear::Garbage,
-            },
-            false,
-            Ending::Unknown,
-        ),
+        Answer::Unclear(reason) => unknown(reason),
+        _ => unknown(Unclear::Garbage),
     }
 }
 
@@ -445,7 +435,7 @@ pub fn order_seen(
     }
     match &view.state {
         ChannelState::Paid(facts) | ChannelState::Refunded(facts) => match &known.paid {
-            _ if facts.amount != known.amount => mismatch(Mismatch::Amount),
+            _ if facts.amount != known.amount => amiss(known, attempt, proof, mismatch(Mismatch::Amount)),
             Some((ours, _)) if ours.trade_no != facts.trade_no => mismatch(Mismatch::TradeNo),
             Some(_) => Settled::nothing(Ending::Recorded),
             None => {
@@ -488,6 +478,21 @@ pub fn order_seen(
         }
         _ => Settled::nothing(Ending::Recorded),
     }
+}
+
+/// Paid under our number with another amount than ordered, by the channel's own word. Another trade of the account may have the
+/// number, or ours was paid amiss: which it is nobody can tell here. So nothing is charged again, under this or another
+/// number, nothing is taken back, and people say whose it is; the merchant is told that it is unresolved.
+//= C31
+//= C60
+pub(super) fn amiss(known: &Attempt, attempt: u16, proof: Proof, mut mismatch: Settled) -> Settled {
+    use AttemptState as S;
+    let open = matches!(known.state, S::Intended | S::Unknown | S::Placed);
+    if proof == Proof::Query && open && !known.is_reversing() {
+        let event = TradeEvent::AttemptUnresolved { attempt };
+        mismatch.events.push(Happening { event, tell: true });
+    }
+    mismatch
 }
 
 /// A try that failed on the payer's side, of an order that is open: on record once, where the watch looks (T16, T26). That the

@@ -166,18 +166,24 @@ fn no_refusal_of_a_repeat_says_that_an_order_was_not_placed() {
 
 #[test]
 fn what_is_given_up_and_not_there_was_not_placed_and_what_was_closed_is_closed() {
-    let gone = given_up(1, NotPlaced::BuyerDataGone, failed(FailureClass::NotFound));
+    let gone = given_up(
+        &order(),
+        1,
+        NotPlaced::BuyerDataGone,
+        failed(FailureClass::NotFound),
+    );
     assert_eq!(names(&gone), ["attempt_not_placed"]);
     assert!(
         gone.events[0].tell,
         "the merchant may send the same number again, and has to know"
     );
     assert_eq!(
-        names(&given_up(1, NotPlaced::BuyerDataGone, Answer::Closed)),
+        names(&given_up(&order(), 1, NotPlaced::BuyerDataGone, Answer::Closed)),
         ["attempt_closed"]
     );
     assert_eq!(
         names(&given_up(
+            &order(),
             1,
             NotPlaced::BuyerDataGone,
             failed(FailureClass::Unknown)
@@ -306,7 +312,7 @@ fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
 /// What is in the payer's hands and not opened is neither closed nor refused: it may come until its time is over.
 #[test]
 fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
-    let early = closed(1, failed(FailureClass::NotFound), true);
+    let early = closed(&order(), 1, failed(FailureClass::NotFound), true);
     assert!(matches!(
         early.events[..],
         [Happening {
@@ -318,7 +324,7 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
         }]
     ));
     assert_eq!(early.ending, Ending::Unknown);
-    let late = closed(1, failed(FailureClass::NotFound), false);
+    let late = closed(&order(), 1, failed(FailureClass::NotFound), false);
     assert!(matches!(
         late.events[..],
         [Happening {
@@ -326,7 +332,7 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
             tell: true
         }]
     ));
-    let opened = closed(1, Answer::Closed, true);
+    let opened = closed(&order(), 1, Answer::Closed, true);
     assert!(
         matches!(
             opened.events[..],
@@ -337,6 +343,56 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
         ),
         "the channel had it and closed it"
     );
+}
+
+/// However often the channel is asked, its word is on record once; another word is news.
+#[test]
+fn a_close_is_told_of_once_for_each_word() {
+    let begun = then(
+        order(),
+        [
+            TradeEvent::AttemptPlaced {
+                attempt: 1,
+                reach: None,
+            },
+            TradeEvent::CloseIntended {
+                attempt: 1,
+                reason: CloseReason::Expiry,
+            },
+        ],
+    );
+    let words = [
+        (Answer::Unclear(Unclear::Timeout), "close_unknown"),
+        (failed(FailureClass::Unknown), "close_unknown"),
+        (failed(FailureClass::Final), "close_refused"),
+    ];
+    for (word, name) in words {
+        let again = || match &word {
+            Answer::Unclear(reason) => Answer::Unclear(*reason),
+            Answer::Failed(failure) => failed(failure.class),
+            _ => Answer::Closed,
+        };
+        let first = closed(&begun, 1, again(), false);
+        assert_eq!(names(&first), [name]);
+        let mut known = then(begun.clone(), first.events.into_iter().map(|h| h.event));
+        for _ in 0..100 {
+            let repeat = closed(&known, 1, again(), false);
+            assert!(repeat.events.is_empty(), "{name} again: {:?}", names(&repeat));
+            assert_eq!(repeat.ending, closed(&begun, 1, again(), false).ending);
+        }
+        let other = match name {
+            "close_refused" => Answer::Unclear(Unclear::Timeout),
+            _ => failed(FailureClass::Final),
+        };
+        let news = closed(&known, 1, other, false);
+        assert_eq!(news.events.len(), 1, "another word than {name} is news");
+        known = then(known, news.events.into_iter().map(|h| h.event));
+        assert_eq!(names(&closed(&known, 1, again(), false)), [name], "and back");
+        assert_eq!(
+            names(&closed(&known, 1, Answer::Closed, false)),
+            ["attempt_closed"]
+        );
+    }
 }
 
 /// Once, while it is open, and nobody is told: the payer may try again.
@@ -372,4 +428,45 @@ fn a_try_that_the_payers_side_refused_is_on_record_once_while_the_order_stays_op
     assert_eq!(names(&seen(&charge)), ["attempt_declined"]);
     let paid = then(known, [paid()]);
     assert!(seen(&paid).events.is_empty(), "it was paid after all");
+}
+
+/// Neither dropped nor said to be not placed, whose number might be charged again: it is for people, and once.
+#[test]
+//= C31
+fn what_was_paid_with_another_amount_is_unresolved_and_a_right_payment_counts_still() {
+    let TradeEvent::AttemptPaid { mut facts, .. } = paid() else {
+        return;
+    };
+    let view = |facts: &PaidFacts| OrderView {
+        number: name("shop-1"),
+        state: ChannelState::Paid(facts.clone()),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    facts.amount = Amount::from_fen(99);
+    let unknown = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    for before in [order(), then(order(), [unknown]), then(order(), [placed])] {
+        let told = order_seen(&before, 1, &view(&facts), Proof::Notice, None, None);
+        assert_eq!(names(&told), ["mismatched"], "a notice is asked after");
+        let asked = order_seen(&before, 1, &view(&facts), Proof::Query, None, None);
+        assert_eq!(names(&asked), ["mismatched", "attempt_unresolved"]);
+        assert!(asked.events[1].tell);
+        let after = then(before, asked.events.into_iter().map(|h| h.event));
+        assert!(!after.is_live() && after.state() == ledger::OrderState::Unresolved);
+        let right = PaidFacts {
+            amount: Amount::from_fen(100),
+            ..facts.clone()
+        };
+        let late = order_seen(&after, 1, &view(&right), Proof::Notice, None, None);
+        assert_eq!(names(&late), ["attempt_paid"]);
+    }
 }

@@ -3,6 +3,8 @@
 
 mod charges;
 mod left;
+mod places;
+mod plans;
 mod refunds;
 
 use crate::{
@@ -17,25 +19,15 @@ use crate::{
 use channel::{Account, Answer, FailureClass};
 use domain::*;
 use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
+use places::Lane;
+use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::sync::{Semaphore, mpsc, watch};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch};
 use vault::Context;
 
 /// After this long without a trace at the channel, an unknown order whose buyer data died is closed there and given up.
 const GIVE_UP_AFTER: i64 = 60_000;
-/// Queries of one sweep under way at once.
-const AT_ONCE: usize = 64;
-
-struct Due {
-    tries: u32,
-    at: Duration,
-}
 
 /// Sweeps until `stop`.
 pub async fn run(
@@ -43,77 +35,75 @@ pub async fn run(
     mut changes: mpsc::UnboundedReceiver<Arc<Order>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut plans: HashMap<PaymentId, Due> = HashMap::new();
-    let mut heap = BinaryHeap::new();
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut plans = Plans::default();
+    let waits = |order: &Order, tries| wait(&app, order, tries);
     let started = app.clock().since_boot();
     for order in app.ledger().live() {
         // What an earlier run left behind is looked at once, at once.
-        plan(&mut plans, &mut heap, order.id, 0, started);
+        plans.changed(order, started, |_, _| Some(Duration::ZERO));
     }
-    let (again, mut agains) = mpsc::unbounded_channel::<(PaymentId, u32)>();
+    let (ended, mut ends) = mpsc::unbounded_channel::<Ended>();
     loop {
         let now = app.clock().since_boot();
-        while let Some(Reverse((at, id))) = heap.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            // After a start every live order is due at once; they wait here as numbers, not as a million tasks.
-            let Ok(permit) = room.clone().try_acquire_owned() else {
-                break;
-            };
-            heap.pop();
-            let current = plans.get(&id).is_some_and(|due| due.at == at);
-            if !current {
-                continue;
-            }
-            let Some(due) = plans.remove(&id) else { continue };
-            let (app, again) = (app.clone(), again.clone());
+        // After a start every live order is due at once; they wait as numbers, not as a million tasks.
+        while let Some((lane, id)) = plans.due(now) {
+            let (app, end) = (app.clone(), End::of(lane, id, &ended));
             tokio::spawn(async move {
-                let once_more = look(&app, &id).await;
-                drop(permit); // before the word that wakes the sweep, which looks for room
-                if once_more {
-                    let _ = again.send((id, due.tries + 1));
-                }
+                look(&app, &id).await;
+                end.with(app.ledger().order(&id).await.ok().flatten());
             });
         }
-        let full = room.available_permits() == 0;
-        let next = heap
-            .peek()
-            .map_or(Duration::from_secs(1), |Reverse((at, _))| at.saturating_sub(now))
+        let next = plans
+            .next()
+            .map_or(Duration::from_secs(1), |at| at.saturating_sub(now))
             .min(Duration::from_secs(1));
-        let next = if full {
-            next.max(Duration::from_millis(50))
-        } else {
-            next
-        };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             changed = changes.recv() => if let Some(order) = changed {
-                match wait(&app, &order, 0) {
-                    Some(wait) => plan(&mut plans, &mut heap, order.id, 0, app.clock().since_boot() + wait),
-                    None => drop(plans.remove(&order.id)),
-                }
+                plans.changed(order, app.clock().since_boot(), waits);
             },
-            Some((id, tries)) = agains.recv() => {
-                if !plans.contains_key(&id)
-                    && let Ok(Some(order)) = app.ledger().order(&id).await
-                    && let Some(wait) = wait(&app, &order, tries)
-                {
-                    plan(&mut plans, &mut heap, id, tries, app.clock().since_boot() + wait);
+            Some((lane, id, order)) = ends.recv() => {
+                // What the look itself put on record lies here since before its end, and is no news of anybody else's.
+                while let Ok(order) = changes.try_recv() {
+                    plans.changed(order, app.clock().since_boot(), waits);
                 }
+                plans.looked((&lane, id), order, app.clock().since_boot(), waits);
             }
             () = tokio::time::sleep(next) => {}
         }
     }
 }
 
-fn plan(
-    plans: &mut HashMap<PaymentId, Due>,
-    heap: &mut BinaryHeap<Reverse<(Duration, PaymentId)>>,
-    id: PaymentId,
-    tries: u32,
-    at: Duration,
-) {
-    plans.insert(id, Due { tries, at });
-    heap.push(Reverse((at, id)));
+/// Whose place becomes free, and the order as it stands since.
+type Ended = (Lane, PaymentId, Option<Arc<Order>>);
+
+/// Tells the sweep that a look is over, however it ended.
+struct End {
+    ended: Option<Ended>,
+    to: mpsc::UnboundedSender<Ended>,
+}
+
+impl End {
+    fn of(lane: Lane, id: PaymentId, to: &mpsc::UnboundedSender<Ended>) -> End {
+        End {
+            ended: Some((lane, id, None)),
+            to: to.clone(),
+        }
+    }
+
+    fn with(mut self, order: Option<Arc<Order>>) {
+        if let Some((_, _, known)) = &mut self.ended {
+            *known = order;
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            let _ = self.to.send(ended);
+        }
+    }
 }
 
 /// When to look at an order (again); `None` for one that nothing can change any more.
@@ -189,14 +179,10 @@ fn silent_at(schedule: &Schedule, attempt: &Attempt) -> Instant {
         .plus_millis(schedule.silent_after().as_millis() as i64)
 }
 
-/// Looks at one order; true if it must be looked at again.
-async fn look(app: &App, id: &PaymentId) -> bool {
-    match step(app, id).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(%error, "the sweep could not put something on record");
-            true
-        }
+/// Looks at one order.
+async fn look(app: &App, id: &PaymentId) {
+    if let Err(error) = step(app, id).await {
+        tracing::warn!(%error, "the sweep could not put something on record");
     }
 }
 
@@ -273,6 +259,7 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
     };
     match answer {
         Answer::State(view) => {
+            let word = channel::close_by_word(attempt.channel, &view);
             let order = seen(app, order, position, view).await?;
             match order.attempt(position) {
                 // It is there, but the way to it was lost with the answer, which comes once.
@@ -282,24 +269,49 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
                 {
                     unplaced(app, &account, &order, position, attempt).await
                 }
-                _ => due_to_close(app, order, position).await,
+                _ => {
+                    let order = due_to_close(app, order, position, word).await?;
+                    nobody_knows(app, order, position).await
+                }
             }
         }
         Answer::Failed(failure) if failure.class == FailureClass::NotFound => {
             absent(app, &account, order, position).await
         }
         // A code that nobody can explain, where "not there" would be one too: after the channel's window nobody will tell.
-        //= C93
+        //= C94
         Answer::Failed(failure)
             if failure.class == FailureClass::Unknown
+                && !attempt.channel.is_bank()
                 && attempt.pay_way.is_handed_out(attempt.channel)
-                && !channel::says_absent(&account)
-                && app.clock().now() >= channel::open_until(attempt.channel, attempt.expires) =>
+                && !channel::says_absent(&account) =>
         {
             unresolved(app, order, position, attempt).await
         }
+        Answer::Failed(_) => nobody_knows(app, order.clone(), position).await,
         _ => Ok(order.clone()),
     }
+}
+
+/// A bank that answers and still says neither that it was paid nor that there is nothing, long after it took the last payment,
+/// will not say it any more: the merchant is told that nobody knows. A notice that comes all the same counts.
+//= C82
+async fn nobody_knows(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
+    let Some(attempt) = order.attempt(position) else {
+        return Ok(order);
+    };
+    let schedule = Schedule::of(attempt.channel, app.times());
+    if attempt.state != AttemptState::Placed || !is_over(&schedule, attempt, app.clock().now()) {
+        return Ok(order);
+    }
+    let event = TradeEvent::AttemptUnresolved { attempt: position };
+    errand::record(app, &order, vec![ledger::Happening { event, tell: true }]).await
+}
+
+/// At a bank, which has no close and whose codes prove little: its last payment is over, and so is the time of its notices.
+fn is_over(schedule: &Schedule, attempt: &Attempt, now: Instant) -> bool {
+    let last = channel::open_until(attempt.channel, attempt.expires).max(attempt.expires);
+    attempt.channel.is_bank() && now >= last.plus_millis(schedule.silent_after().as_millis() as i64)
 }
 
 /// Whether an attempt that we know as placed has been paid since: asked before a refund of it is refused, so that one
@@ -364,11 +376,20 @@ pub(crate) async fn seen(
     errand::record(app, order, settled.events).await
 }
 
-/// An unpaid order whose time is over, or whose close is on record without an end, is closed at its channel.
-async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
+/// An unpaid order whose time is over, or whose close is on record without an end, is closed at its channel. Where a close only
+/// asks, `word` is what was just told: nobody is asked twice, and while the payer may still pay nothing is concluded from it.
+async fn due_to_close(
+    app: &App,
+    order: Arc<Order>,
+    position: u16,
+    word: Option<Answer>,
+) -> Result<Arc<Order>, CommitError> {
     let Some(attempt) = order.attempt(position) else {
         return Ok(order);
     };
+    if word.is_some() && errand::may_come(app, attempt) {
+        return Ok(order);
+    }
     if attempt.state == AttemptState::Placed && (attempt.is_closing() || attempt.expires <= app.clock().now())
     {
         let reason = attempt.closing.as_ref().map_or(CloseReason::Expiry, |c| c.reason);
@@ -376,7 +397,10 @@ async fn due_to_close(app: &App, order: Arc<Order>, position: u16) -> Result<Arc
         let Some(_held) = free_to_close(app, &order, reason) else {
             return Ok(order);
         };
-        return errand::close(app, &order, position, reason).await;
+        return match word {
+            Some(word) => errand::close_as_told(app, &order, position, reason, word).await,
+            None => errand::close(app, &order, position, reason).await,
+        };
     }
     Ok(order)
 }
@@ -486,4 +510,47 @@ async fn unplaced(
         NotPlaced::NotThere
     };
     errand::give_up(app, order, position, absent).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{schedule::tests::unset, settle::tests::order};
+
+    /// CMB's status 4, say, has no meaning that sources agree on: it ends nothing, and not never.
+    #[test]
+    //= C82
+    fn a_banks_doubt_ends_when_its_time_and_that_of_its_notices_are_over() {
+        let mut attempt = order().latest().clone();
+        let hour = |n: i64| attempt_end().plus_millis(n * 3_600_000);
+        fn attempt_end() -> Instant {
+            Instant::from_secs(1_767_225_600)
+        }
+        attempt.expires = attempt_end();
+        for (channel, life) in [(Channel::Cmb, 1), (Channel::Ccb, 24)] {
+            attempt.channel = channel;
+            let schedule = Schedule::of(channel, unset());
+            assert!(
+                !is_over(&schedule, &attempt, hour(life + 23)),
+                "{channel}: it may still come"
+            );
+            assert!(
+                is_over(&schedule, &attempt, hour(life + 48)),
+                "{channel}: nothing comes any more"
+            );
+        }
+        for channel in [
+            Channel::Wechat,
+            Channel::Alipay,
+            Channel::Unionpay,
+            Channel::Baidu,
+        ] {
+            attempt.channel = channel;
+            let schedule = Schedule::of(channel, unset());
+            assert!(
+                !is_over(&schedule, &attempt, hour(1000)),
+                "{channel} is asked until it says"
+            );
+        }
+    }
 }

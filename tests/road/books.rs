@@ -399,7 +399,7 @@ async fn statements(merchant: &Merchant, shops: &[Shop]) -> Done {
 /// The Baidu wallet has no bill that is documented: what our record has of the day is asked for, order by order, and the
 /// comparison is killed between every two steps like any other.
 //= C61
-//= C93
+//= C94
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let dir = tempfile::tempdir()?;
@@ -443,7 +443,9 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let unanswered = result["unanswered"].as_array().context("unanswered")?;
     let is = |number: &String, code: Option<&str>| {
         unanswered.iter().any(|u| {
-            u["number"] == *number && u["channel"] == "baidu" && code.is_none_or(|code| u["channel_code"] == code)
+            u["number"] == *number
+                && u["channel"] == "baidu"
+                && code.is_none_or(|code| u["channel_code"] == code)
         })
     };
     ensure!(

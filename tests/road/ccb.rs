@@ -8,10 +8,12 @@
 
 use crate::kills::id;
 use crate::seen::{Done, pay, placed, post, shown, told, with};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use domain::TradeEntry;
+use journal::{Reader, disk::RealDisk};
 use sandbox::demo::{Demo, http::Client, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,6 +38,9 @@ async fn paid_told_found_and_never_guessed() {
             .unwrap_or_else(|e| panic!("m{n} forged: {e:#}"));
     }
     let merchant = demo.merchant(0).expect("a merchant");
+    let doubtful = closed_into_doubt(&demo, &merchant)
+        .await
+        .unwrap_or_else(|e| panic!("doubt: {e:#}"));
     refused(&demo, &merchant)
         .await
         .unwrap_or_else(|e| panic!("refused: {e:#}"));
@@ -45,8 +50,19 @@ async fn paid_told_found_and_never_guessed() {
     closing(&demo, &merchant)
         .await
         .unwrap_or_else(|e| panic!("closing: {e:#}"));
+    let asked = asked(&demo, &doubtful).await.expect("the bank's book");
     demo.services.stop().await.expect("stopped");
     demo.prove_journal().expect("the journal verifies");
+    let written = written(&demo, &doubtful).expect("the journal");
+    println!("ccb: closed into doubt, asked for {asked} times: {written:?}");
+    let names = [
+        "attempt_intended",
+        "attempt_placed",
+        "close_intended",
+        "close_unknown",
+    ];
+    assert_eq!(written, names, "looks that find nothing new are no news");
+    assert!((3..40).contains(&asked), "asked for {asked} times");
 }
 
 fn body(demo: &Demo, more: Value) -> Value {
@@ -213,6 +229,46 @@ async fn faults(demo: &Demo, merchant: &Merchant) -> Done {
         ensure!(last["paid"]["proof"] == "query", "{kind}: {last}");
     }
     Ok(())
+}
+
+/// The payer opened it and did not pay, and may still: so the merchant's close has no end for days, and is asked for all the while.
+async fn closed_into_doubt(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Value> {
+    let order = placed(merchant, &body(demo, json!({}))).await?;
+    demo.open(&order).await?;
+    let declined =
+        json!({ "channel": "ccb", "out_trade_no": order["number"], "outcome": "declined", "notify": false });
+    demo.control("/control/pay", &declined).await?;
+    let answer = post(
+        merchant,
+        &format!("/v1/payments/{}/close", id(&order)?),
+        &json!({}),
+    )
+    .await?;
+    ensure!(answer.status == 202, "close answered {}", answer.status);
+    Ok(order)
+}
+
+/// How often the bank was asked for it.
+async fn asked(demo: &Demo, order: &Value) -> anyhow::Result<u64> {
+    let all = demo.channel_orders().await?;
+    let mut all = all["orders"].as_array().into_iter().flatten();
+    let there = all.find(|there| there["channel"] == "ccb" && there["out_trade_no"] == order["number"]);
+    there
+        .and_then(|there| there["calls"]["query"].as_u64())
+        .context("asked for")
+}
+
+/// What is on record of it.
+fn written(demo: &Demo, order: &Value) -> anyhow::Result<Vec<&'static str>> {
+    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let mut names = Vec::new();
+    for entry in reader.scan(0) {
+        let entry = TradeEntry::from_canonical(&entry?.1)?;
+        if entry.order.is_some_and(|own| order["id"] == own.to_string()) {
+            names.push(entry.event.name());
+        }
+    }
+    Ok(names)
 }
 
 /// The bank has no close, and its form no end: a close waits, nothing is handed out any more, and who pays has paid.

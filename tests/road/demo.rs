@@ -90,6 +90,7 @@ async fn every_way_of_the_endpoints_can_be_gone_by_what_they_say() -> Done {
     let options = Options {
         desk: false,
         merchants: 1,
+        codepay: true,
         ..Options::default()
     };
     let demo = Demo::start(dir.path(), &options, false).await?;
@@ -107,10 +108,10 @@ async fn every_way_of_the_endpoints_can_be_gone_by_what_they_say() -> Done {
 
 async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) -> Done {
     let (channel, mut body) = (&way["channel"], way["body"].clone());
-    if body.is_null() {
-        return scan_a_product(demo, merchant, endpoints).await;
-    }
-    body["order_no"] = demo.next_number().into();
+    body[way["number"].as_str().context("number")?] = demo.next_number().into();
+    own_ways::filled(&mut body, way, &endpoints["merchants"][0]["accounts"], || {
+        demo.next_number()
+    })?;
     if let Some(begins) = way["auth_code"]["begins"].as_str() {
         let digits = way["auth_code"]["digits"].as_u64().unwrap_or_default() as usize - begins.len();
         let mut rest = demo.next_number().bytes().map(|b| b % 10).collect::<Vec<_>>();
@@ -120,29 +121,56 @@ async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) ->
         demo.control("/control/pay", &shown).await?;
         body["auth_code"] = code.into();
     }
-    let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+    let call = way["call"].as_str().context("call")?;
+    let answer = merchant.ask("POST", call, Some(&body)).await?;
     let order = answer.json();
     ensure!(answer.status < 300, "create answered {}: {order}", answer.status);
+    if way["pay_way"] == "product" {
+        return scan_a_product(demo, endpoints, &order[way["reach"].as_str().unwrap_or_default()]).await;
+    }
+    if way["pay_way"] == "one code" {
+        return look_at_a_code(demo, way, &order).await;
+    }
     let reach = way["reach"].as_str().unwrap_or_default();
     if !reach.is_empty() {
         ensure!(!order[reach].is_null(), "no {reach} in {order}");
         if way["before"] != "nothing" {
             demo.open(&order).await?;
         }
-        let pay = json!({ "channel": channel, "out_trade_no": order["number"], "outcome": "paid" });
+        let number = order.get("number").unwrap_or(&body["group_no"]);
+        let pay = json!({ "channel": channel, "out_trade_no": number, "outcome": "paid" });
         demo.control("/control/pay", &pay).await?;
     }
-    let id = order["id"].as_str().context("id")?;
-    merchant
-        .until(id, "payment", |o| o["state"] == "paid")
-        .await
-        .map(drop)
+    let one = std::slice::from_ref(&order);
+    for order in order["orders"].as_array().map_or(one, Vec::as_slice) {
+        let id = order["id"].as_str().context("id")?;
+        merchant.until(id, "payment", |o| o["state"] == "paid").await?;
+    }
+    Ok(())
 }
 
-async fn scan_a_product(demo: &Demo, merchant: &Merchant, endpoints: &Value) -> Done {
-    let made = product::made(demo, merchant, 680).await?;
+/// The wallet's browser is sent to the wallet's own authorisation, or shown the page.
+async fn look_at_a_code(demo: &Demo, way: &Value, code: &Value) -> Done {
+    let at = code["url"].as_str().context("url")?;
+    let uri: http::Uri = at.parse()?;
+    let port = uri.port_u16().context("a port")?;
+    let client = Client::tls(([127, 0, 0, 1], port).into(), demo.ca())?;
+    let agent = way["user_agent"].as_str().context("user_agent")?;
+    let page = client
+        .send("GET", uri.path(), &[("user-agent", agent)], b"")
+        .await?;
+    ensure!(
+        matches!(page.status, 200 | 302 | 303),
+        "{} answered {}",
+        way["channel"],
+        page.status
+    );
+    Ok(())
+}
+
+async fn scan_a_product(demo: &Demo, endpoints: &Value, code: &Value) -> Done {
     let scanned = json!({
-        "qr": made["wechat_product_url"], "callback": endpoints["merchants"][0]["accounts"]["wechat"]["scan_url"],
+        "qr": code, "callback": endpoints["merchants"][0]["accounts"]["wechat"]["scan_url"],
     });
     let done = product::scan(demo, &scanned).await?;
     ensure!(done["out_trade_no"].is_string(), "{done}");

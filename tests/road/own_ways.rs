@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
-    acp::{Acp, Fields, now, written},
+    acp::{Acp, FRONT, Fields, now, written},
     alipay_door::AlipayDoor,
     browser::{Browser, PHONE},
     door::WechatDoor,
@@ -12,7 +12,38 @@ use sandbox::demo::{
 };
 use serde_json::{Value, json};
 
+mod wechat;
+
 type Done = anyhow::Result<()>;
+
+/// What comes to a message: the account's own members where `adds` says so, and numbers of its parts.
+pub(crate) fn filled(body: &mut Value, way: &Value, accounts: &Value, number: impl Fn() -> String) -> Done {
+    let account = &accounts[word(&way["channel"])];
+    for (at, from) in way["adds"].as_object().into_iter().flatten() {
+        let value = match &account[word(from)] {
+            Value::Array(list) => list.first().context("an empty list")?,
+            value => value,
+        };
+        ensure!(!value.is_null(), "{from} is no member of {account}");
+        put(body, at, &|| value.clone());
+    }
+    if let Some(at) = way["part_number"].as_str() {
+        put(body, at, &|| number().into());
+    }
+    Ok(())
+}
+
+/// `a.b`, or `a[].b` for the `b` of each.
+fn put(body: &mut Value, at: &str, value: &dyn Fn() -> Value) {
+    if let Some((list, inner)) = at.split_once("[].") {
+        let parts = body[list].as_array_mut().into_iter().flatten();
+        return parts.for_each(|part| put(part, inner, value));
+    }
+    match at.split_once('.') {
+        Some((outer, inner)) => put(&mut body[outer], inner, value),
+        None => body[at] = value(),
+    }
+}
 
 /// Each way is gone to a payment, and what may be asked for afterwards is asked for.
 pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) -> Done {
@@ -23,17 +54,19 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
         acp: Acp::of(demo, 0)?,
         wechat: WechatDoor::open(&demo.place, demo.ca(), &demo.place.merchants[0])?,
     };
+    let accounts = &endpoints["merchants"][0]["accounts"];
     for way in &ways {
-        let gone = client.go(demo, merchant, way).await;
-        gone.with_context(|| format!("own {} {}", way["channel"], way["pay_way"]))?;
+        let gone = client.go(demo, merchant, accounts, way).await;
+        gone.with_context(|| format!("own {} {} {}", way["channel"], way["pay_way"], way["call"]))?;
     }
     let named = |call: &&Value| call["channel"] == "alipay";
     for call in calls.iter().filter(named) {
         let asked = client.ask(demo, &ways, call).await;
         asked.with_context(|| format!("own {}", call["call"]))?;
     }
+    wechat::ask_all(&client, demo, accounts, &ways, &calls).await?;
     ensure!(
-        ways.len() == 12 && calls.len() == 8,
+        ways.len() >= 28 && calls.len() >= 25,
         "{} {}",
         ways.len(),
         calls.len()
@@ -48,27 +81,40 @@ struct Client {
 }
 
 impl Client {
-    async fn go(&self, demo: &Demo, merchant: &Merchant, way: &Value) -> Done {
+    async fn go(&self, demo: &Demo, merchant: &Merchant, accounts: &Value, way: &Value) -> Done {
         let number = demo.next_number();
-        let said = self.place(demo, way, &number).await?;
-        let reach = word(&way["reach"]);
-        if !reach.is_empty() {
-            ensure!(said[reach].is_string(), "no {reach} in {said}");
+        let (sent, said) = self.place(demo, accounts, way, &number).await?;
+        if !way["auth_code"].is_object() {
+            let reach = word(&way["reach"]);
+            ensure!(
+                reach.is_empty() || said[reach].is_string(),
+                "no {reach} in {said}"
+            );
             let pay = json!({ "channel": way["channel"], "out_trade_no": number, "outcome": "paid" });
             demo.control("/control/pay", &pay).await?;
         }
-        let path = format!("/v1/payments?order_no={number}");
-        let order = merchant.ask("GET", &path, None).await?.json();
-        let id = order["id"].as_str().with_context(|| order.to_string())?;
-        // What WeChat's h5 and prepay ids lead to, the payer opens with them.
-        merchant
-            .until(id, "payment", |o| o["state"] == "paid")
-            .await
-            .map(drop)
+        let parts = sent["sub_orders"].as_array().into_iter().flatten();
+        let mut numbers: Vec<&str> = parts.map(|part| word(&part["out_trade_no"])).collect();
+        if numbers.is_empty() {
+            numbers.push(&number);
+        }
+        for number in numbers {
+            let path = format!("/v1/payments?order_no={number}");
+            let order = merchant.ask("GET", &path, None).await?.json();
+            let id = order["id"].as_str().with_context(|| order.to_string())?;
+            merchant.until(id, "payment", |o| o["state"] == "paid").await?;
+        }
+        Ok(())
     }
 
-    /// What the channel said to the order.
-    async fn place(&self, demo: &Demo, way: &Value, number: &str) -> anyhow::Result<Value> {
+    /// What was sent, and what the channel said to it.
+    async fn place(
+        &self,
+        demo: &Demo,
+        accounts: &Value,
+        way: &Value,
+        number: &str,
+    ) -> anyhow::Result<(Value, Value)> {
         let (channel, mut content) = (word(&way["channel"]), way["content"].clone());
         content[word(&way["number"])] = number.into();
         if way["auth_code"].is_object() {
@@ -80,31 +126,40 @@ impl Client {
             );
             let shown = json!({ "channel": channel, "auth_code": code, "outcome": "paid" });
             demo.control("/control/pay", &shown).await?;
-            let member = if channel == "alipay" { "auth_code" } else { "qrNo" };
-            content[member] = code.into();
+            put(&mut content, word(&way["auth_code"]["member"]), &|| {
+                code.as_str().into()
+            });
         }
         if way["by_browser"] == true {
-            return self.brought(demo, way, &content).await;
+            let said = self.brought(demo, way, &content).await?;
+            return Ok((content, said));
         }
-        match channel {
+        let said = match channel {
             "wechat" => {
-                let account = &self.wechat.account;
-                for (name, value) in [
-                    ("appid", &account.appid),
-                    ("mchid", &account.mchid),
-                    ("notify_url", &self.wechat.notify_url),
-                ] {
-                    content[name] = value.as_str().into();
-                }
-                let answer = self
-                    .wechat
-                    .ask("POST", word(&way["call"]), Some(&content))
-                    .await?;
-                Ok(answer.json())
+                filled(&mut content, way, accounts, || demo.next_number())?;
+                self.of_wechat("POST", word(&way["call"]), &content, accounts)
+                    .await?
             }
-            "alipay" => self.of_alipay(way, content, true).await,
-            _ => self.of_unionpay(way, content).await,
-        }
+            "alipay" => self.of_alipay(way, content.clone(), true).await?,
+            _ if way["call"] == FRONT => self.in_the_browser(content.clone()).await?,
+            _ => self.of_unionpay(way, content.clone()).await?,
+        };
+        Ok((content, said))
+    }
+
+    /// The payer's browser posts the form here and, as it is told, the same to UnionPay.
+    async fn in_the_browser(&self, content: Value) -> anyhow::Result<Value> {
+        let form = self.acp.signed(&self.of_acp(&content)?)?;
+        let sent_on = self.acp.send(FRONT, &form).await?;
+        ensure!(
+            sent_on.status == 307,
+            "{}: {}",
+            sent_on.status,
+            String::from_utf8_lossy(&sent_on.body)
+        );
+        let shown = self.acp.send_straight(FRONT, &form).await?;
+        ensure!(shown.status == 200, "UnionPay answered {}", shown.status);
+        Ok(Value::Null)
     }
 
     /// The payer's browser brings it, and goes where it is sent on to.
@@ -141,23 +196,29 @@ impl Client {
     }
 
     async fn of_unionpay(&self, way: &Value, content: Value) -> anyhow::Result<Value> {
+        let said: Fields = self.acp.ask(word(&way["call"]), &self.of_acp(&content)?).await?;
+        Ok(serde_json::to_value(said)?)
+    }
+
+    fn of_acp(&self, content: &Value) -> anyhow::Result<Fields> {
         let kind =
             ["txnType", "txnSubType", "bizType", "channelType"].map(|name| word(&content[name]).to_owned());
         let kind = kind.each_ref().map(String::as_str);
-        let number = word(&content["orderId"]);
         let fields = content.as_object().context("fields")?;
         let more: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), word(v))).collect();
-        let mut fields = self.acp.fields(kind, number, &written(now()), &more);
+        let mut fields = self
+            .acp
+            .fields(kind, word(&content["orderId"]), &written(now()), &more);
         fields.insert("backUrl".into(), self.acp.back_url().to_owned());
-        let said: Fields = self.acp.ask(word(&way["call"]), &fields).await?;
-        Ok(serde_json::to_value(said)?)
+        Ok(fields)
     }
 
     /// Of an order of its own: scanned where it is to be closed, else paid.
     async fn ask(&self, demo: &Demo, ways: &[Value], call: &Value) -> Done {
         let way = ways.iter().find(|way| way["call"] == "alipay.trade.precreate");
         let number = demo.next_number();
-        self.place(demo, way.context("a code")?, &number).await?;
+        self.place(demo, &Value::Null, way.context("a code")?, &number)
+            .await?;
         let closes = word(&call["call"]).ends_with("close");
         let outcome = if closes { "declined" } else { "paid" };
         let pay = json!({ "channel": "alipay", "out_trade_no": number, "outcome": outcome });

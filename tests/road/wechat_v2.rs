@@ -460,6 +460,16 @@ async fn not_carried(yard: &Yard) -> Done {
             .await?;
         refused(&answer, "NOAUTH").with_context(|| more.0)?;
     }
+    // Whose wallet a code is stands in its digits.
+    for code in [
+        "289821051157962364",
+        "6212345678901234567",
+        "99123",
+        "13456789012345678 ",
+    ] {
+        let answer = sdk.micropay(&number, "100", code).await?;
+        refused(&answer, "PARAM_ERROR").with_context(|| code.to_owned())?;
+    }
     let by_number = [("out_trade_no", number.as_str())];
     sdk.refused("/secapi/pay/profitsharing", &by_number, "NOAUTH")
         .await?;

@@ -78,6 +78,16 @@ pub struct Payer {
     pub value: Text,
 }
 
+impl Payer {
+    /// Is it one payer's, and the same each time? Wallets' ids are; a card's number is where all of its digits are there, 12 to
+    /// 19 of them.
+    pub(crate) fn is_whole(&self) -> bool {
+        let value = self.value.expose();
+        self.field != PayerField::AccNo
+            || (12..=19).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
+    }
+}
+
 /// A payer's one-time payment code 付款码 (C3). For one forward, in memory: it cannot be sealed, printed, copied or
 /// compared, and is wiped when dropped (compliance.md section 3).
 //= C32

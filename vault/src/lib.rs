@@ -283,9 +283,12 @@ impl Vault {
         self.0.settings.bucket
     }
 
-    /// The payer's pseudonym.
-    pub fn token(&self, channel: Channel, payer: &Payer) -> PayerToken {
-        self.0.epochs.token(channel, payer, self.0.clock.now())
+    /// The payer's pseudonym; none for what does not tell payers apart. A card's number counts only if it is whole: masked,
+    /// unrelated cards share it, and encrypted (channels.md 4.2) it is another each time.
+    pub fn token(&self, channel: Channel, payer: &Payer) -> Option<PayerToken> {
+        payer
+            .is_whole()
+            .then(|| self.0.epochs.token(channel, payer, self.0.clock.now()))
     }
 
     /// Digest of octets that may hold buyer data, keyed with a key of the current bucket that nothing else uses.

@@ -216,6 +216,9 @@ impl Compiler<'_> {
                 if equals {
                     self.number_can_be(b, &one, &two)?;
                     self.number_can_be(a, &two, &one)?;
+                } else {
+                    self.number_can_lie(tree, &one, how, &two)?;
+                    self.number_can_lie(tree, &two, how.turned(), &one)?;
                 }
                 Test::Numbers(how, Box::new([one, two]))
             }
@@ -245,14 +248,7 @@ impl Compiler<'_> {
         let (Num::Of(of), Num::Is(is)) = (one, is) else {
             return Ok(());
         };
-        let (name, least, most) = match of {
-            Number::Amount => return Ok(()),
-            Number::Hour => ("hour", 0, 23),
-            Number::Minute => ("minute", 0, 59),
-            Number::Weekday => ("weekday", 1, 7),
-            Number::Day => ("day", 1, 31),
-            Number::Month => ("month", 1, 12),
-        };
+        let (name, least, most) = bounds(*of);
         match (least..=most).contains(is) {
             true => Ok(()),
             false => {
@@ -261,13 +257,29 @@ impl Compiler<'_> {
                 } else {
                     ""
                 };
-                Err(self.faulty(
-                    at,
-                    format!("{name} is never {is}"),
-                    &format!("{least} to {most}{monday}"),
-                ))
+                let right = match of {
+                    Number::Amount => "1 fen at least".to_owned(),
+                    _ => format!("{least} to {most}{monday}"),
+                };
+                Err(self.faulty(at, format!("{name} is never {is}"), &right))
             }
         }
+    }
+
+    /// Nor does what waits for a minute after the last: `minute > 59`, `amount < 1`.
+    fn number_can_lie(&self, at: &IdedExpr, one: &Num, how: Comparison, is: &Num) -> Result<(), Faulty> {
+        let (Num::Of(of), Num::Is(is)) = (one, is) else {
+            return Ok(());
+        };
+        let (name, least, most) = bounds(*of);
+        if [least, most].iter().any(|end| how.holds(end, is)) {
+            return Ok(());
+        }
+        let right = match of {
+            Number::Amount => "1 fen at least".to_owned(),
+            _ => format!("{name} is {least} to {most}"),
+        };
+        Err(self.faulty(at, format!("{name} never lies there"), &right))
     }
 
     fn word_can_be(&self, at: &IdedExpr, one: &Word, is: &Word) -> Result<(), Faulty> {
@@ -410,6 +422,18 @@ fn sum(name: &str) -> Option<Sum> {
         op::MODULO => Sum::Rest,
         _ => return None,
     })
+}
+
+/// What a variable can be.
+const fn bounds(of: Number) -> (&'static str, i64, i64) {
+    match of {
+        Number::Amount => ("amount", 1, i64::MAX),
+        Number::Hour => ("hour", 0, 23),
+        Number::Minute => ("minute", 0, 59),
+        Number::Weekday => ("weekday", 1, 7),
+        Number::Day => ("day", 1, 31),
+        Number::Month => ("month", 1, 12),
+    }
 }
 
 #[cfg(test)]

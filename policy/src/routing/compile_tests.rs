@@ -140,6 +140,12 @@ fn a_bad_condition_is_named_with_its_place() {
         ("13 != month", 1, "month is never 13"),
         ("minute == 60", 11, "minute is never 60"),
         ("day in [32]", 9, "day is never 32"),
+        ("amount == 0", 11, "amount is never 0"),
+        ("amount < 1", 0, "amount never lies there"),
+        ("0 >= amount", 0, "amount never lies there"),
+        ("minute > 59", 0, "minute never lies there"),
+        ("12 < month", 0, "month never lies there"),
+        ("amount >= 1 && hour <= 23", 0, ""),
         ("pay_way == 'jsap'", 12, "pay_way is never that"),
         (
             "amount > 1 && pay_way in ['h5', 'H5']",

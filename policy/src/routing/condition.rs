@@ -80,7 +80,18 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    fn holds<T: Ord>(self, a: &T, b: &T) -> bool {
+    /// The same with its two sides changed.
+    pub(super) const fn turned(self) -> Comparison {
+        match self {
+            Comparison::Less => Comparison::Greater,
+            Comparison::AtMost => Comparison::AtLeast,
+            Comparison::Greater => Comparison::Less,
+            Comparison::AtLeast => Comparison::AtMost,
+            same @ (Comparison::Equal | Comparison::Unequal) => same,
+        }
+    }
+
+    pub(super) fn holds<T: Ord>(self, a: &T, b: &T) -> bool {
         match self {
             Comparison::Equal => a == b,
             Comparison::Unequal => a != b,

@@ -193,6 +193,18 @@ pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Dra
     }
 }
 
+/// What a query's word on an order comes to as a close's, where the channel has no close and is asked instead ([`close`]).
+/// `None` where a close says more than a query.
+pub fn close_by_word(channel: Channel, view: &OrderView) -> Option<Answer> {
+    match channel {
+        Channel::Wechat | Channel::Alipay | Channel::Icbc => None,
+        Channel::Unionpay => Some(unionpay::answer::ended(view)),
+        Channel::Baidu => Some(Answer::Failed(baidu::answer::ended(view))),
+        Channel::Ccb => Some(Answer::Failed(ccb::answer::ended(view))),
+        Channel::Cmb => Some(Answer::Failed(cmb::answer::ended(view))),
+    }
+}
+
 /// Places several orders that one payment pays, all or none (合单; channels.md 1.2), by one message.
 pub fn create_combined(
     account: &Account,
@@ -337,7 +349,7 @@ pub const fn can_be_asked(channel: Channel) -> bool {
 
 /// Does some answer of the channel's say that it has no such order? Where no document names the code that does, only the account's
 /// signed file can (channels.md 5, 6); else an order that is not there is one that nobody knows of.
-//= C93
+//= C94
 pub fn says_absent(account: &Account) -> bool {
     match account.channel {
         Channel::Wechat | Channel::Alipay | Channel::Unionpay => true,
@@ -350,7 +362,7 @@ pub fn says_absent(account: &Account) -> bool {
 }
 
 /// The same of refunds.
-//= C93
+//= C94
 pub fn says_refund_absent(account: &Account) -> bool {
     let named = |bank: &BankFacts| bank.absent_refund_code.is_some();
     account.channel != Channel::Baidu || account.bank.as_ref().is_some_and(named)

@@ -22,6 +22,8 @@ pub struct Native {
     pub account: AccountNo,
     /// Who is to be paid, where the request says so.
     pub payee: Option<PayeeNo>,
+    /// WeChat's appid, where the request names one: an app of the account's own.
+    pub app: Option<String>,
     /// The order's number at the channel.
     pub number: Option<ChannelNo>,
     /// The channel's own number of the order, where the request uses it instead.

@@ -10,7 +10,7 @@ use vault::Text;
 
 /// What a field may hold.
 pub(crate) enum Shape {
-    /// A text.
+    /// A text of one line, nothing in it unseen.
     Word,
     /// Free text, scanned under this name (compliance.md 3.1).
     Free(&'static str),
@@ -92,7 +92,8 @@ fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Res
             texts.push((name, Text::from(text.as_str())));
             Ok(())
         }
-        (Shape::Word, _) => ok(matches!(value, Value::Text(_)), "a text"),
+        (Shape::Word, Value::Text(text)) => ok(plain(text), PLAIN),
+        (Shape::Word, _) => ok(false, "a text"),
         (Shape::Free(_), _) => ok(false, "a text"),
         (Shape::Fen, _) => ok(fen(value).is_some(), "integer fen of at least 1"),
         (Shape::Yuan, _) => ok(
@@ -134,6 +135,20 @@ fn wrong(path: &Path<'_>, wanted: &str) -> NativeError {
     NativeError::malformed(format!("{path} must be {wanted}"))
 }
 
+/// What [`plain`] wants, in words.
+pub(crate) const PLAIN: &str =
+    "a text without control characters, marks that are not seen and blanks at its ends";
+
+/// True if the text looks like what it is. What names somebody or something must not be taken for another name by a reader
+/// that trims it, or by a person who looks at it; joiners are part of scripts and of emoji.
+pub(crate) fn plain(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    };
+    !text.contains(unseen) && text.trim() == text
+}
+
 /// Integer fen of at least 1.
 pub(crate) fn fen(value: &Value) -> Option<Amount> {
     match value {
@@ -151,4 +166,30 @@ pub(crate) fn yuan(value: &Value) -> Option<Amount> {
         _ => None,
     };
     amount.filter(|a| !a.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    //= C93
+    #[test]
+    fn a_name_shows_all_that_it_is() {
+        for good in ["", "1900000109", "奶茶 Milk tea", "👩\u{200d}🍳", "#&=<>{}"] {
+            assert!(plain(good), "{good:?}");
+        }
+        for bad in [
+            " a",
+            "a ",
+            "a\n",
+            "a\u{0}b",
+            "a\u{200b}",
+            "\u{feff}a",
+            "a\u{202e}b",
+            "\u{3000}a",
+            "a\u{85}b",
+        ] {
+            assert!(!plain(bad), "{bad:?}");
+        }
+    }
 }

@@ -113,6 +113,9 @@ impl Comparison<'_> {
                     }
                 }
             }
+            if !bill.amounts_agree() {
+                tracing::warn!(channel = self.bill.channel.as_str(), day = %self.bill.day, "a bill's sums are of other amounts than its rows; its rows count");
+            }
             for line in self.book.settle() {
                 let difference = self.book.strange(&line);
                 self.differs(&mut found, difference, Some(&line), None);

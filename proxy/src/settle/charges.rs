@@ -1,6 +1,6 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
-use super::{Ending, Settled, declined, order_seen, place_failed, unknown};
+use super::{Ending, Settled, amiss, declined, order_seen, place_failed, unknown};
 use channel::{
     Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
     auth_code::{Refusal, refusal},
@@ -164,7 +164,7 @@ pub(super) fn seen(
     };
     let events = match (&view.state, &known.paid) {
         (ChannelState::Paid(facts) | ChannelState::Refunded(facts), _) if facts.amount != known.amount => {
-            return not_ours(&it, mismatch(Mismatch::Amount));
+            return amiss(known, attempt, proof, mismatch(Mismatch::Amount));
         }
         (ChannelState::Paid(facts) | ChannelState::Refunded(facts), Some((ours, _)))
             if ours.trade_no != facts.trade_no =>
@@ -206,29 +206,6 @@ pub(super) fn seen(
         _ => Vec::new(),
     };
     Settled::of(events, Ending::Recorded)
-}
-
-/// The number belongs to another trade of the account, so that the channel cannot have charged for ours under it, and a
-/// reverse would take that other trade back. Where that trade stood open first it was taken for ours: then it is for people
-/// to say whose it is, and nothing is reversed.
-//= C60
-fn not_ours(it: &Seen<'_>, mut mismatch: Settled) -> Settled {
-    if it.proof != Proof::Query || it.known.is_reversing() {
-        return mismatch;
-    }
-    let attempt = it.attempt;
-    let event = match it.known.state {
-        AttemptState::Intended | AttemptState::Unknown => TradeEvent::AttemptNotPlaced {
-            attempt,
-            code: None,
-            declined: None,
-            reason: NotPlaced::NotThere,
-        },
-        AttemptState::Placed => TradeEvent::AttemptUnresolved { attempt },
-        _ => return mismatch,
-    };
-    mismatch.events.push(Happening { event, tell: true });
-    mismatch
 }
 
 /// A payment that is news. While a reverse is under way it does not stand, and the merchant hears of the end only. After

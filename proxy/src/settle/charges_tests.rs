@@ -278,13 +278,17 @@ fn a_number_of_another_trade_is_neither_paid_nor_reversed() {
     );
     assert_eq!(
         seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Query),
-        ["mismatched", "attempt_not_placed!"]
+        ["mismatched", "attempt_unresolved!"]
+    );
+    assert_eq!(
+        seen_by(&order(), ChannelState::Refunded(facts(99)), Proof::Query),
+        ["mismatched", "attempt_unresolved!"]
     );
     assert_eq!(
         seen_by(&unknown, ChannelState::Paid(facts(99)), Proof::Notice),
         ["mismatched"]
     );
-    // It stood open first, and was taken for ours: nothing is reversed, people say whose it is.
+    // It stood open first: the same.
     let placed = then(
         unknown.clone(),
         [TradeEvent::AttemptPlaced {

@@ -140,6 +140,9 @@ fn seen(
     let Some((position, _)) = found else {
         return Vec::new();
     };
-    let payer = view.payer.as_ref().map(|p| app.vault().token(native.channel, p));
+    let payer = view
+        .payer
+        .as_ref()
+        .and_then(|p| app.vault().token(native.channel, p));
     settle::order_seen(order, position, view, Proof::Query, payer, None).events
 }

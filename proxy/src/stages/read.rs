@@ -63,7 +63,8 @@ impl Stage<Received> for Read {
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
         self.proves(facts, &native.proof, received.at)?;
-        let payee = match may_return(merchant, &native).and_then(|()| acts_for(facts, &native)) {
+        let lawful = may_return(merchant, &native).and_then(|()| by_an_own_app(facts, &native));
+        let payee = match lawful.and_then(|()| acts_for(facts, &native)) {
             Ok(payee) => payee,
             Err(fault) => {
                 let asked = Asked {
@@ -110,6 +111,19 @@ fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
         )
         .breaks(Breach::Value, Some(name))),
         None => Ok(()),
+    }
+}
+
+/// WeChat's apps are the account's own, as the acquirer's registry lists them: whose app a payer is shown is whose order it is.
+//= C93
+fn by_an_own_app(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
+    match &native.app {
+        Some(app) if !facts.appids.contains(app) => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Not carried: appid is none that the acquirer lists for this account (appids).",
+        )
+        .breaks(Breach::Value, Some("appid"))),
+        _ => Ok(()),
     }
 }
 

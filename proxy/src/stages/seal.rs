@@ -91,7 +91,7 @@ impl Seal {
             .as_ref()
             .and_then(|b| b.payer.as_ref())
             .or(clear.payer.as_ref())?;
-        Some(self.0.vault().token(channel, payer))
+        self.0.vault().token(channel, payer)
     }
 }
 

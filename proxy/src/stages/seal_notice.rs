@@ -21,7 +21,7 @@ impl Stage<Opened> for SealNotice {
         let vault = self.0.vault();
         let (merchant, channel) = (&notice.merchant, notice.account.channel);
         let seal = |mut view: Box<OrderView>| {
-            let token = view.payer.as_ref().map(|payer| vault.token(channel, payer));
+            let token = view.payer.as_ref().and_then(|payer| vault.token(channel, payer));
             let buyer = PaidBuyer {
                 payer: view.payer.take(),
                 attach: view.attach.take(),

@@ -28,7 +28,10 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
         return Ok(order.clone());
     };
     // Asked after its end, or the answer says nothing of the time between.
-    let over = end(attempt) <= app.clock().now();
+    let now = app.clock().now();
+    let over = end(attempt) <= now;
+    // A doubt that the bank still has when it could long have been paid no more is a doubt for good.
+    let silent = super::is_over(&Schedule::of(attempt.channel, app.times()), attempt, now);
     let (order, unpaid) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => {
             let unpaid = matches!(
@@ -43,7 +46,7 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
         _ => return Ok(order.clone()),
     };
     match order.attempt(position) {
-        Some(attempt) if attempt.was_left() && unpaid && over => {
+        Some(attempt) if attempt.was_left() && (unpaid && over || silent) => {
             let event = TradeEvent::NothingCameLate { attempt: position };
             errand::record(app, &order, vec![event.into()]).await
         }

@@ -2,11 +2,10 @@
 //! another amount. The statement lists what was reversed. A service provider's bill has what its sub-merchants were paid.
 
 use super::{
-    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, open, text,
-    until_compared,
+    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, text, until_compared,
 };
 use anyhow::{Context, ensure};
-use sandbox::demo::{Demo, merchant::Merchant};
+use sandbox::demo::{Demo, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
 
 const CHANNELS: [&str; 3] = ["wechat", "alipay", "unionpay"];
@@ -92,10 +91,30 @@ fn wanted(channel: &str, missing: &str, more: &str, own: &str) -> Found {
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_payment_whose_money_never_came_back_is_found_at_every_channel() -> Done {
+    ways_back_are_compared(&CHANNELS, false).await
+}
+
+/// The same where WeChat's payment codes go by APIv3.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reversed_payment_by_codepay_whose_money_never_came_back_is_found() -> Done {
+    ways_back_are_compared(&["wechat"], true).await
+}
+
+async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Done {
     let dir = tempfile::tempdir()?;
-    let (demo, merchant) = open(dir.path(), false).await?;
+    let options = Options {
+        desk: false,
+        merchants: 1,
+        codepay,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, true).await?;
+    demo.control("/control/clock", &json!({ "speed": 20.0, "days_ago": 3 }))
+        .await?;
+    let merchant = demo.merchant(0)?;
     let (mut all, mut reversals, mut days) = (Found::new(), Vec::new(), Vec::new());
-    for channel in CHANNELS {
+    for channel in channels.iter().copied() {
         charged(&demo, &merchant, channel, 1001).await?;
         refunded(&merchant, &charged(&demo, &merchant, channel, 1002).await?, 300).await?;
         let whole = reversed(&demo, &merchant, channel, 1003).await?;
@@ -124,7 +143,7 @@ async fn a_reversed_payment_whose_money_never_came_back_is_found_at_every_channe
         until_compared(&merchant, days_ago(days)).await?;
     }
     let mut seen = Found::new();
-    for (channel, day) in CHANNELS.iter().zip(days) {
+    for (channel, day) in channels.iter().zip(days) {
         seen.extend(of_channel(channel, found(&asked(&merchant, day).await?)?));
     }
     ensure!(
@@ -149,6 +168,10 @@ async fn a_reversed_payment_whose_money_never_came_back_is_found_at_every_channe
             other.len() == 1 && other[0].ends_with(",only_here"),
             "{channel}: {statement}"
         );
+    }
+    if codepay {
+        let sent = demo.last_request("wechat", "reverse").await?;
+        ensure!(sent.starts_with('{'), "reversed by V2: {sent}");
     }
     ensure!(!sub.is_empty());
     demo.services.stop().await?;

@@ -176,6 +176,16 @@ async fn wechat_bodies(yard: &Yard) {
         ("out_trade_no", json!(7), "PARAM_ERROR"),
         ("mchid", json!("1900000199"), "PARAM_ERROR"),
         ("mchid", marked.clone(), "PARAM_ERROR"),
+        //= C93
+        ("appid", json!("wx1111111111111111"), "NO_AUTH"),
+        (
+            "appid",
+            json!(format!("{}\u{200b}", shop.account.appid)),
+            "PARAM_ERROR",
+        ),
+        ("mchid", json!(format!("{} ", shop.account.mchid)), "PARAM_ERROR"),
+        ("goods_tag", json!("a\u{0}b"), "PARAM_ERROR"),
+        ("notify_url", json!("https://m.example/n\n"), "PARAM_ERROR"),
         ("notify_url", json!({}), "PARAM_ERROR"),
         ("support_fapiao", marked.clone(), "PARAM_ERROR"),
         ("detail.goods_detail", marked.clone(), "PARAM_ERROR"),
@@ -211,6 +221,7 @@ async fn wechat_bodies(yard: &Yard) {
     for (target, code) in [
         (format!("{CREATE}?tip={MARK}"), "NO_AUTH"),
         (format!("{CREATE}?a"), "PARAM_ERROR"),
+        (format!("{CREATE}?"), "PARAM_ERROR"),
         (format!("{CREATE}?a=%zz"), "PARAM_ERROR"),
         (format!("{CREATE}?a=1&a=2"), "PARAM_ERROR"),
     ] {
@@ -624,6 +635,8 @@ async fn alipay_content(yard: &Yard) {
         );
     }
     for (field, value) in [
+        ("seller_id", json!("")),
+        ("seller_id", json!(format!("{}\u{feff}", shop.account.seller_id))),
         ("royalty_info", json!({ "royalty_detail_infos": [] })),
         ("settle_info", json!({})),
         ("sub_merchant", json!({ "merchant_id": MARK })),

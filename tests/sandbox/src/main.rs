@@ -20,7 +20,7 @@ static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
 #[command(
     name = "guandao-sandbox",
     version,
-    about = "Plays WeChat Pay v3, Alipay and UnionPay from their public documents"
+    about = "Plays WeChat Pay, Alipay, UnionPay, the Baidu wallet and three banks from their public documents"
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -20,6 +20,29 @@ pub(super) fn check<'a>(
     known: &mut Known<'a>,
     notes: &mut Notes<'_>,
 ) {
+    // Without them a trade at a terminal has no five elements to be matched against, and nobody would notice.
+    let elements = [
+        (
+            "uscc",
+            merchant.uscc.is_none(),
+            "the merchant's unified social credit code",
+        ),
+        (
+            "settlement",
+            merchant.settlement.is_none(),
+            "the SHA-256 of the number of its settlement account",
+        ),
+    ];
+    for (field, _, what) in elements
+        .into_iter()
+        .filter(|(_, absent, _)| *absent && !merchant.terminals.is_empty())
+    {
+        notes.say(
+            &format!("{at}.{field}"),
+            "is missing, and the merchant has terminals",
+            &format!("{what}: one of the five elements of each trade at a terminal (R22)"),
+        );
+    }
     let mut term_ids = BTreeSet::new();
     for (t, terminal) in merchant.terminals.iter().enumerate() {
         let at = format!("{at}.terminals[{t}]");

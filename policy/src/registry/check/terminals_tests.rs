@@ -42,6 +42,28 @@ fn a_serial_is_one_merchants_once() {
 
 #[test]
 //= C53
+fn terminals_want_all_five_elements_of_their_merchant() {
+    let said = wrongs(|file| (file.merchants[0].uscc, file.merchants[0].settlement) = (None, None));
+    assert_eq!(
+        said,
+        [
+            "$.merchants[0].uscc acquirer acq1: is missing, and the merchant has terminals",
+            "$.merchants[0].settlement acquirer acq1: is missing, and the merchant has terminals"
+        ]
+    );
+    let without = wrongs(|file| {
+        let merchant = &mut file.merchants[0];
+        (merchant.uscc, merchant.settlement) = (None, None);
+        merchant.terminals.clear();
+    });
+    assert!(
+        without.iter().all(|said| !said.contains("is missing")),
+        "{without:?}"
+    );
+}
+
+#[test]
+//= C53
 fn what_no_channel_takes_is_not_registered() {
     let at = |field: &str| format!("$.merchants[0].terminals[0].{field} ");
     let refused = |field: &str, change: &dyn Fn(&mut crate::registry::Terminal)| {

@@ -13,7 +13,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
-    AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+    AccountNo, Amount, Breach, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
 };
 use http::HeaderMap;
 use vault::{AuthCode, Payer, PayerField, Text};
@@ -134,6 +134,10 @@ fn common(parameters: &Form, method: &str) -> Result<(), NativeError> {
             name,
             format!("parameter {} is not carried", shown(name)),
         ));
+    }
+    let unseen = |(name, value): &(&str, &str)| *name != "biz_content" && !shape::plain(value);
+    if let Some((name, _)) = parameters.iter().find(unseen) {
+        return Err(NativeError::malformed(format!("{name} must be {}", shape::PLAIN)));
     }
     let fixed = |name: &str, wanted: &str, absent: bool| match parameters.get(name) {
         Some(value) if value.eq_ignore_ascii_case(wanted) => Ok(()),
@@ -324,6 +328,10 @@ impl Said<'_> {
         if number.is_none() && trade_no.is_none() && of_an_order {
             return Err(self.missing("out_trade_no"));
         }
+        let blank = self.content.text("seller_id").is_some_and(str::is_empty);
+        if blank {
+            return Err(wrong("seller_id").breaking(Breach::Payee, Some("seller_id")));
+        }
         let payee = self
             .text("seller_id")
             .map(PayeeNo::new)
@@ -346,6 +354,7 @@ impl Said<'_> {
             texts,
             device: None,
             proof,
+            app: None,
             combined: None,
             redirect: None,
             app_auth_token: None,

@@ -30,9 +30,8 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         Operation::Query => {
             asked(account, &fields).map(|view| view.map_or_else(Answer::Failed, Answer::State))
         }
-        Operation::Close => {
-            asked(account, &fields).map(|view| Answer::Failed(view.map_or_else(|failure| failure, ended)))
-        }
+        Operation::Close => asked(account, &fields)
+            .map(|view| Answer::Failed(view.map_or_else(|failure| failure, |view| ended(&view)))),
         Operation::Refund => refunded(account, &fields),
         Operation::RefundQuery => refund_asked(account, &fields),
         // What is handed out has no answer, and the others are not asked.
@@ -54,7 +53,7 @@ fn fields(status: u16, body: &[u8]) -> Result<Fields, Unclear> {
 
 /// `query_status` is the word on the call. Which of its numbers says "no such order" nobody documents (1002, 5801 to 5806): only
 /// the one that the account's signed file names does. None of the others is a word on the order.
-//= C93
+//= C94
 fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure>> {
     match fields.get("query_status")? {
         "0" => facts::order(|name| fields.get(name))
@@ -66,7 +65,7 @@ fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure
 
 /// There is no close; the order is asked for instead, and what nobody paid counts as "nothing there": while its time
 /// runs that is no last word, afterwards it is.
-fn ended(view: OrderView) -> Failure {
+pub(crate) fn ended(view: &OrderView) -> Failure {
     match view.state {
         ChannelState::Paid(_) | ChannelState::Refunded(_) => failure("1", FailureClass::AlreadyPaid),
         _ => failure("2", FailureClass::NotFound),
@@ -91,7 +90,7 @@ fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
 
 /// 1 and 5: on the payer's balance at the wallet; 2: under way at a bank; 3: back where it came from; 4 and 6: failed.
 /// [All unverified; integrators of the time.] That there is no such refund only the code says that the account's signed file names.
-//= C93
+//= C94
 fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
     let state = match fields.get("ret_code")? {
         "1" | "3" | "5" => RefundState::Succeeded,

@@ -120,7 +120,7 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
             .and_then(|(count, _)| count.parse::<u64>().ok());
         let count = count.ok_or_else(|| bill.wrong("a sum counts no rows"))?;
         counted = Some(counted.unwrap_or(0).saturating_add(count));
-        amount_agrees(bill, name, rest)?;
+        bill.amounts_agree &= amount_agrees(bill, name, rest);
         let sum = (name.to_owned(), rest.to_owned());
         bill.summary.push(sum);
     }
@@ -133,13 +133,13 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
 }
 
 /// `41笔，商家实收共5795.89元，…`, of refunds `商家实收退款共-796.07元`. Nothing is concluded from other words.
-fn amount_agrees(bill: &Bill<'_>, name: &str, rest: &str) -> Result<(), BillError> {
+fn amount_agrees(bill: &Bill<'_>, name: &str, rest: &str) -> bool {
     let (at, words) = match name {
         "交易合计" => (0, "商家实收共"),
         _ => (1, "商家实收退款共"),
     };
     let said = rest.split_once(words).and_then(|(_, rest)| rest.split_once('元'));
-    said.map_or(Ok(()), |(said, _)| bill.sums.agree(at, said.trim()))
+    said.is_none_or(|(said, _)| bill.sums.agree(at, said.trim()))
 }
 
 /// A row. Refunds name the payment's trade number and the request's number; amounts and fees carry a sign.

@@ -87,6 +87,8 @@ pub struct Bill<'a> {
     cells: Vec<Zeroizing<String>>,
     rows: u64,
     sums: sums::Sums,
+    /// Sums of amounts are those of the rows.
+    amounts_agree: bool,
     /// Where the cells stand that are added up, in the layout's own order (WeChat).
     places: Vec<Option<usize>>,
     summary: Vec<(String, String)>,
@@ -124,6 +126,7 @@ impl<'a> Bill<'a> {
             cells: Vec::new(),
             rows: 0,
             sums: sums::Sums::default(),
+            amounts_agree: true,
             places: Vec::new(),
             summary: Vec::new(),
             settled: files.iter().find_map(|name| unionpay::settled(name)),
@@ -220,6 +223,11 @@ impl<'a> Bill<'a> {
     /// What the bill says in sum, by column; there once all rows are read. UnionPay's has none.
     pub fn summary(&self) -> &[(String, String)] {
         &self.summary
+    }
+
+    /// Whether what the bill says in sum are the amounts of its rows; there once all rows are read.
+    pub fn amounts_agree(&self) -> bool {
+        self.amounts_agree
     }
 
     /// Names of the files in the packing.

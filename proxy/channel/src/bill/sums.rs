@@ -1,10 +1,11 @@
-//! What a bill's rows come to, held against what the bill says in sum: a file that lost a row and got its count mended, or
-//! whose cells were touched on the way, is no bill.
+//! What a bill's rows come to, held against what the bill says in sum. Rows are compared with our record one by one, so a sum
+//! of another amount hides nothing: it is said, and the rows count. (Sums of another *number* of rows are no bill: a row may
+//! be missing that our record does not have either.)
 //!
 //! No document says whether a sum counts what was reversed (`REVOKED`) or a refund that is not done. So a sum may be anything
 //! from what surely counts to all of it.
 
-use super::{BillError, millifen};
+use super::millifen;
 
 /// Columns whose sums are looked at, at most.
 const COLUMNS: usize = 4;
@@ -28,16 +29,11 @@ impl Sums {
         sums[at] += i128::from(amount);
     }
 
-    /// What the bill says of a column; nothing is concluded from what is no amount, nor from nought, by which a file says
-    /// that it does not add up.
-    pub(super) fn agree(&self, at: usize, said: &str) -> Result<(), BillError> {
+    /// Whether it is what the bill says of a column; nothing is concluded from what is no amount, nor from nought, by which a
+    /// file says that it does not add up.
+    pub(super) fn agree(&self, at: usize, said: &str) -> bool {
         let said = millifen(said).map(i128::from).filter(|said| *said != 0);
-        let Some(said) = said else { return Ok(()) };
         let (least, most) = (self.surely[at], self.surely[at] + self.perhaps[at]);
-        if (least.min(most)..=least.max(most)).contains(&said) {
-            Ok(())
-        } else {
-            Err(BillError::NotWhole("its sums are of other amounts than its rows"))
-        }
+        said.is_none_or(|said| (least.min(most)..=least.max(most)).contains(&said))
     }
 }

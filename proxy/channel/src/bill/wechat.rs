@@ -115,24 +115,19 @@ fn add_up(bill: &mut Bill<'_>) {
 }
 
 /// Sums whose column the bill has are those of its rows.
-fn amounts_agree(bill: &Bill<'_>) -> Result<(), BillError> {
+fn amounts_agree(bill: &Bill<'_>) -> bool {
     let names: &[&str] = match bill.layout {
         Layout::WechatFunds => &["收入金额", "支出金额"],
         _ => &["应结订单总金额", "退款总金额", "订单总金额", "申请退款总金额"],
     };
-    for (at, name) in names.iter().enumerate() {
-        let has_column =
-            bill.layout == Layout::WechatFunds || bill.places.get(at + 2).is_some_and(Option::is_some);
-        if let Some((_, said)) = bill
-            .summary
-            .iter()
-            .find(|(said, _)| said == name)
-            .filter(|_| has_column)
-        {
-            bill.sums.agree(at, said)?;
-        }
-    }
-    Ok(())
+    let has_column = |at: usize| {
+        bill.layout == Layout::WechatFunds || bill.places.get(at + 2).is_some_and(Option::is_some)
+    };
+    let mut known = names.iter().enumerate().filter(|(at, _)| has_column(*at));
+    known.all(|(at, name)| {
+        let said = bill.summary.iter().find(|(said, _)| said == name);
+        said.is_none_or(|(_, said)| bill.sums.agree(at, said))
+    })
 }
 
 /// A comma inside a merchant's text is written as back-slash and space, so `` ,` `` divides.
@@ -162,7 +157,7 @@ fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
     if count != Some(bill.rows) {
         return Err(BillError::NotWhole("its sums count another number of rows"));
     }
-    amounts_agree(bill)?;
+    bill.amounts_agree = amounts_agree(bill);
     while bill.lines.advance()? {
         if !bill.lines.octets().trim_ascii().is_empty() {
             return Err(bill.wrong("nothing may stand behind the sums"));

@@ -29,7 +29,9 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         (_, None) => Answer::Unclear(Unclear::Garbage),
         (Operation::Query, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         // There is no close: the order is asked for.
-        (Operation::Close, Some(said)) => Answer::Failed(said.map_or_else(|failure| failure, ended)),
+        (Operation::Close, Some(said)) => {
+            Answer::Failed(said.map_or_else(|failure| failure, |view| ended(&view)))
+        }
         _ => Answer::Unclear(Unclear::Garbage),
     }
 }
@@ -111,7 +113,7 @@ fn tried(account: &Account, row: &Element) -> Option<OrderView> {
 
 /// What nobody paid counts as "nothing there": while it may still be paid that is no last word, afterwards it is. What may have
 /// been paid is no end.
-fn ended(view: OrderView) -> Failure {
+pub(crate) fn ended(view: &OrderView) -> Failure {
     match view.state {
         ChannelState::Paid(_) | ChannelState::Refunded(_) => failure("1", FailureClass::AlreadyPaid),
         ChannelState::NotPaid => failure("0", FailureClass::NotFound),

@@ -31,7 +31,9 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         (_, None) => Answer::Unclear(Unclear::Garbage),
         (Operation::Query, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         // There is no close: the order is asked for.
-        (Operation::Close, Some(said)) => Answer::Failed(said.map_or_else(|failure| failure, ended)),
+        (Operation::Close, Some(said)) => {
+            Answer::Failed(said.map_or_else(|failure| failure, |view| ended(&view)))
+        }
         _ => Answer::Unclear(Unclear::Garbage),
     }
 }
@@ -75,7 +77,7 @@ fn asked(account: &Account, json: &Value) -> Option<Result<OrderView, Failure>> 
 }
 
 /// What may have been paid is no end.
-fn ended(view: OrderView) -> Failure {
+pub(crate) fn ended(view: &OrderView) -> Failure {
     match view.state {
         ChannelState::Paid(_) => failure("0", FailureClass::AlreadyPaid),
         _ => failure("4", FailureClass::Unknown),

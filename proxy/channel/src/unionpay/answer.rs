@@ -40,7 +40,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
             facts::order(&fields, pay_way, code).map(Answer::State)
         }),
         Operation::Close => asked(code, &fields, |code| {
-            facts::order(&fields, pay_way, code).map(ended)
+            facts::order(&fields, pay_way, code).map(|view| ended(&view))
         }),
         Operation::Refund | Operation::Reverse => refunded(code, &fields),
         Operation::RefundQuery => asked(code, &fields, |code| {
@@ -133,7 +133,7 @@ fn asked(code: &str, fields: &Fields, of: impl FnOnce(&str) -> Option<Answer>) -
 
 /// UnionPay has no close; it is asked for the order instead, and what nobody paid counts as "nothing there": while the
 /// order's time runs that is no last word, afterwards it is (channels.md 4.4). What is under way has no end yet.
-fn ended(view: OrderView) -> Answer {
+pub(crate) fn ended(view: &OrderView) -> Answer {
     let (code, class) = match view.state {
         ChannelState::Paid(_) | ChannelState::Refunded(_) => ("00", FailureClass::AlreadyPaid),
         ChannelState::Paying => ("05", FailureClass::Unknown),

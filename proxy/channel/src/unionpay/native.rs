@@ -15,7 +15,7 @@ use crate::{
     auth_code::{Wallet, wallet},
     keys,
     native::{Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Proof, require_content_type},
-    readings,
+    readings, shape,
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -113,12 +113,35 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
                 shown(name)
             )));
         }
+        if !shape::plain(value) {
+            return Err(NativeError::malformed(format!(
+                "{} must be {}",
+                shown(name),
+                shape::PLAIN
+            )));
+        }
+        // In UnionPay's own texts braces hide `&` and `=` (channels.md 4.2): an address has none to hide.
+        if ["backUrl", "frontUrl"].contains(&name) && !is_address(value) {
+            return Err(NativeError::malformed(format!(
+                "{name} must be an address of http or https"
+            )));
+        }
     }
     let absent = COMMON
         .iter()
         .chain(call.needed)
         .find(|name| fields.get(name).is_none());
     absent.map_or(Ok(()), |name| Err(missing(name)))
+}
+
+fn is_address(text: &str) -> bool {
+    let scheme = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    scheme
+        && text.chars().all(|c| {
+            c.is_ascii_graphic() && !matches!(c, '{' | '}' | '"' | '<' | '>' | '\\' | '^' | '`' | '|')
+        })
 }
 
 fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
@@ -207,6 +230,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             ..Device::default()
         }),
         proof,
+        app: None,
         combined: None,
         redirect: None,
         app_auth_token: None,
@@ -293,4 +317,27 @@ fn proof<'a>(
 /// Whether the payer's browser brings what is sent to this path.
 pub(crate) fn is_by_browser(path: &str) -> bool {
     path == FRONT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn an_address_hides_nothing() {
+        for good in ["https://m.example/n?a=1&b=[2]", "http://127.0.0.1:80/"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "ftp://m.example",
+            "{https://m.example}",
+            "https://m.example/{a&merId=1}",
+            "https://m.example/ n",
+            "https://m.example/\u{200b}",
+            "https://m.example/店",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
 }

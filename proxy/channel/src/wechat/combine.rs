@@ -23,7 +23,7 @@ const OPENID: [&str; 2] = ["combine_payer_info.openid", "combine_payer_info.sub_
 /// A new group of orders.
 pub(super) fn create(said: &Said<'_>, pay_way: PayWay, native: &mut Native) -> Result<(), NativeError> {
     let number = lawful(said.need("combine_out_trade_no")?, "combine_out_trade_no")?;
-    said.need("combine_appid")?;
+    native.app = Some(said.need("combine_appid")?.to_owned());
     native.notify_url = Some(said.need("notify_url")?.to_owned());
     native.expires = said.time("time_expire")?;
     said.time("time_start")?;

@@ -3,6 +3,7 @@
 use super::seal;
 use super::{allowed, combine, compose, redirect, route, route::Call, route::Route};
 use crate::{
+    auth_code::{Wallet, wallet},
     form::Form,
     keys,
     native::{Asks, Device, Native, NativeError, Proof, no_json, only, require_content_type},
@@ -16,7 +17,7 @@ use domain::{
     SignMethod, TradeNo,
 };
 use http::HeaderMap;
-use vault::{Payer, PayerField, Text};
+use vault::{AuthCode, Payer, PayerField, Text};
 
 /// Reads method, target, headers and body; nothing is normalised.
 pub(crate) fn read(
@@ -38,6 +39,12 @@ pub(crate) fn read(
     let route = route::find(method, path)?;
     asks.operation = Some(route.operation());
     let mchid = signed?;
+    // `path?` is not `path`, whoever takes them for one.
+    if query == Some("") {
+        return Err(NativeError::twofold(
+            "query: it is empty; leave out the question mark",
+        ));
+    }
     let query = query.map(|query| Form::parse(query.as_bytes())).transpose();
     let query = query.map_err(|e| NativeError::twofold(format!("query: {e}")))?;
     let value = match method {
@@ -157,14 +164,14 @@ impl Said<'_> {
                 "out_trade_no must be 6 to 32 characters of 0-9 A-Z a-z _ - | *",
             ));
         }
-        self.need(if partner { "sp_appid" } else { "appid" })?;
+        native.app = Some(self.need(if partner { "sp_appid" } else { "appid" })?.to_owned());
         self.need("description")?;
         native.number = self.number("out_trade_no")?;
         native.pay_way = Some(pay_way);
         native.amount = Some(self.fen("amount.total")?);
         // Nobody is told of a payment by code (channels.md 1.12).
         if pay_way.charges() {
-            self.need("payer.auth_code")?;
+            of_this_wallet(self.need("payer.auth_code")?, "payer.auth_code")?;
         } else {
             native.notify_url = Some(self.need("notify_url")?.to_owned());
         }
@@ -248,6 +255,16 @@ impl Said<'_> {
     }
 }
 
+/// A code that the cashier scanned. Whose wallet it is stands in its digits (channels.md 7): what is not WeChat's goes nowhere.
+pub(super) fn of_this_wallet(code: &str, name: &str) -> Result<(), NativeError> {
+    match wallet(&AuthCode::new(code.to_owned())) {
+        Some(Wallet::Wechat) => Ok(()),
+        _ => Err(NativeError::malformed(format!(
+            "{name} must be a payment code of WeChat's: 18 digits, the first two 10 to 15"
+        ))),
+    }
+}
+
 /// A request of which nothing but this is known yet.
 pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, NativeError> {
     let key = keys::wechat_merchant(&account).map_err(|e| NativeError::signature(e.to_string()))?;
@@ -277,6 +294,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         texts: Vec::new(),
         device: None,
         proof,
+        app: None,
         combined: None,
         redirect: None,
         app_auth_token: None,

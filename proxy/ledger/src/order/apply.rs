@@ -77,7 +77,11 @@ impl Order {
                     looked: false,
                 });
             }),
-            E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| c.unknown = true),
+            // The latest word stands: what was refused before may be done now.
+            E::CloseUnknown { attempt, .. } => self.close_step(*attempt, |c| {
+                c.unknown = true;
+                c.refused = None;
+            }),
             E::CloseRefused { attempt, code } => self.close_step(*attempt, |c| {
                 c.refused = Some(code.clone());
                 c.unknown = false;

@@ -4,6 +4,7 @@ use super::{Intended, commit, group_again, recorded};
 use crate::{
     api::render::{self, Said},
     app::App,
+    errand,
     fault::{Code, Fault, Stop},
     payment::{Also, Cargo, Claimed, Errand, Recorded, Routed, Sealed},
 };
@@ -51,7 +52,7 @@ pub(super) async fn close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         let position = target.unwrap_or(order.attempts.len() as u16);
         let order = match order
             .attempt(position)
-            .is_some_and(|attempt| attempt.state.is_final())
+            .is_some_and(|a| a.state.is_final() || is_asked(a))
         {
             true => order,
             false => {
@@ -109,6 +110,13 @@ pub(super) async fn close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         }
         _ => {}
     }
+    // One is under way: the same goes out again.
+    if order.attempt(position).is_some_and(is_asked) {
+        return Ok(Intended::Send(Recorded {
+            also: others,
+            ..recorded(sealed, order, account, Errand::Close(position), held)
+        }));
+    }
     let event = TradeEvent::CloseIntended {
         attempt: position,
         reason: CloseReason::Merchant,
@@ -118,6 +126,11 @@ pub(super) async fn close(app: &App, routed: Routed) -> Result<Intended, Stop> {
         also: others,
         ..recorded(sealed, committed.order, account, Errand::Close(position), held)
     }))
+}
+
+/// A close that the merchant asked for is on record, and without an end.
+fn is_asked(attempt: &ledger::Attempt) -> bool {
+    errand::is_intended(attempt, CloseReason::Merchant)
 }
 
 pub(super) async fn reverse(app: &App, routed: Routed) -> Result<Intended, Stop> {

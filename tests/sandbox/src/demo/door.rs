@@ -90,4 +90,10 @@ impl WechatDoor {
         }
         self.client.send(method, target, &headers, body.as_bytes()).await
     }
+
+    /// Posts V2's XML, which is signed inside.
+    pub async fn post(&self, path: &str, xml: &str) -> anyhow::Result<Answer> {
+        let headers = [("content-type", "text/xml"), ("user-agent", "shop/1")];
+        self.client.send("POST", path, &headers, xml.as_bytes()).await
+    }
 }

@@ -103,8 +103,11 @@ impl Demo {
         };
         for channel in ["wechat", "alipay"] {
             accounts[channel]["mode"] = json!(mode);
+        }
+        for channel in ["wechat", "alipay", "unionpay"] {
             accounts[channel]["relayed_to"] = json!(format!("/relay/{channel}/{}", merchant.id));
         }
+        accounts["wechat"]["codepay"] = json!(self.place.has_codepay(merchant));
         accounts["alipay"]["encrypts"] = json!(merchant.encrypts());
         accounts["unionpay"]["sign_method"] = json!(merchant.sign_method());
         accounts["unionpay"]["cert_id"] = json!(decimal_serial(&std::fs::read_to_string(

@@ -20,6 +20,7 @@ pub mod one_code;
 pub mod orders;
 pub mod own_client;
 mod own_ways;
+mod own_wechat;
 mod payer;
 pub mod place;
 pub mod planted;

@@ -1,11 +1,16 @@
 //! Every way to pay of a merchant's own client, as `endpoints.json` tells it: what it sends to the pass-through in the channel's
 //! own words, and what it may ask for afterwards. Numbers, times, accounts, addresses and signatures are the client's.
 
-use super::ways::{NOTHING, SHOWS, code};
+use super::{
+    own_wechat,
+    place::RETURN_HOST,
+    ways::{NOTHING, SHOWS, code},
+};
 use serde_json::{Value, json};
 
 /// Orders. `call` is the method of Alipay's gateway or the path; `v3` Alipay's path of OpenAPI v3; `number` the member that bears
-/// the order's number.
+/// the order's number; `adds` what else comes to it, each with the member of `merchants[].accounts.<channel>` that it is (of a list,
+/// the first).
 pub(super) fn own_ways() -> Vec<Value> {
     let way = |channel: &str, pay_way: &str, call: &str, number: &str, reach: &str, content: Value| {
         let (charges, browser) = (pay_way == "micropay", ["page", "wap"].contains(&pay_way));
@@ -13,7 +18,11 @@ pub(super) fn own_ways() -> Vec<Value> {
             "channel": channel, "pay_way": pay_way, "call": call,
             "v3": call.strip_prefix("alipay.trade.").map(|call| format!("/v3/alipay/trade/{call}")),
             "by_browser": browser, "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
-            "auth_code": code(channel, pay_way),
+            "auth_code": shown(channel, pay_way),
+            "adds": match channel {
+                "unionpay" => json!({ "merId": "mer_id", "certId": "cert_id", "backUrl": "notify_url" }),
+                _ => json!({ "notify_url": "notify_url" }),
+            },
         })
     };
     let alipay = |pay_way: &str, call: &str, reach: &str, more: Value| {
@@ -31,24 +40,14 @@ pub(super) fn own_ways() -> Vec<Value> {
             both(kinds(kind), order),
         )
     };
-    let wechat = |pay_way: &str, reach: &str, more: Value| {
-        let path = format!("/v3/pay/transactions/{pay_way}");
-        let order = json!({ "description": "奶茶 Milk tea", "amount": { "total": 880, "currency": "CNY" } });
-        way("wechat", pay_way, &path, "out_trade_no", reach, both(order, more))
+    // A form of the payer's browser: posted here, and from here on to UnionPay.
+    let front = |pay_way: &str, business: &str| {
+        let mut way = unionpay(pay_way, super::acp::FRONT, "", ["01", "01", business, "07"]);
+        way["content"]["frontUrl"] = format!("https://{RETURN_HOST}/back").into();
+        way["before"] = "posts the signed form, and the same to where it is sent on (307)".into();
+        way
     };
-    vec![
-        wechat("native", "code_url", json!({})),
-        wechat(
-            "jsapi",
-            "prepay_id",
-            json!({ "payer": { "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" } }),
-        ),
-        wechat(
-            "h5",
-            "h5_url",
-            json!({ "scene_info": { "payer_client_ip": "203.0.113.7", "h5_info": { "type": "Wap" } } }),
-        ),
-        wechat("app", "prepay_id", json!({})),
+    let own = vec![
         alipay("qr", "alipay.trade.precreate", "qr_code", json!({})),
         alipay(
             "jsapi",
@@ -75,7 +74,24 @@ pub(super) fn own_ways() -> Vec<Value> {
         unionpay("app", super::acp::APP, "tn", ["01", "01", "000201", "08"]),
         // The code stands in `qrNo`.
         unionpay("micropay", super::acp::BACK, "", ["01", "06", "000000", "08"]),
-    ]
+        front("gateway", "000201"),
+        front("gateway_b2b", "000202"),
+    ];
+    own_wechat::ways().into_iter().chain(own).collect()
+}
+
+/// How a payment code looks, and which member bears it.
+fn shown(channel: &str, pay_way: &str) -> Value {
+    let mut code = code(channel, pay_way);
+    if code.is_object() {
+        code["member"] = if channel == "unionpay" {
+            "qrNo"
+        } else {
+            "auth_code"
+        }
+        .into();
+    }
+    code
 }
 
 const OPENS: &str = "opens the address or posts the form, signed, at /gateway.do of the pass-through, and goes where it is sent on to";
@@ -90,10 +106,10 @@ fn by_browser(mut way: Value) -> Value {
 pub(super) fn own_calls() -> Vec<Value> {
     let alipay = |call: &str, members: &[&str]| {
         let v3 = format!("/v3/alipay/trade/{}", call.replace('.', "/"));
-        json!({ "channel": "alipay", "call": format!("alipay.trade.{call}"), "v3": v3, "members": members, "content": {} })
+        json!({ "channel": "alipay", "call": format!("alipay.trade.{call}"), "v3": v3, "members": members, "content": {}, "method": "POST", "adds": {} })
     };
-    let unionpay = |path: &str, kind: [&str; 4], members: &[&str]| json!({ "channel": "unionpay", "call": path, "v3": null, "members": members, "content": kinds(kind) });
-    vec![
+    let unionpay = |path: &str, kind: [&str; 4], members: &[&str]| json!({ "channel": "unionpay", "call": path, "v3": null, "members": members, "content": kinds(kind), "method": "POST", "adds": { "merId": "mer_id", "certId": "cert_id" } });
+    let own = vec![
         alipay("query", &["out_trade_no"]),
         alipay("close", &["out_trade_no"]),
         alipay("cancel", &["out_trade_no"]),
@@ -114,7 +130,8 @@ pub(super) fn own_calls() -> Vec<Value> {
             ["31", "00", "000000", "07"],
             &["orderId", "txnTime", "origQryId", "txnAmt"],
         ),
-    ]
+    ];
+    own_wechat::calls().into_iter().chain(own).collect()
 }
 
 fn kinds([kind, sub, business, device]: [&str; 4]) -> Value {

@@ -74,9 +74,9 @@ impl DemoMerchant {
         self.id == "m1002"
     }
 
-    /// The sixth merchant, one of the demo's own, has WeChat's payment codes by APIv3.
+    /// The third merchant, and the sixth for the demo's own story, have WeChat's payment codes by APIv3.
     pub fn codepay(&self) -> bool {
-        self.id == "m1006"
+        matches!(self.id.as_str(), "m1003" | "m1006")
     }
 
     /// The third merchant encrypts content at Alipay.

@@ -5,7 +5,7 @@ use super::place::RETURN_HOST;
 use serde_json::{Value, json};
 
 /// Channel, way to pay, the member of the answer that reaches the payer, what the payer does before paying.
-const WAYS: [(&str, &str, &str, &str); 22] = [
+const WAYS: [(&str, &str, &str, &str); 21] = [
     ("wechat", "native", "code_url", NOTHING),
     ("wechat", "jsapi", "call_up", NOTHING),
     ("wechat", "h5", "h5_url", NOTHING),
@@ -27,34 +27,81 @@ const WAYS: [(&str, &str, &str, &str); 22] = [
     ("ccb", "gateway", "call_up", "posts call_up.form"),
     ("icbc", "gateway", "call_up", "posts call_up.form"),
     ("cmb", "gateway", "call_up", "posts call_up.form"),
-    (
-        "wechat",
-        "product",
-        "",
-        "scans wechat_product_url of a POST /v1/codes with an amount",
-    ),
 ];
 pub(super) const NOTHING: &str = "nothing";
 pub(super) const SHOWS: &str =
     "shows a fresh auth_code, told before the order by control/pay: channel, auth_code, outcome";
 
 pub(super) fn ways() -> Vec<Value> {
-    WAYS.iter()
-        .map(|(channel, pay_way, reach, before)| {
-            json!({
-                "channel": channel, "pay_way": pay_way, "body": body(channel, pay_way),
-                "reach": reach, "before": before, "auth_code": code(channel, pay_way),
-            })
-        })
-        .collect()
+    let own = WAYS.iter().map(|(channel, pay_way, reach, before)| {
+        let body = body(channel, pay_way);
+        let mut way = way(
+            channel,
+            pay_way,
+            ["/v1/payments", "order_no"],
+            reach,
+            before,
+            body,
+        );
+        way["auth_code"] = code(channel, pay_way);
+        way
+    });
+    own.chain(several()).chain(codes()).collect()
 }
 
-/// All that `POST /v1/payments` needs but `order_no`, which is new each time, and a payment code. An order of a product's standing
-/// code begins with the payer's scan, not here.
+/// `call` is where `body` is posted, `number` the member that comes to it each time.
+fn way(channel: &str, pay_way: &str, call: [&str; 2], reach: &str, before: &str, body: Value) -> Value {
+    json!({
+        "channel": channel, "pay_way": pay_way, "call": call[0], "number": call[1], "body": body,
+        "reach": reach, "before": before, "auth_code": null, "adds": {},
+    })
+}
+
+/// For a sub-merchant (服务商), and several orders that are paid together (合单): each has a number of its own beside the group's.
+fn several() -> [Value; 2] {
+    let mut partner = way(
+        "wechat",
+        "native",
+        ["/v1/payments", "order_no"],
+        "code_url",
+        NOTHING,
+        body("wechat", "native"),
+    );
+    partner["adds"] = json!({ "payee": "sub_mchids" });
+    let part = |fen: u32| json!({ "amount": fen, "description": "奶茶 Milk tea" });
+    let orders = json!({ "channel": "wechat", "pay_way": "native", "orders": [part(380), part(500)] });
+    let call = ["/v1/payments/combined", "group_no"];
+    let mut group = way("wechat", "native", call, "code_url", NOTHING, orders);
+    group["part_number"] = "orders[].order_no".into();
+    [partner, group]
+}
+
+/// Codes to be printed or shown. Their orders begin with the payer's scan.
+fn codes() -> Vec<Value> {
+    let tea = || json!({ "amount": 880, "title": "奶茶 Milk tea" });
+    let of = |channel: &str, kind: &str, reach: &str, before: &str| {
+        way(channel, kind, ["/v1/codes", "code_no"], reach, before, tea())
+    };
+    let scan = "control/scan: qr, and scan_url of the account as callback";
+    let mut all = vec![of("wechat", "product", "wechat_product_url", scan)];
+    all.extend(WALLETS.map(|(channel, agent)| {
+        let browser = "opens url in the wallet's browser (user_agent), comes back from its authorisation, pays on the page";
+        let mut way = of(channel, "one code", "url", browser);
+        way["user_agent"] = agent.into();
+        way
+    }));
+    all
+}
+
+/// How a wallet's own browser is known (channels.md 7).
+const WALLETS: [(&str, &str); 3] = [
+    ("wechat", "Mozilla/5.0 (iPhone) MicroMessenger/8.0.50"),
+    ("alipay", "Mozilla/5.0 (iPhone) AlipayClient/10.5.0"),
+    ("unionpay", "Mozilla/5.0 (iPhone) UnionPay/1.0 CloudPay"),
+];
+
+/// All that `POST /v1/payments` needs but `order_no`, which is new each time, and a payment code.
 fn body(channel: &str, pay_way: &str) -> Value {
-    if pay_way == "product" {
-        return Value::Null;
-    }
     let mut body = json!({ "channel": channel, "pay_way": pay_way, "amount": 880, "description": "奶茶 Milk tea", "client_ip": "203.0.113.7" });
     match (channel, pay_way) {
         // The code tells its wallet.

@@ -163,7 +163,11 @@ pub(super) fn check(said: &Message, lists: &[&[Field]]) -> Result<Texts, NativeE
 
 fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Result<(), NativeError> {
     match kind {
-        Any => {}
+        Any if shape::plain(value) => {}
+        Any => {
+            return Err(NativeError::malformed(format!("{name} must be {}", shape::PLAIN))
+                .breaking(Breach::Value, Some(name)));
+        }
         Said(scanned) => texts.push((scanned, Text::from(value))),
         Of(words) if words.contains(&value) => {}
         Of(_) => {

@@ -7,7 +7,10 @@ use crate::{
     Identity, keys,
     native::{Asks, Device, Native, NativeError, Proof},
     strict_json, times,
-    wechat::{compose::number_fits, native::empty},
+    wechat::{
+        compose::number_fits,
+        native::{empty, of_this_wallet},
+    },
 };
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
 use http::HeaderMap;
@@ -95,7 +98,7 @@ pub(crate) fn read(
     let said = said?;
     let texts = allowed::check(&said, call.fields())?;
     let mchid = signed.unwrap_or_else(|| Err(NativeError::signature("nothing is signed")))?;
-    need(&said, "appid")?;
+    let app = need(&said, "appid")?.to_owned();
     if !(1..=32).contains(&need(&said, "nonce_str")?.chars().count()) {
         return Err(NativeError::malformed("nonce_str must be 1 to 32 characters"));
     }
@@ -103,6 +106,7 @@ pub(crate) fn read(
         .map_err(|e| NativeError::malformed(format!("sub_mch_id: {e}")))?;
     let mut native = empty(call.operation(), mchid)?;
     native.payee = Some(payee);
+    native.app = Some(app);
     native.texts = texts;
     match call {
         Call::Unified | Call::Micropay => order(&said, call, &mut native)?,
@@ -215,7 +219,7 @@ fn order(said: &Message, call: Call, native: &mut Native) -> Result<(), NativeEr
         _ => pay_way(need(said, "trade_type")?)?,
     };
     if call == Call::Micropay {
-        need(said, "auth_code")?;
+        of_this_wallet(need(said, "auth_code")?, "auth_code")?;
     } else {
         native.notify_url = Some(need(said, "notify_url")?.to_owned());
     }

@@ -50,12 +50,15 @@ impl Place {
                     &from(&w.sm2_platform_file)?,
                 )?;
             }
-            // In certificate mode nothing is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6).
+            // In certificate mode no certificate is laid down: the proxy fetches what it needs (channels.md 1.7, 3.6). The public
+            // key is there for the merchant's own client, which may ask for it whatever the account does.
             if !certificates && !by_sm2 {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.platform_serial)),
                     &from(&w.platform_cert_file)?,
                 )?;
+            }
+            if !by_sm2 {
                 secret(
                     &wechat.join(format!("platform/{}.pem", w.public_key_id)),
                     &from(&w.public_key_file)?,

@@ -93,7 +93,7 @@ impl Place {
             .iter()
             .map(|m| {
                 let mut facts = acquirer_merchant(&self.material.dir, m, self.keys_held)?;
-                if self.codepay || m.codepay() {
+                if self.has_codepay(m) {
                     facts["accounts"][0]["codepay"] = json!(true);
                 }
                 if self.by_sm2(&m.accounts.wechat.mchid) {
@@ -190,6 +190,11 @@ impl Place {
 
     pub(super) fn stands_by(&self, account: &str) -> bool {
         self.routing.lock().1.iter().any(|no| no == account)
+    }
+
+    /// Has its account at WeChat payment codes by APIv3?
+    pub(in crate::demo) fn has_codepay(&self, merchant: &DemoMerchant) -> bool {
+        self.codepay || merchant.codepay()
     }
 
     /// Does this account at WeChat sign by SM2? A second account does where its merchant, the first one, does.

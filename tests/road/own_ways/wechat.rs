@@ -1,0 +1,165 @@
+//! WeChat Pay's part: APIv3 in JSON, V2 in XML with MD5, and each call that `own_calls` lists.
+
+use super::{Client, Done, filled, put, word};
+use anyhow::{Context, ensure};
+use certs::{Keys, Material, V2Digest};
+use channel::wechat_v2::string_to_sign;
+use domain::KeyRef;
+use sandbox::demo::Demo;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Client {
+    pub(super) async fn of_wechat(
+        &self,
+        method: &str,
+        call: &str,
+        content: &Value,
+        accounts: &Value,
+    ) -> anyhow::Result<Value> {
+        if !call.starts_with("/v3/") {
+            return self.by_v2(call, content, accounts).await;
+        }
+        let body = (method == "POST").then_some(content);
+        let answer = self.wechat.ask(method, call, body).await?;
+        ensure!(
+            answer.status < 300,
+            "{call} answered {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+        Ok(if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        })
+    }
+
+    async fn by_v2(&self, call: &str, content: &Value, accounts: &Value) -> anyhow::Result<Value> {
+        let mut content = content.clone();
+        content["nonce_str"] = "n0ncen0nce".into();
+        let (keys, key) = (Keys::default(), KeyRef::new("v2")?);
+        let secret = word(&accounts["wechat"]["apiv2_key"]).as_bytes();
+        keys.put(key.clone(), Material::api_v2(V2Digest::Md5, secret)?);
+        let fields = content.as_object().context("fields")?;
+        let message = string_to_sign(fields.iter().map(|(name, value)| (name.as_str(), word(value))));
+        let sign = hex::encode_upper(keys.sign(&key, &message)?);
+        let all = fields.iter().map(|(name, value)| (name.as_str(), word(value)));
+        let inner: String = all
+            .chain([("sign", sign.as_str())])
+            .map(|(name, value)| format!("<{name}><![CDATA[{value}]]></{name}>"))
+            .collect();
+        let said = self.wechat.post(call, &format!("<xml>{inner}</xml>")).await?;
+        let text = String::from_utf8(said.body.to_vec())?;
+        ensure!(
+            text.contains("<result_code><![CDATA[SUCCESS]]>"),
+            "{call}: {text}"
+        );
+        let mut read = json!({});
+        for name in ["code_url", "prepay_id", "mweb_url"] {
+            let inner = text
+                .split_once(&format!("<{name}><![CDATA["))
+                .map(|(_, rest)| rest);
+            read[name] = inner.and_then(|rest| rest.split("]]>").next()).into();
+        }
+        Ok(read)
+    }
+}
+
+/// Each call, of an order of its own that stands as the call needs it.
+pub(super) async fn ask_all(
+    client: &Client,
+    demo: &Demo,
+    accounts: &Value,
+    ways: &[Value],
+    calls: &[Value],
+) -> Done {
+    let mine = |call: &&Value| call["channel"] == "wechat" && !word(&call["call"]).contains("bill");
+    for call in calls.iter().filter(mine) {
+        let asked = ask(client, demo, accounts, ways, call).await;
+        asked.with_context(|| format!("own {}", call["call"]))?;
+    }
+    Ok(())
+}
+
+async fn ask(client: &Client, demo: &Demo, accounts: &Value, ways: &[Value], call: &Value) -> Done {
+    let path = word(&call["call"]);
+    let by = match path {
+        path if path.contains("partner") => "/v3/pay/partner/transactions/native",
+        path if path.contains("combine") => "/v3/combine-transactions/native",
+        path if path.starts_with("/v3/") && path.ends_with("reverse") => "/v3/pay/transactions/codepay",
+        path if path.ends_with("reverse") => "/pay/micropay",
+        path if path.starts_with("/v3/") => "/v3/pay/transactions/native",
+        _ => "/pay/unifiedorder",
+    };
+    let way = ways.iter().find(|way| way["call"] == by).context("a way")?;
+    let number = demo.next_number();
+    let (sent, _) = client.place(demo, accounts, way, &number).await?;
+    let mut of = json!({ "out_trade_no": number, "combine_out_trade_no": number, "out_refund_no": format!("R{number}") });
+    if !path.contains("close") && !way["auth_code"].is_object() {
+        let pay = json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid" });
+        demo.control("/control/pay", &pay).await?;
+        let known = format!(
+            "/v3/pay/transactions/out-trade-no/{number}?mchid={}",
+            word(&accounts["wechat"]["mchid"])
+        );
+        if path.contains("{transaction_id}") {
+            let order = client.of_wechat("GET", &known, &Value::Null, accounts).await?;
+            of["transaction_id"] = order["transaction_id"].clone();
+        }
+    }
+    if path.contains("{out_refund_no}") || path == "/pay/refundquery" {
+        let refund = json!({ "out_trade_no": number, "out_refund_no": of["out_refund_no"], "amount": { "refund": 1, "total": 880, "currency": "CNY" } });
+        settled(|| client.of_wechat("POST", "/v3/refund/domestic/refunds", &refund, accounts)).await?;
+    }
+    let mut content = call["content"].clone();
+    if path.contains("combine") {
+        let numbers = sent["sub_orders"].as_array().context("sub_orders")?.iter();
+        content["sub_orders"] = numbers
+            .map(|part| json!({ "out_trade_no": part["out_trade_no"] }))
+            .collect();
+    }
+    for member in call["members"].as_array().context("members")? {
+        match word(member) {
+            "sub_orders[].out_trade_no" => {}
+            name @ ("out_trade_no" | "out_refund_no") => content[name] = of[name].clone(),
+            name @ ("total_fee" | "refund_fee") => content[name] = "880".into(),
+            "amount.currency" => content["amount"]["currency"] = "CNY".into(),
+            name => put(&mut content, name, &|| 880.into()),
+        }
+    }
+    filled(&mut content, call, accounts, || demo.next_number())?;
+    let target = written(path, &of, &accounts["wechat"])?;
+    let method = word(&call["method"]);
+    settled(|| client.of_wechat(method, &target, &content, accounts)).await
+}
+
+/// A payment or refund may be known a moment later: asked again for ten seconds.
+async fn settled<F: Future<Output = anyhow::Result<Value>>>(ask: impl Fn() -> F) -> Done {
+    for _ in 0..50 {
+        if ask().await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    ask().await.map(drop)
+}
+
+/// Braces filled in.
+fn written(path: &str, of: &Value, account: &Value) -> anyhow::Result<String> {
+    let mut all = String::new();
+    for (at, piece) in path.split('{').enumerate() {
+        let Some((name, rest)) = piece.split_once('}').filter(|_| at > 0) else {
+            all.push_str(piece);
+            continue;
+        };
+        let value = match (&of[name], &account[name]) {
+            (Value::String(text), _) | (_, Value::String(text)) => text,
+            (_, Value::Array(list)) => list.first().map(word).context("an empty list")?,
+            _ => anyhow::bail!("{name} is unknown"),
+        };
+        all.push_str(value);
+        all.push_str(rest);
+    }
+    Ok(all)
+}
