@@ -279,7 +279,7 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
             absent(app, &account, order, position).await
         }
         // A code that nobody can explain, where "not there" would be one too: after the channel's window nobody will tell.
-        //= C94
+        //= C95
         Answer::Failed(failure)
             if failure.class == FailureClass::Unknown
                 && !attempt.channel.is_bank()

@@ -233,7 +233,7 @@ async fn refusals(demo: &Demo, order: &Value) -> anyhow::Result<u64> {
 
 /// A code that is no word on an order closes none, however often it comes after the order's end. Where no code says "not there"
 /// the end is "unresolved", and a refund's too, and the merchant is told.
-//= C94
+//= C95
 async fn never_guessed(
     demo: &Demo,
     merchant: &Merchant,

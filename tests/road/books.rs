@@ -399,7 +399,7 @@ async fn statements(merchant: &Merchant, shops: &[Shop]) -> Done {
 /// The Baidu wallet has no bill that is documented: what our record has of the day is asked for, order by order, and the
 /// comparison is killed between every two steps like any other.
 //= C61
-//= C94
+//= C95
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let dir = tempfile::tempdir()?;

@@ -349,7 +349,7 @@ pub const fn can_be_asked(channel: Channel) -> bool {
 
 /// Does some answer of the channel's say that it has no such order? Where no document names the code that does, only the account's
 /// signed file can (channels.md 5, 6); else an order that is not there is one that nobody knows of.
-//= C94
+//= C95
 pub fn says_absent(account: &Account) -> bool {
     match account.channel {
         Channel::Wechat | Channel::Alipay | Channel::Unionpay => true,
@@ -362,7 +362,7 @@ pub fn says_absent(account: &Account) -> bool {
 }
 
 /// The same of refunds.
-//= C94
+//= C95
 pub fn says_refund_absent(account: &Account) -> bool {
     let named = |bank: &BankFacts| bank.absent_refund_code.is_some();
     account.channel != Channel::Baidu || account.bank.as_ref().is_some_and(named)

@@ -66,7 +66,7 @@ pub(super) async fn refund_step(
     };
     let Some(settled) = settled else {
         // No answer of this channel's can say that it has no such refund: after its window nobody will tell.
-        //= C94
+        //= C95
         return match refund.state {
             RefundState::Intended | RefundState::Unknown if !channel::says_refund_absent(&account) => {
                 unresolved(app, order, refund, attempt).await

@@ -77,7 +77,7 @@ fn confirmed(channel: Channel, bank: Option<&BankFacts>, at: &str, notes: &mut N
 }
 
 /// The codes of what is not there and nothing else: no document says which they are (channels.md section 5).
-//= C94
+//= C95
 fn baidu(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>) {
     let other = BankFacts {
         absent_code: None,
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    //= C94
+    //= C95
     fn baidus_codes_of_what_is_not_there_are_named_here_and_nothing_else_is() {
         let baidu = |bank: Value| {
             problems(|a| {

@@ -53,7 +53,7 @@ fn fields(status: u16, body: &[u8]) -> Result<Fields, Unclear> {
 
 /// `query_status` is the word on the call. Which of its numbers says "no such order" nobody documents (1002, 5801 to 5806): only
 /// the one that the account's signed file names does. None of the others is a word on the order.
-//= C94
+//= C95
 fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure>> {
     match fields.get("query_status")? {
         "0" => facts::order(|name| fields.get(name))
@@ -90,7 +90,7 @@ fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
 
 /// 1 and 5: on the payer's balance at the wallet; 2: under way at a bank; 3: back where it came from; 4 and 6: failed.
 /// [All unverified; integrators of the time.] That there is no such refund only the code says that the account's signed file names.
-//= C94
+//= C95
 fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
     let state = match fields.get("ret_code")? {
         "1" | "3" | "5" => RefundState::Succeeded,

@@ -334,7 +334,7 @@ fn said(account: &Account, operation: Operation, field: &str, code: &str) -> Opt
 }
 
 #[test]
-//= C94
+//= C95
 fn what_is_not_there_only_the_accounts_file_says() {
     let none = account();
     let mut named = account();
