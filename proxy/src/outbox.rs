@@ -244,7 +244,8 @@ fn header(seq: u64, entry: &TradeEntry) -> Value {
     let refund_no = match &entry.event {
         TradeEvent::RefundSucceeded { refund_no, .. }
         | TradeEvent::RefundFailed { refund_no, .. }
-        | TradeEvent::RefundAbnormal { refund_no } => Some(refund_no),
+        | TradeEvent::RefundAbnormal { refund_no }
+        | TradeEvent::RefundUnresolved { refund_no } => Some(refund_no),
         _ => None,
     };
     if let (Some(no), Some(map)) = (refund_no, value.as_object_mut()) {
@@ -264,6 +265,7 @@ fn kind(event: &TradeEvent) -> &'static str {
         TradeEvent::RefundSucceeded { .. } => "refund.succeeded",
         TradeEvent::RefundFailed { .. } => "refund.failed",
         TradeEvent::RefundAbnormal { .. } => "refund.abnormal",
+        TradeEvent::RefundUnresolved { .. } => "refund.unresolved",
         _ => "payment.changed",
     }
 }

@@ -226,7 +226,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     Ok(())
 }
 
-/// Only the merchant can ask the channel, or nobody; after the channel's own window nobody will tell us any more. Where even the
+/// Only the merchant can ask the channel, or nobody, or no answer can say that nothing is there; after the channel's own window nobody will tell us any more. Where even the
 /// merchant cannot ask, it is told that nobody knows.
 //= C82
 async fn unresolved(
@@ -277,6 +277,16 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
         }
         Answer::Failed(failure) if failure.class == FailureClass::NotFound => {
             absent(app, &account, order, position).await
+        }
+        // A code that nobody can explain, where "not there" would be one too: after the channel's window nobody will tell.
+        //= C95
+        Answer::Failed(failure)
+            if failure.class == FailureClass::Unknown
+                && !attempt.channel.is_bank()
+                && attempt.pay_way.is_handed_out(attempt.channel)
+                && !channel::says_absent(&account) =>
+        {
+            unresolved(app, order, position, attempt).await
         }
         Answer::Failed(_) => nobody_knows(app, order.clone(), position).await,
         _ => Ok(order.clone()),

@@ -6,8 +6,8 @@
 )]
 
 use crate::kills::id;
-use crate::seen::{Done, pay, placed, post, told, with};
-use anyhow::ensure;
+use crate::seen::{Done, pay, placed, post, shown, told, with};
+use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
     http::Client,
@@ -26,12 +26,15 @@ async fn paid_told_asked_for_and_paid_back_by_both_digests() {
         &Options {
             desk: false,
             merchants: 2,
+            times: "silence_seconds = 2\n".into(),
             ..Options::default()
         },
         false,
     )
     .await
     .expect("demo");
+    let second = demo.merchant(1).expect("a merchant");
+    without_codes(&demo, 1).expect("signed");
     for (n, digest) in ["MD5", "SHA-1"].into_iter().enumerate() {
         assert_eq!(demo.place.merchants[n].sha1(), digest == "SHA-1");
         let merchant = demo.merchant(n).expect("a merchant");
@@ -55,7 +58,7 @@ async fn paid_told_asked_for_and_paid_back_by_both_digests() {
     faults(&demo, &merchant)
         .await
         .unwrap_or_else(|e| panic!("faults: {e:#}"));
-    over(&demo, &merchant)
+    over(&demo, &merchant, &second)
         .await
         .unwrap_or_else(|e| panic!("over: {e:#}"));
     demo.services.stop().await.expect("stopped");
@@ -202,13 +205,82 @@ async fn faults(demo: &Demo, merchant: &Merchant) -> Done {
     Ok(())
 }
 
+/// The acquirer has not said which codes mean "not there" at this merchant's account.
+fn without_codes(demo: &Demo, n: usize) -> Done {
+    let file = demo.place.dir.join("registries/acquirer-demo.json");
+    let mut registry: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+    registry["version"] = json!(registry["version"].as_u64().context("a version")? + 1);
+    let accounts = registry["merchants"][n]["accounts"].as_array_mut();
+    let baidus = accounts.into_iter().flatten().find(|a| a["channel"] == "baidu");
+    baidus.context("an account")?["bank"] = Value::Null;
+    demo.place.sign_registry("acquirer-demo", &registry)
+}
+
+fn seconds() -> anyhow::Result<i64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(since.as_secs() as i64)
+}
+
+/// How many queries about this order the wallet will still refuse.
+async fn refusals(demo: &Demo, order: &Value) -> anyhow::Result<u64> {
+    let faults = demo.control_get("/control/faults").await?;
+    let all = faults["faults"].as_array().into_iter().flatten();
+    let own = all
+        .filter(|f| f["out_trade_no"] == order["number"])
+        .find_map(|f| f["count"].as_u64());
+    own.context("no such fault")
+}
+
+/// A code that is no word on an order closes none, however often it comes after the order's end. Where no code says "not there"
+/// the end is "unresolved", and a refund's too, and the merchant is told.
+//= C95
+async fn never_guessed(
+    demo: &Demo,
+    merchant: &Merchant,
+    second: &Merchant,
+    (refused, before, unknown): (&Value, u64, &Value),
+) -> Done {
+    // The first would close it, the close's own query would be the second: after that it would be asked for no more.
+    for turn in 0.. {
+        ensure!(turn < 300, "not asked for after its end");
+        if refusals(demo, refused).await? + 3 <= before {
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    let state = shown(merchant, refused).await?["state"].clone();
+    ensure!(state == "awaiting_payment", "5802 was taken for an end: {state}");
+    let shown = second
+        .until(id(unknown)?, "its end", |o| o["state"] != "awaiting_payment")
+        .await?;
+    ensure!(shown["state"] == "unresolved", "{shown}");
+    told(demo, second, id(unknown)?, "payment.unresolved").await?;
+    let order = placed(second, &body(demo, "page", json!({}))).await?;
+    demo.open(&order).await?;
+    pay(demo, &order, true).await?;
+    let id = id(&order)?;
+    second.until(id, "payment", |o| o["state"] == "paid").await?;
+    demo.control("/control/fault", &json!({ "channel": "baidu", "operation": "refund", "kind": "timeout_before", "out_trade_no": order["number"] })).await?;
+    let path = format!("/v1/payments/{id}/refunds");
+    let refund = post(second, &path, &json!({ "refund_no": "r", "amount": 500 })).await?;
+    ensure!(
+        refund.status == 202,
+        "refund answered {} {}",
+        refund.status,
+        refund.json()
+    );
+    told(demo, second, id, "refund.unresolved").await.map(drop)
+}
+
 /// There is no close: what nobody paid ends with its own time, and a payment before that stands.
-async fn over(demo: &Demo, merchant: &Merchant) -> Done {
-    let soon = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_secs() as i64
-        + 62;
+async fn over(demo: &Demo, merchant: &Merchant, second: &Merchant) -> Done {
+    let soon = seconds()? + 62;
     let end = json!({ "expires_at": domain::Instant::from_secs(soon).to_string() });
+    let unknown = placed(second, &body(demo, "page", end.clone())).await?;
+    let refused = placed(merchant, &body(demo, "page", end.clone())).await?;
+    demo.open(&refused).await?;
+    demo.control("/control/fault", &json!({ "channel": "baidu", "operation": "query", "kind": "other_key", "count": 10_000, "out_trade_no": refused["number"] })).await?;
+    pay(demo, &refused, false).await?;
     let (opened, unopened, paid) = (
         placed(merchant, &body(demo, "page", end.clone())).await?,
         placed(merchant, &body(demo, "wap", end.clone())).await?,
@@ -234,6 +306,10 @@ async fn over(demo: &Demo, merchant: &Merchant) -> Done {
     merchant
         .until(id(&paid)?, "payment", |o| o["state"] == "paid")
         .await?;
+    while soon > seconds()? {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let before = refusals(demo, &refused).await?;
     for order in [&opened, &unopened] {
         let mut state = Value::Null;
         for _ in 0..450 {
@@ -250,5 +326,5 @@ async fn over(demo: &Demo, merchant: &Merchant) -> Done {
         ensure!(state == "closed", "not over: {state}");
         told(demo, merchant, id(order)?, "payment.closed").await?;
     }
-    Ok(())
+    never_guessed(demo, merchant, second, (&refused, before, &unknown)).await
 }

@@ -399,13 +399,14 @@ async fn statements(merchant: &Merchant, shops: &[Shop]) -> Done {
 /// The Baidu wallet has no bill that is documented: what our record has of the day is asked for, order by order, and the
 /// comparison is killed between every two steps like any other.
 //= C61
+//= C95
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baidus_day_is_asked_for_order_by_order() -> Done {
     let dir = tempfile::tempdir()?;
     let (demo, merchant) = open(dir.path(), false).await?;
     let day = days_ago(3);
     let mut numbers = Vec::new();
-    for n in 0..5 {
+    for n in 0..6 {
         numbers.push(text(&paid(&demo, &merchant, "baidu", 1000 + n).await?["number"]));
     }
     placed(&demo, &merchant, "baidu", 600).await?; // nobody ever opened it
@@ -432,13 +433,23 @@ async fn baidus_day_is_asked_for_order_by_order() -> Done {
     // About one order the channel gives no clear answer, however often it is asked.
     let fault = json!({ "channel": "baidu", "operation": "query", "kind": "status_5xx", "count": 10_000, "out_trade_no": numbers[3] });
     demo.control("/control/fault", &fault).await?;
+    // About another it says that it has another key: no word on the order either, and no difference.
+    let other = json!({ "channel": "baidu", "operation": "query", "kind": "other_key", "count": 10_000, "out_trade_no": numbers[5] });
+    demo.control("/control/fault", &other).await?;
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     killed_at_every_step(&demo).await?;
     let result = until_compared(&merchant, day).await?;
     let unanswered = result["unanswered"].as_array().context("unanswered")?;
+    let is = |number: &String, code: Option<&str>| {
+        unanswered.iter().any(|u| {
+            u["number"] == *number
+                && u["channel"] == "baidu"
+                && code.is_none_or(|code| u["channel_code"] == code)
+        })
+    };
     ensure!(
-        unanswered.len() == 1 && unanswered[0]["number"] == numbers[3] && unanswered[0]["channel"] == "baidu",
+        unanswered.len() == 2 && is(&numbers[3], None) && is(&numbers[5], Some("5802")),
         "{result}"
     );
     let path = format!("/v1/reconciliations/{day}/statement");

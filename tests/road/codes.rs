@@ -264,19 +264,24 @@ async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
     counter.demo.services.stop().await
 }
 
-/// The charging call was slow rather than lost: it arrives after a reverse that found nothing, and WeChat tells nobody.
-/// Looked for once the order has ended there by itself, it is found and goes back; so it is if the proxy is killed between
+/// The charging call was slow rather than lost: it arrives after a reverse that found nothing, and WeChat tells nobody; Alipay's
+/// notice is lost. Looked for once the order has ended there by itself, it is found and goes back; so it is if the proxy is killed between
 /// the two, starts again before that look was due, or long after.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C60
 async fn a_charge_that_arrives_after_its_reverse_goes_back() -> Done {
-    let (v2, v3) = tokio::join!(late(false, false), late(true, true));
+    let (v2, v3, alipay) = tokio::join!(
+        late("wechat", false, false),
+        late("wechat", true, true),
+        late("alipay", false, true)
+    );
     v2.map_err(|e| e.context("V2, back before the look"))?;
-    v3.map_err(|e| e.context("APIv3, back after the look was due"))
+    v3.map_err(|e| e.context("APIv3, back after the look was due"))?;
+    alipay.map_err(|e| e.context("Alipay, back after the look was due"))
 }
 
 /// `away`: is the proxy gone until the look was due?
-async fn late(codepay: bool, away: bool) -> Done {
+async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
     let dir = tempfile::tempdir()?;
     let options = Options {
         desk: false,
@@ -285,11 +290,7 @@ async fn late(codepay: bool, away: bool) -> Done {
     };
     let demo = Demo::start(dir.path(), &options, true).await?;
     let shop = demo.merchant(0)?;
-    let c = Counter {
-        demo,
-        shop,
-        channel: "wechat",
-    };
+    let c = Counter { demo, shop, channel };
     let (body, end) = charge_that_comes_late(&c, 470).await?;
     let (lost, _) = charge_that_comes_late(&c, 480).await?;
     // This one never comes: the look says so, once.
@@ -354,6 +355,9 @@ async fn charge_that_comes_late(c: &Counter, amount: u64) -> anyhow::Result<(Val
     let end = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(68))?;
     body["expires_at"] = end.to_string().into();
     c.fault(&body, "create", "arrives_late").await?;
+    if c.channel == "alipay" {
+        c.fault(&body, "notice", "drop").await?; // it tells, and the notice is lost
+    }
     Ok((body, end))
 }
 

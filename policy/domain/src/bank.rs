@@ -17,10 +17,13 @@ pub struct BankFacts {
     /// ICBC `merReference`: the domain of the merchant's page that leads to the bank, where the bank wants it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// What the bank answers to a query of an order that it does not have, by its own manual. Where absent, only an answer
-    /// without an order in it says so.
+    /// What the bank, or the Baidu wallet, answers to a query of an order that it does not have, by its own manual. Where absent,
+    /// only an answer without an order in it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_code: Option<String>,
+    /// Baidu: what a query of a refund that is not there is answered with, by the wallet's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_refund_code: Option<String>,
     /// UnionPay: the banks that its gateway is led to by `issInsCode` (channels.md 4.3), in the order in which payers see them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<ListedBank>,

@@ -51,7 +51,8 @@ pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
 use domain::{
-    Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo, Unclear,
+    BankFacts, Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo,
+    Unclear,
 };
 use vault::{AuthCode, Buyer, Text};
 
@@ -344,6 +345,27 @@ pub fn number_fits(channel: Channel, number: &str) -> bool {
 /// learns.
 pub const fn can_be_asked(channel: Channel) -> bool {
     !matches!(channel, Channel::Icbc)
+}
+
+/// Does some answer of the channel's say that it has no such order? Where no document names the code that does, only the account's
+/// signed file can (channels.md 5, 6); else an order that is not there is one that nobody knows of.
+//= C95
+pub fn says_absent(account: &Account) -> bool {
+    match account.channel {
+        Channel::Wechat | Channel::Alipay | Channel::Unionpay => true,
+        Channel::Baidu | Channel::Ccb | Channel::Cmb => account
+            .bank
+            .as_ref()
+            .is_some_and(|bank| bank.absent_code.is_some()),
+        Channel::Icbc => false,
+    }
+}
+
+/// The same of refunds.
+//= C95
+pub fn says_refund_absent(account: &Account) -> bool {
+    let named = |bank: &BankFacts| bank.absent_refund_code.is_some();
+    account.channel != Channel::Baidu || account.bank.as_ref().is_some_and(named)
 }
 
 /// Longest number of an order and of a refund, where the channel's are short.

@@ -435,7 +435,7 @@ pub fn is_by_browser(channel: Channel, target: &str, body: &[u8]) -> bool {
 pub fn is_file(channel: Channel, target: &str) -> bool {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     match channel {
-        Channel::Wechat => path == wechat::BILL_FILE || wechat::v2::native::is_bill(target),
+        Channel::Wechat => wechat::is_bill_file(path) || wechat::v2::native::is_bill(target),
         Channel::Unionpay => target == unionpay::FILES,
         _ => false,
     }

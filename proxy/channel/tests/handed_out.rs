@@ -47,6 +47,7 @@ fn bank(channel: Channel) -> BankFacts {
     BankFacts {
         branch: None,
         absent_code: None,
+        absent_refund_code: None,
         certificate: None,
         reference: None,
         listed: Vec::new(),

@@ -718,7 +718,7 @@ fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
     assert!(go(&mut order, reverse(1)).is_err(), "there is nothing to undo");
     go(&mut order, paid(1, 100, 5)).expect("a fact is a fact");
     for change in [
-        |a: &mut Attempt| a.channel = Channel::Alipay,
+        |a: &mut Attempt| a.keys = Keys::Merchant,
         |a: &mut Attempt| a.carried = Carried::PassThrough,
         |a: &mut Attempt| a.pay_way = PayWay::Native,
     ] {
@@ -726,7 +726,14 @@ fn what_a_reverse_did_not_find_is_live_until_it_was_looked_for() {
         go(&mut other, reverse(1)).expect("intended");
         go(&mut other, reversed(Some(false))).expect("nothing there");
         change(&mut other.attempts[0]);
-        assert!(!other.is_live(), "it tells, or is not ours to look for");
+        assert!(!other.is_live(), "it is not ours to look for");
+    }
+    for channel in [Channel::Wechat, Channel::Alipay, Channel::Unionpay] {
+        let mut other = code_order();
+        other.attempts[0].channel = channel;
+        go(&mut other, reverse(1)).expect("intended");
+        go(&mut other, reversed(Some(false))).expect("nothing there");
+        assert!(other.is_live(), "{channel}: its notice may be lost");
     }
 }
 

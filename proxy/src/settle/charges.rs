@@ -151,6 +151,9 @@ pub(super) fn seen(
     let reversing = known.is_reversing()
         || known.state == AttemptState::Unresolved
             && known.reversing.as_ref().is_some_and(|r| r.refused.is_none());
+    // WeChat says REFUND of a payment of which a part went back, too (channels.md 1.11): the rest of it stands. Of one that our own
+    // reverse is taking back, all is back.
+    let whole = known.channel != Channel::Wechat || reversing;
     let reversed = |refunded| Happening {
         event: TradeEvent::AttemptReversed {
             attempt,
@@ -169,9 +172,14 @@ pub(super) fn seen(
             return mismatch(Mismatch::TradeNo);
         }
         // Paid, and all of it is back: nobody is charged, and nobody needs to hear of a payment first.
-        (ChannelState::Refunded(facts), None) if open => vec![paid(facts).into(), reversed(Some(true))],
+        (ChannelState::Refunded(facts), None) if open && whole => {
+            vec![paid(facts).into(), reversed(Some(true))]
+        }
         (ChannelState::Refunded(_), Some(_)) if reversing => vec![reversed(Some(true))],
         (ChannelState::Paid(facts), None) => paid_now(&it, facts, mismatch, paid),
+        (ChannelState::Refunded(facts), None) if !whole && known.state != AttemptState::Reversed => {
+            paid_now(&it, facts, mismatch, paid)
+        }
         (ChannelState::Refused(_), None) if reversing => vec![reversed(Some(false))],
         (ChannelState::Refused(code), None) if open => vec![Happening {
             event: TradeEvent::AttemptNotPlaced {

@@ -300,10 +300,34 @@ fn a_number_of_another_trade_is_neither_paid_nor_reversed() {
         seen_by(&placed, ChannelState::Paid(facts(99)), Proof::Query),
         ["mismatched", "attempt_unresolved!"]
     );
-    assert_eq!(
-        seen_by(&unknown, ChannelState::Refunded(facts(100)), Proof::Query),
-        ["attempt_paid", "attempt_reversed!"]
-    );
+}
+
+#[test]
+//= C60
+fn at_wechat_a_part_that_went_back_leaves_the_payment_standing() {
+    let unknown = |channel| {
+        let mut order = then(
+            order(),
+            [TradeEvent::AttemptUnknown {
+                attempt: 1,
+                reason: Unclear::Timeout,
+            }],
+        );
+        order.attempts[0].channel = channel;
+        order
+    };
+    let refunded = |order: &Order| seen_by(order, ChannelState::Refunded(facts(100)), Proof::Query);
+    assert_eq!(refunded(&unknown(Channel::Wechat)), ["attempt_paid!"]);
+    for whole in [Channel::Alipay, Channel::Unionpay] {
+        assert_eq!(
+            refunded(&unknown(whole)),
+            ["attempt_paid", "attempt_reversed!"],
+            "{whole}"
+        );
+    }
+    let mut closed = unknown(Channel::Wechat);
+    closed.attempts[0].state = AttemptState::Closed;
+    assert_eq!(refunded(&closed), ["mismatched", "attempt_paid!"]);
 }
 
 #[test]

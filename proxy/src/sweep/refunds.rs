@@ -65,7 +65,14 @@ pub(super) async fn refund_step(
         (pending, _) => asked_then_sent_again(app, &account, order, refund, attempt, pending).await,
     };
     let Some(settled) = settled else {
-        return Ok(order.clone());
+        // No answer of this channel's can say that it has no such refund: after its window nobody will tell.
+        //= C95
+        return match refund.state {
+            RefundState::Intended | RefundState::Unknown if !channel::says_refund_absent(&account) => {
+                unresolved(app, order, refund, attempt).await
+            }
+            _ => Ok(order.clone()),
+        };
     };
     let settled = Settled::of(news(refund, settled), settle::Ending::Recorded);
     let events = if refund.cause == RefundCause::Surplus {
@@ -76,7 +83,7 @@ pub(super) async fn refund_step(
     errand::record(app, order, events).await
 }
 
-/// Only the merchant can ask the channel; after the channel's own window nobody will tell us any more.
+/// Only the merchant can ask the channel, or no answer can say that it is not there; after the channel's own window nobody will tell us any more.
 async fn unresolved(
     app: &App,
     order: &Arc<Order>,
@@ -89,12 +96,12 @@ async fn unresolved(
     errand::record(
         app,
         order,
-        vec![
-            TradeEvent::RefundUnresolved {
+        vec![ledger::Happening {
+            event: TradeEvent::RefundUnresolved {
                 refund_no: refund.refund_no.clone(),
-            }
-            .into(),
-        ],
+            },
+            tell: attempt.keys == Keys::Held,
+        }],
     )
     .await
 }

@@ -363,7 +363,7 @@ pub enum TradeEvent {
         /// Where it shall go.
         to: RefundWay,
     },
-    /// The merchant holds the key, nothing passed through, the channel's own window for refunds is over.
+    /// Nobody can ask for it, or no answer of the channel's can say that it is not there; its own window for refunds is over.
     RefundUnresolved {
         /// Which refund.
         refund_no: RefundNo,

@@ -13,11 +13,12 @@ pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
     let bank = match &account.bank {
         None if !account.channel.is_bank() => return,
         Some(bank) if account.channel == Channel::Unionpay => return unionpay(bank, &at, notes),
+        Some(bank) if account.channel == Channel::Baidu => return baidu(bank, &at, notes),
         Some(_) if !account.channel.is_bank() => {
             return notes.say(
                 &at("bank"),
                 "is there for another channel",
-                "absent: only a bank's own gateway has it, and UnionPay's list of banks",
+                "absent: only a bank's own gateway has it, UnionPay's list of banks, and Baidu's codes",
             );
         }
         bank => bank.as_ref(),
@@ -27,6 +28,13 @@ pub(super) fn check(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &at("bank"),
             "lists banks",
             "without listed and business: this channel is one bank",
+        );
+    }
+    if bank.is_some_and(|bank| bank.absent_refund_code.is_some()) {
+        notes.say(
+            &at("bank.absent_refund_code"),
+            "is there for a bank",
+            "absent: no bank is asked for refunds",
         );
     }
     confirmed(account.channel, bank, &at("bank.unverified"), notes);
@@ -68,6 +76,55 @@ fn confirmed(channel: Channel, bank: Option<&BankFacts>, at: &str, notes: &mut N
     }
 }
 
+/// The codes of what is not there and nothing else: no document says which they are (channels.md section 5).
+//= C95
+fn baidu(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>) {
+    let other = BankFacts {
+        absent_code: None,
+        absent_refund_code: None,
+        ..bank.clone()
+    };
+    let nothing = BankFacts {
+        branch: None,
+        certificate: None,
+        reference: None,
+        absent_code: None,
+        absent_refund_code: None,
+        listed: Vec::new(),
+        business: false,
+        unverified: Vec::new(),
+    };
+    if other != nothing {
+        notes.say(
+            &at("bank"),
+            "has more than codes",
+            "absent_code and absent_refund_code alone for the Baidu wallet",
+        );
+    }
+    // 0 is what a query of an order that is there says; 1 to 6 are states of refunds.
+    for (name, code, taken) in [
+        ("absent_code", &bank.absent_code, &["0"][..]),
+        (
+            "absent_refund_code",
+            &bank.absent_refund_code,
+            &["1", "2", "3", "4", "5", "6"][..],
+        ),
+    ] {
+        let lawful = |code: &str| {
+            (1..=8).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_digit())
+                && !taken.contains(&code)
+        };
+        if code.as_deref().is_some_and(|code| !lawful(code)) {
+            notes.say(
+                &at(&format!("bank.{name}")),
+                "is no code of what is not there",
+                "1 to 8 digits that say nothing else, by the wallet's own word, or absent",
+            );
+        }
+    }
+}
+
 /// A list of banks and nothing else (channels.md 4.3).
 //= C84
 fn unionpay(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>) {
@@ -76,6 +133,7 @@ fn unionpay(bank: &BankFacts, at: &dyn Fn(&str) -> String, notes: &mut Notes<'_>
         ("certificate", bank.certificate.is_some()),
         ("reference", bank.reference.is_some()),
         ("absent_code", bank.absent_code.is_some()),
+        ("absent_refund_code", bank.absent_refund_code.is_some()),
     ] {
         if there {
             notes.say(
@@ -303,6 +361,31 @@ mod tests {
         }
         assert_eq!(cmb(&|a| a["bank"]["absent_code"] = json!("SUC0000")).len(), 1);
         assert_eq!(cmb(&|a| a["bank"]["absent_code"] = json!("MSS3500")), []);
+    }
+
+    #[test]
+    //= C95
+    fn baidus_codes_of_what_is_not_there_are_named_here_and_nothing_else_is() {
+        let baidu = |bank: Value| {
+            problems(|a| {
+                *a = json!({ "channel": "baidu", "account": "9000100005", "payee": "9000100005", "keys": "held", "bank": bank.clone() });
+            })
+        };
+        assert_eq!(
+            baidu(json!({ "absent_code": "5804", "absent_refund_code": "0" })),
+            []
+        );
+        for (bank, at) in [
+            (json!({ "absent_code": "0" }), "$.bank.absent_code"),
+            (json!({ "absent_code": "x" }), "$.bank.absent_code"),
+            (json!({ "absent_refund_code": "2" }), "$.bank.absent_refund_code"),
+            (json!({ "branch": "442000000" }), "$.bank"),
+        ] {
+            let found = baidu(bank);
+            assert!(found.len() == 1 && found[0].0 == at, "{at}: {found:?}");
+        }
+        let of_a_bank = problems(|a| a["bank"]["absent_refund_code"] = json!("0"));
+        assert_eq!(of_a_bank.len(), 1, "{of_a_bank:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{facts, query::Query, xml::Fields};
 use crate::{
     Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView, answer::fen,
 };
-use domain::{ChannelNo, Operation, RefundState, TradeNo, Unclear};
+use domain::{BankFacts, ChannelNo, Operation, RefundState, TradeNo, Unclear};
 use std::sync::Arc;
 
 /// What must verify, if anything.
@@ -51,17 +51,15 @@ fn fields(status: u16, body: &[u8]) -> Result<Fields, Unclear> {
     Fields::parse(body).ok_or(Unclear::Garbage)
 }
 
-/// `query_status` is the word on the call. Which of its numbers says "no such order" nobody documents (5801 to 5806); none
-/// of them is a word on a payment, and before the order's own end none counts as its end.
+/// `query_status` is the word on the call. Which of its numbers says "no such order" nobody documents (1002, 5801 to 5806): only
+/// the one that the account's signed file names does. None of the others is a word on the order.
+//= C95
 fn asked(account: &Account, fields: &Fields) -> Option<Result<OrderView, Failure>> {
     match fields.get("query_status")? {
         "0" => facts::order(|name| fields.get(name))
             .filter(|view| view.account.as_ref() == Some(&account.account))
             .map(Ok),
-        code if ["5801", "5802", "5803", "5804", "5805", "5806"].contains(&code) => {
-            Some(Err(failure(code, FailureClass::NotFound)))
-        }
-        code => is_code(code).then(|| Err(failure(code, FailureClass::Unknown))),
+        code => is_code(code).then(|| Err(unlisted(code, account, |bank| bank.absent_code.as_deref()))),
     }
 }
 
@@ -91,13 +89,17 @@ fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
 }
 
 /// 1 and 5: on the payer's balance at the wallet; 2: under way at a bank; 3: back where it came from; 4 and 6: failed.
-/// Anything else says that there is no such refund [all unverified; integrators of the time].
+/// [All unverified; integrators of the time.] That there is no such refund only the code says that the account's signed file names.
+//= C95
 fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
     let state = match fields.get("ret_code")? {
         "1" | "3" | "5" => RefundState::Succeeded,
         "2" => RefundState::Processing,
         "4" | "6" => RefundState::Failed,
-        code => return is_code(code).then(|| Answer::Failed(failure(code, FailureClass::NotFound))),
+        code => {
+            return is_code(code)
+                .then(|| Answer::Failed(unlisted(code, account, |bank| bank.absent_refund_code.as_deref())));
+        }
     };
     Some(Answer::Refund(RefundView {
         order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
@@ -118,6 +120,16 @@ fn number(account: &Account, fields: &Fields) -> Option<ChannelNo> {
         return None;
     }
     ChannelNo::new(fields.get("sp_refund_no").unwrap_or(account.account.as_str())).ok()
+}
+
+/// A code that no document explains: "not there" where the account's file says so, else no word on anything.
+fn unlisted(code: &str, account: &Account, absent: fn(&BankFacts) -> Option<&str>) -> Failure {
+    let absent = account.bank.as_ref().and_then(absent);
+    let class = match absent == Some(code) {
+        true => FailureClass::NotFound,
+        false => FailureClass::Unknown,
+    };
+    failure(code, class)
 }
 
 fn failure(code: &str, class: FailureClass) -> Failure {

@@ -18,4 +18,4 @@ mod route;
 mod seal;
 pub mod v2;
 
-pub(crate) use route::BILL_FILE;
+pub(crate) use route::is_bill_file;

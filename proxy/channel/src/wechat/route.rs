@@ -33,8 +33,13 @@ pub(crate) enum Call {
     Reverse(ChannelNo),
 }
 
-/// Where the channel keeps bills (channels.md 1.13).
-pub(crate) const BILL_FILE: &str = "/v3/billdownload/file";
+/// Where the channel keeps bills: documents have two paths, and the address counts as the channel gave it (channels.md 1.13).
+const BILL_FILES: [&str; 2] = ["/v3/billdownload/file", "/v3/bill/downloadurl"];
+
+/// Is this where a bill itself lies?
+pub(crate) fn is_bill_file(path: &str) -> bool {
+    BILL_FILES.contains(&path)
+}
 
 impl Route {
     /// What is asked.
@@ -65,7 +70,7 @@ fn found(method: &str, path: &str) -> Result<Route, NativeError> {
         "/v3/certificates" => ("GET", Call::Certificates),
         "/v3/bill/tradebill" => ("GET", Call::Bill(BillKind::Trade)),
         "/v3/bill/fundflowbill" => ("GET", Call::Bill(BillKind::Funds)),
-        BILL_FILE => ("GET", Call::BillFile),
+        path if is_bill_file(path) => ("GET", Call::BillFile),
         "/v3/refund/domestic/refunds" => ("POST", Call::Refund),
         _ => match path.strip_prefix("/v3/refund/domestic/refunds/") {
             Some(refund) => match refund.strip_suffix("/apply-abnormal-refund") {

@@ -191,6 +191,9 @@ fn a_path_is_matched_raw_and_never_normalised() {
         ("POST", "/v3/bill/tradebill"),
         ("GET", "/v3/bill/sub-merchant-fundflowbill"),
         ("GET", "/v3/billdownload/file/x"),
+        ("GET", "/v3/bill/downloadurl/x"),
+        ("POST", "/v3/bill/downloadurl?token=x"),
+        ("GET", "/v3/bill/downloadurls?token=x"),
     ] {
         assert!(
             matches!(

@@ -105,6 +105,7 @@ fn a_bank_goes_along_only_where_the_accounts_list_has_it() {
             certificate: None,
             reference: None,
             absent_code: None,
+            absent_refund_code: None,
             listed: vec![listed(&icbc, true), listed(&psbc, false)],
             business: true,
             unverified: vec![Unverified::UnionpayBankCodes],

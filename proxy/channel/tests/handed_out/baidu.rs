@@ -3,7 +3,7 @@
 
 use crate::{NOW, NUMBER, dice};
 use channel::{
-    Account, Answer, Authentic, ChannelState,
+    Account, Answer, Authentic, ChannelState, FailureClass,
     baidu_query::Query,
     notice::{self, Kind, Notice},
 };
@@ -320,5 +320,57 @@ fn no_answer_that_could_be_read_two_ways_says_paid() {
             "{}",
             String::from_utf8_lossy(&body)
         );
+    }
+}
+
+/// What a query with this one field says.
+fn said(account: &Account, operation: Operation, field: &str, code: &str) -> Option<FailureClass> {
+    let body =
+        format!("<?xml version=\"1.0\" encoding=\"gbk\" ?><response><{field}>{code}</{field}></response>");
+    match channel::read_answer(account, operation, PayWay::Page, 200, body.as_bytes()) {
+        Answer::Failed(failure) => Some(failure.class),
+        _ => None,
+    }
+}
+
+#[test]
+//= C95
+fn what_is_not_there_only_the_accounts_file_says() {
+    let none = account();
+    let mut named = account();
+    let mut facts = crate::bank(Channel::Baidu);
+    facts.absent_code = Some("5804".into());
+    facts.absent_refund_code = Some("0".into());
+    named.bank = Some(facts);
+    assert!(channel::says_absent(&named) && channel::says_refund_absent(&named));
+    assert!(!channel::says_absent(&none) && !channel::says_refund_absent(&none));
+    let codes = [
+        "0", "1002", "5801", "5802", "5803", "5804", "5805", "5806", "9999",
+    ];
+    for code in codes {
+        for (operation, field, absent) in [
+            (Operation::Query, "query_status", "5804"),
+            (Operation::Close, "query_status", "5804"),
+            (Operation::RefundQuery, "ret_code", "0"),
+        ] {
+            if field == "query_status" && code == "0" {
+                continue; // an order, and there is none in it
+            }
+            let unknown = Some(FailureClass::Unknown);
+            assert_eq!(
+                said(&none, operation, field, code),
+                unknown,
+                "{operation:?} {code}"
+            );
+            let wanted = match code == absent {
+                true => FailureClass::NotFound,
+                false => FailureClass::Unknown,
+            };
+            assert_eq!(
+                said(&named, operation, field, code),
+                Some(wanted),
+                "{operation:?} {code}"
+            );
+        }
     }
 }

@@ -179,7 +179,7 @@ impl Attempt {
     }
 
     /// A charging call that was slow rather than lost can still arrive after a reverse that found nothing, until the order ends
-    /// at its channel; WeChat tells nobody of it (channels.md 1.12), and UnionPay's notice is not relied on. True until it was
+    /// at its channel; WeChat tells nobody of it (channels.md 1.12), and the others' notices are not relied on. True until it was
     /// looked for then, whatever happens to us meanwhile. What a merchant's own SDK charges, that SDK ends: it may use the
     /// number again.
     //= C60
@@ -190,7 +190,6 @@ impl Attempt {
             && self.pay_way.charges()
             && self.carried == Carried::Unified
             && self.keys == Keys::Held
-            && matches!(self.channel, Channel::Wechat | Channel::Unionpay)
     }
 
     /// Its payer said that it was not paid and went another way, and its bank may still take it. True until it was looked for

@@ -251,7 +251,7 @@ fn notification(required: &[&str], further: Value) -> Value {
     let mut properties = json!({
         "id": { "type": "string", "description": "The same at every repeat" },
         "mchid": { "type": "string", "description": "Whom the event is for; of any other it is to be refused, whatever its signature" }, "seq": { "type": "integer" },
-        "type": { "enum": ["payment.paid", "payment.closed", "payment.reversed", "payment.reverse_refused", "payment.not_placed", "payment.unresolved", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal"] },
+        "type": { "enum": ["payment.paid", "payment.closed", "payment.reversed", "payment.reverse_refused", "payment.not_placed", "payment.unresolved", "payment.changed", "refund.succeeded", "refund.failed", "refund.abnormal", "refund.unresolved"] },
         "created_at": { "type": "string", "format": "date-time" }, "refund_no": refund_no(),
     });
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {

@@ -38,6 +38,7 @@ pub(super) fn account(channel: Channel, partner: bool) -> Account {
         bank: (channel == Channel::Ccb).then(|| BankFacts {
             branch: Some("442000000".into()),
             absent_code: None,
+            absent_refund_code: None,
             certificate: None,
             reference: None,
             listed: Vec::new(),

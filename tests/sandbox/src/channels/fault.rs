@@ -53,10 +53,12 @@ pub(crate) enum Kind {
     Busy,
     /// A reverse is to be sent again, and nothing was done.
     Again,
-    /// A charging call of WeChat's or UnionPay's arrives when it was given up: it acts so much later, and never answers.
+    /// A charging call by a payment code arrives when it was given up: it acts so much later, and never answers.
     ArrivesLate,
     /// UnionPay's settlement day is over: what was paid on it is not cancelled any more.
     TooLate,
+    /// The Baidu wallet has another key for the merchant than the merchant: 5802.
+    OtherKey,
     /// A refund is refused with a code that no list has, and nothing was done.
     UnlistedBefore,
     /// A refund is done, and refused with a code that no list has.
@@ -117,6 +119,8 @@ impl Fault {
             Some("again is a fault of reverses")
         } else if self.kind == Again && self.channel == Channel::Unionpay {
             Some("UnionPay never asks for a cancel to be sent again")
+        } else if self.kind == OtherKey && self.channel != Channel::Baidu {
+            Some("other_key is a fault of the Baidu wallet's")
         } else if self.kind == TooLate
             && (self.operation, self.channel) != (Operation::Reverse, Channel::Unionpay)
         {
@@ -125,9 +129,12 @@ impl Fault {
             Some("unlisted_before and unlisted_after are faults of refunds")
         } else if self.kind == ArrivesLate
             && (self.operation != Operation::Create
-                || !matches!(self.channel, Channel::Wechat | Channel::Unionpay))
+                || !matches!(
+                    self.channel,
+                    Channel::Wechat | Channel::Alipay | Channel::Unionpay
+                ))
         {
-            Some("arrives_late is a fault of WeChat's and UnionPay's payment codes")
+            Some("arrives_late is a fault of WeChat's, Alipay's and UnionPay's payment codes")
         } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {

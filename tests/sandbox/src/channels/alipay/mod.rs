@@ -77,6 +77,12 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
                 "<html><body>502 Bad Gateway</body></html>",
             ));
         }
+        Some(Kind::ArrivesLate) => {
+            if let Ok(params) = params {
+                arrive_late(world, params, request.header("host").to_owned());
+            }
+            return Reply::Never;
+        }
         _ => {}
     }
     let answer = match &params {
@@ -89,6 +95,16 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         Some(Kind::Slow) => Reply::After(world.slow, answer),
         _ => Reply::Now(answer),
     }
+}
+
+/// Acts on it when nobody waits for it any more.
+fn arrive_late(world: &Arc<World>, params: Params, host: String) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.slow).await;
+        let act = move || drop(answered(&inside, &params, &host, None));
+        let _ = tokio::task::spawn_blocking(act).await;
+    });
 }
 
 /// The order's number as the request tells it.

@@ -63,9 +63,35 @@ pub(super) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     match fault {
         Some(Kind::TimeoutBefore) => return Reply::Never,
         Some(Kind::Status5xx) => return Reply::Now(plain(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
+        Some(Kind::ArrivesLate) => {
+            arrive_late(world, request.clone(), method);
+            return Reply::Never;
+        }
         _ => {}
     }
-    let answer = match sender {
+    let answer = answered(world, request, method, fault);
+    match fault {
+        Some(Kind::TimeoutAfter) => Reply::Never,
+        Some(Kind::Slow) => Reply::After(world.slow, answer),
+        _ => Reply::Now(answer),
+    }
+}
+
+/// Acts on it when nobody waits for it any more.
+fn arrive_late(world: &Arc<World>, request: Incoming, method: &'static str) {
+    let inside = world.clone();
+    world.beside(async move {
+        tokio::time::sleep(inside.slow).await;
+        let act = move || drop(answered(&inside, &request, method, None));
+        let _ = tokio::task::spawn_blocking(act).await;
+    });
+}
+
+fn answered(world: &Arc<World>, request: &Incoming, method: &str, fault: Option<Kind>) -> Answer {
+    let authorization = Authorization::read(request.header("authorization"));
+    let sender = world.merchant_by_app(authorization.get("app_id"));
+    let content = sender.and_then(|(_, merchant)| content(merchant, request));
+    match sender {
         None => refusal(StatusCode::UNAUTHORIZED, "invalid-app-id", "无效的AppID参数"),
         Some((number, merchant)) => {
             let outcome = checked(merchant, request, &authorization, content).map(|biz| {
@@ -104,11 +130,6 @@ pub(super) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
             };
             written.signed(merchant, request, authorization.mode(), fault)
         }
-    };
-    match fault {
-        Some(Kind::TimeoutAfter) => Reply::Never,
-        Some(Kind::Slow) => Reply::After(world.slow, answer),
-        _ => Reply::Now(answer),
     }
 }
 

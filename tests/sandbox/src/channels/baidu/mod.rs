@@ -52,6 +52,7 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
     }
     let answer = match fault {
         Some(Kind::Busy) => refused(operation, &Failure("1002", "系统繁忙")),
+        Some(Kind::OtherKey) => refused(operation, &Failure("5802", "签名错误")),
         Some(Kind::UnlistedBefore) => refused(operation, &UNLISTED),
         _ => match checked(world, request, &params, operation) {
             Ok(call) if fault == Some(Kind::UnlistedAfter) => {

@@ -10,8 +10,14 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 use serde_json::json;
 
-/// Where files are fetched.
-pub(super) const FILE: &str = "/v3/billdownload/file";
+/// Where files are fetched. Documents have two paths (channels.md 1.13); here one is told of trade bills, the other of fund-flow
+/// bills, and both lead to any.
+const FILES: [&str; 2] = ["/v3/billdownload/file", "/v3/bill/downloadurl"];
+
+/// Is a file fetched there?
+pub(super) fn is_file(path: &str) -> bool {
+    FILES.contains(&path)
+}
 
 /// The query's parameters, each once and known.
 fn asked<'a>(
@@ -80,7 +86,11 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
     let token = call
         .world
         .with(|book| bills::lay_down(book, Channel::Wechat, call.number, octets));
-    let url = format!("https://{}{FILE}?token={token}", call.request.header("host"));
+    let path = match kind {
+        Kind::Trade => FILES[0],
+        Kind::Funds => FILES[1],
+    };
+    let url = format!("https://{}{path}?token={token}", call.request.header("host"));
     Ok(Some(
         json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url}),
     ))

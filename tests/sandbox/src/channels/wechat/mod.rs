@@ -210,7 +210,7 @@ fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/v3/certificates" => (Method::GET, Route::Certificates),
         "/v3/bill/tradebill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Trade)),
         "/v3/bill/fundflowbill" => (Method::GET, Route::Bill(super::bills::wechat::Kind::Funds)),
-        bills::FILE => (Method::GET, Route::BillFile),
+        path if bills::is_file(path) => (Method::GET, Route::BillFile),
         _ if rest == "codepay" => (Method::POST, Route::Codepay(partner)),
         _ if reverse.is_some() => (Method::POST, Route::Reverse(reverse.unwrap_or_default(), partner)),
         _ if redirect.is_some() => (Method::POST, Route::Redirect(redirect.unwrap_or_default())),

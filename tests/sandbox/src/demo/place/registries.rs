@@ -154,7 +154,7 @@ impl Place {
         accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "rates": rates }));
         let (u, b, c) = (&second.unionpay, &second.baidu, &second.ccb);
         accounts.push(json!({ "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "sign_method": "11" }));
-        accounts.push(json!({ "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held" }));
+        accounts.push(json!({ "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "bank": absent_at_baidu() }));
         accounts.push(
             json!({ "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
             "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } }),
@@ -275,6 +275,11 @@ impl Place {
     }
 }
 
+/// No document says which codes mean "not there": here it is the sandbox that said so.
+fn absent_at_baidu() -> Value {
+    json!({ "absent_code": "5804", "absent_refund_code": "0" })
+}
+
 pub(super) fn acquirer_merchant(
     material: &Path,
     merchant: &DemoMerchant,
@@ -314,7 +319,7 @@ pub(super) fn acquirer_merchant(
                     { "code": "CMB", "zh": "招商银行", "en": "China Merchants Bank" },
                     { "code": "PSBC", "zh": "邮储银行", "en": "Postal Savings Bank" },
                 ] } },
-            { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1() },
+            { "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "sha1": merchant.sha1(), "bank": absent_at_baidu() },
             // What no document says, the sandbox does: here it is the bank that confirmed it.
             { "channel": "ccb", "account": c.pos_id, "payee": c.merchant_id, "keys": "held",
                 "bank": { "branch": c.branch_id, "unverified": Unverified::of(Channel::Ccb) } },
