@@ -8,6 +8,8 @@ use sandbox::demo::{merchant::Merchant, place::RETURN_HOST};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+type Attack = std::pin::Pin<Box<dyn Future<Output = Done> + Send>>;
+
 /// Each protocol that takes refunds. WeChat's payment codes are V2.
 const WAYS: [(&str, &str); 5] = [
     ("wechat", "native"),
@@ -186,7 +188,7 @@ async fn killed(yard: &Yard, way: (&str, &str), kind: &str) -> Done {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_repeat_no_crowd_and_no_reverse_beside_it_pays_back_more_than_was_paid() {
     let yard = Arc::new(Yard::open().await.expect("demo"));
-    let mut all: Vec<(String, std::pin::Pin<Box<dyn Future<Output = Done> + Send>>)> = Vec::new();
+    let mut all: Vec<(String, Attack)> = Vec::new();
     for way in WAYS {
         let (a, b) = (yard.clone(), yard.clone());
         all.push((
