@@ -265,7 +265,8 @@ async fn to_the_public_key_and_back() -> Done {
             .join(&yard.door.account.public_key_file),
     )?;
 
-    // Before: certificates only.
+    // Before: certificates only. The demo lays the public key down for this account too.
+    fs::remove_file(yard.key_file())?;
     yard.stage("certificate").await?;
     let (early, closed) = (yard.place().await?, yard.place().await?);
     let by_sdk = (yard.place_by_sdk().await?, yard.place_by_sdk().await?);
