@@ -52,7 +52,10 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (true, _, "/control/reset") => reset(world),
         (_, true, "/control/orders") => orders(world),
         (_, true, "/control/requests") => requests(world, &request.query),
-        (_, true, "/control/scans") => Ok(world.with(|book| json!({"scans": book.product_scans}))),
+        (_, true, "/control/scans") => Ok(world.with(|book| {
+            let all: Vec<_> = book.product_scans.iter().map(|(_, scan)| scan).collect();
+            json!({"scans": all})
+        })),
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
@@ -172,7 +175,7 @@ fn reset(world: &World) -> Outcome {
             registered: _,
         } = book;
         abnormal.clear();
-        product_scans.clear();
+        product_scans.retain(|(merchant, _)| *merchant >= world.own_from);
         orders.retain(|key, _| own(key));
         held.retain(|key, _| own(key));
         groups.retain(|(merchant, _), _| *merchant >= world.own_from);

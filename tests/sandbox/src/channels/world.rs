@@ -84,7 +84,7 @@ pub(crate) struct Book {
     /// WeChat's refunds that the payer's account cannot take, by the channel's own number.
     pub(crate) abnormal: std::collections::HashSet<String>,
     /// What came of scans of product codes (WeChat's native mode one).
-    pub(crate) product_scans: Vec<serde_json::Value>,
+    pub(crate) product_scans: Vec<(usize, serde_json::Value)>,
     /// Where banks send their notices, as their merchants told them.
     pub(crate) registered: HashMap<(Channel, usize), String>,
     /// What was planted in bills, and files to be fetched.

@@ -50,7 +50,7 @@ struct Drawn<'a> {
 
 /// Scans: the merchant is asked behind, and what came of it stands in `GET /control/scans`.
 pub(crate) fn scan(world: &Arc<World>, asked: Scan) -> Outcome {
-    drawn(world, &asked.qr)?;
+    let merchant = drawn(world, &asked.qr)?.number;
     let number = format!("S{}", keys::random_digits(12));
     let (inside, id) = (world.clone(), number.clone());
     world.beside(async move {
@@ -62,7 +62,7 @@ pub(crate) fn scan(world: &Arc<World>, asked: Scan) -> Outcome {
             }
             Err(why) => json!({"scan": id, "error": why}),
         };
-        inside.with(|book| book.product_scans.push(entry));
+        inside.with(|book| book.product_scans.push((merchant, entry)));
     });
     Ok(json!({"ok": true, "scan": number}))
 }
