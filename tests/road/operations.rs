@@ -136,7 +136,9 @@ async fn platform_certificates_are_fetched_by_themselves(demo: &Demo) -> Done {
         .join(&merchant.accounts.wechat.mchid)
         .join("platform");
     ensure!(
-        fs::read_dir(&laid).is_ok_and(|mut all| all.next().is_none()),
+        fs::read_dir(&laid)?
+            .flatten()
+            .all(|file| file.file_name().to_string_lossy().starts_with("PUB_KEY_ID_")),
         "a certificate was laid down in {}",
         laid.display()
     );
