@@ -121,13 +121,9 @@ fn wait(app: &App, order: &Order, tries: u32) -> Option<Duration> {
         .iter()
         .filter_map(|refund| refund_wait(app, order, refund, tries));
     let surplus = order.surplus().into_iter().filter_map(|position| {
-        let refused = order
-            .refunds
-            .iter()
-            .filter(|r| r.attempt == position)
-            .map(|r| u32::from(r.tries))
-            .max()
-            .unwrap_or(0);
+        // What the merchant refunded of it was no try of ours.
+        let refused = order.surplus_no(position).and_then(|no| order.refund(&no));
+        let refused = refused.map_or(0, |refund| u32::from(refund.tries));
         let schedule = Schedule::of(order.attempt(position)?.channel, app.times());
         Some(if refused.max(tries) == 0 {
             app.times().unknown_after.min(Duration::from_millis(200))
@@ -226,8 +222,8 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
     Ok(())
 }
 
-/// Only the merchant can ask the channel, or nobody, or no answer can say that nothing is there; after the channel's own window nobody will tell us any more. Where even the
-/// merchant cannot ask, it is told that nobody knows.
+/// Only the merchant can ask the channel, or nobody, or no answer can say that nothing is there; after the channel's own window
+/// nobody will tell us any more. Where even the merchant cannot ask, it is told that nobody knows.
 //= C82
 async fn unresolved(
     app: &App,

@@ -79,6 +79,34 @@ fn refund(no: &str, fen: u64) -> TradeEvent {
     }
 }
 
+/// Closed once, and begun again by Alipay.
+fn another_way() -> Order {
+    let mut order = order();
+    let closed = TradeEvent::AttemptClosed {
+        attempt: 1,
+        proof: Proof::Answer,
+    };
+    go(&mut order, closed).expect("closed");
+    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    order
+}
+
+fn failed(no: &str) -> TradeEvent {
+    TradeEvent::RefundFailed {
+        code: "NOT_ENOUGH".into(),
+        refund_no: RefundNo::new(no).expect("lawful"),
+    }
+}
+
+/// A refund of the second attempt.
+fn refund_of_second(no: &str, fen: u64) -> TradeEvent {
+    let mut event = refund(no, fen);
+    if let TradeEvent::RefundIntended { attempt, .. } = &mut event {
+        *attempt = 2;
+    }
+    event
+}
+
 fn go(order: &mut Order, event: TradeEvent) -> Result<(), Illegal> {
     order.check(&event)?;
     order.apply(order.last + 1, Instant::default(), &event);
@@ -289,16 +317,7 @@ fn a_refund_that_nobody_tells_of_ends_unresolved_keeps_its_amount_and_can_be_tol
 #[test]
 //= C57
 fn a_surplus_that_does_not_go_back_is_counted_and_rests_as_abnormal() {
-    let mut order = order();
-    go(
-        &mut order,
-        TradeEvent::AttemptClosed {
-            attempt: 1,
-            proof: Proof::Answer,
-        },
-    )
-    .expect("closed");
-    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    let mut order = another_way();
     go(&mut order, paid(2, 100, 50)).expect("paid");
     go(&mut order, paid(1, 100, 60)).expect("a late success");
     let surplus = no("surplus-1");
@@ -328,46 +347,24 @@ fn a_surplus_that_does_not_go_back_is_counted_and_rests_as_abnormal() {
 #[test]
 //= C57
 fn what_the_merchant_refunded_of_a_payment_that_lost_later_leaves_the_rest_as_surplus() {
-    let mut order = order();
-    let closed = TradeEvent::AttemptClosed {
-        attempt: 1,
-        proof: Proof::Answer,
-    };
-    go(&mut order, closed).expect("closed");
-    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    let mut order = another_way();
     go(&mut order, paid(2, 100, 60)).expect("paid");
-    let mut part = refund("r1", 4);
-    let TradeEvent::RefundIntended { attempt, .. } = &mut part else {
-        unreachable!()
-    };
-    *attempt = 2;
-    go(&mut order, part).expect("the merchant refunds a part");
+    go(&mut order, refund_of_second("r1", 4)).expect("the merchant refunds a part");
     go(&mut order, succeeded("r1")).expect("done");
     go(&mut order, paid(1, 100, 50)).expect("an earlier payment becomes known");
     assert_eq!((order.surplus(), order.stays(2)), (vec![2], Amount::from_fen(96)));
     assert!(order.is_live());
-    let rest = |no: &RefundNo, amount| {
-        let mut event = refund(no.as_str(), amount);
-        if let TradeEvent::RefundIntended { attempt, .. } = &mut event {
-            *attempt = 2;
-        }
-        event
-    };
     let first = order.surplus_no(2).expect("a number");
     assert_eq!(first, no("surplus-2"));
-    go(&mut order, rest(&first, 97)).expect_err("more than what stays");
-    go(&mut order, rest(&first, 96)).expect("the rest goes back");
+    go(&mut order, refund_of_second(first.as_str(), 97)).expect_err("more than what stays");
+    go(&mut order, refund_of_second(first.as_str(), 96)).expect("the rest goes back");
     assert!(order.surplus().is_empty());
-    let failed = TradeEvent::RefundFailed {
-        code: "NOT_ENOUGH".into(),
-        refund_no: no("surplus-2"),
-    };
-    go(&mut order, failed).expect("refused");
+    go(&mut order, failed("surplus-2")).expect("refused");
     assert_eq!(
         (order.surplus(), order.surplus_no(2)),
         (vec![2], Some(no("surplus-2")))
     );
-    go(&mut order, rest(&first, 96)).expect("again");
+    go(&mut order, refund_of_second(first.as_str(), 96)).expect("again");
     go(&mut order, succeeded("surplus-2")).expect("done");
     assert!(order.surplus().is_empty() && !order.is_live());
 }
@@ -375,23 +372,13 @@ fn what_the_merchant_refunded_of_a_payment_that_lost_later_leaves_the_rest_as_su
 #[test]
 //= C57
 fn a_part_that_did_not_go_back_after_all_goes_back_under_a_number_of_its_own() {
-    let mut order = order();
-    let closed = TradeEvent::AttemptClosed {
-        attempt: 1,
-        proof: Proof::Answer,
-    };
-    go(&mut order, closed).expect("closed");
-    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    let mut order = another_way();
     go(&mut order, paid(1, 100, 60)).expect("paid");
     go(&mut order, refund("r1", 4)).expect("the merchant refunds a part");
     go(&mut order, paid(2, 100, 50)).expect("an earlier payment becomes known");
     go(&mut order, refund("surplus-1", 96)).expect("the rest goes back");
     go(&mut order, succeeded("surplus-1")).expect("done");
-    let failed = TradeEvent::RefundFailed {
-        code: "NOT_ENOUGH".into(),
-        refund_no: no("r1"),
-    };
-    go(&mut order, failed).expect("refused");
+    go(&mut order, failed("r1")).expect("refused");
     assert_eq!(
         (order.surplus(), order.stays(1), order.surplus_no(1)),
         (vec![1], Amount::from_fen(4), Some(no("surplus-1-2")))
@@ -401,16 +388,7 @@ fn a_part_that_did_not_go_back_after_all_goes_back_under_a_number_of_its_own() {
 
 #[test]
 fn what_only_the_merchant_can_send_back_is_no_work_of_ours() {
-    let mut order = order();
-    go(
-        &mut order,
-        TradeEvent::AttemptClosed {
-            attempt: 1,
-            proof: Proof::Answer,
-        },
-    )
-    .expect("closed");
-    go(&mut order, intent(2, Channel::Alipay)).expect("another way");
+    let mut order = another_way();
     go(&mut order, paid(1, 100, 50)).expect("late");
     go(&mut order, paid(2, 100, 60)).expect("paid");
     assert_eq!(order.surplus(), vec![2]);

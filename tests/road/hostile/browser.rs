@@ -2,8 +2,8 @@
 //! trick. Query and body are one set of parameters, so what stands in both, or in one as GBK, is a trick too.
 
 use super::{
-    api::{now, own},
-    many::{Door, framed, lines},
+    api::own,
+    many::{Door, framed, gateway, lines},
     tricks::{self, Dice, Trick, escaped, spoilt},
     wire::At,
 };
@@ -106,19 +106,7 @@ impl Door for AlipayPages {
         } else {
             method
         };
-        let time = domain::Instant::from_secs(now()).to_string().replace('T', " ");
-        let mut pairs: Pairs = [
-            ("app_id", self.0.app_id.as_str()),
-            ("method", method),
-            ("format", "JSON"),
-            ("charset", "utf-8"),
-            ("sign_type", "RSA2"),
-            ("timestamp", &time[..19]),
-            ("version", "1.0"),
-        ]
-        .map(|(name, value)| (name, value.as_bytes().to_vec()))
-        .into();
-        pairs.push(("biz_content", content));
+        let mut pairs = gateway(&self.0.app_id, method, content);
         if let Trick::Query(name) = &trick {
             beside(dice, name, &mut pairs);
         }

@@ -278,6 +278,24 @@ const FUNDS: [&str; 6] = [
 
 struct AlipayV2(AlipayAccount, Keys);
 
+/// The parameters of a call of Alipay's gateway (channels.md 3.1), not signed yet.
+pub(super) fn gateway(app_id: &str, method: &str, content: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {
+    let time = domain::Instant::from_secs(now()).to_string().replace('T', " ");
+    let mut pairs: Vec<_> = [
+        ("app_id", app_id),
+        ("method", method),
+        ("format", "JSON"),
+        ("charset", "utf-8"),
+        ("sign_type", "RSA2"),
+        ("timestamp", &time[..19]),
+        ("version", "1.0"),
+    ]
+    .map(|(name, value)| (name, value.as_bytes().to_vec()))
+    .into();
+    pairs.push(("biz_content", content));
+    pairs
+}
+
 impl Door for AlipayV2 {
     fn at(&self) -> At {
         At::Alipay
@@ -295,19 +313,7 @@ impl Door for AlipayV2 {
         } else {
             method
         };
-        let time = domain::Instant::from_secs(now()).to_string().replace('T', " ");
-        let mut pairs: Vec<(&str, Vec<u8>)> = [
-            ("app_id", self.0.app_id.as_str()),
-            ("method", method),
-            ("format", "JSON"),
-            ("charset", "utf-8"),
-            ("sign_type", "RSA2"),
-            ("timestamp", &time[..19]),
-            ("version", "1.0"),
-        ]
-        .map(|(name, value)| (name, value.as_bytes().to_vec()))
-        .into();
-        pairs.push(("biz_content", content));
+        let mut pairs = gateway(&self.0.app_id, method, content);
         let mut target = "/gateway.do".to_owned();
         if matches!(trick, Trick::Path) {
             target = tricks::path(dice, &target);

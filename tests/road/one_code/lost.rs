@@ -44,23 +44,30 @@ struct Wallet<'a> {
     counts: bool,
 }
 
+impl<'a> Wallet<'a> {
+    /// WeChat's and Alipay's, whose payer has this id.
+    fn both(street: &'a Street, of_alipay: &'static str, counts: bool) -> (Wallet<'a>, Wallet<'a>) {
+        let wallet = |agent, channel, gate, payer| Wallet {
+            street,
+            agent,
+            channel,
+            gate,
+            payer,
+            counts,
+        };
+        (
+            wallet(WECHAT, "wechat", 0, OPENID),
+            wallet(ALIPAY, "alipay", 1, of_alipay),
+        )
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C65
 //= C94
 async fn one_app_for_two_accounts_and_the_order_moves_by_itself() {
     let street = street(false).await.expect("demo");
-    let wallet = |agent, channel, gate, payer| Wallet {
-        street: &street,
-        agent,
-        channel,
-        gate,
-        payer,
-        counts: true,
-    };
-    let (wechat, alipay) = (
-        wallet(WECHAT, "wechat", 0, OPENID),
-        wallet(ALIPAY, "alipay", 1, USER_ID),
-    );
+    let (wechat, alipay) = Wallet::both(&street, USER_ID, true);
     tokio::join!(wechat.all(), alipay.all());
     finish(&street).await;
 }
@@ -70,18 +77,7 @@ async fn one_app_for_two_accounts_and_the_order_moves_by_itself() {
 //= C94
 async fn an_app_for_each_account_and_the_payer_is_asked_for_once_more() {
     let street = Arc::new(street(true).await.expect("demo"));
-    let wallet = |agent, channel, gate, payer| Wallet {
-        street: &street,
-        agent,
-        channel,
-        gate,
-        payer,
-        counts: false,
-    };
-    let (wechat, alipay) = (
-        wallet(WECHAT, "wechat", 0, OPENID),
-        wallet(ALIPAY, "alipay", 1, OPEN_ID),
-    );
+    let (wechat, alipay) = Wallet::both(&street, OPEN_ID, false);
     tokio::join!(wechat.all(), alipay.all());
     closed_before_it_moves(&wechat)
         .await

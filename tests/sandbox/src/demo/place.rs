@@ -331,7 +331,7 @@ impl Place {
             fs::create_dir_all(dir.join(sub))?;
         }
         let ca = material.ca()?;
-        keys::tls(&dir, &ca, &material)?;
+        keys::tls(&dir, &ca)?;
         let (authority, acquirer) = (
             keys::authority(&dir, "authority")?,
             keys::authority(&dir, "acquirer")?,

@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-pub(super) fn tls(dir: &Path, ca: &Ca, material: &Material) -> anyhow::Result<()> {
+pub(super) fn tls(dir: &Path, ca: &Ca) -> anyhow::Result<()> {
     let put = |name: &str, names: &[&str]| -> anyhow::Result<()> {
         let (cert, key) = material::issue(ca, names)?;
         fs::write(dir.join(format!("tls/{name}.pem")), cert)?;
@@ -175,7 +175,6 @@ pub(super) fn tls(dir: &Path, ca: &Ca, material: &Material) -> anyhow::Result<()
     put("server", &["localhost", "127.0.0.1", "::1"])?;
     put("proxy", &["guandao-proxy"])?;
     put("desk", &["guandao-desk"])?;
-    let _ = material;
     Ok(())
 }
 
@@ -205,13 +204,7 @@ pub(super) fn merchants(dir: &Path, material: &Material) -> anyhow::Result<Vec<D
         } else {
             rsa()?.serialize_pem()
         };
-        secret(&dir.join(&key_file), private.as_bytes())?;
-        let (keys, name) = (Keys::default(), KeyRef::new("x")?);
-        keys.put(name.clone(), Key::read(private.as_bytes())?);
-        fs::write(
-            dir.join(&key_file).with_extension("pub.pem"),
-            keys.public_pem(&name)?,
-        )?;
+        pair(&dir.join(&key_file), &private)?;
         Ok(DemoMerchant {
             id,
             scheme,
@@ -227,13 +220,7 @@ pub(super) fn merchants(dir: &Path, material: &Material) -> anyhow::Result<Vec<D
 pub(super) fn terminal(dir: &Path, merchant: &DemoMerchant) -> anyhow::Result<DemoMerchant> {
     let key_file = format!("merchants/{}-terminal.pem", merchant.id);
     let private = certs::generate_ed25519()?.to_string();
-    secret(&dir.join(&key_file), private.as_bytes())?;
-    let (keys, name) = (Keys::default(), KeyRef::new("x")?);
-    keys.put(name.clone(), Key::read(private.as_bytes())?);
-    fs::write(
-        dir.join(&key_file).with_extension("pub.pem"),
-        keys.public_pem(&name)?,
-    )?;
+    pair(&dir.join(&key_file), &private)?;
     Ok(DemoMerchant {
         scheme: "GUANDAO-ED25519",
         serial: "T0001".into(),
@@ -246,6 +233,17 @@ pub(super) fn rsa() -> anyhow::Result<rcgen::KeyPair> {
     Ok(rcgen::KeyPair::generate_rsa_for(
         &rcgen::PKCS_RSA_SHA256,
         rcgen::RsaKeySize::_2048,
+    )?)
+}
+
+/// A private key, and beside it what belongs to it in the open.
+fn pair(path: &Path, private: &str) -> anyhow::Result<()> {
+    secret(path, private.as_bytes())?;
+    let (keys, name) = (Keys::default(), KeyRef::new("x")?);
+    keys.put(name.clone(), Key::read(private.as_bytes())?);
+    Ok(fs::write(
+        path.with_extension("pub.pem"),
+        keys.public_pem(&name)?,
     )?)
 }
 
