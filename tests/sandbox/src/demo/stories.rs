@@ -221,10 +221,11 @@ impl Demo {
                 several::in_a_group(self, &by, subs.first().context("a sub-merchant")?).await
             }
             Story::Codepay => {
+                // The demo's own come last: what somebody does at a published one is no part of its stories.
                 let all = &self.place.merchants;
                 let has = all
                     .iter()
-                    .position(DemoMerchant::codepay)
+                    .rposition(DemoMerchant::codepay)
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
             }
