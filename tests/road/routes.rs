@@ -565,7 +565,7 @@ async fn rules(road: &Road) -> Done {
             &second,
             &[]
         ),
-        rule("never", "hour > 23", &second, &[]),
+        rule("never", "hour < 12 && hour > 12", &second, &[]),
         rule("rest", "true", &first, &[&second]),
     ]);
     road.rule(2, rules.clone(), &[]).await?;
