@@ -16,6 +16,7 @@ use crate::{
     passthrough::{for_all, settled},
     payment::{Clear, Command, Create, Errand, OrderRef, Texts},
     settle::{self, Ending, Settled},
+    stages::route::unusable,
 };
 use channel::{Account, Answer, Part};
 use domain::*;
@@ -96,13 +97,7 @@ async fn account<'a>(
         (None, Some(no)) => held.find(|a| a.account == no),
         (None, None) => choice::for_all(app, merchant, creates),
     };
-    chosen.ok_or_else(|| {
-        let fault = Fault::new(Code::OperationNotAllowed, "This merchant has no such account at wechat whose key is held here; ask the acquirer to register it.");
-        match named {
-            Some(_) => fault.breaks(Breach::Payee, Some("account")),
-            None => fault,
-        }
-    })
+    chosen.ok_or_else(|| unusable(merchant, Channel::Wechat, named))
 }
 
 /// The account at which a group with this number is on record.

@@ -17,7 +17,7 @@ fn t01_fires_at_the_third_equal_trade_and_once_a_day() {
     );
     assert_eq!(
         (found.value, found.threshold, found.unit, found.version),
-        (3, 3, "trades", 1)
+        (3, 3, "trades", 2)
     );
     assert_eq!(
         (found.window_from, found.window_until),

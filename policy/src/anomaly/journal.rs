@@ -278,6 +278,26 @@ impl Journal {
         index
     }
 
+    /// A reverse is sent.
+    pub(super) fn ask_reverse(&mut self, order: PaymentId, reason: ReverseReason) -> u64 {
+        let attempt = self.latest_attempt(order);
+        self.write("m1", Some(order), TradeEvent::ReverseIntended { attempt, reason })
+    }
+
+    /// It is done.
+    pub(super) fn reversed(&mut self, order: PaymentId, refunded: Option<bool>) -> u64 {
+        let (attempt, proof) = (self.latest_attempt(order), Proof::Query);
+        self.write(
+            "m1",
+            Some(order),
+            TradeEvent::AttemptReversed {
+                attempt,
+                proof,
+                refunded,
+            },
+        )
+    }
+
     pub(super) fn refuse(&mut self, operation: Operation, clause: Clause, sale: Sale) -> u64 {
         let create = operation == Operation::Create;
         let event = TradeEvent::Refused {

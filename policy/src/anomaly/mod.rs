@@ -7,10 +7,13 @@
 //! Choices that hold for all rules:
 //! * A trade's time is the channel's `paid_at`. A trade learned more than two days late is related to no other.
 //! * Rules see refused attempts too: policy stops a breach before it happens, and trying is what a flag tells.
+//! * A payment that was reversed counts no more, and one that comes while its reverse is under way counts when that is
+//!   refused: as in the day totals (C13).
 //! * Where trades of several merchants are related, only those of one acquirer are named together, so that no
 //!   acquirer reads another's trades.
 //! * The same situation is flagged once per window.
 
+mod clock;
 mod finding;
 mod on_record;
 mod orders;
@@ -45,6 +48,8 @@ mod limit_rules_tests;
 mod on_record_tests;
 #[cfg(test)]
 mod refund_rules_tests;
+#[cfg(test)]
+mod reverse_rules_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]

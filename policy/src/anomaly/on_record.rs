@@ -5,12 +5,13 @@
 //! it so many, and is made once.
 
 use super::{
+    clock::Clock,
     finding::{Finding, whole},
     parameters::OnRecord,
     rules::{FlagFacts, Lang, Rule},
     window::ByDay,
 };
-use domain::{Day, Instant, MerchantId, Mismatch, Pattern, TradeEvent};
+use domain::{Instant, MerchantId, Mismatch, Pattern, TradeEvent};
 
 pub(super) const MISMATCH: Rule = Rule {
     id: "O01",
@@ -65,8 +66,8 @@ enum Kind {
 pub(super) struct Recorded(ByDay<(MerchantId, Kind), Vec<u64>>);
 
 impl Recorded {
-    pub(super) fn turn(&mut self, today: Day) {
-        self.0.turn(today);
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.0.turn(clock);
     }
 
     /// Takes any event; most are in order.

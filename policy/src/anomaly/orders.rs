@@ -1,7 +1,7 @@
 //! What the watch remembers of orders, so that a payment or refund is related to what began it.
 
-use super::parameters::OrderParameters;
-use domain::{Amount, Channel, CodeLevel, Instant, PayerToken, PaymentId, RefundNo};
+use super::{clock::Clock, parameters::OrderParameters};
+use domain::{Amount, Channel, CodeLevel, Instant, PayerToken, PaymentId, RefundNo, ReverseReason};
 use std::collections::{HashMap, VecDeque};
 
 /// One order. No account, number or text: only what a rule asks for.
@@ -23,6 +23,8 @@ pub(super) struct Attempt {
     /// What it was sent as, as far as that entry was seen.
     pub(super) intended: Option<Intended>,
     pub(super) paid: Option<Paid>,
+    /// A reverse that was not refused: under it no payment stands.
+    pub(super) reversing: Option<Reverse>,
     /// T15d counted this attempt's pair.
     pub(super) paired: bool,
 }
@@ -43,6 +45,17 @@ pub(super) struct Paid {
     pub(super) index: u64,
     pub(super) at: Instant,
     pub(super) amount: Amount,
+    /// Told by the channel, or known from the order.
+    pub(super) payer: Option<PayerToken>,
+    /// The rules over payments count it.
+    pub(super) counted: bool,
+}
+
+/// A reverse, as it was last asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reverse {
+    pub(super) at: Instant,
+    pub(super) reason: ReverseReason,
 }
 
 /// One refund.
@@ -71,6 +84,7 @@ impl Order {
             no,
             intended: None,
             paid: None,
+            reversing: None,
             paired: false,
         });
         &mut self.attempts[place]
@@ -123,14 +137,20 @@ impl Orders {
     }
 
     /// Keeps within the bounds.
-    pub(super) fn forget(&mut self, now: Instant, bounds: &OrderParameters) {
-        let oldest = now.plus_millis(-i64::from(bounds.days) * 86_400_000);
+    pub(super) fn forget(&mut self, clock: &Clock, bounds: &OrderParameters) {
+        let oldest = clock.sure().plus_millis(-i64::from(bounds.days) * 86_400_000);
         while let Some((queued, id)) = self.queue.front().copied() {
             let crowded = self.by_id.len() as u64 > bounds.most;
-            if queued >= oldest && !crowded {
+            let ahead = clock.is_ahead(queued, 0);
+            if queued >= oldest && !crowded && !ahead {
                 return;
             }
             self.queue.pop_front();
+            if let Some(order) = self.by_id.get_mut(&id).filter(|_| ahead) {
+                order.touched = clock.sure();
+                self.queue.push_back((clock.sure(), id));
+                continue;
+            }
             match self.by_id.get(&id).map(|order| order.touched) {
                 // Touched since: it goes to the end of the queue, once per touch at most.
                 Some(touched) if touched > queued => self.queue.push_back((touched, id)),

@@ -1,16 +1,17 @@
 //! T01 同额连续: the same payer pays the same merchant the same amount again and again in a day.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Trade, whole},
     parameters::T01,
     rules::{FlagFacts, Lang, Rule},
     window::ByDay,
 };
-use domain::{Amount, Day, MerchantId, PayerToken};
+use domain::{Amount, MerchantId, PayerToken};
 
 pub(super) const RULE: Rule = Rule {
     id: "T01",
-    version: 1,
+    version: 2,
     name_zh: "同额连续",
     name_en: "Same amount repeated",
     why_zh: "同一付款人同日在同一商户以相同金额多次成功支付,是套现与恶意拆单常见的形态。",
@@ -22,8 +23,8 @@ pub(super) const RULE: Rule = Rule {
 pub(super) struct SameAmount(ByDay<(MerchantId, PayerToken, Amount), Vec<u64>>);
 
 impl SameAmount {
-    pub(super) fn turn(&mut self, today: Day) {
-        self.0.turn(today);
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.0.turn(clock);
     }
 
     pub(super) fn paid(&mut self, rule: &T01, trade: &Trade<'_>) -> Option<Finding> {
@@ -37,6 +38,14 @@ impl SameAmount {
             .trades(trades);
         let parameters = [("amount", trade.amount.fen()), ("trades", rule.trades)];
         Some(finding.reached(count, rule.trades, "trades").with(parameters))
+    }
+
+    /// The trade was reversed.
+    pub(super) fn taken_back(&mut self, rule: &T01, trade: &Trade<'_>) {
+        if let Some(payer) = trade.payer {
+            let key = (trade.merchant.clone(), payer, trade.amount);
+            self.0.uncount(rule.trades, trade.at.day(), key, trade.index);
+        }
     }
 }
 

@@ -4,17 +4,18 @@
 //! is read as "under the *same* limit": three trades under three different limits dodge nothing.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope, Trade},
     parameters::T04,
     rules::{FlagFacts, Lang, Rule},
     window::Rolling,
 };
-use domain::{Amount, Instant, PayerToken};
+use domain::{Amount, PayerToken};
 use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "T04",
-    version: 1,
+    version: 2,
     name_zh: "临界金额",
     name_en: "Just under a limit",
     why_zh: "同一付款人在 24 小时内多笔交易金额恰低于同一限额,可能在规避该限额。",
@@ -30,16 +31,13 @@ fn window_ms(rule: &T04) -> i64 {
 }
 
 impl UnderLimit {
-    pub(super) fn forget(&mut self, now: Instant, rule: &T04) {
-        self.0.retain(|_, rolling| !rolling.forget(now, window_ms(rule)));
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T04) {
+        self.0
+            .retain(|_, rolling| !rolling.forget(clock, window_ms(rule)));
     }
 
     pub(super) fn paid(&mut self, rule: &T04, trade: &Trade<'_>) -> Option<Finding> {
-        let payer = trade.payer?;
-        let limit = *rule
-            .limits
-            .iter()
-            .find(|limit| just_under(trade.amount, **limit, rule.percent))?;
+        let (payer, limit) = (trade.payer?, limit(rule, trade.amount)?);
         let rolling = self.0.entry((trade.scope.clone(), payer, limit)).or_default();
         let full = rolling.add(trade.at, trade.index, window_ms(rule), rule.trades.max(1))?;
         let count = full.trades.len() as u64;
@@ -54,6 +52,21 @@ impl UnderLimit {
         ];
         Some(finding.reached(count, rule.trades, "trades").with(parameters))
     }
+
+    /// The trade was reversed.
+    pub(super) fn taken_back(&mut self, rule: &T04, trade: &Trade<'_>) {
+        if let (Some(payer), Some(limit)) = (trade.payer, limit(rule, trade.amount))
+            && let Some(rolling) = self.0.get_mut(&(trade.scope.clone(), payer, limit))
+        {
+            rolling.remove(trade.index);
+        }
+    }
+}
+
+/// The limit that an amount lies just under.
+fn limit(rule: &T04, amount: Amount) -> Option<Amount> {
+    let under = |limit: &&Amount| just_under(amount, **limit, rule.percent);
+    rule.limits.iter().find(under).copied()
 }
 
 /// In `[percent % of limit, limit)`.

@@ -4,17 +4,18 @@
 //! must not hide the parts beside it. Each limit is flagged once a day.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Trade, whole},
     parameters::T05,
     rules::{FlagFacts, Lang, Rule, yuan},
     window::ByDay,
 };
-use domain::{Amount, Day, MerchantId, PayerToken};
+use domain::{Amount, MerchantId, PayerToken};
 use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule {
     id: "T05",
-    version: 1,
+    version: 2,
     name_zh: "拆分交易",
     name_en: "Splitting",
     why_zh: "同一付款人同日在同一商户的多笔交易合计达到限额,而单笔均低于限额。",
@@ -33,8 +34,8 @@ struct Parts {
 pub(super) struct Splitting(ByDay<(MerchantId, PayerToken), Parts>);
 
 impl Splitting {
-    pub(super) fn turn(&mut self, today: Day) {
-        self.0.turn(today);
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.0.turn(clock);
     }
 
     pub(super) fn paid(&mut self, rule: &T05, trade: &Trade<'_>) -> Vec<Finding> {
@@ -63,6 +64,14 @@ impl Splitting {
             finding.reached(sum, limit.fen(), "fen").with(parameters)
         };
         reached.into_iter().map(finding).collect()
+    }
+
+    /// The trade was reversed.
+    pub(super) fn taken_back(&mut self, trade: &Trade<'_>) {
+        let key = trade.payer.map(|payer| (trade.merchant.clone(), payer));
+        if let Some(parts) = key.and_then(|key| self.0.entry(trade.at.day(), key)) {
+            parts.trades.retain(|(index, _)| *index != trade.index);
+        }
     }
 }
 

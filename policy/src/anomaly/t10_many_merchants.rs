@@ -5,6 +5,7 @@
 //! the payer's latest there.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope},
     parameters::T10,
     rules::{FlagFacts, Lang, Rule},
@@ -63,15 +64,17 @@ impl ManyMerchants {
         self.0.len()
     }
 
-    pub(super) fn forget(&mut self, now: Instant, rule: &T10) {
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T10) {
         let longest = windows(rule)
             .map(|(minutes, _)| ms(minutes))
             .into_iter()
             .max()
             .unwrap_or_default();
-        let oldest = now.plus_millis(-longest - i64::from(LATE_DAYS) * 86_400_000);
+        let late = longest + i64::from(LATE_DAYS) * 86_400_000;
         self.0.retain(|_, visits| {
-            visits.seen.retain(|(at, ..)| *at >= oldest);
+            visits.seen.retain(|(at, ..)| clock.keeps(*at, late));
+            let quiet = |until: Option<Instant>| until.filter(|until| !clock.is_ahead(*until, longest));
+            visits.quiet_until = visits.quiet_until.map(quiet);
             !visits.seen.is_empty()
         });
     }

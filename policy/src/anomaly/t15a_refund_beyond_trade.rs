@@ -5,6 +5,7 @@
 //! the order itself is flagged, once. A second refund of what was refunded in full is "above the trade".
 
 use super::{
+    clock::Clock,
     finding::{Finding, whole},
     orders::Order,
     parameters::T15a,
@@ -12,7 +13,7 @@ use super::{
     window::ByDay,
 };
 use crate::clauses;
-use domain::{Clause, Day, Instant, MerchantId};
+use domain::{Clause, Instant, MerchantId};
 
 pub(super) const RULE: Rule = Rule {
     id: "T15a",
@@ -28,8 +29,8 @@ pub(super) const RULE: Rule = Rule {
 pub(super) struct RefundBeyondTrade(ByDay<MerchantId, Vec<u64>>);
 
 impl RefundBeyondTrade {
-    pub(super) fn turn(&mut self, today: Day) {
-        self.0.turn(today);
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.0.turn(clock);
     }
 
     /// Policy refused a refund.

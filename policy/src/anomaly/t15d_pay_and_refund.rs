@@ -4,20 +4,24 @@
 //! large round amount: parts of a refund are taken together, and a small correction of a large sale is no pair.
 //! It counts when the channel took the refund on. Pairs are counted per merchant, through which the money turns.
 //! Refunds that we order ourselves (a second attempt paid too) are no pairs.
+//!
+//! A reverse that the merchant asked for pays back as a refund does, all of it; it counts once the channel has done it. What
+//! we reverse ourselves, because nobody knew whether it was paid or another attempt took its place, is no pair.
 
 use super::{
+    clock::Clock,
     finding::Finding,
-    orders::Order,
+    orders::{Attempt, Order, Paid, Reverse},
     parameters::T15d,
     rules::{FlagFacts, Lang, Rule},
     window::Rolling,
 };
-use domain::{Instant, MerchantId, RefundNo};
+use domain::{Instant, MerchantId, RefundNo, ReverseReason};
 use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "T15d",
-    version: 1,
+    version: 2,
     name_zh: "快付快退",
     name_en: "Pay and refund",
     why_zh: "同一商户在 24 小时内多次出现大额整数支付后很快退款。",
@@ -33,8 +37,9 @@ fn window_ms(rule: &T15d) -> i64 {
 }
 
 impl PayAndRefund {
-    pub(super) fn forget(&mut self, now: Instant, rule: &T15d) {
-        self.0.retain(|_, rolling| !rolling.forget(now, window_ms(rule)));
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T15d) {
+        self.0
+            .retain(|_, rolling| !rolling.forget(clock, window_ms(rule)));
     }
 
     /// The channel took this refund on. The trades named are the payments.
@@ -48,24 +53,49 @@ impl PayAndRefund {
         let refund = order.refund(no).filter(|refund| !refund.surplus)?;
         refund.taken = true;
         let (no, asked_at) = (refund.attempt, refund.asked_at);
-        let attempt = order
-            .attempts
-            .iter()
-            .find(|attempt| attempt.no == no && !attempt.paired)?;
-        let paid = attempt.paid?;
-        let latest = paid.at.plus_millis(i64::from(rule.minutes) * 60_000);
+        let latest = latest(rule, order.attempt(no).paid?);
         let quick = order
             .refunds_of(no)
             .filter(|r| r.taken && !r.surplus && r.asked_at <= latest);
         let back = quick.fold(0_u64, |sum, refund| sum.saturating_add(refund.amount.fen()));
-        if back < rule.amount.fen().max(1) || !back.is_multiple_of(rule.round.fen().max(1)) {
+        self.pair(rule, merchant, order.attempt(no), (asked_at, back))
+    }
+
+    /// The channel took this payment back.
+    pub(super) fn reversed(
+        &mut self,
+        rule: &T15d,
+        merchant: &MerchantId,
+        attempt: &mut Attempt,
+    ) -> Option<Finding> {
+        let Reverse { at, reason } = attempt.reversing?;
+        let paid = attempt.paid.filter(|_| reason == ReverseReason::Merchant)?;
+        self.pair(rule, merchant, attempt, (at, paid.amount.fen()))
+    }
+
+    /// So much of an attempt went back, as was asked for then.
+    fn pair(
+        &mut self,
+        rule: &T15d,
+        merchant: &MerchantId,
+        attempt: &mut Attempt,
+        (asked_at, back): (Instant, u64),
+    ) -> Option<Finding> {
+        let paid = attempt.paid.filter(|_| !attempt.paired)?;
+        let large = back >= rule.amount.fen().max(1) && back.is_multiple_of(rule.round.fen().max(1));
+        if !large || asked_at > latest(rule, paid) {
             return None;
         }
-        order.attempt(no).paired = true;
+        attempt.paired = true;
         let rolling = self.0.entry(merchant.clone()).or_default();
         let full = rolling.add(asked_at, paid.index, window_ms(rule), rule.pairs.max(1))?;
         Some(found(rule, merchant, full))
     }
+}
+
+/// Until then what goes back goes back quickly.
+fn latest(rule: &T15d, paid: Paid) -> Instant {
+    paid.at.plus_millis(i64::from(rule.minutes) * 60_000)
 }
 
 fn found(rule: &T15d, merchant: &MerchantId, full: super::window::Full) -> Finding {

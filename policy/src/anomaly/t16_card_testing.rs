@@ -13,6 +13,7 @@ mod declines;
 mod month;
 
 use super::{
+    clock::Clock,
     finding::Finding,
     parameters::T16,
     rules::{FlagFacts, Lang, Rule},
@@ -72,12 +73,12 @@ impl CardTesting {
         self.minutes.len() + self.declines.len()
     }
 
-    pub(super) fn forget(&mut self, now: Instant, rule: &T16) {
-        let oldest = now.plus_millis(-2 * window_ms(rule));
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T16) {
+        let kept = |last: &Attempt| clock.keeps(last.at, 2 * window_ms(rule));
         self.minutes
-            .retain(|_, minutes| minutes.seen.back().is_some_and(|last| last.at >= oldest));
-        self.declines.forget(now, rule);
-        self.months.forget(now);
+            .retain(|_, minutes| minutes.seen.back().is_some_and(kept));
+        self.declines.forget(clock, rule);
+        self.months.forget(clock);
     }
 
     pub(super) fn tried(&mut self, rule: &T16, tried: &Tried<'_>) -> Vec<Finding> {

@@ -6,6 +6,7 @@
 //! sharing: thirty days by default. Each merchant that shares is flagged, at its next order.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope, whole},
     parameters::T20,
     rules::{FlagFacts, Lang, Rule},
@@ -59,11 +60,14 @@ fn window_ms(rule: &T20) -> i64 {
 }
 
 impl Payees {
-    pub(super) fn turn(&mut self, now: Instant, rule: &T20) {
-        self.foreign.turn(now.day());
-        let oldest = now.plus_millis(-window_ms(rule));
+    pub(super) fn turn(&mut self, clock: &Clock, rule: &T20) {
+        self.foreign.turn(clock);
+        let window = window_ms(rule);
         self.uses.retain(|_, users| {
-            users.retain(|_, used| used.at >= oldest);
+            users.retain(|_, used| {
+                used.quiet_until = used.quiet_until.filter(|until| !clock.is_ahead(*until, window));
+                clock.keeps(used.at, window)
+            });
             !users.is_empty()
         });
     }

@@ -7,6 +7,7 @@
 //! "After declines": every channel but the last had declined.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope},
     parameters::T26,
     rules::{FlagFacts, Lang, Rule},
@@ -52,11 +53,12 @@ impl ChannelHopping {
         self.0.len()
     }
 
-    pub(super) fn forget(&mut self, now: Instant, rule: &T26) {
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T26) {
         // Twice the window: as long as the same situation is not flagged again.
-        let oldest = now.plus_millis(-2 * window_ms(rule));
+        let kept = |(at, ..): &(Instant, u64, Channel, bool)| clock.keeps(*at, 2 * window_ms(rule));
+        let ahead = |(at, ..): &(Instant, u64, Channel, bool)| clock.is_ahead(*at, 0);
         self.0
-            .retain(|_, hops| hops.seen.last().is_some_and(|(at, ..)| *at >= oldest));
+            .retain(|_, hops| hops.seen.last().is_some_and(kept) && !hops.seen.iter().any(ahead));
     }
 
     pub(super) fn tried(&mut self, rule: &T26, tried: &Tried<'_>) -> Option<Finding> {

@@ -7,6 +7,7 @@
 //! hears of it at its own next trade of that payer.
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope, Trade, whole},
     rules::{FlagFacts, Lang, Rule, yuan},
     window::ByDay,
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 
 pub(super) const RULE: Rule = Rule {
     id: "T28",
-    version: 2,
+    version: 3,
     name_zh: "超条码支付限额",
     name_en: "Code limit exceeded",
     why_zh: "同一付款人当日以同一风险防范等级条码支付的金额超过条码支付业务规范的限额(银发〔2017〕296号)。",
@@ -59,8 +60,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl CodeLimit {
-    pub(super) fn turn(&mut self, today: Day) {
-        self.0.turn(today);
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.0.turn(clock);
     }
 
     /// An attempt of a known payer goes out.
@@ -116,6 +117,14 @@ impl CodeLimit {
                 .trades(trades)
                 .with(parameters(limit, level, false)),
         )
+    }
+
+    /// The trade was reversed.
+    pub(super) fn taken_back(&mut self, id: (PaymentId, u16), trade: &Trade<'_>) {
+        let key = trade.payer.zip(trade.level);
+        if let Some(day) = key.and_then(|key| self.0.entry(trade.at.day(), key)) {
+            day.parts.retain(|part| part.id != id);
+        }
     }
 
     /// An order was refused with the uniform clause; the numbers say whether it would have gone over the limit.

@@ -3,8 +3,8 @@
 use super::{finding::Scope, orders::Intended};
 use domain::{Amount, Channel, Instant, MerchantId, PayerToken, PaymentId};
 
-/// An attempt that was paid or declined. Its time is the journal's, which only rises, so that a window over attempts
-/// needs no place for late ones.
+/// An attempt that was paid or declined. Its time is the journal's, which rises but for clocks set back, so that a window
+/// over attempts needs no place for late ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tried<'a> {
     /// Index of its `AttemptPaid`, `AttemptNotPlaced` or `AttemptDeclined`.

@@ -458,7 +458,8 @@ fn what_was_tried_is_forgotten() {
     bout(&mut journal, 20, 20, SMALL);
     pays_at(&mut journal, &NEIGHBOURS[..10], SECOND);
     journal.wait(40 * DAY).sell(SALE);
+    journal.wait(MINUTE).sell(SALE);
     let (watch, _) = journal.watch(Parameters::default());
-    // Nothing but the last sale's own.
+    // Nothing but the last sales' own.
     assert_eq!(watch.tried_remembered(), 2);
 }

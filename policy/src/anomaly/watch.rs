@@ -1,8 +1,10 @@
 //! The fold: journal entries in, findings out.
 
 mod events;
+mod payments;
 
 use super::{
+    clock::Clock,
     finding::{Finding, Scope},
     on_record::Recorded,
     orders::Orders,
@@ -27,8 +29,7 @@ use domain::{Instant, MerchantId, TradeEntry, TradeEvent};
 #[derive(Clone, Debug)]
 pub struct Watch {
     parameters: Parameters,
-    /// The latest time of an entry; a clock set back forgets nothing and brings nothing back.
-    clock: Instant,
+    clock: Clock,
     orders: Orders,
     same_amount: SameAmount,
     under_limit: UnderLimit,
@@ -58,7 +59,7 @@ impl Watch {
     pub fn new(parameters: Parameters) -> Self {
         Watch {
             parameters,
-            clock: Instant::default(),
+            clock: Clock::default(),
             orders: Orders::default(),
             same_amount: SameAmount::default(),
             under_limit: UnderLimit::default(),
@@ -118,22 +119,22 @@ impl Watch {
 
     /// Moves the clock; with each new day what is too old goes.
     fn advance(&mut self, at: Instant) {
-        let turned = at > self.clock && at.day() != self.clock.day();
-        self.clock = self.clock.max(at);
-        self.orders.forget(self.clock, &self.parameters.orders);
-        if turned {
-            let (now, today) = (self.clock, self.clock.day());
-            self.same_amount.turn(today);
-            self.splitting.turn(today);
-            self.refund_beyond_trade.turn(today);
-            self.code_limit.turn(today);
-            self.recorded.turn(today);
-            self.payees.turn(now, &self.parameters.t20);
-            self.under_limit.forget(now, &self.parameters.t04);
-            self.pay_and_refund.forget(now, &self.parameters.t15d);
-            self.many_merchants.forget(now, &self.parameters.t10);
-            self.card_testing.forget(now, &self.parameters.t16);
-            self.channel_hopping.forget(now, &self.parameters.t26);
+        let before = self.clock.stands();
+        self.clock.tick(at);
+        self.orders.forget(&self.clock, &self.parameters.orders);
+        if self.clock.stands() != before {
+            let clock = &self.clock;
+            self.same_amount.turn(clock);
+            self.splitting.turn(clock);
+            self.refund_beyond_trade.turn(clock);
+            self.code_limit.turn(clock);
+            self.recorded.turn(clock);
+            self.payees.turn(clock, &self.parameters.t20);
+            self.under_limit.forget(clock, &self.parameters.t04);
+            self.pay_and_refund.forget(clock, &self.parameters.t15d);
+            self.many_merchants.forget(clock, &self.parameters.t10);
+            self.card_testing.forget(clock, &self.parameters.t16);
+            self.channel_hopping.forget(clock, &self.parameters.t26);
         }
     }
 

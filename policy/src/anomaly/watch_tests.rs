@@ -153,6 +153,79 @@ fn a_clock_set_back_changes_no_finding_of_the_day() {
     assert_eq!(journal.only("T01").len(), 1);
 }
 
+/// Four years on for one entry of the machine, then back.
+fn leap(journal: &mut Journal) {
+    let boot = Boot::from_bytes([1; 16]);
+    journal.now = journal.now.plus_millis(4 * 365 * DAY);
+    for _ in 0..2 {
+        journal.write("m1", None, TradeEvent::ProcessStopped { boot });
+        journal.entries.last_mut().expect("written").merchant = None;
+        journal.wait(SECOND);
+    }
+    journal.wait(-2 * SECOND - 4 * 365 * DAY);
+}
+
+#[test]
+fn a_moment_under_a_wrong_clock_blinds_nobody_and_forgets_nothing() {
+    let mut journal = Journal::new();
+    let (order, _) = journal.sell(SALE);
+    journal.wait(5 * MINUTE);
+    leap(&mut journal);
+    for _ in 0..2 {
+        journal.wait(MINUTE).sell(SALE);
+    }
+    assert_eq!(journal.only("T01").len(), 1);
+    journal.refund(order, "R1", 51);
+    let rules: Vec<_> = journal.findings().iter().map(|f| f.rule).collect();
+    assert_eq!(rules, ["T01", "T15a"], "the order of before is remembered");
+}
+
+#[test]
+fn after_a_wrong_clock_every_rule_of_the_day_goes_on() {
+    let mut journal = Journal::new();
+    leap(&mut journal);
+    for _ in 0..3 {
+        journal.sell(SALE);
+    }
+    journal.refuse(Operation::Refund, clauses::PAID, SALE);
+    journal.refuse(Operation::Create, clauses::PAYEE, SALE);
+    let rules: Vec<_> = journal.findings().iter().map(|f| f.rule).collect();
+    assert_eq!(rules, ["T01", "T15a", "T20"]);
+    journal.wait(40 * DAY).sell(Sale { yuan: 51, ..SALE });
+    journal.wait(HOUR).sell(Sale { yuan: 52, ..SALE });
+    let (watch, _) = journal.watch(Parameters::default());
+    assert_eq!(watch.orders_remembered(), 2, "and what is old is forgotten");
+}
+
+#[test]
+fn what_was_written_under_a_wrong_clock_hangs_on_nowhere() {
+    let declines = |journal: &mut Journal| {
+        for _ in 0..10 {
+            let payer = Some(8);
+            journal.wait(SECOND).try_out(Sale {
+                payer,
+                yuan: 90,
+                ..SALE
+            });
+        }
+    };
+    let told_and_kept = |years: i64| {
+        let mut journal = Journal::uncapped();
+        if years > 0 {
+            journal.wait(years * 365 * DAY);
+            declines(&mut journal);
+            journal.wait(-years * 365 * DAY);
+        }
+        journal.try_out(SALE);
+        journal.wait(2 * MINUTE).try_out(SALE);
+        declines(&mut journal);
+        let kept = journal.watch(Parameters::default()).0.tried_remembered();
+        (journal.only("T16").len(), kept)
+    };
+    let (told, kept) = told_and_kept(0);
+    assert_eq!(told_and_kept(4), (told + 1, kept));
+}
+
 #[test]
 //= C40
 fn a_cut_journal_gives_the_beginning_of_the_whole_ones_findings() {

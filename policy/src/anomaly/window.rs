@@ -1,5 +1,6 @@
 //! Windows that forget: natural days, and rolling windows that take late trades in their place.
 
+use super::clock::Clock;
 use domain::{Day, Instant};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,9 +36,9 @@ impl<K: Hash + Eq, V: Default> ByDay<K, V> {
     }
 
     /// A new day by the journal's clock: the oldest go.
-    pub(super) fn turn(&mut self, today: Day) {
-        self.today = today;
-        self.days = self.days.split_off(&Day::from_number(today.number() - LATE_DAYS));
+    pub(super) fn turn(&mut self, clock: &Clock) {
+        self.today = clock.today();
+        self.days.retain(|day, _| clock.keeps_day(*day));
     }
 }
 
@@ -51,6 +52,13 @@ impl<K: Hash + Eq> ByDay<K, Vec<u64>> {
         }
         seen.push(index);
         (seen.len() == wanted).then(|| seen.clone())
+    }
+
+    /// Takes an index out again, unless they are as many as wanted: those were told, and are not told a second time.
+    pub(super) fn uncount(&mut self, wanted: u64, day: Day, key: K, index: u64) {
+        if let Some(seen) = self.entry(day, key).filter(|seen| (seen.len() as u64) < wanted) {
+            seen.retain(|known| *known != index);
+        }
     }
 }
 
@@ -99,10 +107,16 @@ impl Rolling {
         }
     }
 
+    /// Takes one out again.
+    pub(super) fn remove(&mut self, index: u64) {
+        self.seen.retain(|(_, known)| *known != index);
+    }
+
     /// Forgets what no later window can hold; true if nothing is left.
-    pub(super) fn forget(&mut self, now: Instant, length: i64) -> bool {
-        let oldest = now.plus_millis(-length - i64::from(LATE_DAYS) * DAY_MS);
-        self.seen.retain(|(at, _)| *at >= oldest);
+    pub(super) fn forget(&mut self, clock: &Clock, length: i64) -> bool {
+        let late = length + i64::from(LATE_DAYS) * DAY_MS;
+        self.seen.retain(|(at, _)| clock.keeps(*at, late));
+        self.quiet_until = self.quiet_until.filter(|until| !clock.is_ahead(*until, length));
         self.seen.is_empty()
     }
 }
@@ -147,14 +161,24 @@ mod tests {
             .filter(|ms| rolling.add(at(*ms), *ms as u64, W, 3).is_some())
             .collect();
         assert_eq!(fired, [200, 1_300, 2_400]);
-        assert!(!rolling.forget(at(3_000), W) && rolling.forget(at(3_000 + 3 * DAY_MS), W));
+        let later = |ms| {
+            let mut clock = Clock::default();
+            (0..3).for_each(|minute| clock.tick(at(ms + minute * 60_000)));
+            clock
+        };
+        assert!(!rolling.forget(&later(3_000), W) && rolling.forget(&later(3_000 + 3 * DAY_MS), W));
     }
 
     #[test]
     fn days_are_forgotten_and_counted_once() {
         let day = Day::from_number;
         let mut days: ByDay<u8, Vec<u64>> = ByDay::default();
-        days.turn(day(10));
+        let turned = |number| {
+            let mut clock = Clock::default();
+            (0..3).for_each(|minute| clock.tick(day(number).start().plus_millis(minute * 60_000)));
+            clock
+        };
+        days.turn(&turned(10));
         assert_eq!(days.count_to(2, day(10), 1, 5), None);
         assert_eq!(days.count_to(2, day(10), 1, 6), Some(vec![5, 6]));
         assert_eq!(days.count_to(2, day(10), 1, 7), None);
@@ -164,7 +188,7 @@ mod tests {
                 && days.entry(day(7), 1).is_none()
                 && days.entry(day(12), 1).is_none()
         );
-        days.turn(day(13));
+        days.turn(&turned(13));
         assert!(days.days.is_empty());
     }
 }

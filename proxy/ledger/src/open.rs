@@ -184,7 +184,7 @@ impl Ledger {
             since_snapshot += 1;
             if since_snapshot >= 120 {
                 since_snapshot = 0;
-                self.0.tally.forget_before(self.0.clock.now().day());
+                self.0.tally.tick(self.0.clock.now().day());
                 if let Err(error) = self.take_snapshot(dir) {
                     warn!(%error, "no snapshot; the next start reads more of the journal");
                 }

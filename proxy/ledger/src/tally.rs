@@ -37,6 +37,8 @@ struct Totals {
     recorded: Days,
     /// Taken, not on record yet.
     reserved: Days,
+    /// The day at the last housekeeping.
+    ticked: Option<Day>,
 }
 
 /// Day totals, shared.
@@ -137,12 +139,14 @@ impl Tally {
         );
     }
 
-    /// Forgets days before yesterday.
-    pub(crate) fn forget_before(&self, today: Day) {
-        self.0
-            .lock()
-            .recorded
-            .retain(|day, _| day.number() + 1 >= today.number());
+    /// Forgets days before yesterday, at every tick of the housekeeping. The earlier of two ticks tells what day it is: a host
+    /// clock that was wrong at one of them clears no limit of today.
+    pub(crate) fn tick(&self, today: Day) {
+        let mut totals = self.0.lock();
+        if let Some(before) = totals.ticked.replace(today) {
+            let sure = before.min(today);
+            totals.recorded.retain(|day, _| day.number() + 1 >= sure.number());
+        }
     }
 
     /// What is on record, for the snapshot.
@@ -259,6 +263,26 @@ mod tests {
                 .reserve(Day::from_number(2), Amount::from_fen(100), &[ceiling(100)])
                 .is_ok()
         );
+    }
+
+    #[test]
+    //= C12
+    fn a_clock_that_is_wrong_at_one_tick_clears_no_days_total() {
+        let (tally, today) = (Tally::default(), Day::from_number(20_000));
+        let of = |day| (day, ceiling(0).count, Amount::from_fen(1));
+        let yesterday = Day::from_number(19_999);
+        tally.restore(vec![of(today), of(yesterday), of(Day::from_number(19_998))]);
+        for number in [20_000, 21_461, 20_000] {
+            tally.tick(Day::from_number(number));
+            assert_eq!(tally.total(today, &ceiling(0).count), Amount::from_fen(1));
+        }
+        let mut days: Vec<Day> = tally.recorded().into_iter().map(|row| row.0).collect();
+        days.sort();
+        assert_eq!(days, [yesterday, today], "two ticks agree on what is old");
+        for _ in 0..2 {
+            tally.tick(Day::from_number(20_002));
+        }
+        assert_eq!(tally.recorded(), []);
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Stage<Sealed> for Claim {
         let only_repeats = self.only_repeats(&sealed);
         if let (Command::Refund(refund), None, Cargo::Verbatim(_)) = (&sealed.command, &order, &sealed.cargo)
         {
-            let fault = self.without_a_trade(refund, &sealed).await;
+            let fault = self.without_a_trade(refund, None, &sealed).await;
             return Err(match fault.code {
                 Code::NotFound => passthrough::not_ours().into(),
                 _ => fault.into(),
@@ -164,21 +164,24 @@ fn reverse(
 }
 
 impl Claim {
-    /// A refund of nothing is refused like one of an unpaid order, on record, so that the watch sees it (T15a). The
-    /// caller learns no more than that there is no such order.
+    /// A refund of nothing, or of an attempt that is not paid, is refused on record, so that the watch sees it (T15a). Of
+    /// nothing the caller learns no more than that there is no such order.
     //= C18
-    async fn without_a_trade(&self, refund: &Refund, sealed: &Sealed) -> Fault {
+    //= C30
+    async fn without_a_trade(&self, refund: &Refund, of: Option<(&Order, u16)>, sealed: &Sealed) -> Fault {
+        let attempt = of.and_then(|(order, position)| order.attempt(position));
         let event = TradeEvent::Refused {
             amount: Some(refund.amount),
-            channel: None,
+            channel: attempt.map(|attempt| attempt.channel),
             clause: policy::clauses::PAID,
             code: None,
             operation: Operation::Refund,
-            order_no: None,
+            order_no: of.map(|(order, _)| order.order_no.clone()),
             payee: None,
             payer: None,
         };
         match self.0.ledger().note(Some(&sealed.merchant.id), vec![event]).await {
+            Ok(_) if of.is_some() => Fault::of(Code::OrderNotPaid),
             Ok(_) => Fault::of(Code::NotFound),
             Err(_) => Fault::of(Code::Stopping),
         }
@@ -545,10 +548,13 @@ impl Claim {
         only_repeats: bool,
     ) -> Result<(), Stop> {
         let Some(order) = order else {
-            return Err(self.without_a_trade(refund, sealed).await.into());
+            return Err(self.without_a_trade(refund, None, sealed).await.into());
         };
-        if target.is_some_and(|position| order.attempt(position).is_none_or(|a| a.paid.is_none())) {
-            return Err(Fault::of(Code::OrderNotPaid).into());
+        if let Some(position) = target
+            && order.attempt(position).is_none_or(|a| a.paid.is_none())
+        {
+            let unpaid = Some((order, position));
+            return Err(self.without_a_trade(refund, unpaid, sealed).await.into());
         }
         let Some(earlier) = order.refund(&refund.refund_no) else {
             return Ok(anew(only_repeats)?);

@@ -64,15 +64,11 @@ impl Stage<Claimed> for Route {
             )
             .into());
         }
-        let Choice { chosen, next, route } = choice.ok_or_else(|| {
-            let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
-            match &claimed.sealed.command {
-                Command::Create(create) if create.account.is_some() => {
-                    fault.breaks(Breach::Payee, Some("account"))
-                }
-                _ => fault,
-            }
-        })?;
+        let named = match &claimed.sealed.command {
+            Command::Create(create) => create.account.as_ref(),
+            _ => None,
+        };
+        let Choice { chosen, next, route } = choice.ok_or_else(|| unusable(merchant, channel, named))?;
         let payee = match (&claimed.sealed.command, subject(&claimed)) {
             (Command::Create(create), None) => create.payee.clone(),
             (_, Some(attempt)) => Some(attempt.payee.clone()),
@@ -143,6 +139,31 @@ impl Route {
         match self.0.ledger().note(Some(&merchant.id), vec![event]).await {
             Ok(_) => Err(Fault::new(Code::InvalidField, fault)),
             Err(_) => Err(Fault::of(Code::Stopping)),
+        }
+    }
+}
+
+/// Why no account serves: to name another's is to name another payee, while the merchant's own may be at another channel, or
+/// under a key that is not held here.
+//= C03
+pub(crate) fn unusable(merchant: &MerchantFacts, channel: Channel, named: Option<&AccountNo>) -> Fault {
+    let own = |a: &&AccountFacts| named == Some(&a.account);
+    let at: Vec<Channel> = merchant.accounts.iter().filter(own).map(|a| a.channel).collect();
+    match at.first() {
+        Some(_) if at.contains(&channel) => Fault::new(
+            Code::OperationNotAllowed,
+            "The key of this `account` is the merchant's alone, so its own client places the orders there; name an account whose key is held here, or leave `account` out.",
+        ),
+        Some(other) => Fault::new(
+            Code::InvalidField,
+            format!("`account` must be one of the merchant's at {channel}; this one is at {other}."),
+        ),
+        None => {
+            let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
+            match named {
+                Some(_) => fault.breaks(Breach::Payee, Some("account")),
+                None => fault,
+            }
         }
     }
 }

@@ -1,13 +1,14 @@
 //! One payer who is declined again and again.
 
 use crate::anomaly::{
+    clock::Clock,
     finding::{Finding, Scope},
     parameters::T16,
     rules::{FlagFacts, Lang},
     tried::Tried,
     window::Rolling,
 };
-use domain::{Instant, PayerToken};
+use domain::PayerToken;
 use std::collections::HashMap;
 
 const DAY_MS: i64 = 86_400_000;
@@ -27,12 +28,12 @@ impl Declines {
         self.0.len()
     }
 
-    pub(super) fn forget(&mut self, now: Instant, rule: &T16) {
+    pub(super) fn forget(&mut self, clock: &Clock, rule: &T16) {
         self.0.retain(|_, rolling| {
             let empty = rolling
                 .iter_mut()
                 .zip(windows(rule))
-                .map(|(rolling, (days, _))| rolling.forget(now, days as i64 * DAY_MS));
+                .map(|(rolling, (days, _))| rolling.forget(clock, days as i64 * DAY_MS));
             !empty.fold(true, |all, empty| all & empty)
         });
     }

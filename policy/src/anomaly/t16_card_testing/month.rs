@@ -1,6 +1,7 @@
 //! A merchant's natural month (UTC+8) in which too great a share of the attempts was card testing.
 
 use crate::anomaly::{
+    clock::Clock,
     finding::Finding,
     parameters::T16,
     rules::{FlagFacts, Lang},
@@ -35,9 +36,10 @@ fn month(at: Instant) -> (Day, Day) {
 }
 
 impl Months {
-    pub(super) fn forget(&mut self, now: Instant) {
-        let today = now.day();
-        self.0.retain(|_, month| month.days.1 > today);
+    pub(super) fn forget(&mut self, clock: &Clock) {
+        let today = clock.sure().day();
+        self.0
+            .retain(|_, month| month.days.1 > today && !clock.is_ahead(month.days.0.start(), 0));
     }
 
     /// `testing` are the entries that have just come to be counted as card testing: those of the last minutes, which at a

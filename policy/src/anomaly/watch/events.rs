@@ -2,8 +2,8 @@
 
 use super::{Seen, Watch};
 use crate::anomaly::{
-    finding::{Finding, Trade},
-    orders::{Intended, Paid, Refund},
+    finding::Finding,
+    orders::{Intended, Refund},
     t10_many_merchants::Visit,
     t15a_refund_beyond_trade,
     t20_payee::Outgoing,
@@ -29,7 +29,7 @@ impl Watch {
                 declined: Some(declined),
                 ..
             } => {
-                self.give_back(seen, order, *attempt, first);
+                self.ended(seen, (order, *attempt), first);
                 self.declined(seen, (order, *attempt), declined.payer, first)
             }
             // The order stands open: what it holds is not given back.
@@ -38,11 +38,18 @@ impl Watch {
             }
             E::AttemptNotPlaced { attempt, .. }
             | E::AttemptClosed { attempt, .. }
-            | E::AttemptReversed { attempt, .. }
             | E::AttemptUnresolved { attempt } => {
-                self.give_back(seen, order, *attempt, first);
+                self.ended(seen, (order, *attempt), first);
                 Vec::new()
             }
+            E::ReverseIntended { attempt, reason } => {
+                self.reverse_intended(seen, (order, *attempt), *reason, first);
+                Vec::new()
+            }
+            E::ReverseRefused { attempt, .. } => self.reverse_refused(seen, (order, *attempt), first),
+            E::AttemptReversed {
+                attempt, refunded, ..
+            } => one(self.reversed(seen, (order, *attempt), *refunded, first)),
             E::AttemptPaid {
                 attempt,
                 facts,
@@ -124,63 +131,6 @@ impl Watch {
         self.payees.intended(&self.parameters.t20, outgoing)
     }
 
-    fn give_back(&mut self, seen: Seen<'_>, order: PaymentId, attempt: u16, first: bool) {
-        let intended = self.orders.touch(order, seen.at, first).attempt(attempt).intended;
-        if let Some(Intended {
-            at,
-            level,
-            payer: Some(payer),
-            ..
-        }) = intended
-        {
-            self.code_limit.given_back((order, attempt), at, payer, level);
-        }
-    }
-
-    fn paid(
-        &mut self,
-        seen: Seen<'_>,
-        id: (PaymentId, u16),
-        facts: &PaidFacts,
-        payer: Option<PayerToken>,
-        first: bool,
-    ) -> Vec<Finding> {
-        let attempt = self.orders.touch(id.0, seen.at, first).attempt(id.1);
-        if attempt.paid.is_some() {
-            return Vec::new();
-        }
-        attempt.paid = Some(Paid {
-            index: seen.index,
-            at: facts.paid_at,
-            amount: facts.amount,
-        });
-        let intended = attempt.intended;
-        self.give_back(seen, id.0, id.1, first);
-        let trade = Trade {
-            index: seen.index,
-            at: facts.paid_at,
-            amount: facts.amount,
-            merchant: seen.merchant,
-            payer: payer.or(intended.and_then(|intended| intended.payer)),
-            scope: seen.scope,
-            cap: seen.facts.and_then(|facts| facts.order_max),
-            level: intended.map(|intended| intended.level),
-        };
-        let mut findings: Vec<Finding> = self
-            .same_amount
-            .paid(&self.parameters.t01, &trade)
-            .into_iter()
-            .collect();
-        findings.extend(self.under_limit.paid(&self.parameters.t04, &trade));
-        findings.extend(self.splitting.paid(&self.parameters.t05, &trade));
-        findings.extend(self.code_limit.paid(id, &trade));
-        if let Some(payer) = trade.payer {
-            findings.extend(self.visited(seen, facts.paid_at, payer));
-        }
-        findings.extend(self.tried(seen, id.0, intended, payer, false));
-        findings
-    }
-
     /// The payer's own side declined.
     fn declined(
         &mut self,
@@ -196,7 +146,7 @@ impl Watch {
         findings
     }
 
-    fn visited(&mut self, seen: Seen<'_>, at: Instant, payer: PayerToken) -> Vec<Finding> {
+    pub(super) fn visited(&mut self, seen: Seen<'_>, at: Instant, payer: PayerToken) -> Vec<Finding> {
         let visit = Visit {
             index: seen.index,
             at,
@@ -208,7 +158,7 @@ impl Watch {
     }
 
     /// Paid or declined; of what was sent as, nothing is related where that was forgotten.
-    fn tried(
+    pub(super) fn tried(
         &mut self,
         seen: Seen<'_>,
         order: PaymentId,
