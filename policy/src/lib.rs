@@ -19,8 +19,8 @@ mod verdict;
 
 pub use facts::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};
 pub use limits::{
-    code_refusal, merchant_day_ceiling, merchant_day_refusal, order_ceiling_by_code, payee_refusal,
-    payer_day_ceiling, payer_day_refusal,
+    code_refusal, level_refusal, merchant_day_ceiling, merchant_day_refusal, order_ceiling_by_code,
+    payee_refusal, payer_day_ceiling, payer_day_refusal,
 };
 pub use measures::Measures;
 pub use verdict::{CASES_AGE_MAX, REFUNDS_MAX, decide};

@@ -39,6 +39,14 @@ pub fn code_refusal(code: Option<Code>, amount: Amount) -> Option<Refusal> {
     above.then(|| Refusal::open(clauses::CODE_CEILING, RefusalKind::Ceiling))
 }
 
+/// Refuses level A to a merchant of which no acquirer has signed that its payers' institutions agreed on it: that level has no
+/// limit of the rules, so it is not the merchant's own to claim.
+//= C96
+pub fn level_refusal(code: Code, merchant: &MerchantFacts) -> Option<Refusal> {
+    let claimed = code.level == CodeLevel::A && !merchant.level_a;
+    claimed.then(|| Refusal::open(clauses::CODE_LEVEL, RefusalKind::Operation))
+}
+
 /// The payer's day limit is reached: the uniform refusal, since a merchant must not learn about a payer (R11).
 pub fn payer_day_refusal() -> Refusal {
     Refusal {

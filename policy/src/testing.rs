@@ -103,6 +103,7 @@ pub(crate) fn merchant(id: &str, accounts: Vec<AccountFacts>) -> AcquirerMerchan
             store: None,
             term_id: None,
         }],
+        level_a: false,
     }
 }
 

@@ -57,7 +57,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
 fn create(facts: &Facts<'_>) -> Result<(), Refusal> {
     licence(facts)?;
     payee(facts)?;
-    code(facts.code)?;
+    code(facts)?;
     amount(facts)?;
     cases(facts)?;
     measures(facts)
@@ -115,16 +115,19 @@ fn payee(facts: &Facts<'_>) -> Result<(), Refusal> {
 }
 
 //= C14
-fn code(code: Option<Code>) -> Result<(), Refusal> {
-    match code {
+//= C96
+fn code(facts: &Facts<'_>) -> Result<(), Refusal> {
+    match facts.code {
         Some(Code {
             kind: CodeKind::Static,
             level: CodeLevel::D,
         }) => Ok(()),
-        Some(Code {
-            kind: CodeKind::Dynamic,
-            ..
-        }) => Ok(()),
+        Some(
+            code @ Code {
+                kind: CodeKind::Dynamic,
+                ..
+            },
+        ) => limits::level_refusal(code, in_force(facts)).map_or(Ok(()), Err),
         _ => Err(Refusal::open(clauses::CODE_LEVEL, RefusalKind::Operation)),
     }
 }

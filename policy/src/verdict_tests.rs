@@ -176,6 +176,24 @@ fn amounts_and_codes() {
 }
 
 #[test]
+//= C96
+fn level_a_is_for_merchants_whose_acquirer_signed_for_it() {
+    let a = Some(Code {
+        kind: CodeKind::Dynamic,
+        level: CodeLevel::A,
+    });
+    assert_eq!(with(|c| c.code = a).refusal(), (14, RefusalKind::Operation));
+    let mut file = acquirer();
+    file.merchants[0].level_a = true;
+    let by_agreement = join(licence(), vec![file], operator()).expect("lawful");
+    let case = with(|c| {
+        c.code = a;
+        c.registries = by_agreement;
+    });
+    assert_eq!(case.decide(), Verdict::Admit);
+}
+
+#[test]
 //= C17
 fn the_desk_may_be_silent_for_a_quarter_of_an_hour() {
     assert_eq!(

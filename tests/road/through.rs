@@ -4,8 +4,10 @@
 use crate::{
     kills::{CHANNELS, MUTATION, Yard, id, text},
     native::{Sdk, shown},
+    routes::entries,
 };
 use anyhow::{Context, bail, ensure};
+use domain::{Clause, Operation, TradeEvent};
 use sandbox::demo::{http::Answer, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -203,7 +205,30 @@ async fn nobody_acts_for_another_payee_in_any_operation() {
             .json()
             .to_string();
         assert!(own.contains("surplus-"), "a number that is ours was taken: {own}");
+        refund_of_an_unpaid_order(&yard, &sdk, &number, channel)
+            .await
+            .unwrap_or_else(|e| panic!("{channel}: {e:#}"));
     }
+}
+
+/// It goes nowhere, and the watch sees it: what was to go back, of which order, where.
+//= C18
+//= C30
+async fn refund_of_an_unpaid_order(
+    yard: &Yard,
+    sdk: &Sdk,
+    number: &str,
+    channel: &str,
+) -> anyhow::Result<()> {
+    let answer = sdk.refund(number, "R1", 77, 100).await?;
+    ensure!(!sdk.done(&answer), "{} {}", answer.status, answer.json());
+    let on_record = entries(&yard.demo).await?;
+    let refused = on_record.iter().any(|entry| {
+        matches!(&entry.event, TradeEvent::Refused { amount: Some(amount), channel: Some(at), clause, operation: Operation::Refund, order_no: Some(no), .. }
+            if amount.fen() == 77 && at.as_str() == channel && *clause == Clause::control(18) && no.as_str() == number)
+    });
+    ensure!(refused, "it is not on record");
+    Ok(())
 }
 
 async fn until(
@@ -341,6 +366,57 @@ async fn not_by_the_unified_api(yard: &Yard, number: &str, channel: &str) -> any
     ensure!(
         shown(yard, number).await?["journal_index"] == order["journal_index"],
         "something was put on record"
+    );
+    by_its_own_account(yard, channel).await
+}
+
+/// A merchant that names its own account, where it does not serve, hears why; nothing says that it would pay somebody else.
+//= C03
+async fn by_its_own_account(yard: &Yard, channel: &str) -> anyhow::Result<()> {
+    let merchant = yard.merchant()?;
+    let own = &yard.demo.place.merchants[0].accounts;
+    let (here, elsewhere) = match channel {
+        "wechat" => (&own.wechat.mchid, &own.alipay.app_id),
+        _ => (&own.alipay.app_id, &own.wechat.mchid),
+    };
+    let named = |account: &str| {
+        let mut body = yard.body(channel, 100);
+        body["account"] = account.into();
+        ("/v1/payments", body)
+    };
+    let group = |account: &str| {
+        let order = || json!({ "order_no": yard.demo.next_number(), "amount": 100, "description": "x" });
+        let body = json!({ "group_no": yard.demo.next_number(), "channel": "wechat", "pay_way": "native", "account": account, "orders": [order(), order()] });
+        ("/v1/payments/combined", body)
+    };
+    let mut asked = vec![
+        (named(here), 403, "operation_not_allowed", "merchant's alone"),
+        (named(elsewhere), 400, "invalid_field", "this one is at"),
+        (named("1900000999"), 403, "operation_not_allowed", "C03"),
+    ];
+    if channel == "wechat" {
+        asked.push((group(here), 403, "operation_not_allowed", "merchant's alone"));
+        asked.push((group(elsewhere), 400, "invalid_field", "this one is at"));
+    }
+    let of_payees = async || {
+        let all = entries(&yard.demo).await?;
+        let of_payee = |event: &TradeEvent| matches!(event, TradeEvent::Refused { clause, .. } if *clause == Clause::control(3));
+        anyhow::Ok(all.iter().filter(|entry| of_payee(&entry.event)).count())
+    };
+    let before = of_payees().await?;
+    for ((path, body), status, code, says) in asked {
+        let answer = merchant.ask("POST", path, Some(&body)).await?;
+        let said = answer.json();
+        ensure!(
+            answer.status == status && said["code"] == code && text(&said["detail"]).contains(says),
+            "{path} {}: {} {said}",
+            body["account"],
+            answer.status
+        );
+    }
+    ensure!(
+        of_payees().await? == before + 1,
+        "another's account alone is another payee"
     );
     Ok(())
 }

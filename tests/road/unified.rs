@@ -1,6 +1,8 @@
 //! The unified API: one winner, the same answer to the same content, never wrong about money.
 
+use crate::routes::entries;
 use anyhow::ensure;
+use domain::{Clause, TradeEvent};
 use sandbox::demo::{
     Demo,
     http::Answer,
@@ -144,6 +146,7 @@ async fn money() -> Done {
     duplicate_and_reordered_notices_change_nothing_twice(&demo, &shop).await?;
     merchants_are_told_until_they_acknowledge(&demo, &shop).await?;
     the_payers_day_limit_is_uniform(&demo, &shop).await?;
+    level_a_is_not_the_merchants_own_word(&demo, &shop).await?;
     a_lapsed_licence_stops_new_orders_only(&demo, &shop).await?;
     demo.services.stop().await?;
     demo.prove_journal()?;
@@ -504,6 +507,53 @@ async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant)
 //= C13
 //= C43
 //= C30
+/// What an acquirer signed for lies above the limit of level B; whoever only says so is refused, on record.
+//= C96
+async fn level_a_is_not_the_merchants_own_word(demo: &Demo, shop: &Merchant) -> Done {
+    let a = json!({ "kind": "dynamic", "level": "A" });
+    let order = |no: String| {
+        json!({
+            "order_no": no, "channel": "wechat", "pay_way": "jsapi", "amount": 500_001, "description": "x",
+            "payer": { "openid": "oLEVELA" }, "code": a,
+        })
+    };
+    let code = |no: String| json!({ "code_no": no, "order_no": no, "amount": 500_001, "code": a });
+    let agreed = [
+        post(shop, "/v1/payments", order(demo.next_number())).await?,
+        post(shop, "/v1/codes", code(demo.next_number())).await?,
+    ];
+    for answer in agreed {
+        ensure!(answer.status == 201, "{} {}", answer.status, answer.json());
+    }
+    let other = demo.merchant(1)?;
+    let (of_order, of_code) = (demo.next_number(), demo.next_number());
+    let refused = [
+        post(&other, "/v1/payments", order(of_order.clone())).await?,
+        post(&other, "/v1/codes", code(of_code.clone())).await?,
+    ];
+    for answer in refused {
+        let said = answer.json();
+        ensure!(
+            answer.status == 403
+                && said["code"] == "operation_not_allowed"
+                && said["detail"]
+                    .as_str()
+                    .is_some_and(|detail| detail.contains("level_a") && detail.ends_with("(C14)")),
+            "{} {said}",
+            answer.status
+        );
+    }
+    let on_record = entries(demo).await?;
+    for number in [of_order, of_code] {
+        let refusal = |event: &TradeEvent| matches!(event, TradeEvent::Refused { clause, order_no: Some(no), .. } if *clause == Clause::control(14) && no.as_str() == number);
+        ensure!(
+            on_record.iter().any(|entry| refusal(&entry.event)),
+            "{number} is not on record"
+        );
+    }
+    Ok(())
+}
+
 async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
     let order = |no: String, amount: u64| {
         json!({

@@ -146,6 +146,10 @@ pub struct AcquirerMerchant {
     /// Its terminals (R22).
     #[serde(default)]
     pub terminals: Vec<Terminal>,
+    /// Its payers pay by codes of level A: their institutions have agreed with them on limits of their own and verify them by
+    /// digital certificates or electronic signatures (R18).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub level_a: bool,
 }
 
 /// An acceptance agreement.

@@ -32,6 +32,8 @@ pub struct MerchantFacts {
     pub settlement: Option<Digest>,
     /// Its terminals.
     pub terminals: Vec<Terminal>,
+    /// Its payers' codes may be of level A.
+    pub level_a: bool,
     /// Keys of the unified API.
     pub api_keys: Vec<ApiKey>,
     /// Where it is told.
@@ -316,6 +318,7 @@ fn join(
         uscc: merchant.uscc,
         settlement: merchant.settlement,
         terminals: merchant.terminals,
+        level_a: merchant.level_a,
         api_keys: added.api_keys,
         notify: added.notify,
         return_hosts: added.return_hosts,

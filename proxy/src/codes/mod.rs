@@ -11,6 +11,7 @@ use crate::{
     payment::Authenticated,
     scan,
     stage::Response,
+    stages::admit,
 };
 use domain::*;
 use http::StatusCode;
@@ -40,6 +41,9 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
             "`terminal` must be one that the acquirer has registered for this merchant.",
         )
         .into());
+    }
+    if let Some(refusal) = policy::level_refusal(asked.code, merchant) {
+        return Err(refused(app, merchant, &asked, refusal).await);
     }
     let before = app.ledger().code_by_no(&merchant.id, &asked.code_no).await;
     // Nonces of an earlier run are forgotten: what was signed before may only repeat what is on record.
@@ -78,6 +82,27 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
         )
         .into()),
     }
+}
+
+/// Puts a code's refusal on record, like an order's.
+//= C30
+async fn refused(app: &App, merchant: &MerchantFacts, asked: &NewCode, refusal: policy::Refusal) -> Stop {
+    let event = TradeEvent::Refused {
+        amount: asked.amount,
+        channel: None,
+        clause: refusal.public,
+        code: Some(asked.code),
+        operation: Operation::Create,
+        order_no: asked.order_no.clone(),
+        payee: None,
+        payer: None,
+    };
+    if app.ledger().note(Some(&merchant.id), vec![event]).await.is_err() {
+        return Fault::of(Code::Stopping).into();
+    }
+    app.metrics().refused(refusal.public);
+    let detail = format!("{} ({})", admit::LEVEL_A, refusal.public);
+    Fault::new(Code::OperationNotAllowed, detail).into()
 }
 
 /// The same wish again; an end that it leaves to us is the one that was given.

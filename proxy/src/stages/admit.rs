@@ -12,6 +12,9 @@ use domain::*;
 use ledger::{Ceiling, Count, Order, Reservation};
 use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict, registry::MerchantFacts};
 
+/// Why level A was refused: what else could be wrong with a code's kind and level was said where the request was read.
+pub(crate) const LEVEL_A: &str = "`code.level` \"A\" is by agreement between payers and their institutions, and the acquirer has registered none for this merchant (`level_a`): state \"B\" or \"C\", or ask the acquirer.";
+
 /// Over policy.
 pub struct Admit(pub App);
 
@@ -211,6 +214,9 @@ impl Admit {
                 ),
                 false => "An order is refunded in so many parts and no more; this one has them all.".into(),
             };
+        }
+        if refusal.public == policy::clauses::CODE_LEVEL {
+            fault.detail = LEVEL_A.into();
         }
         // The one text for list, measure, risk and payer limit names nothing (C43).
         if refusal.kind != RefusalKind::NotAccepted {

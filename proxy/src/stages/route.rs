@@ -159,7 +159,12 @@ pub(crate) fn unusable(merchant: &MerchantFacts, channel: Channel, named: Option
             format!("`account` must be one of the merchant's at {channel}; this one is at {other}."),
         ),
         None => {
-            let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
+            let fault = Fault::new(
+                Code::OperationNotAllowed,
+                format!(
+                    "This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."
+                ),
+            );
             match named {
                 Some(_) => fault.breaks(Breach::Payee, Some("account")),
                 None => fault,

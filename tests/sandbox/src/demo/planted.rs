@@ -71,7 +71,7 @@ async fn tried_out(demo: &Demo, merchant: &Merchant) -> anyhow::Result<()> {
     let payer = format!("oPLANTEDT26{}", demo.next_number());
     let body = json!({
         "order_no": number, "channel": "wechat", "pay_way": "jsapi", "amount": 6600, "description": "planted",
-        "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "A" },
+        "payer": { "openid": payer },
     });
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(
