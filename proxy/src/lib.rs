@@ -41,6 +41,7 @@ mod purge;
 pub mod reconcile;
 mod redirect;
 pub mod registry;
+mod remembered;
 mod renew;
 pub mod run;
 pub mod scan;

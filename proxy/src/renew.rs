@@ -41,10 +41,14 @@ fn is_awaited(app: &App, context: &Context, id: &PaymentId) -> bool {
     let mut pending = app.ledger().tells_of(&context.merchant, id).into_iter();
     pending.any(|tell| {
         let young = now - tell.at.millis() < most;
-        young && app.ledger().entry(tell.index).is_ok_and(|entry| match entry.event {
-            TradeEvent::AttemptPaid { attempt, .. } => is_of(app, context, id, attempt),
-            _ => false,
-        })
+        young
+            && app
+                .ledger()
+                .entry(tell.index)
+                .is_ok_and(|entry| match entry.event {
+                    TradeEvent::AttemptPaid { attempt, .. } => is_of(app, context, id, attempt),
+                    _ => false,
+                })
     })
 }
 

@@ -264,9 +264,7 @@ impl Vault {
         self.0.blobs.insert(&name, sealed.as_bytes())?;
         if let Some(bucket) = self.0.buckets.lock().get_mut(&sealed.bucket()) {
             bucket.blobs.push(name);
-            bucket
-                .to_tell
-                .extend(order.map(|order| (context.clone(), order)));
+            bucket.to_tell.extend(order.map(|order| (context.clone(), order)));
         }
         Ok(())
     }

@@ -219,9 +219,7 @@ fn what_is_kept_to_be_told_is_named_once_before_its_key_dies() {
     let renewed = vault
         .renew(&first, &context(1))
         .unwrap_or_else(|_| panic!("not alive"));
-    vault
-        .keep_to_tell(&renewed, &context(1), order(1))
-        .expect("kept");
+    vault.keep_to_tell(&renewed, &context(1), order(1)).expect("kept");
     place.clock.forward(60_000);
     assert_eq!(vault.purge_due().len(), 1);
     assert_eq!(vault.dying().len(), 200, "its new key dies with the others");

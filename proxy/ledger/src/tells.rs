@@ -68,7 +68,9 @@ impl Tells {
 
     /// The oldest of each merchant.
     pub(crate) fn oldest(&self) -> impl Iterator<Item = &Tell> {
-        self.pending.values().filter_map(|pending| pending.values().next())
+        self.pending
+            .values()
+            .filter_map(|pending| pending.values().next())
     }
 
     /// Those of a merchant with numbers above this one, the oldest first.
