@@ -382,7 +382,6 @@ async fn another_merchants_order_looks_like_none(demo: &Demo, shop: &Merchant) -
         .await?
         .json();
     let id = order["id"].as_str().unwrap_or_default();
-    let other = demo.merchant(1)?;
     let none = "/v1/payments/00000000000000000000000000000000".to_owned();
     let (theirs, none) = (
         other.ask("GET", &format!("/v1/payments/{id}"), None).await?,
@@ -504,12 +503,9 @@ async fn merchants_are_told_until_they_acknowledge(demo: &Demo, shop: &Merchant)
     anyhow::bail!("told {} times only", demo.shop().told(shop.id(), &id).len())
 }
 
-//= C13
-//= C43
-//= C30
 /// What an acquirer signed for lies above the limit of level B; whoever only says so is refused, on record.
 //= C96
-async fn level_a_is_not_the_merchants_own_word(demo: &Demo, shop: &Merchant) -> Done {
+async fn level_a_is_not_the_merchants_own_word(demo: &Demo, other: &Merchant) -> Done {
     let a = json!({ "kind": "dynamic", "level": "A" });
     let order = |no: String| {
         json!({
@@ -518,18 +514,18 @@ async fn level_a_is_not_the_merchants_own_word(demo: &Demo, shop: &Merchant) -> 
         })
     };
     let code = |no: String| json!({ "code_no": no, "order_no": no, "amount": 500_001, "code": a });
+    let agreed = demo.merchant(1)?;
     let agreed = [
-        post(shop, "/v1/payments", order(demo.next_number())).await?,
-        post(shop, "/v1/codes", code(demo.next_number())).await?,
+        post(&agreed, "/v1/payments", order(demo.next_number())).await?,
+        post(&agreed, "/v1/codes", code(demo.next_number())).await?,
     ];
     for answer in agreed {
         ensure!(answer.status == 201, "{} {}", answer.status, answer.json());
     }
-    let other = demo.merchant(1)?;
     let (of_order, of_code) = (demo.next_number(), demo.next_number());
     let refused = [
-        post(&other, "/v1/payments", order(of_order.clone())).await?,
-        post(&other, "/v1/codes", code(of_code.clone())).await?,
+        post(other, "/v1/payments", order(of_order.clone())).await?,
+        post(other, "/v1/codes", code(of_code.clone())).await?,
     ];
     for answer in refused {
         let said = answer.json();
@@ -554,6 +550,9 @@ async fn level_a_is_not_the_merchants_own_word(demo: &Demo, shop: &Merchant) -> 
     Ok(())
 }
 
+//= C13
+//= C43
+//= C30
 async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
     let order = |no: String, amount: u64| {
         json!({

@@ -84,6 +84,11 @@ impl DemoMerchant {
         self.id == "m1003"
     }
 
+    /// All but the first may name level A (C96).
+    pub fn level_a(&self) -> bool {
+        self.id != FIRST
+    }
+
     /// The Baidu wallet's digest: every second merchant has SHA-1, the others MD5.
     pub fn sha1(&self) -> bool {
         self.id.ends_with(['2', '4', '6', '8', '0'])

@@ -26,7 +26,17 @@ async fn order(
 }
 
 async fn paid(demo: &Demo, merchant: &Merchant, openid: &str, yuan: u64) -> anyhow::Result<String> {
-    let (status, order) = order(demo, merchant, openid, yuan, "A").await?;
+    paid_by(demo, merchant, openid, yuan, "A").await
+}
+
+async fn paid_by(
+    demo: &Demo,
+    merchant: &Merchant,
+    openid: &str,
+    yuan: u64,
+    level: &str,
+) -> anyhow::Result<String> {
+    let (status, order) = order(demo, merchant, openid, yuan, level).await?;
     ensure!(status == 201, "a planted order answered {status}: {order}");
     settle(demo, merchant, &order, openid).await
 }
@@ -71,7 +81,7 @@ async fn tried_out(demo: &Demo, merchant: &Merchant) -> anyhow::Result<()> {
     let payer = format!("oPLANTEDT26{}", demo.next_number());
     let body = json!({
         "order_no": number, "channel": "wechat", "pay_way": "jsapi", "amount": 6600, "description": "planted",
-        "payer": { "openid": payer },
+        "payer": { "openid": payer }, "code": { "kind": "dynamic", "level": "A" },
     });
     let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
     ensure!(
@@ -89,7 +99,7 @@ pub async fn plant(demo: &Demo, merchant: &Merchant, neighbours: &[Merchant]) ->
     tried_out(demo, merchant).await?;
     let many = format!("oPLANTEDT10{}", demo.next_number());
     for (n, neighbour) in neighbours.iter().chain([merchant]).enumerate() {
-        paid(demo, neighbour, &many, 31 + n as u64).await?;
+        paid_by(demo, neighbour, &many, 31 + n as u64, "B").await?;
     }
     let payer = |rule: &str| format!("oPLANTED{rule}{}", demo.next_number());
     let same = payer("T01");

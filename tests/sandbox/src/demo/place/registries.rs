@@ -330,7 +330,7 @@ pub(super) fn acquirer_merchant(
         ],
         "uscc": "91110000600037341L", "settlement": hex::encode(Sha256::digest(&merchant.id)),
         "terminals": terminals(&merchant.id),
-        "level_a": merchant.id == FIRST,
+        "level_a": merchant.level_a(),
     }))
 }
 
