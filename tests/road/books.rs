@@ -10,7 +10,7 @@ use domain::Day;
 use sandbox::demo::{
     Demo,
     merchant::Merchant,
-    officers::Officer,
+    officers::{Officer, to_agree},
     place::{Options, RETURN_HOST},
 };
 use serde_json::{Value, json};
@@ -626,21 +626,20 @@ async fn two_people_resolve_a_difference() -> Done {
             .is_err(),
             "no reason was asked for"
         );
-        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
+        let (propose, agree) = (format!("{path}/propose"), format!("{path}/agree"));
+        let read = to_agree(&a.ask("POST", &propose, Some(&wanted)).await?);
         ensure!(
-            a.ask("POST", &format!("{path}/agree"), Some(&json!({})))
-                .await
-                .is_err(),
+            a.ask("POST", &agree, Some(&read)).await.is_err(),
             "one officer decided alone"
         );
-        b.ask(
-            "POST",
-            &format!("{path}/return"),
-            Some(&json!({ "reason": "look again" })),
-        )
-        .await?;
-        a.ask("POST", &format!("{path}/propose"), Some(&wanted)).await?;
-        let done = b.ask("POST", &format!("{path}/agree"), Some(&json!({}))).await?;
+        let back = json!({ "reason": "look again", "proposal": read["proposal"] });
+        b.ask("POST", &format!("{path}/return"), Some(&back)).await?;
+        let fresh = to_agree(&a.ask("POST", &propose, Some(&wanted)).await?);
+        ensure!(
+            b.ask("POST", &agree, Some(&read)).await.is_err(),
+            "agreed to a proposal that stands no more"
+        );
+        let done = b.ask("POST", &agree, Some(&fresh)).await?;
         ensure!(done["state"] == "resolved", "{done}");
         ensure!(
             a.ask("POST", &format!("{path}/propose"), Some(&wanted))

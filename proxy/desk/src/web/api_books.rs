@@ -65,7 +65,7 @@ pub(super) fn case(state: &State, index: u64) -> Value {
     let resolved = case.and_then(|case| case.resolved.as_ref());
     json!({
         "state": case.map_or("open", |case| case.status()),
-        "proposal": pending.map(|p| json!({ "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
+        "proposal": pending.map(|p| json!({ "index": p.index, "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
         "resolved": resolved.map(|(resolution, proposer, officer, at)| json!({ "resolution": resolution, "proposer": proposer, "officer": officer, "at": at })),
     })
 }
@@ -105,6 +105,9 @@ struct Act {
     resolution: Option<Resolution>,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 pub(super) async fn act(
@@ -120,15 +123,20 @@ pub(super) async fn act(
     let (cases, all) = (&desk.cases, &desk.trades);
     let done = match (act.as_str(), sent.resolution) {
         ("propose", Some(resolution)) => {
-            books::propose(cases, user, all, index, resolution, &sent.reason).await
+            let done = books::propose(cases, user, all, index, resolution, &sent.reason).await;
+            done.map(Some)
         }
         ("propose", None) => Err(Refusal::Text(
             "say which resolution: bill_stands, record_stands or explained",
         )),
-        ("agree", _) => books::agree(cases, user, all, index).await,
-        ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
+        ("agree", _) => books::agree(cases, user, all, index, sent.proposal)
+            .await
+            .map(|()| None),
+        ("return", _) => books::send_back(cases, user, all, index, sent.proposal, &sent.reason)
+            .await
+            .map(|()| None),
         _ => Err(Refusal::NotFound),
     };
     let status = || cases.look(|state| state.difference(index).map_or("open", |case| case.status()));
-    outcome(done.map(|()| json!({ "index": index, "state": status() })))
+    outcome(done.map(|proposal| json!({ "index": index, "state": status(), "proposal": proposal })))
 }

@@ -29,6 +29,9 @@ pub(super) struct Sent {
     resolution: String,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 struct Row {
@@ -49,6 +52,8 @@ pub(super) struct Case {
     /// Something can be proposed.
     pub(super) open: bool,
     pub(super) waits: bool,
+    /// Where the proposal that waits stands in the cases journal.
+    pub(super) proposal: u64,
     pub(super) own: bool,
     pub(super) resolution: &'static str,
     pub(super) people: String,
@@ -79,6 +84,7 @@ impl Case {
             },
             open: decided && status == "open",
             waits: status == "proposed",
+            proposal: pending.map_or(0, |p| p.index),
             own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
             resolution: pending
                 .map(|p| p.resolution)
@@ -247,10 +253,11 @@ pub(super) async fn act(
     };
     let done = match (act.as_str(), resolution) {
         ("propose", Some(resolution)) => {
-            books::propose(cases, user, all, index, resolution, &sent.reason).await
+            let done = books::propose(cases, user, all, index, resolution, &sent.reason).await;
+            done.map(drop)
         }
-        ("agree", _) => books::agree(cases, user, all, index).await,
-        ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
+        ("agree", _) => books::agree(cases, user, all, index, sent.proposal).await,
+        ("return", _) => books::send_back(cases, user, all, index, sent.proposal, &sent.reason).await,
         _ => Err(Refusal::NotFound),
     };
     outcome(reader, done, "/books")

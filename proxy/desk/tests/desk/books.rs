@@ -94,6 +94,8 @@ async fn a_difference_is_resolved_by_two_and_stays_resolved() {
             .status,
         303
     );
+    let stale = hidden(&wang.get("/books").await.text(), "proposal");
+    let old: u64 = stale.parse().expect("an index");
     assert_eq!(
         li.form(&format!("{path}/agree"), &fields("")).await.status,
         403,
@@ -110,25 +112,38 @@ async fn a_difference_is_resolved_by_two_and_stays_resolved() {
         wang.post(&format!("{api}/return"), json!({"reason": "look again"}))
             .await
             .status,
+        422,
+        "which proposal?"
+    );
+    let back = json!({"reason": "look again", "proposal": old});
+    assert_eq!(
+        wang.post(&format!("{api}/return"), back.clone()).await.status,
         200
     );
-    let again = li
-        .post(
-            &format!("{api}/propose"),
-            json!({"resolution": "explained", "reason": "found"}),
-        )
-        .await;
-    assert_eq!(
-        (again.status, again.json()["state"].clone()),
-        (200, json!("proposed"))
-    );
-    let csrf = hidden(&wang.get("/books").await.text(), "csrf");
-    assert_eq!(
-        wang.form(&format!("{path}/agree"), &[("csrf", &csrf)])
-            .await
-            .status,
-        303
-    );
+    let explained = json!({"resolution": "explained", "reason": "found"});
+    let fresh = li.proposed(&format!("{api}/propose"), explained).await["proposal"].clone();
+    let listed = wang.get("/api/differences?state=proposed").await.json();
+    assert_eq!(listed["differences"][0]["proposal"]["index"], fresh);
+    // What wang saw was that the bill stands.
+    for (act, body) in [("agree", json!({"proposal": old})), ("return", back)] {
+        let answer = wang.post(&format!("{api}/{act}"), body).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"].clone()),
+            (409, json!("changed"))
+        );
+    }
+    let page = wang.get("/books").await.text();
+    let (csrf, shown) = (hidden(&page, "csrf"), hidden(&page, "proposal"));
+    let mut sent = [
+        ("csrf", csrf.as_str()),
+        ("reason", "no"),
+        ("proposal", stale.as_str()),
+    ];
+    for act in ["agree", "return"] {
+        assert_eq!(wang.form(&format!("{path}/{act}"), &sent).await.status, 409);
+    }
+    sent[2].1 = &shown;
+    assert_eq!(wang.form(&format!("{path}/agree"), &sent).await.status, 303);
     running.stop().await;
     let running = world.start().await;
     let mut li = world.signed_in(&running, "li").await;

@@ -122,6 +122,14 @@ impl Browser {
             .await
     }
 
+    /// Proposes; yields what whoever has read that sends to agree.
+    pub(crate) async fn proposed(&mut self, path: &str, body: Value) -> Value {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let proposal = answer.json()["proposal"].as_u64().expect("an index");
+        serde_json::json!({ "proposal": proposal })
+    }
+
     /// Posts a form; values must need no escaping.
     pub(crate) async fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);

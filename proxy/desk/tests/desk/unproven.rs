@@ -177,24 +177,29 @@ async fn what_is_not_proven_is_listed_and_two_put_on_record_what_they_found() {
     let path = |index: u64, act: &str| format!("/api/differences/{index}/{act}");
     let late = li.post(&path(wrote.overdue, "propose"), proposal.clone()).await;
     assert_eq!(late.status, 404, "{}", late.text());
+    let mut read = json!({});
     for index in [wrote.unanswered, wrote.never] {
-        assert_eq!(
-            li.post(&path(index, "propose"), proposal.clone()).await.status,
-            200
-        );
+        read = li.proposed(&path(index, "propose"), proposal.clone()).await;
         assert_eq!(
             li.post(&path(index, "agree"), json!({})).await.status,
             403,
             "alone"
         );
     }
-    let csrf = hidden(&wang.get("/books").await.text(), "csrf");
-    let agree = format!("/books/{}/agree", wrote.unanswered);
-    assert_eq!(wang.form(&agree, &[("csrf", &csrf)]).await.status, 303);
     assert_eq!(
-        wang.post(&path(wrote.never, "agree"), json!({})).await.status,
+        wang.post(&path(wrote.never, "agree"), read.clone()).await.status,
         200
     );
+    assert_eq!(
+        wang.post(&path(wrote.unanswered, "agree"), read).await.json()["error"],
+        "changed",
+        "another matter's proposal"
+    );
+    let page = wang.get("/books").await.text();
+    let (csrf, shown) = (hidden(&page, "csrf"), hidden(&page, "proposal"));
+    let agree = format!("/books/{}/agree", wrote.unanswered);
+    let sent = [("csrf", csrf.as_str()), ("proposal", shown.as_str())];
+    assert_eq!(wang.form(&agree, &sent).await.status, 303);
     running.stop().await;
     let running = world.start().await;
     let mut li = world.signed_in(&running, "li").await;
