@@ -674,7 +674,7 @@ async fn two_people_resolve_a_difference() -> Done {
     ))
 }
 
-/// The desk has read so many at least: it also has those that a later bill cleared up.
+/// The desk has read so many at least.
 async fn until_listed(officer: &Officer, path: &str, least: usize) -> anyhow::Result<Vec<Value>> {
     for _ in 0..100 {
         let found = officer.ask("GET", path, None).await?;

@@ -1,5 +1,4 @@
-//! Differences between channels' bills and the record (对账), as the trades journal names them, and what two officers make of
-//! each.
+//! What two officers make of each difference between a channel's bill and the record (对账), and of what is not proven.
 
 use crate::{
     cases::{Cases, Refusal},
@@ -9,52 +8,6 @@ use crate::{
     users::User,
 };
 use domain::*;
-use parking_lot::RwLock;
-use std::collections::BTreeMap;
-
-/// A difference where it stands in the trades journal.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Difference {
-    /// Whose.
-    pub merchant: MerchantId,
-    /// When it was found.
-    pub at: Instant,
-    /// What it is.
-    pub event: TradeEvent,
-}
-
-/// Every difference that was read, by its place in the trades journal. Read anew at each start, like all of that journal.
-#[derive(Default)]
-pub struct Differences(RwLock<BTreeMap<u64, Difference>>);
-
-impl Differences {
-    /// Takes an entry of the trades journal.
-    pub fn observe(&self, index: u64, entry: &TradeEntry) {
-        if let (TradeEvent::BillDiffers { .. }, Some(merchant)) = (&entry.event, &entry.merchant) {
-            let difference = Difference {
-                merchant: merchant.clone(),
-                at: entry.at,
-                event: entry.event.clone(),
-            };
-            self.0.write().insert(index, difference);
-        }
-    }
-
-    /// One of them.
-    pub fn get(&self, index: u64) -> Option<Difference> {
-        self.0.read().get(&index).cloned()
-    }
-
-    /// Those that `wanted` wants, oldest first.
-    pub fn list(&self, wanted: impl Fn(&Difference) -> bool) -> Vec<(u64, Difference)> {
-        self.0
-            .read()
-            .iter()
-            .filter(|(_, difference)| wanted(difference))
-            .map(|(index, difference)| (*index, difference.clone()))
-            .collect()
-    }
-}
 
 /// A first officer proposes what becomes of a difference, or what was found out about what is not proven. Yields where that
 /// stands in the cases journal.

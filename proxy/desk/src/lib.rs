@@ -8,6 +8,7 @@ pub mod cases;
 pub mod clock;
 mod commands;
 pub mod config;
+pub mod differences;
 pub mod explain;
 pub mod export;
 pub mod fetch;
