@@ -182,3 +182,27 @@ async fn the_second_officer_agrees_to_what_was_read_and_to_nothing_else() {
     assert_eq!(zhou.post(&at("agree"), fresh).await.json()["status"], "confirmed");
     running.stop().await;
 }
+
+/// A reason, a name or an entry's text cannot turn what stands around it: officers see the character by its number.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_seen_is_shown() {
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let reason = "\u{202e}mrifnoc\u{2066} and \u{feff}more";
+    let turned = json!({"disposition": "dismiss", "reason": reason});
+    li.proposed("/api/flags/acq1/1/propose", turned).await;
+    let page = wang.get("/flags/acq1/1").await.text();
+    assert!(
+        page.contains("⟨U+202E⟩mrifnoc⟨U+2066⟩ and ⟨U+FEFF⟩more"),
+        "{page}"
+    );
+    assert!(!page.contains(['\u{202e}', '\u{2066}', '\u{feff}']));
+    let nul = json!({"disposition": "dismiss", "reason": "a\u{0}b"});
+    assert_eq!(li.post("/api/flags/acq1/1/propose", nul).await.status, 422);
+    running.stop().await;
+}
