@@ -52,22 +52,21 @@ impl Differences {
     /// Takes an entry of the trades journal.
     pub fn observe(&self, index: u64, entry: &TradeEntry) {
         let Some(merchant) = &entry.merchant else { return };
-        let mut seen = self.0.write();
+        let seen = || self.0.write();
         match &entry.event {
-            TradeEvent::BillTaken { bill, .. } => seen.begin(bill),
+            TradeEvent::BillTaken { bill, .. } => seen().begin(bill),
             TradeEvent::BillDiffers { bill, .. } => {
                 let difference = Difference {
                     merchant: merchant.clone(),
                     at: entry.at,
                     event: entry.event.clone(),
                 };
+                let mut seen = seen();
                 let of_bill = seen.comparing.entry(bill.clone()).or_default();
                 of_bill.insert(index, Arc::new(difference));
             }
-            TradeEvent::BillMatched { bill, .. } => seen.end(bill),
-            TradeEvent::BillResolved { difference, .. } if seen.standing.contains_key(difference) => {
-                seen.resolved.insert(*difference);
-            }
+            TradeEvent::BillMatched { bill, .. } => seen().end(bill),
+            TradeEvent::BillResolved { difference, .. } => seen().resolve(*difference),
             _ => {}
         }
     }
@@ -120,6 +119,12 @@ impl Seen {
         abouts.iter().for_each(|about| self.judge(about));
         self.compared.entry(bill.clone()).or_default().extend(found);
         self.forget(bill.day);
+    }
+
+    fn resolve(&mut self, index: u64) {
+        if self.standing.contains_key(&index) {
+            self.resolved.insert(index);
+        }
     }
 
     /// Which words on one movement stand: none that calls it missing before another.

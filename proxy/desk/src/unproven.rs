@@ -92,7 +92,7 @@ impl Unproven {
     /// Takes an entry of the trades journal.
     pub fn observe(&self, index: u64, entry: &TradeEntry) {
         let Some(merchant) = &entry.merchant else { return };
-        let mut seen = self.0.write();
+        let seen = || self.0.write();
         match &entry.event {
             TradeEvent::BillAsked { bill, tries } => {
                 let asked = Asked {
@@ -102,20 +102,18 @@ impl Unproven {
                     tries: *tries,
                     code: None,
                 };
-                match seen.compared.get_mut(bill) {
-                    Some(compared) => *compared = asked,
-                    None => drop(seen.waiting.insert(bill.clone(), asked)),
-                }
+                seen().asked(bill, asked);
             }
             TradeEvent::BillRefused { bill, code } => {
-                if let Some(asked) = seen.waiting.get_mut(bill) {
+                if let Some(asked) = seen().waiting.get_mut(bill) {
                     asked.code = Some(code.clone());
                 }
             }
             // The comparison begins anew; what it does not find answered it names again.
-            TradeEvent::BillTaken { bill, .. } => seen.begin(bill),
-            TradeEvent::BillMatched { bill, .. } => seen.end(bill),
+            TradeEvent::BillTaken { bill, .. } => seen().begin(bill),
+            TradeEvent::BillMatched { bill, .. } => seen().end(bill),
             TradeEvent::BillUnanswered { bill, movements } => {
+                let mut seen = seen();
                 let matter = Matter {
                     index,
                     merchant: merchant.clone(),
@@ -128,7 +126,7 @@ impl Unproven {
                 };
                 seen.comparing.entry(bill.clone()).or_default().push(matter);
             }
-            TradeEvent::BillResolved { difference, .. } => drop(seen.resolved.insert(*difference)),
+            TradeEvent::BillResolved { difference, .. } => drop(seen().resolved.insert(*difference)),
             _ => {}
         }
     }
@@ -169,6 +167,13 @@ impl Unproven {
 }
 
 impl Seen {
+    fn asked(&mut self, bill: &BillKey, asked: Asked) {
+        match self.compared.get_mut(bill) {
+            Some(compared) => *compared = asked,
+            None => drop(self.waiting.insert(bill.clone(), asked)),
+        }
+    }
+
     fn begin(&mut self, bill: &BillKey) {
         self.comparing.remove(bill);
         self.open.retain(|_, matter| matter.bill != *bill);
