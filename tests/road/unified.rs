@@ -381,8 +381,8 @@ async fn another_merchants_order_looks_like_none(demo: &Demo, shop: &Merchant) -
     let order = post(shop, "/v1/payments", native(&demo.next_number(), 100))
         .await?
         .json();
-    let other = demo.merchant(1)?;
     let id = order["id"].as_str().unwrap_or_default();
+    let other = demo.merchant(1)?;
     let none = "/v1/payments/00000000000000000000000000000000".to_owned();
     let (theirs, none) = (
         other.ask("GET", &format!("/v1/payments/{id}"), None).await?,
