@@ -33,7 +33,7 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         return garbage();
     };
     let said = match operation {
-        _ if !answers(operation, &fields) => None,
+        _ if !answers(operation, code, &fields) => None,
         Operation::Create if pay_way.charges() => Some(charged(code, &fields)),
         Operation::Create => placed(pay_way, code, &fields),
         Operation::Query => asked(code, &fields, |code| {
@@ -52,18 +52,22 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
     said.unwrap_or_else(garbage)
 }
 
-/// The answer repeats what kind of call it answers.
-fn answers(operation: Operation, fields: &Fields) -> bool {
-    let wanted = match operation {
-        Operation::Create => "01",
-        Operation::Query | Operation::Close | Operation::RefundQuery => "00",
-        Operation::Refund => "04",
-        Operation::Reverse => "31",
-        Operation::Certificates => "95",
-        Operation::Bill => "76",
+/// The answer repeats what kind of call it answers. To a query it states the kind of what was asked for, as answers recorded by
+/// public clients do, or the query's own; so a refund's is never read as a payment's, nor the other way round. A query that
+/// was refused is about no transaction, and none need be stated.
+fn answers(operation: Operation, code: &str, fields: &Fields) -> bool {
+    let lawful: &[&str] = match operation {
+        Operation::Query | Operation::Close | Operation::RefundQuery if code != "00" => return true,
+        Operation::Query | Operation::Close => &["00", "01"],
+        Operation::RefundQuery => &["00", "04", "31"],
+        Operation::Create => &["01"],
+        Operation::Refund => &["04"],
+        Operation::Reverse => &["31"],
+        Operation::Certificates => &["95"],
+        Operation::Bill => &["76"],
         Operation::Authorize => return false,
     };
-    fields.get("txnType") == Some(wanted)
+    fields.get("txnType").is_some_and(|kind| lawful.contains(&kind))
 }
 
 fn failed(code: &str) -> Answer {

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Where files are asked for: the root of a host of its own.
 pub(crate) const FILES: &str = "/";
+/// Where orders, refunds and cancels are asked for.
+const QUERY: &str = "/gateway/api/queryTrans.do";
 
 /// A request whose sender is known and vouches for it.
 pub(super) struct Call<'a> {
@@ -126,8 +128,8 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
         ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
         ("/gateway/api/backTransReq.do", "31") => Operation::Reverse,
-        ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
-        ("/gateway/api/queryTrans.do", "00") => Operation::Query,
+        (QUERY, _) if sender.is_some_and(refund) => Operation::RefundQuery,
+        (QUERY, _) => Operation::Query,
         (FILES, "76") => Operation::Bill,
         _ => Operation::Other,
     }
@@ -157,7 +159,7 @@ fn unlisted() -> Refusal {
 
 fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
     let front = path.ends_with("/frontTransReq.do");
-    let outcome = checked(call).and_then(|()| match fault {
+    let outcome = checked(call, path).and_then(|()| match fault {
         Some(Kind::Busy) if operation == Operation::Query => Err(Refusal("37", "查询过于频繁".into())),
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
         Some(Kind::UnlistedBefore) => Err(unlisted()),
@@ -246,7 +248,7 @@ fn page(call: &Call<'_>, outcome: Outcome) -> Answer {
 }
 
 /// What every request must have; the signature before all else that could be told about somebody's order.
-fn checked(call: &Call<'_>) -> Result<(), Refusal> {
+fn checked(call: &Call<'_>, path: &str) -> Result<(), Refusal> {
     let fields = call.fields;
     for name in [
         "version",
@@ -274,6 +276,9 @@ fn checked(call: &Call<'_>) -> Result<(), Refusal> {
     }
     if !fields.is_signed_by(call.merchant) {
         return Err(Refusal("11", "验证签名失败".into()));
+    }
+    if path == QUERY && (fields.get("txnType"), fields.get("txnSubType")) != ("00", "00") {
+        return Err(Refusal("10", "txnType格式错误".into()));
     }
     let number = fields.get("orderId");
     let lawful = (8..=40).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric());

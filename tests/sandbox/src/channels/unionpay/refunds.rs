@@ -1,6 +1,6 @@
 //! Refunds at UnionPay (退货): accepted at once, done a little later, told by notice (channels.md 4.3, 4.4).
 
-use super::orders::{digits, missing, query_id};
+use super::orders::{digits, missing, of_kind, query_id};
 use super::{Call, Outcome, Refusal, notice};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
@@ -108,12 +108,14 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         } else {
             ("05", "交易已受理，请稍后查询[0000005]")
         };
-        Ok(vec![
+        let said = vec![
             ("origRespCode", code.into()),
             ("origRespMsg", text.into()),
             ("queryId", refund.channel_no.clone()),
             ("txnAmt", refund.fen.to_string()),
+            ("currencyCode", "156".into()),
             ("traceTime", traced.get(4..).unwrap_or_default().to_owned()),
-        ])
+        ];
+        Ok(of_kind(&refund.asked, said))
     })
 }
