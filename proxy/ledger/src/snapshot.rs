@@ -218,6 +218,7 @@ mod tests {
             last: n,
             attempts: Vec::new(),
             refunds: Vec::new(),
+            mismatched: Vec::new(),
         })
     }
 

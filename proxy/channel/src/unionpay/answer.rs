@@ -1,7 +1,7 @@
 //! UnionPay's synchronous answers (channels.md 4.2, 4.4): text, signed whole. `respCode` is the word on the call; on a
 //! query `origRespCode` is the word on the order, and counts only where the call itself was well.
 
-use super::{codes, facts, fields::Fields, seal};
+use super::{codes, facts, fields::Fields, seal, times};
 use crate::{
     Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
     auth_code::Refusal,
@@ -36,11 +36,9 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         _ if !answers(operation, code, &fields) => None,
         Operation::Create if pay_way.charges() => Some(charged(code, &fields)),
         Operation::Create => placed(pay_way, code, &fields),
-        Operation::Query => asked(code, &fields, |code| {
+        // There is no close: the order is asked for.
+        Operation::Query | Operation::Close => asked(code, &fields, |code| {
             facts::order(&fields, pay_way, code).map(Answer::State)
-        }),
-        Operation::Close => asked(code, &fields, |code| {
-            facts::order(&fields, pay_way, code).map(|view| ended(&view))
         }),
         Operation::Refund | Operation::Reverse => refunded(code, &fields),
         Operation::RefundQuery => asked(code, &fields, |code| {
@@ -158,6 +156,7 @@ fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
     Some(Answer::Refund(RefundView {
         order: None,
         number: ChannelNo::new(fields.get("orderId")?).ok()?,
+        time: times::named(fields),
         state: RefundState::Processing,
         amount: fields.get("txnAmt").and_then(facts::fen),
         trade_no: fields.get("queryId").and_then(|no| TradeNo::new(no).ok()),

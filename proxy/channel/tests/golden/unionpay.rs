@@ -704,19 +704,16 @@ fn an_answer_to_a_query_states_the_kind_of_what_was_asked_for() {
 /// There is no close: what was not paid ends with its time.
 #[test]
 fn a_close_asks() {
-    assert_eq!(class(read(Operation::Close, PAID)), Ok(FailureClass::AlreadyPaid));
-    assert_eq!(
-        class(read(Operation::Close, "respCode=34")),
-        Ok(FailureClass::NotFound)
-    );
-    assert_eq!(
-        class(read(Operation::Close, "respCode=00&origRespCode=60")),
-        Ok(FailureClass::NotFound)
-    );
-    assert_eq!(
-        class(read(Operation::Close, "respCode=00&origRespCode=05")),
-        Ok(FailureClass::Unknown)
-    );
+    let closed = |more: &str| match read(Operation::Close, more) {
+        Answer::State(view) => {
+            class(channel::close_by_word(Channel::Unionpay, &view).expect("it has no close"))
+        }
+        other => class(other),
+    };
+    assert_eq!(closed(PAID), Ok(FailureClass::AlreadyPaid));
+    assert_eq!(closed("respCode=34"), Ok(FailureClass::NotFound));
+    assert_eq!(closed("respCode=00&origRespCode=60"), Ok(FailureClass::NotFound));
+    assert_eq!(closed("respCode=00&origRespCode=05"), Ok(FailureClass::Unknown));
 }
 
 #[test]
