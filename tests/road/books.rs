@@ -251,12 +251,19 @@ async fn until_compared(merchant: &Merchant, day: Day) -> anyhow::Result<Value> 
     let mut last = Value::Null;
     for _ in 0..600 {
         last = asked(merchant, day).await?;
-        if last["state"] == "agreed" || last["state"] == "differs" {
+        if (last["state"] == "agreed" || last["state"] == "differs") && !funds_to_come(&last) {
             return Ok(last);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err(anyhow!("{day} is not compared: {last}"))
+}
+
+/// No day waits for a fund-flow bill, so a day may be compared before it.
+fn funds_to_come(result: &Value) -> bool {
+    let mut all = result["accounts"].as_array().into_iter().flatten();
+    let under_way = |state: &Value| ["not_asked", "asked", "comparing"].iter().any(|s| state == s);
+    all.any(|account| account["bill"] == "funds" && under_way(&account["state"]))
 }
 
 fn found(result: &Value) -> anyhow::Result<Found> {
