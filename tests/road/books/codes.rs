@@ -175,6 +175,7 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
     }
     ensure!(!sub.is_empty());
     demo.services.stop().await?;
+    sums_agree(dir.path())?;
     demo.prove_journal().map(drop)
 }
 

@@ -50,7 +50,7 @@ pub(crate) const EMPTY: [&str; 6] = [
     "terminal_type",
 ];
 
-const GOODS: Shape = Object(&[
+pub(crate) const GOODS: Shape = Object(&[
     Field("goods_id", Word),
     Field("alipay_goods_id", Word),
     Field("goods_name", Free("goods_detail")),
