@@ -116,19 +116,23 @@ async fn a_password(c: &Counter<'_>) -> Done {
         "an answer of V2's own kind: {}",
         words(&repeat)
     );
-    for _ in 0..100 {
-        let said = c
-            .sdk
-            .done("/pay/orderquery", &[("out_trade_no", &number)])
-            .await?;
-        if said.get("trade_state") == Some("SUCCESS") {
-            break;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
+    asked_until_paid(c, &number).await?;
     until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(c.calls(&number).await? == 1, "it went out twice");
     Ok(())
+}
+
+/// Its SDK asks for it, as its documents tell it.
+async fn asked_until_paid(c: &Counter<'_>, number: &str) -> Done {
+    for _ in 0..150 {
+        let answer = c.sdk.ask("/pay/orderquery", &[("out_trade_no", number)]).await?;
+        let said = c.sdk.verified(&answer).with_context(|| words(&answer))?;
+        if said.get("trade_state") == Some("SUCCESS") {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("{number} is not paid at WeChat")
 }
 
 /// A trade that nothing here knows of, as after a total loss of the records, stands under the number and waits for its payer's
@@ -248,6 +252,7 @@ async fn closed_and_charged(c: &Counter<'_>, beside: bool) -> Done {
             refused(&paid, "SYSTEMERROR")?;
         }
     }
+    asked_until_paid(c, &number).await?;
     let order = until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
     c.yard.told(id(&order)?, "payment.paid").await?;
     let told = c.yard.demo.shop().told(c.yard.merchant()?.id(), id(&order)?);
