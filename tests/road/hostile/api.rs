@@ -6,7 +6,7 @@ use super::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
-use domain::{Breach, KeyRef, TradeEntry, TradeEvent};
+use domain::{Breach, Instant, KeyRef, TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::SystemTime};
@@ -33,9 +33,13 @@ pub(crate) fn keys_of(pem: &std::path::Path) -> Keys {
 }
 
 pub(crate) fn now() -> i64 {
+    millis() / 1000
+}
+
+fn millis() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |t| t.as_secs() as i64)
+        .map_or(0, |t| t.as_millis() as i64)
 }
 
 /// Different each time.
@@ -442,8 +446,13 @@ async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
 /// A member of the goods detail that no list has, at each depth and in each way to pay that takes goods.
 //= C21
 async fn goods_detail(yard: &Yard, caller: &Caller) {
-    let heard = async || yard.demo.channel_requests().await.expect("requests")["requests"].clone();
-    let before = heard().await;
+    // An open order is asked for meanwhile.
+    let heard = async || {
+        let all = yard.demo.channel_requests().await.expect("requests");
+        let all = all["requests"].as_array().into_iter().flatten();
+        all.filter(|request| request["operation"] == "create").count()
+    };
+    let (before, began) = (heard().await, Instant::from_millis(millis()));
     let v3 = r#"{"cost_price":1,"goods_detail":[{"merchant_goods_id":"g","goods_name":"tea","quantity":1,"unit_price":1}]}"#;
     let v2 =
         r#"{"cost_price":1,"goods_detail":[{"goods_id":"g","goods_name":"tea","quantity":1,"price":1}]}"#;
@@ -488,7 +497,7 @@ async fn goods_detail(yard: &Yard, caller: &Caller) {
     of_all["detail"] = v3.into();
     of_one["orders"][1]["detail"] = v3.into();
     spoilt.extend([of_all, of_one].map(|body| ("/v1/payments/combined", body)));
-    let wanted = on_record(yard) + spoilt.len();
+    let wanted = spoilt.len();
     for (target, body) in spoilt {
         let octets = caller.wire("POST", target, JSON, body.to_string().as_bytes());
         let said = yard.say(At::Api, &octets).await;
@@ -496,21 +505,23 @@ async fn goods_detail(yard: &Yard, caller: &Caller) {
         yard.must(said.text().contains("(C21)"), || format!("no clause: {said:?}"));
     }
     let after = heard().await;
-    yard.must(before == after, || format!("a channel heard of it: {after}"));
+    yard.must(before == after, || {
+        format!("a channel heard of it: {before} orders sent, {after} now")
+    });
     for _ in 0..100 {
-        if on_record(yard) >= wanted {
+        if on_record_since(yard, began) >= wanted {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let found = on_record(yard);
+    let found = on_record_since(yard, began);
     yard.must(found == wanted, || {
         format!("{found} of {wanted} refusals are on record")
     });
 }
 
-/// How many fields that no list has the journal says were refused.
-fn on_record(yard: &Yard) -> usize {
+/// How many fields that no list has the journal says were refused since then.
+fn on_record_since(yard: &Yard, began: Instant) -> usize {
     let path = yard.dir.path().join("data/trades");
     let reader = Reader::open(Arc::new(RealDisk), &path).expect("a journal");
     let entries = reader.scan(0).map(|item| {
@@ -518,7 +529,9 @@ fn on_record(yard: &Yard) -> usize {
         TradeEntry::from_canonical(&octets).expect("an entry")
     });
     let of_fields = |entry: &TradeEntry| matches!(&entry.event, TradeEvent::GuardRefused { breach: Breach::Field, clause, .. } if clause.to_string() == "C21");
-    entries.filter(of_fields).count()
+    entries
+        .filter(|entry| entry.at > began && of_fields(entry))
+        .count()
 }
 
 async fn headers_and_paths(yard: &Yard, caller: &Caller, id: &str) {
