@@ -100,6 +100,18 @@ pub enum CommitError {
     /// The journal has been closed: the process is stopping.
     #[error("the journal is closed")]
     Closed,
+    /// An event is longer than an entry of the journal may be; nothing of it is on record.
+    #[error(transparent)]
+    TooLong(journal::Refused),
+}
+
+impl From<journal::Refused> for CommitError {
+    fn from(refused: journal::Refused) -> Self {
+        match refused {
+            journal::Refused::Closed => CommitError::Closed,
+            journal::Refused::TooLong(_) => CommitError::TooLong(refused),
+        }
+    }
 }
 
 /// Why an order cannot be looked up now.
@@ -111,7 +123,10 @@ pub enum LookupError {
     /// sled failed; a restart rebuilds it.
     #[error("the index failed: {0}")]
     Index(#[from] sled::Error),
-    /// The journal could not be read where the index points.
+    /// The journal could not be read.
+    #[error(transparent)]
+    Read(#[from] journal::ReadError),
+    /// The journal holds something else where the index points.
     #[error("entry {0} of the journal cannot be read as an entry of this order")]
     Journal(u64),
 }
@@ -237,8 +252,9 @@ impl Ledger {
     ) -> Result<Committed, CommitError> {
         let (order, pending) = self.apply(merchant, id, events)?;
         let first = pending.first;
-        pending.await.map_err(|_| CommitError::Closed)?;
+        // Before the wait: a caller that hangs up must not keep it from the sweep. Whoever looks waits until it is durable.
         let _ = self.0.changes.send(order.clone());
+        pending.await?;
         Ok(Committed { order, first })
     }
 
@@ -248,31 +264,45 @@ impl Ledger {
         merchant: Option<&MerchantId>,
         events: Vec<TradeEvent>,
     ) -> Result<u64, CommitError> {
-        let at = self.0.clock.now();
-        let pending = self.0.journal.append(|first| {
-            let mut heads = self.0.heads.lock();
-            let of = heads::Of {
-                merchant,
-                order: None,
-            };
-            events
-                .into_iter()
-                .zip(first..)
-                .map(|(event, index)| {
-                    let entry = heads.entry(at, of, None, event, false, self.salt());
-                    heads.follow(index, &entry);
-                    entry.to_canonical()
-                })
-                .collect()
-        });
-        let first = pending.first;
-        pending.await.map_err(|_| CommitError::Closed)?;
-        Ok(first)
+        let pending = self
+            .0
+            .journal
+            .append(|first| self.lines(merchant, first, &mut self.0.heads.lock(), events));
+        Ok(pending.await?)
     }
 
-    /// Notifications that merchants have not acknowledged.
-    pub fn tells(&self) -> Vec<Tell> {
-        self.0.heads.lock().tells.all().cloned().collect()
+    /// Events that change no order, as lines of the journal from `first` on.
+    fn lines(
+        &self,
+        merchant: Option<&MerchantId>,
+        first: u64,
+        heads: &mut Heads,
+        events: Vec<TradeEvent>,
+    ) -> Vec<Vec<u8>> {
+        let at = self.0.clock.now();
+        let of = heads::Of {
+            merchant,
+            order: None,
+        };
+        let events = events.into_iter().map(Happening::from).collect();
+        let entries = heads.entries(at, of, None, first, events, || self.salt());
+        heads.follow_all(first, &entries, |_, _| {})
+    }
+
+    /// The oldest pending notification of each merchant who has any.
+    pub fn tells_oldest(&self) -> Vec<Tell> {
+        self.0.heads.lock().tells.oldest().cloned().collect()
+    }
+
+    /// A merchant's pending notifications with numbers above this one, the oldest first, so many at most.
+    pub fn tells_after(&self, merchant: &MerchantId, seq: u64, most: usize) -> Vec<Tell> {
+        let heads = self.0.heads.lock();
+        heads.tells.after(merchant, seq).take(most).cloned().collect()
+    }
+
+    /// The pending notifications of one order.
+    pub fn tells_of(&self, merchant: &MerchantId, order: &PaymentId) -> Vec<Tell> {
+        self.0.heads.lock().tells.of(merchant, order).cloned().collect()
     }
 
     /// True while a notification of this order is pending.
@@ -292,26 +322,19 @@ impl Ledger {
         all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 
-    /// How many notifications are pending.
-    pub fn tells_pending(&self) -> usize {
-        self.0.heads.lock().tells.len()
-    }
-
-    /// The merchant acknowledged, or we gave up. Recorded once.
-    pub async fn told(&self, tell: &Tell, event: TradeEvent) -> Result<(), CommitError> {
-        let pending = self.0.heads.lock().tells.done(&tell.merchant, tell.seq);
-        if pending {
-            self.note(Some(&tell.merchant), vec![event]).await?;
-        }
-        Ok(())
-    }
-
-    /// Where an attempt of an order in memory lies: channel, account, number there.
-    pub fn peek_attempt(&self, id: &PaymentId, position: u16) -> Option<(Channel, AccountNo, ChannelNo)> {
-        let order = self.peek(id).ok()??;
-        order
-            .attempt(position)
-            .map(|a| (a.channel, a.account.clone(), a.number.clone()))
+    /// The merchant acknowledged these notifications, or we gave them up: each with its number. Recorded once.
+    pub async fn told(
+        &self,
+        merchant: &MerchantId,
+        mut ended: Vec<(u64, TradeEvent)>,
+    ) -> Result<(), CommitError> {
+        let pending = self.0.journal.append(|first| {
+            let mut heads = self.0.heads.lock();
+            ended.retain(|(seq, _)| heads.tells.is_pending(merchant, *seq));
+            let events = ended.into_iter().map(|(_, event)| event).collect();
+            self.lines(Some(merchant), first, &mut heads, events)
+        });
+        Ok(pending.await.map(drop)?)
     }
 
     /// Orders in memory that the channel may still change.
@@ -370,21 +393,18 @@ impl Ledger {
         check(order.as_deref(), &events, at)?;
         let pending = self.0.journal.append(|first| {
             let mut heads = self.0.heads.lock();
-            let mut lines = Vec::with_capacity(events.len());
-            for (Happening { event, tell }, index) in events.into_iter().zip(first..) {
-                let of = heads::Of {
-                    merchant: Some(merchant),
-                    order: Some(*id),
-                };
-                let entry = heads.entry(at, of, order.as_ref().map(|o| o.last), event, tell, self.salt());
-                self.fold(&mut order, index, &entry);
-                heads.follow(index, &entry);
-                lines.push(entry.to_canonical());
-            }
-            lines
+            let of = heads::Of {
+                merchant: Some(merchant),
+                order: Some(*id),
+            };
+            let prev = order.as_ref().map(|o| o.last);
+            let entries = heads.entries(at, of, prev, first, events, || self.salt());
+            heads.follow_all(first, &entries, |index, entry| {
+                fold(&self.0.tally, &mut order, index, entry)
+            })
         });
-        if pending.count == 0 {
-            return Err(CommitError::Closed);
+        if let Some(refused) = pending.refused {
+            return Err(refused.into());
         }
         let order = order.ok_or(CommitError::NoOrder)?;
         if begins {
@@ -398,10 +418,6 @@ impl Ledger {
             },
         );
         Ok((order, pending))
-    }
-
-    fn fold(&self, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
-        fold(&self.0.tally, order, index, entry);
     }
 
     /// An order, from memory or from the journal, perhaps not durable yet.
