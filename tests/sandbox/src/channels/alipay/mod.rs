@@ -144,17 +144,16 @@ fn answered(world: &Arc<World>, params: &Params, host: &str, fault: Option<Kind>
 }
 
 fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
-    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "退款失败"));
+    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "业务处理失败"));
     match fault {
-        Some(Kind::UnlistedBefore) => return unlisted(),
-        Some(Kind::UnlistedAfter) => return refunds::create(call).and_then(|_| unlisted()),
+        Some(Kind::UnlistedBefore) => unlisted(),
+        Some(Kind::UnlistedAfter) => done(call, None).and_then(|_| unlisted()),
         Some(Kind::OtherOrder) => {
             let own = done(call, fault);
-            return of_another(call).map_or(own, Ok);
+            of_another(call).map_or(own, Ok)
         }
-        _ => {}
+        _ => done(call, fault),
     }
-    done(call, fault)
 }
 
 /// What it says where it mixes its answers up.
