@@ -3,9 +3,10 @@
 //! every two steps; and what is not carried.
 
 mod cancels;
+mod gone;
 
 use crate::{
-    kills::{MUTATION, Yard, id, text},
+    kills::{MUTATION, Yard, id, text, unanswered},
     native::Sdk,
 };
 use anyhow::{Context, bail, ensure};

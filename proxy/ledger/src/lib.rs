@@ -280,6 +280,11 @@ impl Ledger {
         self.0.heads.lock().tells.has(order)
     }
 
+    /// The signed registries that took effect last, also of an acquirer that has no file any more.
+    pub fn registries(&self) -> Vec<RegistryVersion> {
+        self.0.heads.lock().registries.clone()
+    }
+
     /// How far a bill is; `None` where it was never asked for.
     pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
         self.0.heads.lock().bills.0.get(key).cloned()

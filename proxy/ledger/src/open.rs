@@ -59,6 +59,8 @@ pub struct Opening {
     pub epochs: BTreeMap<u32, bool>,
     /// Accounts that were lost when the journal ended.
     pub lost: Vec<Lost>,
+    /// When the cases journal was last known to be read.
+    pub cases_at: Option<Instant>,
 }
 
 impl Ledger {
@@ -79,7 +81,7 @@ impl Ledger {
         let (applied, from) = (index.applied(), restored.from);
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
-        let lost = restored.heads.lost.all();
+        let (lost, cases_at) = (restored.heads.lost.all(), restored.heads.cases_at);
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -108,6 +110,7 @@ impl Ledger {
             measures,
             epochs,
             lost,
+            cases_at,
         })
     }
 

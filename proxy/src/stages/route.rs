@@ -4,6 +4,7 @@ use crate::{
     app::App,
     charge,
     choice::{self, Choice},
+    exchange,
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
@@ -36,7 +37,17 @@ impl Stage<Claimed> for Route {
         let mut of_channel = merchant.accounts.iter().filter(usable);
         let begins = matches!(claimed.sealed.command, Command::Create(_)) && subject(&claimed).is_none();
         let choice = match (&wanted, &claimed.sealed.command) {
-            (Some(account), _) => of_channel.find(|a| a.account == *account).map(Choice::given),
+            (Some(account), command) => {
+                let given = of_channel.find(|a| a.account == *account).map(Choice::given);
+                let new = !composed || matches!(command, Command::Create(_));
+                given.or_else(|| {
+                    let attempt = subject(&claimed).filter(|a| !new && a.keys == Keys::Held)?;
+                    let (owner, facts) = registries.owner_on_record(channel, account)?;
+                    let asked = self.0.account(facts, None, None);
+                    (owner.id == merchant.id && exchange::can_ask(&self.0, &asked, attempt.pay_way))
+                        .then(|| Choice::given(facts))
+                })
+            }
             (None, Command::Create(create)) if begins => {
                 let choose = |fits: &dyn Fn(&AccountFacts) -> bool| {
                     choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {

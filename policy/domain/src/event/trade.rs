@@ -33,6 +33,9 @@ pub enum TradeEvent {
     },
     /// A signed registry took effect.
     RegistryLoaded {
+        /// Whose file, where there may be several; absent in entries of earlier builds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        acquirer: Option<AcquirerNo>,
         /// SHA-256 of the file.
         digest: Digest,
         /// Which.
