@@ -354,7 +354,7 @@ fn join(
     });
     // The check has compiled them all before.
     let compiled = |rule: RouteRule| {
-        let when = Condition::compile(&rule.when).ok()?;
+        let when = Condition::compile_for(rule.channel, &rule.when).ok()?;
         Some(Route {
             name: rule.name.into(),
             channel: rule.channel,

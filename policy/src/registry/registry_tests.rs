@@ -594,3 +594,46 @@ fn a_rate_for_all_lies_within_the_band_of_each() {
     let said = join(l, vec![a], o);
     assert!(said.is_ok(), "{said:?}");
 }
+
+/// What could never count, or never let an order through, is no configuration.
+#[test]
+//= C64
+fn rates_of_ways_that_a_channel_does_not_have_and_empty_ceilings_are_refused() {
+    let mut licence = licence();
+    licence.guide_prices.push(GuidePrice {
+        channel: Channel::Alipay,
+        pay_way: Some(PayWay::Native),
+        least: 200,
+        most: 600,
+    });
+    let said = wrongs(licence.clone(), vec![acquirer()], operator());
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("alipay has no way to pay native"), "{said:?}");
+    let mut file = acquirer();
+    let accounts = file.merchants.iter_mut().flat_map(|m| &mut m.accounts);
+    let account = accounts
+        .into_iter()
+        .find(|a| a.channel == Channel::Wechat)
+        .expect("one");
+    account.rates = vec![PayRate {
+        pay_way: Some(PayWay::Qr),
+        rate: 300,
+    }];
+    let said = wrongs(self::licence(), vec![file], operator());
+    assert!(
+        said.iter()
+            .any(|wrong| wrong.contains("wechat has no way to pay qr")),
+        "{said:?}"
+    );
+    for (order, day, wrong) in [
+        (Some(0), None, "is zero"),
+        (None, Some(0), "is zero"),
+        (Some(200), Some(199), "is below `order_max`"),
+    ] {
+        let mut file = operator();
+        (file.merchants[0].order_max, file.merchants[0].day_max) =
+            (order.map(Amount::from_fen), day.map(Amount::from_fen));
+        let said = wrongs(self::licence(), vec![acquirer()], file);
+        assert!(said.len() == 1 && said[0].contains(wrong), "{said:?}");
+    }
+}

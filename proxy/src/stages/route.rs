@@ -50,16 +50,13 @@ impl Stage<Claimed> for Route {
             }
             (None, Command::Create(create)) if begins => {
                 let choose = |fits: &dyn Fn(&AccountFacts) -> bool| {
-                    choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {
-                        usable(&a) && fits(a)
-                    })
+                    let order = claimed.order.as_deref();
+                    choice::choose(&self.0, merchant, create, order, |a| usable(&a), fits)
                 };
                 let undone =
                     |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
-                let composed = |a: &AccountFacts| {
-                    !create.is_in_its_wallet()
-                        || channel::composes(&self.0.account(a, None, None), create.pay_way)
-                };
+                let composed =
+                    |a: &AccountFacts| channel::composes(&self.0.account(a, None, None), create.pay_way);
                 // Where no account could undo a charge or leads to the bank, the one that would be chosen says so below.
                 choose(&|a| {
                     (!create.pay_way.charges() || undone(a)) && leads_to_its_bank(create, a) && composed(a)
@@ -76,6 +73,12 @@ impl Stage<Claimed> for Route {
             .into());
         }
         let Choice { chosen, next, route } = choice.ok_or_else(|| {
+            if let (None, Command::Create(create), true) = (&wanted, &claimed.sealed.command, begins)
+                && let Some(rule) =
+                    choice::rule_without_an_account(&self.0, merchant, create, |a| usable(&a))
+            {
+                return Fault::new(Code::OperationNotAllowed, format!("The routing rule {rule} decides where this order goes, and none of its accounts has the order's app or payee; name an app of theirs, or ask the operator."));
+            }
             let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
             match &claimed.sealed.command {
                 Command::Create(create) if create.account.is_some() => {
