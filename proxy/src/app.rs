@@ -7,6 +7,7 @@ use crate::{
     limits::{Limiter, Rate},
     nonces::Nonces,
     outbound::{Outbound, Target},
+    remembered::{Generation, Remembered},
     signature::Scheme,
     signing::Signing,
     telemetry::Metrics,
@@ -93,8 +94,8 @@ struct Inner {
     sources: Limiter<u128>,
     failures: Limiter<u128>,
     failing: Mutex<HashMap<u128, Duration>>,
-    ways: RwLock<HashMap<(String, u16), Outbound>>,
-    accounts: RwLock<HashMap<AccountKey, Arc<channel::Account>>>,
+    ways: Remembered<(String, u16), Outbound>,
+    accounts: Remembered<AccountKey, Arc<channel::Account>>,
     /// Accounts of which the channel cannot be asked, though something is open there.
     unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
     working: Arc<Working>,
@@ -164,8 +165,8 @@ impl App {
             sources: Limiter::new(limits.source),
             failures: Limiter::new(limits.failures),
             failing: Mutex::default(),
-            ways: RwLock::default(),
-            accounts: RwLock::default(),
+            ways: Remembered::default(),
+            accounts: Remembered::default(),
             unreachable: Mutex::default(),
             working: Arc::default(),
             disk_full: ArcSwapOption::empty(),
@@ -200,8 +201,8 @@ impl App {
         let former = std::mem::replace(&mut *self.0.registered.lock(), names);
         self.keys().exchange(&former, keys);
         self.0.registries.store(Arc::new(registries));
-        self.0.accounts.write().clear();
-        self.0.ways.write().clear();
+        self.0.accounts.forget_all();
+        self.0.ways.forget_all();
         self.0.unreachable.lock().clear();
         if retired.is_empty() {
             return;
@@ -237,8 +238,8 @@ impl App {
     pub(crate) fn take_keys(&self, former: &[KeyRef], keys: Vec<(KeyRef, certs::Material)>) {
         self.keys().exchange(former, keys);
         // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
-        self.0.accounts.write().clear();
-        self.0.ways.write().clear();
+        self.0.accounts.forget_all();
+        self.0.ways.forget_all();
         self.0.unreachable.lock().clear();
     }
 
@@ -412,6 +413,7 @@ impl App {
         payee: Option<&PayeeNo>,
         appid: Option<&AppNo>,
     ) -> Arc<channel::Account> {
+        let made_in = self.0.accounts.generation();
         let payee = payee.unwrap_or(&facts.payee);
         let key = (
             facts.channel,
@@ -419,8 +421,8 @@ impl App {
             payee.clone(),
             appid.cloned(),
         );
-        if let Some(account) = self.0.accounts.read().get(&key) {
-            return account.clone();
+        if let Some(account) = self.0.accounts.get(&key) {
+            return account;
         }
         let account = Arc::new(channel::Account {
             channel: facts.channel,
@@ -444,13 +446,21 @@ impl App {
                 facts.account
             ),
         });
-        // Only registered payees are worth a place: anything can be asked for.
-        if facts.payees().any(|own| own == payee)
-            && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str()))
-        {
-            self.0.accounts.write().insert(key, account.clone());
+        // Only registered payees are worth a place: anything can be asked for. And only what the registries in force say,
+        // since the caller may have read others.
+        let registered = facts.payees().any(|own| own == payee)
+            && appid.is_none_or(|appid| facts.appids.iter().any(|own| own == appid.as_str()));
+        if registered && self.is_in_force(facts) {
+            self.0.accounts.put(made_in, key, account)
+        } else {
+            account
         }
-        account
+    }
+
+    fn is_in_force(&self, facts: &AccountFacts) -> bool {
+        self.registries()
+            .owner_on_record(facts.channel, &facts.account)
+            .is_some_and(|(_, own)| own == facts)
     }
 
     /// Connections to a channel: its first host in the licence registry.
@@ -491,6 +501,7 @@ impl App {
         named: Option<&str>,
         identity: Option<&channel::Identity>,
     ) -> Option<Outbound> {
+        let made_in = self.0.ways.generation();
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = match named {
@@ -501,7 +512,7 @@ impl App {
         let name = identity.map_or(host.host.clone(), |own| {
             format!("{}#{}", host.host, own.certificate)
         });
-        self.way((name, host.port), || {
+        self.way(made_in, (name, host.port), || {
             let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
             Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
         })
@@ -521,21 +532,27 @@ impl App {
     }
 
     /// The connections of this name and port; made where there are none yet.
-    fn way(&self, key: (String, u16), target: impl FnOnce() -> Option<Target>) -> Option<Outbound> {
-        if let Some(way) = self.0.ways.read().get(&key) {
-            return Some(way.clone());
+    fn way(
+        &self,
+        made_in: Generation,
+        key: (String, u16),
+        target: impl FnOnce() -> Option<Target>,
+    ) -> Option<Outbound> {
+        if let Some(way) = self.0.ways.get(&key) {
+            return Some(way);
         }
         let way = Outbound::new(target()?, self.0.config.times.connect);
-        Some(self.0.ways.write().entry(key).or_insert(way).clone())
+        Some(self.0.ways.put(made_in, key, way))
     }
 
     /// Connections to where a channel's wallet tells whose code of authorisation it is (channels.md 7).
     //= C50
     pub fn way_to_authorize(&self, channel: Channel) -> Option<Outbound> {
+        let made_in = self.0.ways.generation();
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = licence.authorization.as_ref()?.token.as_ref()?;
-        self.way((host.host.clone(), host.port), || {
+        self.way(made_in, (host.host.clone(), host.port), || {
             let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
             Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
         })
@@ -555,6 +572,7 @@ impl App {
         (host, port): (&str, u16),
         identity: Option<&channel::Identity>,
     ) -> Option<Outbound> {
+        let made_in = self.0.ways.generation();
         let registries = self.registries();
         let licence = registries.channel(channel)?;
         let host = licence
@@ -562,7 +580,8 @@ impl App {
             .iter()
             .find(|own| own.host.eq_ignore_ascii_case(host) && own.port == port)?;
         let shown = identity.map_or(String::new(), |own| format!("#{}", own.certificate));
-        self.way((format!("{}/bill{shown}", host.host), host.port), || {
+        let name = format!("{}/bill{shown}", host.host);
+        self.way(made_in, (name, host.port), || {
             let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
             Some(licensed(host, crate::reconcile::MOST_BILL, tls))
         })
@@ -581,7 +600,8 @@ impl App {
 
     /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
     pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
-        self.way((format!("{host}/{private_ok}"), port), || {
+        let made_in = self.0.ways.generation();
+        self.way(made_in, (format!("{host}/{private_ok}"), port), || {
             let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
             Some(Target {
                 host: host.to_owned(),
@@ -596,7 +616,7 @@ impl App {
 
     /// Lets connections to channels run out; called each minute.
     pub fn renew_ways(&self) {
-        self.0.ways.read().values().for_each(Outbound::renew);
+        self.0.ways.each(Outbound::renew);
     }
 
     /// Time for a channel's answer.

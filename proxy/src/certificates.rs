@@ -7,6 +7,10 @@
 //! serial, its issue under a root of the licence registry, and a signature over the answer, by itself or by one that we
 //! have.
 
+mod asked;
+
+pub(crate) use asked::Asked;
+
 use crate::{
     app::App,
     exchange::{Exchanged, exchange},
@@ -15,14 +19,7 @@ use crate::{
 use certs::{CertificateFacts, KeyError, Material};
 use channel::{Account, Answer, Authentic, SealedCertificate};
 use domain::{Channel, Instant, KeyRef, Operation, PayWay};
-use std::{collections::HashMap, sync::Arc, time::Duration};
-
-/// A sender of made-up serials cannot make us ask a channel more often than this, per account.
-const AT_MOST_EVERY: Duration = Duration::from_secs(10);
-
-/// When each account last asked, since boot. Locked while one asks: who comes meanwhile finds the certificate.
-#[derive(Default)]
-pub(crate) struct Asked(tokio::sync::Mutex<HashMap<domain::AccountNo, Duration>>);
+use std::sync::Arc;
 
 /// Why there are no new certificates.
 #[derive(Debug, thiserror::Error)]
@@ -96,30 +93,28 @@ fn number_of(key: &KeyRef) -> &str {
 
 /// True if the key is there now.
 async fn fetch_for(app: &App, account: &Account, key: &KeyRef) -> bool {
-    let mut asked = app.certificates_asked().0.lock().await;
-    if app.keys().has(key) {
-        return true;
-    }
-    let now = app.clock().since_boot();
-    if asked
-        .get(&account.account)
-        .is_some_and(|last| now.saturating_sub(*last) < AT_MOST_EVERY)
-    {
-        return false;
-    }
-    asked.retain(|_, last| now.saturating_sub(*last) < AT_MOST_EVERY);
-    asked.insert(account.account.clone(), now);
-    match fetch(app, account, key).await {
-        Ok(count) => tracing::info!(
-            account = account.account.as_str(),
-            count,
-            "platform certificates were fetched"
-        ),
-        Err(error) => {
-            tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched")
+    let fetching = async {
+        match fetch(app, account, key).await {
+            Ok(count) => tracing::info!(
+                account = account.account.as_str(),
+                count,
+                "platform certificates were fetched"
+            ),
+            Err(error) => {
+                tracing::warn!(account = account.account.as_str(), %error, "platform certificates could not be fetched")
+            }
         }
-    }
-    app.keys().has(key)
+    };
+    let whose = (account.channel, account.account.clone());
+    app.certificates_asked()
+        .fetched(
+            whose,
+            app.clock(),
+            app.answer_time(),
+            || app.keys().has(key),
+            fetching,
+        )
+        .await
 }
 
 async fn fetch(app: &App, account: &Account, wanted: &KeyRef) -> Result<usize, Missing> {

@@ -95,7 +95,7 @@ pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
 /// The channel's answer to the charging call, with the payer sealed for the merchant's notification.
 fn charged(app: &App, order: &Order, position: u16, mut answer: Answer) -> Settled {
     let known = match (&mut answer, order.attempt(position)) {
-        (Answer::State(view), Some(attempt)) => paid::keep_payer(app, &order.merchant, attempt, view),
+        (Answer::State(view), Some(attempt)) => paid::keep_payer(app, order, attempt, view),
         // Of a payer who was not charged the record knows the pseudonym, and nobody else anything.
         (Answer::Declined(_, payer), Some(attempt)) => paid::Known {
             token: app.vault().token(attempt.channel, payer),

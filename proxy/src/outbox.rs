@@ -1,6 +1,8 @@
 //! Tells merchants: signed, numbered without gaps, for at least a day, a breaker for each merchant. What is pending is
 //! a fold over the journal, not a second store.
 
+mod queue;
+
 use crate::{
     api::render,
     app::App,
@@ -18,56 +20,45 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use ledger::{Order, Tell};
 use parking_lot::Mutex;
+use queue::Queue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
-/// Repeats of one notification, as multiples of the first: with 15 s these are 15s 30s 1m 2m 4m … and then each hour.
-const MOST_WAIT: Duration = Duration::from_secs(3600);
-/// A merchant that fails so often in a row is probed by one notification at a time.
-const BREAKER: u32 = 5;
 /// So often plans of what is over are looked for.
 const TIDY: Duration = Duration::from_secs(60);
-/// Notifications on their way at once, per merchant.
-const AT_ONCE: usize = 16;
+/// So many are given up with one wait for the disk.
+const GIVEN_UP_AT_ONCE: usize = 256;
 
-/// One try's plan.
-#[derive(Clone, Copy, Default)]
-struct Plan {
-    tries: u32,
-    due: Duration,
-}
+type Queues = Mutex<HashMap<MerchantId, Queue>>;
 
-#[derive(Default)]
-struct Merchant {
-    failures: u32,
-    closed_until: Duration,
-    on_their_way: HashSet<u64>,
-    plans: BTreeMap<u64, Plan>,
-}
-
-/// Tells merchants until `stop`.
+/// Tells merchants until `stop`. A round costs what is due, however much a merchant lets wait.
 pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
-    let state: Arc<Mutex<HashMap<MerchantId, Merchant>>> = Arc::default();
+    let queues: Arc<Queues> = Arc::default();
     let mut tidied = app.clock().since_boot();
     loop {
-        let (now, tells) = (app.clock().since_boot(), app.ledger().tells());
+        let (now, oldest) = (app.clock().since_boot(), app.ledger().tells_oldest());
         if now >= tidied + TIDY {
-            tidy(&mut state.lock(), &tells);
+            tidy(&mut queues.lock(), &oldest);
             tidied = now;
         }
-        for tell in tells {
-            let Some(due) = take(&app, &state, &tell) else {
-                continue;
-            };
-            let (app, state) = (app.clone(), state.clone());
-            tokio::spawn(async move { one(&app, &state, tell, due).await });
+        let mut given_up = false;
+        for Tell { merchant, at, .. } in oldest {
+            given_up |= is_old(&app, at) && give_up(&app, &queues, &merchant, now).await;
+            for (tell, tries) in next(&app, &queues, &merchant, now) {
+                let (app, queues) = (app.clone(), queues.clone());
+                tokio::spawn(async move { one(&app, &queues, tell, tries + 1).await });
+            }
         }
-        let rest = app.times().notify_after.min(Duration::from_millis(500));
+        let rest = if given_up {
+            Duration::ZERO
+        } else {
+            app.times().notify_after.min(Duration::from_millis(500))
+        };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             () = app.outbox_woken() => {}
@@ -76,47 +67,68 @@ pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
     }
 }
 
-/// Forgets the plans of what is told no more: also what was acknowledged when it was sent again by hand.
-fn tidy(all: &mut HashMap<MerchantId, Merchant>, tells: &[Tell]) {
-    let pending: HashSet<(&MerchantId, u64)> = tells.iter().map(|tell| (&tell.merchant, tell.seq)).collect();
-    all.retain(|id, merchant| {
-        let on_their_way = &merchant.on_their_way;
-        merchant
-            .plans
-            .retain(|seq, _| on_their_way.contains(seq) || pending.contains(&(id, *seq)));
-        !merchant.plans.is_empty() || !merchant.on_their_way.is_empty() || merchant.failures > 0
+/// Forgets what is told no more: also what was acknowledged when it was sent again by hand.
+fn tidy(queues: &mut HashMap<MerchantId, Queue>, oldest: &[Tell]) {
+    let pending: HashSet<&MerchantId> = oldest.iter().map(|tell| &tell.merchant).collect();
+    queues.retain(|id, queue| {
+        if !pending.contains(id) {
+            queue.forget();
+        }
+        !queue.is_idle()
     });
 }
 
-/// Is it this notification's turn?
-fn take(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: &Tell) -> Option<Plan> {
-    let now = app.clock().since_boot();
-    let mut all = state.lock();
-    let merchant = all.entry(tell.merchant.clone()).or_default();
-    let probing = merchant.failures >= BREAKER;
-    let most = if probing { 1 } else { AT_ONCE };
-    if now < merchant.closed_until || merchant.on_their_way.len() >= most {
-        return None;
-    }
-    let plan = *merchant.plans.entry(tell.seq).or_default();
-    (now >= plan.due && merchant.on_their_way.insert(tell.seq)).then_some(plan)
+/// Those of a merchant whose turn it is.
+fn next(app: &App, queues: &Queues, merchant: &MerchantId, now: Duration) -> Vec<(Tell, u32)> {
+    let mut queues = queues.lock();
+    let queue = queues.entry(merchant.clone()).or_default();
+    queue.next(now, |above, most| app.ledger().tells_after(merchant, above, most))
 }
 
-async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell, plan: Plan) {
-    let tries = plan.tries + 1;
+/// It happened longer ago than merchants are told.
+fn is_old(app: &App, at: Instant) -> bool {
+    app.clock().now().millis() - at.millis() > app.times().notify_until.as_millis() as i64
+}
+
+/// Gives up what is too old, a batch of it and without another try; true if there was any.
+async fn give_up(app: &App, queues: &Queues, merchant: &MerchantId, now: Duration) -> bool {
+    let mut old = app.ledger().tells_after(merchant, 0, GIVEN_UP_AT_ONCE);
+    old.retain(|tell| is_old(app, tell.at));
+    let given_up = queues
+        .lock()
+        .entry(merchant.clone())
+        .or_default()
+        .give_up(old, now);
+    if given_up.is_empty() {
+        return false;
+    }
+    let ended = given_up
+        .into_iter()
+        .map(|(seq, tries)| (seq, TradeEvent::TellGivenUp { seq, tries }))
+        .collect();
+    match app.ledger().told(merchant, ended).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "notifications that are given up could not be put on record");
+            false
+        }
+    }
+}
+
+async fn one(app: &App, queues: &Queues, tell: Tell, tries: u32) {
     let outcome = send(app, &tell).await;
     app.metrics().told(match &outcome {
         Ok(()) => "acknowledged",
         Err(_) => "failed",
     });
-    let old = app.clock().now().millis() - tell.at.millis() > app.times().notify_until.as_millis() as i64;
+    let old = is_old(app, tell.at);
     let ended = match &outcome {
         Ok(()) => Some(TradeEvent::Told { seq: tell.seq, tries }),
         Err(_) if old => Some(TradeEvent::TellGivenUp { seq: tell.seq, tries }),
         Err(_) => None,
     };
     if let Some(event) = ended {
-        if let Err(error) = app.ledger().told(&tell, event).await {
+        if let Err(error) = app.ledger().told(&tell.merchant, vec![(tell.seq, event)]).await {
             tracing::warn!(%error, "an acknowledged notification could not be put on record; it is sent again");
         }
         forget_payer(app, &tell).await;
@@ -125,33 +137,9 @@ async fn one(app: &App, state: &Mutex<HashMap<MerchantId, Merchant>>, tell: Tell
         tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
     }
     let (now, first) = (app.clock().since_boot(), app.times().notify_after);
-    let mut all = state.lock();
-    let merchant = all.entry(tell.merchant).or_default();
-    merchant.tried(tell.seq, outcome.is_ok(), old, first, now);
-}
-
-impl Merchant {
-    /// A try is over; `last` where it is given up if it was not acknowledged. `first` is the wait after the first try.
-    fn tried(&mut self, seq: u64, acknowledged: bool, last: bool, first: Duration, now: Duration) {
-        self.on_their_way.remove(&seq);
-        let plan = self.plans.remove(&seq).unwrap_or_default();
-        if acknowledged {
-            self.failures = 0;
-            self.closed_until = Duration::ZERO;
-            return;
-        }
-        self.failures += 1;
-        let wait = first
-            .saturating_mul(1 << plan.tries.min(12))
-            .min(MOST_WAIT.max(first));
-        if self.failures >= BREAKER {
-            self.closed_until = now + first.min(wait);
-        }
-        if !last {
-            let (tries, due) = (plan.tries + 1, now + wait);
-            self.plans.insert(seq, Plan { tries, due });
-        }
-    }
+    let mut queues = queues.lock();
+    let queue = queues.entry(tell.merchant).or_default();
+    queue.tried(tell.seq, outcome.is_ok(), old, first, now);
 }
 
 /// The payer's sealed id is needed no longer once nothing of this order is pending.
@@ -287,45 +275,12 @@ fn payer(app: &App, order: &Order, position: u16) -> Option<Value> {
     Some(json!({ payer.field.as_str(): payer.value.expose() }))
 }
 
-/// Seals again what a pending notification still needs and whose key would die soon; a day at most.
-pub fn renew(app: &App) {
-    let most = app.vault().renew_at_most().as_millis() as i64;
-    let (now, soon) = (app.clock().now().millis(), app.vault().bucket_length());
-    for tell in app
-        .ledger()
-        .tells()
-        .into_iter()
-        .filter(|t| now - t.at.millis() < most)
-    {
-        let Ok(entry) = app.ledger().entry(tell.index) else {
-            continue;
-        };
-        let (TradeEvent::AttemptPaid { attempt, .. }, Some(merchant)) = (&entry.event, &entry.merchant)
-        else {
-            continue;
-        };
-        let Some((channel, account, number)) = app.ledger().peek_attempt(&tell.order, *attempt) else {
-            continue;
-        };
-        let context = paid_context(merchant, channel, &account, &number);
-        let Some(sealed) = app.vault().kept::<vault::PaidBuyer>(&context) else {
-            continue;
-        };
-        if app.vault().dies_within(sealed.bucket(), soon)
-            && let Ok(renewed) = app.vault().renew(&sealed, &context)
-        {
-            let _ = app.vault().keep(&renewed, &context);
-        }
-    }
-}
-
 /// Notifications of one order, for its merchant.
 pub fn of_order(app: &App, order: &Order) -> Result<Vec<Value>, Fault> {
     let pending: HashSet<u64> = app
         .ledger()
-        .tells()
+        .tells_of(&order.merchant, &order.id)
         .into_iter()
-        .filter(|t| t.order == order.id)
         .map(|t| t.seq)
         .collect();
     let mut list: Vec<Value> = told_of(app, order)?
@@ -372,7 +327,8 @@ pub async fn resend(app: &App, order: &Order, seq: u64) -> Result<Response, Stop
     };
     let acknowledged = send(app, &tell).await;
     if acknowledged.is_ok() {
-        let _ = app.ledger().told(&tell, TradeEvent::Told { seq, tries: 1 }).await;
+        let told = vec![(seq, TradeEvent::Told { seq, tries: 1 })];
+        let _ = app.ledger().told(&tell.merchant, told).await;
     }
     let value = json!({ "seq": seq, "id": event_id(&order.merchant, seq).to_string(), "acknowledged": acknowledged.is_ok() });
     Ok(render::json_response(StatusCode::OK, &value))
@@ -457,42 +413,4 @@ pub(crate) async fn relay(app: &App, notice: &Identified) -> Option<Result<Respo
 fn end_to_end(name: &HeaderName) -> bool {
     let name = name.as_str();
     ["content-type", "user-agent", "accept", "request-id"].contains(&name) || name.starts_with("wechatpay-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A shop that is gone for a day is given up for each notification, and nothing of them stays.
-    #[test]
-    fn what_is_told_no_more_has_no_plan() {
-        let (mut all, shop) = (HashMap::new(), MerchantId::new("m1").expect("lawful"));
-        let second = Duration::from_secs(1);
-        let merchant: &mut Merchant = all.entry(shop.clone()).or_default();
-        for seq in 0..1000 {
-            merchant.on_their_way.insert(seq);
-            merchant.tried(seq, false, false, second, second);
-            assert_eq!(merchant.plans[&seq].due, second * 2, "tried again first");
-            merchant.tried(seq, false, true, second, second);
-        }
-        assert!(merchant.plans.is_empty() && merchant.on_their_way.is_empty());
-        assert!(merchant.failures > BREAKER, "the shop is still known to be gone");
-        merchant.tried(1000, true, false, second, second);
-
-        // Acknowledged when the merchant asked for it again.
-        for seq in [1, 2] {
-            merchant.plans.insert(seq, Plan::default());
-        }
-        let tell = Tell {
-            merchant: shop.clone(),
-            seq: 2,
-            order: PaymentId::from_bytes([1; 16]),
-            index: 1,
-            at: Instant::default(),
-        };
-        tidy(&mut all, &[tell]);
-        assert_eq!(all[&shop].plans.keys().copied().collect::<Vec<_>>(), [2]);
-        tidy(&mut all, &[]);
-        assert!(all.is_empty());
-    }
 }

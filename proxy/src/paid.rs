@@ -3,7 +3,7 @@
 use crate::{app::App, stages::seal_notice::paid_context};
 use channel::{ChannelState, OrderView};
 use domain::*;
-use ledger::Attempt;
+use ledger::{Attempt, Order};
 use vault::{PaidBuyer, Vault};
 
 /// What the record may know of a payer.
@@ -17,7 +17,8 @@ pub(crate) struct Known {
 
 /// Takes payer and free text out of what the channel stated. They are sealed only for a merchant who will be told, and for
 /// a payment that is news; else they are forgotten here.
-pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, view: &mut OrderView) -> Known {
+pub(crate) fn keep_payer(app: &App, order: &Order, attempt: &Attempt, view: &mut OrderView) -> Known {
+    let merchant = &order.merchant;
     let token = view
         .payer
         .as_ref()
@@ -37,7 +38,7 @@ pub(crate) fn keep_payer(app: &App, merchant: &MerchantId, attempt: &Attempt, vi
     }
     let context = paid_context(merchant, attempt.channel, &attempt.account, &attempt.number);
     let sealed = app.vault().seal(buyer, &context);
-    if let Err(error) = app.vault().keep(&sealed, &context) {
+    if let Err(error) = app.vault().keep_to_tell(&sealed, &context, order.id) {
         tracing::warn!(%error, "a payer's sealed id could not be kept");
     }
     Known {

@@ -203,12 +203,19 @@ fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry:
 
 //= C61
 async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobError> {
+    // As the registries say now: the bills before this one took their time.
+    let registries = app.registries();
+    let owner = registries.owner(job.key.channel, &job.key.account);
+    let own = owner.filter(|(merchant, facts)| merchant.id == job.merchant.id && is_compared(facts));
+    let Some((_, facts)) = own else {
+        return Ok(());
+    };
     let bill = job.key.clone();
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
     //= C26
     note(app, job, vec![TradeEvent::BillAsked { bill, tries }]).await?;
     app.step("bill_asked");
-    let at = app.account(&job.account, None, None);
+    let at = app.account(facts, None, None);
     let got = if job.key.kind == BillKind::Queried {
         queried::get(app, &at, job).await?
     } else {

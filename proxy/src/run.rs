@@ -9,7 +9,7 @@ use crate::{
     front::Front,
     health,
     key_folder::KeyFolder,
-    keys, outbox, reconcile, registry, sweep,
+    keys, outbox, purge, reconcile, registry, renew, sweep,
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
@@ -58,6 +58,8 @@ pub struct Running {
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends later than all others.
+    purge: (watch::Sender<bool>, JoinHandle<()>),
 }
 
 /// What opening the stores gave.
@@ -83,6 +85,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     .await??;
     record_start(&app, settings).await?;
     let (stop, stopped) = watch::channel(false);
+    let (end, ended) = watch::channel(false);
     let front = Front::new(&app);
     let drain = app.times().drain;
     let listeners = bound
@@ -94,9 +97,10 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
         tokio::spawn(outbox::run(app.clone(), stopped.clone())),
         tokio::spawn(reconcile::run(app.clone(), stopped.clone())),
         tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
-        tokio::spawn(purge(app.clone(), stopped.clone())),
+        tokio::spawn(renew::run(app.clone(), stopped.clone())),
         tokio::spawn(health::probe(app.clone(), stopped.clone())),
     ];
+    let purge = (end, tokio::spawn(purge::run(app.clone(), ended)));
     if let Some(settings) = app.config().cases.clone() {
         tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));
     }
@@ -107,6 +111,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
         stop,
         listeners,
         tasks,
+        purge,
     })
 }
 
@@ -121,6 +126,10 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        // Keys died on time till here. What is dead goes on record: the last round is waited for.
+        let (end, purge) = self.purge;
+        let _ = end.send(true);
+        let _ = purge.await;
         let app = self.app;
         crate::guard::record_counts(&app).await;
         let mut events = app.vault().purge_all();
@@ -404,36 +413,6 @@ async fn reload(app: &App) {
             )
         }),
         Err(_) => tracing::error!("reading the registries failed"),
-    }
-}
-
-/// Keys die on time, whatever else goes on.
-async fn purge(app: App, mut stop: watch::Receiver<bool>) {
-    loop {
-        let now = app.clock().since_boot();
-        let wait = app
-            .vault()
-            .next_purge()
-            .map_or(Duration::from_millis(500), |at| at.saturating_sub(now))
-            .min(Duration::from_millis(500));
-        tokio::select! {
-            () = crate::accept::stopped(&mut stop) => return,
-            () = tokio::time::sleep(wait.max(Duration::from_millis(5))) => {}
-        }
-        outbox::renew(&app);
-        let mut events = app.vault().purge_due();
-        app.metrics().purged(events.len() as u64);
-        match app.vault().roll_epochs() {
-            Ok(epochs) => events.extend(epochs),
-            Err(error) => tracing::error!(%error, "a token epoch could not be begun or ended"),
-        }
-        if events.is_empty() {
-            continue;
-        }
-        match app.ledger().note(None, events).await {
-            Ok(_) => app.vault().epochs_recorded(),
-            Err(error) => tracing::error!(%error, "the end of keys could not be put on record"),
-        }
     }
 }
 

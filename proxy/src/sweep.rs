@@ -391,7 +391,7 @@ pub(crate) async fn seen(
     let Some(attempt) = order.attempt(position) else {
         return Ok(order.clone());
     };
-    let known = paid::keep_payer(app, &order.merchant, attempt, &mut view);
+    let known = paid::keep_payer(app, order, attempt, &mut view);
     let settled = settle::order_seen(order, position, &view, Proof::Query, known.token, known.seal);
     errand::record(app, order, settled.events).await
 }

@@ -80,6 +80,8 @@ struct Bucket {
     openings: BTreeMap<Purpose, u64>,
     /// Blobs kept under this bucket.
     blobs: Vec<Vec<u8>>,
+    /// Those of them that a notification of an order may have to outlive this bucket with.
+    to_tell: Vec<(Context, PaymentId)>,
     deadline: Instant,
 }
 
@@ -168,6 +170,7 @@ impl Vault {
                         records: 0,
                         openings: BTreeMap::new(),
                         blobs: Vec::new(),
+                        to_tell: Vec::new(),
                         deadline,
                     })
                 }
@@ -238,12 +241,43 @@ impl Vault {
 
     /// Keeps a sealed record on disk until its key dies.
     pub fn keep<T: Record>(&self, sealed: &Sealed<T>, context: &Context) -> Result<(), sled::Error> {
+        self.keep_until_told(sealed, context, None)
+    }
+
+    /// The same, for what the merchant is still to be told of this order: [`Vault::dying`] names it before its key dies.
+    pub fn keep_to_tell<T: Record>(
+        &self,
+        sealed: &Sealed<T>,
+        context: &Context,
+        order: PaymentId,
+    ) -> Result<(), sled::Error> {
+        self.keep_until_told(sealed, context, Some(order))
+    }
+
+    fn keep_until_told<T: Record>(
+        &self,
+        sealed: &Sealed<T>,
+        context: &Context,
+        order: Option<PaymentId>,
+    ) -> Result<(), sled::Error> {
         let name = context.name();
         self.0.blobs.insert(&name, sealed.as_bytes())?;
         if let Some(bucket) = self.0.buckets.lock().get_mut(&sealed.bucket()) {
             bucket.blobs.push(name);
+            bucket.to_tell.extend(order.map(|order| (context.clone(), order)));
         }
         Ok(())
+    }
+
+    /// What is kept for a notification under keys that die within one bucket's length, each once: whoever lets one go
+    /// lets it die.
+    pub fn dying(&self) -> Vec<(Context, PaymentId)> {
+        let mut buckets = self.0.buckets.lock();
+        let soon = buckets
+            .iter_mut()
+            .filter(|(number, _)| self.dies_within(**number, self.0.settings.bucket));
+        soon.flat_map(|(_, bucket)| std::mem::take(&mut bucket.to_tell))
+            .collect()
     }
 
     /// A record that was kept, while its key lives.
@@ -268,19 +302,13 @@ impl Vault {
         }
     }
 
-    /// True if a record kept under this bucket must be renewed now to outlive it.
-    pub fn dies_within(&self, bucket: u64, time: Duration) -> bool {
+    fn dies_within(&self, bucket: u64, time: Duration) -> bool {
         self.0.clock.since_boot() + time >= self.dies_at(bucket)
     }
 
     /// Longest time a record may be renewed for a notification.
     pub fn renew_at_most(&self) -> Duration {
         self.0.settings.renew_at_most
-    }
-
-    /// Length of a bucket.
-    pub fn bucket_length(&self) -> Duration {
-        self.0.settings.bucket
     }
 
     /// The payer's pseudonym; none for what does not tell payers apart. A card's number counts only if it is whole: masked,
@@ -317,6 +345,7 @@ impl Vault {
                 records: 0,
                 openings: BTreeMap::new(),
                 blobs: Vec::new(),
+                to_tell: Vec::new(),
                 deadline,
             },
         );
@@ -337,19 +366,23 @@ impl Vault {
 
     //= C39
     fn destroy(&self, which: impl Fn(u64) -> bool) -> Vec<TradeEvent> {
-        let mut dead = Vec::new();
         let mut buckets = self.0.buckets.lock();
         let due: Vec<u64> = buckets.keys().copied().filter(|n| which(*n)).collect();
-        dead.extend(due.into_iter().filter_map(|n| Some((n, buckets.remove(&n)?))));
+        let dead = due.into_iter().filter_map(|n| Some((n, buckets.remove(&n)?)));
+        let mut dead: Vec<_> = dead.map(|(n, bucket)| self.destroyed(n, bucket)).collect();
         drop(buckets);
-        dead.sort_by_key(|(number, _)| *number);
-        dead.into_iter()
-            .map(|(number, bucket)| self.destroyed(number, bucket))
-            .collect()
+        dead.sort_by_key(|(number, ..)| *number);
+        // Every key is dead before the first blob is looked for.
+        let swept = dead.into_iter().map(|(number, blobs, event)| {
+            self.sweep(number, blobs);
+            event
+        });
+        swept.collect()
     }
 
+    /// The key dies here; yields what lay under it and what goes on record.
     //= C35
-    fn destroyed(&self, number: u64, bucket: Bucket) -> TradeEvent {
+    fn destroyed(&self, number: u64, bucket: Bucket) -> (u64, Vec<Vec<u8>>, TradeEvent) {
         let Bucket {
             key,
             records,
@@ -359,6 +392,18 @@ impl Vault {
             ..
         } = bucket;
         drop(key);
+        let event = TradeEvent::BucketDestroyed {
+            boot: self.0.boot,
+            bucket: number,
+            deadline,
+            openings,
+            records,
+        };
+        (number, blobs, event)
+    }
+
+    /// Removes what lay under a dead key.
+    fn sweep(&self, number: u64, blobs: Vec<Vec<u8>>) {
         for name in blobs {
             // Only if it was not renewed under a later bucket since.
             let still = self
@@ -371,13 +416,6 @@ impl Vault {
             if still.is_some_and(|s| s.bucket() == number) {
                 let _ = self.0.blobs.remove(&name);
             }
-        }
-        TradeEvent::BucketDestroyed {
-            boot: self.0.boot,
-            bucket: number,
-            deadline,
-            openings,
-            records,
         }
     }
 

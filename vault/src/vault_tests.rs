@@ -180,6 +180,51 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     assert_eq!(place.db.open_tree("sealed").expect("tree").len(), 0);
 }
 
+/// The features that wipe these are asked for in the workspace's manifest: a key's octets are in their states. An HMAC is two
+/// such digests and a buffer, and HKDF an HMAC.
+#[test]
+//= C34
+fn states_of_digests_that_hold_keys_are_wiped() {
+    use hmac::{
+        block_api::HmacCore,
+        digest::block_api::{Buffer, EagerHash},
+    };
+    fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+    is_wiped::<<Sha256 as EagerHash>::Core>();
+    is_wiped::<Buffer<HmacCore<Sha256>>>();
+    is_wiped::<Sha256>();
+    is_wiped::<Aes256Gcm>();
+}
+
+/// Only what dies soon is named, once for each bucket: what a merchant lets wait under later keys costs nothing.
+#[test]
+//= C34
+fn what_is_kept_to_be_told_is_named_once_before_its_key_dies() {
+    let place = Place::new();
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
+    let order = |n: u8| PaymentId::from_bytes([n; 16]);
+    let keep = |n: u8| {
+        let sealed = vault.seal(buyer(), &context(n));
+        vault.keep_to_tell(&sealed, &context(n), order(n)).expect("kept");
+        sealed
+    };
+    let first = keep(1);
+    let not_told = vault.seal(buyer(), &context(9));
+    vault.keep(&not_told, &context(9)).expect("kept");
+    assert!(vault.dying().is_empty(), "they live longer than a bucket");
+    place.clock.forward(70_000);
+    (2..=200).for_each(|n| drop(keep(n)));
+    assert_eq!(vault.dying(), [(context(1), order(1))]);
+    assert!(vault.dying().is_empty(), "named once");
+    let renewed = vault
+        .renew(&first, &context(1))
+        .unwrap_or_else(|_| panic!("not alive"));
+    vault.keep_to_tell(&renewed, &context(1), order(1)).expect("kept");
+    place.clock.forward(60_000);
+    assert_eq!(vault.purge_due().len(), 1);
+    assert_eq!(vault.dying().len(), 200, "its new key dies with the others");
+}
+
 #[test]
 //= C37
 fn tokens_link_within_an_epoch_only_and_survive_a_restart() {

@@ -248,31 +248,50 @@ impl Ledger {
         merchant: Option<&MerchantId>,
         events: Vec<TradeEvent>,
     ) -> Result<u64, CommitError> {
-        let at = self.0.clock.now();
-        let pending = self.0.journal.append(|first| {
-            let mut heads = self.0.heads.lock();
-            let of = heads::Of {
-                merchant,
-                order: None,
-            };
-            events
-                .into_iter()
-                .zip(first..)
-                .map(|(event, index)| {
-                    let entry = heads.entry(at, of, None, event, false, self.salt());
-                    heads.follow(index, &entry);
-                    entry.to_canonical()
-                })
-                .collect()
-        });
+        let pending = self
+            .0
+            .journal
+            .append(|first| self.lines(merchant, first, &mut self.0.heads.lock(), events));
         let first = pending.first;
         pending.await.map_err(|_| CommitError::Closed)?;
         Ok(first)
     }
 
-    /// Notifications that merchants have not acknowledged.
-    pub fn tells(&self) -> Vec<Tell> {
-        self.0.heads.lock().tells.all().cloned().collect()
+    /// Events that change no order, as lines of the journal from `first` on.
+    fn lines(
+        &self,
+        merchant: Option<&MerchantId>,
+        first: u64,
+        heads: &mut Heads,
+        events: Vec<TradeEvent>,
+    ) -> Vec<Vec<u8>> {
+        let at = self.0.clock.now();
+        let of = heads::Of {
+            merchant,
+            order: None,
+        };
+        let lines = events.into_iter().zip(first..).map(|(event, index)| {
+            let entry = heads.entry(at, of, None, event, false, self.salt());
+            heads.follow(index, &entry);
+            entry.to_canonical()
+        });
+        lines.collect()
+    }
+
+    /// The oldest pending notification of each merchant who has any.
+    pub fn tells_oldest(&self) -> Vec<Tell> {
+        self.0.heads.lock().tells.oldest().cloned().collect()
+    }
+
+    /// A merchant's pending notifications with numbers above this one, the oldest first, so many at most.
+    pub fn tells_after(&self, merchant: &MerchantId, seq: u64, most: usize) -> Vec<Tell> {
+        let heads = self.0.heads.lock();
+        heads.tells.after(merchant, seq).take(most).cloned().collect()
+    }
+
+    /// The pending notifications of one order.
+    pub fn tells_of(&self, merchant: &MerchantId, order: &PaymentId) -> Vec<Tell> {
+        self.0.heads.lock().tells.of(merchant, order).cloned().collect()
     }
 
     /// True while a notification of this order is pending.
@@ -297,26 +316,25 @@ impl Ledger {
         all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 
-    /// How many notifications are pending.
-    pub fn tells_pending(&self) -> usize {
-        self.0.heads.lock().tells.len()
-    }
-
-    /// The merchant acknowledged, or we gave up. Recorded once.
-    pub async fn told(&self, tell: &Tell, event: TradeEvent) -> Result<(), CommitError> {
-        let pending = self.0.heads.lock().tells.done(&tell.merchant, tell.seq);
-        if pending {
-            self.note(Some(&tell.merchant), vec![event]).await?;
+    /// The merchant acknowledged these notifications, or we gave them up: each with its number. Recorded once.
+    pub async fn told(
+        &self,
+        merchant: &MerchantId,
+        mut ended: Vec<(u64, TradeEvent)>,
+    ) -> Result<(), CommitError> {
+        let mut taken = false;
+        let pending = self.0.journal.append(|first| {
+            taken = true;
+            let mut heads = self.0.heads.lock();
+            ended.retain(|(seq, _)| heads.tells.is_pending(merchant, *seq));
+            let events = ended.into_iter().map(|(_, event)| event).collect();
+            self.lines(Some(merchant), first, &mut heads, events)
+        });
+        match (taken, pending.count) {
+            (false, _) => Err(CommitError::Closed),
+            (true, 0) => Ok(()),
+            (true, _) => pending.await.map(drop).map_err(|_| CommitError::Closed),
         }
-        Ok(())
-    }
-
-    /// Where an attempt of an order in memory lies: channel, account, number there.
-    pub fn peek_attempt(&self, id: &PaymentId, position: u16) -> Option<(Channel, AccountNo, ChannelNo)> {
-        let order = self.peek(id).ok()??;
-        order
-            .attempt(position)
-            .map(|a| (a.channel, a.account.clone(), a.number.clone()))
     }
 
     /// Orders in memory that the channel may still change.

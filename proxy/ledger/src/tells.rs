@@ -2,7 +2,10 @@
 
 use domain::{Instant, MerchantId, PaymentId};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+};
 
 /// One notification that the merchant has not acknowledged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,20 +26,20 @@ pub struct Tell {
 #[derive(Default, Clone, Debug)]
 pub(crate) struct Tells {
     pending: HashMap<MerchantId, BTreeMap<u64, Tell>>,
-    /// How many of each order: asked after every acknowledgement, however many others a merchant lets wait.
-    of_order: HashMap<PaymentId, u32>,
+    /// Numbers of each order: asked after every acknowledgement, however many others a merchant lets wait.
+    of_order: HashMap<PaymentId, Vec<u64>>,
 }
 
 impl Tells {
     pub(crate) fn add(&mut self, tell: Tell) {
-        let order = tell.order;
+        let (order, seq) = (tell.order, tell.seq);
         let former = self
             .pending
             .entry(tell.merchant.clone())
             .or_default()
             .insert(tell.seq, tell);
-        former.iter().for_each(|former| self.one_less(former.order));
-        *self.of_order.entry(order).or_default() += 1;
+        former.iter().for_each(|former| self.one_less(former));
+        self.of_order.entry(order).or_default().push(seq);
     }
 
     /// True if it was pending.
@@ -45,8 +48,39 @@ impl Tells {
             .pending
             .get_mut(merchant)
             .and_then(|pending| pending.remove(&seq));
-        done.iter().for_each(|done| self.one_less(done.order));
+        done.iter().for_each(|done| self.one_less(done));
         done.is_some()
+    }
+
+    /// True while it is pending.
+    pub(crate) fn is_pending(&self, merchant: &MerchantId, seq: u64) -> bool {
+        self.pending
+            .get(merchant)
+            .is_some_and(|pending| pending.contains_key(&seq))
+    }
+
+    /// Those of one order of a merchant.
+    pub(crate) fn of(&self, merchant: &MerchantId, order: &PaymentId) -> impl Iterator<Item = &Tell> {
+        let pending = self.pending.get(merchant);
+        let numbers = self.of_order.get(order).into_iter().flatten();
+        numbers.filter_map(move |seq| pending?.get(seq))
+    }
+
+    /// The oldest of each merchant.
+    pub(crate) fn oldest(&self) -> impl Iterator<Item = &Tell> {
+        self.pending
+            .values()
+            .filter_map(|pending| pending.values().next())
+    }
+
+    /// Those of a merchant with numbers above this one, the oldest first.
+    pub(crate) fn after(&self, merchant: &MerchantId, seq: u64) -> impl Iterator<Item = &Tell> {
+        let pending = self.pending.get(merchant).into_iter();
+        pending.flat_map(move |pending| {
+            pending
+                .range((Bound::Excluded(seq), Bound::Unbounded))
+                .map(|(_, tell)| tell)
+        })
     }
 
     /// True while one of this order is pending.
@@ -58,14 +92,12 @@ impl Tells {
         self.pending.values().flat_map(BTreeMap::values)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.pending.values().map(BTreeMap::len).sum()
-    }
-
-    fn one_less(&mut self, order: PaymentId) {
-        match self.of_order.get_mut(&order) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(self.of_order.remove(&order)),
+    fn one_less(&mut self, done: &Tell) {
+        if let Some(numbers) = self.of_order.get_mut(&done.order) {
+            numbers.retain(|seq| *seq != done.seq);
+            if numbers.is_empty() {
+                self.of_order.remove(&done.order);
+            }
         }
     }
 }
@@ -88,8 +120,13 @@ mod tests {
                 at: Instant::default(),
             });
         }
+        let seqs = |tells: &mut dyn Iterator<Item = &Tell>| tells.map(|tell| tell.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(&mut tells.of(&merchant, &one)), [1, 2]);
+        assert_eq!(seqs(&mut tells.after(&merchant, 1)), [2, 3]);
+        assert_eq!(seqs(&mut tells.oldest()), [1]);
         tells.done(&merchant, 2);
         assert!(tells.has(&one), "the first is still to be told");
+        assert_eq!(seqs(&mut tells.of(&merchant, &one)), [1]);
         tells.done(&merchant, 1);
         assert!(!tells.has(&one) && tells.has(&other));
     }

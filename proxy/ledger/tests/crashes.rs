@@ -251,8 +251,11 @@ fn check(ledger: &Ledger, known: &Known, seed: u64) -> Known {
         );
         assert_eq!(own.state() == OrderState::Paid, order.state() == OrderState::Paid);
     }
-    let tells: std::collections::HashSet<_> =
-        ledger.tells().into_iter().map(|t| (t.merchant, t.seq)).collect();
+    let oldest = ledger.tells_oldest().into_iter();
+    let tells: std::collections::HashSet<_> = oldest
+        .flat_map(|oldest| ledger.tells_after(&oldest.merchant, 0, usize::MAX))
+        .map(|t| (t.merchant, t.seq))
+        .collect();
     assert_eq!(tells, pending, "seed {seed}: pending notifications");
     found
 }

@@ -105,7 +105,7 @@ async fn record_one(
                     &attempt.number,
                 );
                 app.vault()
-                    .keep(sealed, &context)
+                    .keep_to_tell(sealed, &context, order.id)
                     .unwrap_or_else(|error| tracing::warn!(%error, "a payer's sealed id could not be kept"));
             }
             put(app, notice, &order, settled.events).await?;
