@@ -133,7 +133,7 @@ pub enum OrderState {
     Reversed,
     /// The channel surely does not have it; the same number may be sent again.
     NotPlaced,
-    /// Pass-through with the merchant's keys; the channel's expiry is over and nobody told us.
+    /// Nobody told us and nobody here can ask; the channel's expiry is over.
     Unresolved,
 }
 

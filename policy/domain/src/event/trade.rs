@@ -285,7 +285,8 @@ pub enum TradeEvent {
         /// Which attempt.
         attempt: u16,
     },
-    /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
+    /// Nobody told and nobody here can ask (the merchant holds the key, or no file has the account any more), or no answer says
+    /// anything; the channel's own expiry is over.
     AttemptUnresolved {
         /// Which attempt.
         attempt: u16,
