@@ -6,7 +6,7 @@ mod cancels;
 mod gone;
 
 use crate::{
-    kills::{MUTATION, Yard, id, text, unanswered},
+    kills::{MUTATION, Yard, id, text},
     native::Sdk,
 };
 use anyhow::{Context, bail, ensure};
