@@ -71,6 +71,7 @@ pub(crate) fn choose<'a>(
         (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
         (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
+        _ if health(c.account).suspect => PassedWhy::Unhealthy,
         _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
         (None, false) => PassedWhy::Unhealthy,
     };
