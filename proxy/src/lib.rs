@@ -26,6 +26,7 @@ pub mod guard;
 pub mod health;
 mod key_folder;
 pub mod keys;
+mod legible;
 pub mod limits;
 mod lines;
 mod named;

@@ -195,20 +195,37 @@ async fn for_one_order(street: &Street, agent: &str, channel: &str) -> Done {
         events.iter().any(|e| e["payment"]["payer"] == payer),
         "{events:?}"
     );
-    // The code again: paid, nothing more.
+    // The code again: paid, nothing more; and what went back is said.
     let once_more = browser.open(&url).await?;
-    has(&once_more, "付款成功")
+    has(&once_more, "付款成功")?;
+    let path = format!("/v1/payments/{}/refunds", id(&order)?);
+    let back = street
+        .post(&path, &json!({ "refund_no": "r1", "amount": 305 }))
+        .await?;
+    ensure!(back.status < 300, "{} {}", back.status, back.json());
+    let part = |o: &Value| o["refunded"] == 305;
+    street.yard.until(id(&order)?, "a part refunded", part).await?;
+    let partly = browser.open(&once_more.address).await?;
+    has(&partly, "付款成功")?;
+    has(&partly, "<dt>已退款</dt><dd>¥ 3.05</dd>")
 }
 
 //= C69
 async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
     let url = street
-        .code(&json!({ "code_no": format!("desk-{channel}"), "title": "一号桌" }))
+        .code(&json!({ "code_no": format!("desk-{channel}"), "title": "一\u{202E}号桌" }))
         .await?;
+    let plate = format!("/v1/codes/{}/svg", url.rsplit('/').next().unwrap_or_default());
+    let plate = street.yard.merchant()?.ask("GET", &plate, None).await?;
+    let plate = String::from_utf8_lossy(&plate.body).into_owned();
+    ensure!(plate.contains(">一号桌<"), "no plain title on {plate}");
     let mut browser = street.browser(agent).speaking("en");
     let page = browser.open(&url).await?;
     has(&page, "一号桌")?;
     has(&page, "Continue")?;
+    let icon = format!("{}/favicon.ico", url.split("/q/").next().unwrap_or_default());
+    let icon = browser.once("GET", &icon, "").await?;
+    ensure!(icon.status == 204 && icon.body.is_empty(), "{}", icon.status);
     for (typed, said) in [
         ("0", "above zero"),
         ("1.234", "above zero"),

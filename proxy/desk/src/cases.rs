@@ -19,6 +19,9 @@ pub enum Refusal {
     /// It is not in a state in which this can be done.
     #[error("{0}")]
     State(&'static str),
+    /// What stands is another proposal than the one that was read.
+    #[error("the proposal has changed; read it again")]
+    Changed,
     /// What was written cannot be taken.
     #[error("{0}")]
     Text(&'static str),

@@ -8,6 +8,7 @@ use crate::{
     app::App,
     fault::{Code, Fault, Stop},
     guard,
+    legible::legible,
     payment::Authenticated,
     scan,
     stage::Response,
@@ -185,8 +186,8 @@ async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate
         ));
     }
     Ok(Plate {
-        name: merchant.name.clone(),
-        title: code.facts.title.as_deref().map(str::to_owned),
+        name: legible(&merchant.name),
+        title: code.facts.title.as_deref().map(legible),
         amount: code.facts.amount,
         url: url(app, &code.id)?,
         wallets: wallets(merchant),

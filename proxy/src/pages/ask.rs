@@ -19,6 +19,8 @@ pub enum Ask {
     Style,
     /// `GET /q/page.js`
     Script,
+    /// `GET /favicon.ico`, which browsers ask for by themselves.
+    Icon,
     /// `GET /q/back`, or a form of any site there: from a bank's page, which knows one address of ours for all its orders.
     FromBank,
     /// `GET /q/{code}`: what the code itself says.
@@ -42,7 +44,7 @@ pub enum Ask {
 pub struct Asked {
     /// Which page.
     pub ask: Ask,
-    /// Of which code; of no account for sheet and script.
+    /// Of which code; of no account for sheet, script and icon.
     pub code: CodeId,
     /// Fields of the form or the query. Values may be a payer's: wiped when dropped, never shown.
     fields: Vec<(String, Text)>,
@@ -56,21 +58,22 @@ impl Asked {
         let parts: Vec<&str> = head
             .uri
             .path()
-            .strip_prefix("/q/")
+            .strip_prefix('/')
             .map(|p| p.split('/').collect())
             .unwrap_or_default();
         let payment = |text: &str| text.parse::<PaymentId>().map_err(|_| nothing());
         let (ask, code) = match parts[..] {
-            ["style.css"] => (Ask::Style, "0000000000000000"),
-            ["page.js"] => (Ask::Script, "0000000000000000"),
-            ["back"] => (Ask::FromBank, "0000000000000000"),
-            [code] if head.method == Method::POST => (Ask::Choose, code),
-            [code] => (Ask::Enter, code),
-            [code, "back"] => (Ask::Back, code),
-            [code, "o", id] if head.method == Method::POST => (Ask::Returned(payment(id)?), code),
-            [code, "o", id] => (Ask::Order(payment(id)?), code),
-            [code, "o", id, "qr"] => (Ask::Qr(payment(id)?), code),
-            [code, "o", id, "state"] => (Ask::State(payment(id)?), code),
+            ["favicon.ico"] => (Ask::Icon, "0000000000000000"),
+            ["q", "style.css"] => (Ask::Style, "0000000000000000"),
+            ["q", "page.js"] => (Ask::Script, "0000000000000000"),
+            ["q", "back"] => (Ask::FromBank, "0000000000000000"),
+            ["q", code] if head.method == Method::POST => (Ask::Choose, code),
+            ["q", code] => (Ask::Enter, code),
+            ["q", code, "back"] => (Ask::Back, code),
+            ["q", code, "o", id] if head.method == Method::POST => (Ask::Returned(payment(id)?), code),
+            ["q", code, "o", id] => (Ask::Order(payment(id)?), code),
+            ["q", code, "o", id, "qr"] => (Ask::Qr(payment(id)?), code),
+            ["q", code, "o", id, "state"] => (Ask::State(payment(id)?), code),
             _ => return Err(nothing()),
         };
         let wanted = match ask {

@@ -11,6 +11,7 @@ mod former;
 mod order;
 mod place;
 mod states;
+mod unsure;
 mod view;
 mod wallet;
 mod way_back;
@@ -111,7 +112,7 @@ impl Pages {
             |_| false,
         )?;
         let asked = Asked::read(received)?;
-        if let Ask::Style | Ask::Script = asked.ask {
+        if let Ask::Style | Ask::Script | Ask::Icon = asked.ask {
             return Ok(view::asset(&asked.ask));
         }
         self.sources
@@ -129,7 +130,7 @@ impl Pages {
             Ask::Returned(id) => Ok(view.to_order(&scanned, id)),
             Ask::Qr(id) => self.qr(&scanned, id).await,
             Ask::State(id) => self.state(&scanned, id).await,
-            Ask::Style | Ask::Script | Ask::FromBank => Err(Fault::of(Code::NotFound).into()),
+            Ask::Style | Ask::Script | Ask::Icon | Ask::FromBank => Err(Fault::of(Code::NotFound).into()),
         }
     }
 

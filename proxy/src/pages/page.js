@@ -5,6 +5,8 @@
   if (onward) return onward.submit();
   var order = document.getElementById("order");
   if (!order) return;
+  // Whoever comes back from the wallet may have paid: so many answers without a payment, and the button is there again.
+  var unseen = location.hash === "#back" ? 3 : 0;
   var data = order.dataset, note = document.getElementById("note"), button = document.getElementById("pay");
 
   function say(text) {
@@ -20,7 +22,13 @@
       var said = null;
       try { said = JSON.parse(ask.responseText); } catch (e) { /* asked again */ }
       if (said && said.state && said.state !== data.state) location.replace(location.pathname);
-      else setTimeout(poll, 1500);
+      else {
+        if (unseen && said && said.state && !--unseen && button) {
+          button.disabled = false;
+          say(data.notseen);
+        }
+        setTimeout(poll, 1500);
+      }
     };
     ask.send();
   }
@@ -57,7 +65,10 @@
   if (!button || !data.call) return;
   button.addEventListener("click", start);
   // Whoever comes back from the wallet is not sent there again unasked.
-  if (location.hash === "#back") return say(data.checking);
+  if (unseen) {
+    button.disabled = true;
+    return say(data.checking);
+  }
   var begun = false;
   function once() {
     if (!begun) { begun = true; start(); }

@@ -5,6 +5,7 @@ use super::{
     ask::Asked,
     asked::{amount, says_left},
     former::Former,
+    unsure::is_untold,
     view::View,
     wallet::{Wallet, h5_type, is_phone},
     ways::{self, Offer, Offers, Way},
@@ -208,6 +209,12 @@ impl Pages {
             .app
             .order(&payment_id(&scanned.merchant.id, order_no))
             .await?;
+        if let Some(order) = order.as_ref().filter(|order| is_untold(order)) {
+            return Ok(Some(match order.by_code.as_ref() == Some(&scanned.code.id) {
+                true => view.to_order(scanned, &order.id),
+                false => view.unsure(),
+            }));
+        }
         let over = order.as_ref().filter(|order| {
             order.winner().is_some()
                 || matches!(

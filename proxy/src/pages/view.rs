@@ -7,6 +7,7 @@ use super::{
     asked::Wrong,
     former::Former,
     place::{Form, Onward, Placed},
+    unsure::is_unsure,
     wallet::Wallet,
     way_back,
     ways::{self, Offer, Offers},
@@ -17,6 +18,7 @@ use crate::{
     api::render::{state_name, text_response},
     app::App,
     fault::Fault,
+    legible::legible,
     stage::Response,
 };
 use askama::Template;
@@ -60,7 +62,7 @@ struct Button {
 #[template(path = "onward.html")]
 struct OnwardPage<'a> {
     w: &'a Words,
-    shop: &'a str,
+    shop: String,
     class: &'static str,
     going: String,
     form: &'a Form,
@@ -70,8 +72,8 @@ struct OnwardPage<'a> {
 #[template(path = "choose.html")]
 struct Choose<'a> {
     w: &'a Words,
-    shop: &'a str,
-    title: Option<&'a str>,
+    shop: String,
+    title: Option<String>,
     amount: Option<String>,
     buttons: Vec<Button>,
     /// Online banking: a heading, and banks.
@@ -91,7 +93,7 @@ struct FormerShown {
 #[template(path = "order.html")]
 struct OrderPage<'a> {
     w: &'a Words,
-    shop: &'a str,
+    shop: String,
     amount: String,
     state: &'static str,
     kind: Kind,
@@ -117,6 +119,8 @@ enum Kind {
     Paid,
     Refunded,
     Over,
+    /// Nobody knows whether it was paid.
+    Unsure,
 }
 
 impl<'a> View<'a> {
@@ -195,7 +199,7 @@ impl<'a> View<'a> {
                     StatusCode::OK,
                     &OnwardPage {
                         w: self.w,
-                        shop: &scanned.merchant.name,
+                        shop: legible(&scanned.merchant.name),
                         class: class(placed.way.channel),
                         going: self.w.going(&placed.way),
                         form,
@@ -257,6 +261,20 @@ impl<'a> View<'a> {
             self.w.refusal(code, channel),
             channel.or(Some(code)),
             Some(scanned),
+        )
+    }
+
+    /// An order at a code of which nobody knows whether it was paid.
+    pub(super) fn unsure(&self) -> Response {
+        self.page(
+            StatusCode::OK,
+            &Message {
+                w: self.w,
+                title: self.w.unsure,
+                text: self.w.unsure_text,
+                code: None,
+                again: None,
+            },
         )
     }
 
@@ -356,8 +374,8 @@ impl<'a> View<'a> {
             status,
             &Choose {
                 w: self.w,
-                shop: &scanned.merchant.name,
-                title: scanned.code.facts.title.as_deref(),
+                shop: legible(&scanned.merchant.name),
+                title: scanned.code.facts.title.as_deref().map(legible),
                 amount: scanned.code.facts.amount.map(Amount::to_yuan),
                 buttons,
                 banks,
@@ -385,6 +403,7 @@ impl<'a> View<'a> {
             (OrderState::AwaitingPayment, Some(Reach::Link(_))) => Kind::Link,
             (OrderState::AwaitingPayment, Some(Reach::HandedOut)) => Kind::Away,
             (OrderState::AwaitingPayment | OrderState::Unknown | OrderState::Reversing, _) => Kind::Checking,
+            _ if is_unsure(order) => Kind::Unsure,
             (
                 OrderState::Closed | OrderState::Reversed | OrderState::NotPlaced | OrderState::Unresolved,
                 _,
@@ -408,18 +427,21 @@ impl<'a> View<'a> {
                     .take(19)
                     .collect(),
             ));
+            if !order.refunded().is_zero() {
+                rows.push((self.w.went_back, format!("¥ {}", order.refunded().to_yuan())));
+            }
             rows.push((self.w.record, format!("#{}", order.last)));
         }
         self.page(
             StatusCode::OK,
             &OrderPage {
                 w: self.w,
-                shop: &scanned.merchant.name,
+                shop: legible(&scanned.merchant.name),
                 amount: shown.amount.to_yuan(),
                 state: state_name(order.state()),
                 kind,
                 class: class(shown.channel),
-                waits: !matches!(kind, Kind::Paid | Kind::Refunded | Kind::Over),
+                waits: !matches!(kind, Kind::Paid | Kind::Refunded | Kind::Over | Kind::Unsure),
                 call: call_up.map(|value| value.to_string()),
                 scan: self.w.scan(shown.channel),
                 link,
@@ -468,13 +490,22 @@ fn class(channel: Channel) -> &'static str {
     }
 }
 
-/// Our own sheet and script.
+/// Our own sheet and script, and no icon.
 pub(super) fn asset(ask: &Ask) -> Response {
-    let (kind, text) = match ask {
-        Ask::Script => ("text/javascript; charset=utf-8", include_str!("page.js")),
-        _ => ("text/css; charset=utf-8", include_str!("style.css")),
+    let (status, kind, text) = match ask {
+        Ask::Script => (
+            StatusCode::OK,
+            "text/javascript; charset=utf-8",
+            include_str!("page.js"),
+        ),
+        Ask::Icon => (StatusCode::NO_CONTENT, "image/x-icon", ""),
+        _ => (
+            StatusCode::OK,
+            "text/css; charset=utf-8",
+            include_str!("style.css"),
+        ),
     };
-    let mut response = text_response(StatusCode::OK, kind, text);
+    let mut response = text_response(status, kind, text);
     response.headers_mut().insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),

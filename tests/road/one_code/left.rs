@@ -20,8 +20,8 @@ const MAY_SAY: &str = "name=\"unpaid\"";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bank_that_a_payer_left_makes_way_and_what_it_takes_after_all_is_seen() {
     let yard = Yard::with(Options {
-        only: vec!["ccb", "cmb", "wechat", "alipay"],
-        times: "handed_out_ms = 3000\n".into(),
+        only: vec!["ccb", "cmb", "icbc", "wechat", "alipay"],
+        times: "handed_out_ms = 3000\nsilence_seconds = 2\n".into(),
         ..Options::default()
     })
     .await
@@ -35,6 +35,11 @@ async fn a_bank_that_a_payer_left_makes_way_and_what_it_takes_after_all_is_seen(
     paid_there_after_all(&street)
         .await
         .unwrap_or_else(|e| panic!("paid there after all: {e:#}"));
+    for order_code in [false, true] {
+        untold(&street, order_code)
+            .await
+            .unwrap_or_else(|e| panic!("untold, an order's code {order_code}: {e:#}"));
+    }
     // Last, since questions that fail close an account too.
     for channel in ["ccb", "cmb"] {
         stays(&street, channel)
@@ -149,6 +154,60 @@ async fn paid_there_after_all(street: &Street) -> Done {
     has(&street.until(&mut computer, &scan, "paid").await?, "建设银行")?;
     let order = street.order(&no).await?;
     ensure!(order["state"] == "paid", "{order}");
+    Ok(())
+}
+
+/// Paid at a bank that nobody can ask, and its notice is lost: no page calls it unpaid or leads to paying again.
+//= C82
+async fn untold(street: &Street, order_code: bool) -> Done {
+    let (url, amount) = match order_code {
+        true => (street.of_order(6610).await?.1, ""),
+        false => (street.code(&json!({ "code_no": "desk-untold" })).await?, "66.10"),
+    };
+    let mut computer = street.browser(COMPUTER);
+    let onward = computer
+        .send(&url, &[("amount", amount), ("way", "icbc.gateway")])
+        .await?;
+    computer.go_on(&onward).await?;
+    let origin = url.split("/q/").next().unwrap_or_default();
+    let mut page = computer.open(&format!("{origin}/q/back")).await?;
+    let address = page.address.clone();
+    let order = address.rsplit("/o/").next().unwrap_or_default();
+    let order = street
+        .yard
+        .until(order, "the order", |o| !o["number"].is_null())
+        .await?;
+    let silent =
+        json!({ "channel": "icbc", "out_trade_no": order["number"], "outcome": "paid", "notify": false });
+    street.yard.demo.control("/control/pay", &silent).await?;
+    for _ in 0..600 {
+        page = computer.open(&address).await?;
+        if page.attribute("data-state").as_deref() == Some("unresolved") {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    has(&page, "请勿再次付款")?;
+    let mut in_english = street.browser(COMPUTER).speaking("en");
+    has(&in_english.open(&address).await?, "Do not pay again")?;
+    let mut all = vec![page];
+    if order_code {
+        all.push(computer.open(&url).await?);
+        all.push(
+            computer
+                .send(&url, &[("way", "alipay.qr"), ("unpaid", "yes")])
+                .await?,
+        );
+        all.push(street.browser(WECHAT).open(&url).await?);
+    }
+    for page in all {
+        ensure!(
+            page.address == address && !page.text().contains("<button") && !page.text().contains("<a "),
+            "{} leads on: {}",
+            page.address,
+            page.text()
+        );
+    }
     Ok(())
 }
 

@@ -139,6 +139,10 @@ fn in_wechat(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
         tab.value("document.getElementById('order').dataset.state")? == "awaiting_payment",
         "paid without paying"
     );
+    // Who may have paid is not told to wait beside a button that pays.
+    let seen = "document.getElementById('note').innerText.includes('还没有看到付款')";
+    tab.until(&format!("document.getElementById('pay').disabled || {seen}"))?;
+    tab.until(&format!("!document.getElementById('pay').disabled && {seen}"))?;
     album.keep(&mut tab, "wechat-zh")?;
     tab.press("#pay")?;
     tab.press("#confirm")?;
