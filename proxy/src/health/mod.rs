@@ -133,8 +133,8 @@ impl Health {
             .restore(now);
     }
 
-    /// Accounts of which a question is due: their breaker for new orders has rested or is in doubt, or what is handed out waits for their
-    /// breaker of questions.
+    /// Accounts of which a question is due: their breaker for new orders has rested or is in doubt, or what is handed out waits
+    /// for their breaker of questions.
     fn due(&self, now: Duration) -> Vec<Lost> {
         let all = self.gauges.read();
         let mut due = Vec::new();
