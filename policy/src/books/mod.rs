@@ -14,8 +14,10 @@
 //! than the payment's the way back must stand for itself.
 
 mod key;
+mod standing;
 
 pub use key::{Key, mark};
+pub use standing::{About, is_missing, settles};
 
 use domain::{Amount, BillLine, Channel, Day, DifferenceKind, Instant, LineState, Movement, PaymentId};
 use std::{

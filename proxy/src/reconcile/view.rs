@@ -5,7 +5,7 @@ use crate::app::App;
 use domain::*;
 use ledger::{BillHead, LookupError};
 use policy::{
-    books::{is_overdue, is_past},
+    books::{About, is_missing, is_overdue, is_past, settles},
     registry::{AccountFacts, MerchantFacts},
 };
 use serde_json::{Value, json};
@@ -253,12 +253,12 @@ fn differences(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Vec<Diff
     let mut later = HashSet::new();
     let mut standing: Vec<Difference> = Vec::new();
     for difference in all.into_iter().rev() {
-        let Some(name) = name(&difference.event) else {
+        let Some(about) = About::of(&difference.event) else {
             continue;
         };
-        if !(missing(&difference.event) && later.contains(&name)) {
+        if !(is_missing(&difference.event) && later.contains(&about)) {
             if settles(&difference.event) {
-                later.insert(name);
+                later.insert(about);
             }
             standing.push(difference);
         }
@@ -301,58 +301,6 @@ pub(super) fn kinds(
         all.entry(of).or_default().push("unanswered");
     }
     Ok(all)
-}
-
-type Name = (
-    BillKind,
-    Channel,
-    AccountNo,
-    Movement,
-    Option<ChannelNo>,
-    Option<ChannelNo>,
-);
-
-fn name(event: &TradeEvent) -> Option<Name> {
-    match event {
-        TradeEvent::BillDiffers {
-            bill,
-            movement,
-            number,
-            refund,
-            ..
-        } => Some((
-            bill.kind,
-            bill.channel,
-            bill.account.clone(),
-            *movement,
-            number.clone(),
-            refund.clone(),
-        )),
-        _ => None,
-    }
-}
-
-/// Its day's bill did not have it.
-fn missing(event: &TradeEvent) -> bool {
-    matches!(
-        event,
-        TradeEvent::BillDiffers {
-            difference: DifferenceKind::OnlyHere | DifferenceKind::Day,
-            bill_trade_no: None,
-            ..
-        }
-    )
-}
-
-/// A later word on what was missing: another day's bill has it, or does not have it either.
-fn settles(event: &TradeEvent) -> bool {
-    matches!(
-        event,
-        TradeEvent::BillDiffers {
-            difference: DifferenceKind::OnlyHere | DifferenceKind::Day,
-            ..
-        }
-    )
 }
 
 fn shown(difference: &Difference) -> Value {
