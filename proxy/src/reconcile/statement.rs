@@ -154,7 +154,7 @@ pub(super) fn movements(order: &Order, day: Day) -> impl Iterator<Item = Moved> 
     let paid = (1..)
         .zip(&order.attempts)
         .filter(|(_, attempt)| attempt.paid.is_some());
-    let all = paid.flat_map(move |(position, attempt)| {
+    paid.flat_map(move |(position, attempt)| {
         let moved = move |at, what| Moved {
             at,
             order: order.id,
@@ -172,8 +172,7 @@ pub(super) fn movements(order: &Order, day: Day) -> impl Iterator<Item = Moved> 
         let refunds = refunds.map(move |(n, refund)| moved(refund.counted(), What::Refunded(n)));
         let on_the_day = move |moved: &Moved| day_of(attempt.channel, moved.at) == day;
         paid.into_iter().chain(undone).chain(refunds).filter(on_the_day)
-    });
-    all
+    })
 }
 
 /// A movement in words; `None` where its order has no such one.
