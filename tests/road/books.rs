@@ -1,6 +1,7 @@
 //! The books: a day of orders over WeChat Pay, Alipay and UnionPay against the channels' own bills, with every kind of difference planted,
 //! and the proxy killed between every two steps of the comparison.
 
+mod beside;
 mod codes;
 mod large;
 mod unionpay;
