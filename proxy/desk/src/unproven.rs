@@ -91,6 +91,17 @@ impl Unproven {
                 };
                 seen.bills.insert(bill.clone(), asked);
             }
+            // Nothing will come by itself: once no channel keeps it any more, two officers say what was found instead.
+            TradeEvent::BillNotAsked { bill } => {
+                let never = Asked {
+                    index,
+                    merchant: merchant.clone(),
+                    at: entry.at,
+                    tries: 0,
+                    code: None,
+                };
+                seen.bills.insert(bill.clone(), never);
+            }
             TradeEvent::BillRefused { bill, code } => {
                 if let Some(asked) = seen.bills.get_mut(bill) {
                     asked.code = Some(code.clone());
