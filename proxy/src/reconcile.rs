@@ -28,7 +28,7 @@ use policy::{
 };
 use record::DayRecord;
 use sha2::{Digest as _, Sha256};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// An overdue bill is asked for so many times less often.
@@ -43,7 +43,6 @@ const AT_ONCE: usize = 64;
 /// One bill to be compared.
 struct Job {
     merchant: Arc<MerchantFacts>,
-    account: AccountFacts,
     layout: Layout,
     key: BillKey,
     head: Option<BillHead>,
@@ -135,7 +134,6 @@ fn due(app: &App) -> Vec<Job> {
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
-                            account: account.clone(),
                             layout,
                             key,
                             head,
@@ -212,7 +210,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     let owner = registries.owner(job.key.channel, &job.key.account);
     let own = owner.filter(|(merchant, facts)| merchant.id == job.merchant.id && is_compared(facts));
     let Some((_, facts)) = own else {
-        return Ok(());
+        // It was dropped a moment ago: others' bills of the day may be compared already.
+        return match kept.as_ref().filter(|kept| kept.day == job.key.day) {
+            Some(kept) => note_not_asked(app, &kept.record, kept.day).await,
+            None => Ok(()),
+        };
     };
     let bill = job.key.clone();
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
@@ -408,16 +410,12 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
 //= C61
 async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), JobError> {
     let (registries, config) = (app.registries(), app.config());
-    let registered: HashSet<(Channel, &AccountNo)> = registries
-        .merchants()
-        .flat_map(|merchant| merchant.accounts.iter().map(|own| (own.channel, &own.account)))
-        .collect();
     for ((channel, account), book) in &record.books {
         let kind = config
             .books
             .as_ref()
             .and_then(|books| kinds(books, *channel).next());
-        let (Some(kind), false) = (kind, registered.contains(&(*channel, account))) else {
+        let (Some(kind), None) = (kind, registries.owner(*channel, account)) else {
             continue;
         };
         let bill = BillKey {
