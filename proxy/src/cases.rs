@@ -85,7 +85,9 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
                     tracing::error!(%error, "what the desk ordered is in force but could not be put on record; its journal is read again");
                     following = None;
                 } else {
-                    app.cases_were_read();
+                    if !is_behind(&following) {
+                        app.cases_were_read();
+                    }
                     alarmed = false;
                 }
             }
@@ -98,11 +100,19 @@ pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut st
             }
             Err(_) => {}
         }
+        let pause = if is_behind(&following) { 0 } else { 500 };
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
-            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
         }
     }
+}
+
+/// True while what the desk wrote was read in part only.
+fn is_behind(following: &Option<(Desk, Follower)>) -> bool {
+    following
+        .as_ref()
+        .is_some_and(|(_, follower)| follower.is_behind())
 }
 
 /// First the history we know must stand; then all measures are read from the beginning.

@@ -137,6 +137,11 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
     )
 }
 
+/// In the payer's hands already, and on record as that: handing it out once more is no news.
+fn is_in_hands(known: &Attempt) -> bool {
+    known.state == AttemptState::Placed && matches!(known.reach, Some((Reach::HandedOut, _)))
+}
+
 /// What sending an attempt again may teach. It may have been sent before, so that it was not sent now, was too much now
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
@@ -170,6 +175,10 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         _ if lost(&h.event) => true,
         TradeEvent::AttemptNotPlaced { .. } => false,
         TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
+        TradeEvent::AttemptPlaced {
+            reach: Some(Reach::HandedOut),
+            ..
+        } => !is_in_hands(known),
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);

@@ -162,6 +162,16 @@ fn no_refusal_of_a_repeat_says_that_an_order_was_not_placed() {
         placed(1, Answer::Placed(Reach::Code("c".into()))),
     );
     assert_eq!(names(&there), ["attempt_placed"]);
+    let handed_out = || placed(1, Answer::Placed(Reach::HandedOut));
+    let in_hands = then(order(), handed_out().events.into_iter().map(|h| h.event));
+    assert!(
+        placed_again(in_hands.latest(), handed_out()).events.is_empty(),
+        "loaded once more, it is in the payer's hands as before"
+    );
+    assert_eq!(
+        names(&placed_again(unknown.latest(), handed_out())),
+        ["attempt_placed"]
+    );
     assert_eq!(
         names(&placed_again(unknown.latest(), placed(1, failed(AlreadyClosed)))),
         ["attempt_closed"]

@@ -10,7 +10,7 @@ use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
 use sandbox::demo::{
     Demo,
-    officers::{self, Officer},
+    officers::{self, Officer, to_agree},
     orders,
     place::{ACQUIRER, Options},
     planted,
@@ -96,25 +96,19 @@ async fn one_officer_is_not_enough(a: &Officer, b: &Officer, flag: &Value) -> Do
         .is_err(),
         "no reason was asked for"
     );
-    a.ask(
-        "POST",
-        &format!("{path}/propose"),
-        Some(&json!({ "disposition": "confirm", "reason": "first" })),
-    )
-    .await?;
+    let confirm = json!({ "disposition": "confirm", "reason": "first" });
+    let proposed = a.ask("POST", &format!("{path}/propose"), Some(&confirm)).await?;
+    let read = to_agree(&proposed);
     ensure!(
-        a.ask("POST", &format!("{path}/agree"), Some(&json!({})))
+        a.ask("POST", &format!("{path}/agree"), Some(&read))
             .await
             .is_err(),
         "one officer decided alone"
     );
-    b.ask(
-        "POST",
-        &format!("{path}/return"),
-        Some(&json!({ "reason": "look again" })),
-    )
-    .await
-    .map(drop)
+    let back = json!({ "reason": "look again", "proposal": read["proposal"] });
+    b.ask("POST", &format!("{path}/return"), Some(&back))
+        .await
+        .map(drop)
 }
 
 //= C47

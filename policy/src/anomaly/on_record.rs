@@ -26,8 +26,8 @@ pub(super) const UNRESOLVED: Rule = Rule {
     version: 1,
     name_zh: "结果未明",
     name_en: "Never resolved",
-    why_zh: "密钥由商户自持的透传订单到期仍无查询或通知经过本系统,其结果无从得知,也不作推测。",
-    why_en: "A passed-through order of a merchant that holds its own key ended without a query or notice passing through; its outcome is not known and not guessed.",
+    why_zh: "订单到期而结果无从得知:密钥由商户自持的透传订单没有查询或通知经过本系统,或渠道始终未明确答复;不作推测。",
+    why_en: "An order ended and its outcome is not known and not guessed: no query or notice of a merchant that holds its own key passed through, or the channel never gave a clear answer.",
 };
 
 pub(super) const PATTERN: Rule = Rule {
@@ -128,14 +128,14 @@ fn what(kind: Option<u64>, lang: Lang) -> (&'static str, &'static str) {
     match (kind, lang) {
         (Some(1), Lang::Zh) => ("通知或应答", "的金额与记录不符"),
         (Some(2), Lang::Zh) => ("通知或应答", "的账户与记录不符"),
-        (Some(3), Lang::Zh) => ("透传订单", "到期而结果未明"),
+        (Some(3), Lang::Zh) => ("订单", "到期而结果未明"),
         (Some(4), Lang::Zh) => ("订单文本", "形似银行卡号"),
         (Some(5), Lang::Zh) => ("订单文本", "形似身份证号"),
         (Some(6), Lang::Zh) => ("订单文本", "形似手机号"),
         (_, Lang::Zh) => ("通知", "不属于任何已记录的订单"),
         (Some(1), Lang::En) => ("notice(s) or answer(s)", "stated another amount than the record"),
         (Some(2), Lang::En) => ("notice(s) or answer(s)", "stated another account than the record"),
-        (Some(3), Lang::En) => ("passed-through order(s)", "ended with an unknown outcome"),
+        (Some(3), Lang::En) => ("order(s)", "ended with an unknown outcome"),
         (Some(4), Lang::En) => ("order text(s)", "looked like a card number"),
         (Some(5), Lang::En) => ("order text(s)", "looked like an identity number"),
         (Some(6), Lang::En) => ("order text(s)", "looked like a phone number"),

@@ -1,62 +1,16 @@
-//! Differences between channels' bills and the record (对账), as the trades journal names them, and what two officers make of
-//! each.
+//! What two officers make of each difference between a channel's bill and the record (对账), and of what is not proven.
 
 use crate::{
     cases::{Cases, Refusal},
-    officers::{allowed, another, reason},
+    officers::{allowed, reason, second},
     state::{DifferenceProposal, State},
     trades::Trades,
     users::User,
 };
 use domain::*;
-use parking_lot::RwLock;
-use std::collections::BTreeMap;
 
-/// A difference where it stands in the trades journal.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Difference {
-    /// Whose.
-    pub merchant: MerchantId,
-    /// When it was found.
-    pub at: Instant,
-    /// What it is.
-    pub event: TradeEvent,
-}
-
-/// Every difference that was read, by its place in the trades journal. Read anew at each start, like all of that journal.
-#[derive(Default)]
-pub struct Differences(RwLock<BTreeMap<u64, Difference>>);
-
-impl Differences {
-    /// Takes an entry of the trades journal.
-    pub fn observe(&self, index: u64, entry: &TradeEntry) {
-        if let (TradeEvent::BillDiffers { .. }, Some(merchant)) = (&entry.event, &entry.merchant) {
-            let difference = Difference {
-                merchant: merchant.clone(),
-                at: entry.at,
-                event: entry.event.clone(),
-            };
-            self.0.write().insert(index, difference);
-        }
-    }
-
-    /// One of them.
-    pub fn get(&self, index: u64) -> Option<Difference> {
-        self.0.read().get(&index).cloned()
-    }
-
-    /// Those that `wanted` wants, oldest first.
-    pub fn list(&self, wanted: impl Fn(&Difference) -> bool) -> Vec<(u64, Difference)> {
-        self.0
-            .read()
-            .iter()
-            .filter(|(_, difference)| wanted(difference))
-            .map(|(index, difference)| (*index, difference.clone()))
-            .collect()
-    }
-}
-
-/// A first officer proposes what becomes of a difference, or what was found out about what is not proven.
+/// A first officer proposes what becomes of a difference, or what was found out about what is not proven. Yields where that
+/// stands in the cases journal.
 pub async fn propose(
     cases: &Cases,
     user: &User,
@@ -64,7 +18,7 @@ pub async fn propose(
     index: u64,
     resolution: Resolution,
     why: &str,
-) -> Result<(), Refusal> {
+) -> Result<u64, Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
     let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
@@ -82,16 +36,23 @@ pub async fn propose(
             trades_index: index,
         }])
     };
-    cases.commit(decide).await.map(drop)
+    cases.commit(decide).await.map(Option::unwrap_or_default)
 }
 
 //= C62
-/// A second officer agrees: resolved. The proxy puts it on its own record as soon as it reads it.
-pub async fn agree(cases: &Cases, user: &User, trades: &Trades, index: u64) -> Result<(), Refusal> {
+/// A second officer agrees to the proposal that was `read`: resolved. The proxy puts it on its own record as soon as it reads
+/// it.
+pub async fn agree(
+    cases: &Cases,
+    user: &User,
+    trades: &Trades,
+    index: u64,
+    read: Option<u64>,
+) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
-        let pending = pending(state, index, user)?;
+        let pending = pending(state, index, user, read)?;
         let (resolution, proposer) = (pending.resolution, pending.officer.clone());
         Ok(vec![CaseEvent::DifferenceResolved {
             merchant,
@@ -104,19 +65,20 @@ pub async fn agree(cases: &Cases, user: &User, trades: &Trades, index: u64) -> R
     cases.commit(decide).await.map(drop)
 }
 
-/// A second officer does not agree: the difference is open again.
+/// A second officer does not agree to the proposal that was `read`: the difference is open again.
 pub async fn send_back(
     cases: &Cases,
     user: &User,
     trades: &Trades,
     index: u64,
+    read: Option<u64>,
     why: &str,
 ) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let reason = reason(why)?;
     let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
-        pending(state, index, user)?;
+        pending(state, index, user, read)?;
         Ok(vec![CaseEvent::DifferenceReturned {
             merchant,
             officer: user.name.clone(),
@@ -127,12 +89,17 @@ pub async fn send_back(
     cases.commit(decide).await.map(drop)
 }
 
-/// What the first officer proposed, for another one to decide.
-fn pending<'a>(state: &'a State, index: u64, user: &User) -> Result<&'a DifferenceProposal, Refusal> {
+/// What the first officer proposed, for another one who has `read` it to decide.
+fn pending<'a>(
+    state: &'a State,
+    index: u64,
+    user: &User,
+    read: Option<u64>,
+) -> Result<&'a DifferenceProposal, Refusal> {
     let pending = state
         .difference(index)
         .and_then(|case| case.pending.as_ref())
         .ok_or(Refusal::State("nothing is proposed"))?;
-    another(user, &pending.officer)?;
+    second(user, &pending.officer, pending.index, read)?;
     Ok(pending)
 }

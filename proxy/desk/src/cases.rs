@@ -19,6 +19,9 @@ pub enum Refusal {
     /// It is not in a state in which this can be done.
     #[error("{0}")]
     State(&'static str),
+    /// What stands is another proposal than the one that was read.
+    #[error("the proposal has changed; read it again")]
+    Changed,
     /// What was written cannot be taken.
     #[error("{0}")]
     Text(&'static str),
@@ -95,17 +98,25 @@ impl Cases {
             let (mut entries, mut broken) = (Vec::new(), None);
             for event in decide(&state, now)? {
                 let entry = entry(now, event);
-                match state.apply(&entry) {
-                    Ok(()) => entries.push(entry.to_canonical()),
-                    Err(error) => {
-                        broken = Some(error);
+                let octets = entry.to_canonical();
+                let fits = octets.len() <= journal::MOST_ENTRY;
+                let long = Refusal::Text("this is longer than an entry of the journal may be");
+                let applied = if fits {
+                    state.apply(&entry).map_err(Refusal::from)
+                } else {
+                    Err(long)
+                };
+                match applied {
+                    Ok(()) => entries.push(octets),
+                    Err(refusal) => {
+                        broken = Some(refusal);
                         break;
                     }
                 }
             }
             let pending = (!entries.is_empty()).then(|| self.journal.append(|_| entries));
             match (broken, pending) {
-                (Some(broken), _) => return Err(Refusal::Broken(broken)),
+                (Some(broken), _) => return Err(broken),
                 (None, pending) => pending,
             }
         };

@@ -35,8 +35,8 @@ pub struct Following {
     fed: Frontier,
     watch: Watch,
     explain: Explain,
-    /// Size and root that a reading from the beginning must come by.
-    expected: Option<(u64, Hash)>,
+    /// Size and root that a reading from the beginning must come by, and how far it is.
+    expected: Option<(u64, Hash, Frontier)>,
 }
 
 /// Where the desk's copies of the trades journal lie.
@@ -61,6 +61,7 @@ impl Following {
             .map(|(size, root)| (size, *root.as_bytes()));
         let copied = trades.mirror.size() > 0;
         let (at, expected) = if copied { (cursor, None) } else { (None, cursor) };
+        let expected = expected.map(|(size, root)| (size, root, Frontier::default()));
         let key: VerifierKey = trades.key.clone();
         let mut following = Following {
             cases,
@@ -144,7 +145,12 @@ impl Following {
         }
     }
 
-    /// Reads what is new. `Err` only when the copy cannot be written: then nothing can be relied on.
+    /// True where the last reading left some of a long backlog to the next.
+    pub fn is_behind(&self) -> bool {
+        self.follower.is_behind() && self.trades.health().alarm.is_none()
+    }
+
+    /// Reads what is new, a long backlog in parts. `Err` only when the copy cannot be written: then nothing can be relied on.
     pub async fn poll(&mut self) -> io::Result<()> {
         if self.trades.health().alarm.is_some() {
             return Ok(());
@@ -164,8 +170,9 @@ impl Following {
     }
 
     async fn take(&mut self, entries: Vec<(u64, Vec<u8>)>) -> io::Result<()> {
-        // Before any flag is raised: a package must never name a trade beyond the head that it carries.
-        if let Some(note) = self.remote.checkpoint() {
+        // Before any flag is raised: a package must never name a trade beyond the head that it carries. None is raised
+        // before the reading comes by what we had on record.
+        if let Some(note) = self.remote.checkpoint().filter(|_| self.expected.is_none()) {
             self.trades.seen(note);
         }
         if !entries.is_empty() {
@@ -199,7 +206,7 @@ impl Following {
             }
         }
         self.waiting(missing);
-        if self.fed.size() == before {
+        if self.fed.size() == before || self.fed.size() <= on_record {
             return Ok(());
         }
         let events = findings::events(new, &self.trades.mirror)?;
@@ -235,18 +242,21 @@ impl Following {
 
     /// A reading from the beginning must come by the root that we put on record.
     fn another_history(&mut self, entries: &[(u64, Vec<u8>)]) -> Option<FollowError> {
-        let (size, root) = self.expected.take()?;
-        let mut frontier = Frontier::default();
-        entries
-            .iter()
-            .take(size as usize)
-            .for_each(|(_, entry)| frontier.push(merkle::leaf(entry)));
+        let (size, root, mut frontier) = self.expected.take()?;
+        for (_, entry) in entries.iter().take((size - frontier.size()) as usize) {
+            frontier.push(merkle::leaf(entry));
+        }
+        if frontier.size() < size && self.follower.is_behind() {
+            self.expected = Some((size, root, frontier));
+            return None;
+        }
         let same = frontier.size() == size && frontier.root() == root;
+        let (shown, _) = self.follower.cursor();
         let origin = self.follower.origin().to_owned();
         (!same).then_some(FollowError::Forked {
             origin,
             seen: size,
-            shown: entries.len() as u64,
+            shown,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     cases::{Cases, Refusal},
-    state::{FlagRef, MeasureCase, State, Status, two_people},
+    state::{FlagRef, MeasureCase, MeasureProposal, Proposal, State, Status, two_people},
     users::User,
 };
 use domain::*;
@@ -36,14 +36,14 @@ pub(crate) fn allowed(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::Role) }
 }
 
-/// A first officer proposes what becomes of a flag.
+/// A first officer proposes what becomes of a flag. Yields where that stands in the cases journal.
 pub async fn propose(
     cases: &Cases,
     user: &User,
     of: &FlagRef,
     disposition: Disposition,
     why: &str,
-) -> Result<(), Refusal> {
+) -> Result<u64, Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
     let decide = |state: &State, _| {
@@ -61,16 +61,15 @@ pub async fn propose(
             reason,
         }])
     };
-    cases.commit(decide).await.map(drop)
+    cases.commit(decide).await.map(Option::unwrap_or_default)
 }
 
-/// A second officer agrees: the flag is decided.
-pub async fn agree(cases: &Cases, user: &User, of: &FlagRef) -> Result<(), Refusal> {
+/// A second officer agrees to the proposal that was `read`: the flag is decided.
+pub async fn agree(cases: &Cases, user: &User, of: &FlagRef, read: Option<u64>) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let decide = |state: &State, _| {
-        let proposal = state.flag(of).ok_or(Refusal::NotFound)?.proposal.as_ref();
-        let proposal = proposal.ok_or(Refusal::State("nothing is proposed"))?;
-        another(user, &proposal.officer)?;
+        let proposal = proposed(state, of)?;
+        second(user, &proposal.officer, proposal.index, read)?;
         Ok(vec![CaseEvent::FlagDecided {
             acquirer: of.acquirer.clone(),
             disposition: proposal.disposition,
@@ -82,16 +81,19 @@ pub async fn agree(cases: &Cases, user: &User, of: &FlagRef) -> Result<(), Refus
     cases.commit(decide).await.map(drop)
 }
 
-/// A second officer does not agree: the flag is open again.
-pub async fn send_back(cases: &Cases, user: &User, of: &FlagRef, why: &str) -> Result<(), Refusal> {
+/// A second officer does not agree to the proposal that was `read`: the flag is open again.
+pub async fn send_back(
+    cases: &Cases,
+    user: &User,
+    of: &FlagRef,
+    read: Option<u64>,
+    why: &str,
+) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let reason = reason(why)?;
     let decide = |state: &State, _| {
-        let proposal = state.flag(of).ok_or(Refusal::NotFound)?.proposal.as_ref();
-        another(
-            user,
-            &proposal.ok_or(Refusal::State("nothing is proposed"))?.officer,
-        )?;
+        let proposal = proposed(state, of)?;
+        second(user, &proposal.officer, proposal.index, read)?;
         let (acquirer, officer) = (of.acquirer.clone(), user.name.clone());
         Ok(vec![CaseEvent::FlagReturned {
             acquirer,
@@ -118,14 +120,14 @@ pub async fn read(cases: &Cases, user: &User, of: &FlagRef) -> Result<(), Refusa
     cases.commit(decide).await.map(drop)
 }
 
-/// A first officer proposes a stop. Yields its number.
+/// A first officer proposes a stop. Yields its number, and where the proposal stands in the cases journal.
 pub async fn propose_stop(
     cases: &Cases,
     user: &User,
     registries: &Registries,
     (subject, until): (Subject, Instant),
     why: &str,
-) -> Result<MeasureId, Refusal> {
+) -> Result<(MeasureId, u64), Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
     known(registries, &subject)?;
@@ -152,12 +154,12 @@ pub async fn propose_stop(
             reason,
         }])
     };
-    cases.commit(decide).await?;
-    number.ok_or(Refusal::NotFound)
+    let index = cases.commit(decide).await?;
+    number.zip(index).ok_or(Refusal::NotFound)
 }
 
-/// A first officer proposes that a stop ends early.
-pub async fn propose_lift(cases: &Cases, user: &User, id: &MeasureId, why: &str) -> Result<(), Refusal> {
+/// A first officer proposes that a stop ends early. Yields where that stands in the cases journal.
+pub async fn propose_lift(cases: &Cases, user: &User, id: &MeasureId, why: &str) -> Result<u64, Refusal> {
     allowed(user.role.may_propose())?;
     let reason = reason(why)?;
     let decide = |state: &State, now: Instant| {
@@ -180,15 +182,15 @@ pub async fn propose_lift(cases: &Cases, user: &User, id: &MeasureId, why: &str)
             reason,
         }])
     };
-    cases.commit(decide).await.map(drop)
+    cases.commit(decide).await.map(Option::unwrap_or_default)
 }
 
-/// A second officer orders what was proposed; the proxy obeys as soon as it reads it.
-pub async fn order(cases: &Cases, user: &User, id: &MeasureId) -> Result<(), Refusal> {
+/// A second officer orders what was proposed and `read`; the proxy obeys as soon as it reads it.
+pub async fn order(cases: &Cases, user: &User, id: &MeasureId, read: Option<u64>) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let decide = |state: &State, now: Instant| {
         let pending = pending(state.measure(id))?;
-        another(user, &pending.officer)?;
+        second(user, &pending.officer, pending.index, read)?;
         if pending.measure.until <= now {
             return Err(Refusal::State("its end is over already; reject it"));
         }
@@ -202,12 +204,19 @@ pub async fn order(cases: &Cases, user: &User, id: &MeasureId) -> Result<(), Ref
     cases.commit(decide).await.map(drop)
 }
 
-/// A second officer rejects what was proposed.
-pub async fn reject(cases: &Cases, user: &User, id: &MeasureId, why: &str) -> Result<(), Refusal> {
+/// A second officer rejects what was proposed and `read`.
+pub async fn reject(
+    cases: &Cases,
+    user: &User,
+    id: &MeasureId,
+    read: Option<u64>,
+    why: &str,
+) -> Result<(), Refusal> {
     allowed(user.role.may_decide())?;
     let reason = reason(why)?;
     let decide = |state: &State, _| {
-        another(user, &pending(state.measure(id))?.officer)?;
+        let pending = pending(state.measure(id))?;
+        second(user, &pending.officer, pending.index, read)?;
         Ok(vec![CaseEvent::MeasureRejected {
             measure: id.clone(),
             officer: user.name.clone(),
@@ -230,17 +239,27 @@ fn known(registries: &Registries, subject: &Subject) -> Result<(), Refusal> {
     }
 }
 
-fn pending(case: Option<&MeasureCase>) -> Result<&crate::state::MeasureProposal, Refusal> {
+fn proposed<'a>(state: &'a State, of: &FlagRef) -> Result<&'a Proposal, Refusal> {
+    let proposal = state.flag(of).ok_or(Refusal::NotFound)?.proposal.as_ref();
+    proposal.ok_or(Refusal::State("nothing is proposed"))
+}
+
+fn pending(case: Option<&MeasureCase>) -> Result<&MeasureProposal, Refusal> {
     case.ok_or(Refusal::NotFound)?
         .pending
         .as_ref()
         .ok_or(Refusal::State("nothing is proposed"))
 }
 
-pub(crate) fn another(user: &User, first: &OfficerId) -> Result<(), Refusal> {
-    if two_people(&user.name, first) {
-        Ok(())
-    } else {
-        Err(Refusal::SameOfficer)
+/// Whoever decides is not who proposed, and read the very proposal that stands: another one may have come since.
+//= C44
+pub(crate) fn second(user: &User, first: &OfficerId, stands: u64, read: Option<u64>) -> Result<(), Refusal> {
+    if !two_people(&user.name, first) {
+        return Err(Refusal::SameOfficer);
+    }
+    match read {
+        None => Err(Refusal::Text("say which proposal was read: its index")),
+        Some(read) if read != stands => Err(Refusal::Changed),
+        Some(_) => Ok(()),
     }
 }

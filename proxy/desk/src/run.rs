@@ -240,6 +240,11 @@ async fn follow_on(
     while !*stop.borrow() {
         // Not cut off in the middle: what was read is on record before we stop.
         following.poll().await?;
+        let every = if following.is_behind() {
+            Duration::ZERO
+        } else {
+            every
+        };
         tokio::select! {
             _ = tokio::time::sleep(every) => {}
             _ = stop.wait_for(|stop| *stop) => {}

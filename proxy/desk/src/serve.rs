@@ -1,7 +1,14 @@
 //! Listeners: TLS around a router, few connections, each with an end.
 
-use crate::web::Source;
-use axum::Router;
+use crate::{places::Places, web::Source};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 use certs::tls::Listener;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -10,14 +17,14 @@ use hyper_util::{
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 
-/// Most connections at once per listener.
-const MOST: usize = 512;
-/// Time for the handshake, and for a request's head.
-const HEAD: Duration = Duration::from_secs(10);
+/// Time for the handshake, for a request's head, and for its body.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest body: a reason of 2000 characters, four octets each, escaped.
+const MOST_BODY: usize = 64 << 10;
 /// A connection ends after so long.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -28,7 +35,10 @@ pub(crate) async fn serve(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(MOST));
+    let places = Arc::new(Places::default());
+    let router = router.layer(middleware::from_fn(|request, next| {
+        whole(PATIENCE, request, next)
+    }));
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -43,7 +53,7 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = room.clone().try_acquire_owned() else {
+        let Some(place) = places.take(peer.ip()) else {
             continue;
         };
         let (tls, router, mut stop) = (tls.current(), router.clone(), stop.clone());
@@ -58,15 +68,76 @@ pub(crate) async fn serve(
 }
 
 async fn connection(tcp: TcpStream, peer: SocketAddr, tls: TlsAcceptor, router: Router) {
-    let Ok(Ok(tls)) = tokio::time::timeout(HEAD, tls.accept(tcp)).await else {
+    let Ok(Ok(tls)) = tokio::time::timeout(PATIENCE, tls.accept(tcp)).await else {
         return;
     };
     let router = router.layer(axum::Extension(Source(peer.ip())));
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(PATIENCE)
         .max_buf_size(32 << 10)
         .serve_connection(TokioIo::new(tls), TowerToHyperService::new(router));
     // What a client breaks off is its own loss.
     let _ = tokio::time::timeout(LONGEST, serving).await;
+}
+
+/// The body is here whole, and in time, before anything is done with it: none can dribble and keep its place.
+async fn whole(patience: Duration, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, MOST_BODY)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::post;
+    use bytes::Bytes;
+    use hyper::body::Frame;
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+    use tokio::time::{Interval, interval};
+    use tower::ServiceExt;
+
+    /// An octet each tick, without an end.
+    struct Dribble(Interval);
+
+    impl hyper::body::Body for Dribble {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let tick = self.0.poll_tick(context);
+            tick.map(|_| Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    async fn answer(patience: Duration, body: Body) -> StatusCode {
+        let router = Router::new()
+            .route("/", post(async |body: String| body.len().to_string()))
+            .layer(middleware::from_fn(move |request, next| {
+                whole(patience, request, next)
+            }));
+        let request = Request::post("/").body(body).expect("lawful");
+        router.oneshot(request).await.expect("a router answers").status()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_dribbles_is_cut_off() {
+        let dribble = || Body::new(Dribble(interval(Duration::from_millis(20))));
+        let soon = answer(Duration::from_millis(300), dribble());
+        assert_eq!(soon.await, StatusCode::REQUEST_TIMEOUT);
+        let largest = |more| Body::from(vec![b'x'; MOST_BODY + more]);
+        assert_eq!(answer(PATIENCE, largest(0)).await, StatusCode::OK);
+        assert_eq!(answer(PATIENCE, largest(1)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 }

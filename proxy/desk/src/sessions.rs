@@ -95,34 +95,38 @@ impl Sessions {
         self.open.lock().remove(&digest(cookie));
     }
 
-    /// True if this name, or this source, failed too often.
-    pub fn too_many(&self, name: &str, source: IpAddr) -> bool {
-        let now = self.clock.since_boot();
-        let tries = self.tries.lock();
-        let recent = |of: &Try| {
-            tries
-                .get(of)
-                .map_or(0, |all| all.iter().filter(|at| now - **at < WINDOW).count())
-        };
-        recent(&self.name(name)) >= TRIES_PER_NAME || recent(&Try::Source(source)) >= TRIES_PER_SOURCE
-    }
-
-    /// Somebody failed.
-    pub fn failed(&self, name: &str, source: IpAddr) {
+    /// Counts a try as failed before its password is looked at, since many may be under way at once. Yields when that was, for
+    /// [`Sessions::succeeded`]; `None` if this name, or this source, failed too often.
+    pub fn count(&self, name: &str, source: IpAddr) -> Option<Duration> {
         let now = self.clock.since_boot();
         let mut tries = self.tries.lock();
         tries.retain(|_, all| {
             all.retain(|at| now - *at < WINDOW);
             !all.is_empty()
         });
-        for of in [self.name(name), Try::Source(source)] {
+        let of = [
+            (self.name(name), TRIES_PER_NAME),
+            (Try::Source(source), TRIES_PER_SOURCE),
+        ];
+        let full = |(of, most): &(Try, usize)| tries.get(of).is_some_and(|all| all.len() >= *most);
+        if of.iter().any(full) {
+            return None;
+        }
+        for (of, _) in of {
             tries.entry(of).or_default().push(now);
         }
+        Some(now)
     }
 
-    /// Somebody succeeded: the name's failures are forgotten.
-    pub fn succeeded(&self, name: &str) {
-        self.tries.lock().remove(&self.name(name));
+    /// The try of that moment succeeded: it was no failure of its source, and the name's failures are forgotten.
+    pub fn succeeded(&self, name: &str, source: IpAddr, at: Duration) {
+        let mut tries = self.tries.lock();
+        tries.remove(&self.name(name));
+        if let Some(all) = tries.get_mut(&Try::Source(source))
+            && let Some(own) = all.iter().position(|other| *other == at)
+        {
+            all.swap_remove(own);
+        }
     }
 
     fn name(&self, name: &str) -> Try {

@@ -32,8 +32,8 @@ pub struct Trades {
     pub mirror: Mirror,
     /// Its key.
     pub key: VerifierKey,
-    /// Differences of bills that it names.
-    pub differences: crate::books::Differences,
+    /// Differences of bills that stand.
+    pub differences: crate::differences::Differences,
     /// What neither a bill nor an answer proves.
     pub unproven: crate::unproven::Unproven,
     /// What the no-funds guard refused.
@@ -66,7 +66,7 @@ impl Trades {
 
     /// Whose an open matter of the books is: a difference, or what was not proven and people can find out.
     pub fn owner(&self, index: u64, now: Instant) -> Option<MerchantId> {
-        let difference = self.differences.get(index).map(|difference| difference.merchant);
+        let difference = self.differences.get(index).map(|found| found.merchant.clone());
         let unproven = || {
             self.unproven
                 .get(index, now)

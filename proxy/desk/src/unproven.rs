@@ -2,10 +2,14 @@
 //! the schedule's end, and bills that are overdue or never came. Officers read them here, ask the channel by other means than
 //! ours, and two of them put on record what was found.
 
+use crate::differences::oldest_kept;
 use domain::*;
 use parking_lot::RwLock;
 use policy::books::{is_overdue, is_past};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Why something is not proven.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,7 +59,7 @@ pub struct Matter {
     pub movements: Vec<Unanswered>,
 }
 
-/// A bill that was asked for and not compared to its end yet.
+/// When a bill was asked for last, and what was said.
 #[derive(Clone)]
 struct Asked {
     index: u64,
@@ -67,8 +71,17 @@ struct Asked {
 
 #[derive(Default)]
 struct Seen {
-    bills: BTreeMap<BillKey, Asked>,
+    /// Bills that are not compared to their end.
+    waiting: BTreeMap<BillKey, Asked>,
+    /// Bills that are. One may be asked for once more, in doubt of its word; until another is taken it is compared all the
+    /// same.
+    compared: BTreeMap<BillKey, Asked>,
+    /// What bills that are not compared to their end name so far.
+    comparing: BTreeMap<BillKey, Vec<Matter>>,
     open: BTreeMap<u64, Matter>,
+    resolved: BTreeSet<u64>,
+    /// The latest day of which a bill was compared.
+    newest: Option<Day>,
 }
 
 /// Everything of that kind that was read. Read anew at each start, like all of that journal.
@@ -79,7 +92,7 @@ impl Unproven {
     /// Takes an entry of the trades journal.
     pub fn observe(&self, index: u64, entry: &TradeEntry) {
         let Some(merchant) = &entry.merchant else { return };
-        let mut seen = self.0.write();
+        let seen = || self.0.write();
         match &entry.event {
             TradeEvent::BillAsked { bill, tries } => {
                 let asked = Asked {
@@ -89,7 +102,7 @@ impl Unproven {
                     tries: *tries,
                     code: None,
                 };
-                seen.bills.insert(bill.clone(), asked);
+                seen().asked(bill, asked);
             }
             // Nothing will come by itself: once no channel keeps it any more, two officers say what was found instead.
             TradeEvent::BillNotAsked { bill } => {
@@ -100,29 +113,31 @@ impl Unproven {
                     tries: 0,
                     code: None,
                 };
-                seen.bills.insert(bill.clone(), never);
+                seen().asked(bill, never);
             }
             TradeEvent::BillRefused { bill, code } => {
-                if let Some(asked) = seen.bills.get_mut(bill) {
+                if let Some(asked) = seen().waiting.get_mut(bill) {
                     asked.code = Some(code.clone());
                 }
             }
             // The comparison begins anew; what it does not find answered it names again.
-            TradeEvent::BillTaken { bill, .. } => seen.open.retain(|_, matter| matter.bill != *bill),
-            TradeEvent::BillMatched { bill, .. } => drop(seen.bills.remove(bill)),
+            TradeEvent::BillTaken { bill, .. } => seen().begin(bill),
+            TradeEvent::BillMatched { bill, .. } => seen().end(bill),
             TradeEvent::BillUnanswered { bill, movements } => {
+                let mut seen = seen();
                 let matter = Matter {
                     index,
                     merchant: merchant.clone(),
                     at: entry.at,
                     bill: bill.clone(),
                     why: Why::Unanswered,
-                    tries: seen.bills.get(bill).map_or(0, |asked| asked.tries),
+                    tries: seen.waiting.get(bill).map_or(0, |asked| asked.tries),
                     code: None,
                     movements: movements.clone(),
                 };
-                seen.open.insert(index, matter);
+                seen.comparing.entry(bill.clone()).or_default().push(matter);
             }
+            TradeEvent::BillResolved { difference, .. } => drop(seen().resolved.insert(*difference)),
             _ => {}
         }
     }
@@ -130,24 +145,91 @@ impl Unproven {
     /// One of them.
     pub fn get(&self, index: u64, now: Instant) -> Option<Matter> {
         let seen = self.0.read();
-        let bill = || late(&seen, now).find(|matter| matter.index == index);
-        seen.open.get(&index).cloned().or_else(bill)
+        let bill = || late(&seen, now).find(|(_, asked)| asked.index == index);
+        let open = seen.open.get(&index).cloned();
+        open.or_else(|| bill().map(|(key, asked)| overdue(key, asked, now)))
     }
 
-    /// Those that `wanted` wants, in the order of the journal.
-    pub fn list(&self, now: Instant, wanted: impl Fn(&Matter) -> bool) -> Vec<Matter> {
+    /// Those that `wanted` wants by index, merchant and bill, the latest first, `most` at most, and how many more there are.
+    pub fn list(
+        &self,
+        now: Instant,
+        wanted: impl Fn(u64, &MerchantId, &BillKey) -> bool,
+        most: usize,
+    ) -> (Vec<Matter>, usize) {
         let seen = self.0.read();
-        let mut all: Vec<Matter> = seen.open.values().cloned().chain(late(&seen, now)).collect();
-        all.retain(wanted);
-        all.sort_by_key(|matter| matter.index);
-        all
+        let open = seen
+            .open
+            .values()
+            .filter(|m| wanted(m.index, &m.merchant, &m.bill));
+        let late = late(&seen, now).filter(|(key, asked)| wanted(asked.index, &asked.merchant, key));
+        let mut found: BTreeMap<u64, Option<(&BillKey, &Asked)>> = open.map(|m| (m.index, None)).collect();
+        found.extend(late.map(|(key, asked)| (asked.index, Some((key, asked)))));
+        let shown = found
+            .iter()
+            .rev()
+            .take(most)
+            .filter_map(|(index, bill)| match bill {
+                Some((key, asked)) => Some(overdue(key, asked, now)),
+                None => seen.open.get(index).cloned(),
+            });
+        (shown.collect(), found.len().saturating_sub(most))
+    }
+}
+
+impl Seen {
+    fn asked(&mut self, bill: &BillKey, asked: Asked) {
+        match self.compared.get_mut(bill) {
+            Some(compared) => *compared = asked,
+            None => drop(self.waiting.insert(bill.clone(), asked)),
+        }
+    }
+
+    fn begin(&mut self, bill: &BillKey) {
+        self.comparing.remove(bill);
+        self.open.retain(|_, matter| matter.bill != *bill);
+        if let Some(asked) = self.compared.remove(bill) {
+            self.waiting.insert(bill.clone(), asked);
+        }
+    }
+
+    fn end(&mut self, bill: &BillKey) {
+        if let Some(asked) = self.waiting.remove(bill) {
+            self.compared.insert(bill.clone(), asked);
+        }
+        let found = self.comparing.remove(bill).unwrap_or_default();
+        self.open
+            .extend(found.into_iter().map(|matter| (matter.index, matter)));
+        self.forget(bill.day);
+    }
+
+    /// What is old and was resolved is left to the journal; what is open stays.
+    fn forget(&mut self, newest: Day) {
+        if self.newest.is_some_and(|known| newest <= known) {
+            return;
+        }
+        self.newest = Some(newest);
+        let (oldest, resolved) = (oldest_kept(newest), &self.resolved);
+        self.open
+            .retain(|index, matter| matter.bill.day >= oldest || !resolved.contains(index));
+        self.waiting
+            .retain(|bill, asked| bill.day >= oldest || !resolved.contains(&asked.index));
+        self.compared.retain(|bill, _| bill.day >= oldest);
+        let waiting: BTreeSet<u64> = self.waiting.values().map(|asked| asked.index).collect();
+        let open = &self.open;
+        self.resolved
+            .retain(|index| open.contains_key(index) || waiting.contains(index));
     }
 }
 
 /// Bills that should have come long ago.
-fn late(seen: &Seen, now: Instant) -> impl Iterator<Item = Matter> {
-    let overdue = seen.bills.iter().filter(move |(key, _)| is_overdue(key.day, now));
-    overdue.map(move |(key, asked)| Matter {
+fn late(seen: &Seen, now: Instant) -> impl Iterator<Item = (&BillKey, &Asked)> {
+    let waiting = seen.waiting.iter();
+    waiting.filter(move |(key, _)| is_overdue(key.day, now))
+}
+
+fn overdue(key: &BillKey, asked: &Asked, now: Instant) -> Matter {
+    Matter {
         index: asked.index,
         merchant: asked.merchant.clone(),
         at: asked.at,
@@ -160,5 +242,5 @@ fn late(seen: &Seen, now: Instant) -> impl Iterator<Item = Matter> {
         tries: asked.tries,
         code: asked.code.clone(),
         movements: Vec::new(),
-    })
+    }
 }

@@ -200,6 +200,7 @@ words! {
     same_officer: "须由另一人决定，不能由提出人自己决定。", "A second officer must decide, never the one who proposed.";
     no_role: "您的身份不含此项权限。", "Your role does not include this.";
     stale: "表单已失效，请重新打开页面。", "The form is out of date; open the page again.";
+    changed: "提议已变更，请重新阅读后再决定。", "The proposal has changed; read it again before you decide.";
     closed: "合规台正在停止。", "The desk is stopping.";
     nothing_new: "自上一包以来没有新内容。", "Nothing is new since the last package.";
     failed: "出现故障，已记入日志。", "Something failed; it is in the log.";
@@ -233,6 +234,7 @@ pub fn refusal(lang: Lang, text: &'static str) -> &'static str {
         "no registry knows this account" => "登记文件中没有这个通道账户。",
         "a proposal waits for a second officer already" => "已有提议在等待第二人。",
         "the flag is decided" => "该标记已决定。",
+        "say which proposal was read: its index" => "请注明所读提议的序号。",
         "nothing is proposed" => "没有待决定的提议。",
         "only a measure in force can be lifted" => "只能解除生效中的措施。",
         "its end is over already; reject it" => "已过到期日，请否决。",

@@ -2,6 +2,7 @@
 //! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
 
 use crate::{
+    Happening,
     bills::Bills,
     codes::Codes,
     index::{alias_key, group_key, trade_key},
@@ -78,6 +79,50 @@ impl Heads {
             tell: (tell && of.merchant.is_some()).then_some(numbers.tell + 1),
             v: ENTRY_VERSION,
         }
+    }
+
+    /// Makes the next entries of one append, the first of them at this index. Nothing is followed yet.
+    pub(crate) fn entries(
+        &self,
+        at: Instant,
+        of: Of<'_>,
+        mut prev: Option<u64>,
+        first: u64,
+        events: Vec<Happening>,
+        mut salt: impl FnMut() -> Salt,
+    ) -> Vec<TradeEntry> {
+        let mut told = 0;
+        let make = |(index, before, Happening { event, tell })| {
+            let mut entry = self.entry(at, of, prev, event, tell, salt());
+            entry.mseq = entry.mseq.map(|mseq| mseq + before);
+            entry.tell = entry.tell.map(|number| number + told);
+            told += u64::from(entry.tell.is_some());
+            prev = of.order.map(|_| index);
+            entry
+        };
+        let numbered = events.into_iter().zip(0u64..);
+        numbered
+            .map(|(happening, n)| (first + n, n, happening))
+            .map(make)
+            .collect()
+    }
+
+    /// Moves on by the entries of one append and yields their octets. Where the journal will refuse one as too long, it
+    /// refuses all, and none is followed.
+    pub(crate) fn follow_all(
+        &mut self,
+        first: u64,
+        entries: &[TradeEntry],
+        mut fold: impl FnMut(u64, &TradeEntry),
+    ) -> Vec<Vec<u8>> {
+        let lines: Vec<_> = entries.iter().map(TradeEntry::to_canonical).collect();
+        if lines.iter().all(|line| line.len() <= journal::MOST_ENTRY) {
+            for (entry, index) in entries.iter().zip(first..) {
+                fold(index, entry);
+                self.follow(index, entry);
+            }
+        }
+        lines
     }
 
     /// Moves on by one entry. Entries that were followed before change nothing.

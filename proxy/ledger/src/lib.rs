@@ -9,6 +9,7 @@ mod claim;
 mod codes;
 mod heads;
 mod index;
+mod live;
 mod lost;
 mod open;
 mod order;
@@ -30,6 +31,7 @@ use absent::Absent;
 use domain::*;
 use heads::Heads;
 use journal::{Journal, Reader};
+use live::Live;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -57,6 +59,7 @@ struct Inner {
     absent: Vec<Mutex<Absent>>,
     heads: Mutex<Heads>,
     tally: Tally,
+    live: Mutex<Live>,
     /// False while older orders are still being put into a new index.
     indexed: AtomicBool,
     /// Entries below this are in sled.
@@ -100,6 +103,18 @@ pub enum CommitError {
     /// The journal has been closed: the process is stopping.
     #[error("the journal is closed")]
     Closed,
+    /// An event is longer than an entry of the journal may be; nothing of it is on record.
+    #[error(transparent)]
+    TooLong(journal::Refused),
+}
+
+impl From<journal::Refused> for CommitError {
+    fn from(refused: journal::Refused) -> Self {
+        match refused {
+            journal::Refused::Closed => CommitError::Closed,
+            journal::Refused::TooLong(_) => CommitError::TooLong(refused),
+        }
+    }
 }
 
 /// Why an order cannot be looked up now.
@@ -111,7 +126,10 @@ pub enum LookupError {
     /// sled failed; a restart rebuilds it.
     #[error("the index failed: {0}")]
     Index(#[from] sled::Error),
-    /// The journal could not be read where the index points.
+    /// The journal could not be read.
+    #[error(transparent)]
+    Read(#[from] journal::ReadError),
+    /// The journal holds something else where the index points.
     #[error("entry {0} of the journal cannot be read as an entry of this order")]
     Journal(u64),
 }
@@ -237,8 +255,9 @@ impl Ledger {
     ) -> Result<Committed, CommitError> {
         let (order, pending) = self.apply(merchant, id, events)?;
         let first = pending.first;
-        pending.await.map_err(|_| CommitError::Closed)?;
+        // Before the wait: a caller that hangs up must not keep it from the sweep. Whoever looks waits until it is durable.
         let _ = self.0.changes.send(order.clone());
+        pending.await?;
         Ok(Committed { order, first })
     }
 
@@ -252,9 +271,7 @@ impl Ledger {
             .0
             .journal
             .append(|first| self.lines(merchant, first, &mut self.0.heads.lock(), events));
-        let first = pending.first;
-        pending.await.map_err(|_| CommitError::Closed)?;
-        Ok(first)
+        Ok(pending.await?)
     }
 
     /// Events that change no order, as lines of the journal from `first` on.
@@ -270,12 +287,9 @@ impl Ledger {
             merchant,
             order: None,
         };
-        let lines = events.into_iter().zip(first..).map(|(event, index)| {
-            let entry = heads.entry(at, of, None, event, false, self.salt());
-            heads.follow(index, &entry);
-            entry.to_canonical()
-        });
-        lines.collect()
+        let events = events.into_iter().map(Happening::from).collect();
+        let entries = heads.entries(at, of, None, first, events, || self.salt());
+        heads.follow_all(first, &entries, |_, _| {})
     }
 
     /// The oldest pending notification of each merchant who has any.
@@ -317,19 +331,13 @@ impl Ledger {
         merchant: &MerchantId,
         mut ended: Vec<(u64, TradeEvent)>,
     ) -> Result<(), CommitError> {
-        let mut taken = false;
         let pending = self.0.journal.append(|first| {
-            taken = true;
             let mut heads = self.0.heads.lock();
             ended.retain(|(seq, _)| heads.tells.is_pending(merchant, *seq));
             let events = ended.into_iter().map(|(_, event)| event).collect();
             self.lines(Some(merchant), first, &mut heads, events)
         });
-        match (taken, pending.count) {
-            (false, _) => Err(CommitError::Closed),
-            (true, 0) => Ok(()),
-            (true, _) => pending.await.map(drop).map_err(|_| CommitError::Closed),
-        }
+        Ok(pending.await.map(drop)?)
     }
 
     /// Orders in memory that the channel may still change.
@@ -345,22 +353,32 @@ impl Ledger {
         self.0.shards.iter().flat_map(of).collect()
     }
 
-    /// The newest live orders of a merchant that this holds of, so many at most.
-    pub fn newest_live(
+    /// The newest live orders of a merchant at an account of UnionPay's that this holds of, so many at most; of the
+    /// account's newest 4096.
+    pub fn newest_at_unionpay(
         &self,
         merchant: &MerchantId,
+        account: &AccountNo,
         most: usize,
         holds: impl Fn(&Order) -> bool,
     ) -> Vec<Arc<Order>> {
-        let mut found = Vec::new();
-        for shard in &self.0.shards {
-            let shard = shard.lock();
-            let of = shard.values().map(|slot| &slot.order);
-            let of = of.filter(|order| order.merchant == *merchant && order.is_live() && holds(order));
-            found.extend(of.cloned());
+        const PAGE: usize = 256;
+        let (mut found, mut than) = (Vec::new(), None);
+        for _ in 0..4096 / PAGE {
+            // Not held while shards are: who changes an order holds its shard first.
+            let page = self.0.live.lock().newest(account, than, PAGE);
+            than = page.last().copied();
+            for (_, id) in &page {
+                let order = self.shard(id).lock().get(id).map(|slot| slot.order.clone());
+                found.extend(order.filter(|o| o.merchant == *merchant && o.is_live() && holds(o)));
+                if found.len() == most {
+                    return found;
+                }
+            }
+            if than.is_none() {
+                break;
+            }
         }
-        found.sort_unstable_by_key(|order| std::cmp::Reverse(order.last));
-        found.truncate(most);
         found
     }
 
@@ -383,30 +401,31 @@ impl Ledger {
         self.peek(id)?; // brings an older order into memory
         let at = self.0.clock.now();
         let mut shard = self.shard(id).lock();
-        let mut order = shard.get(id).map(|slot| slot.order.clone());
+        let before = shard.get(id).map(|slot| slot.order.clone());
+        let mut order = before.clone();
         let begins = order.is_none();
         check(order.as_deref(), &events, at)?;
         let pending = self.0.journal.append(|first| {
             let mut heads = self.0.heads.lock();
-            let mut lines = Vec::with_capacity(events.len());
-            for (Happening { event, tell }, index) in events.into_iter().zip(first..) {
-                let of = heads::Of {
-                    merchant: Some(merchant),
-                    order: Some(*id),
-                };
-                let entry = heads.entry(at, of, order.as_ref().map(|o| o.last), event, tell, self.salt());
-                self.fold(&mut order, index, &entry);
-                heads.follow(index, &entry);
-                lines.push(entry.to_canonical());
-            }
-            lines
+            let of = heads::Of {
+                merchant: Some(merchant),
+                order: Some(*id),
+            };
+            let prev = order.as_ref().map(|o| o.last);
+            let entries = heads.entries(at, of, prev, first, events, || self.salt());
+            heads.follow_all(first, &entries, |index, entry| {
+                fold(&self.0.tally, &mut order, index, entry)
+            })
         });
-        if pending.count == 0 {
-            return Err(CommitError::Closed);
+        if let Some(refused) = pending.refused {
+            return Err(refused.into());
         }
         let order = order.ok_or(CommitError::NoOrder)?;
         if begins {
             self.absent(id).lock().is_there(id);
+        }
+        if !Live::passes_by(&order) {
+            self.0.live.lock().follow(before.as_deref(), &order);
         }
         shard.insert(
             *id,
@@ -416,10 +435,6 @@ impl Ledger {
             },
         );
         Ok((order, pending))
-    }
-
-    fn fold(&self, order: &mut Option<Arc<Order>>, index: u64, entry: &TradeEntry) {
-        fold(&self.0.tally, order, index, entry);
     }
 
     /// An order, from memory or from the journal, perhaps not durable yet.

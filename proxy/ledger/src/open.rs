@@ -25,7 +25,8 @@ pub enum OpenError {
     },
 }
 
-/// An entry from its canonical octets. The journal has vouched for them, so what does not read is of another form.
+/// An entry from its canonical octets. The journal reads no bundle that its hashes do not vouch for, so what does not read
+/// is of another form.
 fn read_entry(index: u64, octets: &[u8]) -> Result<TradeEntry, OpenError> {
     TradeEntry::from_canonical(octets).map_err(|_| OpenError::Form {
         index,
@@ -80,6 +81,11 @@ impl Ledger {
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
         let lost = restored.heads.lost.all();
+        let mut live = Live::default();
+        for shard in &restored.shards {
+            let shard = shard.lock();
+            shard.values().for_each(|slot| live.follow(None, &slot.order));
+        }
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -89,6 +95,7 @@ impl Ledger {
             absent: (0..SHARDS).map(|_| Mutex::default()).collect(),
             heads: Mutex::new(restored.heads),
             tally: restored.tally,
+            live: Mutex::new(live),
             indexed: AtomicBool::new(applied >= from),
             applied: AtomicU64::new(applied),
             stop: AtomicBool::new(false),
@@ -122,9 +129,13 @@ impl Ledger {
         let work = move || {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // no request waits for it
             if applied < from {
-                if let Err(error) = ledger.index_older(applied, from) {
-                    warn!(%error, "older orders could not be indexed; look-ups of them stay refused until a restart");
-                    return;
+                match ledger.index_older(applied, from) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        warn!(%error, "older orders could not be indexed; look-ups of them stay refused until a restart");
+                        return;
+                    }
                 }
                 ledger.0.indexed.store(true, Ordering::Release);
                 info!("older orders are indexed");
@@ -137,17 +148,21 @@ impl Ledger {
             .expect("a thread can be started");
     }
 
-    /// Puts entries that the snapshot covers, but sled lacks, into sled.
-    fn index_older(&self, applied: u64, from: u64) -> Result<(), LookupError> {
+    /// Puts entries that the snapshot covers, but sled lacks, into sled. False where a stop came first: the index then
+    /// says how far it is, and the next start goes on from there.
+    fn index_older(&self, applied: u64, from: u64) -> Result<bool, LookupError> {
         let mut batch: HashMap<PaymentId, u64> = HashMap::new();
         let mut aliases = Heads {
             next: applied,
             ..Heads::default()
         };
         for item in self.0.reader.scan(applied) {
-            let (index, bytes) = item.map_err(|_| LookupError::Journal(applied))?;
-            if index >= from || self.0.stop.load(Ordering::Acquire) {
+            let (index, bytes) = item?;
+            if index >= from {
                 break;
+            }
+            if self.0.stop.load(Ordering::Acquire) {
+                return Ok(false);
             }
             let entry = TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))?;
             aliases.follow(index, &entry);
@@ -156,7 +171,8 @@ impl Ledger {
                 self.put(index + 1, &mut batch, &mut aliases)?;
             }
         }
-        self.put(from, &mut batch, &mut aliases)
+        self.put(from, &mut batch, &mut aliases)?;
+        Ok(true)
     }
 
     fn put(
@@ -302,7 +318,7 @@ impl Restored {
                 .for_each(|order| restored.put(Arc::new(order), now));
         }
         for item in reader.scan(restored.from) {
-            let (index, bytes) = item.map_err(|_| LookupError::Journal(restored.heads.next))?;
+            let (index, bytes) = item.map_err(LookupError::from)?;
             if index >= size {
                 break;
             }
@@ -381,6 +397,6 @@ pub(crate) fn load(reader: &Reader, last: u64) -> Result<Order, LookupError> {
 }
 
 pub(crate) fn entry(reader: &Reader, index: u64) -> Result<TradeEntry, LookupError> {
-    let bytes = reader.entry(index).map_err(|_| LookupError::Journal(index))?;
+    let bytes = reader.entry(index)?;
     TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))
 }

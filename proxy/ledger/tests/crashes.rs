@@ -1,20 +1,16 @@
 //! Journal and ledger on a disk that forgets everything unsynced: after any crash every acknowledged event is there,
 //! states are what their entries say, numbers have no gap, and what was never acknowledged is whole or absent.
 
+#[path = "stand/orders.rs"]
+mod orders;
 mod stand;
 
 use domain::*;
 use journal::{Journal, Settings, disk::Disk, sim::SimulatedDisk};
 use ledger::{CommitError, Happening, Ledger, Order, OrderState, payment_id};
+use orders::{intent, merchant, order_no, poll_once};
 use stand::{Stamp, Still};
-use std::{
-    collections::HashMap,
-    future::Future,
-    path::Path,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::{collections::HashMap, path::Path, pin::pin, sync::Arc, task::Poll};
 
 struct Dice(u64);
 
@@ -24,47 +20,6 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % below
-    }
-}
-
-fn merchant(n: u64) -> MerchantId {
-    MerchantId::new(format!("m{n}")).expect("lawful")
-}
-
-fn order_no(n: u64) -> OrderNo {
-    OrderNo::new(format!("shop{n}")).expect("lawful")
-}
-
-fn intent(n: u64, attempt: u16) -> TradeEvent {
-    TradeEvent::AttemptIntended {
-        account: AccountNo::new("1900000109").expect("lawful"),
-        amount: Amount::from_fen(100),
-        appid: None,
-        attempt,
-        carried: Carried::Unified,
-        channel: Channel::Wechat,
-        code: Code {
-            kind: CodeKind::Dynamic,
-            level: CodeLevel::B,
-        },
-        content: KeyedDigest::from_bytes([0; 32]),
-        expires: Instant::from_secs(1_767_232_800),
-        keys: Keys::Held,
-        number: ChannelNo::new(format!("n{n}x{attempt}")).expect("lawful"),
-        order_no: order_no(n),
-        pay_way: if n.is_multiple_of(2) {
-            PayWay::Native
-        } else {
-            PayWay::Micropay
-        },
-        payee: PayeeNo::new("1900000109").expect("lawful"),
-        payer: None,
-        rates: None,
-        route: None,
-        seal: None,
-        terminal: None,
-        terminal_match: None,
-        terminal_unmatched: false,
     }
 }
 
@@ -149,11 +104,6 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
         },
         _ => intent(n, attempt + 1),
     }
-}
-
-/// Starts a future without a runtime: it has appended when this returns.
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 type Known = HashMap<PaymentId, Order>;

@@ -535,5 +535,6 @@ pub(crate) fn stop(error: CommitError) -> Stop {
         CommitError::NoOrder => Fault::of(Code::NotFound).into(),
         CommitError::Lookup(error) => Fault::of(Code::IndexRebuilding).inside(error).into(),
         CommitError::Closed => Fault::of(Code::Stopping).into(),
+        CommitError::TooLong(refused) => Fault::of(Code::Internal).inside(refused).into(),
     }
 }

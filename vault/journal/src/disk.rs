@@ -31,6 +31,8 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Cuts a file to a length and makes that durable.
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     /// Opens an existing file for writing in place.
@@ -104,6 +106,10 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir(dir)
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {

@@ -3,9 +3,12 @@
 use crate::{
     merkle::{self, Frontier, Hash},
     note::{self, Checkpoint, VerifierKey},
-    tiles::{self, WIDTH},
+    tiles::{self, Part, WIDTH},
 };
 use std::future::Future;
+
+/// Bundles that one poll takes at most: a long backlog is taken in parts, and none is held in memory whole.
+pub const MOST_BUNDLES: u64 = 64;
 
 /// Where the files come from (HTTPS between proxy and desk).
 pub trait Fetch: Send + Sync {
@@ -50,6 +53,8 @@ pub struct Follower {
     seen: Frontier,
     /// Where we were at the last run: the frontier is read anew and compared.
     resume: Option<(u64, Hash)>,
+    /// Size of the signed tree that the last poll was shown; zero where it failed.
+    shown: u64,
 }
 
 impl Follower {
@@ -59,6 +64,7 @@ impl Follower {
             key,
             seen: Frontier::default(),
             resume: at.filter(|(size, _)| *size > 0),
+            shown: 0,
         }
     }
 
@@ -72,13 +78,19 @@ impl Follower {
         &self.key.name
     }
 
-    /// Fetches what is new: all of it, in order, checked; or nothing. `verify(public key, message, signature)` checks
-    /// Ed25519. At most `most` entries' bundles are fetched in one call, then the tree is compared at the end of all.
+    /// True where the last poll left some of a long backlog to the next.
+    pub fn is_behind(&self) -> bool {
+        self.seen.size() < self.shown
+    }
+
+    /// Fetches what is new, in order, checked; or nothing. `verify(public key, message, signature)` checks Ed25519. Of a
+    /// long backlog [`MOST_BUNDLES`] are fetched; the hashes of the rest show that they belong to the signed tree.
     pub async fn poll<F: Fetch>(
         &mut self,
         fetch: &F,
         verify: impl Fn(&[u8; 32], &[u8], &[u8]) -> bool,
     ) -> Result<Vec<(u64, Vec<u8>)>, FollowError> {
+        self.shown = 0;
         let note = get(fetch, "checkpoint").await?;
         let note = String::from_utf8(note).map_err(|_| FollowError::Damaged("checkpoint".into()))?;
         let good = |text: &[u8], signature: &[u8]| verify(&self.key.public_key, text, signature);
@@ -100,10 +112,11 @@ impl Follower {
             return Err(forked);
         }
         let (entries, frontier) = self.entries(fetch, tree.size).await?;
-        if frontier.root() != tree.root {
+        let whole = grow(fetch, frontier.clone(), tree.size, tree.size).await?;
+        if whole.root() != tree.root {
             return Err(forked);
         }
-        self.seen = frontier;
+        (self.seen, self.shown) = (frontier, tree.size);
         Ok(entries)
     }
 
@@ -123,28 +136,7 @@ impl Follower {
         if tree.size < size {
             return Err(forked());
         }
-        let mut hashes = std::collections::HashMap::new();
-        for height in (0..64).filter(|h| size >> h & 1 == 1) {
-            let index = (size >> height) - 1;
-            let (level, inner) = (height / 8, height % 8);
-            let first = index << inner;
-            let tile = first / WIDTH;
-            let path = tiles::tile(
-                level as u8,
-                tile,
-                ((tree.size >> (8 * level)) - tile * WIDTH).min(WIDTH),
-            );
-            let octets = get(fetch, &path).await?;
-            let all = tiles::hashes(&octets).ok_or_else(|| FollowError::Damaged(path.clone()))?;
-            let from = (first % WIDTH) as usize;
-            let part = all
-                .get(from..from + (1 << inner))
-                .ok_or(FollowError::Damaged(path))?;
-            hashes.insert((height, index), merkle::perfect(part));
-        }
-        let frontier = Frontier::read(size, |height, index| {
-            hashes.get(&(height, index)).copied().ok_or_else(forked)
-        })?;
+        let frontier = grow(fetch, Frontier::default(), size, tree.size).await?;
         if frontier.root() == root {
             Ok(frontier)
         } else {
@@ -152,6 +144,7 @@ impl Follower {
         }
     }
 
+    /// The next entries of a tree of this size, and the frontier behind them.
     async fn entries<F: Fetch>(
         &self,
         fetch: &F,
@@ -159,20 +152,68 @@ impl Follower {
     ) -> Result<(Vec<(u64, Vec<u8>)>, Frontier), FollowError> {
         let mut frontier = self.seen.clone();
         let mut entries = Vec::new();
-        while frontier.size() < size {
-            let bundle = frontier.size() / WIDTH;
-            let path = tiles::bundle(bundle, (size - bundle * WIDTH).min(WIDTH));
-            let octets = get(fetch, &path).await?;
-            let all = tiles::entries(&octets).ok_or_else(|| FollowError::Damaged(path.clone()))?;
-            if all.len() as u64 != (size - bundle * WIDTH).min(WIDTH) {
-                return Err(FollowError::Damaged(path));
-            }
-            for entry in all.into_iter().skip((frontier.size() % WIDTH) as usize) {
+        let until = (frontier.size() / WIDTH + MOST_BUNDLES)
+            .saturating_mul(WIDTH)
+            .min(size);
+        while frontier.size() < until {
+            let bundle = Part::Bundle(frontier.size() / WIDTH);
+            let (path, octets) = part(fetch, bundle, size).await?;
+            let all = tiles::entries(&octets);
+            let all = all
+                .as_ref()
+                .and_then(|all| all.get(..bundle.width(size) as usize));
+            let all = all.ok_or(FollowError::Damaged(path))?;
+            for entry in all.iter().skip((frontier.size() % WIDTH) as usize) {
                 entries.push((frontier.size(), entry.to_vec()));
                 frontier.push(merkle::leaf(entry));
             }
         }
         Ok((entries, frontier))
+    }
+}
+
+/// Leads a frontier on to a size, by the hashes that a tree of `shown` entries has.
+async fn grow<F: Fetch>(
+    fetch: &F,
+    mut frontier: Frontier,
+    size: u64,
+    shown: u64,
+) -> Result<Frontier, FollowError> {
+    // Subtrees that follow one another mostly lie in one tile.
+    let mut last: Option<((u8, u64), String, Vec<Hash>)> = None;
+    for (height, index) in merkle::between(frontier.size(), size) {
+        let (level, inner) = ((height / 8) as u8, height % 8);
+        let first = index << inner;
+        let at = (level, first / WIDTH);
+        let (_, path, hashes) = match last.take().filter(|(known, ..)| *known == at) {
+            Some(known) => last.insert(known),
+            None => {
+                let (path, octets) = part(fetch, Part::Tile(at.0, at.1), shown).await?;
+                let hashes = tiles::hashes(&octets).ok_or_else(|| FollowError::Damaged(path.clone()))?;
+                last.insert((at, path, hashes))
+            }
+        };
+        let from = (first % WIDTH) as usize;
+        let subtree = hashes.get(from..from + (1 << inner));
+        let subtree = subtree.ok_or_else(|| FollowError::Damaged(path.clone()))?;
+        frontier.push_perfect(height, merkle::perfect(subtree));
+    }
+    Ok(frontier)
+}
+
+/// A file of a tree of this size, and its path. The partial one goes some time after the full one was written: that one
+/// begins alike (C2SP tlog-tiles).
+async fn part<F: Fetch>(fetch: &F, part: Part, size: u64) -> Result<(String, Vec<u8>), FollowError> {
+    let width = part.width(size);
+    let path = part.path(width);
+    match get(fetch, &path).await {
+        Ok(octets) => Ok((path, octets)),
+        Err(error) if width < WIDTH => {
+            let full = part.path(WIDTH);
+            let octets = get(fetch, &full).await.map_err(|_| error)?;
+            Ok((full, octets))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -205,6 +205,142 @@ fn damage_inside_the_log_refuses_to_start_and_a_torn_tail_does_not() {
     ));
 }
 
+#[test]
+fn a_lost_checkpoint_refuses_to_start_and_nothing_is_begun_over_the_old_journal() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let (journal, _) = open(&disk, dir.path(), small()).expect("opens");
+    put(&journal, 300);
+    journal.close();
+    drop(journal);
+    let bundle = || std::fs::read(dir.path().join("tile/entries/000")).expect("there");
+    let before = bundle();
+    std::fs::remove_file(dir.path().join("checkpoint")).expect("removed");
+    let refused = open(&disk, dir.path(), small()).err().expect("refused");
+    assert!(matches!(refused, OpenError::CheckpointLost(_)), "{refused}");
+    assert!(!dir.path().join("checkpoint").exists() && bundle() == before);
+}
+
+#[test]
+fn a_bundle_that_its_hashes_do_not_vouch_for_is_never_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let (journal, _) = open(&disk, dir.path(), small()).expect("opens");
+    put(&journal, 300);
+    journal.close();
+    drop(journal);
+    let path = dir.path().join("tile/entries/000");
+    let whole = std::fs::read(&path).expect("there");
+    std::fs::write(&path, altered(&whole)).expect("writable");
+    let reader = Reader::open(disk.clone(), dir.path()).expect("the edge is sound");
+    for read in [
+        reader.entry(255).err(),
+        reader.scan(0).find_map(Result::err),
+        reader.scan(200).find_map(Result::err),
+    ] {
+        assert!(matches!(read, Some(ReadError::Damaged(at)) if at == path));
+    }
+    assert_eq!(reader.entry(256).expect("sound"), line(256));
+    std::fs::write(&path, whole).expect("writable");
+    assert_eq!(reader.scan(0).filter(Result::is_ok).count(), 300);
+    // The edge is read at once, since integration goes on from it.
+    let edge = dir.path().join("tile/entries/001.p/44");
+    let whole = std::fs::read(&edge).expect("there");
+    for damaged in [
+        altered(&whole),
+        whole[..whole.len() - 2 - line(299).len()].to_vec(),
+    ] {
+        std::fs::write(&edge, damaged).expect("writable");
+        let refused = open(&disk, dir.path(), small())
+            .err()
+            .expect("refused")
+            .to_string();
+        assert!(refused.contains("tile/entries/001.p/44"), "{refused}");
+    }
+    std::fs::write(&edge, whole).expect("writable");
+    open(&disk, dir.path(), small()).expect("opens");
+}
+
+/// A bundle with one digit of its first entry changed.
+fn altered(bundle: &[u8]) -> Vec<u8> {
+    let mut altered = bundle.to_vec();
+    let digit = altered.iter_mut().find(|octet| octet.is_ascii_digit());
+    *digit.expect("a digit") ^= 1;
+    altered
+}
+
+#[test]
+fn an_append_is_found_whole_or_not_at_all_however_large_its_group() {
+    let dir = Path::new("/journal");
+    let group = |disk: &SimulatedDisk| {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let Ok((journal, _)) = open(&shared, dir, small()) else {
+            return;
+        };
+        for n in 0..7u8 {
+            drop(journal.append(|_| vec![vec![n; 60_000]; 3]));
+        }
+        let _ = journal.commit_waiting();
+    };
+    let undisturbed = SimulatedDisk::new(0);
+    group(&undisturbed);
+    let mut found_in_part = false;
+    for operation in 0..=undisturbed.operations() {
+        for seed in 0..4 {
+            let sim = SimulatedDisk::new(seed * 1000 + operation);
+            sim.crash_after(operation);
+            group(&sim);
+            sim.restart();
+            let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+            let (_, found) = open(&disk, dir, small()).expect("opens");
+            assert_eq!(found.entries % 3, 0, "operation {operation}, seed {seed}");
+            found_in_part |= (1..21).contains(&found.entries);
+        }
+    }
+    assert!(found_in_part, "the group was written in more than one frame");
+}
+
+#[test]
+fn an_entry_that_no_bundle_can_hold_is_refused_and_the_journal_goes_on() {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+    let (journal, _) = open(&disk, Path::new("/a"), small()).expect("opens");
+    put(&journal, 2);
+    let long = journal.append(|_| vec![line(2), vec![b'x'; MOST_ENTRY + 1]]);
+    assert_eq!(
+        (long.count, long.refused),
+        (0, Some(Refused::TooLong(MOST_ENTRY + 1)))
+    );
+    assert_eq!(journal.size(), 2, "nothing of it was queued");
+    let most = journal.append(|_| vec![vec![b'x'; MOST_ENTRY]]);
+    assert_eq!((most.first, most.count, most.refused), (2, 1, None));
+    journal.pump().expect("written");
+    assert_eq!(journal.reader().entry(2).expect("readable").len(), MOST_ENTRY);
+    assert!(tiles::put_entry(&mut Vec::new(), &vec![0; MOST_ENTRY + 1]).is_err());
+}
+
+#[test]
+fn a_reader_of_an_earlier_tree_reads_on_when_its_partial_files_are_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let (journal, _) = open(&disk, dir.path(), small()).expect("opens");
+    put(&journal, 300);
+    journal.pump().expect("written");
+    let earlier = Reader::open(disk.clone(), dir.path()).expect("opens");
+    let root = earlier.root(300).expect("a root");
+    put(&journal, 300);
+    for _ in 0..70 {
+        journal.pump().expect("written");
+        put(&journal, 1);
+    }
+    let gone = dir.path().join("tile/entries/001.p");
+    assert!(!gone.exists() && !dir.path().join("tile/0/001.p").exists());
+    let read: Vec<_> = earlier.scan(0).map(|e| e.expect("readable")).collect();
+    assert_eq!(read.len(), 300, "its own tree and no more");
+    assert!(read.iter().all(|(index, entry)| *entry == line(*index)));
+    assert_eq!(earlier.entry(299).expect("readable"), line(299));
+    assert_eq!(earlier.root(300).expect("a root"), root);
+}
+
 struct Direct(Reader);
 
 impl Fetch for Direct {
@@ -270,6 +406,127 @@ async fn a_follower_sees_every_entry_and_no_other_history() {
         stranger.poll(&Direct(journal.reader()), verify).await,
         Err(FollowError::Signature(_))
     ));
+}
+
+/// Serves an earlier tree; partial files whose full ones are there are gone already.
+struct Late(String, Reader);
+
+impl Fetch for Late {
+    async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
+        let now = Direct(self.1.clone());
+        match path.split_once(".p/") {
+            _ if path == "checkpoint" => Ok(self.0.clone().into_bytes()),
+            Some((full, _)) if now.get(full).await.is_ok() => Err("404".into()),
+            _ => now.get(path).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_follower_takes_the_full_file_where_the_partial_one_is_gone() {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+    let (journal, _) = open(&disk, Path::new("/a"), small()).expect("opens");
+    let mut early = Follower::new(journal.key(), None);
+    put(&journal, 270);
+    journal.pump().expect("written");
+    let served = Direct(journal.reader());
+    assert_eq!(early.poll(&served, verify).await.expect("followed").len(), 270);
+    put(&journal, 30);
+    journal.pump().expect("written");
+    let note = journal.reader().note().to_string();
+    put(&journal, 300);
+    journal.pump().expect("written");
+    let late = Late(note, journal.reader());
+    assert!(late.get("tile/entries/001.p/44").await.is_err());
+    let mut anew = Follower::new(journal.key(), None);
+    assert_eq!(anew.poll(&late, verify).await.expect("followed").len(), 300);
+    // Where it was lies in a partial tile too.
+    let mut again = Follower::new(journal.key(), Some(early.cursor()));
+    let read = again.poll(&late, verify).await.expect("followed");
+    assert_eq!((read.len(), read[0].0), (30, 270));
+}
+
+/// Alters one file on its way.
+struct Altering(Reader, &'static str);
+
+impl Fetch for Altering {
+    async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
+        let mut octets = Direct(self.0.clone()).get(path).await?;
+        if let Some(last) = octets.last_mut().filter(|_| path == self.1) {
+            *last ^= 1;
+        }
+        Ok(octets)
+    }
+}
+
+#[tokio::test]
+async fn a_long_backlog_is_taken_in_parts_each_proven_to_be_of_the_signed_tree() {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+    let (journal, _) = open(&disk, Path::new("/a"), small()).expect("opens");
+    let most = crate::follow::MOST_BUNDLES * tiles::WIDTH;
+    let pending = journal.append(|first| {
+        (first..most + 1300)
+            .map(|n| format!("{n}").into_bytes())
+            .collect()
+    });
+    assert_eq!(pending.count, most + 1300);
+    journal.pump().expect("written");
+    let mut follower = Follower::new(journal.key(), None);
+    // One within the part that is read, one beyond it.
+    for file in ["tile/entries/007", "tile/1/000.p/69"] {
+        let refused = follower.poll(&Altering(journal.reader(), file), verify).await;
+        assert!(matches!(refused, Err(FollowError::Forked { .. })), "{file}");
+        assert!(!follower.is_behind() && follower.cursor().0 == 0);
+    }
+    let mut next = 0;
+    for (part, behind) in [(most, true), (1300, false)] {
+        let read = follower
+            .poll(&Direct(journal.reader()), verify)
+            .await
+            .expect("followed");
+        assert_eq!((read.len() as u64, follower.is_behind()), (part, behind));
+        for (index, entry) in read {
+            assert_eq!((index, entry), (next, format!("{next}").into_bytes()));
+            next += 1;
+        }
+    }
+    assert_eq!(
+        follower.cursor(),
+        (most + 1300, journal.reader().checkpoint().root)
+    );
+}
+
+#[test]
+fn folders_of_partials_go_with_them_those_of_an_earlier_run_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let entries: Vec<Arc<[u8]>> = vec![line(0).into(); 128];
+    let folders = |below: &str| {
+        let all = std::fs::read_dir(dir.path().join(below)).expect("there");
+        let names = all.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".p")).count()
+    };
+    let mut tree = crate::tree::Tree::open(disk.clone(), dir.path(), 0, &merkle::empty()).expect("opens");
+    let grow = |tree: &mut crate::tree::Tree, times: u64| {
+        (0..times)
+            .map(|_| {
+                tree.integrate(&entries, "test.example/trades/0", &Stamp(7))
+                    .expect("integrated")
+                    .0
+            })
+            .last()
+    };
+    let checkpoint = grow(&mut tree, 2 * 200 + 1).expect("one");
+    assert_eq!(checkpoint.size / tiles::WIDTH, 200);
+    for below in ["tile/entries", "tile/0"] {
+        assert!(folders(below) <= 34, "{} in {below}", folders(below));
+    }
+    assert!(tree.folders_known() < 100, "{}", tree.folders_known());
+    let mut tree =
+        crate::tree::Tree::open(disk.clone(), dir.path(), checkpoint.size, &checkpoint.root).expect("opens");
+    grow(&mut tree, 66);
+    assert!(!dir.path().join("tile/entries/199.p").exists() && !dir.path().join("tile/0/199.p").exists());
+    assert!(dir.path().join("tile/entries/199").exists());
 }
 
 #[test]

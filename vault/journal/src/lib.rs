@@ -80,12 +80,23 @@ pub enum OpenError {
     /// The checkpoint is not ours.
     #[error("{0} is no checkpoint of {1} signed with its key")]
     Checkpoint(PathBuf, String),
+    /// There are tiles, which no journal writes before its checkpoint.
+    #[error(
+        "{0} is missing, but there are tiles beside it. Restore it from a copy; a new one would begin another journal over this one"
+    )]
+    CheckpointLost(PathBuf),
 }
 
-/// The journal has been closed.
+/// Why an append was refused. The journal itself goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the journal is closed")]
-pub struct Closed;
+pub enum Refused {
+    /// The journal has been closed.
+    #[error("the journal is closed")]
+    Closed,
+    /// An entry has so many octets.
+    #[error("an entry of the journal has at most {MOST_ENTRY} octets, not {0}")]
+    TooLong(usize),
+}
 
 /// What opening found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +111,7 @@ struct Queue {
     /// Index of the next entry to be given out.
     next: u64,
     waiting: Vec<Arc<[u8]>>,
-    /// Who waits, and for which index to be durable.
+    /// Who waits, and for which index to be durable: where each append ends.
     waiters: Vec<(u64, oneshot::Sender<()>)>,
     closed: bool,
 }
@@ -131,17 +142,20 @@ pub struct Pending {
     pub first: u64,
     /// How many.
     pub count: u64,
+    /// Why nothing was appended.
+    pub refused: Option<Refused>,
     durable: oneshot::Receiver<()>,
 }
 
 impl Future for Pending {
-    type Output = Result<u64, Closed>;
+    type Output = Result<u64, Refused>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let first = self.first;
-        Pin::new(&mut self.durable)
-            .poll(cx)
-            .map(|done| done.map(|()| first).map_err(|_| Closed))
+        let (first, refused) = (self.first, self.refused);
+        Pin::new(&mut self.durable).poll(cx).map(|done| {
+            done.map(|()| first)
+                .map_err(|_| refused.unwrap_or(Refused::Closed))
+        })
     }
 }
 
@@ -215,21 +229,29 @@ impl Journal {
         ))
     }
 
-    /// Appends what `make(first index)` yields, in the order of calls. The entries are readable at once; whoever acts
-    /// on them waits for the [`Pending`].
+    /// Appends what `make(first index)` yields, in the order of calls: all of it or, after a crash and where it is
+    /// refused, none. The entries are readable at once; whoever acts on them waits for the [`Pending`].
     pub fn append(&self, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
         let (done, durable) = oneshot::channel();
         let mut queue = self.0.queue.lock();
         let first = queue.next;
+        let refuse = |why, durable| Pending {
+            first,
+            count: 0,
+            refused: Some(why),
+            durable,
+        };
         if queue.closed {
-            return Pending {
-                first,
-                count: 0,
-                durable,
-            };
+            return refuse(Refused::Closed, durable);
         }
         let entries: Vec<Arc<[u8]>> = make(first).into_iter().map(Into::into).collect();
-        debug_assert!(entries.iter().all(|e| e.len() <= MOST_ENTRY));
+        if let Some(long) = entries
+            .iter()
+            .map(|e| e.len())
+            .find(|octets| *octets > MOST_ENTRY)
+        {
+            return refuse(Refused::TooLong(long), durable);
+        }
         let count = entries.len() as u64;
         queue.next += count;
         self.0
@@ -240,12 +262,17 @@ impl Journal {
             .extend(entries.iter().cloned());
         queue.waiting.extend(entries);
         let until = queue.next;
-        queue.waiters.push((until, done));
+        if count > 0 {
+            queue.waiters.push((until, done));
+        } else {
+            let _ = done.send(()); // nothing to wait for
+        }
         drop(queue);
         self.0.more.notify_one();
         Pending {
             first,
             count,
+            refused: None,
             durable,
         }
     }
@@ -312,7 +339,8 @@ impl Journal {
             )
         };
         if !entries.is_empty() {
-            self.0.writer.lock().append(first, &entries)?;
+            let ends: Vec<u64> = waiters.iter().map(|(until, _)| *until).collect();
+            self.0.writer.lock().append(first, &entries, &ends)?;
             self.0
                 .durable
                 .store(first + entries.len() as u64, Ordering::Release);
@@ -446,6 +474,9 @@ fn signed_tree(
             Ok((checkpoint, note.into()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !disk.list(&dir.join("tile")).map_err(at)?.is_empty() {
+                return Err(OpenError::CheckpointLost(path));
+            }
             let checkpoint = Checkpoint {
                 origin: origin.to_owned(),
                 size: 0,

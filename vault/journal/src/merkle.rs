@@ -66,13 +66,18 @@ impl Frontier {
 
     /// Appends one leaf hash.
     pub fn push(&mut self, leaf: Hash) {
-        let (mut height, mut hash) = (0, leaf);
+        self.push_perfect(0, leaf);
+    }
+
+    /// Appends a perfect subtree; the leaves so far are a multiple of its own (see [`between`]).
+    pub fn push_perfect(&mut self, subtree: u32, hash: Hash) {
+        let (mut height, mut hash) = (subtree, hash);
         while let Some((_, left)) = self.subtrees.pop_if(|(h, _)| *h == height) {
             hash = node(&left, &hash);
             height += 1;
         }
         self.subtrees.push((height, hash));
-        self.size += 1;
+        self.size += 1 << subtree;
     }
 
     /// The root.
@@ -83,6 +88,17 @@ impl Frontier {
         };
         from_right.fold(*last, |right, (_, left)| node(left, &right))
     }
+}
+
+/// Height and index of the perfect subtrees, as large as can be, that lead from a tree of `from` leaves to one of `to`.
+pub fn between(mut from: u64, to: u64) -> Vec<(u32, u64)> {
+    let mut subtrees = Vec::new();
+    while from < to {
+        let height = from.trailing_zeros().min((to - from).ilog2());
+        subtrees.push((height, from >> height));
+        from += 1 << height;
+    }
+    subtrees
 }
 
 /// Largest power of two below `n` (n ≥ 2).
@@ -225,6 +241,14 @@ mod tests {
             assert_eq!(frontier.root(), root, "{n}");
             let Ok(read) = Frontier::read(n, &mut of);
             assert_eq!(read, frontier);
+            for from in 0..=n {
+                let Ok(mut grown) = Frontier::read(from, &mut of);
+                for (height, index) in between(from, n) {
+                    let Ok(hash) = of(height, index);
+                    grown.push_perfect(height, hash);
+                }
+                assert_eq!(grown, frontier, "{from} to {n}");
+            }
             for i in 0..n {
                 let Ok(proof) = inclusion(i, n, &mut of);
                 assert_eq!(

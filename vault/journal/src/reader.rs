@@ -4,7 +4,7 @@ use crate::{
     disk::Disk,
     merkle::{self, Hash},
     note::{Checkpoint, VerifierKey},
-    tiles::{self, WIDTH},
+    tiles::{self, Part, WIDTH},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use parking_lot::{Mutex, RwLock};
@@ -27,8 +27,10 @@ pub enum ReadError {
     /// The disk failed.
     #[error("{0}: {1}")]
     Disk(PathBuf, io::Error),
-    /// A file does not hold what its name says.
-    #[error("{0} does not hold what its name says")]
+    /// A file does not hold what its name, or the tile of its hashes, says.
+    #[error(
+        "{0} is damaged: it does not hold what the tree of hashes says. Restore it, or the tile of its hashes, from a copy; nothing it holds is believed"
+    )]
     Damaged(PathBuf),
 }
 
@@ -45,8 +47,15 @@ pub(crate) struct Shared {
     pub(crate) recent: RwLock<Recent>,
     /// The latest signed tree: what it says, and the note.
     pub(crate) signed: RwLock<(Checkpoint, Arc<str>)>,
-    /// The last full bundle that was read, since orders' entries lie close together.
-    pub(crate) warm: Mutex<Option<(u64, Arc<[u8]>)>>,
+    /// The last bundle that was read, since orders' entries lie close together.
+    pub(crate) warm: Mutex<Option<Warm>>,
+}
+
+/// A bundle that was held against its hashes.
+pub(crate) struct Warm {
+    index: u64,
+    entries: u64,
+    octets: Arc<[u8]>,
 }
 
 /// Reads a journal. Cheap to clone.
@@ -108,13 +117,9 @@ impl Reader {
                 return found.map(|e| e.to_vec()).ok_or(ReadError::NoEntry(index));
             }
         }
-        let bundle = self.bundle(index / WIDTH)?;
-        let entries =
-            tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(index / WIDTH, WIDTH)))?;
-        entries
-            .get((index % WIDTH) as usize)
-            .map(|e| e.to_vec())
-            .ok_or(ReadError::NoEntry(index))
+        let bundle = self.bundle(index)?;
+        let entry = tiles::entries(&bundle).and_then(|all| Some(all.get((index % WIDTH) as usize)?.to_vec()));
+        entry.ok_or(ReadError::NoEntry(index))
     }
 
     /// Entries from `from` on, in order, up to what is written now.
@@ -141,69 +146,64 @@ impl Reader {
                     .collect());
             }
         }
-        let bundle = self.bundle(from / WIDTH)?;
-        let entries =
-            tiles::entries(&bundle).ok_or_else(|| self.damaged(tiles::bundle(from / WIDTH, WIDTH)))?;
-        Ok(entries
+        let bundle = self.bundle(from)?;
+        Ok(tiles::entries(&bundle)
+            .unwrap_or_default()
             .into_iter()
             .skip((from % WIDTH) as usize)
             .map(<[u8]>::to_vec)
             .collect())
     }
 
-    fn bundle(&self, index: u64) -> Result<Arc<[u8]>, ReadError> {
-        if let Some((_, bytes)) = self.0.warm.lock().as_ref().filter(|(i, _)| *i == index) {
-            return Ok(bytes.clone());
+    /// The bundle that holds an entry of the signed tree, as far as that tree goes, held against its hashes.
+    fn bundle(&self, entry: u64) -> Result<Arc<[u8]>, ReadError> {
+        let index = entry / WIDTH;
+        let holds = |warm: &&Warm| warm.index == index && entry % WIDTH < warm.entries;
+        if let Some(warm) = self.0.warm.lock().as_ref().filter(holds) {
+            return Ok(warm.octets.clone());
         }
         let size = self.0.signed.read().0.size;
-        let width = size.saturating_sub(index * WIDTH).min(WIDTH);
-        let bytes: Arc<[u8]> = self
-            .file(&tiles::bundle(index, width), |size| {
-                tiles::bundle(index, size.saturating_sub(index * WIDTH).min(WIDTH))
-            })?
-            .into();
-        if width == WIDTH {
-            *self.0.warm.lock() = Some((index, bytes.clone()));
-        }
-        Ok(bytes)
+        let (path, octets) = self.file(Part::Bundle(index), size)?;
+        let (_, tile) = self.file(Part::Tile(0, index), size)?;
+        let width = Part::Bundle(index).width(size);
+        let octets = vouched(&octets, &tile, width as usize).ok_or(ReadError::Damaged(path))?;
+        let octets: Arc<[u8]> = octets.into();
+        *self.0.warm.lock() = Some(Warm {
+            index,
+            entries: width,
+            octets: octets.clone(),
+        });
+        Ok(octets)
     }
 
-    /// A file of the tree; a partial one may have been replaced since its name was worked out.
-    fn file(&self, path: &str, again: impl Fn(u64) -> String) -> Result<Vec<u8>, ReadError> {
-        let read = |path: &str| self.0.disk.read(&self.0.dir.join(path));
-        match read(path) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let newer = again(self.0.signed.read().0.size);
-                read(&newer).map_err(|e| ReadError::Disk(self.0.dir.join(newer), e))
+    /// A file of the tree of this size, and where it lay. The partial one that this tree names goes some time after the full
+    /// one was written: that one begins alike (C2SP tlog-tiles).
+    fn file(&self, part: Part, size: u64) -> Result<(PathBuf, Vec<u8>), ReadError> {
+        let read = |width| {
+            let path = self.0.dir.join(part.path(width));
+            match self.0.disk.read(&path) {
+                Ok(octets) => Ok(Some((path, octets))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(ReadError::Disk(path, error)),
             }
-            Err(error) => Err(ReadError::Disk(self.0.dir.join(path), error)),
+        };
+        let width = part.width(size);
+        if let Some(found) = read(width)? {
+            return Ok(found);
         }
-    }
-
-    fn damaged(&self, path: String) -> ReadError {
-        ReadError::Damaged(self.0.dir.join(path))
+        let missing = || ReadError::Disk(self.0.dir.join(part.path(width)), io::ErrorKind::NotFound.into());
+        read(WIDTH)?.ok_or_else(missing)
     }
 
     /// Hash of a perfect subtree that is whole in a tree of `size`.
     fn subtree(&self, size: u64, height: u32, index: u64) -> Result<Hash, ReadError> {
         let (level, inner) = (height / 8, height % 8);
         let first = index << inner;
-        let tile = first / WIDTH;
-        let path = |size: u64| {
-            tiles::tile(
-                level as u8,
-                tile,
-                ((size >> (8 * level)) - tile * WIDTH).min(WIDTH),
-            )
-        };
-        let bytes = self.file(&path(size), path)?;
-        let hashes = tiles::hashes(&bytes).ok_or_else(|| self.damaged(path(size)))?;
+        let (path, octets) = self.file(Part::Tile(level as u8, first / WIDTH), size)?;
         let from = (first % WIDTH) as usize;
-        hashes
-            .get(from..from + (1 << inner))
-            .map(merkle::perfect)
-            .ok_or_else(|| self.damaged(path(size)))
+        tiles::hashes(&octets)
+            .and_then(|hashes| hashes.get(from..from + (1 << inner)).map(merkle::perfect))
+            .ok_or(ReadError::Damaged(path))
     }
 
     /// Root of the tree of an earlier size.
@@ -276,6 +276,18 @@ impl Reader {
         }
         Some(self.0.disk.read(&self.0.dir.join(path)))
     }
+}
+
+/// The front of a bundle, of so many entries, if the tile of their hashes says the same.
+fn vouched<'a>(bundle: &'a [u8], tile: &[u8], entries: usize) -> Option<&'a [u8]> {
+    let (all, hashes) = (tiles::entries(bundle)?, tiles::hashes(tile)?);
+    let (all, hashes) = (all.get(..entries)?, hashes.get(..entries)?);
+    let same = all
+        .iter()
+        .zip(hashes)
+        .all(|(entry, hash)| merkle::leaf(entry) == *hash);
+    let octets = all.iter().map(|entry| entry.len() + 2).sum();
+    same.then_some(bundle.get(..octets))?
 }
 
 struct Scan {

@@ -4,7 +4,7 @@
 use crate::disk::{Disk, LogFile};
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -177,10 +177,11 @@ impl Disk for SimulatedDisk {
             return Err(power());
         }
         let of = |path: &PathBuf| {
-            (path.parent() == Some(dir))
-                .then(|| path.file_name().map(|n| n.to_string_lossy().into_owned()))?
+            let name = path.strip_prefix(dir).ok()?.iter().next()?;
+            Some(name.to_string_lossy().into_owned())
         };
-        Ok(state.names.keys().filter_map(of).collect())
+        let names: BTreeSet<String> = state.names.keys().filter_map(of).collect();
+        Ok(names.into_iter().collect())
     }
 
     fn make_dir(&self, _: &Path) -> io::Result<()> {
@@ -235,6 +236,10 @@ impl Disk for SimulatedDisk {
             state.name(NameOp::Remove(path.to_owned()));
             Ok(())
         })
+    }
+
+    fn remove_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {

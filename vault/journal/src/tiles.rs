@@ -1,6 +1,6 @@
 //! The C2SP tlog-tiles layout: names of tiles and entry bundles, and bundles' octets.
 
-use std::fmt::Write;
+use std::{fmt::Write, io};
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const WIDTH: u64 = 256;
@@ -13,6 +13,34 @@ pub fn tile(level: u8, index: u64, width: u64) -> String {
 /// Path of an entry bundle.
 pub fn bundle(index: u64, width: u64) -> String {
     path("tile/entries", index, width)
+}
+
+/// A file of the tree, whatever its width is by now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// Hashes of a level.
+    Tile(u8, u64),
+    /// Entries.
+    Bundle(u64),
+}
+
+impl Part {
+    /// How much of it a tree of this size has.
+    pub(crate) fn width(self, size: u64) -> u64 {
+        let (all, index) = match self {
+            Part::Tile(level, index) => (size >> (8 * u32::from(level)), index),
+            Part::Bundle(index) => (size, index),
+        };
+        all.saturating_sub(index * WIDTH).min(WIDTH)
+    }
+
+    /// Its path at a width.
+    pub(crate) fn path(self, width: u64) -> String {
+        match self {
+            Part::Tile(level, index) => tile(level, index, width),
+            Part::Bundle(index) => bundle(index, width),
+        }
+    }
 }
 
 fn path(kind: &str, index: u64, width: u64) -> String {
@@ -63,10 +91,12 @@ pub fn is_resource(path: &str) -> bool {
     level_ok && width_ok && groups.len() <= 6 && groups.iter().enumerate().all(group_ok)
 }
 
-/// Appends an entry to a bundle.
-pub fn put_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
-    bundle.extend_from_slice(&(entry.len() as u16).to_be_bytes());
+/// Appends an entry to a bundle, which keeps its length in 16 bits.
+pub fn put_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(entry.len()).map_err(io::Error::other)?;
+    bundle.extend_from_slice(&length.to_be_bytes());
     bundle.extend_from_slice(entry);
+    Ok(())
 }
 
 /// Entries of a bundle; `None` if it is cut or padded.

@@ -29,6 +29,7 @@ pub(crate) struct Tree {
     bundle: Vec<u8>,
     /// Folders of partials whose full files were written, by checkpoint.
     completed: VecDeque<Vec<PathBuf>>,
+    /// Folders that are there, those of partials only while they are.
     known_dirs: BTreeSet<PathBuf>,
 }
 
@@ -62,7 +63,17 @@ impl Tree {
         let bundle = if size.is_multiple_of(WIDTH) {
             Vec::new()
         } else {
-            disk.read(&dir.join(tiles::bundle(size / WIDTH, size % WIDTH)))?
+            let path = tiles::bundle(size / WIDTH, size % WIDTH);
+            let octets = disk.read(&dir.join(&path))?;
+            let entries = tiles::entries(&octets).ok_or_else(|| damaged(&path))?;
+            if !entries
+                .iter()
+                .map(|entry| merkle::leaf(entry))
+                .eq(edges[0].iter().copied())
+            {
+                return Err(damaged(&path));
+            }
+            octets
         };
         let frontier = Frontier::read(size, |height, index| {
             let edge = edges
@@ -76,19 +87,25 @@ impl Tree {
         if frontier.root() != *root {
             return Err(damaged("the edge of the tree"));
         }
+        let left = left_partials(&*disk, dir, size, edges.len() as u8)?;
         Ok(Tree {
             disk,
             dir: dir.to_owned(),
             frontier,
             edges,
             bundle,
-            completed: VecDeque::new(),
+            completed: VecDeque::from([left]),
             known_dirs: BTreeSet::new(),
         })
     }
 
     pub(crate) fn size(&self) -> u64 {
         self.frontier.size()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn folders_known(&self) -> usize {
+        self.known_dirs.len()
     }
 
     /// Adds entries, then writes and syncs all files and the signed checkpoint.
@@ -101,7 +118,7 @@ impl Tree {
     ) -> io::Result<(Checkpoint, String)> {
         let mut written = Written::default();
         for entry in entries {
-            tiles::put_entry(&mut self.bundle, entry);
+            tiles::put_entry(&mut self.bundle, entry)?;
             let hash = merkle::leaf(entry);
             self.frontier.push(hash);
             self.push(0, hash, &mut written)?;
@@ -199,9 +216,27 @@ impl Tree {
                 for name in self.disk.list(&dir).unwrap_or_default() {
                     let _ = self.disk.remove(&dir.join(name)); // only tidiness: the full file takes its place
                 }
+                let _ = self.disk.remove_dir(&dir);
+                self.known_dirs.remove(&dir);
             }
         }
     }
+}
+
+/// Folders of partials that an earlier run left beside their full files, of those near the edge: a run forgets its own.
+fn left_partials(disk: &dyn Disk, dir: &Path, size: u64, levels: u8) -> io::Result<Vec<PathBuf>> {
+    let edges = (0..levels).map(|level| tiles::tile(level, (size >> (8 * level)) / WIDTH, WIDTH));
+    let mut left = Vec::new();
+    for edge in edges.chain([tiles::bundle(size / WIDTH, WIDTH)]) {
+        let edge = dir.join(edge);
+        let beside = edge.parent().unwrap_or(dir);
+        for name in disk.list(beside)? {
+            // Names of one folder are equally long: those before the edge's are full.
+            let full = name.strip_suffix(".p").map(|full| beside.join(full));
+            left.extend(full.filter(|full| *full < edge).map(|_| beside.join(&name)));
+        }
+    }
+    Ok(left)
 }
 
 #[derive(Default)]

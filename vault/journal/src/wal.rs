@@ -13,7 +13,8 @@ use std::{
 
 const MAGIC: [u8; 4] = *b"GDW1";
 const HEAD: usize = 36;
-/// Largest frame's payload; larger groups are split.
+/// Largest frame's payload; larger groups are split between appends. One append alone may be larger: it is durable
+/// whole or not at all.
 const MOST_PAYLOAD: usize = 1 << 20;
 /// Largest entry (a bundle keeps lengths in 16 bits).
 pub const MOST_ENTRY: usize = u16::MAX as usize;
@@ -131,11 +132,13 @@ impl Wal {
         ))
     }
 
-    /// Writes a group and makes it durable.
-    pub(crate) fn append(&mut self, mut first: u64, entries: &[Arc<[u8]>]) -> io::Result<()> {
-        let mut rest = entries;
+    /// Writes a group and makes it durable. `ends` says up to which index each append of it goes: no frame ends
+    /// elsewhere, so that a crash leaves no part of one.
+    pub(crate) fn append(&mut self, mut first: u64, entries: &[Arc<[u8]>], ends: &[u64]) -> io::Result<()> {
+        let (mut rest, mut ends) = (entries, ends);
         while !rest.is_empty() {
-            let (frame, taken) = frame(first, rest);
+            let (appends, taken) = fitting(first, rest, ends);
+            let frame = frame(first, &rest[..taken])?;
             self.room(first, frame.len() as u64)?;
             let open = self
                 .open
@@ -145,7 +148,7 @@ impl Wal {
             open.file.sync()?;
             open.offset += frame.len() as u64;
             first += taken as u64;
-            rest = &rest[taken..];
+            (rest, ends) = (&rest[taken..], &ends[appends..]);
         }
         Ok(())
     }
@@ -227,27 +230,40 @@ fn name(first: u64) -> String {
     format!("{first:020}.wal")
 }
 
-fn frame(first: u64, entries: &[Arc<[u8]>]) -> (Vec<u8>, usize) {
-    let all: usize = entries.iter().map(|e| e.len() + 4).sum();
-    let mut bytes = Vec::with_capacity(HEAD + all.min(MOST_PAYLOAD));
-    bytes.resize(HEAD, 0);
-    let mut taken = 0;
-    for entry in entries {
-        if taken > 0 && bytes.len() + entry.len() > MOST_PAYLOAD {
-            break;
+/// Octets of entries in a frame.
+fn payload(entries: &[Arc<[u8]>]) -> usize {
+    entries.iter().map(|e| e.len() + 4).sum()
+}
+
+/// How many appends, and how many entries, the next frame takes: one append at least.
+fn fitting(first: u64, entries: &[Arc<[u8]>], ends: &[u64]) -> (usize, usize) {
+    let (mut appends, mut taken, mut octets) = (0, 0, 0);
+    for end in ends {
+        let until = (end.saturating_sub(first) as usize).min(entries.len());
+        octets += payload(&entries[taken..until]);
+        if appends > 0 && octets > MOST_PAYLOAD {
+            return (appends, taken);
         }
+        (appends, taken) = (appends + 1, until);
+    }
+    (appends, entries.len())
+}
+
+fn frame(first: u64, entries: &[Arc<[u8]>]) -> io::Result<Vec<u8>> {
+    let length = payload(entries);
+    let mut bytes = Vec::with_capacity(HEAD + length);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&u32::try_from(length).map_err(io::Error::other)?.to_be_bytes());
+    bytes.extend_from_slice(&first.to_be_bytes());
+    bytes.extend_from_slice(&(entries.len() as u32).to_be_bytes());
+    bytes.resize(HEAD, 0);
+    for entry in entries {
         bytes.extend_from_slice(&(entry.len() as u32).to_be_bytes());
         bytes.extend_from_slice(entry);
-        taken += 1;
     }
-    let length = (bytes.len() - HEAD) as u32;
-    bytes[..4].copy_from_slice(&MAGIC);
-    bytes[4..8].copy_from_slice(&length.to_be_bytes());
-    bytes[8..16].copy_from_slice(&first.to_be_bytes());
-    bytes[16..20].copy_from_slice(&(taken as u32).to_be_bytes());
     let sum = checksum(&bytes);
     bytes[20..HEAD].copy_from_slice(&sum);
-    (bytes, taken)
+    Ok(bytes)
 }
 
 fn checksum(frame: &[u8]) -> [u8; 16] {

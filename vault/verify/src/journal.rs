@@ -17,8 +17,8 @@ use std::{collections::BTreeMap, path::Path};
 pub struct JournalOptions {
     /// The trusted key; without it the directory's own `key.vkey` is taken, and the report says so.
     pub key: Option<VerifierKey>,
-    /// Bytes of an older checkpoint of the same log, kept elsewhere.
-    pub older: Option<Vec<u8>>,
+    /// Bytes of older checkpoints of the same log, kept elsewhere.
+    pub older: Vec<Vec<u8>>,
     /// Which journal; without it the origin tells, then the entries.
     pub kind: Option<Kind>,
 }
@@ -50,7 +50,7 @@ pub(crate) fn walk_journal(dir: &Path, options: &JournalOptions, visit: Visit) -
     let tiles = check_tiles(dir, &walk.leaves, &mut report)?;
     compare_root(&head, &walk.leaves, &mut report);
     summarise(&head, &walk, tiles, &mut report);
-    if let Some(older) = &options.older {
+    for older in &options.older {
         compare_older(older, &key, &walk.leaves, &mut report);
     }
     Ok(report)

@@ -148,7 +148,7 @@ fn options(trusted: Option<&str>, older: Option<&Path>) -> anyhow::Result<Journa
     let (key, older) = (trusted.map(key).transpose()?, older.map(read).transpose()?);
     Ok(JournalOptions {
         key,
-        older,
+        older: older.into_iter().collect(),
         kind: None,
     })
 }

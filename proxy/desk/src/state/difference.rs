@@ -6,6 +6,8 @@ use std::sync::Arc;
 /// What waits for a second officer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DifferenceProposal {
+    /// Where it stands in the cases journal.
+    pub index: u64,
     /// What it comes to.
     pub resolution: Resolution,
     /// Who.
@@ -26,7 +28,7 @@ pub struct DifferenceCase {
 }
 
 impl DifferenceCase {
-    pub(super) fn take(&mut self, at: Instant, event: &CaseEvent) {
+    pub(super) fn take(&mut self, index: u64, at: Instant, event: &CaseEvent) {
         match event {
             CaseEvent::DifferenceProposed {
                 officer,
@@ -35,6 +37,7 @@ impl DifferenceCase {
                 ..
             } => {
                 self.pending = Some(DifferenceProposal {
+                    index,
                     resolution: *resolution,
                     officer: officer.clone(),
                     reason: reason.clone(),

@@ -41,6 +41,8 @@ impl Status {
 /// What a first officer wants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proposal {
+    /// Where it stands in the cases journal.
+    pub index: u64,
     /// Who.
     pub officer: OfficerId,
     /// Confirm or dismiss.
@@ -182,6 +184,7 @@ impl Flag {
                 let (officer, reason, disposition) = (officer.clone(), reason.clone(), *disposition);
                 let what = What::Proposed(disposition, reason.clone());
                 self.proposal = Some(Proposal {
+                    index,
                     officer: officer.clone(),
                     disposition,
                     reason,

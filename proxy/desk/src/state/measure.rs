@@ -6,6 +6,8 @@ use std::sync::Arc;
 /// What waits for a second officer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MeasureProposal {
+    /// Where it stands in the cases journal.
+    pub index: u64,
     /// The stop or the lift.
     pub measure: Measure,
     /// Who.
@@ -98,6 +100,7 @@ impl MeasureCase {
                 let (officer, reason, measure) = (officer.clone(), reason.clone(), measure.clone());
                 let what = MeasureWhat::Proposed(measure.effect, reason.clone());
                 self.pending = Some(MeasureProposal {
+                    index,
                     measure,
                     officer: officer.clone(),
                     reason,

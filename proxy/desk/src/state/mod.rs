@@ -71,7 +71,8 @@ impl State {
             E::DifferenceProposed { trades_index, .. }
             | E::DifferenceResolved { trades_index, .. }
             | E::DifferenceReturned { trades_index, .. } => {
-                self.differences.entry(*trades_index).or_default().take(at, event);
+                let case = self.differences.entry(*trades_index).or_default();
+                case.take(index, at, event);
             }
             E::MeasureProposed { measure, .. } => self.measure_step(&measure.id, index, at, event),
             E::MeasureOrdered { measure, .. } => {

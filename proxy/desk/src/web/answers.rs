@@ -84,10 +84,31 @@ struct Refused {
     back: String,
 }
 
+/// Free text of merchants and officers must not pass for other text: what is not seen, or turns the order of letters around,
+/// stands there by its number.
+fn visible(page: String) -> String {
+    let unseen = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+            || matches!(c, '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    };
+    if !page.contains(unseen) {
+        return page;
+    }
+    let mut shown = String::with_capacity(page.len());
+    for c in page.chars() {
+        if unseen(c) {
+            shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// A template as a page.
 pub(super) fn page(template: &impl Template) -> Response {
     match template.render() {
-        Ok(text) => Html(text).into_response(),
+        Ok(text) => Html(visible(text)).into_response(),
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -130,6 +151,7 @@ pub(super) fn code(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::SameOfficer => (StatusCode::FORBIDDEN, "same_officer"),
         Refusal::Role => (StatusCode::FORBIDDEN, "role"),
         Refusal::State(_) => (StatusCode::CONFLICT, "state"),
+        Refusal::Changed => (StatusCode::CONFLICT, "changed"),
         Refusal::Text(_) => (StatusCode::UNPROCESSABLE_ENTITY, "text"),
         Refusal::Broken(_) => (StatusCode::CONFLICT, "rule"),
         Refusal::Closed => (StatusCode::SERVICE_UNAVAILABLE, "closed"),
@@ -146,6 +168,7 @@ pub(super) fn outcome(reader: &Reader, done: Result<(), Refusal>, back: &str) ->
         Refusal::NotFound => w.not_found,
         Refusal::SameOfficer => w.same_officer,
         Refusal::Role => w.no_role,
+        Refusal::Changed => w.changed,
         Refusal::State(text) | Refusal::Text(text) => words::refusal(reader.lang, text),
         Refusal::Broken(broken) => broken.what,
         Refusal::Closed => w.closed,

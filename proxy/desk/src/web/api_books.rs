@@ -5,11 +5,7 @@ use super::{
     api::{optional, outcome},
     asking::Caller,
 };
-use crate::{
-    books::{self, Difference},
-    cases::Refusal,
-    state::State,
-};
+use crate::{books, cases::Refusal, differences::Difference, state::State};
 use axum::{
     Json,
     body::Bytes,
@@ -24,15 +20,35 @@ use serde_json::{Value, json};
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     #[serde(default)]
-    pub(super) merchant: Option<String>,
+    merchant: Option<String>,
     #[serde(default)]
     date: Option<String>,
     /// `open`, `proposed`, `resolved`; all of them where absent.
     #[serde(default)]
-    pub(super) state: Option<String>,
+    state: Option<String>,
+    /// Only what stands before this index, for the next page.
+    #[serde(default)]
+    before: Option<u64>,
 }
 
+/// So many are listed at once, the latest first.
+pub(super) const MOST_LISTED: usize = 1000;
+/// Outcomes that two officers may agree upon.
+pub(super) const RESOLUTIONS: [Resolution; 3] = [
+    Resolution::BillStands,
+    Resolution::RecordStands,
+    Resolution::Explained,
+];
+
 impl Filter {
+    /// Whether a matter is wanted, wherever its day is looked at.
+    pub(super) fn takes(&self, state: &State, index: u64, merchant: &MerchantId) -> bool {
+        let status = || state.difference(index).map_or("open", |case| case.status());
+        self.merchant.as_ref().is_none_or(|id| merchant.as_str() == id)
+            && self.before.is_none_or(|before| index < before)
+            && self.state.as_ref().is_none_or(|wanted| wanted == status())
+    }
+
     /// The day, where one is named; `Err` where it is no date.
     pub(super) fn day(&self) -> Result<Option<Day>, ()> {
         match self.date.as_deref().map(Day::parse) {
@@ -52,10 +68,19 @@ fn row(state: &State, index: u64, difference: &Difference) -> Value {
     let mut row = json!({
         "index": index, "merchant": difference.merchant, "found_at": difference.at, "difference": event["bill_differs"],
     });
+    if let TradeEvent::BillDiffers { bill, day, .. } = &difference.event {
+        row["difference"]["bill"] = named(bill);
+        row["difference"]["day"] = day.to_string().into();
+    }
     if let (Some(row), Value::Object(case)) = (row.as_object_mut(), case(state, index)) {
         row.extend(case);
     }
     row
+}
+
+/// Which bill. Its day is a date here, a number in the journal.
+pub(super) fn named(bill: &BillKey) -> Value {
+    json!({ "account": bill.account, "channel": bill.channel, "day": bill.day.to_string(), "kind": bill.kind })
 }
 
 /// How far two officers are with a matter.
@@ -65,7 +90,7 @@ pub(super) fn case(state: &State, index: u64) -> Value {
     let resolved = case.and_then(|case| case.resolved.as_ref());
     json!({
         "state": case.map_or("open", |case| case.status()),
-        "proposal": pending.map(|p| json!({ "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
+        "proposal": pending.map(|p| json!({ "index": p.index, "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
         "resolved": resolved.map(|(resolution, proposer, officer, at)| json!({ "resolution": resolution, "proposer": proposer, "officer": officer, "at": at })),
     })
 }
@@ -75,36 +100,33 @@ pub(super) async fn differences(Caller(signed): Caller, Query(filter): Query<Fil
     let Ok(day) = filter.day() else {
         return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
     };
-    let fits = |d: &Difference| {
-        filter
-            .merchant
-            .as_ref()
-            .is_none_or(|id| d.merchant.as_str() == id)
-            && day.is_none_or(|day| of_day(d, day))
-    };
-    let found = desk.trades.differences.list(fits);
-    let rows: Vec<Value> = desk.cases.look(|state| {
-        let rows = found
-            .iter()
-            .map(|(index, difference)| row(state, *index, difference));
-        rows.filter(|row| {
-            filter
-                .state
-                .as_ref()
-                .is_none_or(|wanted| row["state"] == wanted.as_str())
-        })
-        .collect()
+    let (rows, more) = desk.cases.look(|state| {
+        let fits = |index, d: &Difference| {
+            filter.takes(state, index, &d.merchant) && day.is_none_or(|day| of_day(d, day))
+        };
+        let (found, more) = desk.trades.differences.list(fits, MOST_LISTED);
+        let rows = found.iter().map(|(index, found)| row(state, *index, found));
+        (rows.collect::<Vec<Value>>(), more)
     });
-    Json(json!({ "differences": rows })).into_response()
+    Json(json!({ "differences": rows, "more": more, "resolutions": RESOLUTIONS })).into_response()
+}
+
+/// An outcome by its name.
+pub(super) fn resolution(name: &str) -> Option<Resolution> {
+    let named = |of: &Resolution| json!(of) == name;
+    RESOLUTIONS.into_iter().find(named)
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Act {
     #[serde(default)]
-    resolution: Option<Resolution>,
+    resolution: Option<String>,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 pub(super) async fn act(
@@ -118,17 +140,22 @@ pub(super) async fn act(
     };
     let (desk, user) = (&signed.reader.desk, &signed.session.user);
     let (cases, all) = (&desk.cases, &desk.trades);
-    let done = match (act.as_str(), sent.resolution) {
+    let done = match (act.as_str(), sent.resolution.as_deref().and_then(resolution)) {
         ("propose", Some(resolution)) => {
-            books::propose(cases, user, all, index, resolution, &sent.reason).await
+            let done = books::propose(cases, user, all, index, resolution, &sent.reason).await;
+            done.map(Some)
         }
         ("propose", None) => Err(Refusal::Text(
             "say which resolution: bill_stands, record_stands or explained",
         )),
-        ("agree", _) => books::agree(cases, user, all, index).await,
-        ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
+        ("agree", _) => books::agree(cases, user, all, index, sent.proposal)
+            .await
+            .map(|()| None),
+        ("return", _) => books::send_back(cases, user, all, index, sent.proposal, &sent.reason)
+            .await
+            .map(|()| None),
         _ => Err(Refusal::NotFound),
     };
     let status = || cases.look(|state| state.difference(index).map_or("open", |case| case.status()));
-    outcome(done.map(|()| json!({ "index": index, "state": status() })))
+    outcome(done.map(|proposal| json!({ "index": index, "state": status(), "proposal": proposal })))
 }

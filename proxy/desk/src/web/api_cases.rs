@@ -70,9 +70,12 @@ pub(super) async fn flag(Caller(signed): Caller, Path((acquirer, number)): Path<
 #[serde(deny_unknown_fields)]
 struct FlagAct {
     #[serde(default)]
-    disposition: Option<Disposition>,
+    disposition: Option<String>,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 pub(super) async fn flag_act(
@@ -88,17 +91,27 @@ pub(super) async fn flag_act(
         return outcome(Err(Refusal::NotFound));
     };
     let (cases, user) = (&signed.reader.desk.cases, &signed.session.user);
-    let done = match (act.as_str(), sent.disposition) {
+    let disposition = match sent.disposition.as_deref() {
+        Some("confirm") => Some(Disposition::Confirm),
+        Some("dismiss") => Some(Disposition::Dismiss),
+        _ => None,
+    };
+    let done = match (act.as_str(), disposition) {
         ("propose", Some(disposition)) => {
-            officers::propose(cases, user, &of, disposition, &sent.reason).await
+            let done = officers::propose(cases, user, &of, disposition, &sent.reason).await;
+            done.map(Some)
         }
         ("propose", None) => Err(Refusal::Text("say which disposition: confirm or dismiss")),
-        ("agree", _) => officers::agree(cases, user, &of).await,
-        ("return", _) => officers::send_back(cases, user, &of, &sent.reason).await,
+        ("agree", _) => officers::agree(cases, user, &of, sent.proposal)
+            .await
+            .map(|()| None),
+        ("return", _) => officers::send_back(cases, user, &of, sent.proposal, &sent.reason)
+            .await
+            .map(|()| None),
         _ => Err(Refusal::NotFound),
     };
     let status = || cases.look(|state| state.flag(&of).map(|flag| flag.status().as_str()));
-    outcome(done.map(|()| json!({ "status": status() })))
+    outcome(done.map(|proposal| json!({ "status": status(), "proposal": proposal })))
 }
 
 pub(super) async fn measures(Caller(signed): Caller) -> Response {
@@ -147,7 +160,7 @@ pub(super) async fn propose_measure(Caller(signed): Caller, body: Bytes) -> Resp
     let what = (sent.subject, until);
     let done =
         officers::propose_stop(&desk.cases, &signed.session.user, &registries, what, &sent.reason).await;
-    outcome(done.map(|id| json!({ "id": id, "status": "proposed" })))
+    outcome(done.map(|(id, proposal)| json!({ "id": id, "status": "proposed", "proposal": proposal })))
 }
 
 #[derive(Deserialize, Default)]
@@ -155,6 +168,9 @@ pub(super) async fn propose_measure(Caller(signed): Caller, body: Bytes) -> Resp
 struct MeasureAct {
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 pub(super) async fn measure_act(
@@ -171,12 +187,18 @@ pub(super) async fn measure_act(
     };
     let (cases, user) = (&signed.reader.desk.cases, &signed.session.user);
     let done = match act.as_str() {
-        "agree" => officers::order(cases, user, &id).await,
-        "reject" => officers::reject(cases, user, &id, &sent.reason).await,
-        "lift" => officers::propose_lift(cases, user, &id, &sent.reason).await,
+        "agree" => officers::order(cases, user, &id, sent.proposal)
+            .await
+            .map(|()| None),
+        "reject" => officers::reject(cases, user, &id, sent.proposal, &sent.reason)
+            .await
+            .map(|()| None),
+        "lift" => officers::propose_lift(cases, user, &id, &sent.reason)
+            .await
+            .map(Some),
         _ => Err(Refusal::NotFound),
     };
     let now = cases.now();
     let status = || cases.look(|state| state.measure(&id).map(|case| case.status(now).as_str()));
-    outcome(done.map(|()| json!({ "id": id, "status": status() })))
+    outcome(done.map(|proposal| json!({ "id": id, "status": status(), "proposal": proposal })))
 }

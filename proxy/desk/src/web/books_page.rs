@@ -3,12 +3,14 @@
 
 use super::{
     answers::{Frame, outcome, page, refused},
+    api_books::resolution,
     asking::Signed,
     unproven,
 };
 use crate::{
-    books::{self, Difference},
+    books,
     cases::Refusal,
+    differences::Difference,
     state::{DifferenceCase, two_people},
     users::User,
     words::{Words, time},
@@ -18,7 +20,7 @@ use axum::{Form, extract::Path, http::StatusCode, response::Response};
 use domain::*;
 use serde::Deserialize;
 
-/// So many rows are shown, the latest first; `/api/differences` has all.
+/// So many rows are shown, the latest first; `/api/differences` has the others.
 const MOST_ROWS: usize = 200;
 
 /// What the forms send.
@@ -29,6 +31,9 @@ pub(super) struct Sent {
     resolution: String,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 struct Row {
@@ -49,6 +54,8 @@ pub(super) struct Case {
     /// Something can be proposed.
     pub(super) open: bool,
     pub(super) waits: bool,
+    /// Where the proposal that waits stands in the cases journal.
+    pub(super) proposal: u64,
     pub(super) own: bool,
     pub(super) resolution: &'static str,
     pub(super) people: String,
@@ -79,6 +86,7 @@ impl Case {
             },
             open: decided && status == "open",
             waits: status == "proposed",
+            proposal: pending.map_or(0, |p| p.index),
             own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
             resolution: pending
                 .map(|p| p.resolution)
@@ -109,27 +117,20 @@ struct Books {
 pub(super) async fn show(signed: Signed) -> Response {
     let Signed { reader, session } = &signed;
     let w = reader.words();
-    let mut all = reader.desk.trades.differences.list(|_| true);
-    all.reverse();
-    let more = all.len().saturating_sub(MOST_ROWS);
-    let mut matters = reader
-        .desk
-        .trades
-        .unproven
-        .list(reader.desk.cases.now(), |_| true);
-    matters.reverse();
-    let more_unproven = matters.len().saturating_sub(MOST_ROWS);
-    let unproven = reader.desk.cases.look(|state| {
-        let rows = matters.iter().take(MOST_ROWS);
-        rows.map(|matter| unproven::row(w, &session.user, matter, state))
-            .collect()
-    });
-    let rows = reader.desk.cases.look(|state| {
-        let rows = all
+    let (cases, trades) = (&reader.desk.cases, &reader.desk.trades);
+    let (found, more) = trades.differences.list(|_, _| true, MOST_ROWS);
+    let (matters, more_unproven) = trades.unproven.list(cases.now(), |_, _, _| true, MOST_ROWS);
+    let (unproven, rows) = cases.look(|state| {
+        let matters = matters.iter();
+        let rows = found
             .iter()
-            .take(MOST_ROWS)
             .map(|(index, difference)| row(w, &session.user, *index, difference, state.difference(*index)));
-        rows.collect()
+        (
+            matters
+                .map(|m| unproven::row(w, &session.user, m, state))
+                .collect(),
+            rows.collect(),
+        )
     });
     let (may_propose, may_decide) = (session.user.role.may_propose(), session.user.role.may_decide());
     page(&Books {
@@ -239,18 +240,13 @@ pub(super) async fn act(
         );
     }
     let (cases, user, all) = (&reader.desk.cases, &session.user, &*reader.desk.trades);
-    let resolution = match sent.resolution.as_str() {
-        "bill_stands" => Some(Resolution::BillStands),
-        "record_stands" => Some(Resolution::RecordStands),
-        "explained" => Some(Resolution::Explained),
-        _ => None,
-    };
-    let done = match (act.as_str(), resolution) {
+    let done = match (act.as_str(), resolution(&sent.resolution)) {
         ("propose", Some(resolution)) => {
-            books::propose(cases, user, all, index, resolution, &sent.reason).await
+            let done = books::propose(cases, user, all, index, resolution, &sent.reason).await;
+            done.map(drop)
         }
-        ("agree", _) => books::agree(cases, user, all, index).await,
-        ("return", _) => books::send_back(cases, user, all, index, &sent.reason).await,
+        ("agree", _) => books::agree(cases, user, all, index, sent.proposal).await,
+        ("return", _) => books::send_back(cases, user, all, index, sent.proposal, &sent.reason).await,
         _ => Err(Refusal::NotFound),
     };
     outcome(reader, done, "/books")

@@ -27,9 +27,13 @@ pub(super) struct Sent {
     disposition: Option<Disposition>,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 struct Pending {
+    index: u64,
     officer: String,
     what: &'static str,
     reason: String,
@@ -151,6 +155,7 @@ fn case(signed: &Signed, of: &FlagRef, flag: &Flag, state: &State) -> Case {
         more: raised.trades.len().saturating_sub(MOST_TRADES),
         history: view::history(w, flag),
         pending: flag.proposal.as_ref().map(|p| Pending {
+            index: p.index,
             officer: p.officer.to_string(),
             what: if p.disposition == Disposition::Confirm {
                 w.step_confirm
@@ -191,10 +196,11 @@ pub(super) async fn act(
     let (cases, user) = (&reader.desk.cases, &session.user);
     let done = match (act.as_str(), sent.disposition) {
         ("propose", Some(disposition)) => {
-            officers::propose(cases, user, &of, disposition, &sent.reason).await
+            let done = officers::propose(cases, user, &of, disposition, &sent.reason).await;
+            done.map(drop)
         }
-        ("agree", _) => officers::agree(cases, user, &of).await,
-        ("return", _) => officers::send_back(cases, user, &of, &sent.reason).await,
+        ("agree", _) => officers::agree(cases, user, &of, sent.proposal).await,
+        ("return", _) => officers::send_back(cases, user, &of, sent.proposal, &sent.reason).await,
         _ => Err(Refusal::NotFound),
     };
     outcome(reader, done, &back)

@@ -38,6 +38,9 @@ pub(super) struct Sent {
     csrf: String,
     #[serde(default)]
     reason: String,
+    /// Where the proposal that was read stands in the cases journal.
+    #[serde(default)]
+    proposal: Option<u64>,
 }
 
 struct Row {
@@ -47,7 +50,8 @@ struct Row {
     until: String,
     status: &'static str,
     status_class: &'static str,
-    /// Who proposed what waits, why, and whether that is the reader.
+    /// Where what waits stands in the cases journal, who proposed it, why, and whether that is the reader.
+    proposal: u64,
     officer: String,
     reason: String,
     own: bool,
@@ -128,6 +132,7 @@ fn row(w: &'static Words, user: &User, id: &MeasureId, case: &MeasureCase, now: 
         until: stop.map(|stop| time(stop.until)).unwrap_or_default(),
         status: view::measure_status(w, status),
         status_class: status.as_str(),
+        proposal: pending.map_or(0, |p| p.index),
         officer: pending.map(|p| p.officer.to_string()).unwrap_or_default(),
         reason: pending
             .map(|p| p.reason.to_string())
@@ -200,9 +205,11 @@ pub(super) async fn act(
     }
     let (cases, user) = (&reader.desk.cases, &session.user);
     let done = match (act.as_str(), MeasureId::new(&id)) {
-        ("agree", Ok(id)) => officers::order(cases, user, &id).await,
-        ("reject", Ok(id)) => officers::reject(cases, user, &id, &sent.reason).await,
-        ("lift", Ok(id)) => officers::propose_lift(cases, user, &id, &sent.reason).await,
+        ("agree", Ok(id)) => officers::order(cases, user, &id, sent.proposal).await,
+        ("reject", Ok(id)) => officers::reject(cases, user, &id, sent.proposal, &sent.reason).await,
+        ("lift", Ok(id)) => officers::propose_lift(cases, user, &id, &sent.reason)
+            .await
+            .map(drop),
         _ => Err(Refusal::NotFound),
     };
     outcome(reader, done, "/measures")

@@ -20,16 +20,11 @@ pub(crate) use asking::Source;
 use crate::{cases::Cases, export::Exporter, sessions::Sessions, trades::Trades, users::Users};
 use arc_swap::ArcSwap;
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
+    Router, middleware,
     routing::{get, post},
 };
 use policy::registry::Registries;
 use std::sync::Arc;
-
-/// Largest form or JSON body: a reason of 2000 characters, four octets each, escaped.
-const MOST_BODY: usize = 64 << 10;
 
 /// Everything that pages show or change.
 pub struct Desk {
@@ -86,7 +81,6 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/api/{*rest}", get(api::not_found).post(api::not_found));
     pages
         .merge(api)
-        .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(middleware::from_fn(asking::same_site))
         .layer(middleware::from_fn(answers::headers))
         .with_state(desk)

@@ -103,11 +103,8 @@ pub(super) async fn sign_in(
     name: &str,
     password: Zeroizing<String>,
 ) -> Result<(String, Session), Denied> {
-    if desk.sessions.too_many(name, source) {
-        return Err(Denied::TooMany);
-    }
+    let counted = desk.sessions.count(name, source).ok_or(Denied::TooMany)?;
     let Some(user) = checked(desk, name, password).await else {
-        desk.sessions.failed(name, source);
         let tried = desk.sessions.tried(name);
         desk.cases
             .record(CaseEvent::SignInRefused { tried })
@@ -115,7 +112,7 @@ pub(super) async fn sign_in(
             .map_err(|_| Denied::Closed)?;
         return Err(Denied::Wrong);
     };
-    desk.sessions.succeeded(name);
+    desk.sessions.succeeded(name, source, counted);
     desk.cases
         .record(CaseEvent::SignedIn {
             officer: user.name.clone(),

@@ -2,7 +2,7 @@
 
 use super::{
     api::outcome,
-    api_books::Filter,
+    api_books::{Filter, MOST_LISTED, RESOLUTIONS, named},
     asking::Caller,
     books_page::{Case, word},
 };
@@ -95,28 +95,21 @@ pub(super) async fn list(Caller(signed): Caller, Query(filter): Query<Filter>) -
     let Ok(day) = filter.day() else {
         return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
     };
-    let fits = |m: &Matter| {
-        let merchant = filter.merchant.as_ref();
-        merchant.is_none_or(|id| m.merchant.as_str() == id) && day.is_none_or(|day| m.bill.day == day)
-    };
-    let found = desk.trades.unproven.list(desk.cases.now(), fits);
-    let rows: Vec<Value> = desk.cases.look(|state| {
+    let (rows, more) = desk.cases.look(|state| {
+        let fits = |index, merchant: &MerchantId, bill: &BillKey| {
+            filter.takes(state, index, merchant) && day.is_none_or(|day| bill.day == day)
+        };
+        let (found, more) = desk.trades.unproven.list(desk.cases.now(), fits, MOST_LISTED);
         let rows = found.iter().map(|matter| shown(state, matter));
-        rows.filter(|row| {
-            filter
-                .state
-                .as_ref()
-                .is_none_or(|wanted| row["state"] == wanted.as_str())
-        })
-        .collect()
+        (rows.collect::<Vec<Value>>(), more)
     });
-    Json(json!({ "unproven": rows })).into_response()
+    Json(json!({ "unproven": rows, "more": more, "resolutions": RESOLUTIONS })).into_response()
 }
 
 fn shown(state: &State, matter: &Matter) -> Value {
     let case = super::api_books::case(state, matter.index);
     let mut shown = json!({
-        "index": matter.index, "merchant": matter.merchant, "found_at": matter.at, "why": matter.why.as_str(), "bill": matter.bill,
+        "index": matter.index, "merchant": matter.merchant, "found_at": matter.at, "why": matter.why.as_str(), "bill": named(&matter.bill),
         "tries": matter.tries, "code": matter.code, "movements": matter.movements, "decided_here": matter.why.is_decided(),
     });
     if let (Some(shown), Value::Object(case)) = (shown.as_object_mut(), case) {

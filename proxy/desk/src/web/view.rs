@@ -75,7 +75,7 @@ pub(super) fn flag_whole(of: &FlagRef, flag: &Flag, now: Instant) -> Value {
         "reason": policy::anomaly::words(&raised.facts(), Lang::Zh),
         "reason_en": policy::anomaly::words(&raised.facts(), Lang::En),
         "proposal": flag.proposal.as_ref().map(|p| json!({
-            "disposition": p.disposition, "officer": p.officer, "reason": p.reason, "at": p.at,
+            "index": p.index, "disposition": p.disposition, "officer": p.officer, "reason": p.reason, "at": p.at,
         })),
         "decision": flag.decision.as_ref().map(|d| json!({
             "disposition": d.disposition, "officer": d.officer, "proposer": d.proposer, "reason": d.reason,
@@ -124,7 +124,7 @@ pub(super) fn measure(id: &MeasureId, case: &MeasureCase, now: Instant) -> Value
         "id": id, "status": case.status(now).as_str(),
         "subject": case.stop.as_ref().map(|stop| &stop.subject), "until": case.stop.as_ref().map(|stop| stop.until),
         "pending": case.pending.as_ref().map(|p| json!({
-            "effect": p.measure.effect, "officer": p.officer, "reason": p.reason, "at": p.at,
+            "index": p.index, "effect": p.measure.effect, "officer": p.officer, "reason": p.reason, "at": p.at,
         })),
         "history": history,
     })

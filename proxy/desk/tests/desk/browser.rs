@@ -5,11 +5,25 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use serde_json::Value;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+
+/// A connection from one of this host's addresses.
+pub(crate) async fn connect(from: Ipv4Addr, to: SocketAddr) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.bind((from, 0).into()).ok()?;
+    socket.connect(to).await.ok()
+}
 
 pub(crate) struct Browser {
     address: SocketAddr,
+    /// Which of this host's addresses it comes from.
+    pub(crate) from: Ipv4Addr,
     tls: Arc<ClientConfig>,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) csrf: String,
@@ -45,6 +59,7 @@ impl Browser {
         let tls = certs::tls::client(ca, identity).expect("TLS");
         Browser {
             address,
+            from: Ipv4Addr::LOCALHOST,
             tls,
             cookies: BTreeMap::new(),
             csrf: String::new(),
@@ -60,7 +75,7 @@ impl Browser {
         kind: &str,
         body: String,
     ) -> Option<Answer> {
-        let tcp = tokio::net::TcpStream::connect(self.address).await.ok()?;
+        let tcp = connect(self.from, self.address).await?;
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = TlsConnector::from(self.tls.clone())
             .connect(name, tcp)
@@ -120,6 +135,14 @@ impl Browser {
     pub(crate) async fn post(&mut self, path: &str, body: Value) -> Answer {
         self.send("POST", path, "application/json", body.to_string())
             .await
+    }
+
+    /// Proposes; yields what whoever has read that sends to agree.
+    pub(crate) async fn proposed(&mut self, path: &str, body: Value) -> Value {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let proposal = answer.json()["proposal"].as_u64().expect("an index");
+        serde_json::json!({ "proposal": proposal })
     }
 
     /// Posts a form; values must need no escaping.

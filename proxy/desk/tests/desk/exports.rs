@@ -49,8 +49,8 @@ async fn decide(world: &World, running: &Running, flag: u64, disposition: &str) 
     );
     let at = format!("/api/flags/acq1/{flag}");
     let proposal = json!({"disposition": disposition, "reason": "=1+1, 理由 \"引号\"\n第二行"});
-    assert_eq!(li.post(&format!("{at}/propose"), proposal).await.status, 200);
-    assert_eq!(wang.post(&format!("{at}/agree"), json!({})).await.status, 200);
+    let read = li.proposed(&format!("{at}/propose"), proposal).await;
+    assert_eq!(wang.post(&format!("{at}/agree"), read).await.status, 200);
 }
 
 fn package(world: &World, n: u64) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Two officers, readers on record, and pages that say why.
 
-use crate::world::World;
+use crate::{browser::hidden, world::World};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,10 +36,10 @@ async fn a_flag_is_decided_by_two_and_never_by_one() {
             .status,
         422
     );
-    assert_eq!(
-        li.post(&at("propose"), confirm()).await.json()["status"],
-        "proposed"
-    );
+    let unknown = json!({"disposition": "maybe", "reason": "x"});
+    let unknown = li.post(&at("propose"), unknown).await.json();
+    assert_eq!(unknown["text"], "say which disposition: confirm or dismiss");
+    let first = li.proposed(&at("propose"), confirm()).await["proposal"].clone();
     assert_eq!(
         wang.post(&at("propose"), confirm()).await.status,
         409,
@@ -55,19 +55,13 @@ async fn a_flag_is_decided_by_two_and_never_by_one() {
     );
     assert_eq!(ren.post(&at("agree"), json!({})).await.json()["error"], "role");
     assert_eq!(
-        zhou.post(&at("return"), json!({"reason": "证据不足"}))
+        zhou.post(&at("return"), json!({"reason": "证据不足", "proposal": first}))
             .await
             .json()["status"],
         "open"
     );
-    assert_eq!(
-        wang.post(&at("propose"), confirm()).await.json()["status"],
-        "proposed"
-    );
-    assert_eq!(
-        li.post(&at("agree"), json!({})).await.json()["status"],
-        "confirmed"
-    );
+    let read = wang.proposed(&at("propose"), confirm()).await;
+    assert_eq!(li.post(&at("agree"), read).await.json()["status"], "confirmed");
     assert_eq!(zhou.post(&at("propose"), confirm()).await.status, 403);
     assert_eq!(
         li.post(&at("propose"), confirm()).await.status,
@@ -127,8 +121,12 @@ async fn the_pages_take_the_same_steps() {
     let own = [("csrf", li.csrf.clone())];
     let own: Vec<(&str, &str)> = own.iter().map(|(n, v)| (*n, v.as_str())).collect();
     assert_eq!(li.form("/flags/acq1/1/agree", &own).await.status, 403);
-    assert!(wang.get("/flags/acq1/1").await.text().contains(reason));
-    let second = [("csrf", wang.csrf.clone())];
+    let page = wang.get("/flags/acq1/1").await.text();
+    assert!(page.contains(reason));
+    let second = [
+        ("csrf", wang.csrf.clone()),
+        ("proposal", hidden(&page, "proposal")),
+    ];
     let second: Vec<(&str, &str)> = second.iter().map(|(n, v)| (*n, v.as_str())).collect();
     assert_eq!(wang.form("/flags/acq1/1/agree", &second).await.status, 303);
     assert!(
@@ -139,5 +137,75 @@ async fn the_pages_take_the_same_steps() {
     );
     assert!(!wang.get("/?state=confirmed").await.text().contains("acq1/1"));
     assert_eq!(wang.get("/flags/acq1/2").await.status, 404);
+    running.stop().await;
+}
+
+/// A page that was opened before the proposal was taken back and another one made agrees to nothing.
+#[tokio::test(flavor = "multi_thread")]
+//= C44
+async fn the_second_officer_agrees_to_what_was_read_and_to_nothing_else() {
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let mut zhou = world.signed_in(&running, "zhou").await;
+    let at = |act: &str| format!("/api/flags/acq1/1/{act}");
+    let old = json!({"disposition": "dismiss", "reason": "三笔同额"});
+    let read = li.proposed(&at("propose"), old).await;
+    let page = zhou.get("/flags/acq1/1").await.text();
+    let shown = hidden(&page, "proposal");
+    assert_eq!(read["proposal"].to_string(), shown);
+    let whole = zhou.get("/api/flags/acq1/1").await.json();
+    assert_eq!(whole["proposal"]["index"], read["proposal"]);
+    let back = json!({"reason": "再查", "proposal": read["proposal"]});
+    assert_eq!(wang.post(&at("return"), back.clone()).await.status, 200);
+    let new = json!({"disposition": "confirm", "reason": "另有三笔"});
+    let fresh = li.proposed(&at("propose"), new).await;
+
+    let csrf = zhou.csrf.clone();
+    let fields = [("csrf", csrf.as_str()), ("proposal", shown.as_str())];
+    let stale = zhou.form("/flags/acq1/1/agree", &fields).await;
+    assert_eq!(stale.status, 409);
+    assert!(stale.text().contains("提议已变更"), "{}", stale.text());
+    let fields = [fields[0], fields[1], ("reason", "no")];
+    assert_eq!(zhou.form("/flags/acq1/1/return", &fields).await.status, 409);
+    assert_eq!(zhou.form("/flags/acq1/1/agree", &fields[..1]).await.status, 422);
+    let stale = zhou.post(&at("agree"), read).await;
+    assert_eq!(
+        (stale.status, stale.json()["error"].clone()),
+        (409, json!("changed"))
+    );
+    assert_eq!(zhou.post(&at("return"), back).await.json()["error"], "changed");
+    let none = zhou.post(&at("agree"), json!({})).await;
+    assert_eq!((none.status, none.json()["error"].clone()), (422, json!("text")));
+    assert!(none.text().contains("which proposal"), "{}", none.text());
+    assert_eq!(zhou.post(&at("agree"), fresh).await.json()["status"], "confirmed");
+    running.stop().await;
+}
+
+/// A reason, a name or an entry's text cannot turn what stands around it: officers see the character by its number.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_seen_is_shown() {
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let reason = "\u{202e}mrifnoc\u{2066} and \u{feff}more";
+    let turned = json!({"disposition": "dismiss", "reason": reason});
+    li.proposed("/api/flags/acq1/1/propose", turned).await;
+    let page = wang.get("/flags/acq1/1").await.text();
+    assert!(
+        page.contains("⟨U+202E⟩mrifnoc⟨U+2066⟩ and ⟨U+FEFF⟩more"),
+        "{page}"
+    );
+    assert!(!page.contains(['\u{202e}', '\u{2066}', '\u{feff}']));
+    let nul = json!({"disposition": "dismiss", "reason": "a\u{0}b"});
+    assert_eq!(li.post("/api/flags/acq1/1/propose", nul).await.status, 422);
     running.stop().await;
 }

@@ -3,6 +3,7 @@
 mod books;
 mod browser;
 mod command;
+mod crowd;
 mod exports;
 mod flags;
 mod following;

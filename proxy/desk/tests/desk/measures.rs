@@ -1,7 +1,7 @@
 //! Measures: proposed by one, ordered by another, served to the proxy.
 
 use crate::{
-    browser::Browser,
+    browser::{Browser, hidden},
     world::{World, until},
 };
 use desk::Running;
@@ -72,6 +72,7 @@ async fn a_measure_reaches_the_proxy_once_two_have_ordered_it() {
     let stop = json!({"subject": {"merchant": "m1"}, "until": tomorrow, "reason": "赌博特征"});
     let made = li.post("/api/measures", stop).await.json();
     assert_eq!(made["id"], "M000001");
+    let read = json!({ "proposal": made["proposal"] });
     assert_eq!(
         li.post("/api/measures/M000001/agree", json!({})).await.json()["error"],
         "same_officer"
@@ -83,7 +84,14 @@ async fn a_measure_reaches_the_proxy_once_two_have_ordered_it() {
             .is_empty()
     );
     assert_eq!(
-        wang.post("/api/measures/M000001/agree", json!({})).await.json()["status"],
+        wang.post("/api/measures/M000001/agree", json!({})).await.status,
+        422,
+        "which proposal?"
+    );
+    assert_eq!(
+        wang.post("/api/measures/M000001/agree", read.clone())
+            .await
+            .json()["status"],
         "in_force"
     );
     assert_eq!(
@@ -114,26 +122,44 @@ async fn a_measure_reaches_the_proxy_once_two_have_ordered_it() {
         (Effect::Stop, "wang", "li")
     );
 
+    let lift = || json!({"reason": "已澄清"});
+    let stale = wang.proposed("/api/measures/M000001/lift", lift()).await;
+    let all = li.get("/api/measures").await.json();
     assert_eq!(
-        wang.post("/api/measures/M000001/lift", json!({"reason": "已澄清"}))
-            .await
-            .json()["status"],
-        "lift_proposed"
+        (
+            &all["measures"][0]["status"],
+            &all["measures"][0]["pending"]["index"]
+        ),
+        (&json!("lift_proposed"), &stale["proposal"])
     );
+    let page = li.get("/measures").await.text();
+    let shown = hidden(&page, "proposal");
+    let reject = json!({"reason": "未澄清", "proposal": stale["proposal"]});
     assert_eq!(
-        li.post("/api/measures/M000001/reject", json!({"reason": "未澄清"}))
+        li.post("/api/measures/M000001/reject", reject.clone())
             .await
             .json()["status"],
         "in_force"
     );
+    let fresh = wang.proposed("/api/measures/M000001/lift", lift()).await;
+    let csrf = li.csrf.clone();
+    let fields = [("csrf", csrf.as_str()), ("proposal", shown.as_str())];
     assert_eq!(
-        wang.post("/api/measures/M000001/lift", json!({"reason": "已澄清"}))
-            .await
-            .status,
-        200
+        li.form("/measures/M000001/agree", &fields).await.status,
+        409,
+        "the page showed the proposal before"
     );
+    let fields = [fields[0], fields[1], ("reason", "no")];
+    assert_eq!(li.form("/measures/M000001/reject", &fields).await.status, 409);
+    for (act, body) in [("agree", stale), ("reject", reject)] {
+        let answer = li.post(&format!("/api/measures/M000001/{act}"), body).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"].clone()),
+            (409, json!("changed"))
+        );
+    }
     assert_eq!(
-        li.post("/api/measures/M000001/agree", json!({})).await.json()["status"],
+        li.post("/api/measures/M000001/agree", fresh).await.json()["status"],
         "lifted"
     );
     assert!(

@@ -102,6 +102,8 @@ async fn attempt(cases: &Cases, people: &[User], what: &Try) -> Result<(), Refus
         number,
     };
     let measure = |n: u64| MeasureId::new(format!("M{n:06}")).expect("lawful");
+    let read = |n| cases.look(|state| Some(state.flag(&flag(n))?.proposal.as_ref()?.index));
+    let told = |n| cases.look(|state| Some(state.measure(&measure(n))?.pending.as_ref()?.index));
     match what {
         Try::Raise(acquirer) => {
             let acquirer = format!("acq{acquirer}");
@@ -114,10 +116,11 @@ async fn attempt(cases: &Cases, people: &[User], what: &Try) -> Result<(), Refus
             } else {
                 Disposition::Dismiss
             };
-            officers::propose(cases, &people[*who], &flag(*n), disposition, "因为").await
+            let done = officers::propose(cases, &people[*who], &flag(*n), disposition, "因为").await;
+            done.map(drop)
         }
-        Try::Agree(who, n) => officers::agree(cases, &people[*who], &flag(*n)).await,
-        Try::Return(who, n) => officers::send_back(cases, &people[*who], &flag(*n), "再查").await,
+        Try::Agree(who, n) => officers::agree(cases, &people[*who], &flag(*n), read(*n)).await,
+        Try::Return(who, n) => officers::send_back(cases, &people[*who], &flag(*n), read(*n), "再查").await,
         Try::Read(who, n) => officers::read(cases, &people[*who], &flag(*n)).await,
         Try::Lift(who, n) => match officers::propose_lift(cases, &people[*who], &measure(*n), "够了").await
         {
@@ -140,10 +143,10 @@ async fn attempt(cases: &Cases, people: &[User], what: &Try) -> Result<(), Refus
                     .await
                     .map(drop)
             }
-            done => done,
+            done => done.map(drop),
         },
-        Try::Order(who, n) => officers::order(cases, &people[*who], &measure(*n)).await,
-        Try::Reject(who, n) => officers::reject(cases, &people[*who], &measure(*n), "不").await,
+        Try::Order(who, n) => officers::order(cases, &people[*who], &measure(*n), told(*n)).await,
+        Try::Reject(who, n) => officers::reject(cases, &people[*who], &measure(*n), told(*n), "不").await,
     }
 }
 

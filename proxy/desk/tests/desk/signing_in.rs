@@ -4,8 +4,10 @@ use crate::{
     browser::hidden,
     world::{PASSWORD, World},
 };
-use domain::CaseEvent;
+use domain::{CaseEntry, CaseEvent};
 use serde_json::json;
+use std::net::Ipv4Addr;
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_comes_in_without_a_password_and_every_try_is_on_record() {
@@ -47,7 +49,7 @@ async fn nobody_comes_in_without_a_password_and_every_try_is_on_record() {
     let events: Vec<CaseEvent> = reader
         .scan(0)
         .map(|row| {
-            domain::CaseEntry::from_canonical(&row.expect("read").1)
+            CaseEntry::from_canonical(&row.expect("read").1)
                 .expect("an entry")
                 .event
         })
@@ -82,6 +84,37 @@ async fn ten_wrong_passwords_close_a_name_and_leave_others_open() {
         (429, json!("too_many"))
     );
     browser.sign_in("wang", PASSWORD).await;
+    running.stop().await;
+}
+
+/// All at once is not a way around it: a try counts before its password is hashed.
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_wrong_passwords_at_once_are_ten_tries() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let mut all = JoinSet::new();
+    for n in 0..60 {
+        let mut browser = world.browser(&running);
+        browser.from = Ipv4Addr::new(127, 0, 0, 1 + n / 20);
+        all.spawn(async move {
+            let guess = json!({"name": "li", "password": "guess"});
+            browser.post("/api/sign-in", guess).await.status
+        });
+    }
+    let mut statuses = all.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[401; 10].as_slice(), [429; 50].as_slice()].concat());
+    let reader = running.cases.reader();
+    let refused = reader.scan(0).filter(|row| {
+        let (_, bytes) = row.as_ref().expect("read");
+        let entry = CaseEntry::from_canonical(bytes).expect("an entry");
+        matches!(entry.event, CaseEvent::SignInRefused { .. })
+    });
+    assert_eq!(refused.count(), 10);
+    // What succeeds is no failure of its address: many sign in behind one.
+    for _ in 0..31 {
+        world.signed_in(&running, "wang").await;
+    }
     running.stop().await;
 }
 

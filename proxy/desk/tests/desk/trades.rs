@@ -11,6 +11,46 @@ pub(crate) fn name<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().expect("a lawful name")
 }
 
+/// A bill is asked for.
+pub(crate) fn asked(bill: &BillKey, tries: u32) -> TradeEvent {
+    TradeEvent::BillAsked {
+        bill: bill.clone(),
+        tries,
+    }
+}
+
+/// It is not there yet.
+pub(crate) fn refused(bill: &BillKey) -> TradeEvent {
+    TradeEvent::BillRefused {
+        bill: bill.clone(),
+        code: "STATEMENT_CREATING".into(),
+    }
+}
+
+/// It came: a file, or the word that there is none.
+pub(crate) fn taken(bill: &BillKey, file: Option<u8>) -> TradeEvent {
+    TradeEvent::BillTaken {
+        bill: bill.clone(),
+        digest: file.map(|n| Digest::from_bytes([n; 32])),
+        entries: 0,
+    }
+}
+
+/// It was compared to its end.
+pub(crate) fn matched(bill: &BillKey) -> TradeEvent {
+    let none = Amount::from_fen(0);
+    TradeEvent::BillMatched {
+        bill: bill.clone(),
+        differences: 0,
+        fee_millifen: 0,
+        lines: 0,
+        paid: none,
+        payments: 0,
+        refunded: none,
+        refunds: 0,
+    }
+}
+
 pub(crate) struct Book {
     pub(crate) journal: Journal,
     last: Mutex<(HashMap<PaymentId, u64>, i64)>,

@@ -2,7 +2,7 @@
 
 use crate::{
     browser::hidden,
-    trades::name,
+    trades::{asked, matched, name, refused, taken},
     world::{World, until},
 };
 use domain::*;
@@ -24,20 +24,6 @@ fn bill(channel: Channel, days_ago: i32) -> BillKey {
     }
 }
 
-fn asked(bill: &BillKey, tries: u32) -> TradeEvent {
-    TradeEvent::BillAsked {
-        bill: bill.clone(),
-        tries,
-    }
-}
-
-fn refused(bill: &BillKey) -> TradeEvent {
-    TradeEvent::BillRefused {
-        bill: bill.clone(),
-        code: "STATEMENT_CREATING".into(),
-    }
-}
-
 fn unanswered(bill: &BillKey, number: &str) -> TradeEvent {
     let one = Unanswered {
         code: "5804".into(),
@@ -48,28 +34,6 @@ fn unanswered(bill: &BillKey, number: &str) -> TradeEvent {
     TradeEvent::BillUnanswered {
         bill: bill.clone(),
         movements: vec![one],
-    }
-}
-
-fn taken(bill: &BillKey) -> TradeEvent {
-    TradeEvent::BillTaken {
-        bill: bill.clone(),
-        digest: Some(Digest::from_bytes([1; 32])),
-        entries: 0,
-    }
-}
-
-fn matched(bill: &BillKey) -> TradeEvent {
-    let none = Amount::from_fen(0);
-    TradeEvent::BillMatched {
-        bill: bill.clone(),
-        differences: 0,
-        fee_millifen: 0,
-        lines: 0,
-        paid: none,
-        payments: 0,
-        refunded: none,
-        refunds: 0,
     }
 }
 
@@ -91,10 +55,10 @@ fn write(world: &World) -> Written {
     let came = bill(Channel::Wechat, 21);
     let put = |event| world.book.write(Some("m1"), None, event);
     put(asked(&baidu, 1));
-    put(taken(&baidu));
+    put(taken(&baidu, Some(1)));
     put(unanswered(&baidu, "B9"));
     put(asked(&baidu, 2));
-    put(taken(&baidu));
+    put(taken(&baidu, Some(1)));
     let unanswered = put(unanswered(&baidu, "B1"));
     put(matched(&baidu));
     put(asked(&late, 1));
@@ -103,7 +67,7 @@ fn write(world: &World) -> Written {
     put(refused(&late));
     let never = put(asked(&never, 30));
     put(asked(&came, 1));
-    put(taken(&came));
+    put(taken(&came, Some(1)));
     put(matched(&came));
     let not_asked = put(TradeEvent::BillNotAsked {
         bill: bill(Channel::Unionpay, 200),
@@ -185,24 +149,29 @@ async fn what_is_not_proven_is_listed_and_two_put_on_record_what_they_found() {
     let path = |index: u64, act: &str| format!("/api/differences/{index}/{act}");
     let late = li.post(&path(wrote.overdue, "propose"), proposal.clone()).await;
     assert_eq!(late.status, 404, "{}", late.text());
+    let mut read = json!({});
     for index in [wrote.unanswered, wrote.never] {
-        assert_eq!(
-            li.post(&path(index, "propose"), proposal.clone()).await.status,
-            200
-        );
+        read = li.proposed(&path(index, "propose"), proposal.clone()).await;
         assert_eq!(
             li.post(&path(index, "agree"), json!({})).await.status,
             403,
             "alone"
         );
     }
-    let csrf = hidden(&wang.get("/books").await.text(), "csrf");
-    let agree = format!("/books/{}/agree", wrote.unanswered);
-    assert_eq!(wang.form(&agree, &[("csrf", &csrf)]).await.status, 303);
     assert_eq!(
-        wang.post(&path(wrote.never, "agree"), json!({})).await.status,
+        wang.post(&path(wrote.never, "agree"), read.clone()).await.status,
         200
     );
+    assert_eq!(
+        wang.post(&path(wrote.unanswered, "agree"), read).await.json()["error"],
+        "changed",
+        "another matter's proposal"
+    );
+    let page = wang.get("/books").await.text();
+    let (csrf, shown) = (hidden(&page, "csrf"), hidden(&page, "proposal"));
+    let agree = format!("/books/{}/agree", wrote.unanswered);
+    let sent = [("csrf", csrf.as_str()), ("proposal", shown.as_str())];
+    assert_eq!(wang.form(&agree, &sent).await.status, 303);
     running.stop().await;
     let running = world.start().await;
     let mut li = world.signed_in(&running, "li").await;
@@ -223,5 +192,43 @@ async fn what_is_not_proven_is_listed_and_two_put_on_record_what_they_found() {
         ),
         (&json!("li"), &json!("wang"), &json!("record_stands"))
     );
+    running.stop().await;
+}
+
+/// A bill that was compared and is asked for again, in doubt of its word, is not overdue: until another is taken it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubted_bill_is_not_overdue() {
+    let world = World::new().await;
+    let (doubted, gone) = (bill(Channel::Unionpay, 20), bill(Channel::Unionpay, 200));
+    let put = |event| world.book.write(Some("m1"), None, event);
+    for bill in [&doubted, &gone] {
+        put(asked(bill, 1));
+        put(taken(bill, None));
+        put(unanswered(bill, "U1"));
+        put(matched(bill));
+        put(asked(bill, 2));
+        put(refused(bill));
+    }
+    let running = world.start().await;
+    let mut li = world.signed_in(&running, "li").await;
+    let list = li.get("/api/unproven").await.json();
+    let why = |list: &Value| -> Vec<Value> {
+        let all = list["unproven"].as_array().into_iter().flatten();
+        all.map(|row| row["why"].clone()).collect()
+    };
+    assert_eq!(why(&list), ["unanswered", "unanswered"], "{list}");
+    assert!(!li.get("/books?lang=en").await.text().contains("Bill overdue"));
+    put(taken(&doubted, Some(2)));
+    world.read(&running).await;
+    let list = li.get("/api/unproven").await.json();
+    assert_eq!(why(&list), ["unanswered", "overdue"], "{list}");
+    assert_eq!(
+        list["unproven"][1]["tries"], 2,
+        "by its last call, which brought it: {list}"
+    );
+    put(matched(&doubted));
+    world.read(&running).await;
+    let list = li.get("/api/unproven").await.json();
+    assert_eq!(why(&list), ["unanswered"], "{list}");
     running.stop().await;
 }

@@ -37,7 +37,8 @@ pub(crate) fn tiles(data: &[u8]) {
     }
     if let Some(entries) = layout::entries(octets) {
         let mut again = Vec::new();
-        entries.iter().for_each(|entry| layout::put_entry(&mut again, entry));
+        let put = |entry: &&[u8]| layout::put_entry(&mut again, entry);
+        entries.iter().try_for_each(put).expect("entries of a bundle fit into one");
         assert_eq!(again, octets);
         let mut frontier = merkle::Frontier::default();
         entries.iter().for_each(|entry| frontier.push(merkle::leaf(entry)));

@@ -4,7 +4,7 @@
 use super::{
     Demo,
     merchant::Merchant,
-    officers::Officer,
+    officers::{Officer, to_agree},
     orders::{create, id, pay},
     place::{DemoMerchant, OWN_OFFICERS, RETURN_HOST},
 };
@@ -378,13 +378,13 @@ async fn resolve(demo: &Demo, plan: Plan, merchant: &Merchant) -> anyhow::Result
 async fn decide(a: &Officer, b: &Officer, matter: &Value, resolution: &str) -> anyhow::Result<()> {
     let path = format!("/api/differences/{}", matter["index"]);
     let proposal = json!({ "resolution": resolution, "reason": "planted by the demo" });
-    a.ask("POST", &format!("{path}/propose"), Some(&proposal)).await?;
-    let agree = format!("{path}/agree");
+    let proposed = a.ask("POST", &format!("{path}/propose"), Some(&proposal)).await?;
+    let (agree, read) = (format!("{path}/agree"), to_agree(&proposed));
     ensure!(
-        a.ask("POST", &agree, Some(&json!({}))).await.is_err(),
+        a.ask("POST", &agree, Some(&read)).await.is_err(),
         "one officer decided alone"
     );
-    b.ask("POST", &agree, Some(&json!({}))).await.map(drop)
+    b.ask("POST", &agree, Some(&read)).await.map(drop)
 }
 
 /// The desk has read all of them.

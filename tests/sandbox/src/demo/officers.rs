@@ -81,6 +81,16 @@ impl Officer {
 
     /// Asks the desk for a decision; `false` if somebody else was first (409).
     pub async fn decide(&self, path: &str, body: &Value) -> anyhow::Result<bool> {
+        self.first(path, body).await.map(|answer| answer.is_some())
+    }
+
+    /// Proposes; yields what whoever has read that sends to agree, or nothing if somebody else was first (409).
+    pub async fn propose(&self, path: &str, body: &Value) -> anyhow::Result<Option<Value>> {
+        let answer = self.first(path, body).await?;
+        Ok(answer.map(|answer| to_agree(&answer)))
+    }
+
+    async fn first(&self, path: &str, body: &Value) -> anyhow::Result<Option<Value>> {
         let answer = self.send("POST", path, Some(body)).await?;
         ensure!(
             answer.status < 300 || answer.status == 409,
@@ -88,7 +98,7 @@ impl Officer {
             answer.status,
             answer.json()
         );
-        Ok(answer.status < 300)
+        Ok((answer.status < 300).then(|| answer.json()))
     }
 
     /// Flags of one merchant.
@@ -121,6 +131,11 @@ impl Officer {
     }
 }
 
+/// What an officer sends who has read a proposal: its place in the cases journal, which the answer to it named.
+pub fn to_agree(proposed: &Value) -> Value {
+    json!({ "proposal": proposed["proposal"] })
+}
+
 /// Confirms every open flag of a merchant by two officers; how many the two decided. What somebody else decided first
 /// stays decided.
 pub async fn confirm_all(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Result<usize> {
@@ -131,9 +146,10 @@ pub async fn confirm_all(a: &Officer, b: &Officer, merchant: &str) -> anyhow::Re
         };
         let path = format!("/api/flags/{acquirer}/{number}");
         let confirm = json!({ "disposition": "confirm", "reason": "planted by the demo" });
-        let decided = a.decide(&format!("{path}/propose"), &confirm).await?
-            && b.decide(&format!("{path}/agree"), &json!({})).await?;
-        confirmed += usize::from(decided);
+        let Some(read) = a.propose(&format!("{path}/propose"), &confirm).await? else {
+            continue;
+        };
+        confirmed += usize::from(b.decide(&format!("{path}/agree"), &read).await?);
     }
     Ok(confirmed)
 }
@@ -152,20 +168,19 @@ pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::
         )
         .await?;
     let id = proposed["id"].as_str().context("a measure's id")?.to_owned();
-    b.decide(&format!("/api/measures/{id}/agree"), &json!({})).await?;
+    b.decide(&format!("/api/measures/{id}/agree"), &to_agree(&proposed))
+        .await?;
     Ok(id)
 }
 
 /// Lifts a measure by two officers.
 pub async fn lift(a: &Officer, b: &Officer, measure: &str) -> anyhow::Result<()> {
-    a.decide(
-        &format!("/api/measures/{measure}/lift"),
-        &json!({ "reason": "the demo has shown it" }),
-    )
-    .await?;
-    b.decide(&format!("/api/measures/{measure}/agree"), &json!({}))
-        .await
-        .map(drop)
+    let reason = json!({ "reason": "the demo has shown it" });
+    let path = format!("/api/measures/{measure}");
+    let Some(read) = a.propose(&format!("{path}/lift"), &reason).await? else {
+        return Ok(());
+    };
+    b.decide(&format!("{path}/agree"), &read).await.map(drop)
 }
 
 impl Demo {

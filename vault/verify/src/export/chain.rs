@@ -12,14 +12,14 @@ use crate::{
 };
 use std::path::Path;
 
-/// Holds a manifest to the package before it.
+/// Holds a manifest to the package before it. Yields that one's cases checkpoint, if the journal's key signed it.
 pub(super) fn check_chain(
     dir: &Path,
     manifest: &Manifest,
     head: Option<&Checkpoint>,
     keys: &ExportKeys,
     report: &mut Report,
-) -> Result<(), Unreadable> {
+) -> Result<Option<String>, Unreadable> {
     let bytes = read(&dir.join("manifest.json"))?;
     let note = read(&dir.join("manifest.sig"))?;
     let mut before = Report::default();
@@ -30,7 +30,7 @@ pub(super) fn check_chain(
         .for_each(|f| report.find(format!("previous {}", f.place), f.index, f.what));
     let parsed = strict::read::<Manifest>(&bytes);
     let Some(previous) = report.keep("previous manifest.json", None, parsed) else {
-        return Ok(());
+        return Ok(None);
     };
     let digest = hex_digest(&bytes);
     if manifest.previous.as_deref() != Some(&digest) {
@@ -39,12 +39,16 @@ pub(super) fn check_chain(
         report.find("manifest.json", None, what);
     }
     compare(manifest, &previous, report);
+    let note = previous.cases_checkpoint;
+    let opened = Checkpoint::open(note.as_bytes(), &keys.cases);
+    let before = report.keep("previous manifest.json, cases_checkpoint", None, opened);
+    let signed = before.is_some();
     compare_heads(
         head,
-        Checkpoint::claimed(previous.cases_checkpoint.as_bytes()),
+        before.or_else(|| Checkpoint::claimed(note.as_bytes())),
         report,
     );
-    Ok(())
+    Ok(signed.then_some(note))
 }
 
 fn compare(manifest: &Manifest, previous: &Manifest, report: &mut Report) {

@@ -69,16 +69,27 @@ pub fn check_export(dir: &Path, keys: &ExportKeys, options: &ExportOptions) -> R
     let flags = numbers::check_numbers(&manifest, heads.cases.as_ref(), &mut report);
     flags::check_flags(dir, &manifest, &flags, heads.trades.as_ref(), &mut report)?;
     trades::check_trades(dir, &manifest, &flags, heads.trades.as_ref(), &mut report)?;
-    match &options.previous {
+    let before = match &options.previous {
         Some(previous) => chain::check_chain(previous, &manifest, heads.cases.as_ref(), keys, &mut report)?,
-        None if manifest.package > 1 => {
-            report.note("the chain to the previous package was not checked (--previous)")
+        None => {
+            if manifest.package > 1 {
+                report.note("the chain to the previous package was not checked (--previous)");
+            }
+            None
         }
-        None => {}
-    }
+    };
     match &options.cases {
-        Some(cases) => replay::check_replay(cases, &manifest, &hex_digest(&bytes), keys, &mut report)?,
-        None => report.note("flags called open were not looked for in the cases journal (--cases)"),
+        Some(cases) => {
+            replay::check_replay(cases, &manifest, &hex_digest(&bytes), before, keys, &mut report)?
+        }
+        None => {
+            report.note("flags called open were not looked for in the cases journal (--cases)");
+            if before.is_some() {
+                report.note(
+                    "that the cases journal still begins as the previous package had it was not proven (--cases)",
+                );
+            }
+        }
     }
     summarise(&manifest, &mut report);
     Ok(report)

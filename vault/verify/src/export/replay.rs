@@ -14,17 +14,20 @@ use std::path::Path;
 /// Place of findings about what the manifest says of a number.
 const NUMBERS: &str = "manifest.json, numbers";
 
-/// Replays the journal in `dir` and compares every status with it. `digest` is the manifest's SHA-256 in hex.
+/// Replays the journal in `dir` and compares every status with it. `digest` is the manifest's SHA-256 in hex. The journal
+/// must go on from the tree of `before`, the cases checkpoint of the previous package.
 pub(super) fn check_replay(
     dir: &Path,
     manifest: &Manifest,
     digest: &str,
+    before: Option<String>,
     keys: &ExportKeys,
     report: &mut Report,
 ) -> Result<(), Unreadable> {
+    let heads = before.into_iter().chain([manifest.cases_checkpoint.clone()]);
     let options = JournalOptions {
         key: Some(keys.cases.clone()),
-        older: Some(manifest.cases_checkpoint.clone().into_bytes()),
+        older: heads.map(String::into_bytes).collect(),
         kind: Some(Kind::Cases),
     };
     let mut cases = Cases::default();

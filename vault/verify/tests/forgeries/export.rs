@@ -3,7 +3,9 @@
 use crate::{
     assert_found, assert_holds,
     package::{Case, Written, check, keys, table},
+    writer::{Log, Signer},
 };
+use domain::{CaseEntry, CaseEvent, Disposition};
 use serde_json::json;
 use std::fs;
 use verify::{ExportOptions, Report, check_export};
@@ -84,6 +86,68 @@ fn forgery_confirmed_flag_called_open_with_its_decision_hidden() {
     ];
     assert_found(&report, &words);
     assert_holds(&by_the_desk(hide_decision));
+}
+
+/// The desk confirmed flag 1, sent the first package, and then wrote its whole journal anew: flag 1 was dismissed.
+#[test]
+fn forgery_cases_journal_rewritten_between_two_packages() {
+    let rewritten = |mut entry: CaseEntry| {
+        if let CaseEvent::FlagProposed {
+            flag: 1, disposition, ..
+        }
+        | CaseEvent::FlagDecided {
+            flag: 1, disposition, ..
+        } = &mut entry.event
+        {
+            *disposition = Disposition::Dismiss;
+        }
+        entry
+    };
+    let entries = crate::package::case_entries();
+    let mut case = Case::of(entries.into_iter().map(rewritten).collect());
+    let dir = crate::journal::written(&case.cases);
+    case.first = Case::lawful().first;
+    let written = case.write();
+    let options = crate::package::after(&written.first());
+    let unseen = check_export(&written.second(), &keys(), &options).expect("readable");
+    assert_holds(&unseen);
+    assert!(
+        unseen
+            .notes
+            .iter()
+            .any(|note| note.contains("was not proven (--cases)")),
+        "{:?}",
+        unseen.notes
+    );
+    let options = ExportOptions {
+        cases: Some(dir.path().to_owned()),
+        ..options
+    };
+    let report = check_export(&written.second(), &keys(), &options).expect("readable");
+    let words = [
+        "cases journal, older checkpoint",
+        "over 8 entries",
+        "history was rewritten",
+    ];
+    assert_found(&report, &words);
+}
+
+#[test]
+fn forgery_cases_checkpoint_of_the_previous_package_that_the_journal_never_signed() {
+    let report = by_the_desk(|case| {
+        let forger = Signer::new("guandao.example/cases/0", 9);
+        let entries = case.cases.entries.clone();
+        let log = Log {
+            signer: forger,
+            entries,
+        };
+        case.first.manifest["cases_checkpoint"] = log.checkpoint_at(8).into();
+    });
+    let words = [
+        "previous manifest.json, cases_checkpoint",
+        "no signature by the key",
+    ];
+    assert_found(&report, &words);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn forgery_removed_entry_with_the_old_checkpoint() {
 #[test]
 fn forgery_removed_entry_with_a_new_checkpoint_against_an_older_one() {
     let book = Book::lawful();
-    let older = Some(book.log().checkpoint_at(30).into_bytes());
+    let older = vec![book.log().checkpoint_at(30).into_bytes()];
     let dir = written(&book.without(5).log());
     let report = check_journal(dir.path(), &JournalOptions { older, ..trusted() }).expect("readable");
     assert_found(
@@ -95,7 +95,7 @@ fn forgery_removed_entry_with_a_new_checkpoint_against_an_older_one() {
 #[test]
 fn forgery_shortened_journal_against_an_older_checkpoint() {
     let mut log = Book::lawful().log();
-    let older = Some(log.checkpoint().into_bytes());
+    let older = vec![log.checkpoint().into_bytes()];
     log.entries.truncate(40);
     let dir = written(&log);
     let report = check_journal(dir.path(), &JournalOptions { older, ..trusted() }).expect("readable");

@@ -71,7 +71,7 @@ fn a_large_journal_holds_and_is_left_behind_for_other_tools() {
     log.write(dir);
     put(dir, "older-checkpoint", log.checkpoint_at(300).as_bytes());
     put(dir, "receipt-2.tlog-proof", log.receipt(2).as_bytes());
-    let older = Some(log.checkpoint_at(300).into_bytes());
+    let older = vec![log.checkpoint_at(300).into_bytes()];
     let report = check_journal(dir, &JournalOptions { older, ..trusted() }).expect("readable");
     assert_holds(&report);
     assert_eq!(report.facts["older_size"], 300);

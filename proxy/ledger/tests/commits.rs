@@ -1,0 +1,81 @@
+//! What a commit leaves behind where its caller goes away, or where the journal cannot take it.
+
+#[path = "stand/orders.rs"]
+mod orders;
+mod stand;
+
+use domain::*;
+use journal::{Journal, Settings, sim::SimulatedDisk};
+use ledger::{CommitError, Ledger, Opening, payment_id};
+use orders::{intent, merchant, order_no, poll_once};
+use stand::{Stamp, Still};
+use std::{path::Path, pin::pin, sync::Arc, task::Poll};
+
+fn opening(dir: &Path) -> Opening {
+    let settings = Settings {
+        threads: false,
+        ..Settings::default()
+    };
+    let (journal, _) = Journal::open(
+        Arc::new(SimulatedDisk::new(1)),
+        Path::new("/j"),
+        "test.example/trades/0",
+        Arc::new(Stamp),
+        settings,
+    )
+    .expect("a new journal");
+    Ledger::open(journal, dir, Arc::new(Still)).expect("opens")
+}
+
+/// A client that hangs up ends what waits for it; the sweep must know of the order all the same.
+#[test]
+//= C26
+fn a_commit_whose_caller_hangs_up_reaches_those_who_watch_orders() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut opening = opening(dir.path());
+    let (m, id) = (merchant(1), payment_id(&merchant(1), &order_no(1)));
+    {
+        let mut commit = pin!(opening.ledger.commit(&m, &id, vec![intent(1, 1).into()]));
+        assert!(poll_once(commit.as_mut()).is_pending(), "not durable yet");
+    }
+    let changed = opening.changes.try_recv().expect("the change is known");
+    assert_eq!(changed.id, id);
+}
+
+#[test]
+//= C29
+fn an_event_that_no_entry_can_hold_is_refused_with_all_that_comes_with_it_and_numbers_have_no_gap() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ledger = opening(dir.path()).ledger;
+    let (m, id) = (merchant(1), payment_id(&merchant(1), &order_no(1)));
+    let placed = |reach: String| TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: Some(Reach::Code(reach.into())),
+    };
+    let done = |events: Vec<TradeEvent>| {
+        let events = events.into_iter().map(Into::into).collect();
+        let mut commit = pin!(ledger.commit(&m, &id, events));
+        if let Poll::Ready(done) = poll_once(commit.as_mut()) {
+            return done;
+        }
+        ledger.journal().pump().expect("written");
+        match poll_once(commit.as_mut()) {
+            Poll::Ready(done) => done,
+            Poll::Pending => panic!("it is durable"),
+        }
+    };
+    let first = done(vec![intent(1, 1)]).expect("taken");
+    let unclear = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    let long = "x".repeat(journal::MOST_ENTRY);
+    let refused = done(vec![unclear, placed(long)]);
+    assert!(matches!(refused, Err(CommitError::TooLong(_))));
+    let now = ledger.glance(&id).expect("looked up").expect("there");
+    assert_eq!(*now, *first.order, "nothing of it was taken");
+    let second = done(vec![placed("weixin://x".into())]).expect("taken");
+    assert_eq!(second.first, 1);
+    let entry = ledger.entry(1).expect("readable");
+    assert_eq!((entry.mseq, entry.prev), (Some(2), Some(0)));
+}
