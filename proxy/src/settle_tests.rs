@@ -359,6 +359,25 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
     );
 }
 
+#[test]
+//= C60
+fn a_close_that_finds_nothing_ends_no_payment_code() {
+    let mut intended = order();
+    intended.attempts[0].pay_way = PayWay::Micropay;
+    let timed_out = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    for open in [intended.clone(), then(intended, [timed_out])] {
+        let nothing = closed(&open, 1, failed(FailureClass::NotFound), false);
+        assert_eq!(names(&nothing), ["close_unknown"]);
+        assert_eq!(nothing.ending, Ending::Unknown);
+        for word in [Answer::Closed, failed(FailureClass::AlreadyClosed)] {
+            assert_eq!(names(&closed(&open, 1, word, false)), ["attempt_closed"]);
+        }
+    }
+}
+
 /// However often the channel is asked, its word is on record once; another word is news.
 #[test]
 fn a_close_is_told_of_once_for_each_word() {

@@ -354,6 +354,16 @@ async fn killed_at_every_step(demo: &Demo) -> Done {
     demo.ready().await
 }
 
+/// No bill of the sandbox's contradicts itself, whatever is planted in its rows.
+fn sums_agree(dir: &Path) -> Done {
+    let log = std::fs::read_to_string(dir.join("guandao.log"))?;
+    let warned = log
+        .lines()
+        .find(|line| line.contains("a bill's sums are of other amounts"));
+    ensure!(!log.is_empty() && warned.is_none(), "{warned:?}");
+    Ok(())
+}
+
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_step() -> Done {
@@ -411,6 +421,7 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
     );
     statements(&merchant, &shops).await?;
     demo.services.stop().await?;
+    sums_agree(dir.path())?;
     demo.prove_journal().map(drop)
 }
 
