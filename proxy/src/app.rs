@@ -20,6 +20,7 @@ use policy::{
     Measures,
     registry::{AccountFacts, Host, MerchantFacts, Registries},
 };
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     future::Future,
@@ -61,6 +62,10 @@ pub struct Parts {
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 
+/// So often a payer may load the page that a merchant signed: enough for an impatient one, nothing to a merchant's rate.
+const FORM_PER_SECOND: u32 = 1;
+const FORM_AT_ONCE: u32 = 10;
+
 /// Merchants of one rate.
 type MerchantLimiter = Arc<Limiter<MerchantId>>;
 
@@ -75,6 +80,7 @@ struct Inner {
     guard: crate::guard::Counts,
     certificates: crate::certificates::Asked,
     signers: certs::Signers,
+    searches: crate::trade::Searches,
     health: Health,
     ledger: Ledger,
     vault: Vault,
@@ -90,6 +96,8 @@ struct Inner {
     notices: Limiter<(Channel, AccountNo)>,
     sources: Limiter<u128>,
     failures: Limiter<u128>,
+    /// What payers' browsers bring, by the signature in it.
+    forms: Limiter<Digest>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
@@ -146,6 +154,7 @@ impl App {
             guard: Default::default(),
             certificates: Default::default(),
             signers: Default::default(),
+            searches: Default::default(),
             health: Health::new(config.routing),
             ledger,
             vault,
@@ -159,6 +168,7 @@ impl App {
             notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),
             failures: Limiter::new(limits.failures),
+            forms: Limiter::new(Rate::new(FORM_PER_SECOND, FORM_AT_ONCE)),
             failing: Mutex::default(),
             ways: Remembered::default(),
             accounts: Remembered::default(),
@@ -229,6 +239,11 @@ impl App {
     /// Which accounts asked for certificates, and when.
     pub(crate) fn certificates_asked(&self) -> &crate::certificates::Asked {
         &self.0.certificates
+    }
+
+    /// Accounts at which an order is looked for now.
+    pub(crate) fn searches(&self) -> &crate::trade::Searches {
+        &self.0.searches
     }
 
     /// How accounts fare.
@@ -616,6 +631,13 @@ impl App {
         self.0.notices.take(&(channel, account.clone()))
     }
 
+    /// Takes one loading of a form that a merchant signed once and a payer's browser brings.
+    pub(crate) fn form_rate(&self, signature: &[u8]) -> Result<(), Duration> {
+        self.0
+            .forms
+            .take(&Digest::from_bytes(Sha256::digest(signature).into()))
+    }
+
     /// Takes one of the source's requests.
     pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
         self.0.sources.take(&source)
@@ -650,6 +672,7 @@ impl App {
         self.0.sources.tidy();
         self.0.failures.tidy();
         self.0.notices.tidy();
+        self.0.forms.tidy();
         // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
         self.0.merchants.write().retain(|_, limiter| {
             limiter.tidy();

@@ -137,6 +137,11 @@ fn unknown(attempt: u16, reason: Unclear) -> Settled {
     )
 }
 
+/// In the payer's hands already, and on record as that: handing it out once more is no news.
+fn is_in_hands(known: &Attempt) -> bool {
+    known.state == AttemptState::Placed && matches!(known.reach, Some((Reach::HandedOut, _)))
+}
+
 /// What sending an attempt again may teach. It may have been sent before, so that it was not sent now, was too much now
 /// or was refused now says nothing about what went before: only a close at the channel ends it.
 //= C27
@@ -170,6 +175,10 @@ pub fn placed_again(known: &Attempt, settled: Settled) -> Settled {
         _ if lost(&h.event) => true,
         TradeEvent::AttemptNotPlaced { .. } => false,
         TradeEvent::AttemptUnknown { .. } => known.state == AttemptState::Intended,
+        TradeEvent::AttemptPlaced {
+            reach: Some(Reach::HandedOut),
+            ..
+        } => !is_in_hands(known),
         _ => true,
     });
     let open = matches!(known.state, AttemptState::Intended | AttemptState::Unknown);
@@ -216,9 +225,11 @@ pub fn given_up(order: &Order, attempt: u16, reason: NotPlaced, answer: Answer) 
 
 /// The channel's answer to closing an attempt. `may_come` where it was handed out and its time is not over: then "not
 /// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
-/// opened; what nobody opens ends with the time that its signed text names. A word that is on record is no news, however often
+/// opened; what nobody opens ends with the time that its signed text names. Nor does it end a payment code, which may be charged
+/// yet. A word that is on record is no news, however often
 /// the channel is asked.
 pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
+    let charges = order.attempt(attempt).is_some_and(|a| a.pay_way.charges());
     let known = order.attempt(attempt).and_then(|a| a.closing.as_ref());
     let done = || {
         Settled::new(
@@ -242,6 +253,9 @@ pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Se
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
             FailureClass::NotFound if may_come => unknown(Unclear::NotOpened),
+            // A charging call may be on its way yet. It is asked for, and reversed when its time is over.
+            //= C60
+            FailureClass::NotFound if charges => unknown(Unclear::ChannelError),
             // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
             FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {

@@ -2,12 +2,12 @@ use super::*;
 use channel::OrderView;
 use std::sync::Arc;
 
-fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+pub(crate) fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a lawful name")
 }
 
-pub(crate) fn order() -> Order {
-    let event = TradeEvent::AttemptIntended {
+pub(crate) fn intent() -> TradeEvent {
+    TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100),
         appid: None,
@@ -32,7 +32,11 @@ pub(crate) fn order() -> Order {
         terminal: None,
         terminal_match: None,
         terminal_unmatched: false,
-    };
+    }
+}
+
+pub(crate) fn order() -> Order {
+    let event = intent();
     let merchant: MerchantId = name("m1");
     let order = ledger::payment_id(&merchant, &name("shop-1"));
     let (salt, at) = (Salt::from_bytes([0; 16]), Instant::default());
@@ -158,6 +162,16 @@ fn no_refusal_of_a_repeat_says_that_an_order_was_not_placed() {
         placed(1, Answer::Placed(Reach::Code("c".into()))),
     );
     assert_eq!(names(&there), ["attempt_placed"]);
+    let handed_out = || placed(1, Answer::Placed(Reach::HandedOut));
+    let in_hands = then(order(), handed_out().events.into_iter().map(|h| h.event));
+    assert!(
+        placed_again(in_hands.latest(), handed_out()).events.is_empty(),
+        "loaded once more, it is in the payer's hands as before"
+    );
+    assert_eq!(
+        names(&placed_again(unknown.latest(), handed_out())),
+        ["attempt_placed"]
+    );
     assert_eq!(
         names(&placed_again(unknown.latest(), placed(1, failed(AlreadyClosed)))),
         ["attempt_closed"]
@@ -343,6 +357,25 @@ fn a_close_of_what_nobody_opened_stays_open_until_its_time_is_over() {
         ),
         "the channel had it and closed it"
     );
+}
+
+#[test]
+//= C60
+fn a_close_that_finds_nothing_ends_no_payment_code() {
+    let mut intended = order();
+    intended.attempts[0].pay_way = PayWay::Micropay;
+    let timed_out = TradeEvent::AttemptUnknown {
+        attempt: 1,
+        reason: Unclear::Timeout,
+    };
+    for open in [intended.clone(), then(intended, [timed_out])] {
+        let nothing = closed(&open, 1, failed(FailureClass::NotFound), false);
+        assert_eq!(names(&nothing), ["close_unknown"]);
+        assert_eq!(nothing.ending, Ending::Unknown);
+        for word in [Answer::Closed, failed(FailureClass::AlreadyClosed)] {
+            assert_eq!(names(&closed(&open, 1, word, false)), ["attempt_closed"]);
+        }
+    }
 }
 
 /// However often the channel is asked, its word is on record once; another word is news.

@@ -15,10 +15,11 @@ use crate::{
     payment::{Errand, Texts},
     schedule::Schedule,
     settle,
+    stages::claim::the_orders,
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
+use ledger::{Attempt, Claim, CommitError, Held, Order};
 use places::Lane;
 use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
@@ -411,12 +412,7 @@ fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option
 
 /// The claim on the order itself: nobody else begins, charges or replaces while it is held. `None` while somebody has it.
 fn sole(app: &App, order: &Order) -> Option<Held> {
-    let key = ClaimKey {
-        order: order.id,
-        operation: Operation::Create,
-        number: None,
-    };
-    match app.ledger().claims().claim(key) {
+    match app.ledger().claims().claim(the_orders(order.id)) {
         Claim::Won(held) => Some(held),
         Claim::Lost(_) => None,
     }

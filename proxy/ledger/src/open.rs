@@ -81,6 +81,11 @@ impl Ledger {
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
         let lost = restored.heads.lost.all();
+        let mut live = Live::default();
+        for shard in &restored.shards {
+            let shard = shard.lock();
+            shard.values().for_each(|slot| live.follow(None, &slot.order));
+        }
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -90,6 +95,7 @@ impl Ledger {
             absent: (0..SHARDS).map(|_| Mutex::default()).collect(),
             heads: Mutex::new(restored.heads),
             tally: restored.tally,
+            live: Mutex::new(live),
             indexed: AtomicBool::new(applied >= from),
             applied: AtomicU64::new(applied),
             stop: AtomicBool::new(false),

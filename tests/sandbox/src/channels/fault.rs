@@ -59,9 +59,9 @@ pub(crate) enum Kind {
     TooLate,
     /// The Baidu wallet has another key for the merchant than the merchant: 5802.
     OtherKey,
-    /// A refund is refused with a code that no list has, and nothing was done.
+    /// A refund, or an order at Alipay, is refused with a code that no list has, and nothing was done.
     UnlistedBefore,
-    /// A refund is done, and refused with a code that no list has.
+    /// It is done, and refused with a code that no list has.
     UnlistedAfter,
     /// Before its true notice ICBC says that it is in doubt itself (tranStat 3).
     Doubtful,
@@ -125,8 +125,11 @@ impl Fault {
             && (self.operation, self.channel) != (Operation::Reverse, Channel::Unionpay)
         {
             Some("too_late is a fault of UnionPay's cancels")
-        } else if matches!(self.kind, UnlistedBefore | UnlistedAfter) && self.operation != Operation::Refund {
-            Some("unlisted_before and unlisted_after are faults of refunds")
+        } else if matches!(self.kind, UnlistedBefore | UnlistedAfter)
+            && self.operation != Operation::Refund
+            && (self.operation, self.channel) != (Operation::Create, Channel::Alipay)
+        {
+            Some("unlisted_before and unlisted_after are faults of refunds and of Alipay's orders")
         } else if self.kind == ArrivesLate
             && (self.operation != Operation::Create
                 || !matches!(
@@ -304,6 +307,7 @@ mod tests {
         assert!(fault(r#"{"channel":"wechat","operation":"create","kind":"drop"}"#).is_some());
         assert!(fault(r#"{"channel":"baidu","operation":"create","kind":"unlisted_after"}"#).is_some());
         assert!(fault(r#"{"channel":"baidu","operation":"refund","kind":"unlisted_after"}"#).is_none());
+        assert!(fault(r#"{"channel":"alipay","operation":"create","kind":"unlisted_after"}"#).is_none());
         assert!(fault(r#"{"channel":"wechat","operation":"refund_query","kind":"status_5xx"}"#).is_none());
         assert!(
             serde_json::from_str::<Fault>(r#"{"channel":"wechat","operation":"x","kind":"drop"}"#).is_err()

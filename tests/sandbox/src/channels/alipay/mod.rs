@@ -144,12 +144,15 @@ fn answered(world: &Arc<World>, params: &Params, host: &str, fault: Option<Kind>
 }
 
 fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
-    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "退款失败"));
+    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "业务处理失败"));
     match fault {
-        Some(Kind::UnlistedBefore) => return unlisted(),
-        Some(Kind::UnlistedAfter) => return refunds::create(call).and_then(|_| unlisted()),
-        _ => {}
+        Some(Kind::UnlistedBefore) => unlisted(),
+        Some(Kind::UnlistedAfter) => done(call, None).and_then(|_| unlisted()),
+        _ => done(call, fault),
     }
+}
+
+fn done(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     match call.params.get("method") {
         "alipay.trade.precreate" => trades::create(call, "precreate"),
         "alipay.trade.create" => trades::create(call, "create"),
