@@ -295,6 +295,7 @@ fn trade_events() -> Vec<TradeEvent> {
             bill: bill.clone(),
             tries: 1,
         },
+        BillNotAsked { bill: bill.clone() },
         BillRefused {
             bill: bill.clone(),
             code: "STATEMENT_CREATING".into(),

@@ -17,7 +17,7 @@ mod snapshot;
 mod tally;
 mod tells;
 
-pub use bills::{BillHead, TakenBill};
+pub use bills::{BILL_DAYS_KEPT, BillHead, TakenBill};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};

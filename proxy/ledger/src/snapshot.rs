@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {

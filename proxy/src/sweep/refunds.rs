@@ -350,6 +350,7 @@ mod tests {
             tries,
             trade_no: None,
             refunded_at: None,
+            done: None,
             code: None,
             named: None,
         }

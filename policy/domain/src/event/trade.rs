@@ -554,6 +554,12 @@ pub enum TradeEvent {
         /// How often it was asked for, from 1.
         tries: u32,
     },
+    /// A bill that nobody asks for: its account had movements that day and is registered no longer, so they were compared with
+    /// nothing.
+    BillNotAsked {
+        /// Which bill.
+        bill: BillKey,
+    },
     /// The channel does not give the bill, or what it gave is none; it is asked for again.
     BillRefused {
         /// Which bill.
@@ -708,6 +714,7 @@ impl TradeEvent {
             BreakerTurned { .. } => "breaker_turned",
             IndexRebuilt { .. } => "index_rebuilt",
             BillAsked { .. } => "bill_asked",
+            BillNotAsked { .. } => "bill_not_asked",
             BillRefused { .. } => "bill_refused",
             BillTaken { .. } => "bill_taken",
             BillDiffers { .. } => "bill_differs",
