@@ -411,7 +411,7 @@ pub(crate) async fn record(
     }
     let told = app
         .registries()
-        .merchant(&order.merchant)
+        .merchant_on_record(&order.merchant)
         .is_some_and(|m| m.notify.is_some());
     let events: Vec<Happening> = events
         .into_iter()
@@ -437,7 +437,7 @@ pub(crate) async fn record(
     }
 }
 
-/// The account of an attempt, as registered now.
+/// The account of an attempt, as registered now or last.
 pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<Account>> {
     account_as_registered(app, order.attempt(position)?)
 }
@@ -445,7 +445,7 @@ pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<
 /// The same, where the attempt itself is at hand.
 pub(crate) fn account_as_registered(app: &App, attempt: &Attempt) -> Option<Arc<Account>> {
     let registries = app.registries();
-    let (_, facts) = registries.owner(attempt.channel, &attempt.account)?;
+    let (_, facts) = registries.owner_on_record(attempt.channel, &attempt.account)?;
     Some(app.account(facts, Some(&attempt.payee), attempt.appid.as_ref()))
 }
 

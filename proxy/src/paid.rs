@@ -29,7 +29,7 @@ pub(crate) fn keep_payer(app: &App, order: &Order, attempt: &Attempt, view: &mut
         .and_then(|payer| app.vault().token(attempt.channel, payer));
     let told = app
         .registries()
-        .merchant(merchant)
+        .merchant_on_record(merchant)
         .is_some_and(|m| m.notify.is_some());
     let is_paid = matches!(view.state, ChannelState::Paid(_) | ChannelState::Refunded(_));
     let wanted = told && is_paid && attempt.paid.is_none() && view.payer.is_some();

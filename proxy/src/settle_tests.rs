@@ -2,12 +2,12 @@ use super::*;
 use channel::OrderView;
 use std::sync::Arc;
 
-fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+pub(crate) fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a lawful name")
 }
 
-pub(crate) fn order() -> Order {
-    let event = TradeEvent::AttemptIntended {
+pub(crate) fn intent() -> TradeEvent {
+    TradeEvent::AttemptIntended {
         account: name("1900000109"),
         amount: Amount::from_fen(100),
         appid: None,
@@ -32,7 +32,11 @@ pub(crate) fn order() -> Order {
         terminal: None,
         terminal_match: None,
         terminal_unmatched: false,
-    };
+    }
+}
+
+pub(crate) fn order() -> Order {
+    let event = intent();
     let merchant: MerchantId = name("m1");
     let order = ledger::payment_id(&merchant, &name("shop-1"));
     let (salt, at) = (Salt::from_bytes([0; 16]), Instant::default());

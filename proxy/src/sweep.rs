@@ -10,7 +10,7 @@ mod refunds;
 use crate::{
     app::App,
     errand,
-    exchange::Exchanged,
+    exchange::{self, Exchanged},
     paid,
     payment::{Errand, Texts},
     schedule::Schedule,
@@ -197,6 +197,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             continue;
         };
         order = match attempt.keys {
+            Keys::Held if !can_be_asked(app, attempt) => silent(app, &order, position, attempt).await?,
             Keys::Held if attempt.pay_way.charges() || attempt.is_reversing() => {
                 charges::step(app, &order, position).await?
             }
@@ -244,6 +245,29 @@ async fn unresolved(
         }],
     )
     .await
+}
+
+/// Whether anybody here can ask its channel about an attempt: its account is registered, or was while this run went on, its
+/// key is here, and its host is licensed.
+fn can_be_asked(app: &App, attempt: &Attempt) -> bool {
+    errand::account_as_registered(app, attempt)
+        .is_some_and(|account| exchange::can_ask(app, &account, attempt.pay_way))
+}
+
+/// Nobody here can ask any more. Should its account come back, the looks go on; else it ends when nobody will tell us any more.
+//= C82
+async fn silent(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
+    app.cannot_be_asked(attempt.channel, &attempt.account);
+    match !attempt.state.is_final() || attempt.is_reversing() {
+        true => unresolved(app, order, position, attempt).await,
+        // It has its end already, and is looked for in case that something came late.
+        false => Ok(order.clone()),
+    }
 }
 
 async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {

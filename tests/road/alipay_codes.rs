@@ -3,6 +3,7 @@
 //! every two steps; and what is not carried.
 
 mod cancels;
+mod gone;
 
 use crate::{
     kills::{MUTATION, Yard, id, text},

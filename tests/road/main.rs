@@ -38,6 +38,7 @@ mod partner;
 mod product;
 mod referees;
 mod refunds;
+mod registries;
 mod repo;
 mod routes;
 mod scans;

@@ -93,7 +93,7 @@ async fn of_order(
             all.take(said, order, &attempt.number, None)?;
         }
         let own = order.refunds.iter().filter(|refund| refund.attempt == position);
-        for refund in own.filter(|refund| today(refund.refunded_at.unwrap_or(refund.intended))) {
+        for refund in own.filter(|refund| today(refund.counted())) {
             let said = refunded(app, account, attempt, refund).await;
             all.take(said, order, &attempt.number, Some(&refund.number))?;
         }
@@ -191,7 +191,7 @@ async fn refunded(app: &App, account: &Account, attempt: &Attempt, refund: &Refu
         amount: view.amount.unwrap_or(refund.amount),
         fee_millifen: 0,
         state,
-        at: view.refunded_at.unwrap_or(refund.intended),
+        at: view.refunded_at.unwrap_or(refund.counted()),
     }))
 }
 

@@ -47,10 +47,14 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
         true => schedule.refused_refund(tries + 1),
         false => schedule.charge(tries),
     };
+    let over = left(end(&schedule, attempt));
     Some(if refused {
         schedule.refused_refund(tries + 1)
+    } else if over.is_zero() && tries > 0 {
+        // Its look could do nothing: whoever holds the order's claim is at it, or nobody can ask any more.
+        gap.min(left(super::silent_at(&schedule, attempt)).max(IDLE))
     } else {
-        gap.min(left(end(&schedule, attempt)).max(LEAST))
+        gap.min(over.max(LEAST))
     })
 }
 
@@ -65,6 +69,8 @@ fn last_look(app: &App, attempt: &Attempt) -> Instant {
 
 /// Between two looks, however late it is.
 const LEAST: Duration = Duration::from_millis(20);
+/// Between two looks that can do nothing.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// When its payer's time is over. What the merchant's own SDK began, that SDK ends; ours is only what is left open at its
 /// end.

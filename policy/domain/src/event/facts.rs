@@ -171,3 +171,24 @@ pub enum Registry {
     /// API keys, notify hosts, limits: the operator's file.
     Operator,
 }
+
+/// A signed file that took effect: the next one of its kind, at an acquirer's of the same acquirer, has a higher version.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RegistryVersion {
+    /// Which.
+    pub kind: Registry,
+    /// Whose, where there may be several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acquirer: Option<AcquirerNo>,
+    /// Its version, which only rises.
+    pub version: u64,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+}
+
+impl RegistryVersion {
+    /// Is the other one the same file at another time?
+    pub fn is_of_the_same(&self, other: &RegistryVersion) -> bool {
+        self.kind == other.kind && self.acquirer == other.acquirer
+    }
+}

@@ -212,6 +212,7 @@ impl Order {
                 r.state = S::Succeeded;
                 r.code = None;
                 r.refunded_at = *refunded_at;
+                r.done = refunded_at.or(Some(at));
                 r.trade_no = trade_no.clone().or(r.trade_no.take());
             }),
             E::RefundFailed { code, refund_no } => self.change_refund(refund_no, |r| {
@@ -257,6 +258,7 @@ impl Order {
             tries: u16::from(state == RefundState::Intended),
             trade_no: None,
             refunded_at: None,
+            done: None,
             code: None,
             named: None,
         });
