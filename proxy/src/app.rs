@@ -20,8 +20,9 @@ use policy::{
     Measures,
     registry::{AccountFacts, Host, MerchantFacts, Registries},
 };
+use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{
         Arc,
@@ -58,8 +59,15 @@ pub struct Parts {
     pub boot: Boot,
 }
 
+/// No time since boot.
+const NEVER: i64 = i64::MIN;
+
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
+
+/// So often a payer may load the page that a merchant signed: enough for an impatient one, nothing to a merchant's rate.
+const FORM_PER_SECOND: u32 = 1;
+const FORM_AT_ONCE: u32 = 10;
 
 /// Merchants of one rate.
 type MerchantLimiter = Arc<Limiter<MerchantId>>;
@@ -75,12 +83,13 @@ struct Inner {
     guard: crate::guard::Counts,
     certificates: crate::certificates::Asked,
     signers: certs::Signers,
+    searches: crate::trade::Searches,
     health: Health,
     ledger: Ledger,
     vault: Vault,
     metrics: Arc<Metrics>,
     measures: ArcSwap<Measures>,
-    /// Since boot, milliseconds; the last time the cases journal was read. Negative: never.
+    /// Since boot, milliseconds; the last time the cases journal was read, maybe by an earlier run. [`NEVER`] if it was not.
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
@@ -90,9 +99,13 @@ struct Inner {
     notices: Limiter<(Channel, AccountNo)>,
     sources: Limiter<u128>,
     failures: Limiter<u128>,
+    /// What payers' browsers bring, by the signature in it.
+    forms: Limiter<Digest>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
+    /// Accounts of which the channel cannot be asked, though something is open there.
+    unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],
@@ -146,12 +159,13 @@ impl App {
             guard: Default::default(),
             certificates: Default::default(),
             signers: Default::default(),
+            searches: Default::default(),
             health: Health::new(config.routing),
             ledger,
             vault,
             metrics,
             measures: ArcSwap::default(),
-            cases_read: AtomicI64::new(-1),
+            cases_read: AtomicI64::new(NEVER),
             started_at: clock.now(),
             boot,
             merchants: RwLock::default(),
@@ -159,9 +173,11 @@ impl App {
             notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),
             failures: Limiter::new(limits.failures),
+            forms: Limiter::new(Rate::new(FORM_PER_SECOND, FORM_AT_ONCE)),
             failing: Mutex::default(),
             ways: Remembered::default(),
             accounts: Remembered::default(),
+            unreachable: Mutex::default(),
             working: Arc::default(),
             disk_full: ArcSwapOption::empty(),
             kill_at,
@@ -189,13 +205,43 @@ impl App {
     }
 
     /// Takes new registries and their keys; a key that is registered no longer is gone in the same step.
-    pub fn set_registries(&self, registries: Registries, keys: Vec<(KeyRef, certs::Material)>) {
+    pub fn set_registries(&self, mut registries: Registries, keys: Vec<(KeyRef, certs::Material)>) {
+        let retired = registries.retire(&self.registries());
         let names = keys.iter().map(|(key, _)| key.clone()).collect();
         let former = std::mem::replace(&mut *self.0.registered.lock(), names);
         self.keys().exchange(&former, keys);
         self.0.registries.store(Arc::new(registries));
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
+        self.0.unreachable.lock().clear();
+        if retired.is_empty() {
+            return;
+        }
+        let live = self.0.ledger.live();
+        for (channel, account) in retired {
+            let there = |o: &&Arc<Order>| {
+                let mut attempts = o.attempts.iter();
+                attempts.any(|a| a.channel == channel && a.account == account)
+            };
+            tracing::warn!(
+                channel = channel.as_str(),
+                account = account.as_str(),
+                open = live.iter().filter(there).count(),
+                "no file has this account any more: no new order goes there, and what is open is brought to its end by this run"
+            );
+        }
+    }
+
+    /// An account of which the channel cannot be asked, though orders are open there. Told once, and again after a change of
+    /// what makes it so.
+    pub(crate) fn cannot_be_asked(&self, channel: Channel, account: &AccountNo) {
+        if self.0.unreachable.lock().insert((channel, account.clone())) {
+            tracing::error!(
+                channel = channel.as_str(),
+                account = account.as_str(),
+                "the channel cannot be asked about open orders of this account: no file has it, or its key or its host is not here; they end as unresolved after the channel's window"
+            );
+        }
     }
 
     /// Keys of channels that changed in their folder; those of `former` that are not among them are forgotten.
@@ -204,6 +250,7 @@ impl App {
         // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
+        self.0.unreachable.lock().clear();
     }
 
     /// Keys.
@@ -229,6 +276,11 @@ impl App {
     /// Which accounts asked for certificates, and when.
     pub(crate) fn certificates_asked(&self) -> &crate::certificates::Asked {
         &self.0.certificates
+    }
+
+    /// Accounts at which an order is looked for now.
+    pub(crate) fn searches(&self) -> &crate::trade::Searches {
+        &self.0.searches
     }
 
     /// How accounts fare.
@@ -311,12 +363,22 @@ impl App {
         self.0.cases_read.store(now, Ordering::Release);
     }
 
+    /// An earlier run read the cases journal, and knew that at this time.
+    //= C17
+    pub(crate) fn cases_were_read_at(&self, at: Instant) {
+        let age = self.0.clock.now().millis().saturating_sub(at.millis()).max(0);
+        let now = self.0.clock.since_boot().as_millis() as i64;
+        self.0
+            .cases_read
+            .store(now.saturating_sub(age).max(NEVER + 1), Ordering::Release);
+    }
+
     /// How long the cases journal was not read; `None` where no desk is configured.
     pub fn cases_age(&self) -> Option<Duration> {
         let cases = self.0.config.cases.as_ref()?;
         let read = self.0.cases_read.load(Ordering::Acquire);
         let now = self.0.clock.since_boot().as_millis() as i64;
-        let age = if read < 0 {
+        let age = if read == NEVER {
             Duration::MAX
         } else {
             Duration::from_millis((now - read).max(0) as u64)
@@ -412,7 +474,7 @@ impl App {
 
     fn is_in_force(&self, facts: &AccountFacts) -> bool {
         self.registries()
-            .owner(facts.channel, &facts.account)
+            .owner_on_record(facts.channel, &facts.account)
             .is_some_and(|(_, own)| own == facts)
     }
 
@@ -432,7 +494,7 @@ impl App {
     ) -> Option<Outbound> {
         let registries = self.registries();
         let host = registries
-            .owner(channel, account)
+            .owner_on_record(channel, account)
             .and_then(|(_, facts)| facts.host.as_deref());
         self.way_by(channel, host, identity)
     }
@@ -616,6 +678,13 @@ impl App {
         self.0.notices.take(&(channel, account.clone()))
     }
 
+    /// Takes one loading of a form that a merchant signed once and a payer's browser brings.
+    pub(crate) fn form_rate(&self, signature: &[u8]) -> Result<(), Duration> {
+        self.0
+            .forms
+            .take(&Digest::from_bytes(Sha256::digest(signature).into()))
+    }
+
     /// Takes one of the source's requests.
     pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
         self.0.sources.take(&source)
@@ -650,6 +719,7 @@ impl App {
         self.0.sources.tidy();
         self.0.failures.tidy();
         self.0.notices.tidy();
+        self.0.forms.tidy();
         // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
         self.0.merchants.write().retain(|_, limiter| {
             limiter.tidy();

@@ -13,11 +13,38 @@ use crate::{
 use channel::{Answer, native::Native};
 use domain::*;
 use ledger::{Attempt, Order};
+use parking_lot::Mutex;
 use policy::registry::AccountFacts;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// So many open orders are asked for at most, where the channel cannot be asked by its own number.
 const MOST: usize = 8;
+
+/// Accounts of UnionPay's at which an order is looked for now, by one request each.
+#[derive(Default)]
+pub(crate) struct Searches(Mutex<HashSet<AccountNo>>);
+
+/// One search, for as long as it is held.
+struct Search<'a>(&'a Searches, AccountNo);
+
+impl Searches {
+    fn begin(&self, account: &AccountNo) -> Option<Search<'_>> {
+        let first = self.0.lock().insert(account.clone());
+        first.then(|| Search(self, account.clone()))
+    }
+}
+
+impl Drop for Search<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().remove(&self.1);
+    }
+}
+
+/// One more question to this channel, within its rate.
+fn rated(app: &App, channel: Channel) -> Result<(), Fault> {
+    app.channel_rate(channel)
+        .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))
+}
 
 /// The order that is meant, as the record then names it. `None` where nothing needs to be asked, nobody here may ask, or the
 /// channel names another order than the request: what the record says then stands.
@@ -37,6 +64,7 @@ pub(crate) async fn of(
     };
     let meant = match native.channel {
         Channel::Alipay if is_open(native, found) => {
+            rated(app, native.channel)?;
             let number = at_alipay(app, facts, native, trade_no).await;
             let Some(number) = number else { return Ok(None) };
             let order = parse::by_number(app, merchant, native, &number).await?;
@@ -85,7 +113,8 @@ async fn at_alipay(
 
 /// UnionPay is asked by an order's own number and time only (channels.md 4.3), and a refund or cancel names neither. So the
 /// merchant's open orders of this account are asked for, newest first, that could be the payment; the one whose payment bears
-/// the number is on record then.
+/// the number is on record then. One request looks at an account at a time, and what it asks counts for the channel's rate: so
+/// nobody who makes up numbers keeps UnionPay from orders.
 async fn at_unionpay(
     app: &App,
     merchant: &MerchantId,
@@ -98,11 +127,17 @@ async fn at_unionpay(
         of_this_account && open && pays_back(native, a.amount)
     };
     let any = |order: &Order| order.attempts.iter().any(could_be);
-    for order in app.ledger().newest_live(merchant, MOST, any) {
+    let busy = || Fault::of(Code::TooManyRequests).retry(Duration::from_secs(1));
+    let _search = app.searches().begin(&native.account).ok_or_else(busy)?;
+    for order in app
+        .ledger()
+        .newest_at_unionpay(merchant, &native.account, MOST, any)
+    {
         let Some(position) = order.attempts.iter().position(could_be) else {
             continue;
         };
         let position = position as u16 + 1;
+        rated(app, native.channel)?;
         let order = paid_meanwhile(app, order, position).await?;
         let bears_it = |a: &Attempt| {
             a.paid
@@ -136,5 +171,23 @@ pub(crate) async fn paid_meanwhile(app: &App, order: Arc<Order>, position: u16) 
             seen.map_err(|error| Fault::of(Code::Stopping).inside(error))
         }
         _ => Ok(order),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    //= C87
+    fn one_search_at_an_account_at_a_time() {
+        let searches = Searches::default();
+        let account = |no: &str| AccountNo::new(no).expect("lawful");
+        let first = searches.begin(&account("777290058110048"));
+        assert!(first.is_some());
+        assert!(searches.begin(&account("777290058110048")).is_none());
+        assert!(searches.begin(&account("777290058110049")).is_some());
+        drop(first);
+        assert!(searches.begin(&account("777290058110048")).is_some());
     }
 }

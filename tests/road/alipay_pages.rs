@@ -229,10 +229,11 @@ async fn a_browser_is_sent_on_with_what_the_merchant_signed() {
             .await
             .unwrap_or_else(|e| panic!("{method} {by:?}: {e:#}"));
     }
-    let (unopened, over, late) = tokio::join!(
+    let (unopened, over, late, loaded) = tokio::join!(
         closed_before_it_is_opened(&shop),
         over_unpaid(&shop),
-        refused(&shop)
+        refused(&shop),
+        loaded_without_end(&shop)
     );
     for (what, done) in [("close", unopened), ("end", over), ("refused", late)] {
         done.unwrap_or_else(|e| panic!("{what}: {e:#}"));
@@ -240,6 +241,8 @@ async fn a_browser_is_sent_on_with_what_the_merchant_signed() {
     yard.demo.services.stop_proxy().await.expect("stops");
     yard.demo.prove_journal().expect("the journal is whole");
     changed_content_is_on_record(&yard).expect("on record");
+    let loaded = loaded.unwrap_or_else(|e| panic!("loaded: {e:#}"));
+    in_hands_once(&yard, &loaded).expect("on record once");
 }
 
 /// Brought, brought again, opened, paid, told, paid back: one order here and there.
@@ -311,6 +314,53 @@ async fn life(shop: &Shop<'_>, method: &str, by: By, notify: bool) -> Done {
     Ok(())
 }
 
+/// Whoever has the address may load it without end: that takes nothing of the shop's own rate. Yields the order's number here.
+async fn loaded_without_end(shop: &Shop<'_>) -> anyhow::Result<String> {
+    let number = shop.yard.demo.next_number();
+    let form = shop.order(PAGE, &number, "4.40", json!({}))?;
+    shop.sent_on(&mut shop.browser(), By::Address, &form).await?;
+    let load = async || {
+        let (mut browser, mut sent_on) = (shop.browser(), 0);
+        for _ in 0..100 {
+            match shop.bring(&mut browser, By::Address, &form).await?.status {
+                307 => sent_on += 1,
+                429 => {}
+                other => bail!("loaded again: {other}"),
+            }
+        }
+        anyhow::Ok(sent_on)
+    };
+    let began = std::time::Instant::now();
+    let (a, b, c, d, e, beside) = tokio::join!(
+        load(),
+        load(),
+        load(),
+        load(),
+        load(),
+        shop.yard.placed("wechat", 440)
+    );
+    beside.context("an order beside them")?;
+    let (sent_on, most) = (a? + b? + c? + d? + e?, 11 + began.elapsed().as_secs());
+    ensure!(
+        sent_on > 0 && sent_on <= most,
+        "{sent_on} of 500 were sent on, not {most} at most"
+    );
+    Ok(id(&shown(shop.yard, &number).await?)?.to_owned())
+}
+
+/// However often it was loaded.
+fn in_hands_once(yard: &Yard, payment: &str) -> Done {
+    let reader = Reader::open(Arc::new(RealDisk), &yard.demo.place.dir.join("data/trades"))?;
+    let mut placed = 0;
+    for item in reader.scan(0) {
+        let entry = TradeEntry::from_canonical(&item?.1)?;
+        let own = entry.order.is_some_and(|order| order.to_string() == payment);
+        placed += usize::from(own && matches!(entry.event, TradeEvent::AttemptPlaced { .. }));
+    }
+    ensure!(placed == 1, "{placed} entries that it is in its payer's hands");
+    Ok(())
+}
+
 /// A close that finds nothing waits, as for what is handed out by the unified API: nobody is sent on any more, and who has the
 /// address still can open it, whereupon it is closed.
 async fn closed_before_it_is_opened(shop: &Shop<'_>) -> Done {
@@ -375,8 +425,8 @@ async fn refused(shop: &Shop<'_>) -> Done {
     // Another way under it would be a second order that could be paid too.
     shop.refused(
         &shop.order(WAP, &first, "5.00", json!({}))?,
-        502,
-        "isp.unknow-error",
+        403,
+        "placed by another way to pay (page)",
     )
     .await?;
     let back = format!("https://{RETURN_HOST}/back");

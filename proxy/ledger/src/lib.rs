@@ -9,6 +9,7 @@ mod claim;
 mod codes;
 mod heads;
 mod index;
+mod live;
 mod lost;
 mod open;
 mod order;
@@ -16,7 +17,7 @@ mod snapshot;
 mod tally;
 mod tells;
 
-pub use bills::{BillHead, TakenBill};
+pub use bills::{BILL_DAYS_KEPT, BillHead, TakenBill};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};
@@ -30,6 +31,7 @@ use absent::Absent;
 use domain::*;
 use heads::Heads;
 use journal::{Journal, Reader};
+use live::Live;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -57,6 +59,7 @@ struct Inner {
     absent: Vec<Mutex<Absent>>,
     heads: Mutex<Heads>,
     tally: Tally,
+    live: Mutex<Live>,
     /// False while older orders are still being put into a new index.
     indexed: AtomicBool,
     /// Entries below this are in sled.
@@ -310,6 +313,11 @@ impl Ledger {
         self.0.heads.lock().tells.has(order)
     }
 
+    /// The signed registries that took effect last, also of an acquirer that has no file any more.
+    pub fn registries(&self) -> Vec<RegistryVersion> {
+        self.0.heads.lock().registries.clone()
+    }
+
     /// How far a bill is; `None` where it was never asked for.
     pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
         self.0.heads.lock().bills.0.get(key).cloned()
@@ -350,22 +358,32 @@ impl Ledger {
         self.0.shards.iter().flat_map(of).collect()
     }
 
-    /// The newest live orders of a merchant that this holds of, so many at most.
-    pub fn newest_live(
+    /// The newest live orders of a merchant at an account of UnionPay's that this holds of, so many at most; of the
+    /// account's newest 4096.
+    pub fn newest_at_unionpay(
         &self,
         merchant: &MerchantId,
+        account: &AccountNo,
         most: usize,
         holds: impl Fn(&Order) -> bool,
     ) -> Vec<Arc<Order>> {
-        let mut found = Vec::new();
-        for shard in &self.0.shards {
-            let shard = shard.lock();
-            let of = shard.values().map(|slot| &slot.order);
-            let of = of.filter(|order| order.merchant == *merchant && order.is_live() && holds(order));
-            found.extend(of.cloned());
+        const PAGE: usize = 256;
+        let (mut found, mut than) = (Vec::new(), None);
+        for _ in 0..4096 / PAGE {
+            // Not held while shards are: who changes an order holds its shard first.
+            let page = self.0.live.lock().newest(account, than, PAGE);
+            than = page.last().copied();
+            for (_, id) in &page {
+                let order = self.shard(id).lock().get(id).map(|slot| slot.order.clone());
+                found.extend(order.filter(|o| o.merchant == *merchant && o.is_live() && holds(o)));
+                if found.len() == most {
+                    return found;
+                }
+            }
+            if than.is_none() {
+                break;
+            }
         }
-        found.sort_unstable_by_key(|order| std::cmp::Reverse(order.last));
-        found.truncate(most);
         found
     }
 
@@ -388,7 +406,8 @@ impl Ledger {
         self.peek(id)?; // brings an older order into memory
         let at = self.0.clock.now();
         let mut shard = self.shard(id).lock();
-        let mut order = shard.get(id).map(|slot| slot.order.clone());
+        let before = shard.get(id).map(|slot| slot.order.clone());
+        let mut order = before.clone();
         let begins = order.is_none();
         check(order.as_deref(), &events, at)?;
         let pending = self.0.journal.append(|first| {
@@ -409,6 +428,9 @@ impl Ledger {
         let order = order.ok_or(CommitError::NoOrder)?;
         if begins {
             self.absent(id).lock().is_there(id);
+        }
+        if !Live::passes_by(&order) {
+            self.0.live.lock().follow(before.as_deref(), &order);
         }
         shard.insert(
             *id,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::live::Live;
 
 fn order_no() -> OrderNo {
     OrderNo::new("shop-1").expect("lawful")
@@ -120,6 +121,58 @@ fn succeeded(no: &str) -> TradeEvent {
         refunded_at: None,
         trade_no: None,
     }
+}
+
+/// What UnionPay may be asked for is found by account, the newest first, and is over with the order.
+#[test]
+//= C87
+fn live_orders_at_unionpay_are_found_by_account() {
+    let at = |secs: i64, channel| {
+        let mut order = order();
+        order.id = PaymentId::from_bytes([secs as u8; 16]);
+        order.attempts[0].channel = channel;
+        order.attempts[0].at = Instant::from_secs(secs);
+        order
+    };
+    let account = order().latest().account.clone();
+    let other = AccountNo::new("1900000110").expect("lawful");
+    let mut live = Live::default();
+    for secs in [2, 1, 3] {
+        live.follow(None, &at(secs, Channel::Unionpay));
+    }
+    assert!(Live::passes_by(&at(4, Channel::Wechat)));
+    live.follow(None, &at(4, Channel::Wechat));
+    let mut elsewhere = at(5, Channel::Unionpay);
+    elsewhere.attempts[0].account = other.clone();
+    live.follow(None, &elsewhere);
+    let ages = |account: &AccountNo, live: &Live, than, most| {
+        let found = live.newest(account, than, most).into_iter();
+        found.map(|(at, _)| at.secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(ages(&account, &live, None, 2), [3, 2]);
+    let second = live.newest(&account, None, 2).pop();
+    assert_eq!(ages(&account, &live, second, 2), [1]);
+    assert_eq!(ages(&other, &live, None, 2), [5]);
+
+    // Placed it stays, closed it is over.
+    let open = at(3, Channel::Unionpay);
+    let mut changed = open.clone();
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    go(&mut changed, placed).expect("placed");
+    live.follow(Some(&open), &changed);
+    assert_eq!(ages(&account, &live, None, 9), [3, 2, 1]);
+    let mut closed = changed.clone();
+    let event = TradeEvent::AttemptClosed {
+        attempt: 1,
+        proof: Proof::Answer,
+    };
+    go(&mut closed, event).expect("closed");
+    assert!(!closed.is_live());
+    live.follow(Some(&changed), &closed);
+    assert_eq!(ages(&account, &live, None, 9), [2, 1]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::{
     api::{
         escapes::decoded,
+        fates,
         render::{self, Said},
         route::{Resource, resource},
     },
@@ -14,6 +15,7 @@ use crate::{
     outbox,
     payment::Limited,
     reconcile::statement::{self, Format, StatementError},
+    settle,
     stage::{End, Response},
     statistics, terminal,
 };
@@ -23,7 +25,7 @@ use http::StatusCode;
 use journal::ReadError;
 use ledger::{Order, payment_id};
 use policy::registry::MerchantFacts;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -95,7 +97,7 @@ impl End<Limited> for Reads {
             }
             Resource::Purge(id) => {
                 let order = find(app, merchant, own, &id).await?;
-                purge(app, &order)
+                fates::answer(app, &order).await
             }
             Resource::Notifications(id) => {
                 let order = find(app, merchant, own, &id).await?;
@@ -124,9 +126,18 @@ impl End<Limited> for Reads {
 
 /// How the channels' bills of a day agree with our record.
 async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> Result<Response, Stop> {
+    // Short, so it waits for its turn where a statement does not.
+    let wait = Duration::from_secs(2);
+    let room = match tokio::time::timeout(wait, STATEMENTS.acquire()).await {
+        Ok(Ok(room)) => room,
+        _ => return Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
+    };
     let (reading, merchant) = (app.clone(), merchant.clone());
-    let read =
-        tokio::task::spawn_blocking(move || crate::reconcile::view::day(&reading, &merchant, day)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        crate::reconcile::view::day(&reading, &merchant, day)
+    })
+    .await;
     let later = |error: String| {
         Fault::of(Code::IndexRebuilding)
             .retry(Duration::from_secs(2))
@@ -134,11 +145,18 @@ async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> R
     };
     let value = read
         .map_err(|e| later(e.to_string()))?
-        .map_err(|e| later(e.to_string()))?;
+        .map_err(|e| later(e.to_string()))?
+        .ok_or_else(|| {
+            let kept = ledger::BILL_DAYS_KEPT;
+            Fault::new(
+                Code::NotFound,
+                format!("What bills came to is told for {kept} days; the journal has what is older."),
+            )
+        })?;
     Ok(render::json_response(StatusCode::OK, &value))
 }
 
-/// Statements that are made at once, so that orders keep their threads and the disk.
+/// Statements and days that are read at once, so that orders keep their threads, their memory and the disk.
 static STATEMENTS: Semaphore = Semaphore::const_new(2);
 
 /// What was paid and what went back on a day.
@@ -245,7 +263,11 @@ async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
     let account = crate::errand::account_of(app, order, position)
         .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
     let asked = crate::errand::query(app, &account, attempt).await;
-    let Exchanged::Answer(Answer::State(view)) = asked else {
+    let told = match asked {
+        Exchanged::Answer(Answer::State(view)) if settle::is_about(attempt, &view) => Some(view),
+        _ => None,
+    };
+    let Some(view) = told else {
         return Err(Fault::new(
             Code::Deadline,
             "The channel did not tell the payer now; ask again.",
@@ -312,71 +334,4 @@ async fn receipt(app: &App, order: &Order, index: Option<&str>) -> Result<Respon
     )
     .retry(Duration::from_secs(1))
     .into())
-}
-
-/// What became of the keys that sealed this order's buyer data.
-fn purge(app: &App, order: &Order) -> Result<Response, Stop> {
-    let unreadable = |e: ledger::LookupError| {
-        Fault::of(Code::IndexRebuilding)
-            .retry(Duration::from_secs(2))
-            .inside(e)
-    };
-    let mut seals = Vec::new();
-    let mut next = Some(order.last);
-    while let Some(index) = next {
-        let entry = app.ledger().entry(index).map_err(unreadable)?;
-        if let TradeEvent::AttemptIntended { seal: Some(seal), .. }
-        | TradeEvent::AttemptPaid { seal: Some(seal), .. } = &entry.event
-        {
-            seals.push((index, *seal));
-        }
-        next = entry.prev;
-    }
-    let list: Vec<Value> = seals
-        .into_iter()
-        .rev()
-        .map(|(index, seal)| fate(app, index, seal))
-        .collect();
-    Ok(render::json_response(
-        StatusCode::OK,
-        &json!({ "payment_id": order.id.to_string(), "grade": vault::GRADE, "seals": list }),
-    ))
-}
-
-fn fate(app: &App, index: u64, seal: SealRef) -> Value {
-    let reader = app.ledger().journal().reader();
-    let mut value = json!({ "sealed_index": index, "bucket": seal.bucket, "records": seal.records });
-    let mut put = |name: &str, what: Value| drop(value.as_object_mut().map(|m| m.insert(name.into(), what)));
-    // The destroy entry comes within the deadline; nothing is searched for longer than a day of heavy trade.
-    for (at, bytes) in reader.scan(index + 1).take(2_000_000).map_while(Result::ok) {
-        let Ok(entry) = TradeEntry::from_canonical(&bytes) else {
-            break;
-        };
-        match entry.event {
-            TradeEvent::BucketDestroyed {
-                bucket,
-                deadline,
-                openings,
-                ..
-            } if bucket == seal.bucket => {
-                put("state", "destroyed".into());
-                put("destroyed_index", at.into());
-                put("destroyed_at", entry.at.to_string().into());
-                put("deadline", deadline.to_string().into());
-                put(
-                    "openings_of_the_bucket",
-                    serde_json::to_value(openings).unwrap_or_default(),
-                );
-                return value;
-            }
-            TradeEvent::ProcessStarted { .. } => {
-                put("state", "lost_at_a_crash".into());
-                put("destroyed_index", at.into());
-                return value;
-            }
-            _ => {}
-        }
-    }
-    put("state", "alive".into());
-    value
 }

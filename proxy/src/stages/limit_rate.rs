@@ -1,4 +1,5 @@
-//! Refuses beyond the merchant's rate with 429; never queues.
+//! Refuses beyond the merchant's rate with 429; never queues. Whoever has a merchant's page can load it without end, so what
+//! a browser brings has a rate of its own before it takes from the merchant's.
 
 use crate::{
     app::App,
@@ -15,7 +16,9 @@ impl Stage<Authenticated> for LimitRate {
     type Out = Limited;
 
     async fn run(&self, request: Authenticated) -> Result<Limited, Stop> {
-        match self.0.merchant_rate(&request.merchant) {
+        let form = request.native.as_ref().filter(|native| native.by_browser);
+        let loaded = form.map_or(Ok(()), |form| self.0.form_rate(&form.proof.signature));
+        match loaded.and_then(|()| self.0.merchant_rate(&request.merchant)) {
             Ok(()) => Ok(Limited(request)),
             Err(wait) => Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
         }
