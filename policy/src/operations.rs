@@ -83,11 +83,15 @@ pub fn channels() -> impl Iterator<Item = Channel> {
 
 /// The ways to pay of a channel that a merchant can ask for.
 pub fn pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
+    all_pay_ways(channel).filter(|way| !way.begins_at_the_channel())
+}
+
+/// The same, with those that begin at the channel.
+pub fn all_pay_ways(channel: Channel) -> impl Iterator<Item = PayWay> {
     ALLOWED
         .iter()
         .filter(move |(c, ..)| *c == channel)
         .filter_map(|&(_, _, way)| way)
-        .filter(|way| !way.begins_at_the_channel())
 }
 
 /// True if this channel takes this operation, by this way to pay where one is named.

@@ -22,7 +22,7 @@ use policy::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{
         Arc,
@@ -59,6 +59,9 @@ pub struct Parts {
     pub boot: Boot,
 }
 
+/// No time since boot.
+const NEVER: i64 = i64::MIN;
+
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 
@@ -86,7 +89,7 @@ struct Inner {
     vault: Vault,
     metrics: Arc<Metrics>,
     measures: ArcSwap<Measures>,
-    /// Since boot, milliseconds; the last time the cases journal was read. Negative: never.
+    /// Since boot, milliseconds; the last time the cases journal was read, maybe by an earlier run. [`NEVER`] if it was not.
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
@@ -101,6 +104,8 @@ struct Inner {
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
+    /// Accounts of which the channel cannot be asked, though something is open there.
+    unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],
@@ -160,7 +165,7 @@ impl App {
             vault,
             metrics,
             measures: ArcSwap::default(),
-            cases_read: AtomicI64::new(-1),
+            cases_read: AtomicI64::new(NEVER),
             started_at: clock.now(),
             boot,
             merchants: RwLock::default(),
@@ -172,6 +177,7 @@ impl App {
             failing: Mutex::default(),
             ways: Remembered::default(),
             accounts: Remembered::default(),
+            unreachable: Mutex::default(),
             working: Arc::default(),
             disk_full: ArcSwapOption::empty(),
             kill_at,
@@ -199,13 +205,43 @@ impl App {
     }
 
     /// Takes new registries and their keys; a key that is registered no longer is gone in the same step.
-    pub fn set_registries(&self, registries: Registries, keys: Vec<(KeyRef, certs::Material)>) {
+    pub fn set_registries(&self, mut registries: Registries, keys: Vec<(KeyRef, certs::Material)>) {
+        let retired = registries.retire(&self.registries());
         let names = keys.iter().map(|(key, _)| key.clone()).collect();
         let former = std::mem::replace(&mut *self.0.registered.lock(), names);
         self.keys().exchange(&former, keys);
         self.0.registries.store(Arc::new(registries));
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
+        self.0.unreachable.lock().clear();
+        if retired.is_empty() {
+            return;
+        }
+        let live = self.0.ledger.live();
+        for (channel, account) in retired {
+            let there = |o: &&Arc<Order>| {
+                let mut attempts = o.attempts.iter();
+                attempts.any(|a| a.channel == channel && a.account == account)
+            };
+            tracing::warn!(
+                channel = channel.as_str(),
+                account = account.as_str(),
+                open = live.iter().filter(there).count(),
+                "no file has this account any more: no new order goes there, and what is open is brought to its end by this run"
+            );
+        }
+    }
+
+    /// An account of which the channel cannot be asked, though orders are open there. Told once, and again after a change of
+    /// what makes it so.
+    pub(crate) fn cannot_be_asked(&self, channel: Channel, account: &AccountNo) {
+        if self.0.unreachable.lock().insert((channel, account.clone())) {
+            tracing::error!(
+                channel = channel.as_str(),
+                account = account.as_str(),
+                "the channel cannot be asked about open orders of this account: no file has it, or its key or its host is not here; they end as unresolved after the channel's window"
+            );
+        }
     }
 
     /// Keys of channels that changed in their folder; those of `former` that are not among them are forgotten.
@@ -214,6 +250,7 @@ impl App {
         // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
+        self.0.unreachable.lock().clear();
     }
 
     /// Keys.
@@ -326,12 +363,22 @@ impl App {
         self.0.cases_read.store(now, Ordering::Release);
     }
 
+    /// An earlier run read the cases journal, and knew that at this time.
+    //= C17
+    pub(crate) fn cases_were_read_at(&self, at: Instant) {
+        let age = self.0.clock.now().millis().saturating_sub(at.millis()).max(0);
+        let now = self.0.clock.since_boot().as_millis() as i64;
+        self.0
+            .cases_read
+            .store(now.saturating_sub(age).max(NEVER + 1), Ordering::Release);
+    }
+
     /// How long the cases journal was not read; `None` where no desk is configured.
     pub fn cases_age(&self) -> Option<Duration> {
         let cases = self.0.config.cases.as_ref()?;
         let read = self.0.cases_read.load(Ordering::Acquire);
         let now = self.0.clock.since_boot().as_millis() as i64;
-        let age = if read < 0 {
+        let age = if read == NEVER {
             Duration::MAX
         } else {
             Duration::from_millis((now - read).max(0) as u64)
@@ -427,7 +474,7 @@ impl App {
 
     fn is_in_force(&self, facts: &AccountFacts) -> bool {
         self.registries()
-            .owner(facts.channel, &facts.account)
+            .owner_on_record(facts.channel, &facts.account)
             .is_some_and(|(_, own)| own == facts)
     }
 
@@ -447,7 +494,7 @@ impl App {
     ) -> Option<Outbound> {
         let registries = self.registries();
         let host = registries
-            .owner(channel, account)
+            .owner_on_record(channel, account)
             .and_then(|(_, facts)| facts.host.as_deref());
         self.way_by(channel, host, identity)
     }

@@ -16,6 +16,24 @@ use journal::{
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// A cursor goes on record at least so often while the desk is followed: after a start it tells how long it was not.
+const KNOWN: Duration = Duration::from_secs(300);
+
+/// What is on record of the cases journal.
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor {
+    pub(crate) size: u64,
+    pub(crate) root: Digest,
+    /// When that was put there.
+    pub(crate) at: Instant,
+}
+
+/// How far what was read is on record, and since when.
+struct Seen {
+    size: u64,
+    at: Option<Instant>,
+}
+
 struct Desk(Outbound);
 
 impl Fetch for Desk {
@@ -63,9 +81,12 @@ fn desk(cases: &Cases) -> anyhow::Result<(Desk, VerifierKey)> {
 }
 
 /// Follows until `stop`. `known` is what an earlier run saw: the desk must continue it.
-pub async fn follow(app: App, cases: Cases, known: Option<(u64, Digest)>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn follow(app: App, cases: Cases, known: Option<Cursor>, mut stop: watch::Receiver<bool>) {
     let mut following: Option<(Desk, Follower)> = None;
-    let mut seen = known.map_or(0, |(size, _)| size);
+    let mut seen = Seen {
+        size: known.map_or(0, |known| known.size),
+        at: known.map(|known| known.at),
+    };
     let mut alarmed = false;
     loop {
         let polled = match &mut following {
@@ -118,10 +139,10 @@ fn is_behind(following: &Option<(Desk, Follower)>) -> bool {
 /// First the history we know must stand; then all measures are read from the beginning.
 async fn start(
     cases: &Cases,
-    known: Option<(u64, Digest)>,
+    known: Option<Cursor>,
 ) -> Result<(Desk, Follower, Vec<(u64, Vec<u8>)>), String> {
     let (desk, key) = desk(cases).map_err(|e| e.to_string())?;
-    let known = known.map(|(size, root)| (size, *root.as_bytes()));
+    let known = known.map(|known| (known.size, *known.root.as_bytes()));
     if known.is_some() {
         Follower::new(key.clone(), known)
             .poll(&desk, certs::verify_ed25519)
@@ -140,7 +161,7 @@ async fn start(
 async fn obey(
     app: &App,
     entries: Vec<(u64, Vec<u8>)>,
-    seen: &mut u64,
+    seen: &mut Seen,
     cursor: Option<(u64, [u8; 32])>,
 ) -> anyhow::Result<()> {
     let mut events = Vec::new();
@@ -159,13 +180,13 @@ async fn obey(
             trades_index,
             ..
         } = &entry.event
-            && index >= seen
+            && *index >= seen.size
         {
             crate::reconcile::resolved(app, *index, merchant, *trades_index, *resolution).await?;
         }
         if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
             app.observe(&measure); // in force first, then on record
-            if index >= seen {
+            if *index >= seen.size {
                 tracing::info!(measure = %measure.id, "a measure of the desk takes effect");
                 events.push(TradeEvent::MeasureObserved {
                     cases_index: *index,
@@ -174,16 +195,21 @@ async fn obey(
             }
         }
     }
-    if let Some((size, root)) = cursor.filter(|(size, _)| size > seen) {
-        // Not every empty step: each cursor entry would give the desk something new to read, for ever.
-        if !events.is_empty() || size - *seen >= 64 {
-            events.push(TradeEvent::CasesCursor {
-                root: Digest::from_bytes(root),
-                size,
-            });
-            app.ledger().note(None, events).await?;
-            *seen = size;
-        }
+    let Some((size, root)) = cursor else {
+        return Ok(());
+    };
+    let now = app.clock().now();
+    let aged = seen
+        .at
+        .is_none_or(|at| now.millis() - at.millis() >= KNOWN.as_millis() as i64);
+    // Not every empty step: each cursor entry would give the desk something new to read, for ever.
+    if !events.is_empty() || size.saturating_sub(seen.size) >= 64 || aged {
+        events.push(TradeEvent::CasesCursor {
+            root: Digest::from_bytes(root),
+            size,
+        });
+        app.ledger().note(None, events).await?;
+        (seen.size, seen.at) = (size.max(seen.size), Some(now));
     }
     Ok(())
 }

@@ -35,7 +35,8 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// Chooses among the merchant's accounts of the order's wallet. `None` where none is eligible.
+/// Chooses among the merchant's accounts of the order's wallet, those that are `usable` there and fit the order. `None` where
+/// none is eligible.
 //= C63
 pub(crate) fn choose<'a>(
     app: &App,
@@ -43,6 +44,7 @@ pub(crate) fn choose<'a>(
     create: &Create,
     order: Option<&Order>,
     usable: impl Fn(&AccountFacts) -> bool,
+    fits: impl Fn(&AccountFacts) -> bool,
 ) -> Option<Choice<'a>> {
     let mut of_channel = merchant
         .accounts
@@ -53,6 +55,7 @@ pub(crate) fn choose<'a>(
     if !rules && of_channel.next().is_none() {
         return Some(Choice::given(first));
     }
+    let usable = |a: &AccountFacts| usable(a) && fits(a);
     let (eligible, rule) = eligible(app, merchant, create, |a| usable(a) && serves(create, first, a));
     let health = |a: &AccountFacts| looks(app, create, a);
     let standing = |a: &AccountFacts| standing(app, create, order, a);
@@ -68,6 +71,7 @@ pub(crate) fn choose<'a>(
         (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
         (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
+        _ if health(c.account).suspect => PassedWhy::Unhealthy,
         _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
         (None, false) => PassedWhy::Unhealthy,
     };
@@ -115,6 +119,18 @@ pub(crate) fn choose<'a>(
             why,
         })),
     })
+}
+
+/// The rule that leaves an order no account: none of those that it names has the order's app, or is the payee's.
+pub(crate) fn rule_without_an_account(
+    app: &App,
+    merchant: &MerchantFacts,
+    create: &Create,
+    usable: impl Fn(&AccountFacts) -> bool,
+) -> Option<Arc<str>> {
+    let all = eligible(app, merchant, create, &usable);
+    let served = |c: &Candidate<'_>| counts_at(create, merchant, c.account);
+    all.1.filter(|_| !all.0.iter().any(served))
 }
 
 /// The account for orders that one payment pays together: of those that can carry each of them, the best by health, standby and
@@ -234,7 +250,7 @@ fn looks(app: &App, create: &Create, account: &AccountFacts) -> Looks {
 fn standing(app: &App, create: &Create, order: Option<&Order>, account: &AccountFacts) -> Standing {
     let looks = looks(app, create, account);
     Standing {
-        open: looks.barred.is_some(),
+        open: looks.barred.is_some() || looks.suspect,
         failed: tried(order, account),
         unreliable: looks.unreliable,
         slow: looks.slow,

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     certificates,
     health::{self, Ended},
-    outbound::{Answered, SendError},
+    outbound::{Answered, Outbound, SendError},
     signature::nonce,
 };
 use bytes::Bytes;
@@ -67,11 +67,8 @@ async fn timed(
 ) -> Result<(Answered, Duration), Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
-    let way = match channel::answers_elsewhere(account.channel) {
-        true => app.way_to_servers(account.channel),
-        false => app.way_of(account.channel, &account.account, request.identity.as_ref()),
-    };
-    let way = way.ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
+    let way = way_for(app, account, request.identity.as_ref())
+        .ok_or_else(|| Exchanged::NotSent(no_way(account, &request)))?;
     let (method, headers) =
         head(&request).map_err(|_| Exchanged::NotSent("the composed request has no lawful head".into()))?;
     let began = Timer::now();
@@ -99,6 +96,31 @@ async fn timed(
             SendError::Timeout => Exchanged::Answer(Answer::Unclear(Unclear::Timeout)),
             SendError::TooLarge => Exchanged::Answer(Answer::Unclear(Unclear::Garbage)),
         })
+}
+
+fn way_for(app: &App, account: &Account, identity: Option<&channel::Identity>) -> Option<Outbound> {
+    match channel::answers_elsewhere(account.channel) {
+        true => app.way_to_servers(account.channel),
+        false => app.way_of(account.channel, &account.account, identity),
+    }
+}
+
+/// Could the channel be asked about an order of this account: its host is licensed, and the keys that a question needs are
+/// here?
+pub(crate) fn can_ask(app: &App, account: &Account, pay_way: PayWay) -> bool {
+    let Ok(number) = ChannelNo::new("00000000") else {
+        return false;
+    };
+    let Ok(draft) = channel::query(account, &stamp(app), pay_way, &number) else {
+        return true; // for a reason of its own, which whoever asks is told
+    };
+    let keys = [
+        Some(draft.key()),
+        draft.to_encrypt().map(|(key, _)| key),
+        draft.to_send_along(),
+    ];
+    let here = keys.into_iter().flatten().all(|key| app.keys().has(key));
+    here && way_for(app, account, draft.identity()).is_some()
 }
 
 fn no_way(account: &Account, request: &channel::Request) -> String {

@@ -162,7 +162,9 @@ async fn forget_payer(app: &App, tell: &Tell) {
 /// One try. The error is a fixed word.
 async fn send(app: &App, tell: &Tell) -> Result<(), &'static str> {
     let registries = app.registries();
-    let merchant = registries.merchant(&tell.merchant).ok_or("unknown_merchant")?;
+    let merchant = registries
+        .merchant_on_record(&tell.merchant)
+        .ok_or("unknown_merchant")?;
     let notify = merchant.notify.as_ref().ok_or("no_address")?;
     let order = app.order(&tell.order).await.ok().flatten().ok_or("no_order")?;
     let entry = app.ledger().entry(tell.index).map_err(|_| "no_entry")?;

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use channel::bill::Layout;
 use compare::{CompareError, Comparison};
 use domain::*;
-use ledger::{BillHead, CommitError, LookupError};
+use ledger::{Attempt, BillHead, CommitError, Ledger, LookupError, TakenBill};
 use policy::{
     books::{Book, MOST_DAYS_BACK, is_overdue, is_past},
     registry::{AccountFacts, MerchantFacts},
@@ -43,7 +43,6 @@ const AT_ONCE: usize = 64;
 /// One bill to be compared.
 struct Job {
     merchant: Arc<MerchantFacts>,
-    account: AccountFacts,
     layout: Layout,
     key: BillKey,
     head: Option<BillHead>,
@@ -118,7 +117,7 @@ fn due(app: &App) -> Vec<Job> {
         }
         for merchant in registries.merchants() {
             for account in merchant.accounts.iter().filter(|account| is_compared(account)) {
-                for kind in kinds(books, account) {
+                for kind in kinds(books, account.channel) {
                     let Some(layout) = Layout::of(account.channel, kind) else {
                         continue;
                     };
@@ -135,7 +134,6 @@ fn due(app: &App) -> Vec<Job> {
                     {
                         jobs.push(Job {
                             merchant: merchant.clone(),
-                            account: account.clone(),
                             layout,
                             key,
                             head,
@@ -161,18 +159,22 @@ pub(crate) fn has_books(channel: Channel) -> bool {
         .any(|kind| Layout::of(channel, kind).is_some())
 }
 
-/// The bills of an account that are compared, in this order.
-pub(crate) fn kinds(books: &Books, account: &AccountFacts) -> impl Iterator<Item = BillKind> + use<> {
-    let (channel, funds) = (account.channel, books.funds);
+/// The bills of an account at this channel that are compared, in this order.
+pub(crate) fn kinds(books: &Books, channel: Channel) -> impl Iterator<Item = BillKind> + use<> {
+    let funds = books.funds;
     let all = [BillKind::Trade, BillKind::Queried, BillKind::Funds].into_iter();
     all.filter(move |kind| (funds || *kind != BillKind::Funds) && Layout::of(channel, *kind).is_some())
 }
 
-/// From the configured day on, else from the day on which this journal began.
-fn first_day(app: &App) -> Option<Day> {
+/// Days are compared from the configured one on, else from the one on which this journal began.
+pub(crate) fn begins(app: &App) -> Option<Day> {
     let configured = app.config().books.as_ref().and_then(|books| books.from);
-    let first = configured.or_else(|| app.ledger().entry(0).ok().map(|entry| entry.at.day()))?;
-    Some(first.max(Day::from_number(
+    configured.or_else(|| app.ledger().entry(0).ok().map(|entry| entry.at.day()))
+}
+
+/// The first day that is made up for.
+fn first_day(app: &App) -> Option<Day> {
+    Some(begins(app)?.max(Day::from_number(
         app.clock().now().day().number() - MOST_DAYS_BACK,
     )))
 }
@@ -208,7 +210,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     let owner = registries.owner(job.key.channel, &job.key.account);
     let own = owner.filter(|(merchant, facts)| merchant.id == job.merchant.id && is_compared(facts));
     let Some((_, facts)) = own else {
-        return Ok(());
+        // It was dropped a moment ago: others' bills of the day may be compared already.
+        return match kept.as_ref().filter(|kept| kept.day == job.key.day) {
+            Some(kept) => note_not_asked(app, &kept.record, kept.day).await,
+            None => Ok(()),
+        };
     };
     let bill = job.key.clone();
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
@@ -245,7 +251,8 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
     note(app, job, vec![TradeEvent::BillRefused { bill, code }]).await
 }
 
-/// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then.
+/// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then,
+/// unless a neighbouring day's bill was compared since: what that says would move what the list has.
 async fn take(
     app: &App,
     kept: &mut Option<Kept>,
@@ -257,7 +264,10 @@ async fn take(
         .head
         .as_ref()
         .and_then(|head| Some((head, head.taken.as_ref()?)));
-    if let Some((head, taken)) = before.filter(|(_, taken)| taken.digest == digest) {
+    let same = |taken: &TakenBill| {
+        taken.digest == digest && goes_on(taken, compare::beside(app.ledger(), &job.key).iter().flatten())
+    };
+    if let Some((head, taken)) = before.filter(|(_, taken)| same(taken)) {
         let done = head.differs.len() + head.early.len() + head.unanswered.len();
         return Ok((taken.entries, done));
     }
@@ -274,6 +284,15 @@ async fn take(
     )
     .await?;
     Ok((entries, 0))
+}
+
+/// Do the days beside say what they said when the bill was taken?
+//= C61
+fn goes_on<'a>(taken: &TakenBill, mut beside: impl Iterator<Item = &'a BillHead>) -> bool {
+    let later = |index: u64| index > taken.index;
+    beside.all(|head| {
+        !head.matched.is_some_and(later) && !head.taken.as_ref().is_some_and(|other| later(other.index))
+    })
 }
 
 /// Up to which entry our record counts: the one that was read for an earlier bill of that day serves as long as nothing was
@@ -368,6 +387,7 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
         record::complete(app.ledger(), &mut record, day, entries).await?;
+        note_not_asked(app, &record, day).await?;
         *kept = Some(Kept {
             day,
             entries,
@@ -385,10 +405,47 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
     })
 }
 
+/// Accounts that had movements on a day and are registered no longer: nobody asks for their bills, and a day that had more
+/// than was compared is not proven. That stands on record before any bill of the day counts as compared.
+//= C61
+async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), JobError> {
+    let (registries, config) = (app.registries(), app.config());
+    for ((channel, account), book) in &record.books {
+        let kind = config
+            .books
+            .as_ref()
+            .and_then(|books| kinds(books, *channel).next());
+        let (Some(kind), None) = (kind, registries.owner(*channel, account)) else {
+            continue;
+        };
+        let bill = BillKey {
+            day,
+            channel: *channel,
+            account: account.clone(),
+            kind,
+        };
+        let moved = book.missing(true).first().map(|(_, ours, _)| ours.payment);
+        let Some(moved) = moved.filter(|_| app.ledger().bill(&bill).is_none()) else {
+            continue;
+        };
+        let Some(order) = app.ledger().order(&moved).await? else {
+            continue;
+        };
+        // Where only the merchant held the keys, its days were never compared here.
+        let held = |a: &Attempt| a.channel == *channel && a.account == *account && a.keys == Keys::Held;
+        if order.attempts.iter().any(held) {
+            tracing::warn!(channel = channel.as_str(), %day, "an account had movements and is registered no longer: they are compared with nothing");
+            let event = TradeEvent::BillNotAsked { bill };
+            app.ledger().note(Some(&order.merchant), vec![event]).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The account's next bill of the day (the fund-flow bill) needs the same record: given back, since a copy would double it.
 fn give_back(app: &App, kept: &mut Option<Kept>, job: &Job, book: Book) {
     let books = app.config().books.as_ref();
-    let last = books.and_then(|books| kinds(books, &job.account).last());
+    let last = books.and_then(|books| kinds(books, job.key.channel).last());
     if let Some(kept) = kept.as_mut()
         && last != Some(job.key.kind)
     {
@@ -412,22 +469,16 @@ pub(crate) async fn resolved(
     difference: u64,
     resolution: Resolution,
 ) -> Result<(), CommitError> {
-    let entry = app
-        .ledger()
-        .entry(difference)
-        .ok()
-        .filter(|entry| entry.merchant.as_ref() == Some(merchant));
-    let bill = match entry.map(|entry| entry.event) {
-        Some(TradeEvent::BillDiffers { bill, .. } | TradeEvent::BillUnanswered { bill, .. }) => bill,
-        // The last call for a bill that never came stands for it.
-        Some(TradeEvent::BillAsked { bill, .. }) if is_past(bill.day, app.clock().now()) => bill,
-        _ => {
-            tracing::error!(
-                cases_index,
-                "the desk resolved what is no open matter of the books in this journal"
-            );
-            return Ok(());
-        }
+    let ledger = app.ledger();
+    let entry = named(ledger.journal().durable(), difference, |index| {
+        ledger.entry(index)
+    })?;
+    let Some(bill) = entry.and_then(|entry| matter(entry, merchant, app.clock().now())) else {
+        tracing::error!(
+            cases_index,
+            "the desk resolved what is no open matter of the books in this journal"
+        );
+        return Ok(());
     };
     if app
         .ledger()
@@ -445,6 +496,29 @@ pub(crate) async fn resolved(
     app.ledger().note(Some(merchant), vec![event]).await.map(drop)
 }
 
+/// The bill about which two officers of a merchant's may decide, by an entry of our journal.
+fn matter(entry: TradeEntry, merchant: &MerchantId, now: Instant) -> Option<BillKey> {
+    match entry.event {
+        _ if entry.merchant.as_ref() != Some(merchant) => None,
+        TradeEvent::BillDiffers { bill, .. } | TradeEvent::BillUnanswered { bill, .. } => Some(bill),
+        // The last call for a bill that never came stands for it, or the word that nobody asks.
+        TradeEvent::BillAsked { bill, .. } | TradeEvent::BillNotAsked { bill } if is_past(bill.day, now) => {
+            Some(bill)
+        }
+        _ => None,
+    }
+}
+
+/// An entry that another's journal names by number; `None` where ours has none of that number. That it cannot be read now is no
+/// word that there is none: whoever asks asks again.
+fn named(
+    entries: u64,
+    index: u64,
+    read: impl FnOnce(u64) -> Result<TradeEntry, LookupError>,
+) -> Result<Option<TradeEntry>, LookupError> {
+    (index < entries).then(|| read(index)).transpose()
+}
+
 /// What a comparison of one bill gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
@@ -459,7 +533,7 @@ pub struct Outcome {
 /// # Errors
 /// Where the file is no bill of this kind, or the journal cannot be read.
 pub async fn rehearse(
-    ledger: &ledger::Ledger,
+    ledger: &Ledger,
     merchant: &MerchantId,
     bill: &BillKey,
     octets: Bytes,
@@ -513,6 +587,42 @@ mod tests {
             unanswered: Vec::new(),
             matched: None,
             resolved: Default::default(),
+        }
+    }
+
+    /// A decision of two officers is not lost to a journal that could not be read for a moment.
+    #[test]
+    //= C62
+    fn an_entry_that_cannot_be_read_is_not_one_that_is_not_there() {
+        let broken = |index| Err(LookupError::Journal(index));
+        assert!(named(9, 8, broken).is_err());
+        assert!(named(9, 9, broken).is_ok_and(|entry| entry.is_none()));
+    }
+
+    /// Its list would begin with other differences than those that stand on record, and their rest would be lost.
+    #[test]
+    //= C61
+    fn a_bill_that_was_cut_short_goes_on_only_while_the_days_beside_say_the_same() {
+        let taken = |index| TakenBill {
+            index,
+            digest: None,
+            entries: 7,
+        };
+        let beside = |of: u64, matched: Option<u64>| BillHead {
+            taken: Some(taken(of)),
+            matched,
+            ..head(Instant::default(), None)
+        };
+        let cut = taken(20);
+        for (heads, on) in [
+            (vec![], true),
+            (vec![head(Instant::default(), Some("98"))], true),
+            (vec![beside(8, Some(9)), beside(12, Some(19))], true),
+            (vec![beside(8, Some(9)), beside(21, Some(25))], false),
+            (vec![beside(15, Some(30))], false),
+            (vec![beside(22, None)], false),
+        ] {
+            assert_eq!(goes_on(&cut, heads.iter()), on, "{heads:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The signed registries, and the keys that they bring.
 
 use certs::Material;
-use domain::KeyRef;
+use domain::{KeyRef, RegistryVersion};
 use policy::registry::{OperatorFile, Registries};
 use settings::registries::{self, Problem, RegistryFiles};
 
@@ -13,8 +13,8 @@ pub struct Loaded {
     pub keys: Vec<(KeyRef, Material)>,
 }
 
-/// Loads all files; every problem at once.
-pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Loaded, Vec<Problem>> {
+/// Loads all files; every problem at once. `before` is what took effect last.
+pub fn load(files: &RegistryFiles, before: &[RegistryVersion]) -> Result<Loaded, Vec<Problem>> {
     registries::load_with(files, before, keys).map(|(registries, keys)| Loaded { registries, keys })
 }
 

@@ -66,7 +66,7 @@ pub struct Running {
 struct Opened {
     app: App,
     changes: mpsc::UnboundedReceiver<Arc<Order>>,
-    cases: Option<(u64, Digest)>,
+    cases: Option<cases::Cursor>,
 }
 
 /// Opens the stores and serves.
@@ -226,7 +226,7 @@ async fn bind(
 
 fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
-    let loaded = registry::load(&config.registries, None).map_err(|all| anyhow!(list(all)))?;
+    let loaded = registry::load(&config.registries, &[]).map_err(|all| anyhow!(list(all)))?;
     let signer = keys
         .signer(&KeyRef::new("journal")?)
         .context("keys/journal.pem signs the trades journal")?;
@@ -246,6 +246,12 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     }
     let opening = Ledger::open(journal, &config.data, clock.clone())?;
     tracing::info!(entries = found.entries, replayed = opening.replayed, index = ?opening.found, "the ledger is open");
+    // An older file is good by its signature alone: what took effect last the journal tells.
+    registries::only_rises(&opening.ledger.registries(), &loaded.registries).map_err(|all| {
+        opening.ledger.stop();
+        opening.ledger.journal().close();
+        anyhow!(list(all))
+    })?;
     let mut boot = [0; 16];
     getrandom::fill(&mut boot).map_err(|e| anyhow!("no randomness: {e}"))?;
     let boot = Boot::from_bytes(boot);
@@ -278,13 +284,16 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     );
     opening.measures.iter().for_each(|measure| app.observe(measure));
     app.accounts_were_lost(&opening.lost);
-    if opening.cases.is_some() {
-        app.cases_were_read(); // by an earlier run: what it saw is in force, and patience begins here
+    if let Some(at) = opening.cases_at {
+        app.cases_were_read_at(at); // by an earlier run: what it saw is in force, and patience goes on
     }
     Ok(Opened {
         app,
         changes: opening.changes,
-        cases: opening.cases,
+        cases: opening
+            .cases
+            .zip(opening.cases_at)
+            .map(|((size, root), at)| cases::Cursor { size, root, at }),
     })
 }
 
@@ -313,13 +322,14 @@ async fn record_start(app: &App, settings: Digest) -> anyhow::Result<()> {
 }
 
 fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
-    let all = app.registries().digests();
+    let all = app.registries().in_force();
     all.into_iter()
-        .map(|(kind, digest, version, not_after)| TradeEvent::RegistryLoaded {
-            digest,
-            kind,
+        .map(|(file, not_after)| TradeEvent::RegistryLoaded {
+            acquirer: file.acquirer,
+            digest: file.digest,
+            kind: file.kind,
             not_after,
-            version,
+            version: file.version,
         })
 }
 
@@ -385,8 +395,8 @@ fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
 }
 
 async fn reload(app: &App) {
-    let (config, before) = (app.config().registries.clone(), app.registries());
-    let loaded = tokio::task::spawn_blocking(move || registry::load(&config, Some(&before))).await;
+    let (config, before) = (app.config().registries.clone(), app.ledger().registries());
+    let loaded = tokio::task::spawn_blocking(move || registry::load(&config, &before)).await;
     match loaded {
         Ok(Ok(loaded)) => {
             app.set_registries(loaded.registries, loaded.keys);

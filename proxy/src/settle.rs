@@ -2,8 +2,10 @@
 //! sweep, notices and pass-through reads alike, so that one word never means two things.
 
 mod charges;
+mod fits;
 
 pub use charges::{charged, reversed};
+pub(crate) use fits::{is_about, is_about_refund, mismatch};
 
 use channel::{Answer, ChannelState, Failure, FailureClass, HandedOut, OrderView, RefundView};
 use domain::*;
@@ -225,9 +227,11 @@ pub fn given_up(order: &Order, attempt: u16, reason: NotPlaced, answer: Answer) 
 
 /// The channel's answer to closing an attempt. `may_come` where it was handed out and its time is not over: then "not
 /// there" means that the payer has not opened it *yet*, and the close stays open. The sweep closes it as soon as it is
-/// opened; what nobody opens ends with the time that its signed text names. A word that is on record is no news, however often
+/// opened; what nobody opens ends with the time that its signed text names. Nor does it end a payment code, which may be charged
+/// yet. A word that is on record is no news, however often
 /// the channel is asked.
 pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Settled {
+    let charges = order.attempt(attempt).is_some_and(|a| a.pay_way.charges());
     let known = order.attempt(attempt).and_then(|a| a.closing.as_ref());
     let done = || {
         Settled::new(
@@ -251,6 +255,9 @@ pub fn closed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> Se
         Answer::Closed => done(),
         Answer::Failed(Failure { code, class }) => match class {
             FailureClass::NotFound if may_come => unknown(Unclear::NotOpened),
+            // A charging call may be on its way yet. It is asked for, and reversed when its time is over.
+            //= C60
+            FailureClass::NotFound if charges => unknown(Unclear::ChannelError),
             // A late success is recorded all the same.
             FailureClass::AlreadyClosed | FailureClass::NotFound => done(),
             FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {
@@ -284,7 +291,18 @@ pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool
         Settled::new(event, false, Ending::Unknown)
     };
     match answer {
-        Answer::Refund(view) => refund_seen(order, refund_no, view, Proof::Answer),
+        Answer::Refund(view) => {
+            let mut settled = refund_seen(order, refund_no, view, Proof::Answer);
+            // An answer about another refund says nothing of ours: it is asked for.
+            let intended = order
+                .refund(refund_no)
+                .is_some_and(|r| r.state == RefundState::Intended);
+            if intended && fits::says_nothing(&settled) {
+                settled.events.extend(unknown(Unclear::Garbage).events);
+                settled.ending = Ending::Unknown;
+            }
+            settled
+        }
         Answer::Failed(failure) if refuses(&failure) && !again => refund_failed(refund_no, failure.code),
         Answer::Failed(_) => unknown(Unclear::ChannelError),
         Answer::Unclear(reason) => unknown(reason),
@@ -334,16 +352,10 @@ pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof:
     let Some((known, attempt)) = known else {
         return Settled::nothing(Ending::Recorded);
     };
-    let mismatch = |what| {
-        let event = TradeEvent::Mismatched {
-            account: attempt.account.clone(),
-            channel: attempt.channel,
-            number: known.number.clone(),
-            proof,
-            what,
-        };
-        Settled::new(event, false, Ending::Recorded)
-    };
+    let mismatch = |what| fits::mismatch(order, attempt, &known.number, proof, what);
+    if !is_about_refund(attempt, (&known.number, known.begun()), &view) {
+        return mismatch(Mismatch::Number);
+    }
     if view.amount.is_some_and(|amount| amount != known.amount) {
         return mismatch(Mismatch::Amount);
     }
@@ -407,16 +419,10 @@ pub fn order_seen(
     let Some(known) = order.attempt(attempt) else {
         return Settled::nothing(Ending::Recorded);
     };
-    let mismatch = |what| {
-        let event = TradeEvent::Mismatched {
-            account: known.account.clone(),
-            channel: known.channel,
-            number: known.number.clone(),
-            proof,
-            what,
-        };
-        Settled::new(event, false, Ending::Recorded)
-    };
+    let mismatch = |what| fits::mismatch(order, known, &known.number, proof, what);
+    if !is_about(known, view) {
+        return mismatch(Mismatch::Number);
+    }
     if view.account.as_ref().is_some_and(|a| *a != known.account)
         || view.payee.as_ref().is_some_and(|p| *p != known.payee)
     {

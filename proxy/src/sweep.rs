@@ -10,15 +10,16 @@ mod refunds;
 use crate::{
     app::App,
     errand,
-    exchange::Exchanged,
+    exchange::{self, Exchanged},
     paid,
     payment::{Errand, Texts},
     schedule::Schedule,
     settle,
+    stages::claim::the_orders,
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, ClaimKey, CommitError, Held, Order};
+use ledger::{Attempt, Claim, CommitError, Held, Order};
 use places::Lane;
 use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
@@ -196,6 +197,7 @@ async fn step(app: &App, id: &PaymentId) -> Result<(), CommitError> {
             continue;
         };
         order = match attempt.keys {
+            Keys::Held if !can_be_asked(app, attempt) => silent(app, &order, position, attempt).await?,
             Keys::Held if attempt.pay_way.charges() || attempt.is_reversing() => {
                 charges::step(app, &order, position).await?
             }
@@ -245,6 +247,29 @@ async fn unresolved(
     .await
 }
 
+/// Whether anybody here can ask its channel about an attempt: its account is registered, or was while this run went on, its
+/// key is here, and its host is licensed.
+fn can_be_asked(app: &App, attempt: &Attempt) -> bool {
+    errand::account_as_registered(app, attempt)
+        .is_some_and(|account| exchange::can_ask(app, &account, attempt.pay_way))
+}
+
+/// Nobody here can ask any more. Should its account come back, the looks go on; else it ends when nobody will tell us any more.
+//= C82
+async fn silent(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
+    app.cannot_be_asked(attempt.channel, &attempt.account);
+    match !attempt.state.is_final() || attempt.is_reversing() {
+        true => unresolved(app, order, position, attempt).await,
+        // It has its end already, and is looked for in case that something came late.
+        false => Ok(order.clone()),
+    }
+}
+
 async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     let (Some(account), Some(attempt)) = (errand::account_of(app, order, position), order.attempt(position))
     else {
@@ -254,6 +279,10 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
         return Ok(order.clone());
     };
     match answer {
+        // Another order's end is not this one's.
+        Answer::State(view) if !settle::is_about(attempt, &view) => {
+            nobody_knows(app, seen(app, order, position, view).await?, position).await
+        }
         Answer::State(view) => {
             let word = channel::close_by_word(attempt.channel, &view);
             let order = seen(app, order, position, view).await?;
@@ -411,12 +440,7 @@ fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option
 
 /// The claim on the order itself: nobody else begins, charges or replaces while it is held. `None` while somebody has it.
 fn sole(app: &App, order: &Order) -> Option<Held> {
-    let key = ClaimKey {
-        order: order.id,
-        operation: Operation::Create,
-        number: None,
-    };
-    match app.ledger().claims().claim(key) {
+    match app.ledger().claims().claim(the_orders(order.id)) {
         Claim::Won(held) => Some(held),
         Claim::Lost(_) => None,
     }

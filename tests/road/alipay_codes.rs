@@ -3,6 +3,7 @@
 //! every two steps; and what is not carried.
 
 mod cancels;
+mod gone;
 
 use crate::{
     kills::{MUTATION, Yard, id, text},
@@ -260,6 +261,8 @@ async fn outcomes(till: &Till<'_>) -> Done {
     a_password(till).await.context("a password")?;
     refused_then_another_code(till).await.context("refused")?;
     timed_out(till).await.context("timed out")?;
+    charged_and_refused(till).await.context("charged and refused")?;
+    closed_meanwhile(till).await.context("closed meanwhile")?;
     cancelled(till).await.context("cancelled")?;
     lost_cancels(till).await.context("lost cancels")?;
     open_at_its_end(till).await.context("its end")?;
@@ -359,6 +362,70 @@ async fn timed_out(till: &Till<'_>) -> Done {
     let order = till.until(&number, "reversed").await?;
     till.yard.told(id(&order)?, "payment.reversed").await?;
     ensure!(till.calls(&number).await? == 0, "it went out");
+    Ok(())
+}
+
+/// Booked, and refused with a code that no list has (by OpenAPI v3 under 403): nobody concludes from it that nobody was charged.
+//= C60
+async fn charged_and_refused(till: &Till<'_>) -> Done {
+    let number = till.yard.demo.next_number();
+    till.fault(&number, "create", "unlisted_after").await?;
+    till.is(
+        &till.pay(&number, &till.paying().await?).await?,
+        "ACQ.SOMETHING_NEW",
+    )?;
+    let again = till.pay(&number, &till.paying().await?).await?;
+    till.refused(&again, UNKNOWN)
+        .or_else(|_| till.refused(&again, PAID))?;
+    let order = till.until(&number, "paid").await?;
+    till.yard.told(id(&order)?, "payment.paid").await?;
+    ensure!(till.calls(&number).await? == 1, "it went out twice");
+    Ok(())
+}
+
+/// An SDK that has lost its patience closes the order, beside the charging call or after it. Alipay has nothing of it yet, and
+/// books the charge all the same.
+//= C60
+async fn closed_meanwhile(till: &Till<'_>) -> Done {
+    tokio::try_join!(closed_and_charged(till, true), closed_and_charged(till, false)).map(drop)
+}
+
+async fn closed_and_charged(till: &Till<'_>, beside: bool) -> Done {
+    let number = till.yard.demo.next_number();
+    let content = json!({ "out_trade_no": number });
+    till.fault(&number, "create", "arrives_late").await?;
+    let code = till.paying().await?;
+    match beside {
+        false => {
+            till.refused(&till.pay(&number, &code).await?, UNKNOWN)?;
+            till.ask("close", &content).await?;
+        }
+        true => {
+            let close = async {
+                for _ in 0..100 {
+                    if shown(till.yard, &number).await.is_ok() {
+                        break;
+                    }
+                    sleep(Duration::from_millis(10)).await;
+                }
+                till.ask("close", &content).await
+            };
+            let (paid, _) = tokio::try_join!(till.pay(&number, &code), close)?;
+            till.refused(&paid, UNKNOWN)?;
+        }
+    }
+    let order = till.until(&number, "paid").await?;
+    till.yard.told(id(&order)?, "payment.paid").await?;
+    let told = till
+        .yard
+        .demo
+        .shop()
+        .told(till.yard.merchant()?.id(), id(&order)?);
+    ensure!(
+        told.iter().all(|event| event["type"] == "payment.paid"),
+        "told otherwise too: {told:?}"
+    );
+    ensure!(!till.there(&number).await?["paid"].is_null(), "not charged");
     Ok(())
 }
 

@@ -425,8 +425,8 @@ async fn refused(shop: &Shop<'_>) -> Done {
     // Another way under it would be a second order that could be paid too.
     shop.refused(
         &shop.order(WAP, &first, "5.00", json!({}))?,
-        502,
-        "isp.unknow-error",
+        403,
+        "placed by another way to pay (page)",
     )
     .await?;
     let back = format!("https://{RETURN_HOST}/back");

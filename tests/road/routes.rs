@@ -2,6 +2,7 @@
 //! server errors, slowness, a wrong certificate, each on a real line before the first account of a wallet, while the second
 //! one goes on.
 
+mod apps;
 mod groups;
 mod handed_out;
 mod kills;
@@ -180,6 +181,48 @@ async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
     road.demo.prove_journal().expect("the journal verifies");
 }
 
+/// A client that sends one order at a time does not wait for a breaker: the second order goes elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C65
+async fn one_order_at_most_is_lost_to_an_account_that_does_not_answer() {
+    let road = Road::with(Options {
+        extra: QUICK.replace("failures = 2", "failures = 3"),
+        ..options()
+    })
+    .await
+    .expect("demo");
+    let late = Mode::Slow(Duration::from_millis(2200));
+    let one = async |wallet: usize, mode: Mode| {
+        one_at_a_time(&road, wallet, mode)
+            .await
+            .unwrap_or_else(|e| panic!("{} {mode:?}: {e:#}", WALLETS[wallet].0));
+    };
+    tokio::join!(one(0, late), one(1, Mode::BlackHole), one(2, late));
+    tokio::join!(one(0, Mode::BlackHole), one(1, late), one(2, Mode::BlackHole));
+    road.demo.services.stop().await.expect("stops");
+    road.demo.prove_journal().expect("the journal verifies");
+}
+
+async fn one_at_a_time(road: &Road, wallet: usize, mode: Mode) -> Done {
+    let [first, second] = road.accounts(wallet);
+    road.until_at(wallet, &first).await?;
+    road.demo.gates[wallet].set(mode).await?;
+    let mut all = Vec::new();
+    for n in 0..5 {
+        let answer = road.place(&road.body(wallet, 100)).await?;
+        let order = answer.json();
+        ensure!(
+            n == 0 || answer.status == 201 && order["account"] == second && order["attempt"] == 1,
+            "order {n}: {} {order}",
+            answer.status
+        );
+        all.push(order);
+    }
+    road.demo.gates[wallet].set(Mode::Open).await?;
+    road.until_at(wallet, &first).await?;
+    nothing_is_left_over(road, all.iter()).await
+}
+
 const FAULTS: [(Mode, &str); 5] = [
     (Mode::Refused, "not_connected"),
     (Mode::WrongCertificate, "not_connected"),
@@ -227,6 +270,22 @@ async fn lost_and_found(road: &Road, wallet: usize, mode: Mode, cause: &str) -> 
         began.elapsed(),
         next.json()
     );
+    // Its breaker opens, whoever asks: the orders themselves, or the questions after the first of them.
+    let silent = !matches!(mode, Mode::Slow(_));
+    for tries in 0.. {
+        if !silent {
+            break; // what answers is tried out again and again
+        }
+        let opened = |e: &TradeEntry| matches!(&e.event, TradeEvent::BreakerTurned { account, class: OperationClass::Place, state: BreakerState::Open, .. } if account.as_str() == first);
+        if road.entries().await?.iter().skip(known).any(opened) {
+            break;
+        }
+        ensure!(tries < 10, "its breaker did not open");
+    }
+    if silent {
+        let passed = road.place(&road.body(wallet, 100)).await?.json();
+        ensure!(passed["account"] == second, "{passed}");
+    }
     road.demo.gates[wallet].set(Mode::Open).await?;
     let (back, _) = road.until_at(wallet, &first).await?;
     println!(

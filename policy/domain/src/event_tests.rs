@@ -43,6 +43,7 @@ fn trade_events() -> Vec<TradeEvent> {
             version: "0.1.0".into(),
         },
         RegistryLoaded {
+            acquirer: Some(AcquirerNo::new("acq1").expect("lawful")),
             digest: Digest::from_bytes([2; 32]),
             kind: Registry::Acquirer,
             not_after: at,
@@ -294,6 +295,7 @@ fn trade_events() -> Vec<TradeEvent> {
             bill: bill.clone(),
             tries: 1,
         },
+        BillNotAsked { bill: bill.clone() },
         BillRefused {
             bill: bill.clone(),
             code: "STATEMENT_CREATING".into(),

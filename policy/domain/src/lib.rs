@@ -7,6 +7,7 @@
 mod amount;
 mod bank;
 mod bill;
+mod cell;
 mod clause;
 mod event;
 mod guard;
@@ -20,6 +21,7 @@ mod trade;
 pub use amount::{Amount, AmountError};
 pub use bank::{BankFacts, ListedBank, Unverified};
 pub use bill::*;
+pub use cell::unformula;
 pub use clause::Clause;
 pub use event::*;
 pub use guard::{Breach, UNLISTED};

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::routing::{Condition, Route};
 use domain::{
-    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry, TerminalNo,
+    AccountNo, AcquirerNo, Amount, Channel, Digest, Instant, MerchantId, PayeeNo, Registry, RegistryVersion,
+    TerminalNo,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -83,6 +84,17 @@ pub struct Registries {
     accounts: HashMap<(Channel, AccountNo), OperatorAccount>,
     /// Whose each terminal is.
     terminals: HashMap<TerminalNo, MerchantId>,
+    /// Accounts of former files.
+    retired: HashMap<(Channel, AccountNo), Retired>,
+}
+
+/// An account that is in no file any more, as the last one that had it.
+#[derive(Clone, Debug)]
+struct Retired {
+    merchant: Arc<MerchantFacts>,
+    /// Its position among the merchant's accounts.
+    position: usize,
+    operator: Option<OperatorAccount>,
 }
 
 impl Registries {
@@ -146,7 +158,30 @@ impl Registries {
             owners,
             accounts,
             terminals,
+            retired: HashMap::new(),
         })
+    }
+
+    /// Keeps what the former files said of accounts that are in none of these: nothing new goes there, and what is open is
+    /// brought to its end. Says which are new among them.
+    //= C09
+    pub fn retire(&mut self, before: &Registries) -> Vec<(Channel, AccountNo)> {
+        let gone = |key: &&(Channel, AccountNo)| !self.owners.contains_key(*key);
+        let now: Vec<_> = before.owners.keys().filter(gone).cloned().collect();
+        let still = before.retired.iter().filter(|(key, _)| gone(key));
+        let mut retired: HashMap<_, _> = still.map(|(key, was)| (key.clone(), was.clone())).collect();
+        for key in &now {
+            let facts = before.owners.get(key).and_then(|(id, position)| {
+                Some(Retired {
+                    merchant: before.merchants.get(id)?.clone(),
+                    position: *position,
+                    operator: before.accounts.get(key).cloned(),
+                })
+            });
+            retired.extend(facts.map(|facts| (key.clone(), facts)));
+        }
+        self.retired = retired;
+        now
     }
 
     /// A merchant by its number.
@@ -175,9 +210,35 @@ impl Registries {
         Some((merchant, merchant.accounts.get(*position)?))
     }
 
-    /// The operator's facts of an account: keys of the merchant's SDK, relay address.
+    /// Whose account it is, or was until a file left it out: for what is on record there, and for nothing new.
+    pub fn owner_on_record(
+        &self,
+        channel: Channel,
+        account: &AccountNo,
+    ) -> Option<(&Arc<MerchantFacts>, &AccountFacts)> {
+        self.owner(channel, account).or_else(|| {
+            let was = self.retired.get(&(channel, account.clone()))?;
+            let merchant = self.merchants.get(&was.merchant.id).unwrap_or(&was.merchant);
+            Some((merchant, was.merchant.accounts.get(was.position)?))
+        })
+    }
+
+    /// A merchant by its number, also one that only former files had: it is told of what it has on record.
+    pub fn merchant_on_record(&self, id: &MerchantId) -> Option<&Arc<MerchantFacts>> {
+        let was = || {
+            self.retired
+                .values()
+                .map(|was| &was.merchant)
+                .find(|was| was.id == *id)
+        };
+        self.merchant(id).or_else(was)
+    }
+
+    /// The operator's facts of an account, as of [`Registries::owner_on_record`]: keys of the merchant's SDK, relay address.
     pub fn operator_account(&self, channel: Channel, account: &AccountNo) -> Option<&OperatorAccount> {
-        self.accounts.get(&(channel, account.clone()))
+        let key = (channel, account.clone());
+        let was = || self.retired.get(&key).and_then(|was| was.operator.as_ref());
+        self.accounts.get(&key).or_else(was)
     }
 
     /// A channel's licence, hosts and roots, lapsed or not.
@@ -212,48 +273,52 @@ impl Registries {
         self.acquirers.get(acquirer).map(|stamp| stamp.version)
     }
 
-    /// Kind, SHA-256, version and end of every file, for `RegistryLoaded`.
-    pub fn digests(&self) -> Vec<(Registry, Digest, u64, Instant)> {
+    /// Every file in force, with the end of its time, for `RegistryLoaded`.
+    pub fn in_force(&self) -> Vec<(RegistryVersion, Instant)> {
         let licence = Stamp {
             digest: self.licence_digest,
             version: self.licence.version,
             not_after: self.licence.not_after,
         };
-        let row = |kind, stamp: &Stamp| (kind, stamp.digest, stamp.version, stamp.not_after);
-        let first = std::iter::once(row(Registry::Licence, &licence));
+        let row = |kind, acquirer: Option<&AcquirerNo>, stamp: &Stamp| {
+            let version = RegistryVersion {
+                kind,
+                acquirer: acquirer.cloned(),
+                version: stamp.version,
+                digest: stamp.digest,
+            };
+            (version, stamp.not_after)
+        };
+        let first = std::iter::once(row(Registry::Licence, None, &licence));
         let acquirers = self
             .acquirers
-            .values()
-            .map(|stamp| row(Registry::Acquirer, stamp));
+            .iter()
+            .map(|(name, stamp)| row(Registry::Acquirer, Some(name), stamp));
         first
             .chain(acquirers)
-            .chain([row(Registry::Operator, &self.operator)])
+            .chain([row(Registry::Operator, None, &self.operator)])
             .collect()
     }
 
+    /// The same, without the ends: what the next files are held against.
+    pub fn versions(&self) -> Vec<RegistryVersion> {
+        self.in_force().into_iter().map(|(version, _)| version).collect()
+    }
+
     /// The files that differ from those before and whose version is not higher; each acquirer's file is held against the
-    /// one that the same acquirer had.
+    /// one that the same acquirer had last.
     //= C23
-    pub fn not_risen(&self, before: &Registries) -> Vec<NotRisen> {
-        let fell = |kind, acquirer: Option<&AcquirerNo>, now: (Digest, u64), then: (Digest, u64)| {
-            (now.0 != then.0 && now.1 <= then.1).then(|| NotRisen {
-                kind,
-                acquirer: acquirer.cloned(),
-                version: now.1,
-                before: then.1,
+    pub fn not_risen(&self, before: &[RegistryVersion]) -> Vec<NotRisen> {
+        let fell = |now: RegistryVersion| {
+            let then = before.iter().find(|then| then.is_of_the_same(&now))?;
+            (now.digest != then.digest && now.version <= then.version).then(|| NotRisen {
+                kind: now.kind,
+                acquirer: now.acquirer,
+                version: now.version,
+                before: then.version,
             })
         };
-        let of = |stamp: &Stamp| (stamp.digest, stamp.version);
-        let licence = |of: &Registries| (of.licence_digest, of.licence.version);
-        let acquirers = self.acquirers.iter().filter_map(|(name, stamp)| {
-            let then = before.acquirers.get(name)?;
-            fell(Registry::Acquirer, Some(name), of(stamp), of(then))
-        });
-        let own = [
-            fell(Registry::Licence, None, licence(self), licence(before)),
-            fell(Registry::Operator, None, of(&self.operator), of(&before.operator)),
-        ];
-        own.into_iter().flatten().chain(acquirers).collect()
+        self.versions().into_iter().filter_map(fell).collect()
     }
 }
 
@@ -266,7 +331,7 @@ pub struct NotRisen {
     pub acquirer: Option<AcquirerNo>,
     /// Its version now.
     pub version: u64,
-    /// The version in force.
+    /// The last version that was in force.
     pub before: u64,
 }
 
@@ -289,7 +354,7 @@ fn join(
     });
     // The check has compiled them all before.
     let compiled = |rule: RouteRule| {
-        let when = Condition::compile(&rule.when).ok()?;
+        let when = Condition::compile_for(rule.channel, &rule.when).ok()?;
         Some(Route {
             name: rule.name.into(),
             channel: rule.channel,

@@ -49,9 +49,9 @@ fn files_that_agree_are_joined() {
         Some(443)
     );
     let kinds: Vec<_> = registries
-        .digests()
+        .versions()
         .into_iter()
-        .map(|(kind, d, v, _)| (kind, d, v))
+        .map(|file| (file.kind, file.digest, file.version))
         .collect();
     let expected = [
         (Registry::Licence, digest(0), 1),
@@ -193,15 +193,55 @@ fn each_acquirers_version_rises_by_itself() {
     };
     let before = with(1, 2);
     // The other acquirer is at version 3 all the while.
-    assert_eq!(with(2, 3).not_risen(&before), []);
-    assert_eq!(with(1, 2).not_risen(&before), []);
+    assert_eq!(with(2, 3).not_risen(&before.versions()), []);
+    assert_eq!(with(1, 2).not_risen(&before.versions()), []);
     let fell = NotRisen {
         kind: Registry::Acquirer,
         acquirer: Some(name("acq2")),
         version: 1,
         before: 1,
     };
-    assert_eq!(with(1, 3).not_risen(&before), [fell]);
+    assert_eq!(with(1, 3).not_risen(&before.versions()), [fell]);
+}
+
+#[test]
+//= C09
+fn an_account_that_is_left_out_is_kept_for_what_is_on_record() {
+    let without = |file: &AcquirerFile, no: usize| {
+        let mut file = file.clone();
+        file.merchants.remove(no);
+        file
+    };
+    let (both, operator) = (
+        acquirer(),
+        OperatorFile {
+            merchants: Vec::new(),
+            accounts: Vec::new(),
+            ..operator()
+        },
+    );
+    let join = |file: AcquirerFile| join(licence(), vec![file], operator.clone()).expect("agrees");
+    let gone = both.merchants[0].accounts[0].clone();
+    let (channel, account, merchant) = (gone.channel, &gone.account, &both.merchants[0].id);
+    let mut now = join(without(&both, 0));
+    let left_out = now.retire(&join(both.clone()));
+    assert!(left_out.contains(&(channel, account.clone())), "{left_out:?}");
+    for _ in 0..2 {
+        assert_eq!(
+            (now.owner(channel, account), now.merchant(merchant)),
+            (None, None)
+        );
+        let (owner, facts) = now.owner_on_record(channel, account).expect("kept");
+        assert_eq!((&owner.id, facts), (merchant, &gone));
+        assert!(now.merchant_on_record(merchant).is_some());
+        // The next files keep it too.
+        let mut next = join(without(&both, 0));
+        assert_eq!(next.retire(&now), []);
+        now = next;
+    }
+    let mut back = join(both.clone());
+    assert_eq!(back.retire(&now), []);
+    assert!(back.owner(channel, account).is_some());
 }
 
 #[test]
@@ -553,4 +593,47 @@ fn a_rate_for_all_lies_within_the_band_of_each() {
         .push(row(Some(PayWay::H5), 650));
     let said = join(l, vec![a], o);
     assert!(said.is_ok(), "{said:?}");
+}
+
+/// What could never count, or never let an order through, is no configuration.
+#[test]
+//= C64
+fn rates_of_ways_that_a_channel_does_not_have_and_empty_ceilings_are_refused() {
+    let mut licence = licence();
+    licence.guide_prices.push(GuidePrice {
+        channel: Channel::Alipay,
+        pay_way: Some(PayWay::Native),
+        least: 200,
+        most: 600,
+    });
+    let said = wrongs(licence.clone(), vec![acquirer()], operator());
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("alipay has no way to pay native"), "{said:?}");
+    let mut file = acquirer();
+    let accounts = file.merchants.iter_mut().flat_map(|m| &mut m.accounts);
+    let account = accounts
+        .into_iter()
+        .find(|a| a.channel == Channel::Wechat)
+        .expect("one");
+    account.rates = vec![PayRate {
+        pay_way: Some(PayWay::Qr),
+        rate: 300,
+    }];
+    let said = wrongs(self::licence(), vec![file], operator());
+    assert!(
+        said.iter()
+            .any(|wrong| wrong.contains("wechat has no way to pay qr")),
+        "{said:?}"
+    );
+    for (order, day, wrong) in [
+        (Some(0), None, "is zero"),
+        (None, Some(0), "is zero"),
+        (Some(200), Some(199), "is below `order_max`"),
+    ] {
+        let mut file = operator();
+        (file.merchants[0].order_max, file.merchants[0].day_max) =
+            (order.map(Amount::from_fen), day.map(Amount::from_fen));
+        let said = wrongs(self::licence(), vec![acquirer()], file);
+        assert!(said.len() == 1 && said[0].contains(wrong), "{said:?}");
+    }
 }

@@ -32,7 +32,7 @@ pub struct Candidate<'a> {
 /// How an account does, as far as this order is concerned; what is less is better.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Standing {
-    /// Its breaker is open, or another order is trying it out just now.
+    /// Its breaker is open, another order is trying it out just now, or its last call got no answer.
     pub open: bool,
     /// This order was tried there and surely did not arrive.
     pub failed: bool,

@@ -6,12 +6,13 @@ use super::{
     Condition,
     condition::{Comparison, Name, Num, Number, Part, Sum, Test, Word},
 };
+use crate::operations;
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators as op},
     parser::Parser,
 };
-use domain::PayWay;
+use domain::{Channel, PayWay};
 use serde::{
     Deserialize as _,
     de::{IntoDeserializer as _, value::StrDeserializer},
@@ -56,17 +57,31 @@ impl Typed {
 }
 
 struct Compiler<'a> {
+    /// The wallet that it is about.
+    channel: Option<Channel>,
     source: &'a str,
     places: &'a SourceInfo,
     parts: usize,
 }
 
 impl Condition {
-    /// Compiles and checks a condition.
+    /// Compiles and checks a condition, whatever the wallet.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn compile(source: &str) -> Result<Condition, Faulty> {
+        Condition::compiled(source, None)
+    }
+
+    /// The same for a rule of this wallet, which waits for none but its own ways to pay.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn compile_for(channel: Channel, source: &str) -> Result<Condition, Faulty> {
+        Condition::compiled(source, Some(channel))
+    }
+
+    fn compiled(source: &str, channel: Option<Channel>) -> Result<Condition, Faulty> {
         let faulty = |at: usize, wrong: String, right: &str| Faulty {
             at,
             wrong,
@@ -92,6 +107,7 @@ impl Condition {
             )
         })?;
         let mut compiler = Compiler {
+            channel,
             source,
             places: &places,
             parts: 0,
@@ -286,7 +302,15 @@ impl Compiler<'_> {
         let (Word::Of(of), Word::Is(is)) = (one, is) else {
             return Ok(());
         };
+        let ways = self.channel.map(|channel| {
+            let ways = operations::pay_ways(channel).map(PayWay::as_str);
+            ways.collect::<Vec<_>>()
+        });
+        let own = ways.as_ref().map(|ways| format!("one of {}", ways.join(", ")));
         let (name, can, right) = match of {
+            Name::PayWay if let (Some(ways), Some(right)) = (&ways, &own) => {
+                ("pay_way", ways.contains(&&**is), right.as_str())
+            }
             Name::PayWay => (
                 "pay_way",
                 is_pay_way(is),

@@ -167,6 +167,32 @@ fn a_bad_condition_is_named_with_its_place() {
     }
 }
 
+/// A rule of one wallet that waits for another's way to pay would never decide, without a word.
+#[test]
+fn a_rule_names_only_ways_to_pay_of_its_own_wallet() {
+    use domain::Channel as C;
+    for (channel, text, taken) in [
+        (C::Wechat, "pay_way == 'native'", true),
+        (C::Alipay, "pay_way == 'native'", false),
+        (C::Alipay, "pay_way in ['qr', 'h5']", false),
+        (C::Alipay, "pay_way in ['qr', 'wap']", true),
+        (C::Unionpay, "pay_way != 'jsapi'", false),
+        (C::Wechat, "pay_way == 'product'", false), // begins at WeChat, under the account whose code it is
+    ] {
+        match Condition::compile_for(channel, text) {
+            Ok(_) => assert!(taken, "{channel} {text}"),
+            Err(error) => {
+                assert!(
+                    !taken && error.wrong == "pay_way is never that",
+                    "{channel} {text}: {error}"
+                );
+                let ways = crate::operations::pay_ways(channel).map(domain::PayWay::as_str);
+                assert!(ways.into_iter().all(|way| error.right.contains(way)), "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn time_is_that_of_china() {
     let holds = |text: &str, at: Instant| {

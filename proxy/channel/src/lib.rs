@@ -20,6 +20,7 @@ pub mod dialect;
 mod draft;
 pub mod form;
 mod gbk;
+mod goods;
 pub mod guard;
 mod hand_out;
 mod icbc;
@@ -179,7 +180,7 @@ pub fn composes(account: &Account, pay_way: PayWay) -> bool {
 }
 
 /// Closes an unpaid order. UnionPay has no close: there the order is asked for, and its end is its own `payTimeout`
-/// (channels.md 4.3, 4.4).
+/// (channels.md 4.3, 4.4); so it is at the Baidu wallet, CCB and CMB. Then the answer is the order's state ([`close_by_word`]).
 pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::compose::close(account, stamp, number),
@@ -436,22 +437,9 @@ pub const fn tells_how_it_stands(channel: Channel, begun: Instant, now: Instant)
     }
 }
 
-/// Whether goods detail is the JSON that this channel takes: one object for WeChat, one list for Alipay. The error
-/// names places, never values.
-pub fn check_detail(channel: Channel, text: &str) -> Result<(), String> {
-    let value = strict_json::parse(text.as_bytes()).map_err(|e| e.to_string())?;
-    match (channel, value) {
-        (Channel::Wechat, strict_json::Value::Object(_)) | (Channel::Alipay, strict_json::Value::List(_)) => {
-            Ok(())
-        }
-        (Channel::Wechat, _) => Err("it must be an object".into()),
-        (Channel::Alipay, _) => Err("it must be a list".into()),
-        (Channel::Unionpay, _) => Err("it must be absent: UnionPay takes none".into()),
-        (Channel::Baidu, _) => Err("it must be absent: the Baidu wallet takes none".into()),
-        (Channel::Ccb | Channel::Icbc | Channel::Cmb, _) => {
-            Err("it must be absent: a bank takes none".into())
-        }
-    }
+/// Whether this goods detail holds nothing but what this channel takes, at any depth. The error names places, never values.
+pub fn check_detail(channel: Channel, pay_way: PayWay, text: &str) -> Result<(), native::NativeError> {
+    goods::check(channel, pay_way, text)
 }
 
 /// What must verify before an answer counts, or that none need be there.

@@ -61,6 +61,8 @@ pub struct Native {
     pub named: Option<Instant>,
     /// Where the payer's browser goes back to, by the names of the fields that say so.
     pub returns_to: Vec<(&'static str, Text)>,
+    /// The certificates that Alipay's client names in certificate mode (channels.md 3.6), by the names of the parameters.
+    pub certificates: Vec<(&'static str, String)>,
     /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`, Alipay's
     /// pages).
     pub by_browser: bool,

@@ -64,6 +64,13 @@ pub(crate) fn check(value: &Value, fields: &[Field], path: &str) -> Result<Texts
     Ok(texts)
 }
 
+/// The same of a value of any shape.
+pub(crate) fn check_as(value: &Value, shape: &Shape, path: &str) -> Result<Texts, NativeError> {
+    let mut texts = Vec::new();
+    fits(value, shape, &Path::Top(path), &mut texts)?;
+    Ok(texts)
+}
+
 fn object(value: &Value, fields: &[Field], path: &Path<'_>, texts: &mut Texts) -> Result<(), NativeError> {
     let Value::Object(members) = value else {
         return Err(wrong(path, "an object"));

@@ -24,7 +24,7 @@ pub fn check(config: &Config) -> Vec<String> {
             .collect(),
     );
     take(
-        registries::load(&config.registries, None)
+        registries::load(&config.registries, &[])
             .err()
             .unwrap_or_default(),
     );

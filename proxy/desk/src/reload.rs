@@ -40,7 +40,7 @@ impl Files {
         }
         *seal = now;
         let in_force = &self.desk.registries;
-        match registries::load(&self.config.registries, Some(&in_force.load())) {
+        match registries::load(&self.config.registries, &in_force.load().versions()) {
             Ok(registries) => in_force.store(Arc::new(registries)),
             Err(problems) => {
                 tracing::error!(

@@ -164,7 +164,7 @@ pub struct Parts {
 /// Opens the journal and all that belongs to it; the journal's lock is taken.
 pub fn open(config: &Config) -> anyhow::Result<Parts> {
     let signers = keys::signers(&config.keys).map_err(all)?;
-    let registries = registries::load(&config.registries, None).map_err(all)?;
+    let registries = registries::load(&config.registries, &[]).map_err(all)?;
     let key = verifier(&config.trades.vkey_file)?;
     for dir in [&config.data, &config.exports] {
         std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;

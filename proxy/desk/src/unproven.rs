@@ -104,6 +104,17 @@ impl Unproven {
                 };
                 seen().asked(bill, asked);
             }
+            // Nothing will come by itself: once no channel keeps it any more, two officers say what was found instead.
+            TradeEvent::BillNotAsked { bill } => {
+                let never = Asked {
+                    index,
+                    merchant: merchant.clone(),
+                    at: entry.at,
+                    tries: 0,
+                    code: None,
+                };
+                seen().asked(bill, never);
+            }
             TradeEvent::BillRefused { bill, code } => {
                 if let Some(asked) = seen().waiting.get_mut(bill) {
                     asked.code = Some(code.clone());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
-const DAYS_KEPT: i32 = 120;
+pub const BILL_DAYS_KEPT: i32 = 120;
 
 /// The bill that was taken.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,9 +23,9 @@ pub struct TakenBill {
 pub struct BillHead {
     /// Whose account it is.
     pub merchant: MerchantId,
-    /// How often it was asked for.
+    /// How often it was asked for; 0 where its account had movements and is registered no longer.
     pub tries: u32,
-    /// When last.
+    /// When last, or when it was found that nobody asks.
     pub asked: Instant,
     /// The last refusal, while nothing was taken since.
     pub refused: Option<std::sync::Arc<str>>,
@@ -103,7 +103,7 @@ impl Bills {
     }
 
     fn forget(&mut self, newest: Day) {
-        let oldest = Day::from_number(newest.number() - DAYS_KEPT);
+        let oldest = Day::from_number(newest.number() - BILL_DAYS_KEPT);
         while self.0.first_key_value().is_some_and(|(key, _)| key.day < oldest) {
             self.0.pop_first();
         }
@@ -115,6 +115,7 @@ fn key(event: &TradeEvent) -> Option<BillKey> {
     use TradeEvent as E;
     match event {
         E::BillAsked { bill, .. }
+        | E::BillNotAsked { bill }
         | E::BillRefused { bill, .. }
         | E::BillTaken { bill, .. }
         | E::BillDiffers { bill, .. }

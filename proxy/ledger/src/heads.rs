@@ -32,6 +32,8 @@ pub(crate) struct Heads {
     pub(crate) aliases: HashMap<Vec<u8>, PaymentId>,
     /// Latest observed cursor in the cases journal.
     pub(crate) cases: Option<(u64, Digest)>,
+    /// When that was put on record.
+    pub(crate) cases_at: Option<Instant>,
     /// Measures of the desk as last observed, by their number: in force from the first moment of the next run.
     pub(crate) measures: BTreeMap<MeasureId, Measure>,
     /// Codes that payers scan.
@@ -42,6 +44,8 @@ pub(crate) struct Heads {
     pub(crate) bills: Bills,
     /// Accounts whose breakers are not closed.
     pub(crate) lost: LostAccounts,
+    /// The signed registries that took effect last, also of an acquirer that has no file any more.
+    pub(crate) registries: Vec<RegistryVersion>,
 }
 
 /// Whom an entry is about.
@@ -142,6 +146,21 @@ impl Heads {
         self.follow_event(index, entry);
     }
 
+    fn registry_loaded(&mut self, file: RegistryVersion) {
+        // Whose file an entry of an earlier build is about, nobody can tell.
+        if file.kind == Registry::Acquirer && file.acquirer.is_none() {
+            return;
+        }
+        match self
+            .registries
+            .iter_mut()
+            .find(|known| known.is_of_the_same(&file))
+        {
+            Some(known) => *known = file,
+            None => self.registries.push(file),
+        }
+    }
+
     fn follow_event(&mut self, index: u64, entry: &TradeEntry) {
         self.bills
             .follow(index, entry.at, entry.merchant.as_ref(), &entry.event);
@@ -191,7 +210,25 @@ impl Heads {
             (TradeEvent::EpochDestroyed { epoch }, _) => {
                 self.epochs.insert(*epoch, false);
             }
-            (TradeEvent::CasesCursor { root, size }, _) => self.cases = Some((*size, *root)),
+            (TradeEvent::CasesCursor { root, size }, _) => {
+                self.cases = Some((*size, *root));
+                self.cases_at = Some(entry.at);
+            }
+            (
+                TradeEvent::RegistryLoaded {
+                    acquirer,
+                    digest,
+                    kind,
+                    version,
+                    ..
+                },
+                _,
+            ) => self.registry_loaded(RegistryVersion {
+                kind: *kind,
+                acquirer: acquirer.clone(),
+                version: *version,
+                digest: *digest,
+            }),
             (TradeEvent::MeasureObserved { measure, .. }, _) => {
                 drop(self.measures.insert(measure.id.clone(), measure.clone()))
             }

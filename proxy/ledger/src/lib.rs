@@ -17,7 +17,7 @@ mod snapshot;
 mod tally;
 mod tells;
 
-pub use bills::{BillHead, TakenBill};
+pub use bills::{BILL_DAYS_KEPT, BillHead, TakenBill};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};
@@ -311,6 +311,11 @@ impl Ledger {
     /// True while a notification of this order is pending.
     pub fn must_tell_of(&self, order: &PaymentId) -> bool {
         self.0.heads.lock().tells.has(order)
+    }
+
+    /// The signed registries that took effect last, also of an acquirer that has no file any more.
+    pub fn registries(&self) -> Vec<RegistryVersion> {
+        self.0.heads.lock().registries.clone()
     }
 
     /// How far a bill is; `None` where it was never asked for.

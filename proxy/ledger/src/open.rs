@@ -60,6 +60,8 @@ pub struct Opening {
     pub epochs: BTreeMap<u32, bool>,
     /// Accounts that were lost when the journal ended.
     pub lost: Vec<Lost>,
+    /// When the cases journal was last known to be read.
+    pub cases_at: Option<Instant>,
 }
 
 impl Ledger {
@@ -80,7 +82,7 @@ impl Ledger {
         let (applied, from) = (index.applied(), restored.from);
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
-        let lost = restored.heads.lost.all();
+        let (lost, cases_at) = (restored.heads.lost.all(), restored.heads.cases_at);
         let mut live = Live::default();
         for shard in &restored.shards {
             let shard = shard.lock();
@@ -115,6 +117,7 @@ impl Ledger {
             measures,
             epochs,
             lost,
+            cases_at,
         })
     }
 

@@ -46,6 +46,9 @@ pub struct Order {
     pub attempts: Vec<Attempt>,
     /// Refunds, in order of request.
     pub refunds: Vec<Refund>,
+    /// What answers stated that does not fit, each once: by our number that was asked about.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mismatched: Vec<(ChannelNo, Mismatch)>,
 }
 
 /// Room for one: nearly every order has one attempt, and serde would make room for four.
@@ -96,6 +99,9 @@ pub struct Refund {
     /// When the money was back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Instant>,
+    /// When it was done: by the channel's clock where that tells, else when that came on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<Instant>,
     /// The channel's refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Arc<str>>,
@@ -108,6 +114,11 @@ impl Refund {
     /// The time by which the channel knows it: where we compose, that of its latest intent.
     pub fn begun(&self) -> Instant {
         self.named.unwrap_or(self.intended)
+    }
+
+    /// When the books count it: when it was done; before that, when it was last about to be sent.
+    pub fn counted(&self) -> Instant {
+        self.done.unwrap_or(self.intended)
     }
 }
 
@@ -133,7 +144,7 @@ pub enum OrderState {
     Reversed,
     /// The channel surely does not have it; the same number may be sent again.
     NotPlaced,
-    /// Pass-through with the merchant's keys; the channel's expiry is over and nobody told us.
+    /// Nobody told us and nobody here can ask; the channel's expiry is over.
     Unresolved,
 }
 
@@ -165,6 +176,7 @@ impl Order {
             last: index,
             attempts: Vec::with_capacity(1),
             refunds: Vec::new(),
+            mismatched: Vec::new(),
         };
         order.apply(index, entry.at, &entry.event);
         Some(order)

@@ -11,7 +11,7 @@ use crate::{
     lost::Lost,
     tells::Tell,
 };
-use domain::{Amount, BillKey, Day, Digest, Measure, MerchantId};
+use domain::{Amount, BillKey, Day, Digest, Instant, Measure, MerchantId, RegistryVersion};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -40,6 +40,11 @@ pub(crate) struct Header {
     /// Absent in snapshots of earlier builds: these knew of no account that was lost.
     #[serde(default)]
     lost: Vec<Lost>,
+    /// Absent in snapshots of earlier builds, as is the next: what follows in the journal tells.
+    #[serde(default)]
+    registries: Vec<RegistryVersion>,
+    #[serde(default)]
+    cases_at: Option<Instant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +72,8 @@ impl Header {
                 .map(|(key, head)| (key.clone(), head.clone()))
                 .collect(),
             lost: heads.lost.all(),
+            registries: heads.registries.clone(),
+            cases_at: heads.cases_at,
         }
     }
 
@@ -74,7 +81,9 @@ impl Header {
         let mut heads = Heads {
             next: self.next,
             cases: self.cases,
+            cases_at: self.cases_at,
             epochs: self.epochs,
+            registries: self.registries,
             ..Heads::default()
         };
         heads.numbers = self.numbers.into_iter().collect();
@@ -218,6 +227,7 @@ mod tests {
             last: n,
             attempts: Vec::new(),
             refunds: Vec::new(),
+            mismatched: Vec::new(),
         })
     }
 
@@ -279,6 +289,52 @@ mod tests {
             .expect("the same")
             .into_heads();
         assert_eq!(heads.epochs, [(1, false), (2, true)].into());
+    }
+
+    /// An older file is not taken after a start, nor where its acquirer had no file in between.
+    #[test]
+    //= C23
+    fn the_last_version_of_each_signed_file_is_followed_and_survives_in_the_header() {
+        let file = |kind, acquirer: Option<&str>, version: u8| RegistryVersion {
+            kind,
+            acquirer: acquirer.map(|no| AcquirerNo::new(no).expect("lawful")),
+            version: version.into(),
+            digest: Digest::from_bytes([version; 32]),
+        };
+        use Registry as R;
+        let loads = [
+            file(R::Operator, None, 1),
+            file(R::Acquirer, None, 9), // of an earlier build: whose, nobody can tell
+            file(R::Acquirer, Some("A"), 5),
+            file(R::Acquirer, Some("B"), 2),
+            file(R::Operator, None, 2),
+        ];
+        let mut heads = Heads::default();
+        for (index, file) in loads.into_iter().enumerate() {
+            let event = TradeEvent::RegistryLoaded {
+                acquirer: file.acquirer,
+                digest: file.digest,
+                kind: file.kind,
+                not_after: Instant::from_secs(9),
+                version: file.version,
+            };
+            let nobody = crate::heads::Of {
+                merchant: None,
+                order: None,
+            };
+            let salt = Salt::from_bytes([0; 16]);
+            let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
+            heads.follow(index as u64, &entry);
+        }
+        let text = serde_json::to_vec(&Header::of(&heads, Vec::new())).expect("plain data");
+        let header: Header = serde_json::from_slice(&text).expect("the same");
+        let known = header.into_heads().0.registries;
+        let expected = [
+            file(R::Operator, None, 2),
+            file(R::Acquirer, Some("A"), 5),
+            file(R::Acquirer, Some("B"), 2),
+        ];
+        assert_eq!(known, expected);
     }
 
     /// A start in the middle of an outage knows of it, from the journal and from a snapshot of it.

@@ -3,7 +3,7 @@
 //! Beside each `X.json` lies `X.json.sig`, a signed note of `guandao-registry\n<kind>\n<hex SHA-256 of X.json>\n`.
 
 use crate::read::Section;
-use domain::Digest;
+use domain::{Digest, RegistryVersion};
 use journal::{VerifierKey, note};
 use policy::registry::{AcquirerFile, LicenceFile, OperatorFile, Registries};
 use sha2::{Digest as _, Sha256};
@@ -80,8 +80,8 @@ pub fn signature_file(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Loads all files; every problem at once.
-pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Registries, Vec<Problem>> {
+/// Loads all files; every problem at once. `before` is what took effect last.
+pub fn load(files: &RegistryFiles, before: &[RegistryVersion]) -> Result<Registries, Vec<Problem>> {
     load_with(files, before, |_| Ok(())).map(|(registries, ())| registries)
 }
 
@@ -89,7 +89,7 @@ pub fn load(files: &RegistryFiles, before: Option<&Registries>) -> Result<Regist
 //= C23
 pub fn load_with<T>(
     files: &RegistryFiles,
-    before: Option<&Registries>,
+    before: &[RegistryVersion],
     also: impl FnOnce(&OperatorFile) -> Result<T, Vec<Problem>>,
 ) -> Result<(Registries, T), Vec<Problem>> {
     let mut problems = Vec::new();
@@ -148,7 +148,7 @@ fn join<T>(
     operator: Signed,
     names: &[String],
     acquirers: Vec<Signed>,
-    before: Option<&Registries>,
+    before: &[RegistryVersion],
     also: impl FnOnce(&OperatorFile) -> Result<T, Vec<Problem>>,
 ) -> Result<(Registries, T), Vec<Problem>> {
     let in_file =
@@ -202,8 +202,9 @@ fn signed(path: &Path, kind: &str, key: &Option<VerifierKey>) -> Result<Signed, 
     }
 }
 
-fn only_rises(before: Option<&Registries>, now: &Registries) -> Result<(), Vec<Problem>> {
-    let fell = before.map(|before| now.not_risen(before)).unwrap_or_default();
+/// What is wrong with files that do not follow those which took effect last.
+//= C23
+pub fn only_rises(before: &[RegistryVersion], now: &Registries) -> Result<(), Vec<Problem>> {
     let problem = |f: policy::registry::NotRisen| {
         let name = match &f.acquirer {
             Some(acquirer) => format!("Acquirer {acquirer}"),
@@ -214,7 +215,7 @@ fn only_rises(before: Option<&Registries>, now: &Registries) -> Result<(), Vec<P
             f.version, f.before
         )
     };
-    let problems: Vec<_> = fell.into_iter().map(problem).collect();
+    let problems: Vec<_> = now.not_risen(before).into_iter().map(problem).collect();
     if problems.is_empty() {
         Ok(())
     } else {

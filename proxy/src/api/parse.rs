@@ -10,7 +10,10 @@ use crate::{
     fault::{Code, Fault},
     payment::{Clear, Command, Create, OrderRef, PayerAt, Redirect, Refund},
 };
-use channel::strict_json::{self, Value};
+use channel::{
+    dialect::NativeRefusal,
+    strict_json::{self, Value},
+};
 use domain::*;
 use vault::{Buyer, Payer, PayerField, RefundBuyer, Text};
 
@@ -177,6 +180,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A member of the goods detail that no list has is as unknown a field as one of the body.
+//= C21
+fn goods(channel: Channel, pay_way: PayWay, text: &str) -> Result<(), Fault> {
+    channel::check_detail(channel, pay_way, text).map_err(|wrong| {
+        let (breach, name) = wrong.breach.unwrap_or((Breach::Value, None));
+        let (code, breach) = match wrong.kind {
+            NativeRefusal::NotAllowed(_) => (Code::UnknownField, breach),
+            _ => (Code::InvalidField, Breach::Value),
+        };
+        let right = "must be the text of the goods detail that this channel takes";
+        Fault::new(code, format!("`detail` {right}: {}.", wrong.text)).breaks(breach, name.or(Some("detail")))
+    })
+}
+
 const CREATE: [&str; 24] = [
     "order_no",
     "channel",
@@ -275,11 +292,8 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         ));
     }
     let detail = fields.text("detail", 6000)?;
-    if let Some(Err(wrong)) = detail.map(|text| channel::check_detail(channel, text)) {
-        return Err(Fault::new(
-            Code::InvalidField,
-            format!("`detail` must be the text of the goods detail that this channel takes: {wrong}."),
-        ));
+    if let Some(text) = detail {
+        goods(channel, pay_way, text)?;
     }
     for (name, text) in [
         ("description", Some(description)),

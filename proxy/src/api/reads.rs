@@ -15,6 +15,7 @@ use crate::{
     outbox,
     payment::Limited,
     reconcile::statement::{self, Format, StatementError},
+    settle,
     stage::{End, Response},
     statistics, terminal,
 };
@@ -125,9 +126,18 @@ impl End<Limited> for Reads {
 
 /// How the channels' bills of a day agree with our record.
 async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> Result<Response, Stop> {
+    // Short, so it waits for its turn where a statement does not.
+    let wait = Duration::from_secs(2);
+    let room = match tokio::time::timeout(wait, STATEMENTS.acquire()).await {
+        Ok(Ok(room)) => room,
+        _ => return Err(Fault::of(Code::TooManyRequests).retry(wait).into()),
+    };
     let (reading, merchant) = (app.clone(), merchant.clone());
-    let read =
-        tokio::task::spawn_blocking(move || crate::reconcile::view::day(&reading, &merchant, day)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        crate::reconcile::view::day(&reading, &merchant, day)
+    })
+    .await;
     let later = |error: String| {
         Fault::of(Code::IndexRebuilding)
             .retry(Duration::from_secs(2))
@@ -135,11 +145,18 @@ async fn reconciliation(app: &App, merchant: &Arc<MerchantFacts>, day: Day) -> R
     };
     let value = read
         .map_err(|e| later(e.to_string()))?
-        .map_err(|e| later(e.to_string()))?;
+        .map_err(|e| later(e.to_string()))?
+        .ok_or_else(|| {
+            let kept = ledger::BILL_DAYS_KEPT;
+            Fault::new(
+                Code::NotFound,
+                format!("What bills came to is told for {kept} days; the journal has what is older."),
+            )
+        })?;
     Ok(render::json_response(StatusCode::OK, &value))
 }
 
-/// Statements that are made at once, so that orders keep their threads and the disk.
+/// Statements and days that are read at once, so that orders keep their threads, their memory and the disk.
 static STATEMENTS: Semaphore = Semaphore::const_new(2);
 
 /// What was paid and what went back on a day.
@@ -246,7 +263,11 @@ async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
     let account = crate::errand::account_of(app, order, position)
         .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
     let asked = crate::errand::query(app, &account, attempt).await;
-    let Exchanged::Answer(Answer::State(view)) = asked else {
+    let told = match asked {
+        Exchanged::Answer(Answer::State(view)) if settle::is_about(attempt, &view) => Some(view),
+        _ => None,
+    };
+    let Some(view) = told else {
         return Err(Fault::new(
             Code::Deadline,
             "The channel did not tell the payer now; ask again.",

@@ -148,7 +148,7 @@ impl Check<'_> {
         if !self.sound("registries") {
             return;
         }
-        match registry::load(&config.registries, None) {
+        match registry::load(&config.registries, &[]) {
             Err(all) => all.into_iter().for_each(|wrong| {
                 self.add(
                     "registries.dir",

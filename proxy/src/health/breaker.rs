@@ -32,6 +32,21 @@ enum State {
     },
 }
 
+/// A call for a new order got no answer, and the breaker is closed: before it is certain, others of the merchant's accounts
+/// come first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Doubt {
+    /// Nothing has come from there since.
+    Silent {
+        /// When a call last ended without an answer.
+        since: Duration,
+        /// When a question of ours was begun after that.
+        asked: Option<Duration>,
+    },
+    /// Something has: one order at a time tries it out; since when one is under way.
+    Trial { since: Option<Duration> },
+}
+
 /// What the breaker became.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Turn {
@@ -52,6 +67,8 @@ pub struct Looks {
     pub unreliable: u8,
     /// 1 where the calls of the window took more than half of what counts as slow, on average.
     pub slow: u8,
+    /// The last call got no answer, and nothing has come from there since, or one order tries it out just now.
+    pub suspect: bool,
 }
 
 /// Why no call goes there.
@@ -68,6 +85,8 @@ pub enum Barred {
 pub struct Breaker {
     settings: Routing,
     state: State,
+    /// While it is closed.
+    doubt: Option<Doubt>,
     calls: VecDeque<Call>,
     /// Bad calls without a good one between them.
     in_a_row: u32,
@@ -87,6 +106,7 @@ impl Breaker {
         Breaker {
             settings,
             state: State::Closed,
+            doubt: None,
             calls: VecDeque::new(),
             in_a_row: 0,
             openings: 0,
@@ -125,6 +145,12 @@ impl Breaker {
             took,
             bad: ailment.is_some(),
         });
+        self.doubt = ailment
+            .filter(|ailment| is_silence(*ailment))
+            .map(|_| Doubt::Silent {
+                since: now,
+                asked: None,
+            });
         match (self.state, ailment) {
             (State::Closed, Some(ailment)) if self.is_enough() => self.open(now, ailment),
             (State::HalfOpen { .. }, Some(ailment)) => self.open(now, ailment),
@@ -135,7 +161,33 @@ impl Breaker {
         }
     }
 
-    /// The probe of an open breaker answered, or did not.
+    /// Another call to the same account ended, a close or a question. Where one for a new order got no answer, this tells what
+    /// that meant: none again counts as much, and after any answer an order may try it out.
+    //= C65
+    pub fn feed_beside(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
+        let (State::Closed, Some(Doubt::Silent { .. })) = (self.state, self.doubt) else {
+            return None;
+        };
+        let Some(ailment) = ailment.filter(|ailment| is_silence(*ailment)) else {
+            self.doubt = Some(Doubt::Trial { since: None });
+            return None;
+        };
+        self.remember(Call {
+            at: now,
+            took,
+            bad: true,
+        });
+        self.doubt = Some(Doubt::Silent {
+            since: now,
+            asked: None,
+        });
+        match self.is_enough() {
+            true => self.open(now, ailment),
+            false => None,
+        }
+    }
+
+    /// The probe of an open breaker, or of one in doubt, answered, or did not.
     pub fn probed(&mut self, now: Duration, ailment: Option<Ailment>) -> Option<Turn> {
         match (self.state, ailment) {
             (State::Open { .. }, None) => self.half_open(now),
@@ -147,12 +199,25 @@ impl Breaker {
                 };
                 None
             }
+            (State::Closed, None) if matches!(self.doubt, Some(Doubt::Silent { .. })) => {
+                self.doubt = Some(Doubt::Trial { since: None });
+                None
+            }
             _ => None,
         }
     }
 
-    /// True once an open breaker has rested; the next probe is due, and no other until this one's word.
+    /// True once an open breaker has rested, or soon after a call that got no answer; the next probe is due, and no other until
+    /// this one's word.
     pub fn take_probe(&mut self, now: Duration) -> bool {
+        if let (State::Closed, Some(Doubt::Silent { since, asked })) = (self.state, &mut self.doubt) {
+            let next = asked.map_or(*since + SECOND_LOOK, |at| at + self.settings.trial);
+            let due = next <= now;
+            if due {
+                *asked = Some(now);
+            }
+            return due;
+        }
         match self.state {
             State::Open { until } if until <= now => {
                 self.state = State::Open {
@@ -206,6 +271,11 @@ impl Breaker {
                 ..Looks::default()
             }; // whoever tries it out shall not be held off by what was before
         }
+        let suspect = match self.doubt {
+            Some(Doubt::Silent { .. }) => true,
+            Some(Doubt::Trial { since: Some(since) }) => now < since + self.settings.trial,
+            Some(Doubt::Trial { since: None }) | None => false,
+        };
         let recent = self.recent(now);
         let (mut count, mut bad, mut took) = (0_u32, 0_u32, Duration::ZERO);
         for call in recent {
@@ -214,7 +284,10 @@ impl Breaker {
             took += call.took;
         }
         if (count as usize) < LEAST_CALLS {
-            return Looks::default();
+            return Looks {
+                suspect,
+                ..Looks::default()
+            };
         }
         let unreliable = match bad * 100 {
             worse if worse <= count * 5 => 0,
@@ -226,13 +299,17 @@ impl Breaker {
             barred,
             unreliable,
             slow: u8::from(slow),
+            suspect,
         }
     }
 
-    /// A call is about to go there: where it is half open, it is the one that tries it out.
+    /// A call is about to go there: where it is half open, or in doubt, it is the one that tries it out.
     pub fn begin(&mut self, now: Duration) {
         if let State::HalfOpen { trial } = &mut self.state {
             *trial = Some(now);
+        }
+        if let Some(Doubt::Trial { since }) = &mut self.doubt {
+            *since = Some(now);
         }
     }
 
@@ -294,12 +371,21 @@ impl Breaker {
     fn turn(&mut self, to: State, ailment: Option<Ailment>) -> Option<Turn> {
         let from = self.state();
         self.state = to;
+        self.doubt = None;
         Some(Turn {
             from,
             to: self.state(),
             ailment,
         })
     }
+}
+
+/// Nothing came from there that could be taken for an answer.
+fn is_silence(ailment: Ailment) -> bool {
+    matches!(
+        ailment,
+        Ailment::NotConnected | Ailment::Broken | Ailment::Silent | Ailment::ChannelError
+    )
 }
 
 #[cfg(test)]
@@ -385,6 +471,37 @@ mod tests {
         assert!(!b.take_question(at(19)));
     }
 
+    /// One order that got no answer is enough for the next to go elsewhere; what is asked then decides.
+    #[test]
+    //= C65
+    fn after_one_call_without_an_answer_others_come_first_until_something_comes() {
+        let suspects = |b: &Breaker, secs| (b.looks(at(secs)).barred, b.looks(at(secs)).suspect);
+        let mut b = breaker();
+        b.feed(at(1), QUICK, Some(Ailment::Slow));
+        assert_eq!(suspects(&b, 1), (None, false), "an answer that took long is one");
+        b.feed(at(5), QUICK, Some(Ailment::Silent));
+        assert_eq!(suspects(&b, 100), (None, true), "until something is heard");
+        assert!(b.take_probe(at(6)) && !b.take_probe(at(7)), "one question");
+        assert_eq!(b.feed_beside(at(7), QUICK, None), None);
+        assert_eq!(suspects(&b, 7), (None, false));
+        b.begin(at(7));
+        assert_eq!(suspects(&b, 8), (None, true), "one order at a time");
+        b.feed(at(8), QUICK, None);
+        assert_eq!(suspects(&b, 8), (None, false));
+        assert_eq!(
+            b.feed_beside(at(9), QUICK, Some(Ailment::Silent)),
+            None,
+            "no doubt"
+        );
+        assert_eq!(suspects(&b, 9), (None, false));
+        // The close after it gets no answer either, nor does the question.
+        assert_eq!(b.feed(at(20), QUICK, Some(Ailment::Silent)), None);
+        assert_eq!(b.feed_beside(at(25), QUICK, Some(Ailment::Silent)), None);
+        let opened = b.feed_beside(at(26), QUICK, Some(Ailment::NotConnected));
+        assert_eq!(opened.map(|t| (t.from, t.to)), Some((B::Closed, B::Open)));
+        assert_eq!(suspects(&b, 27), (Some(Barred::Open), false));
+    }
+
     /// A quiet shop's page order is asked for after minutes; whether its account is there is asked when it is handed out.
     #[test]
     fn a_question_is_wanted_where_nobody_asked_for_a_while() {
@@ -445,7 +562,11 @@ mod tests {
             let ailment = (n % 2 == 0).then_some(Ailment::ChannelError);
             assert_eq!(b.feed(at(1), QUICK, ailment), None);
         }
-        assert_eq!(b.looks(at(2)), Looks::default(), "seven say nothing");
+        let last = Looks {
+            suspect: true,
+            ..Looks::default()
+        };
+        assert_eq!(b.looks(at(2)), last, "seven say nothing, but for the last one");
         assert!(b.feed(at(2), QUICK, Some(Ailment::ChannelError)).is_some());
         let mut b = breaker();
         for n in 0..3 {

@@ -88,6 +88,7 @@ impl Health {
             barred: placing.barred.or(asking.barred),
             unreliable: placing.unreliable.max(asking.unreliable),
             slow: placing.slow.max(asking.slow),
+            suspect: placing.suspect,
         }
     }
 
@@ -132,8 +133,8 @@ impl Health {
             .restore(now);
     }
 
-    /// Accounts of which a question is due: their breaker for new orders has rested, or what is handed out waits for their
-    /// breaker of questions.
+    /// Accounts of which a question is due: their breaker for new orders has rested or is in doubt, or what is handed out waits
+    /// for their breaker of questions.
     fn due(&self, now: Duration) -> Vec<Lost> {
         let all = self.gauges.read();
         let mut due = Vec::new();
@@ -175,12 +176,20 @@ impl App {
         }
         let class = OperationClass::of(operation);
         let gauges = self.health().gauges(account.channel, &account.account);
-        let turn = gauges
-            .of(class)
-            .lock()
-            .feed(self.clock().since_boot(), ended.took, ended.ailment);
+        let (now, place) = (self.clock().since_boot(), OperationClass::Place);
+        let turn = gauges.of(class).lock().feed(now, ended.took, ended.ailment);
         if let Some(turn) = turn {
             self.turned(account.channel, &account.account, class, turn);
+        }
+        if class == place {
+            return;
+        }
+        let turn = gauges
+            .of(place)
+            .lock()
+            .feed_beside(now, ended.took, ended.ailment);
+        if let Some(turn) = turn {
+            self.turned(account.channel, &account.account, place, turn);
         }
     }
 

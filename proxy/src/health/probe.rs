@@ -1,4 +1,5 @@
-//! An account that new orders were moved away from is asked, once it has rested, for an order that does not exist. An
+//! An account that new orders were moved away from is asked, once it has rested, for an order that does not exist, and so is one
+//! whose last call got no answer, half a second later. An
 //! answer, whatever it says, means that it can be reached again, and one order at a time may try it out. No payer waits for
 //! an account that is still down. Questions about what is handed out are tried out by the probe itself.
 

@@ -428,14 +428,7 @@ impl Found {
 
 /// What the bills of the days before and after, as far as they were read, say of this one.
 pub(crate) fn neighbours(ledger: &Ledger, bill: &BillKey) -> Result<Neighbours, LookupError> {
-    let at = |days: i32| {
-        let key = BillKey {
-            day: Day::from_number(bill.day.number() + days),
-            ..bill.clone()
-        };
-        ledger.bill(&key).filter(|head| head.matched.is_some())
-    };
-    let (before, after) = (at(-1), at(1));
+    let [before, after] = beside(ledger, bill).map(|head| head.filter(|head| head.matched.is_some()));
     let mut found = Neighbours {
         next_is_read: after.is_some(),
         ..Neighbours::default()
@@ -447,6 +440,16 @@ pub(crate) fn neighbours(ledger: &Ledger, bill: &BillKey) -> Result<Neighbours, 
         neighbour(ledger, bill, &head, is_before, &mut found)?;
     }
     Ok(found)
+}
+
+/// How far the account's bills of the day before and of the day after are.
+pub(crate) fn beside(ledger: &Ledger, bill: &BillKey) -> [Option<BillHead>; 2] {
+    [-1, 1].map(|days| {
+        ledger.bill(&BillKey {
+            day: Day::from_number(bill.day.number() + days),
+            ..bill.clone()
+        })
+    })
 }
 
 fn neighbour(

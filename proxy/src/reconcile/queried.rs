@@ -11,6 +11,7 @@ use crate::{
     app::App,
     errand,
     exchange::{Exchanged, ask},
+    settle,
 };
 use channel::{Account, Answer, ChannelState, FailureClass, bill};
 use domain::*;
@@ -92,7 +93,7 @@ async fn of_order(
             all.take(said, order, &attempt.number, None)?;
         }
         let own = order.refunds.iter().filter(|refund| refund.attempt == position);
-        for refund in own.filter(|refund| today(refund.refunded_at.unwrap_or(refund.intended))) {
+        for refund in own.filter(|refund| today(refund.counted())) {
             let said = refunded(app, account, attempt, refund).await;
             all.take(said, order, &attempt.number, Some(&refund.number))?;
         }
@@ -133,7 +134,7 @@ impl Answers {
 
 async fn payment(app: &App, account: &Account, attempt: &Attempt) -> Said {
     let view = match errand::query(app, account, attempt).await {
-        Exchanged::Answer(Answer::State(view)) => view,
+        Exchanged::Answer(Answer::State(view)) if settle::is_about(attempt, &view) => view,
         other => return nothing(other),
     };
     let (ChannelState::Paid(facts) | ChannelState::Refunded(facts)) = view.state else {
@@ -163,7 +164,11 @@ async fn refunded(app: &App, account: &Account, attempt: &Attempt, refund: &Refu
         )
     });
     let view = match asked.await {
-        Exchanged::Answer(Answer::Refund(view)) => view,
+        Exchanged::Answer(Answer::Refund(view))
+            if settle::is_about_refund(attempt, (&refund.number, refund.begun()), &view) =>
+        {
+            view
+        }
         other => return nothing(other),
     };
     let state = match view.state {
@@ -186,7 +191,7 @@ async fn refunded(app: &App, account: &Account, attempt: &Attempt, refund: &Refu
         amount: view.amount.unwrap_or(refund.amount),
         fee_millifen: 0,
         state,
-        at: view.refunded_at.unwrap_or(refund.intended),
+        at: view.refunded_at.unwrap_or(refund.counted()),
     }))
 }
 

@@ -49,16 +49,7 @@ fn beginning(day: Day) -> Instant {
 /// Reads the journal from the day's beginning up to `entries`.
 pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord, ReadError> {
     let from = first_at(reader, beginning(day), entries)?;
-    let mut fold = Fold {
-        day,
-        record: DayRecord {
-            books: HashMap::new(),
-            older: BTreeSet::new(),
-        },
-        accounts: Vec::new(),
-        intents: BTreeMap::new(),
-        refunds: HashMap::new(),
-    };
+    let mut fold = Fold::new(day);
     for found in reader.scan(from) {
         let (index, octets) = found?;
         if index >= entries {
@@ -75,11 +66,7 @@ pub(crate) fn read(reader: &Reader, day: Day, entries: u64) -> Result<DayRecord,
             fold.take(order, entry.at, entry.event);
         }
     }
-    // Refunds that nobody called done: where a bill has one by its own number alone, no look-up would find it.
-    fold.record
-        .older
-        .extend(fold.refunds.into_keys().map(|(order, _)| order));
-    Ok(fold.record)
+    Ok(fold.ended())
 }
 
 /// Do entries from one to another say of a movement that it was done on this day, by any channel's count?
@@ -174,7 +161,7 @@ pub(crate) fn moved_on(
         {
             let may_be = match entry.event {
                 TradeEvent::AttemptPaid { facts, .. } => on_it(facts.paid_at),
-                TradeEvent::RefundSucceeded { refunded_at, .. } => refunded_at.is_none_or(&on_it),
+                TradeEvent::RefundSucceeded { refunded_at, .. } => on_it(refunded_at.unwrap_or(entry.at)),
                 // Dated by the channel's clock, which only the order's beginning tells.
                 TradeEvent::AttemptReversed { .. } => true,
                 _ => false,
@@ -245,6 +232,27 @@ struct Fold {
 }
 
 impl Fold {
+    fn new(day: Day) -> Fold {
+        Fold {
+            day,
+            record: DayRecord {
+                books: HashMap::new(),
+                older: BTreeSet::new(),
+            },
+            accounts: Vec::new(),
+            intents: BTreeMap::new(),
+            refunds: HashMap::new(),
+        }
+    }
+
+    /// Refunds that nobody called done are looked up: where a bill has one by its own number alone, nothing else would find it.
+    fn ended(mut self) -> DayRecord {
+        self.record
+            .older
+            .extend(self.refunds.into_keys().map(|(order, _)| order));
+        self.record
+    }
+
     fn take(&mut self, order: PaymentId, at: Instant, event: TradeEvent) {
         match event {
             TradeEvent::AttemptIntended {
@@ -507,7 +515,7 @@ fn refund(order: &Order, attempt: &Attempt, refund: &Refund) -> Option<(Key, Our
         amount: refund.amount,
         trade_no: own.map(mark),
         asked: day_of(attempt.channel, refund.intended),
-        done: refund.refunded_at.unwrap_or(refund.intended),
+        done: refund.counted(),
         state,
         apart: is_apart(attempt.channel, &attempt.account, &attempt.payee),
     };
@@ -589,39 +597,24 @@ pub(crate) async fn complete(
         let Some(order) = ledger.as_of(order, entries)? else {
             continue;
         };
-        let accounts: BTreeSet<_> = order
-            .attempts
-            .iter()
-            .map(|a| (a.channel, a.account.clone()))
-            .collect();
-        for of in accounts {
-            for (key, ours) in of_order(&order, of.0, &of.1) {
-                put(&mut record.books, day, &of, key, ours);
-            }
-        }
+        put_order(record, day, &order);
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_that_matter_are_told_by_their_beginning() {
-        assert_eq!(
-            time_of(b"{\"at\":1767225600000,\"event\":{}}"),
-            Some(Instant::from_millis(1_767_225_600_000))
-        );
-        for (text, yes) in [
-            ("attempt_paid", true),
-            ("attempt_paid_twice", false),
-            ("told", false),
-            ("refund_succeeded", true),
-        ] {
-            let entry =
-                format!("{{\"at\":1767225600000,\"event\":{{\"{text}\":{{\"attempt\":1}}}},\"salt\":\"x\"}}");
-            assert_eq!(matters(entry.as_bytes()), yes, "{text}");
+fn put_order(record: &mut DayRecord, day: Day, order: &Order) {
+    let accounts: BTreeSet<_> = order
+        .attempts
+        .iter()
+        .map(|a| (a.channel, a.account.clone()))
+        .collect();
+    for of in accounts {
+        for (key, ours) in of_order(order, of.0, &of.1) {
+            put(&mut record.books, day, &of, key, ours);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -5,9 +5,9 @@
 use super::{record, view};
 use crate::app::App;
 use domain::*;
-use ledger::{Attempt, LookupError, Order, Refund};
+use ledger::{Attempt, LookupError, Order};
 use policy::{books::day_of, registry::MerchantFacts};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// Columns, for people who read Chinese and programs that read English.
 const COLUMNS: [&str; 13] = [
@@ -25,11 +25,12 @@ const COLUMNS: [&str; 13] = [
     "渠道流水号 trade_no",
     "对账差异 differences",
 ];
-/// Where the amount in fen stands: a number, all else is text.
+/// Where the amounts in yuan and in fen stand: numbers, all else is text.
+const YUAN: usize = 9;
 const FEN: usize = 10;
 
-/// Rows of a workbook's sheet, the heading among them.
-const SHEET: usize = 1_048_576;
+/// Movements that a workbook takes: it is held whole in memory while it is made.
+const WORKBOOK: usize = 100_000;
 
 /// Why there is no statement.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(crate) enum StatementError {
     #[error(transparent)]
     Read(#[from] journal::ReadError),
     /// It does not fit.
-    #[error("that day has more movements than a workbook has rows; take `csv`")]
+    #[error("that day has more than the 100000 movements that a workbook takes; take `csv`")]
     TooLong,
     /// The file could not be written.
     #[error("{0}")]
@@ -66,10 +67,25 @@ impl Format {
     }
 }
 
-struct Row {
-    at: Instant,
-    cells: [String; COLUMNS.len()],
+/// One movement of a statement, as little of it as puts all of them in order: a day may have a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moved {
+    pub(super) at: Instant,
+    order: PaymentId,
+    /// Position of the attempt, from 1.
+    attempt: u16,
+    what: What,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Paid,
+    Undone,
+    /// Where the refund stands in its order.
+    Refunded(u32),
+}
+
+type Cells = [String; COLUMNS.len()];
 
 /// The statement's octets; blocks.
 pub(crate) fn make(
@@ -80,20 +96,28 @@ pub(crate) fn make(
 ) -> Result<Vec<u8>, StatementError> {
     let differences = view::kinds(app, merchant, day)?;
     let (ledger, entries) = (app.ledger(), app.ledger().journal().durable());
-    let mut rows = Vec::new();
+    let order_of = |id: &PaymentId| -> Result<Option<Arc<Order>>, LookupError> {
+        let order = ledger.glance(id)?.map(|order| ledger.as_of(order, entries));
+        Ok(order.transpose()?.flatten())
+    };
+    let mut all: Vec<Moved> = Vec::new();
     for id in record::moved_on(&ledger.journal().reader(), &merchant.id, day, entries)? {
-        let order = ledger.glance(&id)?.map(|order| ledger.as_of(order, entries));
-        if let Some(order) = order.transpose()?.flatten() {
-            rows.extend(rows_of(&order, day, &differences));
+        if let Some(order) = order_of(&id)? {
+            all.extend(movements(&order, day));
+        }
+        if format == Format::Xlsx && all.len() > WORKBOOK {
+            return Err(StatementError::TooLong);
         }
     }
-    if format == Format::Xlsx && rows.len() >= SHEET {
-        return Err(StatementError::TooLong);
-    }
-    rows.sort_by(|a, b| (a.at, &a.cells[3], &a.cells[5]).cmp(&(b.at, &b.cells[3], &b.cells[5])));
+    all.sort_unstable();
+    // An order is read once more for its row: what is kept of a movement meanwhile is a tenth of it.
+    let rows = all.iter().filter_map(|moved| {
+        let order = order_of(&moved.order).transpose()?;
+        order.map(|order| row(&order, moved, &differences)).transpose()
+    });
     match format {
-        Format::Csv => csv(&rows),
-        Format::Xlsx => xlsx(&rows),
+        Format::Csv => csv(rows),
+        Format::Xlsx => xlsx(rows),
     }
 }
 
@@ -125,88 +149,93 @@ fn went_back(attempt: &Attempt) -> Option<Instant> {
     record::undone_at(attempt).filter(|_| back)
 }
 
-fn rows_of(order: &Order, day: Day, differences: &Kinds) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for (attempt, position) in order.attempts.iter().zip(1..) {
-        let Some((facts, _)) = &attempt.paid else { continue };
-        let mut put = |at: Instant, movement: Movement, refund: Option<&Refund>, trade_no: String| {
-            let number = refund.map(|refund| &refund.number);
-            let kinds = differences.get(&about(attempt.channel, movement, &attempt.number, number));
-            let amount = refund.map_or(attempt.amount, |refund| refund.amount);
-            let (name, sign) = match movement {
-                Movement::Payment => ("payment", ""),
-                Movement::Refund => ("refund", "-"),
-                Movement::Reversal => ("reversal", "-"),
-            };
-            rows.push(Row {
-                at,
-                cells: [
-                    at.to_string(),
-                    name.to_owned(),
-                    order.order_no.to_string(),
-                    attempt.number.to_string(),
-                    refund
-                        .map(|refund| refund.refund_no.to_string())
-                        .unwrap_or_default(),
-                    number.map(ToString::to_string).unwrap_or_default(),
-                    attempt.channel.to_string(),
-                    attempt.account.to_string(),
-                    attempt.pay_way.as_str().to_owned(),
-                    format!("{sign}{}", amount.to_yuan()),
-                    format!("{sign}{}", amount.fen()),
-                    trade_no,
-                    kinds.map(|kinds| kinds.join(" ")).unwrap_or_default(),
-                ],
-            });
+/// What an order has on a day.
+pub(super) fn movements(order: &Order, day: Day) -> impl Iterator<Item = Moved> {
+    let paid = (1..)
+        .zip(&order.attempts)
+        .filter(|(_, attempt)| attempt.paid.is_some());
+    paid.flat_map(move |(position, attempt)| {
+        let moved = move |at, what| Moved {
+            at,
+            order: order.id,
+            attempt: position,
+            what,
         };
-        if day_of(attempt.channel, facts.paid_at) == day {
-            put(facts.paid_at, Movement::Payment, None, facts.trade_no.to_string());
-        }
-        if let Some(at) = went_back(attempt).filter(|at| day_of(attempt.channel, *at) == day) {
-            // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
-            let own = attempt.channel != Channel::Unionpay;
-            let trade_no = if own {
-                facts.trade_no.to_string()
-            } else {
-                String::new()
-            };
-            put(at, Movement::Reversal, None, trade_no);
-        }
-        for refund in order
-            .refunds
-            .iter()
-            .filter(|refund| refund.attempt == position && refund.state == RefundState::Succeeded)
-        {
-            let done = refund.refunded_at.unwrap_or(refund.intended);
-            if day_of(attempt.channel, done) == day {
-                let trade_no = refund
-                    .trade_no
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                put(done, Movement::Refund, Some(refund), trade_no);
-            }
-        }
-    }
-    rows
+        let paid = attempt
+            .paid
+            .as_ref()
+            .map(|(facts, _)| moved(facts.paid_at, What::Paid));
+        let undone = went_back(attempt).map(|at| moved(at, What::Undone));
+        let refunds = (0..)
+            .zip(&order.refunds)
+            .filter(move |(_, refund)| refund.attempt == position && refund.state == RefundState::Succeeded);
+        let refunds = refunds.map(move |(n, refund)| moved(refund.counted(), What::Refunded(n)));
+        let on_the_day = move |moved: &Moved| day_of(attempt.channel, moved.at) == day;
+        paid.into_iter().chain(undone).chain(refunds).filter(on_the_day)
+    })
 }
 
-/// Numbers of ours have no character with which a spreadsheet would begin to reckon but `-`, and none that it needs then.
-fn csv(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
+/// A movement in words; `None` where its order has no such one.
+fn row(order: &Order, moved: &Moved, differences: &Kinds) -> Option<Cells> {
+    let attempt = order.attempt(moved.attempt)?;
+    let (facts, _) = attempt.paid.as_ref()?;
+    let refund = match moved.what {
+        What::Refunded(n) => Some(order.refunds.get(usize::try_from(n).ok()?)?),
+        What::Paid | What::Undone => None,
+    };
+    let text = |no: Option<&dyn std::fmt::Display>| no.map(ToString::to_string).unwrap_or_default();
+    let (movement, name, sign, trade_no) = match moved.what {
+        What::Paid => (Movement::Payment, "payment", "", facts.trade_no.to_string()),
+        // UnionPay gives what went back a number of its own, which our record of a reverse does not keep.
+        What::Undone if attempt.channel == Channel::Unionpay => {
+            (Movement::Reversal, "reversal", "-", String::new())
+        }
+        What::Undone => (Movement::Reversal, "reversal", "-", facts.trade_no.to_string()),
+        What::Refunded(_) => {
+            let own = refund.and_then(|refund| refund.trade_no.as_ref());
+            (Movement::Refund, "refund", "-", text(own.map(|no| no as _)))
+        }
+    };
+    let number = refund.map(|refund| &refund.number);
+    let kinds = differences.get(&about(attempt.channel, movement, &attempt.number, number));
+    let amount = refund.map_or(attempt.amount, |refund| refund.amount);
+    Some([
+        moved.at.to_string(),
+        name.to_owned(),
+        order.order_no.to_string(),
+        attempt.number.to_string(),
+        text(refund.map(|refund| &refund.refund_no as _)),
+        text(number.map(|number| number as _)),
+        attempt.channel.to_string(),
+        attempt.account.to_string(),
+        attempt.pay_way.as_str().to_owned(),
+        format!("{sign}{}", amount.to_yuan()),
+        format!("{sign}{}", amount.fen()),
+        trade_no,
+        kinds.map(|kinds| kinds.join(" ")).unwrap_or_default(),
+    ])
+}
+
+/// A merchant's numbers may begin like a formula (`-`, `@`), and spreadsheets open this.
+fn csv(rows: impl Iterator<Item = Result<Cells, LookupError>>) -> Result<Vec<u8>, StatementError> {
     let wrong = |error: csv::Error| StatementError::Write(error.to_string());
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer("\u{feff}".as_bytes().to_vec());
     writer.write_record(COLUMNS).map_err(wrong)?;
     for row in rows {
-        writer.write_record(&row.cells).map_err(wrong)?;
+        let cells = row?.into_iter().enumerate().map(|(column, cell)| match column {
+            YUAN | FEN => cell,
+            _ => unformula(cell),
+        });
+        writer.write_record(cells.collect::<Vec<_>>()).map_err(wrong)?;
     }
     writer
         .into_inner()
         .map_err(|error| StatementError::Write(error.to_string()))
 }
 
-fn xlsx(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
+fn xlsx(rows: impl Iterator<Item = Result<Cells, LookupError>>) -> Result<Vec<u8>, StatementError> {
     let wrong = |error: rust_xlsxwriter::XlsxError| StatementError::Write(error.to_string());
     let mut book = rust_xlsxwriter::Workbook::new();
     let sheet = book.add_worksheet();
@@ -214,7 +243,7 @@ fn xlsx(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
         sheet.write_string(0, column, name).map_err(wrong)?;
     }
     for (line, row) in (1..).zip(rows) {
-        for (column, cell) in (0..).zip(&row.cells) {
+        for (column, cell) in (0..).zip(&row?) {
             match cell.parse::<i32>() {
                 // Exact: a workbook's numbers are of 64 bits. Larger ones stay text.
                 Ok(fen) if usize::from(column) == FEN => {
@@ -225,4 +254,20 @@ fn xlsx(rows: &[Row]) -> Result<Vec<u8>, StatementError> {
         }
     }
     book.save_to_buffer().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_but_an_amount_begins_like_a_formula() {
+        let mut cells: Cells = Default::default();
+        (cells[2], cells[4]) = ("-1+cmd|x".to_owned(), "@SUM(A1)".to_owned());
+        (cells[YUAN], cells[FEN]) = ("-1.00".to_owned(), "-100".to_owned());
+        let text = csv([Ok(cells)].into_iter()).expect("written");
+        let text = String::from_utf8(text).expect("UTF-8");
+        let row = text.lines().nth(1).expect("a row");
+        assert_eq!(row, ",,'-1+cmd|x,,'@SUM(A1),,,,,-1.00,-100,,");
+    }
 }

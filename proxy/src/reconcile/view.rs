@@ -3,7 +3,7 @@
 use super::statement::about;
 use crate::app::App;
 use domain::*;
-use ledger::{BillHead, LookupError};
+use ledger::{BILL_DAYS_KEPT, BillHead, LookupError};
 use policy::{
     books::{About, is_missing, is_overdue, is_past, settles},
     registry::{AccountFacts, MerchantFacts},
@@ -19,40 +19,67 @@ struct Difference {
     event: TradeEvent,
 }
 
-/// How far a merchant's day is.
-pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Value, LookupError> {
-    let (bills, past) = (own_bills(app, merchant, day), is_past(day, app.clock().now()));
-    let mut accounts = Vec::new();
+/// How far a merchant's day is; `None` where it is too long ago to be told here.
+pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Option<Value>, LookupError> {
+    let now = app.clock().now();
+    if is_forgotten(day, now.day()) {
+        return Ok(None);
+    }
+    let (bills, past) = (own_bills(app, merchant, day), is_past(day, now));
+    let nothing = bills.iter().all(|(_, head)| head.is_none());
+    if nothing && super::begins(app).is_some_and(|first| day < first) {
+        return Ok(Some(json!({
+            "date": day.to_string(), "state": "not_compared", "accounts": [], "differences": [], "unanswered": [],
+        })));
+    }
+    let (mut accounts, mut not_listed) = (Vec::new(), 0);
     for (key, head) in &bills {
-        accounts.push(account(app, key, head.as_ref())?);
+        let (shown, beyond) = account(app, key, head.as_ref())?;
+        accounts.push(shown);
+        not_listed += beyond;
     }
     accounts.extend(merchant.accounts.iter().filter_map(not_reconciled));
     let differences = differences(app, merchant, day)?;
     let unanswered = unanswered(app, &bills)?;
     // The fund-flow bill needs a right that not every account has: nothing waits for it.
-    let open = bills.iter().any(|(key, head)| {
-        key.kind != BillKind::Funds && head.as_ref().is_none_or(|head| head.matched.is_none())
-    });
-    let given_up = bills.iter().any(|(key, head)| {
-        key.kind != BillKind::Funds
-            && head
-                .as_ref()
-                .is_none_or(|head| head.matched.is_none() && in_its_stead(app, head).is_none())
-    });
+    let open = || {
+        let open = |head: &BillHead| head.matched.is_none();
+        let waited_for = bills.iter().filter(|(key, _)| key.kind != BillKind::Funds);
+        waited_for.filter(move |(_, head)| head.as_ref().is_none_or(open))
+    };
+    let waits = open().any(|(_, head)| head.as_ref().is_none_or(is_asked));
+    let given_up = open().any(|(_, head)| head.as_ref().is_none_or(|head| in_its_stead(app, head).is_none()));
+    let found_out_of_bills = open().next().is_some() && !given_up;
     let found_out = unanswered.iter().filter(|one| one.resolution.is_some()).count();
     let state = state(&Facts {
         bills: bills.len(),
-        waits: open && !past,
+        waits: waits && !past,
         in_vain: given_up || found_out < unanswered.len(),
         // What people found out instead of the channel's word is resolved, never agreed.
-        differences: differences.len() + found_out + usize::from(open && !given_up),
-        unresolved: differences.iter().filter(|d| d.resolution.is_none()).count(),
+        differences: differences.len() + found_out + usize::from(found_out_of_bills),
+        // Nobody has seen what is beyond the list, so nobody can have resolved it.
+        unresolved: differences.iter().filter(|d| d.resolution.is_none()).count() as u64 + not_listed,
     });
     let list: Vec<Value> = differences.iter().map(shown).collect();
     let unanswered: Vec<Value> = unanswered.iter().map(Open::shown).collect();
-    Ok(json!({
+    Ok(Some(json!({
         "date": day.to_string(), "state": state, "accounts": accounts, "differences": list, "unanswered": unanswered,
-    }))
+    })))
+}
+
+/// What became of its bills is in the journal only.
+fn is_forgotten(day: Day, today: Day) -> bool {
+    day.number() < today.number() - BILL_DAYS_KEPT
+}
+
+/// It was asked for; else its account had movements and is registered no longer, and nothing is waited for.
+fn is_asked(head: &BillHead) -> bool {
+    head.tries > 0
+}
+
+/// Differences that a bill's comparison counted and did not put on record one by one.
+fn not_listed(differences: u64, head: &BillHead) -> u64 {
+    differences.saturating_sub(head.differs.len() as u64)
 }
 
 /// What a day's state hangs on.
@@ -63,7 +90,7 @@ struct Facts {
     /// A bill never came, or something was never answered.
     in_vain: bool,
     differences: usize,
-    unresolved: usize,
+    unresolved: u64,
 }
 
 fn state(day: &Facts) -> &'static str {
@@ -144,7 +171,12 @@ fn unanswered(app: &App, bills: &[(BillKey, Option<BillHead>)]) -> Result<Vec<Op
 fn in_its_stead(app: &App, head: &BillHead) -> Option<Resolution> {
     let asked = |index: &u64| {
         let entry = app.ledger().entry(*index).ok();
-        entry.is_some_and(|entry| matches!(entry.event, TradeEvent::BillAsked { .. }))
+        entry.is_some_and(|entry| {
+            matches!(
+                entry.event,
+                TradeEvent::BillAsked { .. } | TradeEvent::BillNotAsked { .. }
+            )
+        })
     };
     let mut all = head.resolved.iter();
     all.find(|(index, _)| asked(index))
@@ -162,7 +194,10 @@ fn own_bills(app: &App, merchant: &MerchantFacts, day: Day) -> Vec<(BillKey, Opt
         .collect();
     for facts in merchant.accounts.iter().filter(|facts| super::is_compared(facts)) {
         let books = app.config().books.as_ref();
-        for kind in books.into_iter().flat_map(|books| super::kinds(books, facts)) {
+        for kind in books
+            .into_iter()
+            .flat_map(|books| super::kinds(books, facts.channel))
+        {
             let key = BillKey {
                 day,
                 channel: facts.channel,
@@ -178,16 +213,26 @@ fn own_bills(app: &App, merchant: &MerchantFacts, day: Day) -> Vec<(BillKey, Opt
     all
 }
 
-fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, LookupError> {
+/// A bill as its merchant may see it, and how many of its differences are not listed.
+fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<(Value, u64), LookupError> {
     let mut shown = json!({ "channel": key.channel.as_str(), "account": key.account.as_str(), "bill": key.kind.as_str(), "state": "not_asked" });
     let now = app.clock().now();
+    let mut beyond = 0;
     let Some(map) = shown.as_object_mut() else {
-        return Ok(shown);
+        return Ok((shown, beyond));
     };
     if is_overdue(key.day, now) && head.is_none_or(|head| head.matched.is_none()) {
         map.insert("overdue".into(), true.into());
     }
-    let Some(head) = head else { return Ok(shown) };
+    let Some(head) = head else {
+        return Ok((shown, beyond));
+    };
+    if !is_asked(head) {
+        if let Some(resolution) = in_its_stead(app, head) {
+            map.insert("resolution".into(), json!(resolution));
+        }
+        return Ok((shown, beyond));
+    }
     map.insert("asked_at".into(), head.asked.to_string().into());
     map.insert("tries".into(), head.tries.into());
     if let Some(index) = head.matched {
@@ -208,6 +253,10 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
         {
             let sums = json!({ "differences": differences, "fee_millifen": fee_millifen, "lines": lines, "paid": paid.fen(), "payments": payments, "refunded": refunded.fen(), "refunds": refunds });
             map.extend(sums.as_object().cloned().unwrap_or_default());
+            beyond = not_listed(differences, head);
+            if beyond > 0 {
+                map.insert("not_listed".into(), beyond.into());
+            }
         }
     } else if is_past(key.day, now) {
         map.insert("state".into(), "never_came".into());
@@ -223,7 +272,7 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<Value, L
     } else {
         map.insert("state".into(), "asked".into());
     }
-    Ok(shown)
+    Ok((shown, beyond))
 }
 
 /// Every difference that concerns a day: of its own bills, and of the neighbouring ones that have what belongs to it. What a
@@ -369,5 +418,40 @@ mod tests {
         assert_eq!(of(2, false, true, 0, 0), "unproven");
         assert_eq!(of(2, false, false, 1, 0), "resolved");
         assert_eq!(of(2, false, false, 0, 0), "agreed");
+    }
+
+    /// What is counted and stands nowhere one by one was seen by nobody, so a day that has it is never resolved.
+    #[test]
+    fn differences_beyond_the_list_stay_unresolved() {
+        let head = BillHead {
+            merchant: MerchantId::new("m1001").expect("lawful"),
+            tries: 1,
+            asked: Instant::default(),
+            refused: None,
+            taken: None,
+            differs: (10..10_010).collect(),
+            early: Vec::new(),
+            unanswered: Vec::new(),
+            matched: Some(10_010),
+            resolved: (10..10_010).map(|index| (index, Resolution::Explained)).collect(),
+        };
+        assert_eq!(not_listed(10_000, &head), 0);
+        assert_eq!(not_listed(10_003, &head), 3);
+        let facts = Facts {
+            bills: 1,
+            waits: false,
+            in_vain: false,
+            differences: head.differs.len(),
+            unresolved: not_listed(10_003, &head),
+        };
+        assert_eq!(state(&facts), "differs");
+    }
+
+    #[test]
+    fn a_day_is_told_as_long_as_its_bills_are_kept() {
+        let today = Day::from_number(20_600);
+        let ago = |days: i32| Day::from_number(today.number() - days);
+        assert!(!is_forgotten(ago(BILL_DAYS_KEPT), today) && !is_forgotten(today, today));
+        assert!(is_forgotten(ago(BILL_DAYS_KEPT + 1), today));
     }
 }

@@ -27,8 +27,8 @@ impl Stage<Sealed> for Claim {
     async fn run(&self, sealed: Sealed) -> Result<Claimed, Stop> {
         let group = self.win_group(&sealed).await?;
         let (held, mut others) = self.win_all(&sealed).await?;
-        let order = self.0.order(&sealed.id).await?;
-        let order = order.filter(|o| o.merchant == sealed.merchant.id);
+        let order = self.own(&sealed).await?;
+        let (held, order) = self.not_beside_a_charge(&sealed, held, order).await?;
         let content = content(&sealed.command, sealed.payer);
         let only_repeats = self.only_repeats(&sealed);
         if let (Command::Refund(refund), None, Cargo::Verbatim(_)) = (&sealed.command, &order, &sealed.cargo)
@@ -395,6 +395,35 @@ impl Claim {
         Ok((first.ok_or_else(|| Fault::of(Code::Internal))?, others))
     }
 
+    /// The order, if it is this merchant's.
+    async fn own(&self, sealed: &Sealed) -> Result<Option<Arc<Order>>, Fault> {
+        let order = self.0.order(&sealed.id).await?;
+        Ok(order.filter(|o| o.merchant == sealed.merchant.id))
+    }
+
+    /// An SDK's close of a payment-code order waits for the charging call, as a reverse does: one that overtook it would find
+    /// nothing, and the payer would be charged for what is told as closed. Any other order is closed at once, whatever is on
+    /// its way. (By the unified API a payment code is not closed at all.) Nobody who holds an order's claim waits for a
+    /// close's.
+    //= C60
+    async fn not_beside_a_charge(
+        &self,
+        sealed: &Sealed,
+        held: Held,
+        order: Option<Arc<Order>>,
+    ) -> Result<(Held, Option<Arc<Order>>), Fault> {
+        let charges = |order: &Arc<Order>| order.attempts.iter().any(|a| a.pay_way.charges());
+        let by_its_client = matches!(
+            (&sealed.command, &sealed.cargo),
+            (Command::Close(_), Cargo::Verbatim(_))
+        );
+        if !by_its_client || !order.as_ref().is_some_and(charges) {
+            return Ok((held, order));
+        }
+        let held = self.win(the_orders(sealed.id)).await?;
+        Ok((held, self.own(sealed).await?))
+    }
+
     /// The loser of a race waits for the first answer, up to its deadline.
     async fn win(&self, key: ClaimKey) -> Result<Held, Fault> {
         let race = async {
@@ -597,14 +626,22 @@ fn claim_key(command: &Command, order: PaymentId) -> ClaimKey {
         Command::Redirect(_, asked) => Some(Arc::from(asked.refund_no.as_str())),
         Command::Create(_) | Command::Close(_) | Command::Reverse(_) => None,
     };
-    let operation = match command.operation() {
-        Operation::Reverse => Operation::Create,
-        other => other,
-    };
+    match command.operation() {
+        Operation::Reverse => the_orders(order),
+        operation => ClaimKey {
+            order,
+            operation,
+            number,
+        },
+    }
+}
+
+/// The claim on the order itself: whoever holds it begins, charges or undoes.
+pub(crate) fn the_orders(order: PaymentId) -> ClaimKey {
     ClaimKey {
         order,
-        operation,
-        number,
+        operation: Operation::Create,
+        number: None,
     }
 }
 

@@ -55,7 +55,7 @@ impl Stage<Received> for Identify {
         }
         let registries = self.0.registries();
         let (merchant, facts) = registries
-            .owner(channel, &account)
+            .owner_on_record(channel, &account)
             .ok_or_else(|| Fault::of(Code::NotFound))?;
         let account = self.0.account(facts, None, None);
         Ok(Identified {

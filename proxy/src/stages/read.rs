@@ -63,7 +63,9 @@ impl Stage<Received> for Read {
             .owner(channel, &native.account)
             .ok_or_else(|| Fault::of(Code::UnknownKey))?;
         self.proves(facts, &native.proof, received.at)?;
-        let lawful = may_return(merchant, &native).and_then(|()| by_an_own_app(facts, &native));
+        let lawful = may_return(merchant, &native)
+            .and_then(|()| by_an_own_app(facts, &native))
+            .and_then(|()| with_own_certificates(facts, &native.certificates));
         let payee = match lawful.and_then(|()| acts_for(facts, &native)) {
             Ok(payee) => payee,
             Err(fault) => {
@@ -125,6 +127,28 @@ fn by_an_own_app(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
         .breaks(Breach::Value, Some("appid"))),
         _ => Ok(()),
     }
+}
+
+/// In certificate mode Alipay answers by the certificates that the request names, so others than the account's would end in
+/// answers that nobody can verify.
+fn with_own_certificates(facts: &AccountFacts, named: &[(&'static str, String)]) -> Result<(), Fault> {
+    let own = [
+        ("app_cert_sn", &facts.serial, "serial"),
+        ("alipay_root_cert_sn", &facts.root_sn, "root_sn"),
+    ];
+    for (name, registered, field) in own {
+        let said = named.iter().find(|(said, _)| *said == name);
+        if let (Some((_, said)), Some(registered)) = (said, registered)
+            && said != registered
+        {
+            return Err(Fault::new(
+                Code::MalformedRequest,
+                format!("{name} is not that of the certificate which the acquirer lists for this account ({field}): the client has loaded another file."),
+            )
+            .breaks(Breach::Value, Some(name)));
+        }
+    }
+    Ok(())
 }
 
 /// Alipay's protocol has no nonce: there the signature itself tells whether a request came before. The `claim` stage
@@ -335,6 +359,42 @@ fn fault(error: NativeError) -> (Asks, Fault) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_named_is_the_accounts_own() {
+        let of = |serial: Option<&str>, root: Option<&str>| -> AccountFacts {
+            serde_json::from_value(serde_json::json!({
+                "channel": "alipay", "account": "2021000066965330", "payee": "2088864287612845", "keys": "held",
+                "serial": serial, "root_sn": root,
+            }))
+            .expect("facts")
+        };
+        let with = |facts: &AccountFacts, app: &str, root: &str| {
+            let named = [("app_cert_sn", app), ("alipay_root_cert_sn", root)];
+            let named: Vec<_> = named.into_iter().filter(|(_, sn)| !sn.is_empty()).collect();
+            let named: Vec<_> = named
+                .into_iter()
+                .map(|(name, sn)| (name, sn.to_owned()))
+                .collect();
+            with_own_certificates(facts, &named)
+        };
+        let by_certificate = of(Some("ab12"), Some("cd34_ef56"));
+        assert!(with(&by_certificate, "ab12", "cd34_ef56").is_ok());
+        assert!(with(&by_certificate, "", "").is_ok(), "in key mode none is named");
+        assert!(with(&of(None, None), "ab12", "cd34").is_ok(), "none is listed");
+        for (app, root, wrong) in [
+            ("ab13", "cd34_ef56", "app_cert_sn is not"),
+            ("ab12", "cd34", "alipay_root_cert_sn is not"),
+        ] {
+            let fault = with(&by_certificate, app, root).expect_err(wrong);
+            assert!(
+                fault.detail.starts_with(wrong) && !fault.detail.contains("ab1"),
+                "{}",
+                fault.detail
+            );
+            assert!(fault.code == Code::MalformedRequest && fault.breach.is_some());
+        }
+    }
 
     #[test]
     fn a_form_may_wait_in_the_browser_and_nothing_else_may() {

@@ -179,7 +179,7 @@ async fn intend_order(
             return Ok((order, position));
         }
         Some(order) if order.state() == ledger::OrderState::AwaitingPayment => {
-            Some(make_way(app, &order, create.left).await?)
+            Some(make_way(app, &order, create, of.carried).await?)
         }
         order => order,
     };
@@ -335,8 +335,13 @@ pub(crate) fn renews(order: &Order, create: &Create, content: &KeyedDigest) -> b
         && latest.pay_way == create.pay_way
 }
 
-/// Closes the former attempt at its channel before another takes its place. `left` where its payer says that it was not paid.
-async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order>, Stop> {
+/// Closes the former attempt at its channel before another takes its place.
+async fn make_way(
+    app: &App,
+    order: &Arc<Order>,
+    create: &Create,
+    carried: Carried,
+) -> Result<Arc<Order>, Stop> {
     if order.latest().keys == Keys::Merchant {
         return Err(Fault::new(
             Code::OrderInProgress,
@@ -347,7 +352,8 @@ async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
         true => charge::undo(app, order, position, ReverseReason::Replaced).await,
-        false if left && errand::may_be_left(app, order.latest()) => {
+        // Its payer says that it was not paid.
+        false if create.left && errand::may_be_left(app, order.latest()) => {
             errand::leave(app, order, position).await
         }
         false => errand::close_to_replace(app, order, position).await,
@@ -358,7 +364,12 @@ async fn make_way(app: &App, order: &Arc<Order>, left: bool) -> Result<Arc<Order
         AttemptState::Paid => Err(Fault::of(Code::OrderPaid).into()),
         _ if errand::may_come(app, closed.latest()) => {
             let until = closed.latest().expires;
-            Err(Fault::new(Code::OrderInProgress, format!("The former way to pay is in the payer's hands, who may open it until {until}; use another order number, or wait.")).into())
+            let by_browser = carried == Carried::PassThrough && create.pay_way.is_handed_out(create.channel);
+            Err(match by_browser {
+                // No server of the shop's asked, so nobody asks again: its developer reads what is wrong on the payer's page.
+                true => Fault::new(Code::OperationNotAllowed, format!("The order of this number was placed by another way to pay ({}), which its payer may open until {until}; use another number.", closed.latest().pay_way.as_str())),
+                false => Fault::new(Code::OrderInProgress, format!("The former way to pay is in the payer's hands, who may open it until {until}; use another order number, or wait.")),
+            }.into())
         }
         _ => Err(Fault::of(Code::OrderInProgress).into()),
     }

@@ -4,6 +4,7 @@ use crate::{
     app::App,
     charge,
     choice::{self, Choice},
+    exchange,
     fault::{Code, Fault, Stop},
     payment::{Cargo, Claimed, Command, Create, Routed},
     stage::Stage,
@@ -36,19 +37,26 @@ impl Stage<Claimed> for Route {
         let mut of_channel = merchant.accounts.iter().filter(usable);
         let begins = matches!(claimed.sealed.command, Command::Create(_)) && subject(&claimed).is_none();
         let choice = match (&wanted, &claimed.sealed.command) {
-            (Some(account), _) => of_channel.find(|a| a.account == *account).map(Choice::given),
+            (Some(account), command) => {
+                let given = of_channel.find(|a| a.account == *account).map(Choice::given);
+                let new = !composed || matches!(command, Command::Create(_));
+                given.or_else(|| {
+                    let attempt = subject(&claimed).filter(|a| !new && a.keys == Keys::Held)?;
+                    let (owner, facts) = registries.owner_on_record(channel, account)?;
+                    let asked = self.0.account(facts, None, None);
+                    (owner.id == merchant.id && exchange::can_ask(&self.0, &asked, attempt.pay_way))
+                        .then(|| Choice::given(facts))
+                })
+            }
             (None, Command::Create(create)) if begins => {
                 let choose = |fits: &dyn Fn(&AccountFacts) -> bool| {
-                    choice::choose(&self.0, merchant, create, claimed.order.as_deref(), |a| {
-                        usable(&a) && fits(a)
-                    })
+                    let order = claimed.order.as_deref();
+                    choice::choose(&self.0, merchant, create, order, |a| usable(&a), fits)
                 };
                 let undone =
                     |a: &AccountFacts| charge::can_be_undone(&self.0, &self.0.account(a, None, None));
-                let composed = |a: &AccountFacts| {
-                    !create.is_in_its_wallet()
-                        || channel::composes(&self.0.account(a, None, None), create.pay_way)
-                };
+                let composed =
+                    |a: &AccountFacts| channel::composes(&self.0.account(a, None, None), create.pay_way);
                 // Where no account could undo a charge or leads to the bank, the one that would be chosen says so below.
                 choose(&|a| {
                     (!create.pay_way.charges() || undone(a)) && leads_to_its_bank(create, a) && composed(a)
@@ -65,6 +73,12 @@ impl Stage<Claimed> for Route {
             .into());
         }
         let Choice { chosen, next, route } = choice.ok_or_else(|| {
+            if let (None, Command::Create(create), true) = (&wanted, &claimed.sealed.command, begins)
+                && let Some(rule) =
+                    choice::rule_without_an_account(&self.0, merchant, create, |a| usable(&a))
+            {
+                return Fault::new(Code::OperationNotAllowed, format!("The routing rule {rule} decides where this order goes, and none of its accounts has the order's app or payee; name an app of theirs, or ask the operator."));
+            }
             let fault = Fault::new(Code::OperationNotAllowed, format!("This merchant has no such account at {channel} whose key is held here; ask the acquirer to register it."));
             match &claimed.sealed.command {
                 Command::Create(create) if create.account.is_some() => {

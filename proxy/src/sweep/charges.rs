@@ -2,7 +2,7 @@
 //! the channel says what came of it. Nothing here charges.
 
 use super::sole;
-use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule};
+use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule, settle};
 use channel::{Account, Answer, ChannelState, FailureClass};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
@@ -47,10 +47,14 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
         true => schedule.refused_refund(tries + 1),
         false => schedule.charge(tries),
     };
+    let over = left(end(&schedule, attempt));
     Some(if refused {
         schedule.refused_refund(tries + 1)
+    } else if over.is_zero() && tries > 0 {
+        // Its look could do nothing: whoever holds the order's claim is at it, or nobody can ask any more.
+        gap.min(left(super::silent_at(&schedule, attempt)).max(IDLE))
     } else {
-        gap.min(left(end(&schedule, attempt)).max(LEAST))
+        gap.min(over.max(LEAST))
     })
 }
 
@@ -65,6 +69,8 @@ fn last_look(app: &App, attempt: &Attempt) -> Instant {
 
 /// Between two looks, however late it is.
 const LEAST: Duration = Duration::from_millis(20);
+/// Between two looks that can do nothing.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// When its payer's time is over. What the merchant's own SDK began, that SDK ends; ours is only what is left open at its
 /// end.
@@ -154,6 +160,9 @@ async fn look_for_what_came_late(
     };
     let last = app.clock().now() >= last_look(app, attempt);
     let (order, open) = match errand::query(app, account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) if !settle::is_about(attempt, &view) => {
+            return super::seen(app, order, position, view).await;
+        }
         Exchanged::Answer(Answer::State(view)) => {
             let open = matches!(
                 view.state,

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     errand,
-    exchange::{Exchanged, ask},
+    exchange::{self, Exchanged, ask},
     schedule::Schedule,
     settle::{self, Settled},
 };
@@ -53,8 +53,10 @@ pub(super) async fn refund_step(
     if attempt.keys == Keys::Merchant {
         return unresolved(app, order, refund, attempt).await;
     }
-    let Some(account) = errand::account_of(app, order, refund.attempt) else {
-        return Ok(order.clone());
+    let account = errand::account_of(app, order, refund.attempt);
+    let Some(account) = account.filter(|account| exchange::can_ask(app, account, attempt.pay_way)) else {
+        app.cannot_be_asked(attempt.channel, &attempt.account);
+        return unresolved(app, order, refund, attempt).await;
     };
     let settled = match (
         matches!(refund.state, RefundState::Intended | RefundState::Unknown),
@@ -83,7 +85,7 @@ pub(super) async fn refund_step(
     errand::record(app, order, events).await
 }
 
-/// Only the merchant can ask the channel, or no answer can say that it is not there; after the channel's own window nobody will tell us any more.
+/// Only the merchant can ask the channel, or nobody here, or no answer can say that it is not there; after the channel's own window nobody will tell us any more.
 async fn unresolved(
     app: &App,
     order: &Arc<Order>,
@@ -147,7 +149,7 @@ async fn sent_again(
         Some(Answer::Refund(view)) if is_there(attempt.channel, &view) => {
             settle::refund_seen(order, &refund.refund_no, view, Proof::Query)
         }
-        Some(said) if is_absent(attempt.channel, &said) && ends(app, attempt, refund, &refusal) => {
+        Some(said) if is_absent(attempt, refund, &said) && ends(app, attempt, refund, &refusal) => {
             settle::refund_failed(&refund.refund_no, refusal.code)
         }
         _ => settle::refunded(order, &refund.refund_no, answer, true),
@@ -159,9 +161,12 @@ fn is_there(channel: Channel, view: &RefundView) -> bool {
     channel != Channel::Alipay || view.state == RefundState::Succeeded
 }
 
-fn is_absent(channel: Channel, said: &Answer) -> bool {
+fn is_absent(attempt: &Attempt, refund: &Refund, said: &Answer) -> bool {
     match said {
-        Answer::Refund(view) => !is_there(channel, view),
+        Answer::Refund(view) => {
+            let ours = settle::is_about_refund(attempt, (&refund.number, refund.begun()), view);
+            ours && !is_there(attempt.channel, view)
+        }
         Answer::Failed(failure) => failure.class == FailureClass::NotFound,
         _ => false,
     }
@@ -212,6 +217,10 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
     let Some((winner, _)) = order.winner() else {
         return Ok(order.clone());
     };
+    if let Some(attempt) = lost(app, order, [winner, position]) {
+        app.cannot_be_asked(attempt.channel, &attempt.account);
+        return left_to_people(app, order, position, attempt).await;
+    }
     for both in [winner, position] {
         if !paid_by_query(app, order, both).await {
             return Ok(order.clone());
@@ -224,23 +233,10 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
     let Some(refund_no) = order.surplus_no(position) else {
         return Ok(order.clone());
     };
-    let number = errand::refund_number(order, Some(attempt), &refund_no);
-    let event = TradeEvent::RefundIntended {
-        amount: order.stays(position),
-        attempt: position,
-        cause: RefundCause::Surplus,
-        number,
-        refund_no: refund_no.clone(),
-    };
     if !policy::operations::is_allowed(attempt.channel, Operation::Refund, None) {
-        // Nobody here can send it back: it is told once and rests for people to settle in the bank's own console.
-        let rests = TradeEvent::RefundAbnormal { refund_no };
-        let told = ledger::Happening {
-            event: rests,
-            tell: true,
-        };
-        return errand::record(app, order, vec![event.into(), told]).await;
+        return rests(app, order, position, attempt, refund_no).await;
     }
+    let event = intended(order, position, attempt, &refund_no);
     let order = errand::record(app, order, vec![event.into()]).await?;
     let Some(refund) = order
         .refund(&refund_no)
@@ -251,6 +247,56 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
     let answer = errand::send_refund(app, &account, &order, &refund_no, None).await;
     let settled = settle::refunded(&order, &refund_no, answer, false);
     errand::record(app, &order, refused_so_often(refund, settled)).await
+}
+
+fn intended(order: &Order, position: u16, attempt: &Attempt, refund_no: &RefundNo) -> TradeEvent {
+    TradeEvent::RefundIntended {
+        amount: order.stays(position),
+        attempt: position,
+        cause: RefundCause::Surplus,
+        number: errand::refund_number(order, Some(attempt), refund_no),
+        refund_no: refund_no.clone(),
+    }
+}
+
+/// Nobody here can send it back: it is told once and rests for people to settle in the channel's own console.
+async fn rests(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    attempt: &Attempt,
+    refund_no: RefundNo,
+) -> Result<Arc<Order>, CommitError> {
+    let event = intended(order, position, attempt, &refund_no);
+    let told = ledger::Happening {
+        event: TradeEvent::RefundAbnormal { refund_no },
+        tell: true,
+    };
+    errand::record(app, order, vec![event.into(), told]).await
+}
+
+/// One of two payments whose channel we ask with our own key, and cannot ask any more.
+fn lost<'a>(app: &App, order: &'a Order, both: [u16; 2]) -> Option<&'a Attempt> {
+    let held = both.into_iter().filter_map(|position| order.attempt(position));
+    held.filter(|a| a.keys == Keys::Held)
+        .find(|a| !super::can_be_asked(app, a))
+}
+
+/// Whether both were paid, or what was paid twice, cannot be asked: when nobody will tell us any more, people decide.
+async fn left_to_people(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    lost: &Attempt,
+) -> Result<Arc<Order>, CommitError> {
+    let (Some(attempt), Some(refund_no)) = (order.attempt(position), order.surplus_no(position)) else {
+        return Ok(order.clone());
+    };
+    let schedule = Schedule::of(lost.channel, app.times());
+    match app.clock().now() < super::silent_at(&schedule, attempt) {
+        true => Ok(order.clone()),
+        false => rests(app, order, position, attempt, refund_no).await,
+    }
 }
 
 /// The merchant is told once, at the end: what could not go back stays visible as abnormal and is sent no more.
@@ -282,7 +328,7 @@ async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
             .is_some_and(|(_, proof)| *proof == Proof::Query);
     }
     match errand::query(app, &account, attempt).await {
-        Exchanged::Answer(Answer::State(view)) => super::is_paid(&view),
+        Exchanged::Answer(Answer::State(view)) => settle::is_about(attempt, &view) && super::is_paid(&view),
         _ => false,
     }
 }
@@ -307,6 +353,7 @@ mod tests {
             tries,
             trade_no: None,
             refunded_at: None,
+            done: None,
             code: None,
             named: None,
         }

@@ -2,7 +2,8 @@
 //! another amount. The statement lists what was reversed. A service provider's bill has what its sub-merchants were paid.
 
 use super::{
-    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, text, until_compared,
+    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, sums_agree, text,
+    until_compared,
 };
 use anyhow::{Context, ensure};
 use sandbox::demo::{Demo, merchant::Merchant, place::Options};
@@ -175,6 +176,7 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
     }
     ensure!(!sub.is_empty());
     demo.services.stop().await?;
+    sums_agree(dir.path())?;
     demo.prove_journal().map(drop)
 }
 

@@ -6,9 +6,10 @@ use super::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
-use domain::KeyRef;
+use domain::{Breach, Instant, KeyRef, TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
 use serde_json::{Value, json};
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 /// A caller who signs what no honest client would send.
 pub(crate) struct Caller {
@@ -32,9 +33,13 @@ pub(crate) fn keys_of(pem: &std::path::Path) -> Keys {
 }
 
 pub(crate) fn now() -> i64 {
+    millis() / 1000
+}
+
+fn millis() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |t| t.as_secs() as i64)
+        .map_or(0, |t| t.as_millis() as i64)
 }
 
 /// Different each time.
@@ -124,6 +129,7 @@ async fn bodies_signatures_and_replays_of_the_unified_api() {
     let before = yard.orders().await;
     no_json_of_ours(&yard, &caller).await;
     every_field(&yard, &caller, &id).await;
+    goods_detail(&yard, &caller).await;
     headers_and_paths(&yard, &caller, &id).await;
     signatures(&yard, &caller).await;
     others_orders(&yard, &stranger, &placed).await;
@@ -435,6 +441,97 @@ async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
             path,
         );
     }
+}
+
+/// A member of the goods detail that no list has, at each depth and in each way to pay that takes goods.
+//= C21
+async fn goods_detail(yard: &Yard, caller: &Caller) {
+    // An open order is asked for meanwhile.
+    let heard = async || {
+        let all = yard.demo.channel_requests().await.expect("requests");
+        let all = all["requests"].as_array().into_iter().flatten();
+        all.filter(|request| request["operation"] == "create").count()
+    };
+    let (before, began) = (heard().await, Instant::from_millis(millis()));
+    let v3 = r#"{"cost_price":1,"goods_detail":[{"merchant_goods_id":"g","goods_name":"tea","quantity":1,"unit_price":1}]}"#;
+    let v2 =
+        r#"{"cost_price":1,"goods_detail":[{"goods_id":"g","goods_name":"tea","quantity":1,"price":1}]}"#;
+    let list = r#"[{"goods_id":"g","goods_name":"tea","quantity":1,"price":1},{"goods_id":"h","goods_name":"tea","quantity":1,"price":1}]"#;
+    let scanned =
+        |wallet: &str| json!({ "auth_code": yard.demo.next_code(wallet), "client_ip": "203.0.113.7" });
+    let ways = [
+        ("wechat", "native", v3, json!({})),
+        (
+            "wechat",
+            "jsapi",
+            v3,
+            json!({ "payer": { "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" } }),
+        ),
+        ("wechat", "micropay", v2, scanned("wechat")),
+        ("wechat", "micropay", v3, scanned("wechat")),
+        ("alipay", "qr", list, json!({})),
+        (
+            "alipay",
+            "jsapi",
+            list,
+            json!({ "payer": { "buyer_id": "2088102146225135" } }),
+        ),
+        ("alipay", "micropay", list, scanned("alipay")),
+    ];
+    let mut spoilt = Vec::new();
+    for (channel, pay_way, detail, more) in ways {
+        for (at, _) in detail.match_indices('{') {
+            let detail = format!("{}\"tip\":\"{MARK}\",{}", &detail[..=at], &detail[at + 1..]);
+            let mut body = order(yard);
+            let more = more.as_object().into_iter().flatten();
+            more.for_each(|(name, value)| body[name] = value.clone());
+            body["channel"] = channel.into();
+            body["pay_way"] = pay_way.into();
+            body["detail"] = detail.into();
+            spoilt.push(("/v1/payments", body));
+        }
+    }
+    let one = |n: u8| json!({ "order_no": format!("{}{n}", yard.demo.next_number()), "amount": 1, "description": "tea" });
+    let group = json!({ "group_no": yard.demo.next_number(), "channel": "wechat", "pay_way": "native", "orders": [one(1), one(2)] });
+    let (mut of_all, mut of_one) = (group.clone(), group);
+    of_all["detail"] = v3.into();
+    of_one["orders"][1]["detail"] = v3.into();
+    spoilt.extend([of_all, of_one].map(|body| ("/v1/payments/combined", body)));
+    let wanted = spoilt.len();
+    for (target, body) in spoilt {
+        let octets = caller.wire("POST", target, JSON, body.to_string().as_bytes());
+        let said = yard.say(At::Api, &octets).await;
+        yard.refused(At::Api, &format!("goods in {body}"), &said, "unknown_field");
+        yard.must(said.text().contains("(C21)"), || format!("no clause: {said:?}"));
+    }
+    let after = heard().await;
+    yard.must(before == after, || {
+        format!("a channel heard of it: {before} orders sent, {after} now")
+    });
+    for _ in 0..100 {
+        if on_record_since(yard, began) >= wanted {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let found = on_record_since(yard, began);
+    yard.must(found == wanted, || {
+        format!("{found} of {wanted} refusals are on record")
+    });
+}
+
+/// How many fields that no list has the journal says were refused since then.
+fn on_record_since(yard: &Yard, began: Instant) -> usize {
+    let path = yard.dir.path().join("data/trades");
+    let reader = Reader::open(Arc::new(RealDisk), &path).expect("a journal");
+    let entries = reader.scan(0).map(|item| {
+        let octets = item.expect("reads").1;
+        TradeEntry::from_canonical(&octets).expect("an entry")
+    });
+    let of_fields = |entry: &TradeEntry| matches!(&entry.event, TradeEvent::GuardRefused { breach: Breach::Field, clause, .. } if clause.to_string() == "C21");
+    entries
+        .filter(|entry| entry.at > began && of_fields(entry))
+        .count()
 }
 
 async fn headers_and_paths(yard: &Yard, caller: &Caller, id: &str) {

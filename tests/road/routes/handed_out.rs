@@ -213,11 +213,12 @@ async fn offered(demo: &Demo) -> Done {
         }
     };
     until(true).await?;
+    // First, since what is handed out has its first question at once, and the next one late.
+    let fault = json!({ "channel": "unionpay", "operation": "query", "kind": "status_5xx", "count": 100000 });
+    demo.control("/control/fault", &fault).await?;
     let waits = json!({ "order_no": demo.next_number(), "channel": "unionpay", "pay_way": "gateway", "amount": 700, "description": "茶" });
     let answer = shop.ask("POST", "/v1/payments", Some(&waits)).await?;
     ensure!(answer.status == 201, "{} {}", answer.status, answer.json());
-    let fault = json!({ "channel": "unionpay", "operation": "query", "kind": "status_5xx", "count": 100000 });
-    demo.control("/control/fault", &fault).await?;
     until(false).await?;
     demo.control("/control/reset", &json!({})).await?;
     until(true).await

@@ -65,6 +65,8 @@ async fn payment_codes_of_an_sdk_charge_once_and_end_as_the_sdk_ends_them() {
         .await
         .unwrap_or_else(|e| panic!("a trade that nobody knows: {e:#}"));
     timed_out(&c).await.unwrap_or_else(|e| panic!("timed out: {e:#}"));
+    tokio::try_join!(closed_and_charged(&c, true), closed_and_charged(&c, false))
+        .unwrap_or_else(|e| panic!("closed meanwhile: {e:#}"));
     reversed(&c).await.unwrap_or_else(|e| panic!("reversed: {e:#}"));
     open_at_its_end(&c)
         .await
@@ -114,19 +116,23 @@ async fn a_password(c: &Counter<'_>) -> Done {
         "an answer of V2's own kind: {}",
         words(&repeat)
     );
-    for _ in 0..100 {
-        let said = c
-            .sdk
-            .done("/pay/orderquery", &[("out_trade_no", &number)])
-            .await?;
-        if said.get("trade_state") == Some("SUCCESS") {
-            break;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
+    asked_until_paid(c, &number).await?;
     until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(c.calls(&number).await? == 1, "it went out twice");
     Ok(())
+}
+
+/// Its SDK asks for it, as its documents tell it.
+async fn asked_until_paid(c: &Counter<'_>, number: &str) -> Done {
+    for _ in 0..150 {
+        let answer = c.sdk.ask("/pay/orderquery", &[("out_trade_no", number)]).await?;
+        let said = c.sdk.verified(&answer).with_context(|| words(&answer))?;
+        if said.get("trade_state") == Some("SUCCESS") {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("{number} is not paid at WeChat")
 }
 
 /// A trade that nothing here knows of, as after a total loss of the records, stands under the number and waits for its payer's
@@ -216,6 +222,45 @@ async fn timed_out(c: &Counter<'_>) -> Done {
         until(c.yard, &number, state, |o| o["state"] == state).await?;
         ensure!(c.calls(&number).await? <= 1, "it went out twice");
     }
+    Ok(())
+}
+
+/// An SDK that has lost its patience closes the order, beside the charging call or after it. WeChat has nothing of it yet, and
+/// books the charge all the same.
+//= C60
+async fn closed_and_charged(c: &Counter<'_>, beside: bool) -> Done {
+    let number = c.yard.demo.next_number();
+    let by_number = [("out_trade_no", number.as_str())];
+    c.fault(&number, "create", "arrives_late").await?;
+    let code = c.payer(&json!({ "outcome": "paid" })).await?;
+    match beside {
+        false => {
+            refused(&c.sdk.micropay(&number, "500", &code).await?, "SYSTEMERROR")?;
+            c.sdk.ask("/pay/closeorder", &by_number).await?;
+        }
+        true => {
+            let close = async {
+                for _ in 0..100 {
+                    if on_record(c.yard, &number).await.is_ok() {
+                        break;
+                    }
+                    sleep(Duration::from_millis(10)).await;
+                }
+                c.sdk.ask("/pay/closeorder", &by_number).await
+            };
+            let (paid, _) = tokio::try_join!(c.sdk.micropay(&number, "500", &code), close)?;
+            refused(&paid, "SYSTEMERROR")?;
+        }
+    }
+    asked_until_paid(c, &number).await?;
+    let order = until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
+    c.yard.told(id(&order)?, "payment.paid").await?;
+    let told = c.yard.demo.shop().told(c.yard.merchant()?.id(), id(&order)?);
+    ensure!(
+        told.iter().all(|event| event["type"] == "payment.paid"),
+        "told otherwise too: {told:?}"
+    );
+    ensure!(!c.there(&number).await?["paid"].is_null(), "not charged");
     Ok(())
 }
 

@@ -99,6 +99,10 @@ enum Fault {
     TakesProbes,
     /// Acknowledges what it cannot open.
     AcknowledgesTheSealed,
+    /// None: refuses in the channel's own words, under 500.
+    SaysFail,
+    /// Answers what it does not know or agree with by a bare 500.
+    Breaks,
 }
 
 enum Key {
@@ -241,8 +245,11 @@ impl Shop {
 
     /// In the language's own words.
     fn refused(&self) -> Answer {
-        match self.prefix {
-            "alipay" => said(200, "fail"),
+        match (self.prefix, self.fault) {
+            (_, Fault::Breaks) => said(500, ""),
+            ("alipay", Fault::SaysFail) => said(500, "fail"),
+            (_, Fault::SaysFail) => said(500, r#"{"code":"FAIL","message":"失败"}"#),
+            ("alipay", _) => said(200, "fail"),
             _ => said(401, ""),
         }
     }
@@ -383,6 +390,7 @@ impl Shop {
         };
         match self.fault {
             Fault::Crashes if event.no.starts_with("NOBODY") => return Err("crash"),
+            Fault::SaysFail | Fault::Breaks if event.no.starts_with("NOBODY") => return Ok(self.refused()),
             Fault::StrictFields if event.further => return Ok(said(400, "")),
             Fault::Idle => return done(),
             _ => {}
@@ -425,6 +433,9 @@ impl Shop {
     async fn paid(&self, event: Event) -> Option<Answer> {
         let placed = PLACED.iter().find(|(no, _)| *no == event.no);
         if placed.is_some_and(|(_, fen)| *fen != event.fen) && self.fault != Fault::AnyAmount {
+            if matches!(self.fault, Fault::SaysFail | Fault::Breaks) {
+                return Some(self.refused());
+            }
             // In one language it is refused, in the others acknowledged and set aside: both are sound.
             return (self.prefix == "wechatpay").then(|| said(400, ""));
         }
@@ -756,8 +767,10 @@ async fn wechat_pays_language_is_spoken_too() {
     let dir = dir("wechat");
     // The keys are made once, before many read them.
     drop(Language::wechat(&dir).unwrap());
-    let table: [(Fault, &[&str]); 9] = [
+    let table: [(Fault, &[&str]); 11] = [
         (Fault::None, &[]),
+        (Fault::SaysFail, &[]),
+        (Fault::Breaks, &["wrong_amount", "unknown_order"]),
         (
             Fault::Glances,
             // What was altered does not open.
@@ -805,6 +818,7 @@ async fn wechat_pays_language_is_spoken_too() {
     for (fault, wrong, report) in all {
         let report = report.await.unwrap();
         assert_eq!(report.wrongs(), wrong, "{fault:?}\n{report}");
+        assert!(fault != Fault::SaysFail || report.notes == 0, "{report}");
         assert_eq!(report.cases.len(), 26, "no closes, but probes and seals");
     }
     let _ = std::fs::remove_dir_all(dir);
@@ -832,8 +846,10 @@ async fn alipays_language_is_spoken_too() {
     // Whose acknowledgement is none: what can be acknowledged or not is no fault of theirs.
     let dir = dir("alipay");
     drop(Language::alipay(&dir).unwrap());
-    let table: [(Fault, &[&str]); 13] = [
+    let table: [(Fault, &[&str]); 15] = [
         (Fault::None, &[]),
+        (Fault::SaysFail, &[]),
+        (Fault::Breaks, &["wrong_amount", "unknown_order"]),
         (
             Fault::Trusts,
             &["wrong_signature", "wrong_key", "altered_body", "unsigned"],
@@ -867,6 +883,7 @@ async fn alipays_language_is_spoken_too() {
     for (fault, wrong, report) in all {
         let report = report.await.unwrap();
         assert_eq!(report.wrongs(), wrong, "{fault:?}\n{report}");
+        assert!(fault != Fault::SaysFail || report.notes == 0, "{report}");
         assert_eq!(
             report.cases.len(),
             24,

@@ -99,6 +99,8 @@ pub enum Mismatch {
     State,
     /// Another trade number for what is paid already.
     TradeNo,
+    /// Another order, refund or time of sending than was asked about.
+    Number,
 }
 
 /// What a free text looked like. The text itself is nowhere.
@@ -168,4 +170,25 @@ pub enum Registry {
     Acquirer,
     /// API keys, notify hosts, limits: the operator's file.
     Operator,
+}
+
+/// A signed file that took effect: the next one of its kind, at an acquirer's of the same acquirer, has a higher version.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RegistryVersion {
+    /// Which.
+    pub kind: Registry,
+    /// Whose, where there may be several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acquirer: Option<AcquirerNo>,
+    /// Its version, which only rises.
+    pub version: u64,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+}
+
+impl RegistryVersion {
+    /// Is the other one the same file at another time?
+    pub fn is_of_the_same(&self, other: &RegistryVersion) -> bool {
+        self.kind == other.kind && self.acquirer == other.acquirer
+    }
 }

@@ -33,6 +33,9 @@ pub enum TradeEvent {
     },
     /// A signed registry took effect.
     RegistryLoaded {
+        /// Whose file, where there may be several; absent in entries of earlier builds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        acquirer: Option<AcquirerNo>,
         /// SHA-256 of the file.
         digest: Digest,
         /// Which.
@@ -282,7 +285,8 @@ pub enum TradeEvent {
         /// Which attempt.
         attempt: u16,
     },
-    /// The merchant holds the key, nothing passed through, the channel's own expiry is over.
+    /// Nobody told and nobody here can ask (the merchant holds the key, or no file has the account any more), or no answer says
+    /// anything; the channel's own expiry is over.
     AttemptUnresolved {
         /// Which attempt.
         attempt: u16,
@@ -386,7 +390,7 @@ pub enum TradeEvent {
         account: AccountNo,
         /// Channel.
         channel: Channel,
-        /// The number it names.
+        /// The number of ours that it came for.
         number: ChannelNo,
         /// How we got it.
         proof: Proof,
@@ -550,6 +554,12 @@ pub enum TradeEvent {
         /// How often it was asked for, from 1.
         tries: u32,
     },
+    /// A bill that nobody asks for: its account had movements that day and is registered no longer, so they were compared with
+    /// nothing.
+    BillNotAsked {
+        /// Which bill.
+        bill: BillKey,
+    },
     /// The channel does not give the bill, or what it gave is none; it is asked for again.
     BillRefused {
         /// Which bill.
@@ -704,6 +714,7 @@ impl TradeEvent {
             BreakerTurned { .. } => "breaker_turned",
             IndexRebuilt { .. } => "index_rebuilt",
             BillAsked { .. } => "bill_asked",
+            BillNotAsked { .. } => "bill_not_asked",
             BillRefused { .. } => "bill_refused",
             BillTaken { .. } => "bill_taken",
             BillDiffers { .. } => "bill_differs",

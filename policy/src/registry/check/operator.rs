@@ -30,6 +30,7 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
         }
         check_keys(merchant, known, &at, &mut notes);
         routes::check(merchant, known, &at, &mut notes);
+        check_ceilings(merchant, &at, &mut notes);
         if let Some(notify) = &merchant.notify {
             address(
                 &notify.url,
@@ -59,6 +60,29 @@ pub(super) fn check(file: &OperatorFile, known: &Known<'_>, problems: &mut Vec<P
         }
     }
     check_accounts(file, known, &mut notes);
+}
+
+/// A ceiling under which no order fits, or none of those that the other one lets through.
+fn check_ceilings(merchant: &OperatorMerchant, at: &str, notes: &mut Notes<'_>) {
+    let (order, day) = (merchant.order_max, merchant.day_max);
+    for (name, most) in [("order_max", order), ("day_max", day)] {
+        if most.is_some_and(|most| most.is_zero()) {
+            notes.say(
+                &format!("{at}.{name}"),
+                "is zero, so no order would be taken",
+                "at least 1 fen; stop a merchant by a measure",
+            );
+        }
+    }
+    if let (Some(order), Some(day)) = (order, day)
+        && day < order
+    {
+        notes.say(
+            &format!("{at}.day_max"),
+            "is below `order_max`, so no day has room for such an order",
+            "at least as much as `order_max`, or an `order_max` that a day has room for",
+        );
+    }
 }
 
 fn check_keys(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, notes: &mut Notes<'_>) {

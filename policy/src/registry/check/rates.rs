@@ -1,9 +1,26 @@
 //! Rates lie within the guide price (指导价格) of their wallet and way to pay.
 
 use super::Notes;
-use crate::registry::{AccountFacts, AcquirerFile, LicenceFile, OperatorFile, Problem};
+use crate::{
+    operations,
+    registry::{AccountFacts, AcquirerFile, LicenceFile, OperatorFile, Problem},
+};
 use domain::{Channel, PayWay, Registry};
 use std::collections::BTreeSet;
+
+/// A row for a way to pay that its channel does not have would count for no order, without a word.
+fn way_exists(channel: Channel, pay_way: Option<PayWay>, at: &str, notes: &mut Notes<'_>) {
+    let ways = || operations::all_pay_ways(channel);
+    let Some(way) = pay_way.filter(|way| !ways().any(|own| own == *way)) else {
+        return;
+    };
+    let ways: Vec<&str> = ways().map(PayWay::as_str).collect();
+    notes.say(
+        &format!("{at}.pay_way"),
+        format!("{channel} has no way to pay {}", way.as_str()),
+        &format!("one of {}", ways.join(", ")),
+    );
+}
 
 //= C64
 pub(super) fn check(licence: &LicenceFile, account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
@@ -11,6 +28,7 @@ pub(super) fn check(licence: &LicenceFile, account: &AccountFacts, at: &str, not
     for (n, row) in account.rates.iter().enumerate() {
         let at = format!("{at}.rates[{n}]");
         notes.unique(&mut seen, row.pay_way, at.clone(), "this way to pay stands twice");
+        way_exists(account.channel, row.pay_way, &at, notes);
         match licence.guide_price(account.channel, row.pay_way) {
             None => notes.say(
                 &format!("{at}.rate"),
@@ -80,6 +98,7 @@ pub(super) fn bands(licence: &LicenceFile, notes: &mut Notes<'_>) {
             at.clone(),
             "this way to pay stands twice",
         );
+        way_exists(band.channel, band.pay_way, &at, notes);
         if band.least > band.most || band.most > 100_000 {
             notes.say(
                 &at,
@@ -138,6 +157,7 @@ pub(super) fn agents(
                 at.clone(),
                 "this way to pay stands twice",
             );
+            way_exists(row.channel, row.pay_way, &at, &mut notes);
             match licence.guide_price(row.channel, row.pay_way) {
                 Some(band) if (band.least..=band.most).contains(&row.rate) => {}
                 Some(band) => notes.say(

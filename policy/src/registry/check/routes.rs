@@ -37,7 +37,7 @@ pub(super) fn check(merchant: &OperatorMerchant, known: &Known<'_>, at: &str, no
             format!("{at}.name"),
             format!("{} stands twice", rule.name),
         );
-        match Condition::compile(&rule.when) {
+        match Condition::compile_for(rule.channel, &rule.when) {
             Err(faulty) => notes.say(
                 &format!("{at}.when"),
                 format!("at character {}: {}", faulty.at, faulty.wrong),

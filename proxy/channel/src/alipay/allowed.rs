@@ -26,6 +26,9 @@ pub(crate) const PARAMETERS: [&str; 14] = [
     "version",
 ];
 
+/// Those of certificate mode: the app's own certificate, and the roots that its client trusts (channels.md 3.6).
+pub(crate) const CERTIFICATES: [&str; 2] = ["app_cert_sn", "alipay_root_cert_sn"];
+
 /// Where the payer's browser goes back to: only what a browser brings has it.
 pub(crate) const RETURN_URL: &str = "return_url";
 
@@ -50,7 +53,7 @@ pub(crate) const EMPTY: [&str; 6] = [
     "terminal_type",
 ];
 
-const GOODS: Shape = Object(&[
+pub(crate) const GOODS: Shape = Object(&[
     Field("goods_id", Word),
     Field("alipay_goods_id", Word),
     Field("goods_name", Free("goods_detail")),

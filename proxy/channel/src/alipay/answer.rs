@@ -127,10 +127,16 @@ pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: 
     let Some(code) = value.named("code").filter(|code| is_code(code)) else {
         return garbage();
     };
+    // The status says why only where the code is the front door's: behind it the code does (channels.md 3.3), whatever the
+    // status, and no word of doubt is a refusal.
+    let by_code = codes::class("40004", code);
+    let front_door = matches!(status, 401 | 403 | 429)
+        && !codes::is_of_business(code)
+        && by_code != crate::FailureClass::Unknown;
     let class = match status {
-        401 | 403 => crate::FailureClass::Setup,
-        429 => crate::FailureClass::Busy,
-        400..=499 => codes::class("40004", code),
+        429 if front_door => crate::FailureClass::Busy,
+        _ if front_door => crate::FailureClass::Setup,
+        400..=499 => by_code,
         _ => crate::FailureClass::Unknown,
     };
     let failure = Failure {
@@ -138,7 +144,7 @@ pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: 
         class,
     };
     match charges {
-        true => charge::refused(&value, charge::judged(operation, "40004", code, failure)),
+        true => charge::refused(&value, charge::judged(operation, front_door, code, failure)),
         false => Answer::Failed(failure),
     }
 }
@@ -156,7 +162,8 @@ fn said(operation: Operation, pay_way: PayWay, node: &Value, front_door: bool) -
             let sub_code = node.named("sub_code").unwrap_or_default();
             match failed(code, sub_code, front_door) {
                 Answer::Failed(failure) if pay_way.charges() => {
-                    charge::refused(node, charge::judged(operation, code, sub_code, failure))
+                    let front_door = codes::at_front_door(code);
+                    charge::refused(node, charge::judged(operation, front_door, sub_code, failure))
                 }
                 other => other,
             }
@@ -243,6 +250,7 @@ fn refund(node: &Value) -> Option<RefundView> {
     let moved = node.named("fund_change") == Some("Y");
     Some(RefundView {
         number: number.unwrap_or_else(|| order.clone()),
+        time: None,
         order: Some(order),
         state: if moved {
             RefundState::Succeeded
@@ -261,6 +269,7 @@ fn refund_query(node: &Value) -> Option<RefundView> {
     Some(RefundView {
         order: node.named("out_trade_no").map(ChannelNo::new).transpose().ok()?,
         number: ChannelNo::new(node.named("out_request_no")?).ok()?,
+        time: None,
         state: if done {
             RefundState::Succeeded
         } else {

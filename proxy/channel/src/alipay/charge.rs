@@ -69,12 +69,17 @@ pub(super) fn waits_v3(status: u16, content: &Value) -> bool {
         && content.named("gmt_payment").is_none()
 }
 
-/// A charging call failed for good only where Alipay's list says so: what is not listed may have been charged.
-pub(super) fn judged(operation: Operation, code: &str, sub_code: &str, failure: Failure) -> Failure {
-    let unlisted = operation == Operation::Create
-        && code == "40004"
-        && failure.class == FailureClass::Final
-        && !codes::surely_not_charged(sub_code);
+/// A charging call failed for good only where Alipay's list says so, or where it was refused at the front door and nobody looked
+/// at it: what is not listed may have been charged.
+//= C60
+pub(super) fn judged(operation: Operation, front_door: bool, code: &str, failure: Failure) -> Failure {
+    use FailureClass as F;
+    let ends_it = matches!(
+        failure.class,
+        F::Final | F::Setup | F::Busy | F::NotFound | F::PayeeFunds
+    );
+    let unlisted =
+        operation == Operation::Create && ends_it && !front_door && !codes::surely_not_charged(code);
     Failure {
         class: if unlisted {
             FailureClass::Unknown

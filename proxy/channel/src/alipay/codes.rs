@@ -26,6 +26,17 @@ pub(crate) fn class(code: &str, sub_code: &str) -> FailureClass {
     }
 }
 
+/// The gateway's own refusals of a call that it never looked into.
+pub(crate) fn at_front_door(code: &str) -> bool {
+    matches!(code, "20001" | "40001" | "40002" | "40003" | "40005" | "40006")
+}
+
+/// A word of the business behind the front door, in whichever spelling.
+pub(crate) fn is_of_business(sub_code: &str) -> bool {
+    let code = sub_code.strip_prefix("aop.").unwrap_or(sub_code);
+    code.starts_with("ACQ.") || code.starts_with("AQC.")
+}
+
 /// Arguments of the account, not of the order.
 fn setup(plain: &str) -> bool {
     const PREFIXES: [&str; 6] = [
@@ -45,7 +56,12 @@ pub(crate) fn surely_not_charged(sub_code: &str) -> bool {
     refusal(sub_code) != Refusal::Other
         || matches!(
             plain,
-            "INVALID_PARAMETER" | "EXIST_FORBIDDEN_WORD" | "TOTAL_FEE_EXCEED" | "CONTEXT_INCONSISTENT"
+            "INVALID_PARAMETER"
+                | "ACCESS_FORBIDDEN"
+                | "EXIST_FORBIDDEN_WORD"
+                | "PARTNER_ERROR"
+                | "TOTAL_FEE_EXCEED"
+                | "CONTEXT_INCONSISTENT"
         )
 }
 

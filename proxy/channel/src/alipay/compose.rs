@@ -3,9 +3,9 @@
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
     draft::{Parameter, Place},
-    form, keys, strict_json, times,
+    form, goods, keys, times,
 };
-use domain::{ChannelNo, PayWay, TradeNo};
+use domain::{Channel, ChannelNo, PayWay, TradeNo};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -150,7 +150,11 @@ pub(super) fn order<'a>(
         auth_code: None,
         buyer_id: None,
         buyer_open_id: None,
-        goods_detail: buyer.detail.as_ref().map(goods).transpose()?,
+        goods_detail: buyer
+            .detail
+            .as_ref()
+            .map(|text| goods::raw(Channel::Alipay, facts.pay_way, text))
+            .transpose()?,
         op_app_id: None,
         out_trade_no: facts.number.as_str(),
         passback_params: attach.map(String::as_str),
@@ -188,16 +192,6 @@ fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
 /// `passback_params` travels percent-encoded [unverified]; [`super::facts`] undoes it.
 fn escaped(text: &str) -> Zeroizing<String> {
     Zeroizing::new(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())
-}
-
-/// Goods detail goes on as it was written, once it is known to be one lawful JSON list.
-fn goods(text: &Text) -> Result<&RawValue, ComposeError> {
-    let value =
-        strict_json::parse(text.expose().as_bytes()).map_err(|e| ComposeError::Detail(e.to_string()))?;
-    if !matches!(value, strict_json::Value::List(_)) {
-        return Err(ComposeError::Detail("it must be a list".into()));
-    }
-    serde_json::from_str(text.expose()).map_err(|_| ComposeError::Detail("it must be a list".into()))
 }
 
 /// Asks for an order.

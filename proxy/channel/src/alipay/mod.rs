@@ -1,6 +1,6 @@
 //! Alipay 支付宝, gateway v2 (channels.md section 3).
 
-mod allowed;
+pub(crate) mod allowed;
 pub(crate) mod answer;
 pub(crate) mod authorize;
 pub(crate) mod charge;

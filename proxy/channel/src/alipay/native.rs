@@ -179,6 +179,10 @@ fn call(
     let notify_url = parameters.get("notify_url").map(str::to_owned);
     let token = parameters.get("app_auth_token").map(Text::from);
     let mut native = said.whole(called, account, asks, texts, notify_url, token)?;
+    native.certificates = allowed::CERTIFICATES
+        .into_iter()
+        .filter_map(|name| Some((name, parameters.get(name).filter(|sn| !sn.is_empty())?.to_owned())))
+        .collect();
     native.by_browser = BY_BROWSER.contains(&method);
     if native.by_browser {
         said.text("product_code")
@@ -362,6 +366,7 @@ impl Said<'_> {
             lasts: None,
             named: None,
             returns_to: Vec::new(),
+            certificates: Vec::new(),
             by_browser: false,
         })
     }

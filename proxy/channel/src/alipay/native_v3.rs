@@ -36,7 +36,11 @@ pub(crate) fn read(
     if query.is_none() {
         require_content_type(headers, "application/json")?;
     }
-    let (account, token) = signed?;
+    let Signed {
+        account,
+        token,
+        app_cert_sn,
+    } = signed?;
     let content = match query {
         Some(query) => by_query(query)?,
         None => strict_json::parse(body).map_err(|e| no_json("the body", &e))?,
@@ -51,7 +55,18 @@ pub(crate) fn read(
         native::code(|name| content.text(name).filter(|text| !text.is_empty()), "")?;
     }
     let notify_url = content.text("notify_url").map(str::to_owned);
-    said.whole(called, account, asks, texts, notify_url, token)
+    let root = only(headers, "alipay-root-cert-sn")?.map(str::to_owned);
+    let named = allowed::CERTIFICATES.into_iter().zip([app_cert_sn, root]);
+    let mut native = said.whole(called, account, asks, texts, notify_url, token)?;
+    native.certificates = named.filter_map(|(name, sn)| Some((name, sn?))).collect();
+    Ok(native)
+}
+
+struct Signed {
+    account: AccountNo,
+    /// Of another merchant, for whom the request says that it acts.
+    token: Option<Text>,
+    app_cert_sn: Option<String>,
 }
 
 /// Who signed, and for whom he says that he acts.
@@ -61,7 +76,7 @@ fn signed(
     headers: &HeaderMap,
     body: &[u8],
     asks: &mut Asks,
-) -> Result<(AccountNo, Option<Text>), NativeError> {
+) -> Result<Signed, NativeError> {
     let missing = || NativeError::signature("header authorization is missing");
     let authorization = Authorization::read(only(headers, "authorization")?.ok_or_else(missing)?)?;
     let token = match only(headers, "alipay-app-auth-token")? {
@@ -85,7 +100,11 @@ fn signed(
         fresh: crate::native::Fresh::Standing,
     };
     asks.signed(account.clone(), proof);
-    Ok((account, token))
+    Ok(Signed {
+        account,
+        token,
+        app_cert_sn: authorization.app_cert_sn,
+    })
 }
 
 /// Content that stands in the query, as text each.

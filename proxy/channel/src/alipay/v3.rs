@@ -20,6 +20,8 @@ pub struct Authorization {
     pub app_id: AccountNo,
     /// When it was made.
     pub signed_at: Instant,
+    /// The app's certificate, in certificate mode.
+    pub app_cert_sn: Option<String>,
     /// Never used twice.
     pub nonce: String,
     /// The raw signature.
@@ -32,7 +34,7 @@ impl Authorization {
         let wrong = || NativeError::signature("authorization is not as documented");
         let rest = header.strip_prefix(SCHEME).ok_or_else(wrong)?;
         let (auth_string, sign) = rest.split_once(",sign=").ok_or_else(wrong)?;
-        let (mut app_id, mut signed_at, mut nonce) = (None, None, None);
+        let (mut app_id, mut app_cert_sn, mut signed_at, mut nonce) = (None, None, None, None);
         let mut seen = Vec::new();
         for parameter in auth_string.split(',') {
             let (name, value) = parameter.split_once('=').ok_or_else(wrong)?;
@@ -44,7 +46,7 @@ impl Authorization {
                 "app_id" => app_id = AccountNo::new(value).ok(),
                 "nonce" => nonce = (value.len() <= 64).then(|| value.to_owned()),
                 "timestamp" => signed_at = millis(value),
-                "app_cert_sn" => {}
+                "app_cert_sn" => app_cert_sn = Some(value.to_owned()),
                 "expired_seconds" if number(value).is_some() => {}
                 _ => return Err(wrong()),
             }
@@ -52,6 +54,7 @@ impl Authorization {
         Ok(Authorization {
             auth_string: auth_string.to_owned(),
             app_id: app_id.ok_or_else(wrong)?,
+            app_cert_sn,
             signed_at: signed_at.ok_or_else(wrong)?,
             nonce: nonce.ok_or_else(wrong)?,
             signature: STANDARD.decode(sign).map_err(|_| wrong())?,

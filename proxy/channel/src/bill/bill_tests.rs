@@ -108,6 +108,22 @@ fn what_a_wechat_row_says() {
     assert_eq!(lines[0].at.to_string(), "2026-01-01T10:00:01+08:00");
 }
 
+/// Whoever opened it in a spreadsheet and saved it again lost them.
+#[test]
+fn a_wechat_bill_without_its_back_ticks_is_told_so() {
+    let whole = String::from_utf8(wechat(&paid(1), 1)).expect("text");
+    let rows = whole.replace('`', "");
+    let sums = match whole.rsplit_once("\n`") {
+        Some((before, sums)) => format!("{before}\n{}", sums.replace('`', "")),
+        None => panic!("{whole}"),
+    };
+    for (text, line) in [(rows, "line 2"), (sums, "line 4")] {
+        let error = read(Layout::WechatTrade, text.as_bytes()).expect_err("no back-ticks");
+        let said = error.to_string();
+        assert!(said.contains(line) && said.contains("back-tick"), "{said}");
+    }
+}
+
 #[test]
 fn errors_name_places_and_never_what_stands_there() {
     for (from, to) in [

@@ -135,10 +135,20 @@ fn cells(line: &str) -> impl Iterator<Item = &str> {
     line.strip_prefix('`').unwrap_or(line).trim_end().split(",`")
 }
 
+/// The head of the sums has no back-tick and fewer columns than any row has.
+const NO_TICKS: &str =
+    "its cells do not begin with a back-tick; WeChat writes each as `0.00, so give the file as it came";
+
 fn sums(bill: &mut Bill<'_>) -> Result<(), BillError> {
     let head = text(bill)?;
+    if head.split(',').count() >= bill.columns.len() {
+        return Err(bill.wrong(NO_TICKS));
+    }
     if !bill.lines.advance()? {
         return Err(BillError::NotWhole("the sums behind the rows are missing"));
+    }
+    if bill.lines.octets().first() != Some(&b'`') {
+        return Err(bill.wrong(NO_TICKS));
     }
     let sums = text(bill)?;
     let names: Vec<&str> = head.split(',').map(str::trim).collect();

@@ -245,6 +245,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         method_name: None,
         lasts: None,
         named: Some(named),
+        certificates: Vec::new(),
         returns_to: fields
             .get("frontUrl")
             .map(|url| ("frontUrl", Text::from(url)))

@@ -27,7 +27,7 @@ const GOODS: Shape = Object(&[
     Field("unit_price", Integer),
 ]);
 
-const DETAIL: &[Field] = &[
+pub(crate) const DETAIL: &[Field] = &[
     Field("cost_price", Integer),
     Field("invoice_id", Word),
     Field("goods_detail", List(&GOODS)),

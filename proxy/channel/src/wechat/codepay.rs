@@ -3,8 +3,8 @@
 //! [unverified].
 
 use super::compose::{number_fits, post, prefix, segment};
-use crate::{Account, ComposeError, CreateFacts, Draft, Stamp, strict_json};
-use domain::ChannelNo;
+use crate::{Account, ComposeError, CreateFacts, Draft, Stamp, goods};
+use domain::{Channel, ChannelNo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use vault::{AuthCode, Buyer, Text};
@@ -101,7 +101,11 @@ pub(crate) fn charge(
         },
         attach: buyer.attach.as_ref().map(Text::expose),
         description: buyer.description.expose(),
-        detail: buyer.detail.as_ref().map(detail).transpose()?,
+        detail: buyer
+            .detail
+            .as_ref()
+            .map(|text| goods::raw(Channel::Wechat, facts.pay_way, text))
+            .transpose()?,
         out_trade_no: facts.number.as_str(),
         payer: Payer {
             auth_code: code.expose(),
@@ -117,15 +121,6 @@ pub(crate) fn charge(
         whose: Whose::of(account)?,
     };
     post(account, stamp, format!("{}/codepay", prefix(account)), &body)
-}
-
-fn detail(text: &Text) -> Result<&RawValue, ComposeError> {
-    match strict_json::parse(text.expose().as_bytes()) {
-        Ok(strict_json::Value::Object(_)) => serde_json::from_str(text.expose())
-            .map_err(|_| ComposeError::Detail("it must be an object".into())),
-        Ok(_) => Err(ComposeError::Detail("it must be an object".into())),
-        Err(error) => Err(ComposeError::Detail(error.to_string())),
-    }
 }
 
 /// Undoes one.

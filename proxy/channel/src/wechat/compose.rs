@@ -4,12 +4,11 @@
 use super::bodies::{Close, H5, Order, OrderPayer, Refund, RefundAmount, Scene, Store, Total};
 use super::seal;
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys, strict_json,
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, goods, keys,
 };
-use domain::{ChannelNo, PayWay};
+use domain::{Channel, ChannelNo, PayWay};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use vault::{Buyer, PayerField, Text};
 use zeroize::Zeroizing;
 
@@ -88,7 +87,11 @@ pub(crate) fn create(
             .map(Text::expose)
             .filter(|text| !text.is_empty()),
         description: buyer.description.expose(),
-        detail: buyer.detail.as_ref().map(detail).transpose()?,
+        detail: buyer
+            .detail
+            .as_ref()
+            .map(|text| goods::raw(Channel::Wechat, facts.pay_way, text))
+            .transpose()?,
         mchid: direct(account, account.account.as_str()),
         notify_url: &account.notify_url,
         out_trade_no: facts.number.as_str(),
@@ -148,16 +151,6 @@ pub(super) fn scene<'a>(
         payer_client_ip,
         store_info: Store::of(facts),
     }))
-}
-
-/// Goods detail goes on as it was written, once it is known to be one lawful JSON object.
-fn detail(text: &Text) -> Result<&RawValue, ComposeError> {
-    let value =
-        strict_json::parse(text.expose().as_bytes()).map_err(|e| ComposeError::Detail(e.to_string()))?;
-    if !matches!(value, strict_json::Value::Object(_)) {
-        return Err(ComposeError::Detail("it must be an object".into()));
-    }
-    serde_json::from_str(text.expose()).map_err(|_| ComposeError::Detail("it must be an object".into()))
 }
 
 /// Asks for an order by our number.

@@ -1,6 +1,6 @@
 //! WeChat Pay 微信支付: APIv3 (channels.md section 1), and V2 (section 2) in a folder of its own.
 
-mod allowed;
+pub(crate) mod allowed;
 pub(crate) mod answer;
 mod bodies;
 pub(crate) mod call_up;

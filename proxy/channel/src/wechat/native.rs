@@ -301,6 +301,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         method_name: None,
         lasts: None,
         named: None,
+        certificates: Vec::new(),
         returns_to: Vec::new(),
         by_browser: false,
     })

@@ -190,6 +190,7 @@ fn every_method_is_carried() {
         ("terminal_type", ""),
     ]);
     let native = post(pairs, ORDER).expect("lawful");
+    assert_eq!(native.certificates, [("app_cert_sn", "747c".to_owned())]);
     assert_eq!(
         native.app_auth_token.as_ref().map(|t| t.expose()),
         Some("202601BBx")

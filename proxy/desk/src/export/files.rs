@@ -279,15 +279,6 @@ fn table(rows: &[Row<'_>]) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(|e| io::Error::other(e.to_string()))
 }
 
-/// A spreadsheet would take these for formulas.
-pub(super) fn unformula(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@']) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
-}
-
 fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("plain data with string keys");
     bytes.push(b'\n');

@@ -1,7 +1,7 @@
 //! `trades.json` and `trades.csv`: every entry that a confirmed flag names, readable, with the proof that it stands in
 //! the trades journal under the head that the package carries.
 
-use super::{ExportError, contents::Item, files::unformula};
+use super::{ExportError, contents::Item};
 use crate::mirror_tree::Prover;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::*;

@@ -70,7 +70,7 @@ pub(super) async fn flag(Caller(signed): Caller, Path((acquirer, number)): Path<
 #[serde(deny_unknown_fields)]
 struct FlagAct {
     #[serde(default)]
-    disposition: Option<Disposition>,
+    disposition: Option<String>,
     #[serde(default)]
     reason: String,
     /// Where the proposal that was read stands in the cases journal.
@@ -91,7 +91,12 @@ pub(super) async fn flag_act(
         return outcome(Err(Refusal::NotFound));
     };
     let (cases, user) = (&signed.reader.desk.cases, &signed.session.user);
-    let done = match (act.as_str(), sent.disposition) {
+    let disposition = match sent.disposition.as_deref() {
+        Some("confirm") => Some(Disposition::Confirm),
+        Some("dismiss") => Some(Disposition::Dismiss),
+        _ => None,
+    };
+    let done = match (act.as_str(), disposition) {
         ("propose", Some(disposition)) => {
             let done = officers::propose(cases, user, &of, disposition, &sent.reason).await;
             done.map(Some)

@@ -36,6 +36,9 @@ async fn a_flag_is_decided_by_two_and_never_by_one() {
             .status,
         422
     );
+    let unknown = json!({"disposition": "maybe", "reason": "x"});
+    let unknown = li.post(&at("propose"), unknown).await.json();
+    assert_eq!(unknown["text"], "say which disposition: confirm or dismiss");
     let first = li.proposed(&at("propose"), confirm()).await["proposal"].clone();
     assert_eq!(
         wang.post(&at("propose"), confirm()).await.status,

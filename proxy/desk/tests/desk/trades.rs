@@ -197,6 +197,7 @@ impl Book {
         let not_after = NOON.plus_millis(86_400_000);
         for (kind, digest) in files.iter().copied() {
             let event = TradeEvent::RegistryLoaded {
+                acquirer: None,
                 digest,
                 kind,
                 not_after,

@@ -41,9 +41,11 @@ struct Written {
     unanswered: u64,
     overdue: u64,
     never: u64,
+    not_asked: u64,
 }
 
-/// A day whose second comparison still has one order unanswered, a bill that is overdue, one that never came, one that came.
+/// A day whose second comparison still has one order unanswered, a bill that is overdue, one that never came, one that came, one that
+/// nobody asked for.
 fn write(world: &World) -> Written {
     let (baidu, late, never) = (
         bill(Channel::Baidu, 5),
@@ -67,10 +69,14 @@ fn write(world: &World) -> Written {
     put(asked(&came, 1));
     put(taken(&came, Some(1)));
     put(matched(&came));
+    let not_asked = put(TradeEvent::BillNotAsked {
+        bill: bill(Channel::Unionpay, 200),
+    });
     Written {
         unanswered,
         overdue,
         never,
+        not_asked,
     }
 }
 
@@ -91,7 +97,7 @@ async fn what_is_not_proven_is_listed_and_two_put_on_record_what_they_found() {
         world.signed_in(&running, "wang").await,
     );
     let list = li.get("/api/unproven").await.json();
-    assert_eq!(list["unproven"].as_array().map(Vec::len), Some(3), "{list}");
+    assert_eq!(list["unproven"].as_array().map(Vec::len), Some(4), "{list}");
     let found = row(&list, wrote.unanswered);
     assert_eq!(
         (
@@ -112,7 +118,9 @@ async fn what_is_not_proven_is_listed_and_two_put_on_record_what_they_found() {
             &json!(false)
         )
     );
-    assert_eq!(row(&list, wrote.never)["why"], "never_came");
+    for index in [wrote.never, wrote.not_asked] {
+        assert_eq!(row(&list, index)["why"], "never_came");
+    }
     let of_day = format!("/api/unproven?merchant=m1&date={}", bill(Channel::Baidu, 5).day);
     assert_eq!(
         li.get(&of_day).await.json()["unproven"].as_array().map(Vec::len),

@@ -92,6 +92,17 @@ impl Order {
                 a.unclear = None;
             }),
             E::ByCode { id, .. } => self.by_code = Some(id.clone()),
+            E::Mismatched {
+                number,
+                proof: Proof::Answer | Proof::Query,
+                what,
+                ..
+            } => {
+                let said = (number.clone(), *what);
+                if !self.mismatched.contains(&said) {
+                    self.mismatched.push(said);
+                }
+            }
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
             E::NothingCameLate { attempt } if self.attempt(*attempt).is_some_and(Attempt::was_left) => {
                 self.close_step(*attempt, |c| c.looked = true)
@@ -201,6 +212,7 @@ impl Order {
                 r.state = S::Succeeded;
                 r.code = None;
                 r.refunded_at = *refunded_at;
+                r.done = refunded_at.or(Some(at));
                 r.trade_no = trade_no.clone().or(r.trade_no.take());
             }),
             E::RefundFailed { code, refund_no } => self.change_refund(refund_no, |r| {
@@ -246,6 +258,7 @@ impl Order {
             tries: u16::from(state == RefundState::Intended),
             trade_no: None,
             refunded_at: None,
+            done: None,
             code: None,
             named: None,
         });

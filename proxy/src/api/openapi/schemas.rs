@@ -88,7 +88,8 @@ pub(super) fn schemas() -> Value {
                 "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5: Wap if absent; gateway and gateway_b2b: the payer's browser is a phone's" },
                 "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap, unionpay gateway and gateway_b2b (there the first registered host if absent): where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
                 "quit_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay wap: where it goes back to unpaid" },
-                "device_id": text(32), "detail": text(6000),
+                "device_id": text(32),
+                "detail": { "type": "string", "minLength": 1, "maxLength": 6000, "description": "Goods detail, JSON in a text, with the members that the channel's documents give and no others. wechat: an object as in APIv3, for a payment code as in V2 or APIv3; alipay: a list as in goods_detail. Nowhere else" },
                 "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
                 "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: A, B, C" } } },
                 "terminal": text(50),
@@ -210,14 +211,14 @@ fn reconciliation() -> Value {
         json!({ "type": "string", "format": "date" }),
     );
     json!({ "type": "object", "required": ["date", "state", "accounts", "differences", "unanswered"], "properties": {
-        "date": date, "state": { "enum": ["none", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came, and no two people have found out instead" },
+        "date": date, "state": { "enum": ["none", "not_compared", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "not_compared: the comparison began later; resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came or is asked for by nobody, and no two people have found out instead" },
         "accounts": { "type": "array", "items": { "type": "object", "required": ["channel", "account", "bill", "state"], "properties": {
             "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried", "none"] },
-            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "refused: the channel does not give it yet, see channel_code, or gives what cannot be read (unreadable) or has another hash; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
+            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "not_asked: not yet, or, where the day is unproven, of an account that had movements and is registered no longer; refused: the channel does not give it yet, see channel_code, or gives what cannot be read (unreadable) or has another hash; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
             "reason": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out instead of a bill that never came" }, "overdue": { "type": "boolean", "description": "It should have come long ago" },
             "tries": whole, "asked_at": { "type": "string", "format": "date-time" }, "channel_code": text,
             "matched_at": { "type": "string", "format": "date-time" }, "journal_index": whole, "lines": whole, "payments": whole, "paid": whole, "refunds": whole, "refunded": whole,
-            "fee_millifen": { "type": "integer", "description": "The channel's fees in thousandths of a fen" }, "differences": whole,
+            "fee_millifen": { "type": "integer", "description": "The channel's fees in thousandths of a fen" }, "differences": whole, "not_listed": { "type": "integer", "description": "So many differences are beyond the list of ten thousand; while there are any the day is not resolved" },
         } } },
         "differences": { "type": "array", "description": "Those that stand; each bill's first ten thousand", "items": { "type": "object", "required": ["journal_index", "found_at", "difference", "channel", "account", "bill", "bill_date", "date", "movement"], "properties": {
             "journal_index": whole, "found_at": { "type": "string", "format": "date-time" },

@@ -59,10 +59,14 @@ pub(crate) enum Kind {
     TooLate,
     /// The Baidu wallet has another key for the merchant than the merchant: 5802.
     OtherKey,
-    /// A refund is refused with a code that no list has, and nothing was done.
+    /// A refund, or an order at Alipay, is refused with a code that no list has, and nothing was done.
     UnlistedBefore,
-    /// A refund is done, and refused with a code that no list has.
+    /// It is done, and refused with a code that no list has.
     UnlistedAfter,
+    /// The channel tells of another paid order of the same amount than was asked about, or of such a refund of another order.
+    OtherOrder,
+    /// UnionPay states another kind of transaction than was asked about: of a payment a cancel's, of a way back a payment's.
+    OtherType,
     /// Before its true notice ICBC says that it is in doubt itself (tranStat 3).
     Doubtful,
 }
@@ -125,8 +129,11 @@ impl Fault {
             && (self.operation, self.channel) != (Operation::Reverse, Channel::Unionpay)
         {
             Some("too_late is a fault of UnionPay's cancels")
-        } else if matches!(self.kind, UnlistedBefore | UnlistedAfter) && self.operation != Operation::Refund {
-            Some("unlisted_before and unlisted_after are faults of refunds")
+        } else if matches!(self.kind, UnlistedBefore | UnlistedAfter)
+            && self.operation != Operation::Refund
+            && (self.operation, self.channel) != (Operation::Create, Channel::Alipay)
+        {
+            Some("unlisted_before and unlisted_after are faults of refunds and of Alipay's orders")
         } else if self.kind == ArrivesLate
             && (self.operation != Operation::Create
                 || !matches!(
@@ -135,6 +142,13 @@ impl Fault {
                 ))
         {
             Some("arrives_late is a fault of WeChat's, Alipay's and UnionPay's payment codes")
+        } else if self.kind == OtherType
+            && (self.channel != Channel::Unionpay
+                || !matches!(self.operation, Operation::Query | Operation::RefundQuery))
+        {
+            Some("other_type is a fault of UnionPay's queries")
+        } else if self.kind == OtherOrder && !self.names_its_order() {
+            Some("other_order is a fault of answers that name what they are about")
         } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {
@@ -191,6 +205,22 @@ impl Fault {
             Some("signature probes are WeChat's alone")
         } else {
             None
+        }
+    }
+}
+
+impl Fault {
+    /// Does the answer name the order, or the refund, that it is about? Of what is placed only the answer to a charge does.
+    fn names_its_order(&self) -> bool {
+        use Operation::{Create, Query, Refund, RefundQuery};
+        match self.channel {
+            Channel::Wechat | Channel::Alipay => {
+                matches!(self.operation, Create | Query | Refund | RefundQuery)
+            }
+            Channel::Unionpay => matches!(self.operation, Query | Refund | RefundQuery),
+            Channel::Baidu => matches!(self.operation, Query | Refund),
+            Channel::Ccb | Channel::Cmb => self.operation == Query,
+            Channel::Icbc => false,
         }
     }
 }
@@ -304,6 +334,7 @@ mod tests {
         assert!(fault(r#"{"channel":"wechat","operation":"create","kind":"drop"}"#).is_some());
         assert!(fault(r#"{"channel":"baidu","operation":"create","kind":"unlisted_after"}"#).is_some());
         assert!(fault(r#"{"channel":"baidu","operation":"refund","kind":"unlisted_after"}"#).is_none());
+        assert!(fault(r#"{"channel":"alipay","operation":"create","kind":"unlisted_after"}"#).is_none());
         assert!(fault(r#"{"channel":"wechat","operation":"refund_query","kind":"status_5xx"}"#).is_none());
         assert!(
             serde_json::from_str::<Fault>(r#"{"channel":"wechat","operation":"x","kind":"drop"}"#).is_err()

@@ -152,6 +152,7 @@ impl<'a> Run<'a> {
     /// Acknowledging and refusing are both sound; a fault of its own is not.
     pub(super) fn either(&mut self, case: Case, reply: &Reply) {
         let (verdict, finding) = match reply {
+            Ok(a) if self.check.language.refuses(a) => (Verdict::Right, String::new()),
             Ok(a) if a.status < 500 && !(300..400).contains(&a.status) => (Verdict::Right, String::new()),
             Ok(a) => (
                 Verdict::Wrong,

@@ -197,12 +197,21 @@ impl Language {
         }
     }
 
-    /// Whether an answer takes a notice for bad, in so many words. Alipay's merchants say so by any other text.
+    /// Whether an answer takes a notice for bad, in so many words: to WeChat Pay by 4xx, or by 5xx with its own `FAIL`
+    /// (channels.md 1.6); to Alipay by any text but one (3.5), and by `fail` under any status. A 5xx without them is a crash.
     pub(super) fn refuses(&self, answered: &Answered) -> bool {
-        let said = (400..500).contains(&answered.status);
-        said || (matches!(self.tongue, Tongue::Alipay(_))
-            && answered.status == 200
-            && !self.acknowledges(answered))
+        let (status, body) = (answered.status, answered.body.trim());
+        let in_words = match self.tongue {
+            Tongue::Own(_) => false,
+            Tongue::Wechat(_) => {
+                let said = serde_json::from_str::<serde_json::Value>(body);
+                (500..600).contains(&status) && said.is_ok_and(|said| said["code"] == "FAIL")
+            }
+            Tongue::Alipay(_) => {
+                status == 200 && !self.acknowledges(answered) || ["fail", "failure"].contains(&body)
+            }
+        };
+        in_words || (400..500).contains(&status)
     }
 
     /// How an endpoint refuses in this language.

@@ -6,10 +6,10 @@ use super::sign::message;
 use crate::{
     Account, ComposeError, CreateFacts, Draft, Identity, RefundFacts, Request, Stamp,
     draft::{Parameter, Place},
-    keys, strict_json, strict_xml, times,
+    goods, keys, strict_xml, times,
     wechat::{bodies::Store, compose::number_fits},
 };
-use domain::ChannelNo;
+use domain::{Channel, ChannelNo};
 use serde::Serialize;
 use vault::{AuthCode, Buyer, Text};
 use zeroize::Zeroizing;
@@ -38,7 +38,9 @@ pub(crate) fn micropay(
     call.put("attach", buyer.attach.as_ref().map(Text::expose));
     call.put("auth_code", Some(code.expose()));
     call.put("body", Some(buyer.description.expose()));
-    call.put("detail", buyer.detail.as_ref().map(detail).transpose()?);
+    let detail = buyer.detail.as_ref();
+    let detail = detail.map(|text| goods::checked(Channel::Wechat, facts.pay_way, text));
+    call.put("detail", detail.transpose()?);
     call.put("device_info", device);
     call.put("out_trade_no", Some(facts.number.as_str()));
     call.put("scene_info", shop(facts)?.as_deref());
@@ -85,15 +87,6 @@ fn shop(facts: &CreateFacts<'_>) -> Result<Option<String>, ComposeError> {
     }
     let scene = Store::of(facts).map(|store_info| serde_json::to_string(&Scene { store_info }));
     scene.transpose().map_err(|_| ComposeError::Write)
-}
-
-/// Goods detail goes on as it was written, once it is known to be one lawful JSON object.
-fn detail(text: &Text) -> Result<&str, ComposeError> {
-    match strict_json::parse(text.expose().as_bytes()) {
-        Ok(strict_json::Value::Object(_)) => Ok(text.expose()),
-        Ok(_) => Err(ComposeError::Detail("it must be an object".into())),
-        Err(error) => Err(ComposeError::Detail(error.to_string())),
-    }
 }
 
 /// Asks for an order by our number.

@@ -144,12 +144,44 @@ fn answered(world: &Arc<World>, params: &Params, host: &str, fault: Option<Kind>
 }
 
 fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
-    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "退款失败"));
+    let unlisted = || Err(Failure::business("ACQ.SOMETHING_NEW", "业务处理失败"));
     match fault {
-        Some(Kind::UnlistedBefore) => return unlisted(),
-        Some(Kind::UnlistedAfter) => return refunds::create(call).and_then(|_| unlisted()),
-        _ => {}
+        Some(Kind::UnlistedBefore) => unlisted(),
+        Some(Kind::UnlistedAfter) => done(call, None).and_then(|_| unlisted()),
+        Some(Kind::OtherOrder) => {
+            let own = done(call, fault);
+            of_another(call).map_or(own, Ok)
+        }
+        _ => done(call, fault),
     }
+}
+
+/// What it says where it mixes its answers up.
+fn of_another(call: &Call<'_>) -> Option<Node> {
+    let text = |name: &str| call.biz[name].as_str();
+    let own = (Channel::Alipay, call.number, text("out_trade_no")?.to_owned());
+    call.world
+        .with(|book| match operation(call.params.get("method")) {
+            Operation::Refund => {
+                let (key, _) = book.another_refund(&own, text("out_request_no")?)?;
+                Some(refunds::shown(book.order(&key)?, true))
+            }
+            Operation::RefundQuery => {
+                let (key, other) = book.another_refund(&own, text("out_request_no")?)?;
+                Some(refunds::told(book.order(&key)?, &other))
+            }
+            asked => {
+                let key = book.another(&own)?;
+                let order = book.order(&key)?;
+                Some(match asked {
+                    Operation::Create => codes::paid(order),
+                    _ => trades::shown(order),
+                })
+            }
+        })
+}
+
+fn done(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     match call.params.get("method") {
         "alipay.trade.precreate" => trades::create(call, "precreate"),
         "alipay.trade.create" => trades::create(call, "create"),

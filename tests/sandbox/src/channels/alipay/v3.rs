@@ -274,11 +274,11 @@ impl Written {
             }
             Err(failure) => {
                 let (code, text) = failure.sub();
-                let limited = code.ends_with("call-limited");
-                let status = if limited {
-                    StatusCode::TOO_MANY_REQUESTS
-                } else {
-                    StatusCode::BAD_REQUEST
+                // Which status goes with which code of the business no document says (channels.md 3.8).
+                let status = match fault {
+                    _ if code.ends_with("call-limited") => StatusCode::TOO_MANY_REQUESTS,
+                    Some(Kind::UnlistedAfter | Kind::UnlistedBefore) => StatusCode::FORBIDDEN,
+                    _ => StatusCode::BAD_REQUEST,
                 };
                 Written::error(status, code, text)
             }

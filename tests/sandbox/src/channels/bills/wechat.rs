@@ -109,9 +109,9 @@ pub(super) fn trade(all: &[Line], mchid: &str) -> String {
                 ]
                 .map(str::to_owned)
             }
-            // The line of a payment-code order that was reversed.
+            // The line of a payment-code order that was reversed: the order's amount once more, and nothing under refunds.
             Some((own, _)) if own.starts_with(REVERSE) => {
-                refunded += line.fen;
+                paid += line.fen;
                 [
                     "REVOKED", "OTHERS", "CNY", &amount, "0.00", "0", "0", "0.00", "0.00", "", "", &goods,
                     "", "0.00000", "0.60%", &amount, "0.00", "",
@@ -218,4 +218,64 @@ fn funds(all: &[Line], mchid: &str) -> String {
         ],
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Instant;
+
+    fn line(fen: u64, refund: Option<&str>) -> Line {
+        Line {
+            at: Instant::from_secs(1_767_225_600),
+            out_trade_no: "A1".into(),
+            trade_no: "4200".into(),
+            refund: refund.map(|own| (own.to_owned(), "5000".to_owned())),
+            fen,
+            undone: false,
+            way: "MICROPAY",
+            appid: "wx1".into(),
+            payer: "o1".into(),
+            goods: "茶, 大".into(),
+            device: String::new(),
+            store: String::new(),
+            failed: false,
+            sub_mchid: None,
+        }
+    }
+
+    #[test]
+    fn each_sum_is_that_of_its_column() {
+        let reverse = format!("{REVERSE}4200");
+        let all = [
+            line(1001, None),
+            line(702, None),
+            line(303, Some("R1")),
+            line(702, Some(&reverse)),
+        ];
+        let text = trade(&all, "1900000109");
+        let cells = |line: &str| -> Vec<String> {
+            let line = line.trim_start_matches(['\u{feff}', '`']);
+            line.split(",`").map(str::to_owned).collect()
+        };
+        let head = |line: &str| cells(&line.replace(',', ",`"));
+        let lines: Vec<&str> = text.lines().collect();
+        let [first, rows @ .., sums, said] = &lines[..] else {
+            panic!("{text}")
+        };
+        let (columns, sums, said) = (head(first), head(sums), cells(said));
+        let place = |names: &[String], name: &str| names.iter().position(|n| n == name).expect("a column");
+        let fen = |yuan: &str| yuan.replace('.', "").parse::<u64>().expect("yuan");
+        for (column, sum) in [
+            ("应结订单金额", "应结订单总金额"),
+            ("退款金额", "退款总金额"),
+            ("订单金额", "订单总金额"),
+            ("申请退款金额", "申请退款总金额"),
+        ] {
+            let at = place(&columns, column);
+            let of_rows: u64 = rows.iter().map(|row| fen(&cells(row)[at])).sum();
+            assert_eq!(fen(&said[place(&sums, sum)]), of_rows, "{sum}: {text}");
+        }
+        assert_eq!((rows.len(), said[0].as_str()), (4, "4.0"));
+    }
 }

@@ -200,8 +200,8 @@ impl Place {
     /// Does this account at WeChat sign by SM2? A second account does where its merchant, the first one, does.
     pub fn by_sm2(&self, mchid: &str) -> bool {
         let own = |m: &DemoMerchant| m.accounts.wechat.mchid == mchid;
-        let at = self.merchants.iter().position(own).unwrap_or_default();
-        self.sm2_from.is_some_and(|first| at >= first)
+        let at = self.merchants.iter().position(own);
+        at.zip(self.sm2_from).is_some_and(|(at, first)| at >= first)
     }
 
     pub(super) fn operator_accounts(&self, merchant: &DemoMerchant) -> anyhow::Result<Vec<Value>> {
