@@ -235,6 +235,12 @@ pub(crate) async fn ask_to_close(app: &App, account: &Account, order: &Arc<Order
     .await;
     app.step("after_send");
     match exchanged {
+        // There is no close, and the order was asked for.
+        Exchanged::Answer(Answer::State(view)) => {
+            let word = channel::close_by_word(attempt.channel, &view);
+            word.filter(|_| settle::is_about(attempt, &view))
+                .unwrap_or(Answer::Unclear(Unclear::Garbage))
+        }
         Exchanged::Answer(answer) => answer,
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "a close was not sent");
@@ -586,17 +592,18 @@ fn short(channel: Channel, number: ChannelNo) -> ChannelNo {
     cut.and_then(|cut| ChannelNo::new(cut).ok()).unwrap_or(number)
 }
 
-/// The number of a refund at its channel.
+/// The number of a refund at its channel. Refund numbers are unique for an order of ours and, at WeChat, for an account: the
+/// merchant's own could be another order's there too.
 pub(crate) fn refund_number(order: &Order, attempt: Option<&Attempt>, refund_no: &RefundNo) -> ChannelNo {
+    // What was refused goes out again as what it was.
+    let place = |a: &Attempt| (a.channel, a.account.clone());
+    let known = order.refund(refund_no);
+    let before = known.and_then(|refund| order.attempt(refund.attempt)).map(place);
+    if let (Some(known), true) = (known, before.is_some() && before == attempt.map(place)) {
+        return known.number.clone();
+    }
     if attempt.is_some_and(|a| a.channel == Channel::Unionpay) {
         return refund_at_unionpay(&order.id, refund_no);
-    }
-    if attempt.is_some_and(|a| a.channel == Channel::Wechat)
-        && refund_no.as_str().len() <= 64
-        && let Ok(own) = ChannelNo::new(refund_no.as_str())
-    {
-        // Refund numbers are unique per order for us and per account for the channel.
-        return derived_or_own(order, own);
     }
     let number = derived(&[
         order.merchant.as_str(),
@@ -655,19 +662,6 @@ fn base32(octets: &[u8]) -> String {
     text
 }
 
-fn derived_or_own(order: &Order, own: ChannelNo) -> ChannelNo {
-    // A number that carries the order's own cannot collide with another order's.
-    if own.as_str().starts_with(order.order_no.as_str()) {
-        return own;
-    }
-    derived(&[
-        order.merchant.as_str(),
-        order.order_no.as_str(),
-        "refund",
-        own.as_str(),
-    ])
-}
-
 /// A number that no order has, as long as the channel takes it: what a probe asks for.
 pub(crate) fn probe_number(channel: Channel, account: &AccountNo) -> ChannelNo {
     short(channel, derived(&["probe", account.as_str()]))
@@ -686,6 +680,29 @@ fn derived(parts: &[&str]) -> ChannelNo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An order's number may begin with another's, and so may a refund's; WeChat knows refunds by their number alone.
+    #[test]
+    fn refunds_of_two_orders_never_have_one_number_and_keep_what_they_have() {
+        let named = |no: &str| {
+            let mut order = settle::tests::order();
+            order.order_no = OrderNo::new(no).expect("lawful");
+            order
+        };
+        let of = |order: &Order, no: &str| {
+            refund_number(order, order.attempt(1), &RefundNo::new(no).expect("lawful"))
+        };
+        let (first, second) = (named("ORD100"), named("ORD100-1"));
+        assert_ne!(of(&first, "ORD100-1"), of(&second, "ORD100-1"));
+        let again = of(&first, "ORD100-1");
+        assert_eq!(again, of(&first, "ORD100-1"));
+        assert!(channel::number_fits(Channel::Wechat, again.as_str()), "{again}");
+        let mut known = settle::tests::with_refund();
+        assert_eq!(of(&known, "r1").as_str(), "r1", "as it is on record");
+        known.attempts[0].account = AccountNo::new("1900000110").expect("lawful");
+        known.refunds[0].attempt = 2;
+        assert_ne!(of(&known, "r1").as_str(), "r1", "of another payment");
+    }
 
     /// UnionPay's settlement file has room for 32 octets, and tells refunds by their own number alone.
     #[test]

@@ -125,27 +125,26 @@ pub(crate) fn answered(answer: Answer, again: bool) -> Answer {
 /// What UnionPay states of a cancel that the merchant's own client sent, by its notice or the merchant's query.
 //= C31
 pub(crate) fn seen(order: &Order, position: u16, view: &RefundView, proof: Proof) -> Settled {
-    let Some(attempt) = order.attempt(position) else {
+    let cancel = |attempt: &'_ Attempt| attempt.reversing.as_ref().and_then(|r| r.named.clone());
+    let found = order.attempt(position).and_then(|a| Some((a, cancel(a)?)));
+    let Some((attempt, (number, begun))) = found else {
         return Settled::nothing(Ending::Recorded);
     };
-    let mismatch = |what| {
-        Happening::from(TradeEvent::Mismatched {
-            account: attempt.account.clone(),
-            channel: attempt.channel,
-            number: view.number.clone(),
-            proof,
-            what,
-        })
-    };
+    let mismatch = |what| settle::mismatch(order, attempt, &number, proof, what);
+    if !settle::is_about_refund(attempt, (&number, begun), view) {
+        return mismatch(Mismatch::Number);
+    }
     if view.amount.is_some_and(|amount| amount != attempt.amount) {
-        return Settled::of(vec![mismatch(Mismatch::Amount)], Ending::Recorded);
+        return mismatch(Mismatch::Amount);
     }
     let told = |event| Happening { event, tell: true };
     let mut events = Vec::with_capacity(2);
     match view.state {
         // A fact is a fact, also after a refusal that was taken for the last word.
         RefundState::Succeeded if matches!(attempt.state, AttemptState::Paid | AttemptState::Unresolved) => {
-            events.extend((!attempt.is_reversing()).then(|| mismatch(Mismatch::State)));
+            if !attempt.is_reversing() {
+                events.extend(mismatch(Mismatch::State).events);
+            }
             events.push(told(TradeEvent::AttemptReversed {
                 attempt: position,
                 proof,

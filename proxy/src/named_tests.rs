@@ -68,6 +68,7 @@ fn view(state: RefundState) -> RefundView {
     RefundView {
         order: None,
         number: name("V0000001"),
+        time: None,
         state,
         amount: Some(Amount::from_fen(100)),
         trade_no: None,

@@ -1,6 +1,6 @@
 //! The payer of a payment that the channel stated: a token for the record, and sealed for the merchant's notification.
 
-use crate::{app::App, stages::seal_notice::paid_context};
+use crate::{app::App, settle, stages::seal_notice::paid_context};
 use channel::{ChannelState, OrderView};
 use domain::*;
 use ledger::{Attempt, Order};
@@ -16,8 +16,12 @@ pub(crate) struct Known {
 }
 
 /// Takes payer and free text out of what the channel stated. They are sealed only for a merchant who will be told, and for
-/// a payment that is news; else they are forgotten here.
+/// a payment that is news; else they are forgotten here. So is whoever paid another order than this.
 pub(crate) fn keep_payer(app: &App, order: &Order, attempt: &Attempt, view: &mut OrderView) -> Known {
+    if !settle::is_about(attempt, view) {
+        (view.payer, view.attach) = (None, None);
+        return Known::default();
+    }
     let merchant = &order.merchant;
     let token = view
         .payer

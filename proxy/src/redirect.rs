@@ -150,7 +150,11 @@ pub(crate) async fn order_of(
     })
     .await;
     match exchanged {
-        Exchanged::Answer(Answer::Refund(view)) if view.trade_no.as_ref() == Some(refund_id) => view.order,
+        Exchanged::Answer(Answer::Refund(view))
+            if view.number == *refund && view.trade_no.as_ref() == Some(refund_id) =>
+        {
+            view.order
+        }
         _ => None,
     }
 }

@@ -2,8 +2,10 @@
 //! sweep, notices and pass-through reads alike, so that one word never means two things.
 
 mod charges;
+mod fits;
 
 pub use charges::{charged, reversed};
+pub(crate) use fits::{is_about, is_about_refund, mismatch};
 
 use channel::{Answer, ChannelState, Failure, FailureClass, HandedOut, OrderView, RefundView};
 use domain::*;
@@ -289,7 +291,18 @@ pub fn refunded(order: &Order, refund_no: &RefundNo, answer: Answer, again: bool
         Settled::new(event, false, Ending::Unknown)
     };
     match answer {
-        Answer::Refund(view) => refund_seen(order, refund_no, view, Proof::Answer),
+        Answer::Refund(view) => {
+            let mut settled = refund_seen(order, refund_no, view, Proof::Answer);
+            // An answer about another refund says nothing of ours: it is asked for.
+            let intended = order
+                .refund(refund_no)
+                .is_some_and(|r| r.state == RefundState::Intended);
+            if intended && fits::says_nothing(&settled) {
+                settled.events.extend(unknown(Unclear::Garbage).events);
+                settled.ending = Ending::Unknown;
+            }
+            settled
+        }
         Answer::Failed(failure) if refuses(&failure) && !again => refund_failed(refund_no, failure.code),
         Answer::Failed(_) => unknown(Unclear::ChannelError),
         Answer::Unclear(reason) => unknown(reason),
@@ -339,16 +352,10 @@ pub fn refund_seen(order: &Order, refund_no: &RefundNo, view: RefundView, proof:
     let Some((known, attempt)) = known else {
         return Settled::nothing(Ending::Recorded);
     };
-    let mismatch = |what| {
-        let event = TradeEvent::Mismatched {
-            account: attempt.account.clone(),
-            channel: attempt.channel,
-            number: known.number.clone(),
-            proof,
-            what,
-        };
-        Settled::new(event, false, Ending::Recorded)
-    };
+    let mismatch = |what| fits::mismatch(order, attempt, &known.number, proof, what);
+    if !is_about_refund(attempt, (&known.number, known.begun()), &view) {
+        return mismatch(Mismatch::Number);
+    }
     if view.amount.is_some_and(|amount| amount != known.amount) {
         return mismatch(Mismatch::Amount);
     }
@@ -412,16 +419,10 @@ pub fn order_seen(
     let Some(known) = order.attempt(attempt) else {
         return Settled::nothing(Ending::Recorded);
     };
-    let mismatch = |what| {
-        let event = TradeEvent::Mismatched {
-            account: known.account.clone(),
-            channel: known.channel,
-            number: known.number.clone(),
-            proof,
-            what,
-        };
-        Settled::new(event, false, Ending::Recorded)
-    };
+    let mismatch = |what| fits::mismatch(order, known, &known.number, proof, what);
+    if !is_about(known, view) {
+        return mismatch(Mismatch::Number);
+    }
     if view.account.as_ref().is_some_and(|a| *a != known.account)
         || view.payee.as_ref().is_some_and(|p| *p != known.payee)
     {

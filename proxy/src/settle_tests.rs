@@ -79,7 +79,7 @@ fn paid() -> TradeEvent {
     }
 }
 
-fn with_refund() -> Order {
+pub(crate) fn with_refund() -> Order {
     let refund = TradeEvent::RefundIntended {
         amount: Amount::from_fen(60),
         attempt: 1,
@@ -101,6 +101,7 @@ fn view(state: RefundState, fen: u64) -> RefundView {
     RefundView {
         order: None,
         number: name("r1"),
+        time: None,
         state,
         amount: Some(Amount::from_fen(fen)),
         trade_no: None,
@@ -311,6 +312,7 @@ fn a_payment_of_what_was_not_placed_is_recorded_all_the_same() {
     };
     let view = OrderView {
         number: name("shop-1"),
+        time: None,
         state: ChannelState::Paid(facts),
         account: None,
         payee: None,
@@ -433,6 +435,7 @@ fn a_close_is_told_of_once_for_each_word() {
 fn a_try_that_the_payers_side_refused_is_on_record_once_while_the_order_stays_open() {
     let view = OrderView {
         number: name("shop-1"),
+        time: None,
         state: ChannelState::Declined("64".into()),
         account: None,
         payee: None,
@@ -472,6 +475,7 @@ fn what_was_paid_with_another_amount_is_unresolved_and_a_right_payment_counts_st
     };
     let view = |facts: &PaidFacts| OrderView {
         number: name("shop-1"),
+        time: None,
         state: ChannelState::Paid(facts.clone()),
         account: None,
         payee: None,
@@ -502,4 +506,115 @@ fn what_was_paid_with_another_amount_is_unresolved_and_a_right_payment_counts_st
         let late = order_seen(&after, 1, &view(&right), Proof::Notice, None, None);
         assert_eq!(names(&late), ["attempt_paid"]);
     }
+}
+
+/// Signed rightly, and about another order than was asked for: nothing is learned of ours, whatever it says, and it is on record
+/// once, however often it comes. A notice is found by its number, so each is news.
+#[test]
+//= C31
+fn what_is_said_of_another_order_changes_nothing_and_is_on_record_once() {
+    let TradeEvent::AttemptPaid { facts, .. } = paid() else {
+        return;
+    };
+    let placed = TradeEvent::AttemptPlaced {
+        attempt: 1,
+        reach: None,
+    };
+    let open = then(order(), [placed]);
+    let view = |number: &str, time, state: &ChannelState| OrderView {
+        number: name(number),
+        time,
+        state: state.clone(),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    let begun = open.attempts[0].begun();
+    for state in [
+        ChannelState::Paid(facts.clone()),
+        ChannelState::Refunded(facts.clone()),
+        ChannelState::Closed,
+        ChannelState::Reversed,
+        ChannelState::Declined("64".into()),
+        ChannelState::Refused("64".into()),
+        ChannelState::NotPaid,
+    ] {
+        for (number, time) in [("shop-2", None), ("shop-1", Some(begun.plus_millis(1_000)))] {
+            let other = view(number, time, &state);
+            let said = order_seen(&open, 1, &other, Proof::Query, None, None);
+            assert!(matches!(
+                said.events[..],
+                [Happening {
+                    event: TradeEvent::Mismatched {
+                        what: Mismatch::Number,
+                        ..
+                    },
+                    tell: false
+                }]
+            ));
+            let known = then(open.clone(), said.events.into_iter().map(|h| h.event));
+            assert_eq!(known.attempts, open.attempts);
+            for proof in [Proof::Query, Proof::Answer] {
+                assert!(order_seen(&known, 1, &other, proof, None, None).events.is_empty());
+            }
+            let told = order_seen(&known, 1, &other, Proof::Notice, None, None);
+            assert_eq!(names(&told), ["mismatched"]);
+            let right = view("shop-1", Some(begun), &ChannelState::Paid(facts.clone()));
+            let right = order_seen(&known, 1, &right, Proof::Query, None, None);
+            assert_eq!(names(&right), ["attempt_paid"]);
+        }
+    }
+}
+
+/// Two orders of one account may have refunds of one number, where merchants' own clients name them (channels.md 1.2).
+#[test]
+//= C31
+fn a_word_on_another_refund_is_none_on_ours() {
+    let (no, done) = (name("r1"), RefundState::Succeeded);
+    let of = |order: Option<&str>, number: &str| RefundView {
+        order: order.map(name),
+        number: name(number),
+        ..view(done, 60)
+    };
+    let at = |channel: Channel| {
+        let mut order = with_refund();
+        order.attempts[0].channel = channel;
+        order
+    };
+    let said = |order: &Order, view| names(&refund_seen(order, &no, view, Proof::Query));
+    let (own, account) = (Some("shop-1"), "1900000109");
+    for channel in Channel::ALL {
+        let order = at(channel);
+        for ours in [of(own, "r1"), of(None, "r1")] {
+            assert_eq!(said(&order, ours), ["refund_succeeded"], "{channel}");
+        }
+        for other in [of(Some("shop-2"), "r1"), of(own, "r2"), of(None, "r2")] {
+            assert_eq!(said(&order, other), ["mismatched"], "{channel}");
+        }
+        let late = RefundView {
+            time: Some(order.refunds[0].begun().plus_millis(1_000)),
+            ..of(None, "r1")
+        };
+        assert_eq!(said(&order, late), ["mismatched"], "{channel}");
+        // What stands in the place of a number that is not repeated.
+        for (stands_in, of_channel) in [("shop-1", Channel::Alipay), (account, Channel::Baidu)] {
+            let wanted = match channel == of_channel {
+                true => "refund_succeeded",
+                false => "mismatched",
+            };
+            assert_eq!(said(&order, of(own, stands_in)), [wanted], "{channel}");
+        }
+    }
+    let first = at(Channel::Wechat);
+    let answer = Answer::Refund(of(Some("shop-2"), "r1"));
+    let sent = refunded(&first, &no, answer, false);
+    assert_eq!(names(&sent), ["mismatched", "refund_unknown"]);
+    assert_eq!(sent.ending, Ending::Unknown);
+    let known = then(first, sent.events.into_iter().map(|h| h.event));
+    assert!(
+        said(&known, of(Some("shop-2"), "r1")).is_empty(),
+        "on record once"
+    );
+    assert_eq!(said(&known, of(own, "r1")), ["refund_succeeded"]);
 }

@@ -279,6 +279,10 @@ async fn attempt_step(app: &App, order: &Arc<Order>, position: u16) -> Result<Ar
         return Ok(order.clone());
     };
     match answer {
+        // Another order's end is not this one's.
+        Answer::State(view) if !settle::is_about(attempt, &view) => {
+            nobody_knows(app, seen(app, order, position, view).await?, position).await
+        }
         Answer::State(view) => {
             let word = channel::close_by_word(attempt.channel, &view);
             let order = seen(app, order, position, view).await?;

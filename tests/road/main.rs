@@ -29,6 +29,7 @@ mod groups;
 mod hostile;
 mod icbc;
 mod kills;
+mod mixed_up;
 mod native;
 mod one_code;
 mod operations;

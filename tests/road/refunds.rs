@@ -8,7 +8,7 @@ use sandbox::demo::{merchant::Merchant, place::RETURN_HOST};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-type Attack = std::pin::Pin<Box<dyn Future<Output = Done> + Send>>;
+pub(crate) type Attack = std::pin::Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// Each protocol that takes refunds. WeChat's payment codes are V2.
 const WAYS: [(&str, &str); 5] = [
@@ -22,7 +22,7 @@ const WAYS: [(&str, &str); 5] = [
 const FEN: u64 = 900;
 
 /// A paid order of this way.
-async fn paid(yard: &Yard, (channel, way): (&str, &str), amount: u64) -> anyhow::Result<Value> {
+pub(crate) async fn paid(yard: &Yard, (channel, way): (&str, &str), amount: u64) -> anyhow::Result<Value> {
     let merchant = yard.merchant()?;
     let body = json!({ "order_no": yard.demo.next_number(), "channel": channel, "pay_way": way, "amount": amount, "description": "奶茶" });
     let order = match way {
@@ -49,12 +49,12 @@ async fn paid(yard: &Yard, (channel, way): (&str, &str), amount: u64) -> anyhow:
     yard.until(id(&order)?, "payment", |o| o["state"] == "paid").await
 }
 
-async fn fault(yard: &Yard, order: &Value, operation: &str, kind: &str, count: u32) -> Done {
+pub(crate) async fn fault(yard: &Yard, order: &Value, operation: &str, kind: &str, count: u32) -> Done {
     let fault = json!({ "channel": order["channel"], "operation": operation, "kind": kind, "count": count, "out_trade_no": order["number"] });
     yard.demo.control("/control/fault", &fault).await.map(drop)
 }
 
-fn refunds_of(order: &Value) -> anyhow::Result<String> {
+pub(crate) fn refunds_of(order: &Value) -> anyhow::Result<String> {
     Ok(format!("/v1/payments/{}/refunds", id(order)?))
 }
 
@@ -67,7 +67,9 @@ async fn back(yard: &Yard, order: &Value) -> anyhow::Result<(u64, usize)> {
 }
 
 /// One after another would take as long as all their waits.
-async fn each<F: Future<Output = Done> + Send + 'static>(all: impl IntoIterator<Item = (String, F)>) {
+pub(crate) async fn each<F: Future<Output = Done> + Send + 'static>(
+    all: impl IntoIterator<Item = (String, F)>,
+) {
     let tasks: Vec<_> = all
         .into_iter()
         .map(|(name, task)| (name, tokio::spawn(task)))

@@ -17,8 +17,8 @@ pub(super) const MISMATCH: Rule = Rule {
     version: 1,
     name_zh: "与记录不符",
     name_en: "Does not fit the record",
-    why_zh: "渠道的通知或应答所载金额或账户与已记录的订单不符(银发〔2021〕259号,交易信息真实、可追溯)。",
-    why_en: "A channel's notice or answer states another amount or account than the order on record (R07, R21).",
+    why_zh: "渠道的通知或应答所载金额、账户或订单号与已记录的订单不符(银发〔2021〕259号,交易信息真实、可追溯)。",
+    why_en: "A channel's notice or answer states another amount, account or number than the order on record (R07, R21).",
 };
 
 pub(super) const UNRESOLVED: Rule = Rule {
@@ -58,6 +58,7 @@ enum Kind {
     IdNumber,
     Phone,
     Foreign,
+    Number,
 }
 
 /// Entries of the day by merchant and kind.
@@ -100,6 +101,7 @@ impl Kind {
             TradeEvent::Mismatched { what, .. } => match what {
                 Mismatch::Amount => Some(Kind::Amount),
                 Mismatch::Account => Some(Kind::Account),
+                Mismatch::Number => Some(Kind::Number),
                 Mismatch::State | Mismatch::TradeNo => None,
             },
             TradeEvent::AttemptUnresolved { .. } => Some(Kind::Unresolved),
@@ -115,7 +117,7 @@ impl Kind {
 
     fn rule(self, rule: &OnRecord) -> (&'static Rule, u64) {
         match self {
-            Kind::Amount | Kind::Account => (&MISMATCH, rule.mismatches),
+            Kind::Amount | Kind::Account | Kind::Number => (&MISMATCH, rule.mismatches),
             Kind::Unresolved => (&UNRESOLVED, rule.unresolved),
             Kind::Card | Kind::IdNumber | Kind::Phone => (&PATTERN, rule.patterns),
             Kind::Foreign => (&FOREIGN, rule.foreign_notices),
@@ -132,6 +134,7 @@ fn what(kind: Option<u64>, lang: Lang) -> (&'static str, &'static str) {
         (Some(4), Lang::Zh) => ("订单文本", "形似银行卡号"),
         (Some(5), Lang::Zh) => ("订单文本", "形似身份证号"),
         (Some(6), Lang::Zh) => ("订单文本", "形似手机号"),
+        (Some(8), Lang::Zh) => ("应答", "的订单号与所查询者不符"),
         (_, Lang::Zh) => ("通知", "不属于任何已记录的订单"),
         (Some(1), Lang::En) => ("notice(s) or answer(s)", "stated another amount than the record"),
         (Some(2), Lang::En) => ("notice(s) or answer(s)", "stated another account than the record"),
@@ -139,6 +142,7 @@ fn what(kind: Option<u64>, lang: Lang) -> (&'static str, &'static str) {
         (Some(4), Lang::En) => ("order text(s)", "looked like a card number"),
         (Some(5), Lang::En) => ("order text(s)", "looked like an identity number"),
         (Some(6), Lang::En) => ("order text(s)", "looked like a phone number"),
+        (Some(8), Lang::En) => ("answer(s)", "were about another order than was asked for"),
         (_, Lang::En) => ("verified notice(s)", "belonged to no order on record"),
     }
 }

@@ -125,6 +125,8 @@ pub enum FailureClass {
 pub struct OrderView {
     /// The order's number there.
     pub number: ChannelNo,
+    /// The time that belongs to the number, where the channel knows an order by both (UnionPay's `txnTime`, channels.md 4.3).
+    pub time: Option<Instant>,
     /// State.
     pub state: ChannelState,
     /// Account, where the channel names it.
@@ -175,8 +177,10 @@ pub struct RefundView {
     /// The order's number there.
     pub order: Option<ChannelNo>,
     /// The refund's number there. Alipay's answer to a refund does not repeat it (channels.md 3.1); then this
-    /// is the order's number, and the request tells which refund was meant.
+    /// is the order's number, and the request tells which refund was meant. So it is the account's where the Baidu wallet's does not.
     pub number: ChannelNo,
+    /// The time that belongs to the number, as in [`OrderView::time`].
+    pub time: Option<Instant>,
     /// State.
     pub state: RefundState,
     /// Fen, where the channel states this refund's own amount and not a sum.

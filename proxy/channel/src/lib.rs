@@ -180,7 +180,7 @@ pub fn composes(account: &Account, pay_way: PayWay) -> bool {
 }
 
 /// Closes an unpaid order. UnionPay has no close: there the order is asked for, and its end is its own `payTimeout`
-/// (channels.md 4.3, 4.4).
+/// (channels.md 4.3, 4.4); so it is at the Baidu wallet, CCB and CMB. Then the answer is the order's state ([`close_by_word`]).
 pub fn close(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat => wechat::compose::close(account, stamp, number),

@@ -46,6 +46,9 @@ pub struct Order {
     pub attempts: Vec<Attempt>,
     /// Refunds, in order of request.
     pub refunds: Vec<Refund>,
+    /// What answers stated that does not fit, each once: by our number that was asked about.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mismatched: Vec<(ChannelNo, Mismatch)>,
 }
 
 /// Room for one: nearly every order has one attempt, and serde would make room for four.
@@ -173,6 +176,7 @@ impl Order {
             last: index,
             attempts: Vec::with_capacity(1),
             refunds: Vec::new(),
+            mismatched: Vec::new(),
         };
         order.apply(index, entry.at, &entry.event);
         Some(order)

@@ -227,6 +227,7 @@ mod tests {
             last: n,
             attempts: Vec::new(),
             refunds: Vec::new(),
+            mismatched: Vec::new(),
         })
     }
 

@@ -15,6 +15,7 @@ use crate::{
     outbox,
     payment::Limited,
     reconcile::statement::{self, Format, StatementError},
+    settle,
     stage::{End, Response},
     statistics, terminal,
 };
@@ -262,7 +263,11 @@ async fn with_payer(app: &App, order: &Arc<Order>) -> Result<Response, Stop> {
     let account = crate::errand::account_of(app, order, position)
         .ok_or_else(|| Fault::of(Code::OperationNotAllowed))?;
     let asked = crate::errand::query(app, &account, attempt).await;
-    let Exchanged::Answer(Answer::State(view)) = asked else {
+    let told = match asked {
+        Exchanged::Answer(Answer::State(view)) if settle::is_about(attempt, &view) => Some(view),
+        _ => None,
+    };
+    let Some(view) = told else {
         return Err(Fault::new(
             Code::Deadline,
             "The channel did not tell the payer now; ask again.",

@@ -118,6 +118,10 @@ async fn charged(
     }
     match errand::query(app, account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => match &view.state {
+            _ if !settle::is_about(attempt, &view) => {
+                let seen = sweep::seen(app, order, position, view).await;
+                Err(seen.map_or_else(|_| again(), |_| Answer::Unclear(Unclear::Garbage)))
+            }
             // Another trade under our number: to take that back is not ours.
             ChannelState::Paid(facts) | ChannelState::Refunded(facts) if facts.amount != attempt.amount => {
                 Err(Answer::Unclear(Unclear::Garbage))
@@ -245,7 +249,9 @@ impl<'a> Back<'a> {
         .await;
         match asked {
             Exchanged::Answer(Answer::Refund(view)) => match view.state {
-                _ if view.amount.is_some_and(|amount| amount != self.attempt.amount) => {
+                _ if !settle::is_about_refund(self.attempt, (number, *begun), &view)
+                    || view.amount.is_some_and(|amount| amount != self.attempt.amount) =>
+                {
                     Said::Nothing(Answer::Unclear(Unclear::Garbage))
                 }
                 RefundState::Succeeded => Said::Done,

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     errand,
     exchange::{Exchanged, ask},
+    settle,
 };
 use channel::{Account, Answer, ChannelState, FailureClass, bill};
 use domain::*;
@@ -133,7 +134,7 @@ impl Answers {
 
 async fn payment(app: &App, account: &Account, attempt: &Attempt) -> Said {
     let view = match errand::query(app, account, attempt).await {
-        Exchanged::Answer(Answer::State(view)) => view,
+        Exchanged::Answer(Answer::State(view)) if settle::is_about(attempt, &view) => view,
         other => return nothing(other),
     };
     let (ChannelState::Paid(facts) | ChannelState::Refunded(facts)) = view.state else {
@@ -163,7 +164,11 @@ async fn refunded(app: &App, account: &Account, attempt: &Attempt, refund: &Refu
         )
     });
     let view = match asked.await {
-        Exchanged::Answer(Answer::Refund(view)) => view,
+        Exchanged::Answer(Answer::Refund(view))
+            if settle::is_about_refund(attempt, (&refund.number, refund.begun()), &view) =>
+        {
+            view
+        }
         other => return nothing(other),
     };
     let state = match view.state {

@@ -1,6 +1,6 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
-use super::{Ending, Settled, amiss, declined, order_seen, place_failed, unknown};
+use super::{Ending, Settled, amiss, declined, fits::says_nothing, order_seen, place_failed, unknown};
 use channel::{
     Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
     auth_code::{Refusal, refusal},
@@ -24,12 +24,8 @@ pub fn charged(
         ),
         Answer::State(view) => {
             let mut settled = order_seen(order, attempt, &view, Proof::Answer, payer, seal);
-            // An answer about another amount or account says nothing of ours: it is asked for.
-            if settled
-                .events
-                .iter()
-                .all(|h| matches!(h.event, TradeEvent::Mismatched { .. }))
-            {
+            // An answer about another amount, account or number says nothing of ours: it is asked for.
+            if says_nothing(&settled) {
                 settled.events.extend(unknown(attempt, Unclear::Garbage).events);
                 settled.ending = Ending::Unknown;
             }

@@ -44,6 +44,7 @@ fn facts(fen: u64) -> PaidFacts {
 fn view(state: ChannelState) -> OrderView {
     OrderView {
         number: name("shop-1"),
+        time: None,
         state,
         account: None,
         payee: None,
@@ -128,14 +129,20 @@ fn a_charging_call_ends_paid_waiting_refused_or_unknown() {
     for answer in [Answer::Unclear(Unclear::Timeout), Answer::Closed] {
         assert_eq!(said(&charge(answer)), ["attempt_unknown"]);
     }
-    let other = charge(Answer::State(view(ChannelState::Paid(facts(99)))));
-    assert_eq!(
-        (said(&other), other.ending),
-        (
-            vec!["mismatched".to_owned(), "attempt_unknown".into()],
-            Ending::Unknown
-        )
-    );
+    let another = OrderView {
+        number: name("shop-2"),
+        ..view(ChannelState::Paid(facts(100)))
+    };
+    for other in [view(ChannelState::Paid(facts(99))), another] {
+        let other = charge(Answer::State(other));
+        assert_eq!(
+            (said(&other), other.ending),
+            (
+                vec!["mismatched".to_owned(), "attempt_unknown".into()],
+                Ending::Unknown
+            )
+        );
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! the channel says what came of it. Nothing here charges.
 
 use super::sole;
-use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule};
+use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule, settle};
 use channel::{Account, Answer, ChannelState, FailureClass};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
@@ -160,6 +160,9 @@ async fn look_for_what_came_late(
     };
     let last = app.clock().now() >= last_look(app, attempt);
     let (order, open) = match errand::query(app, account, attempt).await {
+        Exchanged::Answer(Answer::State(view)) if !settle::is_about(attempt, &view) => {
+            return super::seen(app, order, position, view).await;
+        }
         Exchanged::Answer(Answer::State(view)) => {
             let open = matches!(
                 view.state,

@@ -2,7 +2,7 @@
 //! until its bank can take nothing any more; a payment that comes after all is on record like any other, and one too many
 //! goes back or is shown to people.
 
-use crate::{app::App, errand, exchange::Exchanged, schedule::Schedule};
+use crate::{app::App, errand, exchange::Exchanged, schedule::Schedule, settle};
 use channel::{Answer, ChannelState, FailureClass};
 use domain::*;
 use ledger::{Attempt, CommitError, Order};
@@ -34,10 +34,11 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     let silent = super::is_over(&Schedule::of(attempt.channel, app.times()), attempt, now);
     let (order, unpaid) = match errand::query(app, &account, attempt).await {
         Exchanged::Answer(Answer::State(view)) => {
-            let unpaid = matches!(
-                view.state,
-                ChannelState::NotPaid | ChannelState::Declined(_) | ChannelState::Closed
-            );
+            let unpaid = settle::is_about(attempt, &view)
+                && matches!(
+                    view.state,
+                    ChannelState::NotPaid | ChannelState::Declined(_) | ChannelState::Closed
+                );
             (super::seen(app, order, position, view).await?, unpaid)
         }
         Exchanged::Answer(Answer::Failed(failure)) => {

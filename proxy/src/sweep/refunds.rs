@@ -149,7 +149,7 @@ async fn sent_again(
         Some(Answer::Refund(view)) if is_there(attempt.channel, &view) => {
             settle::refund_seen(order, &refund.refund_no, view, Proof::Query)
         }
-        Some(said) if is_absent(attempt.channel, &said) && ends(app, attempt, refund, &refusal) => {
+        Some(said) if is_absent(attempt, refund, &said) && ends(app, attempt, refund, &refusal) => {
             settle::refund_failed(&refund.refund_no, refusal.code)
         }
         _ => settle::refunded(order, &refund.refund_no, answer, true),
@@ -161,9 +161,12 @@ fn is_there(channel: Channel, view: &RefundView) -> bool {
     channel != Channel::Alipay || view.state == RefundState::Succeeded
 }
 
-fn is_absent(channel: Channel, said: &Answer) -> bool {
+fn is_absent(attempt: &Attempt, refund: &Refund, said: &Answer) -> bool {
     match said {
-        Answer::Refund(view) => !is_there(channel, view),
+        Answer::Refund(view) => {
+            let ours = settle::is_about_refund(attempt, (&refund.number, refund.begun()), view);
+            ours && !is_there(attempt.channel, view)
+        }
         Answer::Failed(failure) => failure.class == FailureClass::NotFound,
         _ => false,
     }
@@ -325,7 +328,7 @@ async fn paid_by_query(app: &App, order: &Order, position: u16) -> bool {
             .is_some_and(|(_, proof)| *proof == Proof::Query);
     }
     match errand::query(app, &account, attempt).await {
-        Exchanged::Answer(Answer::State(view)) => super::is_paid(&view),
+        Exchanged::Answer(Answer::State(view)) => settle::is_about(attempt, &view) && super::is_paid(&view),
         _ => false,
     }
 }

@@ -99,6 +99,8 @@ pub enum Mismatch {
     State,
     /// Another trade number for what is paid already.
     TradeNo,
+    /// Another order, refund or time of sending than was asked about.
+    Number,
 }
 
 /// What a free text looked like. The text itself is nowhere.

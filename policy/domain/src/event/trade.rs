@@ -390,7 +390,7 @@ pub enum TradeEvent {
         account: AccountNo,
         /// Channel.
         channel: Channel,
-        /// The number it names.
+        /// The number of ours that it came for.
         number: ChannelNo,
         /// How we got it.
         proof: Proof,

@@ -250,6 +250,7 @@ fn refund(node: &Value) -> Option<RefundView> {
     let moved = node.named("fund_change") == Some("Y");
     Some(RefundView {
         number: number.unwrap_or_else(|| order.clone()),
+        time: None,
         order: Some(order),
         state: if moved {
             RefundState::Succeeded
@@ -268,6 +269,7 @@ fn refund_query(node: &Value) -> Option<RefundView> {
     Some(RefundView {
         order: node.named("out_trade_no").map(ChannelNo::new).transpose().ok()?,
         number: ChannelNo::new(node.named("out_request_no")?).ok()?,
+        time: None,
         state: if done {
             RefundState::Succeeded
         } else {

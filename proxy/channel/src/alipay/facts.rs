@@ -67,6 +67,7 @@ pub(crate) fn order(said: &impl Named, paid_at: &str) -> Option<OrderView> {
     };
     Some(OrderView {
         number,
+        time: None,
         state,
         account: said.named("app_id").map(AccountNo::new).transpose().ok()?,
         payee: said.named("seller_id").map(PayeeNo::new).transpose().ok()?,
@@ -83,6 +84,7 @@ pub(crate) fn paid_now(said: &impl Named) -> Option<OrderView> {
     Some(OrderView {
         state: ChannelState::Paid(paid(said, &number, paid_at)?),
         number,
+        time: None,
         account: None,
         payee: None,
         payer: payer(said),

@@ -73,6 +73,7 @@ fn refund(form: &Form, number: ChannelNo, order: &ChannelNo) -> RefundView {
     RefundView {
         order: Some(order.clone()),
         number,
+        time: None,
         state: RefundState::Succeeded,
         amount: None,
         trade_no: form.get("trade_no").and_then(|no| TradeNo::new(no).ok()),

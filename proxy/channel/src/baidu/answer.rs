@@ -27,11 +27,10 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         Err(unclear) => return Answer::Unclear(unclear),
     };
     let said = match operation {
-        Operation::Query => {
+        // There is no close: the order is asked for.
+        Operation::Query | Operation::Close => {
             asked(account, &fields).map(|view| view.map_or_else(Answer::Failed, Answer::State))
         }
-        Operation::Close => asked(account, &fields)
-            .map(|view| Answer::Failed(view.map_or_else(|failure| failure, |view| ended(&view)))),
         Operation::Refund => refunded(account, &fields),
         Operation::RefundQuery => refund_asked(account, &fields),
         // What is handed out has no answer, and the others are not asked.
@@ -78,6 +77,7 @@ fn refunded(account: &Account, fields: &Fields) -> Option<Answer> {
         "1" => Some(Answer::Refund(RefundView {
             order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
             number: number(account, fields)?,
+            time: None,
             state: RefundState::Processing,
             amount: fields.get("cashback_amount").and_then(fen),
             trade_no: None,
@@ -104,6 +104,7 @@ fn refund_asked(account: &Account, fields: &Fields) -> Option<Answer> {
     Some(Answer::Refund(RefundView {
         order: fields.get("order_no").map(ChannelNo::new).transpose().ok()?,
         number: number(account, fields)?,
+        time: None,
         state,
         amount: fields.get("cashback_amount").and_then(fen),
         trade_no: fields.get("bfb_order_no").and_then(|no| TradeNo::new(no).ok()),

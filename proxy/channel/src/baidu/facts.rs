@@ -22,6 +22,7 @@ pub(crate) fn order<'a>(said: impl Fn(&str) -> Option<&'a str>) -> Option<OrderV
     let account = AccountNo::new(said("sp_no")?).ok()?;
     Some(OrderView {
         number,
+        time: None,
         state,
         payee: domain::PayeeNo::new(account.as_str()).ok(),
         account: Some(account),

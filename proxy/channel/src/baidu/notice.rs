@@ -45,6 +45,7 @@ fn refund(query: &Query, number: &str) -> Result<Notice, NoticeError> {
     let view = RefundView {
         order: Some(order.clone()),
         number: named(Some(number), "sp_refund_no")?,
+        time: None,
         state,
         amount: Some(
             query

@@ -27,11 +27,8 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
     let said = document(body).and_then(|document| asked(account, &document));
     match (operation, said) {
         (_, None) => Answer::Unclear(Unclear::Garbage),
-        (Operation::Query, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         // There is no close: the order is asked for.
-        (Operation::Close, Some(said)) => {
-            Answer::Failed(said.map_or_else(|failure| failure, |view| ended(&view)))
-        }
+        (Operation::Query | Operation::Close, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         _ => Answer::Unclear(Unclear::Garbage),
     }
 }
@@ -103,6 +100,7 @@ fn tried(account: &Account, row: &Element) -> Option<OrderView> {
     };
     Some(OrderView {
         number: number.clone(),
+        time: None,
         state,
         account: Some(account.account.clone()),
         payee: Some(account.payee.clone()),

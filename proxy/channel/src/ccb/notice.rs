@@ -101,6 +101,7 @@ pub(crate) fn read(account: &Account, body: &[u8], at: Instant) -> Result<Notice
     };
     Ok(Notice::Order(Box::new(OrderView {
         number,
+        time: None,
         state,
         account: Some(account.account.clone()),
         payee: Some(account.payee.clone()),

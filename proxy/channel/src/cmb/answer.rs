@@ -29,11 +29,8 @@ pub(crate) fn read(account: &Account, operation: Operation, status: u16, body: &
         .and_then(|json| asked(account, &json));
     match (operation, said) {
         (_, None) => Answer::Unclear(Unclear::Garbage),
-        (Operation::Query, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         // There is no close: the order is asked for.
-        (Operation::Close, Some(said)) => {
-            Answer::Failed(said.map_or_else(|failure| failure, |view| ended(&view)))
-        }
+        (Operation::Query | Operation::Close, Some(said)) => said.map_or_else(Answer::Failed, Answer::State),
         _ => Answer::Unclear(Unclear::Garbage),
     }
 }
@@ -68,6 +65,7 @@ fn asked(account: &Account, json: &Value) -> Option<Result<OrderView, Failure>> 
     };
     Some(Ok(OrderView {
         number,
+        time: None,
         state,
         account: Some(account.account.clone()),
         payee: Some(account.payee.clone()),

@@ -107,6 +107,7 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
     };
     Ok(Notice::Order(Box::new(OrderView {
         number,
+        time: None,
         state: ChannelState::Paid(facts),
         account: Some(account.account.clone()),
         payee: Some(account.payee.clone()),

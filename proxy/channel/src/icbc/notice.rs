@@ -93,6 +93,7 @@ pub(crate) fn read(account: &Account, body: &[u8]) -> Result<Notice, NoticeError
     };
     Ok(Notice::Order(Box::new(OrderView {
         number,
+        time: None,
         state,
         account: Some(account.account.clone()),
         payee: Some(account.payee.clone()),

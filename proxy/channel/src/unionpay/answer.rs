@@ -1,7 +1,7 @@
 //! UnionPay's synchronous answers (channels.md 4.2, 4.4): text, signed whole. `respCode` is the word on the call; on a
 //! query `origRespCode` is the word on the order, and counts only where the call itself was well.
 
-use super::{codes, facts, fields::Fields, seal};
+use super::{codes, facts, fields::Fields, seal, times};
 use crate::{
     Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
     auth_code::Refusal,
@@ -33,14 +33,12 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
         return garbage();
     };
     let said = match operation {
-        _ if !answers(operation, &fields) => None,
+        _ if !answers(operation, code, &fields) => None,
         Operation::Create if pay_way.charges() => Some(charged(code, &fields)),
         Operation::Create => placed(pay_way, code, &fields),
-        Operation::Query => asked(code, &fields, |code| {
+        // There is no close: the order is asked for.
+        Operation::Query | Operation::Close => asked(code, &fields, |code| {
             facts::order(&fields, pay_way, code).map(Answer::State)
-        }),
-        Operation::Close => asked(code, &fields, |code| {
-            facts::order(&fields, pay_way, code).map(|view| ended(&view))
         }),
         Operation::Refund | Operation::Reverse => refunded(code, &fields),
         Operation::RefundQuery => asked(code, &fields, |code| {
@@ -52,18 +50,22 @@ pub(crate) fn read(operation: Operation, pay_way: PayWay, status: u16, body: &[u
     said.unwrap_or_else(garbage)
 }
 
-/// The answer repeats what kind of call it answers.
-fn answers(operation: Operation, fields: &Fields) -> bool {
-    let wanted = match operation {
-        Operation::Create => "01",
-        Operation::Query | Operation::Close | Operation::RefundQuery => "00",
-        Operation::Refund => "04",
-        Operation::Reverse => "31",
-        Operation::Certificates => "95",
-        Operation::Bill => "76",
+/// The answer repeats what kind of call it answers. To a query it states the kind of what was asked for, as answers recorded by
+/// public clients do, or the query's own; so a refund's is never read as a payment's, nor the other way round. A query that
+/// was refused is about no transaction, and none need be stated.
+fn answers(operation: Operation, code: &str, fields: &Fields) -> bool {
+    let lawful: &[&str] = match operation {
+        Operation::Query | Operation::Close | Operation::RefundQuery if code != "00" => return true,
+        Operation::Query | Operation::Close => &["00", "01"],
+        Operation::RefundQuery => &["00", "04", "31"],
+        Operation::Create => &["01"],
+        Operation::Refund => &["04"],
+        Operation::Reverse => &["31"],
+        Operation::Certificates => &["95"],
+        Operation::Bill => &["76"],
         Operation::Authorize => return false,
     };
-    fields.get("txnType") == Some(wanted)
+    fields.get("txnType").is_some_and(|kind| lawful.contains(&kind))
 }
 
 fn failed(code: &str) -> Answer {
@@ -154,6 +156,7 @@ fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
     Some(Answer::Refund(RefundView {
         order: None,
         number: ChannelNo::new(fields.get("orderId")?).ok()?,
+        time: times::named(fields),
         state: RefundState::Processing,
         amount: fields.get("txnAmt").and_then(facts::fen),
         trade_no: fields.get("queryId").and_then(|no| TradeNo::new(no).ok()),

@@ -11,7 +11,9 @@ use vault::{Payer, PayerField, Text};
 /// time is over a refusal of the issuer is one try that failed: the payer may try again (channels.md 4.4). Not so where
 /// the payer's code was charged: that is one call, and a refusal is its end.
 pub(super) fn order(said: &Fields, pay_way: PayWay, code: &str) -> Option<OrderView> {
-    let number = ChannelNo::new(said.get("orderId")?).ok()?;
+    let number = ChannelNo::new(said.get("orderId")?)
+        .ok()
+        .filter(|_| in_yuan(said))?;
     let state = match code {
         code if codes::is_success(code) || codes::is_taken_late(code) => {
             ChannelState::Paid(paid(said, &number)?)
@@ -27,6 +29,7 @@ pub(super) fn order(said: &Fields, pay_way: PayWay, code: &str) -> Option<OrderV
     let merchant = said.get("merId")?;
     Some(OrderView {
         number,
+        time: times::named(said),
         state,
         account: Some(AccountNo::new(merchant).ok()?),
         // The merchant number is both: who asks and who is paid.
@@ -79,9 +82,13 @@ pub(super) fn refund(said: &Fields, code: &str) -> Option<RefundView> {
         code if codes::moved_nothing(code) => RefundState::Failed,
         _ => return None,
     };
+    if !in_yuan(said) {
+        return None;
+    }
     Some(RefundView {
         order: None,
         number: ChannelNo::new(said.get("orderId")?).ok()?,
+        time: times::named(said),
         state,
         amount: said.get("txnAmt").and_then(fen),
         trade_no: said.get("queryId").and_then(|no| TradeNo::new(no).ok()),
@@ -90,6 +97,11 @@ pub(super) fn refund(said: &Fields, code: &str) -> Option<RefundView> {
             .zip(said.get("txnTime"))
             .and_then(|(traced, sent)| times::traced(traced, sent)),
     })
+}
+
+/// Fen of nothing but the yuan, where it says which (channels.md 4.3).
+fn in_yuan(said: &Fields) -> bool {
+    said.get("currencyCode").is_none_or(|currency| currency == "156")
 }
 
 /// Fen in decimal digits.

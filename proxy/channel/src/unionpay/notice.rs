@@ -19,7 +19,7 @@ pub(crate) fn authenticate(account: &Account, body: &[u8]) -> Result<Signed, Not
 
 /// The time that belongs to the number which a notice names (`txnTime`, channels.md 4.3).
 pub(crate) fn named(body: &[u8]) -> Option<Instant> {
-    Fields::of_form(body).ok()?.get("txnTime").and_then(times::read)
+    times::named(&Fields::of_form(body).ok()?)
 }
 
 /// Reads the form. Only a word of success is news: a payer whose card was refused may try again until the order's time is

@@ -1,5 +1,6 @@
 //! Times as UnionPay writes them: `yyyyMMddHHmmss` in China time (channels.md 4.3).
 
+use super::fields::Fields;
 use domain::Instant;
 use jiff::{civil::DateTime, tz::Offset};
 
@@ -31,6 +32,11 @@ pub(super) fn read(text: &str) -> Option<Instant> {
     let at = Instant::from_millis(Offset::constant(8).to_timestamp(time).ok()?.as_millisecond());
     // A 60th second would be another spelling of the 59th.
     Some(at).filter(|at| written(*at) == text)
+}
+
+/// The time that belongs to the number of a message (`txnTime`, channels.md 4.3).
+pub(super) fn named(said: &Fields) -> Option<Instant> {
+    said.get("txnTime").and_then(read)
 }
 
 /// `traceTime` has no year (`MMddHHmmss`): it is the one such time that is near the order itself.

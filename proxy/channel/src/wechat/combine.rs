@@ -194,6 +194,7 @@ fn view(group: &Value, sub: &Value, account: Option<AccountNo>) -> Option<OrderV
         .find_map(|name| group.text(name).filter(|text| !text.is_empty()));
     Some(OrderView {
         number,
+        time: None,
         state,
         account,
         payee: payee.map(PayeeNo::new).transpose().ok()?,

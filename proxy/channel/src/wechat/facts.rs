@@ -23,6 +23,7 @@ pub(crate) fn order(value: &Value) -> Option<OrderView> {
     let payee = value.text("sub_mchid").or(value.text("mchid"));
     Some(OrderView {
         number,
+        time: None,
         state,
         account: account.map(AccountNo::new).transpose().ok()?,
         payee: payee.map(PayeeNo::new).transpose().ok()?,
@@ -88,6 +89,7 @@ pub(crate) fn refund(value: &Value, status: &str) -> Option<RefundView> {
     Some(RefundView {
         order,
         number: ChannelNo::new(value.text("out_refund_no")?).ok()?,
+        time: None,
         state,
         amount: amount(value, "amount.refund"),
         trade_no: value.text("refund_id").and_then(|id| TradeNo::new(id).ok()),

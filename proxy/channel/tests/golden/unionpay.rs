@@ -652,7 +652,7 @@ fn the_word_on_the_call_comes_first() {
         Operation::Query,
         PayWay::Qr,
         200,
-        b"merId=777290058110048&txnType=01&respCode=00&origRespCode=00",
+        b"merId=777290058110048&txnType=31&respCode=00&origRespCode=00",
     );
     assert_eq!(class(other), Err("garbage"), "an answer to another question");
     assert_eq!(
@@ -667,22 +667,53 @@ fn the_word_on_the_call_comes_first() {
     );
 }
 
+/// UnionPay states the kind of what was asked for; a query that it refuses may state any. What is none of a payment says nothing
+/// of one, and what is none of a way back says nothing of that.
+#[test]
+fn an_answer_to_a_query_states_the_kind_of_what_was_asked_for() {
+    let said = |operation, kind: &str, more: &str| {
+        class(code_read(operation, kind, &PAID.replace("respCode=00&", more)))
+    };
+    let (well, busy) = ("respCode=00&", "respCode=37&");
+    use Operation::{Close, Query, RefundQuery};
+    for (operation, own) in [
+        (Query, &["00", "01"][..]),
+        (Close, &["00", "01"]),
+        (RefundQuery, &["00", "04", "31"]),
+    ] {
+        for kind in ["00", "01", "02", "03", "04", "31", "32", "76", "95", ""] {
+            let word = said(operation, kind, well);
+            match own.contains(&kind) {
+                true => assert_ne!(word, Err("garbage"), "{operation:?} {kind}"),
+                false => assert_eq!(word, Err("garbage"), "{operation:?} {kind}"),
+            }
+            assert_eq!(said(operation, kind, busy), Ok(FailureClass::Busy), "{kind}");
+        }
+    }
+    let paid = code_read(Query, "01", &format!("txnSubType=06&{PAID}"));
+    assert!(matches!(paid, Answer::State(view) if matches!(view.state, ChannelState::Paid(_))));
+    let open = "txnSubType=01&respCode=00&origRespCode=05&settleAmt=0&txnAmt=1";
+    let open = code_read(Query, "01", open);
+    assert!(matches!(open, Answer::State(view) if view.state == ChannelState::Paying));
+    for kind in ["04", "31"] {
+        let back = code_read(RefundQuery, kind, &format!("txnSubType=00&{PAID}"));
+        assert!(matches!(back, Answer::Refund(view) if view.state == RefundState::Succeeded));
+    }
+}
+
 /// There is no close: what was not paid ends with its time.
 #[test]
 fn a_close_asks() {
-    assert_eq!(class(read(Operation::Close, PAID)), Ok(FailureClass::AlreadyPaid));
-    assert_eq!(
-        class(read(Operation::Close, "respCode=34")),
-        Ok(FailureClass::NotFound)
-    );
-    assert_eq!(
-        class(read(Operation::Close, "respCode=00&origRespCode=60")),
-        Ok(FailureClass::NotFound)
-    );
-    assert_eq!(
-        class(read(Operation::Close, "respCode=00&origRespCode=05")),
-        Ok(FailureClass::Unknown)
-    );
+    let closed = |more: &str| match read(Operation::Close, more) {
+        Answer::State(view) => {
+            class(channel::close_by_word(Channel::Unionpay, &view).expect("it has no close"))
+        }
+        other => class(other),
+    };
+    assert_eq!(closed(PAID), Ok(FailureClass::AlreadyPaid));
+    assert_eq!(closed("respCode=34"), Ok(FailureClass::NotFound));
+    assert_eq!(closed("respCode=00&origRespCode=60"), Ok(FailureClass::NotFound));
+    assert_eq!(closed("respCode=00&origRespCode=05"), Ok(FailureClass::Unknown));
 }
 
 #[test]

@@ -323,7 +323,13 @@ fn asked(body: &str) -> Option<ChannelState> {
 }
 
 fn failed(operation: Operation, body: &str) -> Option<FailureClass> {
-    match answered(operation, body.as_bytes()) {
+    let said = match answered(operation, body.as_bytes()) {
+        Answer::State(view) if operation == Operation::Close => {
+            channel::close_by_word(Channel::Ccb, &view).expect("it has no close")
+        }
+        other => other,
+    };
+    match said {
         Answer::Failed(failure) => Some(failure.class),
         _ => None,
     }

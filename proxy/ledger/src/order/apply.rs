@@ -92,6 +92,17 @@ impl Order {
                 a.unclear = None;
             }),
             E::ByCode { id, .. } => self.by_code = Some(id.clone()),
+            E::Mismatched {
+                number,
+                proof: Proof::Answer | Proof::Query,
+                what,
+                ..
+            } => {
+                let said = (number.clone(), *what);
+                if !self.mismatched.contains(&said) {
+                    self.mismatched.push(said);
+                }
+            }
             E::AttemptUnresolved { attempt } => self.change(*attempt, |a| a.state = AttemptState::Unresolved),
             E::NothingCameLate { attempt } if self.attempt(*attempt).is_some_and(Attempt::was_left) => {
                 self.close_step(*attempt, |c| c.looked = true)

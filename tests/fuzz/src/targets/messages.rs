@@ -222,9 +222,20 @@ pub(crate) fn notice_unionpay(data: &[u8]) {
     let _ = notice::read(&account, data, Kind::Open);
 }
 
-/// As [`answer_wechat`].
+/// As [`answer_wechat`]. What tells of an order or a refund names its number, and of another kind of transaction none tells.
 pub(crate) fn answer_unionpay(data: &[u8]) {
     answer(Channel::Unionpay, data);
+    let [_, _, body] = parts(data);
+    let account = account(Channel::Unionpay, false);
+    let says = |text: &str| body.windows(text.len()).any(|w| w == text.as_bytes());
+    let stated = |kinds: &[&str]| kinds.iter().any(|kind| says(&format!("txnType={kind}")));
+    for operation in [Operation::Query, Operation::RefundQuery] {
+        match channel::read_answer(&account, operation, PayWay::Qr, 200, body) {
+            channel::Answer::State(view) => assert!(stated(&["00", "01"]) && says(view.number.as_str())),
+            channel::Answer::Refund(view) => assert!(stated(&["00", "04", "31"]) && says(view.number.as_str())),
+            _ => {}
+        }
+    }
 }
 
 /// A `customerInfo` that is read is written again as it was.

@@ -63,6 +63,10 @@ pub(crate) enum Kind {
     UnlistedBefore,
     /// It is done, and refused with a code that no list has.
     UnlistedAfter,
+    /// The channel tells of another paid order of the same amount than was asked about, or of such a refund of another order.
+    OtherOrder,
+    /// UnionPay states another kind of transaction than was asked about: of a payment a cancel's, of a way back a payment's.
+    OtherType,
     /// Before its true notice ICBC says that it is in doubt itself (tranStat 3).
     Doubtful,
 }
@@ -138,6 +142,13 @@ impl Fault {
                 ))
         {
             Some("arrives_late is a fault of WeChat's, Alipay's and UnionPay's payment codes")
+        } else if self.kind == OtherType
+            && (self.channel != Channel::Unionpay
+                || !matches!(self.operation, Operation::Query | Operation::RefundQuery))
+        {
+            Some("other_type is a fault of UnionPay's queries")
+        } else if self.kind == OtherOrder && !self.names_its_order() {
+            Some("other_order is a fault of answers that name what they are about")
         } else if self.count == 0 {
             Some("count must be at least 1")
         } else if self.operation == Operation::Notice && !of_notices {
@@ -194,6 +205,22 @@ impl Fault {
             Some("signature probes are WeChat's alone")
         } else {
             None
+        }
+    }
+}
+
+impl Fault {
+    /// Does the answer name the order, or the refund, that it is about? Of what is placed only the answer to a charge does.
+    fn names_its_order(&self) -> bool {
+        use Operation::{Create, Query, Refund, RefundQuery};
+        match self.channel {
+            Channel::Wechat | Channel::Alipay => {
+                matches!(self.operation, Create | Query | Refund | RefundQuery)
+            }
+            Channel::Unionpay => matches!(self.operation, Query | Refund | RefundQuery),
+            Channel::Baidu => matches!(self.operation, Query | Refund),
+            Channel::Ccb | Channel::Cmb => self.operation == Query,
+            Channel::Icbc => false,
         }
     }
 }

@@ -18,6 +18,7 @@ mod wallet;
 mod world;
 
 mod alipay;
+mod another;
 mod baidu;
 mod ccb;
 mod cmb;

@@ -226,6 +226,15 @@ impl Demo {
             .json())
     }
 
+    /// Faults that wait for their victims.
+    pub async fn faults(&self) -> anyhow::Result<Value> {
+        Ok(self
+            .control
+            .send("GET", "/control/faults", &[], b"")
+            .await?
+            .json())
+    }
+
     /// The last thousand requests that channels heard of.
     pub async fn channel_requests(&self) -> anyhow::Result<Value> {
         Ok(self

@@ -31,6 +31,7 @@ fn view(said: &Message, state: ChannelState) -> Option<OrderView> {
     let openid = said.get("openid").or(said.get("sub_openid"));
     Some(OrderView {
         number: number(said)?,
+        time: None,
         state,
         account: Some(AccountNo::new(account).ok()?),
         payee: Some(PayeeNo::new(said.get("sub_mch_id").unwrap_or(account)).ok()?),
@@ -71,6 +72,7 @@ pub(super) fn refund_taken(said: &Message) -> Option<RefundView> {
     Some(RefundView {
         order: Some(number(said)?),
         number: ChannelNo::new(said.get("out_refund_no")?).ok()?,
+        time: None,
         state: RefundState::Processing,
         amount: fen(said.get("refund_fee")?),
         trade_no: said.get("refund_id").and_then(|id| TradeNo::new(id).ok()),
@@ -86,6 +88,7 @@ pub(super) fn refund(said: &Message) -> Option<RefundView> {
     Some(RefundView {
         order: Some(number(said)?),
         number: ChannelNo::new(said.get("out_refund_no_0")?).ok()?,
+        time: None,
         state: refund_state(said.get("refund_status_0")?)?,
         amount: fen(said.get("refund_fee_0")?),
         trade_no: said.get("refund_id_0").and_then(|id| TradeNo::new(id).ok()),
@@ -98,6 +101,7 @@ pub(super) fn refund_told(said: &Message) -> Option<RefundView> {
     Some(RefundView {
         order: Some(number(said)?),
         number: ChannelNo::new(said.get("out_refund_no")?).ok()?,
+        time: None,
         state: refund_state(said.get("refund_status")?)?,
         amount: fen(said.get("refund_fee")?),
         trade_no: said.get("refund_id").and_then(|id| TradeNo::new(id).ok()),

@@ -87,7 +87,7 @@ fn waiting(order: &Order) -> Node {
     ]
 }
 
-fn paid(order: &Order) -> Node {
+pub(super) fn paid(order: &Order) -> Node {
     let total = Amount::from_fen(order.fen).to_yuan();
     let mut node = vec![
         ("buyer_logon_id", json!(logon_id(order))),

@@ -148,8 +148,37 @@ fn act(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     match fault {
         Some(Kind::UnlistedBefore) => unlisted(),
         Some(Kind::UnlistedAfter) => done(call, None).and_then(|_| unlisted()),
+        Some(Kind::OtherOrder) => {
+            let own = done(call, fault);
+            of_another(call).map_or(own, Ok)
+        }
         _ => done(call, fault),
     }
+}
+
+/// What it says where it mixes its answers up.
+fn of_another(call: &Call<'_>) -> Option<Node> {
+    let text = |name: &str| call.biz[name].as_str();
+    let own = (Channel::Alipay, call.number, text("out_trade_no")?.to_owned());
+    call.world
+        .with(|book| match operation(call.params.get("method")) {
+            Operation::Refund => {
+                let (key, _) = book.another_refund(&own, text("out_request_no")?)?;
+                Some(refunds::shown(book.order(&key)?, true))
+            }
+            Operation::RefundQuery => {
+                let (key, other) = book.another_refund(&own, text("out_request_no")?)?;
+                Some(refunds::told(book.order(&key)?, &other))
+            }
+            asked => {
+                let key = book.another(&own)?;
+                let order = book.order(&key)?;
+                Some(match asked {
+                    Operation::Create => codes::paid(order),
+                    _ => trades::shown(order),
+                })
+            }
+        })
 }
 
 fn done(call: &Call<'_>, fault: Option<Kind>) -> Outcome {

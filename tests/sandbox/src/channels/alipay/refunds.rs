@@ -87,7 +87,7 @@ fn refund(asked: &Asked, out_no: &str, at: Instant) -> Refund {
     }
 }
 
-fn shown(order: &Order, fresh: bool) -> Node {
+pub(super) fn shown(order: &Order, fresh: bool) -> Node {
     let all = Amount::from_fen(order.refunded()).to_yuan();
     let last = order.refunds.last().map(|r| china(r.created)).unwrap_or_default();
     vec![
@@ -114,18 +114,22 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
     let out_no = super::trades::text(&call.biz, "out_request_no", 64)?;
     call.world.with(|book| {
         let order = existing(book, &key, Operation::RefundQuery)?;
-        let mut node = vec![
-            ("out_trade_no", json!(order.out_trade_no)),
-            ("trade_no", json!(order.channel_no)),
-        ];
-        // A refund that never was is no error at Alipay: the status is just not there.
-        if let Some(refund) = order.refund(&out_no) {
-            put(&mut node, "gmt_refund_pay", china(refund.created));
-            put(&mut node, "out_request_no", out_no.clone());
-            put(&mut node, "refund_amount", Amount::from_fen(refund.fen).to_yuan());
-            put(&mut node, "refund_status", "REFUND_SUCCESS");
-            put(&mut node, "total_amount", Amount::from_fen(order.fen).to_yuan());
-        }
-        Ok(node)
+        Ok(told(order, &out_no))
     })
+}
+
+/// A refund as a query shows it. One that never was is no error at Alipay: the status is just not there.
+pub(super) fn told(order: &Order, out_no: &str) -> Node {
+    let mut node = vec![
+        ("out_trade_no", json!(order.out_trade_no)),
+        ("trade_no", json!(order.channel_no)),
+    ];
+    if let Some(refund) = order.refund(out_no) {
+        put(&mut node, "gmt_refund_pay", china(refund.created));
+        put(&mut node, "out_request_no", out_no);
+        put(&mut node, "refund_amount", Amount::from_fen(refund.fen).to_yuan());
+        put(&mut node, "refund_status", "REFUND_SUCCESS");
+        put(&mut node, "total_amount", Amount::from_fen(order.fen).to_yuan());
+    }
+    node
 }

@@ -226,7 +226,7 @@ pub(super) fn payer_field(order: &Order, wallet_wide: &'static str) -> &'static 
     }
 }
 
-fn shown(order: &Order) -> Node {
+pub(super) fn shown(order: &Order) -> Node {
     let total = Amount::from_fen(order.fen).to_yuan();
     let mut node = vec![
         ("buyer_logon_id", json!(logon_id(order))),

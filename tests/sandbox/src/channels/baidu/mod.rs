@@ -59,6 +59,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
                 drop(act(&call, operation));
                 refused(operation, &UNLISTED)
             }
+            Ok(call) if fault == Some(Kind::OtherOrder) => {
+                let own = act(&call, operation);
+                of_another(&call, operation).unwrap_or(own)
+            }
             Ok(call) => act(&call, operation),
             Err(failure) => refused(operation, &failure),
         },
@@ -134,6 +138,23 @@ fn checked<'a>(
         number,
         merchant,
         params,
+    })
+}
+
+/// What it says where it mixes its answers up.
+fn of_another(call: &Call<'_>, operation: Operation) -> Option<Answer> {
+    let own = (Channel::Baidu, call.number, call.params.get("order_no"));
+    call.world.with(|book| match operation {
+        Operation::Query => {
+            let key = book.another(&own)?;
+            Some(orders::told(call, book.order(&key)?, None))
+        }
+        _ => {
+            let (key, other) = book.another_refund(&own, &call.params.get("sp_refund_no"))?;
+            let order = book.order(&key)?;
+            let fen = order.refund(&other)?.fen;
+            Some(refunds::taken(call, (&key.2, &order.channel_no), &other, fen))
+        }
     })
 }
 

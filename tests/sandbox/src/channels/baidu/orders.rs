@@ -117,17 +117,22 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
             .filter(|_| planted != Some(Difference::OnlyHere))
             .ok_or(Failure("5804", "订单不存在"))?;
         order.count(Operation::Query);
-        let mut fields = vec![("query_status", "0".to_owned())];
-        fields.extend(shown(order, &call.merchant.facts.baidu.sp_no));
-        for (name, value) in &mut fields {
-            match (planted, *name) {
-                (Some(Difference::Amount), "total_amount") => *value = (order.fen + 1).to_string(),
-                (Some(Difference::TradeNo), "bfb_order_no") => *value = bills::other(value),
-                _ => {}
-            }
-        }
-        Ok(query::xml(&fields))
+        Ok(told(call, order, planted))
     })
+}
+
+/// An order as a query shows it, with the difference that was planted.
+pub(super) fn told(call: &Call<'_>, order: &Order, planted: Option<Difference>) -> Answer {
+    let mut fields = vec![("query_status", "0".to_owned())];
+    fields.extend(shown(order, &call.merchant.facts.baidu.sp_no));
+    for (name, value) in &mut fields {
+        match (planted, *name) {
+            (Some(Difference::Amount), "total_amount") => *value = (order.fen + 1).to_string(),
+            (Some(Difference::TradeNo), "bfb_order_no") => *value = bills::other(value),
+            _ => {}
+        }
+    }
+    query::xml(&fields)
 }
 
 /// What answers and notices say alike.

@@ -70,15 +70,25 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Failure> {
     if new {
         finish(call.world, key, number.clone());
     }
-    Ok(query::xml(&[
+    Ok(taken(call, (&order_no, &bfb_order_no), &number, fen))
+}
+
+/// The answer to a refund that was taken on, of an order by both of its numbers.
+pub(super) fn taken(
+    call: &Call<'_>,
+    (order_no, bfb_order_no): (&str, &str),
+    number: &str,
+    fen: u64,
+) -> Answer {
+    query::xml(&[
         ("cashback_amount", fen.to_string()),
         ("sp_no", call.merchant.facts.baidu.sp_no.clone()),
-        ("order_no", order_no),
-        ("bfb_order_no", bfb_order_no),
-        ("sp_refund_no", number),
+        ("order_no", order_no.to_owned()),
+        ("bfb_order_no", bfb_order_no.to_owned()),
+        ("sp_refund_no", number.to_owned()),
         ("ret_code", "1".to_owned()),
         ("ret_detail", String::new()),
-    ]))
+    ])
 }
 
 /// Pays back after a while and tells.

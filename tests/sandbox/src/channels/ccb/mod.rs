@@ -77,6 +77,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         _ => match checked(world, &params, operation) {
             Ok(call) => match operation {
                 Operation::Create => orders::open(&call),
+                _ if fault == Some(Kind::OtherOrder) => {
+                    let own = orders::query(&call);
+                    orders::of_another(&call).map_or(own, Ok)
+                }
                 _ => orders::query(&call),
             }
             .unwrap_or_else(|failure| refused(operation, &failure)),

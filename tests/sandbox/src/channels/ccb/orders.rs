@@ -96,7 +96,6 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
         _ => return Err(Failure("0204", "已结算流水查询不支持全部")),
     };
     let key = (Channel::Ccb, call.number, call.get("ORDERID").to_owned());
-    let facts = &call.merchant.facts.ccb;
     Ok(call.world.with(|book| {
         let Some(order) = book.order(&key) else {
             return document("000000", "", &[]);
@@ -110,33 +109,48 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
         if !there {
             return document("000000", "", &[]);
         }
-        let yuan = Amount::from_fen(order.fen).to_yuan();
-        let at = order.paid.unwrap_or(order.created);
-        let row = [
-            ("MERCHANTID", facts.merchant_id.clone()),
-            ("BRANCHID", facts.branch_id.clone()),
-            ("POSID", facts.pos_id.clone()),
-            ("ORDERID", order.out_trade_no.clone()),
-            ("ORDERDATE", super::super::baidu::digits(at)),
-            (
-                "ACCDATE",
-                super::super::baidu::digits(at).chars().take(8).collect(),
-            ),
-            ("AMOUNT", yuan),
-            ("STATUSCODE", state(order).to_owned()),
-            (
-                "STATUS",
-                if order.state == State::Paid {
-                    "成功"
-                } else {
-                    "失败"
-                }
-                .to_owned(),
-            ),
-            ("REFUND", "0.00".to_owned()),
-        ];
-        document("000000", "", &row)
+        told(call, order)
     }))
+}
+
+/// What it says where it mixes its answers up.
+pub(super) fn of_another(call: &Call<'_>) -> Option<Answer> {
+    let own = (Channel::Ccb, call.number, call.get("ORDERID").to_owned());
+    call.world.with(|book| {
+        let key = book.another(&own)?;
+        Some(told(call, book.order(&key)?))
+    })
+}
+
+/// An order as a query shows it.
+fn told(call: &Call<'_>, order: &Order) -> Answer {
+    let facts = &call.merchant.facts.ccb;
+    let yuan = Amount::from_fen(order.fen).to_yuan();
+    let at = order.paid.unwrap_or(order.created);
+    let row = [
+        ("MERCHANTID", facts.merchant_id.clone()),
+        ("BRANCHID", facts.branch_id.clone()),
+        ("POSID", facts.pos_id.clone()),
+        ("ORDERID", order.out_trade_no.clone()),
+        ("ORDERDATE", super::super::baidu::digits(at)),
+        (
+            "ACCDATE",
+            super::super::baidu::digits(at).chars().take(8).collect(),
+        ),
+        ("AMOUNT", yuan),
+        ("STATUSCODE", state(order).to_owned()),
+        (
+            "STATUS",
+            if order.state == State::Paid {
+                "成功"
+            } else {
+                "失败"
+            }
+            .to_owned(),
+        ),
+        ("REFUND", "0.00".to_owned()),
+    ];
+    document("000000", "", &row)
 }
 
 /// `DOCUMENT` with one row or none, in GB18030.

@@ -61,6 +61,10 @@ pub(crate) fn handle(world: &Arc<World>, request: &Incoming) -> Reply {
         Some(Kind::Busy) => Err(Failure("SYSBUSY", "系统繁忙")),
         _ => checked(world, &asked).and_then(|call| match operation {
             Operation::Create => orders::open(&call),
+            _ if fault == Some(Kind::OtherOrder) => {
+                let own = orders::query(&call);
+                orders::of_another(&call).map_or(own, Ok)
+            }
             _ => orders::query(&call),
         }),
     };

@@ -6,7 +6,7 @@ use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
 use crate::channels::order::{KeyMode, Order, State};
 use crate::channels::server::{Answer, typed};
-use domain::Amount;
+use domain::{Amount, Instant};
 use serde_json::json;
 
 /// What an order must say.
@@ -146,30 +146,48 @@ pub(super) fn query(call: &Call<'_>) -> Result<Answer, Failure> {
         let Some(paid) = order.paid else {
             return Err(Failure("SANDBOX404", "订单不存在"));
         };
-        let paid = super::super::baidu::digits(paid);
-        let (date, time) = paid.split_at(8);
-        let yuan = Amount::from_fen(order.fen).to_yuan();
-        let row = [
-            ("branchNo", call.asked.get("branchNo").to_owned()),
-            ("merchantNo", call.asked.get("merchantNo").to_owned()),
-            ("date", day.to_owned()),
-            ("orderNo", order.out_trade_no.clone()),
-            ("bankDate", date.to_owned()),
-            ("bankTime", time.to_owned()),
-            ("bankSerialNo", order.channel_no.clone()),
-            ("currency", "10".to_owned()),
-            ("orderAmount", yuan.clone()),
-            ("fee", "0.00".to_owned()),
-            ("settleAmount", yuan),
-            ("discountAmount", "0.00".to_owned()),
-            ("orderStatus", state(order).to_owned()),
-            ("settleDate", date.to_owned()),
-            ("settleTime", time.to_owned()),
-            ("cardType", "02".to_owned()),
-            ("merchantPara", String::new()),
-        ];
-        Ok(said("SUC0000", "", &row))
+        Ok(told(call, order, paid))
     })
+}
+
+/// What it says where it mixes its answers up.
+pub(super) fn of_another(call: &Call<'_>) -> Option<Answer> {
+    let own = (Channel::Cmb, call.number, call.asked.get("orderNo").to_owned());
+    call.world.with(|book| {
+        let key = book.another(&own)?;
+        let order = book.order(&key)?;
+        Some(told(call, order, order.paid?))
+    })
+}
+
+/// A paid order as a query shows it.
+fn told(call: &Call<'_>, order: &Order, paid: Instant) -> Answer {
+    let paid = super::super::baidu::digits(paid);
+    let (date, time) = paid.split_at(8);
+    let yuan = Amount::from_fen(order.fen).to_yuan();
+    let row = [
+        ("branchNo", call.asked.get("branchNo").to_owned()),
+        ("merchantNo", call.asked.get("merchantNo").to_owned()),
+        (
+            "date",
+            order.asked["date"].as_str().unwrap_or_default().to_owned(),
+        ),
+        ("orderNo", order.out_trade_no.clone()),
+        ("bankDate", date.to_owned()),
+        ("bankTime", time.to_owned()),
+        ("bankSerialNo", order.channel_no.clone()),
+        ("currency", "10".to_owned()),
+        ("orderAmount", yuan.clone()),
+        ("fee", "0.00".to_owned()),
+        ("settleAmount", yuan),
+        ("discountAmount", "0.00".to_owned()),
+        ("orderStatus", state(order).to_owned()),
+        ("settleDate", date.to_owned()),
+        ("settleTime", time.to_owned()),
+        ("cardType", "02".to_owned()),
+        ("merchantPara", String::new()),
+    ];
+    said("SUC0000", "", &row)
 }
 
 /// `rspData`; its signature is nobody's business: no source says what it is made over.

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Where files are asked for: the root of a host of its own.
 pub(crate) const FILES: &str = "/";
+/// Where orders, refunds and cancels are asked for.
+const QUERY: &str = "/gateway/api/queryTrans.do";
 
 /// A request whose sender is known and vouches for it.
 pub(super) struct Call<'a> {
@@ -126,8 +128,8 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
         ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
         ("/gateway/api/backTransReq.do", "31") => Operation::Reverse,
-        ("/gateway/api/queryTrans.do", "00") if sender.is_some_and(refund) => Operation::RefundQuery,
-        ("/gateway/api/queryTrans.do", "00") => Operation::Query,
+        (QUERY, _) if sender.is_some_and(refund) => Operation::RefundQuery,
+        (QUERY, _) => Operation::Query,
         (FILES, "76") => Operation::Bill,
         _ => Operation::Other,
     }
@@ -157,7 +159,7 @@ fn unlisted() -> Refusal {
 
 fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kind>) -> Answer {
     let front = path.ends_with("/frontTransReq.do");
-    let outcome = checked(call).and_then(|()| match fault {
+    let outcome = checked(call, path).and_then(|()| match fault {
         Some(Kind::Busy) if operation == Operation::Query => Err(Refusal("37", "查询过于频繁".into())),
         Some(Kind::Busy) => Err(Refusal("02", "系统未开放或暂时关闭".into())),
         Some(Kind::UnlistedBefore) => Err(unlisted()),
@@ -173,6 +175,15 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             _ => orders::query(call),
         },
     });
+    let outcome = match fault {
+        Some(Kind::OtherOrder) => of_another(call, operation).map_or(outcome, Ok),
+        Some(Kind::OtherType) => outcome.map(|mut said| {
+            let kind = if operation == Operation::Query { "31" } else { "01" };
+            said.push(("txnType", kind.to_owned()));
+            said
+        }),
+        _ => outcome,
+    };
     if fault == Some(Kind::Garbage) {
         return typed(
             StatusCode::OK,
@@ -221,6 +232,36 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
     typed(StatusCode::OK, "text/html;charset=UTF-8", said.written())
 }
 
+/// What it says where it mixes its answers up. Only who vouches for a request is told anything.
+fn of_another(call: &Call<'_>, operation: Operation) -> Option<Vec<(&'static str, String)>> {
+    if !call.fields.is_signed_by(call.merchant) {
+        return None;
+    }
+    let own = key(call);
+    call.world.with(|book| {
+        let (mut said, number, asked) = match operation {
+            Operation::Query => {
+                let other = book.another(&own)?;
+                let order = book.order(&other)?;
+                (orders::told(order)?, other.2, order.asked.clone())
+            }
+            _ => {
+                let (other, number) = book.another_refund(book.refunds.get(&own)?, &own.2)?;
+                let order = book.order(&other)?;
+                let refund = order.refund(&number)?;
+                let said = match operation {
+                    Operation::Refund => refunds::accepted(&refund.channel_no, refund.fen, &order.channel_no),
+                    _ => refunds::told(refund),
+                };
+                (said, number, refund.asked.clone())
+            }
+        };
+        let time = asked["txnTime"].as_str().unwrap_or_default();
+        said.extend([("orderId", number), ("txnTime", time.to_owned())]);
+        Some(said)
+    })
+}
+
 fn code_number(code: &str) -> String {
     format!("{:0>7}", code.replace('A', "1"))
 }
@@ -246,7 +287,7 @@ fn page(call: &Call<'_>, outcome: Outcome) -> Answer {
 }
 
 /// What every request must have; the signature before all else that could be told about somebody's order.
-fn checked(call: &Call<'_>) -> Result<(), Refusal> {
+fn checked(call: &Call<'_>, path: &str) -> Result<(), Refusal> {
     let fields = call.fields;
     for name in [
         "version",
@@ -274,6 +315,9 @@ fn checked(call: &Call<'_>) -> Result<(), Refusal> {
     }
     if !fields.is_signed_by(call.merchant) {
         return Err(Refusal("11", "验证签名失败".into()));
+    }
+    if path == QUERY && (fields.get("txnType"), fields.get("txnSubType")) != ("00", "00") {
+        return Err(Refusal("10", "txnType格式错误".into()));
     }
     let number = fields.get("orderId");
     let lawful = (8..=40).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_alphanumeric());

@@ -215,28 +215,45 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         if order.asked["txnTime"] != call.fields.get("txnTime") {
             return Err(missing());
         }
-        match order.state {
-            State::Paid => Ok(paid(order)),
-            // It may name the card that was refused.
-            _ if order.declined > 0 && order.way == codes::WAY => Ok(vec![
-                ("origRespCode", "64".into()),
-                ("origRespMsg", "卡上的余额不足[1000064]".into()),
-                ("txnAmt", order.fen.to_string()),
-                ("accNo", order.payer.clone()),
-            ]),
-            _ if order.declined > 0 => Ok(vec![
-                ("origRespCode", "64".into()),
-                ("origRespMsg", "卡余额不足[1000064]".into()),
-                ("txnAmt", order.fen.to_string()),
-            ]),
-            State::Unpaid if order.scanned => Ok(vec![
-                ("origRespCode", "05".into()),
-                ("origRespMsg", "交易已受理，请稍后查询[0000005]".into()),
-                ("txnAmt", order.fen.to_string()),
-            ]),
-            _ => Err(missing()),
-        }
+        told(order).ok_or_else(missing)
     })
+}
+
+/// An order as a query shows it, where UnionPay knows it.
+pub(super) fn told(order: &Order) -> Option<Vec<(&'static str, String)>> {
+    let said = match order.state {
+        State::Paid => paid(order),
+        // It may name the card that was refused.
+        _ if order.declined > 0 && order.way == codes::WAY => vec![
+            ("origRespCode", "64".into()),
+            ("origRespMsg", "卡上的余额不足[1000064]".into()),
+            ("txnAmt", order.fen.to_string()),
+            ("accNo", order.payer.clone()),
+        ],
+        _ if order.declined > 0 => vec![
+            ("origRespCode", "64".into()),
+            ("origRespMsg", "卡余额不足[1000064]".into()),
+            ("txnAmt", order.fen.to_string()),
+        ],
+        State::Unpaid if order.scanned => vec![
+            ("origRespCode", "05".into()),
+            ("origRespMsg", "交易已受理，请稍后查询[0000005]".into()),
+            ("txnAmt", order.fen.to_string()),
+        ],
+        _ => return None,
+    };
+    Some(of_kind(&order.asked, said))
+}
+
+/// An answer to a query states the kind of what was asked for, not the query's own.
+pub(super) fn of_kind(
+    asked: &serde_json::Value,
+    mut said: Vec<(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    for name in ["txnType", "txnSubType"] {
+        said.extend(asked[name].as_str().map(|kind| (name, kind.to_owned())));
+    }
+    said
 }
 
 pub(super) fn missing() -> Refusal {

@@ -1,6 +1,6 @@
 //! Refunds at UnionPay (退货): accepted at once, done a little later, told by notice (channels.md 4.3, 4.4).
 
-use super::orders::{digits, missing, query_id};
+use super::orders::{digits, missing, of_kind, query_id};
 use super::{Call, Outcome, Refusal, notice};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
@@ -61,11 +61,16 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         Ok((key, query_id))
     })?;
     finish_later(call.world, key, number);
-    Ok(vec![
-        ("queryId", told),
+    Ok(accepted(&told, fen, fields.get("origQryId")))
+}
+
+/// The answer to a refund that was taken on.
+pub(super) fn accepted(query_id: &str, fen: u64, paid: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("queryId", query_id.to_owned()),
         ("txnAmt", fen.to_string()),
-        ("origQryId", fields.get("origQryId").to_owned()),
-    ])
+        ("origQryId", paid.to_owned()),
+    ]
 }
 
 fn finish_later(world: &Arc<World>, key: Key, number: String) {
@@ -102,18 +107,25 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         if refund.asked["txnTime"] != call.fields.get("txnTime") {
             return Err(missing());
         }
-        let traced = digits(refund.created);
-        let (code, text) = if refund.done.is_some() {
-            ("00", "成功[0000000]")
-        } else {
-            ("05", "交易已受理，请稍后查询[0000005]")
-        };
-        Ok(vec![
-            ("origRespCode", code.into()),
-            ("origRespMsg", text.into()),
-            ("queryId", refund.channel_no.clone()),
-            ("txnAmt", refund.fen.to_string()),
-            ("traceTime", traced.get(4..).unwrap_or_default().to_owned()),
-        ])
+        Ok(told(refund))
     })
+}
+
+/// A refund as a query shows it.
+pub(super) fn told(refund: &Refund) -> Vec<(&'static str, String)> {
+    let traced = digits(refund.created);
+    let (code, text) = if refund.done.is_some() {
+        ("00", "成功[0000000]")
+    } else {
+        ("05", "交易已受理，请稍后查询[0000005]")
+    };
+    let said = vec![
+        ("origRespCode", code.into()),
+        ("origRespMsg", text.into()),
+        ("queryId", refund.channel_no.clone()),
+        ("txnAmt", refund.fen.to_string()),
+        ("currencyCode", "156".into()),
+        ("traceTime", traced.get(4..).unwrap_or_default().to_owned()),
+    ];
+    of_kind(&refund.asked, said)
 }

@@ -119,6 +119,15 @@ fn answer(world: &Arc<World>, request: &Incoming, route: Route<'_>, fault: Optio
         return Reply::Now(bills::file(&call));
     }
     let outcome = match fault {
+        Some(Kind::OtherOrder) => {
+            let (operation, order, refund) = (
+                route.operation(),
+                route.out_trade_no(request),
+                route.out_refund_no(request),
+            );
+            let own = act(&call, route);
+            of_another(&call, operation, order, refund).map_or(own, |told| Ok(Some(told)))
+        }
         Some(Kind::Status5xx) => Err(answer::Failure::system_error()),
         Some(Kind::Busy) => Err(answer::Failure::busy()),
         Some(Kind::UnlistedBefore) => Err(answer::Failure::unlisted()),
@@ -131,6 +140,29 @@ fn answer(world: &Arc<World>, request: &Incoming, route: Route<'_>, fault: Optio
         Some(Kind::Slow) => Reply::After(world.slow, reply),
         _ => Reply::Now(reply),
     }
+}
+
+/// What it says where it mixes its answers up.
+fn of_another(
+    call: &Call<'_>,
+    operation: Operation,
+    order: Option<String>,
+    refund: Option<String>,
+) -> Option<Value> {
+    let named = |number: String| (Channel::Wechat, call.number, number);
+    call.world.with(|book| match operation {
+        Operation::Refund | Operation::RefundQuery => {
+            let number = named(refund?);
+            let own = book.refunds.get(&number)?;
+            let (key, other) = book.another_refund(own, &number.2)?;
+            let abnormal = book.abnormal.clone();
+            refunds::shown(book.order(&key)?, &other, &abnormal).ok()
+        }
+        _ => {
+            let key = book.another(&named(order?))?;
+            Some(orders::shown(call.merchant, book.order(&key)?))
+        }
+    })
 }
 
 fn act(call: &Call<'_>, route: Route<'_>) -> Outcome {
@@ -264,6 +296,18 @@ impl Route<'_> {
                     "out_trade_no"
                 };
                 body[name].as_str().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// The refund's number.
+    fn out_refund_no(&self, request: &Incoming) -> Option<String> {
+        match self {
+            Route::RefundQuery(number) => Some((*number).to_owned()),
+            Route::Refund => {
+                let body: Value = serde_json::from_slice(&request.body).ok()?;
+                body["out_refund_no"].as_str().map(str::to_owned)
             }
             _ => None,
         }

@@ -140,6 +140,10 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
         Some(Kind::UnlistedBefore) => Err(UNLISTED),
         Some(Kind::UnlistedAfter) => act(&call, operation, false).and(Err(UNLISTED)),
+        Some(Kind::OtherOrder) => {
+            let own = act(&call, operation, request.path == "/pay/micropay");
+            of_another(&call, operation).map_or(own, Ok)
+        }
         _ => act(&call, operation, request.path == "/pay/micropay"),
     };
     let reply = write(&call, outcome);
@@ -164,6 +168,31 @@ fn act(call: &Call<'_>, operation: Operation, by_code: bool) -> Outcome {
         Operation::RefundQuery => refunds::query(call),
         _ => Err(Failure::Transport("接口不存在")),
     }
+}
+
+/// What it says where it mixes its answers up.
+fn of_another(call: &Call<'_>, operation: Operation) -> Option<Fields> {
+    let named = |name: &str| Some((Channel::Wechat, call.number, call.asked.get(name)?.to_owned()));
+    call.world.with(|book| {
+        if !matches!(operation, Operation::Refund | Operation::RefundQuery) {
+            let key = book.another(&named("out_trade_no")?)?;
+            let order = book.order(&key)?;
+            return Some(match operation {
+                Operation::Query => orders::shown(order),
+                _ => orders::paid(order),
+            });
+        }
+        let number = named("out_refund_no")?;
+        let (key, other) = book.another_refund(book.refunds.get(&number)?, &number.2)?;
+        let order = book.order(&key)?;
+        match operation {
+            Operation::Refund => refunds::taken(order, &other).ok(),
+            _ => {
+                let told = [order.refund(&other)?];
+                Some(refunds::listed(order, &told, &told))
+            }
+        }
+    })
 }
 
 /// The merchant whose shared key signed this, and whose certificate was shown where that is needed.

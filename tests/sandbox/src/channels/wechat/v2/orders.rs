@@ -11,18 +11,23 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
     call.world.with(|book| {
         let order = book.order(&key).ok_or_else(missing)?;
         order.count(Operation::Query);
-        let (state, words) = crate::channels::wechat::orders::trade_state(order);
-        let mut shown = if order.state == State::Paid {
-            paid(order)
-        } else {
-            vec![("out_trade_no", order.out_trade_no.clone())]
-        };
-        shown.extend([
-            ("trade_state", state.to_owned()),
-            ("trade_state_desc", words.to_owned()),
-        ]);
-        Ok(shown)
+        Ok(shown(order))
     })
+}
+
+/// An order and its state.
+pub(super) fn shown(order: &Order) -> Fields {
+    let (state, words) = crate::channels::wechat::orders::trade_state(order);
+    let mut shown = if order.state == State::Paid {
+        paid(order)
+    } else {
+        vec![("out_trade_no", order.out_trade_no.clone())]
+    };
+    shown.extend([
+        ("trade_state", state.to_owned()),
+        ("trade_state_desc", words.to_owned()),
+    ]);
+    shown
 }
 
 /// The order by either number; the channel's wins.

@@ -95,7 +95,7 @@ fn may_refund(order: &Order, out_no: &str, (fen, total): (u64, u64)) -> Result<b
     }
 }
 
-fn taken(order: &Order, out_no: &str) -> Result<Fields, Failure> {
+pub(super) fn taken(order: &Order, out_no: &str) -> Result<Fields, Failure> {
     let refund = order.refund(out_no).ok_or_else(unknown)?;
     Ok(vec![
         ("transaction_id", order.channel_no.clone()),
@@ -220,21 +220,26 @@ pub(super) fn query(call: &Call<'_>) -> Outcome {
         if page.is_empty() {
             return Err(unknown());
         }
-        let mut shown: Fields = vec![
-            ("transaction_id", order.channel_no.clone()),
-            ("out_trade_no", order.out_trade_no.clone()),
-            ("total_fee", order.fen.to_string()),
-            ("cash_fee", order.fen.to_string()),
-            (
-                "refund_fee",
-                named.iter().map(|refund| refund.fen).sum::<u64>().to_string(),
-            ),
-            ("total_refund_count", named.len().to_string()),
-            ("refund_count", page.len().to_string()),
-        ];
-        for (n, refund) in page.iter().enumerate() {
-            shown.extend(numbered(n, refund));
-        }
-        Ok(shown)
+        Ok(listed(order, &named, page))
     })
+}
+
+/// Those refunds of an order that are meant, a page of them one by one.
+pub(super) fn listed(order: &Order, named: &[&Refund], page: &[&Refund]) -> Fields {
+    let mut shown: Fields = vec![
+        ("transaction_id", order.channel_no.clone()),
+        ("out_trade_no", order.out_trade_no.clone()),
+        ("total_fee", order.fen.to_string()),
+        ("cash_fee", order.fen.to_string()),
+        (
+            "refund_fee",
+            named.iter().map(|refund| refund.fen).sum::<u64>().to_string(),
+        ),
+        ("total_refund_count", named.len().to_string()),
+        ("refund_count", page.len().to_string()),
+    ];
+    for (n, refund) in page.iter().enumerate() {
+        shown.extend(numbered(n, refund));
+    }
+    shown
 }
