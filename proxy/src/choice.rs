@@ -61,7 +61,7 @@ pub(crate) fn choose<'a>(
     let standing = |a: &AccountFacts| standing(app, create, order, a);
     // The account of a wallet's own payer was chosen before the payer was asked for, among all of them.
     let among = match create.is_in_its_wallet() {
-        true => self::eligible(app, merchant, create, &usable).0,
+        true => self::eligible(app, merchant, create, usable).0,
         false => eligible.clone(),
     };
     let ideal = in_order(among, create.pay_way, |_| Standing::default());

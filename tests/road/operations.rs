@@ -38,6 +38,7 @@ async fn a_running_service() -> Done {
     .await?;
     let shop = Arc::new(demo.merchant(0)?);
     buyer_data_dies_on_time_and_the_certificate_says_so(&demo, &shop).await?;
+    a_payer_outlives_the_first_key_till_the_merchant_is_told(&demo, &shop).await?;
     certificates_are_reloaded_without_a_restart(&demo).await?;
     platform_certificates_are_fetched_by_themselves(&demo).await?;
     a_key_that_is_registered_no_longer_opens_nothing(&demo).await?;
@@ -83,6 +84,31 @@ async fn buyer_data_dies_on_time_and_the_certificate_says_so(demo: &Demo, shop: 
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("keys did not die within 12 s")
+}
+
+/// A merchant who does not acknowledge for longer than a key lives hears of the payer all the same.
+//= C34
+async fn a_payer_outlives_the_first_key_till_the_merchant_is_told(demo: &Demo, shop: &Merchant) -> Done {
+    demo.shop().deafen(u32::MAX);
+    let mut body = order(&demo.next_number());
+    body["pay_way"] = json!("jsapi");
+    body["payer"] = json!({ "openid": "oTOLDLATE" });
+    let id = paid(demo, shop, body).await?;
+    // Sent again after half a second, one, two and four: the fifth comes when the first key is dead for two seconds.
+    for tries in 0.. {
+        let told = demo.shop().told(shop.id(), &id);
+        for (number, one) in told.iter().enumerate() {
+            let payer = &one["payment"]["payer"]["openid"];
+            ensure!(payer == "oTOLDLATE", "notification {number} says {one}");
+        }
+        if told.len() >= 5 {
+            break;
+        }
+        ensure!(tries < 300, "{} notifications within 30 s", told.len());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    demo.shop().deafen(0);
+    Ok(())
 }
 
 async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {

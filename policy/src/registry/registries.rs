@@ -313,7 +313,7 @@ impl Registries {
     pub fn not_risen(&self, before: &[RegistryVersion]) -> Vec<NotRisen> {
         let fell = |now: RegistryVersion| {
             let then = before.iter().find(|then| then.is_of_the_same(&now))?;
-            (now.digest != then.digest && now.version <= then.version).then(|| NotRisen {
+            (now.digest != then.digest && now.version <= then.version).then_some(NotRisen {
                 kind: now.kind,
                 acquirer: now.acquirer,
                 version: now.version,
