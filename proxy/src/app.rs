@@ -1,13 +1,16 @@
 //! What all stages share. Everything that enters from outside (time, keys, disk, network) came in by constructor.
 
+mod rates;
+mod ways;
+
 use crate::{
     config::{Config, Limits, Times},
     fault::{Code, Fault},
     health::Health,
     limits::{Limiter, Rate},
     nonces::Nonces,
-    outbound::{Outbound, Target},
-    remembered::{Generation, Remembered},
+    outbound::Outbound,
+    remembered::Remembered,
     signature::Scheme,
     signing::Signing,
     telemetry::Metrics,
@@ -18,9 +21,8 @@ use ledger::{Ledger, LookupError, Order};
 use parking_lot::{Mutex, RwLock};
 use policy::{
     Measures,
-    registry::{AccountFacts, Host, MerchantFacts, Registries},
+    registry::{AccountFacts, Registries},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
@@ -478,162 +480,6 @@ impl App {
             .is_some_and(|(_, own)| own == facts)
     }
 
-    /// Connections to a channel: its first host in the licence registry.
-    //= C50
-    pub fn way_to(&self, channel: Channel) -> Option<Outbound> {
-        self.way_by(channel, None, None)
-    }
-
-    /// Connections to where an account is reached: its own host, else the channel's first. They show a certificate where the
-    /// request needs one; each identity has connections of its own, so that nobody's request goes out as somebody else.
-    pub fn way_of(
-        &self,
-        channel: Channel,
-        account: &AccountNo,
-        identity: Option<&channel::Identity>,
-    ) -> Option<Outbound> {
-        let registries = self.registries();
-        let host = registries
-            .owner_on_record(channel, account)
-            .and_then(|(_, facts)| facts.host.as_deref());
-        self.way_by(channel, host, identity)
-    }
-
-    /// Connections to where a channel answers servers, which the licence registry lists beside where browsers go.
-    //= C50
-    pub(crate) fn way_to_servers(&self, channel: Channel) -> Option<Outbound> {
-        let registries = self.registries();
-        let hosts = &registries.channel(channel)?.hosts;
-        let own = hosts
-            .iter()
-            .find(|own| channel::is_server_host(channel, &own.host))?;
-        self.way_by(channel, Some(&own.host), None)
-    }
-
-    fn way_by(
-        &self,
-        channel: Channel,
-        named: Option<&str>,
-        identity: Option<&channel::Identity>,
-    ) -> Option<Outbound> {
-        let made_in = self.0.ways.generation();
-        let registries = self.registries();
-        let licence = registries.channel(channel)?;
-        let host = match named {
-            Some(named) => licence.hosts.iter().find(|host| host.host == named)?,
-            None => licence.hosts.first()?,
-        };
-        // No host name has a `#`.
-        let name = identity.map_or(host.host.clone(), |own| {
-            format!("{}#{}", host.host, own.certificate)
-        });
-        self.way(made_in, (name, host.port), || {
-            let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
-            Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
-        })
-    }
-
-    /// TLS that trusts these roots and shows this certificate, if any.
-    fn tls_to(
-        &self,
-        roots: &[u8],
-        identity: Option<&channel::Identity>,
-    ) -> Option<Arc<rustls::ClientConfig>> {
-        let tls = match identity {
-            None => certs::tls::client(roots, None),
-            Some(own) => self.keys().client(roots, &own.certificate, &own.key),
-        };
-        tls.ok()
-    }
-
-    /// The connections of this name and port; made where there are none yet.
-    fn way(
-        &self,
-        made_in: Generation,
-        key: (String, u16),
-        target: impl FnOnce() -> Option<Target>,
-    ) -> Option<Outbound> {
-        if let Some(way) = self.0.ways.get(&key) {
-            return Some(way);
-        }
-        let way = Outbound::new(target()?, self.0.config.times.connect);
-        Some(self.0.ways.put(made_in, key, way))
-    }
-
-    /// Connections to where a channel's wallet tells whose code of authorisation it is (channels.md 7).
-    //= C50
-    pub fn way_to_authorize(&self, channel: Channel) -> Option<Outbound> {
-        let made_in = self.0.ways.generation();
-        let registries = self.registries();
-        let licence = registries.channel(channel)?;
-        let host = licence.authorization.as_ref()?.token.as_ref()?;
-        self.way(made_in, (host.host.clone(), host.port), || {
-            let tls = certs::tls::client(licence.roots_pem.as_bytes(), None).ok()?;
-            Some(licensed(host, crate::outbound::MOST_ANSWER, tls))
-        })
-    }
-
-    /// Connections to the place where a channel's bills lie: any of its hosts in the licence registry, and no other.
-    //= C50
-    pub(crate) fn way_to_bill(&self, channel: Channel, host: &str, port: u16) -> Option<Outbound> {
-        self.way_to_bill_by(channel, (host, port), None)
-    }
-
-    /// The same, with the merchant's certificate shown where the channel gives a bill to nobody else.
-    //= C50
-    pub(crate) fn way_to_bill_by(
-        &self,
-        channel: Channel,
-        (host, port): (&str, u16),
-        identity: Option<&channel::Identity>,
-    ) -> Option<Outbound> {
-        let made_in = self.0.ways.generation();
-        let registries = self.registries();
-        let licence = registries.channel(channel)?;
-        let host = licence
-            .hosts
-            .iter()
-            .find(|own| own.host.eq_ignore_ascii_case(host) && own.port == port)?;
-        let shown = identity.map_or(String::new(), |own| format!("#{}", own.certificate));
-        let name = format!("{}/bill{shown}", host.host);
-        self.way(made_in, (name, host.port), || {
-            let tls = self.tls_to(licence.roots_pem.as_bytes(), identity)?;
-            Some(licensed(host, crate::reconcile::MOST_BILL, tls))
-        })
-    }
-
-    /// Connections to a channel's host for files, which the licence registry lists beside that of its calls.
-    //= C50
-    pub(crate) fn way_to_files(&self, channel: Channel) -> Option<Outbound> {
-        let registries = self.registries();
-        let hosts = &registries.channel(channel)?.hosts;
-        let own = hosts
-            .iter()
-            .find(|own| channel::bill::is_file_host(channel, &own.host))?;
-        self.way_to_bill(channel, &own.host, own.port)
-    }
-
-    /// Connections to a merchant's registered host; the roots are the configured file's. `private_ok` is the registry's word.
-    pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
-        let made_in = self.0.ways.generation();
-        self.way(made_in, (format!("{host}/{private_ok}"), port), || {
-            let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
-            Some(Target {
-                host: host.to_owned(),
-                port,
-                address: None,
-                private_ok,
-                most: crate::outbound::MOST_ANSWER,
-                tls: certs::tls::client(&roots, None).ok()?,
-            })
-        })
-    }
-
-    /// Lets connections to channels run out; called each minute.
-    pub fn renew_ways(&self) {
-        self.0.ways.each(Outbound::renew);
-    }
-
     /// Time for a channel's answer.
     pub fn answer_time(&self) -> Duration {
         self.0.config.times.answer
@@ -647,86 +493,6 @@ impl App {
     /// An order without an end of its own ends after this.
     pub fn standing_expiry_ms(&self) -> i64 {
         self.0.config.times.order.as_millis() as i64
-    }
-
-    /// Takes one of the merchant's requests.
-    pub fn merchant_rate(&self, merchant: &MerchantFacts) -> Result<(), Duration> {
-        let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| {
-            Rate::new(r.per_second, r.burst)
-        });
-        let key = (rate.per_second.get(), rate.burst.get());
-        if let Some(limiter) = self.0.merchants.read().get(&key) {
-            return limiter.take(&merchant.id);
-        }
-        let limiter = self
-            .0
-            .merchants
-            .write()
-            .entry(key)
-            .or_insert_with(|| Arc::new(Limiter::new(rate)))
-            .clone();
-        limiter.take(&merchant.id)
-    }
-
-    /// Takes one of the channel's requests.
-    pub fn channel_rate(&self, channel: Channel) -> Result<(), Duration> {
-        self.0.channels.take(&channel)
-    }
-
-    /// Takes one of the notices of an account.
-    pub fn notice_rate(&self, channel: Channel, account: &AccountNo) -> Result<(), Duration> {
-        self.0.notices.take(&(channel, account.clone()))
-    }
-
-    /// Takes one loading of a form that a merchant signed once and a payer's browser brings.
-    pub(crate) fn form_rate(&self, signature: &[u8]) -> Result<(), Duration> {
-        self.0
-            .forms
-            .take(&Digest::from_bytes(Sha256::digest(signature).into()))
-    }
-
-    /// Takes one of the source's requests.
-    pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
-        self.0.sources.take(&source)
-    }
-
-    /// A source whose signatures were refused too often waits.
-    pub fn failures_left(&self, source: u128) -> Result<(), Duration> {
-        let now = self.0.clock.since_boot();
-        let mut failing = self.0.failing.lock();
-        match failing.get(&source) {
-            Some(until) if *until > now => Err(Duration::from_secs((*until - now).as_secs() + 1)),
-            Some(_) => {
-                failing.remove(&source);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// A signature of this source was refused.
-    pub fn count_failure(&self, source: u128) {
-        if let Err(wait) = self.0.failures.take(&source) {
-            self.0
-                .failing
-                .lock()
-                .insert(source, self.0.clock.since_boot() + wait);
-        }
-    }
-
-    /// Forgets limits of callers that have gone; called each minute.
-    pub fn tidy(&self) {
-        self.0.sources.tidy();
-        self.0.failures.tidy();
-        self.0.notices.tidy();
-        self.0.forms.tidy();
-        // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
-        self.0.merchants.write().retain(|_, limiter| {
-            limiter.tidy();
-            Arc::strong_count(limiter) > 1 || !limiter.is_empty()
-        });
-        let now = self.0.clock.since_boot();
-        self.0.failing.lock().retain(|_, until| *until > now);
     }
 
     /// Is there room for new orders? Notices, queries, closes and refunds go on without.
@@ -818,17 +584,5 @@ impl Drop for AtWork {
         if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
         }
-    }
-}
-
-/// A host of the licence registry, with the longest answer that is read from it (octets).
-fn licensed(host: &Host, most: usize, tls: Arc<rustls::ClientConfig>) -> Target {
-    Target {
-        host: host.host.clone(),
-        port: host.port,
-        address: host.address,
-        private_ok: true,
-        most,
-        tls,
     }
 }

@@ -1,0 +1,90 @@
+//! How much each caller, channel and account may ask for.
+
+use super::App;
+use crate::limits::{Limiter, Rate};
+use domain::*;
+use policy::registry::MerchantFacts;
+use sha2::{Digest as _, Sha256};
+use std::{sync::Arc, time::Duration};
+
+impl App {
+    /// Takes one of the merchant's requests.
+    pub fn merchant_rate(&self, merchant: &MerchantFacts) -> Result<(), Duration> {
+        let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| {
+            Rate::new(r.per_second, r.burst)
+        });
+        let key = (rate.per_second.get(), rate.burst.get());
+        if let Some(limiter) = self.0.merchants.read().get(&key) {
+            return limiter.take(&merchant.id);
+        }
+        let limiter = self
+            .0
+            .merchants
+            .write()
+            .entry(key)
+            .or_insert_with(|| Arc::new(Limiter::new(rate)))
+            .clone();
+        limiter.take(&merchant.id)
+    }
+
+    /// Takes one of the channel's requests.
+    pub fn channel_rate(&self, channel: Channel) -> Result<(), Duration> {
+        self.0.channels.take(&channel)
+    }
+
+    /// Takes one of the notices of an account.
+    pub fn notice_rate(&self, channel: Channel, account: &AccountNo) -> Result<(), Duration> {
+        self.0.notices.take(&(channel, account.clone()))
+    }
+
+    /// Takes one loading of a form that a merchant signed once and a payer's browser brings.
+    pub(crate) fn form_rate(&self, signature: &[u8]) -> Result<(), Duration> {
+        self.0
+            .forms
+            .take(&Digest::from_bytes(Sha256::digest(signature).into()))
+    }
+
+    /// Takes one of the source's requests.
+    pub fn source_rate(&self, source: u128) -> Result<(), Duration> {
+        self.0.sources.take(&source)
+    }
+
+    /// A source whose signatures were refused too often waits.
+    pub fn failures_left(&self, source: u128) -> Result<(), Duration> {
+        let now = self.0.clock.since_boot();
+        let mut failing = self.0.failing.lock();
+        match failing.get(&source) {
+            Some(until) if *until > now => Err(Duration::from_secs((*until - now).as_secs() + 1)),
+            Some(_) => {
+                failing.remove(&source);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A signature of this source was refused.
+    pub fn count_failure(&self, source: u128) {
+        if let Err(wait) = self.0.failures.take(&source) {
+            self.0
+                .failing
+                .lock()
+                .insert(source, self.0.clock.since_boot() + wait);
+        }
+    }
+
+    /// Forgets limits of callers that have gone; called each minute.
+    pub fn tidy(&self) {
+        self.0.sources.tidy();
+        self.0.failures.tidy();
+        self.0.notices.tidy();
+        self.0.forms.tidy();
+        // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
+        self.0.merchants.write().retain(|_, limiter| {
+            limiter.tidy();
+            Arc::strong_count(limiter) > 1 || !limiter.is_empty()
+        });
+        let now = self.0.clock.since_boot();
+        self.0.failing.lock().retain(|_, until| *until > now);
+    }
+}
