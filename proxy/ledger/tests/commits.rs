@@ -5,25 +5,15 @@ mod orders;
 mod stand;
 
 use domain::*;
-use journal::{Journal, Settings, sim::SimulatedDisk};
+use journal::{Settings, sim::SimulatedDisk};
 use ledger::{CommitError, Ledger, Opening, payment_id};
 use orders::{intent, merchant, order_no, poll_once};
-use stand::{Stamp, Still};
+use stand::Still;
 use std::{path::Path, pin::pin, sync::Arc, task::Poll};
 
 fn opening(dir: &Path) -> Opening {
-    let settings = Settings {
-        threads: false,
-        ..Settings::default()
-    };
-    let (journal, _) = Journal::open(
-        Arc::new(SimulatedDisk::new(1)),
-        Path::new("/j"),
-        "test.example/trades/0",
-        Arc::new(Stamp),
-        settings,
-    )
-    .expect("a new journal");
+    let disk = Arc::new(SimulatedDisk::new(1));
+    let journal = stand::journal(disk, Settings::default().segment).expect("a new journal");
     Ledger::open(journal, dir, Arc::new(Still)).expect("opens")
 }
 

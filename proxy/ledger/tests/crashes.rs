@@ -6,10 +6,10 @@ mod orders;
 mod stand;
 
 use domain::*;
-use journal::{Journal, Settings, disk::Disk, sim::SimulatedDisk};
+use journal::{disk::Disk, sim::SimulatedDisk};
 use ledger::{CommitError, Happening, Ledger, Order, OrderState, payment_id};
 use orders::{intent, merchant, order_no, poll_once};
-use stand::{Stamp, Still};
+use stand::Still;
 use std::{collections::HashMap, path::Path, pin::pin, sync::Arc, task::Poll};
 
 struct Dice(u64);
@@ -252,25 +252,13 @@ fn one(seed: u64) {
     let sim = SimulatedDisk::new(seed);
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let settings = Settings {
-        segment: 8192,
-        threads: false,
-        ..Settings::default()
-    };
     let (mut known, mut tried) = (Known::new(), Known::new());
     for life in 0..2 {
         if life == 0 {
             sim.crash_after(30 + dice.roll(260));
         }
-        let opened = Journal::open(
-            disk.clone(),
-            Path::new("/j"),
-            "test.example/trades/0",
-            Arc::new(Stamp),
-            settings,
-        );
-        match opened {
-            Ok((journal, _)) => {
+        match stand::journal(disk.clone(), 8192) {
+            Ok(journal) => {
                 let opening = Ledger::open(journal, dir.path(), Arc::new(Still))
                     .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
                 let ledger = opening.ledger;

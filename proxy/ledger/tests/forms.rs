@@ -2,26 +2,14 @@
 
 mod stand;
 
-use journal::{Journal, Settings, sim::SimulatedDisk};
+use journal::sim::SimulatedDisk;
 use ledger::Ledger;
-use stand::{Stamp, Still};
-use std::{path::Path, sync::Arc};
+use stand::Still;
+use std::sync::Arc;
 
 fn refused(entry: &str) -> Option<String> {
     let dir = tempfile::tempdir().expect("a folder");
-    let settings = Settings {
-        segment: 8192,
-        threads: false,
-        ..Settings::default()
-    };
-    let (journal, _) = Journal::open(
-        Arc::new(SimulatedDisk::new(1)),
-        Path::new("/j"),
-        "test.example/trades/0",
-        Arc::new(Stamp),
-        settings,
-    )
-    .expect("a new journal");
+    let journal = stand::journal(Arc::new(SimulatedDisk::new(1)), 8192).expect("a new journal");
     drop(journal.append(|_| vec![entry.as_bytes().to_vec()]));
     let opened = Ledger::open(journal, dir.path(), Arc::new(Still));
     opened.err().map(|error| error.to_string())

@@ -7,13 +7,13 @@ mod stand;
 
 use domain::*;
 use journal::{
-    Journal, Settings,
+    Settings,
     disk::{Disk, LogFile},
     sim::SimulatedDisk,
 };
 use ledger::{Found, Ledger, LookupError, Opening, payment_id};
 use orders::{intent, merchant, order_no, poll_once};
-use stand::{Stamp, Still};
+use stand::Still;
 use std::{
     fs::{File, TryLockError},
     io,
@@ -84,19 +84,9 @@ impl Disk for Gated {
 
 /// A start. Where `hold`, older orders are not indexed before the gate opens again.
 fn opening(disk: &Gated, dir: &Path, hold: bool) -> Opening {
-    let settings = Settings {
-        threads: false,
-        ..Settings::default()
-    };
-    let journal = Journal::open(
-        Arc::new(disk.clone()),
-        Path::new("/j"),
-        "test.example/trades/0",
-        Arc::new(Stamp),
-        settings,
-    );
+    let journal = stand::journal(Arc::new(disk.clone()), Settings::default().segment);
     // The journal itself reads its edge.
-    let (journal, _) = journal.expect("opens");
+    let journal = journal.expect("opens");
     disk.open(!hold);
     Ledger::open(journal, dir, Arc::new(Still)).expect("opens")
 }

@@ -49,6 +49,15 @@ fn put(journal: &Journal, count: u64) -> u64 {
     pending.first + pending.count
 }
 
+/// The disk on which a journal of so many entries was closed.
+fn left(dir: &Path, count: u64) -> Arc<dyn Disk> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let (journal, _) = open(&disk, dir, small()).expect("opens");
+    put(&journal, count);
+    journal.close();
+    disk
+}
+
 #[tokio::test]
 async fn entries_are_durable_then_integrated_then_proven() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -207,11 +216,7 @@ fn damage_inside_the_log_refuses_to_start_and_a_torn_tail_does_not() {
 #[test]
 fn a_lost_checkpoint_refuses_to_start_and_nothing_is_begun_over_the_old_journal() {
     let dir = tempfile::tempdir().expect("a directory");
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let (journal, _) = open(&disk, dir.path(), small()).expect("opens");
-    put(&journal, 300);
-    journal.close();
-    drop(journal);
+    let disk = left(dir.path(), 300);
     let bundle = || std::fs::read(dir.path().join("tile/entries/000")).expect("there");
     let before = bundle();
     std::fs::remove_file(dir.path().join("checkpoint")).expect("removed");
@@ -223,11 +228,7 @@ fn a_lost_checkpoint_refuses_to_start_and_nothing_is_begun_over_the_old_journal(
 #[test]
 fn a_bundle_that_its_hashes_do_not_vouch_for_is_never_read() {
     let dir = tempfile::tempdir().expect("a directory");
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let (journal, _) = open(&disk, dir.path(), small()).expect("opens");
-    put(&journal, 300);
-    journal.close();
-    drop(journal);
+    let disk = left(dir.path(), 300);
     let path = dir.path().join("tile/entries/000");
     let whole = std::fs::read(&path).expect("there");
     std::fs::write(&path, altered(&whole)).expect("writable");

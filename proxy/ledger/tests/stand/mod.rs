@@ -1,8 +1,8 @@
-//! A signer and a clock without surprises.
+//! A signer and a clock without surprises, and a journal under them.
 
 use domain::{Clock, Instant, Sign};
-use journal::merkle;
-use std::time::Duration;
+use journal::{Journal, OpenError, Settings, disk::Disk, merkle};
+use std::{path::Path, sync::Arc, time::Duration};
 
 pub(crate) struct Stamp;
 
@@ -27,4 +27,21 @@ impl Clock for Still {
     fn since_boot(&self) -> Duration {
         Duration::from_secs(1)
     }
+}
+
+/// The journal of these tests on a disk, without threads of its own; `segment` octets of log in a file.
+pub(crate) fn journal(disk: Arc<dyn Disk>, segment: u64) -> Result<Journal, OpenError> {
+    let settings = Settings {
+        segment,
+        threads: false,
+        ..Settings::default()
+    };
+    let opened = Journal::open(
+        disk,
+        Path::new("/j"),
+        "test.example/trades/0",
+        Arc::new(Stamp),
+        settings,
+    );
+    opened.map(|(journal, _)| journal)
 }
