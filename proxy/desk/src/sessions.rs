@@ -98,10 +98,11 @@ impl Sessions {
     /// Counts a try as failed before its password is looked at, since many may be under way at once. Yields when that was, for
     /// [`Sessions::succeeded`]; `None` if this name, or this source, failed too often.
     pub fn count(&self, name: &str, source: IpAddr) -> Option<Duration> {
-        let now = self.clock.since_boot();
+        // Read under the lock: of two that try at once, the one who waits must not come with the older time.
         let mut tries = self.tries.lock();
+        let now = self.clock.since_boot();
         tries.retain(|_, all| {
-            all.retain(|at| now - *at < WINDOW);
+            all.retain(|at| now.saturating_sub(*at) < WINDOW);
             !all.is_empty()
         });
         let of = [
@@ -169,4 +170,48 @@ pub fn same(a: &str, b: &str) -> bool {
 
 fn digest(cookie: &str) -> [u8; 32] {
     Sha256::digest(cookie).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Instant;
+    use std::{net::Ipv4Addr, thread};
+
+    /// Holds up whoever reads it first, so that the next one reads a later time before.
+    #[derive(Debug, Default)]
+    struct Staggered(Mutex<u64>);
+
+    impl Clock for Staggered {
+        fn now(&self) -> Instant {
+            Instant::from_millis(0)
+        }
+
+        fn since_boot(&self) -> Duration {
+            let read = {
+                let mut reads = self.0.lock();
+                *reads += 1;
+                *reads
+            };
+            if read == 1 {
+                thread::sleep(Duration::from_millis(200));
+            }
+            Duration::from_secs(read)
+        }
+    }
+
+    #[test]
+    fn of_two_tries_at_once_none_is_counted_with_the_older_time_last() {
+        let sessions = Sessions::new(Arc::new(Staggered::default()));
+        let from = IpAddr::from(Ipv4Addr::LOCALHOST);
+        thread::scope(|scope| {
+            let all = [(); 2].map(|()| scope.spawn(|| sessions.count("li", from)));
+            for one in all {
+                assert!(one.join().expect("no panic").is_some());
+            }
+        });
+        let tries = sessions.tries.lock();
+        let counted = &tries[&Try::Source(from)];
+        assert!(counted.is_sorted() && counted.len() == 2, "{counted:?}");
+    }
 }
