@@ -3,6 +3,8 @@
 mod rates;
 mod ways;
 
+pub(crate) use ways::merchants_tls;
+
 use crate::{
     config::{Config, Limits, Times},
     fault::{Code, Fault},
@@ -59,6 +61,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// This run.
     pub boot: Boot,
+    /// TLS to merchants' hosts; `None` where no merchant is told.
+    pub merchants_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// No time since boot.
@@ -105,6 +109,7 @@ struct Inner {
     forms: Limiter<Digest>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
+    merchants_tls: ArcSwapOption<rustls::ClientConfig>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
     /// Accounts of which the channel cannot be asked, though something is open there.
     unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
@@ -137,6 +142,7 @@ impl App {
             vault,
             metrics,
             boot,
+            merchants_tls,
         } = parts;
         let limits = config.limits;
         let threads = match limits.signers {
@@ -178,6 +184,7 @@ impl App {
             forms: Limiter::new(Rate::new(FORM_PER_SECOND, FORM_AT_ONCE)),
             failing: Mutex::default(),
             ways: Remembered::default(),
+            merchants_tls: ArcSwapOption::new(merchants_tls),
             accounts: Remembered::default(),
             unreachable: Mutex::default(),
             working: Arc::default(),

@@ -145,10 +145,7 @@ impl Ledger {
             }
             ledger.keep_house(&dir);
         };
-        std::thread::Builder::new()
-            .name("ledger".into())
-            .spawn(work)
-            .expect("a thread can be started");
+        journal::thread::start("ledger", work);
     }
 
     /// Puts entries that the snapshot covers, but sled lacks, into sled. False where a stop came first: the index then
