@@ -56,8 +56,8 @@ pub struct Attempt {
     pub not_placed: Option<(NotPlaced, Option<Arc<str>>)>,
     /// A close is under way or was refused.
     pub closing: Option<Closing>,
-    /// A reverse is under way, was refused, or is done.
-    pub reversing: Option<Reversing>,
+    /// A reverse is under way, was refused, or is done. Few have one, and each live order would have its room.
+    pub reversing: Option<Box<Reversing>>,
     /// Sealed buyer data of the payment, for the merchant's notification.
     pub paid_seal: Option<SealRef>,
     /// The orders that are paid together with this one, and it.
@@ -128,7 +128,7 @@ impl Attempt {
     pub fn ended_by_merchant(&self) -> bool {
         let closed = |c: &Closing| c.reason == CloseReason::Merchant && c.refused.is_none();
         let undone = |r: &Reversing| r.reason == ReverseReason::Merchant && r.refused.is_none();
-        self.closing.as_ref().is_some_and(closed) || self.reversing.as_ref().is_some_and(undone)
+        self.closing.as_ref().is_some_and(closed) || self.reversing.as_deref().is_some_and(undone)
     }
 
     /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
@@ -165,7 +165,7 @@ impl Attempt {
     pub fn may_come_late(&self) -> bool {
         let found_nothing = |r: &Reversing| r.refunded == Some(false) && !r.looked;
         self.state == AttemptState::Reversed
-            && self.reversing.as_ref().is_some_and(found_nothing)
+            && self.reversing.as_deref().is_some_and(found_nothing)
             && self.pay_way.charges()
             && self.carried == Carried::Unified
             && self.keys == Keys::Held

@@ -307,6 +307,18 @@ impl<T: Form> Form for Arc<T> {
     }
 }
 
+impl<T: Form> Form for Box<T> {
+    fn shape(of: &mut Shape) {
+        T::shape(of);
+    }
+    fn put(&self, out: &mut Out<'_>) {
+        (**self).put(out);
+    }
+    fn take(from: &mut In<'_>) -> Option<Self> {
+        T::take(from).map(Box::new)
+    }
+}
+
 impl<T: Form> Form for Option<T> {
     fn shape(of: &mut Shape) {
         of.word("perhaps");

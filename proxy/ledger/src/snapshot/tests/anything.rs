@@ -215,7 +215,7 @@ fn attempt(dice: &mut Dice) -> Attempt {
         unclear: dice.perhaps(|dice| dice.one(&unclear)),
         not_placed: dice.perhaps(|dice| (dice.one(&not_placed), dice.perhaps(Dice::text))),
         closing: dice.perhaps(closing),
-        reversing: dice.perhaps(reversing),
+        reversing: dice.perhaps(|dice| Box::new(reversing(dice))),
         paid_seal: dice.perhaps(|dice| SealRef {
             bucket: dice.n(),
             records: dice.n() as u32,
