@@ -144,16 +144,16 @@ fn with_own_certificates(
     keys: &[MerchantKey],
     named: &[(&'static str, String)],
 ) -> Result<(), Fault> {
-    let next = |said: &str| keys.iter().any(|key| key.serial == said);
-    let own: [(_, _, _, &dyn Fn(&str) -> bool); 2] = [
-        ("app_cert_sn", &facts.serial, "serial", &next),
-        ("alipay_root_cert_sn", &facts.root_sn, "root_sn", &|_| false),
+    let next = |name, said: &str| name == "app_cert_sn" && keys.iter().any(|key| key.serial == said);
+    let own = [
+        ("app_cert_sn", &facts.serial, "serial"),
+        ("alipay_root_cert_sn", &facts.root_sn, "root_sn"),
     ];
-    for (name, registered, field, also) in own {
+    for (name, registered, field) in own {
         let said = named.iter().find(|(said, _)| *said == name);
         if let (Some((_, said)), Some(registered)) = (said, registered)
             && said != registered
-            && !also(said)
+            && !next(name, said)
         {
             return Err(Fault::new(
                 Code::MalformedRequest,
