@@ -178,27 +178,31 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
 }
 
 fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeError> {
-    let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
+    let wrong = |name: &str, right: &str| NativeError::malformed(format!("{name} must be {right}"));
+    let number_of = |name: &str| wrong(name, "a number of UnionPay's");
     let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
-    let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
+    let account = AccountNo::new(text("merId")?).map_err(|_| number_of("merId"))?;
     let number = match call.operation {
         Operation::Bill => None,
         _ => Some(order_id(text("orderId")?)?),
     };
     settled(fields)?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
-        let of = |text| times::read(text).ok_or_else(|| wrong(name));
+        let of = |text| {
+            times::read(text)
+                .ok_or_else(|| wrong(name, "a time of China as fourteen digits, such as 20261123083000"))
+        };
         fields.get(name).map(of).transpose()
     };
     let named = time("txnTime")?.ok_or_else(|| missing("txnTime"))?;
     let amount = fields
         .get("txnAmt")
-        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
+        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt", "whole fen of at least 1, in 12 digits at most")));
     let amount = amount.transpose()?;
     let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
-    let trade_no = trade_no.map_err(|_| wrong("origQryId"))?;
+    let trade_no = trade_no.map_err(|_| number_of("origQryId"))?;
     code(fields)?;
-    let payee = PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?;
+    let payee = PayeeNo::new(account.as_str()).map_err(|_| number_of("merId"))?;
     let expires = time("payTimeout")?;
     // Once more only where there was none, to say what is wrong with it.
     let proof = match asks.proof.take() {
