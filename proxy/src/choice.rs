@@ -67,30 +67,21 @@ pub(crate) fn choose<'a>(
     let ideal = in_order(among, create.pay_way, |_| Standing::default());
     let ordered = in_order(eligible, create.pay_way, standing);
     let (taken, how) = ordered.first()?;
-    let why_not = |c: &Candidate<'_>| match (health(c.account).barred, tried(order, c.account)) {
-        (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
+    let why_not = |a: &AccountFacts| match (unhealthy(health(a)), tried(order, a)) {
+        (PassedWhy::BreakerOpen, _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
-        (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
-        _ if health(c.account).suspect => PassedWhy::Unhealthy,
-        _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
-        (None, false) => PassedWhy::Unhealthy,
+        (PassedWhy::OnTrial, _) => PassedWhy::OnTrial,
+        _ if health(a).suspect => PassedWhy::Unhealthy,
+        _ if !serves(create, first, a) && !is_of_no_app(create) => PassedWhy::OtherApp,
+        (other, false) => other,
     };
-    let before = ideal
-        .iter()
-        .take_while(|(c, _)| c.account.account != taken.account.account);
-    let passed = before
-        .map(|(c, _)| Passed {
-            account: c.account.account.clone(),
-            why: why_not(c),
-        })
-        .collect();
     let former = |o: &&Order| {
         o.latest().channel == create.channel
             && o.latest().account != taken.account.account
             && moves_on(o.latest())
     };
     let after = order.filter(former).map(|o| o.attempts.len() as u16);
-    let why = match (how.open, after, taken.standby) {
+    let why = match (how.open || how.on_trial, after, taken.standby) {
         (true, ..) => RouteWhy::NoneInOrder,
         (_, Some(_), _) => RouteWhy::Failover,
         (_, _, true) => RouteWhy::Standby,
@@ -114,11 +105,37 @@ pub(crate) fn choose<'a>(
         next,
         route: Some(Arc::new(RouteTaken {
             after,
-            passed,
+            passed: passed(&ideal, taken.account, why_not),
             rule,
             why,
         })),
     })
+}
+
+/// The accounts that would have come before the one that is taken, and why they did not.
+fn passed(
+    ideal: &[(Candidate<'_>, Standing)],
+    taken: &AccountFacts,
+    why: impl Fn(&AccountFacts) -> PassedWhy,
+) -> Vec<Passed> {
+    ideal
+        .iter()
+        .map(|(candidate, _)| candidate.account)
+        .take_while(|account| account.account != taken.account)
+        .map(|account| Passed {
+            account: account.account.clone(),
+            why: why(account),
+        })
+        .collect()
+}
+
+/// Why an account is passed over, by its health alone.
+fn unhealthy(looks: Looks) -> PassedWhy {
+    match looks.barred {
+        Some(Barred::Open) => PassedWhy::BreakerOpen,
+        Some(Barred::OnTrial) => PassedWhy::OnTrial,
+        None => PassedWhy::Unhealthy,
+    }
 }
 
 /// The rule that leaves an order no account: none of those that it names has the order's app, or is the payee's.
@@ -135,11 +152,7 @@ pub(crate) fn rule_without_an_account(
 
 /// The account for orders that one payment pays together: of those that can carry each of them, the best by health, standby and
 /// rate. Where none can, the first one, which says why.
-pub(crate) fn for_all<'a>(
-    app: &App,
-    merchant: &'a MerchantFacts,
-    creates: &[&Create],
-) -> Option<&'a AccountFacts> {
+pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Create]) -> Option<Choice<'a>> {
     let create = creates.first()?;
     let mut held = merchant
         .accounts
@@ -147,7 +160,7 @@ pub(crate) fn for_all<'a>(
         .filter(|a| a.channel == create.channel && a.keys == Keys::Held);
     let first = held.next()?;
     if held.next().is_none() {
-        return Some(first);
+        return Some(Choice::given(first));
     }
     let carries = |a: &AccountFacts| {
         a.keys == Keys::Held
@@ -161,17 +174,18 @@ pub(crate) fn for_all<'a>(
             .iter()
             .any(|(channel, no)| *channel == create.channel && *no == account.account),
     };
-    let all = merchant
+    let all: Vec<Candidate<'a>> = merchant
         .accounts
         .iter()
-        .filter(|a| a.channel == create.channel && carries(a));
-    let ordered = in_order(all.map(unruled).collect(), create.pay_way, |a| {
-        standing(app, create, None, a)
-    });
+        .filter(|a| a.channel == create.channel && carries(a))
+        .map(unruled)
+        .collect();
+    let ideal = in_order(all.clone(), create.pay_way, |_| Standing::default());
+    let ordered = in_order(all, create.pay_way, |a| standing(app, create, None, a));
     let Some((taken, how)) = ordered.first() else {
-        return Some(first);
+        return Some(Choice::given(first));
     };
-    let why = match (how.open, taken.standby) {
+    let why = match (how.open || how.on_trial, taken.standby) {
         (true, _) => RouteWhy::NoneInOrder,
         (_, true) => RouteWhy::Standby,
         _ => RouteWhy::First,
@@ -183,7 +197,16 @@ pub(crate) fn for_all<'a>(
         create.pay_way,
         app.clock().since_boot(),
     );
-    Some(taken.account)
+    Some(Choice {
+        chosen: taken.account,
+        next: Vec::new(),
+        route: Some(Arc::new(RouteTaken {
+            after: None,
+            passed: passed(&ideal, taken.account, |a| unhealthy(looks(app, create, a))),
+            rule: None,
+            why,
+        })),
+    })
 }
 
 /// Where a new order of a wallet's own payer would go, as long as nobody knows who pays: best first, and how each stands.
@@ -248,10 +271,15 @@ fn looks(app: &App, create: &Create, account: &AccountFacts) -> Looks {
 }
 
 fn standing(app: &App, create: &Create, order: Option<&Order>, account: &AccountFacts) -> Standing {
-    let looks = looks(app, create, account);
+    standing_of(looks(app, create, account), tried(order, account))
+}
+
+fn standing_of(looks: Looks, failed: bool) -> Standing {
     Standing {
-        open: looks.barred.is_some() || looks.suspect,
-        failed: tried(order, account),
+        open: looks.barred == Some(Barred::Open),
+        on_trial: looks.barred == Some(Barred::OnTrial),
+        failed,
+        suspect: looks.suspect,
         unreliable: looks.unreliable,
         slow: looks.slow,
     }
@@ -337,4 +365,50 @@ pub(crate) fn appid_at(create: &Create, merchant: &MerchantFacts, account: &Acco
     let bound = app_of(create, first).filter(|_| create.account.is_none() || create.appid.is_some())?;
     let named = create.appid.is_some() || account.appids.first().is_none_or(|own| own != bound);
     AppNo::new(bound).ok().filter(|_| named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Routing, health::Breaker};
+    use std::time::Duration;
+
+    /// One order that got no answer sends nobody to the account that is known to be down, neither before the question after it
+    /// is answered nor while one order tries it out.
+    #[test]
+    //= C63
+    //= C65
+    fn an_account_in_doubt_comes_before_one_whose_breaker_is_open() {
+        let secs = Duration::from_secs;
+        let breaker = || {
+            Breaker::new(Routing {
+                failures: 3,
+                bad_percent: 50,
+                slow: secs(2),
+                window: secs(30),
+                rest: secs(60),
+                rest_most: secs(60),
+                trial: secs(10),
+            })
+        };
+        let (mut down, mut silent) = (breaker(), breaker());
+        for _ in 0..3 {
+            down.feed(secs(1), secs(0), Some(Ailment::NotConnected));
+        }
+        let comes_first = |silent: &Breaker, now| {
+            let (doubt, open) = (silent.looks(now), down.looks(now));
+            assert_eq!((doubt.suspect, open.barred), (true, Some(Barred::Open)));
+            standing_of(doubt, false) < standing_of(open, false)
+        };
+        silent.feed(secs(2), secs(0), Some(Ailment::Silent));
+        assert!(comes_first(&silent, secs(2)), "nothing was heard since");
+        silent.feed_beside(secs(3), secs(0), None);
+        silent.begin(secs(3));
+        assert!(comes_first(&silent, secs(4)), "one order tries it out");
+        silent.feed(secs(5), secs(0), Some(Ailment::Silent));
+        assert!(
+            standing_of(silent.looks(secs(5)), false) < standing_of(Looks::default(), true),
+            "nor does an order go back to where it failed"
+        );
+    }
 }
