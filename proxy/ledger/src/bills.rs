@@ -1,14 +1,13 @@
 //! How far the bills of each account and day are (对账): where in the journal it stands, and nothing that is not there.
 
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
 pub const BILL_DAYS_KEPT: i32 = 120;
 
 /// The bill that was taken.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TakenBill {
     /// Where that stands in the journal.
     pub index: u64,
@@ -19,7 +18,7 @@ pub struct TakenBill {
 }
 
 /// How far one bill is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BillHead {
     /// Whose account it is.
     pub merchant: MerchantId,
@@ -43,11 +42,36 @@ pub struct BillHead {
     pub resolved: BTreeMap<u64, Resolution>,
 }
 
-/// All of them.
+/// All of them, by day.
 #[derive(Default)]
-pub(crate) struct Bills(pub(crate) BTreeMap<BillKey, BillHead>);
+pub(crate) struct Bills(BTreeMap<Day, BTreeMap<BillKey, BillHead>>);
+
+impl FromIterator<(BillKey, BillHead)> for Bills {
+    fn from_iter<T: IntoIterator<Item = (BillKey, BillHead)>>(all: T) -> Bills {
+        let mut bills = Bills::default();
+        for (key, head) in all {
+            bills.0.entry(key.day).or_default().insert(key, head);
+        }
+        bills
+    }
+}
 
 impl Bills {
+    /// One of them.
+    pub(crate) fn get(&self, key: &BillKey) -> Option<&BillHead> {
+        self.0.get(&key.day)?.get(key)
+    }
+
+    /// Those of a day.
+    pub(crate) fn of(&self, day: Day) -> impl Iterator<Item = (&BillKey, &BillHead)> {
+        self.0.get(&day).into_iter().flatten()
+    }
+
+    /// Every one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&BillKey, &BillHead)> {
+        self.0.values().flatten()
+    }
+
     pub(crate) fn follow(
         &mut self,
         index: u64,
@@ -60,18 +84,23 @@ impl Bills {
             return;
         };
         let day = key.day;
-        let head = self.0.entry(key).or_insert_with(|| BillHead {
-            merchant: merchant.clone(),
-            tries: 0,
-            asked: at,
-            refused: None,
-            taken: None,
-            differs: Vec::new(),
-            early: Vec::new(),
-            unanswered: Vec::new(),
-            matched: None,
-            resolved: BTreeMap::new(),
-        });
+        let head = self
+            .0
+            .entry(day)
+            .or_default()
+            .entry(key)
+            .or_insert_with(|| BillHead {
+                merchant: merchant.clone(),
+                tries: 0,
+                asked: at,
+                refused: None,
+                taken: None,
+                differs: Vec::new(),
+                early: Vec::new(),
+                unanswered: Vec::new(),
+                matched: None,
+                resolved: BTreeMap::new(),
+            });
         match event {
             E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
             E::BillRefused { code, .. } => head.refused = Some(code.clone()),
@@ -104,9 +133,7 @@ impl Bills {
 
     fn forget(&mut self, newest: Day) {
         let oldest = Day::from_number(newest.number() - BILL_DAYS_KEPT);
-        while self.0.first_key_value().is_some_and(|(key, _)| key.day < oldest) {
-            self.0.pop_first();
-        }
+        self.0 = self.0.split_off(&oldest);
     }
 }
 

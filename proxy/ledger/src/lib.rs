@@ -13,7 +13,7 @@ mod live;
 mod lost;
 mod open;
 mod order;
-mod snapshot;
+pub mod snapshot;
 mod tally;
 mod tells;
 
@@ -44,6 +44,13 @@ use tokio::sync::mpsc;
 
 const SHARDS: usize = 64;
 
+/// Orders in memory, those whose numbers begin alike together.
+type Shard = Mutex<HashMap<PaymentId, Slot>>;
+
+fn shard<'a>(shards: &'a [Shard], id: &PaymentId) -> &'a Shard {
+    &shards[usize::from(id.as_bytes()[0]) % SHARDS]
+}
+
 /// The ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
@@ -54,7 +61,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     index: Index,
     claims: Claims,
-    shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+    shards: Vec<Shard>,
     /// What the index was found not to have, a shard each.
     absent: Vec<Mutex<Absent>>,
     heads: Mutex<Heads>,
@@ -274,6 +281,16 @@ impl Ledger {
         Ok(pending.await?)
     }
 
+    /// Records the last events of this run: with them the journal closes, and what is still under way is refused. They are
+    /// made when nobody can come between any more.
+    pub async fn note_last(&self, events: impl FnOnce() -> Vec<TradeEvent>) -> Result<u64, CommitError> {
+        let pending = self
+            .0
+            .journal
+            .append_last(|first| self.lines(None, first, &mut self.0.heads.lock(), events()));
+        Ok(pending.await?)
+    }
+
     /// Events that change no order, as lines of the journal from `first` on.
     fn lines(
         &self,
@@ -320,13 +337,13 @@ impl Ledger {
 
     /// How far a bill is; `None` where it was never asked for.
     pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
-        self.0.heads.lock().bills.0.get(key).cloned()
+        self.0.heads.lock().bills.get(key).cloned()
     }
 
     /// The bills of a day, of all accounts.
     pub fn bills_of(&self, day: Day) -> Vec<(BillKey, BillHead)> {
         let heads = self.0.heads.lock();
-        let all = heads.bills.0.iter().filter(|(key, _)| key.day == day);
+        let all = heads.bills.of(day);
         all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 
@@ -347,7 +364,7 @@ impl Ledger {
 
     /// Orders in memory that the channel may still change.
     pub fn live(&self) -> Vec<Arc<Order>> {
-        let of = |shard: &Mutex<HashMap<PaymentId, Slot>>| {
+        let of = |shard: &Shard| {
             shard
                 .lock()
                 .values()
@@ -474,8 +491,8 @@ impl Ledger {
         Ok(Some(Arc::new(open::load(&self.0.reader, last)?)))
     }
 
-    fn shard(&self, id: &PaymentId) -> &Mutex<HashMap<PaymentId, Slot>> {
-        &self.0.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+    fn shard(&self, id: &PaymentId) -> &Shard {
+        shard(&self.0.shards, id)
     }
 
     fn absent(&self, id: &PaymentId) -> &Mutex<Absent> {

@@ -108,8 +108,8 @@ impl End<Limited> for Reads {
             Resource::RevokeCode(id) => codes::revoke(app, &request, &id).await,
             Resource::Codes => codes::list(app, merchant, &query).await,
             Resource::CodeOf(id) => codes::show(app, merchant, &id).await,
-            Resource::CodePng(id) => codes::png(app, merchant, &id).await,
-            Resource::CodeSvg(id) => codes::svg(app, merchant, &id).await,
+            Resource::CodePng(id) => codes::png(app, merchant, &id, query.one("text")?).await,
+            Resource::CodeSvg(id) => codes::svg(app, merchant, &id, query.one("text")?).await,
             Resource::Resend(id, seq) => {
                 let order = find(app, merchant, own, &id).await?;
                 outbox::resend(app, &order, seq).await
@@ -213,6 +213,7 @@ fn names(resource: &Resource) -> &'static [&'static str] {
         Resource::Receipt(_) => &["index"],
         Resource::Statement(_) => &["format"],
         Resource::Codes => &["after", "limit"],
+        Resource::CodePng(_) | Resource::CodeSvg(_) => &["text"],
         _ => &[],
     }
 }
