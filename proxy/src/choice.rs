@@ -67,23 +67,14 @@ pub(crate) fn choose<'a>(
     let ideal = in_order(among, create.pay_way, |_| Standing::default());
     let ordered = in_order(eligible, create.pay_way, standing);
     let (taken, how) = ordered.first()?;
-    let why_not = |c: &Candidate<'_>| match (health(c.account).barred, tried(order, c.account)) {
-        (Some(Barred::Open), _) => PassedWhy::BreakerOpen,
+    let why_not = |a: &AccountFacts| match (unhealthy(health(a)), tried(order, a)) {
+        (PassedWhy::BreakerOpen, _) => PassedWhy::BreakerOpen,
         (_, true) => PassedWhy::Tried,
-        (Some(Barred::OnTrial), _) => PassedWhy::OnTrial,
-        _ if health(c.account).suspect => PassedWhy::Unhealthy,
-        _ if !serves(create, first, c.account) && !is_of_no_app(create) => PassedWhy::OtherApp,
-        (None, false) => PassedWhy::Unhealthy,
+        (PassedWhy::OnTrial, _) => PassedWhy::OnTrial,
+        _ if health(a).suspect => PassedWhy::Unhealthy,
+        _ if !serves(create, first, a) && !is_of_no_app(create) => PassedWhy::OtherApp,
+        (other, false) => other,
     };
-    let before = ideal
-        .iter()
-        .take_while(|(c, _)| c.account.account != taken.account.account);
-    let passed = before
-        .map(|(c, _)| Passed {
-            account: c.account.account.clone(),
-            why: why_not(c),
-        })
-        .collect();
     let former = |o: &&Order| {
         o.latest().channel == create.channel
             && o.latest().account != taken.account.account
@@ -114,11 +105,37 @@ pub(crate) fn choose<'a>(
         next,
         route: Some(Arc::new(RouteTaken {
             after,
-            passed,
+            passed: passed(&ideal, taken.account, why_not),
             rule,
             why,
         })),
     })
+}
+
+/// The accounts that would have come before the one that is taken, and why they did not.
+fn passed(
+    ideal: &[(Candidate<'_>, Standing)],
+    taken: &AccountFacts,
+    why: impl Fn(&AccountFacts) -> PassedWhy,
+) -> Vec<Passed> {
+    ideal
+        .iter()
+        .map(|(candidate, _)| candidate.account)
+        .take_while(|account| account.account != taken.account)
+        .map(|account| Passed {
+            account: account.account.clone(),
+            why: why(account),
+        })
+        .collect()
+}
+
+/// Why an account is passed over, by its health alone.
+fn unhealthy(looks: Looks) -> PassedWhy {
+    match looks.barred {
+        Some(Barred::Open) => PassedWhy::BreakerOpen,
+        Some(Barred::OnTrial) => PassedWhy::OnTrial,
+        None => PassedWhy::Unhealthy,
+    }
 }
 
 /// The rule that leaves an order no account: none of those that it names has the order's app, or is the payee's.
@@ -135,11 +152,7 @@ pub(crate) fn rule_without_an_account(
 
 /// The account for orders that one payment pays together: of those that can carry each of them, the best by health, standby and
 /// rate. Where none can, the first one, which says why.
-pub(crate) fn for_all<'a>(
-    app: &App,
-    merchant: &'a MerchantFacts,
-    creates: &[&Create],
-) -> Option<&'a AccountFacts> {
+pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Create]) -> Option<Choice<'a>> {
     let create = creates.first()?;
     let mut held = merchant
         .accounts
@@ -147,7 +160,7 @@ pub(crate) fn for_all<'a>(
         .filter(|a| a.channel == create.channel && a.keys == Keys::Held);
     let first = held.next()?;
     if held.next().is_none() {
-        return Some(first);
+        return Some(Choice::given(first));
     }
     let carries = |a: &AccountFacts| {
         a.keys == Keys::Held
@@ -161,15 +174,16 @@ pub(crate) fn for_all<'a>(
             .iter()
             .any(|(channel, no)| *channel == create.channel && *no == account.account),
     };
-    let all = merchant
+    let all: Vec<Candidate<'a>> = merchant
         .accounts
         .iter()
-        .filter(|a| a.channel == create.channel && carries(a));
-    let ordered = in_order(all.map(unruled).collect(), create.pay_way, |a| {
-        standing(app, create, None, a)
-    });
+        .filter(|a| a.channel == create.channel && carries(a))
+        .map(unruled)
+        .collect();
+    let ideal = in_order(all.clone(), create.pay_way, |_| Standing::default());
+    let ordered = in_order(all, create.pay_way, |a| standing(app, create, None, a));
     let Some((taken, how)) = ordered.first() else {
-        return Some(first);
+        return Some(Choice::given(first));
     };
     let why = match (how.open, taken.standby) {
         (true, _) => RouteWhy::NoneInOrder,
@@ -183,7 +197,16 @@ pub(crate) fn for_all<'a>(
         create.pay_way,
         app.clock().since_boot(),
     );
-    Some(taken.account)
+    Some(Choice {
+        chosen: taken.account,
+        next: Vec::new(),
+        route: Some(Arc::new(RouteTaken {
+            after: None,
+            passed: passed(&ideal, taken.account, |a| unhealthy(looks(app, create, a))),
+            rule: None,
+            why,
+        })),
+    })
 }
 
 /// Where a new order of a wallet's own payer would go, as long as nobody knows who pays: best first, and how each stands.

@@ -9,7 +9,7 @@
 use crate::{
     api::parse::group::Asked,
     app::App,
-    choice,
+    choice::{self, Choice},
     errand::{self, lost},
     exchange::{Exchanged, ask},
     fault::{Code, Fault},
@@ -21,7 +21,7 @@ use crate::{
 use channel::{Account, Answer, Part};
 use domain::*;
 use ledger::{Attempt, Order};
-use policy::registry::{AccountFacts, MerchantFacts};
+use policy::registry::MerchantFacts;
 use std::{collections::HashMap, sync::Arc};
 use vault::{Buyer, Opened, Sealed};
 
@@ -36,7 +36,11 @@ pub(crate) async fn commands(
 ) -> Result<(Command, Vec<Command>, Clear), Fault> {
     let Asked { number, mut orders } = asked;
     let creates: Vec<&Create> = orders.iter().map(|(create, _)| create).collect();
-    let account = account(app, merchant, &number, &creates).await?;
+    let Choice {
+        chosen: account,
+        route,
+        ..
+    } = choose(app, merchant, &number, &creates).await?;
     let end = app.clock().now().plus_millis(app.standing_expiry_ms());
     for (create, _) in &mut orders {
         // At another account than the first the app goes along that the payer's id is of.
@@ -45,6 +49,7 @@ pub(crate) async fn commands(
             .take()
             .or_else(|| choice::appid_at(create, merchant, account));
         create.account = Some(account.account.clone());
+        create.route = route.clone();
         create.payee.get_or_insert_with(|| account.payee.clone());
         create.number = Some(errand::only_number(&merchant.id, &create.order_no));
         create.expires.get_or_insert(end);
@@ -81,20 +86,20 @@ pub(crate) async fn commands(
 
 /// Where the group goes: where it says, where it is on record, else to the best of the accounts that can carry all of it.
 //= C63
-async fn account<'a>(
+async fn choose<'a>(
     app: &App,
     merchant: &'a MerchantFacts,
     number: &ChannelNo,
     creates: &[&Create],
-) -> Result<&'a AccountFacts, Fault> {
+) -> Result<Choice<'a>, Fault> {
     let named = creates.first().and_then(|create| create.account.as_ref());
     let mut held = merchant
         .accounts
         .iter()
         .filter(|a| a.channel == Channel::Wechat && a.keys == Keys::Held);
     let chosen = match (named, known_at(app, &merchant.id, number).await?) {
-        (Some(no), _) => held.find(|a| a.account == *no),
-        (None, Some(no)) => held.find(|a| a.account == no),
+        (Some(no), _) => held.find(|a| a.account == *no).map(Choice::given),
+        (None, Some(no)) => held.find(|a| a.account == no).map(Choice::given),
         (None, None) => choice::for_all(app, merchant, creates),
     };
     chosen.ok_or_else(|| unusable(merchant, Channel::Wechat, named))

@@ -98,6 +98,8 @@ pub struct Create {
     pub left: bool,
     /// The orders that are paid together with it, and it (合单).
     pub combined: Option<Combined>,
+    /// Why the account of such a group was chosen, where there was a choice.
+    pub(crate) route: Option<Arc<RouteTaken>>,
 }
 
 /// At which accounts of its wallet a payer's id counts, as far as that does not stand in `appid` (WeChat's openid is of an app).

@@ -240,6 +240,7 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         device: Default::default(),
         product: None,
         combined: None,
+        route: None,
         bank: None,
         by_code: Some(code.id.clone()),
         payer_at: Default::default(),

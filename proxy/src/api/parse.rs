@@ -268,6 +268,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         },
         left: false,
         combined: None,
+        route: None,
     });
     let most = if channel == Channel::Wechat { 127 } else { 256 };
     let description = fields.must(

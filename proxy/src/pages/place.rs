@@ -264,6 +264,7 @@ impl Pages {
             device: Default::default(),
             product: None,
             combined: None,
+            route: None,
             by_code: Some(scanned.code.id.clone()),
             payer_at: Default::default(),
             left: start.left,

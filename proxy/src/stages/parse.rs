@@ -191,6 +191,7 @@ impl Parse {
                     payer_at: Default::default(),
                     left: false,
                     combined: native.combined.as_ref().map(group),
+                    route: None,
                 }))
             }
             Operation::Close => Ok(Command::Close(self.order(merchant, native).await?)),

@@ -38,7 +38,13 @@ impl Stage<Claimed> for Route {
         let begins = matches!(claimed.sealed.command, Command::Create(_)) && subject(&claimed).is_none();
         let choice = match (&wanted, &claimed.sealed.command) {
             (Some(account), command) => {
-                let given = of_channel.find(|a| a.account == *account).map(Choice::given);
+                let given = of_channel.find(|a| a.account == *account).map(|facts| Choice {
+                    route: match command {
+                        Command::Create(create) => create.route.clone(),
+                        _ => None,
+                    },
+                    ..Choice::given(facts)
+                });
                 let new = !composed || matches!(command, Command::Create(_));
                 given.or_else(|| {
                     let attempt = subject(&claimed).filter(|a| !new && a.keys == Keys::Held)?;

@@ -1,8 +1,8 @@
 //! Orders that one payment pays together go to the account that is in order, and stay at it.
 
 use super::{Done, Road, entries};
-use anyhow::ensure;
-use domain::TradeEvent;
+use anyhow::{Context, ensure};
+use domain::{Passed, PassedWhy, RouteWhy, TradeEvent};
 use sandbox::demo::{gate::Mode, http::Answer};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -60,24 +60,39 @@ pub(super) async fn follow_the_health_of_accounts(road: &Road) -> Done {
         again.json()
     );
     let app = &road.demo.place.merchants[0].accounts.wechat.appid;
-    let named = entries(&road.demo)
-        .await?
-        .into_iter()
-        .find_map(|e| match e.event {
+    let of = |group: &Value| {
+        group["orders"][0]["order_no"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let entries = entries(&road.demo).await?;
+    let intent = |group: &Value| {
+        entries.iter().find_map(|e| match &e.event {
             TradeEvent::AttemptIntended {
                 order_no,
                 account,
                 appid,
+                route,
                 ..
-            } if moved["orders"][0]["order_no"] == order_no.as_str() => Some((account, appid)),
+            } if order_no.as_str() == of(group) => Some((account, appid.as_ref(), route.as_ref())),
             _ => None,
-        });
+        })
+    };
+    let (at, named, route) = intent(&moved).context("the group's intent")?;
     ensure!(
-        named
-            .as_ref()
-            .is_some_and(|(account, appid)| account.as_str() == second
-                && appid.as_ref().is_some_and(|own| own.as_str() == app)),
-        "{named:?}"
+        at.as_str() == second && named.is_some_and(|own| own.as_str() == app),
+        "{at} {named:?}"
+    );
+    let passed = route.map(|route| (route.why, route.passed.as_slice()));
+    ensure!(
+        matches!(passed, Some((RouteWhy::First, [Passed { account, why: PassedWhy::BreakerOpen | PassedWhy::Unhealthy }])) if account.as_str() == first),
+        "the journal does not say why the group went there: {route:?}"
+    );
+    let (_, _, route) = intent(&body).context("the first group's intent")?;
+    ensure!(
+        route.is_some_and(|route| route.why == RouteWhy::First && route.passed.is_empty()),
+        "{route:?}"
     );
     Ok(())
 }
