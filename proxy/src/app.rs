@@ -71,8 +71,8 @@ type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 const FORM_PER_SECOND: u32 = 1;
 const FORM_AT_ONCE: u32 = 10;
 
-/// Merchants of one rate.
-type MerchantLimiter = Arc<Limiter<MerchantId>>;
+/// Of merchants, by their rate: requests per second, and at once.
+type MerchantLimiters = RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>;
 
 struct Inner {
     config: Config,
@@ -95,7 +95,10 @@ struct Inner {
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
-    merchants: RwLock<HashMap<(u32, u32), MerchantLimiter>>,
+    merchants: MerchantLimiters,
+    /// What payers place at codes.
+    payers: MerchantLimiters,
+    by_code: Limiter<CodeId>,
     channels: Limiter<Channel>,
     /// Notices have room of their own: nobody's notices keep orders from leaving.
     notices: Limiter<(Channel, AccountNo)>,
@@ -171,6 +174,8 @@ impl App {
             started_at: clock.now(),
             boot,
             merchants: RwLock::default(),
+            payers: RwLock::default(),
+            by_code: Limiter::new(config.limits.payer),
             channels: Limiter::new(limits.channel),
             notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),
