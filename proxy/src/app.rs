@@ -1,6 +1,7 @@
 //! What all stages share. Everything that enters from outside (time, keys, disk, network) came in by constructor.
 
 mod rates;
+mod unasked;
 mod ways;
 
 use crate::{
@@ -24,7 +25,7 @@ use policy::{
     registry::{AccountFacts, Registries},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     future::Future,
     sync::{
         Arc,
@@ -109,8 +110,7 @@ struct Inner {
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
-    /// Accounts of which the channel cannot be asked, though something is open there.
-    unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
+    unasked: unasked::Unasked,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],
@@ -184,7 +184,7 @@ impl App {
             failing: Mutex::default(),
             ways: Remembered::default(),
             accounts: Remembered::default(),
-            unreachable: Mutex::default(),
+            unasked: Default::default(),
             working: Arc::default(),
             disk_full: ArcSwapOption::empty(),
             kill_at,
@@ -220,7 +220,7 @@ impl App {
         self.0.registries.store(Arc::new(registries));
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
-        self.0.unreachable.lock().clear();
+        self.may_ask_again();
         if retired.is_empty() {
             return;
         }
@@ -239,25 +239,13 @@ impl App {
         }
     }
 
-    /// An account of which the channel cannot be asked, though orders are open there. Told once, and again after a change of
-    /// what makes it so.
-    pub(crate) fn cannot_be_asked(&self, channel: Channel, account: &AccountNo) {
-        if self.0.unreachable.lock().insert((channel, account.clone())) {
-            tracing::error!(
-                channel = channel.as_str(),
-                account = account.as_str(),
-                "the channel cannot be asked about open orders of this account: no file has it, or its key or its host is not here; they end as unresolved after the channel's window"
-            );
-        }
-    }
-
     /// Keys of channels that changed in their folder; those of `former` that are not among them are forgotten.
     pub(crate) fn take_keys(&self, former: &[KeyRef], keys: Vec<(KeyRef, certs::Material)>) {
         self.keys().exchange(former, keys);
         // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
-        self.0.unreachable.lock().clear();
+        self.may_ask_again();
     }
 
     /// Keys.
