@@ -311,6 +311,13 @@ impl Ledger {
         self.0.heads.lock().tells.has(order)
     }
 
+    /// True where it is on record that this measure was obeyed, or its end.
+    pub fn has_observed(&self, measure: &Measure) -> bool {
+        let heads = self.0.heads.lock();
+        let known = heads.measures.get(&measure.id);
+        known.is_some_and(|known| known == measure || known.effect == Effect::Lift)
+    }
+
     /// The signed registries that took effect last, also of an acquirer that has no file any more.
     pub fn registries(&self) -> Vec<RegistryVersion> {
         self.0.heads.lock().registries.clone()
