@@ -15,6 +15,8 @@ struct Gaps {
     refund: &'static [u32],
     /// Of a payment-code order that is open.
     charge: &'static [u32],
+    /// Is a charge of which nobody knows asked for at once, before any of these?
+    charge_unknown_at_once: bool,
     /// So long may its payer take.
     charge_wait: Duration,
     /// Not sooner after the charging call it may be reversed.
@@ -36,13 +38,14 @@ const STANDING_REFUND: u32 = 30;
 
 /// Notices come after 15 s, 15 s, 30 s, 3 min, 10 min, 20 min, 30 min … for a day (channels.md 1.6). `SYSTEM_ERROR` may be
 /// asked for at once (1.11). A refund to a card may take some working days [unverified]. A payer who types a password is
-/// asked for every 5 s for about 30 s; a reverse is not sent within 15 s of the charging call (2.2), and nobody is told of a
-/// payment by code (1.12).
+/// asked for every 5 s for about 30 s, a charge of which nobody knows at once; a reverse is not sent within 15 s of the
+/// charging call (2.2), and nobody is told of a payment by code (1.12).
 const WECHAT: Gaps = Gaps {
     unknown: &[3, 3, 6, 12, 24, 48, 96, 192, 300],
     placed: &[30, 30, 60, 180, 600, 1200, 1800],
     refund: &[30, 60, 180, 600, 1800, 3600],
     charge: &[5],
+    charge_unknown_at_once: true,
     charge_wait: Duration::from_secs(30),
     // From the intent on; the call reaches WeChat a moment later, and 15 s count from there.
     reverse_after: Duration::from_secs(16),
@@ -58,6 +61,7 @@ const ALIPAY: Gaps = Gaps {
     placed: &[30, 240, 600, 600, 1800],
     refund: &[30, 60, 300, 3600],
     charge: &[3, 3, 6],
+    charge_unknown_at_once: false,
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
     notices: Duration::from_secs(25 * HOUR),
@@ -74,6 +78,7 @@ const UNIONPAY: Gaps = Gaps {
     placed: &[300, 300, 1200, 1800, 3600],
     refund: &[60, 120, 300, 600, 1800, 3600],
     charge: &[1, 2, 4, 8, 16, 32, 60, 120, 300, 600, 1800, 3600],
+    charge_unknown_at_once: false,
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
     notices: Duration::from_secs(HOUR),
@@ -87,6 +92,7 @@ const BAIDU: Gaps = Gaps {
     placed: &[60, 300, 600, 1800, 3600],
     refund: &[60, 120, 300, 600, 1800, 3600],
     charge: &[5],
+    charge_unknown_at_once: false,
     charge_wait: Duration::from_secs(60),
     reverse_after: Duration::ZERO,
     notices: Duration::from_secs(24 * HOUR),
@@ -149,6 +155,14 @@ impl Schedule {
             .charge_after
             .unwrap_or(Duration::from_secs(u64::from(self.gaps.charge[0])));
         gap(self.gaps.charge, tries, first, self.gaps.charge[0])
+    }
+
+    /// Before the next look at a charge of which nobody knows whether it was made.
+    pub(crate) fn unknown_charge(&self, tries: u32) -> Duration {
+        match self.gaps.charge_unknown_at_once && tries == 0 {
+            true => Duration::ZERO,
+            false => self.charge(tries),
+        }
     }
 
     /// When the payer's time of a payment-code order is over, from the charging call on.
@@ -290,6 +304,9 @@ pub(crate) mod tests {
             ),
             (secs(3), secs(6), secs(60), zero)
         );
+        let unknown = |schedule: &Schedule| [0, 1, 2].map(|tries| schedule.unknown_charge(tries).as_secs());
+        assert_eq!(unknown(&wechat), [0, 5, 5], "at once, then as for a password");
+        assert_eq!(unknown(&alipay), [3, 3, 6], "every 3 to 6 s, whatever it is");
         let unionpay = Schedule::of(Channel::Unionpay, own);
         let gaps: Vec<u64> = (0..7).map(|tries| unionpay.charge(tries).as_secs()).collect();
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Payment codes 付款码: for each of paid, needs a password, time-out before acting, time-out after acting, reversed: never
 //! charged twice, never left open, and the merchant is told.
 
+mod at_once;
 mod unionpay;
 
 use anyhow::{bail, ensure};

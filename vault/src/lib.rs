@@ -333,10 +333,11 @@ impl Vault {
     /// Digest of octets that may hold buyer data, keyed with a key of the current bucket that nothing else uses.
     pub fn keyed(&self, octets: &[u8]) -> Result<KeyedDigest, LockError> {
         let key = self.bucket_of_now(&mut self.0.buckets.lock())?.1.key.clone();
-        let mut mac = hmac::Hmac::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
+        let mut mac = hmac::HmacReset::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
             .expect("HMAC takes keys of any length");
         mac.update(octets);
-        Ok(KeyedDigest::from_bytes(mac.finalize().into_bytes().into()))
+        // Where it stands: a move would leave a copy of the octets.
+        Ok(KeyedDigest::from_bytes(mac.finalize_reset().into_bytes().into()))
     }
 
     /// Kills every key whose time has come; yields the destroy entries.

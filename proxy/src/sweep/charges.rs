@@ -2,10 +2,12 @@
 //! the channel says what came of it. Nothing here charges.
 
 use super::sole;
-use crate::{app::App, charge, errand, exchange::Exchanged, schedule::Schedule, settle};
+use crate::{
+    app::App, charge, errand, exchange::Exchanged, schedule::Schedule, settle, stages::claim::the_orders,
+};
 use channel::{Account, Answer, ChannelState, FailureClass};
 use domain::*;
-use ledger::{Attempt, CommitError, Order};
+use ledger::{Attempt, Claim, CommitError, Held, Order};
 use std::{sync::Arc, time::Duration};
 
 /// Before the next look; `None` for one that nothing can change any more.
@@ -43,9 +45,11 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     // For as long as an SDK may take, nobody asks every few seconds.
     let own_time = schedule.charge_wait().as_millis() as i64;
     let slow = attempt.carried == Carried::PassThrough && now > attempt.at.plus_millis(own_time);
-    let gap = match slow {
-        true => schedule.refused_refund(tries + 1),
-        false => schedule.charge(tries),
+    let gap = match attempt.state {
+        _ if slow => schedule.refused_refund(tries + 1),
+        // A merchant's own SDK asks at once by itself.
+        AttemptState::Unknown if attempt.carried == Carried::Unified => schedule.unknown_charge(tries),
+        _ => schedule.charge(tries),
     };
     let over = left(end(&schedule, attempt));
     Some(if refused {
@@ -88,7 +92,12 @@ fn end(schedule: &Schedule, attempt: &Attempt) -> Instant {
 //= C60
 pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result<Arc<Order>, CommitError> {
     // Beside the charging call itself, or the merchant's own reverse, nothing is done.
-    let Some(_held) = sole(app, order) else {
+    let unknown = |a: &Attempt| a.state == AttemptState::Unknown;
+    let held = match order.attempt(position).is_some_and(unknown) {
+        true => soon(app, order).await,
+        false => sole(app, order),
+    };
+    let Some(_held) = held else {
         return Ok(order.clone());
     };
     let order = app
@@ -127,6 +136,18 @@ pub(super) async fn step(app: &App, order: &Arc<Order>, position: u16) -> Result
     {
         Some(reason) => charge::undo(app, &order, position, reason).await,
         None => Ok(order),
+    }
+}
+
+/// The claim of an order whose charge is to be asked for at once: whoever put on record that nobody knows of it lets go a
+/// moment later.
+async fn soon(app: &App, order: &Order) -> Option<Held> {
+    match app.ledger().claims().claim(the_orders(order.id)) {
+        Claim::Won(held) => Some(held),
+        Claim::Lost(busy) => {
+            tokio::time::timeout(IDLE, busy.released()).await.ok()?;
+            sole(app, order)
+        }
     }
 }
 
