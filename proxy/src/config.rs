@@ -89,6 +89,26 @@ impl Listens {
         let own = self.banks_url.as_deref().filter(|_| channel.is_bank());
         own.unwrap_or(&self.notify_url)
     }
+
+    /// Those with TLS, by name.
+    pub fn with_tls(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
+        let all = [
+            ("api", Some(&self.api)),
+            ("notify", Some(&self.notify)),
+            ("wechat", self.wechat.as_ref()),
+            ("alipay", self.alipay.as_ref()),
+            ("unionpay", self.unionpay.as_ref()),
+            ("pages", self.pages.as_ref()),
+            ("journal", self.journal.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, listen)| Some((name, listen?)))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let plain = [Some(self.metrics), self.banks];
+        self.with_tls().count() + plain.into_iter().flatten().count()
+    }
 }
 
 /// Times of the road.
@@ -141,6 +161,8 @@ pub struct Limits {
     pub failures: Rate,
     /// Connections per listener.
     pub connections: usize,
+    /// So many of them from one source address.
+    pub connections_per_source: usize,
     /// New orders stop below this many free octets on the journal's disk.
     pub disk_low: u64,
     /// Signing threads.
@@ -403,13 +425,16 @@ fn limits(section: &Section<'_>) -> Limits {
             )
         })
     };
+    let connections = section.number("connections", 12_000, 16, 1_000_000);
+    let a_sixteenth = (connections / 16).max(16);
     Limits {
         merchant: rate("merchant", 200, 400),
         channel: rate("channel", 5000, 10_000),
         source: rate("source", 500, 1000),
         payer: rate("payer", 10, 60),
         failures: rate("failures", 2, 60),
-        connections: section.number("connections", 12_000, 16, 1_000_000) as usize,
+        connections: connections as usize,
+        connections_per_source: section.number("connections_per_source", a_sixteenth, 1, 1_000_000) as usize,
         disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,
         signers: section.number("signers", 0, 0, 256) as usize,
         codes: section.number("codes", 50_000, 1, 10_000_000) as usize,

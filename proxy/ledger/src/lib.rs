@@ -279,6 +279,16 @@ impl Ledger {
         Ok(pending.await?)
     }
 
+    /// Records the last events of this run: with them the journal closes, and what is still under way is refused. They are
+    /// made when nobody can come between any more.
+    pub async fn note_last(&self, events: impl FnOnce() -> Vec<TradeEvent>) -> Result<u64, CommitError> {
+        let pending = self
+            .0
+            .journal
+            .append_last(|first| self.lines(None, first, &mut self.0.heads.lock(), events()));
+        Ok(pending.await?)
+    }
+
     /// Events that change no order, as lines of the journal from `first` on.
     fn lines(
         &self,
@@ -332,13 +342,13 @@ impl Ledger {
 
     /// How far a bill is; `None` where it was never asked for.
     pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
-        self.0.heads.lock().bills.0.get(key).cloned()
+        self.0.heads.lock().bills.get(key).cloned()
     }
 
     /// The bills of a day, of all accounts.
     pub fn bills_of(&self, day: Day) -> Vec<(BillKey, BillHead)> {
         let heads = self.0.heads.lock();
-        let all = heads.bills.0.iter().filter(|(key, _)| key.day == day);
+        let all = heads.bills.of(day);
         all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 

@@ -136,10 +136,7 @@ impl Ledger {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // no request waits for it
             ledger.keep_house(&dir, from);
         };
-        std::thread::Builder::new()
-            .name("ledger".into())
-            .spawn(work)
-            .expect("a thread can be started");
+        journal::thread::start("ledger", work);
     }
 
     /// Older orders, as far as sled lacks them; `told` is what was last said of why they are not there yet.

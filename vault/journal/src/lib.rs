@@ -11,6 +11,7 @@ pub mod merkle;
 pub mod note;
 mod reader;
 pub mod sim;
+pub mod thread;
 pub mod tiles;
 mod tree;
 mod wal;
@@ -232,6 +233,15 @@ impl Journal {
     /// Appends what `make(first index)` yields, in the order of calls: all of it or, after a crash and where it is
     /// refused, none. The entries are readable at once; whoever acts on them waits for the [`Pending`].
     pub fn append(&self, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
+        self.append_and(false, make)
+    }
+
+    /// The same, and nothing after it: whoever comes later is refused. [`Journal::close`] is still to be called.
+    pub fn append_last(&self, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
+        self.append_and(true, make)
+    }
+
+    fn append_and(&self, last: bool, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
         let (done, durable) = oneshot::channel();
         let mut queue = self.0.queue.lock();
         let first = queue.next;
@@ -253,6 +263,7 @@ impl Journal {
             return refuse(Refused::TooLong(long), durable);
         }
         let count = entries.len() as u64;
+        queue.closed = last;
         queue.next += count;
         self.0
             .shared
@@ -387,20 +398,11 @@ impl Journal {
 
     fn start_threads(&self) {
         let (writer, integrator) = (self.clone(), self.clone());
-        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new()
-                .name(name.into())
-                .spawn(run)
-                .expect("a thread can be started")
-        };
-        let writing = start("journal", Box::new(move || writer.write_for_ever()));
-        let integrating = start(
-            "journal-tree",
-            Box::new(move || {
-                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
-                integrator.integrate_for_ever();
-            }),
-        );
+        let writing = thread::start("journal", move || writer.write_for_ever());
+        let integrating = thread::start("journal-tree", move || {
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
+            integrator.integrate_for_ever();
+        });
         self.0.threads.lock().extend([writing, integrating]);
     }
 
