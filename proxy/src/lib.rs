@@ -16,6 +16,7 @@ mod codes;
 mod combined;
 pub mod commissions;
 pub mod config;
+mod descriptors;
 pub mod errand;
 pub mod exchange;
 pub mod export;
