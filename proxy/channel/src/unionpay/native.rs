@@ -6,10 +6,10 @@
 
 use super::{
     APP, BACK, FILES, FRONT, QUERY,
-    allowed::{CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
+    allowed::{ACC_TYPE, CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
     compose, facts,
     fields::Fields,
-    seal, times,
+    risk, seal, times,
 };
 use crate::{
     auth_code::{Wallet, wallet},
@@ -19,7 +19,9 @@ use crate::{
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayeeNo, SignMethod, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+};
 use http::HeaderMap;
 use vault::{AuthCode, Text};
 use zeroize::Zeroizing;
@@ -131,6 +133,9 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
                 "{name} must be an address of http or https"
             )));
         }
+        if name == risk::RISK {
+            risk::check(value)?;
+        }
     }
     let absent = COMMON
         .iter()
@@ -151,13 +156,20 @@ fn is_address(text: &str) -> bool {
 }
 
 fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
-    let channels: &[&str] = match call.path {
-        BACK | APP if call.operation == Operation::Create => &["08"],
+    let channels: &[&str] = match call.pay_way {
+        Some(PayWay::Qr | PayWay::App) => &["08"],
         _ => &["07", "08"],
     };
+    // Official samples in PHP write it small.
+    if !fields
+        .get("encoding")
+        .is_some_and(|encoding| encoding.eq_ignore_ascii_case("UTF-8"))
+    {
+        return Err(NativeError::malformed("encoding must be UTF-8"));
+    }
     let wanted: [(&str, &[&str]); 6] = [
         ("version", &["5.1.0"]),
-        ("encoding", &["UTF-8"]),
+        (ACC_TYPE, &["01"]),
         // A merchant for itself: never an acquirer (1) or a platform (2).
         ("accessType", &["0"]),
         ("channelType", channels),
@@ -232,10 +244,9 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         expires,
         notify_url: fields.get("backUrl").map(str::to_owned),
         payer: None,
-        texts: fields
-            .get("reqReserved")
-            .map(|text| ("attach", Text::from(text)))
+        texts: [("reqReserved", "attach"), (risk::RISK, "description")]
             .into_iter()
+            .filter_map(|(name, scanned)| Some((scanned, Text::from(fields.get(name)?))))
             .collect(),
         device: fields.get("termId").map(|term_id| Device {
             term_id: Some(Text::from(term_id)),
