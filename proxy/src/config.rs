@@ -368,7 +368,7 @@ fn registries(section: &Section<'_>) -> (RegistryFiles, Duration) {
 fn vault_settings(section: &Section<'_>) -> vault::Settings {
     let seconds = |key, default, least, most| Duration::from_secs(section.number(key, default, least, most));
     let settings = vault::Settings {
-        bucket: seconds("bucket_seconds", 60, 1, 600),
+        bucket: seconds("bucket_seconds", 60, 1, 300),
         deadline: seconds("deadline_seconds", 120, 2, 600),
         renew_at_most: seconds("notify_seconds", 86_400, 60, 86_400),
         epochs: vault::Lengths {
@@ -376,12 +376,13 @@ fn vault_settings(section: &Section<'_>) -> vault::Settings {
             kept: section.number("epoch_kept_days", 30, 0, 366) as u32,
         },
     };
-    if settings.deadline < settings.bucket {
+    // What is sealed again in the last bucket's length of its key must come to lie under a later one.
+    if settings.deadline < settings.bucket * 2 {
         section.problem(
             "deadline_seconds",
             None,
-            "the deadline is shorter than a bucket",
-            "a deadline of at least bucket_seconds",
+            "the deadline is shorter than two buckets: what is sealed could die at once, and nothing could be renewed",
+            "a deadline of at least twice bucket_seconds",
         );
     }
     settings
@@ -535,6 +536,20 @@ mod tests {
         has("vault.bucket_seconds", 11);
         has("registries.dir", 0);
         assert!(problems.iter().all(|p| !p.right.is_empty()));
+    }
+
+    #[test]
+    //= C34
+    fn a_deadline_of_less_than_two_buckets_is_refused() {
+        let refused = |bucket: u64, deadline: u64| {
+            let text = format!("[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\n");
+            let problems = Config::parse(&text).expect_err("all else is missing");
+            problems
+                .iter()
+                .any(|p| p.path == "vault.deadline_seconds" && p.right.contains("twice bucket_seconds"))
+        };
+        assert!(refused(120, 120) && refused(60, 90) && refused(2, 3));
+        assert!(!refused(60, 120) && !refused(1, 2) && !refused(300, 600));
     }
 
     #[test]

@@ -262,8 +262,6 @@ impl Ledger {
     ) -> Result<Committed, CommitError> {
         let (order, pending) = self.apply(merchant, id, events)?;
         let first = pending.first;
-        // Before the wait: a caller that hangs up must not keep it from the sweep. Whoever looks waits until it is durable.
-        let _ = self.0.changes.send(order.clone());
         pending.await?;
         Ok(Committed { order, first })
     }
@@ -328,6 +326,13 @@ impl Ledger {
     /// True while a notification of this order is pending.
     pub fn must_tell_of(&self, order: &PaymentId) -> bool {
         self.0.heads.lock().tells.has(order)
+    }
+
+    /// True where it is on record that this measure was obeyed, or its end.
+    pub fn has_observed(&self, measure: &Measure) -> bool {
+        let heads = self.0.heads.lock();
+        let known = heads.measures.get(&measure.id);
+        known.is_some_and(|known| known == measure || known.effect == Effect::Lift)
     }
 
     /// The signed registries that took effect last, also of an acquirer that has no file any more.
@@ -420,9 +425,15 @@ impl Ledger {
         id: &PaymentId,
         events: Vec<Happening>,
     ) -> Result<(Arc<Order>, journal::Pending), CommitError> {
-        self.peek(id)?; // brings an older order into memory
+        let mut shard = loop {
+            let is_there = self.peek(id)?.is_some(); // brings an older order into memory
+            let shard = self.shard(id).lock();
+            // An idle one may have left it again before the lock.
+            if !is_there || shard.contains_key(id) {
+                break shard;
+            }
+        };
         let at = self.0.clock.now();
-        let mut shard = self.shard(id).lock();
         let before = shard.get(id).map(|slot| slot.order.clone());
         let mut order = before.clone();
         let begins = order.is_none();
@@ -456,6 +467,9 @@ impl Ledger {
                 touched: at,
             },
         );
+        // Before the caller waits: one that hangs up must not keep it from the sweep. Behind the lock: a later change is never
+        // told before an earlier one. Whoever looks waits until it is durable.
+        let _ = self.0.changes.send(order.clone());
         Ok((order, pending))
     }
 

@@ -32,6 +32,35 @@ fn a_commit_whose_caller_hangs_up_reaches_those_who_watch_orders() {
     assert_eq!(changed.id, id);
 }
 
+/// Whoever plans by what is told never plans by what was before.
+#[test]
+//= C26
+fn changes_of_an_order_are_told_in_the_order_of_the_journal() {
+    const CHANGES: u64 = 10_000;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut opening = opening(dir.path());
+    let ledger = opening.ledger.clone();
+    let (m, id) = (merchant(1), payment_id(&merchant(1), &order_no(1)));
+    let change = |event: TradeEvent| {
+        let mut commit = pin!(ledger.commit(&m, &id, vec![event.into()]));
+        assert!(poll_once(commit.as_mut()).is_pending(), "not durable yet");
+    };
+    change(intent(1, 1));
+    let seen = || TradeEvent::PatternSeen {
+        field: "description".into(),
+        pattern: Pattern::Phone,
+    };
+    std::thread::scope(|both| {
+        for _ in 0..2 {
+            both.spawn(|| (0..CHANGES / 2).for_each(|_| change(seen())));
+        }
+    });
+    for last in 0..=CHANGES {
+        let changed = opening.changes.try_recv().expect("each is told");
+        assert_eq!(changed.last, last);
+    }
+}
+
 #[test]
 //= C29
 fn an_event_that_no_entry_can_hold_is_refused_with_all_that_comes_with_it_and_numbers_have_no_gap() {

@@ -316,18 +316,20 @@ impl Journal {
         }
     }
 
-    /// Commits and integrates what is left, signs, and stops. Later appends are refused.
+    /// Commits and integrates what is left, signs, and stops. Later appends are refused. Whoever closes at the same time comes
+    /// back when it is done.
     pub fn close(&self) {
         self.0.queue.lock().closed = true;
         self.0.more.notify_all();
-        let threads = std::mem::take(&mut *self.0.threads.lock());
-        for thread in threads {
+        let mut threads = self.0.threads.lock();
+        for thread in threads.drain(..) {
             let _ = thread.join();
         }
         if !self.0.failed.load(Ordering::Acquire) {
-            let done = self
-                .pump()
-                .and_then(|()| self.0.writer.lock().finish(self.0.tree.lock().size()));
+            let done = self.pump().and_then(|()| {
+                let integrated = self.0.tree.lock().size();
+                self.0.writer.lock().finish(integrated)
+            });
             self.must(done);
         }
     }
@@ -338,8 +340,9 @@ impl Journal {
         self.integrate()
     }
 
-    /// One group to the disk.
+    /// One group to the disk: nobody takes the next one before this one is there.
     fn commit_waiting(&self) -> io::Result<()> {
+        let mut writer = self.0.writer.lock();
         let (first, entries, waiters) = {
             let mut queue = self.0.queue.lock();
             let entries = std::mem::take(&mut queue.waiting);
@@ -351,11 +354,12 @@ impl Journal {
         };
         if !entries.is_empty() {
             let ends: Vec<u64> = waiters.iter().map(|(until, _)| *until).collect();
-            self.0.writer.lock().append(first, &entries, &ends)?;
+            writer.append(first, &entries, &ends)?;
             self.0
                 .durable
                 .store(first + entries.len() as u64, Ordering::Release);
         }
+        drop(writer);
         for (_, waiter) in waiters {
             let _ = waiter.send(());
         }
@@ -363,8 +367,8 @@ impl Journal {
     }
 
     fn integrate(&self) -> io::Result<()> {
-        let durable = self.durable();
         let mut tree = self.0.tree.lock();
+        let durable = self.durable(); // behind the lock: never below what the tree has
         let entries: Vec<Arc<[u8]>> = {
             let recent = self.0.shared.recent.read();
             recent
