@@ -264,6 +264,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         account: domain::AccountNo::new(sdk.account.mchid.as_str())?,
         payee: domain::PayeeNo::new(sdk.account.mchid.as_str())?,
         appid: Some(sdk.account.appid.clone()),
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,

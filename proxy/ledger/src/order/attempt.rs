@@ -42,6 +42,9 @@ pub struct Attempt {
     /// The payer's pseudonym, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payer: Option<PayerToken>,
+    /// The sub-merchant's own app, where the order names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_appid: Option<AppNo>,
     /// Terminal, where the order names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalNo>,
@@ -231,6 +234,7 @@ impl Attempt {
             pay_way,
             payee,
             payer,
+            sub_appid,
             terminal,
             terminal_match,
             ..
@@ -255,6 +259,7 @@ impl Attempt {
             pay_way: *pay_way,
             payee: payee.clone(),
             payer: *payer,
+            sub_appid: sub_appid.clone(),
             terminal: terminal.clone(),
             terminal_match: terminal_match.clone(),
             state: AttemptState::Intended,
