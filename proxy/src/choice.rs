@@ -81,7 +81,7 @@ pub(crate) fn choose<'a>(
             && moves_on(o.latest())
     };
     let after = order.filter(former).map(|o| o.attempts.len() as u16);
-    let why = match (how.open, after, taken.standby) {
+    let why = match (how.open || how.on_trial, after, taken.standby) {
         (true, ..) => RouteWhy::NoneInOrder,
         (_, Some(_), _) => RouteWhy::Failover,
         (_, _, true) => RouteWhy::Standby,
@@ -185,7 +185,7 @@ pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Cr
     let Some((taken, how)) = ordered.first() else {
         return Some(Choice::given(first));
     };
-    let why = match (how.open, taken.standby) {
+    let why = match (how.open || how.on_trial, taken.standby) {
         (true, _) => RouteWhy::NoneInOrder,
         (_, true) => RouteWhy::Standby,
         _ => RouteWhy::First,
@@ -271,10 +271,15 @@ fn looks(app: &App, create: &Create, account: &AccountFacts) -> Looks {
 }
 
 fn standing(app: &App, create: &Create, order: Option<&Order>, account: &AccountFacts) -> Standing {
-    let looks = looks(app, create, account);
+    standing_of(looks(app, create, account), tried(order, account))
+}
+
+fn standing_of(looks: Looks, failed: bool) -> Standing {
     Standing {
-        open: looks.barred.is_some() || looks.suspect,
-        failed: tried(order, account),
+        open: looks.barred == Some(Barred::Open),
+        on_trial: looks.barred == Some(Barred::OnTrial),
+        failed,
+        suspect: looks.suspect,
         unreliable: looks.unreliable,
         slow: looks.slow,
     }
@@ -364,4 +369,50 @@ pub(crate) fn appid_at(create: &Create, merchant: &MerchantFacts, account: &Acco
     let bound = app_of(create, first).filter(|_| create.account.is_none() || create.appid.is_some())?;
     let named = create.appid.is_some() || account.appids.first().is_none_or(|own| own != bound);
     AppNo::new(bound).ok().filter(|_| named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Routing, health::Breaker};
+    use std::time::Duration;
+
+    /// One order that got no answer sends nobody to the account that is known to be down, neither before the question after it
+    /// is answered nor while one order tries it out.
+    #[test]
+    //= C63
+    //= C65
+    fn an_account_in_doubt_comes_before_one_whose_breaker_is_open() {
+        let secs = Duration::from_secs;
+        let breaker = || {
+            Breaker::new(Routing {
+                failures: 3,
+                bad_percent: 50,
+                slow: secs(2),
+                window: secs(30),
+                rest: secs(60),
+                rest_most: secs(60),
+                trial: secs(10),
+            })
+        };
+        let (mut down, mut silent) = (breaker(), breaker());
+        for _ in 0..3 {
+            down.feed(secs(1), secs(0), Some(Ailment::NotConnected));
+        }
+        let comes_first = |silent: &Breaker, now| {
+            let (doubt, open) = (silent.looks(now), down.looks(now));
+            assert_eq!((doubt.suspect, open.barred), (true, Some(Barred::Open)));
+            standing_of(doubt, false) < standing_of(open, false)
+        };
+        silent.feed(secs(2), secs(0), Some(Ailment::Silent));
+        assert!(comes_first(&silent, secs(2)), "nothing was heard since");
+        silent.feed_beside(secs(3), secs(0), None);
+        silent.begin(secs(3));
+        assert!(comes_first(&silent, secs(4)), "one order tries it out");
+        silent.feed(secs(5), secs(0), Some(Ailment::Silent));
+        assert!(
+            standing_of(silent.looks(secs(5)), false) < standing_of(Looks::default(), true),
+            "nor does an order go back to where it failed"
+        );
+    }
 }

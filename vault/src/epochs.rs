@@ -12,7 +12,7 @@ use crate::{
     locked::{LockError, Locked, LockedKey},
 };
 use domain::{Channel, Day, Instant, PayerToken, Token, TradeEvent};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{HmacReset, KeyInit, Mac};
 use parking_lot::RwLock;
 use sha2::Sha256;
 use std::{
@@ -180,7 +180,7 @@ impl Epochs {
             .or(state.epochs.last())
             .expect("an epoch is always open");
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(epoch.key.expose()).expect("HMAC takes keys of any length");
+            HmacReset::<Sha256>::new_from_slice(epoch.key.expose()).expect("HMAC takes keys of any length");
         for part in [
             channel.as_str(),
             "|",
@@ -190,7 +190,7 @@ impl Epochs {
         ] {
             mac.update(part.as_bytes());
         }
-        let tag = mac.finalize().into_bytes();
+        let tag = mac.finalize_reset().into_bytes(); // where it stands: a move would leave a copy of the payer
         let mut token = [0; 16];
         token.copy_from_slice(&tag[..16]);
         PayerToken {

@@ -323,10 +323,11 @@ impl Vault {
     pub fn keyed(&self, octets: &[u8]) -> Result<KeyedDigest, LockError> {
         let number = self.bucket_now();
         let key = self.try_key(number)?;
-        let mut mac = hmac::Hmac::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
+        let mut mac = hmac::HmacReset::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
             .expect("HMAC takes keys of any length");
         mac.update(octets);
-        Ok(KeyedDigest::from_bytes(mac.finalize().into_bytes().into()))
+        // Where it stands: a move would leave a copy of the octets.
+        Ok(KeyedDigest::from_bytes(mac.finalize_reset().into_bytes().into()))
     }
 
     fn try_key(&self, number: u64) -> Result<Arc<LockedKey>, LockError> {

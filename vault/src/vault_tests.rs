@@ -186,14 +186,63 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
 //= C34
 fn states_of_digests_that_hold_keys_are_wiped() {
     use hmac::{
-        block_api::HmacCore,
+        block_api::HmacResetCore,
         digest::block_api::{Buffer, EagerHash},
     };
     fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
     is_wiped::<<Sha256 as EagerHash>::Core>();
-    is_wiped::<Buffer<HmacCore<Sha256>>>();
+    is_wiped::<Buffer<HmacResetCore<Sha256>>>();
     is_wiped::<Sha256>();
     is_wiped::<Aes256Gcm>();
+}
+
+/// A digest's buffer holds the payer in clear, and a move of the digest leaves a copy on the stack that nobody wipes, until
+/// something else happens to stand there: so it ends where it stands.
+#[test]
+//= C34
+fn no_copy_of_what_was_digested_is_left_on_the_stack() {
+    const DEPTH: usize = 1024 * 1024;
+    /// Far below the scan's own frames, which would overwrite what is looked for.
+    #[inline(never)]
+    fn deep(steps: usize, work: &mut dyn FnMut()) {
+        let room = std::hint::black_box([0_u8; 4096]);
+        match steps {
+            0 => work(),
+            _ => deep(steps - 1, work),
+        }
+        std::hint::black_box(&room);
+    }
+    #[inline(never)]
+    fn plant() {
+        std::hint::black_box(*b"what a move leaves");
+    }
+    let place = Place::new();
+    let (vault, _) = place.vault(1);
+    let payer = Payer {
+        field: PayerField::BuyerId,
+        value: "2088909192939495".into(),
+    };
+    let stack = std::thread::spawn(move || {
+        // The deepest first, so that none stands on what another left.
+        deep(48, &mut || {
+            assert!(vault.token(Channel::Alipay, &payer).is_some())
+        });
+        deep(32, &mut || {
+            assert!(vault.keyed(b"a payer 2088919293949596").is_ok())
+        });
+        deep(16, &mut plant);
+        let here = 0_u8;
+        let mut stack = vec![0; DEPTH];
+        let memory = std::fs::File::open("/proc/self/mem").expect("this process");
+        let from = std::ptr::from_ref(&here).addr() - DEPTH;
+        std::os::unix::fs::FileExt::read_exact_at(&memory, &mut stack, from as u64).expect("its stack");
+        stack
+    });
+    let stack = stack.join().expect("looked at");
+    let left = |text: &[u8]| stack.windows(text.len()).any(|octets| octets == text);
+    assert!(left(b"what a move leaves"), "the scan finds what lies there");
+    assert!(!left(b"|buyer_id|2088909192939495"), "a token's payer");
+    assert!(!left(b"a payer 2088919293949596"), "a digest's octets");
 }
 
 /// Only what dies soon is named, once for each bucket: what a merchant lets wait under later keys costs nothing.

@@ -32,10 +32,14 @@ pub struct Candidate<'a> {
 /// How an account does, as far as this order is concerned; what is less is better.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Standing {
-    /// Its breaker is open, another order is trying it out just now, or its last call got no answer.
+    /// Its breaker is open.
     pub open: bool,
+    /// Its breaker is half open, and another order is trying it out just now.
+    pub on_trial: bool,
     /// This order was tried there and surely did not arrive.
     pub failed: bool,
+    /// A call got no answer, and no order has been answered since.
+    pub suspect: bool,
     /// 0 for a success rate of 95 % and more, 1 for 80 %, 2 for less.
     pub unreliable: u8,
     /// 1 where it answers slowly.
@@ -96,7 +100,9 @@ pub fn in_order(
     all.sort_by_key(|(c, s)| {
         (
             s.open,
+            s.on_trial,
             s.failed,
+            s.suspect,
             c.standby,
             s.unreliable,
             s.slow,
@@ -197,5 +203,46 @@ mod tests {
             ["2", "3"],
             "where this order did not arrive it goes last"
         );
+    }
+
+    /// In that order: what may take it, what is in doubt, where it failed already, what is being tried out, what is known to be
+    /// down.
+    #[test]
+    //= C63
+    //= C65
+    fn doubt_is_better_than_a_failure_and_a_failure_than_a_breaker() {
+        let shop = shop();
+        let (well, alone) = (Standing::default(), |a: Standing, b: Standing| {
+            tried(&shop, |no| match no {
+                "1900000001" => a,
+                "1900000002" => b,
+                _ => Standing { open: true, ..b },
+            })[0]
+                .clone()
+        });
+        let ranks = [
+            well,
+            Standing {
+                unreliable: 2,
+                slow: 1,
+                ..well
+            },
+            Standing {
+                suspect: true,
+                ..well
+            },
+            Standing { failed: true, ..well },
+            Standing {
+                on_trial: true,
+                ..well
+            },
+            Standing { open: true, ..well },
+        ];
+        for (n, better) in ranks.iter().enumerate() {
+            for worse in &ranks[n + 1..] {
+                assert_eq!(alone(*worse, *better), "2", "{better:?} comes before {worse:?}");
+                assert_eq!(alone(*better, *worse), "1", "{better:?} comes before {worse:?}");
+            }
+        }
     }
 }

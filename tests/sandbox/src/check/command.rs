@@ -1,7 +1,7 @@
 //! `guandao-sandbox check --merchant URL`.
 #![allow(clippy::print_stdout)] // a command answers on standard output
 
-use super::{Check, Delivered, Endpoint, Language, Scheme, run, wire::usual_roots};
+use super::{Check, Delivered, Endpoint, Language, Mode, Scheme, run, wire::usual_roots};
 use anyhow::{Context, anyhow};
 use std::path::PathBuf;
 
@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Scheme of the signatures in the service's own language.
     #[arg(long, value_enum, default_value = "ed25519")]
     scheme: Scheme,
+    /// By what WeChat Pay signs; `certificate` where left out.
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
     /// Private key (PEM) that the endpoint knows already, instead of one in DIR.
     #[arg(long, requires = "serial")]
     key: Option<PathBuf>,
@@ -81,7 +84,10 @@ pub async fn check(arguments: Arguments) -> anyhow::Result<bool> {
         Format::Wechat | Format::Alipay if arguments.key.is_some() => {
             return Err(anyhow!("--key is for the service's own language"));
         }
-        Format::Wechat => Language::wechat(&arguments.dir)?,
+        Format::Guandao | Format::Alipay if arguments.mode.is_some() => {
+            return Err(anyhow!("--mode is for WeChat Pay's language"));
+        }
+        Format::Wechat => Language::wechat(&arguments.dir, arguments.mode.unwrap_or(Mode::Certificate))?,
         Format::Alipay => Language::alipay(&arguments.dir)?,
         Format::Guandao => Language::guandao(
             &arguments.dir,

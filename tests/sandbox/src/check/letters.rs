@@ -23,6 +23,15 @@ pub enum Scheme {
     Rsa,
 }
 
+/// By what WeChat Pay signs (channels.md 1.1): who came to it late has its public key only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Mode {
+    /// The platform's certificate (平台证书).
+    Certificate,
+    /// WeChat Pay's public key (公钥模式).
+    PublicKey,
+}
+
 /// How a letter is signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum How {
@@ -132,23 +141,32 @@ impl Language {
         self
     }
 
-    /// WeChat Pay's notices (APIv3), of the first merchant whose keys lie in `dir`, signed by the platform's certificate.
+    /// WeChat Pay's notices (APIv3), of the first merchant whose keys lie in `dir`.
     ///
     /// # Errors
     /// Where keys cannot be read or written.
-    pub fn wechat(dir: &Path) -> anyhow::Result<Language> {
+    pub fn wechat(dir: &Path, mode: Mode) -> anyhow::Result<Language> {
         let material = material::open_or_generate(dir, 1)?;
         let merchant = material.merchants.first().context("a merchant")?;
-        let truly = Signer::read(&dir.join(&merchant.channel_keys.wechat_platform))?;
+        let (account, keys) = (&merchant.wechat, &merchant.channel_keys);
+        let (key, serial, public) = match mode {
+            Mode::Certificate => (
+                &keys.wechat_platform,
+                &account.platform_serial,
+                &account.platform_cert_file,
+            ),
+            Mode::PublicKey => (
+                &keys.wechat_public_key,
+                &account.public_key_id,
+                &account.public_key_file,
+            ),
+        };
         Ok(Language {
-            serial: merchant.wechat.platform_serial.clone(),
+            serial: serial.clone(),
             signature_type: "WECHATPAY2-SHA256-RSA2048",
-            truly: Box::new(truly),
+            truly: Box::new(Signer::read(&dir.join(key))?),
             falsely: Box::new(stranger(dir)?),
-            public_key_file: dir
-                .join(&merchant.wechat.platform_cert_file)
-                .display()
-                .to_string(),
+            public_key_file: dir.join(public).display().to_string(),
             tongue: Tongue::Wechat(material),
         })
     }

@@ -18,6 +18,6 @@ mod wire;
 
 pub use cases::{Check, run};
 pub use delivered::Delivered;
-pub use letters::{Language, Scheme};
+pub use letters::{Language, Mode, Scheme};
 pub use report::{Report, Row, Verdict};
 pub use wire::Endpoint;
