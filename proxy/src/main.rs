@@ -232,7 +232,7 @@ fn rebuild(path: PathBuf) -> anyhow::Result<()> {
         signer,
         journal::Settings::default(),
     )?;
-    for name in ["index", "snapshot.json"] {
+    for name in ["index", "snapshot"] {
         let old = config.data.join(name);
         if old.exists() {
             let aside = (1..)

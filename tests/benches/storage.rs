@@ -234,7 +234,7 @@ pub(crate) async fn starts(
         eprintln!("{orders} orders filled in {:?}", began.elapsed());
         // The snapshot counts from the fill on; a start takes one after a minute, so it is kept aside.
         let (snapshot, kept) = (
-            site.place.dir.join("data/snapshot.json"),
+            site.place.dir.join("data/snapshot"),
             site.place.dir.join("data/snapshot.kept"),
         );
         fs::copy(&snapshot, &kept)?;

@@ -1,14 +1,13 @@
 //! How far the bills of each account and day are (对账): where in the journal it stands, and nothing that is not there.
 
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
 pub const BILL_DAYS_KEPT: i32 = 120;
 
 /// The bill that was taken.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TakenBill {
     /// Where that stands in the journal.
     pub index: u64,
@@ -19,7 +18,7 @@ pub struct TakenBill {
 }
 
 /// How far one bill is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BillHead {
     /// Whose account it is.
     pub merchant: MerchantId,

@@ -5,7 +5,6 @@
 
 use crate::{CommitError, Ledger};
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
@@ -16,7 +15,7 @@ use std::{
 const REMEMBERED_MS: i64 = 86_400_000;
 
 /// A code that payers scan.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PayCode {
     /// Our number.
     pub id: CodeId,
@@ -33,7 +32,7 @@ pub struct PayCode {
 }
 
 /// What a merchant asks for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewCode {
     /// The merchant's number.
     pub code_no: CodeNo,

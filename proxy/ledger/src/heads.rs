@@ -10,11 +10,10 @@ use crate::{
     tells::{Tell, Tells},
 };
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// Numbers given out to one merchant.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
 pub(crate) struct Numbers {
     pub(crate) mseq: u64,
     pub(crate) tell: u64,

@@ -13,7 +13,7 @@ mod live;
 mod lost;
 mod open;
 mod order;
-mod snapshot;
+pub mod snapshot;
 mod tally;
 mod tells;
 
@@ -44,6 +44,13 @@ use tokio::sync::mpsc;
 
 const SHARDS: usize = 64;
 
+/// Orders in memory, those whose numbers begin alike together.
+type Shard = Mutex<HashMap<PaymentId, Slot>>;
+
+fn shard<'a>(shards: &'a [Shard], id: &PaymentId) -> &'a Shard {
+    &shards[usize::from(id.as_bytes()[0]) % SHARDS]
+}
+
 /// The ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
@@ -54,7 +61,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     index: Index,
     claims: Claims,
-    shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+    shards: Vec<Shard>,
     /// What the index was found not to have, a shard each.
     absent: Vec<Mutex<Absent>>,
     heads: Mutex<Heads>,
@@ -347,7 +354,7 @@ impl Ledger {
 
     /// Orders in memory that the channel may still change.
     pub fn live(&self) -> Vec<Arc<Order>> {
-        let of = |shard: &Mutex<HashMap<PaymentId, Slot>>| {
+        let of = |shard: &Shard| {
             shard
                 .lock()
                 .values()
@@ -474,8 +481,8 @@ impl Ledger {
         Ok(Some(Arc::new(open::load(&self.0.reader, last)?)))
     }
 
-    fn shard(&self, id: &PaymentId) -> &Mutex<HashMap<PaymentId, Slot>> {
-        &self.0.shards[usize::from(id.as_bytes()[0]) % SHARDS]
+    fn shard(&self, id: &PaymentId) -> &Shard {
+        shard(&self.0.shards, id)
     }
 
     fn absent(&self, id: &PaymentId) -> &Mutex<Absent> {

@@ -19,17 +19,27 @@ impl Live {
 
     /// An order was begun, or changed from what it was.
     pub(crate) fn follow(&mut self, before: Option<&Order>, now: &Order) {
-        for (account, place) in before.into_iter().flat_map(places) {
+        before.into_iter().for_each(|before| self.leave(before));
+        self.enter(now);
+    }
+
+    /// As it stands.
+    pub(crate) fn enter(&mut self, order: &Order) {
+        if order.is_live() {
+            for (account, place) in places(order) {
+                self.0.entry(account.clone()).or_default().insert(place);
+            }
+        }
+    }
+
+    /// As it stood.
+    pub(crate) fn leave(&mut self, order: &Order) {
+        for (account, place) in places(order) {
             if let Some(all) = self.0.get_mut(account) {
                 all.remove(&place);
                 if all.is_empty() {
                     self.0.remove(account);
                 }
-            }
-        }
-        if now.is_live() {
-            for (account, place) in places(now) {
-                self.0.entry(account.clone()).or_default().insert(place);
             }
         }
     }

@@ -2,11 +2,10 @@
 //! now the next run finds out.
 
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A breaker that was not closed when the journal ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lost {
     /// Channel.
     pub channel: Channel,

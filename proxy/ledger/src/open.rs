@@ -4,6 +4,9 @@ use crate::*;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 use tracing::{info, warn};
 
+/// The snapshot's name in its folder.
+const SNAPSHOT: &str = "snapshot";
+
 /// Why the ledger does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -75,19 +78,13 @@ impl Ledger {
             drop(index);
             (index, found) = Index::replace_ahead(&dir.join("index"))?;
         }
-        let snapshot = snapshot::read(&dir.join("snapshot.json")).filter(|(header, _)| header.next <= size);
         let reader = journal.reader();
-        let restored = Restored::replay(&reader, snapshot, size, clock.now())?;
+        let restored = Restored::replay(&reader, &dir.join(SNAPSHOT), size, clock.now())?;
         let (changes, receiver) = mpsc::unbounded_channel();
         let (applied, from) = (index.applied(), restored.from);
         let measures = restored.heads.measures.values().cloned().collect();
         let (cases, epochs) = (restored.heads.cases, restored.heads.epochs.clone());
         let (lost, cases_at) = (restored.heads.lost.all(), restored.heads.cases_at);
-        let mut live = Live::default();
-        for shard in &restored.shards {
-            let shard = shard.lock();
-            shard.values().for_each(|slot| live.follow(None, &slot.order));
-        }
         let ledger = Ledger(Arc::new(Inner {
             reader,
             journal,
@@ -97,7 +94,7 @@ impl Ledger {
             absent: (0..SHARDS).map(|_| Mutex::default()).collect(),
             heads: Mutex::new(restored.heads),
             tally: restored.tally,
-            live: Mutex::new(live),
+            live: restored.live,
             indexed: AtomicBool::new(applied >= from),
             applied: AtomicU64::new(applied),
             stop: AtomicBool::new(false),
@@ -255,11 +252,12 @@ impl Ledger {
 
     /// Writes the live orders and all that moves with them.
     pub fn take_snapshot(&self, dir: &Path) -> std::io::Result<u64> {
-        let header = {
+        let mut header = {
             let heads = self.0.heads.lock();
             snapshot::Header::of(&heads, self.0.tally.recorded())
         };
         let live = self.live();
+        header.orders = live.len() as u64;
         let newest = live
             .iter()
             .map(|o| o.last + 1)
@@ -269,7 +267,8 @@ impl Ledger {
         while self.0.journal.durable() < newest {
             std::thread::sleep(Duration::from_millis(1));
         }
-        snapshot::write(&dir.join("snapshot.json"), &header, live.into_iter())
+        snapshot::write(&dir.join(SNAPSHOT), &header, &live)?;
+        Ok(header.orders)
     }
 
     /// Orders that can change no more leave memory a minute after they were last touched.
@@ -289,37 +288,51 @@ struct Restored {
     from: u64,
     heads: Heads,
     tally: Tally,
-    shards: Vec<Mutex<HashMap<PaymentId, Slot>>>,
+    shards: Vec<Shard>,
+    live: Mutex<Live>,
 }
 
 impl Restored {
-    fn replay(
-        reader: &Reader,
-        snapshot: Option<(snapshot::Header, Vec<Order>)>,
-        size: u64,
-        now: Instant,
-    ) -> Result<Restored, OpenError> {
-        let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect();
-        let mut restored = Restored {
+    fn nothing() -> Restored {
+        Restored {
             from: 0,
             heads: Heads::default(),
             tally: Tally::default(),
-            shards,
-        };
-        if let Some((header, orders)) = snapshot {
-            let (heads, totals) = header.into_heads();
-            restored.from = heads.next;
-            restored.heads = heads;
-            restored.tally.restore(totals);
-            let each = orders.len() / SHARDS;
-            // Numbers are digests, so shards fill evenly; a table that grows is moved each time.
-            for shard in &mut restored.shards {
-                shard.get_mut().reserve(each + each / 8);
-            }
-            orders
-                .into_iter()
-                .for_each(|order| restored.put(Arc::new(order), now));
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            live: Mutex::default(),
         }
+    }
+
+    fn snapshot(path: &Path, size: u64, now: Instant) -> Option<Restored> {
+        let found = snapshot::find(path).filter(|found| found.header.next <= size)?;
+        let mut restored = Restored::nothing();
+        // Numbers are digests, so shards fill evenly; a table that grows is moved each time. No order has fewer octets.
+        let orders = found.header.orders.min(std::fs::metadata(path).ok()?.len() / 64);
+        let each = orders as usize / SHARDS;
+        for shard in &mut restored.shards {
+            shard.get_mut().reserve(each + each / 8);
+        }
+        let header = found.orders(|order| restored.put(Arc::new(order), now))?;
+        let there: usize = restored.shards.iter_mut().map(|s| s.get_mut().len()).sum();
+        if header.orders != there as u64 {
+            return None;
+        }
+        let (heads, totals) = header.into_heads();
+        restored.tally.restore(totals);
+        Some(Restored {
+            from: heads.next,
+            heads,
+            ..restored
+        })
+    }
+
+    fn replay(reader: &Reader, path: &Path, size: u64, now: Instant) -> Result<Restored, OpenError> {
+        let mut restored = Restored::snapshot(path, size, now).unwrap_or_else(|| {
+            if path.exists() {
+                warn!("the snapshot is damaged or of another build; the journal is read instead");
+            }
+            Restored::nothing()
+        });
         for item in reader.scan(restored.from) {
             let (index, bytes) = item.map_err(LookupError::from)?;
             if index >= size {
@@ -340,18 +353,19 @@ impl Restored {
     ) -> Result<(), LookupError> {
         self.heads.follow(index, entry);
         let Some(id) = entry.order else { return Ok(()) };
-        let slot = self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
-            .get_mut()
-            .remove(&id);
+        let slot = shard(&self.shards, &id).lock().remove(&id);
         let mut order = match (slot, entry.prev) {
             (Some(slot), _) if slot.order.last >= index => {
                 // The snapshot held this entry already, but the totals are of its header's index.
                 let mut before = open_before(reader, entry.prev)?;
                 fold(&self.tally, &mut before, index, entry);
-                self.put(slot.order, now);
+                shard(&self.shards, &id).lock().insert(id, slot);
                 return Ok(());
             }
-            (Some(slot), _) => Some(slot.order),
+            (Some(slot), _) => {
+                self.live.get_mut().leave(&slot.order);
+                Some(slot.order)
+            }
             (None, prev) => open_before(reader, prev)?,
         };
         fold(&self.tally, &mut order, index, entry);
@@ -361,9 +375,14 @@ impl Restored {
         Ok(())
     }
 
-    fn put(&mut self, order: Arc<Order>, now: Instant) {
-        let shard = self.shards[usize::from(order.id.as_bytes()[0]) % SHARDS].get_mut();
-        shard.insert(order.id, Slot { order, touched: now });
+    fn put(&self, order: Arc<Order>, now: Instant) {
+        if !Live::passes_by(&order) {
+            self.live.lock().enter(&order);
+        }
+        let slot = Slot { order, touched: now };
+        shard(&self.shards, &slot.order.id)
+            .lock()
+            .insert(slot.order.id, slot);
     }
 }
 

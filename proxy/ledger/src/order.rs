@@ -10,7 +10,6 @@ mod check;
 pub use attempt::{Attempt, Closing, Reversing};
 
 use domain::*;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub fn payment_id(merchant: &MerchantId, order_no: &OrderNo) -> PaymentId {
 }
 
 /// One order of one merchant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// Our number.
     pub id: PaymentId,
@@ -37,43 +36,19 @@ pub struct Order {
     /// The merchant's number.
     pub order_no: OrderNo,
     /// The code by which a payer last opened it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by_code: Option<CodeId>,
     /// Index of its latest journal entry.
     pub last: u64,
     /// Tries to place it, in order; never empty.
-    #[serde(deserialize_with = "mostly_one")]
     pub attempts: Vec<Attempt>,
     /// Refunds, in order of request.
     pub refunds: Vec<Refund>,
     /// What answers stated that does not fit, each once: by our number that was asked about.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mismatched: Vec<(ChannelNo, Mismatch)>,
 }
 
-/// Room for one: nearly every order has one attempt, and serde would make room for four.
-fn mostly_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Attempt>, D::Error> {
-    struct List;
-    impl<'de> serde::de::Visitor<'de> for List {
-        type Value = Vec<Attempt>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list of attempts")
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Attempt>, A::Error> {
-            let mut all = Vec::with_capacity(1);
-            while let Some(attempt) = items.next_element()? {
-                all.push(attempt);
-            }
-            Ok(all)
-        }
-    }
-    from.deserialize_seq(List)
-}
-
 /// One refund.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Refund {
     /// The merchant's number.
     pub refund_no: RefundNo,
@@ -94,19 +69,14 @@ pub struct Refund {
     /// How often that was; 0 while it is held.
     pub tries: u16,
     /// The channel's number.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trade_no: Option<TradeNo>,
     /// When the money was back.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Instant>,
     /// When it was done: by the channel's clock where that tells, else when that came on record.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<Instant>,
     /// The channel's refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Arc<str>>,
     /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<Instant>,
 }
 
@@ -123,8 +93,7 @@ impl Refund {
 }
 
 /// The state that a merchant sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderState {
     /// On record, outcome not known yet.
     Unknown,

@@ -4,11 +4,10 @@
 use crate::{Attempt, Order};
 use domain::{Amount, CodeLevel, Day, MerchantId, PayerToken};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 
 /// What a total counts.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Count {
     /// One payer token's orders under codes of one level (R18).
     Payer(PayerToken, CodeLevel),

@@ -1,14 +1,13 @@
 //! What merchants still have to be told: a fold over entries with a `tell` number and their `told` answers.
 
 use domain::{Instant, MerchantId, PaymentId};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
 };
 
 /// One notification that the merchant has not acknowledged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tell {
     /// Whose.
     pub merchant: MerchantId,

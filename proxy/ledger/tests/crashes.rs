@@ -1,5 +1,6 @@
 //! Journal and ledger on a disk that forgets everything unsynced: after any crash every acknowledged event is there,
-//! states are what their entries say, numbers have no gap, and what was never acknowledged is whole or absent.
+//! states are what their entries say, numbers have no gap, and what was never acknowledged is whole or absent, with
+//! snapshots and without.
 
 #[path = "stand/orders.rs"]
 mod orders;
@@ -7,7 +8,7 @@ mod stand;
 
 use domain::*;
 use journal::{disk::Disk, sim::SimulatedDisk};
-use ledger::{CommitError, Happening, Ledger, Order, OrderState, payment_id};
+use ledger::{CommitError, Count, Happening, Ledger, Order, OrderState, payment_id};
 use orders::{intent, merchant, order_no, poll_once};
 use stand::Still;
 use std::{collections::HashMap, path::Path, pin::pin, sync::Arc, task::Poll};
@@ -108,8 +109,8 @@ fn next(order: Option<&Order>, n: u64, dice: &mut Dice) -> TradeEvent {
 
 type Known = HashMap<PaymentId, Order>;
 
-/// Commits until the power fails; `known` holds what was acknowledged.
-fn live(ledger: &Ledger, dice: &mut Dice, known: &mut Known, tried: &mut Known, steps: u64) {
+/// Commits until the power fails; `known` holds what was acknowledged. Now and then a snapshot is taken to `dir`.
+fn live(ledger: &Ledger, dir: &Path, dice: &mut Dice, known: &mut Known, tried: &mut Known, steps: u64) {
     for _ in 0..steps {
         let n = dice.roll(6);
         let (m, id) = (merchant(n % 2), payment_id(&merchant(n % 2), &order_no(n)));
@@ -128,6 +129,9 @@ fn live(ledger: &Ledger, dice: &mut Dice, known: &mut Known, tried: &mut Known, 
             Poll::Ready(Ok(committed)) => {
                 known.insert(id, (*committed.order).clone());
                 tried.insert(id, (*committed.order).clone());
+                if dice.roll(16) == 0 {
+                    ledger.take_snapshot(dir).expect("written");
+                }
             }
             other => panic!(
                 "a durable commit is not acknowledged: {:?}",
@@ -241,14 +245,79 @@ fn ten_thousand_crashes_of_journal_and_ledger() {
     });
 }
 
-fn one(seed: u64) {
+fn in_memory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let dir = if memory.is_dir() {
+    if memory.is_dir() {
         tempfile::tempdir_in(memory)
     } else {
         tempfile::tempdir()
     }
-    .expect("a folder");
+    .expect("a folder")
+}
+
+/// All that a start restores: orders, notifications, day totals.
+fn state(ledger: &Ledger) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut orders = ledger.live();
+    orders.sort_by_key(|order| order.id);
+    let mut tells = ledger.tells_oldest();
+    tells = (tells.iter())
+        .flat_map(|oldest| ledger.tells_after(&oldest.merchant, 0, usize::MAX))
+        .collect();
+    tells.sort_by_key(|tell| tell.index);
+    let total = |n| {
+        let day = Still.now().day();
+        ledger.tally().total(day, &Count::Merchant(merchant(n)))
+    };
+    (orders, tells, [total(0), total(1)])
+}
+
+/// Whatever happened before it and after it: what a snapshot and the journal after it give is what the whole journal gives.
+#[test]
+//= C28
+fn a_start_from_a_snapshot_knows_what_a_start_from_the_journal_knows() {
+    let mut shorter = 0;
+    for seed in 1..=200u64 {
+        let (dir, empty) = (in_memory(), in_memory());
+        let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(seed));
+        let open = |dir: &Path| {
+            let journal = stand::journal(disk.clone(), 8192).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let opened = Ledger::open(journal, dir, Arc::new(Still));
+            opened.unwrap_or_else(|e| panic!("seed {seed}: {e}"))
+        };
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let ledger = open(dir.path()).ledger;
+        let (mut known, mut tried) = (Known::new(), Known::new());
+        live(&ledger, dir.path(), &mut dice, &mut known, &mut tried, 80);
+        let before = state(&ledger);
+        ledger.stop();
+        drop(ledger);
+        let (snapshot, journal) = (open(dir.path()), open(empty.path()));
+        shorter += u64::from(snapshot.replayed < journal.replayed);
+        assert!(
+            state(&snapshot.ledger) == state(&journal.ledger) && before == state(&journal.ledger),
+            "seed {seed}: {:?}",
+            (before, state(&snapshot.ledger), state(&journal.ledger))
+        );
+        snapshot.ledger.stop();
+        journal.ledger.stop();
+    }
+    assert!(shorter > 150, "{shorter} snapshots were read");
+}
+
+/// What a snapshot covers and sled lacks is looked up only then.
+fn until_indexed(ledger: &Ledger, seed: u64) {
+    let since = std::time::Instant::now();
+    while !ledger.is_indexed() {
+        assert!(
+            since.elapsed().as_secs() < 60,
+            "seed {seed}: the index is never whole"
+        );
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+}
+
+fn one(seed: u64) {
+    let dir = in_memory();
     let sim = SimulatedDisk::new(seed);
     let disk: Arc<dyn Disk> = Arc::new(sim.clone());
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -262,6 +331,7 @@ fn one(seed: u64) {
                 let opening = Ledger::open(journal, dir.path(), Arc::new(Still))
                     .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
                 let ledger = opening.ledger;
+                until_indexed(&ledger, seed);
                 known = if life == 0 {
                     known
                 } else {
@@ -270,6 +340,7 @@ fn one(seed: u64) {
                 tried.clone_from(&known);
                 live(
                     &ledger,
+                    dir.path(),
                     &mut dice,
                     &mut known,
                     &mut tried,

@@ -174,21 +174,23 @@ async fn without_its_snapshot(yard: &Yard) -> anyhow::Result<()> {
     );
     println!("rebuild: {}", String::from_utf8_lossy(&rebuilt.stdout).trim());
     found_again(yard, "index and snapshot rebuilt by command").await?;
-    let snapshot = data.join("snapshot.json");
-    let whole = std::fs::read_to_string(&snapshot)?;
-    ensure!(whole.contains("\"amount\":200"), "no open order in the snapshot");
+    let snapshot = data.join("snapshot");
+    let whole = std::fs::read(&snapshot)?;
+    let amount = 200u64.to_le_bytes();
+    let amount_at = whole.windows(8).position(|octets| octets == amount);
+    let amount_at = amount_at.context("no open order in the snapshot")?;
     let mut dice = Dice(0x5a9);
-    let torn = whole.chars().take(whole.len() / 2).collect::<String>();
-    let other_amount = whole.replacen("\"amount\":200", "\"amount\":201", 1);
-    let other_place = whole.replacen("\"next\":", "\"next\":1", 1);
-    for (why, text) in [
-        ("snapshot cut in half", torn),
+    let mut other_amount = whole.clone();
+    other_amount[amount_at] += 1;
+    let older = b"{\"format\":10,\"next\":0}\n".to_vec();
+    for (why, octets) in [
+        ("snapshot cut in half", whole[..whole.len() / 2].to_vec()),
         ("snapshot with another amount", other_amount),
-        ("snapshot of another place", other_place),
-        ("snapshot empty", String::new()),
+        ("snapshot of another build", older),
+        ("snapshot empty", Vec::new()),
     ] {
         services.kill_proxy().await?;
-        std::fs::write(&snapshot, text)?;
+        std::fs::write(&snapshot, octets)?;
         found_again(yard, why).await?;
     }
     for _ in 0..3 {

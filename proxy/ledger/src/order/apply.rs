@@ -123,7 +123,7 @@ impl Order {
                 if a.state == AttemptState::Reversed {
                     a.state = AttemptState::Unknown; // something came after all
                 }
-                a.reversing = Some(Reversing {
+                a.reversing = Some(Box::new(Reversing {
                     reason: *reason,
                     at,
                     refused: None,
@@ -132,7 +132,7 @@ impl Order {
                     done: None,
                     named: None,
                     looked: false,
-                });
+                }));
             }),
             E::ReverseUnknown { attempt, .. } => self.reverse_step(*attempt, |r| r.unknown = true),
             E::NothingCameLate { attempt } => self.reverse_step(*attempt, |r| r.looked = true),
@@ -146,15 +146,17 @@ impl Order {
                 self.change(*attempt, |a| {
                     a.state = AttemptState::Reversed;
                     a.unclear = None;
-                    a.reversing.get_or_insert(Reversing {
-                        reason: ReverseReason::Unknown,
-                        at,
-                        refused: None,
-                        unknown: false,
-                        refunded: None,
-                        done: None,
-                        named: None,
-                        looked: false,
+                    a.reversing.get_or_insert_with(|| {
+                        Box::new(Reversing {
+                            reason: ReverseReason::Unknown,
+                            at,
+                            refused: None,
+                            unknown: false,
+                            refunded: None,
+                            done: None,
+                            named: None,
+                            looked: false,
+                        })
                     });
                 });
                 self.reverse_step(*attempt, |r| {

@@ -1,11 +1,10 @@
 //! One try to place an order at a channel.
 
 use domain::*;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One try to place an order at a channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// Index of its intent in the journal.
     pub index: u64,
@@ -16,10 +15,8 @@ pub struct Attempt {
     /// Fen.
     pub amount: Amount,
     /// The app or mini program, where it is not the account's first.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub appid: Option<AppNo>,
     /// The bank that the payer is led to, where the order names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bank: Option<BankNo>,
     /// Who composed the bytes.
     pub carried: Carried,
@@ -40,47 +37,35 @@ pub struct Attempt {
     /// Who is paid.
     pub payee: PayeeNo,
     /// The payer's pseudonym, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub payer: Option<PayerToken>,
     /// The sub-merchant's own app, where the order names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_appid: Option<AppNo>,
     /// Terminal, where the order names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalNo>,
     /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
     pub terminal_match: Option<Arc<TerminalMatch>>,
     /// State.
     pub state: AttemptState,
     /// How the payer reaches it, and since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reach: Option<(Reach, Instant)>,
     /// The channel's statement of the payment, and how we know.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid: Option<(PaidFacts, Proof)>,
     /// A try of its payer's was refused on the payer's side while it was open.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub declined: bool,
     /// Why it is unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unclear: Option<Unclear>,
     /// Why it was not placed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_placed: Option<(NotPlaced, Option<Arc<str>>)>,
     /// A close is under way or was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
-    /// A reverse is under way, was refused, or is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reversing: Option<Reversing>,
+    /// A reverse is under way, was refused, or is done. Few have one, and each live order would have its room.
+    pub reversing: Option<Box<Reversing>>,
     /// Sealed buyer data of the payment, for the merchant's notification.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid_seal: Option<SealRef>,
     /// The orders that are paid together with this one, and it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub combined: Option<Combined>,
     /// The time that belongs to its number, where the merchant's own SDK chose it (UnionPay).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<Instant>,
 }
 
@@ -92,40 +77,34 @@ impl Attempt {
 }
 
 /// How far a close has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
     /// Why.
     pub reason: CloseReason,
     /// The channel's refusal, if it refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
     /// It was looked for when its channel could take no payment any more ([`Attempt::was_left`]).
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub looked: bool,
 }
 
 /// How far a reverse has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reversing {
     /// Why.
     pub reason: ReverseReason,
     /// When it was last intended.
     pub at: Instant,
     /// The channel's refusal, if it refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Arc<str>>,
     /// True while nobody knows.
     pub unknown: bool,
     /// Once done: whether money went back, where the channel tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<bool>,
     /// Once done: when that was put on record.
-    #[serde(default)]
     pub done: Option<Instant>,
     /// The number and time by which the channel knows it, where the merchant's own SDK chose them (UnionPay).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<(ChannelNo, Instant)>,
     /// Once done and nothing found: what might have come late was looked for.
     pub looked: bool,
@@ -152,7 +131,7 @@ impl Attempt {
     pub fn ended_by_merchant(&self) -> bool {
         let closed = |c: &Closing| c.reason == CloseReason::Merchant && c.refused.is_none();
         let undone = |r: &Reversing| r.reason == ReverseReason::Merchant && r.refused.is_none();
-        self.closing.as_ref().is_some_and(closed) || self.reversing.as_ref().is_some_and(undone)
+        self.closing.as_ref().is_some_and(closed) || self.reversing.as_deref().is_some_and(undone)
     }
 
     /// True while a reverse is on record whose end nobody knows, and somebody may still tell.
@@ -189,7 +168,7 @@ impl Attempt {
     pub fn may_come_late(&self) -> bool {
         let found_nothing = |r: &Reversing| r.refunded == Some(false) && !r.looked;
         self.state == AttemptState::Reversed
-            && self.reversing.as_ref().is_some_and(found_nothing)
+            && self.reversing.as_deref().is_some_and(found_nothing)
             && self.pay_way.charges()
             && self.carried == Carried::Unified
             && self.keys == Keys::Held

@@ -61,6 +61,7 @@ pub(crate) const ALL: &[(&str, fn(&[u8]))] = &[
     ("tiles", tlog::tiles),
     ("follow", tlog::follow),
     ("wal", stores::wal),
+    ("snapshot", stores::snapshot),
     ("sealed", stores::sealed),
     ("registries", registries::registries),
     ("condition", registries::condition),
