@@ -1,6 +1,7 @@
 //! What all stages share. Everything that enters from outside (time, keys, disk, network) came in by constructor.
 
 mod rates;
+mod unasked;
 mod ways;
 
 use crate::{
@@ -24,7 +25,7 @@ use policy::{
     registry::{AccountFacts, Registries},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     future::Future,
     sync::{
         Arc,
@@ -71,8 +72,8 @@ type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 const FORM_PER_SECOND: u32 = 1;
 const FORM_AT_ONCE: u32 = 10;
 
-/// Merchants of one rate.
-type MerchantLimiter = Arc<Limiter<MerchantId>>;
+/// Of merchants, by their rate: requests per second, and at once.
+type MerchantLimiters = RwLock<HashMap<(u32, u32), Arc<Limiter<MerchantId>>>>;
 
 struct Inner {
     config: Config,
@@ -95,7 +96,10 @@ struct Inner {
     cases_read: AtomicI64,
     started_at: Instant,
     boot: Boot,
-    merchants: RwLock<HashMap<(u32, u32), MerchantLimiter>>,
+    merchants: MerchantLimiters,
+    /// What payers place at codes.
+    payers: MerchantLimiters,
+    by_code: Limiter<CodeId>,
     channels: Limiter<Channel>,
     /// Notices have room of their own: nobody's notices keep orders from leaving.
     notices: Limiter<(Channel, AccountNo)>,
@@ -106,8 +110,7 @@ struct Inner {
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
-    /// Accounts of which the channel cannot be asked, though something is open there.
-    unreachable: Mutex<HashSet<(Channel, AccountNo)>>,
+    unasked: unasked::Unasked,
     working: Arc<Working>,
     /// Keys that sign answers: Ed25519, RSA.
     answer_keys: [Option<KeyRef>; 2],
@@ -171,6 +174,8 @@ impl App {
             started_at: clock.now(),
             boot,
             merchants: RwLock::default(),
+            payers: RwLock::default(),
+            by_code: Limiter::new(config.limits.payer),
             channels: Limiter::new(limits.channel),
             notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),
@@ -179,7 +184,7 @@ impl App {
             failing: Mutex::default(),
             ways: Remembered::default(),
             accounts: Remembered::default(),
-            unreachable: Mutex::default(),
+            unasked: Default::default(),
             working: Arc::default(),
             disk_full: ArcSwapOption::empty(),
             kill_at,
@@ -215,7 +220,7 @@ impl App {
         self.0.registries.store(Arc::new(registries));
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
-        self.0.unreachable.lock().clear();
+        self.may_ask_again();
         if retired.is_empty() {
             return;
         }
@@ -234,25 +239,13 @@ impl App {
         }
     }
 
-    /// An account of which the channel cannot be asked, though orders are open there. Told once, and again after a change of
-    /// what makes it so.
-    pub(crate) fn cannot_be_asked(&self, channel: Channel, account: &AccountNo) {
-        if self.0.unreachable.lock().insert((channel, account.clone())) {
-            tracing::error!(
-                channel = channel.as_str(),
-                account = account.as_str(),
-                "the channel cannot be asked about open orders of this account: no file has it, or its key or its host is not here; they end as unresolved after the channel's window"
-            );
-        }
-    }
-
     /// Keys of channels that changed in their folder; those of `former` that are not among them are forgotten.
     pub(crate) fn take_keys(&self, former: &[KeyRef], keys: Vec<(KeyRef, certs::Material)>) {
         self.keys().exchange(former, keys);
         // What is remembered of accounts hangs on the keys that are here, and so do connections that show a certificate.
         self.0.accounts.forget_all();
         self.0.ways.forget_all();
-        self.0.unreachable.lock().clear();
+        self.may_ask_again();
     }
 
     /// Keys.

@@ -135,7 +135,7 @@ pub struct Limits {
     pub channel: Rate,
     /// Per source address.
     pub source: Rate,
-    /// Per source address, at payers' pages.
+    /// Per source address at payers' pages, and per code.
     pub payer: Rate,
     /// Refused signatures per source address.
     pub failures: Rate,

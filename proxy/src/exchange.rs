@@ -36,7 +36,7 @@ pub async fn ask(
                 operation,
                 Ended {
                     took,
-                    ailment: health::of_answer(account.channel, &answer),
+                    ailment: health::of_answer(account.channel, answered.status, &answer),
                 },
             );
             Exchanged::Answer(answer)

@@ -25,6 +25,14 @@ impl Rate {
         }
     }
 
+    /// So many times as much.
+    pub fn times(self, n: u32) -> Rate {
+        Rate::new(
+            self.per_second.get().saturating_mul(n),
+            self.burst.get().saturating_mul(n),
+        )
+    }
+
     fn quota(self) -> Quota {
         Quota::per_second(self.per_second).allow_burst(self.burst)
     }

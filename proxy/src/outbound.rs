@@ -1,13 +1,17 @@
 //! Requests out: to channels by fixed host and roots, to merchants' notify addresses by checked host.
 //!
 //! The pool is made anew each minute and idle connections close within 25 s, so that no connection (whose buffers
-//! hold the last message) lives beyond two minutes. No redirects are followed; nothing is decompressed.
+//! hold the last message) lives beyond two minutes; one that answered with 5xx carries nothing more. No redirects are followed;
+//! nothing is decompressed.
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{
-    client::legacy::{Client, connect::Connected},
+    client::legacy::{
+        Client,
+        connect::{Connected, capture_connection},
+    },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::pki_types::ServerName;
@@ -134,6 +138,7 @@ impl Outbound {
             .map_err(|e| SendError::NotSent(e.to_string()))?;
         *request.headers_mut() = headers;
         let pool = self.pool.load_full();
+        let connection = capture_connection(&mut request);
         let exchange = async {
             let answer = pool.request(request).await.map_err(|e| {
                 if e.is_connect() {
@@ -143,6 +148,11 @@ impl Outbound {
                 }
             })?;
             let (head, body) = answer.into_parts();
+            if head.status.is_server_error() {
+                // What is ill may be one machine behind the host's balancer, to which this connection leads for good.
+                let connection = connection.connection_metadata();
+                connection.iter().for_each(Connected::poison);
+            }
             let body = Limited::new(body, self.target.most)
                 .collect()
                 .await

@@ -344,7 +344,7 @@ pub(crate) async fn ask(
                 answered.status,
                 &answered.body,
             );
-            ended(health::of_answer(channel, &answer));
+            ended(health::of_answer(channel, answered.status, &answer));
             (answer, back(channel, answered))
         }
         Err(error) => {

@@ -149,7 +149,9 @@ impl Scans {
         let code = code.filter(|code| is_for(&asked.account.payee, code));
         let code = code.ok_or(ENDED)?;
         let amount = code.facts.amount.ok_or(ENDED)?;
-        self.app.merchant_rate(&asked.merchant).map_err(|_| TROUBLE)?;
+        self.app
+            .payers_rate(&asked.merchant, &code.id)
+            .map_err(|_| TROUBLE)?;
         let order_no = self.order_no(&asked, &code, now).await?;
         let id = payment_id(&asked.merchant.id, &order_no);
         let parsed = parsed(asked, &code, order_no, amount, now);

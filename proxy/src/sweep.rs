@@ -254,6 +254,20 @@ fn can_be_asked(app: &App, attempt: &Attempt) -> bool {
         .is_some_and(|account| exchange::can_ask(app, &account, attempt.pay_way))
 }
 
+/// Whether the channel could not be asked about this account for as long as anybody would tell of an order: a start after a
+/// long stop, before the keys are there, is no silence of the channel's.
+fn cannot_be_asked_for_long(app: &App, attempt: &Attempt) -> bool {
+    app.cannot_be_asked(attempt) >= Schedule::of(attempt.channel, app.times()).silent_after()
+}
+
+/// In what time an attempt of which nobody can ask ends as unresolved.
+fn ends_unasked_in(app: &App, attempt: &Attempt) -> Duration {
+    let schedule = Schedule::of(attempt.channel, app.times());
+    let left = silent_at(&schedule, attempt).millis() - app.clock().now().millis();
+    let lasts = app.cannot_be_asked(attempt);
+    Duration::from_millis(left.max(0) as u64).max(schedule.silent_after().saturating_sub(lasts))
+}
+
 /// Nobody here can ask any more. Should its account come back, the looks go on; else it ends when nobody will tell us any more.
 //= C82
 async fn silent(
@@ -262,10 +276,10 @@ async fn silent(
     position: u16,
     attempt: &Attempt,
 ) -> Result<Arc<Order>, CommitError> {
-    app.cannot_be_asked(attempt.channel, &attempt.account);
-    match !attempt.state.is_final() || attempt.is_reversing() {
+    // What has its end already is looked for in case that something came late.
+    let open = !attempt.state.is_final() || attempt.is_reversing();
+    match cannot_be_asked_for_long(app, attempt) && open {
         true => unresolved(app, order, position, attempt).await,
-        // It has its end already, and is looked for in case that something came late.
         false => Ok(order.clone()),
     }
 }

@@ -15,7 +15,7 @@ use sandbox::demo::{
     place::Options,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::sleep;
 
 type Done = anyhow::Result<()>;
@@ -344,9 +344,19 @@ async fn plain_browsers(street: &Street) -> Done {
     let (no, url) = street.of_order(880).await?;
     let mut computer = street.browser(COMPUTER);
     let page = computer.open(&url).await?;
-    for way in ["wechat.native", "alipay.qr", "alipay.page"] {
+    for way in [
+        "wechat.native",
+        "alipay.qr",
+        "alipay.page",
+        "unionpay.qr",
+        "baidu.page",
+    ] {
         has(&page, way)?;
     }
+    // Chrome holds each hop behind a form against this, and Alipay's gateway leads on to hosts of its own.
+    let policy = page.answer.headers.get("content-security-policy");
+    let policy = policy.and_then(|v| v.to_str().ok()).unwrap_or_default();
+    ensure!(policy.contains("form-action 'self' https:;"), "{policy}");
     ensure!(!page.text().contains("wechat.h5"), "h5 on a computer");
     let scan = computer.send(&url, &[("way", "wechat.native")]).await?;
     has(&scan, "扫一扫")?;
@@ -370,6 +380,8 @@ async fn plain_browsers(street: &Street) -> Done {
     has(&street.until(&mut phone, &back, "paid").await?, "付款成功")?;
     ensure!(street.order(&no).await?["pay_way"] == "wap", "another way");
 
+    unionpays_code(street).await?;
+    baidus_pages(street).await?;
     let (_, url) = street.of_order(900).await?;
     let link = phone.send(&url, &[("way", "wechat.h5")]).await?;
     let href = link.attribute("href").unwrap_or_default();
@@ -379,6 +391,42 @@ async fn plain_browsers(street: &Street) -> Done {
         "no way back: {href} {}",
         link.text()
     );
+    Ok(())
+}
+
+/// UnionPay's own code (主扫) on a computer. It cannot be closed there, so nothing takes its place before its end.
+async fn unionpays_code(street: &Street) -> Done {
+    let (no, url) = street.of_order(910).await?;
+    let mut computer = street.browser(COMPUTER);
+    let scan = computer.send(&url, &[("way", "unionpay.qr")]).await?;
+    has(&scan, "请用云闪付或银行应用扫码付款")?;
+    let qr = computer.once("GET", &format!("{}/qr", scan.address), "").await?;
+    ensure!(qr.status == 200 && qr.body.starts_with(b"<svg"), "{}", qr.status);
+    let order = street.order(&no).await?;
+    ensure!(
+        order["channel"] == "unionpay" && order["pay_way"] == "qr",
+        "{order}"
+    );
+    has(&street.browser(WECHAT).open(&url).await?, "正在用另一种方式付款")?;
+    street.yard.pay(&order).await?;
+    has(&street.until(&mut computer, &scan, "paid").await?, "付款成功")
+}
+
+/// The Baidu wallet's own page, of a phone and of a computer.
+async fn baidus_pages(street: &Street) -> Done {
+    for (agent, way) in [(PHONE, "baidu.wap"), (COMPUTER, "baidu.page")] {
+        let (no, url) = street.of_order(920).await?;
+        let mut browser = street.browser(agent);
+        has(&browser.open(&url).await?, way)?;
+        let there = browser.send(&url, &[("way", way)]).await?;
+        ensure!(!there.address.contains("/q/"), "{}", there.address);
+        has(&there, "9.20")?;
+        let order = street.order(&no).await?;
+        ensure!(order["channel"] == "baidu", "{order}");
+        street.yard.pay(&order).await?;
+        let here = browser.open(&format!("{url}/o/{}", id(&order)?)).await?;
+        has(&street.until(&mut browser, &here, "paid").await?, "付款成功")?;
+    }
     Ok(())
 }
 
@@ -451,6 +499,51 @@ async fn unionpays_app(street: &Street) -> Done {
         .send(&url, &[("amount", "6.5"), ("way", "unionpay.gateway")])
         .await?;
     has(&app.go_on(&onward).await?, "6.50")
+}
+
+/// Whoever stands before a plate does not use up what another code may place, nor what pages that wait may ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_at_one_code_keeps_nobody_else_away() {
+    let yard = Yard::with(Options {
+        payer: 1,
+        ..Options::default()
+    })
+    .await
+    .expect("demo");
+    crowd(&Street { yard }).await.unwrap_or_else(|e| panic!("{e:#}"));
+}
+
+async fn crowd(street: &Street) -> Done {
+    let code = async |n: u32| {
+        street
+            .code(&json!({ "code_no": format!("crowd-{n}"), "title": "一号桌" }))
+            .await
+    };
+    let (crowded, quiet) = (code(1).await?, code(2).await?);
+    let from = |n: u8| street.browser(COMPUTER).from(Ipv4Addr::new(127, 0, 0, 1 + n));
+    let form = [("amount", "1"), ("way", "wechat.native")];
+    let mut refused = 0;
+    for n in 0..99 {
+        let page = from(n).send(&crowded, &form).await?;
+        refused += usize::from(page.answer.status == 429);
+    }
+    ensure!(refused > 0, "a code without a rate of its own");
+    let page = from(100).send(&quiet, &form).await?;
+    ensure!(
+        page.answer.status == 200,
+        "another code: {} {}",
+        page.answer.status,
+        page.text()
+    );
+    // Pages that wait ask more often than payers open codes.
+    let poll = page.attribute("data-poll").context("a page that waits")?;
+    let base = quiet.split("/q/").next().unwrap_or_default().to_owned();
+    let mut waiting = from(100);
+    for _ in 0..80 {
+        let answer = waiting.once("GET", &format!("{base}{poll}"), "").await?;
+        ensure!(answer.status == 200, "a page that waits: {}", answer.status);
+    }
+    Ok(())
 }
 
 /// A wallet whose account is down is shown as closed, and is open again by itself.

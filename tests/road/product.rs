@@ -67,6 +67,33 @@ async fn one_order_per_payer(shop: &Shop<'_>) -> Done {
     let path = format!("/v1/codes/{}", code["id"].as_str().unwrap_or_default());
     let again = shop.yard.merchant()?.ask("GET", &path, None).await?.json();
     ensure!(again["wechat_product_url"] == *text, "another text: {again}");
+    let svg = shop
+        .yard
+        .merchant()?
+        .ask("GET", &format!("{path}/svg?text=product"), None)
+        .await?;
+    let plain = shop
+        .yard
+        .merchant()?
+        .ask("GET", &format!("{path}/svg"), None)
+        .await?;
+    ensure!(
+        svg.status == 200 && svg.body.starts_with(b"<svg") && svg.body != plain.body,
+        "{}",
+        svg.status
+    );
+    let png = shop
+        .yard
+        .merchant()?
+        .ask("GET", &format!("{path}/png?text=product"), None)
+        .await?;
+    ensure!(png.body.starts_with(b"\x89PNG"), "{}", png.status);
+    let wrong = shop
+        .yard
+        .merchant()?
+        .ask("GET", &format!("{path}/svg?text=address"), None)
+        .await?;
+    ensure!(wrong.status == 422 || wrong.status == 400, "{}", wrong.status);
     let first = shop
         .scan(
             &code,

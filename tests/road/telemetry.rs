@@ -309,6 +309,7 @@ fn labels() -> BTreeMap<&'static str, BTreeSet<String>> {
                 "broken",
                 "silent",
                 "channel_error",
+                "unsure",
                 "unreadable",
                 "account",
                 "limited",

@@ -406,16 +406,13 @@ impl Vault {
     /// Removes what lay under a dead key.
     fn sweep(&self, number: u64, blobs: Vec<Vec<u8>>) {
         for name in blobs {
-            // Only if it was not renewed under a later bucket since.
-            let still = self
-                .0
-                .blobs
-                .get(&name)
-                .ok()
-                .flatten()
-                .and_then(|b| Sealed::<Buyer>::from_bytes(b.to_vec()));
+            // Only if it was not renewed under a later bucket since, and is not just now.
+            let Ok(Some(kept)) = self.0.blobs.get(&name) else {
+                continue;
+            };
+            let still = Sealed::<Buyer>::from_bytes(kept.to_vec());
             if still.is_some_and(|s| s.bucket() == number) {
-                let _ = self.0.blobs.remove(&name);
+                let _ = self.0.blobs.compare_and_swap(&name, Some(kept), None::<&[u8]>);
             }
         }
     }

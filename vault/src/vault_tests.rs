@@ -180,6 +180,37 @@ fn renewal_outlives_the_first_deadline_and_blobs_die_with_their_bucket() {
     assert_eq!(place.db.open_tree("sealed").expect("tree").len(), 0);
 }
 
+/// The purge looks at a blob, then removes it; what is kept there between the two is another's.
+#[test]
+//= C39
+fn a_blob_that_is_renewed_while_its_bucket_is_swept_is_kept() {
+    let place = Place::new();
+    let (vault, _) = place.vault_after(1, &KnownEpochs::new());
+    let old = vault.seal(buyer(), &context(1));
+    place.clock.forward(90_000);
+    let renewed = vault
+        .renew(&old, &context(1))
+        .unwrap_or_else(|_| panic!("not alive"));
+    assert!(renewed.bucket() > old.bucket());
+    let name = context(1).name();
+    for round in 0..5_000 {
+        vault.keep(&old, &context(1)).expect("kept");
+        let both = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                both.wait();
+                vault.sweep(old.bucket(), vec![name.clone()]);
+            });
+            both.wait();
+            vault.keep(&renewed, &context(1)).expect("kept");
+        });
+        assert!(
+            vault.kept::<Buyer>(&context(1)).is_some(),
+            "round {round}: swept with the old one"
+        );
+    }
+}
+
 /// The features that wipe these are asked for in the workspace's manifest: a key's octets are in their states. An HMAC is two
 /// such digests and a buffer, and HKDF an HMAC.
 #[test]

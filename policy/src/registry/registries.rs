@@ -88,6 +88,8 @@ pub struct Registries {
     terminals: HashMap<TerminalNo, MerchantId>,
     /// Accounts of former files.
     retired: HashMap<(Channel, AccountNo), Retired>,
+    /// Merchants of former files, as the last one that had them.
+    former: HashMap<MerchantId, Arc<MerchantFacts>>,
 }
 
 /// An account that is in no file any more, as the last one that had it.
@@ -161,11 +163,12 @@ impl Registries {
             accounts,
             terminals,
             retired: HashMap::new(),
+            former: HashMap::new(),
         })
     }
 
-    /// Keeps what the former files said of accounts that are in none of these: nothing new goes there, and what is open is
-    /// brought to its end. Says which are new among them.
+    /// Keeps what the former files said of accounts and merchants that are in none of these: nothing new goes there, and what is
+    /// open is brought to its end. Says which accounts are new among them.
     //= C09
     pub fn retire(&mut self, before: &Registries) -> Vec<(Channel, AccountNo)> {
         let gone = |key: &&(Channel, AccountNo)| !self.owners.contains_key(*key);
@@ -183,6 +186,10 @@ impl Registries {
             retired.extend(facts.map(|facts| (key.clone(), facts)));
         }
         self.retired = retired;
+        // What the files before said last counts, and not what older ones did.
+        let all = before.former.values().chain(before.merchants.values());
+        let former = all.filter(|was| !self.merchants.contains_key(&was.id));
+        self.former = former.map(|was| (was.id.clone(), was.clone())).collect();
         now
     }
 
@@ -220,20 +227,15 @@ impl Registries {
     ) -> Option<(&Arc<MerchantFacts>, &AccountFacts)> {
         self.owner(channel, account).or_else(|| {
             let was = self.retired.get(&(channel, account.clone()))?;
-            let merchant = self.merchants.get(&was.merchant.id).unwrap_or(&was.merchant);
+            let merchant = self.merchant_on_record(&was.merchant.id).unwrap_or(&was.merchant);
             Some((merchant, was.merchant.accounts.get(was.position)?))
         })
     }
 
-    /// A merchant by its number, also one that only former files had: it is told of what it has on record.
+    /// A merchant by its number, also one that only former files had: it is told of what it has on record, where the last of
+    /// them said.
     pub fn merchant_on_record(&self, id: &MerchantId) -> Option<&Arc<MerchantFacts>> {
-        let was = || {
-            self.retired
-                .values()
-                .map(|was| &was.merchant)
-                .find(|was| was.id == *id)
-        };
-        self.merchant(id).or_else(was)
+        self.merchant(id).or_else(|| self.former.get(id))
     }
 
     /// The operator's facts of an account, as of [`Registries::owner_on_record`]: keys of the merchant's SDK, relay address.

@@ -159,9 +159,9 @@ fn an_app_of_a_sub_merchants_stands_with_one_of_the_accounts_own_and_counts_with
     let said = wrongs(licence(), vec![a], operator()).join("\n");
     for expected in [
         "1600000009 is none of the account's sub-merchants",
-        "sub_apps[1].appids is empty",
+        "sub_apps[1].appids acquirer acq1: is empty",
         "1600000001 stands twice",
-        "sub_apps[0] is there for another channel",
+        "sub_apps[0] acquirer acq1: is there for another channel",
     ] {
         assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
     }
@@ -280,6 +280,57 @@ fn an_account_that_is_left_out_is_kept_for_what_is_on_record() {
     let mut back = join(both.clone());
     assert_eq!(back.retire(&now), []);
     assert!(back.owner(channel, account).is_some());
+}
+
+/// Accounts went one by one, each with the address of its day; the merchant itself went last, and is told where it was last.
+#[test]
+//= C09
+fn a_merchant_that_is_left_out_is_told_where_the_last_file_said() {
+    let (licence, both) = (licence(), acquirer());
+    let id = &both.merchants[0].id;
+    let version = |accounts: &[AccountFacts], url: &str| {
+        let (mut acquirer, mut operator) = (both.clone(), operator());
+        operator.accounts = Vec::new();
+        acquirer.merchants[0].accounts = accounts.to_vec();
+        let own = operator.merchants.iter_mut().find(|m| m.id == *id).expect("m1");
+        own.notify.as_mut().expect("an address").url = url.into();
+        join(licence.clone(), vec![acquirer], operator).expect("agrees")
+    };
+    let accounts: Vec<_> = (0..24)
+        .map(|n| wechat(&format!("19000002{n:02}")))
+        .chain(both.merchants[0].accounts.clone())
+        .collect();
+    let mut now = version(&accounts, "https://m1.example/v0");
+    for left in (0..24).rev() {
+        let mut next = version(
+            &accounts[24 - left..],
+            &format!("https://m1.example/v{}", 24 - left),
+        );
+        next.retire(&now);
+        now = next;
+    }
+    let mut acquirer = both.clone();
+    acquirer.merchants.remove(0);
+    let operator = OperatorFile {
+        merchants: Vec::new(),
+        accounts: Vec::new(),
+        ..operator()
+    };
+    for _ in 0..2 {
+        let mut gone = join(licence.clone(), vec![acquirer.clone()], operator.clone()).expect("agrees");
+        gone.retire(&now);
+        assert!(gone.merchant(id).is_none());
+        let url = |facts: &MerchantFacts| facts.notify.as_ref().map(|notify| notify.url.clone());
+        let last = Some("https://m1.example/v24".into());
+        assert_eq!(gone.merchant_on_record(id).and_then(|m| url(m)), last);
+        for account in &accounts {
+            let (owner, _) = gone
+                .owner_on_record(account.channel, &account.account)
+                .expect("kept");
+            assert_eq!(url(owner), last);
+        }
+        now = gone;
+    }
 }
 
 #[test]

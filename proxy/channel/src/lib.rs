@@ -29,6 +29,7 @@ pub mod native;
 pub mod notice;
 mod readings;
 mod refusal;
+pub mod refused;
 mod shape;
 pub mod strict_json;
 pub mod strict_tree;

@@ -184,6 +184,8 @@ fn paths_with_one_form() -> Value {
         ),
     ];
     let code = in_path("id", json!({ "type": "string", "pattern": "^[0-9a-z]{16}$" }));
+    let product = json!({ "const": "product", "description": "WeChat's native mode one instead: the text of `wechat_product_url`" });
+    let plate = [code.clone(), in_query("text", false, product)];
     let made = [("200", "The code", JSON, reference("Code"))];
     let order_no = in_query("order_no", true, schemas::order_no());
     json!({
@@ -211,8 +213,8 @@ fn paths_with_one_form() -> Value {
         },
         "/v1/codes/{id}": { "get": operation("A code", std::slice::from_ref(&code), None, &made) },
         "/v1/codes/{id}/revoke": { "post": operation("Withdraw a code: it opens no new order (no body, or {})", std::slice::from_ref(&code), None, &made) },
-        "/v1/codes/{id}/svg": { "get": operation("The plate for the counter (条码台牌), with the merchant's name", std::slice::from_ref(&code), None, &[("200", "A6, with the fonts of whoever opens it", "image/svg+xml", json!({ "type": "string" }))]) },
-        "/v1/codes/{id}/png": { "get": operation("The same in dots, in a bitmap font", &[code], None, &[("200", "720 x 1000", "image/png", json!({ "type": "string", "contentMediaType": "image/png" }))]) },
+        "/v1/codes/{id}/svg": { "get": operation("The plate for the counter (条码台牌), with the merchant's name", &plate, None, &[("200", "A6, with the fonts of whoever opens it", "image/svg+xml", json!({ "type": "string" }))]) },
+        "/v1/codes/{id}/png": { "get": operation("The same in dots, in a bitmap font", &plate, None, &[("200", "720 x 1000", "image/png", json!({ "type": "string", "contentMediaType": "image/png" }))]) },
         "/v1/statistics": { "get": operation("Your orders by hour, day, channel and way to pay, counted from the journal", &statistics_query(), None, &[
             ("200", "Figures of the hours in which the journal recorded each event (UTC+8), so those of a past hour never change. `format=csv` gives the rows as CSV", JSON, reference("Statistics")),
         ]) },

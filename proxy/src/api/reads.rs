@@ -53,7 +53,7 @@ impl End<Limited> for Reads {
         }
         let query = Query::parse(
             uri.query().unwrap_or_default(),
-            &["order_no", "expand", "index", "format", "after", "limit"],
+            &["order_no", "expand", "index", "format", "after", "limit", "text"],
         )?;
         if own.is_some() && query.one("expand")?.is_some() {
             return Err(terminal::not_for_terminals().into());
@@ -111,8 +111,8 @@ impl End<Limited> for Reads {
             Resource::RevokeCode(id) => codes::revoke(app, &request, &id).await,
             Resource::Codes => codes::list(app, merchant, &query).await,
             Resource::CodeOf(id) => codes::show(app, merchant, &id).await,
-            Resource::CodePng(id) => codes::png(app, merchant, &id).await,
-            Resource::CodeSvg(id) => codes::svg(app, merchant, &id).await,
+            Resource::CodePng(id) => codes::png(app, merchant, &id, query.one("text")?).await,
+            Resource::CodeSvg(id) => codes::svg(app, merchant, &id, query.one("text")?).await,
             Resource::Resend(id, seq) => {
                 let order = find(app, merchant, own, &id).await?;
                 outbox::resend(app, &order, seq).await

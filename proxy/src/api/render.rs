@@ -8,7 +8,7 @@ use crate::{
     stage::Response,
 };
 use bytes::Bytes;
-use channel::{CallUp, HandedOut, Stamp};
+use channel::{CallUp, FailureClass, HandedOut, Stamp};
 use domain::*;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
@@ -81,9 +81,26 @@ pub fn problem(fault: &Fault, request: Option<&str>) -> Response {
     response
 }
 
-/// The channel refused.
-pub fn refused(code: &str) -> Fault {
-    let mut fault = Fault::of(Code::ChannelRefused);
+/// The channel refused, with what whoever asked can do about it.
+pub fn refused(channel: Channel, code: &str) -> Fault {
+    let detail = match channel::refused::class(channel, code) {
+        FailureClass::Setup => {
+            "The channel refused: the account, its keys or its rights there are not as they must be. Nothing in the request needs changing; tell the operator or your acquirer the `channel_code`, and send the same number again once it is put right."
+        }
+        FailureClass::PayeeFunds => {
+            "The channel refused: your balance there does not suffice. Top it up, then send the same refund number again."
+        }
+        FailureClass::Changed => {
+            "The channel has this number with other content: it was used outside of here. Use a new number."
+        }
+        FailureClass::AlreadyPaid | FailureClass::AlreadyClosed => {
+            "The channel refused: an order with this number is paid or closed there. Ask for the order; for another one use a new number."
+        }
+        _ => {
+            "The channel refused this content; `channel_code` is its code, and its documents say what to change."
+        }
+    };
+    let mut fault = Fault::new(Code::ChannelRefused, detail);
     fault.channel_code = Some(code.into());
     fault
 }
@@ -194,7 +211,7 @@ fn not_placed(order: &Order) -> Fault {
         Some((_, Some(code))) if order.latest().pay_way.charges() => {
             charge_refused(order.latest().channel, code)
         }
-        Some((_, Some(code))) => refused(code),
+        Some((_, Some(code))) => refused(order.latest().channel, code),
         Some((domain::NotPlaced::NeverSent, _)) => {
             Fault::of(Code::Deadline).retry(std::time::Duration::from_secs(1))
         }
@@ -211,6 +228,8 @@ pub async fn refund(
     said: Said,
 ) -> Response {
     let _ = (app, merchant);
+    let of = order.attempt(refund.attempt).unwrap_or(order.latest());
+    let channel = of.channel;
     let status = match (refund.state, said) {
         (RefundState::Intended | RefundState::Unknown, _) => StatusCode::ACCEPTED,
         (RefundState::Failed, Said::First) => {
@@ -218,7 +237,7 @@ pub async fn refund(
                 &refund
                     .code
                     .as_deref()
-                    .map_or_else(|| Fault::of(Code::ChannelRefused), refused),
+                    .map_or_else(|| Fault::of(Code::ChannelRefused), |code| refused(channel, code)),
                 None,
             );
         }

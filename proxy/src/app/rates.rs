@@ -1,6 +1,6 @@
 //! How much each caller, channel and account may ask for.
 
-use super::App;
+use super::{App, MerchantLimiters};
 use crate::limits::{Limiter, Rate};
 use domain::*;
 use policy::registry::MerchantFacts;
@@ -10,16 +10,26 @@ use std::{sync::Arc, time::Duration};
 impl App {
     /// Takes one of the merchant's requests.
     pub fn merchant_rate(&self, merchant: &MerchantFacts) -> Result<(), Duration> {
+        self.rate_among(&self.0.merchants, merchant)
+    }
+
+    /// Takes one of the orders that payers place at a merchant's code: each code has a rate of its own, and all of a merchant's
+    /// together have one beside the merchant's requests, so that whoever stands before a plate uses up neither these nor
+    /// another code's.
+    pub(crate) fn payers_rate(&self, merchant: &MerchantFacts, code: &CodeId) -> Result<(), Duration> {
+        self.0.by_code.take(code)?;
+        self.rate_among(&self.0.payers, merchant)
+    }
+
+    fn rate_among(&self, limiters: &MerchantLimiters, merchant: &MerchantFacts) -> Result<(), Duration> {
         let rate = merchant.rate.as_ref().map_or(self.0.config.limits.merchant, |r| {
             Rate::new(r.per_second, r.burst)
         });
         let key = (rate.per_second.get(), rate.burst.get());
-        if let Some(limiter) = self.0.merchants.read().get(&key) {
+        if let Some(limiter) = limiters.read().get(&key) {
             return limiter.take(&merchant.id);
         }
-        let limiter = self
-            .0
-            .merchants
+        let limiter = limiters
             .write()
             .entry(key)
             .or_insert_with(|| Arc::new(Limiter::new(rate)))
@@ -80,10 +90,13 @@ impl App {
         self.0.notices.tidy();
         self.0.forms.tidy();
         // A registry may name new rates for ever; a limiter of which nobody has used anything is as good as none.
-        self.0.merchants.write().retain(|_, limiter| {
-            limiter.tidy();
-            Arc::strong_count(limiter) > 1 || !limiter.is_empty()
-        });
+        for limiters in [&self.0.merchants, &self.0.payers] {
+            limiters.write().retain(|_, limiter| {
+                limiter.tidy();
+                Arc::strong_count(limiter) > 1 || !limiter.is_empty()
+            });
+        }
+        self.0.by_code.tidy();
         let now = self.0.clock.since_boot();
         self.0.failing.lock().retain(|_, until| *until > now);
     }

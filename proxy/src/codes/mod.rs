@@ -184,15 +184,25 @@ pub(crate) async fn show(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Re
 }
 
 /// `GET /v1/codes/{id}/svg`: the plate with the merchant's name.
-pub(crate) async fn svg(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Response, Stop> {
-    let plate = plate(app, merchant, id).await?;
+pub(crate) async fn svg(
+    app: &App,
+    merchant: &MerchantFacts,
+    id: &CodeId,
+    text: Option<&str>,
+) -> Result<Response, Stop> {
+    let plate = plate(app, merchant, id, text).await?;
     let drawn = print::svg(&plate).map_err(|e| Fault::of(Code::Internal).inside(e))?;
     Ok(render::text_response(StatusCode::OK, "image/svg+xml", drawn))
 }
 
 /// `GET /v1/codes/{id}/png`: the same in dots.
-pub(crate) async fn png(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Response, Stop> {
-    let plate = plate(app, merchant, id).await?;
+pub(crate) async fn png(
+    app: &App,
+    merchant: &MerchantFacts,
+    id: &CodeId,
+    text: Option<&str>,
+) -> Result<Response, Stop> {
+    let plate = plate(app, merchant, id, text).await?;
     let drawn = tokio::task::spawn_blocking(move || print::png(&plate))
         .await
         .map_err(|e| Fault::of(Code::Internal).inside(e))?;
@@ -203,17 +213,15 @@ pub(crate) async fn png(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Res
     ))
 }
 
+const WECHAT: (Channel, &str) = (Channel::Wechat, "微信支付");
+
 /// What the merchant has accounts for, as payers know it; a browser finds what there is.
 fn wallets(merchant: &MerchantFacts, payee: Option<&PayeeNo>) -> String {
     let has = |channel| {
         let mut accounts = merchant.accounts.iter();
         accounts.any(|account| account.channel == channel && account.may_pay(payee))
     };
-    let wallets = [
-        (Channel::Wechat, "微信支付"),
-        (Channel::Alipay, "支付宝"),
-        (Channel::Unionpay, "云闪付"),
-    ];
+    let wallets = [WECHAT, (Channel::Alipay, "支付宝"), (Channel::Unionpay, "云闪付")];
     let own = wallets.into_iter().filter(|(channel, _)| has(*channel));
     own.map(|(_, name)| name)
         .chain(["浏览器"])
@@ -221,7 +229,8 @@ fn wallets(merchant: &MerchantFacts, payee: Option<&PayeeNo>) -> String {
         .join(" · ")
 }
 
-async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate, Fault> {
+/// The plate with the code's address, or with the text that WeChat alone can scan (native mode one).
+async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId, text: Option<&str>) -> Result<Plate, Fault> {
     let code = find(app, merchant, id).await?;
     if !code.is_open(app.clock().now()) {
         return Err(Fault::new(
@@ -229,12 +238,25 @@ async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId) -> Result<Plate
             "The code has ended or was revoked; there is nothing to print.",
         ));
     }
+    let (url, wallets) = match text {
+        None => (url(app, &code.id)?, wallets(merchant, code.facts.payee.as_ref())),
+        Some("product") => {
+            let text = scan::text(app, merchant, &code).ok_or_else(|| {
+                Fault::new(Code::NotFound, "The code has no text of WeChat's native mode one to print: that takes a fixed `amount`, and an account at WeChat Pay with an APIv2 key.")
+            })?;
+            (text, WECHAT.1.to_owned())
+        }
+        Some(_) => {
+            let detail = "`text` must be product (WeChat's native mode one), or not there for the code of every wallet.";
+            return Err(Fault::new(Code::InvalidField, detail));
+        }
+    };
     Ok(Plate {
         name: legible(&merchant.name),
         title: code.facts.title.as_deref().map(legible),
         amount: code.facts.amount,
-        url: url(app, &code.id)?,
-        wallets: wallets(merchant, code.facts.payee.as_ref()),
+        url,
+        wallets,
         id: code.id.to_string(),
     })
 }

@@ -529,6 +529,21 @@ mod tests {
         assert_eq!(b.probed(at(12), None).map(|t| t.to), Some(B::HalfOpen));
     }
 
+    /// "I do not know" about one order was said by somebody: it is no silence, and breaks one that was.
+    #[test]
+    //= C65
+    fn the_channels_own_doubt_about_an_order_is_bad_and_no_silence() {
+        let mut b = breaker();
+        b.feed(at(1), QUICK, Some(Ailment::Unsure));
+        assert!(!b.looks(at(1)).suspect);
+        b.feed(at(2), QUICK, Some(Ailment::ChannelError));
+        assert!(b.looks(at(2)).suspect);
+        b.feed_beside(at(3), QUICK, Some(Ailment::Unsure));
+        assert!(!b.looks(at(3)).suspect, "something came from there");
+        let opened = b.feed(at(4), QUICK, Some(Ailment::Unsure));
+        assert_eq!(opened.and_then(|turn| turn.ailment), Some(Ailment::Unsure));
+    }
+
     #[test]
     fn a_failed_trial_rests_longer_and_never_longer_than_the_most() {
         let mut b = breaker();

@@ -4,6 +4,7 @@
 
 mod breaker;
 mod probe;
+mod turns;
 
 pub use breaker::{Barred, Breaker, Looks, Turn};
 pub(crate) use probe::run as probe;
@@ -32,6 +33,7 @@ impl Gauges {
 /// All breakers. Locks are held for nanoseconds and never over an await.
 pub struct Health {
     settings: Routing,
+    turns: turns::Turns,
     gauges: RwLock<HashMap<(Channel, AccountNo), Arc<Gauges>>>,
 }
 
@@ -47,6 +49,7 @@ impl Health {
     pub fn new(settings: Routing) -> Health {
         Health {
             settings,
+            turns: Default::default(),
             gauges: RwLock::default(),
         }
     }
@@ -125,6 +128,21 @@ impl Health {
         }
     }
 
+    /// What a call, or a probe, makes of a breaker. A turn takes its place for the record before the breaker is free again.
+    fn feed(&self, of: &Lost, feed: impl FnOnce(&mut Breaker) -> Option<Turn>) -> Option<Turn> {
+        let gauges = self.gauges(of.channel, &of.account);
+        let mut breaker = gauges.of(of.class).lock();
+        let turn = feed(&mut breaker)?;
+        self.turns.add(TradeEvent::BreakerTurned {
+            account: of.account.clone(),
+            ailment: turn.ailment,
+            channel: of.channel,
+            class: of.class,
+            state: turn.to,
+        });
+        Some(turn)
+    }
+
     /// What was not closed when the last run ended, is not yet.
     fn restore(&self, lost: &Lost, now: Duration) {
         self.gauges(lost.channel, &lost.account)
@@ -174,57 +192,46 @@ impl App {
         if operation == Operation::Bill {
             return;
         }
-        let class = OperationClass::of(operation);
-        let gauges = self.health().gauges(account.channel, &account.account);
-        let (now, place) = (self.clock().since_boot(), OperationClass::Place);
-        let turn = gauges.of(class).lock().feed(now, ended.took, ended.ailment);
-        if let Some(turn) = turn {
-            self.turned(account.channel, &account.account, class, turn);
-        }
-        if class == place {
-            return;
-        }
-        let turn = gauges
-            .of(place)
-            .lock()
-            .feed_beside(now, ended.took, ended.ailment);
-        if let Some(turn) = turn {
-            self.turned(account.channel, &account.account, place, turn);
+        let of = |class| Lost {
+            channel: account.channel,
+            account: account.account.clone(),
+            class,
+        };
+        let (now, Ended { took, ailment }) = (self.clock().since_boot(), ended);
+        let own = of(OperationClass::of(operation));
+        self.feed(&own, |breaker| breaker.feed(now, took, ailment));
+        if own.class != OperationClass::Place {
+            let place = of(OperationClass::Place);
+            self.feed(&place, |breaker| breaker.feed_beside(now, took, ailment));
         }
     }
 
     fn probed(&self, of: &Lost, ailment: Option<Ailment>) {
-        let gauges = self.health().gauges(of.channel, &of.account);
-        let turn = gauges
-            .of(of.class)
-            .lock()
-            .probed(self.clock().since_boot(), ailment);
-        if let Some(turn) = turn {
-            self.turned(of.channel, &of.account, of.class, turn);
-        }
+        let now = self.clock().since_boot();
+        self.feed(of, |breaker| breaker.probed(now, ailment));
     }
 
-    fn turned(&self, channel: Channel, account: &AccountNo, class: OperationClass, turn: Turn) {
-        self.metrics().breaker_turned(channel, class, turn);
+    fn feed(&self, of: &Lost, feed: impl FnOnce(&mut Breaker) -> Option<Turn>) {
+        let Some(turn) = self.health().feed(of, feed) else {
+            return;
+        };
+        self.metrics().breaker_turned(of.channel, of.class, turn);
         tracing::warn!(
-            channel = channel.as_str(),
-            class = class.as_str(),
+            channel = of.channel.as_str(),
+            class = of.class.as_str(),
             state = turn.to.as_str(),
             "an account's breaker turned"
         );
-        let event = TradeEvent::BreakerTurned {
-            account: account.clone(),
-            ailment: turn.ailment,
-            channel,
-            class,
-            state: turn.to,
-        };
-        let app = self.clone();
-        drop(self.spawn_work(async move {
-            if let Err(error) = app.ledger().note(None, vec![event]).await {
-                tracing::error!(%error, "a breaker's turn could not be put on record");
-            }
-        }));
+        if self.health().turns.begin() {
+            let app = self.clone();
+            drop(self.spawn_work(async move {
+                while let Some(turns) = app.health().turns.next() {
+                    if let Err(error) = app.ledger().note(None, turns).await {
+                        tracing::error!(%error, "a breaker's turn could not be put on record");
+                    }
+                }
+            }));
+        }
     }
 }
 
@@ -246,8 +253,13 @@ pub(crate) fn of_error(error: &SendError) -> Ailment {
     }
 }
 
-/// What an answer says of the account, whatever it says of the order.
-pub(crate) fn of_answer(channel: Channel, answer: &Answer) -> Option<Ailment> {
+/// What an answer says of the account, whatever it says of the order. A channel that fails has said nothing; one that answers
+/// that it does not know was reached.
+pub(crate) fn of_answer(channel: Channel, status: u16, answer: &Answer) -> Option<Ailment> {
+    let doubt = match status {
+        500.. => Ailment::ChannelError,
+        _ => Ailment::Unsure,
+    };
     match answer {
         // No document says what their codes mean (channels.md 5, 6.3): that there is one means that they are there.
         Answer::Failed(Failure {
@@ -256,12 +268,12 @@ pub(crate) fn of_answer(channel: Channel, answer: &Answer) -> Option<Ailment> {
         }) if channel == Channel::Baidu || channel.is_bank() => None,
         Answer::Unclear(Unclear::Timeout) => Some(Ailment::Silent),
         Answer::Unclear(Unclear::Connection) => Some(Ailment::Broken),
-        Answer::Unclear(Unclear::ChannelError) => Some(Ailment::ChannelError),
+        Answer::Unclear(Unclear::ChannelError) => Some(doubt),
         Answer::Unclear(Unclear::Signature | Unclear::Garbage) => Some(Ailment::Unreadable),
         Answer::Failed(Failure {
             class: FailureClass::Unknown,
             ..
-        }) => Some(Ailment::ChannelError),
+        }) => Some(doubt),
         Answer::Failed(Failure {
             class: FailureClass::Setup,
             ..
@@ -271,5 +283,94 @@ pub(crate) fn of_answer(channel: Channel, answer: &Answer) -> Option<Ailment> {
             ..
         }) => Some(Ailment::Limited),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> Lost {
+        Lost {
+            channel: Channel::Wechat,
+            account: AccountNo::new("1900000109").expect("lawful"),
+            class: OperationClass::Place,
+        }
+    }
+
+    fn settings() -> Routing {
+        let secs = Duration::from_secs;
+        Routing {
+            failures: 1,
+            bad_percent: 50,
+            slow: secs(2),
+            window: secs(30),
+            rest: secs(5),
+            rest_most: secs(15),
+            trial: secs(10),
+        }
+    }
+
+    #[test]
+    //= C65
+    fn the_last_turn_on_record_is_what_the_breaker_is() {
+        let (health, of, mut record) = (Health::new(settings()), lost(), Vec::new());
+        for round in 1..=1_000 {
+            let both = std::sync::Barrier::new(2);
+            let feed = |ailment| {
+                both.wait();
+                health.feed(&of, |b| {
+                    b.feed(Duration::from_secs(round), Duration::ZERO, ailment)
+                });
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(|| feed(Some(Ailment::NotConnected)));
+                feed(None);
+            });
+            if health.turns.begin() {
+                while let Some(turns) = health.turns.next() {
+                    record.extend(turns);
+                }
+            }
+            let last = record.last().map(|event| match event {
+                TradeEvent::BreakerTurned { state, .. } => *state,
+                other => panic!("{other:?}"),
+            });
+            let is = health.gauges(of.channel, &of.account).of(of.class).lock().state();
+            assert_eq!(last.unwrap_or(BreakerState::Closed), is, "round {round}");
+        }
+        assert!(record.len() > 500, "{} turns", record.len());
+    }
+
+    /// One writes, and whoever adds meanwhile leaves it to that one.
+    #[test]
+    fn turns_are_written_by_one_at_a_time() {
+        let (health, of) = (Health::new(settings()), lost());
+        let turn = |ailment| {
+            health.feed(&of, |b| b.feed(Duration::from_secs(1), Duration::ZERO, ailment));
+        };
+        assert!(!health.turns.begin(), "nothing turned");
+        turn(Some(Ailment::Silent));
+        assert!(health.turns.begin() && !health.turns.begin());
+        assert_eq!(health.turns.next().map(|turns| turns.len()), Some(1));
+        turn(None);
+        assert!(!health.turns.begin(), "the first one is still at it");
+        assert_eq!(health.turns.next().map(|turns| turns.len()), Some(1));
+        assert_eq!(health.turns.next(), None);
+        assert!(!health.turns.begin());
+    }
+
+    #[test]
+    //= C65
+    fn a_channel_that_answers_that_it_does_not_know_was_heard() {
+        let doubt = Answer::Failed(Failure {
+            class: FailureClass::Unknown,
+            code: "SYSTEMERROR".into(),
+        });
+        for answer in [&doubt, &Answer::Unclear(Unclear::ChannelError)] {
+            for (status, ailment) in [(200, Ailment::Unsure), (502, Ailment::ChannelError)] {
+                assert_eq!(of_answer(Channel::Wechat, status, answer), Some(ailment));
+            }
+        }
     }
 }

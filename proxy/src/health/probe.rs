@@ -47,7 +47,8 @@ async fn once(app: &App, due: &Lost) {
     })
     .await;
     let ailment = match &asked {
-        Exchanged::Answer(answer) => of_answer(due.channel, answer),
+        // Whether it failed or has its doubts about an order that does not exist: it is not well yet.
+        Exchanged::Answer(answer) => of_answer(due.channel, 200, answer),
         Exchanged::NotSent(_) => Some(Ailment::NotConnected),
     };
     app.probed(due, ailment);

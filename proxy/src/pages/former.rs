@@ -28,7 +28,10 @@ impl Former {
             return Ok(None);
         };
         let latest = order.latest();
-        if !latest.pay_way.is_handed_out(latest.channel) || !errand::may_come(app, latest) {
+        let (channel, pay_way) = (latest.channel, latest.pay_way);
+        if !(pay_way.is_handed_out(channel) || pay_way.is_told_once(channel))
+            || !errand::may_come(app, latest)
+        {
             return Ok(None);
         }
         let free = errand::may_be_left(app, latest);

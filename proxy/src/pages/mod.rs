@@ -44,12 +44,17 @@ use view::View;
 /// The merchant's own road, from `seal` on.
 pub type Orders = BoxCloneSyncService<Parsed, Response, Stop>;
 
+/// So many times as often as codes are opened or orders placed, a source may ask how orders stand.
+const WAITING: u32 = 20;
+
 /// The pages.
 pub struct Pages {
     app: App,
     orders: Orders,
     states: States,
     sources: Limiter<u128>,
+    /// What pages that wait ask for by themselves: many payers wait behind one address.
+    polls: Limiter<u128>,
     /// A channel is asked for an order at most so often because a page wants to know.
     asking: Limiter<PaymentId>,
     served: AtomicU32,
@@ -64,6 +69,7 @@ impl Pages {
             orders,
             states: States::default(),
             sources: Limiter::new(app.limits().payer),
+            polls: Limiter::new(app.limits().payer.times(WAITING)),
             asking: Limiter::new(crate::limits::Rate {
                 per_second: one,
                 burst: one,
@@ -86,6 +92,7 @@ impl End<Received> for Pages {
     async fn run(&self, received: Received) -> Result<Response, Stop> {
         if self.served.fetch_add(1, Ordering::Relaxed) % 4096 == 4095 {
             self.sources.tidy();
+            self.polls.tidy();
             self.asking.tidy();
             self.states.tidy(self.app.clock().since_boot());
         }
@@ -116,8 +123,11 @@ impl Pages {
         if let Ask::Style | Ask::Script | Ask::Icon = asked.ask {
             return Ok(view::asset(&asked.ask));
         }
-        self.sources
-            .take(&source(received.peer.ip()))
+        let rate = match asked.ask {
+            Ask::State(_) | Ask::Qr(_) => &self.polls,
+            _ => &self.sources,
+        };
+        rate.take(&source(received.peer.ip()))
             .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         if asked.ask == Ask::FromBank {
             return Ok(way_back::from_bank(received, view));

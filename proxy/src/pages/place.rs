@@ -241,7 +241,9 @@ impl Pages {
     /// The order as the road is given it, before anybody knows who pays.
     pub(super) fn order_of(&self, scanned: &Scanned, start: &Start, way: &Way) -> Create {
         let facts = &scanned.code.facts;
-        let most = match (&facts.order_no, way.pay_way.is_handed_out(way.channel)) {
+        // What nobody can close ends soon, or it would keep other wallets away.
+        let open = way.pay_way.is_handed_out(way.channel) || way.pay_way.is_told_once(way.channel);
+        let most = match (&facts.order_no, open) {
             (_, true) => Some(self.app.times().handed_out.as_millis() as i64),
             (None, _) => Some(AT_THE_COUNTER_MS),
             (Some(_), _) => None,
@@ -282,7 +284,7 @@ impl Pages {
         told: Option<Told<'_>>,
     ) -> Result<Placed, Refused> {
         self.app
-            .merchant_rate(&scanned.merchant)
+            .payers_rate(&scanned.merchant, &scanned.code.id)
             .map_err(|wait| Fault::of(Code::TooManyRequests).retry(wait))?;
         let now = self.app.clock().now();
         let mut create = self.order_of(scanned, &start, way);

@@ -15,12 +15,18 @@ pub(super) struct Way {
 }
 
 /// Wallets of a browser on a phone: they are opened there.
-const ON_A_PHONE: [(Channel, PayWay); 2] = [(Channel::Wechat, PayWay::H5), (Channel::Alipay, PayWay::Wap)];
+const ON_A_PHONE: [(Channel, PayWay); 3] = [
+    (Channel::Wechat, PayWay::H5),
+    (Channel::Alipay, PayWay::Wap),
+    (Channel::Baidu, PayWay::Wap),
+];
 /// Wallets of a browser on a computer: a code to be scanned with a phone, or the wallet's own page.
-const ON_A_COMPUTER: [(Channel, PayWay); 3] = [
+const ON_A_COMPUTER: [(Channel, PayWay); 5] = [
     (Channel::Wechat, PayWay::Native),
     (Channel::Alipay, PayWay::Qr),
     (Channel::Alipay, PayWay::Page),
+    (Channel::Unionpay, PayWay::Qr),
+    (Channel::Baidu, PayWay::Page),
 ];
 /// UnionPay's own page, where the payer chooses a bank; a phone gets its page for phones (channels.md 4.3).
 const ONLINE_BANKING: (Channel, PayWay) = (Channel::Unionpay, PayWay::Gateway);
@@ -195,28 +201,4 @@ pub(super) fn working(app: &App, scanned: &Scanned) -> Vec<Channel> {
     let there = accounts(app, scanned, &page).next().is_some() && is_open(app, scanned, &page);
     let own = [Channel::Wechat, Channel::Alipay].into_iter().filter(own);
     own.chain(there.then_some(page.channel)).collect()
-}
-
-/// Where forms of these pages may lead a browser: ourselves, the wallets' pages of authorisation, the channels' own hosts.
-pub(super) fn form_targets(app: &App) -> String {
-    let registries = app.registries();
-    let mut all = vec!["'self'".to_owned()];
-    for channel in Channel::ALL {
-        let page = registries
-            .channel(channel)
-            .and_then(|licence| licence.authorization.as_ref())
-            .map(|a| a.page.clone());
-        all.extend(page.and_then(|page| page.split('/').nth(2).map(|host| format!("https://{host}"))));
-        // An account may be reached at any of them, and its form is posted there.
-        let hosts = registries
-            .channel(channel)
-            .map(|licence| licence.hosts.as_slice());
-        let hosts = hosts.into_iter().flatten();
-        let hosts = hosts.filter(|host| !channel::bill::is_file_host(channel, &host.host));
-        all.extend(hosts.map(|host| match host.port {
-            443 => format!("https://{}", host.host),
-            port => format!("https://{}:{port}", host.host),
-        }));
-    }
-    all.join(" ")
 }

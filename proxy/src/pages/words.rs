@@ -350,8 +350,15 @@ impl Words {
                 "这笔订单已关闭，请重新扫码。",
                 "This order is closed. Scan the code again.",
             ),
+            "ACQ.TRADE_BUYER_NOT_MATCH" => self.pick(
+                "这笔订单是另一位付款人的，请重新扫码。",
+                "This order is another payer's. Scan the code again.",
+            ),
             "ACQ.BUYER_SELLER_EQUAL" => self.pick("不能付款给自己。", "You cannot pay yourself."),
             "ACCOUNT_ERROR"
+            | "SIGN_ERROR"
+            | "SIGNERROR"
+            | "PARAM_ERROR"
             | "MCH_NOT_EXISTS"
             | "APPID_MCHID_NOT_MATCH"
             | "NO_AUTH"

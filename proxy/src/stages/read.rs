@@ -17,7 +17,7 @@ use channel::{
 };
 use domain::{Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
-use policy::registry::{AccountFacts, MerchantFacts};
+use policy::registry::{AccountFacts, MerchantFacts, MerchantKey};
 use sha2::{Digest as _, Sha256};
 use vault::Text;
 
@@ -65,7 +65,14 @@ impl Stage<Received> for Read {
         self.proves(facts, &native.proof, received.at)?;
         let lawful = may_return(merchant, &native)
             .and_then(|()| by_an_own_app(facts, &native))
-            .and_then(|()| with_own_certificates(facts, &native.certificates));
+            .and_then(|()| {
+                let keys = registries.operator_account(channel, &native.account);
+                with_own_certificates(
+                    facts,
+                    keys.map_or(&[][..], |own| &own.merchant_keys),
+                    &native.certificates,
+                )
+            });
         let payee = match lawful.and_then(|()| acts_for(facts, &native)) {
             Ok(payee) => payee,
             Err(fault) => {
@@ -143,8 +150,14 @@ fn by_the_sub_merchants(facts: &AccountFacts, native: &Native) -> Result<(), Fau
 }
 
 /// In certificate mode Alipay answers by the certificates that the request names, so others than the account's would end in
-/// answers that nobody can verify.
-fn with_own_certificates(facts: &AccountFacts, named: &[(&'static str, String)]) -> Result<(), Fault> {
+/// answers that nobody can verify. While an app's certificate is changed, the client may name the next one already: each that
+/// the operator has registered with one of the merchant's keys counts too.
+fn with_own_certificates(
+    facts: &AccountFacts,
+    keys: &[MerchantKey],
+    named: &[(&'static str, String)],
+) -> Result<(), Fault> {
+    let next = |name, said: &str| name == "app_cert_sn" && keys.iter().any(|key| key.serial == said);
     let own = [
         ("app_cert_sn", &facts.serial, "serial"),
         ("alipay_root_cert_sn", &facts.root_sn, "root_sn"),
@@ -153,6 +166,7 @@ fn with_own_certificates(facts: &AccountFacts, named: &[(&'static str, String)])
         let said = named.iter().find(|(said, _)| *said == name);
         if let (Some((_, said)), Some(registered)) = (said, registered)
             && said != registered
+            && !next(name, said)
         {
             return Err(Fault::new(
                 Code::MalformedRequest,
@@ -382,6 +396,10 @@ mod tests {
             }))
             .expect("facts")
         };
+        let keys = [MerchantKey {
+            serial: "ef78".into(),
+            public_key: "-----BEGIN PUBLIC KEY-----".into(),
+        }];
         let with = |facts: &AccountFacts, app: &str, root: &str| {
             let named = [("app_cert_sn", app), ("alipay_root_cert_sn", root)];
             let named: Vec<_> = named.into_iter().filter(|(_, sn)| !sn.is_empty()).collect();
@@ -389,15 +407,20 @@ mod tests {
                 .into_iter()
                 .map(|(name, sn)| (name, sn.to_owned()))
                 .collect();
-            with_own_certificates(facts, &named)
+            with_own_certificates(facts, &keys, &named)
         };
         let by_certificate = of(Some("ab12"), Some("cd34_ef56"));
         assert!(with(&by_certificate, "ab12", "cd34_ef56").is_ok());
+        assert!(
+            with(&by_certificate, "ef78", "cd34_ef56").is_ok(),
+            "the next one is registered with its key"
+        );
         assert!(with(&by_certificate, "", "").is_ok(), "in key mode none is named");
         assert!(with(&of(None, None), "ab12", "cd34").is_ok(), "none is listed");
         for (app, root, wrong) in [
             ("ab13", "cd34_ef56", "app_cert_sn is not"),
             ("ab12", "cd34", "alipay_root_cert_sn is not"),
+            ("ab12", "ef78", "alipay_root_cert_sn is not"),
         ] {
             let fault = with(&by_certificate, app, root).expect_err(wrong);
             assert!(

@@ -474,14 +474,16 @@ async fn conclude(app: &App, sent: Sent) -> Result<Response, Stop> {
         }
         (Errand::Place(_) | Errand::Close(_) | Errand::Reverse(_), Ending::Refused(code)) => Err(Fault {
             elsewhere,
-            ..render::refused(&code)
+            ..render::refused(order.latest().channel, &code)
         }
         .into()),
         (Errand::Place(_) | Errand::Close(_), _) if !others.is_empty() => {
             others.push(order);
             Ok(group_answer(app, others, Said::First).await?)
         }
-        (Errand::Redirect(_), Ending::Refused(code)) => Err(render::refused(&code).into()),
+        (Errand::Redirect(_), Ending::Refused(code)) => {
+            Err(render::refused(order.latest().channel, &code).into())
+        }
         (Errand::Refund(refund_no) | Errand::Redirect(Redirect { refund_no, .. }), _) => {
             let refund = order.refund(refund_no).ok_or_else(|| Fault::of(Code::Internal))?;
             Ok(render::refund(app, &merchant, &order, refund, Said::First).await)

@@ -54,12 +54,20 @@ pub(super) fn wait(app: &App, attempt: &Attempt, tries: u32, now: Instant) -> Op
     let over = left(end(&schedule, attempt));
     Some(if refused {
         schedule.refused_refund(tries + 1)
-    } else if over.is_zero() && tries > 0 {
-        // Its look could do nothing: whoever holds the order's claim is at it, or nobody can ask any more.
-        gap.min(left(super::silent_at(&schedule, attempt)).max(IDLE))
     } else {
-        gap.min(over.max(LEAST))
+        let unasked = || (!super::can_be_asked(app, attempt)).then(|| super::ends_unasked_in(app, attempt));
+        gap.min(at_most(over, tries, unasked))
     })
+}
+
+/// The longest time before the next look at a charge whose payer's time lasts `over` more. `unasked` says in what time it ends
+/// where nobody can ask any more.
+fn at_most(over: Duration, tries: u32, unasked: impl FnOnce() -> Option<Duration>) -> Duration {
+    if !over.is_zero() || tries == 0 {
+        return over.max(LEAST);
+    }
+    // Its look could do nothing: whoever holds the order's claim is at it, and may leave it as it is.
+    unasked().map_or(IDLE, |ends| ends.max(IDLE))
 }
 
 /// From here on the channel's word that there is nothing is the last one: the order has ended there by itself, and a little
@@ -229,4 +237,25 @@ fn due(app: &App, attempt: &Attempt, absent: bool) -> Option<ReverseReason> {
     } else {
         ReverseReason::Unknown
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query of the merchant's held the order's claim when its payer's time ended: the reverse is due all the same.
+    #[test]
+    //= C60
+    fn a_charge_past_its_end_whose_look_could_do_nothing_is_looked_at_soon() {
+        let secs = Duration::from_secs;
+        assert_eq!(at_most(secs(7), 3, || None), secs(7), "at its end");
+        assert_eq!(at_most(secs(0), 0, || None), LEAST);
+        assert_eq!(at_most(secs(0), 9, || None), IDLE);
+        assert_eq!(
+            at_most(secs(0), 9, || Some(secs(3600))),
+            secs(3600),
+            "nobody can ask"
+        );
+        assert_eq!(at_most(secs(0), 9, || Some(secs(0))), IDLE);
+    }
 }

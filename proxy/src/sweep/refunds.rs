@@ -55,8 +55,11 @@ pub(super) async fn refund_step(
     }
     let account = errand::account_of(app, order, refund.attempt);
     let Some(account) = account.filter(|account| exchange::can_ask(app, account, attempt.pay_way)) else {
-        app.cannot_be_asked(attempt.channel, &attempt.account);
-        return unresolved(app, order, refund, attempt).await;
+        let patience = Schedule::of(attempt.channel, app.times()).refund_silent_after();
+        return match app.cannot_be_asked(attempt) >= patience {
+            true => unresolved(app, order, refund, attempt).await,
+            false => Ok(order.clone()),
+        };
     };
     let settled = match (
         matches!(refund.state, RefundState::Intended | RefundState::Unknown),
@@ -218,8 +221,10 @@ pub(super) async fn surplus(app: &App, order: &Arc<Order>, position: u16) -> Res
         return Ok(order.clone());
     };
     if let Some(attempt) = lost(app, order, [winner, position]) {
-        app.cannot_be_asked(attempt.channel, &attempt.account);
-        return left_to_people(app, order, position, attempt).await;
+        return match super::cannot_be_asked_for_long(app, attempt) {
+            true => left_to_people(app, order, position, attempt).await,
+            false => Ok(order.clone()),
+        };
     }
     for both in [winner, position] {
         if !paid_by_query(app, order, both).await {

@@ -102,6 +102,40 @@ async fn charged_before_a_start_without_it(yard: &Yard, files: &mut Files<'_>) -
     files.take(true).await
 }
 
+/// Charged, and nobody told; the service is away for longer than the channel's window, and begins before its key folder is there.
+/// One question would have said that it was paid, so nothing ends before it could be asked for as long again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C82
+async fn a_start_before_the_keys_are_there_ends_nothing() {
+    const SILENCE: Duration = Duration::from_secs(10);
+    let options = Options {
+        times: format!("silence_seconds = {}\n", SILENCE.as_secs()),
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
+    let done = async {
+        let till = Till::of(&yard, false)?;
+        let (number, code) = (yard.demo.next_number(), till.paying().await?);
+        till.fault(&number, "notice", "drop").await?;
+        yard.restart_until("after_send").await?;
+        unanswered(till.pay_with(&number, &code, &[("time_expire", soon(2))]).await)?;
+        yard.demo.services.proxy_ended().await?;
+        // Its time, and then the channel's window.
+        tokio::time::sleep(SILENCE + Duration::from_secs(3)).await;
+        let folder = yard.demo.place.dir.join("keys/alipay");
+        let own = folder.join(&yard.demo.place.merchants[0].accounts.alipay.app_id);
+        let away = yard.demo.place.dir.join("not-mounted");
+        fs::rename(&own, &away).context("the account's keys")?;
+        yard.start().await?;
+        fs::rename(&away, &own)?;
+        let order = till.until(&number, "paid").await?;
+        yard.told(id(&order)?, "payment.paid").await
+    };
+    done.await.unwrap_or_else(|e: anyhow::Error| panic!("{e:#}"));
+    yard.demo.services.stop_proxy().await.expect("stopped");
+    yard.demo.prove_journal().expect("the journal is whole");
+}
+
 async fn while_running(yard: &Yard, files: &mut Files<'_>) -> Done {
     let till = Till::of(yard, false)?;
     let (paid, open) = (yard.paid("alipay", 500).await?, yard.placed("alipay", 510).await?);

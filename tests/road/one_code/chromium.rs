@@ -74,7 +74,7 @@ impl Chromium {
             // The demo's own CA is in no store.
             .arg("--ignore-certificate-errors")
             // The sandbox plays the hosts of UnionPay and of banks at ports of its own.
-            .arg("--host-resolver-rules=MAP gateway.95516.com 127.0.0.1, MAP ibsbjstar.ccb.com.cn 127.0.0.1, MAP b2c.icbc.com.cn 127.0.0.1")
+            .arg("--host-resolver-rules=MAP openapi.alipay.com 127.0.0.1, MAP gateway.95516.com 127.0.0.1, MAP ibsbjstar.ccb.com.cn 127.0.0.1, MAP b2c.icbc.com.cn 127.0.0.1")
             .arg(format!(
                 "--user-data-dir={}",
                 dir.path().join("profile").display()

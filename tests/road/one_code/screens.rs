@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::Arc};
 type Done = anyhow::Result<()>;
 
 const PHONE: (u32, u32) = (390, 660);
-const DESK: (u32, u32) = (760, 1060);
+const DESK: (u32, u32) = (760, 1240);
 const SCAN: (u32, u32) = (760, 740);
 
 /// Everything that the browser's side needs: addresses made beforehand, since it does not wait for the runtime.
@@ -177,8 +177,8 @@ fn in_alipay(chromium: &mut Chromium, album: &Album, url: &str) -> anyhow::Resul
 fn on_a_computer(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     let mut tab = chromium.tab(&look(COMPUTER, "zh-CN", DESK), "")?;
     tab.open(url)?;
-    // Three ways of wallets, six of banks, three of companies' banks.
-    tab.until("document.querySelectorAll('button').length === 12")?;
+    // Five ways of wallets, six of banks, three of companies' banks.
+    tab.until("document.querySelectorAll('button').length === 14")?;
     album.keep(&mut tab, "choose-zh")?;
     tab.size(SCAN)?;
     tab.press("button[value='wechat.native']")?;
@@ -189,8 +189,10 @@ fn on_a_computer(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
 fn in_english(chromium: &mut Chromium, album: &Album, url: &str) -> Done {
     let mut tab = chromium.tab(&look(COMPUTER, "en", DESK), "")?;
     tab.open(url)?;
-    tab.until("document.querySelectorAll('button').length === 12")?;
-    album.keep(&mut tab, "choose-en")
+    tab.until("document.querySelectorAll('button').length === 14")?;
+    album.keep(&mut tab, "choose-en")?;
+    tab.press("button[value='alipay.page']")?;
+    tab.until("location.pathname === '/gateway.do'")
 }
 
 /// A bank's own gateway: its page, and back with what happened meanwhile.

@@ -136,8 +136,10 @@ pub enum Ailment {
     Broken,
     /// No answer in time.
     Silent,
-    /// The channel says that it does not know (5xx, `SYSTEM_ERROR`, 20000).
+    /// The channel fails (5xx).
     ChannelError,
+    /// The channel answers, and says that it does not know (`SYSTEM_ERROR`, 20000).
+    Unsure,
     /// The answer's signature is wrong, or it cannot be read.
     Unreadable,
     /// The channel does not take this account's calls (signature, permission, binding).
@@ -156,6 +158,7 @@ impl Ailment {
             Ailment::Broken => "broken",
             Ailment::Silent => "silent",
             Ailment::ChannelError => "channel_error",
+            Ailment::Unsure => "unsure",
             Ailment::Unreadable => "unreadable",
             Ailment::Account => "account",
             Ailment::Limited => "limited",

@@ -39,7 +39,6 @@ pub struct Attempt {
     /// The payer's pseudonym, where known.
     pub payer: Option<PayerToken>,
     /// The sub-merchant's own app, where the order names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_appid: Option<AppNo>,
     /// Terminal, where the order names one.
     pub terminal: Option<TerminalNo>,

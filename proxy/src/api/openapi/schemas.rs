@@ -148,7 +148,7 @@ pub(super) fn schemas() -> Value {
             "payment_id": { "type": "string" }, "grade": { "type": "string" },
             "seals": { "type": "array", "items": { "type": "object", "required": ["sealed_index", "bucket", "records", "state"], "properties": {
                 "sealed_index": { "type": "integer" }, "bucket": { "type": "integer" }, "records": { "type": "integer" },
-                "state": { "enum": ["alive", "destroyed", "lost_at_a_crash"] }, "destroyed_index": { "type": "integer" },
+                "state": { "enum": ["alive", "destroyed", "lost_at_a_crash", "unknown"], "description": "unknown: the search for its end went as far as one does, or met what it cannot read" }, "destroyed_index": { "type": "integer" },
                 "destroyed_at": { "type": "string", "format": "date-time" }, "deadline": { "type": "string", "format": "date-time" },
                 "openings_of_the_bucket": { "type": "object", "additionalProperties": { "type": "integer" } },
             } } },

@@ -3,7 +3,10 @@
 
 use super::http::{Answer, Client};
 use anyhow::{Context, bail, ensure};
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 /// The marks of the wallets' browsers and of plain ones.
 pub const WECHAT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.42(0x18002a2a) NetType/WIFI Language/zh_CN";
@@ -22,6 +25,7 @@ pub struct Browser {
     ca: Vec<u8>,
     agent: String,
     language: String,
+    from: IpAddr,
     /// By `host:port`, then by name.
     cookies: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -73,6 +77,7 @@ impl Browser {
             ca: ca.to_vec(),
             agent: agent.into(),
             language: "zh-CN".into(),
+            from: IpAddr::from(Ipv4Addr::UNSPECIFIED),
             cookies: BTreeMap::new(),
         }
     }
@@ -80,6 +85,12 @@ impl Browser {
     /// Another language.
     pub fn speaking(mut self, language: &str) -> Browser {
         self.language = language.into();
+        self
+    }
+
+    /// From this address of the machine.
+    pub fn from(mut self, from: Ipv4Addr) -> Browser {
+        self.from = from.into();
         self
     }
 
@@ -147,6 +158,7 @@ impl Browser {
                 ".alipay.com",
                 ".weixin.qq.com",
                 ".95516.com",
+                ".baifubao.com",
                 ".ccb.com.cn",
                 ".icbc.com.cn",
                 ".cmbchina.com",
@@ -176,6 +188,7 @@ impl Browser {
             headers.push(("sec-fetch-site", "same-origin"));
         }
         let answer = Client::tls(at, &self.ca)?
+            .from(self.from)
             .send(method, &target, &headers, body.as_bytes())
             .await?;
         for line in answer

@@ -67,7 +67,8 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Cuts all connections; new ones fare as `mode` says.
+    /// Cuts all connections but those that lead to a machine which is ill: these go on answering 503 while they are kept.
+    /// New ones fare as `mode` says.
     pub async fn set(self: &Arc<Self>, mode: Mode) -> anyhow::Result<()> {
         let former = self.work.lock().take();
         if let Some(work) = former {
@@ -104,7 +105,12 @@ impl Gate {
         let work = tokio::spawn(async move {
             let mut all = tokio::task::JoinSet::new(); // dropped with this task, and every connection with it
             while let Ok((stream, _)) = listener.accept().await {
-                all.spawn(gate.clone().connection(mode, stream));
+                let connection = gate.clone().connection(mode, stream);
+                if mode == Mode::ServerError {
+                    tokio::spawn(connection);
+                } else {
+                    all.spawn(connection);
+                }
             }
         });
         *self.work.lock() = Some(work);

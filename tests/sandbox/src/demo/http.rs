@@ -6,8 +6,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, sync::Mutex};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpSocket, sync::Mutex};
 use tokio_rustls::TlsConnector;
 
 /// An answer.
@@ -31,6 +35,7 @@ impl Answer {
 /// A client of one server.
 pub struct Client {
     at: SocketAddr,
+    from: IpAddr,
     tls: Option<Arc<rustls::ClientConfig>>,
     kept: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
@@ -40,6 +45,7 @@ impl Client {
     pub fn tls(at: SocketAddr, roots_pem: &[u8]) -> anyhow::Result<Client> {
         Ok(Client {
             at,
+            from: IpAddr::from(Ipv4Addr::UNSPECIFIED),
             tls: Some(certs::tls::client(roots_pem, None)?),
             kept: Mutex::default(),
         })
@@ -49,9 +55,16 @@ impl Client {
     pub fn clear(at: SocketAddr) -> Client {
         Client {
             at,
+            from: IpAddr::from(Ipv4Addr::UNSPECIFIED),
             tls: None,
             kept: Mutex::default(),
         }
+    }
+
+    /// From this address of the machine.
+    pub fn from(mut self, from: IpAddr) -> Client {
+        self.from = from;
+        self
     }
 
     /// Sends once and reads the whole answer.
@@ -98,7 +111,10 @@ impl Client {
     }
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.at)
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(self.from, 0))?;
+        let stream = socket
+            .connect(self.at)
             .await
             .with_context(|| self.at.to_string())?;
         stream.set_nodelay(true)?;

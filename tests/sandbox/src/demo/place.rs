@@ -231,6 +231,8 @@ pub struct Options {
     pub sm2_from: Option<usize>,
     /// Further lines of the proxy's `[times]`.
     pub times: String,
+    /// The proxy's `limits.payer.per_second`.
+    pub payer: u32,
     /// Further lines of the proxy's `[limits]`.
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
@@ -258,6 +260,7 @@ impl Default for Options {
             codepay: false,
             sm2_from: None,
             times: String::new(),
+            payer: 1_000_000,
             limits: String::new(),
             second_accounts: false,
             apps_apart: false,

@@ -51,8 +51,9 @@ impl Place {
             options.answer_ms, options.times,
         );
         text += &format!("\n[limits]\ndisk_low_mib = 64\n{}", options.limits);
-        text += "\n[limits.source]\nper_second = 1000000\n\n[limits.payer]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n";
+        text += "\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n";
         text += &format!("\n[limits.failures]\nper_second = {}\n", options.failures);
+        text += &format!("\n[limits.payer]\nper_second = {}\n", options.payer);
         if options.desk {
             text += &format!(
                 "\n[cases]\nurl = \"https://127.0.0.1:{}\"\nca = \"{ca}\"\ncert = \"{}\"\nkey = \"{}\"\nvkey_file = \"{}\"\n",
