@@ -19,7 +19,7 @@ mod verdict;
 
 pub use facts::{Facts, RefundFacts, Refusal, RefusalKind, Verdict};
 pub use limits::{
-    code_refusal, level_refusal, merchant_day_ceiling, merchant_day_refusal, order_ceiling_by_code,
+    ceiling, code_refusal, level_refusal, merchant_day_ceiling, merchant_day_refusal, order_ceiling_by_code,
     payee_refusal, payer_day_ceiling, payer_day_refusal,
 };
 pub use measures::Measures;

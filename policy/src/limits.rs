@@ -75,6 +75,16 @@ pub fn merchant_day_refusal() -> Refusal {
     }
 }
 
+/// The ceiling (fen) above which a [`RefusalKind::Ceiling`] says an order was; `None` for every other refusal.
+pub fn ceiling(refusal: &Refusal, code: Code, merchant: &MerchantFacts) -> Option<Amount> {
+    match refusal.public {
+        clauses::ORDER_CEILING => merchant.order_max,
+        clauses::CODE_CEILING => order_ceiling_by_code(code.level),
+        clauses::DAY_CEILING => merchant_day_ceiling(merchant),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +124,37 @@ mod tests {
             level: CodeLevel::B,
         });
         assert_eq!(code_refusal(code, Amount::MAX), None);
+    }
+
+    #[test]
+    fn a_ceiling_is_said_with_its_height_and_the_uniform_refusal_with_none() {
+        let registries = crate::testing::registries();
+        let known = registries.merchant(&crate::testing::name("m1")).expect("m1");
+        let merchant = MerchantFacts {
+            order_max: Some(Amount::from_fen(11)),
+            day_max: Some(Amount::from_fen(12)),
+            ..MerchantFacts::clone(known)
+        };
+        let code = Code {
+            kind: CodeKind::Static,
+            level: CodeLevel::D,
+        };
+        let fen = |refusal| ceiling(&refusal, code, &merchant).map(Amount::fen);
+        let of = |clause| fen(Refusal::open(clause, RefusalKind::Ceiling));
+        assert_eq!(
+            [
+                clauses::ORDER_CEILING,
+                clauses::CODE_CEILING,
+                clauses::DAY_CEILING
+            ]
+            .map(of),
+            [Some(11), Some(50_000), Some(12)]
+        );
+        assert_eq!(
+            fen(payer_day_refusal()),
+            None,
+            "a merchant must not learn about a payer"
+        );
     }
 
     #[test]

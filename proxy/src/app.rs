@@ -4,6 +4,8 @@ mod rates;
 mod unasked;
 mod ways;
 
+pub(crate) use ways::merchants_tls;
+
 use crate::{
     config::{Config, Limits, Times},
     fault::{Code, Fault},
@@ -60,6 +62,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// This run.
     pub boot: Boot,
+    /// TLS to merchants' hosts; `None` where no merchant is told.
+    pub merchants_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// No time since boot.
@@ -109,6 +113,7 @@ struct Inner {
     forms: Limiter<Digest>,
     failing: Mutex<HashMap<u128, Duration>>,
     ways: Remembered<(String, u16), Outbound>,
+    merchants_tls: ArcSwapOption<rustls::ClientConfig>,
     accounts: Remembered<AccountKey, Arc<channel::Account>>,
     unasked: unasked::Unasked,
     working: Arc<Working>,
@@ -140,6 +145,7 @@ impl App {
             vault,
             metrics,
             boot,
+            merchants_tls,
         } = parts;
         let limits = config.limits;
         let threads = match limits.signers {
@@ -183,6 +189,7 @@ impl App {
             forms: Limiter::new(Rate::new(FORM_PER_SECOND, FORM_AT_ONCE)),
             failing: Mutex::default(),
             ways: Remembered::default(),
+            merchants_tls: ArcSwapOption::new(merchants_tls),
             accounts: Remembered::default(),
             unasked: Default::default(),
             working: Arc::default(),

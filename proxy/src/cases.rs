@@ -1,6 +1,10 @@
 //! Follows the desk's journal each second, obeys its measures, and puts on record what two officers made of differences in the books:
 //! nothing else of it.
 
+mod reading;
+
+pub(crate) use reading::Cursor;
+
 use crate::{
     app::App,
     config::Cases,
@@ -9,30 +13,11 @@ use crate::{
 use bytes::Bytes;
 use domain::*;
 use http::{HeaderMap, Method};
-use journal::{
-    VerifierKey,
-    follow::{Fetch, Follower},
-};
+use journal::{VerifierKey, follow::Fetch};
+use ledger::CommitError;
+use reading::{Entries, Reading};
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// A cursor goes on record at least so often while the desk is followed: after a start it tells how long it was not.
-const KNOWN: Duration = Duration::from_secs(300);
-
-/// What is on record of the cases journal.
-#[derive(Clone, Copy)]
-pub(crate) struct Cursor {
-    pub(crate) size: u64,
-    pub(crate) root: Digest,
-    /// When that was put there.
-    pub(crate) at: Instant,
-}
-
-/// How far what was read is on record, and since when.
-struct Seen {
-    size: u64,
-    at: Option<Instant>,
-}
 
 struct Desk(Outbound);
 
@@ -81,37 +66,22 @@ fn desk(cases: &Cases) -> anyhow::Result<(Desk, VerifierKey)> {
 }
 
 /// Follows until `stop`. `known` is what an earlier run saw: the desk must continue it.
-pub(crate) async fn follow(app: App, cases: Cases, known: Option<Cursor>, mut stop: watch::Receiver<bool>) {
-    let mut following: Option<(Desk, Follower)> = None;
-    let mut seen = Seen {
-        size: known.map_or(0, |known| known.size),
-        at: known.map(|known| known.at),
-    };
+pub(crate) async fn follow(
+    app: App,
+    cases: Cases,
+    mut known: Option<Cursor>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut following: Option<(Desk, Reading)> = None;
     let mut alarmed = false;
     loop {
-        let polled = match &mut following {
-            None => start(&cases, known).await.map(|(desk, follower, entries)| {
-                following = Some((desk, follower));
-                entries
-            }),
-            Some((desk, follower)) => follower
-                .poll(desk, certs::verify_ed25519)
-                .await
-                .map_err(|e| e.to_string()),
+        let stepped = match step(&mut following, &cases, known).await {
+            Ok(entries) => take(&app, entries, &mut following).await,
+            Err(error) => Err(error),
         };
-        match polled {
-            Ok(entries) => {
-                let cursor = following.as_ref().map(|(_, f)| f.cursor());
-                if let Err(error) = obey(&app, entries, &mut seen, cursor).await {
-                    tracing::error!(%error, "what the desk ordered is in force but could not be put on record; its journal is read again");
-                    following = None;
-                } else {
-                    if !is_behind(&following) {
-                        app.cases_were_read();
-                    }
-                    alarmed = false;
-                }
-            }
+        known = following.as_ref().map_or(known, |(_, reading)| reading.known());
+        match stepped {
+            Ok(()) => alarmed = false,
             Err(error) if !alarmed => {
                 tracing::error!(
                     error,
@@ -121,95 +91,119 @@ pub(crate) async fn follow(app: App, cases: Cases, known: Option<Cursor>, mut st
             }
             Err(_) => {}
         }
-        let pause = if is_behind(&following) { 0 } else { 500 };
+        let busy = !alarmed && following.as_ref().is_some_and(|(_, reading)| reading.is_busy());
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
-            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+            () = tokio::time::sleep(Duration::from_millis(if busy { 0 } else { 500 })) => {}
         }
     }
 }
 
-/// True while what the desk wrote was read in part only.
-fn is_behind(following: &Option<(Desk, Follower)>) -> bool {
-    following
-        .as_ref()
-        .is_some_and(|(_, follower)| follower.is_behind())
-}
-
-/// First the history we know must stand; then all measures are read from the beginning.
-async fn start(
+/// What is new, by the way to the desk that there is or by a new one.
+async fn step(
+    following: &mut Option<(Desk, Reading)>,
     cases: &Cases,
     known: Option<Cursor>,
-) -> Result<(Desk, Follower, Vec<(u64, Vec<u8>)>), String> {
-    let (desk, key) = desk(cases).map_err(|e| e.to_string())?;
-    let known = known.map(|known| (known.size, *known.root.as_bytes()));
-    if known.is_some() {
-        Follower::new(key.clone(), known)
-            .poll(&desk, certs::verify_ed25519)
-            .await
-            .map_err(|e| e.to_string())?;
+) -> Result<Entries, String> {
+    if let Some((desk, reading)) = following {
+        return reading.on(desk).await;
     }
-    let mut follower = Follower::new(key, None);
-    let entries = follower
-        .poll(&desk, certs::verify_ed25519)
-        .await
-        .map_err(|e| e.to_string())?;
-    Ok((desk, follower, entries))
+    let (desk, key) = desk(cases).map_err(|e| e.to_string())?;
+    let mut reading = Reading::new(key, known);
+    let entries = reading.on(&desk).await?;
+    *following = Some((desk, reading));
+    Ok(entries)
 }
 
-//= C56
-async fn obey(
-    app: &App,
-    entries: Vec<(u64, Vec<u8>)>,
-    seen: &mut Seen,
-    cursor: Option<(u64, [u8; 32])>,
-) -> anyhow::Result<()> {
-    let mut events = Vec::new();
-    for (index, bytes) in &entries {
-        // An entry that a newer desk wrote is nothing that this one obeys; the measures behind it are.
-        let Ok(entry) = CaseEntry::from_canonical(bytes) else {
-            tracing::error!(
-                index,
-                "an entry of the cases journal is not understood; update this proxy"
-            );
-            continue;
-        };
+/// Obeys what is new, and behind it a part of what was read before.
+async fn take(app: &App, entries: Entries, following: &mut Option<(Desk, Reading)>) -> Result<(), String> {
+    let Some((desk, reading)) = following else {
+        return Ok(());
+    };
+    let mut done = obey(app, entries, reading).await;
+    if done.is_ok() && !reading.is_behind() {
+        app.cases_were_read();
+        let old = reading.again(desk).await;
+        let old = old.map_err(|error| format!("what was read before cannot be read again: {error}"))?;
+        done = observe(app, old).await;
+    }
+    if let Err(error) = done {
+        tracing::error!(%error, "what the desk ordered is in force but could not be put on record; its journal is read again");
+        *following = None;
+    }
+    Ok(())
+}
+
+/// What is new, and that it was read.
+async fn obey(app: &App, entries: Entries, reading: &mut Reading) -> Result<(), CommitError> {
+    let entries = understood(entries);
+    let mut events = observed(app, &entries);
+    for (index, event) in &entries {
         if let CaseEvent::DifferenceResolved {
             merchant,
             resolution,
             trades_index,
             ..
-        } = &entry.event
-            && *index >= seen.size
+        } = event
         {
             crate::reconcile::resolved(app, *index, merchant, *trades_index, *resolution).await?;
         }
-        if let CaseEvent::MeasureOrdered { measure, .. } = entry.event {
-            app.observe(&measure); // in force first, then on record
-            if *index >= seen.size {
-                tracing::info!(measure = %measure.id, "a measure of the desk takes effect");
-                events.push(TradeEvent::MeasureObserved {
-                    cases_index: *index,
-                    measure,
-                });
-            }
-        }
     }
-    let Some((size, root)) = cursor else {
-        return Ok(());
-    };
-    let now = app.clock().now();
-    let aged = seen
-        .at
-        .is_none_or(|at| now.millis() - at.millis() >= KNOWN.as_millis() as i64);
-    // Not every empty step: each cursor entry would give the desk something new to read, for ever.
-    if !events.is_empty() || size.saturating_sub(seen.size) >= 64 || aged {
-        events.push(TradeEvent::CasesCursor {
-            root: Digest::from_bytes(root),
-            size,
-        });
-        app.ledger().note(None, events).await?;
-        (seen.size, seen.at) = (size.max(seen.size), Some(now));
+    let due = reading.due(app.clock().now(), !events.is_empty());
+    events.extend(due.map(|cursor| TradeEvent::CasesCursor {
+        root: cursor.root,
+        size: cursor.size,
+    }));
+    put(app, events).await?;
+    if let Some(cursor) = due {
+        reading.recorded(cursor);
     }
     Ok(())
+}
+
+/// Measures of what was read before: one that no earlier build understood is in force from now on.
+async fn observe(app: &App, entries: Entries) -> Result<(), CommitError> {
+    put(app, observed(app, &understood(entries))).await
+}
+
+async fn put(app: &App, events: Vec<TradeEvent>) -> Result<(), CommitError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    app.ledger().note(None, events).await.map(drop)
+}
+
+/// Measures take effect; yields what of it is not on record yet.
+//= C56
+fn observed(app: &App, entries: &[(u64, CaseEvent)]) -> Vec<TradeEvent> {
+    let mut events = Vec::new();
+    for (index, event) in entries {
+        let CaseEvent::MeasureOrdered { measure, .. } = event else {
+            continue;
+        };
+        app.observe(measure); // in force first, then on record
+        if !app.ledger().has_observed(measure) {
+            tracing::info!(measure = %measure.id, "a measure of the desk takes effect");
+            events.push(TradeEvent::MeasureObserved {
+                cases_index: *index,
+                measure: measure.clone(),
+            });
+        }
+    }
+    events
+}
+
+/// An entry that a newer desk wrote is nothing that this one obeys; the measures behind it are.
+fn understood(entries: Entries) -> Vec<(u64, CaseEvent)> {
+    let understood = |(index, octets): (u64, Vec<u8>)| match CaseEntry::from_canonical(&octets) {
+        Ok(entry) => Some((index, entry.event)),
+        Err(_) => {
+            tracing::error!(
+                index,
+                "an entry of the cases journal is not understood; update this proxy"
+            );
+            None
+        }
+    };
+    entries.into_iter().filter_map(understood).collect()
 }

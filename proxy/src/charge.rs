@@ -74,6 +74,7 @@ pub(crate) fn can_be_undone(app: &App, account: &Account) -> bool {
         Channel::Unionpay => channel::cancel(
             account,
             &stamp,
+            PayWay::Micropay,
             &RefundFacts {
                 number: &number,
                 refund: &number,

@@ -89,6 +89,26 @@ impl Listens {
         let own = self.banks_url.as_deref().filter(|_| channel.is_bank());
         own.unwrap_or(&self.notify_url)
     }
+
+    /// Those with TLS, by name.
+    pub fn with_tls(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
+        let all = [
+            ("api", Some(&self.api)),
+            ("notify", Some(&self.notify)),
+            ("wechat", self.wechat.as_ref()),
+            ("alipay", self.alipay.as_ref()),
+            ("unionpay", self.unionpay.as_ref()),
+            ("pages", self.pages.as_ref()),
+            ("journal", self.journal.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, listen)| Some((name, listen?)))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let plain = [Some(self.metrics), self.banks];
+        self.with_tls().count() + plain.into_iter().flatten().count()
+    }
 }
 
 /// Times of the road.
@@ -141,6 +161,8 @@ pub struct Limits {
     pub failures: Rate,
     /// Connections per listener.
     pub connections: usize,
+    /// So many of them from one source address.
+    pub connections_per_source: usize,
     /// New orders stop below this many free octets on the journal's disk.
     pub disk_low: u64,
     /// Signing threads.
@@ -346,7 +368,7 @@ fn registries(section: &Section<'_>) -> (RegistryFiles, Duration) {
 fn vault_settings(section: &Section<'_>) -> vault::Settings {
     let seconds = |key, default, least, most| Duration::from_secs(section.number(key, default, least, most));
     let settings = vault::Settings {
-        bucket: seconds("bucket_seconds", 60, 1, 600),
+        bucket: seconds("bucket_seconds", 60, 1, 300),
         deadline: seconds("deadline_seconds", 120, 2, 600),
         renew_at_most: seconds("notify_seconds", 86_400, 60, 86_400),
         epochs: vault::Lengths {
@@ -354,12 +376,13 @@ fn vault_settings(section: &Section<'_>) -> vault::Settings {
             kept: section.number("epoch_kept_days", 30, 0, 366) as u32,
         },
     };
-    if settings.deadline < settings.bucket {
+    // What is sealed again in the last bucket's length of its key must come to lie under a later one.
+    if settings.deadline < settings.bucket * 2 {
         section.problem(
             "deadline_seconds",
             None,
-            "the deadline is shorter than a bucket",
-            "a deadline of at least bucket_seconds",
+            "the deadline is shorter than two buckets: what is sealed could die at once, and nothing could be renewed",
+            "a deadline of at least twice bucket_seconds",
         );
     }
     settings
@@ -402,13 +425,16 @@ fn limits(section: &Section<'_>) -> Limits {
             )
         })
     };
+    let connections = section.number("connections", 12_000, 16, 1_000_000);
+    let a_sixteenth = (connections / 16).max(16);
     Limits {
         merchant: rate("merchant", 200, 400),
         channel: rate("channel", 5000, 10_000),
         source: rate("source", 500, 1000),
         payer: rate("payer", 10, 60),
         failures: rate("failures", 2, 60),
-        connections: section.number("connections", 12_000, 16, 1_000_000) as usize,
+        connections: connections as usize,
+        connections_per_source: section.number("connections_per_source", a_sixteenth, 1, 1_000_000) as usize,
         disk_low: section.number("disk_low_mib", 1024, 0, 1 << 30) << 20,
         signers: section.number("signers", 0, 0, 256) as usize,
         codes: section.number("codes", 50_000, 1, 10_000_000) as usize,
@@ -510,6 +536,20 @@ mod tests {
         has("vault.bucket_seconds", 11);
         has("registries.dir", 0);
         assert!(problems.iter().all(|p| !p.right.is_empty()));
+    }
+
+    #[test]
+    //= C34
+    fn a_deadline_of_less_than_two_buckets_is_refused() {
+        let refused = |bucket: u64, deadline: u64| {
+            let text = format!("[vault]\nbucket_seconds = {bucket}\ndeadline_seconds = {deadline}\n");
+            let problems = Config::parse(&text).expect_err("all else is missing");
+            problems
+                .iter()
+                .any(|p| p.path == "vault.deadline_seconds" && p.right.contains("twice bucket_seconds"))
+        };
+        assert!(refused(120, 120) && refused(60, 90) && refused(2, 3));
+        assert!(!refused(60, 120) && !refused(1, 2) && !refused(300, 600));
     }
 
     #[test]

@@ -5,12 +5,21 @@ use crate::{
     api::{openapi, render},
     app::App,
     fault::{Code, Fault, Stop},
+    limits::source,
     scan,
     stack::{self, Stack},
     stage::Response,
 };
+use bytes::Bytes;
 use http::{Method, StatusCode};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::LazyLock,
+};
 use tower::ServiceExt;
+
+/// It is the same for everybody, and large.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document().to_string().into());
 
 /// All doors of one app.
 #[derive(Clone)]
@@ -41,8 +50,7 @@ impl Front {
     /// Documents and health need no key.
     fn open(&self, request: &Received) -> Option<Response> {
         let path = request.head.uri.path();
-        let asked = matches!(request.door, Door::Metrics | Door::Journal)
-            || ["/healthz", "/readyz", "/openapi.json"].contains(&path);
+        let asked = request.door == Door::Metrics || ["/healthz", "/readyz", "/openapi.json"].contains(&path);
         if let (true, Err(fault)) = (asked, request.lawful()) {
             return Some(render::problem(&fault, None));
         }
@@ -53,19 +61,26 @@ impl Front {
             (Door::Api | Door::Metrics, "/healthz") => {
                 Some(render::text_response(StatusCode::OK, "text/plain", "ok\n"))
             }
-            (Door::Api | Door::Metrics, "/readyz") => Some(self.ready()),
-            (Door::Api, "/openapi.json") => Some(render::text_response(
-                StatusCode::OK,
-                "application/json",
-                openapi::document().to_string(),
-            )),
-            (Door::Metrics, "/metrics") => Some(render::text_response(
-                StatusCode::OK,
-                "text/plain; version=0.0.4; charset=utf-8",
-                self.app.metrics().render(),
-            )),
-            (Door::Journal, path) => self.journal(path),
+            (Door::Api | Door::Metrics, "/readyz") => Some(self.limited(request, || self.ready())),
+            (Door::Api, "/openapi.json") => Some(self.limited(request, || {
+                render::text_response(StatusCode::OK, "application/json", DOCUMENT.clone())
+            })),
+            (Door::Metrics, "/metrics") => Some(self.limited(request, || {
+                render::text_response(
+                    StatusCode::OK,
+                    "text/plain; version=0.0.4; charset=utf-8",
+                    self.app.metrics().render(),
+                )
+            })),
             _ => None,
+        }
+    }
+
+    /// No source has these as often as it likes.
+    fn limited(&self, request: &Received, answer: impl FnOnce() -> Response) -> Response {
+        match self.app.source_rate(source(request.peer.ip())) {
+            Ok(()) => answer(),
+            Err(wait) => render::problem(&Fault::of(Code::TooManyRequests).retry(wait), None),
         }
     }
 
@@ -95,13 +110,32 @@ impl Front {
     }
 
     /// The trades journal, for the desk only: this listener lets nobody else in.
-    fn journal(&self, path: &str) -> Option<Response> {
-        let resource = self.app.ledger().journal().reader().resource(path, true)?;
-        Some(match resource {
-            Ok(bytes) => render::text_response(StatusCode::OK, "application/octet-stream", bytes),
-            Err(_) => render::text_response(StatusCode::NOT_FOUND, "text/plain", "no such file\n"),
-        })
+    async fn journal(&self, request: &Received) -> Response {
+        if let Err(fault) = request.lawful() {
+            return render::problem(&fault, None);
+        }
+        let (reader, path) = (
+            self.app.ledger().journal().reader(),
+            request.head.uri.path().to_owned(),
+        );
+        let read = match request.head.method {
+            // Off the threads of the road: a bundle has up to 17 MiB.
+            Method::GET => tokio::task::spawn_blocking(move || reader.resource(&path, true)).await,
+            _ => Ok(None),
+        };
+        match read {
+            Ok(Some(Ok(bytes))) => render::text_response(StatusCode::OK, "application/octet-stream", bytes),
+            Ok(Some(Err(_))) => render::text_response(StatusCode::NOT_FOUND, "text/plain", "no such file\n"),
+            Ok(None) => render::problem(&Fault::of(Code::NotFound), None),
+            Err(_) => panicked(request),
+        }
     }
+}
+
+/// What is said where an answer outside the stacks, which have `rescue`, panicked.
+fn panicked(request: &Received) -> Response {
+    tracing::error!(door = request.door.as_str(), id = %request.id, "an answer panicked");
+    render::problem(&Fault::of(Code::Internal), None)
 }
 
 impl Answer for Front {
@@ -113,8 +147,13 @@ impl Answer for Front {
                 None,
             );
         }
-        if let Some(response) = self.open(&request) {
-            return response;
+        if request.door == Door::Journal {
+            return self.journal(&request).await;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.open(&request))) {
+            Ok(Some(response)) => return response,
+            Ok(None) => {}
+            Err(_) => return panicked(&request),
         }
         let is_read = request.head.method == Method::GET
             || request.head.uri.path().ends_with("/resend")

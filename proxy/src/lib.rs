@@ -16,6 +16,7 @@ mod codes;
 mod combined;
 pub mod commissions;
 pub mod config;
+mod descriptors;
 pub mod errand;
 pub mod exchange;
 pub mod export;
@@ -63,6 +64,8 @@ mod trade;
 /// The manual: why, not how.
 pub mod manual {
     #![doc = include_str!("../manual/00-contents.md")]
+    #[doc = include_str!("../manual/05-first-order.md")]
+    pub mod first_order {}
     #[doc = include_str!("../manual/10-road.md")]
     pub mod road {}
     #[doc = include_str!("../manual/15-routing.md")]

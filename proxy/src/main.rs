@@ -161,17 +161,21 @@ fn serve(path: PathBuf) -> anyhow::Result<()> {
         let _telemetry = telemetry::start(&config.telemetry, &config.name)?;
         missing.iter().for_each(|what| tracing::warn!(what, "hygiene"));
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let running = run::start(config, run::settings_digest(&text)).await?;
+        let mut running = run::start(config, run::settings_digest(&text)).await?;
         println!("{}", serde_json::json!({
             "api": running.addresses.api, "wechat": running.addresses.wechat, "alipay": running.addresses.alipay, "unionpay": running.addresses.unionpay,
             "notify": running.addresses.notify, "journal": running.addresses.journal, "metrics": running.addresses.metrics,
         }));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        let ended = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = tokio::signal::ctrl_c() => None,
+            task = running.ended() => Some(task),
+        };
         running.stop().await;
-        Ok(())
+        match ended {
+            Some(task) => Err(anyhow!("{task} ended though nobody told it to; stopped, to be started anew")),
+            None => Ok(()),
+        }
     })
 }
 
@@ -180,6 +184,9 @@ fn check_all(path: PathBuf) -> anyhow::Result<()> {
     let problems = check::problems(&text);
     if problems.is_empty() {
         println!("{}: in order", path.display());
+        if let Some(remark) = check::remark(&text) {
+            eprintln!("{}: {remark}", path.display());
+        }
         return Ok(());
     }
     let lines: Vec<_> = problems

@@ -1,6 +1,7 @@
 //! Tells merchants: signed, numbered without gaps, for at least a day, a breaker for each merchant. What is pending is
 //! a fold over the journal, not a second store.
 
+mod one;
 mod queue;
 
 use crate::{
@@ -19,6 +20,7 @@ use domain::*;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use ledger::{Order, Tell};
+use one::One;
 use parking_lot::Mutex;
 use queue::Queue;
 use serde_json::{Value, json};
@@ -51,7 +53,8 @@ pub async fn run(app: App, mut stop: tokio::sync::watch::Receiver<bool>) {
             given_up |= is_old(&app, at) && give_up(&app, &queues, &merchant, now).await;
             for (tell, tries) in next(&app, &queues, &merchant, now) {
                 let (app, queues) = (app.clone(), queues.clone());
-                tokio::spawn(async move { one(&app, &queues, tell, tries + 1).await });
+                app.clone()
+                    .spawn_work(async move { one(&app, &queues, tell, tries + 1).await });
             }
         }
         let rest = if given_up {
@@ -116,15 +119,17 @@ async fn give_up(app: &App, queues: &Queues, merchant: &MerchantId, now: Duratio
 }
 
 async fn one(app: &App, queues: &Queues, tell: Tell, tries: u32) {
+    let mut this = One::begun(queues, app.clock(), app.times().notify_after, &tell);
     let outcome = send(app, &tell).await;
+    this.acknowledged = outcome.is_ok();
     app.metrics().told(match &outcome {
         Ok(()) => "acknowledged",
         Err(_) => "failed",
     });
-    let old = is_old(app, tell.at);
+    this.last = is_old(app, tell.at);
     let ended = match &outcome {
         Ok(()) => Some(TradeEvent::Told { seq: tell.seq, tries }),
-        Err(_) if old => Some(TradeEvent::TellGivenUp { seq: tell.seq, tries }),
+        Err(_) if this.last => Some(TradeEvent::TellGivenUp { seq: tell.seq, tries }),
         Err(_) => None,
     };
     if let Some(event) = ended {
@@ -136,10 +141,6 @@ async fn one(app: &App, queues: &Queues, tell: Tell, tries: u32) {
     if let Err(why) = outcome {
         tracing::info!(merchant = %tell.merchant, seq = tell.seq, tries, why, "a notification was not acknowledged");
     }
-    let (now, first) = (app.clock().since_boot(), app.times().notify_after);
-    let mut queues = queues.lock();
-    let queue = queues.entry(tell.merchant).or_default();
-    queue.tried(tell.seq, outcome.is_ok(), old, first, now);
 }
 
 /// The payer's sealed id is needed no longer once nothing of this order is pending.

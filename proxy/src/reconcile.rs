@@ -28,7 +28,7 @@ use policy::{
 };
 use record::DayRecord;
 use sha2::{Digest as _, Sha256};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// An overdue bill is asked for so many times less often.
@@ -70,14 +70,21 @@ enum JobError {
 }
 
 /// Compares until `stop`.
-pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
-    let Some(books) = app.config().books.clone() else {
-        return;
-    };
+pub async fn run(app: App, books: Books, mut stop: watch::Receiver<bool>) {
+    let books = Arc::new(books);
     loop {
         if app.ledger().is_indexed() {
             let mut kept = None;
-            for job in due(&app) {
+            let (looking, asked) = (app.clone(), books.clone());
+            // Off the threads of the road: some thousand bills of accounts are looked for.
+            let jobs = match tokio::task::spawn_blocking(move || due(&looking, &asked)).await {
+                Ok(jobs) => jobs,
+                Err(error) => {
+                    tracing::error!(%error, "what bills are due could not be looked through");
+                    Vec::new()
+                }
+            };
+            for job in jobs {
                 if let Err(error) = work(&app, &mut kept, &job).await {
                     tracing::error!(%error, channel = job.key.channel.as_str(), "a bill could not be compared; it is tried again");
                     kept = None;
@@ -95,14 +102,9 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
 }
 
 /// Everything that is due now, the oldest day first.
-fn due(app: &App) -> Vec<Job> {
+fn due(app: &App, books: &Books) -> Vec<Job> {
     let (now, registries) = (app.clock().now(), app.registries());
-    let Some((books, first)) = app
-        .config()
-        .books
-        .as_ref()
-        .and_then(|books| Some((books, first_day(app)?)))
-    else {
+    let Some(first) = first_day(app) else {
         return Vec::new();
     };
     let mut jobs = Vec::new();
@@ -115,6 +117,7 @@ fn due(app: &App) -> Vec<Job> {
         {
             continue;
         }
+        let mut heads: BTreeMap<BillKey, BillHead> = app.ledger().bills_of(day).into_iter().collect();
         for merchant in registries.merchants() {
             for account in merchant.accounts.iter().filter(|account| is_compared(account)) {
                 for kind in kinds(books, account.channel) {
@@ -127,7 +130,7 @@ fn due(app: &App) -> Vec<Job> {
                         account: account.account.clone(),
                         kind,
                     };
-                    let head = app.ledger().bill(&key);
+                    let head = heads.remove(&key);
                     if head
                         .as_ref()
                         .is_none_or(|head| is_due(&key, head, app.started_at(), now, books.retry))

@@ -2,10 +2,11 @@
 
 use crate::{
     accept::{Bound, Caps, Door},
-    app::{App, Parts},
+    app::{App, Parts, merchants_tls},
     cases,
     clock::SystemClock,
-    config::{Config, Listen},
+    config::{Config, Listen, Listens},
+    descriptors,
     front::Front,
     health,
     key_folder::KeyFolder,
@@ -13,16 +14,21 @@ use crate::{
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
+use certs::tls::ListenerFiles;
 use domain::*;
 use journal::{Journal, disk::RealDisk};
 use ledger::{Found, Ledger, Order};
-use settings::registries;
+use settings::{registries, tasks::Tasks};
 use sha2::{Digest as _, Sha256};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::JoinHandle,
 };
 use vault::Vault;
 
@@ -56,10 +62,10 @@ pub struct Running {
     /// The app, for in-process tests.
     pub app: App,
     stop: watch::Sender<bool>,
-    listeners: Vec<JoinHandle<()>>,
-    tasks: Vec<JoinHandle<()>>,
+    listeners: Tasks,
+    tasks: Tasks,
     /// Ends later than all others.
-    purge: (watch::Sender<bool>, JoinHandle<()>),
+    purge: (watch::Sender<bool>, Tasks),
 }
 
 /// What opening the stores gave.
@@ -73,14 +79,16 @@ struct Opened {
 pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listens = config.listen.clone();
-    let caps = Caps {
-        connections: config.limits.connections,
-        ..Caps::default()
-    };
+    let files = descriptors::raise();
+    let caps = descriptors::caps(&config.limits, listens.count(), files)?;
+    if let Some(remark) = descriptors::remark(&config.limits, &caps, files) {
+        tracing::warn!(remark);
+    }
+    let merchants_tls = merchants_tls(&config)?;
     let (bound, addresses, tls) = bind(&listens, caps, &clock).await?;
     let Opened { app, changes, cases } = tokio::task::spawn_blocking({
         let clock = clock.clone();
-        move || open(config, clock)
+        move || open(config, clock, merchants_tls)
     })
     .await??;
     record_start(&app, settings).await?;
@@ -88,22 +96,26 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     let (end, ended) = watch::channel(false);
     let front = Front::new(&app);
     let drain = app.times().drain;
-    let listeners = bound
-        .into_iter()
-        .map(|bound| tokio::spawn(bound.serve(front.clone(), stopped.clone(), drain)))
-        .collect();
-    let mut tasks = vec![
-        tokio::spawn(sweep::run(app.clone(), changes, stopped.clone())),
-        tokio::spawn(outbox::run(app.clone(), stopped.clone())),
-        tokio::spawn(reconcile::run(app.clone(), stopped.clone())),
-        tokio::spawn(keep_house(app.clone(), tls, stopped.clone())),
-        tokio::spawn(renew::run(app.clone(), stopped.clone())),
-        tokio::spawn(health::probe(app.clone(), stopped.clone())),
-    ];
-    let purge = (end, tokio::spawn(purge::run(app.clone(), ended)));
-    if let Some(settings) = app.config().cases.clone() {
-        tasks.push(tokio::spawn(cases::follow(app.clone(), settings, cases, stopped)));
+    let mut listeners = Tasks::default();
+    for bound in bound {
+        let door = bound.door.as_str();
+        listeners.spawn(door, bound.serve(front.clone(), stopped.clone(), drain));
     }
+    let mut tasks = Tasks::default();
+    tasks.spawn("sweep", sweep::run(app.clone(), changes, stopped.clone()));
+    tasks.spawn("outbox", outbox::run(app.clone(), stopped.clone()));
+    tasks.spawn("keep_house", keep_house(app.clone(), tls, stopped.clone()));
+    tasks.spawn("renew", renew::run(app.clone(), stopped.clone()));
+    tasks.spawn("probe", health::probe(app.clone(), stopped.clone()));
+    if let Some(books) = app.config().books.clone() {
+        tasks.spawn("reconcile", reconcile::run(app.clone(), books, stopped.clone()));
+    }
+    if let Some(settings) = app.config().cases.clone() {
+        tasks.spawn("cases", cases::follow(app.clone(), settings, cases, stopped));
+    }
+    let mut purge = Tasks::default();
+    purge.spawn("purge", purge::run(app.clone(), ended));
+    let purge = (end, purge);
     tracing::info!(api = %addresses.api, notify = %addresses.notify, "serving");
     Ok(Running {
         addresses,
@@ -116,25 +128,37 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
 }
 
 impl Running {
-    /// Stops taking requests, lets open ones finish, puts the end on record.
-    pub async fn stop(self) {
+    /// Resolves once a task has ended that nobody told to, with its name: then it is time to stop, and to be started anew.
+    pub async fn ended(&mut self) -> &'static str {
+        tokio::select! {
+            name = self.listeners.ended() => name,
+            name = self.tasks.ended() => name,
+            name = self.purge.1.ended() => name,
+        }
+    }
+
+    /// Stops taking requests, lets open ones and what they began finish, puts the end on record.
+    pub async fn stop(mut self) {
+        let until = tokio::time::Instant::now() + self.app.times().drain;
         let _ = self.stop.send(true);
-        for listener in self.listeners {
-            let _ = listener.await;
-        }
-        let _ = tokio::time::timeout(self.app.times().drain, self.app.until_idle()).await;
-        for task in self.tasks {
-            task.abort();
-        }
+        self.listeners.all().await;
+        // Nobody begins anything more; what was begun is waited for.
+        self.tasks.cut().await;
+        let _ = tokio::time::timeout_at(until, self.app.until_idle()).await;
         // Keys died on time till here. What is dead goes on record: the last round is waited for.
-        let (end, purge) = self.purge;
+        let (end, mut purge) = self.purge;
         let _ = end.send(true);
-        let _ = purge.await;
+        purge.all().await;
         let app = self.app;
         crate::guard::record_counts(&app).await;
-        let mut events = app.vault().purge_all();
-        events.push(TradeEvent::ProcessStopped { boot: app.boot() });
-        if let Err(error) = app.ledger().note(None, events).await {
+        // What is under way still, at a channel that does not answer, comes too late from here on: the next run asks for it.
+        //= C34
+        let last = || {
+            let mut events = app.vault().purge_all();
+            events.push(TradeEvent::ProcessStopped { boot: app.boot() });
+            events
+        };
+        if let Err(error) = app.ledger().note_last(last).await {
             tracing::error!(%error, "the end of this run could not be put on record");
         }
         app.ledger().stop();
@@ -152,7 +176,7 @@ impl Running {
 type Tls = Vec<Arc<certs::tls::Listener>>;
 
 async fn bind(
-    listens: &crate::config::Listens,
+    listens: &Listens,
     caps: Caps,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(Vec<Bound>, Addresses, Tls)> {
@@ -224,7 +248,11 @@ async fn bind(
     ))
 }
 
-fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+fn open(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    merchants_tls: Option<Arc<rustls::ClientConfig>>,
+) -> anyhow::Result<Opened> {
     let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
     let loaded = registry::load(&config.registries, &[]).map_err(|all| anyhow!(list(all)))?;
     let signer = keys
@@ -275,6 +303,7 @@ fn open(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
         vault,
         metrics,
         boot,
+        merchants_tls,
     });
     app.hold_for_start(
         epochs,
@@ -336,7 +365,8 @@ fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
 /// Registries, certificates, disk, limits: looked at while running.
 async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
     let mut seal = registries::seal(&app.config().registries);
-    let mut certificates = stamps(&app);
+    let mut certificates = stamps(&app.config().listen);
+    let mut roots = app.config().notify_roots.as_deref().and_then(stamp);
     let mut keys = KeyFolder::of(&app);
     let mut minute = Duration::ZERO;
     loop {
@@ -353,7 +383,17 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
             seal = now;
             reload(&app).await;
         }
-        let changed = stamps(&app);
+        let changed = app.config().notify_roots.as_deref().and_then(stamp);
+        if changed != roots {
+            roots = changed;
+            match merchants_tls(app.config()) {
+                Ok(tls) => app.set_merchants_tls(tls),
+                Err(error) => {
+                    tracing::error!(%error, "new roots for merchants' hosts are not taken; the old ones stay in use")
+                }
+            }
+        }
+        let changed = stamps(&app.config().listen);
         if changed != certificates {
             certificates = changed;
             for listener in &tls {
@@ -376,22 +416,20 @@ async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
 }
 
 /// When the files of listeners last changed.
-fn stamps(app: &App) -> Vec<Option<std::time::SystemTime>> {
-    let listens = &app.config().listen;
-    let all = [
-        Some(&listens.api),
-        Some(&listens.notify),
-        listens.wechat.as_ref(),
-        listens.alipay.as_ref(),
-        listens.unionpay.as_ref(),
-        listens.pages.as_ref(),
-        listens.journal.as_ref(),
-    ];
-    let of = |path: &std::path::Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
-    all.into_iter()
-        .flatten()
-        .flat_map(|l| [of(&l.tls.cert), of(&l.tls.key)])
+fn stamps(listens: &Listens) -> Vec<Option<SystemTime>> {
+    let of = |files: &ListenerFiles| {
+        let ca = files.client_ca.as_deref();
+        [stamp(&files.cert), stamp(&files.key), ca.and_then(stamp)]
+    };
+    listens
+        .with_tls()
+        .flat_map(|(_, listen)| of(&listen.tls))
         .collect()
+}
+
+/// When a file last changed.
+fn stamp(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
 async fn reload(app: &App) {
@@ -419,4 +457,32 @@ async fn reload(app: &App) {
 /// SHA-256 of an accepted configuration.
 pub fn settings_digest(text: &str) -> Digest {
     Digest::from_bytes(Sha256::digest(text).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever may come in is as good a reason to look again as what is shown to them.
+    #[test]
+    fn a_changed_file_of_a_listener_is_noticed_whichever_it_is() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let text = include_str!("../../deploy/example.toml");
+        let text = text.replace("/etc/guandao/tls", &dir.path().display().to_string());
+        let listens = Config::parse(&text).expect("the example is lawful").listen;
+        let mut before = stamps(&listens);
+        assert_eq!(before.iter().flatten().count(), 0, "none is there");
+        for name in ["journal.crt", "journal.key", "desk-ca.crt"] {
+            std::fs::write(dir.path().join(name), name).expect("written");
+            let now = stamps(&listens);
+            assert_ne!(now, before, "{name} is new");
+            before = now;
+        }
+        let ca = std::fs::File::options()
+            .append(true)
+            .open(dir.path().join("desk-ca.crt"))
+            .expect("is there");
+        ca.set_modified(SystemTime::UNIX_EPOCH).expect("changed");
+        assert_ne!(stamps(&listens), before, "it is another");
+    }
 }

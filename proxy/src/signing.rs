@@ -7,6 +7,7 @@
 use certs::Keys;
 use crossbeam_channel::{Sender, bounded};
 use domain::{KeyRef, SignMethod};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -24,8 +25,8 @@ pub enum SigningError {
     /// The key cannot sign.
     #[error(transparent)]
     Key(#[from] certs::KeyError),
-    /// The threads are gone: the process is stopping.
-    #[error("the signing threads have stopped")]
+    /// The threads are gone: the process is stopping. Or this signature made its thread panic.
+    #[error("the signing threads gave no answer")]
     Stopped,
 }
 
@@ -40,7 +41,12 @@ impl Signing {
             let work = work.clone();
             let run = move || {
                 step_back();
-                work.iter().for_each(|job| job());
+                for job in &work {
+                    // Of a job that panics its caller hears; the others' signatures are made all the same.
+                    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                        tracing::error!("a signature panicked");
+                    }
+                }
             };
             std::thread::Builder::new()
                 .name(format!("sign-{n}"))
@@ -89,4 +95,26 @@ impl Signing {
 /// allow it, nothing is lost but that.
 fn step_back() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use certs::Material;
+
+    #[tokio::test]
+    async fn a_signature_that_panics_takes_no_thread_with_it() {
+        let key = KeyRef::new("answer/1").expect("a name");
+        let keys = Keys::default();
+        let pem = certs::generate_ed25519().expect("a key");
+        keys.put_all(vec![(
+            key.clone(),
+            Material::read(pem.as_bytes()).expect("a key"),
+        )]);
+        let signing = Signing::new(keys, 1);
+        let jobs = signing.jobs.clone().expect("there is a thread");
+        jobs.send(Box::new(|| panic!("as asked"))).expect("taken");
+        let signed = signing.sign(&key, b"message".to_vec()).await;
+        assert!(signed.is_ok(), "{:?}", signed.err());
+    }
 }

@@ -48,10 +48,10 @@ pub async fn run(
         let now = app.clock().since_boot();
         // After a start every live order is due at once; they wait as numbers, not as a million tasks.
         while let Some((lane, id)) = plans.due(now) {
-            let (app, end) = (app.clone(), End::of(lane, id, &ended));
-            tokio::spawn(async move {
-                look(&app, &id).await;
-                end.with(app.ledger().order(&id).await.ok().flatten());
+            let (looking, end) = (app.clone(), End::of(lane, id, &ended));
+            app.spawn_work(async move {
+                look(&looking, &id).await;
+                end.with(looking.ledger().order(&id).await.ok().flatten());
             });
         }
         let next = plans

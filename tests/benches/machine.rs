@@ -90,8 +90,8 @@ pub(crate) fn raise_open_files() -> u64 {
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
         let more = libc::rlimit {
-            rlim_cur: 100_000,
-            rlim_max: limit.rlim_max.max(100_000),
+            rlim_cur: 200_000,
+            rlim_max: limit.rlim_max.max(200_000),
         };
         if libc::setrlimit(libc::RLIMIT_NOFILE, &more) != 0 {
             limit.rlim_cur = limit.rlim_max;

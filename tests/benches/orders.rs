@@ -232,6 +232,10 @@ impl Bench {
     pub(crate) async fn rounds(&mut self) -> anyhow::Result<()> {
         self.honest().await?;
         let tls = [Offer::Classical, Offer::Hybrid].map(|offer| (offer, load::client(&self.ca, offer)));
+        let mut idle = Vec::with_capacity(self.subjects.len());
+        for subject in &self.subjects {
+            idle.push(load::rest_of(subject.pid).await);
+        }
         for round in 0..=self.length.rounds {
             eprintln!("round {round} of {} (0 warms up)", self.length.rounds);
             let costs = self.crypto.measure()?;
@@ -246,6 +250,12 @@ impl Bench {
                 self.window(index, round > 0)
                     .await
                     .with_context(|| format!("window of {}", self.subjects[index].name))?;
+                // What orders leave to do is theirs, and not the next window's.
+                let subject = &mut self.subjects[index];
+                let rest = load::rest_of(subject.pid).await.saturating_sub(idle[index]);
+                if let Some(window) = subject.windows.last_mut().filter(|_| round > 0) {
+                    window.cpu += rest;
+                }
             }
             for fresh in &mut self.fresh {
                 let (_, tls) = tls

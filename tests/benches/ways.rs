@@ -28,9 +28,6 @@ use sandbox::{
 use serde_json::{Value, json};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-/// Housekeeping runs twice a second: whatever a window left is done by then.
-const AFTER: Duration = Duration::from_millis(700);
-
 /// A way to pay, with the asymmetric operations that one order of it takes.
 struct Way {
     /// Of the row with the CPU time of an order.
@@ -313,16 +310,9 @@ impl Stand {
         let (requests, at, wanted) = self.orders(way, count)?;
         let pid = self.proxy.pid();
         let mut window = self.window((pid, at), lines, requests, wanted).await?;
-        window.cpu += rest_of(pid).await.saturating_sub(idle);
+        window.cpu += load::rest_of(pid).await.saturating_sub(idle);
         Ok(window)
     }
-}
-
-/// The CPU time of a process while nobody asks it for anything.
-async fn rest_of(pid: u32) -> Duration {
-    let before = machine::cpu_of(pid);
-    tokio::time::sleep(AFTER).await;
-    machine::cpu_of(pid).saturating_sub(before)
 }
 
 /// Measures all ways in turn, A B C … C B A, and the bare forwarder among them.
@@ -348,7 +338,7 @@ pub(crate) async fn rows(dir: &Path, length: Length, report: &mut Report) -> any
             costs.push(cost);
             forwards.push(forward.cpu_us());
         }
-        let idle = rest_of(stand.proxy.pid()).await;
+        let idle = load::rest_of(stand.proxy.pid()).await;
         let mut turn: Vec<usize> = (0..WAYS.len()).collect();
         if round % 2 == 1 {
             turn.reverse();

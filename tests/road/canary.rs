@@ -459,6 +459,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
             .into_iter()
             .map(|(at, what)| format!("{what} at {at}"))
             .collect(),
+        hidden: false,
     };
     std::mem::take(&mut everything).must_be_clean("metrics")?;
     scanner

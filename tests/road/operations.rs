@@ -1,5 +1,7 @@
 //! What operators rely on: checks, reloads, stopping in good order, low disk, certificates of purge.
 
+mod files;
+
 use anyhow::{Context, ensure};
 use sandbox::{
     demo::{Demo, http::Client, merchant::Merchant, place::Options, services::binary},
@@ -48,6 +50,9 @@ async fn a_running_service() -> Done {
     without_a_desk_the_front_door_says_so(&demo)?;
     stopping_drains(&demo, &shop).await?;
     keys_die_while_it_drains(&demo, &shop).await?;
+    files::idle_connections_take_no_file_that_the_journal_needs(&demo, &shop).await?;
+    files::what_cannot_work_does_not_start(&demo).await?;
+    files::open_answers_have_a_limit_too(&demo).await?;
     the_index_can_be_rebuilt_by_hand(&demo)?;
     low_disk_refuses_new_orders_and_records_notices(&demo, &shop).await
 }

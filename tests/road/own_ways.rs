@@ -1,9 +1,10 @@
 //! A merchant's own client that knows no more than `own_ways` and `own_calls` of `endpoints.json` say.
 
+use crate::alipay_payer;
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
-    acp::{Acp, FRONT, Fields, now, written},
+    acp::{Acp, FRONT, now, written},
     alipay_door::AlipayDoor,
     browser::{Browser, PHONE},
     door::WechatDoor,
@@ -12,6 +13,8 @@ use sandbox::demo::{
 };
 use serde_json::{Value, json};
 
+mod days;
+mod unionpay;
 mod wechat;
 
 type Done = anyhow::Result<()>;
@@ -19,7 +22,9 @@ type Done = anyhow::Result<()>;
 /// What comes to a message: the account's own members where `adds` says so, and numbers of its parts.
 pub(crate) fn filled(body: &mut Value, way: &Value, accounts: &Value, number: impl Fn() -> String) -> Done {
     let account = &accounts[word(&way["channel"])];
-    for (at, from) in way["adds"].as_object().into_iter().flatten() {
+    let under = &way["adds_under"][word(&account["sign_method"])];
+    let all = [&way["adds"], under].into_iter().filter_map(Value::as_object);
+    for (at, from) in all.flatten() {
         let value = match &account[word(from)] {
             Value::Array(list) => list.first().context("an empty list")?,
             value => value,
@@ -59,14 +64,18 @@ pub(crate) async fn each(demo: &Demo, merchant: &Merchant, endpoints: &Value) ->
         let gone = client.go(demo, merchant, accounts, way).await;
         gone.with_context(|| format!("own {} {} {}", way["channel"], way["pay_way"], way["call"]))?;
     }
-    let named = |call: &&Value| call["channel"] == "alipay";
-    for call in calls.iter().filter(named) {
-        let asked = client.ask(demo, &ways, call).await;
-        asked.with_context(|| format!("own {}", call["call"]))?;
+    for call in &calls {
+        let asked = match word(&call["channel"]) {
+            _ if days::is_of_a_day(call) => days::ask(&client, accounts, call).await,
+            "alipay" if call["in"] == "parameters" => client.exchange(demo, accounts, call).await,
+            "alipay" => client.ask(demo, &ways, call).await,
+            "unionpay" => unionpay::ask(&client, demo, accounts, &ways, call, &calls).await,
+            _ => wechat::ask(&client, demo, accounts, &ways, call).await,
+        };
+        asked.with_context(|| format!("own {} {}", call["call"], call["content"]))?;
     }
-    wechat::ask_all(&client, demo, accounts, &ways, &calls).await?;
     ensure!(
-        ways.len() >= 28 && calls.len() >= 25,
+        ways.len() >= 28 && calls.len() >= 30,
         "{} {}",
         ways.len(),
         calls.len()
@@ -134,22 +143,27 @@ impl Client {
             let said = self.brought(demo, way, &content).await?;
             return Ok((content, said));
         }
-        let said = match channel {
-            "wechat" => {
-                filled(&mut content, way, accounts, || demo.next_number())?;
-                self.of_wechat("POST", word(&way["call"]), &content, accounts)
-                    .await?
-            }
-            "alipay" => self.of_alipay(way, content.clone(), true).await?,
-            _ if way["call"] == FRONT => self.in_the_browser(content.clone()).await?,
-            _ => self.of_unionpay(way, content.clone()).await?,
+        if channel == "alipay" {
+            let said = self.of_alipay(way, content.clone(), true).await?;
+            return Ok((content, said));
+        }
+        filled(&mut content, way, accounts, || demo.next_number())?;
+        let call = word(&way["call"]);
+        if channel == "wechat" {
+            let said = self.of_wechat("POST", call, &content, accounts).await?;
+            return Ok((content, said));
+        }
+        content["txnTime"] = written(now()).into();
+        let said = match call {
+            FRONT => self.in_the_browser(&content).await?,
+            _ => self.of_unionpay(call, &content).await?,
         };
         Ok((content, said))
     }
 
     /// The payer's browser posts the form here and, as it is told, the same to UnionPay.
-    async fn in_the_browser(&self, content: Value) -> anyhow::Result<Value> {
-        let form = self.acp.signed(&self.of_acp(&content)?)?;
+    async fn in_the_browser(&self, content: &Value) -> anyhow::Result<Value> {
+        let form = self.acp.signed(&unionpay::fields(content)?)?;
         let sent_on = self.acp.send(FRONT, &form).await?;
         ensure!(
             sent_on.status == 307,
@@ -195,22 +209,28 @@ impl Client {
         self.alipay.v3(call, &content).await
     }
 
-    async fn of_unionpay(&self, way: &Value, content: Value) -> anyhow::Result<Value> {
-        let said: Fields = self.acp.ask(word(&way["call"]), &self.of_acp(&content)?).await?;
-        Ok(serde_json::to_value(said)?)
-    }
-
-    fn of_acp(&self, content: &Value) -> anyhow::Result<Fields> {
-        let kind =
-            ["txnType", "txnSubType", "bizType", "channelType"].map(|name| word(&content[name]).to_owned());
-        let kind = kind.each_ref().map(String::as_str);
-        let fields = content.as_object().context("fields")?;
-        let more: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), word(v))).collect();
-        let mut fields = self
-            .acp
-            .fields(kind, word(&content["orderId"]), &written(now()), &more);
-        fields.insert("backUrl".into(), self.acp.back_url().to_owned());
-        Ok(fields)
+    /// A payer's code, as Alipay's page gives it, is told for the payer.
+    async fn exchange(&self, demo: &Demo, accounts: &Value, call: &Value) -> Done {
+        let payer = "2088102146225135";
+        let mut parameters = call["content"].clone();
+        for v3 in [false, true] {
+            let code = alipay_payer::code(demo, word(&accounts["alipay"]["app_id"]), payer).await?;
+            for member in call["members"].as_array().context("members")? {
+                parameters[word(member)] = code.as_str().into();
+            }
+            let pairs = parameters.as_object().context("parameters")?.iter();
+            let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (name.as_str(), word(value))).collect();
+            let said = match v3 {
+                false => {
+                    self.alipay
+                        .gateway_with(word(&call["call"]), &json!({}), &pairs)
+                        .await?
+                }
+                true => self.alipay.v3_at(word(&call["v3"]), &parameters).await?,
+            };
+            ensure!(said["user_id"] == payer, "{said}");
+        }
+        Ok(())
     }
 
     /// Of an order of its own: scanned where it is to be closed, else paid.

@@ -18,8 +18,13 @@ mod tlog;
 mod v2;
 mod v3;
 
+use anyhow::{Context, ensure};
 use client::{CLIENTS, Scene};
-use sandbox::{channels, material};
+use sandbox::{
+    channels,
+    demo::{Demo, place::Options},
+    material,
+};
 
 type Done = anyhow::Result<()>;
 
@@ -53,6 +58,37 @@ async fn published_clients_straight_at_the_sandbox() -> Done {
         }
     }
     turns.all().await
+}
+
+/// The manual's page for whoever integrates: its client runs as it stands there, but for the demo's folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_manuals_first_order() -> Done {
+    if client::skipped() {
+        return Ok(());
+    }
+    let page = include_str!("../../proxy/manual/05-first-order.md");
+    let (_, program) = page.split_once("```python\n").context("a program")?;
+    let (program, _) = program.split_once("```").context("its end")?;
+    let dir = tempfile::tempdir()?;
+    let options = Options {
+        desk: false,
+        merchants: 1,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, false).await?;
+    let program = program.replace("target/demo/", &format!("{}/", dir.path().display()));
+    let mut python = tokio::process::Command::new(client::place().join("venv/bin/python"));
+    python.arg("-c").arg(program).env("no_proxy", "127.0.0.1");
+    let output = client::said(&mut python).await?;
+    let lines = String::from_utf8(output.stdout)?;
+    let lines: Vec<&str> = lines.lines().collect();
+    ensure!(
+        output.status.success()
+            && matches!(lines[..], [placed, "paid", refund] if placed.starts_with("201 weixin://") && refund.starts_with("(201,")),
+        "{lines:?} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    demo.services.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

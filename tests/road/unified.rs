@@ -588,7 +588,11 @@ async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
     let above = post(shop, "/v1/payments", static_d).await?;
     //= C69
     ensure!(
-        above.status == 403 && above.json()["code"] == "amount_over_limit",
+        above.status == 403
+            && above.json()["code"] == "amount_over_limit"
+            && above.json()["detail"]
+                .as_str()
+                .is_some_and(|said| said.contains("50000 fen")),
         "a static code took more than R18 allows: {} {}",
         above.status,
         above.json()

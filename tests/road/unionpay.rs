@@ -100,6 +100,15 @@ async fn each_way_and_each_sign_method_is_paid_told_and_paid_back() {
     demo.services.stop().await.expect("stops");
 }
 
+/// What a refund names of its payment (`bizType`).
+fn product(pay_way: &str) -> &'static str {
+    match pay_way {
+        "gateway" => "000201",
+        "gateway_b2b" => "000202",
+        _ => "000000",
+    }
+}
+
 async fn life(demo: &Demo, merchant: &Merchant, dir: &Path, pay_way: &str, reach: &str) -> Done {
     let order = placed(merchant, &body(demo, pay_way, 900)).await?;
     ensure!(!order[reach].is_null(), "no {reach} in {order}");
@@ -134,6 +143,8 @@ async fn life(demo: &Demo, merchant: &Merchant, dir: &Path, pay_way: &str, reach
             refund.json()
         );
         merchant.until(&id, "refund", |o| o["state"] == state).await?;
+        let (sent, product) = (demo.last_request("unionpay", "refund").await?, product(pay_way));
+        ensure!(sent.contains(&format!("bizType={product}&")), "{sent}");
     }
     told(demo, merchant, &id, "refund.succeeded").await?;
     let there = at_channel(demo, &order["number"]).await?;

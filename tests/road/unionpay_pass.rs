@@ -5,6 +5,7 @@
 mod charges;
 pub(crate) mod file;
 mod killed;
+mod samples;
 mod times;
 
 use crate::{
@@ -238,7 +239,10 @@ async fn by_browser(demo: &Demo, merchant: usize) -> Done {
     let answer = acp.send(FRONT, &spoilt).await?;
     let body = String::from_utf8_lossy(&answer.body);
     ensure!(
-        answer.status == 401 && body.contains("无法前往银联") && body.contains("Please go back"),
+        answer.status == 401
+            && body.contains("无法前往银联")
+            && body.contains("Please go back")
+            && body.contains("<small>the signature is none by"),
         "{} {body}",
         answer.status
     );

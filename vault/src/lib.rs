@@ -42,7 +42,8 @@ use zeroize::Zeroizing;
 pub struct Settings {
     /// Length of a bucket.
     pub bucket: Duration,
-    /// A record's key is dead this long after sealing, at the latest.
+    /// A record's key is dead this long after sealing, at the latest. Two buckets at least: then it lives for one at least, and
+    /// what is renewed in its last bucket's length comes to lie under a later key.
     pub deadline: Duration,
     /// Longest time a record may be renewed for a merchant's notification.
     pub renew_at_most: Duration,
@@ -138,7 +139,7 @@ impl Vault {
         Ok((Vault(Arc::new(inner)), events))
     }
 
-    /// Number of the bucket for what is sealed now: its key dies at `(number + 0) × bucket` since boot, which is
+    /// Number of the bucket for what is sealed now: its key dies at `number × bucket` since boot, which is
     /// within the deadline.
     fn bucket_now(&self) -> u64 {
         let (bucket, deadline) = (
@@ -152,32 +153,42 @@ impl Vault {
         Duration::from_millis((u128::from(bucket) * self.0.settings.bucket.as_millis()) as u64)
     }
 
+    /// The bucket for what is sealed now, which is begun where there is none. Its number is read behind the lock that whoever
+    /// destroys takes too: one that was destroyed is never begun again.
+    fn bucket_of_now<'a>(
+        &self,
+        buckets: &'a mut HashMap<u64, Bucket>,
+    ) -> Result<(u64, &'a mut Bucket), LockError> {
+        let number = self.bucket_now();
+        let bucket = match buckets.entry(number) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
+                let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
+                let key = Arc::new(self.0.locked.random()?);
+                place.insert(Bucket {
+                    key,
+                    counter: 0,
+                    records: 0,
+                    openings: BTreeMap::new(),
+                    blobs: Vec::new(),
+                    to_tell: Vec::new(),
+                    deadline,
+                })
+            }
+        };
+        Ok((number, bucket))
+    }
+
     /// Seals a record under the bucket of its deadline. `None` only if no locked memory is left.
     //= C33
     pub fn try_seal<T: Record>(&self, record: &T, context: &Context) -> Result<Sealed<T>, LockError> {
-        let number = self.bucket_now();
-        let (key, counter) = {
+        let (number, key, counter) = {
             let mut buckets = self.0.buckets.lock();
-            let bucket = match buckets.entry(number) {
-                Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(place) => {
-                    let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
-                    let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
-                    let key = Arc::new(self.0.locked.random()?);
-                    place.insert(Bucket {
-                        key,
-                        counter: 0,
-                        records: 0,
-                        openings: BTreeMap::new(),
-                        blobs: Vec::new(),
-                        to_tell: Vec::new(),
-                        deadline,
-                    })
-                }
-            };
+            let (number, bucket) = self.bucket_of_now(&mut buckets)?;
             bucket.counter += 1;
             bucket.records += 1;
-            (bucket.key.clone(), bucket.counter)
+            (number, bucket.key.clone(), bucket.counter)
         };
         let mut plain = Zeroizing::new(Vec::with_capacity(512));
         record.write(&mut plain);
@@ -321,36 +332,12 @@ impl Vault {
 
     /// Digest of octets that may hold buyer data, keyed with a key of the current bucket that nothing else uses.
     pub fn keyed(&self, octets: &[u8]) -> Result<KeyedDigest, LockError> {
-        let number = self.bucket_now();
-        let key = self.try_key(number)?;
+        let key = self.bucket_of_now(&mut self.0.buckets.lock())?.1.key.clone();
         let mut mac = hmac::HmacReset::<Sha256>::new_from_slice(&derive(key.expose(), 0).0[..])
             .expect("HMAC takes keys of any length");
         mac.update(octets);
         // Where it stands: a move would leave a copy of the octets.
         Ok(KeyedDigest::from_bytes(mac.finalize_reset().into_bytes().into()))
-    }
-
-    fn try_key(&self, number: u64) -> Result<Arc<LockedKey>, LockError> {
-        let mut buckets = self.0.buckets.lock();
-        if let Some(bucket) = buckets.get(&number) {
-            return Ok(bucket.key.clone());
-        }
-        let until = self.dies_at(number).saturating_sub(self.0.clock.since_boot());
-        let deadline = self.0.clock.now().plus_millis(until.as_millis() as i64);
-        let key = Arc::new(self.0.locked.random()?);
-        buckets.insert(
-            number,
-            Bucket {
-                key: key.clone(),
-                counter: 0,
-                records: 0,
-                openings: BTreeMap::new(),
-                blobs: Vec::new(),
-                to_tell: Vec::new(),
-                deadline,
-            },
-        );
-        Ok(key)
     }
 
     /// Kills every key whose time has come; yields the destroy entries.

@@ -1,5 +1,8 @@
 use super::*;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    mpsc,
+};
 
 #[derive(Debug, Default)]
 struct Hands(AtomicU64);
@@ -42,16 +45,18 @@ impl Place {
 
     /// A run over a journal that knows these epochs.
     fn vault_after(&self, boot: u8, known: &KnownEpochs) -> (Vault, Vec<TradeEvent>) {
+        self.vault_by(self.clock.clone(), Settings::default(), boot, known)
+    }
+
+    fn vault_by(
+        &self,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        boot: u8,
+        known: &KnownEpochs,
+    ) -> (Vault, Vec<TradeEvent>) {
         let (boot, keyring) = (Boot::from_bytes([boot; 16]), self.dir.path().join("keyring.json"));
-        Vault::open(
-            Settings::default(),
-            self.clock.clone(),
-            boot,
-            &self.db,
-            &keyring,
-            known,
-        )
-        .expect("opens")
+        Vault::open(settings, clock, boot, &self.db, &keyring, known).expect("opens")
     }
 }
 
@@ -303,6 +308,99 @@ fn what_is_kept_to_be_told_is_named_once_before_its_key_dies() {
     place.clock.forward(60_000);
     assert_eq!(vault.purge_due().len(), 1);
     assert_eq!(vault.dying().len(), 200, "its new key dies with the others");
+}
+
+/// The next reading of this clock lasts until somebody else had a moment to act on a later time.
+#[derive(Debug)]
+struct Slow {
+    hands: Arc<Hands>,
+    next: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+}
+
+impl Clock for Slow {
+    fn now(&self) -> Instant {
+        self.hands.now()
+    }
+    fn since_boot(&self) -> Duration {
+        let read = self.hands.since_boot();
+        let next = self.next.lock().take();
+        if let Some((go, done)) = next {
+            go.send(()).expect("awaited");
+            // Whoever has to wait for the reader never says so.
+            let _ = done.recv_timeout(Duration::from_millis(300));
+        }
+        read
+    }
+}
+
+#[test]
+//= C39
+fn a_bucket_is_destroyed_once_though_the_time_leaps_while_somebody_seals() {
+    let place = Place::new();
+    let clock = Arc::new(Slow {
+        hands: place.clock.clone(),
+        next: Mutex::default(),
+    });
+    let (vault, _) = place.vault_by(clock.clone(), Settings::default(), 1, &KnownEpochs::new());
+    let seals: [fn(&Vault); 2] = [
+        |vault| drop(vault.seal(buyer(), &context(2))),
+        |vault| assert!(vault.keyed(b"octets").is_ok()),
+    ];
+    for seal in seals {
+        drop(vault.seal(buyer(), &context(1)));
+        let ((go, wake), (told, done)) = (mpsc::channel(), mpsc::channel());
+        let (hands, purging) = (place.clock.clone(), vault.clone());
+        let purger = std::thread::spawn(move || {
+            wake.recv().expect("the clock is read");
+            hands.forward(120_000);
+            let destroyed = purging.purge_due();
+            let _ = told.send(());
+            destroyed
+        });
+        *clock.next.lock() = Some((go, done));
+        seal(&vault);
+        let mut destroyed = purger.join().expect("purged");
+        place.clock.forward(240_000);
+        destroyed.extend(vault.purge_due());
+        let mut numbers: Vec<u64> = destroyed
+            .iter()
+            .filter_map(|event| match event {
+                TradeEvent::BucketDestroyed { bucket, .. } => Some(*bucket),
+                _ => None,
+            })
+            .collect();
+        let all = numbers.len();
+        numbers.dedup();
+        assert_eq!(numbers.len(), all, "{numbers:?}");
+    }
+}
+
+#[test]
+//= C34
+fn what_is_renewed_in_its_keys_last_bucket_comes_to_lie_under_a_later_key() {
+    for (bucket, deadline) in [(1, 2), (2, 5), (7, 20), (60, 120)] {
+        let place = Place::new();
+        let times = Settings {
+            bucket: Duration::from_secs(bucket),
+            deadline: Duration::from_secs(deadline),
+            ..Settings::default()
+        };
+        let (vault, _) = place.vault_by(place.clock.clone(), times, 1, &KnownEpochs::new());
+        for late in [0, bucket * 499, bucket * 999] {
+            let sealed = vault.seal(buyer(), &context(1));
+            let order = PaymentId::from_bytes([1; 16]);
+            vault.keep_to_tell(&sealed, &context(1), order).expect("kept");
+            while vault.dying().is_empty() {
+                place.clock.forward(1);
+            }
+            place.clock.forward(late);
+            let renewed = vault.renew(&sealed, &context(1));
+            let renewed = renewed.unwrap_or_else(|_| panic!("{bucket} s: not alive"));
+            assert!(renewed.bucket() > sealed.bucket(), "{bucket} s after {late} ms");
+            place.clock.forward(deadline * 1000);
+            drop(vault.purge_due());
+        }
+    }
 }
 
 #[test]

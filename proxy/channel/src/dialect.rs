@@ -20,8 +20,8 @@ pub struct Reply {
 pub enum NativeRefusal {
     /// Not what the channel's documents say; the detail names a path or position.
     Malformed(String),
-    /// The signature, its time or its key is not accepted.
-    Signature,
+    /// The signature, its time or its key is not accepted; the text says which.
+    Signature(String),
     /// Too often.
     Frequency,
     /// We do not carry this.
@@ -39,6 +39,10 @@ pub enum NativeRefusal {
     /// The outcome is unknown; the caller must query.
     Unknown,
 }
+
+/// What is said of a signature that can be read and proves nothing, and of an account that is not registered here: a stranger
+/// learns from it neither which accounts are nor which keys.
+pub const UNPROVEN: &str = "the signature is none by this account's registered key over this very request";
 
 /// In which of a channel's languages a notice is: WeChat has two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -128,9 +128,14 @@ pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<D
 /// Takes back a payment of the same settlement day, whole (消费撤销; channels.md 4.3). Only UnionPay has it: there nothing is
 /// reversed by an order's own number, and what is taken back is named by UnionPay's number of the payment. It is known by
 /// `facts.refund` and its own time of sending, and asked for as a refund is.
-pub fn cancel(account: &Account, stamp: &Stamp, facts: &RefundFacts<'_>) -> Result<Draft, ComposeError> {
+pub fn cancel(
+    account: &Account,
+    stamp: &Stamp,
+    pay_way: PayWay,
+    facts: &RefundFacts<'_>,
+) -> Result<Draft, ComposeError> {
     match account.channel {
-        Channel::Unionpay => unionpay::compose::cancel(account, stamp, facts),
+        Channel::Unionpay => unionpay::compose::cancel(account, stamp, pay_way, facts),
         Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
             Err(ComposeError::NotOffered)
         }
@@ -251,7 +256,7 @@ pub fn refund(
         Channel::Wechat => wechat::compose::refund(account, stamp, facts, reason),
         Channel::Alipay => alipay::compose::refund(account, stamp, facts, reason),
         // It has no field for a reason.
-        Channel::Unionpay => unionpay::compose::refund(account, stamp, facts),
+        Channel::Unionpay => unionpay::compose::refund(account, stamp, pay_way, facts),
         Channel::Baidu => baidu::compose::refund(account, stamp, facts),
         Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
     }

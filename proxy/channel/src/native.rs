@@ -2,7 +2,11 @@
 //! section 3). Paths match exactly, body fields are an allow-list per operation, and whatever could be read
 //! in two ways is refused.
 
-use crate::{Identity, alipay, dialect::NativeRefusal, guard, strict_json, unionpay, wechat};
+use crate::{
+    Identity, alipay,
+    dialect::{NativeRefusal, UNPROVEN},
+    guard, strict_json, unionpay, wechat,
+};
 use domain::{
     AccountNo, Amount, Breach, Channel, ChannelNo, Instant, KeyRef, Operation, PayWay, PayeeNo, RefundWay,
     SignMethod, TradeNo,
@@ -313,7 +317,8 @@ impl NativeError {
     }
 
     pub(crate) fn signature(text: impl Into<String>) -> NativeError {
-        NativeError::new(NativeRefusal::Signature, text.into(), None)
+        let text = text.into();
+        NativeError::new(NativeRefusal::Signature(text.clone()), text, None)
     }
 }
 
@@ -350,7 +355,11 @@ pub fn read(
     };
     let refused = match (refuse_tricks(method, headers, body), read) {
         (Ok(()), Ok(native)) if known(&native.account) => return Ok(native),
-        (Ok(()), Ok(_)) => NativeError::signature("the account is not registered here"),
+        (Ok(()), Ok(_)) => NativeError::new(
+            NativeRefusal::Signature(UNPROVEN.into()),
+            "the account is not registered here".into(),
+            None,
+        ),
         (Ok(()), Err(error)) => error,
         (Err(trick), Ok(native)) => {
             asks = native.into();

@@ -114,9 +114,10 @@ fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Res
         ),
         (Shape::Bool, _) => ok(matches!(value, Value::Bool(_)), "true or false"),
         (Shape::Never, _) => ok(matches!(value, Value::Bool(false)), "false"),
-        (Shape::One(words), Value::Text(text)) => {
-            ok(words.contains(&text.as_str()), "one of its lawful words")
+        (Shape::One(words), Value::Text(text)) if !words.contains(&text.as_str()) => {
+            Err(wrong(path, &one_of(words)))
         }
+        (Shape::One(_), Value::Text(_)) => Ok(()),
         (Shape::One(_), _) => ok(false, "a text"),
         (Shape::Object(fields), _) => object(value, fields, path, texts),
         (Shape::List(shape), Value::List(items)) => items
@@ -140,6 +141,14 @@ fn wrong(path: &Path<'_>, wanted: &str) -> NativeError {
     let path = path.to_string();
     let path = if path.is_empty() { "the body" } else { &path };
     NativeError::malformed(format!("{path} must be {wanted}"))
+}
+
+/// What a text that has few values may be.
+pub(crate) fn one_of(words: &[&str]) -> String {
+    match words {
+        [one] => format!("\"{one}\""),
+        words => format!("one of {}", words.join(", ")),
+    }
 }
 
 /// What [`plain`] wants, in words.
@@ -177,7 +186,25 @@ pub(crate) fn yuan(value: &Value) -> Option<Amount> {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{Field, Shape, check, plain};
+    use crate::strict_json;
+
+    #[test]
+    fn what_has_few_values_is_refused_with_those_it_has() {
+        const WAYS: &[Field] = &[
+            Field("scene", Shape::One(&["bar_code"])),
+            Field("kind", Shape::One(&["0", "1"])),
+        ];
+        let said = |text: &str| {
+            let read = strict_json::parse(text.as_bytes()).expect("JSON");
+            check(&read, WAYS, "body").err().map(|e| e.text)
+        };
+        assert_eq!(said(r#"{"scene":"bar_code","kind":"1"}"#), None);
+        let wrong = said(r#"{"scene":"wave_code"}"#).expect("another scene");
+        assert!(wrong.ends_with(r#"scene must be "bar_code""#), "{wrong}");
+        let wrong = said(r#"{"kind":"2"}"#).expect("another kind");
+        assert!(wrong.ends_with("kind must be one of 0, 1"), "{wrong}");
+    }
 
     //= C93
     #[test]

@@ -40,6 +40,7 @@ fn lawful(which: usize) -> (&'static str, Pairs) {
                 ("backUrl", "https://m.example/n"),
                 ("frontUrl", "https://m.example/b"),
                 ("issInsCode", "ICBC"),
+                ("riskRateInfo", "{commodityName=奶茶}"),
             ],
         ),
         2 => (
@@ -185,6 +186,7 @@ enum Trick {
     Number(String),
     Time(usize),
     Code(String),
+    Risk(String, String),
 }
 
 fn tricks() -> impl Strategy<Value = Trick> {
@@ -203,6 +205,7 @@ fn tricks() -> impl Strategy<Value = Trick> {
         1 => "\\PC{0,7}|[0-9]{41,50}|[0-9]{8}[-_ ][0-9]{2}".prop_map(Trick::Number),
         1 => any::<usize>().prop_map(Trick::Time),
         1 => "1[0-5][0-9]{16}|2[5-9][0-9]{14,22}|62[0-9]{15,16}|62[0-9]{18,20}|6[013-9][0-9]{17}|62[0-9]{16}[a-z]|\\PC{1,19}".prop_map(Trick::Code),
+        2 => (names(), "[0-9a-zA-Z{}&=\\[\\]]{0,12}").prop_map(|(name, value)| Trick::Risk(name, value)),
     ]
 }
 
@@ -225,7 +228,8 @@ fn spoilt(
     match trick {
         Trick::Field(name, value) => {
             // What is lawful there may be said with any lawful value.
-            let listed = ["payTimeout", "reqReserved", "issInsCode", "currencyCode"].contains(&name.as_str());
+            let listed = ["payTimeout", "reqReserved", "issInsCode", "currencyCode"].contains(&name.as_str())
+                || name == "accType" && value == "01";
             if listed || pairs.iter().any(|(n, _)| n == name) {
                 return None;
             }
@@ -253,7 +257,8 @@ fn spoilt(
         }
         Trick::Gone(at) => {
             let n = at % pairs.len();
-            if ["payTimeout", "reqReserved", "issInsCode"].contains(&pairs[n].0.as_str())
+            if ["payTimeout", "reqReserved", "issInsCode", "riskRateInfo"].contains(&pairs[n].0.as_str())
+                || (pairs[n].0 == "channelType" && path == QUERY)
                 || (pairs[n].0 == "currencyCode" && path == BACK && pairs[4].1 != "01")
             {
                 return None;
@@ -287,7 +292,7 @@ fn spoilt(
                 ("accessType", "2"),
                 ("version", "5.0.0"),
                 ("encoding", "GBK"),
-                ("encoding", "utf-8"),
+                ("encoding", "utf_8"),
                 ("currencyCode", "840"),
                 ("channelType", "09"),
                 ("signMethod", "02"),
@@ -356,6 +361,12 @@ fn spoilt(
         Trick::Code(code) => {
             if !set(&mut pairs, "qrNo", code) {
                 return None;
+            }
+        }
+        Trick::Risk(name, value) => {
+            let said = format!("{{commodityName=x&{name}={value}}}");
+            if !set(&mut pairs, "riskRateInfo", &said) {
+                pairs.push(("riskRateInfo".into(), said));
             }
         }
         Trick::Number(number) => assert!(set(&mut pairs, "orderId", number)),
@@ -476,6 +487,54 @@ fn a_payment_code_an_app_order_and_a_cancel_say_what_they_are() {
     );
     assert_eq!(cancel.amount.map(|a| a.fen()), Some(100));
     assert!(cancel.trade_no.is_some());
+}
+
+/// What UnionPay's own samples send, field by field: PHP writes the encoding small, the gateway's tell of the goods, queries name no
+/// device, and a payment code's name a computer and a card.
+#[test]
+fn the_official_samples_are_carried() {
+    let changed = |which, change: &dyn Fn(&mut Pairs)| {
+        let (path, mut pairs) = lawful(which);
+        change(&mut pairs);
+        ask("POST", path, FORM, form(&pairs).as_bytes())
+    };
+    for which in 0..8 {
+        let native = changed(which, &|p| assert!(set(p, "encoding", "utf-8"))).expect("a small encoding");
+        // What was signed is what came.
+        let big = changed(which, &|_| ()).expect("lawful");
+        assert_ne!(native.proof.message, big.proof.message);
+    }
+    let bare = |p: &mut Pairs| p.retain(|(name, _)| name != "channelType");
+    assert!(changed(4, &bare).is_ok(), "a query");
+    for which in [0, 1, 2, 3, 5, 6, 7] {
+        assert!(
+            changed(which, &bare).is_err(),
+            "{which}: only what names none in the samples"
+        );
+    }
+    let code = changed(5, &|p| {
+        assert!(set(p, "channelType", "07"));
+        p.push(("accType".into(), "01".into()));
+    });
+    assert!(code.is_ok());
+    assert!(changed(5, &|p| p.push(("accType".into(), "02".into()))).is_err());
+    let told = changed(1, &|p| {
+        assert!(set(p, "riskRateInfo", "{commodityName=6226000000000003}"))
+    })
+    .expect("lawful");
+    assert_eq!(told.texts.len(), 1, "a text of the payer's lane");
+    let error = changed(1, &|p| {
+        assert!(set(p, "riskRateInfo", "{shippingMobile=13800000000}"))
+    })
+    .err();
+    let text = error.map(|e| e.text).unwrap_or_default();
+    assert_eq!(text, "riskRateInfo.shippingMobile is not carried");
+    for which in [3, 4, 7] {
+        let risk = changed(which, &|p| {
+            p.push(("riskRateInfo".into(), "{commodityName=x}".into()))
+        });
+        assert!(risk.is_err(), "{which}: of orders only");
+    }
 }
 
 /// A lawful request for a day's file (channels.md 4.5).

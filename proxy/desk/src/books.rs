@@ -57,6 +57,7 @@ pub async fn agree(
         Ok(vec![CaseEvent::DifferenceResolved {
             merchant,
             officer: user.name.clone(),
+            proposal: pending.index,
             proposer,
             resolution,
             trades_index: index,
@@ -78,10 +79,11 @@ pub async fn send_back(
     let reason = reason(why)?;
     let merchant = trades.owner(index, cases.now()).ok_or(Refusal::NotFound)?;
     let decide = |state: &State, _| {
-        pending(state, index, user, read)?;
+        let pending = pending(state, index, user, read)?;
         Ok(vec![CaseEvent::DifferenceReturned {
             merchant,
             officer: user.name.clone(),
+            proposal: pending.index,
             reason,
             trades_index: index,
         }])

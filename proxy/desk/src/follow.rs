@@ -171,8 +171,10 @@ impl Following {
 
     async fn take(&mut self, entries: Vec<(u64, Vec<u8>)>) -> io::Result<()> {
         // Before any flag is raised: a package must never name a trade beyond the head that it carries. None is raised
-        // before the reading comes by what we had on record.
-        if let Some(note) = self.remote.checkpoint().filter(|_| self.expected.is_none()) {
+        // before the reading comes by what we had on record. In the middle of a backlog the former head stays, since the copy
+        // holds nothing near the new one; what is raised there goes into a package once the end is read.
+        let is_whole = self.expected.is_none() && !self.follower.is_behind();
+        if let Some(note) = self.remote.checkpoint().filter(|_| is_whole) {
             self.trades.seen(note);
         }
         if !entries.is_empty() {

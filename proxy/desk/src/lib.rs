@@ -20,7 +20,6 @@ pub mod local;
 pub mod mirror;
 mod mirror_tree;
 pub mod officers;
-mod places;
 pub mod refusals;
 mod reload;
 mod run;

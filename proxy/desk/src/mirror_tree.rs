@@ -54,7 +54,9 @@ impl<'a> Prover<'a> {
     /// An entry's octets and its inclusion proof, as C2SP tlog-proof orders the hashes.
     pub(crate) fn prove(&mut self, index: u64) -> io::Result<(Vec<u8>, Vec<Hash>)> {
         if index >= self.size {
-            return Err(io::Error::other("a flag names a trade beyond the signed head"));
+            return Err(io::Error::other(
+                "a flag names a trade beyond the signed head; let the desk read the trades journal to its end first",
+            ));
         }
         let entry = self.entry(index)?;
         let size = self.size;

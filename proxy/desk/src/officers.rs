@@ -75,6 +75,7 @@ pub async fn agree(cases: &Cases, user: &User, of: &FlagRef, read: Option<u64>) 
             disposition: proposal.disposition,
             flag: of.number,
             officer: user.name.clone(),
+            proposal: proposal.index,
             proposer: proposal.officer.clone(),
         }])
     };
@@ -99,6 +100,7 @@ pub async fn send_back(
             acquirer,
             flag: of.number,
             officer,
+            proposal: proposal.index,
             reason,
         }])
     };
@@ -198,6 +200,7 @@ pub async fn order(cases: &Cases, user: &User, id: &MeasureId, read: Option<u64>
         Ok(vec![CaseEvent::MeasureOrdered {
             measure,
             officer: user.name.clone(),
+            proposal: pending.index,
             proposer,
         }])
     };
@@ -220,6 +223,7 @@ pub async fn reject(
         Ok(vec![CaseEvent::MeasureRejected {
             measure: id.clone(),
             officer: user.name.clone(),
+            proposal: pending.index,
             reason,
         }])
     };

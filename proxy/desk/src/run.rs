@@ -22,10 +22,14 @@ use certs::tls;
 use domain::*;
 use journal::VerifierKey;
 use policy::registry::Registries;
-use settings::registries;
+use settings::{registries, tasks::Tasks};
 use sha2::{Digest as _, Sha256};
 use std::{fmt::Display, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
 
 /// A desk that runs.
 pub struct Running {
@@ -42,22 +46,29 @@ pub struct Running {
     stop: watch::Sender<bool>,
     /// The one that follows; it ends early only by a fault.
     following: JoinHandle<std::io::Result<()>>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Tasks,
 }
 
 /// Runs until told to stop, or until a fault that nothing can be relied on after.
 pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut running = start(config).await?;
     let fault = tokio::select! {
-        ended = &mut running.following => Some(ended),
+        ended = &mut running.following => Some(follow_ended(ended)),
+        task = running.tasks.ended() => Some(anyhow!("{task} ended though nobody told it to")),
         _ = stop.wait_for(|stop| *stop) => None,
     };
     running.stop().await;
-    match fault {
-        Some(Ok(Err(error))) => Err(error).context("following the trades journal"),
-        Some(Err(error)) => Err(error).context("following the trades journal"),
-        Some(Ok(Ok(()))) | None => Ok(()),
-    }
+    fault.map_or(Ok(()), Err)
+}
+
+/// Why following came to an end before it was told to.
+fn follow_ended(ended: Result<std::io::Result<()>, JoinError>) -> anyhow::Error {
+    let error = match ended {
+        Ok(Err(error)) => anyhow!(error),
+        Err(error) => anyhow!(error),
+        Ok(Ok(())) => anyhow!("it ended though nobody told it to"),
+    };
+    error.context("following the trades journal")
 }
 
 /// Starts and returns once both listeners answer.
@@ -104,22 +115,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         listeners: [pages_tls.clone(), journal_tls.clone()],
         remote,
     };
-    let tasks = vec![
-        tokio::spawn(serve(
-            pages,
-            pages_tls,
-            web::router(desk.clone()),
-            stopped.clone(),
-        )),
-        tokio::spawn(serve(
-            journal,
-            journal_tls,
-            journal_face::router(cases.reader()),
-            stopped.clone(),
-        )),
-        tokio::spawn(local::serve(socket, exporter.clone(), stopped.clone())),
-        tokio::spawn(files.keep_up(stopped.clone())),
-    ];
+    let mut tasks = Tasks::default();
+    let router = web::router(desk.clone());
+    tasks.spawn("pages", serve("pages", pages, pages_tls, router, stopped.clone()));
+    let router = journal_face::router(cases.reader());
+    tasks.spawn(
+        "journal",
+        serve("journal", journal, journal_tls, router, stopped.clone()),
+    );
+    tasks.spawn(
+        "commands",
+        local::serve(socket, exporter.clone(), stopped.clone()),
+    );
+    tasks.spawn("keep_up", files.keep_up(stopped.clone()));
     let following = tokio::spawn(follow_on(following, config.poll, stopped));
     tracing::info!(pages = %pages_at, journal = %journal_at, "the desk runs");
     Ok(Running {
@@ -136,14 +144,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
 impl Running {
     /// Stops everything and signs the journal's last tree.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         if !self.following.is_finished() {
             let _ = self.following.await;
         }
-        for task in self.tasks {
-            let _ = task.await;
-        }
+        self.tasks.all().await;
         let cases = self.cases;
         let _ = tokio::task::spawn_blocking(move || cases.close()).await;
     }

@@ -1,6 +1,6 @@
 //! Listeners: TLS around a router, few connections, each with an end.
 
-use crate::{places::Places, web::Source};
+use crate::web::Source;
 use axum::{
     Router,
     body::Body,
@@ -14,6 +14,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use settings::places::Places;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -25,20 +26,26 @@ use tokio_rustls::TlsAcceptor;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest body: a reason of 2000 characters, four octets each, escaped.
 const MOST_BODY: usize = 64 << 10;
+/// Most connections at once per listener, and per source.
+const MOST: usize = 512;
+const MOST_PER_SOURCE: usize = 32;
 /// A connection ends after so long.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// Serves until told to stop.
 pub(crate) async fn serve(
+    name: &'static str,
     socket: TcpListener,
     tls: Arc<Listener>,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Places::default());
-    let router = router.layer(middleware::from_fn(|request, next| {
-        whole(PATIENCE, request, next)
-    }));
+    let places = Places::new(name, MOST, MOST_PER_SOURCE);
+    let router = router
+        .layer(middleware::from_fn(rescue))
+        .layer(middleware::from_fn(|request, next| {
+            whole(PATIENCE, request, next)
+        }));
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -81,6 +88,19 @@ async fn connection(tcp: TcpStream, peer: SocketAddr, tls: TlsAcceptor, router: 
     let _ = tokio::time::timeout(LONGEST, serving).await;
 }
 
+/// An answer that panics is an answer all the same, and takes nothing else with it.
+async fn rescue(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    // On its own, which is where a panic ends. What an officer asked for is not left half done by a browser that goes away.
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(path, "an answer panicked");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
 /// The body is here whole, and in time, before anything is done with it: none can dribble and keep its place.
 async fn whole(patience: Duration, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
@@ -94,7 +114,7 @@ async fn whole(patience: Duration, request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use bytes::Bytes;
     use hyper::body::Frame;
     use std::{
@@ -139,5 +159,16 @@ mod tests {
         let largest = |more| Body::from(vec![b'x'; MOST_BODY + more]);
         assert_eq!(answer(PATIENCE, largest(0)).await, StatusCode::OK);
         assert_eq!(answer(PATIENCE, largest(1)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_panics_is_an_answer() {
+        let panics = async || -> StatusCode { panic!("as asked") };
+        let router = Router::new()
+            .route("/", get(panics))
+            .layer(middleware::from_fn(rescue));
+        let request = Request::get("/").body(Body::empty()).expect("lawful");
+        let answer = router.oneshot(request).await.expect("a router answers");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -42,11 +42,36 @@ pub struct BillHead {
     pub resolved: BTreeMap<u64, Resolution>,
 }
 
-/// All of them.
+/// All of them, by day.
 #[derive(Default)]
-pub(crate) struct Bills(pub(crate) BTreeMap<BillKey, BillHead>);
+pub(crate) struct Bills(BTreeMap<Day, BTreeMap<BillKey, BillHead>>);
+
+impl FromIterator<(BillKey, BillHead)> for Bills {
+    fn from_iter<T: IntoIterator<Item = (BillKey, BillHead)>>(all: T) -> Bills {
+        let mut bills = Bills::default();
+        for (key, head) in all {
+            bills.0.entry(key.day).or_default().insert(key, head);
+        }
+        bills
+    }
+}
 
 impl Bills {
+    /// One of them.
+    pub(crate) fn get(&self, key: &BillKey) -> Option<&BillHead> {
+        self.0.get(&key.day)?.get(key)
+    }
+
+    /// Those of a day.
+    pub(crate) fn of(&self, day: Day) -> impl Iterator<Item = (&BillKey, &BillHead)> {
+        self.0.get(&day).into_iter().flatten()
+    }
+
+    /// Every one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&BillKey, &BillHead)> {
+        self.0.values().flatten()
+    }
+
     pub(crate) fn follow(
         &mut self,
         index: u64,
@@ -59,18 +84,23 @@ impl Bills {
             return;
         };
         let day = key.day;
-        let head = self.0.entry(key).or_insert_with(|| BillHead {
-            merchant: merchant.clone(),
-            tries: 0,
-            asked: at,
-            refused: None,
-            taken: None,
-            differs: Vec::new(),
-            early: Vec::new(),
-            unanswered: Vec::new(),
-            matched: None,
-            resolved: BTreeMap::new(),
-        });
+        let head = self
+            .0
+            .entry(day)
+            .or_default()
+            .entry(key)
+            .or_insert_with(|| BillHead {
+                merchant: merchant.clone(),
+                tries: 0,
+                asked: at,
+                refused: None,
+                taken: None,
+                differs: Vec::new(),
+                early: Vec::new(),
+                unanswered: Vec::new(),
+                matched: None,
+                resolved: BTreeMap::new(),
+            });
         match event {
             E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
             E::BillRefused { code, .. } => head.refused = Some(code.clone()),
@@ -103,9 +133,7 @@ impl Bills {
 
     fn forget(&mut self, newest: Day) {
         let oldest = Day::from_number(newest.number() - BILL_DAYS_KEPT);
-        while self.0.first_key_value().is_some_and(|(key, _)| key.day < oldest) {
-            self.0.pop_first();
-        }
+        self.0 = self.0.split_off(&oldest);
     }
 }
 

@@ -262,8 +262,6 @@ impl Ledger {
     ) -> Result<Committed, CommitError> {
         let (order, pending) = self.apply(merchant, id, events)?;
         let first = pending.first;
-        // Before the wait: a caller that hangs up must not keep it from the sweep. Whoever looks waits until it is durable.
-        let _ = self.0.changes.send(order.clone());
         pending.await?;
         Ok(Committed { order, first })
     }
@@ -278,6 +276,16 @@ impl Ledger {
             .0
             .journal
             .append(|first| self.lines(merchant, first, &mut self.0.heads.lock(), events));
+        Ok(pending.await?)
+    }
+
+    /// Records the last events of this run: with them the journal closes, and what is still under way is refused. They are
+    /// made when nobody can come between any more.
+    pub async fn note_last(&self, events: impl FnOnce() -> Vec<TradeEvent>) -> Result<u64, CommitError> {
+        let pending = self
+            .0
+            .journal
+            .append_last(|first| self.lines(None, first, &mut self.0.heads.lock(), events()));
         Ok(pending.await?)
     }
 
@@ -320,6 +328,13 @@ impl Ledger {
         self.0.heads.lock().tells.has(order)
     }
 
+    /// True where it is on record that this measure was obeyed, or its end.
+    pub fn has_observed(&self, measure: &Measure) -> bool {
+        let heads = self.0.heads.lock();
+        let known = heads.measures.get(&measure.id);
+        known.is_some_and(|known| known == measure || known.effect == Effect::Lift)
+    }
+
     /// The signed registries that took effect last, also of an acquirer that has no file any more.
     pub fn registries(&self) -> Vec<RegistryVersion> {
         self.0.heads.lock().registries.clone()
@@ -327,13 +342,13 @@ impl Ledger {
 
     /// How far a bill is; `None` where it was never asked for.
     pub fn bill(&self, key: &BillKey) -> Option<BillHead> {
-        self.0.heads.lock().bills.0.get(key).cloned()
+        self.0.heads.lock().bills.get(key).cloned()
     }
 
     /// The bills of a day, of all accounts.
     pub fn bills_of(&self, day: Day) -> Vec<(BillKey, BillHead)> {
         let heads = self.0.heads.lock();
-        let all = heads.bills.0.iter().filter(|(key, _)| key.day == day);
+        let all = heads.bills.of(day);
         all.map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 
@@ -410,9 +425,15 @@ impl Ledger {
         id: &PaymentId,
         events: Vec<Happening>,
     ) -> Result<(Arc<Order>, journal::Pending), CommitError> {
-        self.peek(id)?; // brings an older order into memory
+        let mut shard = loop {
+            let is_there = self.peek(id)?.is_some(); // brings an older order into memory
+            let shard = self.shard(id).lock();
+            // An idle one may have left it again before the lock.
+            if !is_there || shard.contains_key(id) {
+                break shard;
+            }
+        };
         let at = self.0.clock.now();
-        let mut shard = self.shard(id).lock();
         let before = shard.get(id).map(|slot| slot.order.clone());
         let mut order = before.clone();
         let begins = order.is_none();
@@ -446,6 +467,9 @@ impl Ledger {
                 touched: at,
             },
         );
+        // Before the caller waits: one that hangs up must not keep it from the sweep. Behind the lock: a later change is never
+        // told before an earlier one. Whoever looks waits until it is durable.
+        let _ = self.0.changes.send(order.clone());
         Ok((order, pending))
     }
 

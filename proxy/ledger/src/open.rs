@@ -4,6 +4,12 @@ use crate::*;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 use tracing::{info, warn};
 
+/// Housekeeping's step.
+const ROUND: Duration = Duration::from_millis(500);
+/// Rounds before older orders are tried again.
+const OLDER_EACH: u64 = 4;
+/// Rounds between snapshots.
+const SNAPSHOT_EACH: u64 = 120;
 /// The snapshot's name in its folder.
 const SNAPSHOT: &str = "snapshot";
 
@@ -104,7 +110,7 @@ impl Ledger {
             making: Default::default(),
             index,
         }));
-        ledger.spawn_housekeeping(dir.to_owned(), applied, from);
+        ledger.spawn_housekeeping(dir.to_owned(), from);
         Ok(Opening {
             ledger,
             found,
@@ -124,28 +130,31 @@ impl Ledger {
         self.0.rest.1.notify_all();
     }
 
-    fn spawn_housekeeping(&self, dir: std::path::PathBuf, applied: u64, from: u64) {
+    fn spawn_housekeeping(&self, dir: std::path::PathBuf, from: u64) {
         let ledger = self.clone();
         let work = move || {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // no request waits for it
-            if applied < from {
-                match ledger.index_older(applied, from) {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => {
-                        warn!(%error, "older orders could not be indexed; look-ups of them stay refused until a restart");
-                        return;
-                    }
-                }
-                ledger.0.indexed.store(true, Ordering::Release);
+            ledger.keep_house(&dir, from);
+        };
+        journal::thread::start("ledger", work);
+    }
+
+    /// Older orders, as far as sled lacks them; `told` is what was last said of why they are not there yet.
+    fn try_older(&self, from: u64, told: &mut Option<String>) {
+        match self.index_older(self.0.applied.load(Ordering::Acquire), from) {
+            Ok(true) => {
+                self.0.indexed.store(true, Ordering::Release);
                 info!("older orders are indexed");
             }
-            ledger.keep_house(&dir);
-        };
-        std::thread::Builder::new()
-            .name("ledger".into())
-            .spawn(work)
-            .expect("a thread can be started");
+            Ok(false) => {}
+            Err(error) => {
+                let text = Some(error.to_string());
+                if *told != text {
+                    warn!(%error, "older orders could not be indexed; it is tried again, and look-ups of them are refused until then");
+                    *told = text;
+                }
+            }
+        }
     }
 
     /// Puts entries that the snapshot covers, but sled lacks, into sled. False where a stop came first: the index then
@@ -189,17 +198,22 @@ impl Ledger {
         Ok(())
     }
 
-    /// Twice a second sled gets what it lacks; once a minute a snapshot is taken and idle orders leave memory.
-    fn keep_house(&self, dir: &Path) {
-        let mut since_snapshot = 0u32;
+    /// Twice a second sled gets what it lacks, and nothing newer before all that is older; once a minute a snapshot is taken and
+    /// idle orders leave memory.
+    fn keep_house(&self, dir: &Path, from: u64) {
+        let (mut round, mut told) = (0u64, None);
         while !self.0.stop.load(Ordering::Acquire) {
-            self.rest(Duration::from_millis(500));
-            if let Err(error) = self.feed_index() {
+            if !self.is_indexed() && round.is_multiple_of(OLDER_EACH) {
+                self.try_older(from, &mut told);
+            }
+            self.rest(ROUND);
+            round += 1;
+            if self.is_indexed()
+                && let Err(error) = self.feed_index()
+            {
                 warn!(%error, "the index did not take a batch; it is tried again");
             }
-            since_snapshot += 1;
-            if since_snapshot >= 120 {
-                since_snapshot = 0;
+            if round.is_multiple_of(SNAPSHOT_EACH) {
                 self.0.tally.tick(self.0.clock.now().day());
                 if let Err(error) = self.take_snapshot(dir) {
                     warn!(%error, "no snapshot; the next start reads more of the journal");
@@ -422,3 +436,7 @@ pub(crate) fn entry(reader: &Reader, index: u64) -> Result<TradeEntry, LookupErr
     let bytes = reader.entry(index)?;
     TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))
 }
+
+#[cfg(test)]
+#[path = "idle_tests.rs"]
+mod idle_tests;

@@ -10,7 +10,7 @@ mod forms;
 
 use crate::{
     Count, Order, PayCode,
-    bills::{BillHead, Bills},
+    bills::BillHead,
     heads::{Heads, Numbers},
     lost::Lost,
     tells::Tell,
@@ -68,7 +68,6 @@ impl Header {
             codes: heads.codes.all().cloned().collect(),
             bills: heads
                 .bills
-                .0
                 .iter()
                 .map(|(key, head)| (key.clone(), head.clone()))
                 .collect(),
@@ -87,7 +86,7 @@ impl Header {
             ..Heads::default()
         };
         heads.numbers = self.numbers.into_iter().collect();
-        heads.bills = Bills(self.bills.into_iter().collect());
+        heads.bills = self.bills.into_iter().collect();
         heads.measures = self.measures.into_iter().map(|m| (m.id.clone(), m)).collect();
         self.tells.into_iter().for_each(|tell| heads.tells.add(tell));
         self.codes.into_iter().for_each(|code| heads.codes.put(code));

@@ -19,7 +19,10 @@ use std::{
     io,
     path::Path,
     pin::pin,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -28,57 +31,77 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const ORDERS: u64 = 300;
 
-/// A disk on which bundles are read only while the gate is open.
+/// A disk on which bundles are read only while the gate is open, and so many of them in vain.
 #[derive(Clone)]
-struct Gated(SimulatedDisk, Arc<(Mutex<bool>, Condvar)>);
+struct Gated {
+    disk: SimulatedDisk,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+    failing: Arc<AtomicU64>,
+}
 
 impl Gated {
+    fn new() -> Gated {
+        Gated {
+            disk: SimulatedDisk::new(1),
+            gate: Arc::new((Mutex::new(true), Condvar::new())),
+            failing: Arc::default(),
+        }
+    }
+
     fn open(&self, open: bool) {
-        *self.1.0.lock().expect("unpoisoned") = open;
-        self.1.1.notify_all();
+        *self.gate.0.lock().expect("unpoisoned") = open;
+        self.gate.1.notify_all();
     }
 }
 
 impl Disk for Gated {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if path.starts_with("/j/tile/entries") {
-            let closed = self.1.0.lock().expect("unpoisoned");
-            drop(self.1.1.wait_while(closed, |open| !*open).expect("unpoisoned"));
+            let closed = self.gate.0.lock().expect("unpoisoned");
+            drop(self.gate.1.wait_while(closed, |open| !*open).expect("unpoisoned"));
+            let fails = |left: u64| left.checked_sub(1);
+            if self
+                .failing
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails)
+                .is_ok()
+            {
+                return Err(io::Error::other("this time only"));
+            }
         }
-        self.0.read(path)
+        self.disk.read(path)
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.0.list(dir)
+        self.disk.list(dir)
     }
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.make_dir(dir)
+        self.disk.make_dir(dir)
     }
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.0.write(path, bytes)
+        self.disk.write(path, bytes)
     }
     fn sync(&self, path: &Path) -> io::Result<()> {
-        self.0.sync(path)
+        self.disk.sync(path)
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.sync_dir(dir)
+        self.disk.sync_dir(dir)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
+        self.disk.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
+        self.disk.remove(path)
     }
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.remove_dir(dir)
+        self.disk.remove_dir(dir)
     }
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        self.0.truncate(path, length)
+        self.disk.truncate(path, length)
     }
     fn open_log(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        self.0.open_log(path)
+        self.disk.open_log(path)
     }
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        self.0.lock(path)
+        self.disk.lock(path)
     }
 }
 
@@ -134,21 +157,48 @@ fn glance(ledger: &Ledger, n: u64) -> Result<bool, LookupError> {
     ledger.glance(&id).map(|order| order.is_some())
 }
 
+/// A journal whose orders are all closed, beside a snapshot and without the index that there was.
+fn without_its_index(dir: &Path) -> Gated {
+    let (disk, index) = (Gated::new(), dir.join("index"));
+    {
+        let ledger = opening(&disk, dir, false).ledger;
+        write_closed(&ledger);
+        ledger.take_snapshot(dir).expect("written");
+        ledger.stop();
+    }
+    until_let_go(&index);
+    std::fs::remove_dir_all(&index).expect("the index is lost");
+    disk
+}
+
+fn until_whole(ledger: &Ledger) {
+    let since = Instant::now();
+    while !ledger.is_indexed() {
+        assert!(since.elapsed() < PATIENCE, "the index is never whole");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!((0..ORDERS).all(|n| matches!(glance(ledger, n), Ok(true))));
+}
+
+#[test]
+//= C28
+fn a_read_that_fails_once_does_not_end_the_building_of_the_index() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = without_its_index(dir.path());
+    let opened = opening(&disk, dir.path(), true);
+    disk.failing.store(1, Ordering::SeqCst);
+    disk.open(true);
+    until_whole(&opened.ledger);
+    assert_eq!(disk.failing.load(Ordering::SeqCst), 0, "it did fail");
+    opened.ledger.stop();
+}
+
 #[test]
 //= C28
 fn a_stop_while_the_index_is_built_again_hides_no_order() {
     let dir = tempfile::tempdir().expect("a folder");
     let index = dir.path().join("index");
-    let disk = Gated(SimulatedDisk::new(1), Arc::default());
-    disk.open(true);
-    {
-        let ledger = opening(&disk, dir.path(), false).ledger;
-        write_closed(&ledger);
-        ledger.take_snapshot(dir.path()).expect("written");
-        ledger.stop();
-    }
-    until_let_go(&index);
-    std::fs::remove_dir_all(&index).expect("the index is lost");
+    let disk = without_its_index(dir.path());
     {
         let opened = opening(&disk, dir.path(), true);
         assert_eq!((&opened.found, opened.replayed), (&Found::New, 0));
@@ -165,11 +215,6 @@ fn a_stop_while_the_index_is_built_again_hides_no_order() {
         );
     }
     disk.open(true);
-    let since = Instant::now();
-    while !opened.ledger.is_indexed() {
-        assert!(since.elapsed() < PATIENCE, "the index is never whole");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert!((0..ORDERS).all(|n| matches!(glance(&opened.ledger, n), Ok(true))));
+    until_whole(&opened.ledger);
     opened.ledger.stop();
 }

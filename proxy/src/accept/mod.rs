@@ -12,6 +12,7 @@ pub use head::{HeadFacts, Heads};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use settings::places::Places;
 use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -109,6 +110,8 @@ pub struct Caps {
     pub last: Duration,
     /// Open connections.
     pub connections: usize,
+    /// Open connections of one source: no host alone keeps all others out.
+    pub per_source: usize,
 }
 
 impl Default for Caps {
@@ -121,6 +124,7 @@ impl Default for Caps {
             age: s(110),
             last: s(8),
             connections: 12_000,
+            per_source: 750,
         }
     }
 }
@@ -150,6 +154,7 @@ impl Bound {
     pub async fn serve(self, answer: impl Answer, mut stop: watch::Receiver<bool>, drain: Duration) {
         let room = Arc::new(Semaphore::new(self.caps.connections));
         let all = self.caps.connections as u32;
+        let places = Places::new(self.door.as_str(), self.caps.connections, self.caps.per_source);
         let shared = Arc::new(self);
         loop {
             let permit = tokio::select! {
@@ -162,10 +167,13 @@ impl Bound {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(place) = places.take(peer.ip()) else {
+                        continue;
+                    };
                     let (shared, answer, stop) = (shared.clone(), answer.clone(), stop.clone());
                     tokio::spawn(async move {
                         shared.connection(stream, peer, answer, stop).await;
-                        drop(permit);
+                        drop((place, permit));
                     });
                 }
                 Err(error) => {
@@ -394,5 +402,42 @@ mod tests {
         let mut first = [0; 12];
         let answered = tokio::time::timeout(Duration::from_secs(5), slow.read_exact(&mut first)).await;
         assert!(answered.is_ok_and(|read| read.is_ok()), "nobody waits for it");
+    }
+
+    /// One host takes what it may and keeps it; another is answered at once.
+    #[tokio::test]
+    async fn no_host_alone_keeps_others_out() {
+        let address = listening(Caps {
+            connections: 8,
+            per_source: 4,
+            ..Caps::default()
+        })
+        .await;
+        let mut kept = Vec::new();
+        for _ in 0..20 {
+            kept.push(from([127, 0, 0, 1], address).await);
+        }
+        let mut next = from([127, 0, 0, 2], address).await;
+        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("writes");
+        let mut first = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_secs(10), next.read_exact(&mut first)).await;
+        assert!(
+            answered.is_ok_and(|read| read.is_ok()) && &first == b"HTTP/1.1 200",
+            "it waits for the first host to go"
+        );
+        let mut cut = 0;
+        for mut stream in kept {
+            let end = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut first)).await;
+            cut += usize::from(end.is_ok_and(|read| read.is_err() || read.is_ok_and(|n| n == 0)));
+        }
+        assert_eq!(cut, 16, "the first host has its share");
+    }
+
+    async fn from(host: [u8; 4], to: SocketAddr) -> TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind((host, 0).into()).expect("a loopback address");
+        socket.connect(to).await.expect("listens")
     }
 }

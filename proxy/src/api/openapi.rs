@@ -48,7 +48,7 @@ fn headers() -> Value {
         "Guandao-Signature": { "required": true, "description": "Base64, over timestamp, nonce, body, each followed by a newline", "schema": { "type": "string", "contentEncoding": "base64" } },
         "Guandao-Signature-Type": { "required": true, "description": "The scheme of the request, or GUANDAO-ED25519 where it named none", "schema": { "enum": ["GUANDAO-ED25519", "GUANDAO-SHA256-RSA2048"] } },
         "Retry-After": { "required": false, "description": "Seconds to wait", "schema": { "type": "integer", "minimum": 1 } },
-        "Allow": { "required": true, "description": "The method that the resource takes", "schema": { "enum": ["GET", "POST"] } },
+        "Allow": { "required": true, "description": "The methods that the resource takes", "schema": { "enum": ["GET", "POST", "GET, POST"] } },
     })
 }
 

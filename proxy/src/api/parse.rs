@@ -101,9 +101,13 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn new(value: &'a Value, path: &'static str, allowed: &[&str]) -> Result<Fields<'a>, Fault> {
         let Value::Object(members) = value else {
+            let what = match path {
+                "" => "it".to_owned(),
+                path => format!("`{path}`"),
+            };
             return Err(Fault::new(
                 Code::InvalidField,
-                format!("`{path}` must be an object."),
+                format!("{what} must be an object."),
             ));
         };
         let unknown = members.iter().find(|m| !allowed.contains(&m.name.as_str()));

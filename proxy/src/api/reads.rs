@@ -51,10 +51,7 @@ impl End<Limited> for Reads {
         if resource == Resource::Statistics {
             return statistics::api::answer(app, &merchant.id, uri.query().unwrap_or_default()).await;
         }
-        let query = Query::parse(
-            uri.query().unwrap_or_default(),
-            &["order_no", "expand", "index", "format", "after", "limit", "text"],
-        )?;
+        let query = Query::parse(uri.query().unwrap_or_default(), names(&resource))?;
         if own.is_some() && query.one("expand")?.is_some() {
             return Err(terminal::not_for_terminals().into());
         }
@@ -208,6 +205,19 @@ async fn find(
     terminal::own(terminal, order.ok_or_else(|| Fault::of(Code::NotFound))?)
 }
 
+/// What the query of a resource may have, [`Resource::Statistics`] excepted.
+fn names(resource: &Resource) -> &'static [&'static str] {
+    match resource {
+        Resource::Find => &["order_no"],
+        Resource::Order(_) => &["expand"],
+        Resource::Receipt(_) => &["index"],
+        Resource::Statement(_) => &["format"],
+        Resource::Codes => &["after", "limit"],
+        Resource::CodePng(_) | Resource::CodeSvg(_) => &["text"],
+        _ => &[],
+    }
+}
+
 /// A query's names and values.
 pub(crate) struct Query<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
@@ -228,11 +238,12 @@ impl<'a> Query<'a> {
             None => Ok(query),
             Some(_) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                let (last, others) = names.split_last().ok_or_else(|| Fault::of(Code::UnknownField))?;
-                Err(Fault::new(
-                    Code::UnknownField,
-                    format!("The query can have {} or {last}.", others.join(", ")),
-                ))
+                let right = match names.split_last() {
+                    None => "This resource takes no query.".to_owned(),
+                    Some((only, [])) => format!("The query can have {only}."),
+                    Some((last, others)) => format!("The query can have {} or {last}.", others.join(", ")),
+                };
+                Err(Fault::new(Code::UnknownField, right))
             }
         }
     }

@@ -81,9 +81,10 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
         Day::parse(text)
             .ok_or_else(|| Fault::new(Code::InvalidField, "The day must be a date such as 2026-11-23."))
     };
-    let (wanted, found) = match parts[..] {
-        ["payments"] if method == Method::POST => ("POST", Resource::Create),
-        ["payments"] => ("GET", Resource::Find),
+    // The methods as the `Allow` header lists them.
+    let (taken, found) = match parts[..] {
+        ["payments"] if method == Method::POST => ("GET, POST", Resource::Create),
+        ["payments"] => ("GET, POST", Resource::Find),
         ["payments", "combined"] => ("POST", Resource::CreateGroup),
         ["payments", "combined", g] => ("GET", Resource::Group(group(g)?)),
         ["payments", "combined", g, "close"] => ("POST", Resource::CloseGroup(group(g)?)),
@@ -103,8 +104,8 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             let seq = seq.parse().map_err(|_| Fault::of(Code::NotFound))?;
             ("POST", Resource::Resend(id(p)?, seq))
         }
-        ["codes"] if method == Method::POST => ("POST", Resource::MakeCode),
-        ["codes"] => ("GET", Resource::Codes),
+        ["codes"] if method == Method::POST => ("GET, POST", Resource::MakeCode),
+        ["codes"] => ("GET, POST", Resource::Codes),
         ["codes", c] => ("GET", Resource::CodeOf(code(c)?)),
         ["codes", c, "png"] => ("GET", Resource::CodePng(code(c)?)),
         ["codes", c, "svg"] => ("GET", Resource::CodeSvg(code(c)?)),
@@ -119,12 +120,12 @@ pub fn resource(method: &Method, path: &str) -> Result<Resource, Fault> {
             .breaks(Breach::Operation, Some(UNLISTED)));
         }
     };
-    if method.as_str() == wanted {
+    if taken.split(", ").any(|one| method.as_str() == one) {
         Ok(found)
     } else {
-        let mut fault = Fault::new(Code::MethodNotAllowed, format!("This resource takes {wanted}."))
-            .breaks(Breach::Operation, None);
-        fault.allow = Some(wanted);
+        let said = format!("This resource takes {}.", taken.replace(", ", " and "));
+        let mut fault = Fault::new(Code::MethodNotAllowed, said).breaks(Breach::Operation, None);
+        fault.allow = Some(taken);
         Err(fault)
     }
 }
@@ -165,6 +166,13 @@ mod tests {
             matches!(get("/v1/payments/combined/g%7C1234"), Ok(Resource::Group(no)) if no.as_str() == "g|1234")
         );
         assert_eq!(get("/v1/payments/combined"), Err(Code::MethodNotAllowed));
+        for path in ["/v1/payments", "/v1/codes"] {
+            let fault = resource(&Method::PUT, path).expect_err("it takes two others");
+            assert_eq!(fault.allow, Some("GET, POST"), "{path}: all that it takes");
+            for method in [Method::GET, Method::POST] {
+                assert!(resource(&method, path).is_ok(), "{method} {path}");
+            }
+        }
         assert!(
             matches!(get("/v1/reconciliations/2026-11-23"), Ok(Resource::Reconciliation(day)) if day.to_string() == "2026-11-23")
         );

@@ -2,12 +2,14 @@
 
 use super::App;
 use crate::{
+    config::Config,
     outbound::{Outbound, Target},
     remembered::Generation,
 };
+use anyhow::Context as _;
 use domain::*;
 use policy::registry::Host;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 impl App {
     /// Connections to a channel: its first host in the licence registry.
@@ -149,22 +151,39 @@ impl App {
     pub fn way_out(&self, host: &str, port: u16, private_ok: bool) -> Option<Outbound> {
         let made_in = self.0.ways.generation();
         self.way(made_in, (format!("{host}/{private_ok}"), port), || {
-            let roots = std::fs::read(self.0.config.notify_roots.as_ref()?).ok()?;
+            let tls = self.0.merchants_tls.load_full()?;
             Some(Target {
                 host: host.to_owned(),
                 port,
                 address: None,
                 private_ok,
                 most: crate::outbound::MOST_ANSWER,
-                tls: certs::tls::client(&roots, None).ok()?,
+                tls,
             })
         })
+    }
+
+    /// Other roots for merchants' hosts.
+    pub(crate) fn set_merchants_tls(&self, tls: Option<Arc<rustls::ClientConfig>>) {
+        self.0.merchants_tls.store(tls);
+        self.0.ways.forget_all();
     }
 
     /// Lets connections to channels run out; called each minute.
     pub fn renew_ways(&self) {
         self.0.ways.each(Outbound::renew);
     }
+}
+
+/// TLS to merchants' hosts, by the roots of the configured file: without them nobody would be told of anything.
+pub(crate) fn merchants_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ClientConfig>>> {
+    let read = |file: &PathBuf| {
+        let tls = std::fs::read(file)
+            .map_err(anyhow::Error::from)
+            .and_then(|pem| Ok(certs::tls::client(&pem, None)?));
+        tls.with_context(|| format!("notify_roots: {}", file.display()))
+    };
+    config.notify_roots.as_ref().map(read).transpose()
 }
 
 /// A host of the licence registry, with the longest answer that is read from it (octets).

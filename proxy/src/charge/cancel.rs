@@ -280,11 +280,12 @@ impl<'a> Back<'a> {
             Means::Cancel => Operation::Reverse,
             Means::Refund => Operation::Refund,
         };
-        let sent = ask(self.app, self.account, operation, self.attempt.pay_way, |stamp| {
+        let pay_way = self.attempt.pay_way;
+        let sent = ask(self.app, self.account, operation, pay_way, |stamp| {
             let stamp = stamp.about(*begun);
             match means {
-                Means::Cancel => channel::cancel(self.account, &stamp, &facts),
-                Means::Refund => channel::refund(self.account, &stamp, self.attempt.pay_way, &facts, None),
+                Means::Cancel => channel::cancel(self.account, &stamp, pay_way, &facts),
+                Means::Refund => channel::refund(self.account, &stamp, pay_way, &facts, None),
             }
         })
         .await;

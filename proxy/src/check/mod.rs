@@ -6,7 +6,7 @@ mod held;
 mod schemes;
 
 use crate::config::{Config, Listen, Problem, line_of};
-use crate::{keys, reconcile::is_compared, registry};
+use crate::{descriptors, keys, reconcile::is_compared, registry};
 use channel::bill;
 use domain::{Channel, KeyRef};
 use policy::registry::Registries;
@@ -18,6 +18,7 @@ pub fn problems(text: &str) -> Vec<Problem> {
     let Some(config) = config else { return found };
     let mut check = Check { text, found };
     check.listeners(&config);
+    check.descriptors(&config);
     check.data(&config.data);
     check.roots(&config);
     check.cases(&config);
@@ -25,6 +26,16 @@ pub fn problems(text: &str) -> Vec<Problem> {
     let keys = check.keys(&config);
     check.registries(&config, keys.as_ref());
     check.found
+}
+
+/// What is no problem of a configuration in order, and whoever runs it should know.
+pub fn remark(text: &str) -> Option<String> {
+    let (limits, listeners) = Config::read(text)
+        .0
+        .map(|config| (config.limits, config.listen.count()))?;
+    let files = descriptors::most();
+    let caps = descriptors::caps(&limits, listeners, files).ok()?;
+    descriptors::remark(&limits, &caps, files)
 }
 
 struct Check<'a> {
@@ -55,20 +66,7 @@ impl Check<'_> {
     }
 
     fn listeners(&mut self, config: &Config) {
-        let all = &config.listen;
-        let named = [
-            ("api", Some(&all.api)),
-            ("notify", Some(&all.notify)),
-            ("wechat", all.wechat.as_ref()),
-            ("alipay", all.alipay.as_ref()),
-            ("unionpay", all.unionpay.as_ref()),
-            ("pages", all.pages.as_ref()),
-            ("journal", all.journal.as_ref()),
-        ];
-        for (name, listen) in named
-            .into_iter()
-            .filter_map(|(name, listen)| Some((name, listen?)))
-        {
+        for (name, listen) in config.listen.with_tls() {
             let path = format!("listen.{name}");
             if self.sound(&path)
                 && let Err(error) = certs::tls::Listener::open(listen.tls.clone())
@@ -80,6 +78,16 @@ impl Check<'_> {
                 );
             }
             self.host(&path, listen, ["wechat", "alipay", "unionpay"].contains(&name));
+        }
+    }
+
+    fn descriptors(&mut self, config: &Config) {
+        if let Err(few) = descriptors::caps(&config.limits, config.listen.count(), descriptors::most()) {
+            let right = format!(
+                "at least {} (LimitNOFILE=, ulimit -Hn), or fewer listeners",
+                few.needed
+            );
+            self.add("limits.connections", few.to_string(), right);
         }
     }
 

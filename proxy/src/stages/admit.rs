@@ -9,7 +9,7 @@ use crate::{
 };
 use channel::Account;
 use domain::*;
-use ledger::{Ceiling, Count, Order, Reservation};
+use ledger::{Ceiling, Count, Illegal, Order, Reservation};
 use policy::{Facts, RefundFacts, Refusal, RefusalKind, Verdict, registry::MerchantFacts};
 
 /// Why level A was refused: what else could be wrong with a code's kind and level was said where the request was read.
@@ -63,6 +63,19 @@ impl Stage<Routed> for Admit {
 }
 
 impl Admit {
+    /// Judges once more what the record would not take: the order has changed since the first verdict. What policy refuses now
+    /// is refused as it would have been then; anything else is the caller's to repeat.
+    pub(crate) async fn again(&self, routed: &Routed, illegal: Illegal) -> Stop {
+        let Claimed { sealed, order, .. } = &routed.claimed;
+        match self.decide(routed, &sealed.command, self.0.clock().now()) {
+            Verdict::Refuse(refusal) => {
+                self.refuse(routed, &sealed.command, order.as_deref(), refusal)
+                    .await
+            }
+            _ => Fault::of(Code::OrderInProgress).inside(illegal).into(),
+        }
+    }
+
     fn decide(&self, routed: &Routed, command: &Command, now: Instant) -> Verdict {
         let Routed {
             claimed: Claimed {
@@ -213,6 +226,23 @@ impl Admit {
                     left.fen()
                 ),
                 false => "An order is refunded in so many parts and no more; this one has them all.".into(),
+            };
+        }
+        if let Some(most) = create.and_then(|create| policy::ceiling(&refusal, create.code, &sealed.merchant))
+        {
+            fault.detail = match refusal.public {
+                policy::clauses::DAY_CEILING => format!(
+                    "Today's orders would exceed {} fen, the most that this merchant may take in a day.",
+                    most.fen()
+                ),
+                policy::clauses::CODE_CEILING => format!(
+                    "`amount` is above {} fen, the most that a code of this level may take.",
+                    most.fen()
+                ),
+                _ => format!(
+                    "`amount` is above {} fen, the most that one order of this merchant may be.",
+                    most.fen()
+                ),
             };
         }
         if refusal.public == policy::clauses::CODE_LEVEL {

@@ -371,7 +371,7 @@ impl Received {
 
 fn fault(error: NativeError) -> (Asks, Fault) {
     let fault = match error.kind {
-        NativeRefusal::Signature => Fault::of(Code::WrongSignature).inside(error.text),
+        NativeRefusal::Signature(why) => Fault::new(Code::MissingSignature, why).inside(error.text),
         NativeRefusal::NotAllowed(detail) => Fault::new(Code::OperationNotAllowed, detail),
         NativeRefusal::NotFound => Fault::of(Code::NotFound),
         NativeRefusal::Malformed(detail) => Fault::new(Code::MalformedRequest, detail),

@@ -369,7 +369,7 @@ async fn make_way(
             Err(match by_browser {
                 // No server of the shop's asked, so nobody asks again: its developer reads what is wrong on the payer's page.
                 true => Fault::new(Code::OperationNotAllowed, format!("The order of this number was placed by another way to pay ({}), which its payer may open until {until}; use another number.", closed.latest().pay_way.as_str())),
-                false => Fault::new(Code::OrderInProgress, format!("The former way to pay is in the payer's hands, who may open it until {until}; use another order number, or wait.")),
+                false => Fault::new(Code::OrderInProgress, format!("The former way to pay is in the payer's hands, who may open it until {until}; it is being closed, and nobody is told its code again. Use another order number, or wait.")),
             }.into())
         }
         _ => Err(Fault::of(Code::OrderInProgress).into()),

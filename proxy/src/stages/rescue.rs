@@ -11,7 +11,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use channel::dialect::{self, NativeRefusal, Reply, Speech};
+use channel::dialect::{self, NativeRefusal, Reply, Speech, UNPROVEN};
 use domain::Channel;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -176,11 +176,10 @@ pub(crate) fn native(reply: Reply) -> Response {
 fn refusal(fault: &Fault) -> NativeRefusal {
     let detail = || fault.detail.clone();
     match fault.code {
-        Code::MissingSignature
-        | Code::UnknownKey
-        | Code::StaleTimestamp
-        | Code::ReplayedNonce
-        | Code::WrongSignature => NativeRefusal::Signature,
+        Code::MissingSignature | Code::StaleTimestamp | Code::ReplayedNonce => {
+            NativeRefusal::Signature(detail())
+        }
+        Code::UnknownKey | Code::WrongSignature => NativeRefusal::Signature(UNPROVEN.into()),
         Code::TooManyRequests | Code::ChannelFrequency => NativeRefusal::Frequency,
         Code::NotFound => NativeRefusal::NotFound,
         Code::OrderChanged | Code::RefundChanged => NativeRefusal::Changed,

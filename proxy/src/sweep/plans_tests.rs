@@ -140,7 +140,7 @@ fn a_close_into_uncertainty_is_looked_at_at_growing_distance() {
     let mut watch = Watch::of(Channel::Unionpay, PayWay::Gateway, &[]);
     watch.look(&[closing(), unknown()]);
     let gaps: Vec<u64> = (0..8).map(|_| watch.look(&[closing(), unknown()])).collect();
-    assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 300, 300]);
+    assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 300, 600]);
     let (began, mut looks) = (watch.now, 0);
     while watch.now < began + Duration::from_secs(86_400) {
         watch.look(&[]);

@@ -52,6 +52,8 @@ impl Run {
             "reqReserved".into(),
             packed(c.text("native unionpay reqReserved of a form")),
         );
+        let goods = c.text("native unionpay riskRateInfo");
+        front.insert("riskRateInfo".into(), format!("{{commodityName={goods}}}"));
         let form = acp.signed(&front)?;
         let answer = acp.send(FRONT, &form).await?;
         ensure!(answer.status == 307, "a form was answered {}", answer.status);

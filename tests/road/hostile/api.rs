@@ -592,12 +592,18 @@ async fn headers_and_paths(yard: &Yard, caller: &Caller, id: &str) {
         (format!("/v1/payments?order_no=%ff{MARK}"), "escape"),
         (format!("/v1/payments?order_no={}", MARK.repeat(9)), "order_no"),
         (format!("/v1/payments/{id}?expand={MARK}"), "expand"),
+        (
+            format!("/v1/payments/{id}?limit=1"),
+            "The query can have `expand`.",
+        ),
+        (format!("/v1/payments/{id}/purge?expand=payer"), "takes no query"),
         (format!("/v1/payments/{id}/receipt?index={MARK}"), "index"),
     ] {
         yard.refused(At::Api, &target, &yard.say(At::Api, &get(&target)).await, reason);
     }
     for (method, path, allow) in [
-        ("DELETE", "/v1/payments".to_owned(), "GET"),
+        ("DELETE", "/v1/payments".to_owned(), "GET, POST"),
+        ("PUT", "/v1/codes".to_owned(), "GET, POST"),
         ("PUT", format!("/v1/payments/{id}"), "GET"),
         ("GET", format!("/v1/payments/{id}/close"), "POST"),
         ("PATCH", format!("/v1/payments/{id}/refunds"), "POST"),

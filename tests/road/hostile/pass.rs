@@ -708,7 +708,7 @@ async fn replayed_natives(yard: &Yard) {
         At::Wechat,
         "a replayed create",
         &yard.say(At::Wechat, &create).await,
-        "SIGN_ERROR",
+        "nonce was used before",
     );
     let shop = Alipay::of(yard, 0);
     let create = wire(

@@ -1,4 +1,4 @@
-//! WeChat Pay's part: APIv3 in JSON, V2 in XML with MD5, and each call that `own_calls` lists.
+//! WeChat Pay's part: APIv3 in JSON, V2 in XML, and each call that `own_calls` lists.
 
 use super::{Client, Done, filled, put, word};
 use anyhow::{Context, ensure};
@@ -35,12 +35,22 @@ impl Client {
         })
     }
 
-    async fn by_v2(&self, call: &str, content: &Value, accounts: &Value) -> anyhow::Result<Value> {
+    /// By V2, signed as the message itself says; what came back.
+    pub(super) async fn v2_text(
+        &self,
+        call: &str,
+        content: &Value,
+        accounts: &Value,
+    ) -> anyhow::Result<String> {
         let mut content = content.clone();
         content["nonce_str"] = "n0ncen0nce".into();
         let (keys, key) = (Keys::default(), KeyRef::new("v2")?);
         let secret = word(&accounts["wechat"]["apiv2_key"]).as_bytes();
-        keys.put(key.clone(), Material::api_v2(V2Digest::Md5, secret)?);
+        let digest = match word(&content["sign_type"]) {
+            "HMAC-SHA256" => V2Digest::HmacSha256,
+            _ => V2Digest::Md5,
+        };
+        keys.put(key.clone(), Material::api_v2(digest, secret)?);
         let fields = content.as_object().context("fields")?;
         let message = string_to_sign(fields.iter().map(|(name, value)| (name.as_str(), word(value))));
         let sign = hex::encode_upper(keys.sign(&key, &message)?);
@@ -50,7 +60,11 @@ impl Client {
             .map(|(name, value)| format!("<{name}><![CDATA[{value}]]></{name}>"))
             .collect();
         let said = self.wechat.post(call, &format!("<xml>{inner}</xml>")).await?;
-        let text = String::from_utf8(said.body.to_vec())?;
+        Ok(String::from_utf8(said.body.to_vec())?)
+    }
+
+    async fn by_v2(&self, call: &str, content: &Value, accounts: &Value) -> anyhow::Result<Value> {
+        let text = self.v2_text(call, content, accounts).await?;
         ensure!(
             text.contains("<result_code><![CDATA[SUCCESS]]>"),
             "{call}: {text}"
@@ -66,23 +80,14 @@ impl Client {
     }
 }
 
-/// Each call, of an order of its own that stands as the call needs it.
-pub(super) async fn ask_all(
+/// A call, of an order of its own that stands as the call needs it.
+pub(super) async fn ask(
     client: &Client,
     demo: &Demo,
     accounts: &Value,
     ways: &[Value],
-    calls: &[Value],
+    call: &Value,
 ) -> Done {
-    let mine = |call: &&Value| call["channel"] == "wechat" && !word(&call["call"]).contains("bill");
-    for call in calls.iter().filter(mine) {
-        let asked = ask(client, demo, accounts, ways, call).await;
-        asked.with_context(|| format!("own {}", call["call"]))?;
-    }
-    Ok(())
-}
-
-async fn ask(client: &Client, demo: &Demo, accounts: &Value, ways: &[Value], call: &Value) -> Done {
     let path = word(&call["call"]);
     let by = match path {
         path if path.contains("partner") => "/v3/pay/partner/transactions/native",
@@ -131,18 +136,22 @@ async fn ask(client: &Client, demo: &Demo, accounts: &Value, ways: &[Value], cal
     filled(&mut content, call, accounts, || demo.next_number())?;
     let target = written(path, &of, &accounts["wechat"])?;
     let method = word(&call["method"]);
-    settled(|| client.of_wechat(method, &target, &content, accounts)).await
+    settled(|| client.of_wechat(method, &target, &content, accounts))
+        .await
+        .map(drop)
 }
 
 /// A payment or refund may be known a moment later: asked again for ten seconds.
-async fn settled<F: Future<Output = anyhow::Result<Value>>>(ask: impl Fn() -> F) -> Done {
+pub(super) async fn settled<F: Future<Output = anyhow::Result<Value>>>(
+    ask: impl Fn() -> F,
+) -> anyhow::Result<Value> {
     for _ in 0..50 {
-        if ask().await.is_ok() {
-            return Ok(());
+        if let Ok(said) = ask().await {
+            return Ok(said);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    ask().await.map(drop)
+    ask().await
 }
 
 /// Braces filled in.

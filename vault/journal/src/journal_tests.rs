@@ -406,3 +406,45 @@ fn a_partial_stays_until_its_full_file_was_written_however_many_checkpoints_late
     );
     assert!(there("tile/0/001.p/1") && there("tile/entries/001.p/70") && there("tile/1/000.p/1"));
 }
+
+/// All that was taken is there, whoever closes, and however many at once.
+#[test]
+fn two_may_close_at_once_while_others_append() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let settings = Settings {
+            threads: true,
+            integrate_every: Duration::from_millis(1),
+            ..small()
+        };
+        let (journal, _) = open(&disk, dir.path(), settings).expect("opens");
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|all| {
+            for _ in 0..2 {
+                all.spawn(|| {
+                    while !journal.0.queue.lock().closed {
+                        let pending = journal.append(|first| vec![line(first)]);
+                        taken.fetch_add(pending.count, Ordering::SeqCst);
+                    }
+                });
+            }
+            while taken.load(Ordering::SeqCst) < 50 {
+                std::thread::yield_now();
+            }
+            for _ in 0..2 {
+                all.spawn(|| {
+                    journal.close();
+                    assert_eq!(journal.reader().checkpoint().size, journal.size());
+                });
+            }
+        });
+        let all = taken.into_inner();
+        drop(journal);
+        let (again, found) = open(&disk, dir.path(), small()).expect("opens again");
+        assert_eq!((found.entries, found.torn), (all, 0));
+        let mut read = again.reader().scan(0).map(|entry| entry.expect("readable"));
+        assert!((0..all).all(|index| read.next() == Some((index, line(index)))));
+        again.close();
+    }
+}

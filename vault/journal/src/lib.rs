@@ -11,6 +11,7 @@ pub mod merkle;
 pub mod note;
 mod reader;
 pub mod sim;
+pub mod thread;
 pub mod tiles;
 mod tree;
 mod wal;
@@ -232,6 +233,15 @@ impl Journal {
     /// Appends what `make(first index)` yields, in the order of calls: all of it or, after a crash and where it is
     /// refused, none. The entries are readable at once; whoever acts on them waits for the [`Pending`].
     pub fn append(&self, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
+        self.append_and(false, make)
+    }
+
+    /// The same, and nothing after it: whoever comes later is refused. [`Journal::close`] is still to be called.
+    pub fn append_last(&self, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
+        self.append_and(true, make)
+    }
+
+    fn append_and(&self, last: bool, make: impl FnOnce(u64) -> Vec<Vec<u8>>) -> Pending {
         let (done, durable) = oneshot::channel();
         let mut queue = self.0.queue.lock();
         let first = queue.next;
@@ -253,6 +263,7 @@ impl Journal {
             return refuse(Refused::TooLong(long), durable);
         }
         let count = entries.len() as u64;
+        queue.closed = last;
         queue.next += count;
         self.0
             .shared
@@ -305,18 +316,20 @@ impl Journal {
         }
     }
 
-    /// Commits and integrates what is left, signs, and stops. Later appends are refused.
+    /// Commits and integrates what is left, signs, and stops. Later appends are refused. Whoever closes at the same time comes
+    /// back when it is done.
     pub fn close(&self) {
         self.0.queue.lock().closed = true;
         self.0.more.notify_all();
-        let threads = std::mem::take(&mut *self.0.threads.lock());
-        for thread in threads {
+        let mut threads = self.0.threads.lock();
+        for thread in threads.drain(..) {
             let _ = thread.join();
         }
         if !self.0.failed.load(Ordering::Acquire) {
-            let done = self
-                .pump()
-                .and_then(|()| self.0.writer.lock().finish(self.0.tree.lock().size()));
+            let done = self.pump().and_then(|()| {
+                let integrated = self.0.tree.lock().size();
+                self.0.writer.lock().finish(integrated)
+            });
             self.must(done);
         }
     }
@@ -327,8 +340,9 @@ impl Journal {
         self.integrate()
     }
 
-    /// One group to the disk.
+    /// One group to the disk: nobody takes the next one before this one is there.
     fn commit_waiting(&self) -> io::Result<()> {
+        let mut writer = self.0.writer.lock();
         let (first, entries, waiters) = {
             let mut queue = self.0.queue.lock();
             let entries = std::mem::take(&mut queue.waiting);
@@ -340,11 +354,12 @@ impl Journal {
         };
         if !entries.is_empty() {
             let ends: Vec<u64> = waiters.iter().map(|(until, _)| *until).collect();
-            self.0.writer.lock().append(first, &entries, &ends)?;
+            writer.append(first, &entries, &ends)?;
             self.0
                 .durable
                 .store(first + entries.len() as u64, Ordering::Release);
         }
+        drop(writer);
         for (_, waiter) in waiters {
             let _ = waiter.send(());
         }
@@ -352,8 +367,8 @@ impl Journal {
     }
 
     fn integrate(&self) -> io::Result<()> {
-        let durable = self.durable();
         let mut tree = self.0.tree.lock();
+        let durable = self.durable(); // behind the lock: never below what the tree has
         let entries: Vec<Arc<[u8]>> = {
             let recent = self.0.shared.recent.read();
             recent
@@ -383,20 +398,11 @@ impl Journal {
 
     fn start_threads(&self) {
         let (writer, integrator) = (self.clone(), self.clone());
-        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new()
-                .name(name.into())
-                .spawn(run)
-                .expect("a thread can be started")
-        };
-        let writing = start("journal", Box::new(move || writer.write_for_ever()));
-        let integrating = start(
-            "journal-tree",
-            Box::new(move || {
-                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
-                integrator.integrate_for_ever();
-            }),
-        );
+        let writing = thread::start("journal", move || writer.write_for_ever());
+        let integrating = thread::start("journal-tree", move || {
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // nobody waits for it
+            integrator.integrate_for_ever();
+        });
         self.0.threads.lock().extend([writing, integrating]);
     }
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub(crate) struct Cases {
     flags: BTreeMap<(AcquirerNo, u64), Flag>,
-    measures: BTreeMap<MeasureId, (Measure, OfficerId)>,
+    measures: BTreeMap<MeasureId, (Measure, Proposal)>,
     packages: BTreeMap<(AcquirerNo, u64), (u64, Digest)>,
     /// Measures that were proposed once: the number of a stop is used once.
     stops: BTreeSet<MeasureId>,
     /// What is proposed upon differences of bills, by where they stand in the trades journal; decided ones stay as `None`.
-    differences: BTreeMap<u64, Option<(OfficerId, Resolution)>>,
+    differences: BTreeMap<u64, Option<(Proposal, Resolution)>>,
 }
 
 /// One flag.
@@ -21,9 +21,16 @@ pub(crate) struct Flag {
     /// Where it was raised.
     pub(crate) raised: u64,
     /// Who waits for a second officer, for what.
-    proposal: Option<(OfficerId, Disposition)>,
+    proposal: Option<(Proposal, Disposition)>,
     /// Where it was decided, and how.
     pub(crate) decided: Option<(u64, Disposition)>,
+}
+
+/// What waits for a second officer.
+#[derive(Debug)]
+struct Proposal {
+    index: u64,
+    officer: OfficerId,
 }
 
 /// Names that differ in case only are one person, as at the desk.
@@ -43,10 +50,10 @@ impl Cases {
                 self.see_flag(index, event, find);
             }
             E::MeasureProposed { .. } | E::MeasureOrdered { .. } | E::MeasureRejected { .. } => {
-                self.see_measure(event, find);
+                self.see_measure(index, event, find);
             }
             E::DifferenceProposed { .. } | E::DifferenceResolved { .. } | E::DifferenceReturned { .. } => {
-                self.see_difference(event, find);
+                self.see_difference(index, event, find);
             }
             E::ExportMade {
                 acquirer,
@@ -91,12 +98,14 @@ impl Cases {
                 if case.decided.is_some() || case.proposal.is_some() {
                     find(format!("{officer} proposes on {name}, which is not open"));
                 }
-                case.proposal = Some((officer.clone(), *disposition));
+                let officer = officer.clone();
+                case.proposal = Some((Proposal { index, officer }, *disposition));
             }
             CaseEvent::FlagDecided {
                 acquirer,
                 flag,
                 officer,
+                proposal,
                 proposer,
                 disposition,
             } => {
@@ -104,9 +113,12 @@ impl Cases {
                 let case = self.flags.entry((acquirer.clone(), *flag)).or_default();
                 two(officer, proposer, find);
                 match case.proposal.take() {
-                    Some((first, wanted)) if first == *proposer && wanted == *disposition => {}
+                    Some((first, wanted)) if first.officer == *proposer && wanted == *disposition => {
+                        first.is_named(*proposal, &name, find);
+                    }
                     Some((first, wanted)) => find(format!(
-                        "{officer} decided {disposition:?} on {name} as proposed by {proposer}, but {first} had proposed {wanted:?}"
+                        "{officer} decided {disposition:?} on {name} as proposed by {proposer}, but {} had proposed {wanted:?}",
+                        first.officer
                     )),
                     None => find(format!("{name} was decided, but {proposer} had not proposed it")),
                 }
@@ -116,48 +128,64 @@ impl Cases {
                 acquirer,
                 flag,
                 officer,
+                proposal,
                 ..
             } => {
+                let name = format!("flag {flag} of {acquirer}");
                 let case = self.flags.entry((acquirer.clone(), *flag)).or_default();
                 match case.proposal.take() {
-                    Some((first, _)) => two(officer, &first, find),
-                    None => find(format!(
-                        "flag {flag} of {acquirer} was returned, but nobody had proposed"
-                    )),
+                    Some((first, _)) => {
+                        two(officer, &first.officer, find);
+                        first.is_named(*proposal, &name, find);
+                    }
+                    None => find(format!("{name} was returned, but nobody had proposed")),
                 }
             }
             _ => {}
         }
     }
 
-    fn see_measure(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
+    fn see_measure(&mut self, index: u64, event: &CaseEvent, find: &mut impl FnMut(String)) {
         match event {
             CaseEvent::MeasureProposed { measure, officer, .. } => {
                 if measure.effect == domain::Effect::Stop && !self.stops.insert(measure.id.clone()) {
                     find(format!("measure {} is proposed a second time", measure.id));
                 }
-                self.measures
-                    .insert(measure.id.clone(), (measure.clone(), officer.clone()));
+                let officer = officer.clone();
+                let wanted = (measure.clone(), Proposal { index, officer });
+                self.measures.insert(measure.id.clone(), wanted);
             }
             CaseEvent::MeasureOrdered {
                 measure,
                 officer,
+                proposal,
                 proposer,
             } => {
                 two(officer, proposer, find);
                 let id = &measure.id;
                 match self.measures.remove(id) {
-                    Some((wanted, first)) if wanted == *measure && first == *proposer => {}
+                    Some((wanted, first)) if wanted == *measure && first.officer == *proposer => {
+                        first.is_named(*proposal, &format!("measure {id}"), find);
+                    }
                     Some((_, first)) => find(format!(
-                        "measure {id} was ordered by {officer} as proposed by {proposer}, but it is not what {first} had proposed"
+                        "measure {id} was ordered by {officer} as proposed by {proposer}, but it is not what {} had proposed",
+                        first.officer
                     )),
                     None => find(format!(
                         "measure {id} was ordered, but {proposer} had not proposed it"
                     )),
                 }
             }
-            CaseEvent::MeasureRejected { measure, officer, .. } => match self.measures.remove(measure) {
-                Some((_, first)) => two(officer, &first, find),
+            CaseEvent::MeasureRejected {
+                measure,
+                officer,
+                proposal,
+                ..
+            } => match self.measures.remove(measure) {
+                Some((_, first)) => {
+                    two(officer, &first.officer, find);
+                    first.is_named(*proposal, &format!("measure {measure}"), find);
+                }
                 None => find(format!(
                     "measure {measure} was rejected, but nobody had proposed it"
                 )),
@@ -168,7 +196,7 @@ impl Cases {
 }
 
 impl Cases {
-    fn see_difference(&mut self, event: &CaseEvent, find: &mut impl FnMut(String)) {
+    fn see_difference(&mut self, index: u64, event: &CaseEvent, find: &mut impl FnMut(String)) {
         match event {
             CaseEvent::DifferenceProposed {
                 officer,
@@ -176,9 +204,11 @@ impl Cases {
                 trades_index,
                 ..
             } => {
-                let before = self
-                    .differences
-                    .insert(*trades_index, Some((officer.clone(), *resolution)));
+                let first = Proposal {
+                    index,
+                    officer: officer.clone(),
+                };
+                let before = self.differences.insert(*trades_index, Some((first, *resolution)));
                 if before.is_some() {
                     find(format!(
                         "{officer} proposes on difference {trades_index}, which is not open"
@@ -187,6 +217,7 @@ impl Cases {
             }
             CaseEvent::DifferenceResolved {
                 officer,
+                proposal,
                 proposer,
                 resolution,
                 trades_index,
@@ -194,9 +225,12 @@ impl Cases {
             } => {
                 two(officer, proposer, find);
                 match self.differences.insert(*trades_index, None).flatten() {
-                    Some((first, wanted)) if first == *proposer && wanted == *resolution => {}
+                    Some((first, wanted)) if first.officer == *proposer && wanted == *resolution => {
+                        first.is_named(*proposal, &format!("difference {trades_index}"), find);
+                    }
                     Some((first, wanted)) => find(format!(
-                        "difference {trades_index} was resolved as {resolution:?} as proposed by {proposer}, but {first} had proposed {wanted:?}"
+                        "difference {trades_index} was resolved as {resolution:?} as proposed by {proposer}, but {} had proposed {wanted:?}",
+                        first.officer
                     )),
                     None => find(format!(
                         "difference {trades_index} was resolved, but {proposer} had not proposed it"
@@ -205,15 +239,31 @@ impl Cases {
             }
             CaseEvent::DifferenceReturned {
                 officer,
+                proposal,
                 trades_index,
                 ..
             } => match self.differences.remove(trades_index).flatten() {
-                Some((first, _)) => two(officer, &first, find),
+                Some((first, _)) => {
+                    two(officer, &first.officer, find);
+                    first.is_named(*proposal, &format!("difference {trades_index}"), find);
+                }
                 None => find(format!(
                     "difference {trades_index} was returned, but nobody had proposed"
                 )),
             },
             _ => {}
+        }
+    }
+}
+
+impl Proposal {
+    /// A decision names the words that two people agreed on, or did not.
+    fn is_named(&self, named: u64, what: &str, find: &mut impl FnMut(String)) {
+        if named != self.index {
+            find(format!(
+                "{what} was decided upon the proposal at index {named}, but the one that stood is at index {}",
+                self.index
+            ));
         }
     }
 }

@@ -103,6 +103,8 @@ pub enum CaseEvent {
         flag: u64,
         /// Who decided.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
     },
@@ -114,6 +116,8 @@ pub enum CaseEvent {
         flag: u64,
         /// Who.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Why.
         reason: Arc<str>,
     },
@@ -132,6 +136,8 @@ pub enum CaseEvent {
         measure: Measure,
         /// Who ordered it.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
     },
@@ -141,6 +147,8 @@ pub enum CaseEvent {
         measure: MeasureId,
         /// Who.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Why.
         reason: Arc<str>,
     },
@@ -185,6 +193,8 @@ pub enum CaseEvent {
         merchant: MerchantId,
         /// Who agreed.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
         /// What it comes to.
@@ -198,6 +208,8 @@ pub enum CaseEvent {
         merchant: MerchantId,
         /// Who.
         officer: OfficerId,
+        /// Where the proposal stands in the cases journal that was read and decided upon.
+        proposal: u64,
         /// Why.
         reason: Arc<str>,
         /// Where the difference stands in the trades journal.

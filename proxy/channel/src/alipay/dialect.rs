@@ -25,11 +25,7 @@ fn refuse_v3(kind: NativeRefusal) -> Reply {
     let fixed = |text: &str| text.to_owned();
     let (status, code, message) = match kind {
         NativeRefusal::Malformed(detail) => (400, "INVALID_PARAMETER", detail),
-        NativeRefusal::Signature => (
-            401,
-            "invalid-signature",
-            fixed("the signature, its time or its key is not accepted"),
-        ),
+        NativeRefusal::Signature(why) => (401, "invalid-signature", why),
         NativeRefusal::Frequency => (429, "app-call-limited", fixed("repeat later and slower")),
         NativeRefusal::NotAllowed(detail) => (403, "insufficient-permissions", detail),
         NativeRefusal::RuleLimit(detail) => (400, "ACQ.ACCESS_FORBIDDEN", detail),
@@ -55,7 +51,7 @@ fn refuse_v3(kind: NativeRefusal) -> Reply {
 pub(super) fn named(kind: &NativeRefusal) -> (u16, &'static str) {
     match kind {
         NativeRefusal::Malformed(_) => (400, "isv.invalid-parameter"),
-        NativeRefusal::Signature => (401, "isv.invalid-signature"),
+        NativeRefusal::Signature(_) => (401, "isv.invalid-signature"),
         NativeRefusal::Frequency => (429, "isv.app-call-limited"),
         NativeRefusal::NotAllowed(_) => (403, "isv.insufficient-isv-permissions"),
         NativeRefusal::RuleLimit(_) => (403, "ACQ.ACCESS_FORBIDDEN"),
@@ -75,12 +71,7 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     }
     let (code, msg, sub_code, sub_msg) = match kind {
         NativeRefusal::Malformed(detail) => ("40002", "Invalid Arguments", "isv.invalid-parameter", detail),
-        NativeRefusal::Signature => (
-            "40002",
-            "Invalid Arguments",
-            "isv.invalid-signature",
-            "the signature, its time or its key is not accepted".into(),
-        ),
+        NativeRefusal::Signature(why) => ("40002", "Invalid Arguments", "isv.invalid-signature", why),
         NativeRefusal::Frequency => (
             "40005",
             "Call Limited",
@@ -143,7 +134,11 @@ mod tests {
             (400, &br#"{"code":"INVALID_PARAMETER","message":"a \"b\""}"#[..])
         );
         assert_eq!(
-            [v3(NativeRefusal::Signature), v3(NativeRefusal::Unknown)].map(|r| r.status),
+            [
+                v3(NativeRefusal::Signature("stale".into())),
+                v3(NativeRefusal::Unknown)
+            ]
+            .map(|r| r.status),
             [401, 500]
         );
         let unknown = String::from_utf8_lossy(&refuse_native(None, NativeRefusal::Unknown).body).into_owned();

@@ -317,7 +317,8 @@ impl Said<'_> {
             method: SignMethod::Signature,
             fresh: Fresh::Standing,
         };
-        let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not lawful", self.place));
+        let wrong =
+            |name: &str| NativeError::malformed(format!("{}{name} is no number of Alipay's", self.place));
         let number = self.number("out_trade_no")?;
         let trade_no = self
             .text("trade_no")
@@ -414,12 +415,20 @@ impl Said<'_> {
 
     /// `time_expire`, else `timeout_express` counted from the signature.
     fn expires(&self, pay_way: Option<PayWay>) -> Result<Option<Instant>, NativeError> {
-        let wrong = |name: &str| NativeError::malformed(format!("{}{name} is not a lawful time", self.place));
+        let wrong =
+            |name: &str, right: &str| NativeError::malformed(format!("{}{name} must be {right}", self.place));
         match (self.text("time_expire"), self.lasts()) {
-            (Some(text), _) => times::china(text).map(Some).ok_or_else(|| wrong("time_expire")),
+            (Some(text), _) => times::china(text)
+                .map(Some)
+                .ok_or_else(|| wrong("time_expire", "a time of China such as 2026-11-23 08:30:00")),
             (None, Some(text)) => {
                 let end = ends(self.signed_at, text, pay_way);
-                end.map(Some).ok_or_else(|| wrong("timeout_express"))
+                end.map(Some).ok_or_else(|| {
+                    wrong(
+                        "timeout_express",
+                        "a length such as 30m, 2h or 1d, or 1c for the end of the day",
+                    )
+                })
             }
             (None, None) => Ok(None),
         }

@@ -48,7 +48,7 @@ fn words(kind: &NativeRefusal) -> (&'static str, &'static str) {
             "这笔订单先前以另一金额或另一内容提交过，不能这样付款。请返回商户页面重新下单。本次没有扣款。",
             "This order was placed before with another amount or other content, so it cannot be paid like this. Please go back to the shop and order again. This attempt has charged nothing.",
         ),
-        NativeRefusal::Signature => (
+        NativeRefusal::Signature(_) => (
             "付款请求已过期或无法核实。请返回商户页面重新付款。本次没有扣款。",
             "The shop's request has expired or cannot be verified. Please go back to the shop and pay from there. This attempt has charged nothing.",
         ),
@@ -90,7 +90,7 @@ mod tests {
         for (kind, status) in [
             (NativeRefusal::OrderPaid, 409),
             (NativeRefusal::OrderClosed, 409),
-            (NativeRefusal::Signature, 401),
+            (NativeRefusal::Signature("stale".into()), 401),
             (NativeRefusal::Frequency, 429),
             (NativeRefusal::Unknown, 502),
             (NativeRefusal::NotFound, 403),

@@ -2,7 +2,7 @@
 //! here is refused: `subMerId` and its kin (orders for somebody else), `accSplitData` (分账), `reserved` (which may hold
 //! either), card numbers and passwords (`accNo`, `customerInfo`), and whatever nobody here has read of.
 
-use super::{APP, BACK, FILES, FRONT, QUERY};
+use super::{APP, BACK, FILES, FRONT, QUERY, risk::RISK};
 use domain::{Operation, PayWay};
 
 /// A kind of transaction.
@@ -33,13 +33,19 @@ pub(super) const COMMON: [&str; 10] = [
 ];
 
 /// Of every request about a transaction. A day's file is about none (channels.md 4.5).
-pub(super) const OF_ONE: [&str; 2] = ["channelType", "orderId"];
+pub(super) const OF_ONE: [&str; 1] = ["orderId"];
+
+/// The device that a transaction comes from. Official samples of queries and files leave it out.
+const DEVICE: &str = "channelType";
 
 /// `certId` stands with signMethod 01 only.
 pub(super) const CERT_ID: &str = "certId";
 
 /// The payer's payment code (被扫): in these octets and nowhere else.
 pub(super) const QR_NO: &str = "qrNo";
+
+/// The kind of account that is charged: 01, a card. UnionPay's own sample of 被扫 names it.
+pub(super) const ACC_TYPE: &str = "accType";
 
 /// The products by which an order was paid: a refund, a cancel and a query may name that of their order.
 const ANY: &[&str] = &["000000", "000201", "000202"];
@@ -53,8 +59,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000000"],
         operation: Operation::Create,
         pay_way: Some(PayWay::Qr),
-        needed: &["txnAmt", "currencyCode", "backUrl"],
-        optional: &["payTimeout", "reqReserved", "termId"],
+        needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl"],
+        optional: &["payTimeout", "reqReserved", "termId", RISK],
     },
     Call {
         path: BACK,
@@ -63,8 +69,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000000"],
         operation: Operation::Create,
         pay_way: Some(PayWay::Micropay),
-        needed: &["txnAmt", "currencyCode", "backUrl", QR_NO],
-        optional: &["payTimeout", "reqReserved", "termId"],
+        needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", QR_NO],
+        optional: &["payTimeout", "reqReserved", "termId", RISK, ACC_TYPE],
     },
     Call {
         path: APP,
@@ -73,8 +79,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000201"],
         operation: Operation::Create,
         pay_way: Some(PayWay::App),
-        needed: &["txnAmt", "currencyCode", "backUrl"],
-        optional: &["payTimeout", "reqReserved"],
+        needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl"],
+        optional: &["payTimeout", "reqReserved", RISK],
     },
     Call {
         path: FRONT,
@@ -83,8 +89,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000201"],
         operation: Operation::Create,
         pay_way: Some(PayWay::Gateway),
-        needed: &["txnAmt", "currencyCode", "backUrl", "frontUrl"],
-        optional: &["payTimeout", "reqReserved", "issInsCode"],
+        needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", "frontUrl"],
+        optional: &["payTimeout", "reqReserved", "issInsCode", RISK],
     },
     Call {
         path: FRONT,
@@ -93,8 +99,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: &["000202"],
         operation: Operation::Create,
         pay_way: Some(PayWay::GatewayB2b),
-        needed: &["txnAmt", "currencyCode", "backUrl", "frontUrl"],
-        optional: &["payTimeout", "reqReserved", "issInsCode"],
+        needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", "frontUrl"],
+        optional: &["payTimeout", "reqReserved", "issInsCode", RISK],
     },
     Call {
         path: BACK,
@@ -103,7 +109,7 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: ANY,
         operation: Operation::Refund,
         pay_way: None,
-        needed: &["origQryId", "txnAmt", "backUrl"],
+        needed: &[DEVICE, "origQryId", "txnAmt", "backUrl"],
         optional: &["currencyCode", "reqReserved"],
     },
     Call {
@@ -113,7 +119,7 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: ANY,
         operation: Operation::Reverse,
         pay_way: None,
-        needed: &["origQryId", "txnAmt", "backUrl"],
+        needed: &[DEVICE, "origQryId", "txnAmt", "backUrl"],
         optional: &["currencyCode", "reqReserved"],
     },
     Call {
@@ -124,7 +130,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Query,
         pay_way: None,
         needed: &[],
-        optional: &[],
+        optional: &[DEVICE],
     },
     Call {
         path: FILES,
@@ -134,6 +140,6 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Bill,
         pay_way: None,
         needed: &["settleDate", "fileType"],
-        optional: &["channelType"],
+        optional: &[DEVICE],
     },
 ];

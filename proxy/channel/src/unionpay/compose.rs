@@ -69,21 +69,24 @@ const ASK: Kind = Kind {
     biz_type: "000000",
     channel_type: "07",
 };
-const PAY_BACK: Kind = Kind {
-    target: BACK,
-    txn_type: "04",
-    sub_type: "00",
-    biz_type: "000000",
-    channel_type: "07",
-};
-
-const TAKE_BACK: Kind = Kind {
-    target: BACK,
-    txn_type: "31",
-    sub_type: "00",
-    biz_type: "000000",
-    channel_type: "08",
-};
+/// What goes back (`04` a refund, `31` a cancel) names the product by which it was paid. So do UnionPay's own samples of the gateway and
+/// the app (000201, 07), of codes (000000) and a shop's of companies' banking (000202, 07). Of codes the samples name a computer, public
+/// clients that follow its pages the phone, as the order itself did.
+fn going_back(txn_type: &'static str, pay_way: PayWay) -> Result<Kind, ComposeError> {
+    let (biz_type, channel_type) = match pay_way {
+        PayWay::Qr | PayWay::Micropay => ("000000", "08"),
+        PayWay::App | PayWay::Gateway => ("000201", "07"),
+        PayWay::GatewayB2b => ("000202", "07"),
+        _ => return Err(ComposeError::NotOffered),
+    };
+    Ok(Kind {
+        target: BACK,
+        txn_type,
+        sub_type: "00",
+        biz_type,
+        channel_type,
+    })
+}
 
 /// Applies for a code that the payer scans (主扫), or for the `tn` that the merchant's app hands to UnionPay's.
 pub(crate) fn create(
@@ -186,21 +189,23 @@ pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Res
 pub(crate) fn refund(
     account: &Account,
     stamp: &Stamp,
+    pay_way: PayWay,
     facts: &RefundFacts<'_>,
 ) -> Result<Draft, ComposeError> {
-    back(account, stamp, &PAY_BACK, facts)
+    back(account, stamp, &going_back("04", pay_way)?, facts)
 }
 
 /// Takes a payment of the same settlement day back, whole (消费撤销).
 pub(crate) fn cancel(
     account: &Account,
     stamp: &Stamp,
+    pay_way: PayWay,
     facts: &RefundFacts<'_>,
 ) -> Result<Draft, ComposeError> {
     if facts.amount != facts.total {
         return Err(ComposeError::Missing("the full amount"));
     }
-    back(account, stamp, &TAKE_BACK, facts)
+    back(account, stamp, &going_back("31", pay_way)?, facts)
 }
 
 /// Money goes back to where it came from: what was paid is named by UnionPay's own number of the payment.

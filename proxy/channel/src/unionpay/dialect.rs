@@ -1,7 +1,10 @@
 //! Our words to UnionPay: the status is all that it reads (channels.md 4.4).
 
 use super::native;
-use crate::dialect::{NativeRefusal, Reply};
+use crate::{
+    dialect::{NativeRefusal, Reply},
+    hand_out::escaped,
+};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -29,11 +32,7 @@ pub(crate) fn refuse_notice() -> Reply {
 pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     let (status, code, text) = match kind {
         NativeRefusal::Malformed(detail) => (400, "10", detail),
-        NativeRefusal::Signature => (
-            401,
-            "11",
-            "the signature, its time or its certificate is not accepted".into(),
-        ),
+        NativeRefusal::Signature(why) => (401, "11", why),
         NativeRefusal::Frequency => (429, "37", "too often".into()),
         NativeRefusal::NotAllowed(detail) => (403, "32", detail),
         NativeRefusal::RuleLimit(detail) => (403, "30", detail),
@@ -49,7 +48,7 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
         NativeRefusal::Unknown => (502, "05", "the outcome is not known; query it".into()),
     };
     if path.is_some_and(native::is_by_browser) {
-        return page(status, code);
+        return page(status, code, &text);
     }
     Reply {
         status,
@@ -58,8 +57,9 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     }
 }
 
-/// For the payer, who can do nothing about the reason: it is in the service's log.
-fn page(status: u16, code: &str) -> Reply {
+/// For the payer, who can do nothing about the reason. It stands in small print for the shop, whose developer sees nothing else
+/// of the refusal.
+fn page(status: u16, code: &str, why: &str) -> Reply {
     let (zh, en) = match code {
         "12" => (
             "这笔订单已经支付，请返回商户页面。",
@@ -79,7 +79,8 @@ fn page(status: u16, code: &str) -> Reply {
         ),
     };
     let body = format!(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title></head><body><p>{zh}</p><p lang=\"en\">{en}</p><p>{code}</p></body></html>"
+        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title></head><body><p>{zh}</p><p lang=\"en\">{en}</p><p><small>{code}</small></p><p lang=\"en\"><small>{}</small></p></body></html>",
+        escaped(why).as_str()
     );
     Reply {
         status,

@@ -14,6 +14,7 @@ mod fields;
 pub(crate) mod file;
 pub(crate) mod native;
 pub(crate) mod notice;
+mod risk;
 mod seal;
 mod times;
 

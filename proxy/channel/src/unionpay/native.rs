@@ -6,10 +6,10 @@
 
 use super::{
     APP, BACK, FILES, FRONT, QUERY,
-    allowed::{CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
+    allowed::{ACC_TYPE, CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
     compose, facts,
     fields::Fields,
-    seal, times,
+    risk, seal, times,
 };
 use crate::{
     auth_code::{Wallet, wallet},
@@ -19,7 +19,9 @@ use crate::{
     strict_json::shown,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayeeNo, SignMethod, TradeNo};
+use domain::{
+    AccountNo, Amount, Channel, ChannelNo, Day, Instant, Operation, PayWay, PayeeNo, SignMethod, TradeNo,
+};
 use http::HeaderMap;
 use vault::{AuthCode, Text};
 use zeroize::Zeroizing;
@@ -131,6 +133,9 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
                 "{name} must be an address of http or https"
             )));
         }
+        if name == risk::RISK {
+            risk::check(value)?;
+        }
     }
     let absent = COMMON
         .iter()
@@ -151,13 +156,20 @@ fn is_address(text: &str) -> bool {
 }
 
 fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
-    let channels: &[&str] = match call.path {
-        BACK | APP if call.operation == Operation::Create => &["08"],
+    let channels: &[&str] = match call.pay_way {
+        Some(PayWay::Qr | PayWay::App) => &["08"],
         _ => &["07", "08"],
     };
+    // Official samples in PHP write it small.
+    if !fields
+        .get("encoding")
+        .is_some_and(|encoding| encoding.eq_ignore_ascii_case("UTF-8"))
+    {
+        return Err(NativeError::malformed("encoding must be UTF-8"));
+    }
     let wanted: [(&str, &[&str]); 6] = [
         ("version", &["5.1.0"]),
-        ("encoding", &["UTF-8"]),
+        (ACC_TYPE, &["01"]),
         // A merchant for itself: never an acquirer (1) or a platform (2).
         ("accessType", &["0"]),
         ("channelType", channels),
@@ -178,27 +190,31 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
 }
 
 fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeError> {
-    let wrong = |name: &str| NativeError::malformed(format!("{name} is not lawful"));
+    let wrong = |name: &str, right: &str| NativeError::malformed(format!("{name} must be {right}"));
+    let number_of = |name: &str| wrong(name, "a number of UnionPay's");
     let text = |name: &str| fields.get(name).ok_or_else(|| missing(name));
-    let account = AccountNo::new(text("merId")?).map_err(|_| wrong("merId"))?;
+    let account = AccountNo::new(text("merId")?).map_err(|_| number_of("merId"))?;
     let number = match call.operation {
         Operation::Bill => None,
         _ => Some(order_id(text("orderId")?)?),
     };
     settled(fields)?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
-        let of = |text| times::read(text).ok_or_else(|| wrong(name));
+        let of = |text| {
+            times::read(text)
+                .ok_or_else(|| wrong(name, "a time of China as fourteen digits, such as 20261123083000"))
+        };
         fields.get(name).map(of).transpose()
     };
     let named = time("txnTime")?.ok_or_else(|| missing("txnTime"))?;
     let amount = fields
         .get("txnAmt")
-        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt")));
+        .map(|t| fen(t).ok_or_else(|| wrong("txnAmt", "whole fen of at least 1, in 12 digits at most")));
     let amount = amount.transpose()?;
     let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
-    let trade_no = trade_no.map_err(|_| wrong("origQryId"))?;
+    let trade_no = trade_no.map_err(|_| number_of("origQryId"))?;
     code(fields)?;
-    let payee = PayeeNo::new(account.as_str()).map_err(|_| wrong("merId"))?;
+    let payee = PayeeNo::new(account.as_str()).map_err(|_| number_of("merId"))?;
     let expires = time("payTimeout")?;
     // Once more only where there was none, to say what is wrong with it.
     let proof = match asks.proof.take() {
@@ -228,10 +244,9 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         expires,
         notify_url: fields.get("backUrl").map(str::to_owned),
         payer: None,
-        texts: fields
-            .get("reqReserved")
-            .map(|text| ("attach", Text::from(text)))
+        texts: [("reqReserved", "attach"), (risk::RISK, "description")]
             .into_iter()
+            .filter_map(|(name, scanned)| Some((scanned, Text::from(fields.get(name)?))))
             .collect(),
         device: fields.get("termId").map(|term_id| Device {
             term_id: Some(Text::from(term_id)),

@@ -22,11 +22,7 @@ pub(crate) fn refuse_notice(why: &str) -> Reply {
 pub(crate) fn refuse_native(kind: NativeRefusal) -> Reply {
     match kind {
         NativeRefusal::Malformed(detail) => reply(400, "PARAM_ERROR", &detail),
-        NativeRefusal::Signature => reply(
-            401,
-            "SIGN_ERROR",
-            "the signature, its time or its key is not accepted",
-        ),
+        NativeRefusal::Signature(why) => reply(401, "SIGN_ERROR", &why),
         NativeRefusal::Frequency => reply(
             429,
             "FREQUENCY_LIMITED",
@@ -73,7 +69,10 @@ mod tests {
             String::from_utf8_lossy(&reply.body),
             r#"{"code":"PARAM_ERROR","message":"field \"a\\b\" must be a text"}"#
         );
-        assert_eq!(refuse_native(NativeRefusal::Signature).status, 401);
+        assert_eq!(
+            refuse_native(NativeRefusal::Signature("stale".into())).status,
+            401
+        );
         assert_eq!(refuse_native(NativeRefusal::Frequency).status, 429);
         assert_eq!(
             refuse_native(NativeRefusal::NotAllowed(String::new())).status,

@@ -231,7 +231,12 @@ impl Said<'_> {
         self.need("out_refund_no")?;
         let kind = self.need("type")?;
         let to = redirect::KINDS.iter().find(|(known, _)| *known == kind);
-        let (_, to) = to.ok_or_else(|| NativeError::malformed("type must be one of its lawful words"))?;
+        let (_, to) = to.ok_or_else(|| {
+            NativeError::malformed(format!(
+                "type must be {}",
+                shape::one_of(&redirect::KINDS.map(|(word, _)| word))
+            ))
+        })?;
         if *to == RefundWay::PayerCard {
             ["bank_type", "bank_account", "real_name"]
                 .into_iter()

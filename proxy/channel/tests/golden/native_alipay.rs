@@ -511,10 +511,10 @@ fn public_parameters_are_exact() {
         ("timestamp", "1767225600"),
         ("app_id", "2021000066965331"),
     ] {
-        assert_eq!(
-            kind(post(public(name, value), ORDER)),
-            NativeRefusal::Signature,
-            "{name}={value}"
+        let found = kind(post(public(name, value), ORDER));
+        assert!(
+            matches!(&found, NativeRefusal::Signature(why) if !why.is_empty()),
+            "{name}={value}: {found:?}"
         );
     }
 }

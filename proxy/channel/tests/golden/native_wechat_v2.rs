@@ -145,7 +145,7 @@ fn the_digest_is_the_one_that_is_named_and_the_body_is_called_what_clients_call_
     order.push(("sign_type", "HMAC-SHA256"));
     assert!(matches!(
         read("/pay/unifiedorder", &order).err().expect("md5").kind,
-        NativeRefusal::Signature
+        NativeRefusal::Signature(_)
     ));
     order[3].1 = HMAC;
     assert_eq!(

@@ -282,7 +282,7 @@ fn a_refund_names_the_payment_by_unionpays_own_number() {
     assert_eq!(
         spelt(&fields),
         format!(
-            "{COMMON}bizType=000000&certId=94764633022&channelType=07&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=0123456789abcdef0123456789abcdef&origQryId=782601010800001234518&signMethod=01&signature=c2ln&txnAmt=30&txnSubType=00&txnTime=20260101080000&txnType=04&version=5.1.0"
+            "{COMMON}bizType=000000&certId=94764633022&channelType=08&currencyCode=156&encoding=UTF-8&merId=777290058110048&orderId=0123456789abcdef0123456789abcdef&origQryId=782601010800001234518&signMethod=01&signature=c2ln&txnAmt=30&txnSubType=00&txnTime=20260101080000&txnType=04&version=5.1.0"
         )
     );
     facts.trade_no = None;
@@ -290,6 +290,42 @@ fn a_refund_names_the_payment_by_unionpays_own_number() {
         channel::refund(&unionpay(), &stamp(), PayWay::Qr, &facts, None),
         Err(ComposeError::Missing(_))
     ));
+}
+
+/// Money goes back by the product that it came by (UnionPay's own samples of refund and cancel).
+#[test]
+fn what_goes_back_names_the_product_of_its_payment() {
+    let (no, back) = (number("20260101080000001"), number("20260101080000009"));
+    let paid = TradeNo::new("782601010800001234518").expect("lawful");
+    let facts = RefundFacts {
+        number: &no,
+        refund: &back,
+        trade_no: Some(&paid),
+        amount: Amount::from_fen(1000),
+        total: Amount::from_fen(1000),
+    };
+    for (pay_way, product, device) in [
+        (PayWay::Qr, "000000", "08"),
+        (PayWay::Micropay, "000000", "08"),
+        (PayWay::App, "000201", "07"),
+        (PayWay::Gateway, "000201", "07"),
+        (PayWay::GatewayB2b, "000202", "07"),
+    ] {
+        for draft in [
+            channel::refund(&unionpay(), &stamp(), pay_way, &facts, None),
+            channel::cancel(&unionpay(), &stamp(), pay_way, &facts),
+        ] {
+            let (_, fields) = wire(draft.expect("composes"));
+            assert_eq!(
+                (fields["bizType"].as_str(), fields["channelType"].as_str()),
+                (product, device),
+                "{pay_way:?} {}",
+                fields["txnType"]
+            );
+        }
+    }
+    let other = channel::refund(&unionpay(), &stamp(), PayWay::Jsapi, &facts, None);
+    assert_eq!(other.err(), Some(ComposeError::NotOffered));
 }
 
 #[test]
@@ -412,7 +448,8 @@ fn a_payment_is_taken_back_by_unionpays_own_number_and_whole() {
         amount: Amount::from_fen(1000),
         total: Amount::from_fen(total),
     };
-    let (target, fields) = wire(channel::cancel(&unionpay(), &stamp(), &facts(1000)).expect("composes"));
+    let (target, fields) =
+        wire(channel::cancel(&unionpay(), &stamp(), PayWay::Qr, &facts(1000)).expect("composes"));
     assert_eq!(target, "/gateway/api/backTransReq.do");
     for (name, value) in [
         ("txnType", "31"),
@@ -427,7 +464,7 @@ fn a_payment_is_taken_back_by_unionpays_own_number_and_whole() {
         assert_eq!(fields[name], value, "{name}");
     }
     assert!(!fields.contains_key("qrNo"), "it needs no payer");
-    let part = channel::cancel(&unionpay(), &stamp(), &facts(1001)).err();
+    let part = channel::cancel(&unionpay(), &stamp(), PayWay::Qr, &facts(1001)).err();
     assert_eq!(part, Some(ComposeError::Missing("the full amount")));
     assert!(
         channel::reverse(&unionpay(), &stamp(), &no).is_err(),

@@ -1,7 +1,7 @@
 //! The rules of the desk, held against every entry: on its way in, and again at each replay, so that a journal written
 //! by something else that breaks them does not open.
 
-use super::{FlagRef, Package, State, Status};
+use super::{FlagRef, Package, Proposal, State, Status};
 use domain::*;
 
 /// An entry that the rules do not allow.
@@ -61,11 +61,13 @@ impl State {
                 disposition,
                 flag,
                 officer,
+                proposal,
                 proposer,
             } => {
-                let (first, wanted) = self.proposed(acquirer, *flag)?;
+                let stands = self.proposed(acquirer, *flag)?;
+                named(*proposal, stands.index)?;
                 must(
-                    first == *proposer && wanted == *disposition,
+                    stands.officer == *proposer && stands.disposition == *disposition,
                     "what was proposed is what is decided",
                 )?;
                 must(two_people(officer, proposer), "two different officers decide")
@@ -74,11 +76,16 @@ impl State {
                 acquirer,
                 flag,
                 officer,
+                proposal,
                 ..
-            } => must(
-                two_people(officer, &self.proposed(acquirer, *flag)?.0),
-                "two different officers decide",
-            ),
+            } => {
+                let stands = self.proposed(acquirer, *flag)?;
+                named(*proposal, stands.index)?;
+                must(
+                    two_people(officer, &stands.officer),
+                    "two different officers decide",
+                )
+            }
             E::FlagRead { acquirer, flag, .. } => self.status(acquirer, *flag).map(drop),
             E::DifferenceProposed {
                 reason, trades_index, ..
@@ -92,6 +99,7 @@ impl State {
             }
             E::DifferenceResolved {
                 officer,
+                proposal,
                 proposer,
                 resolution,
                 trades_index,
@@ -101,6 +109,7 @@ impl State {
                     .difference(*trades_index)
                     .and_then(|case| case.pending.as_ref());
                 let pending = pending.ok_or("only what was proposed can be decided")?;
+                named(*proposal, pending.index)?;
                 must(
                     pending.officer == *proposer && pending.resolution == *resolution,
                     "what was proposed is what is decided",
@@ -109,6 +118,7 @@ impl State {
             }
             E::DifferenceReturned {
                 officer,
+                proposal,
                 trades_index,
                 ..
             } => {
@@ -116,6 +126,7 @@ impl State {
                     .difference(*trades_index)
                     .and_then(|case| case.pending.as_ref());
                 let pending = pending.ok_or("only what was proposed can be decided")?;
+                named(*proposal, pending.index)?;
                 must(
                     two_people(officer, &pending.officer),
                     "two different officers decide",
@@ -125,10 +136,12 @@ impl State {
             E::MeasureOrdered {
                 measure,
                 officer,
+                proposal,
                 proposer,
             } => {
                 let case = self.measure(&measure.id).and_then(|case| case.pending.as_ref());
                 let pending = case.ok_or("only what was proposed can be ordered")?;
+                named(*proposal, pending.index)?;
                 must(
                     pending.measure == *measure && pending.officer == *proposer,
                     "what was proposed is ordered",
@@ -138,9 +151,15 @@ impl State {
                     "two different officers order a measure",
                 )
             }
-            E::MeasureRejected { measure, officer, .. } => {
+            E::MeasureRejected {
+                measure,
+                officer,
+                proposal,
+                ..
+            } => {
                 let case = self.measure(measure).and_then(|case| case.pending.as_ref());
                 let pending = case.ok_or("only what was proposed can be rejected")?;
+                named(*proposal, pending.index)?;
                 must(
                     two_people(officer, &pending.officer),
                     "two different officers decide",
@@ -179,7 +198,7 @@ impl State {
             .ok_or("there is no such flag")
     }
 
-    fn proposed(&self, acquirer: &AcquirerNo, number: u64) -> Result<(OfficerId, Disposition), &'static str> {
+    fn proposed(&self, acquirer: &AcquirerNo, number: u64) -> Result<&Proposal, &'static str> {
         let of = FlagRef {
             acquirer: acquirer.clone(),
             number,
@@ -188,9 +207,7 @@ impl State {
             .flag(&of)
             .filter(|flag| flag.decision.is_none())
             .and_then(|flag| flag.proposal.as_ref());
-        pending
-            .map(|p| (p.officer.clone(), p.disposition))
-            .ok_or("only what was proposed can be decided")
+        pending.ok_or("only what was proposed can be decided")
     }
 
     fn measure_proposed(&self, measure: &Measure, reason: &str, at: Instant) -> Result<(), &'static str> {
@@ -234,6 +251,12 @@ impl State {
             "a package ends with a flag that was raised",
         )
     }
+}
+
+/// Whoever reads the journal sees which words two officers agreed on.
+//= C44
+fn named(proposal: u64, stands: u64) -> Result<(), &'static str> {
+    must(proposal == stands, "a decision names the proposal that stands")
 }
 
 fn must(good: bool, rule: &'static str) -> Result<(), &'static str> {

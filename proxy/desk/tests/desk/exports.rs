@@ -5,6 +5,7 @@ use desk::{
     Running,
     local::{Question, Reply},
 };
+use domain::TradeEvent;
 use serde_json::{Value, json};
 use sha2::Digest;
 use std::path::{Path, PathBuf};
@@ -280,4 +281,47 @@ async fn an_acknowledgement_counts_once_and_only_with_the_acquirers_signature() 
     assert!(li.get("/api/exports").await.json()["packages"][0]["acknowledged_at"].is_i64());
     assert!(!li.get("/").await.text().contains("尚未签收的移交包"));
     running.stop().await;
+}
+
+/// The desk was away for long, and the proxy goes away while it reads on.
+#[tokio::test(flavor = "multi_thread")]
+//= C47
+async fn a_package_is_made_in_the_middle_of_a_backlog_under_the_head_of_before() {
+    const PART: u64 = journal::follow::MOST_BUNDLES * journal::tiles::WIDTH;
+    let world = World::new().await;
+    world.book.thrice("m1", 1, 1);
+    let running = world.start().await;
+    decide(&world, &running, 1, "confirm").await;
+    running.stop().await;
+    for _ in 0..PART + 2 * journal::tiles::WIDTH {
+        world
+            .book
+            .write(None, None, TradeEvent::IndexRebuilt { entries: 1 });
+    }
+    let whole = world.book.journal.size();
+    soon(|| world.book.journal.reader().checkpoint().size == whole).await;
+    let bundle = world
+        .at("proxy/trades/tile/entries")
+        .join(format!("{:03}", PART / journal::tiles::WIDTH));
+    std::fs::rename(&bundle, world.at("aside")).expect("it is there");
+    let running = desk::start(world.config()).await.expect("it starts");
+    soon(|| running.trades.mirror.size() == PART && running.trades.health().trouble.is_some()).await;
+    let mut li = world.signed_in(&running, "li").await;
+    let made = li.post("/api/exports", json!({"acquirer": "acq1"})).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let report = verified(&world, &package(&world, 1), None);
+    assert!(report.holds(), "{:#?}", report.findings);
+    std::fs::rename(world.at("aside"), &bundle).expect("put back");
+    let head = world.book.journal.reader().note();
+    soon(|| running.trades.note().as_deref() == Some(&*head)).await;
+    running.stop().await;
+}
+
+/// Thousands of entries take their time on a small machine.
+async fn soon(mut there: impl FnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !there() {
+        assert!(tokio::time::Instant::now() < patience, "it did not come");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

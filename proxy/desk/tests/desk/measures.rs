@@ -112,6 +112,7 @@ async fn a_measure_reaches_the_proxy_once_two_have_ordered_it() {
                 measure,
                 officer,
                 proposer,
+                ..
             } => Some((measure, officer, proposer)),
             _ => None,
         }

@@ -230,8 +230,16 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
             disposition: Disposition::Confirm,
             flag: 1,
             officer,
+            proposal: 1,
             proposer,
         }
+    };
+    let returned = CaseEvent::FlagReturned {
+        acquirer: name("acq0"),
+        flag: 1,
+        officer: name("wang"),
+        proposal: 1,
+        reason: "因为".into(),
     };
     let until = NOON.plus_millis(86_400_000);
     let measure = Measure {
@@ -243,6 +251,7 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
     let ordered = CaseEvent::MeasureOrdered {
         measure,
         officer: name("wang"),
+        proposal: 0,
         proposer: name("li"),
     };
     let cases = [
@@ -255,6 +264,16 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
             vec![raised("acq0", 1), proposed("li"), decided("LI")],
         ),
         ("nothing proposed", vec![raised("acq0", 1), decided("wang")]),
+        (
+            "words that were sent back",
+            vec![
+                raised("acq0", 1),
+                proposed("li"),
+                returned,
+                proposed("li"),
+                decided("wang"),
+            ],
+        ),
         ("a gap", vec![raised("acq0", 1), raised("acq0", 3)]),
         ("a flag of nobody", vec![proposed("li")]),
         ("a measure out of nowhere", vec![ordered]),

@@ -40,7 +40,7 @@ fn new_group() -> Value {
     let fen = json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_991u64 });
     json!({
         "type": "object", "additionalProperties": false, "required": ["group_no", "channel", "pay_way", "orders"],
-        "description": "What holds for all orders stands beside the list. A group goes to the account that it names, else to your first at WeChat",
+        "description": "What holds for all orders stands beside the list. A group goes to the account that it names, else to that of your accounts at WeChat which does best when it is first sent",
         "properties": {
             "group_no": group_no(), "channel": { "const": "wechat" }, "pay_way": { "enum": ["native", "jsapi", "app", "h5"] }, "currency": { "const": "CNY" },
             "account": text(32), "appid": text(32), "payer": { "type": "object", "additionalProperties": false, "required": ["openid"], "description": "Must be there for jsapi", "properties": { "openid": text(128) } },

@@ -1,6 +1,6 @@
 //! Refunds: asked, released, cancelled, sent elsewhere.
 
-use super::{Intended, commit, named, patterns, recorded};
+use super::{Intended, commit, named, patterns, recorded, stop};
 use crate::{
     api::render::{self, Said},
     app::App,
@@ -8,32 +8,29 @@ use crate::{
     fault::{Code, Fault, Stop},
     payment::{Claimed, Errand, Redirect, Refund, Routed},
     redirect,
+    stages::admit::Admit,
 };
 use domain::*;
-use ledger::Happening;
+use ledger::{CommitError, Happening};
 
-pub(super) async fn refund(app: &App, routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
-    let Routed { claimed, account, .. } = routed;
+pub(super) async fn refund(app: &App, mut routed: Routed, refund: &Refund) -> Result<Intended, Stop> {
+    let claimed = &routed.claimed;
+    let order = claimed.order.clone().ok_or_else(|| Fault::of(Code::NotFound))?;
     let attempt = claimed
-        .order
-        .as_ref()
-        .and_then(|order| claimed.refunded_attempt(order))
+        .refunded_attempt(&order)
         .ok_or_else(|| Fault::of(Code::OrderNotPaid))?;
-    let Claimed {
-        sealed, held, order, ..
-    } = claimed;
-    let order = order.ok_or_else(|| Fault::of(Code::NotFound))?;
     let number = refund
         .number
         .clone()
         .unwrap_or_else(|| errand::refund_number(&order, order.attempt(attempt), &refund.refund_no));
     let (amount, refund_no) = (refund.amount, refund.refund_no.clone());
-    let named = named(&sealed, &number, attempt, Some(&refund_no));
+    let named = named(&claimed.sealed, &number, attempt, Some(&refund_no));
     let under_way = order
         .refund(&refund_no)
         .is_some_and(|r| !matches!(r.state, RefundState::Failed));
     if under_way {
         // A native repeat of a refund that is on record: the same number goes out again.
+        let (Claimed { sealed, held, .. }, account) = (routed.claimed, routed.account);
         return Ok(Intended::Send(recorded(
             sealed,
             order,
@@ -60,8 +57,18 @@ pub(super) async fn refund(app: &App, routed: Routed, refund: &Refund) -> Result
     };
     let mut events = vec![Happening::from(event)];
     events.extend(named);
-    events.extend(patterns(&sealed));
-    let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
+    events.extend(patterns(&claimed.sealed));
+    app.step("before_intent");
+    let (merchant, id) = (&claimed.sealed.merchant.id, &claimed.sealed.id);
+    let committed = match app.ledger().commit(merchant, id, events).await {
+        // Another refund of the order came on record since policy judged this one.
+        Err(CommitError::Illegal(illegal)) => {
+            routed.claimed.order = app.order(id).await?;
+            return Err(Admit(app.clone()).again(&routed, illegal).await);
+        }
+        committed => committed.map_err(stop)?,
+    };
+    let (Claimed { sealed, held, .. }, account) = (routed.claimed, routed.account);
     if refund.hold {
         let held = committed
             .order

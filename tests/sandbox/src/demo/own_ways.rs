@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// Orders. `call` is the method of Alipay's gateway or the path; `v3` Alipay's path of OpenAPI v3; `number` the member that bears
 /// the order's number; `adds` what else comes to it, each with the member of `merchants[].accounts.<channel>` that it is (of a list,
-/// the first).
+/// the first); `adds_under` what comes to it under that `sign_method` only.
 pub(super) fn own_ways() -> Vec<Value> {
     let way = |channel: &str, pay_way: &str, call: &str, number: &str, reach: &str, content: Value| {
         let (charges, browser) = (pay_way == "micropay", ["page", "wap"].contains(&pay_way));
@@ -20,9 +20,10 @@ pub(super) fn own_ways() -> Vec<Value> {
             "by_browser": browser, "number": number, "content": content, "reach": reach, "before": if charges { SHOWS } else { NOTHING },
             "auth_code": shown(channel, pay_way),
             "adds": match channel {
-                "unionpay" => json!({ "merId": "mer_id", "certId": "cert_id", "backUrl": "notify_url" }),
+                "unionpay" => both(acp_adds(), json!({ "backUrl": "notify_url" })),
                 _ => json!({ "notify_url": "notify_url" }),
             },
+            "adds_under": if channel == "unionpay" { acp_adds_under() } else { Value::Null },
         })
     };
     let alipay = |pay_way: &str, call: &str, reach: &str, more: Value| {
@@ -102,33 +103,66 @@ fn by_browser(mut way: Value) -> Value {
     way
 }
 
-/// What may be asked for of an order on record, and by which members it is named.
+/// What every message to UnionPay has of the account's own.
+fn acp_adds() -> Value {
+    json!({ "merId": "mer_id", "signMethod": "sign_method" })
+}
+
+/// A certificate is named where one signs (channels.md 4.2), and nowhere else.
+fn acp_adds_under() -> Value {
+    json!({ "01": { "certId": "cert_id" } })
+}
+
+/// What may be asked for: of an order on record, by the members that name it, of a day, or of a payer.
 pub(super) fn own_calls() -> Vec<Value> {
     let alipay = |call: &str, members: &[&str]| {
         let v3 = format!("/v3/alipay/trade/{}", call.replace('.', "/"));
         json!({ "channel": "alipay", "call": format!("alipay.trade.{call}"), "v3": v3, "members": members, "content": {}, "method": "POST", "adds": {} })
     };
-    let unionpay = |path: &str, kind: [&str; 4], members: &[&str]| json!({ "channel": "unionpay", "call": path, "v3": null, "members": members, "content": kinds(kind), "method": "POST", "adds": { "merId": "mer_id", "certId": "cert_id" } });
+    let unionpay = |path: &str, content: Value, members: &[&str], adds: Value| {
+        json!({
+            "channel": "unionpay", "call": path, "v3": null, "members": members, "content": content, "method": "POST",
+            "adds": both(acp_adds(), adds), "adds_under": acp_adds_under(),
+        })
+    };
+    // What goes back from the order of `own_ways` with pay way `qr`; another's has the `bizType` of its own.
+    let back = |kind: &str| {
+        unionpay(
+            super::acp::BACK,
+            kinds([kind, "00", "000000", "08"]),
+            &["orderId", "txnTime", "origQryId", "txnAmt"],
+            json!({ "backUrl": "notify_url" }),
+        )
+    };
     let own = vec![
         alipay("query", &["out_trade_no"]),
         alipay("close", &["out_trade_no"]),
         alipay("cancel", &["out_trade_no"]),
         alipay("refund", &["out_trade_no", "out_request_no", "refund_amount"]),
         alipay("fastpay.refund.query", &["out_trade_no", "out_request_no"]),
+        json!({
+            "channel": "alipay", "call": "alipay.data.dataservice.bill.downloadurl.query",
+            "v3": "/v3/alipay/data/dataservice/bill/downloadurl/query", "members": ["bill_date"],
+            "content": { "bill_type": "trade" }, "method": "POST", "adds": {},
+        }),
+        // Its members stand beside `biz_content`, which it has none of.
+        json!({
+            "channel": "alipay", "call": "alipay.system.oauth.token", "v3": "/v3/alipay/system/oauth/token", "members": ["code"],
+            "content": { "grant_type": "authorization_code" }, "method": "POST", "adds": {}, "in": "parameters",
+        }),
         unionpay(
             super::acp::QUERY,
-            ["00", "00", "000000", "07"],
+            kinds(["00", "00", "000000", "07"]),
             &["orderId", "txnTime"],
+            json!({}),
         ),
+        back("04"),
+        back("31"),
         unionpay(
-            super::acp::BACK,
-            ["04", "00", "000000", "07"],
-            &["orderId", "txnTime", "origQryId", "txnAmt"],
-        ),
-        unionpay(
-            super::acp::BACK,
-            ["31", "00", "000000", "07"],
-            &["orderId", "txnTime", "origQryId", "txnAmt"],
+            super::acp::FILES,
+            both(kinds(["76", "01", "000000", "07"]), json!({ "fileType": "00" })),
+            &["settleDate", "txnTime"],
+            json!({}),
         ),
     ];
     own_wechat::calls().into_iter().chain(own).collect()

@@ -162,6 +162,11 @@ pub(super) fn calls() -> Vec<Value> {
             json!({ "appid": "appid", "mch_id": "mchid" }),
         )
     };
+    let of_a_day = |path: &str, content: Value| {
+        let mut call = xml(path, &["bill_date"]);
+        call["content"] = content;
+        call
+    };
     let number = &["out_trade_no"];
     vec![
         call(
@@ -239,5 +244,11 @@ pub(super) fn calls() -> Vec<Value> {
         ),
         xml("/pay/refundquery", number),
         xml("/secapi/pay/reverse", number),
+        of_a_day("/pay/downloadbill", json!({ "bill_type": "ALL" })),
+        // With HMAC-SHA256 only (channels.md 2.1).
+        of_a_day(
+            "/pay/downloadfundflow",
+            json!({ "account_type": "Basic", "sign_type": "HMAC-SHA256" }),
+        ),
     ]
 }

@@ -156,15 +156,16 @@ impl Check<'_> {
             ));
         }
         let entry = self.leaf("decided", index, leaf, proof)?;
-        self.decision(entry)
+        self.decision(index, entry)
     }
 
-    fn decision(&mut self, entry: CaseEntry) -> Option<Decided> {
+    fn decision(&mut self, index: u64, entry: CaseEntry) -> Option<Decided> {
         let CaseEvent::FlagDecided {
             acquirer,
             disposition,
             flag,
             officer,
+            proposal,
             proposer,
         } = entry.event
         else {
@@ -186,6 +187,11 @@ impl Check<'_> {
             let (called, proven) = (status.as_str(), proven.as_str());
             self.find(format!(
                 "it is called {called}, but the cases journal says {proven}"
+            ));
+        }
+        if proposal <= self.number.raised_index || proposal >= index {
+            self.find(format!(
+                "it was decided upon a proposal at index {proposal}, which is not between flag and decision"
             ));
         }
         if same_person(&officer, &proposer) {

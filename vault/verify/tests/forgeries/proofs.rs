@@ -239,6 +239,28 @@ fn forgery_decision_by_one_officer_alone() {
 }
 
 #[test]
+//= C44
+fn forgery_decision_upon_what_came_after_it() {
+    let mut entries = case_entries();
+    for entry in &mut entries {
+        if let CaseEvent::FlagDecided {
+            flag: 3, proposal, ..
+        } = &mut entry.event
+        {
+            *proposal = 12;
+        }
+    }
+    let report = check(&Case::of(entries).write());
+    assert_found(
+        &report,
+        &[
+            "numbers, index 3",
+            "upon a proposal at index 12, which is not between",
+        ],
+    );
+}
+
+#[test]
 fn forgery_decision_before_the_flag() {
     let mut entries = case_entries();
     let event = CaseEvent::FlagDecided {
@@ -246,6 +268,7 @@ fn forgery_decision_before_the_flag() {
         disposition: Disposition::Confirm,
         flag: 6,
         officer: name("wang"),
+        proposal: 9,
         proposer: name("li"),
     };
     // An officer's sign-in stood here.

@@ -56,12 +56,14 @@ fn proposed_by(officer: &str) -> CaseEvent {
     }
 }
 
+/// Upon the entry at index 1.
 fn decided(disposition: Disposition, officer: &str, proposer: &str) -> CaseEvent {
     CaseEvent::FlagDecided {
         acquirer: name("acq1"),
         disposition,
         flag: 1,
         officer: name(officer),
+        proposal: 1,
         proposer: name(proposer),
     }
 }
@@ -94,6 +96,7 @@ fn forgery_two_spellings_of_one_officer() {
         CaseEvent::MeasureOrdered {
             measure,
             officer,
+            proposal: 0,
             proposer,
         },
     ];
@@ -115,6 +118,7 @@ fn forgery_a_difference_resolved_by_one_person_or_as_nobody_proposed() {
     let resolved = |resolution, officer: &str| CaseEvent::DifferenceResolved {
         merchant: name("m1"),
         officer: name(officer),
+        proposal: 0,
         proposer: name("li"),
         resolution,
         trades_index: 7,
@@ -167,6 +171,7 @@ fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
         acquirer: name("acq1"),
         flag: 1,
         officer: name("wang"),
+        proposal: 1,
         reason: "why".into(),
     };
     let report = cases_of([
@@ -183,6 +188,7 @@ fn forgery_measure_ordered_that_nobody_proposed_or_another_one() {
     let ordered = |measure| CaseEvent::MeasureOrdered {
         measure,
         officer: name("wang"),
+        proposal: 0,
         proposer: name("li"),
     };
     let proposed = CaseEvent::MeasureProposed {
@@ -203,4 +209,87 @@ fn forgery_measure_ordered_that_nobody_proposed_or_another_one() {
         &cases_of([proposed, ordered(longer)]),
         &["index 1", "it is not what li had proposed"],
     );
+}
+
+#[test]
+//= C44
+fn forgery_a_decision_upon_words_that_were_sent_back() {
+    let (merchant, officer, reason) = (name("m1"), name("wang"), "why".into());
+    let returned = |proposal| CaseEvent::FlagReturned {
+        acquirer: name("acq1"),
+        flag: 1,
+        officer: name("wang"),
+        proposal,
+        reason: "why".into(),
+    };
+    let flag = [
+        crate::package::raised(1, "m1"),
+        proposed_by("li"),
+        returned(1),
+        proposed_by("li"),
+    ];
+    let upon = |event| cases_of(flag.iter().cloned().chain([event]));
+    for event in [decided(Disposition::Dismiss, "wang", "li"), returned(1)] {
+        let words =
+            "flag 1 of acq1 was decided upon the proposal at index 1, but the one that stood is at index 3";
+        assert_found(&upon(event), &["index 4", words]);
+    }
+    crate::assert_holds(&upon(returned(3)));
+    let proposed = CaseEvent::MeasureProposed {
+        measure: stop(),
+        officer: name("li"),
+        reason: "why".into(),
+    };
+    let measures = [
+        CaseEvent::MeasureOrdered {
+            measure: stop(),
+            officer: name("wang"),
+            proposal: 7,
+            proposer: name("li"),
+        },
+        CaseEvent::MeasureRejected {
+            measure: stop().id,
+            officer: name("wang"),
+            proposal: 7,
+            reason: "why".into(),
+        },
+    ];
+    for event in measures {
+        let report = cases_of([proposed.clone(), event]);
+        assert_found(
+            &report,
+            &["index 1", "measure m-1 was decided upon the proposal at index 7"],
+        );
+    }
+    let proposed = CaseEvent::DifferenceProposed {
+        merchant: name("m1"),
+        officer: name("li"),
+        reason: "why".into(),
+        resolution: domain::Resolution::Explained,
+        trades_index: 7,
+    };
+    let differences = [
+        CaseEvent::DifferenceResolved {
+            merchant: name("m1"),
+            officer: name("wang"),
+            proposal: 2,
+            proposer: name("li"),
+            resolution: domain::Resolution::Explained,
+            trades_index: 7,
+        },
+        CaseEvent::DifferenceReturned {
+            merchant,
+            officer,
+            proposal: 2,
+            reason,
+            trades_index: 7,
+        },
+    ];
+    for event in differences {
+        let report = cases_of([proposed.clone(), event]);
+        assert_found(
+            &report,
+            &["index 1", "difference 7 was decided upon the proposal at index 2"],
+        );
+    }
 }

@@ -170,13 +170,13 @@ fn fits(name: &'static str, kind: &Kind, value: &str, texts: &mut Texts) -> Resu
         }
         Said(scanned) => texts.push((scanned, Text::from(value))),
         Of(words) if words.contains(&value) => {}
-        Of(_) => {
+        Of(words) => {
             let breach = if name == "profit_sharing" {
                 Breach::Funds
             } else {
                 Breach::Value
             };
-            let wrong = NativeError::not_allowed(format!("{name} must be one of its lawful words"));
+            let wrong = NativeError::not_allowed(format!("{name} must be {}", shape::one_of(words)));
             return Err(wrong.breaking(breach, Some(name)));
         }
         // The field was plain text before it had a form. What some reader passes over before a brace hides none.

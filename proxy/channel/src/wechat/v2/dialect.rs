@@ -28,7 +28,7 @@ pub(crate) fn refuse_notice(why: &str) -> Reply {
 pub(crate) fn refuse_native(kind: NativeRefusal) -> Reply {
     match kind {
         NativeRefusal::Malformed(detail) => failed(200, &format!("PARAM_ERROR: {detail}")),
-        NativeRefusal::Signature => failed(200, "SIGNERROR: the signature or its key is not accepted"),
+        NativeRefusal::Signature(why) => failed(200, &format!("SIGNERROR: {why}")),
         NativeRefusal::Frequency => failed(429, "FREQUENCY_LIMITED: repeat later and slower"),
         NativeRefusal::NotAllowed(detail) => failed(200, &format!("NOAUTH: {detail}")),
         NativeRefusal::RuleLimit(detail) => failed(200, &format!("RULELIMIT: {detail}")),

@@ -267,7 +267,7 @@ fn pay_way(trade_type: &str) -> Result<PayWay, NativeError> {
         "MWEB" => PayWay::H5,
         _ => {
             return Err(NativeError::malformed(
-                "trade_type must be one of its lawful words",
+                "trade_type must be one of NATIVE, JSAPI, APP, MWEB",
             ));
         }
     })

@@ -2,7 +2,7 @@
 //! channels.md 4.3, 4.4).
 
 use super::orders::{self, asked, query_id};
-use super::{Call, Outcome, Refusal, key, notice};
+use super::{Call, Outcome, Refusal, key, notice, refunds::of_its_product};
 use crate::channels::bills::counted;
 use crate::channels::clock::now;
 use crate::channels::control_pay;
@@ -93,9 +93,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    // The product by which the order was paid, or none in particular, as in a refund.
-    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
-    if fields.get("txnSubType") != "00" || !product {
+    if fields.get("txnSubType") != "00" {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let number = fields.get("orderId").to_owned();
@@ -115,6 +113,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             .paid
             .filter(|_| order.state == State::Paid)
             .ok_or_else(gone)?;
+        of_its_product(fields, order)?;
         if order.refunded() > 0 {
             return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
         }

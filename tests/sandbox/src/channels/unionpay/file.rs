@@ -10,12 +10,7 @@ pub(super) fn of_day(call: &Call<'_>) -> Outcome {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    for (name, wanted) in [
-        ("txnSubType", "01"),
-        ("bizType", "000000"),
-        ("channelType", "07"),
-        ("fileType", "00"),
-    ] {
+    for (name, wanted) in [("txnSubType", "01"), ("bizType", "000000"), ("fileType", "00")] {
         if fields.get(name) != wanted {
             return Err(Refusal("10", format!("{name}格式错误")));
         }

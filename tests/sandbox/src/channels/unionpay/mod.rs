@@ -303,15 +303,22 @@ fn checked(call: &Call<'_>, path: &str) -> Result<(), Refusal> {
         "orderId",
         "txnTime",
     ] {
-        // A file is no order's.
-        let needed = (name, fields.get("txnType")) != ("orderId", "76");
+        // A file is no order's, and official samples of queries and files name no device.
+        let needed = !matches!(
+            (name, fields.get("txnType")),
+            ("orderId", "76") | ("channelType", "00" | "76")
+        );
         if needed && fields.get(name).is_empty() {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    let fixed = [("version", "5.1.0"), ("encoding", "UTF-8"), ("accessType", "0")];
-    if let Some((name, _)) = fixed.iter().find(|(name, wanted)| fields.get(name) != *wanted) {
+    let fixed = [("version", "5.1.0"), ("encoding", "utf-8"), ("accessType", "0")];
+    let odd = |(name, wanted): &&(&str, &str)| !fields.get(name).eq_ignore_ascii_case(wanted);
+    if let Some((name, _)) = fixed.iter().find(odd) {
         return Err(Refusal("10", format!("{name}格式错误")));
+    }
+    if !["", "07", "08"].contains(&fields.get("channelType")) {
+        return Err(Refusal("10", "channelType格式错误".into()));
     }
     if !fields.is_signed_by(call.merchant) {
         return Err(Refusal("11", "验证签名失败".into()));

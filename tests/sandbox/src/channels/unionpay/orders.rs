@@ -1,6 +1,6 @@
 //! Orders at UnionPay: a code applied for, a bank's page opened, a query (channels.md 4.3, 4.4).
 
-use super::fields::{Fields, unpacked};
+use super::fields::{Fields, is_free_text};
 use super::{Call, Outcome, Refusal, codes, key};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
@@ -118,7 +118,8 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
         fields.get("channelType"),
     ) {
         ("07", "07", "000000", "08") => "qr",
-        ("06", "06", "000000", "08") => codes::WAY,
+        // Official samples of payment codes name a computer.
+        ("06", "06", "000000", "07" | "08") => codes::WAY,
         ("app", "01", "000201", "08") => "app",
         ("01", "01", "000201", "07" | "08") => "gateway",
         ("01", "01", "000202", "07" | "08") => "gateway_b2b",
@@ -134,8 +135,11 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
     if fields.get("currencyCode") != "156" {
         return Err(wrong("currencyCode"));
     }
-    if !unpacked(fields.get("reqReserved")) {
+    if !is_free_text(fields.get("reqReserved")) {
         return Err(wrong("reqReserved"));
+    }
+    if !told_of_goods(fields.get("riskRateInfo")) {
+        return Err(wrong("riskRateInfo"));
     }
     // The bank that the browser is led to: at the gateway only, a short code such as ICBC.
     let bank = fields.get("issInsCode");
@@ -163,6 +167,16 @@ pub(super) fn asked(fields: &Fields, sub_type: &str) -> Result<Asked, Refusal> {
         until,
         back_url: fields.get("backUrl").to_owned(),
     })
+}
+
+/// `{name=value&name=value}`, such as `{commodityName=…}`; which names there are, the sandbox does not know.
+fn told_of_goods(text: &str) -> bool {
+    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let pair = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(name, value)| !name.is_empty() && !value.contains(['=', '{', '}']))
+    };
+    text.is_empty() || inner.is_some_and(|inner| inner.split('&').all(pair))
 }
 
 pub(super) fn order(call: &Call<'_>, asked: &Asked) -> Order {

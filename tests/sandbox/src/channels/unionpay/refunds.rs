@@ -1,10 +1,10 @@
 //! Refunds at UnionPay (退货): accepted at once, done a little later, told by notice (channels.md 4.3, 4.4).
 
 use super::orders::{digits, missing, of_kind, query_id};
-use super::{Call, Outcome, Refusal, notice};
+use super::{Call, Fields, Outcome, Refusal, notice};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
-use crate::channels::order::{Refund, State};
+use crate::channels::order::{Order, Refund, State};
 use crate::channels::world::{Key, World};
 use std::sync::Arc;
 
@@ -15,9 +15,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             return Err(Refusal("13", format!("{name}不能为空")));
         }
     }
-    // The product by which the order was paid, or none in particular.
-    let product = ["000000", "000201", "000202"].contains(&fields.get("bizType"));
-    if fields.get("txnSubType") != "00" || !product {
+    if fields.get("txnSubType") != "00" {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
     let fen = fields
@@ -41,6 +39,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         if order.state != State::Paid {
             return Err(Refusal("35", "原交易不存在或状态不正确".into()));
         }
+        of_its_product(fields, order)?;
         if order.refunds.iter().any(|refund| refund.asked["txnType"] == "31") {
             return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
         }
@@ -62,6 +61,16 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
     })?;
     finish_later(call.world, key, number);
     Ok(accepted(&told, fen, fields.get("origQryId")))
+}
+
+/// What goes back names the product by which it was paid, as official samples do, or none in particular (000000), as public clients do
+/// [unverified].
+pub(super) fn of_its_product(fields: &Fields, order: &Order) -> Result<(), Refusal> {
+    let product = fields.get("bizType");
+    match product == "000000" || order.asked["bizType"] == product {
+        true => Ok(()),
+        false => Err(Refusal("36", "与原交易信息不符".into())),
+    }
 }
 
 /// The answer to a refund that was taken on.

@@ -9,15 +9,16 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Most connections at once per listener, and per source.
-const MOST: usize = 512;
-const MOST_PER_SOURCE: usize = 32;
 /// That connections were refused is logged once in so long.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Those of one listener.
-#[derive(Default)]
-pub(crate) struct Places(Mutex<Taken>);
+pub struct Places {
+    listener: &'static str,
+    most: usize,
+    most_per_source: usize,
+    taken: Mutex<Taken>,
+}
 
 #[derive(Default)]
 struct Taken {
@@ -29,18 +30,28 @@ struct Taken {
 }
 
 /// One of them, until it is dropped.
-pub(crate) struct Place {
+pub struct Place {
     places: Arc<Places>,
     source: IpAddr,
 }
 
 impl Places {
+    /// So many connections at once, and so many of them from one source.
+    pub fn new(listener: &'static str, most: usize, most_per_source: usize) -> Arc<Places> {
+        Arc::new(Places {
+            listener,
+            most,
+            most_per_source,
+            taken: Mutex::default(),
+        })
+    }
+
     /// A place for a peer; `None` if its source has enough of them, or none is left.
-    pub(crate) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
-        let (source, mut taken) = (source(peer), self.0.lock());
+    pub fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        let (source, mut taken) = (source(peer), self.taken.lock());
         let own = taken.of.get(&source).copied().unwrap_or_default();
-        if own >= MOST_PER_SOURCE || taken.all >= MOST {
-            taken.refuse(own);
+        if own >= self.most_per_source || taken.all >= self.most {
+            taken.refuse(self.listener, own);
             return None;
         }
         taken.of.insert(source, own + 1);
@@ -53,7 +64,7 @@ impl Places {
 }
 
 impl Taken {
-    fn refuse(&mut self, of_source: usize) {
+    fn refuse(&mut self, listener: &str, of_source: usize) {
         self.refused += 1;
         let now = Instant::now();
         if self.told.is_some_and(|told| now - told < TOLD_EVERY) {
@@ -62,6 +73,7 @@ impl Taken {
         self.told = Some(now);
         let refused = std::mem::take(&mut self.refused);
         tracing::warn!(
+            listener,
             refused,
             of_source,
             open = self.all,
@@ -72,7 +84,7 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock();
+        let mut taken = self.places.taken.lock();
         taken.all -= 1;
         if let Some(own) = taken.of.get_mut(&self.source) {
             *own -= 1;
@@ -95,9 +107,12 @@ fn source(peer: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const MOST: usize = 512;
+    const MOST_PER_SOURCE: usize = 32;
+
     #[test]
     fn a_source_has_its_share_and_gives_it_back() {
-        let places = Arc::new(Places::default());
+        let places = Places::new("pages", MOST, MOST_PER_SOURCE);
         let at = |text: &str| places.take(text.parse().expect("an address"));
         let mut own: Vec<_> = (0..MOST_PER_SOURCE).map(|_| at("192.0.2.1")).collect();
         assert!(own.iter().all(Option::is_some));
@@ -116,7 +131,7 @@ mod tests {
             .collect();
         assert!(others.iter().all(Option::is_some) && at("192.0.2.9").is_none());
         drop((own, host, others));
-        let taken = places.0.lock();
+        let taken = places.taken.lock();
         assert!(taken.of.is_empty() && taken.all == 0 && taken.refused > 0 && taken.told.is_some());
     }
 }
