@@ -62,6 +62,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         rates: Vec::new(),
         appids: vec!["wx0123456789abcdef".into()],
         sub_payees: Vec::new(),
+        sub_apps: Vec::new(),
         auth_tokens: Vec::new(),
         serial: Some("5157F09EFDC096DE15EBE81A47057A7200000000".into()),
         platform: None,

@@ -448,6 +448,7 @@ impl App {
             appid: appid
                 .map(|appid| appid.as_str().to_owned())
                 .or_else(|| facts.appids.first().cloned()),
+            sub_appid: None,
             serial: facts.serial.clone(),
             platform: self.platform_of(facts),
             root_sn: facts.root_sn.clone(),
@@ -471,6 +472,23 @@ impl App {
             self.0.accounts.put(made_in, key, account)
         } else {
             account
+        }
+    }
+
+    /// The same, for an order of a sub-merchant's own app, where it is of one.
+    pub(crate) fn account_in(
+        &self,
+        facts: &AccountFacts,
+        payee: Option<&PayeeNo>,
+        (appid, sub_appid): (Option<&AppNo>, Option<&AppNo>),
+    ) -> Arc<channel::Account> {
+        let account = self.account(facts, payee, appid);
+        match sub_appid {
+            None => account,
+            Some(sub_appid) => Arc::new(channel::Account {
+                sub_appid: Some(sub_appid.to_string()),
+                ..(*account).clone()
+            }),
         }
     }
 

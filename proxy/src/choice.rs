@@ -316,10 +316,11 @@ pub(crate) fn moves_on(attempt: &Attempt) -> bool {
 /// `user_id` is of no app.
 //= C94
 fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool {
-    let pays = create
-        .payee
-        .as_ref()
-        .is_none_or(|payee| account.own_payees().any(|own| own == payee));
+    let pays = account.may_pay(create.payee.as_ref());
+    let has_sub_app = create.sub_appid.as_ref().is_none_or(|app| {
+        let payee = create.payee.as_ref();
+        payee.is_some_and(|payee| account.is_sub_app(payee, app.as_str()))
+    });
     let has = match (app_of(create, first), create.channel) {
         (Some(appid), _) => account.appids.iter().any(|own| own == appid),
         (None, Channel::Alipay) if create.pay_way == PayWay::Jsapi => match &create.payer_at {
@@ -329,7 +330,7 @@ fn serves(create: &Create, first: &AccountFacts, account: &AccountFacts) -> bool
         },
         (None, _) => true,
     };
-    pays && has
+    pays && has && has_sub_app
 }
 
 fn is_of_no_app(create: &Create) -> bool {
@@ -345,9 +346,12 @@ pub(crate) fn counts_at(create: &Create, merchant: &MerchantFacts, account: &Acc
     held.next().is_some_and(|first| serves(create, first, account))
 }
 
-/// The app that the order is bound to, where it is bound to one.
+/// The app that the order is bound to, where it is bound to one. One of a sub-merchant's own app has its payer's id from that,
+/// and is called up by that.
 fn app_of<'a>(create: &'a Create, first: &'a AccountFacts) -> Option<&'a str> {
-    let bound = matches!(create.pay_way, PayWay::Jsapi | PayWay::App) && create.channel == Channel::Wechat;
+    let bound = matches!(create.pay_way, PayWay::Jsapi | PayWay::App)
+        && create.channel == Channel::Wechat
+        && create.sub_appid.is_none();
     create
         .appid
         .as_ref()

@@ -7,7 +7,7 @@
 //! whoever repeats it, this process or a later one, sends the same group.
 
 use crate::{
-    api::parse::group::Asked,
+    api::parse::group::{self, Asked},
     app::App,
     choice::{self, Choice},
     errand::{self, lost},
@@ -21,7 +21,7 @@ use crate::{
 use channel::{Account, Answer, Part};
 use domain::*;
 use ledger::{Attempt, Order};
-use policy::registry::MerchantFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use std::{collections::HashMap, sync::Arc};
 use vault::{Buyer, Opened, Sealed};
 
@@ -41,6 +41,7 @@ pub(crate) async fn commands(
         route,
         ..
     } = choose(app, merchant, &number, &creates).await?;
+    for_sub_merchants(&creates, account)?;
     let end = app.clock().now().plus_millis(app.standing_expiry_ms());
     for (create, _) in &mut orders {
         // At another account than the first the app goes along that the payer's id is of.
@@ -82,6 +83,18 @@ pub(crate) async fn commands(
         ..Clear::default()
     };
     Ok((first, commands, clear))
+}
+
+/// As many orders as only a service provider may combine are all for its sub-merchants (channels.md 1.2).
+fn for_sub_merchants(creates: &[&Create], account: &AccountFacts) -> Result<(), Fault> {
+    let own = |create: &&Create| create.payee.as_ref().is_none_or(|payee| *payee == account.payee);
+    match creates.len() > group::MOST.0 && creates.iter().any(own) {
+        true => Err(Fault::new(
+            Code::InvalidField,
+            format!("`orders` must be {}.", group::right_count()),
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Where the group goes: where it says, where it is on record, else to the best of the accounts that can carry all of it.

@@ -25,6 +25,7 @@ fn intended(amount: u64, rates: Option<RateSnapshot>) -> TradeEvent {
         account: name("19"),
         amount: Amount::from_fen(amount),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -446,7 +446,8 @@ pub(crate) fn account_of(app: &App, order: &Order, position: u16) -> Option<Arc<
 pub(crate) fn account_as_registered(app: &App, attempt: &Attempt) -> Option<Arc<Account>> {
     let registries = app.registries();
     let (_, facts) = registries.owner_on_record(attempt.channel, &attempt.account)?;
-    Some(app.account(facts, Some(&attempt.payee), attempt.appid.as_ref()))
+    let apps = (attempt.appid.as_ref(), attempt.sub_appid.as_ref());
+    Some(app.account_in(facts, Some(&attempt.payee), apps))
 }
 
 async fn refund(

@@ -129,7 +129,8 @@ fn eligible(
         return None;
     }
     let appid = choice::appid_at(create, owner, facts);
-    let account = app.account(facts, create.payee.as_ref(), appid.as_ref());
+    let apps = (appid.as_ref(), create.sub_appid.as_ref());
+    let account = app.account_in(facts, create.payee.as_ref(), apps);
     if !channel::composes(&account, create.pay_way) {
         return None;
     }

@@ -72,6 +72,8 @@ pub struct Create {
     pub payee: Option<PayeeNo>,
     /// The app or mini program, where it is not the account's first.
     pub appid: Option<AppNo>,
+    /// The sub-merchant's own app, where the order names one.
+    pub sub_appid: Option<AppNo>,
     /// The bank that the payer is led to, where the order names one.
     pub bank: Option<BankNo>,
     /// Fen.

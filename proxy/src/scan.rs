@@ -48,6 +48,7 @@ pub(crate) fn text(app: &App, merchant: &MerchantFacts, code: &PayCode) -> Optio
         .iter()
         .find(|a| a.channel == Channel::Wechat && a.keys == Keys::Held)?;
     code.facts.amount?;
+    is_for(&facts.payee, code).then_some(())?;
     let account = app.account(facts, None, None);
     let stamp = Stamp {
         at: code.made,
@@ -57,6 +58,11 @@ pub(crate) fn text(app: &App, merchant: &MerchantFacts, code: &PayCode) -> Optio
     let draft = ProductCode::compose(&account, &stamp, code.id.as_str()).ok()?;
     let signature = app.keys().sign(draft.key(), &draft.message()).ok()?;
     Some(draft.sign_with(&signature))
+}
+
+/// A product's order is the account's own: in a sub-merchant's name there is none.
+fn is_for(own: &PayeeNo, code: &PayCode) -> bool {
+    code.facts.payee.as_ref().is_none_or(|payee| payee == own)
 }
 
 /// Answers WeChat's calls.
@@ -140,6 +146,7 @@ impl Scans {
         let id = CodeId::new(asked.product.as_str()).map_err(|_| ENDED)?;
         let code = self.app.ledger().code(&id).await;
         let code = code.filter(|code| code.merchant == asked.merchant.id && code.is_open(now));
+        let code = code.filter(|code| is_for(&asked.account.payee, code));
         let code = code.ok_or(ENDED)?;
         let amount = code.facts.amount.ok_or(ENDED)?;
         self.app
@@ -231,8 +238,9 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         pay_way: PayWay::Product,
         // The code is of this account's app, and so is the payer's id.
         account: Some(asked.account.account.clone()),
-        payee: None,
+        payee: facts.payee.clone(),
         appid: None,
+        sub_appid: None,
         amount,
         expires: Some(Instant::from_secs(now.plus_millis(AT_THE_COUNTER_MS).secs())),
         code: facts.code,

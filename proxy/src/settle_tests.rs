@@ -11,6 +11,7 @@ pub(crate) fn intent() -> TradeEvent {
         account: name("1900000109"),
         amount: Amount::from_fen(100),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -61,6 +61,7 @@ async fn pay_one(ledger: &Ledger, n: u64, paid_at: Instant) -> anyhow::Result<()
         account: AccountNo::new(MCHID)?,
         amount: Amount::from_fen(1280),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -165,6 +165,7 @@ async fn place_one(ledger: &Ledger, mchid: &str, n: u64) -> anyhow::Result<()> {
         account: AccountNo::new(mchid)?,
         amount: Amount::from_fen(1280),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -197,6 +197,12 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
         .control("/control/clock", &json!({ "days_ago": 3 }))
         .await?;
     let order = yard.paid("wechat", 650).await?;
+    let refund = json!({ "refund_no": "part", "amount": 150 });
+    let path = format!("/v1/payments/{}/refunds", text(&order["id"]));
+    let refund = yard.merchant()?.ask("POST", &path, Some(&refund)).await?;
+    ensure!(refund.status < 300, "{} {}", refund.status, refund.json());
+    yard.until(&text(&order["id"]), "refund", |o| o["refunded"] == 150)
+        .await?;
     yard.demo
         .control("/control/clock", &json!({ "days_ago": 0 }))
         .await?;
@@ -211,15 +217,14 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
     let (account, _) = sdk.wechat_account()?;
     let ready = json!({ "channel": "wechat", "account": account.mchid, "day": the_day, "ready": true });
     yard.demo.control("/control/bills", &ready).await?;
-    for (target, own) in [
-        (
-            format!("/v3/bill/tradebill?bill_date={the_day}&bill_type=ALL"),
-            true,
-        ),
-        (
-            format!("/v3/bill/fundflowbill?bill_date={the_day}&account_type=BASIC"),
-            false,
-        ),
+    let trade = |kind: &str| format!("/v3/bill/tradebill?bill_date={the_day}&bill_type={kind}");
+    // All, the payments, the refunds: each with its own columns (channels.md 1.13).
+    let funds = format!("/v3/bill/fundflowbill?bill_date={the_day}&account_type=BASIC");
+    for (target, own, columns) in [
+        (trade("ALL"), true, 27),
+        (trade("SUCCESS"), true, 20),
+        (trade("REFUND"), true, 29),
+        (funds, false, 11),
     ] {
         let mut place = sdk.wechat("GET", &target, None).await?;
         for _ in 0..20 {
@@ -250,6 +255,12 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
         ensure!(
             !own || lines.contains(&text(&order["number"])),
             "the order is not in it: {lines}"
+        );
+        let header = lines.lines().next().unwrap_or_default();
+        ensure!(header.split(',').count() == columns, "{target}: {header}");
+        ensure!(
+            header.contains("退款申请时间") == target.ends_with("=REFUND"),
+            "{target}: {header}"
         );
     }
     for refused in [

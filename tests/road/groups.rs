@@ -136,6 +136,51 @@ async fn life(yard: &Yard, pay_way: &str) -> Done {
     Ok(())
 }
 
+/// As many as a service provider may combine, all for its sub-merchants: placed, paid, refunded; one of the provider's own among
+/// so many, and nothing leaves.
+async fn for_many_sub_merchants(yard: &Yard) -> Done {
+    let account = yard.demo.place.merchants[0].accounts.wechat.clone();
+    let mut body = group(yard)?;
+    let part = |n: usize| json!({ "order_no": yard.demo.next_number(), "amount": 100, "description": "奶茶 Milk tea", "payee": account.sub_mchids[n % 2] });
+    body["orders"] = (0..50).map(part).collect();
+    let placed = place(yard, &body).await?;
+    ensure!(placed["amount"] == 5000, "{placed}");
+    pay(yard, &body, true).await?;
+    let paid = until(yard, &body, "paid").await?;
+    ensure!(
+        paid.iter()
+            .all(|o| account.sub_mchids.contains(&text(&o["payee"]))),
+        "{paid:?}"
+    );
+    let before = yard.demo.channel_orders().await?["orders"]
+        .as_array()
+        .map(Vec::len);
+    let mut body = group(yard)?;
+    for (many, last) in [
+        (11, json!(account.mchid)),
+        (11, Value::Null),
+        (51, json!(account.sub_mchids[0])),
+    ] {
+        let mut orders: Vec<Value> = (0..many).map(part).collect();
+        if let Some(order) = orders.last_mut().and_then(Value::as_object_mut) {
+            order.remove("payee");
+            order.extend((!last.is_null()).then(|| ("payee".into(), last.clone())));
+        }
+        body["orders"] = orders.into();
+        let said = ask(yard, "POST", PATH, Some(&body)).await?;
+        ensure!(
+            said.json()["code"] == "invalid_field" && text(&said.json()["detail"]).contains("up to 50"),
+            "{many} {last}: {}",
+            said.json()
+        );
+    }
+    let after = yard.demo.channel_orders().await?["orders"]
+        .as_array()
+        .map(Vec::len);
+    ensure!(before == after, "the channel heard of it");
+    Ok(())
+}
+
 /// Closed together or not at all.
 //= C67
 async fn closed_together(yard: &Yard) -> Done {
@@ -384,6 +429,9 @@ async fn several_orders_one_payment() {
     for way in ["native", "jsapi", "app", "h5"] {
         life(&yard, way).await.unwrap_or_else(|e| panic!("{way}: {e:#}"));
     }
+    for_many_sub_merchants(&yard)
+        .await
+        .unwrap_or_else(|e| panic!("fifty: {e:#}"));
     closed_together(&yard)
         .await
         .unwrap_or_else(|e| panic!("close: {e:#}"));

@@ -119,6 +119,9 @@ async fn each_wallet_pays_the_same_code_and_the_page_says_what_the_journal_says(
             .await
             .unwrap_or_else(|e| panic!("{channel}, static: {e:#}"));
     }
+    for_a_sub_merchant(&street)
+        .await
+        .unwrap_or_else(|e| panic!("a sub-merchant's: {e:#}"));
     plain_browsers(&street)
         .await
         .unwrap_or_else(|e| panic!("browsers: {e:#}"));
@@ -266,6 +269,75 @@ async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
     has(&over, "not accepted")?;
     let next = browser.send(&url, &[("amount", "492.70")]).await?;
     has(&next, "492.70")
+}
+
+/// A service provider's code for one of its sub-merchants: it is paid, in the wallet in which it can be; nobody else has a code.
+//= C03
+//= C69
+async fn for_a_sub_merchant(street: &Street) -> Done {
+    let account = &street.yard.demo.place.merchants[0].accounts.wechat;
+    let sub = account.sub_mchids.first().context("a sub-merchant")?;
+    let body = json!({ "code_no": "desk-of-a-sub", "payee": sub, "title": "分店" });
+    let made = street.post("/v1/codes", &body).await?;
+    ensure!(
+        made.status == 201 && made.json()["payee"] == **sub,
+        "{}",
+        made.json()
+    );
+    let url = text(&made.json()["url"]);
+    let plate = format!("/v1/codes/{}/svg", text(&made.json()["id"]));
+    let plate = street.yard.merchant()?.ask("GET", &plate, None).await?;
+    let plate = String::from_utf8_lossy(&plate.body).into_owned();
+    ensure!(
+        plate.contains("微信支付") && !plate.contains("支付宝"),
+        "the plate names a wallet that does not pay the sub-merchant: {plate}"
+    );
+    // A payer's day by static codes is the shop's day (R18), whoever of its payees is paid.
+    let mut spent = street.browser(WECHAT).speaking("en");
+    let over = spent.send(&url, &[("amount", "6.1")]).await?;
+    ensure!(
+        over.answer.status == 403,
+        "{} {}",
+        over.answer.status,
+        over.text()
+    );
+    has(&over, "not accepted")?;
+    let sandbox = &street.yard.demo.channels;
+    let mut browser = Browser::new(street.yard.demo.ca(), WECHAT)
+        .signed_in(sandbox.wechat, "wechat", "oOneCodePayer0000000000077")
+        .speaking("en");
+    let page = browser.send(&url, &[("amount", "6.1")]).await?;
+    let back = browser.pay(&page, &street.sandbox(WECHAT)).await?;
+    let paid = street.until(&mut browser, &back, "paid").await?;
+    has(&paid, "Paid")?;
+    let all = street.yard.demo.channel_orders().await?;
+    let mut orders = all["orders"].as_array().into_iter().flatten();
+    ensure!(
+        orders.any(|o| o["sub_mchid"] == **sub && o["fen"] == 610 && o["paid"].is_string()),
+        "another payee: {all}"
+    );
+    let mut alipay = street.browser(ALIPAY).speaking("en");
+    let nothing = alipay.open(&url).await?;
+    ensure!(nothing.answer.status == 403, "{}", nothing.text());
+    let fixed = json!({ "code_no": "tea-of-a-sub", "payee": sub, "amount": 610 });
+    let fixed = street.post("/v1/codes", &fixed).await?.json();
+    ensure!(fixed["wechat_product_url"].is_null(), "{fixed}");
+    let same = json!({ "code_no": "desk-of-a-sub", "title": "分店" });
+    let same = street.post("/v1/codes", &same).await?;
+    ensure!(
+        same.status == 409,
+        "another payee is another code: {}",
+        same.status
+    );
+    let foreign = json!({ "code_no": "desk-of-nobody", "payee": "1600000009" });
+    let foreign = street.post("/v1/codes", &foreign).await?;
+    ensure!(
+        foreign.status == 403 && foreign.json()["code"] == "payee_not_allowed",
+        "{} {}",
+        foreign.status,
+        foreign.json()
+    );
+    Ok(())
 }
 
 async fn plain_browsers(street: &Street) -> Done {

@@ -90,6 +90,130 @@ async fn unified(yard: &Yard, pay_way: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Placed in the sub-merchant's own mini program and app: named at the channel, called up by it, its payer told by its id.
+/// What is not registered for the very one who is paid never leaves, whoever composes it.
+//= C97
+async fn in_its_own_app(yard: &Yard) -> anyhow::Result<()> {
+    let sdk = Sdk::of(yard, "wechat")?;
+    let (account, notify_url) = sdk.wechat_account()?;
+    let (sub, own) = (&account.sub_mchids[0], &account.sub_appids[0]);
+    let merchant = yard.merchant()?;
+    let body = |pay_way: &str, change: &Value| {
+        let mut body = yard.body("wechat", 700);
+        let order = json!({ "pay_way": pay_way, "payee": sub, "sub_appid": own });
+        for (name, value) in [&order, change]
+            .into_iter()
+            .filter_map(Value::as_object)
+            .flatten()
+        {
+            body[name] = value.clone();
+        }
+        body.as_object_mut()
+            .into_iter()
+            .for_each(|body| body.retain(|_, value| !value.is_null()));
+        body
+    };
+    let openid = "oSubF8uMuAJO_M2pxb1Q9zNjWeS6";
+    let by_its_id = json!({ "payer": { "sub_openid": openid } });
+    for (pay_way, more, place) in [("jsapi", &by_its_id, "appId"), ("app", &json!({}), "appid")] {
+        let body = body(pay_way, more);
+        let placed = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
+        let order = placed.json();
+        ensure!(
+            placed.status == 201 && order["call_up"][place] == **own,
+            "{pay_way}: {order}"
+        );
+        // A repeat signs anew, by the same app; without it this is another order.
+        let again = merchant.ask("POST", "/v1/payments", Some(&body)).await?.json();
+        ensure!(again["call_up"][place] == **own, "{pay_way}, again: {again}");
+        yard.pay(&order).await?;
+        yard.until(id(&order)?, "payment", |o| o["state"] == "paid")
+            .await?;
+        let path = format!(
+            "{PATH}/out-trade-no/{}?sp_mchid={}&sub_mchid={sub}",
+            text(&order["number"]),
+            account.mchid
+        );
+        let there = sdk.wechat("GET", &path, None).await?.json();
+        ensure!(there["sub_appid"] == **own, "{pay_way}: {there}");
+        let told = merchant
+            .ask("GET", &format!("/v1/payments/{}?expand=payer", id(&order)?), None)
+            .await?
+            .json();
+        ensure!(
+            there["payer"]["sub_openid"].is_string() && told["payer"] == there["payer"],
+            "{pay_way}: told {told}, there {there}"
+        );
+        ensure!(
+            pay_way != "jsapi" || there["payer"]["sub_openid"] == openid,
+            "{there}"
+        );
+    }
+    let before = yard.demo.channel_orders().await?;
+    let other = &account.sub_appids[1];
+    for (pay_way, change, right) in [
+        (
+            "jsapi",
+            json!({ "sub_appid": other, "payer": { "sub_openid": openid } }),
+            "sub_apps",
+        ),
+        (
+            "jsapi",
+            json!({ "sub_appid": account.mini_appid, "payer": { "sub_openid": openid } }),
+            "sub_apps",
+        ),
+        ("native", json!({ "sub_appid": "wx00000000000000ff" }), "sub_apps"),
+        ("app", json!({ "payee": account.mchid }), "sub_apps"),
+        ("app", json!({ "payee": null }), "`payee`"),
+        ("app", json!({ "payee": "1600000009" }), "own account"),
+        (
+            "jsapi",
+            json!({ "sub_appid": null, "payer": { "sub_openid": openid } }),
+            "`sub_appid`",
+        ),
+        ("jsapi", json!({ "payer": { "openid": openid } }), "sub_openid"),
+        (
+            "jsapi",
+            json!({ "payer": { "openid": openid, "sub_openid": openid } }),
+            "only id",
+        ),
+        (
+            "micropay",
+            json!({ "channel": null, "auth_code": "130000000000000000", "client_ip": "203.0.113.7" }),
+            "`sub_appid`",
+        ),
+    ] {
+        let refused = merchant
+            .ask("POST", "/v1/payments", Some(&body(pay_way, &change)))
+            .await?;
+        let said = refused.json();
+        ensure!(
+            [400, 403, 422].contains(&refused.status) && text(&said["detail"]).contains(right),
+            "{change}: {} {said}",
+            refused.status
+        );
+    }
+    let native = |app: &str| json!({ "sp_appid": account.appid, "sp_mchid": account.mchid, "sub_mchid": sub, "sub_appid": app, "description": "tea", "out_trade_no": yard.demo.next_number(), "notify_url": notify_url, "amount": { "total": 700, "currency": "CNY" } });
+    for app in [other, &account.mini_appid] {
+        let path = format!("{PATH}/native");
+        sdk.not_allowed(&sdk.wechat("POST", &path, Some(&native(app))).await?)?;
+        let mut group = json!({ "combine_appid": account.appid, "combine_mchid": account.mchid, "combine_out_trade_no": yard.demo.next_number(), "notify_url": notify_url, "sub_orders": [] });
+        let part = |app: &str| json!({ "mchid": account.mchid, "sub_mchid": sub, "sub_appid": app, "out_trade_no": yard.demo.next_number(), "description": "tea", "attach": "t", "amount": { "total_amount": 100, "currency": "CNY" } });
+        group["sub_orders"] = json!([part(own), part(app)]);
+        let path = "/v3/combine-transactions/native";
+        sdk.not_allowed(&sdk.wechat("POST", path, Some(&group)).await?)?;
+    }
+    ensure!(
+        before == yard.demo.channel_orders().await?,
+        "something that is not registered left"
+    );
+    let placed = sdk
+        .wechat("POST", &format!("{PATH}/native"), Some(&native(own)))
+        .await?;
+    ensure!(placed.status == 200, "{} {}", placed.status, placed.json());
+    Ok(())
+}
+
 /// The same with the SDK's own octets: another sub-merchant's name is refused in every call.
 async fn through(yard: &Yard, sdk: &Sdk, held: bool) -> anyhow::Result<()> {
     let (account, notify_url) = sdk.wechat_account()?;
@@ -175,6 +299,7 @@ async fn a_service_provider_for_its_own_sub_merchants() {
             .await
             .unwrap_or_else(|e| panic!("unified {pay_way}: {e:#}"));
     }
+    in_its_own_app(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
     let sdk = Sdk::of(&yard, "wechat").expect("an SDK");
     through(&yard, &sdk, true)
         .await

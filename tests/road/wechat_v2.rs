@@ -264,6 +264,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         account: domain::AccountNo::new(sdk.account.mchid.as_str())?,
         payee: domain::PayeeNo::new(sdk.account.mchid.as_str())?,
         appid: Some(sdk.account.appid.clone()),
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,
@@ -416,6 +417,23 @@ async fn bills(yard: &Yard) -> Done {
         .await?;
     let text = String::from_utf8(plain.body.to_vec())?;
     ensure!(plain.status == 200 && text.contains(&number), "{}", words(&plain));
+    let paid = [("bill_date", then.as_str()), ("bill_type", "SUCCESS")];
+    let paid = String::from_utf8(md5.ask("/pay/downloadbill", &paid).await?.body.to_vec())?;
+    ensure!(
+        paid.contains(&number) && !paid.contains("微信退款单号"),
+        "no bill of payments: {paid}"
+    );
+    for (path, more) in [
+        ("/pay/downloadbill", ("bill_type", "REFUND")),
+        ("/pay/downloadfundflow", ("account_type", "Fees")),
+    ] {
+        let none = hmac.ask(path, &[("bill_date", &then), more]).await?;
+        ensure!(
+            Fields::parse(&none.body, "xml")?.get("error_code") == Some("20002"),
+            "{path}: {}",
+            words(&none)
+        );
+    }
     let packed = [("bill_date", then.as_str()), ("tar_type", "GZIP")];
     let packed = hmac.ask("/pay/downloadbill", &packed).await?;
     ensure!(packed.body.starts_with(&[0x1f, 0x8b]), "not packed");

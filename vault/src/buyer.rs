@@ -28,8 +28,10 @@ impl From<&str> for Text {
 /// What kind of name the payer goes by in a wallet (class C2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PayerField {
-    /// WeChat `openid`, `sp_openid`, `sub_openid`.
+    /// WeChat `openid`, `sp_openid`: of the app of who asks.
     Openid,
+    /// WeChat `sub_openid`: of the sub-merchant's own app.
+    SubOpenid,
     /// Alipay `buyer_id`, `buyer_user_id` (2088…).
     BuyerId,
     /// Alipay `buyer_open_id`.
@@ -43,6 +45,7 @@ impl PayerField {
     pub const fn as_str(self) -> &'static str {
         match self {
             PayerField::Openid => "openid",
+            PayerField::SubOpenid => "sub_openid",
             PayerField::BuyerId => "buyer_id",
             PayerField::BuyerOpenId => "buyer_open_id",
             PayerField::AccNo => "acc_no",
@@ -55,6 +58,7 @@ impl PayerField {
             PayerField::BuyerId => 2,
             PayerField::BuyerOpenId => 3,
             PayerField::AccNo => 4,
+            PayerField::SubOpenid => 5,
         }
     }
 
@@ -64,6 +68,7 @@ impl PayerField {
             PayerField::BuyerId,
             PayerField::BuyerOpenId,
             PayerField::AccNo,
+            PayerField::SubOpenid,
         ]
         .into_iter()
         .find(|f| f.tag() == tag)

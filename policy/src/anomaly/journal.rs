@@ -130,6 +130,7 @@ impl Journal {
             account: name(account),
             amount: Amount::from_fen(sale.yuan * 100),
             appid: None,
+            sub_appid: None,
             attempt,
             carried: Carried::Unified,
             channel: sale.channel,

@@ -90,6 +90,7 @@ impl Stream {
             account: crate::testing::name("1"),
             amount,
             appid: None,
+            sub_appid: None,
             attempt: 1,
             carried: Carried::Unified,
             channel: Channel::ALL[usize::from(*channel) % Channel::ALL.len()],

@@ -16,6 +16,18 @@ impl AccountFacts {
         std::iter::once(&self.payee).chain(&self.sub_payees)
     }
 
+    /// Whether this account's own key may have this one paid; nobody named is the account itself.
+    pub fn may_pay(&self, payee: Option<&PayeeNo>) -> bool {
+        payee.is_none_or(|payee| self.own_payees().any(|own| own == payee))
+    }
+
+    /// Whether an app is registered for the very sub-merchant that is paid.
+    //= C97
+    pub fn is_sub_app(&self, payee: &PayeeNo, appid: &str) -> bool {
+        let mut of = self.sub_apps.iter().filter(|of| of.payee == *payee);
+        of.any(|of| of.appids.iter().any(|own| own == appid))
+    }
+
     /// Whom a native request acts for, by the payee that it names and the SHA-256 of the `app_auth_token` that it
     /// carries; `Err` where that is nobody of this account's. A request that names nobody acts for the account itself.
     //= C03

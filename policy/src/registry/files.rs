@@ -203,6 +203,10 @@ pub struct AccountFacts {
     /// Partner mode: the `sub_mchid`s in this key's own list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_payees: Vec<PayeeNo>,
+    /// Partner mode: apps and mini programs of sub-merchants (WeChat's `sub_appid`). One counts only with the sub-merchant
+    /// that it stands with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sub_apps: Vec<SubApps>,
     /// Alipay: the authorisations by which this app may act for another merchant in pass-through. A request whose
     /// `app_auth_token` is not listed is refused (R03).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -232,6 +236,16 @@ pub struct AccountFacts {
     /// A bank's own gateway: what it needs beside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bank: Option<BankFacts>,
+}
+
+/// A sub-merchant's own apps and mini programs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubApps {
+    /// Whose: one of the account's `sub_payees`.
+    pub payee: PayeeNo,
+    /// The appids that are bound to it.
+    pub appids: Vec<String>,
 }
 
 /// Alipay's authorisation of an app by another merchant (`app_auth_token`), and who that merchant is.

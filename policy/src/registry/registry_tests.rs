@@ -130,6 +130,44 @@ fn a_sub_payee_is_never_the_operators_either() {
 }
 
 #[test]
+//= C97
+fn an_app_of_a_sub_merchants_stands_with_one_of_the_accounts_own_and_counts_with_it_alone() {
+    let apps = |payee, appids: &[&str]| SubApps {
+        payee: name(payee),
+        appids: appids.iter().map(|appid| (*appid).to_owned()).collect(),
+    };
+    let mut a = acquirer();
+    let wechat = &mut a.merchants[1].accounts[0];
+    wechat.sub_payees.push(name("1600000002"));
+    wechat.sub_apps = vec![apps("1600000001", &["wx1", "wx2"]), apps("1600000002", &["wx3"])];
+    let own = |payee, appid| wechat.is_sub_app(&name(payee), appid);
+    assert!(own("1600000001", "wx2") && own("1600000002", "wx3"));
+    assert!(
+        !own("1600000001", "wx3") && !own("1600000002", "wx2"),
+        "another sub-merchant's"
+    );
+    let account = wechat.account.clone();
+    assert!(!own(account.as_str(), "wx1"), "it is none of the account's own");
+    assert!(join(licence(), vec![a.clone()], operator()).is_ok());
+    let wechat = &mut a.merchants[1].accounts[0];
+    wechat.sub_apps = vec![
+        apps("1600000009", &["wx1"]),
+        apps("1600000001", &[]),
+        apps("1600000001", &["wx1"]),
+    ];
+    a.merchants[0].accounts[1].sub_apps = vec![apps("2088000000000001", &["wx1"])];
+    let said = wrongs(licence(), vec![a], operator()).join("\n");
+    for expected in [
+        "1600000009 is none of the account's sub-merchants",
+        "sub_apps[1].appids acquirer acq1: is empty",
+        "1600000001 stands twice",
+        "sub_apps[0] acquirer acq1: is there for another channel",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin:\n{said}");
+    }
+}
+
+#[test]
 fn an_authorised_payee_is_never_the_operators_and_stands_at_alipay_once() {
     let token = |payee| AuthToken {
         sha256: digest(9),

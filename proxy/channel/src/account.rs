@@ -15,6 +15,8 @@ pub struct Account {
     pub payee: PayeeNo,
     /// WeChat `appid` (`sp_appid`).
     pub appid: Option<String>,
+    /// WeChat's partner mode: the sub-merchant's own app, where the order is of one.
+    pub sub_appid: Option<String>,
     /// WeChat: serial of the merchant's certificate. Alipay: `app_cert_sn`, in certificate mode only. UnionPay: `certId`.
     pub serial: Option<String>,
     /// WeChat: `PUB_KEY_ID_…` in public-key mode. Alipay: SN of the channel's certificate in certificate

@@ -165,6 +165,7 @@ mod tests {
             account: "1900000109".parse().expect("lawful"),
             payee: "1900000109".parse().expect("lawful"),
             appid: Some("wx8888888888888888".into()),
+            sub_appid: None,
             serial: None,
             platform: None,
             root_sn: None,

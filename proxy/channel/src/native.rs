@@ -28,6 +28,8 @@ pub struct Native {
     pub payee: Option<PayeeNo>,
     /// WeChat's appid, where the request names one: an app of the account's own.
     pub app: Option<String>,
+    /// WeChat's `sub_appid`s of a new order, each with the sub-merchant that it stands beside.
+    pub sub_apps: Vec<(PayeeNo, String)>,
     /// The order's number at the channel.
     pub number: Option<ChannelNo>,
     /// The channel's own number of the order, where the request uses it instead.

@@ -30,6 +30,7 @@ fn account(
         account: AccountNo::new(account).expect("an account's number"),
         payee: PayeeNo::new(payee).expect("a payee's number"),
         appid: None,
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,

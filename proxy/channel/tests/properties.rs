@@ -16,6 +16,7 @@ fn account(channel: Channel) -> Account {
         account: AccountNo::new("1900000109").expect("account"),
         payee: PayeeNo::new("1900000109").expect("payee"),
         appid: Some("wx4f".into()),
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,

@@ -42,6 +42,8 @@ pub struct NewCode {
     pub amount: Option<Amount>,
     /// The order that it is for; `None` for a static code.
     pub order_no: Option<OrderNo>,
+    /// Who is paid, where that is not the account itself.
+    pub payee: Option<PayeeNo>,
     /// From then on it opens no new order.
     pub expires: Option<Instant>,
     /// Terminal, where it stands at one.
@@ -73,6 +75,7 @@ impl PayCode {
             code,
             amount,
             order_no,
+            payee,
             expires,
             terminal,
             title,
@@ -84,6 +87,7 @@ impl PayCode {
             expires,
             id: self.id.clone(),
             order_no,
+            payee,
             terminal,
             title,
         }
@@ -130,6 +134,7 @@ impl Codes {
                 expires,
                 id,
                 order_no,
+                payee,
                 terminal,
                 title,
             } => {
@@ -138,6 +143,7 @@ impl Codes {
                     code: *code,
                     amount: *amount,
                     order_no: order_no.clone(),
+                    payee: payee.clone(),
                     expires: *expires,
                     terminal: terminal.clone(),
                     title: title.clone(),
@@ -309,6 +315,7 @@ mod tests {
             expires: expires.map(Instant::from_secs),
             id: CodeId::from_random([n; 10]),
             order_no: None,
+            payee: None,
             terminal: None,
             title: None,
         }

@@ -14,6 +14,7 @@ fn intent(attempt: u16, channel: Channel) -> TradeEvent {
         account: AccountNo::new("1900000109").expect("lawful"),
         amount: Amount::from_fen(100),
         appid: None,
+        sub_appid: None,
         attempt,
         carried: Carried::Unified,
         channel,

@@ -198,7 +198,7 @@ fn goods(channel: Channel, pay_way: PayWay, text: &str) -> Result<(), Fault> {
     })
 }
 
-const CREATE: [&str; 24] = [
+const CREATE: [&str; 25] = [
     "order_no",
     "channel",
     "pay_way",
@@ -208,6 +208,7 @@ const CREATE: [&str; 24] = [
     "account",
     "payee",
     "appid",
+    "sub_appid",
     "bank",
     "attach",
     "payer",
@@ -242,6 +243,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         return Err(fields.wrong("currency", "\"CNY\", the only currency"));
     }
     let payer = payer(value, channel)?;
+    let sub_appid = sub_appid(&fields, (channel, pay_way), payer.as_ref())?;
     if pay_way == PayWay::Jsapi && payer.is_none() {
         return Err(fields.wrong("payer", "there for pay_way jsapi: the payer's id in this wallet"));
     }
@@ -256,6 +258,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         account: fields.name("account", |t| AccountNo::new(t))?,
         payee: fields.name("payee", |t| PayeeNo::new(t))?,
         appid: appid(&fields, channel)?,
+        sub_appid,
         bank: bank(&fields, channel, pay_way)?,
         amount: fields.amount("amount")?,
         expires: expires(&fields, now)?,
@@ -380,6 +383,37 @@ fn appid(fields: &Fields<'_>, channel: Channel) -> Result<Option<AppNo>, Fault> 
     }
 }
 
+/// The sub-merchant's own app, in an order that pays that sub-merchant; whether it is registered for it is the registry's to
+/// say. A payer's id is of one app, and the same app calls the order up (channels.md 1.2, 1.10).
+fn sub_appid(
+    fields: &Fields<'_>,
+    (channel, pay_way): (Channel, PayWay),
+    payer: Option<&Payer>,
+) -> Result<Option<AppNo>, Fault> {
+    let sub_appid = fields.name("sub_appid", |t| AppNo::new(t))?;
+    let by_it = payer.is_some_and(|payer| payer.field == PayerField::SubOpenid);
+    let placed = [PayWay::Native, PayWay::Jsapi, PayWay::H5, PayWay::App];
+    match &sub_appid {
+        None if by_it => Err(fields.wrong(
+            "sub_appid",
+            "there for payer.sub_openid: the sub-merchant's app that the id is of",
+        )),
+        None => Ok(None),
+        Some(_) if channel != Channel::Wechat || !placed.contains(&pay_way) => Err(fields.wrong(
+            "sub_appid",
+            "absent: only wechat's native, jsapi, h5 and app orders are of a sub-merchant's app",
+        )),
+        Some(_) if fields.value.get("payee").is_none() => {
+            Err(fields.wrong("payee", "there for sub_appid: the sub-merchant whose app it is"))
+        }
+        Some(_) if pay_way == PayWay::Jsapi && !by_it => Err(fields.wrong(
+            "payer",
+            "sub_openid for sub_appid: the payer's id in the sub-merchant's app",
+        )),
+        Some(_) => Ok(sub_appid),
+    }
+}
+
 /// The bank that UnionPay's gateway leads the payer to; whether the acquirer lists it is the registry's to say.
 fn bank(fields: &Fields<'_>, channel: Channel, pay_way: PayWay) -> Result<Option<BankNo>, Fault> {
     let bank = fields.name("bank", |t| BankNo::new(t))?;
@@ -429,7 +463,10 @@ fn payer(value: &Value, channel: Channel) -> Result<Option<Payer>, Fault> {
         return Ok(None);
     };
     let allowed: &[(&str, PayerField)] = match channel {
-        Channel::Wechat => &[("openid", PayerField::Openid)],
+        Channel::Wechat => &[
+            ("openid", PayerField::Openid),
+            ("sub_openid", PayerField::SubOpenid),
+        ],
         Channel::Alipay => &[
             ("buyer_id", PayerField::BuyerId),
             ("buyer_open_id", PayerField::BuyerOpenId),

@@ -43,8 +43,20 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
         )
         .into());
     }
+    //= C03
+    if !merchant
+        .accounts
+        .iter()
+        .any(|account| account.may_pay(asked.payee.as_ref()))
+    {
+        let refusal = policy::payee_refusal();
+        let fault = Fault::of(Code::PayeeNotAllowed);
+        return Err(refused(app, merchant, &asked, (refusal, fault)).await);
+    }
     if let Some(refusal) = policy::level_refusal(asked.code, merchant) {
-        return Err(refused(app, merchant, &asked, refusal).await);
+        let detail = format!("{} ({})", admit::LEVEL_A, refusal.public);
+        let fault = Fault::new(Code::OperationNotAllowed, detail);
+        return Err(refused(app, merchant, &asked, (refusal, fault)).await);
     }
     let before = app.ledger().code_by_no(&merchant.id, &asked.code_no).await;
     // Nonces of an earlier run are forgotten: what was signed before may only repeat what is on record.
@@ -87,7 +99,12 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
 
 /// Puts a code's refusal on record, like an order's.
 //= C30
-async fn refused(app: &App, merchant: &MerchantFacts, asked: &NewCode, refusal: policy::Refusal) -> Stop {
+async fn refused(
+    app: &App,
+    merchant: &MerchantFacts,
+    asked: &NewCode,
+    (refusal, fault): (policy::Refusal, Fault),
+) -> Stop {
     let event = TradeEvent::Refused {
         amount: asked.amount,
         channel: None,
@@ -95,15 +112,14 @@ async fn refused(app: &App, merchant: &MerchantFacts, asked: &NewCode, refusal: 
         code: Some(asked.code),
         operation: Operation::Create,
         order_no: asked.order_no.clone(),
-        payee: None,
+        payee: asked.payee.clone(),
         payer: None,
     };
     if app.ledger().note(Some(&merchant.id), vec![event]).await.is_err() {
         return Fault::of(Code::Stopping).into();
     }
     app.metrics().refused(refusal.public);
-    let detail = format!("{} ({})", admit::LEVEL_A, refusal.public);
-    Fault::new(Code::OperationNotAllowed, detail).into()
+    fault.into()
 }
 
 /// The same wish again; an end that it leaves to us is the one that was given.
@@ -200,8 +216,11 @@ pub(crate) async fn png(
 const WECHAT: (Channel, &str) = (Channel::Wechat, "微信支付");
 
 /// What the merchant has accounts for, as payers know it; a browser finds what there is.
-fn wallets(merchant: &MerchantFacts) -> String {
-    let has = |channel| merchant.accounts.iter().any(|account| account.channel == channel);
+fn wallets(merchant: &MerchantFacts, payee: Option<&PayeeNo>) -> String {
+    let has = |channel| {
+        let mut accounts = merchant.accounts.iter();
+        accounts.any(|account| account.channel == channel && account.may_pay(payee))
+    };
     let wallets = [WECHAT, (Channel::Alipay, "支付宝"), (Channel::Unionpay, "云闪付")];
     let own = wallets.into_iter().filter(|(channel, _)| has(*channel));
     own.map(|(_, name)| name)
@@ -220,7 +239,7 @@ async fn plate(app: &App, merchant: &MerchantFacts, id: &CodeId, text: Option<&s
         ));
     }
     let (url, wallets) = match text {
-        None => (url(app, &code.id)?, wallets(merchant)),
+        None => (url(app, &code.id)?, wallets(merchant, code.facts.payee.as_ref())),
         Some("product") => {
             let text = scan::text(app, merchant, &code).ok_or_else(|| {
                 Fault::new(Code::NotFound, "The code has no text of WeChat's native mode one to print: that takes a fixed `amount`, and an account at WeChat Pay with an APIv2 key.")
@@ -314,6 +333,10 @@ fn code_json(app: &App, code: &PayCode) -> Result<Value, Fault> {
         .order_no
         .iter()
         .for_each(|no| put("order_no", no.as_str().into()));
+    facts
+        .payee
+        .iter()
+        .for_each(|payee| put("payee", payee.as_str().into()));
     facts
         .title
         .iter()

@@ -29,7 +29,7 @@ use crate::{
 use ask::{Ask, Asked};
 use domain::{CodeId, PaymentId};
 use ledger::PayCode;
-use policy::registry::MerchantFacts;
+use policy::registry::{AccountFacts, MerchantFacts};
 use states::States;
 use std::{
     num::NonZeroU32,
@@ -82,6 +82,7 @@ impl Pages {
 /// A code that was scanned, and whose it is.
 struct Scanned {
     code: Arc<PayCode>,
+    /// With the accounts by which the code's payee can be paid, and no others.
     merchant: Arc<MerchantFacts>,
 }
 
@@ -152,12 +153,16 @@ impl Pages {
             .code(id)
             .await
             .ok_or_else(|| Fault::of(Code::NotFound))?;
-        let merchant = self
+        let mut merchant = self
             .app
             .registries()
             .merchant(&code.merchant)
             .cloned()
             .ok_or_else(|| Fault::of(Code::NotFound))?;
+        if let Some(payee) = &code.facts.payee {
+            let pays = |account: &AccountFacts| account.may_pay(Some(payee));
+            Arc::make_mut(&mut merchant).accounts.retain(pays);
+        }
         Ok(Scanned { code, merchant })
     }
 }

@@ -740,6 +740,10 @@ fn content(command: &Command, payer: Option<PayerToken>) -> KeyedDigest {
         if let Some(appid) = &create.appid {
             add(appid.as_str().as_bytes());
         }
+        if let Some(sub_appid) = &create.sub_appid {
+            add(b"sub_appid");
+            add(sub_appid.as_str().as_bytes());
+        }
         add(payer.as_ref().map_or(&[][..], |p| &p.token.as_bytes()[..]));
         if let Some(group) = &create.combined {
             add(group.number.as_str().as_bytes());

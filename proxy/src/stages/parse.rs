@@ -178,6 +178,7 @@ impl Parse {
                     account: Some(native.account.clone()),
                     payee: native.payee.clone(),
                     appid: None,
+                    sub_appid: None,
                     bank: None,
                     amount: native.amount.ok_or_else(|| missing("the amount"))?,
                     expires: native.expires,

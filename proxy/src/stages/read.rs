@@ -132,7 +132,20 @@ fn by_an_own_app(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
             "Not carried: appid is none that the acquirer lists for this account (appids).",
         )
         .breaks(Breach::Value, Some("appid"))),
-        _ => Ok(()),
+        _ => by_the_sub_merchants(facts, native),
+    }
+}
+
+//= C97
+fn by_the_sub_merchants(facts: &AccountFacts, native: &Native) -> Result<(), Fault> {
+    let own = |(payee, app): &(PayeeNo, String)| facts.is_sub_app(payee, app);
+    match native.sub_apps.iter().all(own) {
+        true => Ok(()),
+        false => Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Not carried: sub_appid is none that the acquirer lists for this sub-merchant (sub_apps).",
+        )
+        .breaks(Breach::Value, Some("sub_appid"))),
     }
 }
 

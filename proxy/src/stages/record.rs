@@ -277,6 +277,7 @@ pub(crate) fn intent(app: &App, of: Intent<'_>, order: Option<&Order>, position:
         rates: known.rates,
         route,
         seal,
+        sub_appid: create.sub_appid.clone(),
         terminal: create.terminal.clone(),
         terminal_match: known.terminal,
         terminal_unmatched: create.device == crate::payment::Registered::Unknown,

@@ -100,6 +100,7 @@ impl Stage<Claimed> for Route {
             (_, Some(attempt)) => attempt.appid.clone(),
             (Command::Create(create), None) => {
                 registered_appid(create, chosen)?;
+                registered_sub_app(create, chosen)?;
                 listed_bank(create, chosen)?;
                 choice::appid_at(create, merchant, chosen).filter(|_| composed)
             }
@@ -111,7 +112,13 @@ impl Stage<Claimed> for Route {
         let authorised = matches!(&claimed.sealed.cargo, Cargo::Verbatim(v) if v.authorised);
         // Another merchant's order: without the authorisation, which we do not keep, our key could not ask for it.
         let keys = if authorised { Keys::Merchant } else { chosen.keys };
-        let account = self.0.account(chosen, payee.as_ref(), appid.as_ref());
+        let sub_appid = match (&claimed.sealed.command, subject(&claimed)) {
+            (_, Some(attempt)) => attempt.sub_appid.clone(),
+            (Command::Create(create), None) => create.sub_appid.clone(),
+            (_, None) => None,
+        };
+        let apps = (appid.as_ref(), sub_appid.as_ref());
+        let account = self.0.account_in(chosen, payee.as_ref(), apps);
         shows_its_certificate(&self.0, &claimed, &account)?;
         has_codepay(&claimed, &account)?;
         if let Command::Create(create) = &claimed.sealed.command
@@ -203,6 +210,23 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
             "`appid` must be one that the acquirer has registered for this account.",
         )),
         _ => Ok(()),
+    }
+}
+
+/// The sub-merchant's own app that the order names: one that the acquirer has registered for the very one who is paid. Whether
+/// that one may be paid at all is policy's to say.
+//= C97
+fn registered_sub_app(create: &Create, chosen: &AccountFacts) -> Result<(), Fault> {
+    let (Some(appid), Some(payee)) = (&create.sub_appid, &create.payee) else {
+        return Ok(());
+    };
+    match !chosen.may_pay(Some(payee)) || chosen.is_sub_app(payee, appid.as_str()) {
+        true => Ok(()),
+        false => Err(Fault::new(
+            Code::InvalidField,
+            "`sub_appid` must be one that the acquirer has registered for this `payee` (sub_apps).",
+        )
+        .breaks(Breach::Value, Some("sub_appid"))),
     }
 }
 

@@ -44,6 +44,7 @@ impl Written {
                 account: name("1"),
                 amount: Amount::from_fen(fen),
                 appid: None,
+                sub_appid: None,
                 attempt,
                 carried: Carried::Unified,
                 channel: way.0,

@@ -153,6 +153,9 @@ pub enum TradeEvent {
         /// Sealed buyer data of this order.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         seal: Option<SealRef>,
+        /// The sub-merchant's own app, where the order names one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sub_appid: Option<AppNo>,
         /// Terminal, where the order names one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         terminal: Option<TerminalNo>,
@@ -414,6 +417,9 @@ pub enum TradeEvent {
         /// The order that it is for.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         order_no: Option<OrderNo>,
+        /// Who is paid, where that is not the account itself.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        payee: Option<PayeeNo>,
         /// Terminal, where it stands at one.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         terminal: Option<TerminalNo>,

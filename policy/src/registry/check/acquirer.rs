@@ -50,6 +50,7 @@ pub(super) fn check<'a>(
             one_owner(&merchant.id, account, &at, known, notes);
             own_payees(&licence.operator_accounts, account, &at, notes);
             authorised(account, &at, notes);
+            sub_apps(account, &at, notes);
             complete(account, &at, notes);
             reached(licence, account, &at, notes);
             rates::check(licence, account, &at, notes);
@@ -113,6 +114,41 @@ fn authorised(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             &token.sha256,
             format!("{at}.sha256"),
             "it stands twice",
+        );
+    }
+}
+
+/// An app of a sub-merchant's is WeChat's `sub_appid`, and stands with a sub-merchant of the account's own.
+fn sub_apps(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
+    let mut payees = BTreeSet::new();
+    for (n, of) in account.sub_apps.iter().enumerate() {
+        let at = format!("{at}.sub_apps[{n}]");
+        if account.channel != Channel::Wechat {
+            notes.say(
+                &at,
+                "is there for another channel",
+                "only WeChat has apps of sub-merchants",
+            );
+        }
+        if !account.sub_payees.contains(&of.payee) {
+            notes.say(
+                &format!("{at}.payee"),
+                format!("{} is none of the account's sub-merchants", of.payee),
+                "one of its sub_payees",
+            );
+        }
+        if of.appids.is_empty() {
+            notes.say(
+                &format!("{at}.appids"),
+                "is empty",
+                "at least one appid bound to this sub-merchant",
+            );
+        }
+        notes.unique(
+            &mut payees,
+            &of.payee,
+            format!("{at}.payee"),
+            format!("{} stands twice", of.payee),
         );
     }
 }

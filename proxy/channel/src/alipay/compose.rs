@@ -183,7 +183,7 @@ fn payer(buyer: &Buyer) -> Result<[Option<&str>; 2], ComposeError> {
     match payer {
         Some((PayerField::BuyerId, value)) => Ok([Some(value), None]),
         Some((PayerField::BuyerOpenId, value)) => Ok([None, Some(value)]),
-        Some((PayerField::Openid | PayerField::AccNo, _)) | None => {
+        Some((PayerField::Openid | PayerField::SubOpenid | PayerField::AccNo, _)) | None => {
             Err(ComposeError::Missing("payer.buyer_id or payer.buyer_open_id"))
         }
     }

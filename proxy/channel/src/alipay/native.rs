@@ -360,6 +360,7 @@ impl Said<'_> {
             device: None,
             proof,
             app: None,
+            sub_apps: Vec::new(),
             combined: None,
             redirect: None,
             app_auth_token: None,

@@ -254,6 +254,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         }),
         proof,
         app: None,
+        sub_apps: Vec::new(),
         combined: None,
         redirect: None,
         app_auth_token: None,

@@ -28,6 +28,8 @@ pub(super) struct Order<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sp_mchid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_appid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sub_mchid: Option<&'a str>,
     pub(super) time_expire: String,
 }
@@ -44,6 +46,8 @@ pub(super) struct OrderPayer<'a> {
     pub(super) openid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sp_openid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_openid: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -2,9 +2,14 @@
 
 use crate::{Account, Stamp, ToSign, keys};
 
+/// Who calls it up: the sub-merchant's own app where the order is of one [unverified], else the account's.
+fn app(account: &Account) -> Option<&str> {
+    account.sub_appid.as_deref().or(account.appid.as_deref())
+}
+
 /// JSAPI and mini programs.
 pub(crate) fn in_wallet(account: &Account, stamp: &Stamp, prepay_id: &str) -> Option<ToSign> {
-    let (appid, timestamp) = (account.appid.as_deref()?, stamp.at.secs().to_string());
+    let (appid, timestamp) = (app(account)?, stamp.at.secs().to_string());
     let package = format!("prepay_id={prepay_id}");
     let parameters = [
         ("appId", appid),
@@ -23,7 +28,7 @@ pub(crate) fn in_wallet(account: &Account, stamp: &Stamp, prepay_id: &str) -> Op
 
 /// The merchant's own app. The bare prepay id is signed; in partner mode `partnerid` is the `sub_mchid` [unverified].
 pub(crate) fn in_app(account: &Account, stamp: &Stamp, prepay_id: &str) -> Option<ToSign> {
-    let (appid, timestamp) = (account.appid.as_deref()?, stamp.at.secs().to_string());
+    let (appid, timestamp) = (app(account)?, stamp.at.secs().to_string());
     let parameters = [
         ("appid", appid),
         ("partnerid", account.payee.as_str()),

@@ -76,6 +76,11 @@ fn group(said: &Said<'_>, number: ChannelNo, priced: bool, native: &mut Native) 
         .enumerate()
         .map(|(n, sub)| sub_order(sub, n, priced, &native.account));
     let orders = orders.collect::<Result<Vec<_>, _>>()?;
+    let apps = list.iter().map(|sub| sub.text("sub_appid"));
+    native.sub_apps = apps
+        .zip(&orders)
+        .filter_map(|(app, order)| Some((order.payee.clone(), app?.to_owned())))
+        .collect();
     let numbers: BTreeSet<&ChannelNo> = orders
         .iter()
         .map(|order| &order.number)

@@ -99,24 +99,38 @@ pub(crate) fn create(
         scene_info: scene(facts, buyer)?,
         sp_appid: partner(account, appid),
         sp_mchid: partner(account, account.account.as_str()),
+        sub_appid: sub_app(account),
         sub_mchid: partner(account, account.payee.as_str()),
         time_expire: facts.expires.to_string(),
     };
     post(account, stamp, format!("{}/{path}", prefix(account)), &order)
 }
 
+/// The sub-merchant's own app, in partner mode only.
+fn sub_app(account: &Account) -> Option<&str> {
+    account.sub_appid.as_deref().filter(|_| account.is_partner())
+}
+
+/// An id is of one app: the account's own, or the sub-merchant's (channels.md 1.2).
 fn payer<'a>(account: &Account, buyer: &'a Buyer) -> Result<OrderPayer<'a>, ComposeError> {
-    let payer = buyer
+    let (field, id) = buyer
         .payer
         .as_ref()
-        .filter(|payer| payer.field == PayerField::Openid);
-    let openid = payer
-        .map(|payer| payer.value.expose())
+        .map(|payer| (payer.field, payer.value.expose()))
         .ok_or(ComposeError::Missing("payer.openid"))?;
-    Ok(OrderPayer {
-        openid: direct(account, openid),
-        sp_openid: partner(account, openid),
-    })
+    match field {
+        PayerField::Openid => Ok(OrderPayer {
+            openid: direct(account, id),
+            sp_openid: partner(account, id),
+            sub_openid: None,
+        }),
+        PayerField::SubOpenid if sub_app(account).is_some() => Ok(OrderPayer {
+            openid: None,
+            sp_openid: None,
+            sub_openid: Some(id),
+        }),
+        _ => Err(ComposeError::Missing("payer.openid")),
+    }
 }
 
 /// The terminal of the registry goes first, and its place with it; they must be the same through the whole path

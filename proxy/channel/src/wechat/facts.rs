@@ -64,15 +64,18 @@ fn amount(value: &Value, path: &str) -> Option<Amount> {
         .filter(|a| *a <= Amount::MAX)
 }
 
-/// `openid`, or in partner mode `sp_openid` or `sub_openid`.
+/// `openid`, or in partner mode `sub_openid` of an order of the sub-merchant's own app, else `sp_openid`.
 pub(crate) fn payer(value: &Value) -> Option<Payer> {
-    let names = ["payer.openid", "payer.sp_openid", "payer.sub_openid"];
-    let openid = names
-        .into_iter()
-        .find_map(|name| value.text(name).filter(|text| !text.is_empty()))?;
+    let said = |name: &str| value.text(name).filter(|text| !text.is_empty());
+    let own = said("payer.openid").or(said("payer.sp_openid"));
+    let (field, id) = match (said("payer.sub_openid"), own) {
+        (Some(id), None) => (PayerField::SubOpenid, id),
+        (Some(id), _) if said("sub_appid").is_some() => (PayerField::SubOpenid, id),
+        (_, own) => (PayerField::Openid, own?),
+    };
     Some(Payer {
-        field: PayerField::Openid,
-        value: Text::from(openid),
+        field,
+        value: Text::from(id),
     })
 }
 

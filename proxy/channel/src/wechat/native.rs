@@ -165,6 +165,11 @@ impl Said<'_> {
             ));
         }
         native.app = Some(self.need(if partner { "sp_appid" } else { "appid" })?.to_owned());
+        native.sub_apps.extend(
+            self.text("sub_appid")
+                .zip(native.payee.clone())
+                .map(|(app, payee)| (payee, app.to_owned())),
+        );
         self.need("description")?;
         native.number = self.number("out_trade_no")?;
         native.pay_way = Some(pay_way);
@@ -203,18 +208,22 @@ impl Said<'_> {
         if pay_way != PayWay::Jsapi {
             return Ok(None);
         }
-        let names = if partner {
-            &["payer.sp_openid", "payer.sub_openid"][..]
-        } else {
-            &["payer.openid"]
+        let names = match partner {
+            true => &[
+                ("payer.sp_openid", PayerField::Openid),
+                ("payer.sub_openid", PayerField::SubOpenid),
+            ][..],
+            false => &[("payer.openid", PayerField::Openid)],
         };
-        let openid = names
+        let said = |name: &str| self.text(name).filter(|text| !text.is_empty());
+        let payer = names
             .iter()
-            .find_map(|name| self.text(name).filter(|text| !text.is_empty()));
-        let openid = openid.ok_or_else(|| NativeError::malformed(format!("{} is missing", names[0])))?;
+            .find_map(|(name, field)| said(name).map(|id| (*field, id)));
+        let (field, id) =
+            payer.ok_or_else(|| NativeError::malformed(format!("{} is missing", names[0].0)))?;
         Ok(Some(Payer {
-            field: PayerField::Openid,
-            value: Text::from(openid),
+            field,
+            value: Text::from(id),
         }))
     }
 
@@ -300,6 +309,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         device: None,
         proof,
         app: None,
+        sub_apps: Vec::new(),
         combined: None,
         redirect: None,
         app_auth_token: None,

@@ -237,7 +237,24 @@ fn wechat_partner_orders_name_both_merchants() {
     let view = state(answer);
     assert_eq!(view.account.map(|a| a.to_string()).as_deref(), Some("1900000109"));
     assert_eq!(view.payee.map(|p| p.to_string()).as_deref(), Some("1900000110"));
-    assert!(view.payer.is_some());
+    let payer = |body: &str| {
+        let answer = channel::read_answer(
+            &wechat_partner(),
+            Operation::Query,
+            PayWay::Jsapi,
+            200,
+            body.as_bytes(),
+        );
+        let payer = state(answer).payer.expect("a payer");
+        (payer.field, payer.value.expose().to_owned())
+    };
+    let id = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned();
+    assert_eq!(payer(&body), (PayerField::SubOpenid, id.clone()));
+    // Where both are told the order's own app decides.
+    let both = body.replace("\"sub_openid\"", "\"sp_openid\":\"oSp\",\"sub_openid\"");
+    assert_eq!(payer(&both), (PayerField::Openid, "oSp".into()));
+    let of_its_app = both.replacen('{', "{\"sub_appid\":\"wx1\",", 1);
+    assert_eq!(payer(&of_its_app), (PayerField::SubOpenid, id));
 }
 
 #[test]

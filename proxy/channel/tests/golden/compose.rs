@@ -361,6 +361,7 @@ fn what_a_request_lacks_is_named() {
     );
     let nameless = channel::Account {
         appid: None,
+        sub_appid: None,
         ..wechat()
     };
     assert_eq!(
@@ -384,6 +385,57 @@ fn what_a_request_lacks_is_named() {
             matches!(create(&account, &native, &buyer), Some(ComposeError::Detail(_))),
             "{detail}"
         );
+    }
+}
+
+#[test]
+//= C97
+fn an_order_of_the_sub_merchants_own_app_names_it_its_payer_and_is_called_up_by_it() {
+    let (own, no) = (wechat_partner(), number("20260101000001"));
+    let account = channel::Account {
+        sub_appid: Some("wxd678efh567hg6787".into()),
+        ..own.clone()
+    };
+    let payer = Payer {
+        field: PayerField::SubOpenid,
+        value: Text::from("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
+    };
+    let buyer = Buyer {
+        payer: Some(payer),
+        ..bare()
+    };
+    let facts = facts(&no, PayWay::Jsapi, None);
+    let draft = channel::create(&account, &stamp(), &facts, &buyer).expect("composes");
+    assert_eq!(
+        wire(draft).2,
+        concat!(
+            r#"{"amount":{"currency":"CNY","total":8880},"description":"Test goods","#,
+            r#""notify_url":"https://guandao.example/n/wechat/1900000109","out_trade_no":"20260101000001","#,
+            r#""payer":{"sub_openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},"sp_appid":"wx4fd52d1ed208e8ac","#,
+            r#""sp_mchid":"1900000109","sub_appid":"wxd678efh567hg6787","sub_mchid":"1900000110","#,
+            r#""time_expire":"2026-01-01T08:15:00+08:00"}"#
+        )
+    );
+    let reach = Reach::Prepay("wx2014".into());
+    for (pay_way, place, text) in [
+        (PayWay::Jsapi, "appId", "prepay_id=wx2014"),
+        (PayWay::App, "appid", "wx2014"),
+    ] {
+        let Some(CallUp::ToSign(draft)) = channel::call_up(&account, &stamp(), pay_way, &reach) else {
+            panic!("to sign")
+        };
+        let wanted = format!("wxd678efh567hg6787\n1767225600\n593BEC0C930BF1AFEB40B4A08C8FB242\n{text}\n");
+        assert_eq!(draft.message(), wanted.as_bytes());
+        assert_eq!(draft.with(&[1])[place], "wxd678efh567hg6787");
+    }
+    // Without that app the id is nobody's, and a direct merchant has none.
+    let direct = channel::Account {
+        payee: PayeeNo::new(own.account.as_str()).expect("mchid"),
+        ..account
+    };
+    for account in [own, direct] {
+        let draft = channel::create(&account, &stamp(), &facts, &buyer);
+        assert!(matches!(draft, Err(ComposeError::Missing("payer.openid"))));
     }
 }
 

@@ -105,6 +105,15 @@ fn every_path_of_the_table_is_carried() {
         (native.account.as_str(), native.payee.expect("payee").as_str()),
         ("1900000109", "1900000110")
     );
+    assert_eq!(native.payer.expect("payer").field, PayerField::SubOpenid);
+    assert_eq!(native.sub_apps, []);
+    let in_its_app = partner.replace("\"sp_appid\"", "\"sub_appid\":\"wx9\",\"sp_appid\"");
+    let native = read("POST", "/v3/pay/partner/transactions/jsapi", &in_its_app).expect("lawful");
+    let app = native
+        .sub_apps
+        .first()
+        .map(|(payee, app)| (payee.as_str(), &**app));
+    assert_eq!(app, Some(("1900000110", "wx9")));
 
     let native = read(
         "GET",

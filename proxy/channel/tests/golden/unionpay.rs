@@ -16,6 +16,7 @@ pub(crate) fn unionpay() -> Account {
         account: AccountNo::new("777290058110048").expect("merId"),
         payee: PayeeNo::new("777290058110048").expect("merId"),
         appid: None,
+        sub_appid: None,
         serial: Some("94764633022".into()),
         platform: None,
         root_sn: None,

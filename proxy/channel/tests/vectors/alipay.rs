@@ -34,6 +34,7 @@ fn account() -> Account {
         account: AccountNo::new("2021000066965330").expect("app_id"),
         payee: PayeeNo::new("2088864287612845").expect("seller_id"),
         appid: None,
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,

@@ -33,6 +33,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         account: AccountNo::new(mer_id).expect("merId"),
         payee: PayeeNo::new(mer_id).expect("merId"),
         appid: None,
+        sub_appid: None,
         serial: cert_id.map(str::to_owned),
         platform: None,
         root_sn: None,

@@ -33,6 +33,7 @@ fn account() -> Account {
         account: AccountNo::new("1900000109").expect("mchid"),
         payee: PayeeNo::new("1900000109").expect("mchid"),
         appid: Some("wx4fd52d1ed208e8ac".into()),
+        sub_appid: None,
         serial: Some("4B74CAE8482A9D987E2BF899FA7FDEA0349C6659".into()),
         platform: None,
         root_sn: None,
@@ -182,6 +183,7 @@ fn sign_client_params(input: &Value, expect: &Value) {
     };
     let account = channel::Account {
         appid: Some(text(input, "appId").into()),
+        sub_appid: None,
         ..account()
     };
     let reach = Reach::Prepay(text(input, "prepay_id").into());

@@ -31,6 +31,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         account: AccountNo::new(mchid).expect("mch_id"),
         payee: PayeeNo::new(mchid).expect("mch_id"),
         appid: Some(appid.into()),
+        sub_appid: None,
         serial: None,
         platform: None,
         root_sn: None,

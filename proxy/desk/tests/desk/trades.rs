@@ -116,6 +116,7 @@ impl Book {
                 account: name(account),
                 amount,
                 appid: None,
+                sub_appid: None,
                 attempt: 1,
                 carried: Carried::Unified,
                 channel: Channel::Wechat,

@@ -38,6 +38,8 @@ pub struct Attempt {
     pub payee: PayeeNo,
     /// The payer's pseudonym, where known.
     pub payer: Option<PayerToken>,
+    /// The sub-merchant's own app, where the order names one.
+    pub sub_appid: Option<AppNo>,
     /// Terminal, where the order names one.
     pub terminal: Option<TerminalNo>,
     /// What that terminal was matched against when the attempt was intended: what a repeat tells the channel again.
@@ -210,6 +212,7 @@ impl Attempt {
             pay_way,
             payee,
             payer,
+            sub_appid,
             terminal,
             terminal_match,
             ..
@@ -234,6 +237,7 @@ impl Attempt {
             pay_way: *pay_way,
             payee: payee.clone(),
             payer: *payer,
+            sub_appid: sub_appid.clone(),
             terminal: terminal.clone(),
             terminal_match: terminal_match.clone(),
             state: AttemptState::Intended,

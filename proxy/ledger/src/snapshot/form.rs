@@ -76,7 +76,7 @@ impl Names {
             for attempt in &order.attempts {
                 see(&attempt.account, &mut names.accounts, &mut places.accounts);
                 see(&attempt.payee, &mut names.payees, &mut places.payees);
-                if let Some(app) = &attempt.appid {
+                for app in attempt.appid.iter().chain(&attempt.sub_appid) {
                     see(app, &mut names.apps, &mut places.apps);
                 }
             }

@@ -92,7 +92,7 @@ records! {
     Order { id, merchant, order_no, by_code, last, attempts, refunds, mismatched }
     Attempt {
         index, at, account, amount, appid, bank, carried, channel, code, content, expires, keys, number, pay_way, payee, payer,
-        terminal, terminal_match, state, reach, paid, declined, unclear, not_placed, closing, reversing, paid_seal, combined,
+        sub_appid, terminal, terminal_match, state, reach, paid, declined, unclear, not_placed, closing, reversing, paid_seal, combined,
         named,
     }
     Refund {
@@ -119,7 +119,7 @@ records! {
     Tell { merchant, seq, order, index, at }
     Measure { effect, id, subject, until }
     PayCode { id, merchant, facts, index, made, revoked }
-    NewCode { code_no, code, amount, order_no, expires, terminal, title }
+    NewCode { code_no, code, amount, order_no, payee, expires, terminal, title }
     BillKey { account, channel, day, kind }
     BillHead { merchant, tries, asked, refused, taken, differs, early, unanswered, matched, resolved }
     TakenBill { index, digest, entries }

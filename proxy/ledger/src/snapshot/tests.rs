@@ -13,6 +13,7 @@ fn order(n: u64) -> Order {
         account,
         amount: Amount::from_fen(100),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -19,6 +19,7 @@ pub(crate) fn intent(n: u64, attempt: u16) -> TradeEvent {
         account: AccountNo::new("1900000109").expect("lawful"),
         amount: Amount::from_fen(100),
         appid: None,
+        sub_appid: None,
         attempt,
         carried: Carried::Unified,
         channel: Channel::Wechat,

@@ -47,7 +47,7 @@ fn new_group() -> Value {
             "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "Must be there for h5" }, "device_id": text(32), "h5_type": { "enum": ["iOS", "Android", "Wap"] },
             "expires_at": { "type": "string", "format": "date-time" }, "terminal": text(50), "area": { "type": "string", "pattern": "^[0-9]{6}$" },
             "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
-            "orders": { "type": "array", "minItems": 2, "maxItems": 10, "items": { "type": "object", "additionalProperties": false, "required": ["order_no", "amount", "description"], "properties": {
+            "orders": { "type": "array", "minItems": 2, "maxItems": 50, "description": "Ten at most, or fifty where each of them names a sub-merchant as its payee", "items": { "type": "object", "additionalProperties": false, "required": ["order_no", "amount", "description"], "properties": {
                 "order_no": order_no(), "amount": fen, "description": { "type": "string", "minLength": 1, "maxLength": 127 }, "attach": text(128),
                 "payee": { "type": "string", "minLength": 1, "maxLength": 32, "description": "Which of your own accounts is paid; the account's own where left out" },
             } } },
@@ -83,7 +83,8 @@ pub(super) fn schemas() -> Value {
                 "description": { "type": "string", "minLength": 1, "maxLength": 256, "description": "What is sold; 127 characters at most for wechat" },
                 "account": text(32), "payee": text(32), "attach": text(128),
                 "appid": { "type": "string", "minLength": 1, "maxLength": 32, "description": "wechat: another registered app or mini program than the account's first" },
-                "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
+                "sub_appid": { "type": "string", "minLength": 1, "maxLength": 32, "description": "wechat native, jsapi, h5 and app, with a sub-merchant as payee: an app or mini program that is registered for that sub-merchant. It calls the order up; for jsapi the payer is told by sub_openid then" },
+                "payer": { "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1, "description": "Must be there for jsapi. wechat: openid, or sub_openid with sub_appid; alipay: buyer_id or buyer_open_id", "properties": { "openid": text(128), "sub_openid": text(128), "buyer_id": text(128), "buyer_open_id": text(128) } },
                 "client_ip": { "type": "string", "minLength": 1, "maxLength": 45, "description": "The payer's address; must be there for h5. For a payment code of WeChat it must be there too: the address of the terminal that scanned it" },
                 "h5_type": { "enum": ["iOS", "Android", "Wap"], "description": "h5: Wap if absent; gateway and gateway_b2b: the payer's browser is a phone's" },
                 "return_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay page and wap, unionpay gateway and gateway_b2b (there the first registered host if absent): where the payer's browser goes back to, https at a registered host. A browser that comes back proves no payment" },
@@ -127,6 +128,7 @@ pub(super) fn schemas() -> Value {
             "properties": {
                 "code_no": { "type": "string", "pattern": "^[0-9A-Za-z_-]{1,64}$", "description": "Your own number of the code" },
                 "order_no": order_no(),
+                "payee": { "type": "string", "minLength": 1, "maxLength": 32, "description": "Which of your own payees is paid, such as a sub-merchant of yours; then the code offers the accounts that pay it, and no others" },
                 "amount": { "type": "integer", "minimum": 1, "maximum": 500_000, "description": "Fen. Must be there with order_no; on a static code a fixed amount, else the payer types it. Static: 50000 at most, dynamic of level C 100000, B 500000" },
                 "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: B, C, and A where the acquirer has registered it for the merchant (level_a)" } } },
                 "title": { "type": "string", "minLength": 1, "maxLength": 40, "description": "What stands on the code, is shown to every payer and told the channel as what is sold; else your registered name. Public and kept: nothing of a buyer" },
@@ -139,7 +141,7 @@ pub(super) fn schemas() -> Value {
             "url": { "type": "string", "format": "uri", "description": "What the code says" },
             "wechat_product_url": { "type": "string", "description": "WeChat's native mode one: another text for the same code, which WeChat alone can scan; there where the amount is fixed and the account has an APIv2 key" },
             "code": { "type": "object", "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"] } } },
-            "amount": { "type": "integer" }, "currency": { "type": "string" }, "order_no": { "type": "string" }, "title": { "type": "string" }, "terminal": { "type": "string" },
+            "amount": { "type": "integer" }, "currency": { "type": "string" }, "order_no": { "type": "string" }, "payee": { "type": "string" }, "title": { "type": "string" }, "terminal": { "type": "string" },
             "created_at": { "type": "string", "format": "date-time" }, "expires_at": { "type": "string", "format": "date-time" }, "revoked_at": { "type": "string", "format": "date-time" }, "journal_index": { "type": "integer" },
         } },
         "Purge": { "type": "object", "required": ["payment_id", "grade", "seals"], "properties": {

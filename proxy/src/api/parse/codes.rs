@@ -11,10 +11,11 @@ use ledger::NewCode;
 use std::sync::Arc;
 use vault::Text;
 
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "code_no",
     "order_no",
     "amount",
+    "payee",
     "code",
     "title",
     "terminal",
@@ -88,6 +89,7 @@ pub fn new_code(received: &Received) -> Result<NewCode, Fault> {
         code: kind,
         amount,
         order_no,
+        payee: fields.name("payee", |t| PayeeNo::new(t))?,
         expires,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         title: title.map(Arc::from),

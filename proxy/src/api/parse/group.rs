@@ -31,8 +31,8 @@ const GROUP: [&str; 15] = [
 ];
 /// What is each order's own.
 const ORDER: [&str; 5] = ["order_no", "amount", "description", "attach", "payee"];
-/// A direct merchant combines so many (channels.md 1.2); a service provider's fifty are for its own clients.
-const MOST: usize = 10;
+/// A direct merchant combines so many, a service provider's sub-merchants so many (channels.md 1.2).
+pub const MOST: (usize, usize) = (10, 50);
 
 /// A group as it was asked for; numbers at the channel and payees are not settled yet.
 pub struct Asked {
@@ -57,11 +57,13 @@ pub fn asked(received: &Received) -> Result<Asked, Fault> {
         return Err(fields.wrong("pay_way", &format!("one of {}", ways.join(", "))));
     }
     let number = number(&fields)?;
-    let right = format!("a list of 2 to {MOST} orders");
+    let right = right_count();
     let list = value
         .list("orders")
         .ok_or_else(|| fields.wrong("orders", &right))?;
-    if !(2..=MOST).contains(&list.len()) {
+    let named = list.iter().all(|order| order.get("payee").is_some());
+    let most = if named { MOST.1 } else { MOST.0 };
+    if !(2..=most).contains(&list.len()) {
         return Err(fields.wrong("orders", &right));
     }
     let orders = list
@@ -87,6 +89,14 @@ pub fn asked(received: &Received) -> Result<Asked, Fault> {
         }
     }
     Ok(Asked { number, orders })
+}
+
+/// How many orders a group may have.
+pub fn right_count() -> String {
+    format!(
+        "a list of 2 to {} orders, or of up to {} where each of them names a sub-merchant as its payee",
+        MOST.0, MOST.1
+    )
 }
 
 /// The group's number is the channel's too.

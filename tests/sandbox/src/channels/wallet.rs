@@ -412,7 +412,15 @@ fn called_up(world: &World, channel: Channel, asked: &BTreeMap<String, String>) 
     // An app may be bound to several merchant numbers: the one that the order was placed with calls it up.
     let app = world.with(|book| {
         book.order(&key).map(|order| {
-            ["appid", "combine_appid", "sub_appid", "sp_appid"].map(|name| order.asked[name].clone())
+            // Whoever's id the payer goes by calls it up.
+            let names = match order.asked["payer"].get("sub_openid") {
+                Some(_) => &["sub_appid"][..],
+                None => &["appid", "combine_appid", "sp_appid"],
+            };
+            names
+                .iter()
+                .map(|name| order.asked[*name].clone())
+                .collect::<Vec<_>>()
         })
     });
     if !app.is_some_and(|app| app.iter().any(|app| *app == text("appId"))) {

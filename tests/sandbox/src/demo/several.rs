@@ -6,23 +6,44 @@ use super::{
     merchant::Merchant,
     orders::{Told, create, id, pay, told},
 };
+use crate::material::WechatAccount;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A service provider's order: the payee is one of the sub-merchants on its list.
-pub async fn by_a_partner(demo: &Demo, merchant: &Merchant, sub: &str) -> anyhow::Result<Told> {
-    let order = create(demo, merchant, "wechat", "native", 870, json!({ "payee": sub })).await?;
-    let there = at_channel(demo, |o| o["out_trade_no"] == order["number"]).await?;
-    ensure!(
-        there.len() == 1 && there[0]["sub_mchid"] == sub,
-        "for another payee: {there:?}"
-    );
-    pay(demo, &order, "paid", json!({})).await?;
-    let order = merchant
-        .until(&id(&order)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    told(merchant, "wechat partner: for a sub-merchant, paid", &order)
+/// A service provider's orders: the payee is one of the sub-merchants on its list, once in that one's own mini program.
+pub async fn by_a_partner(demo: &Demo, merchant: &Merchant, account: &WechatAccount) -> anyhow::Result<Told> {
+    let sub = account.sub_mchids.first().context("a sub-merchant")?;
+    let own = account.sub_app(sub).context("its mini program")?;
+    let openid = format!("o{}", demo.next_number());
+    let mut last = Value::Null;
+    for (pay_way, more) in [
+        ("native", json!({ "payee": sub })),
+        (
+            "jsapi",
+            json!({ "payee": sub, "sub_appid": own, "payer": { "sub_openid": openid } }),
+        ),
+    ] {
+        let order = create(demo, merchant, "wechat", pay_way, 870, more).await?;
+        let there = at_channel(demo, |o| o["out_trade_no"] == order["number"]).await?;
+        ensure!(
+            there.len() == 1 && there[0]["sub_mchid"] == **sub,
+            "for another payee: {there:?}"
+        );
+        ensure!(
+            pay_way != "jsapi" || order["call_up"]["appId"] == own,
+            "called up for another app: {order}"
+        );
+        pay(demo, &order, "paid", json!({})).await?;
+        last = merchant
+            .until(&id(&order)?, "payment", |o| o["state"] == "paid")
+            .await?;
+    }
+    told(
+        merchant,
+        "wechat partner: for a sub-merchant, in its own mini program too, paid",
+        &last,
+    )
 }
 
 /// Two orders of one payer, combined by the merchant's own client at the pass-through: paid together, each on record.

@@ -209,8 +209,8 @@ impl Demo {
             Story::OneCode("unionpay") => one_code::in_unionpays_app(self, &by).await,
             Story::OneCode(channel) => one_code::scanned(self, &by, channel).await,
             Story::Partner => {
-                let subs = &self.place.merchants[merchant].accounts.wechat.sub_mchids;
-                several::by_a_partner(self, &by, subs.first().context("a sub-merchant")?).await
+                let account = &self.place.merchants[merchant].accounts.wechat;
+                several::by_a_partner(self, &by, account).await
             }
             Story::Combined => {
                 let door = WechatDoor::open(&self.place, self.ca(), &self.place.merchants[merchant])?;

@@ -57,8 +57,8 @@ fn way(channel: &str, pay_way: &str, call: [&str; 2], reach: &str, before: &str,
     })
 }
 
-/// For a sub-merchant (服务商), and several orders that are paid together (合单): each has a number of its own beside the group's.
-fn several() -> [Value; 2] {
+/// For a sub-merchant (服务商), in that one's own mini program too, and several orders that are paid together (合单): each has a number of its own beside the group's.
+fn several() -> [Value; 3] {
     let mut partner = way(
         "wechat",
         "native",
@@ -68,12 +68,17 @@ fn several() -> [Value; 2] {
         body("wechat", "native"),
     );
     partner["adds"] = json!({ "payee": "sub_mchids" });
+    let mut in_its_app = body("wechat", "jsapi");
+    in_its_app["payer"] = json!({ "sub_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" });
+    let call = ["/v1/payments", "order_no"];
+    let mut in_its_app = way("wechat", "jsapi", call, "call_up", NOTHING, in_its_app);
+    in_its_app["adds"] = json!({ "payee": "sub_mchids", "sub_appid": "sub_appids" });
     let part = |fen: u32| json!({ "amount": fen, "description": "奶茶 Milk tea" });
     let orders = json!({ "channel": "wechat", "pay_way": "native", "orders": [part(380), part(500)] });
     let call = ["/v1/payments/combined", "group_no"];
     let mut group = way("wechat", "native", call, "code_url", NOTHING, orders);
     group["part_number"] = "orders[].order_no".into();
-    [partner, group]
+    [partner, in_its_app, group]
 }
 
 /// Codes to be printed or shown. Their orders begin with the payer's scan.

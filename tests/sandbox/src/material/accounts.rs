@@ -49,6 +49,9 @@ pub struct WechatAccount {
     /// Merchant numbers that may be paid under this one: it is a service provider (服务商) for them.
     #[serde(default)]
     pub sub_mchids: Vec<String>,
+    /// The mini program of each of them, in their order.
+    #[serde(default)]
+    pub sub_appids: Vec<String>,
     /// Serial of the merchant API certificate, 40 hex digits.
     pub serial: String,
     /// The merchant's private key, PKCS#8 PEM.
@@ -76,6 +79,12 @@ pub struct WechatAccount {
 }
 
 impl WechatAccount {
+    /// The application that is bound to this sub-merchant.
+    pub fn sub_app(&self, sub_mchid: &str) -> Option<&str> {
+        let mut all = self.sub_mchids.iter().zip(&self.sub_appids);
+        all.find(|(own, _)| *own == sub_mchid).map(|(_, appid)| &**appid)
+    }
+
     /// Whether an application is bound to this merchant number.
     pub fn has_app(&self, appid: &str) -> bool {
         appid == self.appid || appid == self.mini_appid || self.shared_appids.iter().any(|own| own == appid)
@@ -255,6 +264,9 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, [String; 3
         sub_mchids: (0..2)
             .map(|n| format!("{}", 1_610_000_101 + 2 * number + n))
             .collect(),
+        sub_appids: (0..2)
+            .map(|_| Ok(format!("wx{}", hex::encode(random::<8>()?))))
+            .collect::<Result<_, MaterialError>>()?,
         serial,
         key_file: place.put("wechat/apiclient_key.pem", &key.serialize_pem())?,
         cert_file: place.put("wechat/apiclient_cert.pem", &cert)?,

@@ -204,6 +204,7 @@ fn intended(n: u64, bucket: u64) -> TradeEvent {
         account: name("1900000109"),
         amount: Amount::from_fen(100 + n),
         appid: None,
+        sub_appid: None,
         attempt: 1,
         carried: Carried::Unified,
         channel: Channel::Wechat,

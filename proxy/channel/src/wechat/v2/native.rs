@@ -108,6 +108,13 @@ pub(crate) fn read(
     native.payee = Some(payee);
     native.app = Some(app);
     native.texts = texts;
+    if matches!(call, Call::Unified | Call::Micropay) {
+        let app = said.get("sub_appid").filter(|app| !app.is_empty());
+        native.sub_apps.extend(
+            app.zip(native.payee.clone())
+                .map(|(app, payee)| (payee, app.to_owned())),
+        );
+    }
     match call {
         Call::Unified | Call::Micropay => order(&said, call, &mut native)?,
         Call::Close => native.number = Some(number(&said)?),

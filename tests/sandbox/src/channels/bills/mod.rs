@@ -57,6 +57,8 @@ pub(crate) struct Line {
     trade_no: String,
     /// A refund's numbers: the merchant's, the channel's.
     refund: Option<(String, String)>,
+    /// When a refund was asked for; of a payment when it was made.
+    begun: Instant,
     fen: u64,
     /// UnionPay undid the payment on its own day (消费撤销).
     undone: bool,
@@ -143,6 +145,7 @@ fn of_order(order: &Order) -> Vec<Line> {
             } else {
                 done
             },
+            begun: refund.created,
             undone: refund.asked["txnType"] == "31",
             fen: refund.fen,
             refund: Some((refund.out_no.clone(), refund.channel_no.clone())),
@@ -161,6 +164,7 @@ fn payment(order: &Order, at: Instant) -> Line {
     };
     Line {
         at,
+        begun: at,
         out_trade_no: order.out_trade_no.clone(),
         trade_no: order.channel_no.clone(),
         refund: None,
@@ -273,7 +277,11 @@ mod tests {
             json!({ "scene_info": { "device_id": "POS-0001" } }),
             json!({ "device_info": "POS-0001" }),
         ] {
-            let text = wechat::trade(&[line(Channel::Wechat, "NATIVE", asked)], "1900000109");
+            let text = wechat::trade(
+                &[line(Channel::Wechat, "NATIVE", asked)],
+                "1900000109",
+                wechat::Lines::All,
+            );
             let row = text.lines().nth(1).unwrap_or_default();
             assert_eq!(row.split(",`").nth(4), Some("POS-0001"), "{row}");
         }

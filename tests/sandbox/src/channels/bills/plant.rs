@@ -267,6 +267,7 @@ fn never(channel: Channel, plant: &Plant, day: Day) -> Line {
             }
         },
         refund: None,
+        begun: noon(day),
         fen: 100,
         undone: false,
         way: if channel == Channel::Wechat {

@@ -10,6 +10,18 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 const TRADE: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注";
+/// Columns of refunds, which a bill of payments does not have; and those that a bill of refunds has beside, in front of the first
+/// of these [their place is unverified].
+const OF_REFUNDS: [&str; 7] = [
+    "微信退款单号",
+    "商户退款单号",
+    "退款金额",
+    "充值券退款金额",
+    "退款类型",
+    "退款状态",
+    "申请退款金额",
+];
+const TIMES_OF_REFUNDS: [&str; 2] = ["退款申请时间", "退款成功时间"];
 const TRADE_SUMS: &str =
     "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额";
 const FUNDS: &str = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号";
@@ -22,26 +34,88 @@ pub(crate) enum Kind {
     Funds,
 }
 
+/// Which lines of a trade bill: `bill_type` (channels.md 1.13).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// `ALL`.
+    All,
+    /// `SUCCESS`: payments.
+    Payments,
+    /// `REFUND`.
+    Refunds,
+}
+
+impl Lines {
+    /// By its name; all of them where none is given.
+    pub(crate) fn named(name: Option<&str>) -> Option<Lines> {
+        match name {
+            None | Some("ALL") => Some(Lines::All),
+            Some("SUCCESS") => Some(Lines::Payments),
+            Some("REFUND") => Some(Lines::Refunds),
+            Some(_) => None,
+        }
+    }
+
+    /// A reversed payment-code order has a line of its own in the whole bill, and is neither paid nor refunded in the others
+    /// [unverified].
+    fn has(self, line: &Line) -> bool {
+        match (self, &line.refund) {
+            (Lines::All, _) | (Lines::Payments, None) => true,
+            (Lines::Refunds, Some((own, _))) => !own.starts_with(REVERSE),
+            (Lines::Payments, Some(_)) | (Lines::Refunds, None) => false,
+        }
+    }
+
+    fn columns(self) -> Vec<&'static str> {
+        let all = TRADE.split(',');
+        match self {
+            Lines::All => all.collect(),
+            Lines::Payments => all.filter(|name| !OF_REFUNDS.contains(name)).collect(),
+            Lines::Refunds => all
+                .flat_map(|name| {
+                    let before = if name == OF_REFUNDS[0] {
+                        &TIMES_OF_REFUNDS[..]
+                    } else {
+                        &[]
+                    };
+                    before.iter().copied().chain([name])
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What a bill is asked for.
+pub(crate) struct Asked<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) lines: Lines,
+    pub(crate) day: &'a str,
+    /// One sub-merchant's orders only.
+    pub(crate) sub_mchid: Option<&'a str>,
+}
+
 /// The bill's text. A service provider's trade bill has its sub-merchants' orders, or those of the one that is asked for; what
 /// they are paid moves on their own accounts, so the fund-flow bill has none of it.
 pub(crate) fn text(
     world: &World,
     number: usize,
     merchant: &Merchant,
-    kind: Kind,
-    day: &str,
-    sub_mchid: Option<&str>,
+    asked: &Asked<'_>,
 ) -> Result<String, NoBill> {
-    let mut all = world.with(|book| lines(book, Channel::Wechat, number, day, now()))?;
-    all.retain(|line| match kind {
-        Kind::Trade => sub_mchid.is_none_or(|sub| line.sub_mchid.as_deref() == Some(sub)),
+    let mut all = world.with(|book| lines(book, Channel::Wechat, number, asked.day, now()))?;
+    let of = |line: &Line| {
+        let sub = asked.sub_mchid;
+        asked.lines.has(line) && sub.is_none_or(|sub| line.sub_mchid.as_deref() == Some(sub))
+    };
+    all.retain(|line| match asked.kind {
+        Kind::Trade => of(line),
         Kind::Funds => line.sub_mchid.is_none(),
     });
     if all.is_empty() {
         return Err(NoBill::None);
     }
-    Ok(match kind {
-        Kind::Trade => trade(&all, &merchant.facts.wechat.mchid),
+    Ok(match asked.kind {
+        Kind::Trade => trade(&all, &merchant.facts.wechat.mchid, asked.lines),
         Kind::Funds => funds(&all, &merchant.facts.wechat.mchid),
     })
 }
@@ -67,8 +141,9 @@ fn row(text: &mut String, cells: &[&str]) {
     let _ = writeln!(text, "`{}", cells.join(",`"));
 }
 
-pub(super) fn trade(all: &[Line], mchid: &str) -> String {
-    let mut text = format!("\u{feff}{TRADE}\n");
+pub(super) fn trade(all: &[Line], mchid: &str, lines: Lines) -> String {
+    let columns = lines.columns();
+    let mut text = format!("\u{feff}{}\n", columns.join(","));
     let (mut paid, mut refunded, mut fees) = (0, 0, 0);
     for line in all {
         let (at, goods, amount) = (china(line.at), cell(&line.goods), yuan(line.fen));
@@ -128,7 +203,17 @@ pub(super) fn trade(all: &[Line], mchid: &str) -> String {
                 .map(str::to_owned)
             }
         };
-        let cells: Vec<&str> = begin.into_iter().chain(rest.iter().map(String::as_str)).collect();
+        let cells = begin.into_iter().chain(rest.iter().map(String::as_str));
+        let times = [china(line.begun), china(line.at)];
+        let times = TIMES_OF_REFUNDS.into_iter().zip(times.iter().map(String::as_str));
+        let named: Vec<(&str, &str)> = TRADE.split(',').zip(cells).chain(times).collect();
+        let cell_of = |column: &&str| {
+            named
+                .iter()
+                .find(|(name, _)| name == column)
+                .map(|(_, cell)| *cell)
+        };
+        let cells: Vec<&str> = columns.iter().filter_map(cell_of).collect();
         row(&mut text, &cells);
     }
     let _ = writeln!(text, "{TRADE_SUMS}");
@@ -231,6 +316,7 @@ mod tests {
             out_trade_no: "A1".into(),
             trade_no: "4200".into(),
             refund: refund.map(|own| (own.to_owned(), "5000".to_owned())),
+            begun: Instant::from_secs(1_767_225_000),
             fen,
             undone: false,
             way: "MICROPAY",
@@ -244,6 +330,48 @@ mod tests {
         }
     }
 
+    /// channels.md 1.13: payments drop the refund columns, refunds have two times more.
+    #[test]
+    fn a_bill_of_payments_and_one_of_refunds_have_their_own_lines_and_columns() {
+        let reverse = format!("{REVERSE}4200");
+        let all = [line(1001, None), line(303, Some("R1")), line(702, Some(&reverse))];
+        let of = |lines: Lines| {
+            let own: Vec<Line> = all.iter().filter(|line| lines.has(line)).cloned().collect();
+            let text = trade(&own, "1900000109", lines);
+            let texts: Vec<String> = text
+                .trim_start_matches('\u{feff}')
+                .lines()
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(texts.len(), own.len() + 3, "{text}");
+            let names: Vec<String> = texts[0].split(',').map(str::to_owned).collect();
+            let first = texts[1].trim_start_matches('`').split(",`").map(str::to_owned);
+            let first: Vec<String> = first.collect();
+            assert_eq!(names.len(), first.len(), "{text}");
+            (names.len(), names.into_iter().zip(first).collect::<Vec<_>>())
+        };
+        let said = |cells: &[(String, String)], name: &str| {
+            let mut of = cells.iter().filter(|(own, _)| own == name);
+            of.next().map(|(_, cell)| cell.clone())
+        };
+        assert_eq!(of(Lines::All).0, 27);
+        let (many, cells) = of(Lines::Payments);
+        assert_eq!(many, 20);
+        assert_eq!(said(&cells, "应结订单金额").as_deref(), Some("10.01"));
+        assert_eq!(said(&cells, "手续费").as_deref(), Some("0.06006"));
+        let (many, cells) = of(Lines::Refunds);
+        assert_eq!(many, 29);
+        assert_eq!(said(&cells, "商户退款单号").as_deref(), Some("R1"));
+        assert_eq!(
+            said(&cells, "退款申请时间"),
+            Some(china(Instant::from_secs(1_767_225_000)))
+        );
+        assert_eq!(
+            said(&cells, "退款成功时间"),
+            Some(china(Instant::from_secs(1_767_225_600)))
+        );
+    }
+
     #[test]
     fn each_sum_is_that_of_its_column() {
         let reverse = format!("{REVERSE}4200");
@@ -253,7 +381,7 @@ mod tests {
             line(303, Some("R1")),
             line(702, Some(&reverse)),
         ];
-        let text = trade(&all, "1900000109");
+        let text = trade(&all, "1900000109", Lines::All);
         let cells = |line: &str| -> Vec<String> {
             let line = line.trim_start_matches(['\u{feff}', '`']);
             line.split(",`").map(str::to_owned).collect()

@@ -2,7 +2,10 @@
 
 use super::Call;
 use super::answer::{Failure, Outcome};
-use crate::channels::bills::{self, NoBill, wechat::Kind};
+use crate::channels::bills::{
+    self, NoBill,
+    wechat::{Asked, Kind, Lines},
+};
 use crate::channels::fault::Channel;
 use crate::channels::server::{Answer, plain};
 use aws_lc_rs::digest;
@@ -41,9 +44,9 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
     let query: Vec<(String, String)> = form_urlencoded::parse(call.request.query.as_bytes())
         .into_owned()
         .collect();
-    let (own, only) = match kind {
-        Kind::Trade => ("bill_type", "ALL"),
-        Kind::Funds => ("account_type", "BASIC"),
+    let (own, right) = match kind {
+        Kind::Trade => ("bill_type", "ALL、SUCCESS、REFUND"),
+        Kind::Funds => ("account_type", "BASIC、OPERATION、FEES"),
     };
     // Only the trade bill can be asked for one sub-merchant's orders (channels.md 1.13).
     let known = ["bill_date", own, "tar_type", "sub_mchid"];
@@ -52,31 +55,35 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
         .map(|named| call.sub_mchid(Some(named)))
         .transpose()?;
     let day = get("bill_date").ok_or_else(|| Failure::field("bill_date", "", "缺少账单日期bill_date"))?;
-    if get(own).is_some_and(|value| value != only) {
-        return Err(Failure::field(
-            own,
-            get(own).unwrap_or_default(),
-            &format!("此沙箱仅支持{only}"),
-        ));
-    }
+    let lines = match kind {
+        Kind::Trade => Lines::named(get(own)),
+        Kind::Funds => ["BASIC", "OPERATION", "FEES"]
+            .contains(&get(own).unwrap_or("BASIC"))
+            .then_some(Lines::All),
+    };
+    let value = get(own).unwrap_or_default();
+    let lines = lines.ok_or_else(|| Failure::field(own, value, &format!("须为{right}之一")))?;
     let packed = match get("tar_type") {
         None => false,
         Some("GZIP") => true,
         Some(other) => return Err(Failure::field("tar_type", other, "压缩类型仅支持GZIP")),
     };
-    let text = bills::wechat::text(
-        call.world,
-        call.number,
-        call.merchant,
+    // On those accounts nothing moves here, and where nothing moved there is no bill.
+    if kind == Kind::Funds && ["OPERATION", "FEES"].contains(&value) {
+        return Err(none());
+    }
+    let asked = Asked {
         kind,
+        lines,
         day,
-        sub_mchid.as_deref(),
-    )
-    .map_err(|why| match why {
-        NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
-        NoBill::None => Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在"),
-        NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
-    })?;
+        sub_mchid: sub_mchid.as_deref(),
+    };
+    let text =
+        bills::wechat::text(call.world, call.number, call.merchant, &asked).map_err(|why| match why {
+            NoBill::Date => Failure::field("bill_date", day, "账单日期须为yyyy-MM-dd格式的过去三个月内某日"),
+            NoBill::None => none(),
+            NoBill::Late => Failure::new(StatusCode::BAD_REQUEST, "STATEMENT_CREATING", "账单生成中"),
+        })?;
     let hash = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()));
     let octets = if packed {
         bills::wechat::gzip(&text)
@@ -94,6 +101,10 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
     Ok(Some(
         json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url}),
     ))
+}
+
+fn none() -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "NO_STATEMENT_EXIST", "账单文件不存在")
 }
 
 pub(super) fn file(call: &Call<'_>) -> Answer {

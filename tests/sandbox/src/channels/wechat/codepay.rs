@@ -24,6 +24,7 @@ pub(super) fn charge(call: &Call<'_>, partner: bool) -> Outcome {
     let mut body = call.object()?;
     let sub_mchid = call.parties(partner, |name| body[name].as_str())?;
     own_appid(call, &body, if partner { "sp_appid" } else { "appid" })?;
+    call.sub_app(sub_mchid.as_deref(), &body)?;
     text(&body, "description", 1..=127)?;
     let out_trade_no = number(&body, "out_trade_no")?;
     let fen = body["amount"]["total"].as_u64().filter(|fen| *fen > 0);

@@ -158,6 +158,7 @@ fn order(
         .get("sub_mchid")
         .map(|named| call.sub_mchid(named.as_str()))
         .transpose()?;
+    call.sub_app(sub_mchid.as_deref(), sub)?;
     // What the group says of all of them belongs to each, but for the list itself.
     let mut whole = sub.clone();
     for name in ["combine_appid", "notify_url", "time_expire", "combine_payer_info"] {

@@ -26,6 +26,7 @@ pub(super) fn asked(call: &Call<'_>, way: &str, partner: bool) -> Result<Asked, 
     let mut body = call.object()?;
     let sub_mchid = call.parties(partner, |name| body[name].as_str())?;
     own_appid(call, &body, if partner { "sp_appid" } else { "appid" })?;
+    call.sub_app(sub_mchid.as_deref(), &body)?;
     text(&body, "description", 1..=127)?;
     let out_trade_no = number(&body, "out_trade_no")?;
     let notify_url = notify_url(&body, true)?.unwrap_or_default();

@@ -373,6 +373,23 @@ impl Call<'_> {
         }
     }
 
+    /// A sub-merchant's own application, where a body names one: the one that is bound to the sub-merchant that it names.
+    fn sub_app(&self, sub_mchid: Option<&str>, body: &Value) -> Result<(), answer::Failure> {
+        if body.get("sub_appid").is_none() {
+            return Ok(());
+        }
+        let named = fields::text(body, "sub_appid", 1..=32)?;
+        let bound = sub_mchid.and_then(|sub| self.merchant.facts.wechat.sub_app(sub));
+        match bound == Some(&*named) {
+            true => Ok(()),
+            false => Err(answer::Failure::new(
+                StatusCode::BAD_REQUEST,
+                "APPID_MCHID_NOT_MATCH",
+                "sub_appid和sub_mchid不匹配",
+            )),
+        }
+    }
+
     /// Who signed and for whom, as a body or query says: `mchid`, or a service provider's `sp_mchid` and `sub_mchid`.
     fn parties<'v>(
         &self,

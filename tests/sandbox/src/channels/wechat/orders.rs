@@ -18,7 +18,12 @@ const HOUR_MS: i64 = 3_600_000;
 pub(super) fn create(call: &Call<'_>, way: &'static str, partner: bool) -> Outcome {
     let asked = fields::asked(call, way, partner)?;
     let key = (Channel::Wechat, call.number, asked.out_trade_no.clone());
-    let (openid, appid) = (&asked.payer, asked.whole["appid"].as_str());
+    let app = match asked.whole["payer"].get("sub_openid") {
+        Some(_) => "sub_appid",
+        None if partner => "sp_appid",
+        None => "appid",
+    };
+    let (openid, appid) = (&asked.payer, asked.whole[app].as_str());
     call.world.with(|book| {
         if let (Some(openid), Some(appid)) = (openid, appid)
             && !book.authorised.counts(Channel::Wechat, appid, openid)
@@ -200,6 +205,13 @@ pub(super) fn close(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Outco
     })
 }
 
+/// Of an application of the sub-merchant's, unless the order says who pays by the provider's alone.
+fn by_the_sub_merchants_app(order: &Order) -> bool {
+    let payer = &order.asked["payer"];
+    order.asked.get("sub_appid").is_some()
+        && (payer.get("sub_openid").is_some() || payer.get("sp_openid").is_none())
+}
+
 pub(super) fn missing() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "ORDER_NOT_EXIST", "订单不存在")
 }
@@ -253,7 +265,7 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
         shown["success_time"] = json!(paid.to_string());
         let by = match &order.sub_mchid {
             None => "openid",
-            Some(_) if order.asked["payer"].get("sub_openid").is_some() => "sub_openid",
+            Some(_) if by_the_sub_merchants_app(order) => "sub_openid",
             Some(_) => "sp_openid",
         };
         shown["payer"] = json!({by: order.payer});

@@ -4,7 +4,7 @@ use super::{
     ACQUIRER, AGENT, AUTHORISED, Addresses, DemoMerchant, FIRST, FOREVER, GATED, OTHER_TERMINAL, Place,
     RETURN_HOST, SHOP, TERM_ID, TERMINAL, signer_name,
 };
-use crate::material::{UNIONPAY_SIGNER, cert_sn, decimal_serial, root_cert_sn};
+use crate::material::{UNIONPAY_SIGNER, WechatAccount, cert_sn, decimal_serial, root_cert_sn};
 use anyhow::Context;
 use domain::{Channel, Unverified};
 use journal::{VerifierKey, note};
@@ -276,6 +276,12 @@ impl Place {
 }
 
 /// No document says which codes mean "not there": here it is the sandbox that said so.
+fn sub_apps(account: &WechatAccount) -> Vec<Value> {
+    let each = account.sub_mchids.iter().zip(&account.sub_appids);
+    each.map(|(payee, appid)| json!({ "payee": payee, "appids": [appid] }))
+        .collect()
+}
+
 fn absent_at_baidu() -> Value {
     json!({ "absent_code": "5804", "absent_refund_code": "0" })
 }
@@ -304,7 +310,7 @@ pub(super) fn acquirer_merchant(
         "id": merchant.id, "name": format!("官道茶铺 Demo shop {}", merchant.id),
         "agreement": { "no": format!("AGR-{}", merchant.id), "until": FOREVER },
         "accounts": [
-            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "sub_payees": w.sub_mchids, "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
+            { "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": keys, "appids": [w.appid, w.mini_appid], "sub_payees": w.sub_mchids, "sub_apps": sub_apps(w), "serial": w.serial, "platform": (!merchant.certificate_mode()).then_some(&w.public_key_id) },
             { "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": keys,
                 "serial": certificates.then_some(app_sn), "platform": certificates.then_some(alipay_sn), "root_sn": certificates.then_some(root_sn),
                 "encrypts": merchant.encrypts(),

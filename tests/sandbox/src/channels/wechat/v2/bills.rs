@@ -9,7 +9,7 @@ use crate::channels::wechat::v2::xml;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Full;
-use wechat::Kind as Bill;
+use wechat::{Asked, Kind as Bill, Lines};
 
 /// Which bill a path gives.
 pub(super) fn kind(path: &str) -> Option<Bill> {
@@ -49,9 +49,9 @@ enum No {
 /// The text, and whether it shall be packed.
 fn text(call: &Call<'_>, kind: Bill) -> Result<(String, bool), No> {
     let asked = call.asked;
-    let (own, only, default) = match kind {
-        Bill::Trade => ("bill_type", "ALL", Some("ALL")),
-        Bill::Funds => ("account_type", "Basic", None),
+    let own = match kind {
+        Bill::Trade => "bill_type",
+        Bill::Funds => "account_type",
     };
     asked
         .only(&["bill_date", own, "device_info", "tar_type"])
@@ -59,11 +59,15 @@ fn text(call: &Call<'_>, kind: Bill) -> Result<(String, bool), No> {
     if kind == Bill::Funds && asked.digest != xml::Digest::HmacSha256 {
         return Err(No::Asked(Failure::Transport("签名类型仅支持HMAC-SHA256")));
     }
-    match asked.get(own).or(default) {
-        Some(value) if value == only => {}
-        Some(_) => return Err(No::Bill("此沙箱不支持该账单类型", "20001")),
-        None => return Err(No::Bill("缺少必填参数", "20001")),
-    }
+    let lines = match (kind, asked.get(own)) {
+        (Bill::Trade, value) => Lines::named(value),
+        (Bill::Funds, Some("Basic")) => Some(Lines::All),
+        // On those accounts nothing moves here.
+        (Bill::Funds, Some("Operation" | "Fees")) => return Err(No::Bill("No Bill Exist", "20002")),
+        (Bill::Funds, Some(_)) => None,
+        (Bill::Funds, None) => return Err(No::Bill("缺少必填参数", "20001")),
+    };
+    let lines = lines.ok_or(No::Bill("账单类型错误", "20001"))?;
     let packed = match asked.get("tar_type") {
         None => false,
         Some("GZIP") => true,
@@ -75,7 +79,13 @@ fn text(call: &Call<'_>, kind: Bill) -> Result<(String, bool), No> {
         return Err(No::Bill("invalid bill_date", "20001"));
     }
     let day = format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]);
-    let text = wechat::text(call.world, call.number, call.merchant, kind, &day, None);
+    let asked = Asked {
+        kind,
+        lines,
+        day: &day,
+        sub_mchid: None,
+    };
+    let text = wechat::text(call.world, call.number, call.merchant, &asked);
     text.map(|text| (text, packed)).map_err(|why| match why {
         NoBill::Date => No::Bill("invalid bill_date", "20001"),
         NoBill::None => No::Bill("No Bill Exist", "20002"),

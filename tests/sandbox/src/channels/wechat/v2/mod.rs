@@ -231,6 +231,10 @@ fn check<'a>(
     if sub.is_some_and(|sub| !facts.sub_mchids.iter().any(|own| own == sub)) {
         return Err(Failure::Transport("服务商与子商户关系不存在"));
     }
+    let app = fields.get("sub_appid");
+    if app.is_some() && app != sub.and_then(|sub| facts.sub_app(sub)) {
+        return Err(Failure::Transport("sub_appid和sub_mch_id不匹配"));
+    }
     Ok((number, merchant, Asked::new(fields, digest)))
 }
 
