@@ -150,8 +150,6 @@ fn options() -> Options {
         vault: (60, 120),
         desk: false,
         answer_ms: 10_000,
-        // All load comes from one address.
-        limits: "connections_per_source = 12000\n".into(),
         ..Options::default()
     }
 }

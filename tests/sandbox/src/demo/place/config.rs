@@ -50,7 +50,11 @@ impl Place {
             "\n[times]\nanswer_ms = {}\nclaim_wait_ms = 4000\nunknown_after_ms = 400\nplaced_after_ms = 2000\nrefund_after_ms = 800\ncharge_after_ms = 300\ncharge_wait_ms = 2500\nreverse_after_ms = 200\nnotify_after_ms = 500\ndrain_ms = 5000\n{}",
             options.answer_ms, options.times,
         );
-        text += &format!("\n[limits]\ndisk_low_mib = 64\n{}", options.limits);
+        // Everybody here comes from one address.
+        text += &format!(
+            "\n[limits]\ndisk_low_mib = 64\nconnections_per_source = 12000\n{}",
+            options.limits
+        );
         text += "\n[limits.source]\nper_second = 1000000\n\n[limits.channel]\nper_second = 1000000\n";
         text += &format!("\n[limits.failures]\nper_second = {}\n", options.failures);
         text += &format!("\n[limits.payer]\nper_second = {}\n", options.payer);
