@@ -112,7 +112,10 @@ impl Client {
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
         let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(self.from, 0))?;
+        // Bound to no address of its own it shares ports with others that go elsewhere: there are few for a hundred thousand orders.
+        if !self.from.is_unspecified() {
+            socket.bind(SocketAddr::new(self.from, 0))?;
+        }
         let stream = socket
             .connect(self.at)
             .await
