@@ -98,6 +98,13 @@ impl Street {
     }
 }
 
+/// The uniform refusal, in English.
+fn not_accepted(page: &Page) -> Done {
+    let status = page.answer.status;
+    ensure!(status == 403, "{status} {}", page.text());
+    has(page, "not accepted")
+}
+
 fn has(page: &Page, wanted: &str) -> Done {
     ensure!(
         page.text().contains(wanted),
@@ -260,13 +267,7 @@ async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
     has(&paid, "Paid")?;
     // A payer's day by static codes ends at 500 yuan.
     let over = browser.send(&url, &[("amount", "493")]).await?;
-    ensure!(
-        over.answer.status == 403,
-        "{} {}",
-        over.answer.status,
-        over.text()
-    );
-    has(&over, "not accepted")?;
+    not_accepted(&over)?;
     let next = browser.send(&url, &[("amount", "492.70")]).await?;
     has(&next, "492.70")
 }
@@ -295,13 +296,7 @@ async fn for_a_sub_merchant(street: &Street) -> Done {
     // A payer's day by static codes is the shop's day (R18), whoever of its payees is paid.
     let mut spent = street.browser(WECHAT).speaking("en");
     let over = spent.send(&url, &[("amount", "6.1")]).await?;
-    ensure!(
-        over.answer.status == 403,
-        "{} {}",
-        over.answer.status,
-        over.text()
-    );
-    has(&over, "not accepted")?;
+    not_accepted(&over)?;
     let sandbox = &street.yard.demo.channels;
     let mut browser = Browser::new(street.yard.demo.ca(), WECHAT)
         .signed_in(sandbox.wechat, "wechat", "oOneCodePayer0000000000077")

@@ -50,6 +50,21 @@ fn order(n: u64) -> Order {
     Order::begin(n, &entry).expect("an intent begins an order")
 }
 
+/// What is known after these events, which are of no merchant.
+fn following(events: impl IntoIterator<Item = TradeEvent>) -> Heads {
+    let mut heads = Heads::default();
+    for (index, event) in events.into_iter().enumerate() {
+        let nobody = crate::heads::Of {
+            merchant: None,
+            order: None,
+        };
+        let salt = Salt::from_bytes([0; 16]);
+        let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
+        heads.follow(index as u64, &entry);
+    }
+    heads
+}
+
 fn header(next: u64, orders: usize) -> Header {
     let heads = Heads {
         next,
@@ -259,23 +274,13 @@ fn the_last_version_of_each_signed_file_is_followed_and_survives_in_the_header()
         file(R::Acquirer, Some("B"), 2),
         file(R::Operator, None, 2),
     ];
-    let mut heads = Heads::default();
-    for (index, file) in loads.into_iter().enumerate() {
-        let event = TradeEvent::RegistryLoaded {
-            acquirer: file.acquirer,
-            digest: file.digest,
-            kind: file.kind,
-            not_after: Instant::from_secs(9),
-            version: file.version,
-        };
-        let nobody = crate::heads::Of {
-            merchant: None,
-            order: None,
-        };
-        let salt = Salt::from_bytes([0; 16]);
-        let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
-        heads.follow(index as u64, &entry);
-    }
+    let heads = following(loads.into_iter().map(|file| TradeEvent::RegistryLoaded {
+        acquirer: file.acquirer,
+        digest: file.digest,
+        kind: file.kind,
+        not_after: Instant::from_secs(9),
+        version: file.version,
+    }));
     let known = through(&Header::of(&heads, Vec::new())).into_heads().0.registries;
     let expected = [
         file(R::Operator, None, 2),
@@ -297,7 +302,6 @@ fn accounts_that_are_lost_are_followed_and_survive_in_the_header() {
         state,
     };
     use {BreakerState as B, OperationClass as Of};
-    let mut heads = Heads::default();
     let events = [
         turned("1", Of::Place, B::Open),
         turned("2", Of::Place, B::Open),
@@ -306,15 +310,7 @@ fn accounts_that_are_lost_are_followed_and_survive_in_the_header() {
         turned("2", Of::Place, B::HalfOpen),
         turned("2", Of::Place, B::Closed),
     ];
-    for (index, event) in events.into_iter().enumerate() {
-        let nobody = crate::heads::Of {
-            merchant: None,
-            order: None,
-        };
-        let salt = Salt::from_bytes([0; 16]);
-        let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
-        heads.follow(index as u64, &entry);
-    }
+    let heads = following(events);
     let lost = |account: &str, class| Lost {
         channel: Channel::Wechat,
         account: AccountNo::new(account).expect("lawful"),
