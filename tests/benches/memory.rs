@@ -54,7 +54,9 @@ pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -
     let wanted = count;
     let count = count.min(machine::raise_open_files() as usize * 3 / 4 / LISTENERS - AT_ONCE);
     if count < wanted {
-        eprintln!("a listener of the proxy takes {count} connections here, of {wanted}: this process may open too few files");
+        eprintln!(
+            "a listener of the proxy takes {count} connections here, of {wanted}: this process may open too few files"
+        );
     }
     let stub = Stub::bind().await?;
     let upstream = stub.at;
@@ -102,7 +104,11 @@ pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -
         resident / bare,
         "",
         // Of fewer the ratio is that of two processes that do nothing.
-        if count == wanted { Want::Most(2.0) } else { Want::Nothing },
+        if count == wanted {
+            Want::Most(2.0)
+        } else {
+            Want::Nothing
+        },
     );
     if let Ok(nginx) = peers::nginx(&site.place, upstream).await {
         let (all, each) = connected(&nginx, &ca, count, healthz).await?;
