@@ -16,6 +16,7 @@ mod books;
 mod canary;
 mod ccb;
 mod change_over;
+mod clock;
 mod cmb;
 mod codepay;
 mod codes;

@@ -2,10 +2,11 @@
 //! another amount. The statement lists what was reversed. A service provider's bill has what its sub-merchants were paid.
 
 use super::{
-    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, sums_agree, text,
-    until_compared,
+    Done, Found, account, compare_from, day_of, days_ago, found, of_channel, sums_agree, text, until_compared,
 };
+use crate::clock::clear_of_day_ends;
 use anyhow::{Context, ensure};
+use domain::Day;
 use sandbox::demo::{Demo, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
 
@@ -118,6 +119,8 @@ async fn a_reversed_payment_by_openapi_v3_whose_money_never_came_back_is_found()
 }
 
 async fn ways_back_are_compared(channels: &[&'static str], options: Options) -> Done {
+    clear_of_day_ends(4).await;
+    let first = days_ago(3);
     let dir = tempfile::tempdir()?;
     let options = Options {
         desk: false,
@@ -140,26 +143,26 @@ async fn ways_back_are_compared(channels: &[&'static str], options: Options) -> 
             { "difference": "only_here", "out_trade_no": missing["number"], "out_refund_no": gone },
             { "difference": "amount", "out_trade_no": more["number"], "out_refund_no": own },
         ]);
-        let day = day_of(channel).to_string();
-        let bills =
-            json!({ "channel": channel, "account": account(&demo, channel), "day": day, "plant": plant });
+        let day = day_of(channel);
+        let bills = json!({ "channel": channel, "account": account(&demo, channel), "day": day.to_string(), "plant": plant });
         demo.control("/control/bills", &bills).await?;
         let [missing, more] = [missing, more].map(|order| text(&order["number"]));
         all.extend(wanted(channel, &missing, &more, &own));
-        reversals.push((channel, text(&whole["number"]), missing));
-        days.push(day_of(channel));
+        reversals.push((channel, day, text(&whole["number"]), missing));
+        days.push(day);
     }
     let sub = sub_merchants(&demo, &merchant).await?;
     demo.services.stop_proxy().await?;
-    compare_from(&demo, days_ago(3))?;
+    compare_from(&demo, first)?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    for days in (2..=3).rev() {
-        until_compared(&merchant, days_ago(days)).await?;
-    }
+    until_compared(&merchant, first).await?;
     let mut seen = Found::new();
     for (channel, day) in channels.iter().zip(days) {
-        seen.extend(of_channel(channel, found(&asked(&merchant, day).await?)?));
+        // The bill of the day after tells what was counted there instead.
+        until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+        let result = until_compared(&merchant, day).await?;
+        seen.extend(of_channel(channel, found(&result)?));
     }
     ensure!(
         seen == all,
@@ -167,8 +170,8 @@ async fn ways_back_are_compared(channels: &[&'static str], options: Options) -> 
         all.difference(&seen),
         seen.difference(&all)
     );
-    for (channel, whole, missing) in reversals {
-        let path = format!("/v1/reconciliations/{}/statement", day_of(channel));
+    for (channel, day, whole, missing) in reversals {
+        let path = format!("/v1/reconciliations/{day}/statement");
         let statement = String::from_utf8(merchant.ask("GET", &path, None).await?.body.to_vec())?;
         let of = |number: &str| -> Vec<&str> {
             let rows = statement.lines().filter(|row| row.contains(number));

@@ -60,6 +60,12 @@ pub(super) async fn pay(demo: &Demo, order: &Value, outcome: &str, more: Value) 
     demo.control("/control/pay", &body).await.map(drop)
 }
 
+/// Whoever asks about this order now hears nothing for a while: what is learned of it meanwhile a notice told.
+pub async fn unasked(demo: &Demo, channel: &str, number: &str) -> anyhow::Result<()> {
+    let fault = json!({ "channel": channel, "operation": "query", "kind": "status_5xx", "count": 5, "out_trade_no": number });
+    demo.control("/control/fault", &fault).await.map(drop)
+}
+
 async fn paid(
     demo: &Demo,
     merchant: &Merchant,
