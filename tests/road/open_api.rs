@@ -72,7 +72,10 @@ async fn sent(demo: &Demo) -> anyhow::Result<Vec<Sent>> {
         Ok(Sent {
             method: text(&request["method"]),
             target: text(&request["target"]),
-            headers: headers.iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect(),
+            headers: headers
+                .iter()
+                .map(|pair| (text(&pair[0]), text(&pair[1])))
+                .collect(),
             body: String::from_utf8_lossy(&STANDARD.decode(text(&request["body"]))?).into_owned(),
         })
     };
@@ -142,7 +145,11 @@ async fn with_keys_with_certificates_and_encrypted_it_comes_to_the_same() {
     let modes = tokio::join!(lives(&demo, 0), lives(&demo, 1), lives(&demo, 2));
     let sent = wire(&demo).await;
     demo.services.stop().await.expect("stopped");
-    for (mode, done) in [("keys", modes.0), ("certificates", modes.1), ("encrypted", modes.2)] {
+    for (mode, done) in [
+        ("keys", modes.0),
+        ("certificates", modes.1),
+        ("encrypted", modes.2),
+    ] {
         done.unwrap_or_else(|e| panic!("{mode}: {e:#}"));
     }
     sent.unwrap_or_else(|e| panic!("on the wire: {e:#}"));
@@ -191,11 +198,16 @@ async fn wire(demo: &Demo) -> Done {
         );
         let certificates = said.contains_key("app_cert_sn");
         ensure!(
-            certificates == (merchant == 1) && certificates != request.header("alipay-root-cert-sn").is_empty(),
+            certificates == (merchant == 1)
+                && certificates != request.header("alipay-root-cert-sn").is_empty(),
             "merchant {merchant}: {said:?}"
         );
         let encrypts = merchant == 2 && request.method == "POST" && call != "system/oauth/token";
-        let kind = if encrypts { "text/plain" } else { "application/json" };
+        let kind = if encrypts {
+            "text/plain"
+        } else {
+            "application/json"
+        };
         ensure!(
             request.method == "GET" || request.header("content-type") == kind,
             "{target} is {}",
@@ -238,7 +250,13 @@ async fn lost_answers_are_found_out_and_nothing_is_done_twice() {
         .await
         .expect("demo");
         let by = yard.demo.merchant(merchant).expect("a merchant");
-        for kind in ["wrong_signature", "garbage", "timeout_after", "timeout_before", "status_5xx"] {
+        for kind in [
+            "wrong_signature",
+            "garbage",
+            "timeout_after",
+            "timeout_before",
+            "status_5xx",
+        ] {
             lost(&yard, &by, kind)
                 .await
                 .unwrap_or_else(|e| panic!("merchant {merchant}, {kind}: {e:#}"));
@@ -299,7 +317,12 @@ async fn lost(yard: &Yard, by: &Merchant, kind: &str) -> Done {
     fault(yard, &order, "notice", "drop", 9).await?;
     let refund = json!({ "refund_no": "r1", "amount": 210 });
     let answer = post(by, &refunds_of(&order)?, &refund).await?;
-    ensure!(answer.status < 300, "refund answered {} {}", answer.status, answer.json());
+    ensure!(
+        answer.status < 300,
+        "refund answered {} {}",
+        answer.status,
+        answer.json()
+    );
     by.until(id(&order)?, "refund", |o| o["refunds"][0]["state"] == "succeeded")
         .await?;
     let at_channel = there(yard, &order).await?;
@@ -311,7 +334,12 @@ async fn lost(yard: &Yard, by: &Merchant, kind: &str) -> Done {
     demo.open(&other).await?;
     fault(yard, &other, "close", kind, 1).await?;
     let closed = post(by, &format!("/v1/payments/{}/close", id(&other)?), &json!({})).await?;
-    ensure!(closed.status < 300, "close answered {} {}", closed.status, closed.json());
+    ensure!(
+        closed.status < 300,
+        "close answered {} {}",
+        closed.status,
+        closed.json()
+    );
     by.until(id(&other)?, "close", |o| o["state"] == "closed").await?;
     told(demo, by, id(&other)?, "payment.closed").await?;
     let state = text(&there(yard, &other).await?["state"]);
@@ -325,7 +353,12 @@ async fn busy(yard: &Yard, by: &Merchant) -> Done {
     let number = json!({ "channel": "alipay", "number": body["order_no"] });
     fault(yard, &number, "create", "busy", 1).await?;
     let answer = post(by, "/v1/payments", &body).await?;
-    ensure!([429, 503].contains(&answer.status), "{} {}", answer.status, answer.json());
+    ensure!(
+        [429, 503].contains(&answer.status),
+        "{} {}",
+        answer.status,
+        answer.json()
+    );
     let again = post(by, "/v1/payments", &body).await?;
     ensure!(again.status == 201, "{} {}", again.status, again.json());
     // A code that Alipay refuses for good charges nobody, and its payer may try another.
@@ -359,20 +392,32 @@ async fn the_setting_may_change_while_orders_are_open() {
 
 async fn changes(yard: &Yard, version: u64, v3: bool) -> Done {
     let (demo, by) = (&yard.demo, yard.merchant()?);
-    let (open, other) = (yard.placed("alipay", 710).await?, yard.placed("alipay", 720).await?);
+    let (open, other) = (
+        yard.placed("alipay", 710).await?,
+        yard.placed("alipay", 720).await?,
+    );
     let back = paid(yard, ("alipay", "qr"), 730).await?;
     served_at_v3(demo, version, v3).await?;
     pay(demo, &open, false).await?;
-    let known = yard.until(id(&open)?, "payment", |o| o["state"] == "paid").await?;
+    let known = yard
+        .until(id(&open)?, "payment", |o| o["state"] == "paid")
+        .await?;
     ensure!(known["paid"]["proof"] == "query", "{known}");
     let refund = json!({ "refund_no": "r1", "amount": 730 });
     let answer = post(&by, &refunds_of(&back)?, &refund).await?;
     ensure!(answer.status < 300, "{} {}", answer.status, answer.json());
-    yard.until(id(&back)?, "refund", |o| o["state"] == "refunded").await?;
+    yard.until(id(&back)?, "refund", |o| o["state"] == "refunded")
+        .await?;
     demo.open(&other).await?;
     let closed = post(&by, &format!("/v1/payments/{}/close", id(&other)?), &json!({})).await?;
-    ensure!(closed.json()["state"] == "closed", "{} {}", closed.status, closed.json());
-    yard.until(id(&other)?, "close", |o| o["state"] == "closed").await?;
+    ensure!(
+        closed.json()["state"] == "closed",
+        "{} {}",
+        closed.status,
+        closed.json()
+    );
+    yard.until(id(&other)?, "close", |o| o["state"] == "closed")
+        .await?;
     for operation in ["query", "refund", "close"] {
         let sent = demo.last_request("alipay", operation).await?;
         ensure!(sent.starts_with('{') == v3, "{operation} left as {sent}");

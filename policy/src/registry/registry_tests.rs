@@ -219,9 +219,15 @@ fn openapi_is_alipays_alone_and_says_v3_or_nothing() {
     };
     assert_eq!(with(1), "");
     let said = with(0);
-    assert!(said.contains("accounts[0].openapi") && said.contains("is there for another channel"), "{said}");
+    assert!(
+        said.contains("accounts[0].openapi") && said.contains("is there for another channel"),
+        "{said}"
+    );
     let read = |text: &str| serde_json::from_str::<OpenApi>(text).map_err(|error| error.to_string());
-    assert_eq!((read("\"v3\""), read("\"gateway\"")), (Ok(OpenApi::V3), Ok(OpenApi::Gateway)));
+    assert_eq!(
+        (read("\"v3\""), read("\"gateway\"")),
+        (Ok(OpenApi::V3), Ok(OpenApi::Gateway))
+    );
     assert!(read("\"V3\"").is_err_and(|said| said.contains("`gateway` or `v3`")));
 }
 

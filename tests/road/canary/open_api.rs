@@ -7,7 +7,12 @@ use crate::open_api::served_at_v3;
 impl Run {
     pub(super) async fn by_openapi_v3(&mut self) -> anyhow::Result<()> {
         served_at_v3(&self.demo, 2, true).await?;
-        for fault in [None, Some("timeout_after"), Some("garbage"), Some("wrong_signature")] {
+        for fault in [
+            None,
+            Some("timeout_after"),
+            Some("garbage"),
+            Some("wrong_signature"),
+        ] {
             let body = self.alipay_buyer();
             if let Some(kind) = fault {
                 let fault = json!({ "channel": "alipay", "operation": "create", "kind": kind, "out_trade_no": body["order_no"] });
@@ -15,7 +20,12 @@ impl Run {
             }
             let answer = self.create(&body).await?;
             let wanted = if fault.is_some() { 202 } else { 201 };
-            ensure!(answer.status == wanted, "{fault:?}: {} {}", answer.status, answer.json());
+            ensure!(
+                answer.status == wanted,
+                "{fault:?}: {} {}",
+                answer.status,
+                answer.json()
+            );
             let order = answer.json();
             let id = order["id"].as_str().context("id")?;
             self.merchant

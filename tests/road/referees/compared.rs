@@ -152,12 +152,21 @@ pub(super) async fn agree_by_openapi_v3() -> Done {
             material: demo.place.material.dir.clone(),
             ca: demo.place.material.ca_path(),
             account: client.account(&of.accounts)?,
-            mode: if of.certificate_mode() { "certificate" } else { "public_key" },
+            mode: if of.certificate_mode() {
+                "certificate"
+            } else {
+                "public_key"
+            },
             zone: "UTC",
         };
         let body = json!({ "order_no": demo.next_number(), "channel": "alipay", "pay_way": "qr", "amount": 888, "description": "同一订单 One order" });
         let order = demo.merchant(n)?.ask("POST", "/v1/payments", Some(&body)).await?;
-        ensure!(order.status == 201, "create answered {} {}", order.status, order.json());
+        ensure!(
+            order.status == 201,
+            "create answered {} {}",
+            order.status,
+            order.json()
+        );
         let adapter = captured(&control, client).await?;
         let ours = content(client, &scene, &adapter).await?;
         let field = |name: &str| ours.get(name).cloned().unwrap_or_default();
@@ -182,7 +191,11 @@ pub(super) async fn agree_by_openapi_v3() -> Done {
 }
 
 /// A body of OpenAPI v3 in clear.
-async fn content(client: &Client, scene: &Scene, request: &Captured) -> anyhow::Result<BTreeMap<String, Value>> {
+async fn content(
+    client: &Client,
+    scene: &Scene,
+    request: &Captured,
+) -> anyhow::Result<BTreeMap<String, Value>> {
     let body = std::str::from_utf8(&request.body)?;
     let clear = match body.starts_with('{') {
         true => body.to_owned(),
@@ -204,8 +217,19 @@ fn same_by_v3(ours: &Captured, theirs: &Captured) -> Done {
     if ours.headers.contains_key("alipay-encrypt-type") {
         more.insert(0, "alipay-encryption-algm");
     }
-    apart("OpenAPI v3", &ours.header_names(), &theirs.header_names(), &[], &more)?;
-    for header in ["accept", "content-type", "alipay-root-cert-sn", "alipay-encrypt-type"] {
+    apart(
+        "OpenAPI v3",
+        &ours.header_names(),
+        &theirs.header_names(),
+        &[],
+        &more,
+    )?;
+    for header in [
+        "accept",
+        "content-type",
+        "alipay-root-cert-sn",
+        "alipay-encrypt-type",
+    ] {
         let (a, b) = (ours.headers.get(header), theirs.headers.get(header));
         ensure!(a == b, "{header}: {a:?} and {b:?}");
     }

@@ -55,7 +55,11 @@ pub(super) fn draft(
     written.map_err(|_| ComposeError::Write)?;
     // As at the gateway, the code of a payer's authorisation goes in clear: so its answer does, which is not decrypted.
     let encrypts = account.encrypts && method != authorize::METHOD;
-    let kind = if encrypts { "text/plain" } else { "application/json" };
+    let kind = if encrypts {
+        "text/plain"
+    } else {
+        "application/json"
+    };
     let mut headers = head(account);
     headers.push(("Content-Type".into(), kind.into()));
     headers.extend(encrypts.then(|| ("alipay-encrypt-type".into(), "AES".into())));

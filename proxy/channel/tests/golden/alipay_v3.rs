@@ -13,8 +13,7 @@ use channel::{
 use domain::*;
 use vault::{AuthCode, Buyer, PayerField, Text};
 
-const AUTH: &str =
-    "app_id=2021000066965330,nonce=593BEC0C930BF1AFEB40B4A08C8FB242,timestamp=1767225600000";
+const AUTH: &str = "app_id=2021000066965330,nonce=593BEC0C930BF1AFEB40B4A08C8FB242,timestamp=1767225600000";
 const AUTH_BY_CERTIFICATE: &str = "app_id=2021000066965330,app_cert_sn=747c5209f2fc137f7a2e696633c80c33,nonce=593BEC0C930BF1AFEB40B4A08C8FB242,timestamp=1767225600000";
 const NOTIFY: &str = r#""notify_url":"https://guandao.example/n/alipay/2021000066965330""#;
 
@@ -68,7 +67,9 @@ fn the_cashier_takes_either_id_and_certificates_are_named_in_two_headers() {
             attach: None,
             device_id: None,
             description: Text::from("Tea"),
-            detail: Some(Text::from(r#"[{"goods_id":"1","goods_name":"Tea","quantity":1,"price":"88.80"}]"#)),
+            detail: Some(Text::from(
+                r#"[{"goods_id":"1","goods_name":"Tea","quantity":1,"price":"88.80"}]"#,
+            )),
             ..buyer(payer)
         };
         channel::create(&account, &stamp(), &facts, &buyer)
@@ -94,9 +95,16 @@ fn the_other_calls_are_exact() {
     let (account, no, again) = (v3(), number("20260101000010"), number("RF1"));
     let (stamp, one) = (stamp(), r#"{"out_trade_no":"20260101000010"}"#);
     let is = |draft, line: &str, body: &str| {
-        assert_eq!(exact(&account, draft), (format!("POST /v3/alipay/{line}"), body.into()));
+        assert_eq!(
+            exact(&account, draft),
+            (format!("POST /v3/alipay/{line}"), body.into())
+        );
     };
-    is(channel::query(&account, &stamp, PayWay::Qr, &no), "trade/query", one);
+    is(
+        channel::query(&account, &stamp, PayWay::Qr, &no),
+        "trade/query",
+        one,
+    );
     let trade_no = TradeNo::new("2026010122001473031000000001").expect("lawful");
     is(
         channel::query_trade(&account, &stamp, &trade_no),
@@ -158,7 +166,10 @@ fn what_has_no_other_form_is_the_gateways() {
     let certificate = channel::certificates(&account, &stamp(), "ab12").expect("composes");
     let (line, message, _, _) = wire(certificate);
     assert_eq!(line, "POST /gateway.do");
-    assert!(message.contains(r#"biz_content={"alipay_cert_sn":"ab12"}&"#), "{message}");
+    assert!(
+        message.contains(r#"biz_content={"alipay_cert_sn":"ab12"}&"#),
+        "{message}"
+    );
     for pay_way in [PayWay::Page, PayWay::Wap, PayWay::App] {
         let facts = facts(&no, pay_way, None);
         let [ours, gateways] = [account.clone(), alipay_certificates()].map(|account| {
@@ -187,7 +198,10 @@ fn encrypted_content_is_the_body_and_signed_in_its_place() {
     assert!(draft.to_encrypt().is_none());
     let (line, message, body, headers) = wire(draft);
     assert_eq!(body, "+/9zZWNyZXQ=");
-    assert_eq!(message, format!("{AUTH}\n{}\n+/9zZWNyZXQ=\n", line.replace(' ', "\n")));
+    assert_eq!(
+        message,
+        format!("{AUTH}\n{}\n+/9zZWNyZXQ=\n", line.replace(' ', "\n"))
+    );
     for wanted in [("Content-Type", "text/plain"), ("alipay-encrypt-type", "AES")] {
         let found = headers.iter().filter(|(n, v)| (n.as_str(), v.as_str()) == wanted);
         assert_eq!(found.count(), 1, "{wanted:?} {headers:?}");
@@ -226,24 +240,53 @@ fn what_is_composed_would_pass_the_pass_throughs_own_door() {
         let payer = buyer(Some((PayerField::BuyerId, "2088102116773037")));
         let (a, s) = (&account, &stamp());
         let all = [
-            (Operation::Create, channel::create(a, s, &facts(PayWay::Qr), &buyer(None))),
-            (Operation::Create, channel::create(a, s, &facts(PayWay::Jsapi), &payer)),
-            (Operation::Create, channel::charge(a, s, &facts(PayWay::Micropay), &bare(), &code)),
+            (
+                Operation::Create,
+                channel::create(a, s, &facts(PayWay::Qr), &buyer(None)),
+            ),
+            (
+                Operation::Create,
+                channel::create(a, s, &facts(PayWay::Jsapi), &payer),
+            ),
+            (
+                Operation::Create,
+                channel::charge(a, s, &facts(PayWay::Micropay), &bare(), &code),
+            ),
             (Operation::Query, channel::query(a, s, PayWay::Qr, &no)),
             (Operation::Close, channel::close(a, s, &no)),
             (Operation::Reverse, channel::reverse(a, s, &no)),
-            (Operation::Refund, channel::refund(a, s, PayWay::Qr, &refund, None)),
-            (Operation::RefundQuery, channel::refund_query(a, s, PayWay::Qr, &no, &again)),
-            (Operation::Bill, channel::bill::ask(a, s, BillKind::Trade, NOW.day())),
+            (
+                Operation::Refund,
+                channel::refund(a, s, PayWay::Qr, &refund, None),
+            ),
+            (
+                Operation::RefundQuery,
+                channel::refund_query(a, s, PayWay::Qr, &no, &again),
+            ),
+            (
+                Operation::Bill,
+                channel::bill::ask(a, s, BillKind::Trade, NOW.day()),
+            ),
         ];
         for (operation, draft) in all {
             let (line, message, body, sent) = wire(draft.expect("composes"));
             let (method, target) = line.split_once(' ').expect("a line");
             let sent: Vec<_> = sent.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let own = |no: &AccountNo| *no == account.account;
-            let read = native::read(Channel::Alipay, own, method, target, &headers(&sent), body.as_bytes());
+            let read = native::read(
+                Channel::Alipay,
+                own,
+                method,
+                target,
+                &headers(&sent),
+                body.as_bytes(),
+            );
             let native = read.unwrap_or_else(|refused| panic!("{line}: {refused}"));
-            assert_eq!((native.operation, &native.account), (operation, &account.account), "{line}");
+            assert_eq!(
+                (native.operation, &native.account),
+                (operation, &account.account),
+                "{line}"
+            );
             assert_eq!(native.proof.message, message.into_bytes());
             let pays = operation == Operation::Create;
             assert_eq!(native.payee, pays.then(|| account.payee.clone()), "{line}");
@@ -290,7 +333,11 @@ fn what_is_done_is_signed_over_time_nonce_and_body() {
         platform: None,
         ..certificates
     };
-    assert_eq!(key(&nobodys, &SIGNED), None, "no public key takes a certificate's place");
+    assert_eq!(
+        key(&nobodys, &SIGNED),
+        None,
+        "no public key takes a certificate's place"
+    );
     for lacking in 0..SIGNED.len() {
         let mut some = SIGNED.to_vec();
         some.remove(lacking);
@@ -305,10 +352,19 @@ fn a_refusal_may_come_unsigned_and_then_closes_nothing() {
     let refusal = r#"{"code":"invalid-app-id","message":"无效的AppID参数","links":[]}"#;
     let none: [(&str, &str); 0] = [];
     for (status, more) in [(400, &none[..]), (502, &[("alipay-signature", "null")])] {
-        assert!(matches!(held(&v3(), status, more, refusal), Ok(Authentic::Unsigned)), "{status}");
+        assert!(
+            matches!(held(&v3(), status, more, refusal), Ok(Authentic::Unsigned)),
+            "{status}"
+        );
     }
-    assert!(matches!(held(&v3(), 400, &SIGNED, refusal), Ok(Authentic::Signed(_))));
-    assert!(held(&v3(), 400, &SIGNED[1..], refusal).is_err(), "half a signature is none");
+    assert!(matches!(
+        held(&v3(), 400, &SIGNED, refusal),
+        Ok(Authentic::Signed(_))
+    ));
+    assert!(
+        held(&v3(), 400, &SIGNED[1..], refusal).is_err(),
+        "half a signature is none"
+    );
     assert!(matches!(held(&v3(), 302, &SIGNED, ""), Err(Unclear::Garbage)));
     let class = |operation, status, code: &str| {
         let body = format!(r#"{{"code":"{code}","message":"m"}}"#);
@@ -343,7 +399,12 @@ fn a_refusal_may_come_unsigned_and_then_closes_nothing() {
     }
     // The gateway's own answer is no answer here, and a refusal by refund ends it only where a list has it.
     let gateways = r#"{"alipay_trade_close_response":{"code":"10000"},"sign":"+/8B"}"#;
-    for odd in [gateways, r#"{"code":"40004","sub_code":"ACQ.SYSTEM_ERROR"}"#, "", "[]"] {
+    for odd in [
+        gateways,
+        r#"{"code":"40004","sub_code":"ACQ.SYSTEM_ERROR"}"#,
+        "",
+        "[]",
+    ] {
         let answer = channel::read_answer(&v3(), Operation::Create, PayWay::Qr, 200, odd.as_bytes());
         assert!(matches!(answer, Answer::Unclear(Unclear::Garbage)), "{odd}");
     }
@@ -358,21 +419,30 @@ fn a_refusal_may_come_unsigned_and_then_closes_nothing() {
 
 #[test]
 fn answers_are_read_as_the_gateways_are() {
-    let read = |operation, body: &str| {
-        channel::read_answer(&v3(), operation, PayWay::Qr, 200, body.as_bytes())
-    };
-    let placed = read(Operation::Create, r#"{"out_trade_no":"1","qr_code":"https://qr.alipay.com/bax1"}"#);
+    let read =
+        |operation, body: &str| channel::read_answer(&v3(), operation, PayWay::Qr, 200, body.as_bytes());
+    let placed = read(
+        Operation::Create,
+        r#"{"out_trade_no":"1","qr_code":"https://qr.alipay.com/bax1"}"#,
+    );
     assert!(matches!(placed, Answer::Placed(Reach::Code(code)) if &*code == "https://qr.alipay.com/bax1"));
     let paid = r#"{"trade_no":"2026010122001473031000000001","out_trade_no":"1","trade_status":"TRADE_SUCCESS","total_amount":"88.80","send_pay_date":"2026-01-01 08:00:07"}"#;
     let Answer::State(view) = read(Operation::Query, paid) else {
         panic!("a state")
     };
     assert!(matches!(view.state, ChannelState::Paid(facts) if facts.amount.fen() == 8880));
-    assert!(matches!(read(Operation::Close, r#"{"out_trade_no":"1"}"#), Answer::Closed));
+    assert!(matches!(
+        read(Operation::Close, r#"{"out_trade_no":"1"}"#),
+        Answer::Closed
+    ));
     let back = r#"{"out_trade_no":"1","fund_change":"Y","refund_fee":"0.01"}"#;
-    assert!(matches!(read(Operation::Refund, back), Answer::Refund(view) if view.state == RefundState::Succeeded));
+    assert!(
+        matches!(read(Operation::Refund, back), Answer::Refund(view) if view.state == RefundState::Succeeded)
+    );
     let bill = r#"{"bill_download_url":"https://dwbillcenter.alipay.com/downloadBillFile.resource?token=a"}"#;
-    assert!(matches!(read(Operation::Bill, bill), Answer::Bill(place) if place.host == "dwbillcenter.alipay.com"));
+    assert!(
+        matches!(read(Operation::Bill, bill), Answer::Bill(place) if place.host == "dwbillcenter.alipay.com")
+    );
     let none = r#"{"code":"bill_not_exist","message":"m"}"#;
     let none = channel::read_answer(&v3(), Operation::Bill, PayWay::Qr, 400, none.as_bytes());
     assert!(matches!(none, Answer::Failed(f) if channel::bill::means_none(Channel::Alipay, &f.code)));
@@ -405,8 +475,14 @@ fn encrypted_answers_are_the_body_and_refusals_come_in_clear() {
         (encrypted.key.as_str(), &*encrypted.ciphertext),
         ("alipay/2021000066965330/content", &b"secret"[..])
     );
-    assert!(matches!(found(&account, 400, r#"{"code":"ACQ.TRADE_NOT_EXIST"}"#), Ok(None)));
-    assert!(matches!(found(&account, 200, r#"{"bill_download_url":"https://x/"}"#), Ok(None)));
+    assert!(matches!(
+        found(&account, 400, r#"{"code":"ACQ.TRADE_NOT_EXIST"}"#),
+        Ok(None)
+    ));
+    assert!(matches!(
+        found(&account, 200, r#"{"bill_download_url":"https://x/"}"#),
+        Ok(None)
+    ));
     assert!(matches!(found(&v3(), 200, "c2VjcmV0"), Ok(None)));
     assert!(found(&account, 200, "*").is_err());
     let said = channel::read_content(&account, Operation::Close, PayWay::Qr, br#"{"out_trade_no":"1"}"#);
@@ -428,11 +504,23 @@ fn whose_code_it_is_stands_in_the_answer_itself() {
         Whose::Unclear => "unclear".into(),
     };
     for (body, wanted) in [
-        (r#"{"access_token":"T","user_id":"2088102146225135"}"#, "buyer_id 2088102146225135"),
+        (
+            r#"{"access_token":"T","user_id":"2088102146225135"}"#,
+            "buyer_id 2088102146225135",
+        ),
         (r#"{"access_token":"T","open_id":"074a1"}"#, "buyer_open_id 074a1"),
-        (r#"{"code":"code-invalid","message":"m","links":[]}"#, "code-invalid"),
-        (r#"{"code":"invalid-app-id","user_id":"2088102146225135"}"#, "invalid-app-id"),
-        (r#"{"alipay_system_oauth_token_response":{"user_id":"2088102146225135"}}"#, "unclear"),
+        (
+            r#"{"code":"code-invalid","message":"m","links":[]}"#,
+            "code-invalid",
+        ),
+        (
+            r#"{"code":"invalid-app-id","user_id":"2088102146225135"}"#,
+            "invalid-app-id",
+        ),
+        (
+            r#"{"alipay_system_oauth_token_response":{"user_id":"2088102146225135"}}"#,
+            "unclear",
+        ),
         ("<html>", "unclear"),
     ] {
         assert_eq!(said(body), wanted, "{body}");

@@ -170,8 +170,7 @@ pub(crate) fn v3_case(op: &str, input: &Value, expect: &Value) {
                     )
                 });
             let (headers, body) = (pairs.collect(), text(input, "body").as_bytes());
-            let verifies =
-                |s: Signed| crypto::verifies(text(input, "public_key"), &s.message, &s.signature);
+            let verifies = |s: Signed| crypto::verifies(text(input, "public_key"), &s.message, &s.signature);
             let valid = alipay_v3::signed(&account(), &headers, body).is_ok_and(verifies);
             assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
             // So an answer to a call of ours is held.

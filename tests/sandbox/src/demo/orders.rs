@@ -166,9 +166,13 @@ pub async fn by_open_api(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Tol
         .await?
         .json();
     let number = order["number"].as_str().unwrap_or_default();
-    let sent = demo.control_get("/control/requests?channel=alipay&operation=refund").await?;
+    let sent = demo
+        .control_get("/control/requests?channel=alipay&operation=refund")
+        .await?;
     let own = |request: &Value| {
-        let body = request["body"].as_str().and_then(|text| STANDARD.decode(text).ok());
+        let body = request["body"]
+            .as_str()
+            .and_then(|text| STANDARD.decode(text).ok());
         let body = body.unwrap_or_default();
         request["target"] == "/v3/alipay/trade/refund" && String::from_utf8_lossy(&body).contains(number)
     };
