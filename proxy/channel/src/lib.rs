@@ -170,10 +170,12 @@ pub fn query(
     }
 }
 
-/// Asks for an order by the channel's own number of it. Only Alipay is asked so.
+/// Asks for an order by the channel's own number of it, which only Alipay and WeChat take. APIv3 answers for V2's orders too
+/// (channels.md section 2), and for a payment's number no channel of ours knows which of the two placed it.
 pub fn query_trade(account: &Account, stamp: &Stamp, trade_no: &TradeNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Alipay => alipay::compose::query_trade(account, stamp, trade_no),
+        Channel::Wechat => wechat::compose::query_trade(account, stamp, trade_no),
         _ => Err(ComposeError::NotOffered),
     }
 }
