@@ -6,6 +6,7 @@ mod points;
 
 use crate::{
     by_trade_no::number_there,
+    clock::{self, clear_of_day_ends},
     kills::{MUTATION, Yard, id, text},
     through,
 };
@@ -276,6 +277,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         notify_url: String::new(),
     })
@@ -430,6 +432,7 @@ async fn a_merchants_own_v2_traffic_passes_in_every_way_and_under_both_digests()
 /// A day's bill and its fund-flow bill by V2, plain and packed, as the channel gave them; a day without any in its own words.
 /// Beside them an order's two refunds by one query.
 async fn bills(yard: &Yard) -> Done {
+    clear_of_day_ends(2).await;
     let (md5, hmac) = (V2::of(yard, false)?, V2::of(yard, true)?);
     let back = json!({ "days_ago": 3 });
     yard.demo.control("/control/clock", &back).await?;
@@ -440,10 +443,8 @@ async fn bills(yard: &Yard) -> Done {
     yard.demo
         .control("/control/clock", &json!({ "days_ago": 0 }))
         .await?;
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let now = domain::Instant::from_secs(since.as_secs() as i64);
     let day = |ago: i64| -> String {
-        let then = now.plus_millis(-ago * 86_400_000).to_string();
+        let then = clock::now().plus_millis(-ago * 86_400_000).to_string();
         then.chars().filter(char::is_ascii_digit).take(8).collect()
     };
     let (then, never) = (day(3), day(60));
@@ -599,12 +600,6 @@ async fn forged_notices(yard: &Yard) -> Done {
     let order = until(yard, &number, "its code", |o| o["state"].is_string()).await?;
     ensure!(order["state"] == "awaiting_payment", "believed");
     Ok(())
-}
-
-fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |t| t.as_millis() as i64)
 }
 
 fn unanswered(answer: anyhow::Result<Answer>) -> Done {
