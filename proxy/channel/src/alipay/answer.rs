@@ -81,7 +81,20 @@ pub(crate) fn encrypted(
     status: u16,
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
-    if status != 200 || !account.encrypts {
+    match account.encrypts {
+        true => ciphertext(account, operation, status, body),
+        false => Ok(None),
+    }
+}
+
+/// The same, whoever encrypted the request.
+pub(crate) fn ciphertext(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    if status != 200 {
         return Ok(None);
     }
     let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;
@@ -97,6 +110,21 @@ pub(crate) fn encrypted(
     } else {
         Ok(Some(Encrypted { key, ciphertext }))
     }
+}
+
+/// The same in OpenAPI v3: the body is the ciphertext. Refusals come in clear (channels.md 3.8; the published client
+/// reads them so).
+pub(crate) fn ciphertext_v3(
+    account: &Account,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    if status >= 400 || body.trim_ascii_start().starts_with(b"{") {
+        return Ok(None);
+    }
+    let ciphertext = STANDARD.decode(body.trim_ascii()).map_err(|_| Unclear::Garbage)?;
+    let key = keys::alipay_content(&account.account).map_err(|_| Unclear::Garbage)?;
+    Ok(Some(Encrypted { key, ciphertext }))
 }
 
 /// Reads content that was encrypted.

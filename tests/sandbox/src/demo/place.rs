@@ -162,6 +162,7 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    content_keys: bool,
     codepay: bool,
     sm2_from: Option<usize>,
     /// See [`Options::only`].
@@ -225,6 +226,9 @@ pub struct Options {
     pub answer_ms: u64,
     /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
     pub keys_held: bool,
+    /// Lie all merchants' content keys at Alipay at the proxy (`content.aes`)? Else that of the one whose account
+    /// encrypts.
+    pub content_keys: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
     /// From which merchant on (0 is the first) do they sign at WeChat by SM2 (国密)?
@@ -257,6 +261,7 @@ impl Default for Options {
             extra: String::new(),
             answer_ms: 1500,
             keys_held: true,
+            content_keys: false,
             codepay: false,
             sm2_from: None,
             times: String::new(),
@@ -358,6 +363,7 @@ impl Place {
             gates: OnceLock::new(),
             routing: Mutex::default(),
             keys_held: options.keys_held,
+            content_keys: options.content_keys,
             codepay: options.codepay,
             sm2_from: options.sm2_from,
             only: options.only.clone(),
