@@ -33,6 +33,7 @@ mod kills;
 mod mixed_up;
 mod native;
 mod one_code;
+mod open_api;
 mod operations;
 mod own_ways;
 mod partner;

@@ -275,6 +275,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         notify_url: String::new(),
     })

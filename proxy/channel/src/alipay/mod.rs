@@ -11,6 +11,7 @@ mod facts;
 pub(crate) mod native;
 mod native_v3;
 pub(crate) mod notice;
+pub(crate) mod open_api;
 pub(crate) mod page;
 mod sealed;
 pub mod v3;
