@@ -18,7 +18,7 @@ use sandbox::{
         gate::Mode,
         http::{Answer, Client},
         merchant::Merchant,
-        place::{Addresses, Options},
+        place::{Addresses, GATED, Options},
     },
     material::SandboxMerchant,
 };
@@ -160,13 +160,7 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
         &demo.place.merchants[0].accounts,
         demo.place.second.as_ref().expect("second accounts"),
     );
-    let of = |at: &SandboxMerchant| match wallet {
-        0 => at.wechat.mchid.clone(),
-        1 => at.alipay.app_id.clone(),
-        2 => at.unionpay.mer_id.clone(),
-        3 => at.baidu.sp_no.clone(),
-        _ => at.ccb.pos_id.clone(),
-    };
+    let of = |at: &SandboxMerchant| at.account(GATED[wallet].0).to_owned();
     [of(first), of(second)]
 }
 

@@ -275,13 +275,14 @@ impl Place {
     }
 }
 
-/// No document says which codes mean "not there": here it is the sandbox that said so.
+/// Each sub-merchant's own app.
 fn sub_apps(account: &WechatAccount) -> Vec<Value> {
     let each = account.sub_mchids.iter().zip(&account.sub_appids);
     each.map(|(payee, appid)| json!({ "payee": payee, "appids": [appid] }))
         .collect()
 }
 
+/// No document says which codes mean "not there": here it is the sandbox that said so.
 fn absent_at_baidu() -> Value {
     json!({ "absent_code": "5804", "absent_refund_code": "0" })
 }
