@@ -24,6 +24,7 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -142,8 +143,13 @@ impl Road {
 
 /// What is on record, once it is in the signed tree.
 pub(crate) async fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
+    entries_in(&demo.place.dir.join("data/trades")).await
+}
+
+/// The same of a journal that lies here.
+pub(crate) async fn entries_in(dir: &Path) -> anyhow::Result<Vec<TradeEntry>> {
     sleep(Duration::from_millis(1300)).await;
-    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let reader = Reader::open(Arc::new(RealDisk), dir)?;
     reader
         .scan(0)
         .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))

@@ -133,7 +133,11 @@ pub(super) async fn ask(
             of["transaction_id"] = order["transaction_id"].clone();
         }
     }
-    if ["{out_refund_no}", "{refund_id}"].iter().any(|no| path.contains(no)) || path == "/pay/refundquery" {
+    if ["{out_refund_no}", "{refund_id}"]
+        .iter()
+        .any(|no| path.contains(no))
+        || path == "/pay/refundquery"
+    {
         let mut refund = json!({ "out_trade_no": number, "out_refund_no": of["out_refund_no"], "amount": { "refund": 1, "total": 880, "currency": "CNY" } });
         if by_a_partner {
             refund["sub_mchid"] = accounts["wechat"]["sub_mchids"][0].clone();
@@ -172,7 +176,10 @@ pub(super) async fn ask(
     let named: Vec<(String, &str)> = names
         .map(|(name, of)| (name.to_lowercase(), word(&accounts["wechat"][word(of)])))
         .collect();
-    let headers: Vec<(&str, &str)> = named.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let headers: Vec<(&str, &str)> = named
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
     let said = settled(async || match headers.is_empty() {
         true => client.of_wechat(method, &target, &content, accounts).await,
         false => client.by_v3(method, &target, &content, &headers).await,

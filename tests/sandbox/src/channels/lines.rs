@@ -7,8 +7,8 @@ use super::gate::{Gate, Mode};
 use super::world::World;
 use anyhow::{Context, anyhow};
 use http::StatusCode;
-use serde::de::value::{Error, StrDeserializer};
 use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
@@ -38,7 +38,11 @@ impl Lines {
             let name: StrDeserializer<'_, Error> = (*name).into_deserializer();
             Ok((Channel::deserialize(name)?, gate.clone()))
         };
-        let lines = channels.iter().zip(gates).map(line).collect::<anyhow::Result<_>>()?;
+        let lines = channels
+            .iter()
+            .zip(gates)
+            .map(line)
+            .collect::<anyhow::Result<_>>()?;
         self.0
             .set(lines)
             .map_err(|_| anyhow!("the lines are there already"))
@@ -129,7 +133,9 @@ pub(super) fn control(world: &World, asked: &Asked) -> Outcome {
         return Err(Refusal(
             StatusCode::CONFLICT,
             match there.is_empty() {
-                true => "no line can be lost here: start `guandao-sandbox demo` with --second-accounts".to_owned(),
+                true => {
+                    "no line can be lost here: start `guandao-sandbox demo` with --second-accounts".to_owned()
+                }
                 false => format!("no such line; there are {}", Value::from(there)),
             },
         ));
@@ -187,7 +193,10 @@ mod tests {
             (r#"{"channel":"alipay","mode":"cut"}"#, "black_hole"),
             (r#"{"channel":"alipay","mode":"refused","by_ms":5}"#, "slow"),
             (r#"{"channel":"alipay","mode":"slow","by_ms":0}"#, "1 to 60000"),
-            (r#"{"channel":"alipay","mode":"slow","by_ms":60001}"#, "1 to 60000"),
+            (
+                r#"{"channel":"alipay","mode":"slow","by_ms":60001}"#,
+                "1 to 60000",
+            ),
             (r#"{"channel":"alipay"}"#, "mode"),
         ] {
             let said = mode(asked).unwrap_err();

@@ -186,7 +186,11 @@ mod tests {
 
     fn poster(plain: &[&str]) -> Poster {
         let ca = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
-        Poster::new(&ca.cert.pem(), plain.iter().map(|host| (*host).to_owned()).collect()).unwrap()
+        Poster::new(
+            &ca.cert.pem(),
+            plain.iter().map(|host| (*host).to_owned()).collect(),
+        )
+        .unwrap()
     }
 
     fn letter() -> Letter {
@@ -225,12 +229,19 @@ mod tests {
         assert!(!heard.is_finished(), "somebody was told who was not named");
         let (status, _) = poster(&["shop", "127.1"]).post(&url, &letter()).await.unwrap();
         let octets = String::from_utf8(heard.await.unwrap()).unwrap();
-        assert!(status == 204 && octets.starts_with("POST /notify HTTP/1.1\r\n"), "{octets}");
+        assert!(
+            status == 204 && octets.starts_with("POST /notify HTTP/1.1\r\n"),
+            "{octets}"
+        );
     }
 
     #[test]
     fn hosts_are_named_as_addresses_spell_them() {
-        for (named, asked) in [("Shop", "shop"), ("[2001:db8::1]", "2001:DB8::1"), ("10.0.0.7", "10.0.0.7")] {
+        for (named, asked) in [
+            ("Shop", "shop"),
+            ("[2001:db8::1]", "2001:DB8::1"),
+            ("10.0.0.7", "10.0.0.7"),
+        ] {
             assert_eq!(bare(named), bare(asked));
         }
         assert_ne!(bare("shop"), bare("shop.example"));

@@ -34,8 +34,8 @@ pub struct Arguments {
     /// Without a desk: no flags, no export.
     #[arg(long)]
     pub no_desk: bool,
-    /// The first published merchant has a second account at WeChat, Alipay, UnionPay, Baidu and CCB, rates and an agent;
-    /// the lines to its first ones are lost and found again by `POST /control/line`.
+    /// The first published merchant has a second account at WeChat, Alipay, UnionPay, Baidu and CCB, rules, rates and an
+    /// agent; the lines to its first ones are lost and found again by `POST /control/line`.
     #[arg(long)]
     pub second_accounts: bool,
 }
@@ -58,6 +58,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         own: merchants - PUBLISHED,
         books: Some(plan),
         second_accounts: arguments.second_accounts,
+        rules: arguments.second_accounts,
         extra: if arguments.second_accounts { ROUTING } else { "" }.into(),
         ..Options::default()
     };

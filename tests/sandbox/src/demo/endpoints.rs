@@ -54,7 +54,7 @@ impl Demo {
             "own_ways": own_ways(), "own_calls": own_calls(),
             "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
             // Accounts whose lines `control/line` loses, and where orders go meanwhile; none without second accounts.
-            "lines": self.lines(),
+            "lines": self.lines(), "rules": self.place.routes(),
             "terminals": [{
                 "merchant": place.terminal.id, "terminal": place::TERMINAL, "serial": place.terminal.serial,
                 "scheme": place.terminal.scheme, "key_file": place.terminal.key_file,

@@ -102,6 +102,9 @@ impl Demo {
     /// Starts everything and writes `endpoints.json`.
     pub async fn start(dir: &Path, options: &Options, split: bool) -> anyhow::Result<Demo> {
         let place = Place::make(dir, options)?;
+        if options.rules {
+            place.routing.lock().0 = place.rules();
+        }
         let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
         // A second account comes behind them, and is the first merchant's.
         let merchants = place.merchants.len();

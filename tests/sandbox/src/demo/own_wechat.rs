@@ -188,7 +188,12 @@ pub(super) fn calls() -> Vec<Value> {
         call
     };
     let reverse = |path: &str, adds: Value| {
-        let mut call = call("POST", &format!("{path}/out-trade-no/{{out_trade_no}}/reverse"), &[], adds);
+        let mut call = call(
+            "POST",
+            &format!("{path}/out-trade-no/{{out_trade_no}}/reverse"),
+            &[],
+            adds,
+        );
         call["needs"] = "codepay".into();
         call
     };
@@ -243,10 +248,16 @@ pub(super) fn calls() -> Vec<Value> {
             &[],
             json!({}),
         ),
-        stranded(json!({ "type": "USER_BANK_CARD", "bank_type": "ICBC_DEBIT" }), &["bank_account", "real_name"]),
+        stranded(
+            json!({ "type": "USER_BANK_CARD", "bank_type": "ICBC_DEBIT" }),
+            &["bank_account", "real_name"],
+        ),
         stranded(json!({ "type": "MERCHANT_BANK_CARD" }), &[]),
         call("GET", "/v3/certificates", &[], json!({})),
-        reverse("/v3/pay/transactions", json!({ "appid": "appid", "mchid": "mchid" })),
+        reverse(
+            "/v3/pay/transactions",
+            json!({ "appid": "appid", "mchid": "mchid" }),
+        ),
         reverse(
             "/v3/pay/partner/transactions",
             json!({ "sp_appid": "appid", "sp_mchid": "mchid", "sub_mchid": "sub_mchids" }),

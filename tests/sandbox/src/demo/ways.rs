@@ -58,7 +58,14 @@ pub(super) fn ways() -> Vec<Value> {
 /// In the account's own mini program (小程序), which has an appid of its own.
 fn mini_program() -> Value {
     let call = ["/v1/payments", "order_no"];
-    let mut way = way("wechat", "jsapi", call, "call_up", NOTHING, body("wechat", "jsapi"));
+    let mut way = way(
+        "wechat",
+        "jsapi",
+        call,
+        "call_up",
+        NOTHING,
+        body("wechat", "jsapi"),
+    );
     way["adds"] = json!({ "appid": "mini_appid" });
     way
 }

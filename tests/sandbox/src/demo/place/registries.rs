@@ -183,9 +183,22 @@ impl Place {
         }))
     }
 
-    pub(super) fn routes(&self) -> Value {
+    pub(in crate::demo) fn routes(&self) -> Value {
         let routes = self.routing.lock().0.clone();
         if routes.is_null() { json!([]) } else { routes }
+    }
+
+    /// At WeChat large orders go to the second account, all others to the first one; the other one stands by.
+    pub(in crate::demo) fn rules(&self) -> Value {
+        let (Some(second), Some(first)) = (&self.second, self.merchants.first()) else {
+            return json!([]);
+        };
+        let [first, second] = [&first.accounts, second].map(|accounts| accounts.wechat.mchid.as_str());
+        let rule = |name: &str, when: &str, account: &str, standby: &str| json!({ "name": name, "channel": "wechat", "when": when, "accounts": [account], "standby": [standby] });
+        json!([
+            rule("large", "amount >= 100000", second, first),
+            rule("rest", "true", first, second),
+        ])
     }
 
     pub(super) fn stands_by(&self, account: &str) -> bool {
