@@ -14,6 +14,7 @@ mod compared;
 mod encrypted;
 mod life;
 mod pages;
+mod readme;
 mod repeats;
 mod tlog;
 mod v2;
@@ -90,6 +91,16 @@ async fn the_manuals_first_order() -> Done {
         String::from_utf8_lossy(&output.stderr)
     );
     demo.services.stop().await
+}
+
+/// The same of the sandbox's page: programs, commands, and what the conformance run says of its shop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandboxs_examples() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        readme::examples().await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

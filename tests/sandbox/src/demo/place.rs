@@ -250,6 +250,8 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Has it rules for them, too, under which one account waits for the other to be lost?
+    pub rules: bool,
     /// Have its second accounts apps of their own only, at WeChat? Else its first account's app is bound to both.
     pub apps_apart: bool,
     /// Whose books of which day are told? The proxy compares from its second start on, when that day was traded.
@@ -278,6 +280,7 @@ impl Default for Options {
             payer: 1_000_000,
             limits: String::new(),
             second_accounts: false,
+            rules: false,
             apps_apart: false,
             books: None,
             failures: 1000,
