@@ -90,7 +90,10 @@ pub(crate) fn repeats(order: &Order, position: u16, cancel: &Cancel) -> Result<b
         _ if attempt.is_reversing() && !same => {
             changed("Another reverse of this order is under way, or this one was sent at another time.")
         }
-        _ => Ok(attempt.is_reversing()),
+        _ if attempt.is_reversing() => Ok(true),
+        // A cancel takes back what was paid: of what is not known to be paid nothing leaves.
+        _ if attempt.paid.is_none() => Err(Fault::of(Code::OrderNotPaid)),
+        _ => Ok(false),
     }
 }
 

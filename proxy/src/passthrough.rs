@@ -93,7 +93,7 @@ pub(crate) fn meant<'a>(
         .breaks(Breach::Payee, None)
     };
     let found = match (&by.number, &by.trade_no) {
-        (Some(number), _) => order.attempt_by_number(verbatim.channel, &verbatim.account, number),
+        (Some(number), _) => named::attempt(order, verbatim.channel, &verbatim.account, number, by.placed),
         (None, Some(no)) => order.attempt_by_trade_no(verbatim.channel, &verbatim.account, no),
         (None, None) => None,
     };

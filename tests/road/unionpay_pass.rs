@@ -5,6 +5,7 @@
 mod charges;
 pub(crate) mod file;
 mod killed;
+mod limits;
 mod samples;
 mod times;
 

@@ -65,6 +65,8 @@ pub struct Native {
     pub(crate) lasts: Option<String>,
     /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
     pub named: Option<Instant>,
+    /// The time by which UnionPay knows the order that `number` names (`txnTime`, of what goes back `origTxnTime`).
+    pub placed: Option<Instant>,
     /// Where the payer's browser goes back to, by the names of the fields that say so.
     pub returns_to: Vec<(&'static str, Text)>,
     /// The certificates that Alipay's client names in certificate mode (channels.md 3.6), by the names of the parameters.

@@ -367,6 +367,7 @@ impl Said<'_> {
             method_name: None,
             lasts: None,
             named: None,
+            placed: None,
             returns_to: Vec::new(),
             certificates: Vec::new(),
             by_browser: false,

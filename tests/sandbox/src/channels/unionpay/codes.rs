@@ -2,7 +2,8 @@
 //! channels.md 4.3, 4.4).
 
 use super::orders::{self, asked, query_id};
-use super::{Call, Outcome, Refusal, key, notice, refunds::of_its_product};
+use super::refunds::{accepted as accepted_back, named, of_its_product, original};
+use super::{Call, Outcome, Refusal, key, notice};
 use crate::channels::bills::counted;
 use crate::channels::clock::now;
 use crate::channels::control_pay;
@@ -88,11 +89,7 @@ fn is_code(code: &str) -> bool {
 /// Takes a payment back: of the same settlement day, all of it, before any refund.
 pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
     let fields = call.fields;
-    for name in ["origQryId", "txnAmt", "backUrl"] {
-        if fields.get(name).is_empty() {
-            return Err(Refusal("13", format!("{name}不能为空")));
-        }
-    }
+    named(fields)?;
     if fields.get("txnSubType") != "00" {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
@@ -103,10 +100,7 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             return Err(Refusal("12", "重复交易".into()));
         }
         let gone = || Refusal("35", "原交易不存在或状态不正确".into());
-        let key = book
-            .by_number(Channel::Unionpay, fields.get("origQryId"))
-            .filter(|key| key.1 == call.number)
-            .ok_or_else(gone)?;
+        let key = original(call, book)?;
         let order = book.order(&key).ok_or_else(gone)?;
         order.count(Operation::Reverse);
         let paid = order
@@ -136,15 +130,12 @@ pub(super) fn cancel(call: &Call<'_>, fault: Option<Kind>) -> Outcome {
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
         let notice = notice::of_refund(&key, order, &number);
+        let told = accepted_back(&query_id, order.fen, &order.channel_no);
         book.refunds.insert(of, key);
-        Ok((notice, query_id))
+        Ok((notice, told))
     })?;
     if let Some(notice) = notice {
         crate::channels::notice::send(call.world, notice);
     }
-    Ok(vec![
-        ("queryId", told),
-        ("txnAmt", fields.get("txnAmt").to_owned()),
-        ("origQryId", fields.get("origQryId").to_owned()),
-    ])
+    Ok(told)
 }

@@ -149,6 +149,7 @@ fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
                 .or_else(|| book.by_number(Channel::Unionpay, fields.get("origQryId")))
                 .map(|key| key.2)
         })
+        .or_else(|| Some(fields.get("origOrderId").to_owned()).filter(|number| !number.is_empty()))
         .unwrap_or(own)
 }
 
@@ -211,6 +212,8 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             "reqReserved",
             "settleDate",
             "fileType",
+            "origOrderId",
+            "origTxnTime",
         ],
     );
     let (code, text, more) = match outcome {
