@@ -6,6 +6,7 @@ mod charges;
 pub(crate) mod file;
 mod killed;
 mod limits;
+mod reversals;
 mod samples;
 mod times;
 

@@ -171,6 +171,9 @@ pub enum Fresh {
     /// The protocol gives it no time of its own: a query at UnionPay names the time of what it asks for. It changes
     /// nothing, whoever sends it again.
     Always,
+    /// It names the time of the order that it undoes and none of its own (UnionPay's 冲正): it counts for a day from there, and
+    /// no repeat can be told from the first by it.
+    OfOrder,
 }
 
 impl Proof {
@@ -179,7 +182,7 @@ impl Proof {
         const CHINA: i64 = 8 * 3_600_000;
         let longest = match self.fresh {
             Fresh::For(longest) => longest.max(window),
-            Fresh::Standing | Fresh::Always => window,
+            Fresh::Standing | Fresh::Always | Fresh::OfOrder => window,
         };
         let near = |at: Instant| (-window..=longest).contains(&(now.millis() - at.millis()));
         let moved = self.signed_at.plus_millis(CHINA);

@@ -19,7 +19,7 @@ const QUERY: &str = "/gateway/api/queryTrans.do";
 type Pairs = Vec<(String, String)>;
 
 fn lawful(which: usize) -> (&'static str, Pairs) {
-    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 10 {
+    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 11 {
         0 => (
             BACK,
             ["01", "07", "000000", "08"],
@@ -94,9 +94,10 @@ fn lawful(which: usize) -> (&'static str, Pairs) {
                 ("origQryId", "781601010800001234568"),
             ],
         ),
+        8 => (BACK, ["99", "01", "000000", "08"], &[]),
         by_order => (
             BACK,
-            [if by_order == 8 { "04" } else { "31" }, "00", "000000", "07"],
+            [if by_order == 9 { "04" } else { "31" }, "00", "000000", "07"],
             &[
                 ("txnAmt", "100"),
                 ("backUrl", "https://m.example/n"),
@@ -520,7 +521,7 @@ fn the_official_samples_are_carried() {
         change(&mut pairs);
         ask("POST", path, FORM, form(&pairs).as_bytes())
     };
-    for which in 0..10 {
+    for which in 0..11 {
         let native = changed(which, &|p| assert!(set(p, "encoding", "utf-8"))).expect("a small encoding");
         // What was signed is what came.
         let big = changed(which, &|_| ()).expect("lawful");
@@ -528,7 +529,7 @@ fn the_official_samples_are_carried() {
     }
     let bare = |p: &mut Pairs| p.retain(|(name, _)| name != "channelType");
     assert!(changed(4, &bare).is_ok(), "a query");
-    for which in [0, 1, 2, 3, 5, 6, 7, 8, 9] {
+    for which in [0, 1, 2, 3, 5, 6, 7, 8, 9, 10] {
         assert!(
             changed(which, &bare).is_err(),
             "{which}: only what names none in the samples"
@@ -551,7 +552,7 @@ fn the_official_samples_are_carried() {
     .err();
     let text = error.map(|e| e.text).unwrap_or_default();
     assert_eq!(text, "riskRateInfo.shippingMobile is not carried");
-    for which in [3, 4, 7, 8, 9] {
+    for which in [3, 4, 7, 8, 9, 10] {
         let risk = changed(which, &|p| {
             p.push(("riskRateInfo".into(), "{commodityName=x}".into()))
         });
@@ -571,7 +572,7 @@ fn what_goes_back_names_its_payment_in_one_of_two_ways() {
         let read = changed(which, change);
         read.err().map(|e| e.text).unwrap_or_default()
     };
-    for which in [8, 9] {
+    for which in [9, 10] {
         let native = changed(which, &|_| ()).expect("lawful");
         let number = |no: Option<domain::ChannelNo>| no.map(|no| no.to_string()).unwrap_or_default();
         assert_eq!(
@@ -602,7 +603,7 @@ fn what_goes_back_names_its_payment_in_one_of_two_ways() {
         assert!(odd.starts_with("origTxnTime must be a time of China"), "{odd}");
     }
     // Of nothing else.
-    for which in [0, 1, 4, 5, 6] {
+    for which in [0, 1, 4, 5, 6, 8] {
         let read = changed(which, &|p| {
             p.push(("origOrderId".into(), "20251231000001".into()));
             p.push(("origTxnTime".into(), "20251231080000".into()));
@@ -631,12 +632,50 @@ fn free_texts_are_carried_as_they_are_and_scanned() {
         ("termId", "4900 "),
         ("frontUrl", "javascript:1"),
     ] {
-        let (path, mut pairs) = lawful(if name == "termId" { 8 } else { 6 });
+        let (path, mut pairs) = lawful(if name == "termId" { 9 } else { 6 });
         assert!(set(&mut pairs, name, value));
         assert!(
             ask("POST", path, FORM, form(&pairs).as_bytes()).is_err(),
             "{name}"
         );
+    }
+}
+
+/// Undoes the charge of its own number and time (冲正): it says no amount and no payee, and its time is the charge's.
+#[test]
+fn a_reversal_names_the_charge_and_counts_for_its_day() {
+    let (path, pairs) = lawful(8);
+    let native = ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way),
+        (domain::Operation::Reverse, None)
+    );
+    assert_eq!(
+        native.number.map(|n| n.to_string()).as_deref(),
+        Some("20260101000001")
+    );
+    assert_eq!(
+        (native.placed, native.refund.is_none(), native.amount.is_none()),
+        (native.named, true, true)
+    );
+    assert_eq!(native.proof.fresh, native::Fresh::OfOrder);
+    for (name, value) in [
+        ("txnAmt", "100"),
+        ("origQryId", "781601010800001234568"),
+        ("backUrl", "https://m.example/n"),
+    ] {
+        let mut pairs = pairs.clone();
+        pairs.push((name.into(), value.into()));
+        assert!(
+            ask("POST", path, FORM, form(&pairs).as_bytes()).is_err(),
+            "{name}"
+        );
+    }
+    // Every other server call's time is its own.
+    for which in [0, 3, 5, 6, 7, 9, 10] {
+        let (path, pairs) = lawful(which);
+        let native = ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful");
+        assert_eq!(native.proof.fresh, native::Fresh::Standing, "{which}");
     }
 }
 
@@ -669,7 +708,7 @@ fn a_days_file_is_about_no_order() {
             "{path}"
         );
     }
-    for which in 0..10 {
+    for which in 0..11 {
         let (_, pairs) = lawful(which);
         assert!(
             ask("POST", "/", FORM, form(&pairs).as_bytes()).is_err(),

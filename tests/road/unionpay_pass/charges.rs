@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// So long an order may live whose end nobody waits for.
-const LONG: i64 = 300_000;
+pub(super) const LONG: i64 = 300_000;
 
 /// A code whose payer does this once it is scanned.
 pub(super) async fn payer(demo: &Demo, will: &Value) -> anyhow::Result<String> {
@@ -41,7 +41,7 @@ fn words(answer: &Answer) -> String {
 }
 
 /// Our own refusal: unsigned, under a status that is not 200.
-fn refused(answer: &Answer, status: u16, code: &str) -> Done {
+pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> Done {
     let said = String::from_utf8_lossy(&answer.body).into_owned();
     ensure!(
         answer.status == status
@@ -53,7 +53,7 @@ fn refused(answer: &Answer, status: u16, code: &str) -> Done {
     Ok(())
 }
 
-async fn sent(acp: &Acp, fields: &Fields) -> anyhow::Result<Answer> {
+pub(super) async fn sent(acp: &Acp, fields: &Fields) -> anyhow::Result<Answer> {
     acp.send(BACK, &acp.signed(fields)?).await
 }
 
@@ -222,10 +222,10 @@ async fn by_the_orders_own_number(demo: &Demo, merchant: usize) -> Done {
             "00",
         )?;
         let back = format!("V{number}");
-        let named = |more: &[(&str, &str)]| {
+        let named = |at: &str, more: &[(&str, &str)]| {
             let mut fields = match refund {
-                true => acp.refund(&back, &time, "", 150),
-                false => acp.cancel(&back, &time, "", 650),
+                true => acp.refund(&back, at, "", 150),
+                false => acp.cancel(&back, at, "", 650),
             };
             fields.remove("origQryId");
             let own = [
@@ -239,16 +239,16 @@ async fn by_the_orders_own_number(demo: &Demo, merchant: usize) -> Done {
             fields
         };
         // Nobody has paid: there is nothing to take back, and nothing leaves.
-        refused(&sent(&acp, &named(&[])).await?, 403, "30")?;
+        refused(&sent(&acp, &named(&time, &[])).await?, 403, "30")?;
         pay(demo, &number, false).await?;
         // Another time is another order, and both ways must mean the same.
         refused(
-            &sent(&acp, &named(&[("origTxnTime", "20260101080000")])).await?,
+            &sent(&acp, &named(&time, &[("origTxnTime", "20260101080000")])).await?,
             403,
             "32",
         )?;
         refused(
-            &sent(&acp, &named(&[("origQryId", &elsewhere)])).await?,
+            &sent(&acp, &named(&time, &[("origQryId", &elsewhere)])).await?,
             403,
             "32",
         )?;
@@ -256,10 +256,12 @@ async fn by_the_orders_own_number(demo: &Demo, merchant: usize) -> Done {
         ensure!(unpaid["refunded_fen"] == 0, "it went back: {unpaid}");
         let query_id = unpaid["channel_no"].as_str().context("a number")?;
         // Once by the number alone, once in both ways.
+        sleep(Duration::from_millis(1100)).await; // another second: the octets that were refused are signed anew
+        let later = written(now());
         let form = if refund {
-            named(&[("origQryId", query_id)])
+            named(&later, &[("origQryId", query_id)])
         } else {
-            named(&[])
+            named(&later, &[])
         };
         is(&acp.read(&sent(&acp, &form).await?.body)?, "respCode", "00")?;
         let state = if refund { "partly_refunded" } else { "reversed" };

@@ -49,6 +49,9 @@ pub(super) const ORIG_ORDER_ID: &str = "origOrderId";
 /// See [`ORIG_QRY_ID`].
 pub(super) const ORIG_TXN_TIME: &str = "origTxnTime";
 
+/// The kind that undoes a payment code's charge by the charge's own number and time (冲正), as UnionPay's own sample has it.
+pub(super) const REVERSAL: &str = "99";
+
 /// What the payer reads of an order in UnionPay's own screens.
 pub(super) const ORDER_DESC: &str = "orderDesc";
 
@@ -146,6 +149,16 @@ pub(super) const CALLS: &[Call] = &[
         pay_way: None,
         needed: &[DEVICE, "txnAmt", "backUrl"],
         optional: BACK_OPTIONAL,
+    },
+    Call {
+        path: BACK,
+        txn_type: REVERSAL,
+        sub_type: "01",
+        biz_types: &["000000"],
+        operation: Operation::Reverse,
+        pay_way: None,
+        needed: &[DEVICE],
+        optional: &[REQ_RESERVED, "termId"],
     },
     Call {
         path: QUERY,

@@ -8,7 +8,7 @@ use super::{
     APP, BACK, FILES, FRONT, QUERY,
     allowed::{
         ACC_TYPE, CALLS, CERT_ID, COMMON, Call, OF_ONE, ORDER_DESC, ORIG_ORDER_ID, ORIG_QRY_ID,
-        ORIG_TXN_TIME, QR_NO, REQ_RESERVED,
+        ORIG_TXN_TIME, QR_NO, REQ_RESERVED, REVERSAL,
     },
     compose, facts,
     fields::Fields,
@@ -195,7 +195,7 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
 }
 
 fn goes_back(call: &Call) -> bool {
-    matches!(call.operation, Operation::Refund | Operation::Reverse)
+    matches!(call.operation, Operation::Refund | Operation::Reverse) && call.txn_type != REVERSAL
 }
 
 /// What goes back names its payment in one way at least, and each way whole.
@@ -389,6 +389,7 @@ fn proof<'a>(
         fresh: match path {
             QUERY => Fresh::Always,
             FRONT => Fresh::For(FORM_WAITS_MS),
+            _ if get("txnType") == Some(REVERSAL) => Fresh::OfOrder,
             _ => Fresh::Standing,
         },
     })

@@ -33,7 +33,7 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             return Err(Refusal("35", "原交易不存在或状态不正确".into()));
         }
         of_its_product(fields, order)?;
-        if order.refunds.iter().any(|refund| refund.asked["txnType"] == "31") {
+        if order.refunds.iter().any(|refund| refund.asked["txnType"] != "04") {
             return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
         }
         if order.refunded().saturating_add(fen) > order.fen {
