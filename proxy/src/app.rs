@@ -454,6 +454,7 @@ impl App {
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,
             encrypts: facts.encrypts,
+            openapi: facts.openapi,
             codepay: facts.codepay,
             sha1: facts.sha1,
             bank: facts.bank.clone(),

@@ -14,6 +14,10 @@ use std::path::Path;
 /// Connections that are opened side by side.
 const AT_ONCE: usize = 32;
 
+/// The proxy keeps a quarter of its open files for itself, and each of its listeners has an equal part of the rest
+/// (chapter 50). So many there are at most.
+const LISTENERS: usize = 9;
+
 /// Resident memory before and after so many connections that have asked once.
 async fn connected(peer: &Peer, ca: &[u8], count: usize, ask: &[u8]) -> anyhow::Result<(f64, f64)> {
     let before = peers::settled_memory(peer.pid()).await;
@@ -47,8 +51,13 @@ async fn connected(peer: &Peer, ca: &[u8], count: usize, ask: &[u8]) -> anyhow::
 
 /// Row (e), connections.
 pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -> anyhow::Result<()> {
-    let open = machine::raise_open_files() as usize;
-    let count = count.min(open.saturating_sub(500));
+    let wanted = count;
+    let count = count.min(machine::raise_open_files() as usize * 3 / 4 / LISTENERS - AT_ONCE);
+    if count < wanted {
+        eprintln!(
+            "a listener of the proxy takes {count} connections here, of {wanted}: this process may open too few files"
+        );
+    }
     let stub = Stub::bind().await?;
     let upstream = stub.at;
     let site = Site::make(&dir.join("connections"), &Addresses::all_at(stub.at))?;
@@ -94,7 +103,12 @@ pub(crate) async fn connections(dir: &Path, count: usize, report: &mut Report) -
         "memory with idle connections, guandao / bare forwarder",
         resident / bare,
         "",
-        Want::Most(2.0),
+        // Of fewer the ratio is that of two processes that do nothing.
+        if count == wanted {
+            Want::Most(2.0)
+        } else {
+            Want::Nothing
+        },
     );
     if let Ok(nginx) = peers::nginx(&site.place, upstream).await {
         let (all, each) = connected(&nginx, &ca, count, healthz).await?;

@@ -3,6 +3,7 @@
 
 use crate::{
     alipay_codes::{MALFORMED, NOT_ALLOWED, Till, words},
+    clock::{clear_of_day_ends, now},
     kills::Yard,
 };
 use anyhow::{Context, bail, ensure};
@@ -13,7 +14,7 @@ use sandbox::demo::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 type Done = anyhow::Result<()>;
 
@@ -22,6 +23,7 @@ const V3: &str = "/v3/alipay/data/dataservice/bill/downloadurl/query";
 
 /// An order of the first merchant's that was paid three days ago, with that day's bill: the day, and the order's number.
 pub(crate) async fn a_day_ago_by(demo: &Demo) -> anyhow::Result<(String, String)> {
+    clear_of_day_ends(2).await;
     demo.control("/control/clock", &json!({ "days_ago": 3 })).await?;
     let number = demo.next_number();
     let merchant = demo.merchant(0)?;
@@ -33,7 +35,7 @@ pub(crate) async fn a_day_ago_by(demo: &Demo) -> anyhow::Result<(String, String)
     let id = placed.json()["id"].as_str().unwrap_or_default().to_owned();
     merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
     demo.control("/control/clock", &json!({ "days_ago": 0 })).await?;
-    let day = days_ago(3)?;
+    let day = days_ago(3);
     let account = &demo.place.merchants[0].accounts.alipay.app_id;
     let ready = json!({ "channel": "alipay", "account": account, "day": day, "ready": true });
     demo.control("/control/bills", &ready).await?;
@@ -41,10 +43,13 @@ pub(crate) async fn a_day_ago_by(demo: &Demo) -> anyhow::Result<(String, String)
 }
 
 /// The day, in China.
-fn days_ago(days: i64) -> anyhow::Result<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64;
-    let then = domain::Instant::from_secs(now - days * 86_400).to_string();
-    Ok(then.chars().take(10).collect())
+fn days_ago(days: i64) -> String {
+    now()
+        .plus_millis(-days * 86_400_000)
+        .to_string()
+        .chars()
+        .take(10)
+        .collect()
 }
 
 /// What lies at an address of the channel's own: its SHA-256, and the orders in it.
@@ -86,9 +91,14 @@ impl Till<'_> {
 
     /// The channel's own word on a day without a bill.
     pub(crate) async fn no_bill(&self, in_query: bool) -> Done {
-        let asked = json!({ "bill_type": "trade", "bill_date": days_ago(9)? });
+        let asked = json!({ "bill_type": "trade", "bill_date": days_ago(9) });
         let said = self.said(&self.bill(&asked, in_query).await?)?;
-        ensure!(said.code == "isp.bill_not_exist", "{}", said.code);
+        let wanted = if self.v3 {
+            "bill_not_exist"
+        } else {
+            "isp.bill_not_exist"
+        };
+        ensure!(said.code == wanted, "{}", said.code);
         Ok(())
     }
 }

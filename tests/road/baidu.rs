@@ -5,8 +5,9 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+use crate::clock::{ends_soon, now};
 use crate::kills::id;
-use crate::seen::{Done, pay, placed, post, shown, told, with};
+use crate::seen::{Done, only_a_notice_tells, pay, placed, post, shown, told, with};
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
@@ -79,6 +80,9 @@ async fn life(demo: &Demo, merchant: &Merchant, way: &str, notify: bool) -> Done
         "handed out {order}"
     );
     demo.open(&order).await?;
+    if notify {
+        only_a_notice_tells(demo, &order).await?;
+    }
     pay(demo, &order, notify).await?;
     let order_id = id(&order)?;
     let paid = merchant
@@ -216,11 +220,6 @@ fn without_codes(demo: &Demo, n: usize) -> Done {
     demo.place.sign_registry("acquirer-demo", &registry)
 }
 
-fn seconds() -> anyhow::Result<i64> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    Ok(since.as_secs() as i64)
-}
-
 /// How many queries about this order the wallet will still refuse.
 async fn refusals(demo: &Demo, order: &Value) -> anyhow::Result<u64> {
     let faults = demo.control_get("/control/faults").await?;
@@ -274,18 +273,18 @@ async fn never_guessed(
 
 /// There is no close: what nobody paid ends with its own time, and a payment before that stands.
 async fn over(demo: &Demo, merchant: &Merchant, second: &Merchant) -> Done {
-    let soon = seconds()? + 62;
-    let end = json!({ "expires_at": domain::Instant::from_secs(soon).to_string() });
-    let unknown = placed(second, &body(demo, "page", end.clone())).await?;
-    let refused = placed(merchant, &body(demo, "page", end.clone())).await?;
+    let end = || json!({ "expires_at": ends_soon().to_string() });
+    let unknown = placed(second, &body(demo, "page", end())).await?;
+    let refused = placed(merchant, &body(demo, "page", end())).await?;
     demo.open(&refused).await?;
     demo.control("/control/fault", &json!({ "channel": "baidu", "operation": "query", "kind": "other_key", "count": 10_000, "out_trade_no": refused["number"] })).await?;
     pay(demo, &refused, false).await?;
     let (opened, unopened, paid) = (
-        placed(merchant, &body(demo, "page", end.clone())).await?,
-        placed(merchant, &body(demo, "wap", end.clone())).await?,
-        placed(merchant, &body(demo, "page", end)).await?,
+        placed(merchant, &body(demo, "page", end())).await?,
+        placed(merchant, &body(demo, "wap", end())).await?,
+        placed(merchant, &body(demo, "page", end())).await?,
     );
+    let soon = ends_soon(); // all are over then
     demo.open(&opened).await?;
     demo.open(&paid).await?;
     for order in [&opened, &unopened, &paid] {
@@ -306,13 +305,13 @@ async fn over(demo: &Demo, merchant: &Merchant, second: &Merchant) -> Done {
     merchant
         .until(id(&paid)?, "payment", |o| o["state"] == "paid")
         .await?;
-    while soon > seconds()? {
+    while soon > now() {
         sleep(Duration::from_millis(100)).await;
     }
     let before = refusals(demo, &refused).await?;
     for order in [&opened, &unopened] {
         let mut state = Value::Null;
-        for _ in 0..450 {
+        for _ in 0..500 {
             state = merchant
                 .ask("GET", &format!("/v1/payments/{}", id(order)?), None)
                 .await?

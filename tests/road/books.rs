@@ -6,6 +6,7 @@ mod codes;
 mod large;
 mod unionpay;
 
+use crate::clock::{clear_of_day_ends, now};
 use anyhow::{Context, anyhow, ensure};
 use domain::Day;
 use sandbox::demo::{
@@ -33,13 +34,6 @@ struct Shop {
     refund: Value,
 }
 
-fn now() -> domain::Instant {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    domain::Instant::from_millis(since.as_millis() as i64)
-}
-
 fn days_ago(days: i32) -> Day {
     Day::from_number(now().day().number() - days)
 }
@@ -54,8 +48,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A demo that does not compare yet.
+/// A demo that does not compare yet, while no day ends.
 async fn open(dir: &Path, desk: bool) -> anyhow::Result<(Demo, Merchant)> {
+    clear_of_day_ends(4).await;
     let demo = Demo::start(
         dir,
         &Options {
@@ -380,14 +375,15 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
     demo.services.stop_proxy().await?;
     compare_from(&demo, day)?;
     killed_at_every_step(&demo).await?;
-    for days in (2..=3).rev() {
-        until_compared(&merchant, days_ago(days)).await?;
+    for day in [day, Day::from_number(day.number() + 1)] {
+        until_compared(&merchant, day).await?;
     }
     let (mut seen, mut later) = (Found::new(), Found::new());
     for shop in &shops {
-        let result = asked(&merchant, shop.day).await?;
+        // Between 15:00 and 16:00 UTC UnionPay's days are later ones than those above.
+        let next = until_compared(&merchant, Day::from_number(shop.day.number() + 1)).await?;
+        let result = until_compared(&merchant, shop.day).await?;
         seen.extend(of_channel(shop.channel, found(&result)?));
-        let next = asked(&merchant, Day::from_number(shop.day.number() + 1)).await?;
         later.extend(of_channel(shop.channel, found(&next)?));
         let accounts = result["accounts"].as_array().context("accounts")?;
         for account in accounts
@@ -629,7 +625,8 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     let dropped = drop_account(&demo, "alipay")?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    until_compared(&merchant, days_ago(2)).await?; // nothing happened then, and later days do not wait
+    let next = Day::from_number(day.number() + 1);
+    until_compared(&merchant, next).await?; // nothing happened then, and later days do not wait
     let result = asked(&merchant, day).await?;
     let account = &result["accounts"]
         .as_array()
@@ -656,7 +653,8 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     }
     let result = until_state(&merchant, day, "agreed").await?;
     ensure!(found(&result)?.is_empty(), "{result}");
-    for (day, state) in [(days_ago(4), "not_compared"), (days_ago(120), "not_compared")] {
+    let before = Day::from_number(day.number() - 1);
+    for (day, state) in [(before, "not_compared"), (days_ago(120), "not_compared")] {
         let before = asked(&merchant, day).await?;
         ensure!(
             before["state"] == state && before["accounts"] == json!([]),

@@ -9,6 +9,7 @@ mod codes;
 mod errors;
 mod groups;
 mod native;
+mod open_api;
 mod scan;
 mod unionpay;
 mod unionpay_pass;
@@ -399,6 +400,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.pass_through().await?;
     run.groups().await?;
     run.by_sm2().await?;
+    run.by_openapi_v3().await?;
     run.errors().await?;
     run.bad_requests().await?;
     run.end_all().await?;

@@ -7,7 +7,7 @@
 )]
 
 use crate::kills::id;
-use crate::seen::{Done, pay, placed, post, shown, told, with};
+use crate::seen::{Done, only_a_notice_tells, pay, placed, post, shown, told, with};
 use anyhow::{Context as _, ensure};
 use domain::TradeEntry;
 use journal::{Reader, disk::RealDisk};
@@ -82,6 +82,9 @@ async fn life(demo: &Demo, merchant: &Merchant, notify: bool) -> Done {
     // The same order again is the same form: one order at the bank, however often it is signed.
     demo.open(&order).await?;
     demo.open(&order).await?;
+    if notify {
+        only_a_notice_tells(demo, &order).await?;
+    }
     pay(demo, &order, notify).await?;
     let order_id = id(&order)?;
     let paid = merchant

@@ -51,15 +51,17 @@ async fn life(yard: &Yard, notify: bool) -> Done {
     // The same order again is the same form: one order at the bank, however often it is signed.
     yard.demo.open(&order).await?;
     yard.demo.open(&order).await?;
+    if notify {
+        seen::only_a_notice_tells(&yard.demo, &order).await?;
+    }
     pay(&yard.demo, &order, notify).await?;
     let order_id = id(&order)?;
     let paid = yard
         .merchant()?
         .until(order_id, "payment", |o| o["state"] == "paid")
         .await?;
-    let proof = &paid["paid"]["proof"];
     ensure!(
-        paid["paid"]["amount"] == 500 && (proof == "query" || notify && proof == "notice"),
+        paid["paid"]["amount"] == 500 && paid["paid"]["proof"] == if notify { "notice" } else { "query" },
         "{paid}"
     );
     yard.told(order_id, "payment.paid").await?;

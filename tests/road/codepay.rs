@@ -2,6 +2,7 @@
 //! through an SDK; and not where the setting does not say so. Bills through an SDK.
 
 use crate::{
+    clock::{clear_of_day_ends, now},
     kills::{MUTATION, Yard, id, text},
     native::{Sdk, shown},
 };
@@ -193,6 +194,7 @@ async fn where_the_setting_does_not_say_so_there_is_no_codepay_and_bills_pass_th
 
 /// Where a bill lies, and the bill, octet for octet; for nobody else's merchants.
 async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
+    clear_of_day_ends(2).await;
     yard.demo
         .control("/control/clock", &json!({ "days_ago": 3 }))
         .await?;
@@ -206,14 +208,8 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
     yard.demo
         .control("/control/clock", &json!({ "days_ago": 0 }))
         .await?;
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_secs() as i64;
-    let the_day: String = domain::Instant::from_secs(now - 3 * 86_400)
-        .to_string()
-        .chars()
-        .take(10)
-        .collect();
+    let then = now().plus_millis(-3 * 86_400_000).to_string();
+    let the_day: String = then.chars().take(10).collect();
     let (account, _) = sdk.wechat_account()?;
     let ready = json!({ "channel": "wechat", "account": account.mchid, "day": the_day, "ready": true });
     yard.demo.control("/control/bills", &ready).await?;

@@ -4,6 +4,7 @@
 use crate::{
     kills::{MUTATION, Yard, create_by, id, text},
     native::{Sdk, shown},
+    seen::only_a_notice_tells,
 };
 use anyhow::{Context, bail, ensure};
 use sandbox::demo::place::Options;
@@ -42,7 +43,12 @@ async fn ask(yard: &Yard, path: &str, body: &Value) -> anyhow::Result<(u16, Valu
 
 /// Placed, paid with a notice, asked for where no notice came, refunded, closed, charged and reversed.
 async fn unified(yard: &Yard) -> Done {
-    let paid = yard.paid("wechat", 770).await?;
+    let order = yard.placed("wechat", 770).await?;
+    only_a_notice_tells(&yard.demo, &order).await?;
+    yard.pay(&order).await?;
+    let paid = yard
+        .until(id(&order)?, "payment", |o| o["state"] == "paid")
+        .await?;
     ensure!(paid["paid"]["proof"] == "notice", "not by its notice: {paid}");
     let sent = signed(yard, "create").await?;
     ensure!(

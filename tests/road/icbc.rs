@@ -6,6 +6,7 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+use crate::clock::ends_soon;
 use crate::kills::id;
 use crate::seen::{Done, pay, placed, post, shown, told, with};
 use anyhow::ensure;
@@ -184,21 +185,17 @@ async fn doubt(demo: &Demo, merchant: &Merchant) -> Done {
 
 /// Two orders that end soon: nobody ever tells of the one, somebody tells too late of the other.
 async fn silent(demo: &Demo, merchant: &Merchant) -> anyhow::Result<(Value, Value)> {
-    let soon = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_secs() as i64
-        + 62;
-    let end = json!({ "expires_at": domain::Instant::from_secs(soon).to_string() });
-    let untold = opened(demo, merchant, end.clone()).await?;
+    let end = || json!({ "expires_at": ends_soon().to_string() });
+    let untold = opened(demo, merchant, end()).await?;
     pay(demo, &untold, false).await?;
-    Ok((untold, opened(demo, merchant, end).await?))
+    Ok((untold, opened(demo, merchant, end()).await?))
 }
 
 //= C82
 async fn unresolved(demo: &Demo, merchant: &Merchant, untold: &Value, late: &Value) -> Done {
     for order in [untold, late] {
         let mut state = Value::Null;
-        for _ in 0..450 {
+        for _ in 0..500 {
             state = shown(merchant, order).await?["state"].clone();
             if state == "unresolved" {
                 break;

@@ -2,7 +2,10 @@
 //! often it asks, limits as for every static code, and nothing for whoever does not have the account's secret; killed
 //! between every two steps.
 
-use crate::kills::{MUTATION, Yard, id};
+use crate::{
+    clock::clear_of_day_ends,
+    kills::{MUTATION, Yard, id},
+};
 use anyhow::{Context, ensure};
 use sandbox::demo::{http::Client, product};
 use serde_json::{Value, json};
@@ -44,6 +47,7 @@ impl Shop<'_> {
 //= C77
 //= C69
 async fn a_products_code_is_one_order_per_payer_within_the_limits() {
+    clear_of_day_ends(4).await; // the limits are a day's
     let yard = Yard::open().await.expect("demo");
     let shop = Shop {
         mchid: yard.demo.place.merchants[0].accounts.wechat.mchid.clone(),

@@ -109,6 +109,16 @@ async fn alipays_sdk_by_openapi_v3() -> Done {
     }
 }
 
+/// What we compose beside what the client composes, both as Alipay gets them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_calls_by_openapi_v3_beside_alipays_sdk() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        compared::agree_by_openapi_v3().await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alipays_bills_by_published_clients() -> Done {
     if client::skipped() {

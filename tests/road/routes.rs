@@ -181,6 +181,24 @@ async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
     road.demo.prove_journal().expect("the journal verifies");
 }
 
+/// The same where Alipay is spoken to by OpenAPI v3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C63
+//= C65
+async fn an_account_at_openapi_v3_is_left_and_taken_again() {
+    let road = Road::with(Options {
+        openapi_v3: true,
+        ..options()
+    })
+    .await
+    .expect("demo");
+    all_faults(&road, 1).await;
+    let sent = road.demo.last_request("alipay", "create").await.expect("sent");
+    assert!(sent.starts_with('{'), "not by OpenAPI v3: {sent}");
+    road.demo.services.stop().await.expect("stops");
+    road.demo.prove_journal().expect("the journal verifies");
+}
+
 /// A client that sends one order at a time does not wait for a breaker: the second order goes elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C65

@@ -7,6 +7,7 @@
 )]
 
 use crate::{
+    clock::{ends_soon, now},
     kills::{MUTATION, Yard, id, say, text},
     native::{Sdk, shown},
     through,
@@ -14,7 +15,7 @@ use crate::{
 use anyhow::{bail, ensure};
 use sandbox::demo::http::Answer;
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::sleep;
 
 type Done = anyhow::Result<()>;
@@ -134,18 +135,15 @@ async fn paid_after_the_close(yard: &Yard) -> Done {
 }
 
 async fn over_without_a_scan(yard: &Yard) -> Done {
-    let end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64 + 62;
+    let end = ends_soon();
     let mut body = yard.body("alipay", 450);
-    body["expires_at"] = domain::Instant::from_secs(end).to_string().into();
+    body["expires_at"] = end.to_string().into();
     let order = post(yard, "/v1/payments", &body).await?.json();
     let id = id(&order)?;
     waits(yard, id).await?;
-    for _ in 0..400 {
+    for _ in 0..450 {
         if get(yard, id).await?["state"] == "closed" {
-            ensure!(
-                SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64 >= end,
-                "closed before its end"
-            );
+            ensure!(now() >= end, "closed before its end");
             let pay = json!({ "channel": "alipay", "out_trade_no": order["number"], "outcome": "paid" });
             ensure!(
                 yard.demo.control("/control/pay", &pay).await.is_err(),

@@ -1,8 +1,8 @@
 //! An order as its merchant and its payer see it: placed by the unified API, paid at the sandbox, told to the shop.
 
-use crate::kills::id;
+use crate::kills::{id, text};
 use anyhow::ensure;
-use sandbox::demo::{Demo, http::Answer, merchant::Merchant};
+use sandbox::demo::{Demo, http::Answer, merchant::Merchant, orders::unasked};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -36,6 +36,11 @@ pub(crate) async fn placed(merchant: &Merchant, body: &Value) -> anyhow::Result<
         answer.json()
     );
     Ok(answer.json())
+}
+
+/// Before its payer pays: only a notice tells of it then, however busy the machine.
+pub(crate) async fn only_a_notice_tells(demo: &Demo, order: &Value) -> Done {
+    unasked(demo, &text(&order["channel"]), &text(&order["number"])).await
 }
 
 /// The payer pays; the channel tells of it, or nobody does.

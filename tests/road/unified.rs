@@ -1,6 +1,9 @@
 //! The unified API: one winner, the same answer to the same content, never wrong about money.
 
-use crate::routes::entries;
+use crate::{
+    clock::{clear_of_day_ends, ends_soon},
+    routes::entries,
+};
 use anyhow::ensure;
 use domain::{Clause, TradeEvent};
 use sandbox::demo::{
@@ -238,11 +241,7 @@ async fn an_order_ends_with_a_close_at_the_channel(demo: &Demo, shop: &Merchant)
         let mut body = native(&demo.next_number(), 100);
         body["channel"] = json!(channel);
         body["pay_way"] = json!(way);
-        let soon = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)?
-            .as_secs() as i64
-            + 61;
-        body["expires_at"] = json!(domain::Instant::from_secs(soon).to_string());
+        body["expires_at"] = json!(ends_soon().to_string());
         let order = post(shop, "/v1/payments", body).await?.json();
         let id = order["id"].as_str().unwrap_or_default().to_owned();
         // Alipay has an order only once somebody has scanned its code.
@@ -555,6 +554,7 @@ async fn level_a_is_not_the_merchants_own_word(demo: &Demo, other: &Merchant) ->
 //= C43
 //= C30
 async fn the_payers_day_limit_is_uniform(demo: &Demo, shop: &Merchant) -> Done {
+    clear_of_day_ends(2).await;
     let order = |no: String, amount: u64| {
         json!({
             "order_no": no, "channel": "wechat", "pay_way": "jsapi", "amount": amount, "description": "x",

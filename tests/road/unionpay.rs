@@ -2,10 +2,11 @@
 //! certificates; each sign method; what its rules make different (no close, a code comes once, an order is its number and
 //! its time); and the proxy killed between every two steps.
 
+use crate::clock::ends_soon;
 use crate::kills::{
     MUTATION, NOTICE, Yard, create_by, id, notice_point, refund_point, repeat, say, text, unanswered,
 };
-use crate::seen::{Done, placed, post, told, with};
+use crate::seen::{Done, only_a_notice_tells, placed, post, told, with};
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
@@ -15,10 +16,7 @@ use sandbox::demo::{
     unionpay as stories,
 };
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -115,6 +113,7 @@ async fn life(demo: &Demo, merchant: &Merchant, dir: &Path, pay_way: &str, reach
     demo.open(&order).await?;
     // The same order again: what is handed out is signed anew and is the same order, a code is told from the record.
     let id = id(&order)?.to_owned();
+    only_a_notice_tells(demo, &order).await?;
     pay(demo, &order, json!({})).await?;
     let paid = merchant.until(&id, "payment", |o| o["state"] == "paid").await?;
     ensure!(
@@ -421,16 +420,10 @@ async fn refunds_in_trouble(demo: &Demo, merchant: &Merchant) -> Done {
 async fn without_a_notice_and_without_a_payer() {
     let (demo, _dir) = demo().await.expect("demo");
     let merchant = demo.merchant(0).expect("a merchant");
-    let ends = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs() as i64
-        + 62;
-    let ends = domain::Instant::from_secs(ends);
     let mut closing = Vec::new();
     for (pay_way, opened) in [("qr", false), ("gateway", false), ("gateway", true)] {
         let mut asked = body(&demo, pay_way, 540);
-        asked["expires_at"] = ends.to_string().into();
+        asked["expires_at"] = ends_soon().to_string().into();
         let order = placed(&merchant, &asked).await.expect("placed");
         if opened {
             demo.open(&order).await.expect("opened");
@@ -462,7 +455,7 @@ async fn without_a_notice_and_without_a_payer() {
         .expect("found by query");
     assert_eq!(paid["paid"]["proof"], "query");
     for (pay_way, opened, order) in &closing {
-        let closed = patiently(&merchant, order, 90, "closed")
+        let closed = patiently(&merchant, order, 100, "closed")
             .await
             .unwrap_or_else(|e| panic!("{pay_way}, opened {opened}: {e:#}"));
         told(&demo, &merchant, id(&closed).expect("id"), "payment.closed")

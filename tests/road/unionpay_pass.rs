@@ -18,6 +18,7 @@ use anyhow::{Context, bail, ensure};
 use sandbox::demo::acp::{Acp, BACK, FRONT, Fields, QUERY, now, written};
 use sandbox::demo::{
     Demo,
+    orders::unasked,
     place::{Options, RETURN_HOST},
 };
 use serde_json::{Value, json};
@@ -134,12 +135,20 @@ async fn life(demo: &Demo, merchant: usize) -> Done {
         "respCode",
         "34",
     )?;
+    // The client's own questions are answered again once these are used up.
+    let busy = json!({ "channel": "unionpay", "operation": "query", "kind": "busy", "count": 5, "out_trade_no": number });
+    demo.control("/control/fault", &busy).await?;
     pay(demo, &number, true).await?;
     let notice = relayed(demo, &acp, &number).await?;
     is(&notice, "txnTime", &time)?;
     let paid = until(demo, merchant, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(paid["paid"]["proof"] == "notice", "{paid}");
-    let asked = acp.ask(QUERY, &acp.query(&number, &time)).await?;
+    let mut asked = acp.ask(QUERY, &acp.query(&number, &time)).await?;
+    for _ in 0..5 {
+        if asked.get("respCode").is_some_and(|code| code == "37") {
+            asked = acp.ask(QUERY, &acp.query(&number, &time)).await?;
+        }
+    }
     is(&asked, "origRespCode", "00")?;
     let query_id = asked.get("queryId").context("queryId")?.clone();
     for (no, fen, state) in [("1", 300, "partly_refunded"), ("2", 600, "refunded")] {
@@ -229,6 +238,7 @@ async fn by_browser(demo: &Demo, merchant: usize) -> Done {
         page.status == 200 && String::from_utf8_lossy(&page.body).contains(&number),
         "the form does not open"
     );
+    unasked(demo, "unionpay", &number).await?;
     pay(demo, &number, true).await?;
     relayed(demo, &acp, &number).await?;
     let paid = until(demo, merchant, &number, "payment", |o| o["state"] == "paid").await?;

@@ -5,6 +5,7 @@ mod banks;
 mod others;
 mod unionpay;
 
+use crate::clock::clear_of_day_ends;
 use anyhow::{Context, ensure};
 use domain::{TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
@@ -202,6 +203,7 @@ async fn a_refund_of_nothing_is_flagged(demo: &Demo, a: &Officer) -> Done {
 /// Refusals of a measure and of a payer's limit are the same but for the request's number.
 //= C43
 async fn a_stopped_merchant_learns_nothing(demo: &Demo, a: &Officer, b: &Officer) -> Done {
+    clear_of_day_ends(2).await; // a payer's limit is a day's
     let merchant = demo.merchant(2)?;
     let order = |payer: &str, amount: u64| {
         json!({

@@ -6,6 +6,7 @@
     reason = "what became of each order is part of the evidence"
 )]
 
+use crate::clock::{ends_soon, now};
 use crate::kills::{MUTATION, Yard, create_by, id, say, text};
 use crate::seen::{self, Done, with};
 use anyhow::{Context, bail, ensure};
@@ -15,7 +16,7 @@ use sandbox::demo::{
     place::{Options, RETURN_HOST},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::sleep;
 
 /// Channel, way to pay, what the answer must have, what the order must say beside.
@@ -458,7 +459,7 @@ async fn close_before_it_is_opened(yard: &Yard) -> Done {
 
 /// Nobody opens it: it ends with the time that its signed text names, and then it cannot be opened.
 async fn not_opened_until_its_end(yard: &Yard) -> Done {
-    let end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64 + 62;
+    let end = ends_soon();
     let order = placed(
         yard,
         &body(
@@ -466,7 +467,7 @@ async fn not_opened_until_its_end(yard: &Yard) -> Done {
             "alipay",
             "wap",
             420,
-            &json!({ "expires_at": domain::Instant::from_secs(end).to_string() }),
+            &json!({ "expires_at": end.to_string() }),
         ),
     )
     .await?;
@@ -485,10 +486,7 @@ async fn not_opened_until_its_end(yard: &Yard) -> Done {
             .await?
             .json();
         if shown["state"] == "closed" {
-            ensure!(
-                SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as i64 >= end,
-                "closed before its end"
-            );
+            ensure!(now() >= end, "closed before its end");
             let page = yard.demo.browse(&order).await?;
             ensure!(
                 page.contains("time_expire") && yard.at_channel(&order).await?.is_empty(),

@@ -4,7 +4,10 @@
 mod codes;
 mod points;
 
-use crate::kills::{MUTATION, Yard, id, text};
+use crate::{
+    clock::{self, clear_of_day_ends},
+    kills::{MUTATION, Yard, id, text},
+};
 use anyhow::{Context, bail, ensure};
 use certs::{Keys, Material, V2Digest};
 use channel::{strict_xml::Fields, wechat_v2};
@@ -272,6 +275,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         notify_url: String::new(),
     })
@@ -395,6 +399,7 @@ async fn a_merchants_own_v2_traffic_passes_in_every_way_and_under_both_digests()
 /// A day's bill and its fund-flow bill by V2, plain and packed, as the channel gave them; a day without any in its own words.
 /// Beside them an order's two refunds by one query.
 async fn bills(yard: &Yard) -> Done {
+    clear_of_day_ends(2).await;
     let (md5, hmac) = (V2::of(yard, false)?, V2::of(yard, true)?);
     let back = json!({ "days_ago": 3 });
     yard.demo.control("/control/clock", &back).await?;
@@ -405,10 +410,8 @@ async fn bills(yard: &Yard) -> Done {
     yard.demo
         .control("/control/clock", &json!({ "days_ago": 0 }))
         .await?;
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let now = domain::Instant::from_secs(since.as_secs() as i64);
     let day = |ago: i64| -> String {
-        let then = now.plus_millis(-ago * 86_400_000).to_string();
+        let then = clock::now().plus_millis(-ago * 86_400_000).to_string();
         then.chars().filter(char::is_ascii_digit).take(8).collect()
     };
     let (then, never) = (day(3), day(60));
@@ -564,12 +567,6 @@ async fn forged_notices(yard: &Yard) -> Done {
     let order = until(yard, &number, "its code", |o| o["state"].is_string()).await?;
     ensure!(order["state"] == "awaiting_payment", "believed");
     Ok(())
-}
-
-fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |t| t.as_millis() as i64)
 }
 
 fn unanswered(answer: anyhow::Result<Answer>) -> Done {

@@ -460,6 +460,9 @@ pub fn authenticate_answer(
     match account.channel {
         _ if is_v2(account, operation, pay_way) => wechat::v2::answer::authenticate(account, status, body),
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::authenticate(account, status, headers, body)
+        }
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
@@ -487,6 +490,8 @@ pub fn read_native_answer(
         Channel::Alipay if target.starts_with("/v3/") => {
             alipay::answer::read_v3(operation, pay_way, status, body)
         }
+        // Whatever form our own requests for this account have.
+        Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         _ => return read_answer(account, operation, pay_way, status, body),
     };
     refusal::judged(account.channel, operation, answer)
@@ -506,6 +511,9 @@ pub fn encrypted_answer(
         | Channel::Ccb
         | Channel::Icbc
         | Channel::Cmb => Ok(None),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::encrypted(account, status, body)
+        }
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
     }
 }
@@ -520,7 +528,10 @@ pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, co
         | Channel::Icbc
         | Channel::Cmb => Answer::Unclear(Unclear::Garbage),
         Channel::Alipay => {
-            let answer = alipay::answer::read_content(operation, pay_way, content);
+            let answer = match alipay::open_api::answers(account, operation) {
+                true => alipay::open_api::read_content(operation, pay_way, content),
+                false => alipay::answer::read_content(operation, pay_way, content),
+            };
             refusal::judged(account.channel, operation, answer)
         }
     }
@@ -540,6 +551,9 @@ pub fn read_answer(
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::read(operation, pay_way, status, body)
+        }
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
         Channel::Baidu => baidu::answer::read(account, operation, status, body),

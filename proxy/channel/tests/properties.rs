@@ -22,6 +22,7 @@ fn account(channel: Channel) -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,

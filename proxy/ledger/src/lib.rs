@@ -67,8 +67,10 @@ struct Inner {
     heads: Mutex<Heads>,
     tally: Tally,
     live: Mutex<Live>,
-    /// False while older orders are still being put into a new index.
+    /// False while older orders are still being put into the index. Changed to that under the lock of `heads` only.
     indexed: AtomicBool,
+    /// Entries below this must be in sled before it is whole.
+    older: AtomicU64,
     /// Entries below this are in sled.
     applied: AtomicU64,
     stop: AtomicBool,
@@ -240,16 +242,23 @@ impl Ledger {
         merchant: &MerchantId,
         key: &[u8],
     ) -> Result<Option<Arc<Order>>, LookupError> {
-        let recent = self.0.heads.lock().aliases.get(key).copied();
+        let (recent, whole) = self.recent(|heads| heads.aliases.get(key).copied());
+        // It leads to the same order, or one of the same group, for ever: what that one's state is `order` says.
         let id = match recent {
             Some(id) => Some(id),
             None => self.0.index.alias(key)?,
         };
         match id {
             Some(id) => Ok(self.order(&id).await?.filter(|o| o.merchant == *merchant)),
-            None if !self.is_indexed() => Err(LookupError::Rebuilding),
+            None if !whole => Err(LookupError::Rebuilding),
             None => Ok(None),
         }
+    }
+
+    /// What was not put into the index yet, and whether the index has all the rest, both of one moment.
+    fn recent<T>(&self, of: impl FnOnce(&Heads) -> Option<T>) -> (Option<T>, bool) {
+        let heads = self.0.heads.lock();
+        (of(&heads), self.is_indexed())
     }
 
     /// Records events of one order, all or none, and waits until they are durable. Each is checked against the
@@ -493,14 +502,16 @@ impl Ledger {
         let Some(seen) = self.absent(id).lock().ask(id) else {
             return Ok(None);
         };
-        let recent = self.0.heads.lock().dirty.get(id).copied();
-        let Some(last) = recent.map_or_else(|| self.0.index.order(id), |last| Ok(Some(last)))? else {
-            return if self.is_indexed() {
-                self.absent(id).lock().remember(id, seen);
-                Ok(None)
-            } else {
-                Err(LookupError::Rebuilding)
-            };
+        // An index that is not whole knows nothing: what it has of this order may be an older state of it.
+        //= C28
+        let last = match self.recent(|heads| heads.dirty.get(id).copied()) {
+            (Some(last), _) => Some(last),
+            (None, true) => self.0.index.order(id)?,
+            (None, false) => return Err(LookupError::Rebuilding),
+        };
+        let Some(last) = last else {
+            self.absent(id).lock().remember(id, seen);
+            return Ok(None);
         };
         Ok(Some(Arc::new(open::load(&self.0.reader, last)?)))
     }

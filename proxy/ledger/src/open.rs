@@ -1,8 +1,9 @@
 //! Starting: snapshot, then the journal from there on, then sled's arrears. Live orders first.
 
 use crate::*;
+use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, path::Path, time::Duration};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Housekeeping's step.
 const ROUND: Duration = Duration::from_millis(500);
@@ -10,6 +11,8 @@ const ROUND: Duration = Duration::from_millis(500);
 const OLDER_EACH: u64 = 4;
 /// Rounds between snapshots.
 const SNAPSHOT_EACH: u64 = 120;
+/// So many orders and numbers that sled has not taken stay in memory: some 300 MiB.
+const MOST_RECENT: usize = 1 << 21;
 /// The snapshot's name in its folder.
 const SNAPSHOT: &str = "snapshot";
 
@@ -102,6 +105,7 @@ impl Ledger {
             tally: restored.tally,
             live: restored.live,
             indexed: AtomicBool::new(applied >= from),
+            older: AtomicU64::new(from),
             applied: AtomicU64::new(applied),
             stop: AtomicBool::new(false),
             rest: Default::default(),
@@ -110,7 +114,7 @@ impl Ledger {
             making: Default::default(),
             index,
         }));
-        ledger.spawn_housekeeping(dir.to_owned(), from);
+        ledger.spawn_housekeeping(dir.to_owned());
         Ok(Opening {
             ledger,
             found,
@@ -130,18 +134,19 @@ impl Ledger {
         self.0.rest.1.notify_all();
     }
 
-    fn spawn_housekeeping(&self, dir: std::path::PathBuf, from: u64) {
+    fn spawn_housekeeping(&self, dir: std::path::PathBuf) {
         let ledger = self.clone();
         let work = move || {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10); // no request waits for it
-            ledger.keep_house(&dir, from);
+            ledger.keep_house(&dir);
         };
         journal::thread::start("ledger", work);
     }
 
     /// Older orders, as far as sled lacks them; `told` is what was last said of why they are not there yet.
-    fn try_older(&self, from: u64, told: &mut Option<String>) {
-        match self.index_older(self.0.applied.load(Ordering::Acquire), from) {
+    fn try_older(&self, told: &mut Option<String>) {
+        let until = self.0.older.load(Ordering::Acquire);
+        match self.index_older(self.0.applied.load(Ordering::Acquire), until) {
             Ok(true) => {
                 self.0.indexed.store(true, Ordering::Release);
                 info!("older orders are indexed");
@@ -157,9 +162,12 @@ impl Ledger {
         }
     }
 
-    /// Puts entries that the snapshot covers, but sled lacks, into sled. False where a stop came first: the index then
-    /// says how far it is, and the next start goes on from there.
-    fn index_older(&self, applied: u64, from: u64) -> Result<bool, LookupError> {
+    /// Puts entries below `until`, which `heads` knows nothing of any more, into sled as far as it lacks them. False where they are
+    /// not durable yet, or a stop came first: the index then says how far it is, and the next start goes on from there.
+    fn index_older(&self, applied: u64, until: u64) -> Result<bool, LookupError> {
+        if self.0.journal.durable() < until {
+            return Ok(false);
+        }
         let mut batch: HashMap<PaymentId, u64> = HashMap::new();
         let mut aliases = Heads {
             next: applied,
@@ -167,7 +175,7 @@ impl Ledger {
         };
         for item in self.0.reader.scan(applied) {
             let (index, bytes) = item?;
-            if index >= from {
+            if index >= until {
                 break;
             }
             if self.0.stop.load(Ordering::Acquire) {
@@ -180,7 +188,7 @@ impl Ledger {
                 self.put(index + 1, &mut batch, &mut aliases)?;
             }
         }
-        self.put(from, &mut batch, &mut aliases)?;
+        self.put(until, &mut batch, &mut aliases)?;
         Ok(true)
     }
 
@@ -200,11 +208,11 @@ impl Ledger {
 
     /// Twice a second sled gets what it lacks, and nothing newer before all that is older; once a minute a snapshot is taken and
     /// idle orders leave memory.
-    fn keep_house(&self, dir: &Path, from: u64) {
+    fn keep_house(&self, dir: &Path) {
         let (mut round, mut told) = (0u64, None);
         while !self.0.stop.load(Ordering::Acquire) {
             if !self.is_indexed() && round.is_multiple_of(OLDER_EACH) {
-                self.try_older(from, &mut told);
+                self.try_older(&mut told);
             }
             self.rest(ROUND);
             round += 1;
@@ -213,6 +221,12 @@ impl Ledger {
             {
                 warn!(%error, "the index did not take a batch; it is tried again");
             }
+            // Without an index nobody can say that an order is new, and this one is not asked any more. The process is started anew.
+            assert!(
+                !self.0.index.is_broken(),
+                "the index panicked; the next start replaces it"
+            );
+            self.let_go(MOST_RECENT);
             if round.is_multiple_of(SNAPSHOT_EACH) {
                 self.0.tally.tick(self.0.clock.now().day());
                 if let Err(error) = self.take_snapshot(dir) {
@@ -264,6 +278,27 @@ impl Ledger {
         Ok(())
     }
 
+    /// What sled did not take for long leaves memory where that is more than `most`: it comes into the index from the journal, and
+    /// until then look-ups of it are refused.
+    fn let_go(&self, most: usize) {
+        let gone = {
+            let mut heads = self.0.heads.lock();
+            if heads.dirty.len() + heads.aliases.len() <= most {
+                return;
+            }
+            self.0.indexed.store(false, Ordering::Release);
+            self.0.older.store(heads.next, Ordering::Release);
+            (
+                std::mem::take(&mut heads.dirty),
+                std::mem::take(&mut heads.aliases),
+            )
+        };
+        error!(
+            orders = gone.0.len(),
+            "the index has taken nothing for long; orders that are not live cannot be looked up and none can begin until it does: look at its disk"
+        );
+    }
+
     /// Writes the live orders and all that moves with them.
     pub fn take_snapshot(&self, dir: &Path) -> std::io::Result<u64> {
         let mut header = {
@@ -281,17 +316,22 @@ impl Ledger {
         while self.0.journal.durable() < newest {
             std::thread::sleep(Duration::from_millis(1));
         }
+        if let Some(newest) = newest.checked_sub(1) {
+            let octets = self.0.reader.entry(newest).map_err(std::io::Error::other)?;
+            header.newest = Some((newest, digest(&octets)));
+        }
         snapshot::write(&dir.join(SNAPSHOT), &header, &live)?;
         Ok(header.orders)
     }
 
-    /// Orders that can change no more leave memory a minute after they were last touched.
+    /// Orders that can change no more leave memory a minute after they were last touched: from then on they are read from the
+    /// journal.
     fn forget_idle(&self) {
-        let applied = self.0.applied.load(Ordering::Acquire);
+        let durable = self.0.journal.durable();
         let horizon = self.0.clock.now().plus_millis(-60_000);
         for shard in &self.0.shards {
             shard.lock().retain(|_, slot| {
-                slot.order.is_live() || slot.order.last >= applied || slot.touched > horizon
+                slot.order.is_live() || slot.order.last >= durable || slot.touched > horizon
             });
         }
     }
@@ -317,8 +357,8 @@ impl Restored {
         }
     }
 
-    fn snapshot(path: &Path, size: u64, now: Instant) -> Option<Restored> {
-        let found = snapshot::find(path).filter(|found| found.header.next <= size)?;
+    fn snapshot(reader: &Reader, path: &Path, size: u64, now: Instant) -> Option<Restored> {
+        let found = snapshot::find(path).filter(|found| is_of(reader, size, &found.header))?;
         let mut restored = Restored::nothing();
         // Numbers are digests, so shards fill evenly; a table that grows is moved each time. No order has fewer octets.
         let orders = found.header.orders.min(std::fs::metadata(path).ok()?.len() / 64);
@@ -341,9 +381,9 @@ impl Restored {
     }
 
     fn replay(reader: &Reader, path: &Path, size: u64, now: Instant) -> Result<Restored, OpenError> {
-        let mut restored = Restored::snapshot(path, size, now).unwrap_or_else(|| {
+        let mut restored = Restored::snapshot(reader, path, size, now).unwrap_or_else(|| {
             if path.exists() {
-                warn!("the snapshot is damaged or of another build; the journal is read instead");
+                warn!("the snapshot is damaged, of another build or of another journal; the journal is read instead");
             }
             Restored::nothing()
         });
@@ -398,6 +438,23 @@ impl Restored {
             .lock()
             .insert(slot.order.id, slot);
     }
+}
+
+/// A snapshot counts beside the very journal of which it was taken: where the newest entry that it knows of stands, salt and all,
+/// everything before it is the same too.
+//= C28
+fn is_of(reader: &Reader, size: u64, header: &snapshot::Header) -> bool {
+    match header.newest {
+        Some((newest, sum)) => {
+            let stands = || reader.entry(newest).is_ok_and(|octets| digest(&octets) == sum);
+            newest < size && header.next <= newest + 1 && stands()
+        }
+        None => header.next == 0,
+    }
+}
+
+fn digest(octets: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(octets).into())
 }
 
 fn open_before(reader: &Reader, prev: Option<u64>) -> Result<Option<Arc<Order>>, LookupError> {

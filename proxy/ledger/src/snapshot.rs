@@ -39,6 +39,8 @@ pub(crate) struct Header {
     pub(crate) next: u64,
     /// How many orders follow.
     pub(crate) orders: u64,
+    /// The newest entry that header or orders know of, and SHA-256 of it.
+    pub(crate) newest: Option<(u64, Digest)>,
     numbers: Vec<(MerchantId, Numbers)>,
     tells: Vec<Tell>,
     cases: Option<(u64, Digest)>,
@@ -53,11 +55,12 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// As they stand; how many orders follow is known later.
+    /// As they stand; how many orders follow, and how new these are, is known later.
     pub(crate) fn of(heads: &Heads, totals: Vec<(Day, Count, Amount)>) -> Header {
         Header {
             next: heads.next,
             orders: 0,
+            newest: None,
             numbers: heads.numbers.iter().map(|(m, n)| (m.clone(), *n)).collect(),
             tells: heads.tells.all().cloned().collect(),
             cases: heads.cases,
@@ -171,8 +174,12 @@ impl<R: Read + Send> Found<R> {
     pub(crate) fn orders(self, each: impl Fn(Order) + Sync) -> Option<Header> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let rest = Mutex::new(Some(self.rest));
+        let end = self
+            .header
+            .newest
+            .map_or(0, |(newest, _)| newest.saturating_add(1));
         let work = || {
-            let count = take_blocks(&rest, &self.names, &each);
+            let count = take_blocks(&rest, &self.names, end, &each);
             if count.is_none() {
                 *rest.lock() = None; // nobody needs the others any more
             }
@@ -190,10 +197,12 @@ impl<R: Read + Send> Found<R> {
     }
 }
 
-/// Takes blocks, and hands out what stands in them, until the end was taken. How many orders that were.
+/// Takes blocks, and hands out what stands in them, until the end was taken. How many orders that were. None may know of an
+/// entry from `end` on.
 fn take_blocks<R: Read>(
     rest: &Mutex<Option<Reader<R>>>,
     names: &Names,
+    end: u64,
     each: &impl Fn(Order),
 ) -> Option<u64> {
     let (mut block, mut count) = (Block::default(), 0);
@@ -213,7 +222,7 @@ fn take_blocks<R: Read>(
         };
         while !from.rest.is_empty() {
             let order = Order::take(&mut from)?;
-            if order.attempts.is_empty() {
+            if order.attempts.is_empty() || order.last >= end {
                 return None;
             }
             each(order);

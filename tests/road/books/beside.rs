@@ -6,6 +6,7 @@ use super::{
     until_compared,
 };
 use anyhow::{anyhow, ensure};
+use domain::Day;
 use sandbox::demo::{Demo, merchant::Merchant};
 use serde_json::{Value, json};
 use std::{os::unix::process::ExitStatusExt, time::Duration};
@@ -59,7 +60,7 @@ async fn a_comparison_that_was_cut_short_finds_all_though_the_next_day_was_compa
     demo.control("/control/bills", &ready(false)).await?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    until_compared(&merchant, days_ago(2)).await?;
+    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
     let before = asked(&merchant, day).await?;
     ensure!(before["state"] == "waiting", "{before}");
     demo.control("/control/bills", &ready(true)).await?;

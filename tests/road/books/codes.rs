@@ -2,10 +2,11 @@
 //! another amount. The statement lists what was reversed. A service provider's bill has what its sub-merchants were paid.
 
 use super::{
-    Done, Found, account, asked, compare_from, day_of, days_ago, found, of_channel, sums_agree, text,
-    until_compared,
+    Done, Found, account, compare_from, day_of, days_ago, found, of_channel, sums_agree, text, until_compared,
 };
+use crate::clock::clear_of_day_ends;
 use anyhow::{Context, ensure};
+use domain::Day;
 use sandbox::demo::{Demo, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
 
@@ -92,23 +93,39 @@ fn wanted(channel: &str, missing: &str, more: &str, own: &str) -> Found {
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_payment_whose_money_never_came_back_is_found_at_every_channel() -> Done {
-    ways_back_are_compared(&CHANNELS, false).await
+    ways_back_are_compared(&CHANNELS, Options::default()).await
 }
 
 /// The same where WeChat's payment codes go by APIv3.
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_payment_by_codepay_whose_money_never_came_back_is_found() -> Done {
-    ways_back_are_compared(&["wechat"], true).await
+    let codepay = Options {
+        codepay: true,
+        ..Options::default()
+    };
+    ways_back_are_compared(&["wechat"], codepay).await
 }
 
-async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Done {
+/// The same where Alipay is asked by OpenAPI v3, for the bill too.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reversed_payment_by_openapi_v3_whose_money_never_came_back_is_found() -> Done {
+    let openapi_v3 = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    ways_back_are_compared(&["alipay"], openapi_v3).await
+}
+
+async fn ways_back_are_compared(channels: &[&'static str], options: Options) -> Done {
+    clear_of_day_ends(4).await;
+    let first = days_ago(3);
     let dir = tempfile::tempdir()?;
     let options = Options {
         desk: false,
         merchants: 1,
-        codepay,
-        ..Options::default()
+        ..options
     };
     let demo = Demo::start(dir.path(), &options, true).await?;
     demo.control("/control/clock", &json!({ "speed": 20.0, "days_ago": 3 }))
@@ -126,26 +143,26 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
             { "difference": "only_here", "out_trade_no": missing["number"], "out_refund_no": gone },
             { "difference": "amount", "out_trade_no": more["number"], "out_refund_no": own },
         ]);
-        let day = day_of(channel).to_string();
-        let bills =
-            json!({ "channel": channel, "account": account(&demo, channel), "day": day, "plant": plant });
+        let day = day_of(channel);
+        let bills = json!({ "channel": channel, "account": account(&demo, channel), "day": day.to_string(), "plant": plant });
         demo.control("/control/bills", &bills).await?;
         let [missing, more] = [missing, more].map(|order| text(&order["number"]));
         all.extend(wanted(channel, &missing, &more, &own));
-        reversals.push((channel, text(&whole["number"]), missing));
-        days.push(day_of(channel));
+        reversals.push((channel, day, text(&whole["number"]), missing));
+        days.push(day);
     }
     let sub = sub_merchants(&demo, &merchant).await?;
     demo.services.stop_proxy().await?;
-    compare_from(&demo, days_ago(3))?;
+    compare_from(&demo, first)?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    for days in (2..=3).rev() {
-        until_compared(&merchant, days_ago(days)).await?;
-    }
+    until_compared(&merchant, first).await?;
     let mut seen = Found::new();
     for (channel, day) in channels.iter().zip(days) {
-        seen.extend(of_channel(channel, found(&asked(&merchant, day).await?)?));
+        // The bill of the day after tells what was counted there instead.
+        until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+        let result = until_compared(&merchant, day).await?;
+        seen.extend(of_channel(channel, found(&result)?));
     }
     ensure!(
         seen == all,
@@ -153,8 +170,8 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
         all.difference(&seen),
         seen.difference(&all)
     );
-    for (channel, whole, missing) in reversals {
-        let path = format!("/v1/reconciliations/{}/statement", day_of(channel));
+    for (channel, day, whole, missing) in reversals {
+        let path = format!("/v1/reconciliations/{day}/statement");
         let statement = String::from_utf8(merchant.ask("GET", &path, None).await?.body.to_vec())?;
         let of = |number: &str| -> Vec<&str> {
             let rows = statement.lines().filter(|row| row.contains(number));
@@ -170,7 +187,19 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
             "{channel}: {statement}"
         );
     }
-    if codepay {
+    if options.openapi_v3 {
+        let asked = demo
+            .control_get("/control/requests?channel=alipay&operation=bill")
+            .await?;
+        let by_v3 = |r: &Value| text(&r["target"]).starts_with("/v3/alipay/data/dataservice/bill/");
+        let fetched = |r: &Value| text(&r["target"]).starts_with("/downloadBillFile.resource");
+        let asked = asked["requests"].as_array().context("requests")?;
+        ensure!(
+            asked.iter().any(by_v3) && asked.iter().all(|r| by_v3(r) || fetched(r)),
+            "bills were asked for otherwise: {asked:?}"
+        );
+    }
+    if options.codepay {
         let sent = demo.last_request("wechat", "reverse").await?;
         ensure!(sent.starts_with('{'), "reversed by V2: {sent}");
     }

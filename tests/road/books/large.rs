@@ -3,10 +3,11 @@
 //! are said to be compared with nothing.
 
 use super::{
-    Done, Found, account, codes, compare_from, day_of, days_ago, found, in_its_bills, not_reconciled,
-    of_channel, open, placed, placed_by, text,
+    Done, Found, account, codes, compare_from, day_of, found, in_its_bills, not_reconciled, of_channel, open,
+    placed, placed_by, text,
 };
 use anyhow::{anyhow, ensure};
+use domain::Day;
 use sandbox::demo::{Demo, merchant::Merchant};
 use serde_json::{Value, json};
 use std::{
@@ -31,6 +32,8 @@ const KINDS: [&str; 7] = [
 /// What an answer about one order can show.
 const ANSWERABLE: [&str; 3] = ["only_here", "amount", "trade_no"];
 const BILLED: [&str; 3] = ["wechat", "alipay", "unionpay"];
+/// The day of each of the channels below.
+type Days = [Day; 4];
 const CHANNELS: [&str; 4] = ["wechat", "alipay", "unionpay", "baidu"];
 const BANKS: [&str; 3] = ["ccb", "icbc", "cmb"];
 /// One in so many hundreds of orders is the Baidu wallet's.
@@ -189,9 +192,9 @@ async fn trade(demo: &Arc<Demo>, orders: usize) -> anyhow::Result<Vec<String>> {
     Ok(all.into_iter().map(|(_, number)| number).collect())
 }
 
-async fn plant(demo: &Demo, numbers: &[String]) -> anyhow::Result<Found> {
+async fn plant(demo: &Demo, numbers: &[String], days: Days) -> anyhow::Result<Found> {
     let mut planted = Found::new();
-    for channel in CHANNELS {
+    for (channel, day) in CHANNELS.into_iter().zip(days) {
         let own = numbers
             .iter()
             .enumerate()
@@ -205,7 +208,7 @@ async fn plant(demo: &Demo, numbers: &[String]) -> anyhow::Result<Found> {
             .collect();
         demo.control(
             "/control/bills",
-            &json!({ "channel": channel, "account": account(demo, channel), "day": day_of(channel).to_string(), "plant": plants }),
+            &json!({ "channel": channel, "account": account(demo, channel), "day": day.to_string(), "plant": plants }),
         )
         .await?;
         planted.extend(
@@ -234,7 +237,7 @@ async fn a_twentieth_of_the_large_day() -> Done {
 }
 
 /// Asking order by order takes its time.
-async fn until_compared(merchant: &Merchant, day: domain::Day) -> Done {
+async fn until_compared(merchant: &Merchant, day: Day) -> Done {
     let began = Instant::now();
     loop {
         match super::until_compared(merchant, day).await {
@@ -245,21 +248,31 @@ async fn until_compared(merchant: &Merchant, day: domain::Day) -> Done {
     }
 }
 
+/// A day's orders, traded within that day of each channel: begun again with another demo where one ended under way.
+async fn traded(
+    orders: usize,
+) -> anyhow::Result<(tempfile::TempDir, Arc<Demo>, Merchant, Vec<String>, Days)> {
+    loop {
+        let dir = tempfile::tempdir()?;
+        let (demo, merchant) = open(dir.path(), false).await?;
+        let (demo, days) = (Arc::new(demo), CHANNELS.map(day_of));
+        let numbers = trade(&demo, orders).await?;
+        if CHANNELS.map(day_of) == days {
+            return Ok((dir, demo, merchant, numbers, days));
+        }
+        eprintln!("a channel's day ended under way: begun again");
+        demo.services.stop().await?;
+    }
+}
+
 async fn compared(orders: usize) -> Done {
-    let dir = tempfile::tempdir()?;
-    let (demo, merchant) = open(dir.path(), false).await?;
-    let demo = Arc::new(demo);
-    let days = CHANNELS.map(day_of);
-    let numbers = trade(&demo, orders).await?;
-    ensure!(
-        CHANNELS.map(day_of) == days,
-        "a channel's day ended under way: begin again"
-    );
-    let planted = plant(&demo, &numbers).await?;
+    let (_dir, demo, merchant, numbers, days) = traded(orders).await?;
+    let first = days[0];
+    let planted = plant(&demo, &numbers, days).await?;
     let trades = planted.iter().filter(|(bill, ..)| bill != "funds").count();
     ensure!(trades == orders / EACH, "{trades} of {}", orders / EACH);
     demo.services.stop_proxy().await?;
-    compare_from(&demo, days_ago(3))?;
+    compare_from(&demo, first)?;
     for step in ["bill_taken", "bill_differs:2", "bill_differs"] {
         demo.services
             .restart_proxy(&demo.place, &[("GUANDAO_STOP_AT", step)])
@@ -270,12 +283,13 @@ async fn compared(orders: usize) -> Done {
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
     let began = Instant::now();
-    for days in (2..=3).rev() {
-        until_compared(&merchant, days_ago(days)).await?;
+    for day in days {
+        until_compared(&merchant, day).await?;
+        until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
     }
     let mut seen = Found::new();
-    for channel in CHANNELS {
-        let result = super::asked(&merchant, day_of(channel)).await?;
+    for (channel, day) in CHANNELS.into_iter().zip(days) {
+        let result = super::asked(&merchant, day).await?;
         seen.extend(of_channel(channel, found(&result)?));
         for bank in BANKS {
             ensure!(
@@ -288,11 +302,7 @@ async fn compared(orders: usize) -> Done {
             if account["channel"] == channel {
                 eprintln!(
                     "{} {} {}: {} lines, {} differences",
-                    channel,
-                    day_of(channel),
-                    account["bill"],
-                    account["lines"],
-                    account["differences"]
+                    channel, day, account["bill"], account["lines"], account["differences"]
                 );
             }
         }

@@ -1,6 +1,7 @@
 //! The canary buyer who pays several orders at once (合单), and the one at an account that signs by SM2 and opens by SM4 (国密).
 
 use super::*;
+use crate::seen::only_a_notice_tells;
 use sandbox::demo::door::WechatDoor;
 
 const PATH: &str = "/v1/payments/combined";
@@ -150,6 +151,7 @@ impl Run {
                 .until(id, "its place", |o| o["state"] == "awaiting_payment")
                 .await?;
             let payer = self.canaries.text(&format!("openid of a notice, {what}"));
+            only_a_notice_tells(&self.demo, &order).await?;
             let pay = json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": payer });
             self.control("/control/pay", &pay).await?;
             let paid = self

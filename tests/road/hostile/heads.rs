@@ -1,6 +1,9 @@
 //! Heads, framings, targets: what hyper takes and we do not, on every listener.
 
-use super::{MARK, Yard, wire::At};
+use super::{
+    MARK, Yard,
+    wire::{At, Until},
+};
 use std::fmt::Write;
 
 /// A request that would be read further, were it not for what is done to it.
@@ -121,7 +124,8 @@ async fn framings(yard: &Yard, lawful: &Lawful) {
     assert!(large.len() > 65_536);
     let chunked = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
     for (what, lines, rest, reason) in cases {
-        let said = yard.say(lawful.at, &lawful.with(&lines, rest)).await;
+        let wire = lawful.with(&lines, rest);
+        let said = yard.say_until(lawful.at, &wire, Until::End).await;
         refused(yard, lawful, what, &said, reason);
         yard.must(said.closed, || {
             format!("{:?} {what}: the connection stays open", lawful.at)
@@ -408,7 +412,11 @@ async fn no_http(yard: &Yard, lawful: &Lawful) {
         ),
     ];
     for (what, wire) in cases {
-        yard.bare(lawful.at, what, &yard.say(lawful.at, &wire).await);
+        yard.bare(
+            lawful.at,
+            what,
+            &yard.say_until(lawful.at, &wire, Until::End).await,
+        );
     }
 }
 
@@ -447,19 +455,19 @@ async fn one_head_is_not_another(yard: &Yard, lawful: &Lawful) {
             ),
         ),
     ] {
-        let said = yard
-            .say(lawful.at, format!("{first}{evil}{evil}").as_bytes())
-            .await;
-        let answers = said.all.windows(9).filter(|w| w == b"HTTP/1.1 ").count();
+        let wire = format!("{first}{evil}{evil}");
+        let said = yard.say_until(lawful.at, wire.as_bytes(), Until::End).await;
+        let answers = said.answers();
         yard.must(said.closed && answers <= 1, || {
             format!("{:?} {what}: {answers} answers in {said:?}", lawful.at)
         });
     }
     // Three good ones are three answers: the watcher does not refuse what it need not.
+    let wire = format!("{good}{good}{good}");
     let said = yard
-        .say(lawful.at, format!("{good}{good}{good}").as_bytes())
+        .say_until(lawful.at, wire.as_bytes(), Until::Answers(3))
         .await;
-    let answers = said.all.windows(9).filter(|w| w == b"HTTP/1.1 ").count();
+    let answers = said.answers();
     yard.must(answers == 3, || {
         format!("{:?}: {answers} answers to three requests in {said:?}", lawful.at)
     });
@@ -602,9 +610,8 @@ async fn metrics(yard: &Yard) {
             .await,
         "not_found",
     );
-    let tls = yard
-        .say(At::Metrics, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-        .await;
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let tls = yard.say_until(At::Metrics, hello, Until::End).await;
     yard.bare(At::Metrics, "TLS where none is spoken", &tls);
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     MARK, Yard,
-    wire::{At, Said, hear},
+    wire::{At, Said, Until, hear},
 };
 use std::{
     net::Ipv4Addr,
@@ -113,7 +113,7 @@ async fn drip_chunks(yard: &Yard) {
 
 async fn drip(stream: &mut Box<dyn super::wire::Stream>, piece: &[u8], began: Instant) -> Said {
     while began.elapsed() < BODY + GRACE {
-        let said = hear(stream, Duration::from_millis(500)).await;
+        let said = hear(stream, Duration::from_millis(500), Until::End).await;
         if said.status.is_some() || said.closed {
             return said;
         }
@@ -149,7 +149,7 @@ async fn half_closed(yard: &Yard) {
         let mut stream = yard.connect(At::Api).await;
         let _ = stream.write_all(half.as_bytes()).await;
         let _ = stream.shutdown().await;
-        let said = hear(&mut stream, BODY + GRACE).await;
+        let said = hear(&mut stream, BODY + GRACE, Until::End).await;
         yard.must(
             said.closed && said.status.is_none_or(|s| (400..500).contains(&s)),
             || format!("half a request: {said:?}"),

@@ -25,6 +25,12 @@ pub(crate) enum At {
     Metrics,
 }
 
+/// An answer may take so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A connection that is to end ends so long after its last answer at most.
+const LINGERS: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(60);
+
 /// What came back.
 #[derive(Default)]
 pub(crate) struct Said {
@@ -47,6 +53,11 @@ impl Said {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// How many answers have begun.
+    pub(crate) fn answers(&self) -> usize {
+        self.all.windows(9).filter(|w| w == b"HTTP/1.1 ").count()
     }
 
     /// The whole first answer in `all`, if it is whole.
@@ -106,11 +117,16 @@ impl Yard {
 
     /// Says it on a new connection and hears the answer, or the end of the connection.
     pub(crate) async fn say(&self, at: At, wire: &[u8]) -> Said {
+        self.say_until(at, wire, Until::Answer).await
+    }
+
+    /// Says it on a new connection and hears so much.
+    pub(crate) async fn say_until(&self, at: At, wire: &[u8], until: Until) -> Said {
         let mut stream = self.connect(at).await;
         // The server may refuse before it has heard all.
         let _ = stream.write_all(wire).await;
         let _ = stream.flush().await;
-        hear(&mut stream, Duration::from_secs(20)).await
+        hear(&mut stream, PATIENCE, until).await
     }
 }
 
@@ -143,15 +159,28 @@ pub(crate) async fn say_on(yard: &Yard, at: At, line: &mut Option<Box<dyn Stream
     Said::default()
 }
 
-/// Reads one answer; waits a moment longer to see whether the connection ends or further answers come.
-pub(crate) async fn hear(stream: &mut Box<dyn Stream>, patience: Duration) -> Said {
+/// What is waited for, on a machine however busy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Until {
+    /// One whole answer; a moment longer shows whether more comes, and nothing depends on that.
+    Answer,
+    /// So many whole answers, and the same moment.
+    Answers(usize),
+    /// The end of the connection.
+    End,
+}
+
+/// Reads until that is there, or nothing came for so long.
+pub(crate) async fn hear(stream: &mut Box<dyn Stream>, patience: Duration, until: Until) -> Said {
     let mut said = Said::default();
     let mut buffer = [0; 16_384];
     loop {
-        let wait = if said.read() {
-            Duration::from_millis(60)
-        } else {
-            patience
+        let whole = said.read();
+        let wait = match until {
+            Until::Answer if whole => MOMENT,
+            Until::Answers(wanted) if said.answers() >= wanted => MOMENT,
+            Until::End if whole => LINGERS,
+            _ => patience,
         };
         match tokio::time::timeout(wait, stream.read(&mut buffer)).await {
             Ok(Ok(0)) | Ok(Err(_)) => {

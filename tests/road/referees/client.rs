@@ -216,6 +216,13 @@ impl Client {
         self.run(scene, json!({ "place": order }), None).await
     }
 
+    /// Encrypted content in clear.
+    pub(super) async fn decrypted(&self, scene: &Scene, content: &str) -> anyhow::Result<String> {
+        let lines = self.run(scene, json!({ "decrypt": content }), None).await?;
+        let text = lines.first().and_then(|line| line["text"].as_str());
+        Ok(text.context("no text")?.to_owned())
+    }
+
     /// The bill of a day, fetched from where the verified answer says that it lies.
     pub(super) async fn bill(&self, scene: &Scene, day: &str, channel_url: &str) -> anyhow::Result<Value> {
         let more = json!({ "bill": day, "channel_url": channel_url });

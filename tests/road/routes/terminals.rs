@@ -1,6 +1,7 @@
 //! Terminals with keys of their own, the five elements beside their orders, and what agents have earned.
 
 use super::{Done, Road};
+use crate::clock::{clear_of_day_ends, now};
 use anyhow::{Context, ensure};
 use domain::TradeEvent;
 use sandbox::demo::place::{AGENT, OTHER_TERMINAL, SHOP, TERM_ID, TERMINAL};
@@ -9,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminals_and_rates() {
+    clear_of_day_ends(4).await; // commissions are a day's
     let road = Road::open().await.expect("demo");
     bounded(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
     matched(&road).await.unwrap_or_else(|e| panic!("{e:#}"));
@@ -285,12 +287,7 @@ async fn commissions(road: &Road) -> Done {
     road.shop
         .until(id(&order), "payment", |o| o["state"] == "paid")
         .await?;
-    let day = domain::Instant::from_millis(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)?
-            .as_millis() as i64,
-    )
-    .day();
+    let day = now().day();
     road.entries().await?; // the report reads the signed tree, which is a second behind
     let config = road.demo.place.dir.join("guandao.toml");
     let run = std::process::Command::new(sandbox::demo::services::binary("guandao")?)

@@ -2,7 +2,7 @@
 //! taken back once, told as UnionPay tells it.
 
 use super::{Done, at_unionpay, demo, is, order, pay, relayed, until};
-use crate::{abnormal::files_with, kills::Yard};
+use crate::{abnormal::files_with, clock::clear_of_day_ends, kills::Yard};
 use anyhow::{Context, ensure};
 use sandbox::demo::acp::{APP, Acp, BACK, Fields, QUERY, now, written};
 use sandbox::demo::{Demo, http::Answer, place::Options};
@@ -76,6 +76,7 @@ async fn charged(demo: &Demo, acp: &Acp, merchant: usize, fen: u64) -> anyhow::R
 //= C60
 //= C75
 async fn a_code_is_charged_told_and_cancelled_under_each_sign_method() {
+    clear_of_day_ends(4).await; // a cancel is taken on the payment's own day
     let (demo, _dir) = demo().await.expect("demo");
     for merchant in 0..3 {
         let method = demo.place.merchants[merchant].sign_method();
@@ -422,6 +423,7 @@ async fn open_at_its_end(demo: &Demo) -> Done {
 }
 
 async fn cancels(demo: &Demo) -> Done {
+    clear_of_day_ends(2).await;
     let acp = Acp::of(demo, 0)?;
     let cancel = |number: &str, query_id: &str| {
         acp.signed(&acp.cancel(&format!("V{number}"), &written(now()), query_id, 560))
@@ -478,6 +480,7 @@ async fn with_the_merchants_own_key_no_code_is_charged_and_a_cancel_is_learned()
 }
 
 async fn alone(demo: &Demo) -> Done {
+    clear_of_day_ends(2).await;
     let acp = Acp::of(demo, 0)?;
     let number = demo.next_number();
     let code = payer(demo, &json!({ "outcome": "paid" })).await?;

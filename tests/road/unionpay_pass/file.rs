@@ -15,9 +15,14 @@ fn day(ago: i64) -> String {
     at.to_string().chars().take(10).collect()
 }
 
+/// A day as UnionPay's file names it.
+fn named(day: &str) -> String {
+    day[5..].replace('-', "")
+}
+
 /// The day as UnionPay's file names it.
 pub(crate) fn days_ago(ago: i64) -> String {
-    day(ago)[5..].replace('-', "")
+    named(&day(ago))
 }
 
 /// A payment of three days ago: its day as the file names it, and its number.
@@ -35,7 +40,7 @@ pub(crate) async fn settled(demo: &Demo, merchant: usize) -> anyhow::Result<(Str
     super::until(demo, merchant, &number, "payment", |o| o["state"] == "paid").await?;
     let ready = json!({ "channel": "unionpay", "account": acp.mer_id, "day": day, "ready": true });
     demo.control("/control/bills", &ready).await?;
-    Ok((days_ago(3), number))
+    Ok((named(&day), number))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

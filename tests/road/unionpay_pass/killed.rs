@@ -5,7 +5,10 @@ use super::{
     charges::{payer, there},
     is, pay, until,
 };
-use crate::kills::{MUTATION, Yard, id, text};
+use crate::{
+    clock::clear_of_day_ends,
+    kills::{MUTATION, Yard, id, text},
+};
 use anyhow::{bail, ensure};
 use sandbox::demo::acp::{Acp, BACK, QUERY, now, written};
 use serde_json::json;
@@ -16,6 +19,7 @@ use tokio::time::sleep;
 //= C60
 //= C75
 async fn killed_between_every_two_steps_of_a_code_and_of_a_cancel() {
+    clear_of_day_ends(4).await; // a cancel is taken on the payment's own day
     let yard = Yard::open().await.expect("demo");
     let mut open = Vec::new();
     for step in MUTATION {

@@ -7,7 +7,7 @@ use super::{
     demo, is, order, pay, until,
 };
 use crate::kills::{MUTATION, Yard, id};
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use sandbox::demo::Demo;
 use sandbox::demo::acp::{Acp, BACK, QUERY, now, written};
 use serde_json::json;
@@ -227,10 +227,13 @@ async fn point(yard: &Yard, step: &str) -> Done {
     yard.restart_until(step).await?;
     let acp = Acp::of(demo, 0)?;
     let form = acp.signed(&acp.reversal(&number, &time))?;
-    ensure!(
-        acp.send(BACK, &form).await.is_err(),
-        "answered although the proxy ended before"
-    );
+    if let Ok(answer) = acp.send(BACK, &form).await {
+        bail!(
+            "answered although the proxy ended before: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+    }
     yard.stopped_and_started().await?;
     let acp = Acp::of(demo, 0)?;
     // The same octets again, though they were signed before this run began: their time is the charge's.

@@ -322,7 +322,7 @@ async fn reversed(c: &Counter<'_>) -> Done {
 async fn open_at_its_end(c: &Counter<'_>) -> Done {
     let number = c.yard.demo.next_number();
     let code = c.payer(&json!({ "outcome": "late" })).await?;
-    let end = domain::Instant::from_millis(now() + 62_000).to_string();
+    let end = clock::ends_soon().to_string();
     let digits: String = end.chars().filter(char::is_ascii_digit).take(14).collect();
     let fields = [
         ("body", "奶茶"),
@@ -333,7 +333,7 @@ async fn open_at_its_end(c: &Counter<'_>) -> Done {
         ("auth_code", &code),
     ];
     c.sdk.failed("/pay/micropay", &fields, "USERPAYING").await?;
-    for _ in 0..90 {
+    for _ in 0..100 {
         let order = on_record(c.yard, &number).await?;
         if ["reversed", "closed"].contains(&&*text(&order["state"])) {
             until(c.yard, &number, "its end", |o| o["state"] == order["state"]).await?;

@@ -8,7 +8,7 @@ use channel::{
     native,
     notice::{self, Kind, Notice},
 };
-use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo};
+use domain::{AccountNo, Channel, Instant, OpenApi, Operation, PayWay, PayeeNo};
 use http::{HeaderMap, HeaderValue};
 use md5::{Digest, Md5};
 use serde_json::Value;
@@ -40,6 +40,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -168,10 +169,22 @@ pub(crate) fn v3_case(op: &str, input: &Value, expect: &Value) {
                         HeaderValue::from_str(value.as_str().expect("text")).expect("value"),
                     )
                 });
-            let signed = alipay_v3::signed(&account(), &pairs.collect(), text(input, "body").as_bytes());
-            let valid =
-                signed.is_ok_and(|s| crypto::verifies(text(input, "public_key"), &s.message, &s.signature));
+            let (headers, body) = (pairs.collect(), text(input, "body").as_bytes());
+            let verifies = |s: Signed| crypto::verifies(text(input, "public_key"), &s.message, &s.signature);
+            let valid = alipay_v3::signed(&account(), &headers, body).is_ok_and(verifies);
             assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
+            // So an answer to a call of ours is held.
+            let account = Account {
+                openapi: OpenApi::V3,
+                ..account()
+            };
+            let (operation, now) = (Operation::Query, Instant::default());
+            let held =
+                channel::authenticate_answer(&account, operation, PayWay::Qr, 200, &headers, body, now);
+            let Ok(Authentic::Signed(signed)) = held else {
+                panic!("an answer that carries a signature is held to it")
+            };
+            assert_eq!(verifies(signed), valid);
         }
         other => panic!("unknown op {other}"),
     }

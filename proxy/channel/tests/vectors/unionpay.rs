@@ -39,6 +39,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         root_sn: None,
         sign_method: method,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,

@@ -39,6 +39,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,

@@ -42,7 +42,7 @@ macro_rules! words {
         impl Form for $name {
             fn shape(of: &mut Shape) {
                 of.word(stringify!($name));
-                $( of.word(stringify!($word)); )+
+                $( of.word(&format!("{} = {}", stringify!($word), $name::$word as u8)); )+
             }
             fn put(&self, out: &mut Out<'_>) {
                 out.octets.push(match self {
@@ -112,7 +112,7 @@ records! {
 
 records! {
     Header {
-        next, orders, numbers, tells, cases, cases_at, measures, epochs, totals, codes, bills, lost, registries,
+        next, orders, newest, numbers, tells, cases, cases_at, measures, epochs, totals, codes, bills, lost, registries,
     }
     Names { merchants, accounts, payees, apps }
     Numbers { mseq, tell }
@@ -165,5 +165,32 @@ choices! {
     Subject {
         0 = Account { account: account as AccountNo, channel: channel as Channel },
         1 = Merchant { 0: merchant as MerchantId },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::form::digest;
+
+    /// A list of words of a type whose words stand in this order.
+    macro_rules! build {
+        ($build:ident: $($word:ident),+) => {
+            mod $build {
+                use super::super::*;
+                pub(super) enum Word { $($word),+ }
+                words! { Word { A, B } }
+            }
+        };
+    }
+
+    build!(one: A, B);
+    build!(same: A, B);
+    build!(other: B, A);
+
+    /// The same octet is another word there.
+    #[test]
+    fn a_build_that_gives_its_words_other_numbers_has_another_form() {
+        assert_eq!(digest::<one::Word>(1), digest::<same::Word>(1));
+        assert_ne!(digest::<one::Word>(1), digest::<other::Word>(1));
     }
 }

@@ -3,6 +3,8 @@ use domain::*;
 
 mod anything;
 
+const NEWEST: u64 = 6000;
+
 fn order(n: u64) -> Order {
     let (merchant, order_no) = (
         MerchantId::new(format!("m{}", n % 3)).expect("lawful"),
@@ -72,6 +74,7 @@ fn header(next: u64, orders: usize) -> Header {
     };
     Header {
         orders: orders as u64,
+        newest: Some((NEWEST, Digest::from_bytes([5; 32]))),
         ..Header::of(&heads, Vec::new())
     }
 }
@@ -185,6 +188,11 @@ fn what_no_writer_writes_is_refused_whatever_vouches_for_it() {
     assert!(of(2, &[&one]).is_none() && of(0, &[&one]).is_none());
     assert!(of(2, &[&one, &one]).is_none(), "an order twice");
     assert!(of(1, &[&octets(&empty, &none)]).is_none(), "no attempt");
+    assert!(of(1, &[&octets(&order(NEWEST), &none)]).is_some());
+    assert!(
+        of(1, &[&octets(&order(NEWEST + 1), &none)]).is_none(),
+        "newer than all"
+    );
     assert!(of(1, &[&[&one[..], &[0]].concat()]).is_none(), "an octet more");
     assert!(of(1, &[&one[..one.len() - 1]]).is_none(), "an octet less");
     let mut shared = one.clone();

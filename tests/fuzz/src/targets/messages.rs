@@ -8,7 +8,7 @@ use channel::{
     native::{self, Native},
     notice::{self, Kind},
 };
-use domain::{AccountNo, BankFacts, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, OpenApi, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const NOW: Instant = Instant::from_secs(1_767_225_600);
@@ -33,6 +33,7 @@ pub(super) fn account(channel: Channel, partner: bool) -> Account {
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: (channel == Channel::Ccb).then(|| BankFacts {
@@ -189,7 +190,8 @@ fn answer(channel: Channel, data: &[u8]) {
     let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
     const WAYS: [PayWay; 9] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay, PayWay::Gateway];
     let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
-    let account = account(channel, at(3) & 1 == 1);
+    let openapi = if at(3) & 4 == 4 { OpenApi::V3 } else { OpenApi::Gateway };
+    let account = Account { openapi, ..account(channel, at(3) & 1 == 1) };
     let _ = channel::authenticate_answer(&account, operation, pay_way, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);
     let encrypts = Account { encrypts: channel == Channel::Alipay, ..account };

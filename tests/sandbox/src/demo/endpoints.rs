@@ -110,6 +110,8 @@ impl Demo {
         }
         accounts["wechat"]["codepay"] = json!(self.place.has_codepay(merchant));
         accounts["alipay"]["encrypts"] = json!(merchant.encrypts());
+        let v3 = self.place.has_openapi_v3(merchant);
+        accounts["alipay"]["openapi"] = json!(if v3 { "v3" } else { "gateway" });
         accounts["unionpay"]["sign_method"] = json!(merchant.sign_method());
         accounts["unionpay"]["cert_id"] = json!(decimal_serial(&std::fs::read_to_string(
             self.place.material.dir.join(&of.unionpay.cert_file)

@@ -2,6 +2,7 @@
 
 use super::{Demo, merchant::Merchant, place::RETURN_HOST};
 use anyhow::{anyhow, bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -57,6 +58,12 @@ pub(super) async fn pay(demo: &Demo, order: &Value, outcome: &str, more: Value) 
         body.extend(more.clone());
     }
     demo.control("/control/pay", &body).await.map(drop)
+}
+
+/// Whoever asks about this order now hears nothing for a while: what is learned of it meanwhile a notice told.
+pub async fn unasked(demo: &Demo, channel: &str, number: &str) -> anyhow::Result<()> {
+    let fault = json!({ "channel": channel, "operation": "query", "kind": "status_5xx", "count": 5, "out_trade_no": number });
+    demo.control("/control/fault", &fault).await.map(drop)
 }
 
 async fn paid(
@@ -149,6 +156,32 @@ pub async fn scanned_and_refunded(demo: &Demo, merchant: &Merchant, channel: &st
         &format!("{channel} {pay_way}: paid, refunded in two parts"),
         &order,
     )
+}
+
+/// The same at an account of Alipay's that is served at OpenAPI v3.
+pub async fn by_open_api(demo: &Demo, merchant: &Merchant) -> anyhow::Result<Told> {
+    let mut story = scanned_and_refunded(demo, merchant, "alipay").await?;
+    let order = merchant
+        .ask("GET", &format!("/v1/payments/{}", story.id), None)
+        .await?
+        .json();
+    let number = order["number"].as_str().unwrap_or_default();
+    let sent = demo
+        .control_get("/control/requests?channel=alipay&operation=refund")
+        .await?;
+    let own = |request: &Value| {
+        let body = request["body"]
+            .as_str()
+            .and_then(|text| STANDARD.decode(text).ok());
+        let body = body.unwrap_or_default();
+        request["target"] == "/v3/alipay/trade/refund" && String::from_utf8_lossy(&body).contains(number)
+    };
+    ensure!(
+        sent["requests"].as_array().is_some_and(|all| all.iter().any(own)),
+        "no refund of {number} came by OpenAPI v3"
+    );
+    story.what = "alipay openapi v3: paid, refunded in two parts".into();
+    Ok(story)
 }
 
 /// In the wallet; the merchant gets call-up parameters, and is told who paid.

@@ -19,7 +19,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 /// Name of the demo's service: origin of its journals.
@@ -82,6 +82,11 @@ impl DemoMerchant {
     /// The third merchant encrypts content at Alipay.
     pub fn encrypts(&self) -> bool {
         self.id == "m1003"
+    }
+
+    /// The fourth merchant, and the sixth for the demo's own story, are served at Alipay's OpenAPI v3.
+    pub fn openapi_v3(&self) -> bool {
+        matches!(self.id.as_str(), "m1004" | "m1006")
     }
 
     /// All but the first may name level A (C96).
@@ -163,6 +168,8 @@ pub struct Place {
     pub ports: Ports,
     keys_held: bool,
     codepay: bool,
+    /// See [`Options::openapi_v3`]; tests change it while the proxy runs.
+    pub openapi_v3: AtomicBool,
     sm2_from: Option<usize>,
     /// See [`Options::only`].
     only: Vec<&'static str>,
@@ -227,6 +234,8 @@ pub struct Options {
     pub keys_held: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
+    /// Are all merchants served at Alipay's OpenAPI v3?
+    pub openapi_v3: bool,
     /// From which merchant on (0 is the first) do they sign at WeChat by SM2 (国密)?
     pub sm2_from: Option<usize>,
     /// Further lines of the proxy's `[times]`.
@@ -258,6 +267,7 @@ impl Default for Options {
             answer_ms: 1500,
             keys_held: true,
             codepay: false,
+            openapi_v3: false,
             sm2_from: None,
             times: String::new(),
             payer: 1_000_000,
@@ -359,6 +369,7 @@ impl Place {
             routing: Mutex::default(),
             keys_held: options.keys_held,
             codepay: options.codepay,
+            openapi_v3: AtomicBool::new(options.openapi_v3),
             sm2_from: options.sm2_from,
             only: options.only.clone(),
             authority,

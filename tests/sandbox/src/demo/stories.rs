@@ -51,6 +51,7 @@ enum Story {
     Group,
     Product,
     Codepay,
+    OpenApi,
     OwnCode,
     OwnApp,
     OwnAlipayOrder,
@@ -122,6 +123,7 @@ const STORIES: &[Story] = &[
     Story::Group,
     Story::Product,
     Story::Codepay,
+    Story::OpenApi,
     Story::OwnCode,
     Story::OwnApp,
     Story::OwnAlipayOrder,
@@ -228,6 +230,11 @@ impl Demo {
                     .rposition(DemoMerchant::codepay)
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
+            }
+            Story::OpenApi => {
+                let all = &self.place.merchants;
+                let has = all.iter().rposition(DemoMerchant::openapi_v3);
+                orders::by_open_api(self, &self.merchant(has.context("a merchant at OpenAPI v3")?)?).await
             }
             Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
             Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,

@@ -372,6 +372,7 @@ fn header(dice: &mut Dice, orders: usize) -> Header {
     Header {
         next: dice.n(),
         orders: orders as u64,
+        newest: Some((dice.n().saturating_add(8), Digest::from_bytes(dice.octets()))),
         numbers: dice.some(0, |dice| (dice.name(), numbers(dice))),
         tells: dice.some(0, tell),
         cases: dice.perhaps(|dice| (dice.n(), Digest::from_bytes(dice.octets()))),
