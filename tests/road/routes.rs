@@ -18,12 +18,13 @@ use sandbox::{
         gate::Mode,
         http::{Answer, Client},
         merchant::Merchant,
-        place::{Addresses, Options},
+        place::{Addresses, GATED, Options},
     },
     material::SandboxMerchant,
 };
 use serde_json::{Value, json};
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -142,8 +143,13 @@ impl Road {
 
 /// What is on record, once it is in the signed tree.
 pub(crate) async fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
+    entries_in(&demo.place.dir.join("data/trades")).await
+}
+
+/// The same of a journal that lies here.
+pub(crate) async fn entries_in(dir: &Path) -> anyhow::Result<Vec<TradeEntry>> {
     sleep(Duration::from_millis(1300)).await;
-    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    let reader = Reader::open(Arc::new(RealDisk), dir)?;
     reader
         .scan(0)
         .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
@@ -160,13 +166,7 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
         &demo.place.merchants[0].accounts,
         demo.place.second.as_ref().expect("second accounts"),
     );
-    let of = |at: &SandboxMerchant| match wallet {
-        0 => at.wechat.mchid.clone(),
-        1 => at.alipay.app_id.clone(),
-        2 => at.unionpay.mer_id.clone(),
-        3 => at.baidu.sp_no.clone(),
-        _ => at.ccb.pos_id.clone(),
-    };
+    let of = |at: &SandboxMerchant| at.account(GATED[wallet].0).to_owned();
     [of(first), of(second)]
 }
 

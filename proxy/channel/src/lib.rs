@@ -169,10 +169,12 @@ pub fn query(
     }
 }
 
-/// Asks for an order by the channel's own number of it. Only Alipay is asked so.
+/// Asks for an order by the channel's own number of it, which only Alipay and WeChat take. APIv3 answers for V2's orders too
+/// (channels.md section 2), and for a payment's number no channel of ours knows which of the two placed it.
 pub fn query_trade(account: &Account, stamp: &Stamp, trade_no: &TradeNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Alipay => alipay::compose::query_trade(account, stamp, trade_no),
+        Channel::Wechat => wechat::compose::query_trade(account, stamp, trade_no),
         _ => Err(ComposeError::NotOffered),
     }
 }
@@ -515,6 +517,39 @@ pub fn encrypted_answer(
             alipay::open_api::encrypted(account, status, body)
         }
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
+    }
+}
+
+/// The same of an answer to a request that a merchant's own client encrypted, in the form that the target says.
+pub fn encrypted_native_answer(
+    account: &Account,
+    operation: Operation,
+    target: &str,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    match account.channel {
+        Channel::Alipay if target.starts_with("/v3/") => alipay::open_api::ciphertext(account, status, body),
+        Channel::Alipay => alipay::answer::ciphertext(account, operation, status, body),
+        _ => Ok(None),
+    }
+}
+
+/// What the decrypted content of such an answer says.
+pub fn read_native_content(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    target: &str,
+    status: u16,
+    content: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Alipay if !target.starts_with("/v3/") => {
+            let answer = alipay::answer::read_content(operation, pay_way, content);
+            refusal::judged(account.channel, operation, answer)
+        }
+        _ => read_native_answer(account, operation, pay_way, target, status, content),
     }
 }
 

@@ -222,7 +222,11 @@ pub async fn in_a_mini_program(demo: &Demo, merchant: &Merchant, appid: &str) ->
     let order = merchant
         .until(&id(&order)?, "payment", |o| o["state"] == "paid")
         .await?;
-    told(merchant, "wechat jsapi: in a mini program, paid", &order)
+    told(
+        merchant,
+        "wechat mini program: called up by its own appid, paid",
+        &order,
+    )
 }
 
 /// Outside the wallet: WeChat's h5 and app, and what is handed out at Alipay. Opened by the payer, paid, refunded.

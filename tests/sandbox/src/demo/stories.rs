@@ -1,7 +1,7 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo,
+    Demo, abnormal,
     acp::Acp,
     alipay_door::AlipayDoor,
     alipay_own, banks, codes,
@@ -39,6 +39,7 @@ enum Story {
     AtABankWithoutNotice(&'static str),
     AtABankInDoubt(&'static str),
     MiniProgram,
+    AbnormalRefund,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
     CodeAbandoned(&'static str),
@@ -76,6 +77,7 @@ const STORIES: &[Story] = &[
     Story::ByWay("wechat", "h5"),
     Story::ByWay("wechat", "app"),
     Story::MiniProgram,
+    Story::AbnormalRefund,
     Story::ByWay("alipay", "page"),
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
@@ -195,6 +197,7 @@ impl Demo {
             Story::AtABank(bank) => banks::paid(self, &by, bank).await,
             Story::AtABankInDoubt(bank) => banks::in_doubt(self, &by, bank).await,
             Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
+            Story::AbnormalRefund => abnormal::redirected(self, &by).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
                     self,

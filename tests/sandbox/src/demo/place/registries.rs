@@ -187,9 +187,22 @@ impl Place {
         }))
     }
 
-    pub(super) fn routes(&self) -> Value {
+    pub(in crate::demo) fn routes(&self) -> Value {
         let routes = self.routing.lock().0.clone();
         if routes.is_null() { json!([]) } else { routes }
+    }
+
+    /// At WeChat large orders go to the second account, all others to the first one; the other one stands by.
+    pub(in crate::demo) fn rules(&self) -> Value {
+        let (Some(second), Some(first)) = (&self.second, self.merchants.first()) else {
+            return json!([]);
+        };
+        let [first, second] = [&first.accounts, second].map(|accounts| accounts.wechat.mchid.as_str());
+        let rule = |name: &str, when: &str, account: &str, standby: &str| json!({ "name": name, "channel": "wechat", "when": when, "accounts": [account], "standby": [standby] });
+        json!([
+            rule("large", "amount >= 100000", second, first),
+            rule("rest", "true", first, second),
+        ])
     }
 
     pub(super) fn stands_by(&self, account: &str) -> bool {
@@ -288,13 +301,14 @@ impl Place {
     }
 }
 
-/// No document says which codes mean "not there": here it is the sandbox that said so.
+/// Each sub-merchant's own app.
 fn sub_apps(account: &WechatAccount) -> Vec<Value> {
     let each = account.sub_mchids.iter().zip(&account.sub_appids);
     each.map(|(payee, appid)| json!({ "payee": payee, "appids": [appid] }))
         .collect()
 }
 
+/// No document says which codes mean "not there": here it is the sandbox that said so.
 fn absent_at_baidu() -> Value {
     json!({ "absent_code": "5804", "absent_refund_code": "0" })
 }
