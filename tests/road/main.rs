@@ -13,6 +13,7 @@ mod alipay_pages;
 mod alipay_payer;
 mod baidu;
 mod books;
+mod by_trade_no;
 mod canary;
 mod ccb;
 mod change_over;

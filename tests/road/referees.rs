@@ -8,6 +8,7 @@
 )]
 
 mod acp;
+mod beside;
 mod bills;
 mod client;
 mod compared;
@@ -109,6 +110,17 @@ async fn published_clients_through_the_pass_through() -> Done {
         Ok(())
     } else {
         life::through().await
+    }
+}
+
+/// Groups, payment codes, abnormal refunds and bills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C67
+async fn what_wechats_clients_do_beside_one_order() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        beside::judged().await
     }
 }
 

@@ -128,7 +128,7 @@ fn names() -> impl Strategy<Value = String> {
             "deposit",
             "consume_fee",
             "coupon_stock_id",
-            "version",
+            "promo_version",
             "sub_mch_id_0",
         ])
         .prop_map(str::to_owned),

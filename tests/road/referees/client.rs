@@ -240,6 +240,12 @@ impl Client {
         lines.into_iter().next_back().context("no line")
     }
 
+    /// What there is beside one order's life, with the bill of this day, in which this order stands.
+    pub(super) async fn beside(&self, scene: &Scene, day: &str, number: &str) -> anyhow::Result<Vec<Value>> {
+        let more = json!({ "beside": { "day": day, "number": number } });
+        self.run(scene, more, None).await
+    }
+
     /// What its merchant asks for of an order that a payer's browser brought: a query, a refund, a query of the refund.
     pub(super) async fn after(&self, scene: &Scene, number: &str) -> anyhow::Result<Vec<Value>> {
         self.run(scene, json!({ "after": number }), None).await

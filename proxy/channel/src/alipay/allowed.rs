@@ -62,12 +62,21 @@ pub(crate) const GOODS: Shape = Object(&[
     Field("categories_tree", Word),
     Field("body", Free("goods_detail")),
     Field("show_url", Word),
+    Field("goods_ean_id", Word),
+    Field("out_item_id", Word),
+    Field("out_sku_id", Word),
 ]);
 
+/// By instalments the payer owes Alipay's lender, or the card's bank; the seller is paid at once and whole, less the fee if
+/// it bears that (`…seller_percent`). `specified_seller_name` would show the payer another name than the seller's own
+/// (compliance.md R21), and `royalty_freeze` holds money back for others: neither is here.
 const EXTEND: Shape = Object(&[
     Field("sys_service_provider_id", Word),
     Field("hb_fq_num", Word),
     Field("hb_fq_seller_percent", Word),
+    Field("fq_num", Word),
+    Field("fq_seller_percent", Word),
+    Field("fq_channels", Word),
     Field("industry_reflux_info", Free("industry_reflux_info")),
     Field("card_type", Word),
 ]);
@@ -119,6 +128,8 @@ macro_rules! in_app {
             Field("buyer_id", Word),
             Field("buyer_open_id", Word),
             Field("op_buyer_open_id", Word),
+            Field("disable_pay_channels", Word),
+            Field("enable_pay_channels", Word),
         ]
     };
 }
@@ -188,6 +199,15 @@ const CLOSE: &[Field] = &[
     Field("operator_id", Word),
 ];
 
+/// What of which goods comes back.
+const REFUND_GOODS: Shape = Object(&[
+    Field("goods_id", Word),
+    Field("out_item_id", Word),
+    Field("out_sku_id", Word),
+    Field("out_certificate_no_list", List(&Word)),
+    Field("refund_amount", Count),
+]);
+
 const REFUND: &[Field] = &[
     Field("out_trade_no", Word),
     Field("trade_no", Word),
@@ -199,6 +219,7 @@ const REFUND: &[Field] = &[
     Field("store_id", Word),
     Field("terminal_id", Word),
     Field("goods_detail", List(&GOODS)),
+    Field("refund_goods_detail", List(&REFUND_GOODS)),
     Field("query_options", List(&Word)),
 ];
 

@@ -208,6 +208,38 @@ fn every_method_is_carried() {
     assert!(native.app_auth_token.is_none());
 }
 
+/// What Alipay's own client of today can say of goods, instalments and ways to pay.
+#[test]
+fn fields_of_todays_models_are_carried() {
+    let goods = r#"[{"goods_id":"g","goods_name":"Oolong","quantity":1,"price":"88.8","goods_ean_id":"69","out_item_id":"i","out_sku_id":"s"}]"#;
+    let order = |more: &str| {
+        format!(
+            r#"{{"out_trade_no":"O1","total_amount":"88.80","subject":"Tea","goods_detail":{goods},{more}}}"#
+        )
+    };
+    let by_wallet = order(
+        r#""product_code":"JSAPI_PAY","buyer_id":"2088","disable_pay_channels":"credit_group","enable_pay_channels":"balance""#,
+    );
+    assert!(call("alipay.trade.create", &by_wallet).is_ok());
+    let instalments =
+        order(r#""extend_params":{"fq_num":"3","fq_seller_percent":"0","fq_channels":"alipayfq_cc"}"#);
+    assert!(call("alipay.trade.precreate", &instalments).is_ok());
+    let refund = r#"{"out_trade_no":"O1","refund_amount":"0.30","out_request_no":"RF1","refund_goods_detail":[{"goods_id":"g","out_item_id":"i","out_sku_id":"s","refund_amount":"0.30","out_certificate_no_list":["c1"]}]}"#;
+    assert!(call("alipay.trade.refund", refund).is_ok());
+    // Whose name the payer is shown is the seller's own, and nothing is held back for others.
+    for name in ["specified_seller_name", "royalty_freeze"] {
+        let error = call(
+            "alipay.trade.precreate",
+            &order(&format!(r#""extend_params":{{"{name}":"x"}}"#)),
+        );
+        let error = error.err().expect("refused");
+        assert_eq!(
+            error.text,
+            format!("field biz_content.extend_params.{name} is not carried")
+        );
+    }
+}
+
 /// Where the account's own bill lies: it names no order and nobody else.
 #[test]
 fn a_bill_is_of_the_account_itself() {
