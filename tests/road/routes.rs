@@ -40,7 +40,9 @@ const PATIENT: &str =
     "[routing]\nfailures = 2\nslow_ms = 2900\nrest_ms = 500\nrest_most_ms = 1000\ntrial_ms = 2000\n";
 /// What is slow is told from what is not by seconds, and rests so long that the next order surely does not try it out.
 const SLOW: &str =
-    "[routing]\nfailures = 2\nslow_ms = 3000\nrest_ms = 6000\nrest_most_ms = 6000\ntrial_ms = 2000\n";
+    "[routing]\nfailures = 2\nslow_ms = 1500\nrest_ms = 6000\nrest_most_ms = 6000\ntrial_ms = 2000\n";
+/// Later than slow, and sooner than a connection is given up.
+const LATE: Duration = Duration::from_millis(2000);
 /// So long a lost account keeps the orders that find out.
 const ANSWER: Duration = Duration::from_millis(3000);
 /// So long may take what takes seconds.
@@ -307,7 +309,7 @@ async fn a_slow_account_is_left_within_seconds_and_taken_again_by_itself() {
     .await
     .expect("demo");
     let slow = async |wallet: usize| {
-        lost_and_found(&road, wallet, Mode::Slow(Duration::from_millis(4500)), "slow")
+        lost_and_found(&road, wallet, Mode::Slow(LATE), "slow")
             .await
             .unwrap_or_else(|e| panic!("{} slow: {e:#}", WALLETS[wallet].0));
     };
