@@ -69,6 +69,7 @@ pub(crate) fn wechat(account: &str) -> AccountFacts {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,

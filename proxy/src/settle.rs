@@ -419,6 +419,9 @@ pub fn order_seen(
     let Some(known) = order.attempt(attempt) else {
         return Settled::nothing(Ending::Recorded);
     };
+    // Whom the order itself named it goes on naming: a channel that has more than one id of a person may state another, and the
+    // day's total would leave with the first (C13).
+    let payer = known.payer.or(payer);
     let mismatch = |what| fits::mismatch(order, known, &known.number, proof, what);
     if !is_about(known, view) {
         return mismatch(Mismatch::Number);

@@ -619,3 +619,41 @@ fn a_word_on_another_refund_is_none_on_ours() {
     );
     assert_eq!(said(&known, of(own, "r1")), ["refund_succeeded"]);
 }
+
+#[test]
+//= C13
+fn whom_the_order_named_it_goes_on_naming() {
+    let token = |n| PayerToken {
+        epoch: 1,
+        token: Token::from_bytes([n; 16]),
+    };
+    let TradeEvent::AttemptPaid { facts, .. } = paid() else {
+        panic!("a payment")
+    };
+    let view = OrderView {
+        number: name("shop-1"),
+        time: None,
+        state: channel::ChannelState::Paid(facts),
+        account: None,
+        payee: None,
+        payer: None,
+        attach: None,
+    };
+    let of = |named: Option<PayerToken>| {
+        let mut order = order();
+        order.attempts[0].payer = named;
+        let settled = order_seen(&order, 1, &view, Proof::Query, Some(token(2)), None);
+        let events = settled.events.into_iter().map(|h| h.event);
+        let paid = events.map(|event| match event {
+            TradeEvent::AttemptPaid { payer, .. } => payer,
+            other => panic!("{other:?}"),
+        });
+        paid.collect::<Vec<_>>()
+    };
+    assert_eq!(of(Some(token(1))), [Some(token(1))]);
+    assert_eq!(
+        of(None),
+        [Some(token(2))],
+        "who was not known becomes known by paying"
+    );
+}

@@ -10,7 +10,7 @@ use crate::{
     stages::parse,
     sweep,
 };
-use channel::{Answer, native::Native};
+use channel::{Answer, ChannelState, native::Native};
 use domain::*;
 use ledger::{Attempt, Order};
 use parking_lot::Mutex;
@@ -63,9 +63,9 @@ pub(crate) async fn of(
         return Ok(None);
     };
     let meant = match native.channel {
-        Channel::Alipay if is_open(native, found) => {
+        Channel::Alipay | Channel::Wechat if is_open(native, found) => {
             rated(app, native.channel)?;
-            let number = at_alipay(app, facts, native, trade_no).await;
+            let number = named_there(app, facts, native, trade_no).await;
             let Some(number) = number else { return Ok(None) };
             let order = parse::by_number(app, merchant, native, &number).await?;
             order.map(|order| (order.id, Some(number)))
@@ -81,8 +81,8 @@ pub(crate) async fn of(
     }))
 }
 
-/// Is Alipay's number in the request, and none on record that would prove or disprove it? A payer who types a password or has
-/// only scanned puts none there.
+/// Is the channel's number in the request, and none on record that would prove or disprove it? A payer who types a password or
+/// has only scanned puts none there, and of a payment whose notice went to the merchant itself only a look tells.
 fn is_open(native: &Native, found: Option<&Order>) -> bool {
     let known = found.and_then(|order| match &native.number {
         Some(number) => order.attempt_by_number(native.channel, &native.account, number),
@@ -92,14 +92,14 @@ fn is_open(native: &Native, found: Option<&Order>) -> bool {
         || known.is_some_and(|(_, attempt)| attempt.trade_no().is_none())
 }
 
-/// The number of the order that Alipay knows by its own.
-async fn at_alipay(
+/// The number of the order that the channel knows by its own, for the payee that the request names.
+async fn named_there(
     app: &App,
     facts: &AccountFacts,
     native: &Native,
     trade_no: &TradeNo,
 ) -> Option<ChannelNo> {
-    let account = app.account(facts, None, None);
+    let account = app.account(facts, native.payee.as_ref(), None);
     let asked = ask(app, &account, Operation::Query, PayWay::Qr, |stamp| {
         channel::query_trade(&account, stamp, trade_no)
     })
@@ -108,7 +108,11 @@ async fn at_alipay(
         return None;
     };
     let same = native.number.as_ref().is_none_or(|number| *number == view.number);
-    same.then_some(view.number)
+    let of_another = match &view.state {
+        ChannelState::Paid(facts) | ChannelState::Refunded(facts) => facts.trade_no != *trade_no,
+        _ => false,
+    };
+    (same && !of_another).then_some(view.number)
 }
 
 /// UnionPay is asked by an order's own number and time only (channels.md 4.3), and a refund or cancel names neither. So the

@@ -140,13 +140,7 @@ async fn through_an_sdk(yard: &Yard) -> Done {
     let (account, _) = sdk.wechat_account()?;
     let file = yard.demo.place.material.dir.join(&account.public_key_file);
     let pem = std::fs::read_to_string(file)?;
-    let packed: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let der = STANDARD.decode(packed)?;
-    let seal = |text: &str| -> anyhow::Result<String> {
-        let key = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&der)?)?;
-        let mut out = vec![0; key.ciphertext_size()];
-        Ok(STANDARD.encode(key.encrypt(&OAEP_SHA1_MGF1SHA1, text.as_bytes(), &mut out, None)?))
-    };
+    let seal = |text: &str| seal(&pem, text);
     let body = json!({ "out_refund_no": number, "type": "USER_BANK_CARD", "bank_type": "ICBC_DEBIT", "bank_account": seal(CARD)?, "real_name": seal(NAME)? });
     let target = format!(
         "/v3/refund/domestic/refunds/{}/apply-abnormal-refund",
@@ -169,6 +163,15 @@ async fn through_an_sdk(yard: &Yard) -> Done {
         answer.json()
     );
     done(yard, &order).await
+}
+
+/// Sealed for the channel under its public key (channels.md 1.8).
+pub(crate) fn seal(pem: &str, text: &str) -> anyhow::Result<String> {
+    let packed: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let key = PublicEncryptingKey::from_der(&STANDARD.decode(packed)?)?;
+    let key = OaepPublicEncryptingKey::new(key)?;
+    let mut out = vec![0; key.ciphertext_size()];
+    Ok(STANDARD.encode(key.encrypt(&OAEP_SHA1_MGF1SHA1, text.as_bytes(), &mut out, None)?))
 }
 
 /// Files below this folder in which these octets lie.

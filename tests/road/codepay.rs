@@ -238,10 +238,16 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
             place.status
         );
         let address = said["download_url"].as_str().context("download_url")?;
-        // As the channel gave it: of the two kinds each lies at another path.
-        let (_, file) = address.split_once("/v3/").context("an address")?;
-        ensure!(own == file.starts_with("billdownload/file?"), "{address}");
-        let bill = sdk.wechat("GET", &format!("/v3/{file}"), None).await?;
+        // As the channel gave it; older documents have another path.
+        let (_, file) = address
+            .split_once("/v3/billdownload/file?")
+            .context("an address")?;
+        let path = if own {
+            "billdownload/file"
+        } else {
+            "bill/downloadurl"
+        };
+        let bill = sdk.wechat("GET", &format!("/v3/{path}?{file}"), None).await?;
         ensure!(bill.status == 200, "{}", bill.status);
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &bill.body);
         ensure!(

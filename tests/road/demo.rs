@@ -1,6 +1,9 @@
 //! The demo as others meet it: what `endpoints.json` promises, stories that neither disturb nor are disturbed, an end in
 //! good order.
 
+mod calls;
+mod lines;
+
 use crate::{own_ways, repo};
 use anyhow::{Context, bail, ensure};
 use domain::{TradeEntry, TradeEvent};
@@ -9,7 +12,13 @@ use sandbox::demo::{
     Demo, http::Client, merchant::Merchant, place::Options, product, services::binary, stories,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -29,6 +38,8 @@ async fn endpoints_have_the_shape_of_the_golden_file() -> Done {
             desk: false,
             merchants: 2,
             own: 1,
+            second_accounts: true,
+            rules: true,
             ..Options::default()
         },
         false,
@@ -120,11 +131,13 @@ async fn every_way_of_the_endpoints_can_be_gone_by_what_they_say() -> Done {
         gone.with_context(|| format!("{} {}", way["channel"], way["pay_way"]))?;
     }
     ensure!(ways.len() > 20, "{} ways", ways.len());
+    calls::each(&demo, &merchant, &endpoints).await?;
     own_ways::each(&demo, &merchant, &endpoints).await?;
     demo.services.stop().await
 }
 
-async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) -> Done {
+/// The answer to an order of this way.
+async fn placed(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) -> anyhow::Result<Value> {
     let (channel, mut body) = (&way["channel"], way["body"].clone());
     body[way["number"].as_str().context("number")?] = demo.next_number().into();
     own_ways::filled(&mut body, way, &endpoints["merchants"][0]["accounts"], || {
@@ -143,6 +156,24 @@ async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) ->
     let answer = merchant.ask("POST", call, Some(&body)).await?;
     let order = answer.json();
     ensure!(answer.status < 300, "create answered {}: {order}", answer.status);
+    Ok(order)
+}
+
+/// By which the wallet knows what is paid: one order, or all of a group.
+fn number_of(order: &Value) -> &Value {
+    order.get("number").unwrap_or(&order["group_no"])
+}
+
+async fn pay(demo: &Demo, channel: &Value, number: &Value, more: Value) -> Done {
+    let mut pay = json!({ "channel": channel, "out_trade_no": number, "outcome": "paid" });
+    if let (Some(pay), Value::Object(more)) = (pay.as_object_mut(), more) {
+        pay.extend(more);
+    }
+    demo.control("/control/pay", &pay).await.map(drop)
+}
+
+async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) -> Done {
+    let order = placed(demo, merchant, endpoints, way).await?;
     if way["pay_way"] == "product" {
         return scan_a_product(demo, endpoints, &order[way["reach"].as_str().unwrap_or_default()]).await;
     }
@@ -155,9 +186,7 @@ async fn go(demo: &Demo, merchant: &Merchant, endpoints: &Value, way: &Value) ->
         if way["before"] != "nothing" {
             demo.open(&order).await?;
         }
-        let number = order.get("number").unwrap_or(&body["group_no"]);
-        let pay = json!({ "channel": channel, "out_trade_no": number, "outcome": "paid" });
-        demo.control("/control/pay", &pay).await?;
+        pay(demo, &way["channel"], number_of(&order), json!({})).await?;
     }
     let one = std::slice::from_ref(&order);
     for order in order["orders"].as_array().map_or(one, Vec::as_slice) {
@@ -256,6 +285,7 @@ fn every_named_file_is_there(dir: &Path, value: &Value) -> Done {
 
 /// A demo in a process of its own, and what it has said.
 struct Started {
+    dir: PathBuf,
     child: Child,
     lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
     endpoints: Value,
@@ -263,10 +293,15 @@ struct Started {
 
 impl Started {
     async fn new(dir: &Path) -> anyhow::Result<Started> {
+        Started::with(dir, &[]).await
+    }
+
+    async fn with(dir: &Path, flags: &[&str]) -> anyhow::Result<Started> {
         let mut command = Command::new(binary("guandao-sandbox")?);
         command
             .args(["demo", "--orders", "19", "--dir"])
             .arg(dir)
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true);
@@ -275,6 +310,7 @@ impl Started {
         for _ in 0..600 {
             if let Ok(bytes) = std::fs::read(dir.join("endpoints.json")) {
                 return Ok(Started {
+                    dir: dir.to_owned(),
                     child,
                     lines,
                     endpoints: serde_json::from_slice(&bytes)?,
@@ -283,6 +319,13 @@ impl Started {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bail!("no endpoints.json within 60 s")
+    }
+
+    /// A client of the sandbox's control listener.
+    fn control(&self) -> anyhow::Result<Client> {
+        let url = self.endpoints["sandbox"]["control"].as_str().context("control")?;
+        let address = url.trim_start_matches("http://").trim_end_matches("/control");
+        Ok(Client::clear(address.parse()?))
     }
 
     /// Reads on until a line begins so; every line until then.
@@ -404,17 +447,9 @@ async fn wrong_passwords(dir: &Path, endpoints: &Value) -> Done {
 async fn its_stories_and_an_integrator_do_not_meet_and_sigterm_ends_it_in_good_order() -> Done {
     let dir = tempfile::tempdir()?;
     let mut demo = Started::new(dir.path()).await?;
-    let control = demo.endpoints["sandbox"]["control"]
-        .as_str()
-        .context("control")?
-        .to_owned();
-    let client = Client::clear(
-        control
-            .trim_start_matches("http://")
-            .trim_end_matches("/control")
-            .parse()?,
-    );
+    let client = demo.control()?;
     let json = [("content-type", "application/json")];
+    lines::none_can_be_lost(&client).await?;
     // An integrator forgets everything and sets faults of its own, while the stories are told.
     for _ in 0..3 {
         ensure!(

@@ -2,7 +2,7 @@
 //! every field of every body.
 
 use anyhow::{Context, ensure};
-use sandbox::demo::{Demo, http::Answer, merchant::Merchant, orders, place::Options};
+use sandbox::demo::{Demo, abnormal, http::Answer, merchant::Merchant, orders, place::Options};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -144,6 +144,12 @@ async fn answers_are_as_the_description_says() -> Done {
         }
         life(&demo, &described, &body).await?;
     }
+    let mini = &demo.place.merchants[0].accounts.wechat.mini_appid;
+    let mut in_its_program = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "jsapi", "amount": 900, "description": "茶" });
+    in_its_program["appid"] = json!(mini);
+    in_its_program["payer"] = json!({ "openid": "oDescribedToo" });
+    life(&demo, &described, &in_its_program).await?;
+    abnormal(&demo, &described).await?;
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
     }
@@ -313,6 +319,43 @@ async fn life(demo: &Demo, described: &Described, body: &Value) -> Done {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("no notification of {path}")
+}
+
+/// A refund that the payer's account cannot take: as it stands, and sent another way.
+async fn abnormal(demo: &Demo, described: &Described) -> Done {
+    const REFUNDS: &str = "/v1/payments/{id}/refunds";
+    let body = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 900, "description": "茶" });
+    let order = described
+        .ask("POST", "/v1/payments", "/v1/payments", Some(&body))
+        .await?
+        .json();
+    let pay = json!({ "channel": "wechat", "out_trade_no": order["number"], "outcome": "paid", "payer": abnormal::GONE });
+    demo.control("/control/pay", &pay).await?;
+    let id = order["id"].as_str().context("id")?;
+    let until = async |state: &str| {
+        let wanted = |o: &Value| o["state"] == state || o["refunds"][0]["state"] == state;
+        described.shop.until(id, state, wanted).await
+    };
+    until("paid").await?;
+    let path = format!("/v1/payments/{id}/refunds");
+    let refund = json!({ "refund_no": "r1", "amount": 100 });
+    described.ask("POST", REFUNDS, &path, Some(&refund)).await?;
+    until("abnormal").await?;
+    let one = format!("{REFUNDS}/{{refund_no}}");
+    described.ask("GET", &one, &format!("{path}/r1"), None).await?;
+    let (template, target) = (format!("{one}/redirect"), format!("{path}/r1/redirect"));
+    for odd in [json!({}), json!({ "to": "somebody" })] {
+        let refused = described.ask("POST", &template, &target, Some(&odd)).await?;
+        ensure!(refused.status == 400, "{} {}", refused.status, refused.json());
+    }
+    described
+        .ask("POST", &template, &target, Some(&abnormal::to_card()))
+        .await?;
+    until("succeeded").await?;
+    described
+        .ask("GET", &one, &format!("{path}/r1"), None)
+        .await
+        .map(drop)
 }
 
 /// A payment code that is waited for and reversed, one that is refused, one that is paid.

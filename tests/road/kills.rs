@@ -376,3 +376,39 @@ async fn killed_between_every_two_steps_of_notice() {
     assert_eq!((books.orders, books.paid), (8, 8), "{books:?}");
     println!("{books:?}");
 }
+
+/// The same four where Alipay is spoken to by OpenAPI v3; create is killed in the wallet, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_every_two_steps_at_openapi_v3() {
+    let options = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
+    for (n, step) in MUTATION.into_iter().enumerate() {
+        let (even, odd) = (n % 2 == 0, n % 2 == 1);
+        for (what, done) in [
+            ("create", create_point(&yard, "alipay", step, even).await),
+            ("refund", refund_point(&yard, "alipay", step, odd).await),
+            ("close", close_point(&yard, "alipay", step, even).await),
+        ] {
+            let said = done.unwrap_or_else(|e| panic!("{what} {step}: {e:#}"));
+            say(what, "alipay", step, &said);
+        }
+    }
+    let said = silent_create(&yard, "alipay").await.expect("a silent create");
+    say("create", "alipay", "intent_recorded", &said);
+    for step in NOTICE {
+        let said = notice_point(&yard, "alipay", step)
+            .await
+            .unwrap_or_else(|e| panic!("notice {step}: {e:#}"));
+        say("notice", "alipay", step, &said);
+    }
+    for operation in ["create", "close", "refund"] {
+        let sent = yard.demo.last_request("alipay", operation).await.expect("sent");
+        assert!(sent.starts_with('{'), "{operation} not by OpenAPI v3: {sent}");
+    }
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.paid), (23, 17), "{books:?}");
+    println!("{books:?}");
+}

@@ -7,7 +7,7 @@ use crate::routes::entries;
 use crate::seen::{Done, pay, placed, post, with};
 use anyhow::ensure;
 use domain::{Mismatch, TradeEvent};
-use sandbox::demo::place::RETURN_HOST;
+use sandbox::demo::place::{Options, RETURN_HOST};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +58,31 @@ async fn what_a_channel_says_of_another_order_is_never_believed_of_this_one() {
     each(all).await;
     other_kind(&yard).await.expect("another kind");
     let yard = Arc::into_inner(yard).expect("nobody else has it");
+    yard.demo.services.stop_proxy().await.expect("stops");
+    yard.demo.prove_journal().expect("the journal is whole");
+}
+
+/// The same where Alipay is spoken to by OpenAPI v3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C31
+async fn what_openapi_v3_says_of_another_order_is_never_believed_of_this_one() {
+    let options = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
+    let way = ("alipay", "qr");
+    asked(&yard, way).await.unwrap_or_else(|e| panic!("asked: {e:#}"));
+    charged(&yard, "alipay")
+        .await
+        .unwrap_or_else(|e| panic!("charged: {e:#}"));
+    for operation in ["refund", "refund_query"] {
+        paid_back(&yard, way, operation)
+            .await
+            .unwrap_or_else(|e| panic!("{operation}: {e:#}"));
+    }
+    let sent = yard.demo.last_request("alipay", "query").await.expect("sent");
+    assert!(sent.starts_with('{'), "not by OpenAPI v3: {sent}");
     yard.demo.services.stop_proxy().await.expect("stops");
     yard.demo.prove_journal().expect("the journal is whole");
 }

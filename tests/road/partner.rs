@@ -141,7 +141,10 @@ async fn in_its_own_app(yard: &Yard) -> anyhow::Result<()> {
             .await?
             .json();
         ensure!(
-            there["payer"]["sub_openid"].is_string() && told["payer"] == there["payer"],
+            // WeChat states the payer's id in either app; whose app the order is of, that one's is told.
+            there["payer"]["sp_openid"].is_string()
+                && there["payer"]["sub_openid"].is_string()
+                && told["payer"] == json!({ "sub_openid": there["payer"]["sub_openid"] }),
             "{pay_way}: told {told}, there {there}"
         );
         ensure!(
@@ -290,6 +293,49 @@ async fn through(yard: &Yard, sdk: &Sdk, held: bool) -> anyhow::Result<()> {
         .map(drop)
 }
 
+/// WeChat tells a payer's id in either app once it is paid. It stays one person's, whose day limit holds.
+//= C13
+async fn one_payer_with_two_ids(yard: &Yard, sdk: &Sdk) -> anyhow::Result<()> {
+    let (account, notify_url) = sdk.wechat_account()?;
+    let (sub, app) = (&account.sub_mchids[0], &account.sub_appids[0]);
+    let order = async |number: &str, payer: Value| {
+        let body = json!({ "sp_appid": account.appid, "sp_mchid": account.mchid, "sub_mchid": sub, "sub_appid": app, "description": "tea", "out_trade_no": number, "notify_url": notify_url, "amount": { "total": 300_000, "currency": "CNY" }, "payer": payer });
+        sdk.wechat("POST", &format!("{PATH}/jsapi"), Some(&body)).await
+    };
+    for named in ["sp_openid", "sub_openid"] {
+        let id = format!("oLimit{named}");
+        let (first, second) = (yard.demo.next_number(), yard.demo.next_number());
+        let placed = order(&first, json!({ named: id })).await?;
+        ensure!(
+            placed.status == 200,
+            "{named}: {} {}",
+            placed.status,
+            placed.json()
+        );
+        pay(yard, "wechat", &first, true).await?;
+        until(yard, &first, |o| o["state"] == "paid").await?;
+        let target = format!(
+            "{PATH}/out-trade-no/{first}?sp_mchid={}&sub_mchid={sub}",
+            account.mchid
+        );
+        let payer = sdk.wechat("GET", &target, None).await?.json()["payer"].clone();
+        ensure!(
+            payer["sp_openid"].is_string() && payer["sub_openid"].is_string() && payer[named] == *id,
+            "the channel told {payer}"
+        );
+        let over = order(&second, json!({ named: id })).await?;
+        ensure!(
+            over.status == 403 && over.json()["code"] == "RULE_LIMIT",
+            "{named}: 6,000 CNY of one payer in a day: {} {}",
+            over.status,
+            over.json()
+        );
+        let other = order(&second, json!({ named: "oSomebodyElse" })).await?;
+        ensure!(other.status == 200, "{named}: {} {}", other.status, other.json());
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C03
 async fn a_service_provider_for_its_own_sub_merchants() {
@@ -304,6 +350,9 @@ async fn a_service_provider_for_its_own_sub_merchants() {
     through(&yard, &sdk, true)
         .await
         .unwrap_or_else(|e| panic!("through: {e:#}"));
+    one_payer_with_two_ids(&yard, &sdk)
+        .await
+        .unwrap_or_else(|e| panic!("two ids: {e:#}"));
     let mut foreign = yard.body("wechat", 100);
     foreign["payee"] = json!("1600000009");
     let refused = yard

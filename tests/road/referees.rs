@@ -8,11 +8,14 @@
 )]
 
 mod acp;
+mod beside;
 mod bills;
 mod client;
 mod compared;
+mod encrypted;
 mod life;
 mod pages;
+mod readme;
 mod repeats;
 mod tlog;
 mod v2;
@@ -91,6 +94,16 @@ async fn the_manuals_first_order() -> Done {
     demo.services.stop().await
 }
 
+/// The same of the sandbox's page: programs, commands, and what the conformance run says of its shop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandboxs_examples() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        readme::examples().await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn published_clients_through_the_pass_through() -> Done {
     if client::skipped() {
@@ -100,12 +113,44 @@ async fn published_clients_through_the_pass_through() -> Done {
     }
 }
 
+/// Groups, payment codes, abnormal refunds and bills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C67
+async fn what_wechats_clients_do_beside_one_order() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        beside::judged().await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alipays_sdk_by_openapi_v3() -> Done {
     if client::skipped() {
         Ok(())
     } else {
         v3::judged().await
+    }
+}
+
+/// Content that the clients encrypt by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C98
+async fn alipays_content_encrypted_by_published_clients() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        encrypted::judged().await
+    }
+}
+
+/// What we compose beside what the client composes, both as Alipay gets them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_calls_by_openapi_v3_beside_alipays_sdk() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        compared::agree_by_openapi_v3().await
     }
 }
 

@@ -4,7 +4,10 @@
 use crate::kills::{Yard, id, unanswered};
 use crate::seen::{Done, placed, post, told, with};
 use anyhow::{Context, ensure};
-use sandbox::demo::{merchant::Merchant, place::RETURN_HOST};
+use sandbox::demo::{
+    merchant::Merchant,
+    place::{Options, RETURN_HOST},
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -117,6 +120,29 @@ async fn a_refusal_that_no_list_has_is_decided_by_the_channels_own_word() {
     let yard = Arc::into_inner(yard).expect("nobody else has it");
     let books = yard.agree().await.expect("the books agree");
     println!("{books:?}");
+}
+
+/// The same where Alipay is spoken to by OpenAPI v3, which refuses so under another status.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C92
+async fn a_refusal_by_openapi_v3_that_no_list_has_is_decided_by_alipays_own_word() {
+    let options = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    let (yard, way) = (Yard::with(options).await.expect("demo"), ("alipay", "qr"));
+    for kind in ["unlisted_after", "unlisted_before"] {
+        found_out(&yard, way, kind)
+            .await
+            .unwrap_or_else(|e| panic!("{kind}: {e:#}"));
+        killed(&yard, way, kind)
+            .await
+            .unwrap_or_else(|e| panic!("{kind}, killed: {e:#}"));
+    }
+    for_good(&yard, way).await.unwrap_or_else(|e| panic!("{e:#}"));
+    let sent = yard.demo.last_request("alipay", "refund").await.expect("sent");
+    assert!(sent.starts_with('{'), "not by OpenAPI v3: {sent}");
+    yard.agree().await.expect("the books agree");
 }
 
 /// Once refused so, and nobody tells: the channel is asked, and what it does not have is sent again under the same number.

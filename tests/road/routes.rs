@@ -18,7 +18,7 @@ use sandbox::{
         gate::Mode,
         http::{Answer, Client},
         merchant::Merchant,
-        place::{Addresses, Options},
+        place::{Addresses, GATED, Options},
     },
     material::SandboxMerchant,
 };
@@ -154,8 +154,13 @@ impl Road {
 
 /// What is on record, once all of it that was durable at the call is in the signed tree.
 pub(crate) async fn entries(demo: &Demo) -> anyhow::Result<Vec<TradeEntry>> {
-    signed(demo).await?;
-    let reader = Reader::open(Arc::new(RealDisk), &demo.place.dir.join("data/trades"))?;
+    entries_in(&demo.place.dir.join("data/trades")).await
+}
+
+/// The same of a journal that lies here.
+pub(crate) async fn entries_in(dir: &Path) -> anyhow::Result<Vec<TradeEntry>> {
+    signed_in(dir).await?;
+    let reader = Reader::open(Arc::new(RealDisk), dir)?;
     reader
         .scan(0)
         .map(|item| Ok(TradeEntry::from_canonical(&item?.1)?))
@@ -180,10 +185,13 @@ pub(crate) async fn until_on_record(
 
 /// Waits until all that is durable now is in the signed tree.
 pub(crate) async fn signed(demo: &Demo) -> Done {
-    let dir = demo.place.dir.join("data/trades");
+    signed_in(&demo.place.dir.join("data/trades")).await
+}
+
+async fn signed_in(dir: &Path) -> Done {
     let (wanted, began) = (durable(&dir.join("wal"))?, Instant::now());
     loop {
-        let size = Reader::open(Arc::new(RealDisk), &dir)?.checkpoint().size;
+        let size = Reader::open(Arc::new(RealDisk), dir)?.checkpoint().size;
         if size >= wanted {
             return Ok(());
         }
@@ -233,13 +241,7 @@ pub(crate) fn accounts(demo: &Demo, wallet: usize) -> [String; 2] {
         &demo.place.merchants[0].accounts,
         demo.place.second.as_ref().expect("second accounts"),
     );
-    let of = |at: &SandboxMerchant| match wallet {
-        0 => at.wechat.mchid.clone(),
-        1 => at.alipay.app_id.clone(),
-        2 => at.unionpay.mer_id.clone(),
-        3 => at.baidu.sp_no.clone(),
-        _ => at.ccb.pos_id.clone(),
-    };
+    let of = |at: &SandboxMerchant| at.account(GATED[wallet].0).to_owned();
     [of(first), of(second)]
 }
 
@@ -250,6 +252,24 @@ async fn a_lost_account_is_left_within_seconds_and_taken_again_by_itself() {
     let road = Road::open().await.expect("demo");
     // One wallet's loss is nothing to the others.
     tokio::join!(all_faults(&road, 0), all_faults(&road, 1), all_faults(&road, 2));
+    road.demo.services.stop().await.expect("stops");
+    road.demo.prove_journal().expect("the journal verifies");
+}
+
+/// The same where Alipay is spoken to by OpenAPI v3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C63
+//= C65
+async fn an_account_at_openapi_v3_is_left_and_taken_again() {
+    let road = Road::with(Options {
+        openapi_v3: true,
+        ..options()
+    })
+    .await
+    .expect("demo");
+    all_faults(&road, 1).await;
+    let sent = road.demo.last_request("alipay", "create").await.expect("sent");
+    assert!(sent.starts_with('{'), "not by OpenAPI v3: {sent}");
     road.demo.services.stop().await.expect("stops");
     road.demo.prove_journal().expect("the journal verifies");
 }

@@ -5,8 +5,10 @@ mod codes;
 mod points;
 
 use crate::{
+    by_trade_no::number_there,
     clock::{self, clear_of_day_ends},
     kills::{MUTATION, Yard, id, text},
+    through,
 };
 use anyhow::{Context, bail, ensure};
 use certs::{Keys, Material, V2Digest};
@@ -275,6 +277,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         sha1: false,
         bank: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         notify_url: String::new(),
     })
@@ -344,9 +347,40 @@ async fn life(yard: &Yard, hmac: bool, more: Pairs<'_>, reach: &str) -> Done {
     let second = yard.demo.next_number();
     sdk.verified(&sdk.unified(&second, "100", more).await?)?;
     sdk.done("/pay/closeorder", &[("out_trade_no", &second)]).await?;
-    until(yard, &second, "close", |o| o["state"] == "closed")
-        .await
-        .map(drop)
+    until(yard, &second, "close", |o| o["state"] == "closed").await?;
+    by_its_number(yard, &sdk, more).await
+}
+
+/// Paid back by WeChat's number before anybody told us of the payment; by both numbers only if they mean one order.
+//= C87
+async fn by_its_number(yard: &Yard, sdk: &V2, more: Pairs<'_>) -> Done {
+    let number = yard.demo.next_number();
+    sdk.verified(&sdk.unified(&number, "900", more).await?)?;
+    through::pay(yard, "wechat", &number, false).await?;
+    let there = number_there(yard, &number).await?;
+    let refund = format!("R{number}");
+    let rest = [
+        ("out_refund_no", refund.as_str()),
+        ("refund_fee", "100"),
+        ("total_fee", "900"),
+    ];
+    let other = yard.demo.next_number();
+    for named in [
+        &[("transaction_id", "4200000000202601010000000000")][..],
+        &[("transaction_id", &there), ("out_trade_no", &other)],
+    ] {
+        sdk.refused("/secapi/pay/refund", &[named, &rest].concat(), "NOAUTH")
+            .await?;
+    }
+    sdk.done(
+        "/secapi/pay/refund",
+        &[&[("transaction_id", &*there)][..], &rest].concat(),
+    )
+    .await?;
+    let back = |order: &Value| order["refunds"][0]["state"] == "succeeded" && order["refunded"] == 100;
+    let order = until(yard, &number, "refund", back).await?;
+    ensure!(order["paid"]["trade_no"] == *there, "{order}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,8 +2,8 @@
 //! silently be no limit.
 
 use domain::{
-    AccountNo, AcquirerNo, AgentId, Amount, BankFacts, Channel, Digest, Instant, Keys, MerchantId, PayWay,
-    PayeeNo, Registry, Shop, SignMethod, TerminalNo,
+    AccountNo, AcquirerNo, AgentId, Amount, BankFacts, Channel, Digest, Instant, Keys, MerchantId, OpenApi,
+    PayWay, PayeeNo, Registry, Shop, SignMethod, TerminalNo,
 };
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc};
@@ -233,6 +233,9 @@ pub struct AccountFacts {
     /// Alipay: content is encrypted (`encrypt_type=AES`) in what we compose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypts: bool,
+    /// Alipay: "v3" where what we compose goes to OpenAPI v3 and not to `gateway.do` (channels.md 3.8).
+    #[serde(default, skip_serializing_if = "OpenApi::is_gateway")]
+    pub openapi: OpenApi,
     /// A bank's own gateway: what it needs beside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bank: Option<BankFacts>,

@@ -208,6 +208,30 @@ fn sm2_is_wechats_alone_and_needs_the_channels_key_by_its_id() {
 }
 
 #[test]
+fn openapi_is_alipays_alone_and_says_v3_or_nothing() {
+    let with = |channel: usize| {
+        let mut a = acquirer();
+        a.merchants[0].accounts[channel].openapi = OpenApi::V3;
+        match join(licence(), vec![a.clone()], operator()) {
+            Ok(_) => String::new(),
+            Err(_) => wrongs(licence(), vec![a], operator()).join("\n"),
+        }
+    };
+    assert_eq!(with(1), "");
+    let said = with(0);
+    assert!(
+        said.contains("accounts[0].openapi") && said.contains("is there for another channel"),
+        "{said}"
+    );
+    let read = |text: &str| serde_json::from_str::<OpenApi>(text).map_err(|error| error.to_string());
+    assert_eq!(
+        (read("\"v3\""), read("\"gateway\"")),
+        (Ok(OpenApi::V3), Ok(OpenApi::Gateway))
+    );
+    assert!(read("\"V3\"").is_err_and(|said| said.contains("`gateway` or `v3`")));
+}
+
+#[test]
 fn two_files_of_one_acquirer_and_accounts_across_acquirers_are_refused() {
     let mut other = acquirer();
     other.merchants = vec![merchant("m3", vec![wechat("1900000110")])];

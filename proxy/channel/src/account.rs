@@ -1,6 +1,6 @@
 //! Whose account at a channel, and when a message was made.
 
-use domain::{AccountNo, BankFacts, Channel, Instant, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, OpenApi, PayeeNo, SignMethod};
 
 /// An account at a channel, as the acquirer's registry has it. No keys: those are named by [`crate::keys`].
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Account {
     pub codepay: bool,
     /// Alipay: content is encrypted (`encrypt_type=AES`, channels.md 3.2).
     pub encrypts: bool,
+    /// Alipay: the form of what we compose, `gateway.do` or OpenAPI v3 (channels.md 3.8).
+    pub openapi: OpenApi,
     /// What a bank's own gateway needs beside (channels.md section 6).
     pub bank: Option<BankFacts>,
     /// Where the channel sends its notices.

@@ -119,21 +119,22 @@ pub fn exchange(
 pub fn is_of_the_app(channel: Channel, code: &str) -> bool {
     match channel {
         Channel::Wechat => ["40001", "40013", "40125", "48001", "50001", "50002"].contains(&code),
+        // OpenAPI v3 leaves out what stands before the gateway's words.
         Channel::Alipay => [
-            "isv.invalid-app-id",
-            "isv.insufficient-isv-permissions",
-            "isv.invalid-signature",
-            "isv.missing-signature-key",
+            "invalid-app-id",
+            "insufficient-isv-permissions",
+            "invalid-signature",
+            "missing-signature-key",
         ]
-        .contains(&code),
+        .contains(&code.strip_prefix("isv.").unwrap_or(code)),
         Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => false,
     }
 }
 
 /// What the answer says. Its signature, where it has one, was verified.
-pub fn read(channel: Channel, body: &[u8]) -> Whose {
-    match channel {
-        Channel::Alipay => alipay::authorize::read(body),
+pub fn read(account: &Account, body: &[u8]) -> Whose {
+    match account.channel {
+        Channel::Alipay => alipay::authorize::read(account, body),
         Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Whose::Unclear,
         Channel::Wechat => {
             let Ok(value) = strict_json::parse(body) else {
@@ -170,6 +171,7 @@ mod tests {
             platform: None,
             root_sn: None,
             encrypts: false,
+            openapi: Default::default(),
             codepay: false,
             sign_method: Default::default(),
             sha1: false,
@@ -179,7 +181,7 @@ mod tests {
     }
 
     fn said(channel: Channel, body: &str) -> String {
-        match read(channel, body.as_bytes()) {
+        match read(&account(channel), body.as_bytes()) {
             Whose::Payer(payer) => format!("{} {}", payer.field.as_str(), payer.value.expose()),
             Whose::Refused(code) => code.to_string(),
             Whose::Unclear => "unclear".into(),

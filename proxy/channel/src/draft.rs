@@ -117,6 +117,8 @@ pub(crate) type Parameter = (&'static str, Zeroizing<String>);
 pub(crate) enum Place {
     /// Into the `Authorization` header after this prefix (channels.md 1.4).
     Header { request: Request, prefix: String },
+    /// Into the `Authorization` header as `sign`, behind what it names (channels.md 3.8).
+    OpenApi { request: Request, auth_string: String },
     /// Into the form as `sign`; parameters are sorted (channels.md 3.1).
     Form {
         request: Request,
@@ -155,20 +157,32 @@ pub(crate) enum Place {
 impl Draft {
     /// Content that must be encrypted first, and the key; `None` where it travels as it is.
     pub fn to_encrypt(&self) -> Option<(&KeyRef, &[u8])> {
-        let (key, Place::Form { parameters, .. }) = (self.content_key.as_ref()?, &self.place) else {
-            return None;
-        };
-        let content = parameters.iter().find(|(name, _)| *name == CONTENT)?;
-        Some((key, content.1.as_bytes()))
+        let key = self.content_key.as_ref()?;
+        match &self.place {
+            Place::Form { parameters, .. } => {
+                let content = parameters.iter().find(|(name, _)| *name == CONTENT)?;
+                Some((key, content.1.as_bytes()))
+            }
+            Place::OpenApi { request, .. } => Some((key, &request.body)),
+            _ => None,
+        }
     }
 
     /// Puts the encrypted content into its place.
     pub fn encrypted(mut self, ciphertext: &[u8]) -> Draft {
-        if let Place::Form { parameters, .. } = &mut self.place {
-            let content = parameters.iter_mut().filter(|(name, _)| *name == CONTENT);
-            content.for_each(|(_, value)| *value = Zeroizing::new(STANDARD.encode(ciphertext)));
-            self.message = crate::form::message(parameters);
-            self.content_key = None;
+        match &mut self.place {
+            Place::Form { parameters, .. } => {
+                let content = parameters.iter_mut().filter(|(name, _)| *name == CONTENT);
+                content.for_each(|(_, value)| *value = Zeroizing::new(STANDARD.encode(ciphertext)));
+                self.message = crate::form::message(parameters);
+                self.content_key = None;
+            }
+            Place::OpenApi { request, auth_string } => {
+                request.body = Zeroizing::new(STANDARD.encode(ciphertext).into_bytes());
+                self.message = crate::alipay::open_api::message(auth_string, request);
+                self.content_key = None;
+            }
+            _ => {}
         }
         self
     }
@@ -210,6 +224,7 @@ impl Draft {
         match &self.place {
             Place::Signature { method, .. } => *method,
             Place::Header { .. }
+            | Place::OpenApi { .. }
             | Place::Form { .. }
             | Place::Xml { .. }
             | Place::Query { .. }
@@ -223,6 +238,7 @@ impl Draft {
     pub fn identity(&self) -> Option<&Identity> {
         match &self.place {
             Place::Header { request, .. }
+            | Place::OpenApi { request, .. }
             | Place::Form { request, .. }
             | Place::Signature { request, .. }
             | Place::Xml { request, .. }
@@ -236,7 +252,7 @@ impl Draft {
     /// Signs what the payer's browser or app will carry; `None` where the channel has no form for that.
     pub fn hand_out(self, signature: &[u8]) -> Option<HandedOut> {
         match self.place {
-            Place::Header { .. } | Place::Xml { .. } => None,
+            Place::Header { .. } | Place::OpenApi { .. } | Place::Xml { .. } => None,
             Place::Form { request, parameters } => {
                 let parameters = signed(parameters, signature);
                 Some(HandedOut {
@@ -304,6 +320,14 @@ impl Draft {
                     "Authorization".into(),
                     format!("{prefix}signature=\"{signature}\""),
                 ));
+                request
+            }
+            Place::OpenApi {
+                mut request,
+                auth_string,
+            } => {
+                let signed = crate::alipay_v3::authorization(&auth_string, signature);
+                request.headers.push(("Authorization".into(), signed));
                 request
             }
             Place::Form {

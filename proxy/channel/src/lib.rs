@@ -170,10 +170,12 @@ pub fn query(
     }
 }
 
-/// Asks for an order by the channel's own number of it. Only Alipay is asked so.
+/// Asks for an order by the channel's own number of it, which only Alipay and WeChat take. APIv3 answers for V2's orders too
+/// (channels.md section 2), and for a payment's number no channel of ours knows which of the two placed it.
 pub fn query_trade(account: &Account, stamp: &Stamp, trade_no: &TradeNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Alipay => alipay::compose::query_trade(account, stamp, trade_no),
+        Channel::Wechat => wechat::compose::query_trade(account, stamp, trade_no),
         _ => Err(ComposeError::NotOffered),
     }
 }
@@ -461,6 +463,9 @@ pub fn authenticate_answer(
     match account.channel {
         _ if is_v2(account, operation, pay_way) => wechat::v2::answer::authenticate(account, status, body),
         Channel::Wechat => wechat::answer::authenticate(account, status, headers, body, now),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::authenticate(account, status, headers, body)
+        }
         Channel::Alipay => alipay::answer::authenticate(account, operation, status, body),
         Channel::Unionpay => unionpay::answer::authenticate(account, status, body),
         Channel::Baidu => baidu::answer::authenticate(account, status, body),
@@ -488,6 +493,8 @@ pub fn read_native_answer(
         Channel::Alipay if target.starts_with("/v3/") => {
             alipay::answer::read_v3(operation, pay_way, status, body)
         }
+        // Whatever form our own requests for this account have.
+        Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         _ => return read_answer(account, operation, pay_way, status, body),
     };
     refusal::judged(account.channel, operation, answer)
@@ -507,7 +514,43 @@ pub fn encrypted_answer(
         | Channel::Ccb
         | Channel::Icbc
         | Channel::Cmb => Ok(None),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::encrypted(account, status, body)
+        }
         Channel::Alipay => alipay::answer::encrypted(account, operation, status, body),
+    }
+}
+
+/// The same of an answer to a request that a merchant's own client encrypted, in the form that the target says.
+pub fn encrypted_native_answer(
+    account: &Account,
+    operation: Operation,
+    target: &str,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    match account.channel {
+        Channel::Alipay if target.starts_with("/v3/") => alipay::open_api::ciphertext(account, status, body),
+        Channel::Alipay => alipay::answer::ciphertext(account, operation, status, body),
+        _ => Ok(None),
+    }
+}
+
+/// What the decrypted content of such an answer says.
+pub fn read_native_content(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    target: &str,
+    status: u16,
+    content: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Alipay if !target.starts_with("/v3/") => {
+            let answer = alipay::answer::read_content(operation, pay_way, content);
+            refusal::judged(account.channel, operation, answer)
+        }
+        _ => read_native_answer(account, operation, pay_way, target, status, content),
     }
 }
 
@@ -521,7 +564,10 @@ pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, co
         | Channel::Icbc
         | Channel::Cmb => Answer::Unclear(Unclear::Garbage),
         Channel::Alipay => {
-            let answer = alipay::answer::read_content(operation, pay_way, content);
+            let answer = match alipay::open_api::answers(account, operation) {
+                true => alipay::open_api::read_content(operation, pay_way, content),
+                false => alipay::answer::read_content(operation, pay_way, content),
+            };
             refusal::judged(account.channel, operation, answer)
         }
     }
@@ -541,6 +587,9 @@ pub fn read_answer(
             wechat::v2::answer::read(account, operation, pay_way, status, body)
         }
         Channel::Wechat => wechat::answer::read(operation, pay_way, status, body),
+        Channel::Alipay if alipay::open_api::answers(account, operation) => {
+            alipay::open_api::read(operation, pay_way, status, body)
+        }
         Channel::Alipay => alipay::answer::read(operation, pay_way, status, body),
         Channel::Unionpay => unionpay::answer::read(operation, pay_way, status, body),
         Channel::Baidu => baidu::answer::read(account, operation, status, body),

@@ -160,6 +160,11 @@ impl Value {
         }
     }
 
+    /// A text at a path that is there and not empty.
+    pub(crate) fn said(&self, path: &str) -> Option<&str> {
+        self.text(path).filter(|text| !text.is_empty())
+    }
+
     /// The unsigned integer at a path.
     pub fn integer(&self, path: &str) -> Option<u64> {
         match self.at(path)? {

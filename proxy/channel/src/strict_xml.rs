@@ -41,11 +41,12 @@ impl Fields {
     /// Reads one message whose root is called so.
     pub fn parse(octets: &[u8], root: &str) -> Result<Fields, XmlError> {
         let text = std::str::from_utf8(octets).map_err(|e| XmlError::Character(e.valid_up_to()))?;
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_xml(*c)) {
+        if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_xml(*c) && *c != '\r') {
             return Err(XmlError::Character(at));
         }
         let mut reader = Reader { text, at: 0 };
         reader.declaration()?;
+        reader.without_return_since(0)?;
         reader.space();
         reader.expect(&format!("<{root}>"))?;
         let mut fields = Fields(Vec::new());
@@ -54,7 +55,9 @@ impl Fields {
             if reader.take(&format!("</{root}>")) {
                 break;
             }
+            let begin = reader.at;
             let (name, value) = reader.element()?;
+            reader.without_return_since(begin)?;
             if fields.has(name) {
                 return Err(XmlError::Twice(shown(name).to_owned()));
             }
@@ -128,7 +131,7 @@ impl Fields {
 }
 
 /// A character that XML 1.0 can carry as it is. A carriage return is not among them: readers turn it into a line feed, so
-/// that what was signed is not what is read.
+/// that what was signed is not what is read. Between elements nothing is signed, and there a line may end in one.
 fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
@@ -163,8 +166,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// White space between elements. WeChat's own Java SDK indents by the line ends of its machine, which on Windows are two
+    /// characters [its `WXPayUtil`, by `Transformer`].
     fn space(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\n']).len();
+        loop {
+            let blank = self.rest().trim_start_matches([' ', '\t', '\n']);
+            self.at += self.rest().len() - blank.len();
+            if !self.take("\r\n") {
+                return;
+            }
+        }
+    }
+
+    /// A carriage return in what was read since is an error.
+    fn without_return_since(&self, begin: usize) -> Result<(), XmlError> {
+        let read = self.text.get(begin..self.at).unwrap_or_default();
+        let found = read.find('\r').map(|at| XmlError::Character(begin + at));
+        found.map_or(Ok(()), Err)
     }
 
     /// Up to and without the first of `end`.

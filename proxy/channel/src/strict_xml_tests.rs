@@ -22,6 +22,9 @@ fn reads_what_the_channel_and_its_sdks_write() {
     );
     let fields = Fields::parse(b"<xml><a/></xml>", "xml").expect("lawful");
     assert!(fields.has("a") && fields.get("a").is_none());
+    // As a Java SDK writes it on Windows.
+    let indented = text.replace('\n', "\r\n").replace("</xml>", "\r\n \t\r\n</xml>");
+    assert_eq!(read(&indented), read(text));
 }
 
 #[test]
@@ -32,6 +35,15 @@ fn refuses_what_could_be_read_in_two_ways() {
     );
     assert_eq!(read("<xml><a>1</a><a/></xml>"), Err(XmlError::Twice("a".into())));
     assert_eq!(read("<xml><a>\r\n</a></xml>"), Err(XmlError::Character(8)));
+    // A line's end of Windows stands between elements and nowhere else.
+    for (text, at) in [
+        ("<xml><a>1\r</a></xml>", 9),
+        ("<xml><a><![CDATA[1\r\n2]]></a></xml>", 18),
+        ("<xml>\r\n<a>\r\n</a></xml>", 10),
+        ("<?xml\u{20}version=\"1.0\"\r\n?><xml></xml>", 19),
+    ] {
+        assert_eq!(read(text), Err(XmlError::Character(at)), "{text:?}");
+    }
     assert_eq!(read("<xml><a>\0</a></xml>"), Err(XmlError::Character(8)));
     assert!(matches!(
         Fields::parse(b"<xml><a>\xff</a></xml>", "xml"),
@@ -67,6 +79,10 @@ fn refuses_what_could_be_read_in_two_ways() {
         "<xml><a>1</a></xml>x",
         "<root><a>1</a></root>",
         "<XML><a>1</a></XML>",
+        "<xml>\r<a>1</a></xml>",
+        "<xml><a>1</a>\n\r</xml>",
+        "\r<xml></xml>",
+        "<xml\r\n><a>1</a></xml>",
     ];
     for text in odd {
         assert!(

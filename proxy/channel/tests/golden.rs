@@ -2,6 +2,8 @@
 
 #[path = "golden/alipay.rs"]
 mod alipay;
+#[path = "golden/alipay_v3.rs"]
+mod alipay_v3;
 #[path = "golden/answers.rs"]
 mod answers;
 #[path = "golden/answers_alipay.rs"]
@@ -16,6 +18,8 @@ mod compose;
 mod native_alipay;
 #[path = "golden/native_alipay_v3.rs"]
 mod native_alipay_v3;
+#[path = "golden/native_encrypted.rs"]
+mod native_encrypted;
 #[path = "golden/native_wechat.rs"]
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]
@@ -32,7 +36,7 @@ mod strict_json;
 mod unionpay;
 
 use channel::{Account, Stamp};
-use domain::{AccountNo, Channel, ChannelNo, Instant, PayeeNo};
+use domain::{AccountNo, Channel, ChannelNo, Instant, OpenApi, PayeeNo};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// 2026-01-01T08:00:00+08:00.
@@ -50,6 +54,7 @@ pub(crate) fn wechat() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -77,6 +82,7 @@ pub(crate) fn alipay() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -91,6 +97,14 @@ pub(crate) fn alipay_certificates() -> Account {
         root_sn: Some("9d04bd8d9d43d2141a7f8e9e762b5645".into()),
         sign_method: Default::default(),
         ..alipay()
+    }
+}
+
+/// The same account, served at OpenAPI v3.
+pub(crate) fn by_v3(account: Account) -> Account {
+    Account {
+        openapi: OpenApi::V3,
+        ..account
     }
 }
 

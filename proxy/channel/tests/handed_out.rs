@@ -36,6 +36,7 @@ fn account(
         root_sn: None,
         sign_method: SignMethod::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank,

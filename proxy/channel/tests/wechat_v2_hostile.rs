@@ -128,7 +128,7 @@ fn names() -> impl Strategy<Value = String> {
             "deposit",
             "consume_fee",
             "coupon_stock_id",
-            "version",
+            "promo_version",
             "sub_mch_id_0",
         ])
         .prop_map(str::to_owned),
@@ -277,6 +277,7 @@ fn read(target: &str, body: &[u8]) -> Result<Native, NativeError> {
     native::read(
         Channel::Wechat,
         |account| account.as_str() == OWN,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         target,
         &headers,

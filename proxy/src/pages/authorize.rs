@@ -339,7 +339,7 @@ async fn plain(app: &App, account: &Account, request: channel::Request) -> Whose
         began.elapsed(),
     );
     match sent {
-        Ok(answered) if answered.status == 200 => authorize::read(account.channel, &answered.body),
+        Ok(answered) if answered.status == 200 => authorize::read(account, &answered.body),
         _ => Whose::Unclear,
     }
 }
@@ -356,10 +356,10 @@ async fn signed(app: &App, account: &Account, answered: &Answered) -> Whose {
         now,
     ) {
         Ok(Authentic::Signed(signed)) if certificates::verify(app, account, &signed).await.is_ok() => {
-            authorize::read(account.channel, &answered.body)
+            authorize::read(account, &answered.body)
         }
         // The front door's refusal may come unsigned; an id never.
-        Ok(Authentic::Unsigned) => match authorize::read(account.channel, &answered.body) {
+        Ok(Authentic::Unsigned) => match authorize::read(account, &answered.body) {
             Whose::Payer(_) => Whose::Unclear,
             other => other,
         },

@@ -17,8 +17,13 @@ guarded(async () => {
     privateKey: set.read('private_key_file'),
     keyType: 'PKCS8',
     endpoint: set.base_url,
+    encryptKey: set.account.aes_key,
     ...trust,
   });
+  if (set.decrypt) {
+    // Content as it went over the wire.
+    return say('decrypt', true, { text: alipay.aesDecrypt(set.decrypt) });
+  }
   if (set.notice) {
     // Notices are the gateway's in both forms.
     const fields = Object.fromEntries(new URLSearchParams(set.notice.body));
@@ -28,7 +33,7 @@ guarded(async () => {
   // The SDK verifies every answer that is no error, and throws what is one.
   const call = async (path, body) => {
     try {
-      return (await alipay.curl('POST', `/v3/alipay/trade/${path}`, { body })).data;
+      return (await alipay.curl('POST', `/v3/alipay/trade/${path}`, { body, needEncrypt: set.account.encrypt })).data;
     } catch (error) {
       if (!error.code || !error.responseHttpStatus) throw error;
       return { refused: error.code, status: error.responseHttpStatus };
@@ -37,6 +42,18 @@ guarded(async () => {
   const place = (number) => call('precreate', {
     out_trade_no: number, total_amount: '8.88', subject: '官道 referee 订单', notify_url: set.notify_url,
   });
+
+  if (set.place) {
+    // One given order; the answer is verified, and decrypted where the order was encrypted.
+    const { number, description, yuan, seller_id, time_expire, encrypted } = set.place;
+    const { data } = await alipay.curl('POST', '/v3/alipay/trade/precreate', {
+      body: {
+        out_trade_no: number, total_amount: yuan, subject: description, seller_id, time_expire, notify_url: set.notify_url,
+      },
+      needEncrypt: encrypted,
+    });
+    return say('place', data.qr_code?.startsWith('https://qr.'), { answer: data });
+  }
 
   if (set.payer) {
     // Who the payer is that came with this code.

@@ -58,6 +58,29 @@ export async function fetched(address, channel) {
   return { ok: answer.ok && file.length > 0, url: address, sha256: createHash('sha256').update(file).digest('hex') };
 }
 
+/** The path and query of an address of the channel's own, which stay; the host is ours. */
+export function kept(address) {
+  const { pathname, search, searchParams } = new URL(address);
+  return { target: `${pathname}${search}`, token: searchParams.get('token') };
+}
+
+/** Is this the bill that was told of, with this order in it? */
+export function isBill(octets, told, number) {
+  const same = createHash('sha1').update(octets).digest('hex') === told.hash_value;
+  return same && (!number || octets.toString('utf8').includes(number));
+}
+
+/** Two orders that are paid together, as the merchant numbers them. */
+export function groupOf(set, what) {
+  return [0, 1].map(() => ({ mchid: set.account.mchid, out_trade_no: set.number(what) }));
+}
+
+/** What each of them says beside its number. */
+export const PART = { description: '官道 referee 合单', attach: 'a', amount: { total_amount: 300, currency: 'CNY' } };
+
+/** The states of all orders of a group. */
+export const states = (group) => [...new Set(group.sub_orders.map((sub) => sub.trade_state))].join();
+
 /** Loads a library from NODE_MODULES_DIR if that is set, else from beside this file. ES modules ignore NODE_PATH. */
 export async function library(name) {
   const place = process.env.NODE_MODULES_DIR;

@@ -1,6 +1,8 @@
 // One WeChat Pay order through its life with npm wechatpay-axios-plugin; only the host is changed.
 
-import { guarded, library, say, settings } from './referee.mjs';
+import {
+  PART, groupOf, guarded, isBill, kept, library, say, settings, states,
+} from './referee.mjs';
 
 guarded(async () => {
   const { default: plugin } = await library('wechatpay-axios-plugin');
@@ -48,6 +50,8 @@ guarded(async () => {
     const { status, data } = await place(number, { way, description, fen, time_expire });
     return say('place', status === 200 && data[ways[way][0]], { status, answer: data });
   }
+
+  if (set.beside) return beside(set, wxpay, headers);
 
   const number = set.number('w');
   let { status, data, headers: got } = await place(number);
@@ -99,6 +103,44 @@ guarded(async () => {
     say(`${way}_query_paid`, status === 200 && data.trade_state === 'SUCCESS', { status, answer: data });
   }
 });
+
+/** Groups that are paid and closed together, and the bills of a day. */
+async function beside(set, wxpay, headers) {
+  const { appid, mchid } = set.account;
+  const place = (number, orders) => wxpay.v3.combineTransactions.native.post({
+    combine_appid: appid,
+    combine_mchid: mchid,
+    combine_out_trade_no: number,
+    notify_url: set.notify_url,
+    sub_orders: orders.map((order) => ({ ...order, ...PART })),
+  }, { headers });
+  const query = (number) => wxpay.v3.combineTransactions.outTradeNo._combine_out_trade_no_
+    .get({ combine_out_trade_no: number, headers });
+  const numbers = (orders) => orders.map((order) => order.out_trade_no);
+  let [number, orders] = [set.number('g'), groupOf(set, 'ga')];
+  let { status, data } = await place(number, orders);
+  say('combine_order', status === 200 && data.code_url, { numbers: numbers(orders), status, answer: data });
+  ({ status, data } = await query(number));
+  say('combine_query', status === 200 && states(data) === 'NOTPAY', { status, answer: data });
+  say('combine_pay', await set.pay('wechat', number));
+  ({ status, data } = await query(number));
+  say('combine_query_paid', status === 200 && states(data) === 'SUCCESS', { status, answer: data });
+  [number, orders] = [set.number('h'), groupOf(set, 'ha')];
+  ({ status, data } = await place(number, orders));
+  say('combine_second', status === 200, { numbers: numbers(orders), status, answer: data });
+  ({ status } = await wxpay.v3.combineTransactions.outTradeNo._combine_out_trade_no_.close
+    .post({ combine_appid: appid, sub_orders: orders }, { combine_out_trade_no: number, headers }));
+  say('combine_close', status === 204, { status });
+
+  for (const [step, kind, own] of [['bill', 'tradebill', set.beside.number], ['funds', 'fundflowbill', null]]) {
+    ({ status, data } = await wxpay.v3.bill[kind].get({ params: { bill_date: set.beside.day }, headers }));
+    say(`${step}_place`, status === 200 && data.download_url, { status, answer: data });
+    const told = data;
+    ({ status, data } = await wxpay.v3.billdownload.file
+      .get({ params: { token: kept(told.download_url).token }, responseType: 'arraybuffer', headers }));
+    say(step, status === 200 && isBill(Buffer.from(data), told, own), { status, octets: data.length });
+  }
+}
 
 /** As the library's manual shows it: clock, signature, decryption. */
 function verifyNotice(set, certs, { Rsa, Aes, Formatter }) {

@@ -1,6 +1,8 @@
 // One WeChat Pay order through its life with npm wechatpay-node-v3; only the host is changed.
 
-import { guarded, library, say, settings } from './referee.mjs';
+import {
+  PART, groupOf, guarded, isBill, kept, library, say, settings, states,
+} from './referee.mjs';
 
 guarded(async () => {
   const { default: Pay } = await library('wechatpay-node-v3');
@@ -40,6 +42,8 @@ guarded(async () => {
     const { status, data } = await place(number, { way, description, fen, time_expire });
     return say('place', status === 200 && data[ways[way][0]], { status, answer: data });
   }
+
+  if (set.beside) return beside(set, pay);
 
   const number = set.number('w');
   let { status, data } = await place(number);
@@ -90,6 +94,38 @@ guarded(async () => {
   }
 });
 
+/** Groups that are paid and closed together, and the bills of a day. */
+async function beside(set, pay) {
+  const place = (number, orders) => pay.combine_transactions_native({
+    combine_out_trade_no: number,
+    notify_url: set.notify_url,
+    sub_orders: orders.map((order) => ({ ...order, ...PART })),
+  });
+  const numbers = (orders) => orders.map((order) => order.out_trade_no);
+  let [number, orders] = [set.number('g'), groupOf(set, 'ga')];
+  let { status, data } = await place(number, orders);
+  say('combine_order', status === 200 && data.code_url, { numbers: numbers(orders), status, answer: data });
+  ({ status, data } = await pay.combine_query(number));
+  say('combine_query', status === 200 && states(data) === 'NOTPAY', { status, answer: data });
+  say('combine_pay', await set.pay('wechat', number));
+  ({ status, data } = await pay.combine_query(number));
+  say('combine_query_paid', status === 200 && states(data) === 'SUCCESS', { status, answer: data });
+  [number, orders] = [set.number('h'), groupOf(set, 'ha')];
+  ({ status, data } = await place(number, orders));
+  say('combine_second', status === 200, { numbers: numbers(orders), status, answer: data });
+  ({ status } = await pay.combine_close(number, orders));
+  say('combine_close', status === 204, { status });
+
+  for (const [step, kind, own] of [['bill', 'tradebill', set.beside.number], ['funds', 'fundflowbill', null]]) {
+    ({ status, data } = await pay[kind]({ bill_date: set.beside.day }));
+    say(`${step}_place`, status === 200 && data.download_url, { status, answer: data });
+    const told = data;
+    // It signs what comes after the channel's host, and nothing else.
+    ({ status, data } = await pay.downloadBill(`https://api.mch.weixin.qq.com${kept(told.download_url).target}`));
+    say(step, status === 200 && isBill(data, told, own), { status, octets: data.length });
+  }
+}
+
 /**
  * The library writes the channel's host into its calls, signs without it, and takes an HTTP service of one's own
  * (`createHttp`). This one is its own (superagent, the same calls) with another host; each answer that says "done" goes
@@ -100,6 +136,8 @@ function elsewhere(set, pay, superagent) {
   const call = async (url, request) => {
     const answer = await request.ok(() => true);
     const { status } = answer;
+    // A bill has no signature; its digest stood in the answer that told of it.
+    if (isFile(url)) return { status, data: answer.body };
     const text = answer.text ?? '';
     if (status >= 400) return { status, error: text };
     // These verify the others, and are sealed under the merchant's own key.
@@ -109,8 +147,10 @@ function elsewhere(set, pay, superagent) {
     }
     return { status, data: text ? JSON.parse(text) : undefined };
   };
+  const isFile = (url) => url.includes('/v3/billdownload/file?');
+  const got = (url) => (isFile(url) ? superagent.get(at(url)).buffer(true).parse(superagent.parse.image) : superagent.get(at(url)));
   return {
-    get: (url, headers) => call(url, superagent.get(at(url)).set(headers)),
+    get: (url, headers) => call(url, got(url).set(headers)),
     post: (url, params, headers) => call(url, superagent.post(at(url)).send(params).set(headers)),
   };
 }

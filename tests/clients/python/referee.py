@@ -28,6 +28,8 @@ class Settings:
         self.bill = self.all.get("bill")
         # The number of an order that is there already, instead.
         self.after = self.all.get("after")
+        # What there is beside one order's life (groups, payment codes, abnormal refunds, bills), instead.
+        self.beside = self.all.get("beside")
         # A payer's code of authorisation, instead.
         self.authorised = self.all.get("payer")
         self.notice = None
@@ -51,9 +53,9 @@ class Settings:
         """A new number for an order or refund."""
         return f"{self.all.get('prefix', 'ref')}{what}{time.time_ns() // 1000}"
 
-    def pay(self, channel, out_trade_no, outcome="paid"):
+    def pay(self, channel, out_trade_no, outcome="paid", **who):
         """Lets the sandbox's payer pay, or scan and fail to pay ("declined")."""
-        return self._control({"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome})
+        return self._control({"channel": channel, "out_trade_no": out_trade_no, "outcome": outcome, **who})
 
     def payer(self, channel, begin, length, outcome="paid"):
         """A payment code of the wallet whose codes begin so, and what its payer does once it is scanned."""

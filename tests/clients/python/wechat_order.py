@@ -1,7 +1,10 @@
 """One WeChat Pay order through its life with PyPI wechatpayv3; only the host is changed."""
 
+import gzip
+import hashlib
 import json
 import time
+from urllib.parse import urlsplit
 
 from referee import Settings, guarded, say
 from wechatpayv3 import WeChatPay, WeChatPayType
@@ -64,6 +67,9 @@ def run():
         say("place", status == 200 and word in json.loads(text), status=status, answer=text)
         return
 
+    if settings.beside:
+        return beside(settings, pay)
+
     number = settings.number("w")
     status, text = order(pay, number)
     say("order", status == 200 and "code_url" in json.loads(text), number=number, status=status, answer=text)
@@ -106,6 +112,97 @@ def run():
         say(f"{way}_pay", settings.pay("wechat", number)["ok"])
         status, text = pay.query(out_trade_no=number)
         say(f"{way}_query_paid", status == 200 and json.loads(text)["trade_state"] == "SUCCESS", status=status, answer=text)
+
+
+def beside(settings, pay):
+    group(settings, pay)
+    code(settings, pay)
+    abnormal(settings, pay)
+    for step, ask in (("bill", pay.trade_bill), ("funds", pay.fundflow_bill)):
+        bill(settings, pay, step, ask)
+
+
+def group(settings, pay):
+    """Orders that are paid together, and others that are closed together."""
+
+    def parts(what):
+        return [{"mchid": settings.account["mchid"], "out_trade_no": settings.number(what)} for _ in range(2)]
+
+    def place(number, orders):
+        told = {"description": "官道 referee 合单", "attach": "a", "amount": {"total_amount": 300, "currency": "CNY"}}
+        orders = [{**part, **told} for part in orders]
+        return pay.combine_pay(combine_out_trade_no=number, sub_orders=orders, pay_type=WeChatPayType.NATIVE)
+
+    def states(number):
+        status, text = pay.combine_query(number)
+        return status == 200 and {sub["trade_state"] for sub in json.loads(text)["sub_orders"]}
+
+    number, orders = settings.number("g"), parts("ga")
+    status, text = place(number, orders)
+    placed = status == 200 and "code_url" in json.loads(text)
+    say("combine_order", placed, numbers=[part["out_trade_no"] for part in orders], status=status, answer=text)
+    say("combine_query", states(number) == {"NOTPAY"})
+    say("combine_pay", settings.pay("wechat", number)["ok"])
+    say("combine_query_paid", states(number) == {"SUCCESS"})
+    number, orders = settings.number("h"), parts("ha")
+    status, text = place(number, orders)
+    numbers = [part["out_trade_no"] for part in orders]
+    say("combine_second", status == 200, numbers=numbers, status=status, answer=text)
+    status, _ = pay.combine_close(number, orders)
+    say("combine_close", status == 204, status=status)
+
+
+def code(settings, pay):
+    """A payment code by APIv3, charged and taken back."""
+    number, scanned = settings.number("k"), settings.payer("wechat", "13", 18)
+    place = {"payer": {"auth_code": scanned}, "scene_info": {"store_info": {"out_id": "1"}}}
+    status, text = order(pay, number, pay_type=WeChatPayType.CODEPAY, **place)
+    say("code", status == 200 and json.loads(text)["trade_state"] == "SUCCESS", number=number, status=status, answer=text)
+    status, _ = pay.codepay_reverse(number)
+    say("code_reverse", status in (200, 204), status=status)
+    status, text = pay.query(out_trade_no=number)
+    say("query_reversed", status == 200 and json.loads(text)["trade_state"] == "REVOKED", status=status, answer=text)
+
+
+def abnormal(settings, pay):
+    """A refund that the payer's account cannot take goes to a card, which the library seals."""
+    number, refund = settings.number("a"), settings.number("ar")
+    status, text = order(pay, number)
+    say("abnormal_order", status == 200, number=number, status=status, answer=text)
+    say("abnormal_pay", settings.pay("wechat", number, payer="oGONE000000000000000000000001")["ok"])
+    amount = {"refund": 300, "total": 888, "currency": "CNY"}
+    status, text = pay.refund(out_refund_no=refund, amount=amount, out_trade_no=number)
+    say("abnormal_refund", status == 200, number=refund, status=status, answer=text)
+
+    def until(state):
+        for _ in range(50):
+            status, text = pay.query_refund(refund)
+            if status != 200 or json.loads(text)["status"] == state:
+                break
+            time.sleep(0.2)
+        return status == 200 and json.loads(text)["status"] == state, text
+
+    stranded, text = until("ABNORMAL")
+    say("abnormal", stranded, answer=text)
+    status, text = pay.abnormal_refund(
+        json.loads(text)["refund_id"], refund, "USER_BANK_CARD", "ICBC_DEBIT", "6222020903001483077", "王小明花"
+    )
+    say("redirected", status == 200 and json.loads(text)["out_refund_no"] == refund, status=status, answer=text)
+    done, text = until("SUCCESS")
+    say("redirected_done", done, answer=text)
+
+
+def bill(settings, pay, step, ask):
+    """The address is the channel's own: path and query stay, the host is ours."""
+    status, text = ask(settings.beside["day"])
+    say(f"{step}_place", status == 200, status=status, answer=text)
+    told = json.loads(text)
+    address = urlsplit(told["download_url"])
+    status, packed = pay.download_bill(f"{settings['base_url']}{address.path}?{address.query}")
+    lines = gzip.decompress(packed)
+    same = hashlib.sha1(lines).hexdigest() == told["hash_value"]
+    own = step == "funds" or settings.beside["number"] in lines.decode("utf-8")
+    say(step, status == 200 and same and own, status=status, octets=len(lines))
 
 
 guarded(run)

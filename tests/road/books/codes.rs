@@ -93,25 +93,39 @@ fn wanted(channel: &str, missing: &str, more: &str, own: &str) -> Found {
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_payment_whose_money_never_came_back_is_found_at_every_channel() -> Done {
-    ways_back_are_compared(&CHANNELS, false).await
+    ways_back_are_compared(&CHANNELS, Options::default()).await
 }
 
 /// The same where WeChat's payment codes go by APIv3.
 //= C61
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_payment_by_codepay_whose_money_never_came_back_is_found() -> Done {
-    ways_back_are_compared(&["wechat"], true).await
+    let codepay = Options {
+        codepay: true,
+        ..Options::default()
+    };
+    ways_back_are_compared(&["wechat"], codepay).await
 }
 
-async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Done {
+/// The same where Alipay is asked by OpenAPI v3, for the bill too.
+//= C61
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reversed_payment_by_openapi_v3_whose_money_never_came_back_is_found() -> Done {
+    let openapi_v3 = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    ways_back_are_compared(&["alipay"], openapi_v3).await
+}
+
+async fn ways_back_are_compared(channels: &[&'static str], options: Options) -> Done {
     clear_of_day_ends(4).await;
     let first = days_ago(3);
     let dir = tempfile::tempdir()?;
     let options = Options {
         desk: false,
         merchants: 1,
-        codepay,
-        ..Options::default()
+        ..options
     };
     let demo = Demo::start(dir.path(), &options, true).await?;
     demo.control("/control/clock", &json!({ "speed": 20.0, "days_ago": 3 }))
@@ -173,7 +187,19 @@ async fn ways_back_are_compared(channels: &[&'static str], codepay: bool) -> Don
             "{channel}: {statement}"
         );
     }
-    if codepay {
+    if options.openapi_v3 {
+        let asked = demo
+            .control_get("/control/requests?channel=alipay&operation=bill")
+            .await?;
+        let by_v3 = |r: &Value| text(&r["target"]).starts_with("/v3/alipay/data/dataservice/bill/");
+        let fetched = |r: &Value| text(&r["target"]).starts_with("/downloadBillFile.resource");
+        let asked = asked["requests"].as_array().context("requests")?;
+        ensure!(
+            asked.iter().any(by_v3) && asked.iter().all(|r| by_v3(r) || fetched(r)),
+            "bills were asked for otherwise: {asked:?}"
+        );
+    }
+    if options.codepay {
         let sent = demo.last_request("wechat", "reverse").await?;
         ensure!(sent.starts_with('{'), "reversed by V2: {sent}");
     }

@@ -290,6 +290,37 @@ async fn killed_between_every_two_steps_of_a_payment_code_by_apiv3() {
     assert_eq!((books.orders, books.paid), (16, 6), "{books:?}");
 }
 
+/// By Alipay's OpenAPI v3 the messages are others, and so is what an answer says; the steps between them are the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C60
+async fn killed_between_every_two_steps_of_a_payment_code_by_openapi_v3() {
+    let options = Options {
+        openapi_v3: true,
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
+    for (n, step) in MUTATION.into_iter().enumerate() {
+        let said = charge_point(&yard, "alipay", step)
+            .await
+            .unwrap_or_else(|e| panic!("code {step}: {e:#}"));
+        say("code v3", "alipay", step, &said);
+        let said = reverse_point(&yard, "alipay", step, n % 2 == 0)
+            .await
+            .unwrap_or_else(|e| panic!("reverse {step}: {e:#}"));
+        say("undo v3", "alipay", step, &said);
+    }
+    for step in SWEEP {
+        let said = sweep_point(&yard, "alipay", step)
+            .await
+            .unwrap_or_else(|e| panic!("sweep {step}: {e:#}"));
+        say("sweep", "alipay", step, &said);
+    }
+    let sent = yard.demo.last_request("alipay", "reverse").await.expect("sent");
+    assert!(sent.starts_with('{'), "not by OpenAPI v3: {sent}");
+    let books = yard.agree().await.expect("the books agree");
+    assert_eq!((books.orders, books.paid), (16, 6), "{books:?}");
+}
+
 /// What one client of the load does with a payment code, whatever happens to the proxy and at the channel meanwhile.
 pub(super) async fn custom(yard: &Yard, dice: &mut Dice) -> anyhow::Result<()> {
     let channel = CHANNELS[dice.below(CHANNELS.len() as u64) as usize];

@@ -1,6 +1,7 @@
 //! WeChat Pay's part: APIv3 in JSON, V2 in XML, and each call that `own_calls` lists.
 
 use super::{Client, Done, filled, put, word};
+use crate::abnormal;
 use anyhow::{Context, ensure};
 use certs::{Keys, Material, V2Digest};
 use channel::wechat_v2::string_to_sign;
@@ -20,8 +21,18 @@ impl Client {
         if !call.starts_with("/v3/") {
             return self.by_v2(call, content, accounts).await;
         }
+        self.by_v3(method, call, content, &[]).await
+    }
+
+    async fn by_v3(
+        &self,
+        method: &str,
+        call: &str,
+        content: &Value,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<Value> {
         let body = (method == "POST").then_some(content);
-        let answer = self.wechat.ask(method, call, body).await?;
+        let answer = self.wechat.ask_with(method, call, body, headers).await?;
         ensure!(
             answer.status < 300,
             "{call} answered {}: {}",
@@ -89,10 +100,13 @@ pub(super) async fn ask(
     call: &Value,
 ) -> Done {
     let path = word(&call["call"]);
+    let by_a_partner = path.contains("sub_mchid") || call["adds"]["sub_mchid"].is_string();
+    let reverses = path.starts_with("/v3/") && path.ends_with("reverse");
     let by = match path {
-        path if path.contains("partner") => "/v3/pay/partner/transactions/native",
+        _ if by_a_partner && reverses => "/v3/pay/partner/transactions/codepay",
+        _ if by_a_partner => "/v3/pay/partner/transactions/native",
         path if path.contains("combine") => "/v3/combine-transactions/native",
-        path if path.starts_with("/v3/") && path.ends_with("reverse") => "/v3/pay/transactions/codepay",
+        _ if reverses => "/v3/pay/transactions/codepay",
         path if path.ends_with("reverse") => "/pay/micropay",
         path if path.starts_with("/v3/") => "/v3/pay/transactions/native",
         _ => "/pay/unifiedorder",
@@ -102,20 +116,36 @@ pub(super) async fn ask(
     let (sent, _) = client.place(demo, accounts, way, &number).await?;
     let mut of = json!({ "out_trade_no": number, "combine_out_trade_no": number, "out_refund_no": format!("R{number}") });
     if !path.contains("close") && !way["auth_code"].is_object() {
-        let pay = json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid" });
+        let mut pay = json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid" });
+        if call["payer"].is_string() {
+            pay["payer"] = call["payer"].clone();
+        }
         demo.control("/control/pay", &pay).await?;
-        let known = format!(
-            "/v3/pay/transactions/out-trade-no/{number}?mchid={}",
-            word(&accounts["wechat"]["mchid"])
-        );
         if path.contains("{transaction_id}") {
+            let known = match by_a_partner {
+                true => {
+                    "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}?sp_mchid={mchid}&sub_mchid={sub_mchids}"
+                }
+                false => "/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={mchid}",
+            };
+            let known = written(known, &of, &accounts["wechat"])?;
             let order = client.of_wechat("GET", &known, &Value::Null, accounts).await?;
             of["transaction_id"] = order["transaction_id"].clone();
         }
     }
-    if path.contains("{out_refund_no}") || path == "/pay/refundquery" {
-        let refund = json!({ "out_trade_no": number, "out_refund_no": of["out_refund_no"], "amount": { "refund": 1, "total": 880, "currency": "CNY" } });
+    if ["{out_refund_no}", "{refund_id}"]
+        .iter()
+        .any(|no| path.contains(no))
+        || path == "/pay/refundquery"
+    {
+        let mut refund = json!({ "out_trade_no": number, "out_refund_no": of["out_refund_no"], "amount": { "refund": 1, "total": 880, "currency": "CNY" } });
+        if by_a_partner {
+            refund["sub_mchid"] = accounts["wechat"]["sub_mchids"][0].clone();
+        }
         settled(|| client.of_wechat("POST", "/v3/refund/domestic/refunds", &refund, accounts)).await?;
+    }
+    if path.contains("{refund_id}") {
+        of["refund_id"] = stranded(client, accounts, &of).await?;
     }
     let mut content = call["content"].clone();
     if path.contains("combine") {
@@ -128,6 +158,12 @@ pub(super) async fn ask(
         match word(member) {
             "sub_orders[].out_trade_no" => {}
             name @ ("out_trade_no" | "out_refund_no") => content[name] = of[name].clone(),
+            name @ ("bank_account" | "real_name") => {
+                let sealed = (call["sealed"].as_array().into_iter().flatten()).any(|one| one == name);
+                ensure!(sealed, "{name} is the payer's and not said to be sealed");
+                let plain = if name == "real_name" { NAME } else { CARD };
+                content[name] = seal(demo, word(&accounts["wechat"]["public_key_file"]), plain)?.into();
+            }
             name @ ("total_fee" | "refund_fee") => content[name] = "880".into(),
             "amount.currency" => content["amount"]["currency"] = "CNY".into(),
             name => put(&mut content, name, &|| 880.into()),
@@ -136,9 +172,52 @@ pub(super) async fn ask(
     filled(&mut content, call, accounts, || demo.next_number())?;
     let target = written(path, &of, &accounts["wechat"])?;
     let method = word(&call["method"]);
-    settled(|| client.of_wechat(method, &target, &content, accounts))
-        .await
-        .map(drop)
+    let names = call["headers"].as_object().into_iter().flatten();
+    let named: Vec<(String, &str)> = names
+        .map(|(name, of)| (name.to_lowercase(), word(&accounts["wechat"][word(of)])))
+        .collect();
+    let headers: Vec<(&str, &str)> = named
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let said = settled(async || match headers.is_empty() {
+        true => client.of_wechat(method, &target, &content, accounts).await,
+        false => client.by_v3(method, &target, &content, &headers).await,
+    })
+    .await?;
+    if path == "/v3/certificates" {
+        let serial = &said["data"][0]["serial_no"];
+        ensure!(*serial == accounts["wechat"]["platform_serial"], "{said}");
+    }
+    if call["before"].is_string() {
+        let known = written("/v3/refund/domestic/refunds/{out_refund_no}", &of, &Value::Null)?;
+        let done = async || {
+            let said = client.of_wechat("GET", &known, &Value::Null, accounts).await?;
+            ensure!(said["status"] == "SUCCESS", "{said}");
+            Ok(said)
+        };
+        settled(done).await?;
+    }
+    Ok(())
+}
+
+/// The refund's own number at WeChat, once it has become abnormal there and the proxy knows.
+async fn stranded(client: &Client, accounts: &Value, of: &Value) -> anyhow::Result<Value> {
+    let known = written("/v3/refund/domestic/refunds/{out_refund_no}", of, &Value::Null)?;
+    let abnormal = async || {
+        let said = client.of_wechat("GET", &known, &Value::Null, accounts).await?;
+        ensure!(said["status"] == "ABNORMAL", "{said}");
+        Ok(said)
+    };
+    Ok(settled(abnormal).await?["refund_id"].take())
+}
+
+const CARD: &str = "6222020903001483077";
+const NAME: &str = "王小明";
+
+/// As the client's own SDK seals what is the payer's (channels.md 1.8).
+fn seal(demo: &Demo, file: &str, plain: &str) -> anyhow::Result<String> {
+    abnormal::seal(&std::fs::read_to_string(demo.place.dir.join(file))?, plain)
 }
 
 /// A payment or refund may be known a moment later: asked again for ten seconds.

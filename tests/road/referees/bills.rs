@@ -19,7 +19,7 @@ pub(super) async fn judged() -> Done {
         ..Options::default()
     };
     let demo = Demo::start(dir.path(), &options, false).await?;
-    let (day, number) = a_day_ago_by(&demo).await?;
+    let (day, number) = a_day_ago_by(&demo, "alipay", 0).await?;
     let clients = CLIENTS
         .iter()
         .filter(|client| client.channel == "alipay")

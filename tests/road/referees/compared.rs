@@ -132,6 +132,120 @@ pub(super) async fn agree() -> Done {
     demo.services.stop().await
 }
 
+/// The same by Alipay's OpenAPI v3: with keys, with certificates, encrypted.
+pub(super) async fn agree_by_openapi_v3() -> Done {
+    let dir = tempfile::tempdir()?;
+    let options = Options {
+        desk: false,
+        merchants: 3,
+        openapi_v3: true,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, false).await?;
+    let control = Http::clear(demo.channels.control);
+    for (n, of) in demo.place.merchants.iter().enumerate() {
+        let client = &super::v3::V3;
+        let mut scene = Scene {
+            base_url: demo.channels.alipay_url(),
+            control: demo.channels.control_url(),
+            notify_url: String::new(),
+            material: demo.place.material.dir.clone(),
+            ca: demo.place.material.ca_path(),
+            account: client.account(&of.accounts)?,
+            mode: if of.certificate_mode() {
+                "certificate"
+            } else {
+                "public_key"
+            },
+            zone: "UTC",
+        };
+        let body = json!({ "order_no": demo.next_number(), "channel": "alipay", "pay_way": "qr", "amount": 888, "description": "同一订单 One order" });
+        let order = demo.merchant(n)?.ask("POST", "/v1/payments", Some(&body)).await?;
+        ensure!(
+            order.status == 201,
+            "create answered {} {}",
+            order.status,
+            order.json()
+        );
+        let adapter = captured(&control, client).await?;
+        let ours = content(client, &scene, &adapter).await?;
+        let field = |name: &str| ours.get(name).cloned().unwrap_or_default();
+        scene.notify_url = field("notify_url").as_str().context("notify_url")?.to_owned();
+        let asked = json!({
+            "number": order.json()["number"], "description": "同一订单 One order", "yuan": "8.88",
+            "time_expire": field("time_expire"), "seller_id": field("seller_id"), "encrypted": of.encrypts(),
+        });
+        client.place(&scene, &asked).await?;
+        let captured = captured(&control, client).await?;
+        ensure!(captured.number > adapter.number, "the request was not captured");
+        let theirs = content(client, &scene, &captured).await?;
+        ensure!(ours == theirs, "{ours:?} and {theirs:?}");
+        same_by_v3(&adapter, &captured)?;
+        let key = public_key(&demo, client, of).await?;
+        for (whose, request) in [("our", &adapter), (client.name, &captured)] {
+            let words = request.verified_by_openssl(client, dir.path(), &key).await?;
+            println!("v3, merchant {n}: {whose} request, openssl: {words}");
+        }
+    }
+    demo.services.stop().await
+}
+
+/// A body of OpenAPI v3 in clear.
+async fn content(
+    client: &Client,
+    scene: &Scene,
+    request: &Captured,
+) -> anyhow::Result<BTreeMap<String, Value>> {
+    let body = std::str::from_utf8(&request.body)?;
+    let clear = match body.starts_with('{') {
+        true => body.to_owned(),
+        false => client.decrypted(scene, body).await?,
+    };
+    Ok(serde_json::from_str(&clear)?)
+}
+
+/// Line, headers and what `Authorization` names; its own number of the call only the client sends, and, beside the documented
+/// header of encryption, an older name of it.
+fn same_by_v3(ours: &Captured, theirs: &Captured) -> Done {
+    ensure!(
+        (&ours.method, &ours.target) == (&theirs.method, &theirs.target),
+        "{} and {}",
+        ours.target,
+        theirs.target
+    );
+    let mut more = vec!["alipay-request-id"];
+    if ours.headers.contains_key("alipay-encrypt-type") {
+        more.insert(0, "alipay-encryption-algm");
+    }
+    apart(
+        "OpenAPI v3",
+        &ours.header_names(),
+        &theirs.header_names(),
+        &[],
+        &more,
+    )?;
+    for header in [
+        "accept",
+        "content-type",
+        "alipay-root-cert-sn",
+        "alipay-encrypt-type",
+    ] {
+        let (a, b) = (ours.headers.get(header), theirs.headers.get(header));
+        ensure!(a == b, "{header}: {a:?} and {b:?}");
+    }
+    let (a, b) = (ours.v3_authorization()?, theirs.v3_authorization()?);
+    ensure!(
+        a.iter().map(|(name, _)| name).eq(b.iter().map(|(name, _)| name)),
+        "{a:?} and {b:?}"
+    );
+    let constant = |(name, _): &&(&str, &str)| ["app_id", "app_cert_sn"].contains(name);
+    ensure!(
+        a.iter().filter(constant).eq(b.iter().filter(constant)),
+        "{a:?} and {b:?}"
+    );
+    Ok(())
+}
+
 /// Ways to pay that a client places by a call.
 fn ways(client: &Client) -> &'static [&'static str] {
     if client.channel == "wechat" {
@@ -334,8 +448,30 @@ impl Captured {
             .collect()
     }
 
+    /// `name=value` pairs of Alipay's Authorization header, in their order.
+    fn v3_authorization(&self) -> anyhow::Result<Vec<(&str, &str)>> {
+        let header = self.headers.get("authorization").context("no Authorization")?;
+        let list = header
+            .strip_prefix("ALIPAY-SHA256withRSA ")
+            .context("another scheme")?;
+        list.split(',')
+            .map(|part| part.split_once('=').context("odd Authorization"))
+            .collect()
+    }
+
     /// The octets that were signed, from what came over the wire alone, and the signature.
     fn signed(&self, client: &Client) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+        if self.target.starts_with("/v3/alipay/") {
+            let header = self.headers.get("authorization").context("no Authorization")?;
+            let said = header
+                .strip_prefix("ALIPAY-SHA256withRSA ")
+                .context("another scheme")?;
+            let (said, signature) = said.split_once(",sign=").context("no sign")?;
+            let mut message = format!("{said}\n{}\n{}\n", self.method, self.target).into_bytes();
+            message.extend_from_slice(&self.body);
+            message.push(b'\n');
+            return Ok((message, STANDARD.decode(signature)?));
+        }
         if client.channel == "wechat" {
             let said = self.authorization()?;
             let mut message = format!(

@@ -70,9 +70,22 @@ struct Channels {
     /// So long after its charge WeChat's V2 takes no reverse of a payment code's order.
     #[arg(long, default_value_t = 15_000)]
     reverse_after_ms: u64,
+    /// Host that is told by plain http too, as a notify_url names it; may be repeated. Else plain http goes to this machine only.
+    #[arg(long = "notify-to", value_name = "HOST", value_parser = host)]
+    notify_to: Vec<String>,
     /// Further host name for the certificates; may be repeated.
     #[arg(long = "name")]
     names: Vec<String>,
+}
+
+/// A name or an address, and nothing around it.
+fn host(text: &str) -> Result<String, String> {
+    let address = text.trim_start_matches('[').trim_end_matches(']');
+    let name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let right = !text.is_empty() && (text.chars().all(name) || address.parse::<IpAddr>().is_ok());
+    right.then(|| text.to_owned()).ok_or_else(|| {
+        "it must be a host's name or address alone, such as `shop` for http://shop:8080/notify".to_owned()
+    })
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -105,6 +118,7 @@ async fn channels(arguments: Channels) -> anyhow::Result<()> {
         alipay_port: arguments.alipay_port,
         unionpay_port: arguments.unionpay_port,
         control_port: arguments.control_port,
+        notify_to: arguments.notify_to,
         names: arguments.names,
         speed: arguments.speed,
         reverse_after: Duration::from_millis(arguments.reverse_after_ms),

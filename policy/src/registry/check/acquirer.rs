@@ -189,6 +189,13 @@ fn complete(account: &AccountFacts, at: &str, notes: &mut Notes<'_>) {
             "only Alipay encrypts content",
         );
     }
+    if !account.openapi.is_gateway() && account.channel != Channel::Alipay {
+        notes.say(
+            &format!("{at}.openapi"),
+            "is there for another channel",
+            "only Alipay has an OpenAPI v3 beside its gateway",
+        );
+    }
     if account.channel != Channel::Wechat || account.keys != Keys::Held {
         return;
     }

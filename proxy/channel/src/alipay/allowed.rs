@@ -7,9 +7,8 @@ use crate::shape::{
     Shape::{self, Count, Free, List, Object, One, Word, Yuan},
 };
 
-/// Public parameters (channels.md 3.1), and the official SDK's own mark. Encrypted content cannot be read, so
-/// it cannot be carried.
-pub(crate) const PARAMETERS: [&str; 14] = [
+/// Public parameters (channels.md 3.1), and the official SDK's own mark.
+pub(crate) const PARAMETERS: [&str; 15] = [
     "alipay_root_cert_sn",
     "alipay_sdk",
     "app_auth_token",
@@ -17,6 +16,7 @@ pub(crate) const PARAMETERS: [&str; 14] = [
     "app_id",
     "biz_content",
     "charset",
+    "encrypt_type",
     "format",
     "method",
     "notify_url",
@@ -44,9 +44,8 @@ pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
 
 /// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
 /// takes no part in the signature (channels.md 3.1).
-pub(crate) const EMPTY: [&str; 6] = [
+pub(crate) const EMPTY: [&str; 5] = [
     "auth_token",
-    "encrypt_type",
     "prod_code",
     "return_url",
     "terminal_info",
@@ -63,12 +62,21 @@ pub(crate) const GOODS: Shape = Object(&[
     Field("categories_tree", Word),
     Field("body", Free("goods_detail")),
     Field("show_url", Word),
+    Field("goods_ean_id", Word),
+    Field("out_item_id", Word),
+    Field("out_sku_id", Word),
 ]);
 
+/// By instalments the payer owes Alipay's lender, or the card's bank; the seller is paid at once and whole, less the fee if
+/// it bears that (`…seller_percent`). `specified_seller_name` would show the payer another name than the seller's own
+/// (compliance.md R21), and `royalty_freeze` holds money back for others: neither is here.
 const EXTEND: Shape = Object(&[
     Field("sys_service_provider_id", Word),
     Field("hb_fq_num", Word),
     Field("hb_fq_seller_percent", Word),
+    Field("fq_num", Word),
+    Field("fq_seller_percent", Word),
+    Field("fq_channels", Word),
     Field("industry_reflux_info", Free("industry_reflux_info")),
     Field("card_type", Word),
 ]);
@@ -120,6 +128,8 @@ macro_rules! in_app {
             Field("buyer_id", Word),
             Field("buyer_open_id", Word),
             Field("op_buyer_open_id", Word),
+            Field("disable_pay_channels", Word),
+            Field("enable_pay_channels", Word),
         ]
     };
 }
@@ -189,6 +199,15 @@ const CLOSE: &[Field] = &[
     Field("operator_id", Word),
 ];
 
+/// What of which goods comes back.
+const REFUND_GOODS: Shape = Object(&[
+    Field("goods_id", Word),
+    Field("out_item_id", Word),
+    Field("out_sku_id", Word),
+    Field("out_certificate_no_list", List(&Word)),
+    Field("refund_amount", Count),
+]);
+
 const REFUND: &[Field] = &[
     Field("out_trade_no", Word),
     Field("trade_no", Word),
@@ -200,6 +219,7 @@ const REFUND: &[Field] = &[
     Field("store_id", Word),
     Field("terminal_id", Word),
     Field("goods_detail", List(&GOODS)),
+    Field("refund_goods_detail", List(&REFUND_GOODS)),
     Field("query_options", List(&Word)),
 ];
 

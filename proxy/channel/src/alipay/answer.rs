@@ -81,7 +81,20 @@ pub(crate) fn encrypted(
     status: u16,
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
-    if status != 200 || !account.encrypts {
+    match account.encrypts {
+        true => ciphertext(account, operation, status, body),
+        false => Ok(None),
+    }
+}
+
+/// The same, whoever encrypted the request.
+pub(crate) fn ciphertext(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    if status != 200 {
         return Ok(None);
     }
     let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;
@@ -122,19 +135,23 @@ pub(crate) fn read_v3(operation: Operation, pay_way: PayWay, status: u16, body: 
         return Answer::Waiting;
     }
     if status == 200 {
-        return success(operation, pay_way, &value).unwrap_or_else(garbage);
+        // The gateway's wrapping codes are not in this form; whatever says one says something else than "done".
+        let done = value.named("code").is_none_or(|code| code == "10000");
+        let said = done.then(|| success(operation, pay_way, &value)).flatten();
+        return said.unwrap_or_else(garbage);
     }
     let Some(code) = value.named("code").filter(|code| is_code(code)) else {
         return garbage();
     };
     // The status says why only where the code is the front door's: behind it the code does (channels.md 3.3), whatever the
-    // status, and no word of doubt is a refusal.
+    // status, and no word of doubt is a refusal. What the front door says of the app it says under 400, too.
     let by_code = codes::class("40004", code);
-    let front_door = matches!(status, 401 | 403 | 429)
+    let of_the_app = codes::is_of_the_app(code) || codes::is_limited(code);
+    let front_door = (matches!(status, 401 | 403 | 429) || (400..=499).contains(&status) && of_the_app)
         && !codes::is_of_business(code)
         && by_code != crate::FailureClass::Unknown;
     let class = match status {
-        429 if front_door => crate::FailureClass::Busy,
+        _ if front_door && (status == 429 || codes::is_limited(code)) => crate::FailureClass::Busy,
         _ if front_door => crate::FailureClass::Setup,
         400..=499 => by_code,
         _ => crate::FailureClass::Unknown,

@@ -18,7 +18,7 @@ pub(crate) fn class(code: &str, sub_code: &str) -> FailureClass {
         "40004" => business(plain),
         "20001" | "40003" | "40006" => FailureClass::Setup,
         "40005" => FailureClass::Busy,
-        "40001" | "40002" if setup(plain) => FailureClass::Setup,
+        "40001" | "40002" if is_of_the_app(plain) => FailureClass::Setup,
         "40001" | "40002" => FailureClass::Final,
         _ if code.starts_with('4') && code.len() == 5 => FailureClass::Final,
         // 20000, 10003 and whatever comes new.
@@ -37,17 +37,23 @@ pub(crate) fn is_of_business(sub_code: &str) -> bool {
     code.starts_with("ACQ.") || code.starts_with("AQC.")
 }
 
-/// Arguments of the account, not of the order.
-fn setup(plain: &str) -> bool {
+/// Is this about an argument of the account, and not of the order? OpenAPI v3 leaves out what stands before the gateway's words.
+pub(crate) fn is_of_the_app(code: &str) -> bool {
     const PREFIXES: [&str; 6] = [
-        "isv.invalid-signature",
-        "isv.missing-signature",
-        "isv.invalid-app-id",
-        "isv.missing-app-id",
-        "isv.invalid-app-auth-token",
-        "isv.app-auth-token",
+        "invalid-signature",
+        "missing-signature",
+        "invalid-app-id",
+        "missing-app-id",
+        "invalid-app-auth-token",
+        "app-auth-token",
     ];
-    PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
+    let word = code.strip_prefix("isv.").unwrap_or(code);
+    PREFIXES.iter().any(|prefix| word.starts_with(prefix))
+}
+
+/// Is the app or the call asked for too often? By the word alone, as OpenAPI v3 says it.
+pub(crate) fn is_limited(code: &str) -> bool {
+    code.ends_with("call-limited")
 }
 
 /// Listed as final for `alipay.trade.pay` (channels.md 3.3): nobody was charged.

@@ -1,5 +1,7 @@
-//! Requests to Alipay (channels.md 3.1): POST, everything in one form, `biz_content` in alphabetical order.
+//! Requests to Alipay: their content in alphabetical order, and the gateway's form around it (channels.md 3.1): POST, everything
+//! in one form. OpenAPI v3 has the same content ([`super::open_api`]).
 
+use super::open_api;
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp,
     draft::{Parameter, Place},
@@ -13,7 +15,7 @@ use vault::{Buyer, PayerField, Text};
 use zeroize::Zeroizing;
 
 /// Asks for what is public; its content is never encrypted.
-const CERTIFICATE: &str = "alipay.open.app.alipaycert.download";
+pub(super) const CERTIFICATE: &str = "alipay.open.app.alipaycert.download";
 
 /// Up to 64 letters, digits and `_` [unverified in channels.md; Alipay's own pages].
 pub(crate) fn number_fits(number: &str) -> bool {
@@ -274,6 +276,7 @@ pub(crate) fn certificate(account: &Account, stamp: &Stamp, number: &str) -> Res
     draft(account, stamp, CERTIFICATE, false, &content)
 }
 
+/// A call of this method, at whichever front door the account is served. `notify`: the channel is told where its notices go.
 pub(crate) fn draft(
     account: &Account,
     stamp: &Stamp,
@@ -281,6 +284,9 @@ pub(crate) fn draft(
     notify: bool,
     content: &impl Serialize,
 ) -> Result<Draft, ComposeError> {
+    if open_api::has(account, method) {
+        return open_api::draft(account, stamp, method, notify, content);
+    }
     to_sign(
         account,
         parameters(account, stamp, method, notify, biz_content(content)?),

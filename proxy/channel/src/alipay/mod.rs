@@ -1,4 +1,4 @@
-//! Alipay 支付宝, gateway v2 (channels.md section 3).
+//! Alipay 支付宝, gateway v2 and OpenAPI v3 (channels.md section 3).
 
 pub(crate) mod allowed;
 pub(crate) mod answer;
@@ -11,7 +11,9 @@ mod facts;
 pub(crate) mod native;
 mod native_v3;
 pub(crate) mod notice;
+pub(crate) mod open_api;
 pub(crate) mod page;
+mod sealed;
 pub mod v3;
 
 use domain::{Operation, PayWay};

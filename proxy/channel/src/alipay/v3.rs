@@ -98,6 +98,13 @@ pub fn authorization(auth_string: &str, signature: &[u8]) -> String {
     format!("{SCHEME}{auth_string},sign={}", STANDARD.encode(signature))
 }
 
+/// Does this answer carry a signature? `null` stands for none in Alipay's own clients.
+pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
+    headers
+        .get(HEADERS[2])
+        .is_some_and(|value| !value.is_empty() && value != "null")
+}
+
 /// What must verify before an answer counts: time, nonce and body, a line each.
 pub fn signed(account: &Account, headers: &HeaderMap, body: &[u8]) -> Result<Signed, Unclear> {
     let one = |name: &str| {
@@ -115,7 +122,11 @@ pub fn signed(account: &Account, headers: &HeaderMap, body: &[u8]) -> Result<Sig
         .contains_key("alipay-sn")
         .then(|| one("alipay-sn"))
         .transpose()?;
-    let cert_sn = account.serial.as_ref().and(named.or(account.platform.as_deref()));
+    // In certificate mode the answer names the certificate, else the registry does; no key without one takes its place.
+    let cert_sn = match account.serial {
+        Some(_) => Some(named.or(account.platform.as_deref()).ok_or(Unclear::Signature)?),
+        None => None,
+    };
     let key = |sn| -> Result<_, NameError> { keys::alipay_platform(&account.account, sn) };
     let key = key(cert_sn).map_err(|_| Unclear::Signature)?;
     Ok(Signed::by(

@@ -1,7 +1,7 @@
 //! Asking where a bill lies, and fetching it from there (channels.md 1.13, 3.7).
 
 use crate::{Account, ComposeError, Draft, Stamp, alipay, strict_json::Value, unionpay, wechat};
-use domain::{BillKind, Channel, Day};
+use domain::{BillKind, Channel, Day, OpenApi};
 use serde::Serialize;
 
 /// The call that tells where Alipay's bill lies.
@@ -45,6 +45,12 @@ pub fn ask(account: &Account, stamp: &Stamp, kind: BillKind, day: Day) -> Result
             stamp,
             format!("/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC&tar_type=GZIP"),
         ),
+        (Channel::Alipay, BillKind::Trade) if account.openapi == OpenApi::V3 => alipay::open_api::get(
+            account,
+            stamp,
+            ALIPAY_METHOD,
+            &format!("bill_date={day}&bill_type=trade"),
+        ),
         (Channel::Alipay, BillKind::Trade) => alipay::compose::draft(
             account,
             stamp,
@@ -73,7 +79,11 @@ pub fn download(account: &Account, stamp: &Stamp, place: &BillPlace) -> Option<R
 pub fn means_none(channel: Channel, code: &str) -> bool {
     match channel {
         Channel::Wechat => code.replace('_', "").eq_ignore_ascii_case("NOSTATEMENTEXIST"),
-        Channel::Alipay => matches!(code, "isp.bill_not_exist" | "isv.bill_not_exist"),
+        // OpenAPI v3 says the gateway's words without what stands before them.
+        Channel::Alipay => matches!(
+            code,
+            "isp.bill_not_exist" | "isv.bill_not_exist" | "bill_not_exist"
+        ),
         #[allow(unreachable_patterns, reason = "channels are added one by one")]
         _ => false,
     }

@@ -11,14 +11,15 @@ use crate::{
 };
 use domain::{AccountNo, Amount, Breach, ChannelNo, Combined, PaidFacts, PayWay, PayeeNo, TradeNo};
 use std::collections::BTreeSet;
-use vault::{Payer, PayerField, Text};
+use vault::Text;
 
 /// A direct merchant combines 2 to 10 orders, a service provider up to 50 (channels.md 1.2).
 const MOST: usize = 50;
 
 const PATH: &str = "/v3/combine-transactions/out-trade-no";
 
-const OPENID: [&str; 2] = ["combine_payer_info.openid", "combine_payer_info.sub_openid"];
+const OPENID: &str = "combine_payer_info.openid";
+const SUB_OPENID: &str = "combine_payer_info.sub_openid";
 
 /// A new group of orders.
 pub(super) fn create(said: &Said<'_>, pay_way: PayWay, native: &mut Native) -> Result<(), NativeError> {
@@ -28,14 +29,9 @@ pub(super) fn create(said: &Said<'_>, pay_way: PayWay, native: &mut Native) -> R
     native.expires = said.time("time_expire")?;
     said.time("time_start")?;
     if pay_way == PayWay::Jsapi {
-        let openid = OPENID
-            .iter()
-            .find_map(|name| said.text(name).filter(|text| !text.is_empty()));
-        let openid = openid.ok_or_else(|| NativeError::malformed("combine_payer_info.openid is missing"))?;
-        native.payer = Some(Payer {
-            field: PayerField::Openid,
-            value: Text::from(openid),
-        });
+        let payer = facts::payer_by(said.said(OPENID), said.said(SUB_OPENID), false);
+        let missing = || NativeError::malformed(format!("{OPENID} is missing"));
+        native.payer = Some(payer.ok_or_else(missing)?);
     }
     native.pay_way = Some(pay_way);
     native.device = said.device("id");
@@ -76,7 +72,7 @@ fn group(said: &Said<'_>, number: ChannelNo, priced: bool, native: &mut Native) 
         .enumerate()
         .map(|(n, sub)| sub_order(sub, n, priced, &native.account));
     let orders = orders.collect::<Result<Vec<_>, _>>()?;
-    let apps = list.iter().map(|sub| sub.text("sub_appid"));
+    let apps = list.iter().map(|sub| sub.said("sub_appid"));
     native.sub_apps = apps
         .zip(&orders)
         .filter_map(|(app, order)| Some((order.payee.clone(), app?.to_owned())))
@@ -194,19 +190,14 @@ fn view(group: &Value, sub: &Value, account: Option<AccountNo>) -> Option<OrderV
         _ => return None,
     };
     let payee = sub.text("sub_mchid").or(sub.text("mchid"));
-    let openid = OPENID
-        .into_iter()
-        .find_map(|name| group.text(name).filter(|text| !text.is_empty()));
     Some(OrderView {
         number,
         time: None,
         state,
         account,
         payee: payee.map(PayeeNo::new).transpose().ok()?,
-        payer: openid.map(|openid| Payer {
-            field: PayerField::Openid,
-            value: Text::from(openid),
-        }),
+        // A group is of the account's own app, whoever else's its orders are of.
+        payer: facts::payer_by(group.said(OPENID), group.said(SUB_OPENID), false),
         attach: sub.text("attach").filter(|text| !text.is_empty()).map(Text::from),
     })
 }

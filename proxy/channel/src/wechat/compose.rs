@@ -6,7 +6,7 @@ use super::seal;
 use crate::{
     Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, goods, keys,
 };
-use domain::{Channel, ChannelNo, PayWay};
+use domain::{Channel, ChannelNo, PayWay, TradeNo};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use vault::{Buyer, PayerField, Text};
@@ -169,16 +169,26 @@ pub(super) fn scene<'a>(
 
 /// Asks for an order by our number.
 pub(crate) fn query(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
-    let number = utf8_percent_encode(number.as_str(), PLAIN);
+    let named = format!("out-trade-no/{}", escaped(number));
+    ask_for(account, stamp, &named)
+}
+
+/// Asks for a payment by WeChat's own number, which it has from the payment on (channels.md 1.2).
+pub(crate) fn query_trade(
+    account: &Account,
+    stamp: &Stamp,
+    trade_no: &TradeNo,
+) -> Result<Draft, ComposeError> {
+    let named = format!("id/{}", segment(trade_no.as_str()));
+    ask_for(account, stamp, &named)
+}
+
+fn ask_for(account: &Account, stamp: &Stamp, named: &str) -> Result<Draft, ComposeError> {
     let who = match account.is_partner() {
         true => format!("sp_mchid={}&sub_mchid={}", account.account, account.payee),
         false => format!("mchid={}", account.account),
     };
-    get(
-        account,
-        stamp,
-        format!("{}/out-trade-no/{number}?{who}", prefix(account)),
-    )
+    get(account, stamp, format!("{}/{named}?{who}", prefix(account)))
 }
 
 /// Closes an unpaid order.

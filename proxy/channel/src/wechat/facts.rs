@@ -66,11 +66,21 @@ fn amount(value: &Value, path: &str) -> Option<Amount> {
 
 /// `openid`, or in partner mode `sub_openid` of an order of the sub-merchant's own app, else `sp_openid`.
 pub(crate) fn payer(value: &Value) -> Option<Payer> {
-    let said = |name: &str| value.text(name).filter(|text| !text.is_empty());
-    let own = said("payer.openid").or(said("payer.sp_openid"));
-    let (field, id) = match (said("payer.sub_openid"), own) {
+    let own = value.said("payer.openid").or(value.said("payer.sp_openid"));
+    payer_by(
+        own,
+        value.said("payer.sub_openid"),
+        value.said("sub_appid").is_some(),
+    )
+}
+
+/// The id by which the record knows a payer whom WeChat knows by one in the account's own app and one in the sub-merchant's: the
+/// latter where the order is of that app, or where there is no other. Requests, answers and notices of APIv3 and of V2 alike,
+/// so that one person has one token.
+pub(crate) fn payer_by(own: Option<&str>, sub: Option<&str>, of_its_app: bool) -> Option<Payer> {
+    let (field, id) = match (sub, own) {
         (Some(id), None) => (PayerField::SubOpenid, id),
-        (Some(id), _) if said("sub_appid").is_some() => (PayerField::SubOpenid, id),
+        (Some(id), _) if of_its_app => (PayerField::SubOpenid, id),
         (_, own) => (PayerField::Openid, own?),
     };
     Some(Payer {

@@ -1,7 +1,7 @@
 //! A native WeChat request (channels.md 1.2–1.4), read for pass-through.
 
 use super::seal;
-use super::{allowed, combine, compose, redirect, route, route::Call, route::Route};
+use super::{allowed, combine, compose, facts, redirect, route, route::Call, route::Route};
 use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
@@ -17,7 +17,7 @@ use domain::{
     SignMethod, TradeNo,
 };
 use http::HeaderMap;
-use vault::{AuthCode, Payer, PayerField, Text};
+use vault::{AuthCode, Payer};
 
 /// Reads method, target, headers and body; nothing is normalised.
 pub(crate) fn read(
@@ -85,6 +85,11 @@ impl Said<'_> {
         self.value
             .and_then(|v| v.text(path))
             .or_else(|| self.query.and_then(|q| q.get(path)))
+    }
+
+    /// A text that is there and not empty.
+    pub(super) fn said(&self, path: &str) -> Option<&str> {
+        self.text(path).filter(|text| !text.is_empty())
     }
 
     pub(super) fn need(&self, path: &str) -> Result<&str, NativeError> {
@@ -166,7 +171,7 @@ impl Said<'_> {
         }
         native.app = Some(self.need(if partner { "sp_appid" } else { "appid" })?.to_owned());
         native.sub_apps.extend(
-            self.text("sub_appid")
+            self.said("sub_appid")
                 .zip(native.payee.clone())
                 .map(|(app, payee)| (payee, app.to_owned())),
         );
@@ -208,23 +213,14 @@ impl Said<'_> {
         if pay_way != PayWay::Jsapi {
             return Ok(None);
         }
-        let names = match partner {
-            true => &[
-                ("payer.sp_openid", PayerField::Openid),
-                ("payer.sub_openid", PayerField::SubOpenid),
-            ][..],
-            false => &[("payer.openid", PayerField::Openid)],
+        let (own, sub) = match partner {
+            true => ("payer.sp_openid", self.said("payer.sub_openid")),
+            false => ("payer.openid", None),
         };
-        let said = |name: &str| self.text(name).filter(|text| !text.is_empty());
-        let payer = names
-            .iter()
-            .find_map(|(name, field)| said(name).map(|id| (*field, id)));
-        let (field, id) =
-            payer.ok_or_else(|| NativeError::malformed(format!("{} is missing", names[0].0)))?;
-        Ok(Some(Payer {
-            field,
-            value: Text::from(id),
-        }))
+        let payer = facts::payer_by(self.said(own), sub, false);
+        payer
+            .map(Some)
+            .ok_or_else(|| NativeError::malformed(format!("{own} is missing")))
     }
 
     fn redirect(&self, refund_id: &TradeNo, native: &mut Native) -> Result<(), NativeError> {
@@ -319,6 +315,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         certificates: Vec::new(),
         returns_to: Vec::new(),
         by_browser: false,
+        encrypted: false,
     })
 }
 

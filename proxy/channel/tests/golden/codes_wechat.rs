@@ -201,6 +201,17 @@ fn the_charging_calls_answer_is_paid_waits_or_is_refused() {
         ),
         ("1900000109", "1900000109")
     );
+    // The same id in APIv3: whose app the order is of decides where both are told.
+    for (more, field, id) in [
+        (" sub_openid=oSub", PayerField::Openid, "oUpF8uMuAJO"),
+        (" sub_openid=oSub sub_appid=wx1", PayerField::SubOpenid, "oSub"),
+    ] {
+        let Answer::State(view) = read(Operation::Create, &format!("{PAID}{more}")) else {
+            panic!("paid")
+        };
+        let payer = view.payer.expect("the payer");
+        assert_eq!((payer.field, payer.value.expose()), (field, id), "{more}");
+    }
     for lacking in ["transaction_id", "out_trade_no", "time_end", "total_fee"] {
         let without = PAID.replace(&format!("{lacking}="), "x_x=");
         assert!(

@@ -280,6 +280,20 @@ fn the_other_calls_are_exact() {
         query.0,
         format!("GET {partner_path}?sp_mchid=1900000109&sub_mchid=1900000110")
     );
+    let theirs = TradeNo::new("4200001234202601011234567891").expect("lawful");
+    for (account, line) in [
+        (
+            &direct,
+            "GET /v3/pay/transactions/id/4200001234202601011234567891?mchid=1900000109",
+        ),
+        (
+            &partner,
+            "GET /v3/pay/partner/transactions/id/4200001234202601011234567891?sp_mchid=1900000109&sub_mchid=1900000110",
+        ),
+    ] {
+        let query = line_and_body(channel::query_trade(account, &stamp(), &theirs));
+        assert_eq!(query, (line.to_owned(), String::new()));
+    }
     let close = line_and_body(channel::close(&direct, &stamp(), &odd));
     assert_eq!(
         close,

@@ -36,6 +36,7 @@ pub(crate) fn read_with(
     native::read(
         Channel::Wechat,
         |a| a.as_str() == "1900000109",
+        &|_, _, _| Err(native::Unopened::NoKey),
         method,
         target,
         &headers(pairs),
@@ -114,6 +115,23 @@ fn every_path_of_the_table_is_carried() {
         .first()
         .map(|(payee, app)| (payee.as_str(), &**app));
     assert_eq!(app, Some(("1900000110", "wx9")));
+    // Clients write an app that there is none of as an empty text.
+    let in_none = partner.replace("\"sp_appid\"", "\"sub_appid\":\"\",\"sp_appid\"");
+    let native = read("POST", "/v3/pay/partner/transactions/jsapi", &in_none).expect("lawful");
+    assert_eq!(native.sub_apps, []);
+    let group = r#"{"combine_appid":"wx4f","combine_mchid":"1900000109","combine_out_trade_no":"G20260101","notify_url":"https://m.example/n",
+        "combine_payer_info":{"sub_openid":"oSub"},"sub_orders":[
+        {"mchid":"1900000109","sub_mchid":"1900000110","sub_appid":"","out_trade_no":"20260101000001","description":"Tea","amount":{"total_amount":1,"currency":"CNY"}},
+        {"mchid":"1900000109","sub_mchid":"1900000110","sub_appid":"wx9","out_trade_no":"20260101000002","description":"Tea","amount":{"total_amount":1,"currency":"CNY"}}]}"#;
+    let native = read("POST", "/v3/combine-transactions/jsapi", group).expect("lawful");
+    let apps: Vec<&str> = native.sub_apps.iter().map(|(_, app)| &**app).collect();
+    assert_eq!(apps, ["wx9"]);
+    assert_eq!(native.payer.expect("payer").field, PayerField::SubOpenid);
+    // Where a request names both ids, the one in the account's own app.
+    let by_both = in_its_app.replace("\"sub_openid\"", "\"sp_openid\":\"oSp\",\"sub_openid\"");
+    let native = read("POST", "/v3/pay/partner/transactions/jsapi", &by_both).expect("lawful");
+    let payer = native.payer.expect("payer");
+    assert_eq!((payer.field, payer.value.expose()), (PayerField::Openid, "oSp"));
 
     let native = read(
         "GET",

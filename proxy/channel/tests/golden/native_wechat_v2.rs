@@ -8,6 +8,7 @@ use channel::{
     notice::{self, Kind, Notice},
 };
 use domain::*;
+use vault::PayerField;
 
 const MD5: &str = "0123456789ABCDEF0123456789ABCDEF";
 const HMAC: &str = "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF";
@@ -36,6 +37,7 @@ fn read_as(path: &str, kind: Option<&str>, fields: &[(&str, &str)]) -> Result<Na
     native::read(
         Channel::Wechat,
         known,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         path,
         &headers(&kind),
@@ -88,8 +90,15 @@ fn an_order_yields_its_facts() {
     order[5].1 = "JSAPI";
     assert!(read("/pay/unifiedorder", &with(&order)).is_err(), "whose wallet?");
     let mut whose = with(&order);
+    let payer_of = |whose: &[(&str, &str)]| {
+        let payer = read("/pay/unifiedorder", whose).expect("lawful").payer;
+        let payer = payer.expect("payer");
+        (payer.field, payer.value.expose().to_owned())
+    };
+    whose.push(("sub_openid", "oSub"));
+    assert_eq!(payer_of(&whose), (PayerField::SubOpenid, "oSub".into()));
     whose.push(("openid", "oX"));
-    assert!(read("/pay/unifiedorder", &whose).expect("lawful").payer.is_some());
+    assert_eq!(payer_of(&whose), (PayerField::Openid, "oX".into()));
 }
 
 #[test]
@@ -112,6 +121,30 @@ fn every_other_call_is_carried() {
     let own = native::identity(Channel::Wechat, "/secapi/pay/refund", &native.account).expect("an identity");
     assert_eq!(own.key.as_str(), "wechat/1900000109/merchant");
     assert!(native::identity(Channel::Wechat, "/pay/orderquery", &native.account).is_none());
+    // Of goods with discounts of their own: an order says so, and a refund of some of them has its own path.
+    let detail = r#"{"goods_detail":[{"goods_id":"g1","goods_name":"Oolong","quantity":1,"price":528800}]}"#;
+    let mut order = with(&ORDER);
+    order.extend([("version", "1.0"), ("detail", detail)]);
+    assert!(read("/pay/unifiedorder", &order).is_ok());
+    order.retain(|(name, _)| *name != "version");
+    order.push(("version", "2.0"));
+    assert!(
+        read("/pay/unifiedorder", &order).is_err(),
+        "a version nobody knows"
+    );
+    let back = with(&[
+        ("out_trade_no", "20260101000001"),
+        ("out_refund_no", "r"),
+        ("refund_fee", "1"),
+        ("total_fee", "2"),
+        ("detail", detail),
+    ]);
+    let native = read("/secapi/pay/refundv2", &back).expect("lawful");
+    assert_eq!(native.operation, Operation::Refund);
+    let texts = native.texts.iter().map(|(name, text)| (*name, text.expose()));
+    assert_eq!(texts.collect::<Vec<_>>(), [("detail", "Oolong")]);
+    assert!(native::identity(Channel::Wechat, "/secapi/pay/refundv2", &native.account).is_some());
+    assert!(read("/secapi/pay/refund", &back).is_err(), "not on this path");
     let by_no = with(&[("out_trade_no", "20260101000001")]);
     for (path, operation) in [
         ("/pay/orderquery", Operation::Query),

@@ -22,6 +22,7 @@ pub(crate) fn unionpay() -> Account {
         root_sn: None,
         sign_method: SignMethod::Signature,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,

@@ -8,7 +8,7 @@ use channel::{
     native,
     notice::{self, Kind, Notice},
 };
-use domain::{AccountNo, Channel, Instant, Operation, PayWay, PayeeNo};
+use domain::{AccountNo, Channel, Instant, OpenApi, Operation, PayWay, PayeeNo};
 use http::{HeaderMap, HeaderValue};
 use md5::{Digest, Md5};
 use serde_json::Value;
@@ -40,6 +40,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -62,7 +63,15 @@ fn sign_request(input: &Value, expect: &Value) {
         "content-type",
         HeaderValue::from_static("application/x-www-form-urlencoded;charset=utf-8"),
     );
-    let read = native::read(Channel::Alipay, |_| true, "POST", "/gateway.do", &headers, body);
+    let read = native::read(
+        Channel::Alipay,
+        |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
+        "POST",
+        "/gateway.do",
+        &headers,
+        body,
+    );
     let native = read.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(native.proof.message, *message);
     assert_eq!(STANDARD.encode(&native.proof.signature), text(expect, "sign"));
@@ -149,6 +158,10 @@ fn verify_then_decrypt(input: &Value, expect: &Value) {
     assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
     let quoted: String = serde_json::from_slice(&signed.message).expect("a quoted text");
     let sealed = STANDARD.decode(quoted).expect("base64");
+    // Of an answer to what a merchant's own client encrypted the same is found.
+    let raw = text(input, "raw_body").as_bytes();
+    let found = channel::encrypted_native_answer(&account(), operation(input), "/gateway.do", 200, raw);
+    assert!(matches!(found, Ok(Some(found)) if found.ciphertext == sealed));
     let plain = crypto::cbc_open(text(input, "aes_key_base64"), &sealed);
     assert_eq!(String::from_utf8_lossy(&plain), text(expect, "plaintext"));
 }
@@ -168,10 +181,22 @@ pub(crate) fn v3_case(op: &str, input: &Value, expect: &Value) {
                         HeaderValue::from_str(value.as_str().expect("text")).expect("value"),
                     )
                 });
-            let signed = alipay_v3::signed(&account(), &pairs.collect(), text(input, "body").as_bytes());
-            let valid =
-                signed.is_ok_and(|s| crypto::verifies(text(input, "public_key"), &s.message, &s.signature));
+            let (headers, body) = (pairs.collect(), text(input, "body").as_bytes());
+            let verifies = |s: Signed| crypto::verifies(text(input, "public_key"), &s.message, &s.signature);
+            let valid = alipay_v3::signed(&account(), &headers, body).is_ok_and(verifies);
             assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
+            // So an answer to a call of ours is held.
+            let account = Account {
+                openapi: OpenApi::V3,
+                ..account()
+            };
+            let (operation, now) = (Operation::Query, Instant::default());
+            let held =
+                channel::authenticate_answer(&account, operation, PayWay::Qr, 200, &headers, body, now);
+            let Ok(Authentic::Signed(signed)) = held else {
+                panic!("an answer that carries a signature is held to it")
+            };
+            assert_eq!(verifies(signed), valid);
         }
         other => panic!("unknown op {other}"),
     }

@@ -39,6 +39,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         root_sn: None,
         sign_method: method,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -140,6 +141,7 @@ fn passes(input: &Value, signature: &str, message: &[u8], number_fits: bool) {
     let read = native::read(
         Channel::Unionpay,
         |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         &path,
         &headers,

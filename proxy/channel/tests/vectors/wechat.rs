@@ -39,6 +39,7 @@ fn account() -> Account {
         root_sn: None,
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: None,
@@ -79,6 +80,7 @@ fn sign_request(input: &Value, expect: &Value) {
     let read = native::read(
         Channel::Wechat,
         |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
         method,
         target,
         &headers,

@@ -36,6 +36,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         platform: None,
         root_sn: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sign_method: Default::default(),
         sha1: false,

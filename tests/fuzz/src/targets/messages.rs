@@ -4,11 +4,11 @@
 
 use super::{groups, parts, tells_no_number};
 use channel::{
-    Account,
+    Account, Encrypted,
     native::{self, Native},
     notice::{self, Kind},
 };
-use domain::{AccountNo, BankFacts, Channel, Instant, Operation, PayWay, PayeeNo, SignMethod};
+use domain::{AccountNo, BankFacts, Channel, Instant, OpenApi, Operation, PayWay, PayeeNo, SignMethod};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const NOW: Instant = Instant::from_secs(1_767_225_600);
@@ -33,6 +33,7 @@ pub(super) fn account(channel: Channel, partner: bool) -> Account {
         root_sn: partner.then(|| "7f43f8920d8f5fbdf1e94e4e81177c50".into()),
         sign_method: Default::default(),
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sha1: false,
         bank: (channel == Channel::Ccb).then(|| BankFacts {
@@ -66,7 +67,9 @@ pub(super) fn headers(lines: &[u8]) -> HeaderMap {
 pub(super) fn native(channel: Channel, data: &[u8]) -> Option<Native> {
     let [method, target, lines, body] = parts(data);
     let (method, target) = (std::str::from_utf8(method).ok()?, std::str::from_utf8(target).ok()?);
-    match native::read(channel, |_| true, method, target, &headers(lines), body) {
+    // What is said to be encrypted is its own ciphertext, so that what is inside is looked at too.
+    let opens = |_: &AccountNo, _: &native::Proof, sealed: &Encrypted| Ok(sealed.ciphertext.clone().into());
+    match native::read(channel, |_| true, &opens, method, target, &headers(lines), body) {
         Ok(native) => Some(native),
         Err(error) => {
             tells_no_number(&error.text, data);
@@ -189,12 +192,17 @@ fn answer(channel: Channel, data: &[u8]) {
     let status = [200, 204, 400, 401, 403, 404, 429, 500, 502, 302][usize::from(at(1)) % 10];
     const WAYS: [PayWay; 9] = [PayWay::Native, PayWay::Jsapi, PayWay::Qr, PayWay::H5, PayWay::App, PayWay::Page, PayWay::Wap, PayWay::Micropay, PayWay::Gateway];
     let pay_way = WAYS[usize::from(at(2)) % WAYS.len()];
-    let account = account(channel, at(3) & 1 == 1);
+    let openapi = if at(3) & 4 == 4 { OpenApi::V3 } else { OpenApi::Gateway };
+    let account = Account { openapi, ..account(channel, at(3) & 1 == 1) };
     let _ = channel::authenticate_answer(&account, operation, pay_way, status, &headers(lines), body, NOW);
     let _ = channel::read_answer(&account, operation, pay_way, status, body);
     let encrypts = Account { encrypts: channel == Channel::Alipay, ..account };
     let _ = channel::encrypted_answer(&encrypts, operation, status, body);
     let _ = channel::read_content(&encrypts, operation, pay_way, body);
+    for target in ["/gateway.do", "/v3/alipay/trade/query"] {
+        let _ = channel::encrypted_native_answer(&encrypts, operation, target, status, body);
+        let _ = channel::read_native_content(&encrypts, operation, pay_way, target, status, body);
+    }
 }
 
 /// Parts: operation, status, way to pay; header lines; body.

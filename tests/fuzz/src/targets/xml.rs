@@ -86,6 +86,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         platform: None,
         root_sn: None,
         encrypts: false,
+        openapi: Default::default(),
         codepay: false,
         sign_method: Default::default(),
         sha1: false,

@@ -3,14 +3,17 @@
 use super::bills;
 use super::control_pay;
 use super::fault::{Channel, Fault, Operation};
+use super::lines;
 use super::record::Requests;
 use super::server::{Answer, Incoming, Reply, typed};
+use super::wechat::redirect;
 use super::world::{Book, Key, World};
 use super::{alipay, baidu, ccb, cmb, icbc, unionpay, wechat};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a control request comes to.
@@ -48,6 +51,8 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (true, _, "/control/keys") => wechat::stage::control(world, &body(request)?),
         (true, _, "/control/bills") => bills::control(world, body(request)?),
         (true, _, "/control/fault") => fault(world, body(request)?),
+        (true, _, "/control/line") => lines::control(world, &body(request)?),
+        (_, true, "/control/lines") => Ok(lines::list(world)),
         (true, _, "/control/clock") => clock(world, &body(request)?),
         (true, _, "/control/reset") => reset(world),
         (_, true, "/control/orders") => orders(world),
@@ -59,7 +64,7 @@ fn act(world: &Arc<World>, request: &Incoming) -> Outcome {
         (_, true, "/control/faults") => Ok(world.with(|book| json!({"faults": book.faults.list()}))),
         _ => Err(Refusal(
             StatusCode::NOT_FOUND,
-            "there is POST /control/pay, scan, open, register, keys, bills, fault, clock, reset and GET /control/orders, requests, scans, faults"
+            "there is POST /control/pay, scan, open, register, keys, bills, fault, line, clock, reset and GET /control/orders, requests, scans, faults, lines"
                 .to_owned(),
         )),
     }
@@ -156,7 +161,7 @@ fn clock(world: &World, asked: &Speed) -> Outcome {
 /// Forgets orders, faults and requests, but not those of the starter's own merchants; real speed again is not wanted, a
 /// demo sets it once.
 fn reset(world: &World) -> Outcome {
-    let own = |key: &Key| key.1 >= world.own_from;
+    let own = |key: &Key| world.own.contains(&key.1);
     world.with(|book| {
         let Book {
             orders,
@@ -174,19 +179,22 @@ fn reset(world: &World) -> Outcome {
             bills,
             registered: _,
         } = book;
-        abnormal.clear();
-        product_scans.retain(|(merchant, _)| *merchant >= world.own_from);
+        product_scans.retain(|(merchant, _)| world.own.contains(merchant));
         orders.retain(|key, _| own(key));
+        let refunds_left: HashSet<&str> = (orders.values().flat_map(|order| &order.refunds))
+            .map(|refund| refund.channel_no.as_str())
+            .collect();
+        abnormal.retain(|number| refunds_left.contains(number.trim_start_matches(redirect::SENT)));
         held.retain(|key, _| own(key));
-        groups.retain(|(merchant, _), _| *merchant >= world.own_from);
+        groups.retain(|(merchant, _), _| world.own.contains(merchant));
         numbers.retain(|_, key| own(key));
         refunds.retain(|_, key| own(key));
         codes.retain(|_, key| own(key));
         scans.retain(own);
-        bills.forget(|merchant| merchant >= world.own_from);
+        bills.forget(|merchant| world.own.contains(&merchant));
         *requests = Requests::default();
         // A fault of one order may be the starter's, set before that order comes; one of somebody else's harms nobody.
-        faults.forget(|fault| world.own_from == usize::MAX || fault.out_trade_no.is_none());
+        faults.forget(|fault| world.own.is_empty() || fault.out_trade_no.is_none());
     });
     Ok(json!({"ok": true}))
 }

@@ -5,8 +5,10 @@ pub(crate) mod clock;
 mod control;
 mod control_pay;
 mod fault;
+pub mod gate;
 mod gm;
 pub(crate) mod keys;
+mod lines;
 mod notice;
 mod order;
 mod poster;
@@ -27,9 +29,11 @@ mod unionpay;
 mod wechat;
 
 pub use clock::Clock;
+pub use lines::losses;
 
 use crate::material::{self, MaterialError, SandboxMerchant};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,9 +58,11 @@ pub struct Settings {
     pub control_port: u16,
     /// The merchants all channels know.
     pub merchants: Vec<SandboxMerchant>,
-    /// From which merchant on they are the starter's own: spared by faults that name no order, by a reset, and not
-    /// among the requests shown, so that the starter and whoever else uses the channels do not meet.
-    pub own_from: usize,
+    /// Which of them are the starter's own: spared by faults that name no order, by a reset, and not among the
+    /// requests shown, so that the starter and whoever else uses the channels do not meet.
+    pub own: Range<usize>,
+    /// Hosts that are told by plain http too, beside this machine: names or addresses, as they stand in a `notify_url`.
+    pub notify_to: Vec<String>,
     /// Host names the certificates carry beside localhost, 127.0.0.1, ::1 and the channels' own hosts.
     pub names: Vec<String>,
     /// What waiting times between notices are divided by.
@@ -80,8 +86,9 @@ impl Settings {
             alipay_port: 0,
             unionpay_port: 0,
             control_port: 0,
-            own_from: usize::MAX,
+            own: 0..0,
             merchants,
+            notify_to: Vec::new(),
             names: Vec::new(),
             speed: 1.0,
             refund_delay: Duration::from_millis(300),
@@ -120,6 +127,7 @@ pub struct Running {
     pub unionpay: SocketAddr,
     /// The control API, plain HTTP on loopback.
     pub control: SocketAddr,
+    lines: Arc<lines::Lines>,
     stop: watch::Sender<bool>,
 }
 
@@ -127,6 +135,11 @@ impl Running {
     /// Stops the listeners, their connections and all notices under way.
     pub fn stop(self) {
         self.stop.send_replace(true);
+    }
+
+    /// The control API turns these gates from here on: each is the line to the channel of this name.
+    pub fn lines_behind(&self, channels: &[&str], gates: &[Arc<gate::Gate>]) -> anyhow::Result<()> {
+        self.lines.set(channels, gates)
     }
 
     /// Base URL of all channels, without a slash at the end.
@@ -201,6 +214,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         stopped.clone(),
     )
     .await?;
+    let lines = world.lines.clone();
     let control = server::serve(ports[4], None, world, control::handle, stopped).await?;
     Ok(Running {
         both,
@@ -208,6 +222,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         alipay,
         unionpay,
         control,
+        lines,
         stop,
     })
 }

@@ -99,7 +99,7 @@ pub(crate) fn send(world: &Arc<World>, notice: Notice) {
         channel: notice.channel(),
         operation: Operation::Notice,
         out_trade_no: Some(&notice.key.2),
-        spared: notice.key.1 >= world.own_from,
+        spared: world.own.contains(&notice.key.1),
     };
     let fault = world.with(|book| {
         let fits: fn(Kind) -> bool = if notice.of_refund {

@@ -1,4 +1,4 @@
-//! Posts notices: https to whoever the demo CA vouches for, plain http to this machine only.
+//! Posts notices: https to whoever the demo CA vouches for, plain http to this machine and to hosts that were named.
 
 use super::StartError;
 use bytes::Bytes;
@@ -24,6 +24,8 @@ type Connection = SendRequest<Full<Bytes>>;
 /// Posts and keeps idle connections per origin.
 pub(crate) struct Poster {
     tls: TlsConnector,
+    /// Hosts that are told by plain http too, in small letters.
+    plain: Vec<String>,
     idle: Mutex<HashMap<String, Vec<Connection>>>,
 }
 
@@ -36,7 +38,8 @@ pub(crate) struct Letter {
 }
 
 impl Poster {
-    pub(crate) fn new(ca_pem: &str) -> Result<Poster, StartError> {
+    /// `plain`: who is told by plain http, beside this machine.
+    pub(crate) fn new(ca_pem: &str, plain: Vec<String>) -> Result<Poster, StartError> {
         let unreadable = |_| rustls::Error::General("the demo CA cannot be read".to_owned());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(unreadable)?)?;
@@ -47,6 +50,7 @@ impl Poster {
             .with_no_client_auth();
         Ok(Poster {
             tls: TlsConnector::from(Arc::new(config)),
+            plain: plain.iter().map(|host| bare(host)).collect(),
             idle: Mutex::default(),
         })
     }
@@ -106,15 +110,12 @@ impl Poster {
     }
 
     async fn connect(&self, uri: &http::Uri) -> Result<Connection, String> {
-        let host = uri
-            .host()
-            .unwrap_or_default()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let host = bare(uri.host().unwrap_or_default());
         let secure = uri.scheme_str() == Some("https");
-        if !secure && !is_loopback(&host) {
-            return Err("plain http is allowed to loopback only".to_owned());
+        if !secure && !is_loopback(&host) && !self.plain.contains(&host) {
+            return Err(format!(
+                "plain http goes to this machine only: use https, or start the sandbox with --notify-to {host}"
+            ));
         }
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let stream = TcpStream::connect((host.as_str(), port))
@@ -167,4 +168,82 @@ fn authority(uri: &http::Uri) -> Result<&str, String> {
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A host as it is compared: in small letters, an address of IPv6 without its brackets.
+fn bare(host: &str) -> String {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    fn poster(plain: &[&str]) -> Poster {
+        let ca = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
+        Poster::new(
+            &ca.cert.pem(),
+            plain.iter().map(|host| (*host).to_owned()).collect(),
+        )
+        .unwrap()
+    }
+
+    fn letter() -> Letter {
+        Letter {
+            headers: Vec::new(),
+            query: None,
+            body: "paid".to_owned(),
+        }
+    }
+
+    /// A name that this machine answers to and that is not `localhost`, at a port of the one who listens there.
+    async fn shop() -> (String, tokio::task::JoinHandle<Vec<u8>>) {
+        let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut octets = Vec::new();
+            while !octets.ends_with(b"paid") {
+                assert!(stream.read_buf(&mut octets).await.unwrap() > 0, "cut off");
+            }
+            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            octets
+        });
+        // What every resolver takes for 127.0.0.1 and no parser of addresses does.
+        (format!("http://127.1:{port}/notify"), heard)
+    }
+
+    #[tokio::test]
+    async fn plain_http_goes_to_hosts_that_were_named_and_to_no_other() {
+        let (url, heard) = shop().await;
+        for named in [&[][..], &["shop"][..], &["127.1.evil"][..]] {
+            let refused = poster(named).post(&url, &letter()).await.unwrap_err();
+            assert!(refused.contains("--notify-to 127.1"), "{named:?}: {refused}");
+        }
+        assert!(!heard.is_finished(), "somebody was told who was not named");
+        let (status, _) = poster(&["shop", "127.1"]).post(&url, &letter()).await.unwrap();
+        let octets = String::from_utf8(heard.await.unwrap()).unwrap();
+        assert!(
+            status == 204 && octets.starts_with("POST /notify HTTP/1.1\r\n"),
+            "{octets}"
+        );
+    }
+
+    #[test]
+    fn hosts_are_named_as_addresses_spell_them() {
+        for (named, asked) in [
+            ("Shop", "shop"),
+            ("[2001:db8::1]", "2001:DB8::1"),
+            ("10.0.0.7", "10.0.0.7"),
+        ] {
+            assert_eq!(bare(named), bare(asked));
+        }
+        assert_ne!(bare("shop"), bare("shop.example"));
+    }
 }

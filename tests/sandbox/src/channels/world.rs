@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::fault::{Channel, Faults, Kind, Operation, Victim};
 use super::gm;
 use super::keys::{self, Signer, Verifier, validity};
+use super::lines::Lines;
 use super::notice::Notice;
 use super::order::Order;
 use super::poster::Poster;
@@ -17,6 +18,7 @@ use super::{Settings, StartError};
 use crate::material::{self, SandboxMerchant};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
@@ -117,8 +119,10 @@ pub(crate) struct World {
     pub(crate) stopped: watch::Receiver<bool>,
     /// Keeps handlers to a few threads: signing on more than there are cores only costs time.
     pub(crate) threads: Semaphore,
-    /// From here on merchants are the starter's own.
-    pub(crate) own_from: usize,
+    /// Which merchants are the starter's own.
+    pub(crate) own: Range<usize>,
+    /// Lines that can be lost on command.
+    pub(crate) lines: Arc<Lines>,
     /// What UnionPay signs with.
     pub(crate) unionpay: unionpay::Own,
     /// Payments and refunds are dated so many days earlier, so that bills of past days have lines.
@@ -166,10 +170,11 @@ impl World {
             by_icbc,
             by_cmb,
             unionpay: own,
-            own_from: settings.own_from,
+            own: settings.own,
+            lines: Arc::default(),
             merchants,
             clock: Clock::new(settings.speed),
-            poster: Poster::new(ca.cert_pem())?,
+            poster: Poster::new(ca.cert_pem(), settings.notify_to)?,
             refund_delay: settings.refund_delay,
             slow: settings.slow,
             reverse_after: AtomicU32::new(
@@ -242,7 +247,7 @@ impl World {
         out_trade_no: Option<&str>,
         request: &Incoming,
     ) -> Option<Kind> {
-        let spared = sender.is_some_and(|number| number >= self.own_from);
+        let spared = sender.is_some_and(|number| self.own.contains(&number));
         let victim = Victim {
             channel,
             operation,

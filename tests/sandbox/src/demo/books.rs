@@ -97,13 +97,7 @@ impl Plan {
     }
 
     fn about(&self, merchant: &DemoMerchant, channel: &str, more: Value) -> Value {
-        let accounts = &merchant.accounts;
-        let account = match channel {
-            "wechat" => &accounts.wechat.mchid,
-            "unionpay" => &accounts.unionpay.mer_id,
-            "baidu" => &accounts.baidu.sp_no,
-            _ => &accounts.alipay.app_id,
-        };
+        let account = merchant.accounts.account(channel);
         let mut body = json!({ "channel": channel, "account": account, "day": self.day.to_string() });
         if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
             body.extend(more.clone());

@@ -34,7 +34,14 @@ pub struct Arguments {
     /// Without a desk: no flags, no export.
     #[arg(long)]
     pub no_desk: bool,
+    /// The first published merchant has a second account at WeChat, Alipay, UnionPay, Baidu and CCB, rules, rates and an
+    /// agent; the lines to its first ones are lost and found again by `POST /control/line`.
+    #[arg(long)]
+    pub second_accounts: bool,
 }
+
+/// With second accounts: an outage is found out, and its end, within seconds (manual, chapter 15).
+const ROUTING: &str = "[routing]\nslow_ms = 400\nrest_ms = 500\nrest_most_ms = 2000\ntrial_ms = 2000\n";
 
 /// Runs the demo.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -50,6 +57,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         merchants,
         own: merchants - PUBLISHED,
         books: Some(plan),
+        second_accounts: arguments.second_accounts,
+        rules: arguments.second_accounts,
+        extra: if arguments.second_accounts { ROUTING } else { "" }.into(),
         ..Options::default()
     };
     let demo = Arc::new(Demo::start(&arguments.dir, &options, true).await?);

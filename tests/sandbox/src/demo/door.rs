@@ -78,6 +78,17 @@ impl WechatDoor {
 
     /// Sends a request.
     pub async fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+        self.ask_with(method, target, body, &[]).await
+    }
+
+    /// Sends a request with further headers, in small letters.
+    pub async fn ask_with(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<Answer> {
         let body = body.map_or(String::new(), Value::to_string);
         let authorization = self.authorization(method, target, &body)?;
         let mut headers = vec![
@@ -88,6 +99,7 @@ impl WechatDoor {
         if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }
+        headers.extend_from_slice(more);
         self.client.send(method, target, &headers, body.as_bytes()).await
     }
 

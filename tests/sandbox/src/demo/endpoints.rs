@@ -4,9 +4,9 @@ use super::{
     Demo,
     own_ways::{own_calls, own_ways},
     place,
-    ways::ways,
+    ways::{calls, ways},
 };
-use crate::material::decimal_serial;
+use crate::{channels, material::decimal_serial};
 use serde_json::{Value, json};
 
 impl Demo {
@@ -49,10 +49,12 @@ impl Demo {
                 "wechat": self.channels.wechat_url(), "alipay": self.channels.alipay_url(), "unionpay": self.channels.unionpay_url(), "baidu": self.channels.url(), "ccb": self.channels.url(), "icbc": self.channels.url(), "cmb": self.channels.url(),
             },
             // Every way to pay: what to send, and how the payer gets there. Then `control/pay` with channel, out_trade_no, outcome.
-            "ways": ways(),
+            "ways": ways(), "calls": calls(),
             // The same for a merchant's own client at the pass-through, in each channel's words, and what it may ask for then.
             "own_ways": own_ways(), "own_calls": own_calls(),
             "merchants": others.iter().map(|m| self.published(m)).collect::<anyhow::Result<Vec<_>>>()?,
+            // Accounts whose lines `control/line` loses, and where orders go meanwhile; none without second accounts.
+            "lines": self.lines(), "rules": self.place.routes(),
             "terminals": [{
                 "merchant": place.terminal.id, "terminal": place::TERMINAL, "serial": place.terminal.serial,
                 "scheme": place.terminal.scheme, "key_file": place.terminal.key_file,
@@ -66,6 +68,19 @@ impl Demo {
             "exports": { "dir": "exports", "public_key": vkey("export.vkey")? },
             "pids": self.services.pids(),
         }))
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let (Some(second), Some(first)) = (&self.place.second, self.place.merchants.first()) else {
+            return Vec::new();
+        };
+        let line = |(channel, _): (&str, &str)| {
+            json!({
+                "channel": channel, "merchant": first.id, "account": first.accounts.account(channel),
+                "second": second.account(channel), "modes": channels::losses(),
+            })
+        };
+        place::GATED.into_iter().map(line).collect()
     }
 
     fn published(&self, merchant: &place::DemoMerchant) -> anyhow::Result<Value> {
@@ -110,6 +125,8 @@ impl Demo {
         }
         accounts["wechat"]["codepay"] = json!(self.place.has_codepay(merchant));
         accounts["alipay"]["encrypts"] = json!(merchant.encrypts());
+        let v3 = self.place.has_openapi_v3(merchant);
+        accounts["alipay"]["openapi"] = json!(if v3 { "v3" } else { "gateway" });
         accounts["unionpay"]["sign_method"] = json!(merchant.sign_method());
         accounts["unionpay"]["cert_id"] = json!(decimal_serial(&std::fs::read_to_string(
             self.place.material.dir.join(&of.unionpay.cert_file)

@@ -4,7 +4,7 @@ use super::{
     http::{Answer, Client},
     place::DemoMerchant,
 };
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use certs::{Keys, Material};
 use domain::KeyRef;
@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::Path, time::SystemTime};
 /// One merchant's client.
 pub struct Merchant {
     id: String,
-    scheme: &'static str,
+    scheme: String,
     serial: String,
     keys: Keys,
     client: Client,
@@ -42,10 +42,32 @@ impl Merchant {
         }
         Ok(Merchant {
             id: merchant.id.clone(),
-            scheme: merchant.scheme,
+            scheme: merchant.scheme.to_owned(),
             serial: merchant.serial.clone(),
             keys,
             client: Client::tls(api, ca)?,
+        })
+    }
+
+    /// The n-th merchant that `endpoints.json` in this directory publishes, by what it says and nothing else.
+    pub fn published(dir: &Path, endpoints: &Value, n: usize) -> anyhow::Result<Merchant> {
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let read = |file: &Value| anyhow::Ok(std::fs::read(dir.join(text(file)?))?);
+        let (api, one) = (&endpoints["api"], &endpoints["merchants"][n]);
+        let keys = Keys::default();
+        keys.put(own(), Material::read(&read(&one["key_file"])?)?);
+        for theirs in api["keys"].as_array().context("keys")? {
+            let name = key(&format!("answer/{}", text(&theirs["serial"])?))?;
+            keys.put(name, Material::read(&read(&theirs["public_key_file"])?)?);
+        }
+        let at = text(&api["url"])?;
+        let at = at.trim_start_matches("https://").parse()?;
+        Ok(Merchant {
+            id: text(&one["mchid"])?,
+            scheme: text(&one["scheme"])?,
+            serial: text(&one["serial"])?,
+            keys,
+            client: Client::tls(at, &read(&api["ca"])?)?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The demo: channels, proxy and desk on one machine, real orders over every channel built so far, and the proof of
 //! each.
 
+pub mod abnormal;
 pub mod acp;
 pub mod alipay_door;
 pub mod alipay_own;
@@ -12,7 +13,6 @@ pub mod command;
 pub mod door;
 mod endpoints;
 pub mod fates;
-pub mod gate;
 pub mod http;
 pub mod merchant;
 pub mod officers;
@@ -36,6 +36,7 @@ pub mod unionpay;
 mod watched;
 mod ways;
 
+pub use crate::channels::gate;
 use crate::channels::{self, Settings};
 use anyhow::{Context, anyhow, ensure};
 use gate::Gate;
@@ -101,11 +102,13 @@ impl Demo {
     /// Starts everything and writes `endpoints.json`.
     pub async fn start(dir: &Path, options: &Options, split: bool) -> anyhow::Result<Demo> {
         let place = Place::make(dir, options)?;
-        let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
-        // A second account comes behind them, and is nobody's own.
-        if options.own > 0 {
-            settings.own_from = place.merchants.len().saturating_sub(options.own);
+        if options.rules {
+            place.routing.lock().0 = place.rules();
         }
+        let mut settings = Settings::new(place.material.dir.clone(), place.material.merchants.clone());
+        // A second account comes behind them, and is the first merchant's.
+        let merchants = place.merchants.len();
+        settings.own = merchants.saturating_sub(options.own)..merchants;
         // The proxy's own wait is 200 ms there (`place/config.rs`), from a moment before the call arrives.
         settings.reverse_after = std::time::Duration::from_millis(100);
         let channels = channels::start(settings).await?;
@@ -124,6 +127,7 @@ impl Demo {
                 gates.push(Gate::open(&ca, host, to).await?);
             }
             place.behind(gates.iter().map(|gate| gate.address).collect());
+            channels.lines_behind(&place::GATED.map(|(channel, _)| channel), &gates)?;
         }
         place.configure(&Addresses::of(&channels), options)?;
         let shop = Shop::start(&place.dir, place.ports.shop).await?;

@@ -1,7 +1,10 @@
 //! What a merchant's own client may send WeChat Pay through the pass-through, as `endpoints.json` tells it: APIv3 for itself, for a
 //! sub-merchant (服务商) and for several orders at once (合单), and V2's messages in XML.
 
-use super::ways::{NOTHING, SHOWS, code};
+use super::{
+    abnormal::GONE,
+    ways::{NOTHING, SHOWS, STRANDED, code},
+};
 use serde_json::{Value, json};
 
 const TEA: &str = "奶茶 Milk tea";
@@ -23,7 +26,8 @@ pub(super) fn ways() -> Vec<Value> {
         .chain(each(combined))
         .chain(each(v2))
         .collect();
-    all.extend([codepay(), micropay()]);
+    all.extend(mini_program());
+    all.extend([codepay(), by_partner(codepay()), micropay()]);
     all
 }
 
@@ -89,6 +93,22 @@ fn v2(&(kind, called, _, reach): &(&str, &str, &str, &str)) -> Value {
     }
     let adds = json!({ "appid": "appid", "mch_id": "mchid", "notify_url": "notify_url" });
     way(kind, "/pay/unifiedorder".into(), reach, content, adds)
+}
+
+/// In the account's own mini program (小程序), which has an appid of its own; by APIv3 and by V2.
+fn mini_program() -> impl Iterator<Item = Value> {
+    let jsapi = KINDS.iter().filter(|(kind, ..)| *kind == "jsapi");
+    jsapi.flat_map(|kind| [direct(kind), v2(kind)]).map(|mut way| {
+        way["adds"]["appid"] = "mini_appid".into();
+        way
+    })
+}
+
+/// The same for a sub-merchant.
+fn by_partner(mut way: Value) -> Value {
+    way["call"] = "/v3/pay/partner/transactions/codepay".into();
+    way["adds"] = json!({ "sp_appid": "appid", "sp_mchid": "mchid", "sub_mchid": "sub_mchids" });
+    way
 }
 
 /// By APIv3, at an account that has it.
@@ -167,6 +187,28 @@ pub(super) fn calls() -> Vec<Value> {
         call["content"] = content;
         call
     };
+    let reverse = |path: &str, adds: Value| {
+        let mut call = call(
+            "POST",
+            &format!("{path}/out-trade-no/{{out_trade_no}}/reverse"),
+            &[],
+            adds,
+        );
+        call["needs"] = "codepay".into();
+        call
+    };
+    // A card and the name on it are sealed for WeChat under the key that `Wechatpay-Serial` names.
+    let stranded = |content: Value, sealed: &[&str]| {
+        let path = "/v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund";
+        let members: Vec<&str> = ["out_refund_no"].iter().chain(sealed).copied().collect();
+        let mut call = call("POST", path, &members, json!({}));
+        (call["content"], call["sealed"]) = (content, json!(sealed));
+        if !sealed.is_empty() {
+            call["headers"] = json!({ "Wechatpay-Serial": "public_key_id" });
+        }
+        (call["before"], call["payer"]) = (STRANDED.into(), GONE.into());
+        call
+    };
     let number = &["out_trade_no"];
     vec![
         call(
@@ -189,20 +231,46 @@ pub(super) fn calls() -> Vec<Value> {
         ),
         call("POST", "/v3/refund/domestic/refunds", &back, json!({})),
         call(
+            "POST",
+            "/v3/refund/domestic/refunds",
+            &back,
+            json!({ "sub_mchid": "sub_mchids" }),
+        ),
+        call(
             "GET",
             "/v3/refund/domestic/refunds/{out_refund_no}",
             &[],
             json!({}),
         ),
         call(
-            "POST",
-            "/v3/pay/transactions/out-trade-no/{out_trade_no}/reverse",
+            "GET",
+            "/v3/refund/domestic/refunds/{out_refund_no}?sub_mchid={sub_mchids}",
             &[],
+            json!({}),
+        ),
+        stranded(
+            json!({ "type": "USER_BANK_CARD", "bank_type": "ICBC_DEBIT" }),
+            &["bank_account", "real_name"],
+        ),
+        stranded(json!({ "type": "MERCHANT_BANK_CARD" }), &[]),
+        call("GET", "/v3/certificates", &[], json!({})),
+        reverse(
+            "/v3/pay/transactions",
             json!({ "appid": "appid", "mchid": "mchid" }),
+        ),
+        reverse(
+            "/v3/pay/partner/transactions",
+            json!({ "sp_appid": "appid", "sp_mchid": "mchid", "sub_mchid": "sub_mchids" }),
         ),
         call(
             "GET",
             "/v3/pay/partner/transactions/out-trade-no/{out_trade_no}?sp_mchid={mchid}&sub_mchid={sub_mchids}",
+            &[],
+            json!({}),
+        ),
+        call(
+            "GET",
+            "/v3/pay/partner/transactions/id/{transaction_id}?sp_mchid={mchid}&sub_mchid={sub_mchids}",
             &[],
             json!({}),
         ),

@@ -19,7 +19,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 /// Name of the demo's service: origin of its journals.
@@ -82,6 +82,11 @@ impl DemoMerchant {
     /// The third merchant encrypts content at Alipay.
     pub fn encrypts(&self) -> bool {
         self.id == "m1003"
+    }
+
+    /// The fourth merchant, and the sixth for the demo's own story, are served at Alipay's OpenAPI v3.
+    pub fn openapi_v3(&self) -> bool {
+        matches!(self.id.as_str(), "m1004" | "m1006")
     }
 
     /// All but the first may name level A (C96).
@@ -162,7 +167,10 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    content_keys: bool,
     codepay: bool,
+    /// See [`Options::openapi_v3`]; tests change it while the proxy runs.
+    pub openapi_v3: AtomicBool,
     sm2_from: Option<usize>,
     /// See [`Options::only`].
     only: Vec<&'static str>,
@@ -225,8 +233,13 @@ pub struct Options {
     pub answer_ms: u64,
     /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
     pub keys_held: bool,
+    /// Lie all merchants' content keys at Alipay at the proxy (`content.aes`)? Else that of the one whose account
+    /// encrypts.
+    pub content_keys: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
+    /// Are all merchants served at Alipay's OpenAPI v3?
+    pub openapi_v3: bool,
     /// From which merchant on (0 is the first) do they sign at WeChat by SM2 (国密)?
     pub sm2_from: Option<usize>,
     /// Further lines of the proxy's `[times]`.
@@ -237,6 +250,8 @@ pub struct Options {
     pub limits: String,
     /// Has the first merchant a second account at every channel? Its first ones are reached through gates then.
     pub second_accounts: bool,
+    /// Has it rules for them, too, under which one account waits for the other to be lost?
+    pub rules: bool,
     /// Have its second accounts apps of their own only, at WeChat? Else its first account's app is bound to both.
     pub apps_apart: bool,
     /// Whose books of which day are told? The proxy compares from its second start on, when that day was traded.
@@ -257,12 +272,15 @@ impl Default for Options {
             extra: String::new(),
             answer_ms: 1500,
             keys_held: true,
+            content_keys: false,
             codepay: false,
+            openapi_v3: false,
             sm2_from: None,
             times: String::new(),
             payer: 1_000_000,
             limits: String::new(),
             second_accounts: false,
+            rules: false,
             apps_apart: false,
             books: None,
             failures: 1000,
@@ -358,7 +376,9 @@ impl Place {
             gates: OnceLock::new(),
             routing: Mutex::default(),
             keys_held: options.keys_held,
+            content_keys: options.content_keys,
             codepay: options.codepay,
+            openapi_v3: AtomicBool::new(options.openapi_v3),
             sm2_from: options.sm2_from,
             only: options.only.clone(),
             authority,

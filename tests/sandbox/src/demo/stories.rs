@@ -1,7 +1,7 @@
 //! Which stories are told, and how many at a time.
 
 use super::{
-    Demo,
+    Demo, abnormal,
     acp::Acp,
     alipay_door::AlipayDoor,
     alipay_own, banks, codes,
@@ -39,6 +39,7 @@ enum Story {
     AtABankWithoutNotice(&'static str),
     AtABankInDoubt(&'static str),
     MiniProgram,
+    AbnormalRefund,
     CodePaid(&'static str),
     CodeWithPassword(&'static str),
     CodeAbandoned(&'static str),
@@ -51,6 +52,7 @@ enum Story {
     Group,
     Product,
     Codepay,
+    OpenApi,
     OwnCode,
     OwnApp,
     OwnAlipayOrder,
@@ -75,6 +77,7 @@ const STORIES: &[Story] = &[
     Story::ByWay("wechat", "h5"),
     Story::ByWay("wechat", "app"),
     Story::MiniProgram,
+    Story::AbnormalRefund,
     Story::ByWay("alipay", "page"),
     Story::ByWay("alipay", "wap"),
     Story::ByWay("alipay", "app"),
@@ -122,6 +125,7 @@ const STORIES: &[Story] = &[
     Story::Group,
     Story::Product,
     Story::Codepay,
+    Story::OpenApi,
     Story::OwnCode,
     Story::OwnApp,
     Story::OwnAlipayOrder,
@@ -193,6 +197,7 @@ impl Demo {
             Story::AtABank(bank) => banks::paid(self, &by, bank).await,
             Story::AtABankInDoubt(bank) => banks::in_doubt(self, &by, bank).await,
             Story::AtABankWithoutNotice(bank) => banks::without_notice(self, &by, bank).await,
+            Story::AbnormalRefund => abnormal::redirected(self, &by).await,
             Story::MiniProgram => {
                 orders::in_a_mini_program(
                     self,
@@ -228,6 +233,11 @@ impl Demo {
                     .rposition(DemoMerchant::codepay)
                     .context("a merchant with codepay")?;
                 codes::paid_by_v3(self, &self.merchant(has)?).await
+            }
+            Story::OpenApi => {
+                let all = &self.place.merchants;
+                let has = all.iter().rposition(DemoMerchant::openapi_v3);
+                orders::by_open_api(self, &self.merchant(has.context("a merchant at OpenAPI v3")?)?).await
             }
             Story::OwnCode => own_client::code_taken_back(self, &by, &Acp::of(self, merchant)?).await,
             Story::OwnApp => own_client::in_the_app(self, &by, &Acp::of(self, merchant)?).await,

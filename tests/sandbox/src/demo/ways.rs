@@ -1,7 +1,10 @@
 //! Every way to pay of the unified API, as `endpoints.json` tells an outside client: what to send, where the answer says how the
-//! payer is reached, and how the sandbox's payer gets there and pays.
+//! payer is reached, and how the sandbox's payer gets there and pays; and what may be asked for afterwards.
 
-use super::place::RETURN_HOST;
+use super::{
+    abnormal::{GONE, to_card, to_merchant},
+    place::RETURN_HOST,
+};
 use serde_json::{Value, json};
 
 /// Channel, way to pay, the member of the answer that reaches the payer, what the payer does before paying.
@@ -46,7 +49,25 @@ pub(super) fn ways() -> Vec<Value> {
         way["auth_code"] = code(channel, pay_way);
         way
     });
-    own.chain(several()).chain(codes()).collect()
+    own.chain([mini_program()])
+        .chain(several())
+        .chain(codes())
+        .collect()
+}
+
+/// In the account's own mini program (小程序), which has an appid of its own.
+fn mini_program() -> Value {
+    let call = ["/v1/payments", "order_no"];
+    let mut way = way(
+        "wechat",
+        "jsapi",
+        call,
+        "call_up",
+        NOTHING,
+        body("wechat", "jsapi"),
+    );
+    way["adds"] = json!({ "appid": "mini_appid" });
+    way
 }
 
 /// `call` is where `body` is posted, `number` the member that comes to it each time.
@@ -120,6 +141,47 @@ fn body(channel: &str, pay_way: &str) -> Value {
     }
     body
 }
+
+/// What may be asked for of an order of [`ways`]: `before` says how it must stand, `number` names the member of the body that bears
+/// a number of one's own, and `payer` whom `control/pay` must name for it. Braces are filled in with numbers.
+pub(super) fn calls() -> Vec<Value> {
+    let call = |method: &str, call: &str, before: &str, body: Value| json!({ "method": method, "call": call, "before": before, "number": null, "payer": null, "body": body });
+    let refund = |before: &str, more: Value| {
+        let mut refund = call("POST", "/v1/payments/{id}/refunds", before, more);
+        refund["number"] = "refund_no".into();
+        refund
+    };
+    let of_refund = |method: &str, word: &str, before: &str, body: Value| {
+        let path = format!("/v1/payments/{{id}}/refunds/{{refund_no}}{word}");
+        call(method, &path, before, body)
+    };
+    let mut all = vec![
+        call("GET", "/v1/payments?order_no={order_no}", PLACED, Value::Null),
+        call("GET", "/v1/payments/{id}", PLACED, Value::Null),
+        call("GET", "/v1/payments/{id}?expand=payer", PAID, Value::Null),
+        call("POST", "/v1/payments/{id}/close", PLACED, json!({})),
+        call("POST", "/v1/payments/{id}/reverse", CHARGED, json!({})),
+        refund(PAID, json!({ "amount": 880 })),
+        refund(PAID, json!({ "amount": 880, "hold": true })),
+        of_refund("GET", "", REFUNDED, Value::Null),
+        of_refund("POST", "/release", HELD, json!({})),
+        of_refund("POST", "/cancel", HELD, json!({})),
+    ];
+    all.extend([to_card(), to_merchant()].map(|to| {
+        let mut redirect = of_refund("POST", "/redirect", STRANDED, to);
+        redirect["payer"] = GONE.into();
+        redirect
+    }));
+    all
+}
+
+const PLACED: &str = "nothing was paid";
+const PAID: &str = "paid";
+const CHARGED: &str = "charged by a payment code";
+const REFUNDED: &str = "refunded";
+const HELD: &str = "a refund is held";
+/// The payer's account is closed (control/pay: payer): what goes back there becomes abnormal.
+pub(super) const STRANDED: &str = "a refund has become abnormal";
 
 /// How a payment code of this wallet looks (channels.md 7).
 pub(super) fn code(channel: &str, pay_way: &str) -> Value {

@@ -32,6 +32,22 @@ pub struct SandboxMerchant {
     pub channel_keys: ChannelKeys,
 }
 
+impl SandboxMerchant {
+    /// The account's number at this channel, by the channel's name in small letters; empty for any other word.
+    pub fn account(&self, channel: &str) -> &str {
+        match channel {
+            "wechat" => &self.wechat.mchid,
+            "alipay" => &self.alipay.app_id,
+            "unionpay" => &self.unionpay.mer_id,
+            "baidu" => &self.baidu.sp_no,
+            "ccb" => &self.ccb.pos_id,
+            "icbc" => &self.icbc.mer_id,
+            "cmb" => &self.cmb.number,
+            _ => "",
+        }
+    }
+}
+
 /// An account at WeChat Pay, APIv3.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WechatAccount {

@@ -63,6 +63,8 @@ const ORDER: &[Field] = &[
     Field("time_expire", Any),
     Field("time_start", Any),
     Field("total_fee", Any),
+    // Beside goods with discounts of their own (单品优惠) [WeChat's own page].
+    Field("version", Of(&["1.0"])),
 ];
 
 pub(super) const UNIFIED: &[&[Field]] = &[
@@ -86,27 +88,30 @@ pub(super) const BY_EITHER: &[&[Field]] = &[
 
 pub(super) const CLOSE: &[&[Field]] = &[ALWAYS, &[Field("out_trade_no", Any)]];
 
-pub(super) const REFUND: &[&[Field]] = &[
-    ALWAYS,
-    &[
-        Field("device_info", Any),
-        Field("notify_url", Any),
-        // Older clients say who asks.
-        Field("op_user_id", Any),
-        Field("out_refund_no", Any),
-        Field("out_trade_no", Any),
-        // Both are the merchant's own money.
-        Field(
-            "refund_account",
-            Of(&["REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS"]),
-        ),
-        Field("refund_desc", Said("reason")),
-        Field("refund_fee", Any),
-        Field("refund_fee_type", Of(&["CNY"])),
-        Field("total_fee", Any),
-        Field("transaction_id", Any),
-    ],
+/// Of every refund.
+const PAID_BACK: &[Field] = &[
+    Field("device_info", Any),
+    Field("notify_url", Any),
+    // Older clients say who asks.
+    Field("op_user_id", Any),
+    Field("out_refund_no", Any),
+    Field("out_trade_no", Any),
+    // Both are the merchant's own money.
+    Field(
+        "refund_account",
+        Of(&["REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS"]),
+    ),
+    Field("refund_desc", Said("reason")),
+    Field("refund_fee", Any),
+    Field("refund_fee_type", Of(&["CNY"])),
+    Field("total_fee", Any),
+    Field("transaction_id", Any),
 ];
+
+pub(super) const REFUND: &[&[Field]] = &[ALWAYS, PAID_BACK];
+
+/// Which goods come back; WeChat has a path of its own for it [WeChat's own page; two published clients].
+pub(super) const GOODS_REFUND: &[&[Field]] = &[ALWAYS, PAID_BACK, &[Field("detail", Goods)]];
 
 pub(super) const REFUND_QUERY: &[&[Field]] = &[
     ALWAYS,

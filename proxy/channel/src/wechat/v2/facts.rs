@@ -1,9 +1,12 @@
 //! Orders and refunds as V2 states them (channels.md 2.2, 2.3).
 
 use super::Message;
-use crate::{ChannelState, OrderView, RefundView, times, wechat::facts::class_word};
+use crate::{
+    ChannelState, OrderView, RefundView, times,
+    wechat::facts::{class_word, payer_by},
+};
 use domain::{AccountNo, Amount, ChannelNo, PaidFacts, PayeeNo, RefundState, TradeNo};
-use vault::{Payer, PayerField, Text};
+use vault::Text;
 
 /// An order that a query states.
 pub(super) fn order(said: &Message) -> Option<OrderView> {
@@ -28,17 +31,14 @@ pub(super) fn paid_now(said: &Message) -> Option<OrderView> {
 
 fn view(said: &Message, state: ChannelState) -> Option<OrderView> {
     let account = said.get("mch_id")?;
-    let openid = said.get("openid").or(said.get("sub_openid"));
+    let of_its_app = said.get("sub_appid").is_some();
     Some(OrderView {
         number: number(said)?,
         time: None,
         state,
         account: Some(AccountNo::new(account).ok()?),
         payee: Some(PayeeNo::new(said.get("sub_mch_id").unwrap_or(account)).ok()?),
-        payer: openid.map(|openid| Payer {
-            field: PayerField::Openid,
-            value: Text::from(openid),
-        }),
+        payer: payer_by(said.get("openid"), said.get("sub_openid"), of_its_app),
         attach: said.get("attach").map(Text::from),
     })
 }

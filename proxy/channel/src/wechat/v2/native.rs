@@ -9,12 +9,12 @@ use crate::{
     strict_json, times,
     wechat::{
         compose::number_fits,
+        facts::payer_by,
         native::{empty, of_this_wallet},
     },
 };
 use domain::{AccountNo, Amount, Channel, ChannelNo, Instant, Operation, PayWay, PayeeNo, TradeNo};
 use http::HeaderMap;
-use vault::{Payer, PayerField, Text};
 
 /// What is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ enum Call {
     Close,
     Reverse,
     Refund,
+    /// The same of an order with discounts on single goods (单品优惠), whose goods it names.
+    GoodsRefund,
     RefundQuery,
     /// A day's bill itself: V2 gives no address of it.
     TradeBill,
@@ -32,13 +34,14 @@ enum Call {
 }
 
 /// The paths that are carried, matched on the raw octets.
-const PATHS: [(&str, Call); 9] = [
+const PATHS: [(&str, Call); 10] = [
     ("/pay/unifiedorder", Call::Unified),
     ("/pay/micropay", Call::Micropay),
     ("/pay/orderquery", Call::Query),
     ("/pay/closeorder", Call::Close),
     ("/secapi/pay/reverse", Call::Reverse),
     ("/secapi/pay/refund", Call::Refund),
+    ("/secapi/pay/refundv2", Call::GoodsRefund),
     ("/pay/refundquery", Call::RefundQuery),
     (TRADE_BILL, Call::TradeBill),
     (FUNDS_BILL, Call::FundsBill),
@@ -119,7 +122,7 @@ pub(crate) fn read(
         Call::Unified | Call::Micropay => order(&said, call, &mut native)?,
         Call::Close => native.number = Some(number(&said)?),
         Call::Query | Call::Reverse => named(&said, &mut native)?,
-        Call::Refund => refund(&said, &mut native)?,
+        Call::Refund | Call::GoodsRefund => refund(&said, &mut native)?,
         Call::RefundQuery => refund_query(&said, &mut native)?,
         Call::TradeBill | Call::FundsBill => {
             need(&said, "bill_date")?;
@@ -150,7 +153,7 @@ impl Call {
             Call::Query => Operation::Query,
             Call::Close => Operation::Close,
             Call::Reverse => Operation::Reverse,
-            Call::Refund => Operation::Refund,
+            Call::Refund | Call::GoodsRefund => Operation::Refund,
             Call::RefundQuery => Operation::RefundQuery,
             Call::TradeBill | Call::FundsBill => Operation::Bill,
         }
@@ -163,6 +166,7 @@ impl Call {
             Call::Query | Call::Reverse => allowed::BY_EITHER,
             Call::Close => allowed::CLOSE,
             Call::Refund => allowed::REFUND,
+            Call::GoodsRefund => allowed::GOODS_REFUND,
             Call::RefundQuery => allowed::REFUND_QUERY,
             Call::TradeBill => allowed::TRADE_BILL,
             Call::FundsBill => allowed::FUNDS_BILL,
@@ -235,13 +239,9 @@ fn order(said: &Message, call: Call, native: &mut Native) -> Result<(), NativeEr
     native.expires = time(said, "time_expire")?;
     native.pay_way = Some(pay_way);
     native.device = device(said);
-    let openid = said.get("openid").or(said.get("sub_openid"));
     if pay_way == PayWay::Jsapi {
-        let openid = openid.ok_or_else(|| NativeError::malformed("openid is missing"))?;
-        native.payer = Some(Payer {
-            field: PayerField::Openid,
-            value: Text::from(openid),
-        });
+        let payer = payer_by(said.get("openid"), said.get("sub_openid"), false);
+        native.payer = Some(payer.ok_or_else(|| NativeError::malformed("openid is missing"))?);
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn answered(world: &Arc<World>, request: &Incoming, method: &str, fault: Option<
     let sender = world.merchant_by_app(authorization.get("app_id"));
     let content = sender.and_then(|(_, merchant)| content(merchant, request));
     match sender {
-        None => refusal(StatusCode::UNAUTHORIZED, "invalid-app-id", "无效的AppID参数"),
+        None => refusal(StatusCode::BAD_REQUEST, "invalid-app-id", "无效的AppID参数"),
         Some((number, merchant)) => {
             let outcome = checked(merchant, request, &authorization, content).map(|biz| {
                 let params = Params::of_pairs([
@@ -124,11 +124,13 @@ fn answered(world: &Arc<World>, request: &Incoming, method: &str, fault: Option<
                     act(&call, fault)
                 }
             });
-            let written = match outcome {
-                Ok(outcome) => Written::of(outcome, fault),
-                Err((status, code, text)) => Written::error(status, code, text),
-            };
-            written.signed(merchant, request, authorization.mode(), fault)
+            match outcome {
+                Ok(outcome) => {
+                    Written::of(outcome, fault).signed(merchant, request, authorization.mode(), fault)
+                }
+                // The front door signs nothing.
+                Err((status, code, text)) => refusal(status, code, text),
+            }
         }
     }
 }
@@ -274,6 +276,11 @@ impl Written {
             }
             Err(failure) => {
                 let (code, text) = failure.sub();
+                // What stands before the gateway's own words is not said here.
+                let code = ["isv.", "isp.", "aop."]
+                    .iter()
+                    .find_map(|prefix| code.strip_prefix(prefix))
+                    .unwrap_or(code);
                 // Which status goes with which code of the business no document says (channels.md 3.8).
                 let status = match fault {
                     _ if code.ends_with("call-limited") => StatusCode::TOO_MANY_REQUESTS,

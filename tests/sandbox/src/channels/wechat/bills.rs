@@ -13,8 +13,8 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 use serde_json::json;
 
-/// Where files are fetched. Documents have two paths (channels.md 1.13); here one is told of trade bills, the other of fund-flow
-/// bills, and both lead to any.
+/// Where files are fetched. Documents have two paths (channels.md 1.13); the first is told, as published clients know it, and both
+/// lead to any file.
 const FILES: [&str; 2] = ["/v3/billdownload/file", "/v3/bill/downloadurl"];
 
 /// Is a file fetched there?
@@ -93,11 +93,11 @@ pub(super) fn place(call: &Call<'_>, kind: Kind) -> Outcome {
     let token = call
         .world
         .with(|book| bills::lay_down(book, Channel::Wechat, call.number, octets));
-    let path = match kind {
-        Kind::Trade => FILES[0],
-        Kind::Funds => FILES[1],
-    };
-    let url = format!("https://{}{path}?token={token}", call.request.header("host"));
+    let url = format!(
+        "https://{}{}?token={token}",
+        call.request.header("host"),
+        FILES[0]
+    );
     Ok(Some(
         json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url}),
     ))

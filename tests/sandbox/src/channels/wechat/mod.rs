@@ -8,7 +8,7 @@ mod combine;
 mod fields;
 pub(crate) mod notice;
 mod orders;
-mod redirect;
+pub(crate) mod redirect;
 mod refunds;
 pub(crate) mod stage;
 pub(crate) mod v2;

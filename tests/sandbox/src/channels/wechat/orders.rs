@@ -205,11 +205,26 @@ pub(super) fn close(call: &Call<'_>, out_trade_no: &str, partner: bool) -> Outco
     })
 }
 
-/// Of an application of the sub-merchant's, unless the order says who pays by the provider's alone.
-fn by_the_sub_merchants_app(order: &Order) -> bool {
-    let payer = &order.asked["payer"];
-    order.asked.get("sub_appid").is_some()
-        && (payer.get("sub_openid").is_some() || payer.get("sp_openid").is_none())
+/// The payer's id in the app of the merchant number that ordered; and in the sub-merchant's, where the order names one: then
+/// WeChat states both, whichever of them the order was placed by (in APIv3 and in V2).
+pub(crate) fn payer_ids(order: &Order) -> (String, Option<String>) {
+    let asked = &order.asked;
+    let names = |sp: &str, v2: &str| asked["payer"].get(sp).is_some() || asked.get(v2).is_some();
+    let of_its_app = asked["sub_appid"].as_str().is_some_and(|app| !app.is_empty());
+    if !of_its_app {
+        return (order.payer.clone(), None);
+    }
+    let other = in_another_app(&order.payer);
+    match names("sub_openid", "sub_openid") || !names("sp_openid", "openid") {
+        true => (other, Some(order.payer.clone())),
+        false => (order.payer.clone(), Some(other)),
+    }
+}
+
+/// The same person's id in another app; of that one it is this one again.
+fn in_another_app(openid: &str) -> String {
+    let (mark, rest) = openid.split_at_checked(1).unwrap_or((openid, ""));
+    mark.chars().chain(rest.chars().rev()).collect()
 }
 
 pub(super) fn missing() -> Failure {
@@ -263,12 +278,14 @@ pub(super) fn shown(merchant: &Merchant, order: &Order) -> Value {
         shown["trade_type"] = json!(order.way);
         shown["bank_type"] = json!("OTHERS");
         shown["success_time"] = json!(paid.to_string());
-        let by = match &order.sub_mchid {
-            None => "openid",
-            Some(_) if by_the_sub_merchants_app(order) => "sub_openid",
-            Some(_) => "sp_openid",
+        let (own, sub) = payer_ids(order);
+        shown["payer"] = match &order.sub_mchid {
+            None => json!({ "openid": own }),
+            Some(_) => json!({ "sp_openid": own }),
         };
-        shown["payer"] = json!({by: order.payer});
+        if let Some(sub) = sub {
+            shown["payer"]["sub_openid"] = json!(sub);
+        }
         shown["amount"] = json!({
             "total": order.fen, "payer_total": order.fen, "currency": "CNY", "payer_currency": "CNY",
         });

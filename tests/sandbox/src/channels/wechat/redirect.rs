@@ -6,6 +6,9 @@ use super::fields::text;
 use super::refunds::{finish_later, missing, shown};
 use crate::channels::fault::Operation;
 
+/// Stands before the number of a refund that was sent another way.
+pub(in crate::channels) const SENT: &str = "sent ";
+
 /// To a bank card of the payer's, whose number and name are sealed for this channel, or to the merchant's own account.
 pub(super) fn redirect(call: &Call<'_>, refund_id: &str) -> Outcome {
     let body = call.object()?;
@@ -27,7 +30,7 @@ pub(super) fn redirect(call: &Call<'_>, refund_id: &str) -> Outcome {
         );
         let key = book.refunds.get(&name).cloned().ok_or_else(missing)?;
         let abnormal = book.abnormal.contains(refund_id);
-        let sent = format!("sent {refund_id}");
+        let sent = format!("{SENT}{refund_id}");
         let again = book.abnormal.contains(&sent);
         let order = book
             .order(&key)

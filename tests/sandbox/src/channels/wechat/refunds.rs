@@ -2,6 +2,7 @@
 
 use super::answer::{Failure, Outcome};
 use super::fields::{notify_url, text};
+use super::redirect::SENT;
 use super::{Call, notice};
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::keys;
@@ -160,7 +161,7 @@ pub(super) fn finish_later(world: &Arc<World>, key: Key, out_no: String) {
             let order = book.orders.get_mut(&key)?;
             let refund = order.refunds.iter_mut().find(|r| r.out_no == out_no)?;
             if order.payer.starts_with(GONE)
-                && !book.abnormal.contains(&format!("sent {}", refund.channel_no))
+                && !book.abnormal.contains(&format!("{SENT}{}", refund.channel_no))
             {
                 book.abnormal.insert(refund.channel_no.clone());
             } else {

@@ -10,7 +10,7 @@ use domain::{Channel, Unverified};
 use journal::{VerifierKey, note};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path, sync::atomic::Ordering};
 
 impl Place {
     /// All three registries, signed. `licensed_until` is the end of the channels' licences, in milliseconds.
@@ -96,6 +96,9 @@ impl Place {
                 if self.has_codepay(m) {
                     facts["accounts"][0]["codepay"] = json!(true);
                 }
+                if self.has_openapi_v3(m) {
+                    facts["accounts"][1]["openapi"] = json!("v3");
+                }
                 if self.by_sm2(&m.accounts.wechat.mchid) {
                     facts["accounts"][0]["sign_method"] = json!("sm2");
                     facts["accounts"][0]["platform"] = json!(m.accounts.wechat.public_key_id);
@@ -151,7 +154,8 @@ impl Place {
         // Where the first one's app is among them, its payers' ids are good for both.
         let appids: Vec<&String> = [&w.appid].into_iter().chain(&w.shared_appids).collect();
         accounts.push(json!({ "channel": "wechat", "account": w.mchid, "payee": w.mchid, "keys": "held", "appids": appids, "serial": w.serial, "platform": w.public_key_id, "rates": rates }));
-        accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "rates": rates }));
+        let openapi = if self.all_by_openapi_v3() { "v3" } else { "gateway" };
+        accounts.push(json!({ "channel": "alipay", "account": a.app_id, "payee": a.seller_id, "keys": "held", "openapi": openapi, "rates": rates }));
         let (u, b, c) = (&second.unionpay, &second.baidu, &second.ccb);
         accounts.push(json!({ "channel": "unionpay", "account": u.mer_id, "payee": u.mer_id, "keys": "held", "sign_method": "11" }));
         accounts.push(json!({ "channel": "baidu", "account": b.sp_no, "payee": b.sp_no, "keys": "held", "bank": absent_at_baidu() }));
@@ -183,9 +187,22 @@ impl Place {
         }))
     }
 
-    pub(super) fn routes(&self) -> Value {
+    pub(in crate::demo) fn routes(&self) -> Value {
         let routes = self.routing.lock().0.clone();
         if routes.is_null() { json!([]) } else { routes }
+    }
+
+    /// At WeChat large orders go to the second account, all others to the first one; the other one stands by.
+    pub(in crate::demo) fn rules(&self) -> Value {
+        let (Some(second), Some(first)) = (&self.second, self.merchants.first()) else {
+            return json!([]);
+        };
+        let [first, second] = [&first.accounts, second].map(|accounts| accounts.wechat.mchid.as_str());
+        let rule = |name: &str, when: &str, account: &str, standby: &str| json!({ "name": name, "channel": "wechat", "when": when, "accounts": [account], "standby": [standby] });
+        json!([
+            rule("large", "amount >= 100000", second, first),
+            rule("rest", "true", first, second),
+        ])
     }
 
     pub(super) fn stands_by(&self, account: &str) -> bool {
@@ -195,6 +212,15 @@ impl Place {
     /// Has its account at WeChat payment codes by APIv3?
     pub(in crate::demo) fn has_codepay(&self, merchant: &DemoMerchant) -> bool {
         self.codepay || merchant.codepay()
+    }
+
+    /// Is its account at Alipay served at OpenAPI v3?
+    pub(in crate::demo) fn has_openapi_v3(&self, merchant: &DemoMerchant) -> bool {
+        self.all_by_openapi_v3() || merchant.openapi_v3()
+    }
+
+    fn all_by_openapi_v3(&self) -> bool {
+        self.openapi_v3.load(Ordering::Relaxed)
     }
 
     /// Does this account at WeChat sign by SM2? A second account does where its merchant, the first one, does.
@@ -275,13 +301,14 @@ impl Place {
     }
 }
 
-/// No document says which codes mean "not there": here it is the sandbox that said so.
+/// Each sub-merchant's own app.
 fn sub_apps(account: &WechatAccount) -> Vec<Value> {
     let each = account.sub_mchids.iter().zip(&account.sub_appids);
     each.map(|(payee, appid)| json!({ "payee": payee, "appids": [appid] }))
         .collect()
 }
 
+/// No document says which codes mean "not there": here it is the sandbox that said so.
 fn absent_at_baidu() -> Value {
     json!({ "absent_code": "5804", "absent_refund_code": "0" })
 }

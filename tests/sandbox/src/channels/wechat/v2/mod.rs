@@ -65,7 +65,7 @@ fn route(path: &str) -> Option<(Operation, bool)> {
         "/pay/closeorder" => Some((Operation::Close, false)),
         "/pay/orderquery" => Some((Operation::Query, false)),
         "/secapi/pay/reverse" => Some((Operation::Reverse, true)),
-        "/secapi/pay/refund" => Some((Operation::Refund, true)),
+        "/secapi/pay/refund" | refunds::OF_GOODS => Some((Operation::Refund, true)),
         "/pay/refundquery" => Some((Operation::RefundQuery, false)),
         "/pay/downloadbill" => Some((Operation::Bill, false)),
         "/pay/downloadfundflow" => Some((Operation::Bill, true)),
@@ -139,12 +139,12 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
     let outcome = match fault {
         Some(Kind::Busy) => Err(Failure::Business("FREQUENCY_LIMITED", "频率限制")),
         Some(Kind::UnlistedBefore) => Err(UNLISTED),
-        Some(Kind::UnlistedAfter) => act(&call, operation, false).and(Err(UNLISTED)),
+        Some(Kind::UnlistedAfter) => act(&call, operation, &request.path).and(Err(UNLISTED)),
         Some(Kind::OtherOrder) => {
-            let own = act(&call, operation, request.path == "/pay/micropay");
+            let own = act(&call, operation, &request.path);
             of_another(&call, operation).map_or(own, Ok)
         }
-        _ => act(&call, operation, request.path == "/pay/micropay"),
+        _ => act(&call, operation, &request.path),
     };
     let reply = write(&call, outcome);
     match fault {
@@ -157,14 +157,14 @@ fn answer(world: &Arc<World>, request: &Incoming, asked: Option<xml::Message>, f
 /// A code that no list has.
 const UNLISTED: Failure = Failure::Business("SOMETHING_NEW", "退款失败");
 
-fn act(call: &Call<'_>, operation: Operation, by_code: bool) -> Outcome {
+fn act(call: &Call<'_>, operation: Operation, path: &str) -> Outcome {
     match operation {
-        Operation::Create if by_code => codes::micropay(call),
+        Operation::Create if path == "/pay/micropay" => codes::micropay(call),
         Operation::Create => unified::create(call),
         Operation::Close => unified::close(call),
         Operation::Query => orders::query(call),
         Operation::Reverse => codes::reverse(call),
-        Operation::Refund => refunds::create(call),
+        Operation::Refund => refunds::create(call, path == refunds::OF_GOODS),
         Operation::RefundQuery => refunds::query(call),
         _ => Err(Failure::Transport("接口不存在")),
     }

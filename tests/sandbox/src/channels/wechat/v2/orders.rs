@@ -3,6 +3,7 @@
 use super::{Call, Failure, Fields, Outcome, codes, digits};
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::order::{Order, State};
+use crate::channels::wechat::orders::payer_ids;
 use crate::channels::world::Key;
 
 pub(super) fn query(call: &Call<'_>) -> Outcome {
@@ -56,8 +57,9 @@ pub(super) fn missing() -> Failure {
 
 /// A paid order.
 pub(super) fn paid(order: &Order) -> Fields {
+    let (own, sub) = payer_ids(order);
     let mut shown: Fields = vec![
-        ("openid", order.payer.clone()),
+        ("openid", own),
         ("is_subscribe", "N".into()),
         ("trade_type", order.way.into()),
         ("bank_type", "OTHERS".into()),
@@ -72,6 +74,10 @@ pub(super) fn paid(order: &Order) -> Fields {
         ),
         ("time_end", order.paid.map(digits).unwrap_or_default()),
     ];
+    // In its answers and notices V2 names the app with the id in it.
+    if let (Some(app), Some(sub)) = (order.asked["sub_appid"].as_str(), sub) {
+        shown.extend([("sub_appid", app.to_owned()), ("sub_openid", sub)]);
+    }
     let device = order.asked["device_info"].as_str().unwrap_or_default();
     if order.way == codes::WAY || !device.is_empty() {
         shown.push(("device_info", device.into()));

@@ -14,21 +14,28 @@ const PARTS: usize = 50;
 /// A query shows so many refunds at most, from its `offset` on.
 const PAGE: usize = 10;
 
-pub(super) fn create(call: &Call<'_>) -> Outcome {
+/// Where a refund may say which goods come back.
+pub(super) const OF_GOODS: &str = "/secapi/pay/refundv2";
+
+const FIELDS: [&str; 11] = [
+    "device_info",
+    "notify_url",
+    "op_user_id",
+    "out_refund_no",
+    "out_trade_no",
+    "refund_account",
+    "refund_desc",
+    "refund_fee",
+    "refund_fee_type",
+    "total_fee",
+    "transaction_id",
+];
+
+pub(super) fn create(call: &Call<'_>, of_goods: bool) -> Outcome {
     let asked = call.asked;
-    asked.only(&[
-        "device_info",
-        "notify_url",
-        "op_user_id",
-        "out_refund_no",
-        "out_trade_no",
-        "refund_account",
-        "refund_desc",
-        "refund_fee",
-        "refund_fee_type",
-        "total_fee",
-        "transaction_id",
-    ])?;
+    let detail = of_goods.then_some("detail");
+    let known: Vec<&str> = FIELDS.into_iter().chain(detail).collect();
+    asked.only(&known)?;
     let key = addressed(call)?;
     let out_no = asked.number("out_refund_no", 64)?.to_owned();
     let (fen, total) = (asked.fen("refund_fee")?, asked.fen("total_fee")?);

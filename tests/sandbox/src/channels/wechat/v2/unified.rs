@@ -10,7 +10,7 @@ use crate::channels::wechat::orders::{hand_out, insert};
 use crate::channels::world::{Book, Key};
 use serde_json::json;
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "attach",
     "body",
     "detail",
@@ -31,6 +31,7 @@ const FIELDS: [&str; 20] = [
     "time_start",
     "total_fee",
     "trade_type",
+    "version",
 ];
 
 /// Places an order, or hands out the same once more.

@@ -12,6 +12,7 @@ use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
+    sync,
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -40,7 +41,8 @@ pub struct Gate {
     to: SocketAddr,
     good: TlsAcceptor,
     wrong: TlsAcceptor,
-    work: Mutex<Option<JoinHandle<()>>>,
+    mode: Mutex<Mode>,
+    work: sync::Mutex<Option<JoinHandle<()>>>,
     /// Holds the port and never listens, so that nobody else gets it while the gate is shut.
     _held: TcpSocket,
 }
@@ -49,7 +51,7 @@ impl Gate {
     /// An open gate to a channel whose certificate carries `host`.
     pub async fn open(ca: &Ca, host: &str, to: SocketAddr) -> anyhow::Result<Arc<Gate>> {
         let acceptor = |(cert, key): (String, String)| -> anyhow::Result<TlsAcceptor> {
-            Ok(TlsAcceptor::from(crate::channels::server_config(&cert, &key)?))
+            Ok(TlsAcceptor::from(super::server_config(&cert, &key)?))
         };
         let strange = rcgen::generate_simple_self_signed(vec![host.to_owned()])?;
         let held = TcpSocket::new_v4()?;
@@ -60,7 +62,8 @@ impl Gate {
             to,
             good: acceptor(material::issue(ca, &[host])?)?,
             wrong: acceptor((strange.cert.pem(), strange.signing_key.serialize_pem()))?,
-            work: Mutex::default(),
+            mode: Mutex::new(Mode::Refused),
+            work: sync::Mutex::default(),
             _held: held,
         });
         gate.set(Mode::Open).await?;
@@ -70,17 +73,23 @@ impl Gate {
     /// Cuts all connections but those that lead to a machine which is ill: these go on answering 503 while they are kept.
     /// New ones fare as `mode` says.
     pub async fn set(self: &Arc<Self>, mode: Mode) -> anyhow::Result<()> {
-        let former = self.work.lock().take();
-        if let Some(work) = former {
-            work.abort();
-            let _ = work.await;
+        let mut now = self.work.lock().await; // one turn after another
+        if let Some(former) = now.take() {
+            former.abort();
+            let _ = former.await;
         }
-        if mode == Mode::Refused {
-            return Ok(());
+        *self.mode.lock() = Mode::Refused;
+        if mode != Mode::Refused {
+            let socket = self.bound_again().await?;
+            *now = Some(self.listen(mode, socket.listen(256)?));
+            *self.mode.lock() = mode;
         }
-        let socket = self.bound_again().await?;
-        self.listen(mode, socket.listen(256)?);
         Ok(())
+    }
+
+    /// What becomes of connections now.
+    pub fn mode(&self) -> Mode {
+        *self.mode.lock()
     }
 
     /// The port once more. A process that another thread is just starting has copies of all our sockets until it becomes
@@ -100,9 +109,9 @@ impl Gate {
         }
     }
 
-    fn listen(self: &Arc<Self>, mode: Mode, listener: TcpListener) {
+    fn listen(self: &Arc<Self>, mode: Mode, listener: TcpListener) -> JoinHandle<()> {
         let gate = self.clone();
-        let work = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut all = tokio::task::JoinSet::new(); // dropped with this task, and every connection with it
             while let Ok((stream, _)) = listener.accept().await {
                 let connection = gate.clone().connection(mode, stream);
@@ -112,8 +121,7 @@ impl Gate {
                     all.spawn(connection);
                 }
             }
-        });
-        *self.work.lock() = Some(work);
+        })
     }
 
     async fn connection(self: Arc<Self>, mode: Mode, stream: TcpStream) {
