@@ -198,6 +198,7 @@ pub(crate) async fn close(
             Command::Close(OrderRef {
                 id: order.id,
                 number: None,
+                placed: None,
                 trade_no: None,
                 payee: None,
             })

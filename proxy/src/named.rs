@@ -1,6 +1,6 @@
 //! What UnionPay knows by a number *and* a time (`orderId` and `txnTime`, channels.md 4.3): which of our records a word of it
 //! means, and a consume-cancel (消费撤销) that the merchant's own client sends. That is a reverse with a number and a time of
-//! its own, by which it is told, asked for, and sent again.
+//! its own, by which it is told, asked for, and sent again. A reversal (冲正) bears those of the order that it undoes.
 //= C75
 
 use crate::{
@@ -60,10 +60,59 @@ pub(crate) fn refund<'a>(order: &'a Order, number: &ChannelNo, time: Option<Inst
 pub(crate) fn cancelled(order: &Order, number: &ChannelNo, time: Option<Instant>) -> Option<u16> {
     let names = |a: &Attempt| {
         let named = a.reversing.as_ref().and_then(|r| r.named.as_ref());
-        named.is_some_and(|(own, at)| own == number && time.is_none_or(|time| time == *at))
+        named
+            .is_some_and(|(own, at)| own == number && *own != a.number && time.is_none_or(|time| time == *at))
     };
     let found = order.attempts.iter().position(names)?;
     Some(found as u16 + 1)
+}
+
+/// Is its reverse the merchant's own reversal, by the order's own number?
+pub(crate) fn by_own_number(attempt: &Attempt) -> bool {
+    let named = attempt.reversing.as_ref().and_then(|r| r.named.as_ref());
+    named.is_some_and(|(number, _)| *number == attempt.number)
+}
+
+/// UnionPay undoes payment codes' orders so, and none that is being undone in another way: nobody would know which of them did it.
+pub(crate) fn may_be_undone(order: &Order, position: u16) -> Result<(), Fault> {
+    let attempt = order.attempt(position).ok_or_else(|| Fault::of(Code::NotFound))?;
+    if !attempt.pay_way.charges() {
+        return Err(Fault::new(
+            Code::OperationNotAllowed,
+            "Only a payment code's order is reversed by its own number (txnType 99); cancel this one (31), or refund it (04).",
+        ));
+    }
+    match attempt.is_reversing() && !by_own_number(attempt) {
+        true => Err(Fault::new(
+            Code::OrderChanged,
+            "Another reverse of this order is under way.",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// UnionPay takes a reversal at once: its own sample calls 00 success, and no notice and no query tells of it.
+pub(crate) fn took(attempt: &Attempt, view: &RefundView) -> bool {
+    let own = (&attempt.number, attempt.begun());
+    view.state == RefundState::Succeeded && settle::is_about_refund(attempt, own, view)
+}
+
+/// UnionPay's answer to a reversal. Of a payment that is on record 00 is the end. Of one that is not the charging call may come yet,
+/// whatever UnionPay says, "no such order" too: so it stays under way until the order's own end.
+pub(crate) fn undone(attempt: &Attempt, answer: Answer, again: bool) -> Answer {
+    match answer {
+        Answer::Refund(view) if took(attempt, &view) && attempt.paid.is_some() => {
+            Answer::Reversed(ReverseView {
+                again: false,
+                refunded: Some(true),
+                absent: false,
+            })
+        }
+        Answer::Failed(failure) if failure.class == FailureClass::NotFound => {
+            Answer::Unclear(Unclear::ChannelError)
+        }
+        other => answered(other, again),
+    }
 }
 
 /// True for a cancel that is on record and may go out again, false for a new one. UnionPay takes back the whole of a payment,
@@ -90,7 +139,10 @@ pub(crate) fn repeats(order: &Order, position: u16, cancel: &Cancel) -> Result<b
         _ if attempt.is_reversing() && !same => {
             changed("Another reverse of this order is under way, or this one was sent at another time.")
         }
-        _ => Ok(attempt.is_reversing()),
+        _ if attempt.is_reversing() => Ok(true),
+        // A cancel takes back what was paid: of what is not known to be paid nothing leaves.
+        _ if attempt.paid.is_none() => Err(Fault::of(Code::OrderNotPaid)),
+        _ => Ok(false),
     }
 }
 

@@ -194,3 +194,87 @@ fn a_cancel_is_done_when_unionpay_says_so() {
     let late = said(&silent, view(RefundState::Succeeded));
     assert_eq!(late, ["mismatched", "attempt_reversed"]);
 }
+
+/// The merchant's own reversal (冲正): its number and time are the order's, and no word on the order is taken for one on a cancel.
+#[test]
+//= C60
+//= C75
+fn a_reversal_ends_by_unionpays_word_on_a_payment_that_is_on_record() {
+    let undoing = |order: Order| {
+        let named = TradeEvent::ReverseNamed {
+            account: name("1900000109"),
+            attempt: 1,
+            channel: Channel::Unionpay,
+            number: order.attempts[0].number.clone(),
+            time: SENT,
+        };
+        let intended = TradeEvent::ReverseIntended {
+            attempt: 1,
+            reason: ReverseReason::Merchant,
+        };
+        then(order, [intended, named])
+    };
+    let order = undoing(paid());
+    let attempt = &order.attempts[0];
+    assert!(by_own_number(attempt) && !by_own_number(&cancelling().attempts[0]));
+    assert_eq!(cancelled(&order, &attempt.number, Some(SENT)), None);
+    assert_eq!(
+        may_be_undone(&order, 1).map_err(|f| f.code),
+        Err(Code::OperationNotAllowed),
+        "no payment code"
+    );
+    let own = |state| RefundView {
+        number: attempt.number.clone(),
+        time: Some(SENT),
+        ..view(state)
+    };
+    let said = |attempt: &Attempt, answer, again| {
+        names(&settle::reversed(
+            &order,
+            1,
+            undone(attempt, answer, again),
+            false,
+        ))
+    };
+    let mut open = attempt.clone();
+    open.paid = None;
+    assert_eq!(
+        said(attempt, Answer::Refund(own(RefundState::Succeeded)), false),
+        ["attempt_reversed"]
+    );
+    // The charging call may come after it.
+    assert_eq!(
+        said(&open, Answer::Refund(own(RefundState::Succeeded)), false),
+        ["reverse_unknown"]
+    );
+    // About another transaction, or of another kind.
+    let other = RefundView {
+        time: Some(SENT.plus_millis(1000)),
+        ..own(RefundState::Succeeded)
+    };
+    assert_eq!(said(attempt, Answer::Refund(other), false), ["reverse_unknown"]);
+    assert_eq!(
+        said(attempt, Answer::Refund(own(RefundState::Processing)), false),
+        ["reverse_unknown"]
+    );
+    let failed = |code: &str, class| {
+        Answer::Failed(Failure {
+            code: code.into(),
+            class,
+        })
+    };
+    let missing = || failed("34", FailureClass::NotFound);
+    assert_eq!(
+        said(attempt, missing(), false),
+        ["reverse_unknown"],
+        "no last word"
+    );
+    assert_eq!(
+        said(attempt, failed("35", FailureClass::Final), false),
+        ["reverse_refused"]
+    );
+    assert_eq!(
+        said(attempt, failed("35", FailureClass::Final), true),
+        ["reverse_unknown"]
+    );
+}

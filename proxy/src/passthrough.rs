@@ -94,7 +94,7 @@ pub(crate) fn meant<'a>(
         .breaks(Breach::Payee, None)
     };
     let found = match (&by.number, &by.trade_no) {
-        (Some(number), _) => order.attempt_by_number(verbatim.channel, &verbatim.account, number),
+        (Some(number), _) => named::attempt(order, verbatim.channel, &verbatim.account, number, by.placed),
         (None, Some(no)) => order.attempt_by_trade_no(verbatim.channel, &verbatim.account, no),
         (None, None) => None,
     };
@@ -233,7 +233,11 @@ fn reversed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled 
         Some((attempt, _)) if !attempt.is_reversing() => Settled::nothing(settle::Ending::Recorded),
         Some((attempt, Some(reversing))) if attempt.channel == Channel::Unionpay => {
             let again = reversing.unknown || reversing.at < app.started_at();
-            settle::reversed(order, position, named::answered(answer, again), false)
+            let answer = match named::by_own_number(attempt) {
+                true => named::undone(attempt, answer, again),
+                false => named::answered(answer, again),
+            };
+            settle::reversed(order, position, answer, false)
         }
         Some((attempt, _)) => settle::reversed(order, position, answer, errand::may_come(app, attempt)),
         None => settle::reversed(order, position, answer, false),

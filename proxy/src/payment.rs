@@ -138,6 +138,8 @@ pub struct OrderRef {
     pub id: PaymentId,
     /// The number the bytes carry at the channel (pass-through).
     pub number: Option<ChannelNo>,
+    /// The time that belongs to `number` at UnionPay, where the bytes carry one (pass-through).
+    pub placed: Option<Instant>,
     /// The channel's own number that the bytes carry (pass-through).
     pub trade_no: Option<TradeNo>,
     /// Whom the bytes act for, where they say so (pass-through).

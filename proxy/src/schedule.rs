@@ -21,8 +21,8 @@ struct Gaps {
     charge_wait: Duration,
     /// Not sooner after the charging call it may be reversed.
     reverse_after: Duration,
-    /// Does it reverse by an order's own number whatever it has of it? Else an order that was not charged ends with its own
-    /// time, and only what was charged can be taken back.
+    /// Do we reverse there by an order's own number, whatever it has of it? Else an order that was not charged ends with its own
+    /// time, and only what was charged can be taken back. (UnionPay's 冲正 is the merchant's own client's, `charge/cancel.rs`.)
     reverses_by_number: bool,
     /// For how long the channel repeats a notice.
     notices: Duration,

@@ -6,6 +6,7 @@ use crate::{
     errand,
     exchange::{Exchanged, ask},
     fault::{Code, Fault},
+    named,
     payment::OrderRef,
     stages::parse,
     sweep,
@@ -53,29 +54,39 @@ pub(crate) async fn of(
     app: &App,
     merchant: &MerchantId,
     native: &Native,
-    found: Option<&Order>,
+    found: Option<&Arc<Order>>,
 ) -> Result<Option<OrderRef>, Fault> {
     // What was placed for another merchant only that merchant's authorisation can ask for, and we keep none.
     let registries = app.registries();
     let owner = registries.owner(native.channel, &native.account);
     let held = owner.filter(|(_, facts)| facts.keys == Keys::Held && native.app_auth_token.is_none());
-    let (Some(trade_no), Some((_, facts))) = (&native.trade_no, held) else {
+    let Some((_, facts)) = held else {
+        return Ok(None);
+    };
+    if let (Channel::Unionpay, Some(order)) = (native.channel, found.filter(|_| native.number.is_some())) {
+        by_its_own_number(app, native, order).await?;
+        return Ok(None);
+    }
+    let Some(trade_no) = &native.trade_no else {
         return Ok(None);
     };
     let meant = match native.channel {
-        Channel::Alipay | Channel::Wechat if is_open(native, found) => {
+        Channel::Alipay | Channel::Wechat if is_open(native, found.map(|order| &**order)) => {
             rated(app, native.channel)?;
             let number = named_there(app, facts, native, trade_no).await;
             let Some(number) = number else { return Ok(None) };
             let order = parse::by_number(app, merchant, native, &number).await?;
             order.map(|order| (order.id, Some(number)))
         }
-        Channel::Unionpay if found.is_none() => at_unionpay(app, merchant, native, trade_no).await?,
+        Channel::Unionpay if found.is_none() && native.number.is_none() => {
+            at_unionpay(app, merchant, native, trade_no).await?
+        }
         _ => None,
     };
     Ok(meant.map(|(id, number)| OrderRef {
         id,
         trade_no: number.is_none().then(|| trade_no.clone()),
+        placed: native.placed.filter(|_| number.is_some()),
         number,
         payee: native.payee.clone(),
     }))
@@ -115,7 +126,27 @@ async fn named_there(
     (same && !of_another).then_some(view.number)
 }
 
-/// UnionPay is asked by an order's own number and time only (channels.md 4.3), and a refund or cancel names neither. So the
+/// A cancel, or a refund that names UnionPay's number too, of an order that it names by its own number and time: nothing needs to be
+/// searched for, but the payment must be on record. What names the order by its number alone is looked at under its claim.
+async fn by_its_own_number(app: &App, native: &Native, order: &Arc<Order>) -> Result<(), Fault> {
+    let goes_back = native.operation == Operation::Reverse || native.trade_no.is_some();
+    let Some(number) = native
+        .number
+        .as_ref()
+        .filter(|_| goes_back && native.refund.is_some())
+    else {
+        return Ok(());
+    };
+    let meant = named::attempt(order, native.channel, &native.account, number, native.placed);
+    let open = |a: &Attempt| a.paid.is_none() && !a.state.is_final() && a.keys == Keys::Held;
+    if let Some((position, _)) = meant.filter(|(_, attempt)| open(attempt)) {
+        rated(app, native.channel)?;
+        paid_meanwhile(app, order.clone(), position).await?;
+    }
+    Ok(())
+}
+
+/// UnionPay is asked by an order's own number and time only (channels.md 4.3), and a refund or cancel may name neither. So the
 /// merchant's open orders of this account are asked for, newest first, that could be the payment; the one whose payment bears
 /// the number is on record then. One request looks at an account at a time, and what it asks counts for the channel's rate: so
 /// nobody who makes up numbers keeps UnionPay from orders.

@@ -5,6 +5,8 @@
 mod charges;
 pub(crate) mod file;
 mod killed;
+mod limits;
+mod reversals;
 mod samples;
 mod times;
 

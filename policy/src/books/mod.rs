@@ -28,8 +28,8 @@ use std::{
 /// So near to midnight a channel may count a movement in the next day's bill.
 pub const CUT_OVER_MS: i64 = 10 * 60_000;
 
-/// UnionPay's settlement day ends at 23:00: a day of its file begins an hour before midnight [unverified; no document that
-/// we have says the hour].
+/// UnionPay's settlement day ends at 23:00: a cancel or reversal must come between 23:00 of the day before and 23:00 of the day
+/// (二维码支付产品接口规范 2.3, as public clients quote it). That a day of its file is the same is [unverified].
 const UNIONPAY_EARLIER_MS: i64 = 3_600_000;
 
 const fn earlier_ms(channel: Channel) -> i64 {

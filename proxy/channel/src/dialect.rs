@@ -40,6 +40,17 @@ pub enum NativeRefusal {
     Unknown,
 }
 
+impl NativeRefusal {
+    /// Whether its words are about the message that came, so that a page which anybody's browser may show can bear them for the
+    /// shop's developer. What the merchant may take, and why an order was not taken, is the merchant's own.
+    pub(crate) fn tells_the_shop(&self) -> bool {
+        matches!(
+            self,
+            NativeRefusal::Malformed(_) | NativeRefusal::Signature(_) | NativeRefusal::NotAllowed(_)
+        )
+    }
+}
+
 /// What is said of a signature that can be read and proves nothing, and of an account that is not registered here: a stranger
 /// learns from it neither which accounts are nor which keys.
 pub const UNPROVEN: &str = "the signature is none by this account's registered key over this very request";

@@ -113,21 +113,20 @@ pub fn charge(
     }
 }
 
-/// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 2.2, 3.1).
+/// Undoes a payment-code order: closed if unpaid, paid back if paid (channels.md 2.2, 3.1). UnionPay's (冲正) is sent only where the
+/// merchant's own client began it: what a query says afterwards no document tells [unverified].
 pub fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
     match account.channel {
         Channel::Wechat if account.codepay => wechat::codepay::reverse(account, stamp, number),
         Channel::Wechat => wechat::v2::compose::reverse(account, stamp, number),
-        Channel::Unionpay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => {
-            Err(ComposeError::NotOffered)
-        }
+        Channel::Unionpay => unionpay::compose::reverse(account, stamp, number),
+        Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => Err(ComposeError::NotOffered),
         Channel::Alipay => alipay::charge::cancel(account, stamp, number),
     }
 }
 
-/// Takes back a payment of the same settlement day, whole (消费撤销; channels.md 4.3). Only UnionPay has it: there nothing is
-/// reversed by an order's own number, and what is taken back is named by UnionPay's number of the payment. It is known by
-/// `facts.refund` and its own time of sending, and asked for as a refund is.
+/// Takes back a payment of the same settlement day, whole (消费撤销; channels.md 4.3). Only UnionPay has it: what is taken back is
+/// named by UnionPay's number of the payment. It is known by `facts.refund` and its own time of sending, and asked for as a refund is.
 pub fn cancel(
     account: &Account,
     stamp: &Stamp,

@@ -66,6 +66,8 @@ pub struct Native {
     pub(crate) lasts: Option<String>,
     /// The time by which UnionPay knows what the request is about, beside its number (`txnTime`, channels.md 4.3).
     pub named: Option<Instant>,
+    /// The time by which UnionPay knows the order that `number` names (`txnTime`, of what goes back `origTxnTime`).
+    pub placed: Option<Instant>,
     /// Where the payer's browser goes back to, by the names of the fields that say so.
     pub returns_to: Vec<(&'static str, Text)>,
     /// The certificates that Alipay's client names in certificate mode (channels.md 3.6), by the names of the parameters.
@@ -188,6 +190,9 @@ pub enum Fresh {
     /// The protocol gives it no time of its own: a query at UnionPay names the time of what it asks for. It changes
     /// nothing, whoever sends it again.
     Always,
+    /// It names the time of the order that it undoes and none of its own (UnionPay's 冲正): it counts for a day from there, and
+    /// no repeat can be told from the first by it.
+    OfOrder,
 }
 
 impl Proof {
@@ -196,7 +201,7 @@ impl Proof {
         const CHINA: i64 = 8 * 3_600_000;
         let longest = match self.fresh {
             Fresh::For(longest) => longest.max(window),
-            Fresh::Standing | Fresh::Always => window,
+            Fresh::Standing | Fresh::Always | Fresh::OfOrder => window,
         };
         let near = |at: Instant| (-window..=longest).contains(&(now.millis() - at.millis()));
         let moved = self.signed_at.plus_millis(CHINA);

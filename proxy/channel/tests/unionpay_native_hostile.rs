@@ -19,7 +19,7 @@ const QUERY: &str = "/gateway/api/queryTrans.do";
 type Pairs = Vec<(String, String)>;
 
 fn lawful(which: usize) -> (&'static str, Pairs) {
-    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 8 {
+    let (path, kind, more): (_, [&str; 4], &[(&str, &str)]) = match which % 11 {
         0 => (
             BACK,
             ["01", "07", "000000", "08"],
@@ -81,15 +81,29 @@ fn lawful(which: usize) -> (&'static str, Pairs) {
                 ("txnAmt", "100"),
                 ("currencyCode", "156"),
                 ("backUrl", "https://m.example/n"),
+                ("frontUrl", "https://m.example/b"),
+                ("orderDesc", "奶茶"),
             ],
         ),
-        _ => (
+        7 => (
             BACK,
             ["31", "00", "000000", "07"],
             &[
                 ("txnAmt", "100"),
                 ("backUrl", "https://m.example/n"),
                 ("origQryId", "781601010800001234568"),
+            ],
+        ),
+        8 => (BACK, ["99", "01", "000000", "08"], &[]),
+        by_order => (
+            BACK,
+            [if by_order == 9 { "04" } else { "31" }, "00", "000000", "07"],
+            &[
+                ("txnAmt", "100"),
+                ("backUrl", "https://m.example/n"),
+                ("origOrderId", "20251231000001"),
+                ("origTxnTime", "20251231080000"),
+                ("termId", "49000002"),
             ],
         ),
     };
@@ -265,7 +279,16 @@ fn spoilt(
         }
         Trick::Gone(at) => {
             let n = at % pairs.len();
-            if ["payTimeout", "reqReserved", "issInsCode", "riskRateInfo"].contains(&pairs[n].0.as_str())
+            if [
+                "payTimeout",
+                "reqReserved",
+                "issInsCode",
+                "riskRateInfo",
+                "orderDesc",
+                "termId",
+            ]
+            .contains(&pairs[n].0.as_str())
+                || (pairs[n].0 == "frontUrl" && path == APP)
                 || (pairs[n].0 == "channelType" && path == QUERY)
                 || (pairs[n].0 == "currencyCode" && path == BACK && pairs[4].1 != "01")
             {
@@ -506,7 +529,7 @@ fn the_official_samples_are_carried() {
         change(&mut pairs);
         ask("POST", path, FORM, form(&pairs).as_bytes())
     };
-    for which in 0..8 {
+    for which in 0..11 {
         let native = changed(which, &|p| assert!(set(p, "encoding", "utf-8"))).expect("a small encoding");
         // What was signed is what came.
         let big = changed(which, &|_| ()).expect("lawful");
@@ -514,7 +537,7 @@ fn the_official_samples_are_carried() {
     }
     let bare = |p: &mut Pairs| p.retain(|(name, _)| name != "channelType");
     assert!(changed(4, &bare).is_ok(), "a query");
-    for which in [0, 1, 2, 3, 5, 6, 7] {
+    for which in [0, 1, 2, 3, 5, 6, 7, 8, 9, 10] {
         assert!(
             changed(which, &bare).is_err(),
             "{which}: only what names none in the samples"
@@ -537,11 +560,130 @@ fn the_official_samples_are_carried() {
     .err();
     let text = error.map(|e| e.text).unwrap_or_default();
     assert_eq!(text, "riskRateInfo.shippingMobile is not carried");
-    for which in [3, 4, 7] {
+    for which in [3, 4, 7, 8, 9, 10] {
         let risk = changed(which, &|p| {
             p.push(("riskRateInfo".into(), "{commodityName=x}".into()))
         });
         assert!(risk.is_err(), "{which}: of orders only");
+    }
+}
+
+/// What goes back names its payment in one way at least, and each way whole (二者必送其一).
+#[test]
+fn what_goes_back_names_its_payment_in_one_of_two_ways() {
+    let changed = |which, change: &dyn Fn(&mut Pairs)| {
+        let (path, mut pairs) = lawful(which);
+        change(&mut pairs);
+        ask("POST", path, FORM, form(&pairs).as_bytes())
+    };
+    let told = |which, change: &dyn Fn(&mut Pairs)| {
+        let read = changed(which, change);
+        read.err().map(|e| e.text).unwrap_or_default()
+    };
+    for which in [9, 10] {
+        let native = changed(which, &|_| ()).expect("lawful");
+        let number = |no: Option<domain::ChannelNo>| no.map(|no| no.to_string()).unwrap_or_default();
+        assert_eq!(
+            (number(native.number), number(native.refund)),
+            ("20251231000001".into(), "20260101000001".into())
+        );
+        assert_eq!(native.placed.map(|at| at.secs()), Some(1_767_139_200));
+        assert_eq!(native.named.map(|at| at.secs()), Some(1_767_225_600));
+        assert!(native.trade_no.is_none() && native.device.is_some());
+        let both = changed(which, &|p| {
+            p.push(("origQryId".into(), "781601010800001234568".into()))
+        });
+        let both = both.expect("each way whole");
+        assert!(both.trade_no.is_some() && both.number.is_some());
+        for (gone, text) in [
+            ("origOrderId", "origOrderId is missing beside origTxnTime"),
+            ("origTxnTime", "origTxnTime is missing beside origOrderId"),
+        ] {
+            assert_eq!(told(which, &|p| p.retain(|(name, _)| name != gone)), text);
+        }
+        assert_eq!(
+            told(which, &|p| p.retain(|(name, _)| !name.starts_with("orig"))),
+            "name the payment by origQryId, or by origOrderId and origTxnTime"
+        );
+        let odd = told(which, &|p| assert!(set(p, "origOrderId", "2025-12-31")));
+        assert_eq!(odd, "origOrderId must be 8 to 40 letters and digits");
+        let odd = told(which, &|p| assert!(set(p, "origTxnTime", "2025-12-31")));
+        assert!(odd.starts_with("origTxnTime must be a time of China"), "{odd}");
+    }
+    // Of nothing else.
+    for which in [0, 1, 4, 5, 6, 8] {
+        let read = changed(which, &|p| {
+            p.push(("origOrderId".into(), "20251231000001".into()));
+            p.push(("origTxnTime".into(), "20251231080000".into()));
+        });
+        assert!(read.is_err(), "{which}");
+    }
+}
+
+/// Free text that comes back looks as it likes: UnionPay's own older sample begins it with a blank. What the payer reads of an app's
+/// order is scanned as what is sold.
+#[test]
+fn free_texts_are_carried_as_they_are_and_scanned() {
+    let (path, mut pairs) = lawful(6);
+    pairs.push(("reqReserved".into(), " 透传信息".into()));
+    let native = ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful");
+    let texts: Vec<(&str, &str)> = native
+        .texts
+        .iter()
+        .map(|(name, text)| (*name, text.expose()))
+        .collect();
+    assert_eq!(texts, [("attach", " 透传信息"), ("description", "奶茶")]);
+    let back = native.returns_to.first().map(|(name, url)| (*name, url.expose()));
+    assert_eq!(back, Some(("frontUrl", "https://m.example/b")));
+    for (name, value) in [
+        ("orderDesc", " 奶茶"),
+        ("termId", "4900 "),
+        ("frontUrl", "javascript:1"),
+    ] {
+        let (path, mut pairs) = lawful(if name == "termId" { 9 } else { 6 });
+        assert!(set(&mut pairs, name, value));
+        assert!(
+            ask("POST", path, FORM, form(&pairs).as_bytes()).is_err(),
+            "{name}"
+        );
+    }
+}
+
+/// Undoes the charge of its own number and time (冲正): it says no amount and no payee, and its time is the charge's.
+#[test]
+fn a_reversal_names_the_charge_and_counts_for_its_day() {
+    let (path, pairs) = lawful(8);
+    let native = ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful");
+    assert_eq!(
+        (native.operation, native.pay_way),
+        (domain::Operation::Reverse, None)
+    );
+    assert_eq!(
+        native.number.map(|n| n.to_string()).as_deref(),
+        Some("20260101000001")
+    );
+    assert_eq!(
+        (native.placed, native.refund.is_none(), native.amount.is_none()),
+        (native.named, true, true)
+    );
+    assert_eq!(native.proof.fresh, native::Fresh::OfOrder);
+    for (name, value) in [
+        ("txnAmt", "100"),
+        ("origQryId", "781601010800001234568"),
+        ("backUrl", "https://m.example/n"),
+    ] {
+        let mut pairs = pairs.clone();
+        pairs.push((name.into(), value.into()));
+        assert!(
+            ask("POST", path, FORM, form(&pairs).as_bytes()).is_err(),
+            "{name}"
+        );
+    }
+    // Every other server call's time is its own.
+    for which in [0, 3, 5, 6, 7, 9, 10] {
+        let (path, pairs) = lawful(which);
+        let native = ask("POST", path, FORM, form(&pairs).as_bytes()).expect("lawful");
+        assert_eq!(native.proof.fresh, native::Fresh::Standing, "{which}");
     }
 }
 
@@ -574,7 +716,7 @@ fn a_days_file_is_about_no_order() {
             "{path}"
         );
     }
-    for which in 0..8 {
+    for which in 0..11 {
         let (_, pairs) = lawful(which);
         assert!(
             ask("POST", "/", FORM, form(&pairs).as_bytes()).is_err(),

@@ -27,6 +27,7 @@ pub fn command(resource: &Resource, received: &Received) -> Result<(Command, Cle
     let of = |id: &PaymentId| OrderRef {
         id: *id,
         number: None,
+        placed: None,
         trade_no: None,
         payee: None,
     };

@@ -1,6 +1,7 @@
-//! Undoing a payment at UnionPay, and a payment code's order that may have become one. Nothing is reversed there by an order's own number: what was charged is
-//! taken back by UnionPay's number of the payment (消费撤销, channels.md 4.3), so the order is asked for first. Three rules
-//! keep a payer from being charged behind our back:
+//! Undoing a payment at UnionPay, and a payment code's order that may have become one. What was charged is taken back by UnionPay's
+//! number of the payment (消费撤销, channels.md 4.3), so the order is asked for first. UnionPay has a reversal by an order's own number
+//! too (冲正, txnType 99), but no document tells what a query says after it, so nobody could prove its end: it goes out only where the
+//! merchant's own client sent it, and then again until UnionPay takes it. Three rules keep a payer from being charged behind our back:
 //!
 //! * "No such order" is no last word before the order's own end (`payTimeout`, channels.md 4.4): the charging call may be on
 //!   its way, or taken and not booked yet. Until then the reverse stays open, and so does a payer who types a password.
@@ -22,6 +23,9 @@ use domain::*;
 use ledger::{Attempt, Order};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+
+/// 原交易已被成功退货或已被成功撤销.
+const BACK_ALREADY: &str = "45";
 
 /// How money goes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,15 +67,77 @@ pub(super) async fn undo(
     order: &Arc<Order>,
     position: u16,
 ) -> (Arc<Order>, Answer) {
+    let reversal = order.attempt(position).is_some_and(named::by_own_number);
     let order = match charged(app, account, order, position).await {
         Ok(order) => order,
+        Err(answer) if reversal => {
+            return (
+                order.clone(),
+                reversed_unpaid(app, account, order, position, answer).await,
+            );
+        }
         Err(answer) => return (order.clone(), answer),
     };
+    if reversal {
+        match by_own_number(app, account, &order, position).await {
+            Taken::Yes => return (order, done(true)),
+            Taken::Unknown(answer) => return (order, answer),
+            // Its day is over, or it was taken before: what goes back by UnionPay's number of the payment says which.
+            Taken::No => {}
+        }
+    }
     let answer = match Back::of(app, account, &order, position) {
         Some(back) => back.cancel_or_refund().await,
         None => again(),
     };
     (order, answer)
+}
+
+/// Whether UnionPay took a reversal by the order's own number.
+enum Taken {
+    Yes,
+    No,
+    Unknown(Answer),
+}
+
+/// Sends the merchant's own reversal again, with our key.
+async fn by_own_number(app: &App, account: &Account, order: &Order, position: u16) -> Taken {
+    let Some(attempt) = order.attempt(position) else {
+        return Taken::Unknown(again());
+    };
+    let (number, begun) = (&attempt.number, attempt.begun());
+    let sent = ask(app, account, Operation::Reverse, attempt.pay_way, |stamp| {
+        channel::reverse(account, &stamp.about(begun), number)
+    });
+    match sent.await {
+        Exchanged::Answer(Answer::Refund(view)) if named::took(attempt, &view) => Taken::Yes,
+        Exchanged::Answer(Answer::Failed(failure)) if settle::refuses(&failure) => Taken::No,
+        Exchanged::Answer(Answer::Unclear(reason)) => Taken::Unknown(Answer::Unclear(reason)),
+        Exchanged::Answer(_) => Taken::Unknown(again()),
+        Exchanged::NotSent(reason) => {
+            tracing::warn!(channel = account.channel.as_str(), %reason, "a reversal was not sent; it is sent again");
+            Taken::Unknown(Answer::Unclear(Unclear::Connection))
+        }
+    }
+}
+
+/// The merchant's own reversal of what is not known to be paid: `said` is what UnionPay says of the order. It goes out once more, so
+/// that no payer who still types a password is charged; but until the order's own time is over it is no end, since the charging call
+/// may come after it.
+async fn reversed_unpaid(app: &App, account: &Account, order: &Order, position: u16, said: Answer) -> Answer {
+    let open = matches!(&said, Answer::Reversed(ReverseView { again: true, .. }));
+    let Some(attempt) = order.attempt(position).filter(|_| open) else {
+        return said;
+    };
+    match by_own_number(app, account, order, position).await {
+        Taken::Yes if app.clock().now() >= believed_from(app, attempt) => Answer::Reversed(ReverseView {
+            again: false,
+            refunded: None,
+            absent: false,
+        }),
+        Taken::Unknown(answer) => answer,
+        _ => again(),
+    }
 }
 
 /// Did this order's reverse make the cancel or refund of this number and time? It is none of the merchant's, and the sweep
@@ -155,6 +221,8 @@ struct Back<'a> {
     names: [(ChannelNo, Instant); 2],
     /// The merchant's own client named the cancel, and asked for nothing but that.
     merchants_own: bool,
+    /// A reversal by the order's own number went out before.
+    reversal: bool,
 }
 
 impl<'a> Back<'a> {
@@ -163,14 +231,18 @@ impl<'a> Back<'a> {
         let reversing = attempt.reversing.as_ref()?;
         let begun = reversing.at;
         let made = |means| (number_of(order, position, begun, means), begun);
-        let cancel = reversing.named.clone().unwrap_or_else(|| made(Means::Cancel));
+        let reversal = named::by_own_number(attempt);
+        let named = reversing.named.clone().filter(|_| !reversal);
+        let merchants_own = named.is_some();
+        let cancel = named.unwrap_or_else(|| made(Means::Cancel));
         Some(Back {
             app,
             account,
             attempt,
             paid: &attempt.paid.as_ref()?.0,
             names: [cancel, made(Means::Refund)],
-            merchants_own: reversing.named.is_some(),
+            merchants_own,
+            reversal,
         })
     }
 
@@ -197,6 +269,8 @@ impl<'a> Back<'a> {
             return refused("CLOSED".into());
         }
         match self.send(Means::Refund).await {
+            // Refunded or cancelled already (channels.md 4.4), and not by a refund of ours: the reversal did it.
+            Answer::Failed(failure) if self.reversal && &*failure.code == BACK_ALREADY => done(true),
             Answer::Failed(failure) if settle::refuses(&failure) => refused(failure.code),
             other => self.sent(Means::Refund, other).await,
         }

@@ -153,6 +153,11 @@ fn reverse(
             false => anew(only_repeats),
         };
     }
+    if let (Some(position), Cargo::Verbatim(verbatim)) = (target, cargo)
+        && verbatim.channel == Channel::Unionpay
+    {
+        at_unionpay::may_be_undone(order, position)?;
+    }
     let under_way = target
         .and_then(|position| order.attempt(position))
         .is_some_and(Attempt::is_reversing);

@@ -248,6 +248,7 @@ impl Parse {
         let by = OrderRef {
             id: found.id,
             number: Some(order),
+            placed: None,
             trade_no: None,
             payee: native.payee.clone(),
         };
@@ -290,6 +291,7 @@ impl Parse {
                     Command::Close(OrderRef {
                         id,
                         number: Some(sub.number.clone()),
+                        placed: None,
                         trade_no: None,
                         payee: Some(sub.payee.clone()),
                     })
@@ -302,7 +304,7 @@ impl Parse {
     /// Our number of the order that a native request means by its number, or by the channel's.
     async fn order(&self, merchant: &MerchantId, native: &Native) -> Result<OrderRef, Fault> {
         let order = find(&self.0, merchant, native).await?;
-        if let Some(meant) = trade::of(&self.0, merchant, native, order.as_deref()).await? {
+        if let Some(meant) = trade::of(&self.0, merchant, native, order.as_ref()).await? {
             return Ok(meant);
         }
         let id = match (order, &native.number) {
@@ -317,6 +319,7 @@ impl Parse {
         Ok(OrderRef {
             id,
             number: native.number.clone(),
+            placed: native.placed,
             trade_no: native.trade_no.clone(),
             payee: native.payee.clone(),
         })

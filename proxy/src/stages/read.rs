@@ -93,11 +93,19 @@ impl Stage<Received> for Read {
                 return Err(guard::refuse(app, Some(merchant), asked, fault).await);
             }
         };
-        let (merchant, signed_at) = (merchant.clone(), native.proof.signed_at);
+        // What undoes an order by the order's own time has no other: it counts as signed when it comes, and its repeat, which bears
+        // the same octets, undoes the same order.
+        let of_order = native.proof.fresh == Fresh::OfOrder;
+        let signed_at = if of_order {
+            received.at
+        } else {
+            native.proof.signed_at
+        };
+        let merchant = merchant.clone();
         native.payee = payee;
         // A form comes as often as its payer loads the page again: one whose first coming was refused for the moment may come
         // again, and its number makes one order of them all.
-        let mark = proof_mark(&native.proof).filter(|_| !native.by_browser);
+        let mark = proof_mark(&native.proof).filter(|_| !native.by_browser && !of_order);
         Ok(Authenticated {
             received,
             merchant,
@@ -109,12 +117,16 @@ impl Stage<Received> for Read {
     }
 }
 
+/// UnionPay undoes an order on its settlement day only.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 fn is_fresh(proof: &Proof, now: Instant) -> bool {
     let age = now.millis() - proof.signed_at.millis();
     match proof.fresh {
         Fresh::Standing => age.abs() <= WINDOW_MS,
         Fresh::For(longest) => (-WINDOW_MS..=longest).contains(&age),
         Fresh::Always => true,
+        Fresh::OfOrder => (-WINDOW_MS..=DAY_MS).contains(&age),
     }
 }
 
@@ -484,5 +496,7 @@ mod tests {
         assert!(!fresh(form, 31 * MINUTE) && !fresh(form, -6 * MINUTE));
         assert!(fresh(Fresh::Standing, 4 * MINUTE) && !fresh(Fresh::Standing, 6 * MINUTE));
         assert!(fresh(Fresh::Always, 90 * 24 * 60 * MINUTE));
+        assert!(fresh(Fresh::OfOrder, 24 * 60 * MINUTE) && !fresh(Fresh::OfOrder, 24 * 60 * MINUTE + 1));
+        assert!(!fresh(Fresh::OfOrder, -6 * MINUTE));
     }
 }

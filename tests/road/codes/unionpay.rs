@@ -1,4 +1,4 @@
-//! What is UnionPay's own in payment codes: nothing is reversed by an order's number, "no such order" is no last word before
+//! What is UnionPay's own in payment codes: by us nothing is reversed by an order's number, "no such order" is no last word before
 //! the order's end, and what was paid goes back by a cancel on its settlement day, by a refund after it.
 
 use super::{Counter, Done};

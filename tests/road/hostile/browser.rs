@@ -3,7 +3,7 @@
 
 use super::{
     api::own,
-    many::{Door, called, framed, lines},
+    many::{Door, called, framed, gateway, lines},
     tricks::{self, Dice, Trick, escaped, spoilt},
     wire::At,
 };
@@ -106,7 +106,11 @@ impl Door for AlipayPages {
         } else {
             method
         };
-        let mut pairs = called(dice, &self.0, method, content);
+        let mut pairs = match trick {
+            // What is added behind the signature undoes it, and behind no signature nothing is opened.
+            Trick::Twice => gateway(&self.0.app_id, method, content),
+            _ => called(dice, &self.0, method, content),
+        };
         if let Trick::Query(name) = &trick {
             beside(dice, name, &mut pairs);
         }

@@ -303,7 +303,7 @@ pub(super) fn encrypted(dice: &mut Dice, key: &str, content: &[u8]) -> Option<Ve
 struct AlipayV2(AlipayAccount, Keys);
 
 /// The parameters of a call of Alipay's gateway (channels.md 3.1), not signed yet.
-fn gateway(app_id: &str, method: &str, content: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn gateway(app_id: &str, method: &str, content: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {
     let time = domain::Instant::from_secs(now()).to_string().replace('T', " ");
     let mut pairs: Vec<_> = [
         ("app_id", app_id),

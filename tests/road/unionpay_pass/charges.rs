@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// So long an order may live whose end nobody waits for.
-const LONG: i64 = 300_000;
+pub(super) const LONG: i64 = 300_000;
 
 /// A code whose payer does this once it is scanned.
 pub(super) async fn payer(demo: &Demo, will: &Value) -> anyhow::Result<String> {
@@ -41,7 +41,7 @@ fn words(answer: &Answer) -> String {
 }
 
 /// Our own refusal: unsigned, under a status that is not 200.
-fn refused(answer: &Answer, status: u16, code: &str) -> Done {
+pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> Done {
     let said = String::from_utf8_lossy(&answer.body).into_owned();
     ensure!(
         answer.status == status
@@ -53,7 +53,7 @@ fn refused(answer: &Answer, status: u16, code: &str) -> Done {
     Ok(())
 }
 
-async fn sent(acp: &Acp, fields: &Fields) -> anyhow::Result<Answer> {
+pub(super) async fn sent(acp: &Acp, fields: &Fields) -> anyhow::Result<Answer> {
     acp.send(BACK, &acp.signed(fields)?).await
 }
 
@@ -89,6 +89,9 @@ async fn a_code_is_charged_told_and_cancelled_under_each_sign_method() {
         not_told_yet(&demo, merchant)
             .await
             .unwrap_or_else(|e| panic!("not told, signMethod {method}: {e:#}"));
+        by_the_orders_own_number(&demo, merchant)
+            .await
+            .unwrap_or_else(|e| panic!("by its own number, signMethod {method}: {e:#}"));
     }
     demo.services.stop().await.expect("stops");
     demo.prove_journal().expect("the journal is whole");
@@ -199,6 +202,71 @@ async fn not_told_yet(demo: &Demo, merchant: usize) -> Done {
         let state = if refund { "partly_refunded" } else { "reversed" };
         let order = until(demo, merchant, &number, state, |o| o["state"] == state).await?;
         ensure!(order["paid"]["trade_no"] == query_id, "{order}");
+        let at_unionpay = there(demo, &number).await?;
+        ensure!(
+            at_unionpay["refunds"].as_array().map(Vec::len) == Some(1),
+            "not once: {at_unionpay}"
+        );
+    }
+    Ok(())
+}
+
+/// The payment is named as its order is, `termId` beside, as clients of 二维码支付产品接口规范 do; nobody has told us of it either.
+async fn by_the_orders_own_number(demo: &Demo, merchant: usize) -> Done {
+    let acp = Acp::of(demo, merchant)?;
+    let (_, elsewhere) = charged(demo, &acp, merchant, 650).await?;
+    for refund in [false, true] {
+        let (number, time) = (demo.next_number(), written(now()));
+        is(
+            &acp.ask(BACK, &acp.apply(&number, &time, 650)).await?,
+            "respCode",
+            "00",
+        )?;
+        let back = format!("V{number}");
+        let named = |at: &str, more: &[(&str, &str)]| {
+            let mut fields = match refund {
+                true => acp.refund(&back, at, "", 150),
+                false => acp.cancel(&back, at, "", 650),
+            };
+            fields.remove("origQryId");
+            let own = [
+                ("origOrderId", number.as_str()),
+                ("origTxnTime", time.as_str()),
+                ("termId", "49000002"),
+            ];
+            for (name, value) in own.iter().chain(more) {
+                fields.insert((*name).to_owned(), (*value).to_owned());
+            }
+            fields
+        };
+        // Nobody has paid: there is nothing to take back, and nothing leaves.
+        refused(&sent(&acp, &named(&time, &[])).await?, 403, "30")?;
+        pay(demo, &number, false).await?;
+        // Another time is another order, and both ways must mean the same.
+        refused(
+            &sent(&acp, &named(&time, &[("origTxnTime", "20260101080000")])).await?,
+            403,
+            "32",
+        )?;
+        refused(
+            &sent(&acp, &named(&time, &[("origQryId", &elsewhere)])).await?,
+            403,
+            "32",
+        )?;
+        let unpaid = there(demo, &number).await?;
+        ensure!(unpaid["refunded_fen"] == 0, "it went back: {unpaid}");
+        let query_id = unpaid["channel_no"].as_str().context("a number")?;
+        // Once by the number alone, once in both ways.
+        sleep(Duration::from_millis(1100)).await; // another second: the octets that were refused are signed anew
+        let later = written(now());
+        let form = if refund {
+            named(&later, &[("origQryId", query_id)])
+        } else {
+            named(&later, &[])
+        };
+        is(&acp.read(&sent(&acp, &form).await?.body)?, "respCode", "00")?;
+        let state = if refund { "partly_refunded" } else { "reversed" };
+        until(demo, merchant, &number, state, |o| o["state"] == state).await?;
         let at_unionpay = there(demo, &number).await?;
         ensure!(
             at_unionpay["refunds"].as_array().map(Vec::len) == Some(1),

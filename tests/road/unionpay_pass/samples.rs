@@ -5,7 +5,7 @@ use super::{Done, demo, is, pay, until};
 use anyhow::{Context, ensure};
 use sandbox::demo::{
     Demo,
-    acp::{Acp, BACK, FRONT, Fields, QUERY, now, written},
+    acp::{APP, Acp, BACK, FRONT, Fields, QUERY, now, written},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -34,6 +34,9 @@ async fn the_vectors_and_the_official_samples_are_taken_here_and_there() {
     a_payment_code_of_the_samples(&demo)
         .await
         .unwrap_or_else(|e| panic!("a payment code: {e:#}"));
+    an_app_order_of_the_samples(&demo)
+        .await
+        .unwrap_or_else(|e| panic!("an app's order: {e:#}"));
     a_refund_of_another_product(&demo)
         .await
         .unwrap_or_else(|e| panic!("a refund: {e:#}"));
@@ -149,6 +152,40 @@ async fn a_payment_code_of_the_samples(demo: &Demo) -> Done {
     until(demo, 0, &number, "payment", |o| o["state"] == "paid")
         .await
         .map(drop)
+}
+
+/// UnionPay's samples of an app's order name a page to come back to, older ones a text for the payer, and free text that begins with a
+/// blank.
+async fn an_app_order_of_the_samples(demo: &Demo) -> Done {
+    let acp = Acp::of(demo, 0)?;
+    let of_samples = |number: &str| {
+        let mut fields = acp.app(number, &written(now()), 490);
+        for (name, value) in [
+            ("encoding", "utf-8"),
+            ("frontUrl", "https://shop.example/back"),
+            ("orderDesc", "订单描述"),
+            ("reqReserved", " 透传信息"),
+        ] {
+            fields.insert(name.into(), value.into());
+        }
+        fields
+    };
+    let (straight, through) = (demo.next_number(), demo.next_number());
+    let answer = acp
+        .send_straight(APP, &acp.signed(&of_samples(&straight))?)
+        .await?;
+    is(&acp.read(&answer.body)?, "respCode", "00")?;
+    let fields = of_samples(&through);
+    let said = acp.ask(APP, &fields).await?;
+    is(&said, "respCode", "00")?;
+    is(&said, "reqReserved", " 透传信息")?;
+    pay(demo, &through, true).await?;
+    until(demo, 0, &through, "payment", |o| o["state"] == "paid").await?;
+    let mut foreign = of_samples(&demo.next_number());
+    foreign.insert("frontUrl".into(), "https://evil.example/".into());
+    let refused = acp.send(APP, &acp.signed(&foreign)?).await?;
+    ensure!(refused.status == 403, "a foreign frontUrl: {}", refused.status);
+    Ok(())
 }
 
 /// UnionPay holds a refund to the product of its payment.

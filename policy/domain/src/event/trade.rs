@@ -470,8 +470,8 @@ pub enum TradeEvent {
         /// The time that belongs to the number.
         time: Instant,
     },
-    /// UnionPay knows a consume-cancel (消费撤销) by its own number and a time, which the merchant's own SDK chose. Stands
-    /// right behind the intent of the reverse that it is.
+    /// UnionPay knows a consume-cancel (消费撤销) by its own number and a time, which the merchant's own SDK chose, and a
+    /// reversal (冲正) by those of the order that it undoes. Stands right behind the intent of the reverse that it is.
     ReverseNamed {
         /// Account at the channel.
         account: AccountNo,

@@ -379,6 +379,7 @@ impl Said<'_> {
             method_name: None,
             lasts: None,
             named: None,
+            placed: None,
             returns_to: Vec::new(),
             certificates: Vec::new(),
             by_browser: false,

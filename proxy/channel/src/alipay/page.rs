@@ -17,9 +17,8 @@ pub(crate) fn refuse(english: bool, kind: &NativeRefusal) -> Reply {
         false => ("zh-CN", "无法继续付款", zh),
     };
     let detail = match kind {
-        NativeRefusal::Malformed(detail)
-        | NativeRefusal::NotAllowed(detail)
-        | NativeRefusal::RuleLimit(detail) => {
+        // Not what the merchant may take: that is not for whoever looks at the screen.
+        NativeRefusal::Malformed(detail) | NativeRefusal::NotAllowed(detail) => {
             format!("<p lang=\"en\"><small>{}</small></p>", escaped(detail).as_str())
         }
         _ => String::new(),
@@ -97,6 +96,15 @@ mod tests {
         ] {
             assert_eq!(page(true, kind).0, status);
         }
+    }
+
+    #[test]
+    fn a_payer_reads_nothing_of_the_merchants_limits() {
+        let (status, html) = page(true, NativeRefusal::RuleLimit("the most is 987654 fen".into()));
+        assert!(
+            status == 403 && html.contains("go back to the shop") && !html.contains("987654"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -41,6 +41,23 @@ const DEVICE: &str = "channelType";
 /// `certId` stands with signMethod 01 only.
 pub(super) const CERT_ID: &str = "certId";
 
+/// Which payment goes back: by UnionPay's number of it, or by its order's own number and time. 二维码支付产品接口规范 2.3, as public
+/// clients quote it: one of the two (二者必送其一).
+pub(super) const ORIG_QRY_ID: &str = "origQryId";
+/// See [`ORIG_QRY_ID`].
+pub(super) const ORIG_ORDER_ID: &str = "origOrderId";
+/// See [`ORIG_QRY_ID`].
+pub(super) const ORIG_TXN_TIME: &str = "origTxnTime";
+
+/// The kind that undoes a payment code's charge by the charge's own number and time (冲正), as UnionPay's own sample has it.
+pub(super) const REVERSAL: &str = "99";
+
+/// What the payer reads of an order in UnionPay's own screens.
+pub(super) const ORDER_DESC: &str = "orderDesc";
+
+/// Free text that comes back in answers, notices and the file.
+pub(super) const REQ_RESERVED: &str = "reqReserved";
+
 /// The payer's payment code (被扫): in these octets and nowhere else.
 pub(super) const QR_NO: &str = "qrNo";
 
@@ -49,6 +66,16 @@ pub(super) const ACC_TYPE: &str = "accType";
 
 /// The products by which an order was paid: a refund, a cancel and a query may name that of their order.
 const ANY: &[&str] = &["000000", "000201", "000202"];
+
+/// Of what goes back; how the payment is named is looked at by itself.
+const BACK_OPTIONAL: &[&str] = &[
+    "currencyCode",
+    REQ_RESERVED,
+    "termId",
+    ORIG_QRY_ID,
+    ORIG_ORDER_ID,
+    ORIG_TXN_TIME,
+];
 
 /// Every kind that is carried.
 pub(super) const CALLS: &[Call] = &[
@@ -60,7 +87,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::Qr),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl"],
-        optional: &["payTimeout", "reqReserved", "termId", RISK],
+        optional: &["payTimeout", REQ_RESERVED, "termId", RISK],
     },
     Call {
         path: BACK,
@@ -70,7 +97,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::Micropay),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", QR_NO],
-        optional: &["payTimeout", "reqReserved", "termId", RISK, ACC_TYPE],
+        optional: &["payTimeout", REQ_RESERVED, "termId", RISK, ACC_TYPE],
     },
     Call {
         path: APP,
@@ -80,7 +107,8 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::App),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl"],
-        optional: &["payTimeout", "reqReserved", RISK],
+        // UnionPay's own samples send `frontUrl` here too, older ones `orderDesc`.
+        optional: &["payTimeout", REQ_RESERVED, RISK, "frontUrl", ORDER_DESC],
     },
     Call {
         path: FRONT,
@@ -90,7 +118,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::Gateway),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", "frontUrl"],
-        optional: &["payTimeout", "reqReserved", "issInsCode", RISK],
+        optional: &["payTimeout", REQ_RESERVED, "issInsCode", RISK],
     },
     Call {
         path: FRONT,
@@ -100,7 +128,7 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::GatewayB2b),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl", "frontUrl"],
-        optional: &["payTimeout", "reqReserved", "issInsCode", RISK],
+        optional: &["payTimeout", REQ_RESERVED, "issInsCode", RISK],
     },
     Call {
         path: BACK,
@@ -109,8 +137,8 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: ANY,
         operation: Operation::Refund,
         pay_way: None,
-        needed: &[DEVICE, "origQryId", "txnAmt", "backUrl"],
-        optional: &["currencyCode", "reqReserved"],
+        needed: &[DEVICE, "txnAmt", "backUrl"],
+        optional: BACK_OPTIONAL,
     },
     Call {
         path: BACK,
@@ -119,8 +147,18 @@ pub(super) const CALLS: &[Call] = &[
         biz_types: ANY,
         operation: Operation::Reverse,
         pay_way: None,
-        needed: &[DEVICE, "origQryId", "txnAmt", "backUrl"],
-        optional: &["currencyCode", "reqReserved"],
+        needed: &[DEVICE, "txnAmt", "backUrl"],
+        optional: BACK_OPTIONAL,
+    },
+    Call {
+        path: BACK,
+        txn_type: REVERSAL,
+        sub_type: "01",
+        biz_types: &["000000"],
+        operation: Operation::Reverse,
+        pay_way: None,
+        needed: &[DEVICE],
+        optional: &[REQ_RESERVED, "termId"],
     },
     Call {
         path: QUERY,

@@ -1,7 +1,7 @@
 //! UnionPay's synchronous answers (channels.md 4.2, 4.4): text, signed whole. `respCode` is the word on the call; on a
 //! query `origRespCode` is the word on the order, and counts only where the call itself was well.
 
-use super::{codes, facts, fields::Fields, seal, times};
+use super::{allowed::REVERSAL, codes, facts, fields::Fields, seal, times};
 use crate::{
     Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
     auth_code::Refusal,
@@ -60,7 +60,7 @@ fn answers(operation: Operation, code: &str, fields: &Fields) -> bool {
         Operation::RefundQuery => &["00", "04", "31"],
         Operation::Create => &["01"],
         Operation::Refund => &["04"],
-        Operation::Reverse => &["31"],
+        Operation::Reverse => &["31", REVERSAL],
         Operation::Certificates => &["95"],
         Operation::Bill => &["76"],
         Operation::Authorize => return false,
@@ -148,7 +148,7 @@ pub(crate) fn ended(view: &OrderView) -> Answer {
 }
 
 /// Accepted is not done: the last word on a refund, and on a payment that is taken back, is its notice or a query
-/// (channels.md 4.4).
+/// (channels.md 4.4). A reversal by the order's own number has neither, and UnionPay's own sample takes 00 for success.
 fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
     if !codes::is_success(code) {
         return Some(failed(code));
@@ -157,7 +157,10 @@ fn refunded(code: &str, fields: &Fields) -> Option<Answer> {
         order: None,
         number: ChannelNo::new(fields.get("orderId")?).ok()?,
         time: times::named(fields),
-        state: RefundState::Processing,
+        state: match fields.get("txnType") {
+            Some(REVERSAL) => RefundState::Succeeded,
+            _ => RefundState::Processing,
+        },
         amount: fields.get("txnAmt").and_then(facts::fen),
         trade_no: fields.get("queryId").and_then(|no| TradeNo::new(no).ok()),
         refunded_at: None,

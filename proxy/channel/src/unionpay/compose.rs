@@ -69,6 +69,14 @@ const ASK: Kind = Kind {
     biz_type: "000000",
     channel_type: "07",
 };
+/// A payment code's charge undone by its own number (冲正), in the words of UnionPay's own sample.
+const REVERSAL: Kind = Kind {
+    target: BACK,
+    txn_type: "99",
+    sub_type: "01",
+    biz_type: "000000",
+    channel_type: "08",
+};
 /// What goes back (`04` a refund, `31` a cancel) names the product by which it was paid. So do UnionPay's own samples of the gateway and
 /// the app (000201, 07), of codes (000000) and a shop's of companies' banking (000202, 07). Of codes the samples name a computer, public
 /// clients that follow its pages the phone, as the order itself did.
@@ -206,6 +214,15 @@ pub(crate) fn cancel(
         return Err(ComposeError::Missing("the full amount"));
     }
     back(account, stamp, &going_back("31", pay_way)?, facts)
+}
+
+/// Undoes a payment code's charge by the charge's own number and time, whatever became of it (冲正).
+pub(crate) fn reverse(account: &Account, stamp: &Stamp, number: &ChannelNo) -> Result<Draft, ComposeError> {
+    sealed(
+        account,
+        REVERSAL.target,
+        common(account, stamp, &REVERSAL, number)?,
+    )
 }
 
 /// Money goes back to where it came from: what was paid is named by UnionPay's own number of the payment.

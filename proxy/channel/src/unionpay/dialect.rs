@@ -30,6 +30,7 @@ pub(crate) fn refuse_notice() -> Reply {
 /// a status that is not 200. No SDK takes that for UnionPay's word; who reads it, or its log, sees why. A payer's browser
 /// gets a page.
 pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
+    let for_the_shop = kind.tells_the_shop();
     let (status, code, text) = match kind {
         NativeRefusal::Malformed(detail) => (400, "10", detail),
         NativeRefusal::Signature(why) => (401, "11", why),
@@ -48,7 +49,7 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
         NativeRefusal::Unknown => (502, "05", "the outcome is not known; query it".into()),
     };
     if path.is_some_and(native::is_by_browser) {
-        return page(status, code, &text);
+        return page(status, code, for_the_shop.then_some(&text));
     }
     Reply {
         status,
@@ -57,9 +58,9 @@ pub(crate) fn refuse_native(path: Option<&str>, kind: NativeRefusal) -> Reply {
     }
 }
 
-/// For the payer, who can do nothing about the reason. It stands in small print for the shop, whose developer sees nothing else
-/// of the refusal.
-fn page(status: u16, code: &str, why: &str) -> Reply {
+/// For the payer, who can do nothing about the reason. What is wrong with the form stands in small print for the shop, whose
+/// developer sees nothing else of the refusal.
+fn page(status: u16, code: &str, why: Option<&String>) -> Reply {
     let (zh, en) = match code {
         "12" => (
             "这笔订单已经支付，请返回商户页面。",
@@ -79,12 +80,54 @@ fn page(status: u16, code: &str, why: &str) -> Reply {
         ),
     };
     let body = format!(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title></head><body><p>{zh}</p><p lang=\"en\">{en}</p><p><small>{code}</small></p><p lang=\"en\"><small>{}</small></p></body></html>",
-        escaped(why).as_str()
+        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{code}</title></head><body><p>{zh}</p><p lang=\"en\">{en}</p><p><small>{code}</small></p>{}</body></html>",
+        why.map_or_else(String::new, |why| format!(
+            "<p lang=\"en\"><small>{}</small></p>",
+            escaped(why).as_str()
+        ))
     );
     Reply {
         status,
         content_type: "text/html; charset=utf-8",
         body: body.into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A payer's browser reads what is wrong with the form, and nothing of what the merchant may take in a day.
+    #[test]
+    fn a_payer_reads_nothing_of_the_merchants_limits() {
+        let page = |kind| {
+            let reply = refuse_native(Some("/gateway/api/frontTransReq.do"), kind);
+            (reply.status, String::from_utf8_lossy(&reply.body).into_owned())
+        };
+        let (status, limit) = page(NativeRefusal::RuleLimit("the most is 987654 fen".into()));
+        assert!(
+            status == 403
+                && limit.contains("无法前往银联")
+                && !limit.contains("987654")
+                && !limit.contains("fen"),
+            "{limit}"
+        );
+        for kind in [
+            NativeRefusal::Malformed("txnAmt must be <digits>".into()),
+            NativeRefusal::NotAllowed("txnAmt must be <digits>".into()),
+            NativeRefusal::Signature("txnAmt must be <digits>".into()),
+        ] {
+            let (_, html) = page(kind);
+            assert!(
+                html.contains("<small>txnAmt must be &lt;digits&gt;</small>"),
+                "{html}"
+            );
+        }
+        // The merchant's own client, at its own door, is told.
+        let told = refuse_native(
+            Some("/gateway/api/backTransReq.do"),
+            NativeRefusal::RuleLimit("987654 fen".into()),
+        );
+        assert!(String::from_utf8_lossy(&told.body).contains("987654 fen"));
     }
 }

@@ -6,7 +6,10 @@
 
 use super::{
     APP, BACK, FILES, FRONT, QUERY,
-    allowed::{ACC_TYPE, CALLS, CERT_ID, COMMON, Call, OF_ONE, QR_NO},
+    allowed::{
+        ACC_TYPE, CALLS, CERT_ID, COMMON, Call, OF_ONE, ORDER_DESC, ORIG_ORDER_ID, ORIG_QRY_ID,
+        ORIG_TXN_TIME, QR_NO, REQ_RESERVED, REVERSAL,
+    },
     compose, facts,
     fields::Fields,
     risk, seal, times,
@@ -64,6 +67,7 @@ pub(crate) fn read(
     asks.operation = Some(call.operation);
     known(call, &fields)?;
     fixed(call, &fields)?;
+    origin(call, &fields)?;
     said(call, &fields, asks)
 }
 
@@ -120,7 +124,8 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
                 shown(name)
             )));
         }
-        if !shape::plain(value) {
+        // Free text looks as it likes: a blank before it stands in UnionPay's own samples.
+        if name != REQ_RESERVED && !shape::plain(value) {
             return Err(NativeError::malformed(format!(
                 "{} must be {}",
                 shown(name),
@@ -189,6 +194,23 @@ fn fixed(call: &Call, fields: &Fields) -> Result<(), NativeError> {
     Ok(())
 }
 
+fn goes_back(call: &Call) -> bool {
+    matches!(call.operation, Operation::Refund | Operation::Reverse) && call.txn_type != REVERSAL
+}
+
+/// What goes back names its payment in one way at least, and each way whole.
+fn origin(call: &Call, fields: &Fields) -> Result<(), NativeError> {
+    let has = |name| fields.get(name).is_some();
+    let right = match (has(ORIG_QRY_ID), has(ORIG_ORDER_ID), has(ORIG_TXN_TIME)) {
+        _ if !goes_back(call) => return Ok(()),
+        (_, true, true) | (true, false, false) => return Ok(()),
+        (_, true, false) => "origTxnTime is missing beside origOrderId",
+        (_, false, true) => "origOrderId is missing beside origTxnTime",
+        (false, false, false) => "name the payment by origQryId, or by origOrderId and origTxnTime",
+    };
+    Err(NativeError::malformed(right))
+}
+
 fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeError> {
     let wrong = |name: &str, right: &str| NativeError::malformed(format!("{name} must be {right}"));
     let number_of = |name: &str| wrong(name, "a number of UnionPay's");
@@ -196,7 +218,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     let account = AccountNo::new(text("merId")?).map_err(|_| number_of("merId"))?;
     let number = match call.operation {
         Operation::Bill => None,
-        _ => Some(order_id(text("orderId")?)?),
+        _ => Some(order_id("orderId", text("orderId")?)?),
     };
     settled(fields)?;
     let time = |name: &str| -> Result<Option<Instant>, NativeError> {
@@ -211,8 +233,12 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         .get("txnAmt")
         .map(|t| fen(t).ok_or_else(|| wrong("txnAmt", "whole fen of at least 1, in 12 digits at most")));
     let amount = amount.transpose()?;
-    let trade_no = fields.get("origQryId").map(TradeNo::new).transpose();
-    let trade_no = trade_no.map_err(|_| number_of("origQryId"))?;
+    let trade_no = fields.get(ORIG_QRY_ID).map(TradeNo::new).transpose();
+    let trade_no = trade_no.map_err(|_| number_of(ORIG_QRY_ID))?;
+    let of_order = fields
+        .get(ORIG_ORDER_ID)
+        .map(|text| order_id(ORIG_ORDER_ID, text));
+    let (of_order, of_time) = (of_order.transpose()?, time(ORIG_TXN_TIME)?);
     code(fields)?;
     let payee = PayeeNo::new(account.as_str()).map_err(|_| number_of("merId"))?;
     let expires = time("payTimeout")?;
@@ -227,8 +253,11 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             || fields.signed_text(),
         )?,
     };
-    // What goes back has a number of its own, and names what it goes back from by UnionPay's.
-    let goes_back = matches!(call.operation, Operation::Refund | Operation::Reverse);
+    // What goes back has a number of its own, beside that of what it goes back from.
+    let (number, refund, placed) = match goes_back(call) {
+        true => (of_order, number, of_time),
+        false => (number, None, Some(named)),
+    };
     Ok(Native {
         channel: Channel::Unionpay,
         operation: call.operation,
@@ -236,18 +265,22 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         // The merchant number is who asks and who is paid: no other field could name a payee.
         payee: Some(payee),
         account,
-        number: number.clone().filter(|_| !goes_back),
+        number,
         trade_no,
-        refund: number.filter(|_| goes_back),
+        refund,
         amount,
         total: None,
         expires,
         notify_url: fields.get("backUrl").map(str::to_owned),
         payer: None,
-        texts: [("reqReserved", "attach"), (risk::RISK, "description")]
-            .into_iter()
-            .filter_map(|(name, scanned)| Some((scanned, Text::from(fields.get(name)?))))
-            .collect(),
+        texts: [
+            (REQ_RESERVED, "attach"),
+            (risk::RISK, "description"),
+            (ORDER_DESC, "description"),
+        ]
+        .into_iter()
+        .filter_map(|(name, scanned)| Some((scanned, Text::from(fields.get(name)?))))
+        .collect(),
         device: fields.get("termId").map(|term_id| Device {
             term_id: Some(Text::from(term_id)),
             ..Device::default()
@@ -261,6 +294,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
         method_name: None,
         lasts: None,
         named: Some(named),
+        placed,
         certificates: Vec::new(),
         returns_to: fields
             .get("frontUrl")
@@ -272,10 +306,10 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
     })
 }
 
-fn order_id(text: &str) -> Result<ChannelNo, NativeError> {
+fn order_id(name: &str, text: &str) -> Result<ChannelNo, NativeError> {
     let number = Some(text).filter(|no| compose::number_fits(no));
     let number = number.and_then(|no| ChannelNo::new(no).ok());
-    number.ok_or_else(|| NativeError::malformed("orderId must be 8 to 40 letters and digits"))
+    number.ok_or_else(|| NativeError::malformed(format!("{name} must be 8 to 40 letters and digits")))
 }
 
 /// The day of a file: month and day, without the year.
@@ -356,6 +390,7 @@ fn proof<'a>(
         fresh: match path {
             QUERY => Fresh::Always,
             FRONT => Fresh::For(FORM_WAITS_MS),
+            _ if get("txnType") == Some(REVERSAL) => Fresh::OfOrder,
             _ => Fresh::Standing,
         },
     })

@@ -357,8 +357,8 @@ fn what_cannot_be_said_to_unionpay_is_not_composed() {
         Some(ComposeError::Account(_))
     ));
     assert_eq!(
-        channel::reverse(&unionpay(), &stamp(), &no).err(),
-        Some(ComposeError::NotOffered)
+        channel::reverse(&unionpay(), &stamp(), &number("short-1")).err(),
+        Some(ComposeError::Number)
     );
     for (text, fits) in [
         ("12345678", true),
@@ -467,10 +467,39 @@ fn a_payment_is_taken_back_by_unionpays_own_number_and_whole() {
     assert!(!fields.contains_key("qrNo"), "it needs no payer");
     let part = channel::cancel(&unionpay(), &stamp(), PayWay::Qr, &facts(1001)).err();
     assert_eq!(part, Some(ComposeError::Missing("the full amount")));
-    assert!(
-        channel::reverse(&unionpay(), &stamp(), &no).is_err(),
-        "nothing is reversed by an order's own number"
+}
+
+/// UnionPay's own sample of 冲正: the number and time of the charge, and nothing else of it.
+#[test]
+fn a_charge_is_undone_by_its_own_number_and_time() {
+    let no = number("20260101080000001");
+    let (target, fields) = wire(channel::reverse(&unionpay(), &stamp(), &no).expect("composes"));
+    assert_eq!(target, "/gateway/api/backTransReq.do");
+    for (name, value) in [
+        ("txnType", "99"),
+        ("txnSubType", "01"),
+        ("bizType", "000000"),
+        ("channelType", "08"),
+        ("accessType", "0"),
+        ("orderId", "20260101080000001"),
+        ("txnTime", "20260101080000"),
+    ] {
+        assert_eq!(fields[name], value, "{name}");
+    }
+    for name in ["txnAmt", "backUrl", "origQryId", "qrNo", "currencyCode"] {
+        assert!(!fields.contains_key(name), "{name}");
+    }
+    let state = |kind| match code_read(Operation::Reverse, kind, "respCode=00&respMsg=ok") {
+        Answer::Refund(view) => Some(view.state),
+        _ => None,
+    };
+    assert_eq!(state("99"), Some(domain::RefundState::Succeeded));
+    assert_eq!(
+        state("31"),
+        Some(domain::RefundState::Processing),
+        "accepted is not done"
     );
+    assert_eq!(state("04"), None);
 }
 
 fn code_read(operation: Operation, kind: &str, more: &str) -> Answer {

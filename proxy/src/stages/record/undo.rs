@@ -201,7 +201,7 @@ pub(super) async fn reverse(app: &App, routed: Routed) -> Result<Intended, Stop>
         reason: ReverseReason::Merchant,
     };
     let mut events = vec![Happening::from(event)];
-    events.extend(reverse_named(&sealed, position));
+    events.extend(reverse_named(&sealed, position, &attempt.number));
     let committed = commit(app, &sealed.merchant.id, &sealed.id, events).await?;
     Ok(Intended::Send(recorded(
         sealed,
@@ -212,19 +212,23 @@ pub(super) async fn reverse(app: &App, routed: Routed) -> Result<Intended, Stop>
     )))
 }
 
-/// The number and time of a consume-cancel, which are the merchant's.
+/// The number and time by which UnionPay knows the reverse: a consume-cancel's are the merchant's, a reversal's those of its order.
 //= C75
-fn reverse_named(sealed: &Sealed, attempt: u16) -> Option<Happening> {
+fn reverse_named(sealed: &Sealed, attempt: u16, own: &ChannelNo) -> Option<Happening> {
     let Cargo::Verbatim(verbatim) = &sealed.cargo else {
         return None;
     };
-    let cancel = verbatim.cancel.as_ref()?;
+    let (number, time) = match &verbatim.cancel {
+        Some(cancel) => (cancel.number.clone(), cancel.time),
+        None if verbatim.channel == Channel::Unionpay => (own.clone(), verbatim.named?),
+        None => return None,
+    };
     let event = TradeEvent::ReverseNamed {
         account: verbatim.account.clone(),
         attempt,
         channel: verbatim.channel,
-        number: cancel.number.clone(),
-        time: cancel.time,
+        number,
+        time,
     };
     Some(event.into())
 }

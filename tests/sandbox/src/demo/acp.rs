@@ -216,6 +216,11 @@ impl Acp {
         )
     }
 
+    /// Undoes the charge of this number and time (冲正).
+    pub fn reversal(&self, number: &str, time: &str) -> Fields {
+        self.fields(["99", "01", "000000", "08"], number, time, &[])
+    }
+
     /// A form of the gateway (网银), brought by the payer's browser.
     pub fn front(&self, number: &str, time: &str, fen: u64) -> Fields {
         self.fields(

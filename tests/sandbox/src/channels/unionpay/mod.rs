@@ -127,7 +127,7 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
         ("/gateway/api/frontTransReq.do", "01") => Operation::Create,
         ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
-        ("/gateway/api/backTransReq.do", "31") => Operation::Reverse,
+        ("/gateway/api/backTransReq.do", "31" | "99") => Operation::Reverse,
         (QUERY, _) if sender.is_some_and(refund) => Operation::RefundQuery,
         (QUERY, _) => Operation::Query,
         (FILES, "76") => Operation::Bill,
@@ -149,6 +149,7 @@ fn about(world: &World, fields: &Fields, sender: Option<usize>) -> String {
                 .or_else(|| book.by_number(Channel::Unionpay, fields.get("origQryId")))
                 .map(|key| key.2)
         })
+        .or_else(|| Some(fields.get("origOrderId").to_owned()).filter(|number| !number.is_empty()))
         .unwrap_or(own)
 }
 
@@ -168,6 +169,7 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             Operation::Create if front => orders::open(call),
             Operation::Create if call.fields.get("txnSubType") == "06" => codes::charge(call, fault),
             Operation::Create => orders::apply(call, path.ends_with("/appTransReq.do")),
+            Operation::Reverse if call.fields.get("txnType") == "99" => codes::reverse(call, fault),
             Operation::Reverse => codes::cancel(call, fault),
             Operation::Refund => refunds::create(call),
             Operation::RefundQuery => refunds::query(call),
@@ -211,6 +213,8 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
             "reqReserved",
             "settleDate",
             "fileType",
+            "origOrderId",
+            "origTxnTime",
         ],
     );
     let (code, text, more) = match outcome {

@@ -5,16 +5,12 @@ use super::{Call, Fields, Outcome, Refusal, notice};
 use crate::channels::clock::now;
 use crate::channels::fault::{Channel, Operation};
 use crate::channels::order::{Order, Refund, State};
-use crate::channels::world::{Key, World};
+use crate::channels::world::{Book, Key, World};
 use std::sync::Arc;
 
 pub(super) fn create(call: &Call<'_>) -> Outcome {
     let fields = call.fields;
-    for name in ["origQryId", "txnAmt", "backUrl"] {
-        if fields.get(name).is_empty() {
-            return Err(Refusal("13", format!("{name}不能为空")));
-        }
-    }
+    named(fields)?;
     if fields.get("txnSubType") != "00" {
         return Err(Refusal("10", "txnSubType格式错误".into()));
     }
@@ -30,17 +26,14 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
         if book.refunds.contains_key(&of) || book.orders.contains_key(&of) {
             return Err(Refusal("12", "重复交易".into()));
         }
-        let key = book
-            .by_number(Channel::Unionpay, fields.get("origQryId"))
-            .filter(|key| key.1 == call.number);
-        let key = key.ok_or_else(|| Refusal("35", "原交易不存在或状态不正确".into()))?;
+        let key = original(call, book)?;
         let order = book.order(&key).ok_or_else(missing)?;
         order.count(Operation::Refund);
         if order.state != State::Paid {
             return Err(Refusal("35", "原交易不存在或状态不正确".into()));
         }
         of_its_product(fields, order)?;
-        if order.refunds.iter().any(|refund| refund.asked["txnType"] == "31") {
+        if order.refunds.iter().any(|refund| refund.asked["txnType"] != "04") {
             return Err(Refusal("45", "原交易已被成功退货或已被成功撤销".into()));
         }
         if order.refunded().saturating_add(fen) > order.fen {
@@ -56,11 +49,53 @@ pub(super) fn create(call: &Call<'_>) -> Outcome {
             done: None,
             notify_url: Some(fields.get("backUrl").to_owned()),
         });
+        let told = accepted(&query_id, fen, &order.channel_no);
         book.refunds.insert(of, key.clone());
-        Ok((key, query_id))
+        Ok((key, told))
     })?;
     finish_later(call.world, key, number);
-    Ok(accepted(&told, fen, fields.get("origQryId")))
+    Ok(told)
+}
+
+/// What a refund or a cancel must say; which payment it means, in one way at least.
+pub(super) fn named(fields: &Fields) -> Result<(), Refusal> {
+    for name in ["txnAmt", "backUrl"] {
+        if fields.get(name).is_empty() {
+            return Err(Refusal("13", format!("{name}不能为空")));
+        }
+    }
+    let pair = ["origOrderId", "origTxnTime"].map(|name| fields.get(name).is_empty());
+    match (fields.get("origQryId").is_empty(), pair) {
+        (true, [true, true]) => Err(Refusal("13", "origQryId不能为空".into())),
+        (_, [true, false]) => Err(Refusal("13", "origOrderId不能为空".into())),
+        (_, [false, true]) => Err(Refusal("13", "origTxnTime不能为空".into())),
+        _ => Ok(()),
+    }
+}
+
+/// The payment that goes back: by its number here, or by its order's number and time; where it is named in both ways, by both.
+pub(super) fn original(call: &Call<'_>, book: &mut Book) -> Result<Key, Refusal> {
+    let fields = call.fields;
+    let gone = || Refusal("35", "原交易不存在或状态不正确".into());
+    let by_number = match fields.get("origQryId") {
+        "" => None,
+        number => Some(book.by_number(Channel::Unionpay, number).ok_or_else(gone)?),
+    };
+    let by_order = match fields.get("origOrderId") {
+        "" => None,
+        number => {
+            let key = (Channel::Unionpay, call.number, number.to_owned());
+            let order = book.order(&key).ok_or_else(gone)?;
+            if order.asked["txnTime"] != fields.get("origTxnTime") {
+                return Err(gone());
+            }
+            Some(key)
+        }
+    };
+    match (by_number, by_order) {
+        (Some(one), Some(other)) if one != other => Err(Refusal("36", "与原交易信息不符".into())),
+        (one, other) => one.or(other).filter(|key| key.1 == call.number).ok_or_else(gone),
+    }
 }
 
 /// What goes back names the product by which it was paid, as official samples do, or none in particular (000000), as public clients do
